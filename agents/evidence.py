@@ -1,10 +1,10 @@
-"""Read audio back from `voice.utterances`: an utterance by its address, and the speaker's earlier utterances."""
+"""Read audio back from Kafka: an utterance or a sound by its address, and the speaker's earlier utterances."""
 
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from kafka import TopicPartition
@@ -16,12 +16,14 @@ from agents.partitions import partition_of
 from agents.records import address_of
 from pipeline.errors import BadMessage
 from pipeline.events import decode
-from pipeline.messages import Utterance
+from pipeline.messages import Sound, Utterance
 from pipeline.metrics import Metrics
 from pipeline.review.evidence.log import UtteranceLog
 from pipeline.settings import Kafka, Settings
 from pipeline.shards import keys_of
-from pipeline.topology import UTTERANCES
+from pipeline.topology import SOUNDS, UTTERANCES
+
+M = TypeVar("M", bound=Utterance | Sound)
 
 POLL_MS = 500
 ANSWER_SECONDS = 10.0
@@ -42,7 +44,7 @@ Flags come in the order of the log, so that neighbouring flags need the same rec
 
 
 class KafkaLog(UtteranceLog):
-    """Reads single records of the topic `voice.utterances` by their address. Use it in one thread only.
+    """Reads single records of `voice.utterances` and `voice.sounds` by their address. Use it in one thread only.
 
     An old record may be missing, because the broker deletes records after their retention time.
 
@@ -52,6 +54,7 @@ class KafkaLog(UtteranceLog):
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
         self._topic = topic_name(UTTERANCES, kafka)
+        self._sounds = topic_name(SOUNDS, kafka)
         self._reader: Any = None
         self._stands: tuple[TopicPartition, int] | None = None
         """The position from which the reader continues without a seek."""
@@ -59,15 +62,13 @@ class KafkaLog(UtteranceLog):
         """Consecutive cached records of each partition. The partition that was read last comes last."""
 
     def get(self, address: str) -> Utterance | None:
-        place = self._place(address)
-        if place is None:
-            return None
-        with self._asking():
-            record = self._record(*place)
-        return record and _utterance(record)
+        return _decoded(self._at(address, self._topic), Utterance)
+
+    def sound(self, address: str) -> Sound | None:
+        return _decoded(self._at(address, self._sounds), Sound)
 
     def before(self, room: str, speaker: str, start: float, seconds: float, address: str) -> list[Utterance]:
-        place = self._place(address)
+        place = _place(address, self._topic)
         if place is None:
             return []
         partition, offset = place
@@ -113,10 +114,13 @@ class KafkaLog(UtteranceLog):
             self._reader = reader(self._kafka, ANSWER_SECONDS)
         return self._reader
 
-    def _place(self, address: str) -> tuple[TopicPartition, int] | None:
-        """Return the partition and offset of an address. None if the address belongs to another log."""
-        place = parse(address)
-        return place if place and place[0].topic == self._topic else None
+    def _at(self, address: str, topic: str) -> Any | None:
+        """Return the record at an address. None if it is gone, or if the address is not of this topic."""
+        place = _place(address, topic)
+        if place is None:
+            return None
+        with self._asking():
+            return self._record(*place)
 
     def _record(self, partition: TopicPartition, offset: int) -> Any | None:
         return next(iter(self._range(partition, offset, offset + 1)), None)
@@ -223,9 +227,19 @@ def _size(record: Any) -> int:
     return len(record.value or b"")
 
 
+def _place(address: str, topic: str) -> tuple[TopicPartition, int] | None:
+    """Return the partition and offset of an address. None if the address is not of this topic."""
+    place = parse(address)
+    return place if place and place[0].topic == topic else None
+
+
 def _utterance(record: Any) -> Utterance | None:
+    return _decoded(record, Utterance)
+
+
+def _decoded(record: Any | None, kind: type[M]) -> M | None:
     try:
-        utterance = decode(Utterance, record.value, record.headers)
+        message = record and decode(kind, record.value, record.headers)
     except BadMessage:
         return None  # this record is already a dead letter
-    return msgspec.structs.replace(utterance, address=address_of(record))
+    return message and msgspec.structs.replace(message, address=address_of(record))

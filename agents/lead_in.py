@@ -57,11 +57,12 @@ class Earlier:
 
 
 class LeadIn:
-    """Reads the last `seconds` of each speaker. For one thread."""
+    """Reads the last `seconds` of each speaker, and `with_sent` the utterances that were sent. For one thread."""
 
-    def __init__(self, kafka: Kafka, seconds: float) -> None:
+    def __init__(self, kafka: Kafka, seconds: float, *, with_sent: bool = True) -> None:
         self._kafka = kafka
         self._seconds = seconds
+        self._with_sent = with_sent
 
     def __call__(self, record: Any) -> Earlier:
         """Read what comes before `record`, a message of Faust.
@@ -72,7 +73,7 @@ class LeadIn:
             consumer = reader(self._kafka)
             try:
                 since, chunks = self._before(consumer, record)
-                return Earlier(chunks, self._sent(consumer, record, since, chunks))
+                return Earlier(chunks, self._sent(consumer, record, since, chunks) if self._with_sent else ())
             finally:
                 consumer.close()
 

@@ -9,7 +9,7 @@ import msgspec
 
 from pipeline.errors import BadMessage, VoxwardenError
 from pipeline.events import Event, decode, encode
-from pipeline.messages import Message, Utterance
+from pipeline.messages import Message, Sound, Utterance
 from pipeline.stage import Rejected, blamed
 from pipeline.topology import Stage
 
@@ -34,12 +34,12 @@ class Received:
 def receive(kind: type[Message], record: Any) -> Received:
     """Decode a record as a message of `kind`. Errors come back in `Received.error`.
 
-    Uses the raw headers, since Faust's dict drops repeated names. An utterance gets its address here, because the
-    address is known only after it was written.
+    Uses the raw headers, since Faust's dict drops repeated names. An utterance or a sound gets its address here,
+    because the address is known only after it was written.
     """
     try:
         message = decode(kind, record.value, record.headers or ())
-        if isinstance(message, Utterance):
+        if isinstance(message, Utterance | Sound):
             message = msgspec.structs.replace(message, address=address_of(record))
         return Received(record, message)
     except BadMessage as error:

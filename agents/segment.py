@@ -1,4 +1,7 @@
-"""The work of a stage that holds records, as segment holds unfinished speech. A ledger decides what to acknowledge."""
+"""The work of a stage that keeps speakers between batches, as segment does with unfinished speech.
+
+A ledger decides what to acknowledge.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +13,13 @@ from agents.lag import PartitionName
 from agents.lead_in import Earlier, LeadIn, lead_seconds
 from agents.ledger import Ledger, Speaker
 from agents.records import Received
+from agents.topics import retention_seconds
 from agents.work import Work
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.speech_status import reporting
 from pipeline.stage import HoldingProcessor
-from pipeline.topology import Stage
+from pipeline.topology import UTTERANCES, Stage
 
 Before = Callable[[Any], Earlier]
 """Returns what to learn before the first record of a partition."""
@@ -37,8 +41,13 @@ class Segmenting(Work):
     tick_seconds = 1.0
 
     def __init__(
-        self, build: Callable[[], HoldingProcessor[Any, Any]], generation: Callable[[], int], before: Before
+        self,
+        build: Callable[[], HoldingProcessor[Any, Any]],
+        generation: Callable[[], int],
+        before: Before,
+        retention: float = math.inf,
     ) -> None:
+        super().__init__(retention)
         self._build = build
         self._generation_now = generation
         self._before = before
@@ -66,6 +75,9 @@ class Segmenting(Work):
         for received in batch:
             parts.setdefault(_partition(received), []).append(received)
         self._begin({name: part[0].record for name, part in parts.items() if name not in self.processors})
+        backlog = self.backlog_of(batch)
+        for name in parts:
+            self.processors[name].behind(backlog)
         return [
             result
             for name, part in parts.items()
@@ -133,5 +145,6 @@ def build(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) ->
             raise TypeError(f"{stage.build} must make a HoldingProcessor, because stage {stage.name} holds records")
         return made
 
-    before = LeadIn(settings.kafka, lead_seconds(settings.audio))
-    return Segmenting(processor, lambda: app.consumer_generation_id, before)
+    before = LeadIn(settings.kafka, lead_seconds(settings.audio), with_sent=UTTERANCES in stage.gives)
+    retention = retention_seconds(stage.takes, settings.kafka)
+    return Segmenting(processor, lambda: app.consumer_generation_id, before, retention)

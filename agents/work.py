@@ -24,6 +24,11 @@ class Work(ABC):
     backlog: Callable[[], Backlog] = staticmethod(unknown)
     """Returns the records that wait for this worker on the broker."""
 
+    def __init__(self, retention: float = math.inf, clock: Callable[[], float] = time.time) -> None:
+        """`retention` is that of the records in seconds. `clock` returns UTC seconds."""
+        self._retention = retention
+        self._clock = clock
+
     def choose(self, records: Sequence[Any]) -> Sequence[Any]:
         """Return the records of a new batch that still concern this worker."""
         return records
@@ -52,12 +57,20 @@ class Work(ABC):
     def close(self) -> None:
         """Close the processors."""
 
+    def backlog_of(self, batch: Sequence[Received]) -> Backlog:
+        """Return the backlog that the batch shows."""
+        now, known = self._clock(), self.backlog()
+        oldest = min((_waiting_since(received) for received in batch), default=now)
+        return Backlog(
+            waited=now - oldest,
+            messages=max(known.messages, len(batch)),  # the broker's answer is some seconds old
+            arrivals=known.arrivals,
+            retention=self._retention,
+        )
+
 
 class BatchWork(Work):
-    """The work of a stage that holds no records between batches.
-
-    `retention` is the retention of the records in seconds. `clock` returns UTC seconds.
-    """
+    """The work of a stage that holds no records between batches."""
 
     def __init__(
         self,
@@ -65,15 +78,14 @@ class BatchWork(Work):
         retention: float = math.inf,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__(retention, clock)
         self.processor = processor
-        self._retention = retention
-        self._clock = clock
 
     def early(self, messages: Sequence[Any]) -> None:
         self.processor.early(messages)
 
     def process(self, batch: Sequence[Received]) -> list[Any]:
-        self.processor.behind(self._backlog_of(batch))
+        self.processor.behind(self.backlog_of(batch))
         return self.processor.handle([received.message for received in batch])
 
     def tick(self, now: float) -> list[Any]:
@@ -84,16 +96,6 @@ class BatchWork(Work):
 
     def close(self) -> None:
         self.processor.close()
-
-    def _backlog_of(self, batch: Sequence[Received]) -> Backlog:
-        now, known = self._clock(), self.backlog()
-        oldest = min((_waiting_since(received) for received in batch), default=now)
-        return Backlog(
-            waited=now - oldest,
-            messages=max(known.messages, len(batch)),  # the broker's answer is some seconds old
-            arrivals=known.arrivals,
-            retention=self._retention,
-        )
 
 
 def _waiting_since(received: Received) -> float:

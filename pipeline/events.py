@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from pipeline.errors import BadMessage
-from pipeline.messages import AudioChunk, EarlyUtterance, Message, Seconds, Utterance
+from pipeline.messages import AudioChunk, EarlyUtterance, Message, Seconds, Sound, Utterance
 from pipeline.shards import key_of
 
 M = TypeVar("M", bound=Message)
@@ -28,8 +28,9 @@ CONTENT_TYPES: dict[str, str] = {
     "AudioChunk": "application/octet-stream",
     "Utterance": "audio/flac",
     "EarlyUtterance": "audio/flac",
+    "Sound": "audio/flac",
 }
-AUDIO_MESSAGES = (AudioChunk, Utterance, EarlyUtterance)
+AUDIO_MESSAGES = (AudioChunk, Utterance, EarlyUtterance, Sound)
 REMEDY = "docs/contract.md describes its fields."
 ID_BYTES = 8
 """Length of a chunk's `ce_id`: enough to tell chunks apart while the topic keeps them."""

@@ -23,7 +23,7 @@ from pipeline.recovery import Cutting, Recovery
 from pipeline.settings import Batching, Settings
 from pipeline.speech_status import reporting
 from pipeline.stage import BEHIND_SECONDS, RETRY_SECONDS, Backlog, Processor, Rejected
-from pipeline.topology import AUDIO, STAGES, UTTERANCES, Stage, Topic
+from pipeline.topology import AUDIO, SOUNDS, STAGES, UTTERANCES, Stage, Topic
 
 if TYPE_CHECKING:
     from pipeline.judge.judge import Rules
@@ -91,6 +91,15 @@ class StageRunner:
         if self._refuses:
             self.refuse()
             raise DependencyError("Audio is refused because a stage has failed", "Start Voxwarden again.")
+
+    def spares(self) -> bool:
+        """Whether to leave out live audio, because the stage is behind and nothing may wait for it. Counts the chunk.
+
+        Recordings wait: they have no clock.
+        """
+        spared = self.stage.spares and self._clock is not None and self.queue.full() and not self._refuses
+        self._metrics.listened.labels("skipped").inc(spared)
+        return spared
 
     def refuse(self) -> None:
         """Make all current and later calls of `put` raise: the stage has failed and takes no more messages."""
@@ -311,12 +320,14 @@ class LocalRunner:
     async def _put(self, chunk: AudioChunk | None) -> None:
         await self._ready.wait()
         for runner in self._entries:
-            await runner.put(chunk)
+            if not (chunk and runner.spares()):
+                await runner.put(chunk)
 
     async def _recover(self) -> None:
-        """Add the utterances and the audio that a killed runner left."""
+        """Add the utterances, the sounds and the audio that a killed runner left."""
         if self._recovery:
             await self._enqueue(UTTERANCES, self._recovery.utterances())
+            await self._enqueue(SOUNDS, self._recovery.sounds())
             await self._enqueue(AUDIO, self._recovery.chunks())
         self._ready.set()
 
@@ -347,6 +358,8 @@ class LocalRunner:
         processor = reporting(stage.processor(self._settings, self._metrics, lookback, rules), stage)
         if self._recovery and UTTERANCES in stage.gives:
             return self._recovery.logged(cast(Cutting, processor))
+        if self._recovery and SOUNDS in stage.gives:
+            return self._recovery.logged_sounds(processor)
         return processor
 
     def _tap(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:

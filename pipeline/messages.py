@@ -58,6 +58,11 @@ Mark = Literal["no_speech", "repetition", "silence_phrase", "low_confidence"]
 
 SpeechState = Literal["segmented", "skipped", "failed"]
 
+SoundKind = Literal["recording"]
+"""What a detector of the listener recognises. `recording`: a recording of the bank."""
+Source = Literal["words", "sound"]
+"""What led to a flag: the words of a transcript, or a sound that the listener recognised."""
+
 
 class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The fields of every message on a topic. They come from the app, and each stage copies them (`origin`)."""
@@ -122,6 +127,41 @@ class EarlyUtterance(Message, frozen=True, kw_only=True, omit_defaults=True):
     """Id of the utterance."""
     end: Seconds
     """End in UTC seconds."""
+    data: bytes = b""
+
+
+class HeardSound(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the listener recognised."""
+
+    kind: SoundKind
+    name: Annotated[str, Meta(max_length=300)]
+    """For people: the title of the recording."""
+    reference: Annotated[str, Meta(max_length=64)] = ""
+    """For programs: the id of the recording in the bank."""
+    score: Unit
+    """How sure the detector is. It is no probability."""
+
+
+class Sound(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """A sound in one speaker's audio, with the audio of its span (FLAC, 16 kHz mono, at most 20 s)."""
+
+    id: str
+    """UUIDv5. It is the same after any replay."""
+    end: Seconds
+    """End in UTC seconds. A sound that goes on is sent in parts, at least every 15 s."""
+    kind: SoundKind
+    name: Annotated[str, Meta(max_length=300)]
+    """For people: the title of the recording."""
+    reference: Annotated[str, Meta(max_length=64)] = ""
+    """For programs: the id of the recording in the bank."""
+    label: Annotated[str, Meta(max_length=100)] = ""
+    """The label that the recording itself has. Empty: the policy has one, or none."""
+    score: Unit
+    """How sure the detector is. It is no probability: each kind has a scale of its own (docs/policy.md)."""
+    model: str
+    """Name and version of the model that made this."""
+    address: str | None = None
+    """Address of the audio (`topic/partition/offset`). The reader of the record sets it."""
     data: bytes = b""
 
 
@@ -192,15 +232,18 @@ class Hit(Struct, frozen=True, omit_defaults=True):
 
 
 class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
-    """The judge's result for one transcript. Harmless speech gets a flag, too, with the suggestion `pass`."""
+    """The judge's result for one transcript or sound. Harmless speech gets a flag, too, with the suggestion `pass`."""
 
     id: str
     utterance: str
+    """Id of the utterance, or of the sound."""
     transcript: str
-    """Id of the transcript."""
+    """Id of the transcript, or of the sound."""
     end: Seconds
     text: str
+    """The recognised text; empty for a sound."""
     language: str
+    """Language code, ISO 639-1, e.g. `en`, `zh`; `und` for a sound."""
     confidence: Unit
     suggestion: Suggestion
     """Suggested handling: `pass`, `review` by a moderator, or `block` at once."""
@@ -221,7 +264,16 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
     """Name and version of the policy, e.g. `default@1a2b3c4d`."""
     model: str
     address: str | None = None
-    """Address of the utterance's audio: `topic/partition/offset`, or `lookback/NAME/OFFSET` on one machine."""
+    """Address of the audio: `topic/partition/offset`, or `lookback/NAME/OFFSET` on one machine (sounds: `sounds/…`)."""
+    source: Source = "words"
+    """What led to the flag."""
+    sound: HeardSound | None = None
+    """The sound, if that is the source."""
+
+    @property
+    def content(self) -> str:
+        """What was said, or what was recognised, for people."""
+        return f"{self.sound.kind}: {self.sound.name}" if self.sound else self.text
 
 
 class SpeechStatus(Message, frozen=True, kw_only=True, omit_defaults=True):

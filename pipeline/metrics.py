@@ -25,6 +25,7 @@ LABELS = {
     "agrees": "yes, no",
     "bound": "estimate, low, high: the estimate, and the ends of its 95 % interval",
     "dependency": "kafka, database, evidence (the folder or S3 server of the clips)",
+    "kind": "recording (a banned one)",
     "label": "the labels of `configs/labels.yaml`, and other",
     "language": "the languages of `asr.languages`",
     "mark": "the marks of a transcript",
@@ -34,6 +35,7 @@ LABELS = {
     "result": "a closed list for each metric",
     "room_type": "the room types of `overload.room_types`, and other",
     "severity": "low, medium, high, critical",
+    "source": "words, sound",
     "stage": "the stages of `pipeline/topology.py`",
     "state": "a closed list for each metric",
     "suggestion": "pass, review, block",
@@ -185,6 +187,12 @@ class Metrics:
     )
     open_speakers: Gauge = _metric("open_speakers", "Speakers whose audio the segment stage follows.")
 
+    # listen
+    listened: Counter = _metric(
+        "listened_chunks_total", "Chunks that the listen stage took: heard, or skipped under overload.", "result"
+    )
+    sounds: Counter = _metric("sounds_total", "Sounds that the listen stage recognised, by kind.", "kind")
+
     # transcribe
     transcripts: Counter = _metric("transcripts_total", "Utterances transcribed, by language.", "language")
     marked: Counter = _metric(
@@ -223,7 +231,9 @@ class Metrics:
     )
 
     # judge
-    flags: Counter = _metric("flags_total", "Judged utterances, by suggestion.", "suggestion")
+    flags: Counter = _metric(
+        "flags_total", "Judged utterances and sounds, by suggestion and source.", "suggestion", "source"
+    )
     labels: Counter = _metric("labels_total", "Labels of utterances whose suggestion is not pass.", "label")
     context: Counter = _metric(
         "context_total",

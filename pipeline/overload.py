@@ -1,4 +1,5 @@
 """Load shedding: under overload the transcribe stage skips some utterances, by the settings, and reports each of them.
+The listen stage does the same with the audio of a speaker, for a minute at a time.
 
 Utterances are skipped only if two conditions hold together:
 - Speech is late: the oldest utterance has waited for more than `start_seconds`.
@@ -129,7 +130,11 @@ class Valve:
 
     def hears(self, utterance: Utterance) -> bool:
         """Whether `utterance` is transcribed under the current pressure."""
-        return lot(utterance.id) < self.share(utterance.room_type)
+        return self.draws(utterance.id, utterance.room_type)
+
+    def draws(self, name: str, room_type: str) -> bool:
+        """Whether work with this name is done under the current pressure, in a room of this type."""
+        return lot(name) < self.share(room_type)
 
     def _horizon(self, backlog: Backlog) -> float:
         """Seconds of catch-up time up to which nothing is skipped.

@@ -12,9 +12,9 @@ from zlib import crc32
 
 import msgspec
 
-from pipeline.messages import AudioChunk, Utterance
+from pipeline.messages import AudioChunk, Sound, Utterance
 
-M = TypeVar("M", Utterance, AudioChunk)
+M = TypeVar("M", bound=Utterance | Sound | AudioChunk)
 
 HEAD = struct.Struct(">IIII")
 MAX_META = 65_536
@@ -22,7 +22,7 @@ MAX_AUDIO = 67_108_864
 """Maximum bytes of the two parts. A header with larger lengths is not a header."""
 
 
-def pack(message: Utterance | AudioChunk) -> bytes:
+def pack(message: Utterance | Sound | AudioChunk) -> bytes:
     """The record of `message`, in bytes. Raises ValueError if the message is too large."""
     audio = message.data
     meta = msgspec.msgpack.encode(msgspec.structs.replace(message, data=b""))

@@ -14,17 +14,21 @@ from pipeline.audio.files import chunks_of
 from pipeline.audio.parts import parts_of
 from pipeline.errors import AudioError, VoxwardenError
 from pipeline.local import LocalRunner
-from pipeline.messages import AudioChunk, Flag, Message, Suggestion, Utterance
+from pipeline.messages import AudioChunk, Flag, Message, Sound, Suggestion, Utterance
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.stage import Rejected
-from pipeline.topology import STAGES, UTTERANCES, Stage
+from pipeline.topology import AUDIO, STAGES, Stage
 
 if TYPE_CHECKING:
     from pipeline.judge.judge import Rules
 
 SPEAKER = "speaker"
 """The speaker's name for all recordings, because a recording does not name its speakers."""
+
+MODERATING = tuple(stage for stage in STAGES if not stage.stores)
+HEARERS = sum(AUDIO in stage.takes for stage in MODERATING)
+"""Stages that take the audio itself."""
 
 WORST_FIRST: tuple[Suggestion, ...] = ("block", "review", "pass")
 
@@ -48,14 +52,14 @@ class _Progress:
 
     report: FileReport
     waiting: int = 0
-    """Utterances that are cut but not judged yet."""
-    uncut: int = 1
-    """Parts of the file whose final chunk is not cut yet."""
+    """Utterances and sounds that are not judged yet."""
+    unheard: int = 1
+    """Final chunks of the file's parts that a stage has not taken yet."""
 
 
 @dataclass
 class Recordings:
-    """`async for found in Recordings(...)` yields a Flag for each utterance, and a FileReport after the last of a file.
+    """`async for found in Recordings(...)` yields a Flag for each utterance and sound, and then the file's FileReport.
 
     Reports come in the order of `paths`. Errors of a file are in its report; other errors are raised.
     """
@@ -84,9 +88,8 @@ class Recordings:
             feeder.cancel()
 
     async def _feed(self) -> None:
-        stages = [stage for stage in STAGES if not stage.stores]
         async with LocalRunner(
-            self.settings, self.metrics, self._tap, stages=stages, rules=self.rules, clock=None
+            self.settings, self.metrics, self._tap, stages=MODERATING, rules=self.rules, clock=None
         ) as runner:
             for path in self.paths:
                 await self._feed_file(runner, path)
@@ -95,7 +98,7 @@ class Recordings:
         room = _name(path, self.names)
         report = FileReport(room)
         parts = await asyncio.to_thread(self._parts, path, report)
-        self._files[room] = _Progress(report, uncut=len(parts))
+        self._files[room] = _Progress(report, unheard=len(parts) * HEARERS)
         for part in parts:
             await self._feed_part(runner, path, part, report)
 
@@ -143,10 +146,10 @@ class Recordings:
         for output in outputs:
             self._see(output)
             self._report_finished()
-        if UTTERANCES in stage.gives:
+        if AUDIO in stage.takes:
             for chunk in batch:
                 if isinstance(chunk, AudioChunk) and chunk.final:
-                    self._files[chunk.room].uncut -= 1
+                    self._files[chunk.room].unheard -= 1
         self._report_finished()
 
     def _see(self, output: Any) -> None:
@@ -155,10 +158,12 @@ class Recordings:
                 file = self._files[output.room]
                 file.waiting += 1
                 file.report.speech_seconds += output.end - output.start - output.overlap
+            case Sound():
+                self._files[output.room].waiting += 1
             case Flag():
                 file = self._files[output.room]
                 file.waiting -= 1
-                file.report.utterances += 1
+                file.report.utterances += output.source == "words"
                 file.report.suggestion = _worse(file.report.suggestion, output.suggestion)
                 self._found.put_nowait(output)
             case Rejected(message=Message() as message, error=error):
@@ -177,7 +182,7 @@ class Recordings:
 def _finished(files: dict[str, _Progress]) -> Iterator[tuple[str, _Progress]]:
     """The finished files before the first unfinished one, so that reports keep the order of the files."""
     for room, file in list(files.items()):
-        if file.uncut or file.waiting:
+        if file.unheard or file.waiting:
             return
         yield room, file
 

@@ -1,7 +1,8 @@
 """Crash recovery of the one-machine runner: the data it keeps, and the work it repeats when it starts.
 
 The journal holds audio until it is cut into utterances. The look-back holds an utterance from then on, and a mark says
-that it is finished. After a crash, the next run repeats the audio in the journal and the utterances without a mark.
+that it is finished. After a crash, the next run repeats the audio in the journal and the utterances without a mark. So
+it does with sounds. The listen stage hears the repeated audio, too, but not what was already cut into utterances.
 Nothing is stored twice, because ids are deterministic and the store recognises a flag that it already has.
 """
 
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.journal import Journal
-from pipeline.messages import AudioChunk, EarlyUtterance, Message, SpeechStatus, Transcript, Utterance
+from pipeline.messages import AudioChunk, EarlyUtterance, Message, Sound, SpeechStatus, Transcript, Utterance
 from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings
-from pipeline.stage import HoldingProcessor, Processor, Rejected
+from pipeline.stage import Backlog, HoldingProcessor, Processor, Rejected
 
 if TYPE_CHECKING:
     from pipeline.review.evidence.lookback import Lookback
@@ -70,6 +71,41 @@ class Logged(Processor[AudioChunk, Utterance | EarlyUtterance]):
         return outputs
 
 
+class LoggedSounds(Processor[AudioChunk, Sound]):
+    """Writes each sound to the look-back, and sets its address. A failed write is repeated as in `Logged`."""
+
+    def __init__(self, inner: Processor[AudioChunk, Sound], lookback: "Lookback") -> None:
+        self._inner = inner
+        self._lookback = lookback
+        self._outputs: list[Sound | Rejected] | None = None
+
+    def process(self, batch: Sequence[AudioChunk]) -> list[Sound | Rejected]:
+        return self._addressed(lambda: self._inner.process(batch))
+
+    def handle(self, batch: Sequence[AudioChunk]) -> list[Sound | Rejected]:
+        return self.process(batch)
+
+    def behind(self, backlog: Backlog) -> None:
+        self._inner.behind(backlog)
+
+    def tick(self, now: float) -> list[Sound | Rejected]:
+        return self._addressed(lambda: self._inner.tick(now))
+
+    def drain(self) -> list[Sound | Rejected]:
+        return self._addressed(self._inner.drain)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def _addressed(self, work: Callable[[], list[Sound | Rejected]]) -> list[Sound | Rejected]:
+        outputs = self._outputs = work() if self._outputs is None else self._outputs
+        for place, output in enumerate(outputs):
+            if isinstance(output, Sound) and output.address is None:
+                outputs[place] = msgspec.structs.replace(output, address=self._lookback.sounds.put(output))
+        self._outputs = None
+        return outputs
+
+
 class Recovery:
     """Crash recovery for one data folder. Raises DependencyError if the disk fails."""
 
@@ -82,6 +118,16 @@ class Recovery:
         """Wrap the segment stage, so that the look-back has each utterance before its audio is deleted."""
         return Logged(segment, self.lookback, self.journal)
 
+    def logged_sounds(self, listen: Processor[AudioChunk, Sound]) -> LoggedSounds:
+        """Wrap the listen stage, so that the look-back has each sound."""
+        return LoggedSounds(listen, self.lookback)
+
+    def sounds(self) -> Iterator[Sound]:
+        """The sounds that were recognised but not finished, oldest first."""
+        for address in self.lookback.sounds.unfinished():
+            if found := self.lookback.sound(address):
+                yield found
+
     def utterances(self) -> Iterator[Utterance]:
         """The utterances that were cut but not finished, oldest first."""
         for address in self.lookback.unfinished():
@@ -93,7 +139,7 @@ class Recovery:
         return self.journal.left(self._cut_to)
 
     def finish(self, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
-        """Mark the utterances of a stage's `batch` as finished if no output continues to the next stage."""
+        """Mark the utterances and sounds of a stage's `batch` as finished if no output continues to the next stage."""
         rejected = {_address(output.message) for output in outputs if isinstance(output, Rejected)}
         going_on = {_address(output) for output in outputs if not isinstance(output, Rejected)}
         ended: dict[Finish, list[str]] = {outcome: [] for outcome in Finish}

@@ -8,9 +8,9 @@ key, so webhooks and the feed give the verdicts of a room in order.
 
 from zlib import crc32
 
-from pipeline.messages import AudioChunk, EarlyUtterance, Message, Transcript, Utterance
+from pipeline.messages import AudioChunk, EarlyUtterance, Message, Sound, Transcript, Utterance
 
-BY_SPEAKER = (AudioChunk, Utterance, EarlyUtterance, Transcript)
+BY_SPEAKER = (AudioChunk, Utterance, EarlyUtterance, Sound, Transcript)
 """Messages that need the order of each speaker only."""
 
 

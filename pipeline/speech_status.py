@@ -69,7 +69,7 @@ class Reporting(Processor[Any, Any]):
         if isinstance(output, Utterance):
             return status_of(output, "segmented")
         if isinstance(output, Rejected) and isinstance(output.message, Utterance | Transcript | Flag):
-            return status_of(output.message, "failed", self._stage)
+            return status_of(output.message, "failed", self._stage) if _is_of_speech(output.message) else None
         return None
 
 
@@ -92,6 +92,10 @@ class HoldingReporting(Reporting, HoldingProcessor[Any, Any]):
 
     def lead_in(self, earlier: Iterable[Any], told: Iterable[Any] = ()) -> None:
         self._inner.lead_in(earlier, told)
+
+
+def _is_of_speech(message: Utterance | Transcript | Flag) -> bool:
+    return not isinstance(message, Flag) or message.source == "words"
 
 
 def reporting(processor: Processor[Any, Any], stage: Stage) -> Processor[Any, Any]:

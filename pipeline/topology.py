@@ -1,7 +1,9 @@
 """The pipeline as data: the topics, and the stages between them. The local runner and the Kafka agents both read it.
 
     app ──► voice.audio ──► voice.utterances ──► voice.transcripts ──► voice.flags ──► review store
-               segment          transcribe            judge              deliver
+      │        segment          transcribe            judge ▲            deliver
+      └────────────────────────► voice.sounds ──────────────┘
+               listen
 
 Segment also writes to `voice.early` what transcribe may recognise early, in the pause that may end an utterance.
 Beside them, segment, transcribe and judge write to `voice.speech` which utterances were cut, skipped or failed.
@@ -20,7 +22,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pipeline.messages import AudioChunk, EarlyUtterance, Flag, Message, SpeechStatus, Transcript, Utterance
+from pipeline.messages import AudioChunk, EarlyUtterance, Flag, Message, Sound, SpeechStatus, Transcript, Utterance
 from pipeline.stage import Processor
 
 if TYPE_CHECKING:
@@ -71,6 +73,8 @@ class Stage:
     """The processor needs the database."""
     follows: bool = False
     """The processor follows the published policies."""
+    spares: bool = False
+    """It leaves out live audio when it is behind: no other stage waits for it."""
     early: Topic | None = None
     """The processor may work ahead on its messages. They are not part of its work: nothing waits for them."""
 
@@ -93,27 +97,29 @@ class Stage:
 
 AUDIO = Topic("voice.audio", AudioChunk, retention_hours=2)
 UTTERANCES = Topic("voice.utterances", Utterance, retention_hours=24)
+SOUNDS = Topic("voice.sounds", Sound, retention_hours=24)
 TRANSCRIPTS = Topic("voice.transcripts", Transcript, retention_hours=24)
 FLAGS = Topic("voice.flags", Flag, retention_hours=24)
 EARLY = Topic("voice.early", EarlyUtterance, retention_hours=0.25)
 SPEECH = Topic("voice.speech", SpeechStatus, retention_hours=24)
 DEAD_LETTERS = Topic("voice.dead-letters", None, retention_hours=7 * 24)
 
-TOPICS = (AUDIO, UTTERANCES, EARLY, TRANSCRIPTS, FLAGS, SPEECH, DEAD_LETTERS)
+TOPICS = (AUDIO, UTTERANCES, EARLY, SOUNDS, TRANSCRIPTS, FLAGS, SPEECH, DEAD_LETTERS)
 """The topics that carry speech and what is known about it."""
 
 POLICIES = Topic("voice.policies", None, retention_hours=math.inf, compacted=True)
 """The published policies, and which of them each judge uses (`agents/policies.py`)."""
 
 SEGMENT = Stage("segment", (AUDIO,), (UTTERANCES, EARLY, SPEECH), "pipeline.audio.segment:build", 64, 0.02, holds=True)
+LISTEN = Stage("listen", (AUDIO,), (SOUNDS,), "pipeline.sound.listen:build", 64, 0.02, holds=True, spares=True)
 TRANSCRIBE = Stage(
     "transcribe", (UTTERANCES,), (TRANSCRIPTS, SPEECH), "pipeline.asr.transcribe:build", 16, 0.02, early=EARLY
 )
-JUDGE = Stage("judge", (TRANSCRIPTS,), (FLAGS, SPEECH), "pipeline.judge.judge:build", 32, 0.02, follows=True)
+JUDGE = Stage("judge", (TRANSCRIPTS, SOUNDS), (FLAGS, SPEECH), "pipeline.judge.judge:build", 32, 0.02, follows=True)
 # One flag may need the clip of the longest case: 1.5 s of CPU. A larger batch could take so long that Kafka reassigns
 # its partition.
 DELIVER = Stage(
     "deliver", (FLAGS, SPEECH), (), "pipeline.review.delivery.deliver:build", 16, 0.02, reads_audio=True, stores=True
 )
 
-STAGES: tuple[Stage, ...] = (SEGMENT, TRANSCRIBE, JUDGE, DELIVER)
+STAGES: tuple[Stage, ...] = (SEGMENT, LISTEN, TRANSCRIBE, JUDGE, DELIVER)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.messages import Flag, Hit, Transcript, Utterance
+from pipeline.messages import Flag, Hit, Sound, Transcript, Utterance
 from pipeline.review.cases.values import Case
 
 NOON = 1_767_268_800.0
@@ -38,6 +38,24 @@ def transcript(text: str = "words", start: float = 100.0, **changes: Any) -> Tra
         "address": "voice.utterances/0/7",
     }
     return Transcript(**fields | changes)
+
+
+def sound(name: str = "sound", start: float = 0.0, end: float = 10.0, **changes: Any) -> Sound:
+    """Return a sound with the id `name` from `start` to `end`, in seconds after NOON. It has no audio."""
+    fields: dict[str, Any] = {
+        "id": name,
+        "room": "room",
+        "speaker": "ann",
+        "start": NOON + start,
+        "end": NOON + end,
+        "kind": "recording",
+        "name": "The anthem",
+        "reference": "1a2b3c4d5e6f7081",
+        "score": 0.8,
+        "model": "fingerprints@1",
+        "data": b"flac",
+    }
+    return Sound(**fields | changes)
 
 
 def flag(name: str = "flag", start: float = 0.0, end: float = 1.0, **changes: Any) -> Flag:

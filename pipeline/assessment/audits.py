@@ -286,7 +286,7 @@ def _audits(window: Window) -> Select[Any]:
 
 def _flagged(window: Window) -> Select[Any]:
     query = _of_utterances(literal(1.0)).join(FLAGS, OF_FLAG)
-    return query.where(~FLAGS.c.linked, FLAGGED, *within(SNAPSHOT.c.created_at, window))
+    return query.where(~FLAGS.c.linked, FLAGS.c.source == "words", FLAGGED, *within(SNAPSHOT.c.created_at, window))
 
 
 def _of_utterances(probability: ColumnElement[float]) -> Select[Any]:

@@ -1,4 +1,4 @@
-"""Processes the audio of one speaker from chunks to cuts: order, decode, align in time, find speech, cut."""
+"""Processes the audio of one speaker from chunks to cuts: find speech in its track, and cut it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,23 +7,15 @@ from typing import Any
 import numpy as np
 
 from pipeline.audio.cutter import Cut, Cutter
-from pipeline.audio.frames import StreamDecoder
 from pipeline.audio.marks import ChunkMark, ChunkMarks
-from pipeline.audio.order import Ordered, Reorder
+from pipeline.audio.order import Ordered
 from pipeline.audio.resample import Samples
 from pipeline.audio.resent import ReceivedSamples
+from pipeline.audio.track import AudioTrack
 from pipeline.audio.vad import WINDOW, Memory, Vad
-from pipeline.errors import BadMessage, VoxwardenError
-from pipeline.messages import SAMPLE_RATE, AudioChunk, origin, sample_of
 from pipeline.metrics import Metrics
 from pipeline.settings import Audio
-from pipeline.stage import Rejected, blamed
-
-JITTER = SAMPLE_RATE // 10
-"""Largest deviation in samples between the times of consecutive chunks that does not count as missing audio."""
-
-AHEAD_SECONDS = 24 * 3600.0
-"""A chunk whose time is further in the future has a wrong clock."""
+from pipeline.stage import Rejected
 
 RESET = 32
 """The voice activity detector is reset every 32 windows of the grid (1 s), except during speech. Without resets, old
@@ -113,30 +105,19 @@ class Stream:
         return ((self._origin + cut.start, cut) for cut in cuts)
 
 
-class Speaker:
-    """State of one speaker in one room. Its memory is bounded: see `Reorder` and `Cutter`."""
+class Speaker(AudioTrack[SpeechPiece]):
+    """Cuts the speech of one speaker in one room. Its memory is bounded: see `AudioTrack` and `Cutter`."""
 
     def __init__(
         self, vad: Vad, settings: Audio, metrics: Metrics, received: ReceivedSamples, example: Callable[[], bool]
     ) -> None:
-        """`example` says whether a packet that cannot be decoded should become a dead letter."""
-        self.seen = 0.0
-        """UTC seconds, by the stage's clock, at which the speaker's last chunk was processed."""
-        self._settings = settings
-        self._metrics = metrics
-        self._received = received
-        self._example = example
-        self._decoder = StreamDecoder()
-        self._order = Reorder(settings.reorder_chunks, metrics.sequence_faults)
+        super().__init__(settings, metrics, received, example)
         self._new_stream: Callable[[int], Stream] = lambda start: Stream(start, vad, settings)
         self._stream: Stream | None = None
         self._marks = ChunkMarks()
         """The chunks whose audio is in memory."""
-        self._set_back = False
-        """The last chunk began far before the end of the stream, and its time was ignored."""
         self._sent_to = -1
         """End of the stream when its unfinished speech was last returned."""
-        self._origin: dict[str, Any] = {}
 
     @property
     def needed(self) -> int:
@@ -154,41 +135,44 @@ class Speaker:
         """Number of decoded 16 kHz samples in memory."""
         return self._stream.held if self._stream else 0
 
-    def push(self, chunk: AudioChunk) -> Iterator[SpeechPiece | Rejected]:
-        """Process a chunk. Yields finished speech, and the chunks that cannot be decoded."""
-        for ordered in self._order.push(chunk):
-            yield from self._take(ordered)
-
-    def flush(self) -> Iterator[SpeechPiece | Rejected]:
-        """Process all held chunks, and end the speaker's audio."""
-        yield from self._in_order()
-        yield from self._end()
-
     def unfinished(self) -> Iterator[SpeechPiece | Rejected]:
         """Process all held chunks, and yield the unfinished speech once. The speech stays open.
 
         So its later cuts do not depend on the moment of this call.
         """
-        yield from self._in_order()
+        yield from self.catch_up()
         if self._stream and self._stream.end != self._sent_to:
             self._sent_to = self._stream.end
             if unfinished := self._stream.unfinished():
-                yield SpeechPiece(self._origin, *unfinished)
+                yield SpeechPiece(self.origin, *unfinished)
 
     def paused(self) -> SpeechPiece | None:
         """See `Cutter.paused`."""
         paused = self._stream.paused() if self._stream else None
-        return SpeechPiece(self._origin, *paused) if paused else None
+        return SpeechPiece(self.origin, *paused) if paused else None
 
     @property
     def is_open(self) -> bool:
         """Whether there is unfinished speech."""
         return self._stream is not None and self._stream.open_since is not None
 
-    def _in_order(self) -> Iterator[SpeechPiece | Rejected]:
-        """Process the waiting chunks, although chunks before them are missing."""
-        for ordered in self._order.flush():
-            yield from self._take(ordered)
+    def begin(self, start: int) -> None:
+        self._stream = self._new_stream(start)
+
+    def hear(self, samples: Samples) -> Iterator[SpeechPiece]:
+        if self._stream:
+            yield from self._pieces(self._stream.push(samples))
+
+    def finish(self) -> Iterator[SpeechPiece]:
+        if self._stream:
+            yield from self._pieces(self._stream.flush())
+        self._marks.clear()
+        self._stream = None
+
+    def heard(self, ordered: Ordered) -> None:
+        if self._stream:
+            self._marks.forget(self._stream.end - self._stream.held)
+            self._marks.add(ChunkMark(self._stream.end, ordered.arrival, ordered.chunk.start))
 
     def _needed(self) -> Iterator[tuple[int, float]]:
         """Arrival number and start of each waiting chunk, and of the first chunk that unfinished speech needs."""
@@ -198,97 +182,5 @@ class Speaker:
         if since is not None and (mark := self._marks.oldest(since)):
             yield mark.arrival, mark.start
 
-    def _take(self, ordered: Ordered) -> Iterator[SpeechPiece | Rejected]:
-        chunk = self._received.fresh(ordered.chunk)
-        if chunk is not ordered.chunk:
-            self._metrics.sequence_faults.labels("resent").inc()
-        if chunk is None:
-            return
-        yield from self._align(sample_of(chunk.start), after_gap=ordered.after_gap)
-        yield from self._listen(chunk)
-        if self._stream:
-            self._marks.forget(self._stream.end - self._stream.held)
-            self._marks.add(ChunkMark(self._stream.end, ordered.arrival, ordered.chunk.start))
-
-    def _listen(self, chunk: AudioChunk) -> Iterator[SpeechPiece | Rejected]:
-        self._origin = origin(chunk, without=("start",))
-        before = self._decoder.concealed
-        samples = self._decode(chunk)
-        if isinstance(samples, Rejected):
-            yield samples
-            return
-        if packets := self._decoder.concealed - before:
-            yield self._concealed(chunk, packets)
-        yield from self._hear(samples)
-
-    def _decode(self, chunk: AudioChunk) -> Samples | Rejected:
-        before = self._decoder.not_numbers
-        try:
-            samples = self._decoder.decode(chunk)
-        except VoxwardenError as error:
-            return Rejected(chunk, error)
-        except MemoryError:
-            raise
-        except Exception as error:  # any other error, from FFmpeg or a bug of ours, is caused by this chunk
-            self._decoder = StreamDecoder()
-            return Rejected(chunk, blamed(error))
-        self._metrics.repaired_samples.inc(self._decoder.not_numbers - before)
-        self._metrics.audio_seconds.inc(samples.size / SAMPLE_RATE)
-        return samples
-
-    def _concealed(self, chunk: AudioChunk, packets: int) -> Rejected:
-        self._metrics.concealed_packets.inc(packets)
-        error = BadMessage(
-            f"{packets} Opus packets of chunk {chunk.sequence} cannot be decoded and became silence",
-            "Send bare packets. This letter is an example: there is at most one per speaker and minute.",
-        )
-        return Rejected(chunk, error, letter=self._example())
-
-    def _align(self, start: int, *, after_gap: bool) -> Iterator[SpeechPiece]:
-        """Fill a small gap before `start` with silence, so that times stay correct. A large gap starts a new stream.
-
-        If a chunk seems to start before the stream's end, by less than the largest gap, its clock has drifted and the
-        chunk is appended. A chunk with a wrong clock is appended, too.
-        """
-        if self._stream:
-            hole = start - self._stream.end
-            if abs(hole) <= self._settings.max_gap_seconds * SAMPLE_RATE:
-                self._set_back = False
-                yield from self._fill(start, 0 if after_gap else JITTER)
-            elif after_gap or not self._clock_is_wrong(start, self._stream.end):
-                yield from self._end()
-        if not self._stream:
-            self._stream = self._new_stream(start)
-
-    def _fill(self, start: int, tolerance: int) -> Iterator[SpeechPiece]:
-        if self._stream and start - self._stream.end > tolerance:
-            yield from self._hear(self._decoder.flush())
-            yield from self._hear(np.zeros(max(0, start - self._stream.end), np.float32))
-
-    def _clock_is_wrong(self, start: int, end: int) -> bool:
-        """Whether to ignore a `start` that is far from the stream's `end`, although no chunk is missing.
-
-        A time in the future is ignored. A time before the end is ignored once. If the next chunk's time is also before
-        the end, the app's clock was set back. Any other jump forward means that the speaker was muted.
-        """
-        latest = (self.seen + AHEAD_SECONDS) * SAMPLE_RATE
-        self._set_back = start < end and not self._set_back
-        wrong = self._set_back or (start > latest >= end)
-        if start < end or wrong:
-            self._metrics.sequence_faults.labels("clock").inc()
-        return wrong
-
-    def _hear(self, samples: Samples) -> Iterator[SpeechPiece]:
-        if self._stream:
-            yield from self._pieces(self._stream.push(samples))
-
-    def _end(self) -> Iterator[SpeechPiece]:
-        if self._stream:
-            yield from self._hear(self._decoder.flush())
-            yield from self._pieces(self._stream.flush())
-        self._marks.clear()
-        self._set_back = False
-        self._stream = None
-
     def _pieces(self, cuts: Iterator[tuple[int, Cut]]) -> Iterator[SpeechPiece]:
-        return (SpeechPiece(self._origin, start, cut) for start, cut in cuts)
+        return (SpeechPiece(self.origin, start, cut) for start, cut in cuts)

@@ -70,7 +70,7 @@ def decided(decision: Decision) -> Text:
 
 
 def _flag(flag: Flag) -> Table:
-    said = plain(flag.text)
+    said = plain(flag.content)
     for hit in flag.hits:
         said.stylize("bold underline", hit.start, hit.end)
     grid = Table.grid(padding=(0, 2))
@@ -80,7 +80,7 @@ def _flag(flag: Flag) -> Table:
         ("why", "; ".join(flag.reasons)),
         ("scores", scores),
         ("marks", ", ".join(flag.marks)),
-        ("heard as", f"{flag.language}, confidence {flag.confidence:.2f}"),
+        ("heard as", "" if flag.sound else f"{flag.language}, confidence {flag.confidence:.2f}"),
         ("judged by", f"policy {flag.policy}, model {flag.model}"),
     ):
         if value:

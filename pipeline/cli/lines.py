@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from pipeline.messages import Flag, Hit
 
 if TYPE_CHECKING:
@@ -10,9 +12,10 @@ if TYPE_CHECKING:
 
 
 def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
-    """Return one judged utterance. All times, also those of hits, are seconds."""
+    """Return one judged utterance or sound. All times, also those of hits, are seconds."""
+    sound = {"sound": msgspec.to_builtins(flag.sound)} if flag.sound else {}
     return {
-        "kind": "utterance",
+        "kind": "sound" if flag.sound else "utterance",
         "file": file,
         "room": flag.room,
         "speaker": flag.speaker,
@@ -27,12 +30,16 @@ def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
         "hits": [_hit(hit, hit.start_time, hit.end_time) for hit in flag.hits],
         "policy": flag.policy,
         "model": flag.model,
-    }
+    } | sound
 
 
 def verdict_line(flag: Flag) -> dict[str, Any]:
-    """Return one judged utterance of a live room: the same keys, and the id of its flag. Times are UTC seconds."""
-    return {"kind": "utterance", "id": flag.id} | utterance_line(flag, None)
+    """Return one judged utterance or sound of a live room: the same keys, and the id of its flag.
+
+    Times are UTC seconds.
+    """
+    line = utterance_line(flag, None)
+    return {"kind": line["kind"], "id": flag.id} | line
 
 
 def text_line(flag: Flag, place: "InputPlace") -> dict[str, Any]:

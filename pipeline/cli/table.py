@@ -49,7 +49,7 @@ def clock(seconds: float) -> str:
 
 def _words(flag: Flag, who: str | None) -> Text:
     """Return speaker, labels and text, with the hits of the lexicon underlined. It says if the context led to it."""
-    words = Text(flag.text, style="dim" if flag.suggestion == "pass" else "")
+    words = Text(flag.content, style="dim" if flag.suggestion == "pass" else "")
     for hit in flag.hits:
         words.stylize("bold underline", hit.start, hit.end)
     speaker = Text(f"{who}: " if who else "", style="bold")

@@ -70,7 +70,7 @@ class Bars(Struct, frozen=True):
     flagged: str
 
 
-class Sound(Struct, frozen=True):
+class ClipSound(Struct, frozen=True):
     """The clip for the player. `span` is the flagged part, in seconds of the clip."""
 
     seconds: float
@@ -103,7 +103,7 @@ def severity(flag: Flag, labels: Labels) -> int:
     return max((labels.severity(name) if name in labels.labels else 1 for name in flag.flagged), default=0)
 
 
-def sound(found: PageView, picture: Outline | None) -> Sound | None:
+def sound(found: PageView, picture: Outline | None) -> ClipSound | None:
     """Return the clip for the player; None if there is no clip to play."""
     clip = found.clip
     if clip is None or picture is None or not clip.seconds:
@@ -111,7 +111,7 @@ def sound(found: PageView, picture: Outline | None) -> Sound | None:
     timeline = clip.timeline or (ClipPiece(0.0, clip.start, clip.seconds),)
     flagged = [(flag.start, flag.end) for flag in found.file.flags]
     start = found.case.start
-    return Sound(
+    return ClipSound(
         seconds=clip.seconds,
         span=_span(found, clip),
         pieces=tuple((piece.offset, round(piece.start - start, 3), piece.seconds) for piece in timeline),

@@ -27,13 +27,13 @@ class Quote(Struct, frozen=True):
 
 def quote(flags: Sequence[Flag], phrases: Sequence[str]) -> Quote | None:
     """Return a quote around the first of the folded `phrases`, or else around the first hit; None without flags."""
-    marked = [(flag, places(flag.text, phrases)) for flag in flags]
+    marked = [(flag, places(flag.content, phrases)) for flag in flags]
     marked += [(flag, hits(flag)) for flag in flags]
     chosen = next(((flag, spans) for flag, spans in marked if spans), None)
     if chosen is None:
         return Quote(cut(flags[0].text, ()), flags[0]) if flags else None
     flag, spans = chosen
-    return Quote(cut(flag.text, spans), flag)
+    return Quote(cut(flag.content, spans), flag)
 
 
 def places(text: str, phrases: Iterable[str]) -> list[Span]:
@@ -48,7 +48,7 @@ def hits(flag: Flag) -> list[Span]:
 
 def marked(flag: Flag, phrases: Sequence[str]) -> tuple[TextPiece, ...]:
     """Return the whole text of a flag, with the phrases and the hits marked."""
-    return pieces(flag.text, [*places(flag.text, phrases), *hits(flag)], 0, len(flag.text))
+    return pieces(flag.content, [*places(flag.content, phrases), *hits(flag)], 0, len(flag.content))
 
 
 def cut(text: str, spans: Sequence[Span]) -> tuple[TextPiece, ...]:

@@ -12,8 +12,10 @@ from pipeline.messages import (
     Decision,
     EarlyUtterance,
     Flag,
+    HeardSound,
     Hit,
     Message,
+    Sound,
     SpeechStatus,
     Transcript,
     Utterance,
@@ -24,12 +26,13 @@ KINDS: tuple[type[msgspec.Struct], ...] = (
     AudioChunk,
     Utterance,
     EarlyUtterance,
+    Sound,
     Transcript,
     Flag,
     SpeechStatus,
     Decision,
 )
-PARTS: tuple[type[msgspec.Struct], ...] = (Word, Alternative, Hit)
+PARTS: tuple[type[msgspec.Struct], ...] = (Word, Alternative, Hit, HeardSound)
 """Types of nested objects in messages."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

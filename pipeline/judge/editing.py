@@ -19,7 +19,7 @@ from pipeline.judge import lexicon, rules
 from pipeline.judge.labels import Labels, Severity
 from pipeline.judge.lexicon import Group, Lexicon
 from pipeline.judge.normalise import normalise
-from pipeline.judge.policy import LabelRule, Policy, PolicyLayer, RiskRule
+from pipeline.judge.policy import LabelRule, Policy, PolicyLayer, RiskRule, SoundRule
 from pipeline.judge.rules import POLICY, LexiconText, RuleTexts
 from pipeline.sheets import Sheet, SheetError
 from pipeline.yamlfiles import YamlError
@@ -38,7 +38,8 @@ SHORT_WORD = 3
 GROUPS = re.compile(r"groups:\s*(\[\s*\]\s*)?(#.*)?$")
 """The line of a lexicon after which its groups begin."""
 
-KEYS = frozenset(key for sheet in (Policy, PolicyLayer, LabelRule, Lexicon, Group) for key in sheet.model_fields)
+SHEETS = (Policy, PolicyLayer, LabelRule, SoundRule, Lexicon, Group)
+KEYS = frozenset(key for sheet in SHEETS for key in sheet.model_fields)
 """All keys of policies and lexicons."""
 
 REASONS: Mapping[str, str] = {

@@ -1,4 +1,4 @@
-"""The judge stage: takes transcripts and gives one flag for each, also for clean ones."""
+"""The judge stage: takes transcripts and sounds, and gives one flag for each, also for clean ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,13 @@ from pipeline.judge.conversations import Conversations
 from pipeline.judge.cooldowns import CoolDowns
 from pipeline.judge.detector import Detection, Detector
 from pipeline.judge.flagger import Flagger
+from pipeline.judge.heard import flag_of
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Matcher
 from pipeline.judge.policy import PolicyResolver
 from pipeline.judge.rules import RuleSet
 from pipeline.judge.shadow import Shadow, ShadowModel
-from pipeline.messages import Flag, SpeechStatus, Suggestion, Transcript
+from pipeline.messages import Flag, Sound, Source, SpeechStatus, Suggestion, Transcript
 from pipeline.metrics import Metrics, from_zero
 from pipeline.speech_status import status_of
 from pipeline.stage import Processor, Rejected
@@ -62,7 +63,7 @@ class Rules(Protocol):
     def close(self) -> None: ...
 
 
-class Judge(Processor[Transcript, Flag | SpeechStatus]):
+class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
     """Classifier and lexicons detect; the policy decides. Shadow policies only count their decisions.
 
     A new version of the rules applies from the next batch on, so all flags of a batch come from one version.
@@ -76,15 +77,19 @@ class Judge(Processor[Transcript, Flag | SpeechStatus]):
         self._cooldowns: dict[str, CoolDowns] = {}
         self._conversations = Conversations()
         self._sweep_at = 0.0
-        from_zero(metrics.flags, get_args(Suggestion))
+        from_zero(metrics.flags, get_args(Suggestion), get_args(Source))
         from_zero(metrics.context, ("same", "raised"))
         metrics.classifier.labels(classifier.name).set(1)
         self._take(rules.now())
 
-    def process(self, batch: Sequence[Transcript]) -> list[Flag | SpeechStatus | Rejected]:
-        """One flag for each transcript; a status for a transcript that overload skipped."""
+    def process(self, batch: Sequence[Transcript | Sound]) -> list[Flag | SpeechStatus | Rejected]:
+        """One flag for each transcript and each sound; a status for a transcript that overload skipped."""
         if (config := self._rules.now()) is not self._config:
             self._take(config)
+        sounds = [self._judge_sound(message) for message in batch if isinstance(message, Sound)]
+        return [*self._judge_all([message for message in batch if isinstance(message, Transcript)]), *sounds]
+
+    def _judge_all(self, batch: Sequence[Transcript]) -> list[Flag | SpeechStatus | Rejected]:
         transcribed = [transcript for transcript in batch if not transcript.skipped]
         before = self._conversations.follow(transcribed)
         detections = self._detector.detect(transcribed, before)
@@ -142,12 +147,20 @@ class Judge(Processor[Transcript, Flag | SpeechStatus]):
             shadow.watch(transcript, detection, flag)
         return flag
 
+    def _judge_sound(self, sound: Sound) -> Flag:
+        flag = flag_of(sound, self._config.policy, self._config.labels)
+        self._count_flag(flag)
+        return flag
+
     def _count(self, flag: Flag, detection: Detection) -> None:
-        self._metrics.flags.labels(flag.suggestion).inc()
+        self._count_flag(flag)
         if detection.in_context:
             self._metrics.context.labels("raised" if reasons.from_context(flag.reasons) else "same").inc()
         for label, score in flag.labels.items():
             self._metrics.scores.labels(label, TENTHS[min(int(score * 10), 9)]).inc()
+
+    def _count_flag(self, flag: Flag) -> None:
+        self._metrics.flags.labels(flag.suggestion, flag.source).inc()
         if flag.suggestion != "pass":
             for label in flag.flagged:
                 self._metrics.labels.labels(label).inc()

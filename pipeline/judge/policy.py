@@ -17,7 +17,7 @@ from pydantic import Field
 
 from pipeline.configuration import configs_folder
 from pipeline.judge.labels import SEVERITIES, Labels, Severity
-from pipeline.messages import Mark, Suggestion
+from pipeline.messages import Mark, SoundKind, Suggestion
 from pipeline.settings import LanguageCode
 from pipeline.sheets import Sheet, SheetError, is_path, read
 
@@ -30,6 +30,9 @@ MAX_CACHED = 1024
 
 NEVER = math.inf
 """A threshold that no score reaches."""
+
+SOUNDS: Mapping[SoundKind, Suggestion] = {"recording": "review"}
+"""What a sound leads to, if no rule of the policy names a limit for its kind."""
 
 MAX_COOLDOWN_SECONDS = 600.0
 """A longer cool-down would almost never lead to a block."""
@@ -58,6 +61,13 @@ class LabelRule(RiskRule):
     levels: dict[Severity, Suggestion] = Field(default_factory=dict)
 
 
+class SoundRule(Threshold):
+    """The rule of one kind of sound that the listener recognises."""
+
+    label: str | None = None
+    """The label of its flags, if the sound has none of its own, as a recording may."""
+
+
 class PolicyLayer(Sheet):
     """The rules for all rooms, or the changes for one room type."""
 
@@ -66,6 +76,7 @@ class PolicyLayer(Sheet):
     labels: dict[str, LabelRule] = Field(default_factory=dict)
     risk: RiskRule = RiskRule()
     """The rule for the probability that at least one label applies. It helps if no label reaches its threshold."""
+    sounds: dict[SoundKind, SoundRule] = Field(default_factory=dict)
     review_scale: float | None = Field(None, gt=0, le=10)
     """A factor for every `review` threshold. Below 1 is stricter."""
     cooldown_seconds: float | None = Field(None, ge=0, le=MAX_COOLDOWN_SECONDS)
@@ -99,6 +110,18 @@ class LabelLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundLimits:
+    """The limits of one kind of sound, for one room type."""
+
+    review: float
+    block: float
+    label: str
+
+    def by_score(self, score: float) -> Suggestion:
+        return "block" if score >= self.block else "review" if score >= self.review else "pass"
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedPolicy:
     """The policy for one room type and one language. `labels` does not hold labels that are switched off."""
 
@@ -106,6 +129,7 @@ class ResolvedPolicy:
     risk: LabelLimits
     marks: Mapping[Mark, Suggestion]
     cooldown_seconds: float
+    sounds: Mapping[SoundKind, SoundLimits]
 
 
 class PolicyResolver:
@@ -126,7 +150,9 @@ class PolicyResolver:
         scale = _set([layer.review_scale for layer in layers], 1.0)
         labels = {label: _limits(layers, label, language, scale) for label in self._known if _enabled(layers, label)}
         risk = _merged(_thresholds([layer.risk for layer in layers], language), {}, scale)
-        return ResolvedPolicy(labels, risk, self.policy.marks, _set([layer.cooldown_seconds for layer in layers], 0.0))
+        cooldown = _set([layer.cooldown_seconds for layer in layers], 0.0)
+        sounds = {kind: _sound_limits(layers, kind) for kind in SOUNDS}
+        return ResolvedPolicy(labels, risk, self.policy.marks, cooldown, sounds)
 
 
 def load(name: str, labels: Labels, rests_on: Iterable[Sheet] = ()) -> PolicyResolver:
@@ -145,6 +171,9 @@ def checked(
     for where, layer in layers.items():
         for label in layer.labels:
             labels.check([label], f"{name}: {where}labels", (*where.split(".")[:-1], "labels", label))
+        for kind, rule in layer.sounds.items():
+            key = (*where.split(".")[:-1], "sounds", kind, "label")
+            labels.check([rule.label] if rule.label else [], f"{name}: {where}sounds.{kind}.label", key)
     resolver = PolicyResolver(policy, labels, rests_on, mark)
     for room_type in (OTHER, *policy.room_types):
         for language in sorted(_languages(layers.values())):
@@ -176,8 +205,13 @@ def _languages(layers: Iterable[PolicyLayer]) -> set[str]:
 
 def _check(policy: ResolvedPolicy, where: str, room_type: str, language: str) -> None:
     top = ("room_types", room_type) if room_type else ()
-    for label, rule in (*policy.labels.items(), ("risk", policy.risk)):
-        key = (*top, "risk") if label == "risk" else (*top, "labels", label)
+    rules: dict[tuple[str, ...], LabelLimits | SoundLimits] = {
+        **{("labels", label): limits for label, limits in policy.labels.items()},
+        ("risk",): policy.risk,
+        **{("sounds", kind): limits for kind, limits in policy.sounds.items()},
+    }
+    for place, rule in rules.items():
+        key, label = (*top, *place), place[-1]
         told = {"label": label, "review": f"{rule.review:g}", "block": f"{rule.block:g}", "language": language}
         if 1 < rule.review < NEVER:
             raise SheetError(
@@ -208,6 +242,13 @@ def _limits(layers: list[PolicyLayer], label: str, language: str, scale: float) 
     for step in steps:
         levels |= step.levels
     return _merged(_thresholds(steps, language), levels, scale)
+
+
+def _sound_limits(layers: list[PolicyLayer], kind: SoundKind) -> SoundLimits:
+    rules = [rule for layer in layers if (rule := layer.sounds.get(kind))]
+    usual = Threshold(review=0 if SOUNDS[kind] == "review" else "never")
+    limits = _merged([usual, *rules], {}, 1.0)
+    return SoundLimits(limits.review, limits.block, _set([rule.label for rule in rules], ""))
 
 
 def _steps(layers: list[PolicyLayer], label: str) -> list[LabelRule]:

@@ -37,6 +37,11 @@ def of_risk(risk: float, suggestion: Suggestion) -> str:
     return f"risk {risk:.2f} reaches {suggestion}, but no label does"
 
 
+def of_sound(kind: str, score: float, suggestion: Suggestion, limit: float) -> str:
+    """Return the reason that a sound gives."""
+    return f"sound {kind}: score {score:.2f} reaches {suggestion} at {limit:.2f}"
+
+
 def from_risk(reasons: Iterable[str]) -> bool:
     """Whether only the probability of any label reached a threshold."""
     return any(RISK.fullmatch(reason) for reason in reasons)

@@ -57,7 +57,7 @@ def read(connection: Connection, cases: Collection[PlacedExample], without: Coll
 def _spoken() -> Select[tuple[object, ...]]:
     """The stored utterances, room by room in order of time."""
     real = select(CASES.c.id).where(CASES.c.drill == "", CASES.c.id.not_in(COPIES))
-    query = select(*FLAGS.c).where(FLAGS.c.case_id.in_(real), FLAGS.c.linked.is_(False))
+    query = select(*FLAGS.c).where(FLAGS.c.case_id.in_(real), FLAGS.c.linked.is_(False), FLAGS.c.source == "words")
     return query.order_by(FLAGS.c.room, FLAGS.c.start, FLAGS.c.id)
 
 

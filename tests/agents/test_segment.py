@@ -1,5 +1,6 @@
 """Segment's work: each partition has its own state, which starts again after a rebalance."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -12,6 +13,7 @@ from agents.segment import Segmenting
 from pipeline.audio.segment import Segment
 from pipeline.errors import BadMessage, DependencyError
 from pipeline.messages import AudioChunk, Utterance
+from pipeline.stage import Backlog
 
 
 @dataclass
@@ -21,6 +23,7 @@ class Record:
     generation_id: int
     value: bytes | None = b"audio"
     topic: str = "voice.audio"
+    timestamp: float = 0.0
 
 
 class FakeSegment:
@@ -30,6 +33,10 @@ class FakeSegment:
         self.heard: list[AudioChunk] = []
         self.led_in: list[AudioChunk] = []
         self.closed = False
+        self.waited: list[float] = []
+
+    def behind(self, backlog: Backlog) -> None:
+        self.waited.append(backlog.waited)
 
     def process(self, batch: Sequence[AudioChunk]) -> list[Any]:
         self.heard += batch
@@ -110,6 +117,13 @@ def test_records_fetched_before_a_rebalance_are_dropped() -> None:
     assert [chunk.start for chunk in group.made[-1].heard] == [1.0, 2.0]
     assert group.made[0].closed
     assert len(group.made) == 2
+
+
+def test_each_processor_learns_how_long_the_audio_has_waited() -> None:
+    group = Group()
+    work = group.segmenting()
+    carry(work, [Record(0, 7, 1, timestamp=time.time() - 60)])
+    assert group.made[0].waited == pytest.approx([60], abs=5)
 
 
 def test_a_rebalance_during_a_batch_acknowledges_nothing() -> None:

@@ -17,10 +17,10 @@ from pipeline.topology import STAGES
 from tests.deploy.files import DEPLOY, load
 from tests.deploy.prometheus import program
 from tests.deploy.stack import stack
-from tests.pipeline.listening import LISTEN
+from tests.pipeline.tone import TONE
 
-STORING = replace(LISTEN, name="archive", gives=(), stores=True)
-ADDED = (*STAGES, LISTEN, STORING)
+STORING = replace(TONE, name="archive", gives=(), stores=True)
+ADDED = (*STAGES, TONE, STORING)
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
@@ -61,22 +61,22 @@ def test_without_the_new_stages_the_command_writes_the_shipped_files_again(tmp_p
 def test_a_new_stage_gets_a_service(added: Path) -> None:
     whole = stack(path=added / "compose.yaml")
     services = whole["services"]
-    assert services["listen"] == services["segment"] | {"command": ["worker", "listen"]}
+    assert services["tone"] == services["segment"] | {"command": ["worker", "tone"]}
     assert services["archive"] == services["deliver"] | {"command": ["worker", "archive"]}
     assert services["archive"]["environment"]["VOXWARDEN_STORE__URL"].startswith("postgresql://")
-    assert "VOXWARDEN_STORE__URL" not in services["listen"]["environment"]
+    assert "VOXWARDEN_STORE__URL" not in services["tone"]["environment"]
     PyCompose.from_yaml(re.sub(r"(image: \S+):[\w.-]+@", r"\1@", yaml.safe_dump(whole)))
 
 
 def test_a_stage_with_a_template_of_its_own_uses_it(tmp_path: Path) -> None:
     shutil.copytree(DEPLOY, tmp_path, dirs_exist_ok=True)
     compose = tmp_path / "compose.yaml"
-    template = "x-listen: &listen\n  <<: *worker\n  stop_grace_period: 90s\n\nservices:\n"
+    template = "x-tone: &tone\n  <<: *worker\n  stop_grace_period: 90s\n\nservices:\n"
     compose.write_text(compose.read_text("utf-8").replace("services:\n  topics", f"{template}  topics"), "utf-8")
     write(tmp_path)
     services = stack(path=compose)["services"]
-    assert services["listen"]["stop_grace_period"] == "90s"
-    assert services["listen"]["command"] == ["worker", "listen"]
+    assert services["tone"]["stop_grace_period"] == "90s"
+    assert services["tone"]["command"] == ["worker", "tone"]
     assert services["archive"]["stop_grace_period"] == services["deliver"]["stop_grace_period"]
 
 
@@ -106,10 +106,10 @@ def rule_test(series: dict[str, str], expression: str, expected: list[dict[str, 
 def test_an_alert_fires_if_a_new_stage_does_not_run(added: Path) -> None:
     """It names this stage only. With it, no role is missing."""
     up = {f'up{{job="voxwarden", role="{role}"}}': "1x40" for role in roles(added)}
-    without = {name: values for name, values in up.items() if "listen" not in name}
+    without = {name: values for name, values in up.items() if "tone" not in name}
     missing = 'count by (role) (ALERTS{alertname="VoxwardenRoleMissing", alertstate="firing"})'
     tests = [
-        rule_test(without, missing, [{"labels": '{role="listen"}', "value": 1}]),
+        rule_test(without, missing, [{"labels": '{role="tone"}', "value": 1}]),
         rule_test(up, missing, []),
     ]
     promtool_tests(added, "missing_test.yml", tests)
@@ -117,13 +117,13 @@ def test_an_alert_fires_if_a_new_stage_does_not_run(added: Path) -> None:
 
 def test_the_age_of_the_audio_is_that_of_the_slowest_path(added: Path) -> None:
     """Stages that run beside each other do not add up."""
-    lags = {"segment": 9000, "transcribe": 1500, "judge": 100, "listen": 2000, "archive": 5000, "deliver": 1000}
+    lags = {"segment": 9000, "transcribe": 1500, "judge": 100, "tone": 2000, "archive": 5000, "deliver": 1000}
     series = {
         f'voxwarden_{name}{{stage="{stage}"}}': values
         for stage, lag in lags.items()
         for name, values in {"lag_seconds": f"{lag}x40", "lag_messages": "9x40", "messages_total": "0+8x40"}.items()
     }
-    slowest = [{"labels": '{path="listen-deliver"}', "value": 3000}]
+    slowest = [{"labels": '{path="tone-deliver"}', "value": 3000}]
     found = rule_test(series, "sum by (path) (topk(1, voxwarden:path_lag_seconds:sum))", slowest)
     promtool_tests(added, "path_test.yml", [found])
 

@@ -48,7 +48,7 @@ def test_no_line_of_the_manual_is_too_long_to_read() -> None:
     assert max(map(len, (DOCS / "contract.md").read_text(encoding="utf-8").splitlines())) <= 120
 
 
-@given(messages(Flag).filter(lambda flag: flag.hits))
+@given(messages(Flag).filter(lambda flag: flag.hits and not flag.sound))
 def test_the_json_lines_in_the_manual_have_the_keys_that_the_command_prints(flag: Flag) -> None:
     text = (DOCS / "contract.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```jsonl\n(.*?)```", text, re.DOTALL)

@@ -8,18 +8,19 @@ import pytest
 
 from pipeline import topology
 from pipeline.local import LocalRunner
-from pipeline.messages import AudioChunk, Flag, SpeechStatus, Transcript, Utterance
+from pipeline.messages import AudioChunk, Flag, Sound, SpeechStatus, Transcript, Utterance
 from pipeline.metrics import Metrics
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Asr, Batching, Settings, load
 from pipeline.stage import HoldingProcessor, Processor, Rejected
-from pipeline.topology import AUDIO, DEAD_LETTERS, STAGES, TOPICS, TRANSCRIPTS, UTTERANCES, Stage
+from pipeline.topology import AUDIO, DEAD_LETTERS, LISTEN, STAGES, TOPICS, TRANSCRIPTS, UTTERANCES, Stage
 from tests.builders import flag, transcript, utterance
-from tests.pipeline.listening import LISTEN
+from tests.pipeline.tone import TONE
 
 BAD = {
     AudioChunk: AudioChunk(room="r", speaker="s", start=1.0, sequence=0, codec="container", data=b"no recording"),
     Utterance: utterance(data=b"no FLAC"),
+    Sound: None,
     Transcript: None,
     Flag: flag("\0", text="\0"),
     SpeechStatus: SpeechStatus(id="\0", utterance="u", room="r", speaker="s", start=2.0, end=1.0, state="segmented"),
@@ -62,11 +63,14 @@ def processor(stage: Stage, tmp_path: Path) -> Iterator[Processor[Any, Any]]:
 
 @pytest.mark.weights
 def test_a_processor_keeps_the_contract(stage: Stage, processor: Processor[Any, Any]) -> None:
-    """It rejects messages that it cannot handle, and returns only messages of the topics it gives."""
+    """It rejects messages that it cannot handle, and returns only messages of the topics it gives.
+
+    The listen stage rejects nothing: segment takes the same audio.
+    """
     kinds = tuple(topic.message for topic in stage.gives if topic.message)
     bad = [message for topic in stage.takes if topic.message and (message := BAD[topic.message])]
     outcomes = processor.handle(bad)
-    assert sum(isinstance(outcome, Rejected) for outcome in outcomes) == len(bad)
+    assert sum(isinstance(outcome, Rejected) for outcome in outcomes) == (0 if stage is LISTEN else len(bad))
     later = [*processor.handle([]), *processor.tick(1e10), *processor.drain()]
     assert all(isinstance(outcome, (*kinds, Rejected)) for outcome in later)
     assert isinstance(processor, HoldingProcessor) is stage.holds
@@ -108,11 +112,11 @@ async def test_a_stage_beside_transcribe_works_in_the_local_runner(
 ) -> None:
     """Both stages receive each utterance, and the store receives flags from both."""
     before = Settings.batching
-    monkeypatch.setattr(topology, "STAGES", (*STAGES, LISTEN))
+    monkeypatch.setattr(topology, "STAGES", (*STAGES, TONE))
     monkeypatch.setattr(
         Settings,
         "batching",
-        lambda settings, stage: before(settings, topology.TRANSCRIBE if stage is LISTEN else stage),
+        lambda settings, stage: before(settings, topology.TRANSCRIBE if stage is TONE else stage),
     )
     monkeypatch.setattr("pipeline.asr.transcribe.build", lambda *_: Hear())
     settings = Settings(data_dir=tmp_path)
@@ -125,14 +129,14 @@ async def test_a_stage_beside_transcribe_works_in_the_local_runner(
     lookback = open_lookback(settings)
     for each in utterances:
         lookback.put(each)
-    async with LocalRunner(settings, Metrics(), tap, stages=(*STAGES, LISTEN), lookback=lookback, clock=None):
+    async with LocalRunner(settings, Metrics(), tap, stages=(*STAGES, TONE), lookback=lookback, clock=None):
         """Every stage that takes utterances receives the utterances in the look-back."""
-    assert [u.id for u in seen["listen"]] == [u.id for u in seen["transcribe"]] == [u.id for u in utterances]
+    assert [u.id for u in seen["tone"]] == [u.id for u in seen["transcribe"]] == [u.id for u in utterances]
     models = [flag.model for flag in seen["deliver"]]
-    assert models.count("listen@1") == len(utterances)
+    assert models.count("tone@1") == len(utterances)
     assert len(models) == 2 * len(utterances)
-    assert TRANSCRIPTS not in LISTEN.gives
-    assert UTTERANCES in LISTEN.takes
+    assert TRANSCRIPTS not in TONE.gives
+    assert UTTERANCES in TONE.takes
 
 
 def test_a_stage_that_reads_audio_needs_a_log(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ Field = Mapping[str, ColumnElement[bool]]
 PUBLISHED: Field = {
     "account": FLAGS.c.speaker != "",
     "time": FLAGS.c.start > 0,
-    "content": FLAGS.c.text != "",
+    "content": (FLAGS.c.text != "") | (FLAGS.c.source != "words"),
 }
 """Fields of a record of published speech, and the conditions that they are filled."""
 OPERATIONS: Field = {"account": AUDIT.c.actor != "", "time": AUDIT.c.at > 0, "operation": AUDIT.c.action != ""}
@@ -157,7 +157,7 @@ def _sample(connection: Connection, window: Window) -> Sequence[Row[Any]]:
 def _complete(connection: Connection, store: EvidenceStore, case_id: str) -> bool:
     """Tell whether the transcript, the flag, the policy version and a clip with the right hash are there."""
     file = reading.case_file(connection, case_id)
-    spoken = all(flag.text and flag.transcript and flag.policy for flag in file.flags)
+    spoken = all(flag.content and flag.transcript and flag.policy for flag in file.flags)
     return bool(file.flags) and spoken and bool(file.evidence) and all(_intact(store, clip) for clip in file.evidence)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import MsgspecError, Struct, json
 
 from pipeline.errors import BadMessage, CaseError
-from pipeline.messages import NAMESPACE, Action, Decision, Flag, Hit, SpeechStatus, Suggestion, Verdict
+from pipeline.messages import NAMESPACE, Action, Decision, Flag, Hit, Source, SpeechStatus, Suggestion, Verdict
 
 Status = Literal["pending", "escalated", "decided"]
 """An escalated case has a decision, but waits for another decision by a more senior person."""
@@ -106,6 +106,8 @@ class Case(Struct, frozen=True, kw_only=True):
     """The verdict of the decision that holds; None if there is none."""
     drill: str = ""
     """Id of the drill that the case belongs to; empty for real speech."""
+    source: Source = "words"
+    """What led to its worst flag. For a sound, `text` is its name."""
 
     @property
     def key(self) -> tuple[float, str]:

@@ -72,7 +72,8 @@ class Deliver(Processor[Flag | SpeechStatus, Outcome]):
         good = [message for message in checked if not isinstance(message, Rejected)]
         flags = [message for message in good if isinstance(message, Flag)]
         passed = [flag for flag in flags if flag.suggestion == "pass"]
-        drawn = {flag.id for flag in flags if not flag.drill and checks.drawn("audit", flag.id, self._audit_share)}
+        heard = [flag for flag in flags if flag.source == "words" and not flag.drill]
+        drawn = {flag.id for flag in heard if checks.drawn("audit", flag.id, self._audit_share)}
         outcomes = self._store.add(
             [*good, *_failed(checked)], self._clock(), drawn, self._audit_share, self._count_speech
         )
@@ -152,5 +153,5 @@ def _checked(message: Flag | SpeechStatus) -> Flag | SpeechStatus | Rejected:
 def _failed(checked: Sequence[Flag | SpeechStatus | Rejected]) -> list[SpeechStatus]:
     """Return the statuses of the flags that cannot be stored. A flag whose fields cannot be counted has none."""
     flags = [each.message for each in checked if isinstance(each, Rejected) and isinstance(each.message, Flag)]
-    statuses = [_checked(status_of(flag, "failed", DELIVER.name)) for flag in flags]
+    statuses = [_checked(status_of(flag, "failed", DELIVER.name)) for flag in flags if flag.source == "words"]
     return [status for status in statuses if isinstance(status, SpeechStatus)]

@@ -98,7 +98,7 @@ def count(
     Flags with an id in `muted` are counted as `judged` with the bucket `muted`, whatever their suggestion.
     """
     tally = Tally()
-    real = [message for message in batch if not message.drill]
+    real = [message for message in batch if not (message.drill or _is_of_sound(message))]
     if not real:
         return tally
     seen = _seen(connection, sorted({key for message in real for key in _keys(message)}), at)
@@ -117,6 +117,11 @@ def forget(connection: Connection, before: float) -> None:
 def bucket_of(seconds: float) -> str:
     """Return the bucket of `delay` for a number of seconds: its upper bound, or `inf`."""
     return next((f"{bound:g}" for bound in DELAYS if seconds <= bound), "inf")
+
+
+def _is_of_sound(message: Flag | SpeechStatus) -> bool:
+    """The tallies count speech. A sound is no utterance."""
+    return isinstance(message, Flag) and message.source != "words"
 
 
 def _count(

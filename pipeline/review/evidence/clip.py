@@ -1,4 +1,4 @@
-"""Cuts the clip of a case: the flagged speech from the log, with the speech of the same speaker just before it."""
+"""Cuts the clip of a case: the flagged speech and sounds from the log, with the same speaker's speech just before."""
 
 import logging
 from collections.abc import Collection, Sequence
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.audio.encode import decode_flac, encode_opus_clip
 from pipeline.errors import AudioError, CaseError
-from pipeline.messages import SAMPLE_RATE, Flag, Utterance
+from pipeline.messages import SAMPLE_RATE, Flag, Sound, Utterance
 from pipeline.review.cases.values import CaseFile, ClipPiece, Evidence
 from pipeline.review.evidence.log import UtteranceLog
 from pipeline.review.evidence.store import EvidenceStore, checksum
@@ -48,28 +48,26 @@ class ClipCutter:
             return 0
         if file.covered:
             return 0
-        flagged = {flag.id: self._utterance(flag) for flag in file.flags}
+        flagged = {flag.id: self._audio(flag) for flag in file.flags}
         self._write(file, *compose(self._pieces(flagged.values()), file.case.start - self._preroll))
-        return sum(utterance is None and flag in fresh for flag, utterance in flagged.items())
+        return sum(audio is None and flag in fresh for flag, audio in flagged.items())
 
-    def _utterance(self, flag: Flag) -> Utterance | None:
-        """Return the flag's utterance; None if it is gone.
+    def _audio(self, flag: Flag) -> Utterance | Sound | None:
+        """Return the flag's utterance or sound; None if it is gone.
 
         The log may have reused the address for another person's utterance, which must not become evidence here.
         """
-        found = self._log.get(flag.address) if flag.address else None
+        read = self._log.get if flag.source == "words" else self._log.sound
+        found = read(flag.address) if flag.address else None
         return found if found and found.id == flag.utterance else None
 
-    def _pieces(self, flagged: Collection[Utterance | None]) -> list[tuple[float, Samples]]:
-        found = {utterance.id: utterance for utterance in flagged if utterance}
-        if not found:
-            return []
-        first = min(found.values(), key=lambda utterance: utterance.start)
-        before = self._log.before(first.room, first.speaker, first.start, self._preroll, first.address or "")
-        found |= {utterance.id: utterance for utterance in before}
-        return [
-            (utterance.start, samples) for utterance in found.values() if (samples := samples_of(utterance)) is not None
-        ]
+    def _pieces(self, flagged: Collection[Utterance | Sound | None]) -> list[tuple[float, Samples]]:
+        found = {audio.id: audio for audio in flagged if audio}
+        if spoken := [audio for audio in found.values() if isinstance(audio, Utterance)]:
+            first = min(spoken, key=lambda utterance: utterance.start)
+            before = self._log.before(first.room, first.speaker, first.start, self._preroll, first.address or "")
+            found |= {utterance.id: utterance for utterance in before}
+        return [(audio.start, samples) for audio in found.values() if (samples := samples_of(audio)) is not None]
 
     def _write(self, file: CaseFile, samples: Samples, timeline: tuple[ClipPiece, ...]) -> None:
         case, seconds = file.case, len(samples) / SAMPLE_RATE
@@ -137,10 +135,10 @@ def compose(pieces: Sequence[tuple[float, Samples]], begin: float) -> tuple[Samp
     return np.concatenate(parts) if parts else np.zeros(0, np.float32), tuple(timeline)
 
 
-def samples_of(utterance: Utterance) -> Samples | None:
-    """Decode the utterance's audio. If that fails, log a warning and return None."""
+def samples_of(audio: Utterance | Sound) -> Samples | None:
+    """Decode the audio. If that fails, log a warning and return None."""
     try:
-        return decode_flac(utterance.data)
+        return decode_flac(audio.data)
     except AudioError as error:
-        logger.warning("the clip misses utterance %s at %s: %s", utterance.id, utterance.address, error)
+        logger.warning("the clip misses %s at %s: %s", audio.id, audio.address, error)
         return None

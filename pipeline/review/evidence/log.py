@@ -1,4 +1,4 @@
-"""The log that stores audio: the topic `voice.utterances` on Kafka, or the look-back on one machine's disk.
+"""The log that stores audio: topics `voice.utterances` and `voice.sounds` on Kafka, or the look-back on one machine.
 
 Audio is written once. Transcripts and flags contain only its address. The deliver stage reads flagged audio back.
 """
@@ -6,7 +6,7 @@ Audio is written once. Transcripts and flags contain only its address. The deliv
 from collections.abc import Iterator
 from typing import Protocol
 
-from pipeline.messages import Utterance
+from pipeline.messages import Sound, Utterance
 
 
 class UtteranceLog(Protocol):
@@ -14,6 +14,9 @@ class UtteranceLog(Protocol):
 
     def get(self, address: str) -> Utterance | None:
         """Return the utterance at `address`, with its field `address` set; None if it was deleted or never existed."""
+
+    def sound(self, address: str) -> Sound | None:
+        """Return the sound at `address`, as `get` does with an utterance."""
 
     def before(self, room: str, speaker: str, start: float, seconds: float, address: str) -> list[Utterance]:
         """Return the speaker's utterances in this room that overlap the `seconds` before `start`, earliest first.

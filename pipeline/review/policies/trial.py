@@ -29,6 +29,9 @@ MOST_SPEECH = 20_000
 """At most so many utterances of the last hours are judged; of more, some are drawn by chance."""
 BATCH = 32
 
+SPOKEN = FLAGS.c.source == "words"
+"""Policies are tried on words."""
+
 Progress = Callable[[int, int], bool]
 """Gets how many texts are done, and how many there are. Returns False to stop."""
 
@@ -129,7 +132,7 @@ def newest_cases(connection: Connection, most: int = MOST_CASES) -> list[StoredC
     query = (
         select(CASES.c.id, CASES.c.verdict)
         .where(CASES.c.drill == "", CASES.c.id.not_in(COPIES))
-        .where(select(FLAGS.c.id).where(FLAGS.c.case_id == CASES.c.id).exists())
+        .where(select(FLAGS.c.id).where(FLAGS.c.case_id == CASES.c.id, SPOKEN).exists())
         .order_by(CASES.c.created_at.desc(), CASES.c.id.desc())
         .limit(most)
     )
@@ -138,7 +141,7 @@ def newest_cases(connection: Connection, most: int = MOST_CASES) -> list[StoredC
     ids = list(verdicts)
     for first in range(0, len(ids), 500):
         chosen = FLAGS.c.case_id.in_(ids[first : first + 500])
-        for row in connection.execute(select(FLAGS).where(chosen).order_by(FLAGS.c.start, FLAGS.c.id)):
+        for row in connection.execute(select(FLAGS).where(chosen, SPOKEN).order_by(FLAGS.c.start, FLAGS.c.id)):
             flags[row.case_id].append(reading.flag_of(row))
     return [StoredCase(verdicts[case], tuple(flags[case])) for case in reversed(ids)]
 

@@ -62,8 +62,8 @@ def placed(connection: Connection, since: float) -> Iterator[PlacedExample]:
     """Yield an example for each case that was decided at or after `since` (UTC seconds), in order of case ids.
 
     Four kinds of cases are left out: cases on which two people disagree without a third opinion, cases with a wrong
-    transcript, reported cases, which have no text, and drills. The label of an example is the golden verdict if there
-    is one, otherwise the verdict of the appeal, otherwise the verdict of most opinions.
+    transcript, cases without a transcript (of reports and of sounds), and drills. The label of an example is the golden
+    verdict if there is one, otherwise the verdict of the appeal, otherwise the verdict of most opinions.
     """
     pairs = {pair.original: pair for pair in figures.pairs(connection, 0.0)}
     rows = connection.execute(_query(since), execution_options={"yield_per": 1_000})
@@ -84,7 +84,7 @@ def _query(since: float) -> Select[Any]:
         .outerjoin(CHECKS, CHECKS.c.case_id == CASES.c.id)
         .outerjoin(GOLDEN, GOLDEN.c.case_id == CASES.c.id)
         .where(CASES.c.status == "decided", CASES.c.id.in_(recent), CASES.c.id.not_in(COPIES))
-        .where(CASES.c.policy != REPORTED, CASES.c.text != "", CASES.c.drill == "")
+        .where(CASES.c.policy != REPORTED, CASES.c.text != "", CASES.c.source == "words", CASES.c.drill == "")
         .where(DECISIONS.c.undone.is_(None), DECISIONS.c.verdict.in_(FINAL))
         .order_by(CASES.c.id, DECISIONS.c.at, DECISIONS.c.id)
     )

@@ -41,9 +41,9 @@ def refresh(connection: Connection, case: str) -> None:
 
 
 def words(flags: Iterable[Flag]) -> str:
-    """Return the folded text of flags, and after it the terms that they hit and that the text does not have."""
+    """Return the folded content of flags, and after it the terms that they hit and that the text does not have."""
     known = list(flags)
-    said = "\n".join(fold(flag.text) for flag in known)
+    said = "\n".join(fold(flag.content) for flag in known)
     terms = dict.fromkeys(fold(hit.term) for flag in known for hit in flag.hits)
     return "\n".join((said, *(term for term in terms if term not in said)))[:LONGEST]
 

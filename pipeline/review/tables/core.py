@@ -72,6 +72,8 @@ CASES = Table(
     Column("verdict", String, nullable=True),
     # Id of the drill that the case belongs to; empty for real speech.
     Column("drill", String, nullable=False, server_default=text("''")),
+    # What led to the worst flag. For a sound, `text` is its name.
+    Column("source", String, nullable=False, server_default=text("'words'")),
     # The list of cases in pages, newest first, with and without a status.
     Index(None, "created_at", "id"),
     Index(None, "status", "created_at", "id"),
@@ -133,6 +135,9 @@ FLAGS = Table(
     Column("drill", String, nullable=False, server_default=text("''")),
     # NULL: stored before this column existed.
     Column("stored_at", Double, nullable=True),
+    # What led to the flag: words or a sound, and the sound.
+    Column("source", String, nullable=False, server_default=text("'words'")),
+    Column("sound", JSON, nullable=True),
     Index(None, "stored_at"),
     # The other speech in a room at the same time.
     Index(None, "room", "start"),

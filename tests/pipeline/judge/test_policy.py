@@ -149,3 +149,17 @@ def test_the_shipped_policies_are_sound(name: str) -> None:
     assert set(rules.labels) == set(LABELS.labels) - {"political_sensitive"}
     assert rules.labels["self_harm"].levels["critical"] == "review"
     assert rules.labels["self_harm"].by_score(1.0) == "review"
+
+
+@pytest.mark.parametrize(
+    ("sounds", "fault"),
+    [
+        ("{recording: {label: nonsense}}", "sounds.recording.label"),
+        ("{recording: {review: 0.9, block: 0.5}}", "recording: block at 0.5 is below review at 0.9"),
+        ("{recording: {review: 2}}", "sounds.recording"),
+        ("{scream: {review: 0.5}}", "sounds.scream"),
+    ],
+)
+def test_a_mistake_about_sounds_is_named(tmp_path: Path, sounds: str, fault: str) -> None:
+    with pytest.raises(ConfigError, match=fault):
+        book(tmp_path, f"{{name: own, every: {{review: 0.5}}, sounds: {sounds}}}")

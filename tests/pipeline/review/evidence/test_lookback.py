@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.errors import DependencyError
 from pipeline.messages import Utterance
-from pipeline.review.evidence.lookback import SHARE, SUFFIX, Lookback, open_lookback
+from pipeline.review.evidence.lookback import SUFFIX, Lookback, open_lookback
+from pipeline.review.evidence.segments import SHARE
 from pipeline.settings import Settings, Store
 from tests.builders import NOON, utterance
 

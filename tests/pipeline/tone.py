@@ -11,11 +11,11 @@ if TYPE_CHECKING:  # the settings are built from the topology, after this entry 
     from pipeline.metrics import Metrics
     from pipeline.settings import Settings
 
-LISTEN = Stage("listen", (UTTERANCES,), (FLAGS,), "tests.pipeline.listening:build", 8, 0.02)
+TONE = Stage("tone", (UTTERANCES,), (FLAGS,), "tests.pipeline.tone:build", 8, 0.02)
 
 
-class Listen(Processor[Utterance, Flag]):
-    """Flags each utterance by its sound."""
+class Tone(Processor[Utterance, Flag]):
+    """Flags each utterance by its tone."""
 
     def process(self, batch: Sequence[Utterance]) -> list[Flag | Rejected]:
         return [_flag(utterance) for utterance in batch]
@@ -23,7 +23,7 @@ class Listen(Processor[Utterance, Flag]):
 
 def _flag(utterance: Utterance) -> Flag:
     return Flag(
-        id=derive_id("listen", utterance),
+        id=derive_id("tone", utterance),
         utterance=utterance.id,
         transcript="",
         room=utterance.room,
@@ -37,12 +37,12 @@ def _flag(utterance: Utterance) -> Flag:
         risk=0.9,
         labels={"sexual": 0.9},
         flagged=("sexual",),
-        policy="sound@1",
-        model="listen@1",
+        policy="tone@1",
+        model="tone@1",
         address=utterance.address,
     )
 
 
-def build(settings: "Settings", metrics: "Metrics") -> Listen:
+def build(settings: "Settings", metrics: "Metrics") -> Tone:
     del settings, metrics
-    return Listen()
+    return Tone()

@@ -1,0 +1,117 @@
+"""Listens to one speaker: all audio, not only speech."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from uuid import uuid5
+
+import numpy as np
+from msgspec import structs
+from numpy.typing import NDArray
+
+from pipeline.audio.encode import FULL_SCALE, encode_flac
+from pipeline.audio.resample import Samples
+from pipeline.audio.resent import ReceivedSamples
+from pipeline.audio.track import AudioTrack
+from pipeline.messages import NAMESPACE, SAMPLE_RATE, Sound
+from pipeline.metrics import Metrics
+from pipeline.settings import Audio
+from pipeline.sound.detector import Ear, SoundDetector, SoundSpan
+from pipeline.sound.spans import LONGEST, Spans
+
+STEP = SAMPLE_RATE
+"""Samples from one decision to the next. Decisions fall on whole seconds, whatever the size of the chunks."""
+LATE_SECONDS = 5
+"""A span may end this many seconds before it is reported."""
+
+
+class Recent:
+    """The last samples of a stream, for the audio of a span: 16 bits each, 25 s at most."""
+
+    def __init__(self, start: int) -> None:
+        self._end = start
+        self._blocks: deque[NDArray[np.int16]] = deque(maxlen=LONGEST // STEP + LATE_SECONDS)
+
+    def add(self, samples: Samples) -> None:
+        """Add a second of samples, or less at the beginning and the end of the stream."""
+        whole = np.rint(samples * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1)
+        self._blocks.append(whole.astype(np.int16))
+        self._end += samples.size
+
+    def cut(self, start: int, end: int) -> tuple[int, Samples]:
+        """Return the samples from `start` to `end`, or what is left of them, with the start of the first one."""
+        samples = np.concatenate([*self._blocks])
+        first = self._end - samples.size
+        start = max(start, first)
+        return start, samples[start - first : max(start, end) - first].astype(np.float32) / np.float32(FULL_SCALE)
+
+
+class SpeakerListener(AudioTrack[Sound]):
+    """Gives the sounds of one speaker in one room. It counts no faults of the audio: segment does."""
+
+    def __init__(self, ears: Sequence[Ear], settings: Audio, uncounted: Metrics, received: ReceivedSamples) -> None:
+        super().__init__(settings, uncounted, received, lambda: False)
+        self._ears = ears
+        self._edition = -1
+        self._detectors: list[SoundDetector] = []
+        self._spans = Spans()
+        self._recent = Recent(0)
+        self._at = 0
+        """End of the samples in `_second`."""
+        self._second: list[Samples] = []
+        """Samples since the last whole second."""
+
+    def begin(self, start: int) -> None:
+        self._edition = -1
+        self._spans, self._recent, self._at, self._second = Spans(), Recent(start), start, []
+
+    def hear(self, samples: Samples) -> Iterator[Sound]:
+        while samples.size:
+            part, samples = np.split(samples, [STEP - self._at % STEP])
+            self._second.append(part)
+            self._at += part.size
+            if self._at % STEP == 0:
+                yield from self._reported(self._spans.hear(self._at, [*self._heard()]))
+
+    def finish(self) -> Iterator[Sound]:
+        found = [*self._heard(), *(span for each in self._detectors for span in each.flush())]
+        self._at += -self._at % STEP
+        yield from self._reported([*self._spans.hear(self._at, found), *self._spans.flush()])
+
+    def _heard(self) -> Iterator[SoundSpan]:
+        """What the detectors hear in the samples since the last whole second."""
+        second = np.concatenate([np.empty(0, np.float32), *self._second])
+        self._second = []
+        self._follow(self._at - second.size)
+        self._recent.add(second)
+        for each in self._detectors:
+            yield from each.push(second)
+
+    def _follow(self, start: int) -> None:
+        """Make the detectors again if the ears have changed."""
+        edition = sum(ear.edition for ear in self._ears)
+        if edition != self._edition:
+            self._edition = edition
+            self._detectors = [ear.detector(start) for ear in self._ears if ear.awake]
+
+    def _reported(self, spans: Iterable[SoundSpan]) -> Iterator[Sound]:
+        for span in spans:
+            start, samples = self._recent.cut(span.start, span.end)
+            if samples.size:
+                yield self._sound(span, start, samples)
+
+    def _sound(self, span: SoundSpan, start: int, samples: Samples) -> Sound:
+        return Sound(
+            **self.origin,
+            id=self._id(span),
+            start=start / SAMPLE_RATE,
+            end=(start + samples.size) / SAMPLE_RATE,
+            **structs.asdict(span.heard),
+            label=span.label,
+            model=span.model,
+            data=encode_flac(samples),
+        )
+
+    def _id(self, span: SoundSpan) -> str:
+        """The id has the second of the report. The ends of the span may move a little if the audio is read again."""
+        parts = self.origin["room"], self.origin["speaker"], *span.key, str(self._at // STEP)
+        return str(uuid5(NAMESPACE, "\x1f".join(("sound", *parts))))

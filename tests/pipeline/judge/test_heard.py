@@ -1,0 +1,80 @@
+"""The flags of sounds."""
+
+import pytest
+
+from pipeline.judge.heard import flag_of
+from pipeline.judge.labels import Labels
+from pipeline.judge.policy import PolicyResolver
+from pipeline.judge.rules import policy_of
+from pipeline.messages import Flag, HeardSound, Sound
+from tests.builders import sound
+from tests.pipeline.judge.fakes import LABELS
+
+SILENT = "{name: own, every: {review: 0.5}}"
+RULES = """
+name: own
+every: {review: 0.5}
+labels: {fraud: {enabled: false}}
+sounds:
+  recording: {label: abuse, review: 0.7, block: 0.9}
+room_types:
+  kids:
+    sounds:
+      recording: {block: 0.75}
+  stage:
+    sounds:
+      recording: {review: never, block: never}
+"""
+
+
+def policy(text: str = RULES) -> PolicyResolver:
+    return policy_of(text, LABELS)
+
+
+def judged(heard: Sound, text: str = RULES, labels: Labels = LABELS) -> Flag:
+    return flag_of(heard, policy(text), labels)
+
+
+def test_a_policy_that_names_no_sounds_reviews_each_recording() -> None:
+    found = judged(sound(score=0.5), SILENT)
+    assert (found.suggestion, found.flagged, found.labels) == ("review", (), {})
+    assert found.reasons == ("sound recording: score 0.50 reaches review at 0.00",)
+
+
+@pytest.mark.parametrize(
+    ("room_type", "score", "suggestion"),
+    [
+        ("default", 0.6, "pass"),
+        ("default", 0.7, "review"),
+        ("default", 0.9, "block"),
+        ("kids", 0.8, "block"),
+        ("stage", 0.99, "pass"),
+    ],
+)
+def test_the_policy_decides_by_room_type_and_score(room_type: str, score: float, suggestion: str) -> None:
+    found = judged(sound(score=score, room_type=room_type))
+    assert found.suggestion == suggestion
+    assert bool(found.flagged) is bool(found.reasons) is (suggestion != "pass")
+
+
+def test_the_label_of_the_recording_wins_over_that_of_the_policy() -> None:
+    assert judged(sound()).flagged == ("abuse",)
+    assert judged(sound(label="fraud")).flagged == ("fraud",), "also if the policy has switched it off"
+    assert judged(sound(label="gone")).flagged == ("abuse",), "a label that labels.yaml no longer has"
+
+
+def test_a_flag_says_what_was_heard_and_where_its_audio_is() -> None:
+    heard = sound(address="voice.sounds/0/7", listeners=12)
+    found = judged(heard)
+    assert found.sound == HeardSound(kind="recording", name="The anthem", reference="1a2b3c4d5e6f7081", score=0.8)
+    assert (found.source, found.text, found.language) == ("sound", "", "und")
+    assert (found.utterance, found.address, found.risk, found.listeners) == ("sound", "voice.sounds/0/7", 0.8, 12)
+    assert (found.start, found.end, found.model) == (heard.start, heard.end, "fingerprints@1")
+    assert found.content == "recording: The anthem"
+
+
+def test_the_id_depends_on_the_sound_and_the_policy_only() -> None:
+    one = judged(sound())
+    assert one.id == judged(sound(start=0.3, end=9.0)).id
+    assert one.id != judged(sound("other")).id
+    assert one.id != judged(sound(), SILENT).id

@@ -1,0 +1,189 @@
+"""The listen stage hears banned recordings in the audio of rooms."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec import structs
+
+from pipeline.audio.encode import decode_flac
+from pipeline.audio.resample import Samples
+from pipeline.messages import SAMPLE_RATE, AudioChunk, Sound
+from pipeline.metrics import Metrics
+from pipeline.overload import Valve
+from pipeline.settings import Audio, Overload, RoomShare, Settings
+from pipeline.sound.fingerprints.bank import Bank
+from pipeline.sound.fingerprints.ear import RecordingEar, folder_of
+from pipeline.sound.listen import Listen, build
+from pipeline.stage import Backlog, Rejected
+from tests.pipeline.audio.sound import chunks, silence
+from tests.pipeline.sound.fingerprints.music import banned, part, talk, tune
+
+DAY = 1_790_000_003.3
+"""A time between the whole seconds at which the stage decides."""
+PLAYED = (10.0, 30.0)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = DAY
+        self.step = 0.0
+        """Seconds that pass at each call."""
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+def played(seconds: float = 50.0) -> Samples:
+    """Quiet talk, with a song from 10 s to 30 s."""
+    sound = 0.2 * talk(round(seconds * SAMPLE_RATE))
+    begin, end = (round(at * SAMPLE_RATE) for at in PLAYED)
+    sound[begin:end] += tune(1)
+    return sound
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Bank:
+    made = Bank(tmp_path / "fingerprints")
+    made.add(banned(1))
+    return made
+
+
+class Room:
+    """A listen stage with its real parts."""
+
+    def __init__(self, bank: Bank, overload: Overload | None = None, **audio: Any) -> None:
+        self.clock, self.timer = Clock(), Clock()
+        self.metrics = Metrics()
+        self.ear = RecordingEar(bank, self.timer)
+        valve = Valve(overload or Overload(), self.timer)
+        settings = Audio.model_validate(audio)
+        self.stage = Listen([self.ear], settings, valve, self.metrics, self.clock, self.timer)
+
+    def hear(self, sent: Sequence[AudioChunk]) -> list[Sound]:
+        return sounds(result for chunk in sent for result in self.stage.process([chunk]))
+
+    def count(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(f"voxwarden_{name}", labels) or 0.0
+
+
+@pytest.fixture
+def room(bank: Bank) -> Room:
+    return Room(bank)
+
+
+def sounds(results: Iterator[Sound | Rejected] | Sequence[Sound | Rejected]) -> list[Sound]:
+    found = list(results)
+    assert all(isinstance(result, Sound) for result in found)
+    return [result for result in found if isinstance(result, Sound)]
+
+
+def sent(sound: Samples, size: float = 0.2, **changes: Any) -> list[AudioChunk]:
+    sizes = [round(size * SAMPLE_RATE)] * (sound.size // round(size * SAMPLE_RATE) - 1)
+    return [structs.replace(chunk, **changes) for chunk in chunks(sound, sizes, start=DAY)]
+
+
+def test_a_song_behind_talk_is_heard_with_its_span_and_its_audio(room: Room) -> None:
+    heard = room.hear(sent(played()))
+    assert {(each.kind, each.name, each.reference) for each in heard} == {("recording", "A song", banned(1).id)}
+    first, last = heard[0], heard[-1]
+    assert (first.start - DAY, last.end - DAY) == pytest.approx(PLAYED, abs=1)
+    assert all(one.end == pytest.approx(other.start, abs=1e-3) for one, other in itertools.pairwise(heard))
+    for each in heard:
+        begin, end = (round((at - DAY) * SAMPLE_RATE) for at in (each.start, each.end))
+        assert np.allclose(decode_flac(each.data), played()[begin:end], atol=2e-4)
+    assert room.count("sounds_total", kind="recording") == len(heard)
+
+
+def test_the_size_of_chunks_and_batches_does_not_matter(bank: Bank) -> None:
+    small, large = Room(bank), Room(bank)
+    assert small.hear(sent(played(), 0.02)) == sounds(large.stage.process(sent(played(), 3.7)))
+
+
+def test_audio_that_comes_again_gives_the_same_ids(bank: Bank) -> None:
+    """A worker that starts in the middle of the song hears the last seconds before, and reports as the first one."""
+    whole = Room(bank).hear(sent(played()))
+    again, audio = Room(bank), sent(played())
+    at = round(18 / 0.2)
+    again.stage.lead_in(audio[:at])
+    assert again.hear(audio[at:]) == [each for each in whole if each.end - DAY > 18]
+    assert [each.id for each in Room(bank).hear(audio)] == [each.id for each in whole]
+
+
+def test_other_speakers_and_other_songs_are_not_confused(room: Room) -> None:
+    audio = [chunk for both in zip(sent(played()), sent(tune(2, 50.0), speaker="t"), strict=True) for chunk in both]
+    assert {each.speaker for each in room.hear(audio)} == {"s"}
+
+
+def test_without_a_recording_audio_passes_by_undecoded(tmp_path: Path) -> None:
+    room = Room(Bank(tmp_path / "empty"))
+    assert room.stage.process([structs.replace(each, codec="container") for each in sent(silence(2))]) == []
+    assert room.stage.speakers() == []
+    assert room.count("listened_chunks_total", result="heard") == 0
+
+
+def test_a_recording_that_is_added_is_heard_from_then_on(tmp_path: Path) -> None:
+    bank = Bank(tmp_path / "fingerprints")
+    bank.add(banned(2))
+    room, audio = Room(bank), sent(played())
+    room.hear(audio[:10])
+    bank.add(banned(1))
+    room.timer.now += 10
+    room.hear(audio[10:11])
+    room.ear.wait()
+    assert room.hear(audio[11:])
+
+
+def test_bad_chunks_are_left_to_segment(room: Room) -> None:
+    bad = AudioChunk(room="r", speaker="s", start=DAY, sequence=0, codec="container", data=b"no recording")
+    assert room.stage.process([bad]) == []
+
+
+def test_a_speaker_who_sends_nothing_is_forgotten(room: Room) -> None:
+    audio = sent(part(played(), 0, 18))[:-1]
+    before = room.hear(audio)
+    assert room.stage.tick(room.clock.now + 2) == []
+    rest = sounds(room.stage.tick(room.clock.now + 4))
+    assert room.stage.speakers() == []
+    assert rest[-1].end - DAY == pytest.approx(18, abs=2)
+    assert [each.id for each in before] != [each.id for each in rest]
+
+
+def test_the_number_of_speakers_is_bounded(bank: Bank) -> None:
+    room = Room(bank, max_speakers=100)
+    for number in range(150):
+        room.stage.process([structs.replace(sent(silence(1))[0], speaker=str(number))])
+    assert len(room.stage.speakers()) == 100
+    room.stage.close()
+
+
+def test_under_overload_whole_minutes_of_speakers_are_left_out_and_counted(bank: Bank) -> None:
+    room = Room(bank, Overload(room_types=[RoomShare(name="default", share=0.5)]))
+    audio = [structs.replace(chunk, start=DAY) for chunk in sent(silence(1))]
+    room.timer.step = 0.1
+    for number in range(64):
+        room.stage.process([structs.replace(audio[0], speaker=f"before {number}")])
+    for _ in range(3):
+        room.timer.now += 600
+        room.stage.behind(Backlog(waited=3_600, messages=1e6, arrivals=1e6))
+    heard = {name: room.count("listened_chunks_total", result=name) for name in ("heard", "skipped")}
+    for number in range(200):
+        room.stage.process([structs.replace(chunk, speaker=f"after {number}") for chunk in audio])
+    kept = room.count("listened_chunks_total", result="heard") - heard["heard"]
+    left_out = room.count("listened_chunks_total", result="skipped") - heard["skipped"]
+    assert 60 * len(audio) < kept < 140 * len(audio)
+    assert (kept % len(audio), kept + left_out) == (0, 200 * len(audio))
+
+
+def test_the_stage_of_the_settings_uses_their_bank(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    Bank(folder_of(settings)).add(banned(1))
+    stage = build(settings, Metrics())
+    heard = sounds(stage.process(sent(played())))
+    assert heard
+    assert stage.needed("r", "s") == 0
+    assert stage.held_since("r", "s") is None

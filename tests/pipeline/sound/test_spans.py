@@ -1,0 +1,81 @@
+"""Which spans of a sound are reported, and when."""
+
+import pytest
+
+from pipeline.messages import SAMPLE_RATE, HeardSound
+from pipeline.sound.detector import SoundSpan
+from pipeline.sound.spans import LONGEST, REPORT, Spans
+
+GRID = 1_800_000_000
+"""A second at which a report is due: a multiple of 15."""
+
+
+def span(start: float, end: float, name: str = "song", score: float = 0.5) -> SoundSpan:
+    """A sound between two times in seconds after GRID."""
+    heard = HeardSound(kind="recording", name=name, score=score)
+    begin, stop = (round((GRID + seconds) * SAMPLE_RATE) for seconds in (start, end))
+    return SoundSpan(heard, "", begin, stop, "model@1")
+
+
+def heard(spans: Spans, begin: int, end: int, late: float = 2.0, window: float = 5.0) -> list[tuple[int, float, float]]:
+    """Hear a sound that plays from `begin` to `end`, as the matcher does: (second of the report, start, end)."""
+    found = []
+    for at in range(begin + 4, end + 20):
+        latest = min(at - late, end)
+        playing = [span(max(begin, at - window - late), latest)] if latest > at - window - late else []
+        found += [(at, *times(each)) for each in spans.hear((GRID + at) * SAMPLE_RATE, playing)]
+    return found
+
+
+def times(found: SoundSpan) -> tuple[float, float]:
+    return found.start / SAMPLE_RATE - GRID, found.end / SAMPLE_RATE - GRID
+
+
+def test_a_sound_is_reported_at_once_and_then_every_fifteen_seconds() -> None:
+    assert heard(Spans(), 3, 40) == [(7, 3, 5), (15, 5, 13), (30, 13, 28), (45, 28, 40)]
+
+
+def test_reports_fall_on_the_same_seconds_wherever_reading_begins() -> None:
+    whole = heard(Spans(), 3, 60)
+    later = heard(Spans(), 22, 60)
+    assert [each for each in later if each[0] >= 45] == [each for each in whole if each[0] >= 45]
+
+
+def test_a_sound_that_goes_on_after_a_pause_is_reported_at_once_and_a_long_pause_ends_it() -> None:
+    spans = Spans()
+    assert [times(each) for each in spans.hear((GRID + 1) * SAMPLE_RATE, [span(-4, 0)])] == [(-4, 0)]
+    assert [times(each) for each in spans.hear((GRID + 9) * SAMPLE_RATE, [span(6, 8)])] == [(0, 8)]
+    assert spans.hear((GRID + 15) * SAMPLE_RATE, []) == []
+    assert [times(each) for each in spans.hear((GRID + 24) * SAMPLE_RATE, [span(20, 22)])] == [(20, 22)]
+
+
+def test_each_sound_has_its_own_spans_and_the_surest_score() -> None:
+    spans = Spans()
+    found = spans.hear((GRID + 1) * SAMPLE_RATE, [span(-4, 0), span(-3, 0, "speech")])
+    assert [each.heard.name for each in found] == ["song", "speech"]
+    spans.hear((GRID + 8) * SAMPLE_RATE, [span(2, 7, score=0.9)])
+    [rest] = spans.hear((GRID + 15) * SAMPLE_RATE, [span(8, 14, score=0.6)])
+    assert (times(rest), rest.heard.score) == ((2, 14), 0.9)
+
+
+def test_no_span_is_longer_than_its_audio_is_kept() -> None:
+    spans = Spans()
+    [found] = spans.hear((GRID + 1) * SAMPLE_RATE, [span(-300, 0)])
+    assert found.end - found.start == LONGEST
+
+
+@pytest.mark.parametrize(("end", "rests"), [(5.5, []), (9, [(5, 9)])])
+def test_the_end_of_the_stream_gives_a_rest_that_is_worth_it(end: float, rests: list[tuple[float, float]]) -> None:
+    spans = Spans()
+    spans.hear((GRID + 7) * SAMPLE_RATE, [span(3, 5)])
+    spans.hear((GRID + 11) * SAMPLE_RATE, [span(4, end)])
+    assert [times(each) for each in spans.flush()] == rests
+
+
+def test_what_is_over_is_forgotten() -> None:
+    spans = Spans()
+    for number in range(100):
+        spans.hear((GRID + number) * SAMPLE_RATE, [span(number - 3, number - 1, str(number))])
+    spans.hear((GRID + 1_000) * SAMPLE_RATE, [])
+    assert spans.flush() == []
+    assert REPORT < LONGEST
