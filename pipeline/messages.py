@@ -243,7 +243,7 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
     text: str
     """The recognised text; empty for a sound."""
     language: str
-    """Language code, ISO 639-1, e.g. `en`, `zh`; `und` for a sound."""
+    """Language code, ISO 639-1, e.g. `en`, `zh`; empty for a sound."""
     confidence: Unit
     suggestion: Suggestion
     """Suggested handling: `pass`, `review` by a moderator, or `block` at once."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.messages import Flag, Hit, Sound, Transcript, Utterance
+from pipeline.messages import Flag, HeardSound, Hit, Sound, Transcript, Utterance
 from pipeline.review.cases.values import Case
 
 NOON = 1_767_268_800.0
@@ -81,6 +81,25 @@ def flag(name: str = "flag", start: float = 0.0, end: float = 1.0, **changes: An
         "model": "baseline",
     }
     return Flag(**fields | changes)
+
+
+def sound_flag(name: str = "sound", start: float = 0.0, end: float = 10.0, **changes: Any) -> Flag:
+    """Return the flag of a sound with the id `name` from `start` to `end`, in seconds after NOON."""
+    fields: dict[str, Any] = {
+        "utterance": name,
+        "transcript": name,
+        "text": "",
+        "language": "",
+        "confidence": 1.0,
+        "labels": {},
+        "flagged": (),
+        "hits": (),
+        "reasons": ("sound recording: score 0.80 reaches review at 0.00",),
+        "model": "fingerprints@1",
+        "source": "sound",
+        "sound": HeardSound(kind="recording", name="The anthem", reference="1a2b3c4d5e6f7081", score=0.8),
+    }
+    return flag(name, start, end, **fields | changes)
 
 
 def case(start: float = 0.0, end: float = 5.0, **changes: Any) -> Case:

@@ -7,8 +7,8 @@ from pipeline.judge.policy import PolicyResolver, SoundLimits
 from pipeline.judge.reasons import of_sound
 from pipeline.messages import NAMESPACE, Flag, HeardSound, Sound, Suggestion, origin
 
-UNDETERMINED = "und"
-"""The language of a sound (ISO 639-2)."""
+NO_LANGUAGE = ""
+"""The language of a sound. Moderators of all languages may get its case."""
 
 
 def flag_of(sound: Sound, policies: PolicyResolver, labels: Labels) -> Flag:
@@ -16,7 +16,7 @@ def flag_of(sound: Sound, policies: PolicyResolver, labels: Labels) -> Flag:
 
     The label of a recording counts even where the policy has switched the label off: people have banned this recording.
     """
-    limits = policies.resolved(sound.room_type, UNDETERMINED).sounds[sound.kind]
+    limits = policies.resolved(sound.room_type, NO_LANGUAGE).sounds[sound.kind]
     suggestion, label = limits.by_score(sound.score), sound.label if sound.label in labels.labels else limits.label
     flagged = (label,) if label and suggestion != "pass" else ()
     return Flag(
@@ -26,7 +26,7 @@ def flag_of(sound: Sound, policies: PolicyResolver, labels: Labels) -> Flag:
         transcript=sound.id,
         end=sound.end,
         text="",
-        language=UNDETERMINED,
+        language=NO_LANGUAGE,
         confidence=1.0,
         suggestion=suggestion,
         risk=sound.score,

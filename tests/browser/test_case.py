@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from pipeline.messages import Hit
 from tests.browser.conftest import Sit, Stack
 from tests.browser.test_look import violations
+from tests.builders import NOON, sound_flag
 
 SAID = "go and k.i.l.l yourself, nobody will notice"
 
@@ -70,3 +71,18 @@ def test_a_view_of_the_queue_is_saved_and_opened_in_its_menu(stack: Stack, sit: 
     theirs.get_by_role("link", name="Money").click()
     expect(theirs.locator("#queue-title")).to_have_text("Money")
     expect(theirs.locator("#rows .row")).to_have_count(1)
+
+
+def test_a_banned_recording_is_marked_in_the_player_and_played(stack: Stack, sit: Sit) -> None:
+    start = time.time() - 60 - NOON
+    heard = sound_flag("song", start, start + 3)
+    case = stack.store.add([heard], time.time())[0].case
+    stack._attach(heard, case)
+    page = sit("ana", path=f"/cases/{case}")
+    expect(page.locator(".case-title .chip", has_text="Sound")).to_be_visible()
+    expect(page.locator("#transcript .turn.this")).to_contain_text("Banned recording: The anthem")
+    expect(page.locator("#rows .row .q")).to_have_text("The anthem")
+    assert page.locator(".wave .barh").first.get_attribute("d"), "the span is marked in the wave"
+    assert violations(page) == []
+    page.locator("#transcript .w.hit").click()
+    expect(page.locator("#player")).to_have_attribute("data-state", "playing")

@@ -346,3 +346,31 @@ async def test_files_are_processed_without_ticks(make: Make, monkeypatch: pytest
     async with make([idle], Seen(), clock=None):
         await asyncio.sleep(0.05)
     assert idle.ticks == []
+
+
+async def test_audio_that_a_stage_spares_is_dropped_so_that_nothing_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two stages that take the audio, one stands still. The other gets all of it."""
+    slow, quick, seen, metrics = Gate(), Forward(), Seen(), Metrics()
+    monkeypatch.setattr(Stage, "processor", lambda stage, *_: slow if stage.spares else quick)
+    ends = replace(SEGMENT, gives=(), takes=(AUDIO,), batch=1, wait_seconds=0)
+    stages = [replace(ends, name="judge", spares=True), replace(ends, name="segment")]
+    async with LocalRunner(Settings(), metrics, seen, stages=stages) as runner:
+        for number in range(200):
+            await runner.put(chunk(number))
+        slow.open.set()
+    dropped = metrics.registry.get_sample_value("voxwarden_listened_chunks_total", {"result": "skipped"}) or 0
+    assert seen.numbers("segment") == list(range(200))
+    assert dropped > 0
+    assert len(seen.numbers("judge")) == 200 - dropped
+
+
+async def test_a_stage_that_spares_live_audio_takes_all_of_a_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Seen()
+    monkeypatch.setattr(Stage, "processor", lambda *_: Forward())
+    stage = replace(SEGMENT, gives=(), takes=(AUDIO,), batch=1, wait_seconds=0, spares=True)
+    async with LocalRunner(Settings(), Metrics(), seen, stages=[stage], clock=None) as runner:
+        for number in range(300):
+            await runner.put(chunk(number))
+    assert seen.numbers("segment") == list(range(300))

@@ -8,13 +8,13 @@ from msgspec import structs
 
 from pipeline.errors import BadMessage, DependencyError
 from pipeline.journal import Journal
-from pipeline.messages import AudioChunk, EarlyUtterance, Flag, Transcript, Utterance
-from pipeline.recovery import Logged, Recovery
+from pipeline.messages import AudioChunk, EarlyUtterance, Flag, Sound, Transcript, Utterance
+from pipeline.recovery import Logged, LoggedSounds, Recovery
 from pipeline.review.evidence.lookback import Lookback, open_lookback
 from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings
-from pipeline.stage import HoldingProcessor, Rejected
-from tests.builders import flag, transcript, utterance
+from pipeline.stage import NO_BACKLOG, Backlog, HoldingProcessor, Processor, Rejected
+from tests.builders import flag, sound, transcript, utterance
 
 
 class Deaf(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
@@ -137,3 +137,49 @@ def test_a_finished_utterance_can_be_reopened(recovery: Recovery) -> None:
     assert recovery.lookback.reopen(address)
     assert recovery.lookback.unfinished() == [address]
     assert not recovery.lookback.reopen("lookback/0000000000000-00000000/0")
+
+
+class Once(Processor[AudioChunk, Sound]):
+    """Like the listen stage, returns nothing for audio that it has processed before."""
+
+    def __init__(self) -> None:
+        self.left = [sound("s")]
+        self.backlog: Backlog | None = None
+
+    def process(self, batch: Sequence[AudioChunk]) -> list[Sound | Rejected]:
+        found, self.left = self.left, []
+        return [*found]
+
+    def behind(self, backlog: Backlog) -> None:
+        self.backlog = backlog
+
+
+def test_a_sound_is_kept_until_its_flag_is_delivered(settings: Settings, recovery: Recovery) -> None:
+    [kept] = recovery.logged_sounds(Once()).process([chunk(0)])
+    assert isinstance(kept, Sound)
+    [left] = again(settings).sounds()
+    assert (left.id, left.data, left.address) == ("s", b"flac", kept.address)
+    flagged = flag("s", address=kept.address, source="sound")
+    recovery.finish([kept], [flagged])
+    assert list(again(settings).sounds())
+    recovery.finish([flagged], [])
+    assert not list(again(settings).sounds())
+    assert not list(again(settings).utterances())
+
+
+def test_a_temporary_failure_of_the_look_back_loses_no_sound(tmp_path: Path) -> None:
+    lookback = Lookback(tmp_path / "lookback", 3_600, 1_000_000)
+    folder = lookback.sounds.folder
+    folder.rmdir()
+    folder.touch()
+    inner = Once()
+    logged = LoggedSounds(inner, lookback)
+    logged.behind(NO_BACKLOG)
+    with pytest.raises(DependencyError):
+        logged.handle([chunk(0)])
+    folder.unlink()
+    folder.mkdir()
+    [found] = logged.handle([chunk(0)])
+    assert isinstance(found, Sound)
+    assert lookback.sound(found.address or "")
+    assert inner.backlog == NO_BACKLOG

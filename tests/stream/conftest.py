@@ -14,9 +14,9 @@ from pipeline.local import LocalRunner
 from pipeline.messages import Flag
 from pipeline.metrics import Metrics
 from pipeline.settings import Asr, Kafka, Settings
-from pipeline.topology import JUDGE, SEGMENT, TRANSCRIBE, Stage
+from pipeline.topology import JUDGE, LISTEN, SEGMENT, TRANSCRIBE, Stage
 from tests.broker import Broker
-from tests.stream.moderated import Moderated, audio, moderate
+from tests.stream.moderated import Moderated, audio, ban, moderate
 
 ASR = Asr(model="tiny.en")
 """The cheapest model."""
@@ -83,7 +83,8 @@ def moderated_here(tmp_path_factory: pytest.TempPathFactory) -> list[Flag]:
             flags.extend(outputs)
 
     async def listen(settings: Settings) -> None:
-        stages = (SEGMENT, TRANSCRIBE, JUDGE)
+        ban(settings)
+        stages = (SEGMENT, LISTEN, TRANSCRIBE, JUDGE)
         async with LocalRunner(settings, Metrics(), tap, stages=stages, clock=None) as runner:
             for chunk in audio():
                 await runner.put(chunk)

@@ -12,12 +12,16 @@ from msgspec import structs
 
 from pipeline.audio.files import chunks_of
 from pipeline.events import decode
-from pipeline.messages import AudioChunk, Flag
+from pipeline.messages import SAMPLE_RATE, AudioChunk, Flag
 from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Settings
+from pipeline.sound.fingerprints.bank import Bank
+from pipeline.sound.fingerprints.ear import folder_of
 from pipeline.topology import AUDIO, FLAGS, STAGES
 from tests.broker import ROOT
+from tests.pipeline.audio.sound import chunks
+from tests.pipeline.sound.fingerprints.music import banned, tune
 from tests.stream.kafka_io import put, wait_for
 from tests.stream.processes import Process, environment
 
@@ -29,6 +33,9 @@ VOICES = {
     (ROOM, "ann"): ROOT / "tests" / "data" / "demo-echotest.flac",
     ("attic", "eve"): ROOT / "tests" / "data" / "tt-weasels.flac",
 }
+
+SONG = 1
+"""The number of the banned song."""
 
 LOUD = "import logging; logging.basicConfig(level=logging.DEBUG); from agents.cli import main; main()"
 """The command line with the debug log of every library."""
@@ -42,9 +49,16 @@ class Moderated:
 
 
 def audio() -> list[AudioChunk]:
-    """Return the audio of all speakers, mixed in time as in a live room."""
+    """Return the audio of all speakers, mixed in time as in a live room. One of them plays a banned song."""
     streams = [chunks_of(path, room, speaker, start=START) for (room, speaker), path in VOICES.items()]
+    second = [SAMPLE_RATE] * (tune(SONG).size // SAMPLE_RATE - 1)
+    streams.append(iter(chunks(tune(SONG), second, "attic", "dj", START)))
     return sorted((chunk for stream in streams for chunk in stream), key=lambda chunk: chunk.start)
+
+
+def ban(settings: Settings) -> None:
+    """Put the song into the bank of the settings."""
+    Bank(folder_of(settings)).add(banned(SONG))
 
 
 def unusable() -> list[AudioChunk]:
@@ -68,6 +82,7 @@ def unusable() -> list[AudioChunk]:
 
 def moderate(settings: Settings, count: int, logs: Path) -> Moderated:
     """Run the workers on Kafka until there are `count` flags and a case with its clip."""
+    ban(settings)
     put(settings, AUDIO, [*unusable(), *audio()])
     with ExitStack() as stack:
         workers = [_worker(role.name, settings, logs / role.name) for role in STAGES]

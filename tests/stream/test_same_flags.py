@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from pipeline.messages import Flag
-from tests.stream.moderated import Moderated
+from tests.stream.moderated import START, Moderated
 
 pytestmark = [pytest.mark.broker, pytest.mark.weights]
 
@@ -28,3 +28,13 @@ def test_the_same_audio_gives_the_same_flags(moderated_here: list[Flag], moderat
         found = structs.asdict(structs.replace(there[id_], address=None))
         assert found == comparable(flag)
         assert there[id_].address, "on Kafka, a flag has the address of its audio"
+
+
+@pytest.mark.timeout(400)
+def test_a_banned_song_is_heard_on_both(moderated_here: list[Flag], moderated: Moderated) -> None:
+    for flags in (moderated_here, moderated.flags):
+        heard = sorted((flag for flag in flags if flag.source == "sound"), key=lambda flag: flag.start)
+        assert {(flag.room, flag.speaker) for flag in heard} == {("attic", "dj")}
+        assert {flag.sound.name for flag in heard if flag.sound} == {"A song"}
+        assert (heard[0].start, heard[-1].end) == pytest.approx((START, START + 20), abs=2)
+        assert {flag.suggestion for flag in heard} == {"review"}

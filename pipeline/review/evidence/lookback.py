@@ -1,7 +1,7 @@
 """The look-back: the log of the local runner, on one machine's disk. On Kafka it is `voice.utterances`.
 
 The index is built from the files. So a reader finds all utterances that another process wrote. Sounds are in a log of
-their own, which needs no index.
+their own, in the folder beside, which needs no index.
 """
 
 import time
@@ -61,9 +61,8 @@ class Lookback(SegmentLog[Utterance], UtteranceLog):
         self._read_to: dict[str, int] = {}
         self._entries: deque[IndexEntry] = deque()
         self._by_speaker: dict[tuple[str, str], deque[IndexEntry]] = {}
-        self.sounds = SegmentLog(
-            folder / "sounds", Sound, "sounds", ".sounds", keep_seconds, keep_bytes // SOUNDS_SHARE, clock
-        )
+        beside = folder.with_name(f"{folder.name}-sounds")
+        self.sounds = SegmentLog(beside, Sound, "sounds", ".sounds", keep_seconds, keep_bytes // SOUNDS_SHARE, clock)
 
     def sound(self, address: str) -> Sound | None:
         return self.sounds.get(address)

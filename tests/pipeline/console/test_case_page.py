@@ -15,13 +15,13 @@ from pipeline.review import audit
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases.ranking import Ranking
-from pipeline.review.cases.values import ClipPiece, Evidence
+from pipeline.review.cases.values import ClipPiece, Evidence, Filters
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Enforcement
 from pipeline.review.evidence import sound
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.tables.core import CASES
-from tests.builders import NOON, flag
+from tests.builders import NOON, flag, sound_flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.test_acting import decide, stored, taken
 from tests.pipeline.judge.fakes import LABELS
@@ -231,3 +231,21 @@ def test_similar_cases_are_real_and_have_words(console: Console, enter: Enter) -
     with console.database.read() as connection:
         assert {case.id for case in view(connection, open_case).similar} == {silent, real}
         assert view(connection, silent).similar == ()
+
+
+def test_a_case_of_a_sound_says_what_was_heard_and_shows_no_empty_transcript(console: Console, enter: Enter) -> None:
+    [outcome] = console.store.add([sound_flag()], NOON)
+    page = enter("ana").get(f"/cases/{outcome.case}").text
+    assert page.count("The anthem") >= 3, "in the queue, in place of the transcript, and among the reasons"
+    assert "Banned recording" in page
+    assert "What was heard" in page
+    assert "heard as" not in page
+    assert '<span class="chip out">Sound</span>' in page
+    assert "违禁录音" in enter("ben", headers={"accept-language": "zh-CN"}).get(f"/cases/{outcome.case}").text
+
+
+def test_a_case_of_words_and_a_sound_shows_both(console: Console, enter: Enter) -> None:
+    console.store.add([sound_flag(), flag("a", 5, 12, risk=0.9)], NOON)
+    [case] = console.store.cases(Filters())
+    page = enter("ana").get(f"/cases/{case.id}").text
+    assert ("The anthem" in page, "弄死你" in page, "heard as" in page) == (True, True, True)

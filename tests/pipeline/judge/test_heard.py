@@ -67,7 +67,7 @@ def test_a_flag_says_what_was_heard_and_where_its_audio_is() -> None:
     heard = sound(address="voice.sounds/0/7", listeners=12)
     found = judged(heard)
     assert found.sound == HeardSound(kind="recording", name="The anthem", reference="1a2b3c4d5e6f7081", score=0.8)
-    assert (found.source, found.text, found.language) == ("sound", "", "und")
+    assert (found.source, found.text, found.language) == ("sound", "", "")
     assert (found.utterance, found.address, found.risk, found.listeners) == ("sound", "voice.sounds/0/7", 0.8, 12)
     assert (found.start, found.end, found.model) == (heard.start, heard.end, "fingerprints@1")
     assert found.content == "recording: The anthem"

@@ -78,8 +78,8 @@ def test_metrics_count_suggestions_and_labels() -> None:
     def count(name: str, **labels: str) -> float | None:
         return metrics.registry.get_sample_value(name, labels)
 
-    assert count("voxwarden_flags_total", suggestion="pass") == 1
-    assert count("voxwarden_flags_total", suggestion="block") == 1
+    assert count("voxwarden_flags_total", suggestion="pass", source="words") == 1
+    assert count("voxwarden_flags_total", suggestion="block", source="words") == 1
     assert count("voxwarden_labels_total", label="sexual") == 1
     assert count("voxwarden_labels_total", label="abuse") == 1
 

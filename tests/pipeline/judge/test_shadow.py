@@ -127,4 +127,4 @@ def test_a_skipped_transcript_has_no_flag() -> None:
     unheard = structs.replace(transcript(""), skipped=True)
     found = judge_of(metrics=metrics).process([unheard, transcript("hello")])
     assert [flag.text for flag in found if isinstance(flag, Flag)] == ["hello"]
-    assert metrics.registry.get_sample_value("voxwarden_flags_total", {"suggestion": "pass"}) == 1
+    assert metrics.registry.get_sample_value("voxwarden_flags_total", {"suggestion": "pass", "source": "words"}) == 1

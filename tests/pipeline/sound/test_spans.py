@@ -53,9 +53,9 @@ def test_each_sound_has_its_own_spans_and_the_surest_score() -> None:
     spans = Spans()
     found = spans.hear((GRID + 1) * SAMPLE_RATE, [span(-4, 0), span(-3, 0, "speech")])
     assert [each.heard.name for each in found] == ["song", "speech"]
-    spans.hear((GRID + 8) * SAMPLE_RATE, [span(2, 7, score=0.9)])
+    spans.hear((GRID + 8) * SAMPLE_RATE, [span(0.5, 7, score=0.9)])
     [rest] = spans.hear((GRID + 15) * SAMPLE_RATE, [span(8, 14, score=0.6)])
-    assert (times(rest), rest.heard.score) == ((2, 14), 0.9)
+    assert (times(rest), rest.heard.score) == ((0, 14), 0.9)
 
 
 def test_no_span_is_longer_than_its_audio_is_kept() -> None:

@@ -27,7 +27,7 @@ from pipeline.settings import Settings, Store
 from pipeline.speech_status import status_of
 from pipeline.stage import Rejected
 from pipeline.topology import DELIVER
-from tests.builders import NOON, flag
+from tests.builders import NOON, flag, sound, sound_flag
 from tests.pipeline.review.voices import utterance
 
 
@@ -46,6 +46,12 @@ class Desk:
     def said(self, name: str, start: float, end: float, hertz: float = 220.0) -> Flag:
         """Put an utterance into the log, and return a flag about it."""
         return flag(name, start, end, address=self.log.put(utterance(name, start, end, hertz)))
+
+    def sounded(self, name: str, start: float, end: float, hertz: float = 660.0) -> Flag:
+        """Put a sound into the log, and return its flag."""
+        audio = utterance(name, start, end, hertz).data
+        address = self.log.sounds.put(sound(name, start, end, data=audio))
+        return sound_flag(name, start, end, address=address)
 
     def file(self) -> CaseFile:
         [case] = self.store.cases(Filters())
@@ -89,6 +95,34 @@ def test_a_flag_becomes_a_case_with_a_clip(desk: Desk) -> None:
     assert len(samples) / SAMPLE_RATE == pytest.approx(4, abs=0.05)
     assert clip.seconds == 4
     assert pitch(samples) == pytest.approx(220, abs=2)
+
+
+def test_a_sound_becomes_a_case_with_its_audio_and_counts_as_no_speech(desk: Desk) -> None:
+    flagged = desk.sounded("s", 0, 8)
+    desk.stage.process([flagged])
+    file = desk.file()
+    assert file.flags == (flagged,)
+    assert (file.case.source, file.case.text, file.case.language) == ("sound", "The anthem", "")
+    clip, samples = desk.clip()
+    assert [(p.offset, p.start - NOON, p.seconds) for p in clip.timeline] == [(0, 0, 8)]
+    assert pitch(samples) == pytest.approx(660, abs=2)
+    assert desk.figure("counted_seconds_total", room_type="other", state="monitored") == 0
+
+
+def test_words_and_a_sound_at_the_same_time_are_one_case(desk: Desk) -> None:
+    desk.stage.process([desk.sounded("s", 0, 8), desk.sounded("t", 8, 20), desk.said("a", 15, 24)])
+    file = desk.file()
+    assert [flag.source for flag in file.flags] == ["sound", "sound", "words"]
+    assert (file.case.start - NOON, file.case.end - NOON) == (0, 24)
+    [clip] = file.evidence
+    assert clip.seconds == 24
+
+
+def test_an_address_of_a_sound_is_no_address_of_words(desk: Desk) -> None:
+    flagged = desk.sounded("s", 0, 8)
+    desk.stage.process([msgspec.structs.replace(flagged, source="words", sound=None)])
+    assert desk.clips() == []
+    assert desk.figure("evidence_missing_total") == 1
 
 
 def test_a_clip_begins_with_the_speech_just_before(desk: Desk) -> None:
