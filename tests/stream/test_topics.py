@@ -48,7 +48,7 @@ def test_a_topic_that_differs_is_reported_and_not_changed(settings: Settings) ->
     assert all(plan.found["partitions"] == 2 for plan in topics.plans(settings.kafka, TOPICS))
 
 
-@pytest.mark.parametrize("role", ["segment", "transcribe", "judge", "deliver"])
+@pytest.mark.parametrize("role", ["segment", "listen", "transcribe", "judge", "deliver"])
 def test_no_worker_starts_without_its_topics(bare: Settings, role: str) -> None:
     with pytest.raises(ConfigError, match=r"There is no topic .*voxwarden topics create"):
         work(role, bare)
