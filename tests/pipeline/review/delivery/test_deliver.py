@@ -11,7 +11,7 @@ import pytest
 from pipeline.audio.decode import read_bytes
 from pipeline.errors import BadMessage, DependencyError
 from pipeline.judge import reasons
-from pipeline.messages import SAMPLE_RATE, Flag, Utterance
+from pipeline.messages import SAMPLE_RATE, Flag, Sound, Utterance
 from pipeline.metrics import Metrics
 from pipeline.review.cases import phrases
 from pipeline.review.cases.values import CaseFile, Choice, Evidence, Filters, Outcome
@@ -346,6 +346,9 @@ def test_the_topology_builds_the_stage_on_the_local_look_back(tmp_path: Path) ->
 def test_the_stage_works_with_another_log(tmp_path: Path) -> None:
     class Empty(UtteranceLog):
         def get(self, address: str) -> Utterance | None:
+            return None
+
+        def sound(self, address: str) -> Sound | None:
             return None
 
         def before(self, room: str, speaker: str, start: float, seconds: float, address: str) -> list[Utterance]:
