@@ -84,5 +84,5 @@ def test_a_banned_recording_is_marked_in_the_player_and_played(stack: Stack, sit
     expect(page.locator("#rows .row .q")).to_have_text("The anthem")
     assert page.locator(".wave .barh").first.get_attribute("d"), "the span is marked in the wave"
     assert violations(page) == []
-    page.locator("#transcript .w.hit").click()
+    page.get_by_role("button", name="Flagged part").click()
     expect(page.locator("#player")).to_have_attribute("data-state", "playing")
