@@ -49,3 +49,19 @@ def as_transcript(text: str, language: str | None = None, **fields: Any) -> Tran
     return Transcript(
         text=text, language=language or languages.language_of(text), utterance="", model="text", **(unknown | fields)
     )
+
+
+def transcript_of(flag: Flag) -> Transcript:
+    """Return a stored flag as a transcript. The recogniser's other readings are not kept."""
+    return as_transcript(
+        flag.text,
+        flag.language,
+        id=flag.id,
+        room=flag.room,
+        speaker=flag.speaker,
+        room_type=flag.room_type,
+        start=flag.start,
+        end=flag.end,
+        confidence=flag.confidence,
+        marks=flag.marks,
+    )

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Select, select
 
 from pipeline.judge.conversations import Before, Conversations, Said
-from pipeline.judge.texts import as_transcript
-from pipeline.messages import Flag, Transcript
+from pipeline.judge.texts import transcript_of
+from pipeline.messages import Flag
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import worst
 from pipeline.review.quality.exporting import PlacedExample
@@ -65,21 +65,9 @@ def _heard(stored: Iterable[tuple[str, Flag]]) -> Iterable[tuple[str, Heard]]:
     conversations = Conversations()
     owners: dict[int, tuple[Said, str]] = {}
     for case, flag in stored:
-        (before,) = conversations.follow([_transcript(flag)])
+        (before,) = conversations.follow([transcript_of(flag)])
         owners[id(before.said)] = before.said, case
         if flag.suggestion != "pass":
             before.said.flagged_by.add(FLAGGED)
         theirs = frozenset(owners[id(said)][1] for said in (*before.own, *before.others))
         yield case, Heard(flag, before, theirs)
-
-
-def _transcript(flag: Flag) -> Transcript:
-    return as_transcript(
-        flag.text,
-        flag.language,
-        room=flag.room,
-        speaker=flag.speaker,
-        start=flag.start,
-        end=flag.end,
-        marks=flag.marks,
-    )

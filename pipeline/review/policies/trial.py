@@ -13,7 +13,7 @@ from pipeline.judge.labels import Labels
 from pipeline.judge.lexicon import Group, Lexicon, compile_terms
 from pipeline.judge.matcher import Matcher
 from pipeline.judge.rules import RuleTexts, lexicon_of
-from pipeline.judge.texts import as_transcript
+from pipeline.judge.texts import transcript_of
 from pipeline.messages import Flag, Transcript
 from pipeline.review.cases import reading
 from pipeline.review.policies.backtests import BacktestResult, ChangedFlag, LabelChange, Pairing, SpeechChange, TermUse
@@ -144,22 +144,6 @@ def newest_cases(connection: Connection, most: int = MOST_CASES) -> list[StoredC
         for row in connection.execute(select(FLAGS).where(chosen, SPOKEN).order_by(FLAGS.c.start, FLAGS.c.id)):
             flags[row.case_id].append(reading.flag_of(row))
     return [StoredCase(verdicts[case], tuple(flags[case])) for case in reversed(ids)]
-
-
-def transcript_of(flag: Flag) -> Transcript:
-    """Return a stored flag as a transcript. The recogniser's other readings are not kept."""
-    return as_transcript(
-        flag.text,
-        flag.language,
-        id=flag.id,
-        room=flag.room,
-        speaker=flag.speaker,
-        room_type=flag.room_type,
-        start=flag.start,
-        end=flag.end,
-        confidence=flag.confidence,
-        marks=flag.marks,
-    )
 
 
 def judge_cases(
