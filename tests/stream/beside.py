@@ -1,9 +1,9 @@
-"""A worker of the stage that `tests/pipeline/listening.py` adds beside transcribe: `python -m tests.stream.beside`."""
+"""A worker of the stage that `tests/pipeline/tone.py` adds beside transcribe: `python -m tests.stream.beside`."""
 
 from pipeline import topology
-from tests.pipeline.listening import LISTEN
+from tests.pipeline.tone import TONE
 
-topology.STAGES = (*topology.STAGES, LISTEN)
+topology.STAGES = (*topology.STAGES, TONE)
 
 from agents.cli import main  # noqa: E402 - after the stage was added: settings and workers read STAGES at their import
 

@@ -24,9 +24,9 @@ def test_the_stage_has_a_worker_with_metrics(settings: Settings, tmp_path: Path)
     arguments = (
         "tests.stream.beside",
         "--set",
-        "stages.listen.batch=2",
+        "stages.tone.batch=2",
         "worker",
-        "listen",
+        "tone",
         "--metrics-port",
         str(port),
     )
@@ -37,4 +37,4 @@ def test_the_stage_has_a_worker_with_metrics(settings: Settings, tmp_path: Path)
     assert sorted(flag.utterance for flag in flags) == ["0", "1", "2"]
     addresses = {f"{each.topic}/{each.partition}/{each.offset}" for each in written}
     assert {flag.address for flag in flags} == addresses
-    assert 'voxwarden_messages_total{stage="listen"} 3.0' in figures
+    assert 'voxwarden_messages_total{stage="tone"} 3.0' in figures
