@@ -205,7 +205,10 @@ class Transcript(Message, frozen=True, kw_only=True, omit_defaults=True):
     alternatives: Annotated[tuple[Alternative, ...], Meta(max_length=MAX_ALTERNATIVES)] = ()
     """Up to 5 alternative texts, best first. The classifier reads them, too."""
     skipped: bool = False
-    """True if the utterance was skipped under overload. Then `text` is empty."""
+    """True if the utterance was not transcribed: `text` is empty. If `language` is `und`, overload skipped it.
+
+    Otherwise it is in `language`, which `asr.languages` does not have.
+    """
     model: str
     """Name and version of the model that made this."""
     address: str | None = None
@@ -284,9 +287,11 @@ class SpeechStatus(Message, frozen=True, kw_only=True, omit_defaults=True):
     """Id of the utterance."""
     end: Seconds
     state: SpeechState
-    """`segmented`: the utterance was cut. `skipped`: overload left it out. `failed`: it is a dead letter."""
+    """`segmented`: the utterance was cut. `skipped`: it was not transcribed. `failed`: it is a dead letter."""
     reason: Annotated[str, Meta(max_length=64)] = ""
-    """Why the utterance has no flag: `overload`, or the name of the stage that failed."""
+    """Why the utterance has no flag: `overload`, `language`, or the name of the stage that failed."""
+    language: Annotated[str, Meta(max_length=16)] = ""
+    """With the reason `language`: the language of the utterance, which `asr.languages` does not have."""
     address: str | None = None
     """Address of the utterance's audio. Only a status that ends the work on the utterance has it."""
 

@@ -27,7 +27,7 @@ LABELS = {
     "dependency": "kafka, database, evidence (the folder or S3 server of the clips)",
     "kind": "recording (a banned one)",
     "label": "the labels of `configs/labels.yaml`, and other",
-    "language": "the languages of `asr.languages`",
+    "language": "a language that Whisper knows, as a code",
     "mark": "the marks of a transcript",
     "model": "the model that this process has loaded",
     "policy": "a policy that this process has loaded, with its version",
@@ -195,6 +195,11 @@ class Metrics:
 
     # transcribe
     transcripts: Counter = _metric("transcripts_total", "Utterances transcribed, by language.", "language")
+    other_language_seconds: Counter = _metric(
+        "other_language_seconds_total",
+        "Seconds of speech that was not transcribed, because it is in a language that asr.languages does not have.",
+        "language",
+    )
     marked: Counter = _metric(
         "transcripts_marked_total", "Transcripts that the recogniser may have invented, by mark.", "mark"
     )

@@ -2,16 +2,26 @@
 
 The runners put the class `Reporting` around each stage that gives `SpeechStatus` messages. It adds one message for each
 utterance that the stage cuts, and one for each that it rejects. The judge itself gives one for each utterance that
-overload skipped.
+was not transcribed.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import uuid5
 
+from msgspec import structs
+
+from pipeline.asr.transcripts import UNDETERMINED
 from pipeline.messages import NAMESPACE, Flag, Message, SpeechState, SpeechStatus, Transcript, Utterance, origin
 from pipeline.stage import Backlog, HoldingProcessor, Processor, Rejected
 from pipeline.topology import SPEECH, Stage
+
+
+def skipped(transcript: Transcript) -> SpeechStatus:
+    """Return the status of an utterance that was not transcribed."""
+    if transcript.language == UNDETERMINED:
+        return status_of(transcript, "skipped", "overload")
+    return structs.replace(status_of(transcript, "skipped", "language"), language=transcript.language)
 
 
 def status_of(message: Utterance | Transcript | Flag, state: SpeechState, reason: str = "") -> SpeechStatus:

@@ -117,7 +117,7 @@ class _Run:
         if self._examples:
             stdout.print(differences.examples(self._examples, words=stdout.is_terminal))
         if self._test.skipped:
-            stderr.print(f"{self._test.skipped} utterances were skipped under overload and have no text.")
+            stderr.print(f"{self._test.skipped} utterances were skipped and have no text.")
 
     def _take(self, comparison: "Comparison") -> None:
         from pipeline.cli.differences import difference_line

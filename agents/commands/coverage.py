@@ -36,11 +36,12 @@ def coverage(
         Literal["table", "jsonl"], typer.Option("--format", help="table for a person, jsonl for a program.")
     ] = "table",
 ) -> None:
-    """Count the transcribed utterances and those that overload skipped, by room type.
+    """Count the transcribed utterances and those that were skipped, by room type.
 
-    Use it to check that the machines keep up. The figures come from voice.transcripts on Kafka, or with --local from
-    the look-back of this machine. An utterance that arrived twice counts once. The exit code is 3 if a transcript
-    cannot be read, or with --local if a stage could not handle an utterance.
+    Speech is skipped under overload, or because it is in a language that asr.languages does not have. The figures come
+    from voice.transcripts on Kafka, or with --local from the look-back of this machine. An utterance that arrived twice
+    counts once. The exit code is 3 if a transcript cannot be read, or with --local if a stage could not handle an
+    utterance.
 
     Examples:
       voxwarden coverage --from 12h

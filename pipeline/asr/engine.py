@@ -2,13 +2,14 @@
 
 The steps are:
 1. Encode each clip, with little more than its own length.
-2. Detect the languages.
+2. Detect the languages. Clips in a language that nobody asks for end here.
 3. Decode the clips in batches.
 4. Decode suspicious clips again, with more context and a wider beam, and keep the likeliest text.
 5. Decode clips with the adapter of their language for other readings, where the recogniser has room.
 Details are in context.py, hypothesis.py and suspicion.py.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
@@ -131,6 +132,11 @@ class _Sound:
         return len(self.clip.samples) / SAMPLE_RATE
 
     @property
+    def is_asked(self) -> bool:
+        """Whether its language is one to transcribe."""
+        return not self.clip.only or self.language in self.clip.only
+
+    @property
     def best(self) -> Hypothesis:
         return best_first(self.tried)[0]
 
@@ -190,7 +196,7 @@ class Engine:
         sounds = [_Sound(clip) for clip in clips]
         self._each(self._begin, sorted(sounds, key=lambda sound: -sound.seconds))
         self._detect_languages(sounds)
-        self._decode(sounds, has_room)
+        self._decode([sound for sound in sounds if sound.is_asked], has_room)
         return [self._recognition(sound, words=words) for sound in sounds]
 
     def _begin(self, sound: _Sound) -> None:
@@ -288,6 +294,8 @@ class Engine:
         return list(self._pool.map(work, parts))
 
     def _recognition(self, sound: _Sound, *, words: bool) -> Recognition:
+        if not sound.is_asked:
+            return _undecoded(sound)
         best, *others = best_first(sound.tried)
         return Recognition(
             text=best.text,
@@ -300,6 +308,11 @@ class Engine:
             alternatives=tuple(Reading(other.text, other.avg_logprob) for other in others),
             adapter=sound.adapter,
         )
+
+
+def _undecoded(sound: _Sound) -> Recognition:
+    chance = sound.probabilities.get(sound.language, 1.0)
+    return Recognition("", sound.language, chance, avg_logprob=-math.inf, no_speech=0.0, compression_ratio=0.0)
 
 
 def _has_own_length(language: str) -> bool:

@@ -62,6 +62,8 @@ class Transcribe(Processor[Utterance, Transcript]):
         from_zero(metrics.triaged, get_args(Reason))
         from_zero(metrics.adapter_readings, get_args(AdapterUse))
         metrics.recogniser.labels(transcriber.name).set(1)
+        self._only = frozenset(() if asr.language else asr.languages)
+        """The languages to transcribe. Empty: the settings give the language."""
         self._guards = Guards()
         self._languages = RoomLanguages(asr.languages)
         self._overlaps = Overlaps()
@@ -121,7 +123,8 @@ class Transcribe(Processor[Utterance, Transcript]):
         result = offer.result.result()
         used = result is not None and (
             not result.probabilities
-            or self._languages.guess(offer.utterance.room, result.probabilities) == result.language
+            or self._languages.guess(offer.utterance, result.probabilities, voiced=clip.voice >= VOICED)
+            == result.language
         )
         self._early.settle(offer, used=used)
         if result is None or not used:
@@ -140,7 +143,7 @@ class Transcribe(Processor[Utterance, Transcript]):
         return recognitions
 
     def _recognise_early(self, utterances: Sequence[EarlyUtterance]) -> list[EarlyResult | None]:
-        choices = [LanguageGuess(self._languages, utterance.room) for utterance in utterances]
+        choices = [LanguageGuess(self._languages, utterance) for utterance in utterances]
         opened = [self._open_early(*each) for each in zip(utterances, choices, strict=True)]
         clips = [clip for clip in opened if clip]
         recognitions = iter(self._recognise(clips) if clips else [])
@@ -151,8 +154,10 @@ class Transcribe(Processor[Utterance, Transcript]):
 
     def _open_early(self, utterance: EarlyUtterance, choice: "LanguageGuess") -> Clip | None:
         samples = decode_flac(utterance.data)
-        is_speech = 0 < len(samples) <= MAX_SAMPLES and triage(samples).reason is None
-        return Clip(samples, self._asr.language, choice) if is_speech else None
+        if not 0 < len(samples) <= MAX_SAMPLES or (found := triage(samples)).reason is not None:
+            return None
+        choice.voiced = found.voice >= VOICED
+        return Clip(samples, self._asr.language, choice, self._only, found.voice)
 
     def _recognise(self, clips: Sequence[Clip]) -> list[Recognition]:
         with self._busy.working():
@@ -171,15 +176,21 @@ class Transcribe(Processor[Utterance, Transcript]):
             return samples
         found = triage(samples)
         if found.reason is None:
-            choose = self._languages.chooser(utterance.room, voiced=found.voice >= VOICED)
-            return Clip(samples, self._asr.language, choose, found.voice)
+            choose = self._languages.chooser(utterance, voiced=found.voice >= VOICED)
+            return Clip(samples, self._asr.language, choose, self._only, found.voice)
         return self._no_speech(utterance, found.reason, found.voice)
 
     def _no_speech(self, utterance: Utterance, reason: Reason, voice: float) -> Transcript:
         self._metrics.triaged.labels(reason).inc()
         return wordless(utterance, no_speech=1 - voice, marks=("no_speech",), model=GATE)
 
+    def _other_language(self, utterance: Utterance, language: str) -> Transcript:
+        self._metrics.other_language_seconds.labels(language).inc(utterance.end - utterance.start)
+        return wordless(utterance, language, skipped=True, model=self._transcriber.name)
+
     def _transcript(self, utterance: Utterance, clip: Clip, recognition: Recognition) -> Transcript:
+        if self._only and recognition.language not in self._only:
+            return self._other_language(utterance, recognition.language)
         if clip.voice < VOICED and not is_sure(recognition):
             return self._no_speech(utterance, "no_voice", clip.voice)
         marks = self._guards.marks(recognition)
@@ -206,15 +217,17 @@ class Transcribe(Processor[Utterance, Transcript]):
 class LanguageGuess:
     """Selects the language of an early utterance as `RoomLanguages` would, and keeps what it was selected from."""
 
-    def __init__(self, languages: RoomLanguages, room: str) -> None:
+    def __init__(self, languages: RoomLanguages, utterance: EarlyUtterance) -> None:
         self._languages = languages
-        self._room = room
+        self._utterance = utterance
+        self.voiced = True
+        """False: it may be music."""
         self.language = ""
         self.probabilities: Mapping[str, float] = {}
 
     def __call__(self, probabilities: Mapping[str, float]) -> str:
         self.probabilities = probabilities
-        self.language = self._languages.guess(self._room, probabilities)
+        self.language = self._languages.guess(self._utterance, probabilities, voiced=self.voiced)
         return self.language
 
 

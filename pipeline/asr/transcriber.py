@@ -49,6 +49,8 @@ class Clip:
     language: str | None = None
     """ISO 639-1 code. None: the recogniser detects the language, and `choose` selects it."""
     choose: LanguageChoice = most_likely
+    only: frozenset[str] = frozenset()
+    """A clip for which `choose` selects another language than these is not decoded. Empty: all are decoded."""
     voice: float = 1.0
     """The result of triage: the highest mean speech probability of a stretch."""
 
@@ -76,6 +78,7 @@ class Recognition:
     """The result for one clip."""
 
     text: str
+    """Empty for a clip that was not decoded."""
     language: str
     language_probability: float
     """The recogniser's probability, without the room's prior. 1 if the language was given."""

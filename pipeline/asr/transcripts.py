@@ -20,6 +20,6 @@ def transcript_of(utterance: Utterance, **fields: Any) -> Transcript:
     )
 
 
-def wordless(utterance: Utterance, **why: Any) -> Transcript:
+def wordless(utterance: Utterance, language: str = UNDETERMINED, **why: Any) -> Transcript:
     """The transcript of an utterance that was not transcribed. It has no text. `why` are the fields with the reason."""
-    return transcript_of(utterance, text="", language=UNDETERMINED, confidence=0.0, **why)
+    return transcript_of(utterance, text="", language=language, confidence=0.0, **why)

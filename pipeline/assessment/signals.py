@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
+from pipeline.asr.transcripts import UNDETERMINED
 from pipeline.assessment.figure import Figure
 from pipeline.assessment.indicators.judgement import caught_near
 from pipeline.assessment.proofs import name_of
@@ -105,7 +106,11 @@ def _languages(connection: Connection, base: Base, rules: Triggers, now: float) 
 def _used(connection: Connection, end: int, rules: Triggers) -> dict[str, float]:
     """Return the languages and their shares of speech, in the 30 days before the hour `end`."""
     columns = (TALLIES.c.language, func.sum(TALLIES.c.samples))
-    query = select(*columns).where(*_between("monitored", end - DAYS * DAY_HOURS, end)).group_by(TALLIES.c.language)
+    since = end - DAYS * DAY_HOURS
+    heard, skipped = (and_(*_between(measure, since, end)) for measure in ("monitored", "skipped"))
+    other = and_(skipped, TALLIES.c.bucket == "language")
+    spoken = (or_(heard, other), TALLIES.c.language != UNDETERMINED)
+    query = select(*columns).where(*spoken).group_by(TALLIES.c.language)
     samples = {language: int(count) for language, count in connection.execute(query).all()}
     total = sum(samples.values())
     shares = {language: count / total for language, count in sorted(samples.items()) if total}

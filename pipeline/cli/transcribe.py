@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 
 from pipeline.asr.formats import VTT_HEADER, error_line, json_line, srt_cue, vtt_cue
-from pipeline.cli.app import Exit, app, branch_of, say_error, settings_of
+from pipeline.cli.app import Exit, app, branch_of, say_error, settings_of, stderr
 from pipeline.cli.paths import Named, recordings, seconds_of
 from pipeline.cli.progress import progress_bar
 from pipeline.cli.terminal import harmless, json_text
@@ -78,7 +79,7 @@ def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: b
     from pipeline.metrics import Metrics
     from pipeline.topology import SEGMENT, TRANSCRIBE
 
-    metrics, code = Metrics(), Exit.CLEAN
+    metrics, code, other = Metrics(), Exit.CLEAN, Counter[str]()
     segment, stage = SEGMENT.processor(settings, metrics), TRANSCRIBE.processor(settings, metrics)
     with progress_bar() as progress:
         task = progress.add_task("listening", total=seconds_of(named.files))
@@ -87,6 +88,11 @@ def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: b
             writer.write(Path(named.names.get(path, path)), result)
             if isinstance(result, VoxwardenError):
                 code = Exit.FAILED
+            elif result.skipped:
+                other[result.language] += 1
+    for language, count in other.most_common():
+        note = f"{count} utterances are in the language {language}, which asr.languages does not have."
+        stderr.print(f"{note} To transcribe them, use --language {language}.", highlight=False)
     return code
 
 

@@ -18,11 +18,14 @@ from pipeline.console.guard import Refused
 from pipeline.console.measured import Look
 from pipeline.errors import DependencyError
 from pipeline.review.cases import reading
+from pipeline.review.delivery import room_speech
 
 router = APIRouter(prefix="/assessment")
 
 LIST_SECONDS = 30.0
 """Seconds that a list of cases waits for the figures."""
+
+OF_LANGUAGES = "I-04"
 
 COUNTED = 10_000
 """A list counts its cases up to this number."""
@@ -76,11 +79,17 @@ def indicators_page(
 
 
 @router.get("/indicators/{identity}", response_class=HTMLResponse)
-def indicator_page(request: Request, chosen: TheWindow, look: Figures, identity: Identity) -> Response:
-    """Show one indicator: values, definition, formula, sources, and the values of parts of the speech."""
+def indicator_page(request: Request, desk: TheDesk, chosen: TheWindow, look: Figures, identity: Identity) -> Response:
+    """Show one indicator: values, definition, formula, sources, and the values of parts of the speech.
+
+    OF_LANGUAGES also has the rooms with the most speech in other languages, of the last days and not of the window.
+    """
     if identity not in INDICATORS:
         raise Refused(404, "There is no such indicator.", "no_figure")
-    indicator, figures = INDICATORS[identity], look.kept.value if look.kept else []
+    indicator, figures, rooms = INDICATORS[identity], look.kept.value if look.kept else [], None
+    if identity == OF_LANGUAGES:
+        with desk.database.read() as connection:
+            rooms = room_speech.most_in_other_languages(connection, desk.clock())
     return show(
         request,
         "assessment_indicator.html",
@@ -88,6 +97,8 @@ def indicator_page(request: Request, chosen: TheWindow, look: Figures, identity:
         indicator=indicator,
         rows=assessment_rows.values(indicator, figures),
         parts=assessment_rows.parts(indicator, figures),
+        rooms=rooms,
+        rooms_days=room_speech.DAYS,
         chosen=chosen,
         days=DAYS,
     )

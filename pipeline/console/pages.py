@@ -20,6 +20,7 @@ from pipeline.console.desk import Desk, desk_of
 from pipeline.console.keys import keys_of, shown
 from pipeline.console.texts import Texts
 from pipeline.errors import VoxwardenError
+from pipeline.messages import SAMPLE_RATE
 from pipeline.review.accounts.accounts import Preferences, Role
 from pipeline.review.accounts.sessions import LoginSession
 
@@ -67,7 +68,7 @@ def environment() -> Environment:
     )
     made.globals |= {"shown": shown, "SHAPES": SHAPES, "SEVERITY_NAMES": SEVERITY_NAMES}
     made.globals |= {"static": static.address, "profile_href": profile_href}
-    made.filters |= {"utc": utc, "bdi": bdi, "fromjson": msgspec.json.decode}
+    made.filters |= {"utc": utc, "bdi": bdi, "fromjson": msgspec.json.decode, "minutes": minutes, "percent": percent}
     return made
 
 
@@ -110,6 +111,15 @@ def context(request: Request) -> dict[str, Any]:
         "action_words": lambda action: action_words(say, desk.texts.catalogue(language), action),
         "label_means": lambda label: label_means(request, label),
     }
+
+
+def minutes(samples: int) -> str:
+    """Return a number of 16 kHz samples as minutes."""
+    return f"{samples / SAMPLE_RATE / 60:,.1f}"
+
+
+def percent(share: float) -> str:
+    return f"{share:.1%}"
 
 
 def bdi(text: object) -> Markup:

@@ -21,6 +21,7 @@ from pipeline.messages import Flag
 from pipeline.review import audit
 from pipeline.review.cases import phrases
 from pipeline.review.cases.measures import Proposal
+from pipeline.review.delivery import room_speech
 from pipeline.review.privacy.pseudonym import pseudonym
 from pipeline.review.search import finding, profile
 from pipeline.review.search.finding import COUNTED, PAGE, FoundCase, Viewer
@@ -135,8 +136,11 @@ def room_page(request: Request, desk: TheDesk, session: Signed, asked: TheAsked,
             "people": profile.speakers_of(connection, room, now - STAGE_SECONDS, desk.measures.since(now), viewer),
             "phrases": phrases.in_room(connection, room, now),
             "reports": profile.reports_in(connection, room, viewer),
+            "spoken": room_speech.of_room(connection, room, now),
+            "spoken_days": room_speech.DAYS,
         }
-    _known(room, values)
+    if not values["spoken"]:
+        _known(room, values)
     _log(desk, session, "room.view", room)
     return page(request, "room.html", **values)
 

@@ -68,7 +68,7 @@ class BacktestTally:
 class Backtest:
     """The classifier reads each text once. Both policies decide on the same scores, each with its own terms.
 
-    `skipped` counts transcripts that are empty because of overload. `repeated` counts transcripts that came before.
+    `skipped` counts utterances that were not transcribed. `repeated` counts transcripts that came before.
     """
 
     def __init__(self, classifier: Classifier, labels: Labels, before: RuleSet, after: RuleSet) -> None:

@@ -21,7 +21,7 @@ from pipeline.judge.rules import RuleSet
 from pipeline.judge.shadow import Shadow, ShadowModel
 from pipeline.messages import Flag, Sound, Source, SpeechStatus, Suggestion, Transcript
 from pipeline.metrics import Metrics, from_zero
-from pipeline.speech_status import status_of
+from pipeline.speech_status import skipped
 from pipeline.stage import Processor, Rejected
 
 ACTIVE = ""
@@ -83,7 +83,7 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
         self._take(rules.now())
 
     def process(self, batch: Sequence[Transcript | Sound]) -> list[Flag | SpeechStatus | Rejected]:
-        """One flag for each transcript and each sound; a status for a transcript that overload skipped."""
+        """One flag for each transcript and each sound; a status for speech that was not transcribed."""
         if (config := self._rules.now()) is not self._config:
             self._take(config)
         sounds = [self._judge_sound(message) for message in batch if isinstance(message, Sound)]
@@ -96,7 +96,7 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
         flags = [self._judge(*each) for each in zip(transcribed, detections, strict=True)]
         if self._shadow_model:
             self._shadow_model.watch(transcribed, before, flags)
-        return [*flags, *(status_of(each, "skipped", "overload") for each in batch if each.skipped)]
+        return [*flags, *(skipped(each) for each in batch if each.skipped)]
 
     def tick(self, now: float) -> list[Flag | SpeechStatus | Rejected]:
         """Forget the words of rooms that have fallen silent. The clock decides nothing else here."""

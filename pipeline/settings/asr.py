@@ -41,7 +41,9 @@ class Asr(Section):
         None, description="language of all utterances, e.g. zh; unset: detected for each utterance"
     )
     languages: tuple[LanguageCode, ...] = Field(
-        ("en", "zh"), min_length=1, description="languages spoken in rooms; another one needs a clear detection"
+        ("en", "zh"),
+        min_length=1,
+        description="languages spoken in rooms; clear speech in another one is reported, and not transcribed",
     )
     chinese: Chinese = Field("simplified", description="characters of Mandarin transcripts; traditional: as in Taiwan")
     words: bool = Field(

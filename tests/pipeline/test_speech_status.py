@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from pipeline.errors import BadMessage
 from pipeline.messages import AudioChunk, SpeechStatus, Utterance
-from pipeline.speech_status import reporting, status_of
+from pipeline.speech_status import reporting, skipped, status_of
 from pipeline.stage import Backlog, HoldingProcessor, Processor, Rejected
 from pipeline.topology import DELIVER, SEGMENT, TRANSCRIBE
 from tests.builders import transcript
@@ -111,3 +113,12 @@ def test_the_wrapped_processor_receives_every_call() -> None:
 def test_a_stage_without_statuses_is_not_wrapped() -> None:
     inner = Echo()
     assert reporting(inner, DELIVER) is inner
+
+
+def test_the_reason_of_skipped_speech_is_overload_or_its_language() -> None:
+    overload, other = (transcript("", skipped=True, language=language) for language in ("und", "fr"))
+    assert [(each.state, each.reason, each.language) for each in map(skipped, (overload, other))] == [
+        ("skipped", "overload", ""),
+        ("skipped", "language", "fr"),
+    ]
+    assert skipped(other) == replace(skipped(overload), reason="language", language="fr"), "one final state, one id"

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from pipeline.asr.transcripts import UNDETERMINED
 from pipeline.assessment.catalogue import figure, quotient
 from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.options import Options
@@ -16,6 +17,9 @@ from pipeline.messages import SAMPLE_RATE
 from pipeline.review.delivery.tallies import HOUR, Measure
 from pipeline.review.tables.assessment import TALLIES
 from pipeline.review.tables.duties import REGISTER, ROOM_HOURS
+
+LANGUAGE = "language"
+"""The reason of a skipped utterance that is in a language that the settings do not name."""
 
 STATES: tuple[Measure, ...] = ("segmented", "monitored", "skipped", "failed")
 
@@ -67,16 +71,27 @@ def loss(connection: Connection, window: Window, options: Options) -> Iterator[F
 
 
 def hard_to_hear(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
-    """I-04, in voiced seconds of monitored speech."""
-    found = totals(connection, window, ["confidence"], "bucket", "language", "room_type")
-    limit = round(options.low_confidence * 10)
+    """I-04, in voiced seconds of speech that was monitored, or not transcribed because of its language."""
+    heard = totals(connection, window, ["confidence"], "bucket", "language", "room_type")
+    skipped = totals(connection, window, ["skipped"], "bucket", "language", "room_type")
+    found = {**heard, **{key: total for key, total in skipped.items() if key[0] == LANGUAGE}}
+    limit, moderated = round(options.low_confidence * 10), options.languages | {UNDETERMINED}
     for part, speech in split(found, language=1, room_type=2):
-        low = {key for key in speech if round(float(key[0]) * 10) < limit}
-        other = {key for key in speech if key[1] not in options.languages}
+        low = {key for key in speech if key[0] != LANGUAGE and round(float(key[0]) * 10) < limit}
+        other = {key for key in speech if key[0] == LANGUAGE or key[1] not in moderated}
         total = summed(speech)
         for name, keys in (("share", low | other), ("low_confidence", low), ("other_language", other)):
             samples = sum(speech[key].samples for key in keys)
             yield quotient("I-04", name, samples, total.samples, total.n, part)
+    yield from _other_languages(found, options)
+
+
+def _other_languages(found: Totals, options: Options) -> Iterator[Figure]:
+    """Yield the share of each language that is not moderated in all speech."""
+    whole = summed(found)
+    for part, speech in split(found, language=1):
+        if part and part["language"] not in options.languages | {UNDETERMINED}:
+            yield quotient("I-04", "spoken", summed(speech).samples, whole.samples, whole.n, part)
 
 
 def stability(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
@@ -84,10 +99,9 @@ def stability(connection: Connection, window: Window, options: Options) -> Itera
     earlier = settled(window, options)
     found = totals(connection, earlier, ["segmented", "monitored"], "hour", "measure")
     spoken = {key[0]: total.n for key, total in found.items() if key[1] == "segmented"}
-    stable = sum(
-        count - found.get((hour, "monitored"), Total()).n <= options.stable_loss * count
-        for hour, count in spoken.items()
-    )
+    other = totals(connection, earlier, ["skipped"], "bucket", "hour")
+    kept = {hour: found.get((hour, "monitored"), Total()).n + other.get((LANGUAGE, hour), Total()).n for hour in spoken}
+    stable = sum(count - kept[hour] <= options.stable_loss * count for hour, count in spoken.items())
     whole = _begun(connection, earlier)
     yield quotient("I-32", "share", stable, len(spoken), len(spoken), whole=whole)
     yield from _registered(connection, window)

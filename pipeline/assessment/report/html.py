@@ -23,6 +23,8 @@ HAN = range(0x4E00, 0xA000)
 RECALL = "I-12"
 LIMITS = {"I-01": "room_coverage", "I-03": "loss", "I-04": "hard"}
 """Indicators whose figures limit what the others say, with the keys of their texts."""
+SPOKEN = ("I-04", "spoken")
+"""The share of a language that is not moderated in all speech."""
 MOMENT = 1e9
 """Larger numbers in the details of a trigger are moments in UTC seconds."""
 SHARES = ("share", "growth")
@@ -166,7 +168,7 @@ def _subject(report: AssessmentReport, language: Language) -> str:
 def _limits(report: AssessmentReport, item: ReportItem, rows: tuple[ReportRow, ...], language: Language) -> list[str]:
     """Return what the figures of an item do not show."""
     words, comma = texts(language)["limits"], texts(language)["comma"]
-    found = _limits_of_handling(rows, language) if item.number == OWN_ITEM else []
+    found = _limits_of_handling(report, rows, language) if item.number == OWN_ITEM else []
     measured = {row.indicator for row in rows if row.value}
     unmeasured = dict.fromkeys(row.indicator for row in rows if row.indicator not in measured)
     if unmeasured:
@@ -177,7 +179,7 @@ def _limits(report: AssessmentReport, item: ReportItem, rows: tuple[ReportRow, .
     return [*found, words["partial"]] if any(row.partial for row in rows) else found
 
 
-def _limits_of_handling(rows: tuple[ReportRow, ...], language: Language) -> list[str]:
+def _limits_of_handling(report: AssessmentReport, rows: tuple[ReportRow, ...], language: Language) -> list[str]:
     words = texts(language)
     found = []
     for indicator, key in LIMITS.items():
@@ -185,7 +187,17 @@ def _limits_of_handling(rows: tuple[ReportRow, ...], language: Language) -> list
             f"{row.name} {row.value}" for row in rows if row.indicator == indicator and row.value
         )
         found.append(words["limits"][key] + (words["brackets"].format(values) if values else ""))
-    return [*found, words["limits"]["outside"]]
+    return [*found, *_other_languages(report, language), words["limits"]["outside"]]
+
+
+def _other_languages(report: AssessmentReport, language: Language) -> list[str]:
+    """Name the languages that are not moderated, with their shares of all speech, the largest first."""
+    words = texts(language)
+    found = [(each.value, each.split["language"]) for each in report.figures if (each.indicator, each.key) == SPOKEN]
+    largest = sorted(((share, code) for share, code in found if share), key=lambda each: (-each[0], each[1]))
+    names = words["values"]["language"]
+    shares = [f"{names.get(code, code)} {numbers.shown(share, 'share', language)}" for share, code in largest]
+    return [words["limits"]["languages"].format(shares=words["comma"].join(shares))] if shares else []
 
 
 def _labels_without_recall(report: AssessmentReport, language: Language) -> list[str]:

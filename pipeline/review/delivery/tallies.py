@@ -1,17 +1,23 @@
 """Counts all speech by the hour, for figures of any past time. The counts contain no room and no person.
 
+Beside them, the speech of each room by language is counted for some days (`room_speech.py`).
+
 `count` runs in the transaction that stores the flags. Each utterance and each flag counts once, however often it is
 delivered: COUNTED holds their ids. Speech of a drill does not count.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
+from pipeline.asr.transcripts import UNDETERMINED
 from pipeline.messages import Flag, SpeechStatus, sample_of
 from pipeline.review import upsert
+from pipeline.review.delivery import room_speech
+from pipeline.review.delivery.room_speech import RoomCell
 from pipeline.review.tables.assessment import COUNTED, ROOM_TYPES, TALLIES
 
 HOUR = 3_600
@@ -64,6 +70,7 @@ class CountedState(NamedTuple):
 
     state: State
     reason: str
+    """Why the utterance has no flag. If it is for its language, the code of the language follows after a space."""
 
 
 class Tally:
@@ -71,11 +78,16 @@ class Tally:
 
     def __init__(self) -> None:
         self._changes: dict[Cell, tuple[int, int]] = {}
+        self._rooms: Counter[RoomCell] = Counter()
 
     def add(self, cell: Cell, samples: int, times: int = 1) -> None:
         """Count an utterance or a flag of `samples` in a cell. With `times` -1, take it away."""
         count, total = self._changes.get(cell, (0, 0))
         self._changes[cell] = count + times, total + times * samples
+
+    def add_room(self, cell: RoomCell, samples: int) -> None:
+        """Count samples of a room; less than 0 take them away."""
+        self._rooms[cell] += samples
 
     @property
     def changes(self) -> list[tuple[Cell, tuple[int, int]]]:
@@ -88,6 +100,7 @@ class Tally:
         if changed:
             rows = [cell._asdict() | {"count": count, "samples": samples} for cell, (count, samples) in changed]
             connection.execute(_add_up(connection), rows)
+        room_speech.write(connection, self._rooms.items())
 
 
 def count(
@@ -110,8 +123,12 @@ def count(
 
 
 def forget(connection: Connection, before: float) -> None:
-    """Delete the ids that were counted before `before` (UTC seconds). No message with such an id may arrive again."""
+    """Delete the ids that were counted before `before` (UTC seconds), and the counts of rooms of the days before it.
+
+    No message with such an id may arrive again.
+    """
     connection.execute(delete(COUNTED).where(COUNTED.c.at < before))
+    room_speech.forget(connection, before)
 
 
 def bucket_of(seconds: float) -> str:
@@ -136,12 +153,13 @@ def _count(
     hour, samples = int(message.start) // HOUR, sample_of(message.end) - sample_of(message.start)
     kind = kinds[message.room_type]
     utterance, *others = _keys(message)
-    new = CountedState("monitored", "") if isinstance(message, Flag) else CountedState(message.state, message.reason)
+    new = _state_of(message)
     old = seen[utterance]
     if RANKS[new.state] > RANKS[old.state]:
         _move(tally, Cell(hour, "segmented", room_type=kind), samples, old, new)
         if isinstance(message, Flag):
             _count_speech(tally, Cell(hour, "monitored", room_type=kind, language=message.language), samples, message)
+        _count_room(tally, message, samples, old, new)
         seen[utterance] = new
         yield utterance, new
     for key, cell in zip(others, _other_cells(message, hour, kind, muted), strict=True):
@@ -153,13 +171,30 @@ def _count(
             yield key, seen[key]
 
 
+def _state_of(message: Flag | SpeechStatus) -> CountedState:
+    if isinstance(message, Flag):
+        return CountedState("monitored", "")
+    return CountedState(message.state, f"{message.reason} {message.language}".rstrip())
+
+
 def _move(tally: Tally, segmented: Cell, samples: int, old: CountedState, new: CountedState) -> None:
     """Count an utterance in its new state. `monitored` itself is counted with its language, in `_count_speech`."""
     if not old.state:
         tally.add(segmented, samples)
     for seen, times in ((old, -1), (new, 1)):
         if seen.state == "skipped" or seen.state == "failed":  # noqa: PLR1714 (mypy narrows only this)
-            tally.add(segmented._replace(measure=seen.state, bucket=seen.reason), samples, times)
+            reason, _, language = seen.reason.partition(" ")
+            tally.add(segmented._replace(measure=seen.state, bucket=reason, language=language), samples, times)
+
+
+def _count_room(tally: Tally, message: Flag | SpeechStatus, samples: int, old: CountedState, new: CountedState) -> None:
+    """Count an utterance in its room: with its flag, or as speech in another language."""
+    day = int(message.start) // room_speech.DAY_SECONDS
+    for seen, sign in ((old, -1), (new, 1)):
+        if seen.state == "skipped" and (language := seen.reason.partition(" ")[2]):
+            tally.add_room(RoomCell(message.room, day, language, "skipped"), sign * samples)
+    if isinstance(message, Flag) and message.language != UNDETERMINED:
+        tally.add_room(RoomCell(message.room, day, message.language, "monitored"), samples)
 
 
 def _count_speech(tally: Tally, monitored: Cell, samples: int, flag: Flag) -> None:

@@ -23,7 +23,7 @@ class Finish(IntEnum):
     JUDGED = 1
     """The utterance was transcribed and judged. If it was flagged, the flag is in the review store."""
     SKIPPED = 2
-    """Overload skipped it."""
+    """It was not transcribed, because of overload or of its language."""
     FAILED = 3
     """A stage could not process it; it is a dead letter."""
 

@@ -10,6 +10,7 @@ from pipeline.review.tables import (
     quality,
     queues,
     rights,
+    rooms,
     search,
     wellness,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "quality",
     "queues",
     "rights",
+    "rooms",
     "search",
     "wellness",
 ]

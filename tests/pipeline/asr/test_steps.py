@@ -240,3 +240,13 @@ def test_the_second_decode_of_mandarin_that_loops_at_30_seconds_suppresses_repet
     network = Told(lambda how: LOOP)
     transcribe(network, 25.0, language="zh")
     assert network.searches == [(30.0, FIRST), (30.0, LAST)]
+
+
+def test_a_clip_in_a_language_that_nobody_asks_for_is_not_decoded() -> None:
+    network = Told(lambda how: "hello", heard={3.0: {"en": 0.01, "fr": 0.99}})
+    clips = [Clip(np.zeros(round(seconds * SAMPLE_RATE), np.float32), only=frozenset({"en"})) for seconds in (1.0, 3.5)]
+    french, english = Engine(network, "told", batch=8).transcribe(clips, words=True)
+    assert (french.text, french.language, french.language_probability) == ("", "fr", 0.99)
+    assert (french.words, french.alternatives) == ((), ())
+    assert (english.text, english.language) == ("hello", "en")
+    assert [limit for limit, _ in network.searches] == [5.0]

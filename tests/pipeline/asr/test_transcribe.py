@@ -455,13 +455,68 @@ def cut_live(samples: Samples) -> list[Utterance | EarlyUtterance | Rejected]:
     return found
 
 
+OTHER = [
+    ("other_languages/fr-no-service", "fr", True),
+    ("tt-weasels", "en", False),
+    ("other_languages/fr-unlocked", "fr", True),
+    ("mandarin/4743637f31fc", "zh", False),
+    ("other_languages/ru-options", "ru", True),
+]
+"""What one person says in turn: clip, language, and whether it is skipped."""
+
+
+def of_one_speaker(names: Sequence[str]) -> list[Utterance]:
+    clips = [speech(name) for name in names]
+    return [
+        utterance(20.0 * number, len(clip) / SAMPLE_RATE, data=encode_flac(clip)) for number, clip in enumerate(clips)
+    ]
+
+
+@pytest.mark.weights
+def test_clear_speech_in_another_language_is_skipped_and_counted(base: Transcriber) -> None:
+    metrics = Metrics()
+    transcribe = Transcribe(base, Asr(), metrics)
+    asked = of_one_speaker([name for name, _, _ in OTHER])
+    found = [each for each in transcribe.process(asked) if isinstance(each, Transcript)]
+    assert [(each.language, each.skipped, not each.text) for each in found] == [
+        (language, skipped, skipped) for _, language, skipped in OTHER
+    ]
+    assert (found[0].model, found[0].address) == (base.name, asked[0].address)
+    seconds = {
+        language: metrics.registry.get_sample_value("voxwarden_other_language_seconds_total", {"language": language})
+        for language in ("fr", "ru")
+    }
+    french, russian = (
+        sum(each.end - each.start for each in asked if each in some) for some in (asked[0:3:2], asked[4:])
+    )
+    assert seconds == {"fr": pytest.approx(french), "ru": pytest.approx(russian)}
+    assert metrics.registry.get_sample_value("voxwarden_transcripts_total", {"language": "fr"}) is None
+
+
+@pytest.mark.weights
+def test_a_short_utterance_in_another_language_is_transcribed(base: Transcriber) -> None:
+    (found,) = Transcribe(base, Asr(), Metrics()).process(of_one_speaker(["other_languages/fr-unlocked"]))
+    assert isinstance(found, Transcript)
+    assert (found.language, found.skipped, bool(found.text)) == ("en", False, True)
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("asr", [Asr(language="fr"), Asr(languages=("en", "fr"))])
+def test_a_language_of_the_settings_is_transcribed(base: Transcriber, asr: Asr) -> None:
+    (found,) = Transcribe(base, asr, Metrics()).process(of_one_speaker(["other_languages/fr-no-service"]))
+    assert isinstance(found, Transcript)
+    assert (found.language, found.skipped) == ("fr", False)
+    assert "service" in found.text
+
+
 @pytest.mark.weights
 def test_live_speech_gives_the_same_transcripts_with_and_without_early_results(base: Transcriber) -> None:
     pause = np.zeros(round(0.8 * SAMPLE_RATE), np.float32)
-    clips = [speech("tt-weasels"), speech("conf-invalidpin"), speech("mandarin/4743637f31fc")]
+    names = [*[name for name, _, _ in OTHER], "conf-invalidpin"]
+    clips = [speech(name) for name in names]
     transcriber, metrics = Noting(base), Metrics()
     ahead, without = Transcribe(transcriber, Asr(), metrics), Transcribe(base, Asr(), Metrics())
-    found = 0
+    found = skipped = 0
     for message in cut_live(np.concatenate([part for clip in clips for part in (pause, clip, pause)])):
         if isinstance(message, EarlyUtterance):
             hears_early(ahead, transcriber, message)
@@ -472,5 +527,7 @@ def test_live_speech_gives_the_same_transcripts_with_and_without_early_results(b
             assert replace(one, confidence=0.0) == replace(other, confidence=0.0)
             assert one.confidence == pytest.approx(other.confidence, abs=1e-3)
             found += 1
+            skipped += one.skipped
     ahead.close()
-    assert found == results(metrics)["used"] == len(clips)
+    assert found == results(metrics)["used"] >= len(clips)
+    assert skipped >= 2

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import insert
 
 from pipeline.assessment import signals, triggers
@@ -18,6 +19,7 @@ from pipeline.review.delivery.tallies import DAY_HOURS, Cell
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.duties import REGISTER
 from pipeline.settings.triggers import Triggers
+from pipeline.speech_status import status_of
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.report import samples
 from tests.pipeline.assessment.tallied import DAY, MIDNIGHT_HOUR, NOON_HOUR, finish, tally
@@ -65,6 +67,12 @@ def test_a_new_type_of_room_and_a_new_language_are_signals_until_an_assessment_c
 def test_speech_of_a_drill_is_no_signal(database: Database) -> None:
     store_of(database).add([passed("a", NOON, drill="d", room_type="test", language="fr")], NOON)
     assert names(database, NOON + 3_600) == set()
+
+
+def test_a_language_that_the_recogniser_is_not_set_to_is_a_signal_too(database: Database) -> None:
+    other = status_of(passed("a", NOON - 7_200), "skipped", "language")
+    store_of(database).add([replace(other, language="fr"), passed("b", NOON - 7_200)], NOON)
+    assert ("3.1", "language:fr") in names(database)
 
 
 def test_a_language_with_too_small_a_share_is_a_mishearing(database: Database) -> None:

@@ -104,6 +104,17 @@ def test_an_unknown_engine_is_named() -> None:
     assert "asr.engine" in str(result.exception)
 
 
+@pytest.mark.weights
+def test_speech_in_another_language_is_named_with_the_option_that_transcribes_it() -> None:
+    file = DATA / "other_languages" / "fr-no-service.flac"
+    code, out, err = run(file, "--format", "jsonl")
+    (line,) = map(json.loads, out.splitlines())
+    assert (code, line["language"], line["text"]) == (0, "fr", "")
+    assert "1 utterances are in the language fr" in " ".join(err.split())
+    assert "--language fr" in err
+    assert "service" in run(file, "--language", "fr")[1]
+
+
 def test_no_part_of_the_judge_is_loaded() -> None:
     code = (
         "import sys; from pipeline.cli import app; from typer.testing import CliRunner; "

@@ -8,6 +8,7 @@ from time import sleep
 
 import pytest
 from markupsafe import escape
+from msgspec.structs import replace
 
 from pipeline.assessment import cases, measure
 from pipeline.assessment.catalogue import INDICATORS
@@ -19,6 +20,7 @@ from pipeline.review import audit
 from pipeline.review.cases.values import Choice
 from pipeline.review.delivery.tallies import Cell
 from pipeline.settings import Settings
+from pipeline.speech_status import status_of
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.tallied import MIDNIGHT_HOUR, tally
 from tests.pipeline.console.conftest import Console, Enter
@@ -182,3 +184,16 @@ def test_every_list_has_a_name() -> None:
 @pytest.mark.parametrize("query", ["key=share&split=label%3Dnone", "key=nothing", "key=share&split=label"])
 def test_a_figure_without_a_list_has_no_page(enter: Enter, query: str) -> None:
     assert enter("aud").get(f"/assessment/indicators/I-02/cases?{query}").status_code == 404
+
+
+def test_hard_to_hear_lists_the_rooms_with_speech_in_other_languages(console: Console, enter: Enter) -> None:
+    path = "/assessment/indicators/I-04"
+    assert "No room has speech in other languages." in enter("aud").get(path).text
+    heard = flag("a", 0, 30, room="tea <b>", suggestion="pass", flagged=(), hits=())
+    other = replace(status_of(flag("b", 60, 90, room="tea <b>"), "skipped", "language"), language="fr")
+    console.store.add([heard, other, flag("c", 0, 30, room="lounge")], NOON)
+    page = enter("aud").get(path).text
+    row = row_of(page, "tea &lt;b&gt;")
+    assert ("50.0%" in row, "0.5" in row, 'href="/rooms/tea' in row) == (True, True, True)
+    assert "lounge" not in page
+    assert "Rooms with the most speech" not in enter("aud").get("/assessment/indicators/I-03").text

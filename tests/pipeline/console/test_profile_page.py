@@ -4,15 +4,19 @@ import re
 from html import unescape
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from pipeline.console.addresses import profile_href
+from pipeline.messages import SpeechStatus
 from pipeline.review.appeals import appeals
 from pipeline.review.cases.values import Choice, ClipPiece, Evidence
+from pipeline.review.delivery.room_speech import DAY_SECONDS, DAYS
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.privacy.pseudonym import pseudonym
 from pipeline.review.quality import drawing
 from pipeline.review.tables.core import AUDIT
+from pipeline.speech_status import status_of
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 
@@ -107,3 +111,25 @@ def test_a_look_at_a_speaker_is_logged_without_the_name(console: Console, enter:
     with console.database.read() as connection:
         lines = connection.execute(select(AUDIT.c.action, AUDIT.c.subject).where(AUDIT.c.actor == "aud")).all()
     assert [tuple(line) for line in lines] == [("speaker.view", pseudonym("ann")), ("room.view", "room")]
+
+
+def other(name: str, start: float, seconds: float, language: str, room: str = "room") -> SpeechStatus:
+    status = status_of(flag(name, start, start + seconds, room=room), "skipped", "language")
+    return replace(status, language=language)
+
+
+def test_a_room_shows_the_languages_that_are_not_transcribed(console: Console, enter: Enter) -> None:
+    talk = flag("talk", 0, 60, language="en", suggestion="pass", flagged=(), hits=())
+    console.store.add([talk, other("a", 60, 90, "fr"), other("b", 150, 30, "vi"), other("c", 0, 9, "de", "den")], NOON)
+    page = enter("ana").get("/rooms/room").text
+    assert "66.7% of the speech is in languages that are not transcribed (fr, vi)" in page
+    rows = re.findall(r'<td class="wide">(\w+)</td><td class="num">([\d.%]+)</td><td class="num">([\d.]+)</td>', page)
+    assert rows == [("fr", "50.0%", "1.5"), ("en", "33.3%", "1.0"), ("vi", "16.7%", "0.5")]
+    assert (
+        "的语音所用语言（fr, vi）不转写" in enter("ana").get("/rooms/room", headers={"accept-language": "zh-CN"}).text
+    )
+
+
+def test_the_languages_of_a_room_are_those_of_the_last_days(console: Console, enter: Enter) -> None:
+    say(console, "old", -DAYS * DAY_SECONDS, room="room")
+    assert "Nothing was said in these days." in enter("ana").get("/rooms/room").text

@@ -132,6 +132,29 @@ def test_speech_is_hard_to_hear_by_confidence_or_language(filled: Database, said
             assert found[key, *part].value == pytest.approx(seconds(which) / seconds(chosen), abs=1e-12)
 
 
+def test_speech_in_another_language_is_not_covered(database: Database) -> None:
+    heard, odd = flag("a", 0, 6, language="en"), flag("b", 6, 7, language="th")
+    other = [
+        replace(status(flag(name, at, at + seconds), "skipped", "language"), language=language)
+        for name, at, seconds, language in (("c", 10, 2, "fr"), ("d", 12, 1, "fr"), ("e", 20, 2, "de"))
+    ]
+    keep(database, [heard, odd, *other, status(flag("f", 30, 90), "skipped", "overload")])
+    found = figures(database, coverage.hard_to_hear, OPTIONS)
+    for key, share in {"other_language": 0.5, "share": 0.5, "low_confidence": 0.0}.items():
+        assert found[key,].value == pytest.approx(share)
+    assert found["share",].n == 5
+    spoken = {key[2]: one.value for key, one in found.items() if key[0] == "spoken"}
+    assert spoken == {"fr": pytest.approx(0.25), "de": pytest.approx(2 / 12), "th": pytest.approx(1 / 12)}
+    assert figures(database, coverage.loss, OPTIONS)["utterances", "reason", "language"].value == 3
+
+
+def test_speech_in_another_language_makes_no_hour_unstable(database: Database) -> None:
+    keep(database, [flag("a", 0, 6), replace(status(flag("b", 9, 19), "skipped", "language"), language="fr")])
+    assert figures(database, coverage.stability, OPTIONS)["share",].value == 1.0
+    keep(database, [status(flag("c", 30, 90), "skipped", "overload")])
+    assert figures(database, coverage.stability, OPTIONS)["share",].value == 0.0
+
+
 def test_without_speech_nothing_is_measured(database: Database) -> None:
     for compute in (coverage.speech_coverage, coverage.loss, coverage.hard_to_hear):
         found = figures(database, compute, OPTIONS)

@@ -88,6 +88,20 @@ def test_limits_name_what_is_not_measured() -> None:
     assert "Text of" not in limits
 
 
+def test_limits_name_the_languages_that_are_not_moderated() -> None:
+    shares = {"fr": 0.031, "vi": 0.2, "haw": 0.004, "de": 0.0}
+    figures = tuple(
+        Figure(indicator="I-04", key="spoken", split={"language": language}, unit="share", value=share)
+        for language, share in shares.items()
+    )
+    for language, sentence in {
+        "en": "Share of the speech in languages that are not moderated: Vietnamese 20%, French 3.1%, haw 0.4%.",
+        "zh": "不在审核范围内的语言占全部语音的比例：越南语 20%，法语 3.1%，haw 0.4%。",
+    }.items():
+        views = {view.item.number: view for view in html.item_views(samples.report(figures=figures), language)}
+        assert sentence in views["5(4)"].limits
+
+
 def test_gaps_have_names() -> None:
     item = samples.item("5(1)")
     gapped = [samples.gapped(item, Gap("answer", "field_1"), Gap("missed", "I-02.share"))]

@@ -122,6 +122,15 @@ def test_an_utterance_that_is_heard_later_leaves_its_earlier_state(database: Dat
     }
 
 
+def test_speech_in_another_language_counts_with_it_until_it_is_heard(database: Database) -> None:
+    store, one, two = store_of(database), passed("a", 0, 1), passed("b", 1, 3)
+    other = [replace(status(each, "skipped", "language"), language="fr") for each in (one, two)]
+    store.add([*other, *other], NOON)
+    assert counted(database, "bucket", "language", measure="skipped") == {("language", "fr"): (2, 3 * SAMPLE_RATE)}
+    store.add([one], NOON)
+    assert counted(database, "bucket", "language", measure="skipped") == {("language", "fr"): (1, 2 * SAMPLE_RATE)}
+
+
 def test_two_stages_that_flag_one_utterance_count_it_once(database: Database) -> None:
     """A stage beside transcribe flags the same speech: two flags, one utterance."""
     one = flag("a", 0, 2)

@@ -1,0 +1,92 @@
+"""Counts the speech of each room by day and language, so that rooms in other languages are seen.
+
+The counts are kept for some days only, and name no speaker. `pipeline/review/delivery/tallies.py` decides what counts.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, delete, func, select
+
+from pipeline.review import upsert
+from pipeline.review.tables.rooms import ROOM_SPEECH
+
+DAYS = 7
+"""Days for which the shares of a room are shown, today included."""
+DAY_SECONDS = 86_400
+MOST = 20
+"""The most rooms of a list."""
+
+Spoken = Literal["monitored", "skipped"]
+
+
+class RoomCell(NamedTuple):
+    """The key of a row of ROOM_SPEECH."""
+
+    room: str
+    day: int
+    language: str
+    state: Spoken
+
+
+class LanguageShare(Struct, frozen=True):
+    """The speech of a room in one language, in 16 kHz samples."""
+
+    language: str
+    monitored: int
+    skipped: int
+
+
+class RoomShare(Struct, frozen=True):
+    """A room with its speech in other languages and in all languages, in 16 kHz samples."""
+
+    room: str
+    skipped: int
+    whole: int
+
+
+def write(connection: Connection, changes: Iterable[tuple[RoomCell, int]]) -> None:
+    """Add samples to the cells, in the order of the keys, so that two writers never wait for each other."""
+    rows = [cell._asdict() | {"samples": samples} for cell, samples in sorted(changes)]
+    if rows:
+        insert = upsert.insert(connection, ROOM_SPEECH)
+        samples = ROOM_SPEECH.c.samples + insert.excluded.samples
+        key = list(ROOM_SPEECH.primary_key)
+        connection.execute(insert.on_conflict_do_update(index_elements=key, set_={"samples": samples}), rows)
+
+
+def forget(connection: Connection, before: float) -> None:
+    """Delete the counts of the days that ended before `before` (UTC seconds)."""
+    connection.execute(delete(ROOM_SPEECH).where(ROOM_SPEECH.c.day < int(before) // DAY_SECONDS))
+
+
+def of_room(connection: Connection, room: str, at: float) -> list[LanguageShare]:
+    """Return the languages of a room in the last DAYS days before `at` (UTC seconds), the most spoken one first."""
+    total = func.sum(ROOM_SPEECH.c.samples)
+    heard, skipped = (
+        func.coalesce(total.filter(ROOM_SPEECH.c.state == state), 0) for state in ("monitored", "skipped")
+    )
+    query = select(ROOM_SPEECH.c.language, heard, skipped).where(ROOM_SPEECH.c.room == room, _recent(at))
+    query = query.group_by(ROOM_SPEECH.c.language).having(total > 0).order_by(total.desc(), ROOM_SPEECH.c.language)
+    return [LanguageShare(language, int(one), int(two)) for language, one, two in connection.execute(query)]
+
+
+def most_in_other_languages(connection: Connection, at: float) -> list[RoomShare]:
+    """Return the rooms with the most speech in other languages, in the last DAYS days before `at` (UTC seconds)."""
+    total = func.sum(ROOM_SPEECH.c.samples)
+    query = select(ROOM_SPEECH.c.room, total).where(ROOM_SPEECH.c.state == "skipped", _recent(at))
+    query = query.group_by(ROOM_SPEECH.c.room).having(total > 0).order_by(total.desc(), ROOM_SPEECH.c.room).limit(MOST)
+    skipped = {room: int(samples) for room, samples in connection.execute(query)}
+    whole = _whole(connection, [*skipped], at)
+    return [RoomShare(room, samples, whole[room]) for room, samples in skipped.items()]
+
+
+def _whole(connection: Connection, rooms: Sequence[str], at: float) -> dict[str, int]:
+    query = select(ROOM_SPEECH.c.room, func.sum(ROOM_SPEECH.c.samples)).group_by(ROOM_SPEECH.c.room)
+    found = connection.execute(query.where(ROOM_SPEECH.c.room.in_(rooms), _recent(at)))
+    return {room: int(samples) for room, samples in found}
+
+
+def _recent(at: float) -> ColumnElement[bool]:
+    return ROOM_SPEECH.c.day > int(at) // DAY_SECONDS - DAYS

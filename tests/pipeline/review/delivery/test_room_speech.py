@@ -1,0 +1,73 @@
+"""The speech of each room by language, counted with the tallies."""
+
+from msgspec.structs import replace
+
+from pipeline.messages import SAMPLE_RATE, Flag, SpeechStatus
+from pipeline.review.database import Database
+from pipeline.review.delivery import room_speech
+from pipeline.review.delivery.room_speech import DAY_SECONDS, DAYS, MOST, LanguageShare, RoomShare
+from pipeline.review.store import SqlReviewStore
+from pipeline.speech_status import status_of
+from tests.builders import NOON, flag
+
+
+def said(name: str, seconds: int, **changes: object) -> Flag:
+    return flag(name, 0, seconds, **{"suggestion": "pass", "flagged": (), "hits": ()} | changes)
+
+
+def other(name: str, seconds: int, language: str = "fr", **changes: object) -> SpeechStatus:
+    return replace(status_of(said(name, seconds, **changes), "skipped", "language"), language=language)
+
+
+def of_room(database: Database, room: str = "room", at: float = NOON) -> list[LanguageShare]:
+    with database.read() as connection:
+        return room_speech.of_room(connection, room, at)
+
+
+def most(database: Database, at: float = NOON) -> list[RoomShare]:
+    with database.read() as connection:
+        return room_speech.most_in_other_languages(connection, at)
+
+
+def test_each_utterance_counts_once_in_its_room_and_language(database: Database) -> None:
+    store = SqlReviewStore(database)
+    for _ in range(2):
+        store.add([said("a", 3, language="en"), other("b", 5), other("c", 1), said("d", 9, room="den")], NOON)
+    assert of_room(database) == [
+        LanguageShare("fr", 0, 6 * SAMPLE_RATE),
+        LanguageShare("en", 3 * SAMPLE_RATE, 0),
+    ]
+    assert most(database) == [RoomShare("room", 6 * SAMPLE_RATE, 9 * SAMPLE_RATE)]
+
+
+def test_speech_that_is_heard_later_is_no_longer_in_another_language(database: Database) -> None:
+    store = SqlReviewStore(database)
+    store.add([other("a", 5)], NOON)
+    store.add([said("a", 5, language="en")], NOON)
+    assert of_room(database) == [LanguageShare("en", 5 * SAMPLE_RATE, 0)]
+    assert most(database) == []
+
+
+def test_drills_overload_and_sound_without_speech_do_not_count(database: Database) -> None:
+    overload = status_of(said("a", 5), "skipped", "overload")
+    SqlReviewStore(database).add([overload, other("b", 5, drill="d"), said("c", 5, language="und")], NOON)
+    assert of_room(database) == []
+
+
+def test_days_leave_the_page_and_then_the_store(database: Database) -> None:
+    store = SqlReviewStore(database)
+    store.add([other("a", 5)], NOON)
+    last = NOON + (DAYS - 1) * DAY_SECONDS
+    assert [len(of_room(database, at=at)) for at in (last, last + DAY_SECONDS)] == [1, 0]
+    assert [len(most(database, at)) for at in (last, last + DAY_SECONDS)] == [1, 0]
+    store.forget_counted(NOON)
+    assert of_room(database) != []
+    store.forget_counted(NOON + DAY_SECONDS)
+    assert of_room(database) == []
+
+
+def test_the_rooms_with_most_come_first_and_are_limited(database: Database) -> None:
+    seconds = {f"room {number}": 1 + number % 9 for number in range(MOST + 5)}
+    SqlReviewStore(database).add([other(room, length, room=room) for room, length in seconds.items()], NOON)
+    found = [each.room for each in most(database)]
+    assert found == sorted(seconds, key=lambda room: (-seconds[room], room))[:MOST]
