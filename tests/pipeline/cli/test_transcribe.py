@@ -22,7 +22,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Asr]]:
 
     def load(asr: Asr) -> Scripted:
         settings.append(asr)
-        return Scripted([recognition("hello & there", language=asr.language or "en")] * 20)
+        return Scripted([recognition("hello & there", language=asr.language or "en")] * 40)
 
     monkeypatch.setattr(stage, "load", load)
     return iter([settings])
