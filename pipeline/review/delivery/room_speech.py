@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Float, delete, func, literal, select
 
 from pipeline.review import upsert
 from pipeline.review.tables.rooms import ROOM_SPEECH
@@ -57,8 +57,9 @@ def write(connection: Connection, changes: Iterable[tuple[RoomCell, int]]) -> No
 
 
 def forget(connection: Connection, before: float) -> None:
-    """Delete the counts of the days that ended before `before` (UTC seconds)."""
-    connection.execute(delete(ROOM_SPEECH).where(ROOM_SPEECH.c.day < int(before) // DAY_SECONDS))
+    """Delete the counts of the days that ended before `before` (UTC seconds; minus infinity deletes none)."""
+    last = literal(before / DAY_SECONDS - 1, Float)
+    connection.execute(delete(ROOM_SPEECH).where(ROOM_SPEECH.c.day <= last))
 
 
 def of_room(connection: Connection, room: str, at: float) -> list[LanguageShare]:
