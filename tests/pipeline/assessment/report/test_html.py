@@ -94,10 +94,11 @@ def test_limits_name_the_languages_that_are_not_moderated() -> None:
         Figure(indicator="I-04", key="spoken", split={"language": language}, unit="share", value=share)
         for language, share in shares.items()
     )
-    for language, sentence in {
+    sentences: dict[Language, str] = {
         "en": "Share of the speech in languages that are not moderated: Vietnamese 20%, French 3.1%, haw 0.4%.",
         "zh": "不在审核范围内的语言占全部语音的比例：越南语 20%，法语 3.1%，haw 0.4%。",
-    }.items():
+    }
+    for language, sentence in sentences.items():
         views = {view.item.number: view for view in html.item_views(samples.report(figures=figures), language)}
         assert sentence in views["5(4)"].limits
 
