@@ -18,6 +18,7 @@ from pipeline.metrics import Metrics
 from pipeline.metrics_server import serving
 from pipeline.review.database import Database
 from pipeline.settings import Kafka, Settings, WebhookSettings
+from pipeline.topology import STAGES
 from tests.pipeline.review import release
 from tests.ports import free_port
 
@@ -125,7 +126,7 @@ def test_the_receiver_of_webhooks_gets_a_connection_and_no_request(settings: Set
 def test_a_broker_that_is_down_is_named_in_each_of_its_lines(settings: Settings) -> None:
     found = findings(settings)
     kafka = [result for what, result in found.items() if what == "Kafka topics" or what.startswith("workers of")]
-    assert len(kafka) == 5
+    assert len(kafka) == 1 + len(STAGES)
     assert {result.state for result in kafka} == {"fault"}
     assert all(settings.kafka.bootstrap in result.detail for result in kafka)
 
