@@ -15,8 +15,8 @@ from tests.pipeline.review import release
 
 
 def received(stage: Stage) -> list[Received]:
-    """Return the old records of a stage's topic, as the stage's worker decodes them."""
-    [topic] = stage.takes
+    """Return the old records of a stage's first topic, as the stage's worker decodes them. 0.1.0 had no other one."""
+    topic, *_ = stage.takes
     assert topic.message is not None
     events = [event for name, _, event in release.records() if name == topic.name]
     places = {"topic": topic.name, "partition": 0}
