@@ -275,7 +275,7 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def content(self) -> str:
-        """What was said, or what was recognised, for people."""
+        """The recognised text, or the kind and the name of the sound, for people."""
         return f"{self.sound.kind}: {self.sound.name}" if self.sound else self.text
 
 

@@ -66,7 +66,7 @@ class AudioTrack(ABC, Generic[Found]):
         """All audio of a chunk was heard."""
 
     def push(self, chunk: AudioChunk) -> Iterator[Found | Rejected]:
-        """Process a chunk. Yields what is found, and the chunks that cannot be decoded."""
+        """Process a chunk. Yields the findings in it, and the chunks that cannot be decoded."""
         for ordered in self._order.push(chunk):
             yield from self._take(ordered)
 

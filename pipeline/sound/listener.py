@@ -38,7 +38,7 @@ class Recent:
         self._end += samples.size
 
     def cut(self, start: int, end: int) -> tuple[int, Samples]:
-        """Return the samples from `start` to `end`, or what is left of them, with the start of the first one."""
+        """Return the samples from `start` to `end` that are still kept, with the start of the first one."""
         samples = np.concatenate([*self._blocks])
         first = self._end - samples.size
         start = max(start, first)
