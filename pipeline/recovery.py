@@ -1,8 +1,8 @@
 """Crash recovery of the one-machine runner: the data it keeps, and the work it repeats when it starts.
 
 The journal holds audio until it is cut into utterances. The look-back holds an utterance from then on, and a mark says
-that it is finished. After a crash, the next run repeats the audio in the journal and the utterances without a mark. Sounds
-are repeated in the same way. The listen stage hears the repeated audio, but no audio that was cut into utterances.
+that it is finished. After a crash, the next run repeats the audio in the journal and the utterances without a mark.
+Sounds are repeated in the same way. The listen stage hears the repeated audio, but none that was cut before.
 Nothing is stored twice, because ids are deterministic and the store recognises a flag that it already has.
 """
 
