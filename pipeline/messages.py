@@ -136,6 +136,7 @@ class HeardSound(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the listener recognised."""
 
     kind: SoundKind
+    """The kind of sound."""
     name: Annotated[str, Meta(max_length=300)] = ""
     """For people: the title of the recording; empty for other kinds."""
     reference: Annotated[str, Meta(max_length=64)] = ""

@@ -28,8 +28,8 @@ Key = tuple[str | int, ...]
 
 MOST = 50
 """Maximum number of remarks about one text."""
-LOW_LIMIT = 0.3
-"""A review limit below this is called low: most shipped limits are above 0.5."""
+LOW_LIMIT = 0.15
+"""A review limit below this is called low: all shipped limits are higher."""
 SHORT_STEM = 4
 """A Latin term with `*` and fewer characters before it matches many words."""
 SHORT_WORD = 3

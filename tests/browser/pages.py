@@ -35,6 +35,7 @@ from pipeline.review.search import views
 from pipeline.review.tables.core import FLAGS, LEASES
 from pipeline.settings import Settings
 from tests.browser.conftest import NOWHERE, Stack
+from tests.browser.policies import with_limit
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -231,13 +232,13 @@ def _policies(stack: Stack) -> dict[str, str]:
     with stack.database.write() as connection:
         texts = versions.texts_now(connection, Settings())
         versions.publish(connection, texts, LABELS, f"The files{mark}", [marked], "ada", now - DAY)
-        wider = texts.policy.replace("fraud: {review: 0.7,", "fraud: {review: 0.65,")
+        wider = with_limit(texts.policy, "fraud", 0.3)
         changed = type(texts)(wider, texts.lexicons)
-        versions.publish(connection, changed, LABELS, f"Fraud from 0.65 on{mark}", ["lea"], marked, now - HOUR)
+        versions.publish(connection, changed, LABELS, f"Fraud from 0.3 on{mark}", ["lea"], marked, now - HOUR)
         for worker in ("judge-0", "judge-1"):
             workers.put(connection, JudgeReport(worker, 2, "default@2", now - HOUR + 14, now))
         drafts.begin(connection, texts, f"Insults in English{mark}", "checked", "lea", now)
-        asked = drafts.begin(connection, texts, f"Back to 0.7{mark}", "checked", marked, now)
+        asked = drafts.begin(connection, texts, f"Back to the files{mark}", "checked", marked, now)
         run = backtests.begin(connection, asked.number, 0, marked, now)
         backtests.finish(connection, run, _result(connection), now)
         drafts.ask(connection, asked.number, marked, now)

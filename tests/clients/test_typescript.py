@@ -155,7 +155,7 @@ def test_texts_recordings_and_cases(built: Path, tmp_path: Path, moderator: Mode
         shown = node(built, "api.mjs", url=api.url, moderate=MODERATE, cases=CASES, file=demo)
     assert [result["flagged"] for result in shown["texts"]] == [False, True]
     assert shown["texts"][1]["categories"]["harassment"]
-    assert (shown["recording"]["status"], shown["recording"]["suggestion"]) == ("done", "block")
+    assert (shown["recording"]["status"], shown["recording"]["suggestion"]) == ("done", "review")
     assert shown["shares"] == sorted(shown["shares"])
     assert len(set(shown["found"])) == 3
     assert shown["refused"][0] == 403

@@ -10,8 +10,9 @@ from msgspec import inspect
 
 M = TypeVar("M")
 
-NAMES = st.text(st.characters(codec="utf-8", exclude_characters=[chr(c) for c in [*range(0x20), 0x7F]]), max_size=40)
-CODES = st.text("abyz_", max_size=40)
+NAMES = st.characters(codec="utf-8", exclude_characters=[chr(c) for c in [*range(0x20), 0x7F]])
+CODES = st.sampled_from("abyz_")
+LONGEST = 40
 
 
 def messages(kind: type[M]) -> st.SearchStrategy[M]:
@@ -32,7 +33,9 @@ def _struct(info: inspect.StructType) -> st.SearchStrategy[dict[str, Any]]:
 
 def _text(info: inspect.StrType) -> st.SearchStrategy[str]:
     pattern = re.compile(info.pattern or "")
-    return (NAMES | CODES).filter(lambda text: len(text) >= (info.min_length or 0) and pattern.search(text) is not None)
+    least, most = info.min_length or 0, min(LONGEST, info.max_length or LONGEST)
+    texts = st.text(NAMES, min_size=least, max_size=most) | st.text(CODES, min_size=least, max_size=most)
+    return texts.filter(lambda text: pattern.search(text) is not None)
 
 
 def _float(info: inspect.FloatType) -> st.SearchStrategy[float]:

@@ -17,7 +17,7 @@ from pipeline.audio.segment import Segment
 from pipeline.console.app import create_app, open_desk
 from pipeline.judge import judge, labels
 from pipeline.local import LocalRunner
-from pipeline.messages import Mark, Suggestion, Verdict
+from pipeline.messages import Mark, Source, Suggestion, Verdict
 from pipeline.metrics import LABELS, Metrics, catalogue, from_zero
 from pipeline.review.database import Database
 from pipeline.review.delivery import deliver, webhooks
@@ -89,7 +89,7 @@ def deliver_stage(settings: Settings, metrics: Metrics) -> Any:
         (transcribe, "transcripts_marked", all_of(Mark)),
         (transcribe, "triaged", all_of(Reason)),
         (transcribe, "early_utterances", {("used",), ("discarded",), ("declined",)}),
-        (judge.build, "flags", all_of(Suggestion)),
+        (judge.build, "flags", {(*one, *by) for one in all_of(Suggestion) for by in all_of(Source)}),
         (judge.build, "labels", {(label,) for label in labels.load().labels}),
         (deliver_stage, "counted_seconds", {(one, result) for one in ROOM_TYPES for result in deliver.COUNTED}),
         (judge.build, "scores", {(label, tenth) for label in labels.load().labels for tenth in judge.TENTHS}),

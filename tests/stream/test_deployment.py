@@ -15,6 +15,7 @@ from pipeline.review.cases.values import Case, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Kafka, Settings, Store
+from pipeline.topology import STAGES
 from tests.deploy.prometheus import Prometheus, prometheus
 from tests.pipeline.review import postgres
 from tests.stream.roles import NAMES, Role, addresses_of, speak
@@ -67,7 +68,7 @@ def check_with_doctor(addresses: dict[str, str], data: Path, roles: dict[str, Ro
     services = [f"ws://127.0.0.1:{roles['gateway'].port}", f"http://127.0.0.1:{roles['console'].port}/healthz"]
     found = list(examine(settings, checks(settings, [role.target for role in roles.values()], services)))
     assert [each for each in found if each.state != "ok"] == []
-    assert len(found) == 6 + 4 + len(roles) + len(services)
+    assert len(found) == 6 + len(STAGES) + len(roles) + len(services)
 
 
 @pytest.mark.timeout(400)

@@ -70,6 +70,10 @@ def hard_to_hear(seen: SeenWindow) -> TrueFigures:
         both = [*low, *(one for one in other if one.confidence >= limit)]
         for key, found in (("share", both), ("low_confidence", low), ("other_language", other)):
             yield true("I-04", key, over(samples(found), samples(speech)), len(speech), part)
+    for language, spoken in by(seen.monitored, attribute("language")).items():
+        if language not in seen.rules.languages:
+            share = over(samples(spoken), samples(seen.monitored))
+            yield true("I-04", "spoken", share, len(seen.monitored), (("language", language),))
 
 
 def detection(seen: SeenWindow) -> TrueFigures:

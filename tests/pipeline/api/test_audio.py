@@ -54,7 +54,7 @@ def test_a_long_recording_becomes_a_job_that_only_its_sender_sees(hasty: Running
         assert other.get(place).status_code == 404
         while (found := client.get(place).json())["status"] in {"queued", "running"}:
             time.sleep(0.1)
-        assert (found["status"], found["progress"], found["suggestion"]) == ("done", 1.0, "block")
+        assert (found["status"], found["progress"], found["suggestion"]) == ("done", 1.0, "review")
         assert other.delete(place).status_code == 404
         assert client.delete(place).status_code == 204
         assert client.get(place).status_code == 404

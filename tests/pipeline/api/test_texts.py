@@ -34,7 +34,7 @@ def test_our_fields_stand_beside_theirs(api: RunningApi) -> None:
     with api.client() as client:
         answer = client.post("/v1/moderations", json={"input": ABUSE}).json()
     [result] = answer["results"]
-    assert (result["suggestion"], result["flagged_labels"], result["language"]) == ("block", ["abuse"], "en")
+    assert (result["suggestion"], result["flagged_labels"], result["language"]) == ("review", ["abuse"], "en")
     assert result["labels"]["abuse"] == result["category_scores"]["harassment"]
     assert 0.9 < result["risk"] <= 1
     assert result["reasons"]

@@ -4,6 +4,7 @@ import json
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.cli.lines import error_line, file_line, text_line, utterance_line
 from pipeline.cli.textlines import InputPlace
@@ -32,15 +33,16 @@ def test_an_utterance_line_has_hits_in_seconds() -> None:
 @given(messages(Flag))
 def test_an_utterance_line_is_json_with_the_keys_of_the_contract(flag: Flag) -> None:
     line = json.loads(json.dumps(utterance_line(flag, None), allow_nan=False))
-    assert list(line) == KEYS
+    assert list(line) == [*KEYS, *["sound"] * bool(flag.sound)]
     assert (line["text"], line["suggestion"], line["file"]) == (flag.text, flag.suggestion, None)
+    assert line["kind"] == ("sound" if flag.sound else "utterance")
     assert abs(line["start"] - flag.start) <= max(0.0005, 1e-9 * flag.start)
     assert line["labels"].keys() == flag.labels.keys()
     assert len(line["hits"]) == len(flag.hits)
 
 
 @settings(max_examples=12)
-@given(messages(Flag), PLACES)
+@given(messages(Flag).map(lambda flag: replace(flag, sound=None)), PLACES)
 def test_a_text_line_has_its_place_and_offsets_of_characters_instead_of_times(flag: Flag, place: InputPlace) -> None:
     line = json.loads(json.dumps(text_line(flag, place), allow_nan=False))
     assert list(line) == ["kind", "line", "id", *KEYS[1:]]

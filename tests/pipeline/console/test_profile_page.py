@@ -132,4 +132,4 @@ def test_a_room_shows_the_languages_that_are_not_transcribed(console: Console, e
 
 def test_the_languages_of_a_room_are_those_of_the_last_days(console: Console, enter: Enter) -> None:
     say(console, "old", -DAYS * DAY_SECONDS, room="room")
-    assert "Nothing was said in these days." in enter("ana").get("/rooms/room").text
+    assert "There was no speech in these days." in enter("ana").get("/rooms/room").text

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from pipeline.contract.schemas import DIALECT, KINDS, REQUIRED, attributes, is_audio, schema
 from pipeline.events import encode
-from pipeline.messages import AudioChunk, Decision, EarlyUtterance, Flag, Message, Utterance
+from pipeline.messages import AudioChunk, Decision, EarlyUtterance, Flag, Message, Sound, Utterance
 from tests.pipeline.strategies import messages
 
 ON_KAFKA = [kind for kind in KINDS if kind is not Decision]
@@ -60,7 +60,7 @@ def test_every_reference_of_a_schema_is_in_its_document(kind: type[msgspec.Struc
 
 
 def test_only_audio_is_described_by_its_headers() -> None:
-    assert [kind for kind in KINDS if is_audio(kind)] == [AudioChunk, Utterance, EarlyUtterance]
+    assert [kind for kind in KINDS if is_audio(kind)] == [AudioChunk, Utterance, EarlyUtterance, Sound]
     assert {"data", "address"}.isdisjoint(schema(Utterance)["properties"])
     assert set(REQUIRED) <= set(schema(AudioChunk)["required"])
 

@@ -109,6 +109,13 @@ def test_the_speech_has_the_shares_of_what_people_say(data: Path) -> None:
     assert not {int(row.group) for row in rows if row.source == "kdconv"} >= set(range(TALKS))
 
 
+def test_insults_of_actors_are_no_ordinary_talk(data: Path) -> None:
+    texts = ["你怎么那么不要脸", "他妈的", "你先看看那个剧本"]
+    write(data / "cped" / "rows.csv", "dialogue text", *((at, text) for at in range(9) for text in texts))
+    kept = {row.text for row in validation.rows(data) if row.source == "cped"}
+    assert kept == {"你先看看那个剧本"}
+
+
 def test_the_policy_keeps_the_false_alarms_and_the_goal(data: Path) -> None:
     ran = run(data, "--alarms-per-1000", "8", "--write")
     assert ran.exit_code == 0, ran.output
