@@ -1,6 +1,7 @@
 """Disruptive sounds, made from ordinary ones: howl, clipping, loudness. All are 16 kHz mono, shape (samples,)."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE
@@ -34,7 +35,7 @@ def howl(random: Random, voice: Samples) -> Samples:
     return heard[: voice.size].clip(-1, 1).astype(np.float32)
 
 
-def _room(random: Random) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _room(random: Random) -> NDArray[np.float64]:
     """The way from loudspeaker to microphone: noise that fades. Its strongest frequency has a gain of one."""
     size = round(random.uniform(*REVERBERATION) * SAMPLE_RATE)
     time = np.arange(size) / size
@@ -43,7 +44,8 @@ def _room(random: Random) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     frequencies = np.fft.rfftfreq(4 * size, 1 / SAMPLE_RATE)
     passed = np.fft.irfft(spectrum * np.exp(-((200 / np.maximum(frequencies, 1)) ** 2) - (frequencies / 6_000) ** 2))
     way = passed[:size]
-    return way / np.abs(np.fft.rfft(way, 4 * size)).max()
+    levelled: NDArray[np.float64] = way / np.abs(np.fft.rfft(way, 4 * size)).max()
+    return levelled
 
 
 def clipped(random: Random, sound: Samples) -> Samples:

@@ -155,5 +155,5 @@ def _sounds(results: Iterable[Sound | Rejected]) -> Iterator[Sound]:
 
 def build(settings: Settings, metrics: Metrics) -> Listen:
     """Build the listen stage. All stages of a process share the bank of recordings."""
-    ears = [ear.shared(settings), EventEar(settings.listen.sounds)]
+    ears: list[Ear] = [ear.shared(settings), EventEar(settings.listen.sounds)]
     return Listen(ears, settings.audio, Valve(settings.overload), metrics)

@@ -96,7 +96,7 @@ def _kernel(size: int) -> NDArray[np.complex128]:
     return np.fft.rfft(np.concatenate([kernel[-REACH:], kernel[: REACH + 1]]), size)
 
 
-def _response(frequencies: NDArray[np.float64]) -> NDArray[np.complex128]:
+def _response(frequencies: NDArray[np.floating]) -> NDArray[np.complex128]:
     """The response of both filters at `frequencies` (Hz)."""
     turn = np.exp(-2j * np.pi * frequencies / RATE_OF_FILTERS)
     response = np.ones(turn.size, np.complex128)

@@ -38,8 +38,8 @@ def test_a_loop_of_loudspeaker_and_microphone_is_heard(seed: int) -> None:
 def sung() -> Samples:
     """A vowel on one note: vibrato of half a semitone, and overtones."""
     phase = 2 * np.pi * 330 * (TIME + 0.015 / (2 * np.pi * 5.5) * np.sin(2 * np.pi * 5.5 * TIME))
-    made: Samples = sum(0.2 / number * np.sin(number * phase) for number in range(1, 6)).astype(np.float32)
-    return made
+    made: Samples = np.sum([np.sin(number * phase) / number for number in range(1, 6)], axis=0).astype(np.float32)
+    return 0.2 * made
 
 
 def glide() -> Samples:
