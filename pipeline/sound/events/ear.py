@@ -9,6 +9,7 @@ from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.clipping import Clipping
 from pipeline.sound.events.howl import Howl
 from pipeline.sound.events.loudness import Loudness
+from pipeline.sound.events.music import Music
 from pipeline.sound.events.scores import Lasting, Measure, Persistence
 from pipeline.sound.events.windows import Windows
 
@@ -27,6 +28,7 @@ RULES: Mapping[EventKind, Rule] = {
     "howl": Rule(Howl, 5, 6),
     "clipping": Rule(Clipping, 6, 10),
     "loudness": Rule(Loudness, 6, 6),
+    "music": Rule(Music, 8, 10),
 }
 """The loudness of a window is that of three seconds, so six windows in a row are about three seconds of sound."""
 
