@@ -35,6 +35,7 @@ ELSEWHERE = {
     "overload": "test_overload.py",
     "panels": "tests/deploy/test_dashboards.py asks the same queries",
     "slowed": "started by incidents",
+    "rival_ears": "needs packages that the project does not install",
     "rolling": "test_chaos.py: the same people, processes and verdict",
     "stream": "test_stream.py",
     "reading": "started by upgrade",
