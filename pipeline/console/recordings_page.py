@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import PurePath
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
@@ -13,6 +13,7 @@ from starlette.datastructures import FormData, UploadFile
 from pipeline.audio.decode import read_stream
 from pipeline.audio.resample import Samples
 from pipeline.console.desk import Desk, Signed, TheDesk
+from pipeline.console.fields import NameQuery
 from pipeline.console.pages import page
 from pipeline.errors import AudioError, InputError
 from pipeline.review import bank
@@ -26,19 +27,23 @@ MAX_MIB = 64
 MAX_MINUTES = 60
 """The longest recording of an upload. `voxwarden fingerprints add` takes longer and larger ones."""
 IDENTITY = r"^[0-9a-f]{16}$"
+SHOWN = 200
+"""The most recordings on the page."""
 
 router = APIRouter(prefix=PAGE)
 
 
 @router.get("", response_class=HTMLResponse)
-def recordings_page(request: Request, desk: TheDesk, added: Annotated[str, Query(max_length=16)] = "") -> Response:
-    """Show the recordings of the bank. `added` is the id of the one that was just added."""
+def recordings_page(request: Request, desk: TheDesk, q: NameQuery = "", added: NameQuery = "") -> Response:
+    """Show the newest recordings of the bank with the words `q`. `added` is the id of the one that was just added."""
     with desk.database.read() as connection:
-        found = bank.listed(connection)
+        found, size = bank.listed(connection, q.strip(), SHOWN), bank.size(connection)
     return page(
         request,
         "recordings.html",
         recordings=found,
+        size=size,
+        asked=q,
         added=next((each for each in found if each.id == added), None),
         labels=list(desk.labels.labels),
         longest_line=LONGEST_LINE,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from msgspec import Struct
-from sqlalchemy import Connection, delete, func, inspect, select
+from sqlalchemy import Connection, delete, func, inspect, or_, select
 
 from pipeline.errors import InputError, Missing
 from pipeline.review import audit, database, upsert
@@ -49,7 +49,7 @@ class ListedRecording(Struct, frozen=True):
 def add(connection: Connection, made: Fingerprint) -> None:
     """Add a recording. Raises InputError if the bank has it already, or is full."""
     ban = made.recording.ban
-    if (connection.scalar(select(func.count()).select_from(BANNED_RECORDINGS)) or 0) >= MAX_RECORDINGS:
+    if size(connection) >= MAX_RECORDINGS:
         raise InputError(f"The bank has {MAX_RECORDINGS:,} recordings", "Remove some first.", text="bank_full")
     fields = {name: getattr(ban, name) for name in ban.__struct_fields__}
     values = {"id": made.id, "seconds": made.recording.seconds, "landmarks": packed(made.landmarks)} | fields
@@ -75,20 +75,23 @@ def remove(connection: Connection, identity: str, actor: str, at: float) -> None
     audit.append(connection, at, actor, "recording.unban", identity, {"title": title})
 
 
-def listed(connection: Connection) -> list[ListedRecording]:
-    """Return all recordings, the newest first."""
+def size(connection: Connection) -> int:
+    """Return the number of recordings."""
+    return connection.scalar(select(func.count()).select_from(BANNED_RECORDINGS)) or 0
+
+
+def listed(connection: Connection, words: str = "", limit: int | None = None) -> list[ListedRecording]:
+    """Return the recordings with these words in title, reason or id, the newest first, at most `limit`."""
     heard = FLAGS.c.sound["reference"].as_string()
     count = func.count(FLAGS.c.case_id.distinct())
     query = select(heard, count, func.max(FLAGS.c.end)).where(HEARD, FLAGS.c.case_id.not_in(COPIES)).group_by(heard)
     known = {reference: (cases, last) for reference, cases, last in connection.execute(query)}
-    rows = connection.execute(
-        select(BANNED_RECORDINGS.c.id, BANNED_RECORDINGS.c.seconds, *BAN).order_by(
-            BANNED_RECORDINGS.c.added_at.desc(), BANNED_RECORDINGS.c.id
-        )
-    )
+    named = (BANNED_RECORDINGS.c[name].icontains(words, autoescape=True) for name in ("title", "reason", "id"))
+    newest = (BANNED_RECORDINGS.c.added_at.desc(), BANNED_RECORDINGS.c.id)
+    rows = select(BANNED_RECORDINGS.c.id, BANNED_RECORDINGS.c.seconds, *BAN).where(or_(*named)).order_by(*newest)
     return [
         ListedRecording(row.id, BannedRecording(ban=_ban(row), seconds=row.seconds), *known.get(row.id, (0, None)))
-        for row in rows
+        for row in connection.execute(rows.limit(limit))
     ]
 
 

@@ -81,6 +81,23 @@ def test_the_page_counts_the_cases_in_which_it_was_heard(console: Console, enter
     assert "anthem" in words(lea.get(link))
 
 
+def test_a_large_bank_shows_the_newest_and_is_searched(
+    console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lea = enter("lea")
+    old = identity(send(lea, title="The old song"))
+    console.clock.now += 60
+    new = identity(send(lea, encode_opus_clip(tune(2), 32_000), title="The new song"))
+    monkeypatch.setattr(recordings_page, "SHOWN", 1)
+    text = lea.get(PAGE).text
+    assert "Recordings: 2" in text
+    assert "These are the newest 1" in text
+    assert (old in text, new in text) == (False, True)
+    found = lea.get(PAGE, params={"q": " OLD "}).text
+    assert (old in found, new in found) == (True, False)
+    assert "No recording has these words" in lea.get(PAGE, params={"q": "anthem"}).text
+
+
 def test_without_a_title_the_name_of_the_file_counts(console: Console, enter: Enter) -> None:
     send(enter("lea"), name="国歌\u202e.v2.mp3")
     assert [each.recording.ban.title for each in bank(console).fingerprints()] == ["国歌.v2"]

@@ -127,6 +127,18 @@ def test_the_list_counts_the_cases_in_which_a_recording_was_heard(
     assert (second.cases, second.heard_at) == (0, None)
 
 
+@pytest.mark.parametrize(
+    ("words", "found"), [("", 2), ("SONG", 2), ("moon", 1), ("4711", 1), ("%", 0), (banned(1).id[:9], 1), ("none", 0)]
+)
+def test_recordings_are_found_by_title_reason_and_id(database: Database, url: str, words: str, found: int) -> None:
+    other = structs.replace(banned(2).recording.ban, title="A song of the moon", reason="Notice 4711")
+    ban(url, banned(1), banned(2)._replace(recording=structs.replace(banned(2).recording, ban=other)))
+    with database.read() as connection:
+        assert len(bank.listed(connection, words)) == found
+        assert len(bank.listed(connection, words, limit=1)) == min(found, 1)
+        assert bank.size(connection) == 2
+
+
 def test_a_store_that_does_not_exist_has_no_recordings_and_is_not_made(tmp_path: Path) -> None:
     reader = Bank(f"sqlite:///{tmp_path / 'none.db'}")
     assert (reader.state(), [*reader.fingerprints()]) == ((), [])
