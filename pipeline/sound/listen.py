@@ -152,5 +152,7 @@ def _sounds(results: Iterable[Sound | Rejected]) -> Iterator[Sound]:
 
 
 def build(settings: Settings, metrics: Metrics) -> Listen:
-    """Build the listen stage. All stages of a process share the bank of recordings."""
-    return Listen([ear.shared(settings)], settings.audio, Valve(settings.overload), metrics)
+    """Build the listen stage. All stages of a process share the bank of recordings. Raises DependencyError."""
+    recordings = ear.shared(settings)
+    metrics.banned_recordings.set_function(lambda: recordings.size)
+    return Listen([recordings], settings.audio, Valve(settings.overload), metrics)

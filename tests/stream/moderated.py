@@ -16,11 +16,10 @@ from pipeline.messages import SAMPLE_RATE, AudioChunk, Flag
 from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Settings
-from pipeline.sound.fingerprints.bank import Bank
-from pipeline.sound.fingerprints.ear import folder_of
 from pipeline.topology import AUDIO, FLAGS, STAGES
 from tests.broker import ROOT
 from tests.pipeline.audio.sound import chunks
+from tests.pipeline.review import banning
 from tests.pipeline.sound.fingerprints.music import banned, tune
 from tests.stream.kafka_io import put, wait_for
 from tests.stream.processes import Process, environment
@@ -58,7 +57,7 @@ def audio() -> list[AudioChunk]:
 
 def ban(settings: Settings) -> None:
     """Put the song into the bank of the settings."""
-    Bank(folder_of(settings)).add(banned(SONG))
+    banning.ban(settings.database_url, banned(SONG))
 
 
 def unusable() -> list[AudioChunk]:
