@@ -55,7 +55,9 @@ def _template(stage: Stage, compose: str) -> str:
     """The anchor in compose.yaml that the service of the stage starts from: its own one, if there is one."""
     if f" &{stage.name}\n" in compose:
         return stage.name
-    return "storing-worker" if stage.stores else "worker"
+    if stage.stores:
+        return "storing-worker"
+    return "reading-worker" if stage.reads_store else "worker"
 
 
 def _scraped(stages: Stages) -> list[str]:
@@ -69,8 +71,9 @@ def _workers(stages: Stages) -> list[str]:
 
 def _worker(stage: Stage) -> str:
     topics = ", ".join(topic.name for topic in stage.takes)
-    needs = "kafka: true, database: true, clips: true" if stage.stores else "kafka: true"
-    return f"{stage.name}: {{command: [worker, {stage.name}], topics: [{topics}], {needs}}}"
+    needs = {"kafka": True, "database": stage.stores or stage.reads_store, "clips": stage.stores}
+    needed = ", ".join(f"{name}: true" for name, need in needs.items() if need)
+    return f"{stage.name}: {{command: [worker, {stage.name}], topics: [{topics}], {needed}}}"
 
 
 def _missing(stages: Stages) -> list[str]:

@@ -191,6 +191,9 @@ class Metrics:
     listened: Counter = _metric(
         "listened_chunks_total", "Chunks that the listen stage took: heard, or skipped under overload.", "result"
     )
+    banned_recordings: Gauge = _metric(
+        "banned_recordings", "Recordings of the bank with which this process compares audio; 0 in other processes."
+    )
     sounds: Counter = _metric("sounds_total", "Sounds that the listen stage recognised, by kind.", "kind")
 
     # transcribe

@@ -71,6 +71,8 @@ class Stage:
     """The processor reads audio from the log of utterances."""
     stores: bool = False
     """The processor needs the database."""
+    reads_store: bool = False
+    """The processor reads the database from time to time, and works on while it is down."""
     follows: bool = False
     """The processor follows the published policies."""
     spares: bool = False
@@ -111,7 +113,9 @@ POLICIES = Topic("voice.policies", None, retention_hours=math.inf, compacted=Tru
 """The published policies, and which of them each judge uses (`agents/policies.py`)."""
 
 SEGMENT = Stage("segment", (AUDIO,), (UTTERANCES, EARLY, SPEECH), "pipeline.audio.segment:build", 64, 0.02, holds=True)
-LISTEN = Stage("listen", (AUDIO,), (SOUNDS,), "pipeline.sound.listen:build", 64, 0.02, holds=True, spares=True)
+LISTEN = Stage(
+    "listen", (AUDIO,), (SOUNDS,), "pipeline.sound.listen:build", 64, 0.02, holds=True, spares=True, reads_store=True
+)
 TRANSCRIBE = Stage(
     "transcribe", (UTTERANCES,), (TRANSCRIPTS, SPEECH), "pipeline.asr.transcribe:build", 16, 0.02, early=EARLY
 )

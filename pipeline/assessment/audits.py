@@ -46,6 +46,8 @@ class JudgedSpeech(Struct, frozen=True, kw_only=True):
     model: str
     policy: str
     room_type: str
+    source: str = "words"
+    """What led to the flag."""
     count: int
     samples: int
     """16 kHz samples of all of them."""
@@ -305,7 +307,7 @@ def _select(
     samples: ColumnElement[int],
 ) -> Select[Any]:
     """Select the fields of `JudgedSpeech` from SNAPSHOT."""
-    names = ("language", "policy", "room_type", "severity", "verdict")
+    names = ("language", "policy", "room_type", "source", "severity", "verdict")
     fields: list[ColumnElement[Any]] = [SNAPSHOT.c[name] for name in names]
     fields += [probability.label("probability"), model.label("model"), label.label("label"), samples.label("samples")]
     return select(*fields).select_from(SNAPSHOT)

@@ -25,13 +25,13 @@ Conditions = Sequence[ColumnElement[bool]]
 CaseList = Callable[[Connection, Window], Conditions]
 
 NO_COPY = CASES.c.id.not_in(COPIES)
-PARTS = ("label", "language", "policy", "room_type")
+PARTS = ("label", "language", "policy", "room_type", "source")
 
 
 def listed(connection: Connection, figure: Figure, window: Window, limit: int = MOST) -> list[str]:
     """Return the ids of the cases behind a figure, newest first, at most `limit`. A figure without a list has none.
 
-    Of the split, the label, language, policy, type of room and severity of the case narrow the list.
+    Of the split, the label, language, policy, type of room, source and severity of the case narrow the list.
     """
     if not figure.cases:
         return []

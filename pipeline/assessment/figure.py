@@ -49,7 +49,7 @@ class Figure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     split: dict[str, str] = {}
     """The part of the speech that the figure is about, for example {"language": "zh"}. Empty: all speech.
 
-    The keys are room_type, language, label, policy, model, severity and reason.
+    The keys are room_type, language, label, policy, model, source, severity and reason.
     """
     unit: Unit
     value: float | None = None

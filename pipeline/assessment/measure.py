@@ -1,7 +1,7 @@
 """Compute all indicators of a window, with limits, trend, and a mark where data cover only a part of the window."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -31,7 +31,7 @@ OF_CASES: frozenset[Source] = frozenset(
 def measure(connection: Connection, window: Window, options: Options) -> list[Figure]:
     """Return the figures of all indicators, in the order of the catalogue.
 
-    Figures of one policy or model are returned only if more than one was in use in the window.
+    Figures of one policy, model or source are returned only if there was more than one in the window.
     """
     partial = _partial(connection, window)
     before = {_key(figure): figure.value for figure in computed(connection, window.before(), options)}
@@ -42,7 +42,7 @@ def measure(connection: Connection, window: Window, options: Options) -> list[Fi
             previous=before.get(_key(figure)),
             **_limited(figure, options),
         )
-        for figure in _apart(connection, window, computed(connection, window, options))
+        for figure in _apart(connection, window, [*computed(connection, window, options)])
     ]
 
 
@@ -88,13 +88,14 @@ def _limited(figure: Figure, options: Options) -> dict[str, float | bool | None]
     return {"threshold": limit, "met": figure.value <= limit if lower else figure.value >= limit}
 
 
-def _apart(connection: Connection, window: Window, figures: Iterator[Figure]) -> Iterator[Figure]:
-    """Leave out the figures of the only policy or model: they repeat the figures of all speech."""
+def _apart(connection: Connection, window: Window, found: Sequence[Figure]) -> Iterator[Figure]:
+    """Leave out the figures of the only policy, model or source: they repeat the figures of all speech."""
     counts = [func.count(distinct(TALLIES.c[name])) for name in ("policy", "model")]
     judged = (TALLIES.c.measure == "judged", TALLIES.c.hour >= hours(window).start, TALLIES.c.hour < hours(window).stop)
     used = connection.execute(select(*counts).where(*judged)).one()
-    same = {name for name, count in zip(("policy", "model"), used, strict=True) if count <= 1}
-    return (figure for figure in figures if same.isdisjoint(figure.split))
+    sources = len({each.split["source"] for each in found if "source" in each.split})
+    same = {name for name, count in zip(("policy", "model", "source"), (*used, sources), strict=True) if count <= 1}
+    return (figure for figure in found if same.isdisjoint(figure.split))
 
 
 def _partial(connection: Connection, window: Window) -> frozenset[Source]:

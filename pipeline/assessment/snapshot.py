@@ -32,7 +32,18 @@ from pipeline.review.tables.quality import COPIES
 SORT_MEMORY = "64MB"
 """What PostgreSQL may use for each sort of the figures. With its default, 4 MB, it sorts a million cases on disk."""
 TEMPORARY: dict[str, Any] = {"prefixes": ["TEMPORARY"], "postgresql_on_commit": "DROP"}
-COPIED = ("speaker", "label", "language", "room_type", "policy", "suggestion", "severity", "end", "created_at")
+COPIED = (
+    "speaker",
+    "label",
+    "language",
+    "room_type",
+    "policy",
+    "source",
+    "suggestion",
+    "severity",
+    "end",
+    "created_at",
+)
 """Columns of CASES that the snapshot has, too."""
 OF_CASE = ("kind", *COPIED, "verdict", "last_at")
 """Columns of SNAPSHOT that UPHOLDS has, too."""

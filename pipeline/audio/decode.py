@@ -34,8 +34,14 @@ def read_file(path: Path, part: Part = MAIN, name: str | None = None) -> Iterato
     """
     name = name or str(path)
     size = size_of(path, name)
+    with path.open("rb") as file:
+        yield from read_stream(file, size, name, part)
+
+
+def read_stream(file: BinaryIO, size: int, name: str, part: Part = MAIN) -> Iterator[Samples]:
+    """One part of a recording in an open file that can seek and has `size` bytes, as `read_file`."""
     tally = DecodeTally()
-    with path.open("rb") as file, opened(file, name) as container:
+    with opened(file, name) as container:
         for block in in_blocks(decoded(container, name, tally, part), tally):
             yield audible(block, part.gain)
         _check(name, container, part, file, size, tally)

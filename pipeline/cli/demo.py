@@ -38,7 +38,7 @@ def demo(
 
 
 async def _demo(settings: Settings, speed: float, console: bool) -> None:
-    from pipeline.demo.rooms import Playback, play
+    from pipeline.demo.rooms import Playback, next_start, play
     from pipeline.folder_lock import sole_user
     from pipeline.local import LocalRunner
     from pipeline.metrics import Metrics
@@ -53,7 +53,7 @@ async def _demo(settings: Settings, speed: float, console: bool) -> None:
             stderr.print("Loading the models ...", style="dim")
             async with LocalRunner(settings, metrics, audience.see, lookback=open_lookback(settings)) as runner:
                 stdout.print("Listening. Flags appear as people speak.\n", style="dim")
-                audience.playback = Playback(time.time(), speed)
+                audience.playback = Playback(next_start(time.time()), speed)
                 await play(runner.put, audience.playback)
             audience.sum_up(settings)
 

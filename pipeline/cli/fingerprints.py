@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from pipeline.cli.app import Exit, app, say_error, settings_of, stdout
 from pipeline.cli.casetables import utc
 from pipeline.cli.paths import recordings, seconds_of
 from pipeline.cli.progress import progress_bar
+from pipeline.cli.store_access import actor, database_of
 from pipeline.cli.table import clock
 from pipeline.cli.terminal import json_text, plain
 from pipeline.errors import AudioError, InputError, VoxwardenError
@@ -22,8 +24,8 @@ from pipeline.messages import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from pipeline.audio.resample import Samples
-    from pipeline.sound.fingerprints.bank import Bank
-    from pipeline.sound.fingerprints.fingerprint import Ban, Fingerprint
+    from pipeline.review.database import Database
+    from pipeline.sound.fingerprints.fingerprint import Ban
     from pipeline.sound.fingerprints.index import LandmarkIndex
     from pipeline.sound.fingerprints.matching import Playback
 
@@ -47,30 +49,33 @@ def add_recordings(
     reason: Annotated[str, typer.Option(help="Why it is banned; the list shows it.")],
     title: Annotated[str | None, typer.Option(help="Its name. Default: the name of the file.")] = None,
     label: Annotated[str, typer.Option(help="A label of the policies, such as terror_extremism.")] = "",
-    by: Annotated[str, typer.Option(help="Who bans it.")] = "cli",
 ) -> None:
     """Add recordings to the bank: songs, speeches or sounds that must not be played.
 
-    The bank is the folder `fingerprints` in data_dir. It keeps landmarks of the sound and not the sound. A recording
-    must have some seconds with sound, and at most four hours. A file that cannot be read to its last byte is not added.
+    The bank is in the review store, and the console shows it, too. It keeps landmarks of the sound and not the sound. A
+    recording must have some seconds with sound, and at most four hours. A file that cannot be read to its last byte is
+    not added.
 
     Examples:
       voxwarden fingerprints add anthem.mp3 --title "The anthem" --reason "ticket 4711"
       voxwarden fingerprints add songs/ --reason "list of the regulator, 2026-11"
     """
     from pipeline.judge import labels
+    from pipeline.review.database import Database
 
     if label:
         labels.load(settings_of(ctx).judge.labels).check([label], "--label")
-    bank = bank_of(ctx)
+    with closing(Database(settings_of(ctx).database_url)) as database:
 
-    def add(file: Path, name: str, heard: Progressed) -> None:
-        from pipeline.sound.fingerprints.fingerprint import Ban
+        def add(file: Path, name: str, heard: Progressed) -> None:
+            from pipeline.sound.fingerprints.fingerprint import ban_of
 
-        ban = Ban(title=title or Path(name).stem, reason=reason, label=label, added_by=by, added_at=time.time())
-        stdout.print(plain(f"{_add(bank, file, name, ban, heard)}  {ban.title}"), soft_wrap=True, highlight=False)
+            ban = ban_of(title or Path(name).stem, reason, label, actor(), time.time())
+            stdout.print(
+                plain(f"{_add(database, file, name, ban, heard)}  {ban.title}"), soft_wrap=True, highlight=False
+            )
 
-    raise typer.Exit(_for_each(paths, add))
+        raise typer.Exit(_for_each(paths, add))
 
 
 @fingerprints.command("match")
@@ -88,41 +93,41 @@ def match_recordings(
       voxwarden fingerprints match room.ogg
       voxwarden fingerprints match recordings/ --jsonl
     """
-    bank = _LoadedBank(bank_of(ctx))
+    from pipeline.review.bank import Bank
+    from pipeline.sound.fingerprints.ear import loaded
+
+    bank = loaded(Bank(settings_of(ctx).database_url))
+    if not bank.bans:
+        raise InputError("The bank has no recordings", "Add one with `voxwarden fingerprints add`.")
 
     def match(file: Path, name: str, heard: Progressed) -> None:
-        for playback in _playbacks(bank.index, file, name, heard):
+        for playback in _playbacks(bank.landmarks, file, name, heard):
             _show(playback, name, bank.bans[playback.recording], jsonl=jsonl)
 
-    code = _for_each(paths, match)
-    raise typer.Exit(Exit.FAILED if bank.damaged else code)
+    raise typer.Exit(_for_each(paths, match))
 
 
 @fingerprints.command("list")
 def list_recordings(ctx: typer.Context) -> None:
-    """List the recordings of the bank: who added them, when and why.
+    """List the recordings of the bank: who added them, when and why, and in how many cases they were heard.
 
     Example:
       voxwarden fingerprints list
     """
-    bank, code = bank_of(ctx), Exit.CLEAN
+    from pipeline.review import bank
+
     table = Table(box=None, pad_edge=False)
     table.add_column("id", no_wrap=True, min_width=16)  # a shortened id would remove nothing
-    for name in ("title", "length", "label", "reason", "added", "by"):
+    for name in ("title", "length", "label", "reason", "added", "by", "cases"):
         table.add_column(name, overflow="fold")
-    for identity in bank.ids():
-        try:
-            one = bank.describe(identity)
-        except VoxwardenError as error:
-            say_error(error)
-            code = Exit.FAILED
-            continue
-        texts = (plain(text) for text in (one.ban.label, one.ban.reason))
-        by = utc(one.ban.added_at), plain(one.ban.added_by)
-        table.add_row(identity, plain(one.ban.title), clock(one.seconds), *texts, *by)
-    empty = f"No recordings in {bank.folder}. Add one with `voxwarden fingerprints add`."
-    stdout.print(table if table.rows else plain(empty), soft_wrap=not table.rows)
-    raise typer.Exit(code)
+    with database_of(ctx) as database, database.read() as connection:
+        found = bank.listed(connection)
+    for one in found:
+        ban = one.recording.ban
+        about = plain(ban.title), clock(one.recording.seconds), plain(ban.label), plain(ban.reason)
+        table.add_row(one.id, *about, utc(ban.added_at), plain(ban.added_by), str(one.cases))
+    empty = "The bank has no recordings. Add one with `voxwarden fingerprints add`."
+    stdout.print(table if table.rows else empty, soft_wrap=not table.rows, highlight=False)
 
 
 @fingerprints.command("remove")
@@ -134,17 +139,13 @@ def remove_recordings(
     Example:
       voxwarden fingerprints remove 1a2b3c4d5e6f7081
     """
-    bank = bank_of(ctx)
-    for identity in ids:
-        bank.remove(identity)
-        stdout.print(plain(f"{identity} is removed"), highlight=False)
+    from pipeline.review import bank
 
-
-def bank_of(ctx: typer.Context) -> "Bank":
-    """The bank of the settings."""
-    from pipeline.sound.fingerprints.bank import Bank
-
-    return Bank(settings_of(ctx).data_dir / "fingerprints")
+    with database_of(ctx) as database:
+        for identity in ids:
+            with database.write() as connection:
+                bank.remove(connection, identity, actor(), time.time())
+            stdout.print(plain(f"{identity} is removed"), highlight=False)
 
 
 def _for_each(paths: list[Path], work: Callable[[Path, str, Progressed], None]) -> Exit:
@@ -169,35 +170,15 @@ def _blocks(file: Path, name: str, heard: Progressed) -> "Iterator[Samples]":
         heard(block.size / SAMPLE_RATE)
 
 
-def _add(bank: "Bank", file: Path, name: str, ban: "Ban", heard: Progressed) -> str:
+def _add(database: "Database", file: Path, name: str, ban: "Ban", heard: Progressed) -> str:
     """Add one recording, and return its id."""
+    from pipeline.review import bank
     from pipeline.sound.fingerprints.fingerprint import fingerprint
 
     made = fingerprint(_blocks(file, name, heard), ban)
-    bank.add(made)
+    with database.write() as connection:
+        bank.add(connection, made)
     return made.id
-
-
-class _LoadedBank:
-    """The index of a bank, and the bans. Errors of damaged files are shown. Raises InputError if the bank is empty."""
-
-    def __init__(self, bank: "Bank") -> None:
-        from pipeline.sound.fingerprints.index import LandmarkIndex
-
-        self.bans: dict[str, Ban] = {}
-        self.damaged = False
-        self.index = LandmarkIndex(self._readable(bank))
-        if not self.bans:
-            raise InputError(f"No recordings in {bank.folder}", "Add one with `voxwarden fingerprints add`.")
-
-    def _readable(self, bank: "Bank") -> "Iterator[Fingerprint]":
-        for each in bank.all():
-            if isinstance(each, VoxwardenError):
-                say_error(each)
-                self.damaged = True
-            else:
-                self.bans[each.id] = each.recording.ban
-                yield each
 
 
 def _playbacks(index: "LandmarkIndex", file: Path, name: str, heard: Progressed) -> "Iterator[Playback]":

@@ -183,6 +183,9 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "shadow_version": LEAD,
     "end_policy_shadow": LEAD,
     "roll_back_policy": LEAD,
+    "recordings_page": AUDIT,
+    "ban_recording": LEAD,
+    "unban_recording": LEAD,
     "wellness_page": SIGNED_IN,  # it shows only the figures of the person who is signed in
     "wellness_meter": SIGNED_IN,
     "set_comfort": SIGNED_IN,

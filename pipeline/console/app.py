@@ -49,6 +49,7 @@ from pipeline.console import (
     profile_page,
     quality_page,
     queue_page,
+    recordings_page,
     search_page,
     skills_page,
     static,
@@ -129,6 +130,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     assessment_reports.router,
     policies_page.router,
     policy_draft_page.router,
+    recordings_page.router,
     wellness_page.router,
     docs_page.router,
     static.router,
@@ -203,7 +205,11 @@ def create_app(desk: Desk) -> FastAPI:
     app.add_api_route("/healthz", health, response_class=PlainTextResponse)
     for router in ROUTERS:
         app.include_router(router)
-    larger = {assessment_proofs.PAGE: assessment_proofs.MAX_MIB << 20, policy_draft_page.PAGE: MAX_FORM_BYTES}
+    larger = {
+        assessment_proofs.PAGE: assessment_proofs.MAX_MIB << 20,
+        policy_draft_page.PAGE: MAX_FORM_BYTES,
+        recordings_page.PAGE: recordings_page.MAX_MIB << 20,
+    }
     app.add_middleware(Shield, max_body=desk.settings.console.max_body_bytes, larger=larger)
     problems.install(app)
     _check([*app.routes, *(route for router in ROUTERS for route in router.routes)])

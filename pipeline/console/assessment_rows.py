@@ -18,7 +18,7 @@ OF_LIMITS: dict[str, State] = {
     "met": "met",
     "missed": "missed",
 }
-SPLITS = ("label", "language", "room_type", "policy", "model", "severity", "reason")
+SPLITS = ("label", "language", "room_type", "policy", "model", "source", "severity", "reason")
 """The order of the tables of parts."""
 
 

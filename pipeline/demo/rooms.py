@@ -1,6 +1,7 @@
 """The bundled demo rooms, and their playback as live audio."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ import yaml
 from msgspec import structs
 
 from pipeline.audio.files import chunks_of
+from pipeline.audio.speaker import RESET
+from pipeline.audio.vad import WINDOW
 from pipeline.messages import SAMPLE_RATE, AudioChunk
 
 CHUNK_SECONDS = 0.2
@@ -50,6 +53,15 @@ class Playback:
     def played_at(self, moment: float) -> float:
         """The clock time at which `moment` of the speech is played. Both are UTC seconds."""
         return self.start + (moment - self.start) / self.speed
+
+
+def next_start(now: float) -> float:
+    """The first moment from `now` (UTC seconds) at which the voice activity detector is reset.
+
+    Speech is cut on a grid of time, so a playback that starts on it always gives the same utterances and texts.
+    """
+    grid = RESET * WINDOW / SAMPLE_RATE
+    return math.ceil(now / grid) * grid
 
 
 async def play(put: Put, playback: Playback) -> None:

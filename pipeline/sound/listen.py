@@ -154,6 +154,8 @@ def _sounds(results: Iterable[Sound | Rejected]) -> Iterator[Sound]:
 
 
 def build(settings: Settings, metrics: Metrics) -> Listen:
-    """Build the listen stage. All stages of a process share the bank of recordings."""
-    ears: list[Ear] = [ear.shared(settings), EventEar(settings.listen.sounds)]
+    """Build the listen stage. All stages of a process share the bank of recordings. Raises DependencyError."""
+    recordings = ear.shared(settings)
+    metrics.banned_recordings.set_function(lambda: recordings.size)
+    ears: list[Ear] = [recordings, EventEar(settings.listen.sounds)]
     return Listen(ears, settings.audio, Valve(settings.overload), metrics)

@@ -17,7 +17,8 @@ from pipeline.assessment.triggers import Signal
 from pipeline.console.addresses import profile_href
 from pipeline.judge import labels
 from pipeline.judge.release import JudgeReport
-from pipeline.messages import Verdict
+from pipeline.messages import HeardSound, Verdict
+from pipeline.review import bank
 from pipeline.review.accounts import accounts, api_tokens, invitations, skills, wellness
 from pipeline.review.accounts.accounts import Preferences
 from pipeline.review.accounts.comfort import Comfort
@@ -34,8 +35,11 @@ from pipeline.review.quality.drawing import Shares
 from pipeline.review.search import views
 from pipeline.review.tables.core import FLAGS, LEASES
 from pipeline.settings import Settings
+from pipeline.sound.fingerprints.fingerprint import BannedRecording, Fingerprint, ban_of
+from pipeline.sound.fingerprints.landmarks import NO_LANDMARKS
 from tests.browser.conftest import NOWHERE, Stack
 from tests.browser.policies import with_limit
+from tests.builders import NOON, sound_flag
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -82,6 +86,7 @@ PLACES = (
     Place(name="policy-draft", endpoint="draft_page", path="/policies/drafts/1?view=policy", reader="lea"),
     Place(name="policy-lexicon", endpoint="draft_page", path="/policies/drafts/1?view=zh", reader="lea"),
     Place(name="policy-asked", endpoint="draft_page", path="/policies/drafts/2"),
+    Place(name="recordings", endpoint="recordings_page", path="/policies/recordings", ready=".wide-table"),
     Place(name="indicators", endpoint="indicators_page", path="/assessment"),
     Place(name="indicator", endpoint="indicator_page", path="/assessment/indicators/I-06"),
     Place(name="indicator-cases", endpoint="indicator_cases", path="/assessment/indicators/I-06/cases?key=undecided"),
@@ -151,6 +156,7 @@ def fill(stack: Stack) -> dict[str, str]:
     Return the values of the places' paths.
     """
     values = _cases(stack) | _people(stack) | _policies(stack) | _assessment(stack)
+    _recordings(stack)
     room, speaker = f"room-1{stack.mark}", f"speaker-2{stack.mark}"
     return values | {"room": profile_href("rooms", room), "speaker": profile_href("speakers", speaker)}
 
@@ -244,6 +250,25 @@ def _policies(stack: Stack) -> dict[str, str]:
         drafts.ask(connection, asked.number, marked, now)
         versions.start_shadow(connection, "stricter", changed, LABELS, marked, now - HOUR)
     return {}
+
+
+def _recordings(stack: Stack) -> None:
+    """Store two banned recordings. One was heard in two rooms."""
+    now, mark = stack.now(), stack.mark
+    first = ban_of(
+        f"The anthem{mark}", f"Notice 4711 of the regulator{mark}", "terror_extremism", f"noor{mark}", now - DAY
+    )
+    second = ban_of(f"国歌（童声）{mark}", f"Ticket 12{mark}", "", "lea", now - HOUR)
+    heard = HeardSound(kind="recording", name=first.title, reference=f"{0:016x}", score=0.9)
+    with stack.database.write() as connection:
+        for number, (ban, seconds) in enumerate(((first, 212.0), (second, 4_000.0))):
+            recording = BannedRecording(ban=ban, seconds=seconds)
+            bank.add(connection, Fingerprint(f"{number:016x}", recording, NO_LANDMARKS))
+    flags = [
+        sound_flag(name, now - 600 - NOON, now - 580 - NOON, room=f"{name}{mark}", speaker=f"dj{mark}", sound=heard)
+        for name in ("attic", "cellar")
+    ]
+    stack.store.add(flags, now - 500)
 
 
 def _result(connection: Connection) -> BacktestResult:

@@ -5,7 +5,8 @@ import re
 
 def limit(policy: str, label: str) -> str:
     """Return the review limit of a label in the policy's text."""
-    return re.findall(rf"^  {label}: {{review: ([\d.]+)", policy, re.MULTILINE)[0]
+    found: list[str] = re.findall(rf"^  {label}: {{review: ([\d.]+)", policy, re.MULTILINE)
+    return found[0]
 
 
 def with_limit(policy: str, label: str, review: float) -> str:

@@ -19,11 +19,10 @@ from pipeline.messages import SAMPLE_RATE, AudioChunk, Flag
 from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import ListenSettings, Settings
-from pipeline.sound.fingerprints.bank import Bank
-from pipeline.sound.fingerprints.ear import folder_of
 from pipeline.topology import AUDIO, FLAGS, STAGES
 from tests.broker import ROOT
 from tests.pipeline.audio.sound import chunks
+from tests.pipeline.review import banning
 from tests.pipeline.sound.fingerprints.music import banned, tune
 from tests.stream.kafka_io import put, wait_for
 from tests.stream.processes import Process, environment
@@ -71,7 +70,7 @@ def howling() -> Samples:
 
 def ban(settings: Settings) -> None:
     """Put the song into the bank of the settings."""
-    Bank(folder_of(settings)).add(banned(SONG))
+    banning.ban(settings.database_url, banned(SONG))
 
 
 def unusable() -> list[AudioChunk]:

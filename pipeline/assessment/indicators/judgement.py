@@ -27,7 +27,7 @@ from pipeline.review.tables.rights import APPEALS, REPORTS
 
 Split = Mapping[str, str]
 
-PARTS = ("label", "language", "room_type", "policy")
+PARTS = ("label", "language", "room_type", "policy", "source")
 NEAR = 60.0
 """Seconds between a report's speech and a flag within which the machine counts as having flagged the speech."""
 LONGEST = 60.0

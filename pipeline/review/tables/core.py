@@ -43,6 +43,9 @@ QUEUE_FILTERS = ("language", "suggestion", "policy", "status", "severity")
 GROUPED = ("severity", "language", "label", "status")
 """The columns that decide who may get an open case."""
 
+HEARD = text("source = 'sound'")
+"""Condition of the index of flags that a sound led to. A query must have exactly this text."""
+
 UNSENT = text("status IN ('waiting', 'sending')")
 """Condition of the outbox's index. As with OPEN, a query must have exactly this text."""
 
@@ -141,6 +144,8 @@ FLAGS = Table(
     Index(None, "stored_at"),
     # The other speech in a room at the same time.
     Index(None, "room", "start"),
+    # How often a banned recording was heard.
+    Index("ix_flags_heard", "case_id", sqlite_where=HEARD, postgresql_where=HEARD),
 )
 
 EVIDENCE = Table(

@@ -6,7 +6,8 @@ logarithmic, so that a recording is also heard when it plays a little faster or 
 - `spectrum.py`: the spectrogram of the audio
 - `peaks.py`: its peaks, which survive codecs, noise and talk
 - `landmarks.py`: pairs of peaks, as numbers
-- `bank.py`: a folder with the landmarks of each banned recording
+- `fingerprint.py`: the landmarks of a banned recording
 - `index.py`: finds a landmark in all recordings at once
 - `matching.py`: a recording plays if many landmarks are found at one offset
+- `ear.py`: hears the recordings of the bank (`pipeline/review/bank.py`) in live rooms
 """

@@ -4,7 +4,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
 
@@ -13,10 +12,10 @@ import numpy as np
 from pipeline.audio.resample import Samples
 from pipeline.errors import VoxwardenError
 from pipeline.messages import SAMPLE_RATE, HeardSound
+from pipeline.review.bank import Bank, BankState
 from pipeline.settings import Settings
 from pipeline.sharing import Shelf
 from pipeline.sound.detector import SoundSpan
-from pipeline.sound.fingerprints.bank import Bank
 from pipeline.sound.fingerprints.fingerprint import Ban, Fingerprint
 from pipeline.sound.fingerprints.index import LandmarkIndex
 from pipeline.sound.fingerprints.matching import LEAST, STEP, Playback, RecordingMatcher
@@ -28,16 +27,15 @@ GRID = math.lcm(HOP, STEP)
 """Samples (4 s). A matcher begins at a multiple of them since 1970, so that the same audio has the same frames."""
 
 LOOK_SECONDS = 5.0
-"""Seconds from one look at the folder of the bank to the next."""
+"""Seconds from one look at the bank to the next."""
 
 log = logging.getLogger(__name__)
 
 
 class LoadedBank(NamedTuple):
-    """The recordings that can be read."""
+    """A bank in memory."""
 
-    ids: tuple[str, ...]
-    """Of all files, also the damaged ones."""
+    state: BankState
     landmarks: LandmarkIndex
     bans: dict[str, Ban]
 
@@ -73,7 +71,7 @@ class RecordingDetector:
 class RecordingEar:
     """Makes detectors for the recordings of a bank. `clock` is any monotonic clock in seconds.
 
-    It looks at the folder from time to time. A changed bank is loaded in a thread of its own, because a large one takes
+    It looks at the bank from time to time. A changed one is loaded in a thread of its own, because a large one takes
     seconds. Until then, the bank from before is used.
     """
 
@@ -82,12 +80,19 @@ class RecordingEar:
         self._clock = clock
         self._looked = clock()
         self._loading: Thread | None = None
+        self._problem = ""
+        """The error of the last look; empty for none."""
         self.edition = 0
         self._loaded = loaded(bank)
 
     @property
+    def size(self) -> int:
+        """The number of recordings."""
+        return len(self._loaded.bans)
+
+    @property
     def awake(self) -> bool:
-        return bool(self._loaded.bans)
+        return self.size > 0
 
     def look(self) -> None:
         if self._clock() - self._looked < LOOK_SECONDS or (self._loading and self._loading.is_alive()):
@@ -105,29 +110,30 @@ class RecordingEar:
         return RecordingDetector(self._loaded, start)
 
     def _follow(self) -> None:
-        """Load the bank if other recordings are in it now."""
+        """Load the bank if it has changed. An error is logged once, because an outage may take hours."""
         try:
-            if tuple(self._bank.ids()) != self._loaded.ids:
+            if self._bank.state() != self._loaded.state:
                 self._loaded = loaded(self._bank)
                 self.edition += 1
+                log.info("The bank has %d recordings now", self.size)
+            self._problem = ""
         except VoxwardenError as error:
-            log.warning("The bank from before is used: %s", error)
+            if str(error) != self._problem:
+                log.warning("The bank from before is used: %s", error)
+            self._problem = str(error)
 
 
 def loaded(bank: Bank) -> LoadedBank:
-    """Load a bank. Files that cannot be read are named in the log. Raises InputError if it is too large."""
+    """Load a bank. Raises InputError if it is too large, and DependencyError."""
     bans: dict[str, Ban] = {}
 
-    def readable() -> Iterator[Fingerprint]:
-        for each in bank.all():
-            if isinstance(each, VoxwardenError):
-                log.error("%s", each)
-            else:
-                bans[each.id] = each.recording.ban
-                yield each
+    def noted() -> Iterator[Fingerprint]:
+        for each in bank.fingerprints():
+            bans[each.id] = each.recording.ban
+            yield each
 
-    ids = tuple(bank.ids())
-    return LoadedBank(ids, LandmarkIndex(readable()), bans)
+    landmarks = LandmarkIndex(noted())
+    return LoadedBank(tuple((name, ban.added_at) for name, ban in bans.items()), landmarks, bans)
 
 
 def score_of(landmarks: int) -> float:
@@ -135,15 +141,9 @@ def score_of(landmarks: int) -> float:
     return 1 - LEAST / (2 * landmarks)
 
 
-def folder_of(settings: Settings) -> Path:
-    """The folder of the bank."""
-    return settings.data_dir / "fingerprints"
-
-
 _shelf: Shelf[RecordingEar] = Shelf()
 
 
 def shared(settings: Settings) -> RecordingEar:
-    """The ear of this process for the bank of the settings."""
-    bank = Bank(folder_of(settings))
-    return _shelf.get(str(bank.folder), lambda: RecordingEar(bank))
+    """The ear of this process for the bank of the settings' store. Raises DependencyError."""
+    return _shelf.get(settings.database_url, lambda: RecordingEar(Bank(settings.database_url)))

@@ -9,7 +9,7 @@ import msgspec
 from pipeline.audio.resample import Samples
 from pipeline.errors import InputError
 from pipeline.messages import SAMPLE_RATE
-from pipeline.sound.fingerprints.landmarks import STORED_PAIRS, LandmarkFinder, Landmarks, joined
+from pipeline.sound.fingerprints.landmarks import STORED_PAIRS, LandmarkFinder, Landmarks, joined, packed
 
 MAX_SECONDS = 4 * 3600.0
 """The longest recording."""
@@ -18,7 +18,9 @@ LEAST_LANDMARKS = 100
 MAX_LANDMARKS = 4_000_000
 """Landmarks of one recording. Four hours of dense music have about half as many."""
 
-Line = Annotated[str, msgspec.Meta(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
+LONGEST_LINE = 300
+"""Characters of a title or a reason."""
+Line = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_LINE, pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]+$")]
 
 
 class Ban(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,15 +31,26 @@ class Ban(msgspec.Struct, frozen=True, kw_only=True):
     label: Annotated[str, msgspec.Meta(max_length=100)] = ""
     """The label of its flags; empty for none."""
     added_by: Line
-    added_at: Annotated[float, msgspec.Meta(ge=0, le=1e11)]
+    added_at: float
     """UTC seconds."""
 
 
+def ban_of(title: str, reason: str, label: str, added_by: str, added_at: float) -> Ban:
+    """Make a ban. Raises InputError if title or reason is empty, too long, or more than a line."""
+    given = {"title": title, "reason": reason, "label": label, "added_by": added_by, "added_at": added_at}
+    try:
+        return msgspec.convert(given, Ban)
+    except msgspec.ValidationError as error:
+        raise InputError(
+            f"The ban of {title} is wrong: {error}", "Write title and reason in one line each.", text="ban"
+        ) from error
+
+
 class BannedRecording(msgspec.Struct, frozen=True, kw_only=True):
-    """The description in a file of the bank."""
+    """What people know of a recording of the bank."""
 
     ban: Ban
-    seconds: Annotated[float, msgspec.Meta(gt=0, le=MAX_SECONDS)]
+    seconds: float
 
 
 class Fingerprint(NamedTuple):
@@ -49,37 +62,39 @@ class Fingerprint(NamedTuple):
     landmarks: Landmarks
 
 
-def fingerprint(blocks: Iterable[Samples], ban: Ban) -> Fingerprint:
-    """The fingerprint of a recording in blocks of shape (samples,).
+def fingerprint(blocks: Iterable[Samples], ban: Ban, longest: float = MAX_SECONDS) -> Fingerprint:
+    """The fingerprint of a recording in blocks of shape (samples,), of at most `longest` seconds.
 
-    Raises InputError if the recording is too long or has too few landmarks, or if a text of the ban is wrong.
+    Raises InputError if the recording is longer, or has too few or too many landmarks.
     """
     finder, found, size = LandmarkFinder(STORED_PAIRS), [], 0
     for block in blocks:
         size += block.size
-        if size > MAX_SECONDS * SAMPLE_RATE:
-            raise InputError(f"{ban.title} is longer than {MAX_SECONDS / 3600:g} hours", "Cut it into parts.")
+        if size > longest * SAMPLE_RATE:
+            raise _too_long(f"{ban.title} is longer than {longest / 60:g} minutes", ban)
         found.append(finder.push(block))
     landmarks = joined([*found, finder.flush()])
-    _check(ban.title, landmarks)
-    try:
-        recording = msgspec.convert({"ban": msgspec.to_builtins(ban), "seconds": size / SAMPLE_RATE}, BannedRecording)
-    except msgspec.ValidationError as error:
-        raise InputError(f"The ban of {ban.title} is wrong: {error}", "Write title and reason in one line.") from error
-    return Fingerprint(identity_of(landmarks), recording, landmarks)
+    _check(ban, landmarks)
+    return Fingerprint(identity_of(landmarks), BannedRecording(ban=ban, seconds=size / SAMPLE_RATE), landmarks)
 
 
-def _check(title: str, landmarks: Landmarks) -> None:
+def _check(ban: Ban, landmarks: Landmarks) -> None:
     count = landmarks.hashes.size
     if count < LEAST_LANDMARKS:
         raise InputError(
-            f"{title} has {count} landmarks, and {LEAST_LANDMARKS} are needed",
+            f"{ban.title} has {count} landmarks, and {LEAST_LANDMARKS} are needed",
             "Use a longer recording that is not silent or one steady sound.",
+            text="recording_plain",
+            title=ban.title,
         )
     if count > MAX_LANDMARKS:
-        raise InputError(f"{title} has more than {MAX_LANDMARKS:,} landmarks", "Cut it into parts.")
+        raise _too_long(f"{ban.title} has more than {MAX_LANDMARKS:,} landmarks", ban)
+
+
+def _too_long(what: str, ban: Ban) -> InputError:
+    return InputError(what, "Cut it into parts.", text="recording_long", title=ban.title)
 
 
 def identity_of(landmarks: Landmarks) -> str:
     """The id: the same sound has the same id."""
-    return sha256(b"".join(part.astype("<u4").tobytes() for part in landmarks)).hexdigest()[:16]
+    return sha256(packed(landmarks)).hexdigest()[:16]

@@ -93,6 +93,16 @@ def joined(parts: list[Landmarks]) -> Landmarks:
     return Landmarks(*(np.concatenate(columns) for columns in zip(NO_LANDMARKS, *parts, strict=True)))
 
 
+def packed(landmarks: Landmarks) -> bytes:
+    """The landmarks as bytes: all hashes, then all frames, 32 bits each, little-endian."""
+    return b"".join(part.astype("<u4").tobytes() for part in landmarks)
+
+
+def unpacked(data: bytes) -> Landmarks:
+    """The landmarks that `packed` has turned into bytes."""
+    return Landmarks(*np.frombuffer(data, "<u4").astype(np.int64).reshape(2, -1))
+
+
 def _pairs(peaks: Peaks, count: int, most: int) -> Landmarks:
     """Landmarks of the first `count` peaks, each with the next `most` peaks in its zone."""
     frames, bands = peaks

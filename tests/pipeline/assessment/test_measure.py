@@ -2,17 +2,18 @@
 
 from typing import Any
 
-from pipeline.assessment import drills
+from pipeline.assessment import cases, drills
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.measure import measure
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.messages import Flag
 from pipeline.review import audit
+from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from pipeline.speech_status import status_of
-from tests.builders import NOON, flag
+from tests.builders import NOON, flag, sound_flag
 
 DAY = Window(NOON, NOON + DAY_SECONDS)
 OPTIONS = Options(limits={"I-02.share": 0.9, "I-04.share": 0.1}, settled=0.0)
@@ -123,3 +124,23 @@ def test_a_policy_stands_apart_only_if_another_one_was_in_use(database: Database
     apart = {one.split["policy"] for one in measured(database) if one.indicator == "I-05" and "policy" in one.split}
     assert apart == {"default@1", "default@2"}
     assert not [one for one in measured(database) if "model" in one.split]
+
+
+def test_a_source_stands_apart_only_if_there_is_another_one(database: Database) -> None:
+    store = SqlReviewStore(database)
+    [words] = store.add([said("a", 0, suggestion="review", flagged=("fraud",))], NOON)
+    store.decide(words.case, "ana", Choice(verdict="uphold"), NOON + 60)
+    assert not [one for one in measured(database) if "source" in one.split]
+    [sound] = store.add([sound_flag("b", 900, 910)], NOON + 900)
+    store.decide(sound.case, "ana", Choice(verdict="dismiss"), NOON + 960)
+    apart = {
+        (one.indicator, one.split["source"]): one.value
+        for one in measured(database)
+        if "source" in one.split and one.key == "share"
+    }
+    assert apart == {
+        (name, source): value for name in ("I-09", "I-10") for source, value in (("words", 1), ("sound", 0))
+    }
+    with database.read() as connection:
+        for source, case in (("words", words.case), ("sound", sound.case)):
+            assert cases.listed(connection, figure(database, "I-09", "share", source=source), DAY) == [case]

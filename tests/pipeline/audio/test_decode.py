@@ -1,4 +1,6 @@
+import io
 import wave
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.audio.decode import duration_of, read_bytes, read_file, samples_of
+from pipeline.audio.decode import duration_of, read_bytes, read_file, read_stream, samples_of
 from pipeline.audio.resample import Samples
 from pipeline.errors import AudioError, VoxwardenError
 from pipeline.messages import SAMPLE_RATE
@@ -54,6 +56,14 @@ def test_blocks_have_one_second_except_the_last(tmp_path: Path) -> None:
     *blocks, last = read_file(path)
     assert {block.shape for block in blocks} == {(SAMPLE_RATE,)}
     assert 0 < last.size < SAMPLE_RATE
+
+
+def test_an_open_file_is_read_as_a_path_is() -> None:
+    data = recording(clip("sense-and-sensibility"), "mp3", "libmp3lame")
+    whole, _ = read_bytes(data, "clip", 60)
+    assert np.array_equal(np.concatenate([*read_stream(io.BytesIO(data), len(data), "clip")]), whole)
+    with pytest.raises(AudioError, match="clip is incomplete"):
+        deque(read_stream(io.BytesIO(data[:-9_000]), len(data) - 9_000, "clip"), maxlen=0)
 
 
 def test_a_wrong_extension_does_not_matter(tmp_path: Path) -> None:

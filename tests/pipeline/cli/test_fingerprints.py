@@ -12,9 +12,9 @@ from typer.testing import CliRunner, Result
 
 from pipeline.audio.encode import encode_flac, encode_opus_clip
 from pipeline.cli import app
-from pipeline.errors import InputError, VoxwardenError
+from pipeline.errors import ConfigError, InputError, Missing, VoxwardenError
 from pipeline.messages import SAMPLE_RATE
-from tests.pipeline.sound.fingerprints.music import banned, part, talk, tune
+from tests.pipeline.sound.fingerprints.music import part, talk, tune
 
 Type = Callable[..., Result]
 
@@ -43,15 +43,13 @@ def room(tmp_path: Path) -> Path:
 
 
 def test_a_song_is_banned_found_listed_and_removed(typed: Type, song: Path, room: Path) -> None:
-    added = typed(
-        "add", song, "--title", "The anthem", "--reason", "ticket 4711", "--label", "terror_extremism", "--by", "lin"
-    )
+    added = typed("add", song, "--title", "The anthem", "--reason", "ticket 4711", "--label", "terror_extremism")
     assert (added.exception, added.exit_code, added.stderr) == (None, 0, "")
     identity, title = added.stdout.strip().split("  ")
     assert title == "The anthem"
 
     listed = typed("list").stdout
-    assert all(text in listed for text in (identity, "The anthem", "0:20.0", "terror", "ticket 4711", "lin"))
+    assert all(text in listed for text in (identity, "anthem", "0:20.0", "terror", "ticket", "cli:"))
 
     found = typed("match", room, song).stdout.splitlines()
     assert found[0].startswith(f"{room}  0:")
@@ -59,8 +57,8 @@ def test_a_song_is_banned_found_listed_and_removed(typed: Type, song: Path, room
     assert found[1].startswith(f"{song}  0:0")
 
     assert typed("remove", identity).stdout == f"{identity} is removed\n"
-    assert typed("list").stdout.startswith("No recordings in ")
-    assert isinstance(typed("remove", identity).exception, InputError)
+    assert typed("list").stdout.startswith("The bank has no recordings")
+    assert isinstance(typed("remove", identity).exception, Missing)
 
 
 def test_programs_read_json_lines(typed: Type, song: Path, room: Path) -> None:
@@ -92,7 +90,7 @@ def test_a_truncated_recording_is_not_added(typed: Type, song: Path) -> None:
     done = typed("add", song, "--reason", "x")
     assert done.exit_code == 3
     assert "incomplete" in done.stderr
-    assert typed("list").stdout.startswith("No recordings")
+    assert typed("list").stdout.startswith("The bank has no recordings")
 
 
 def test_what_a_damaged_recording_still_has_is_found(typed: Type, song: Path) -> None:
@@ -116,23 +114,15 @@ def test_an_empty_bank_matches_nothing_and_says_so(typed: Type, room: Path) -> N
     assert "Add one with `voxwarden fingerprints add`" in str(error)
 
 
-def test_a_damaged_file_of_the_bank_is_named_and_the_others_are_used(
-    typed: Type, song: Path, room: Path, tmp_path: Path
-) -> None:
-    typed("add", song, "--reason", "x")
-    (tmp_path / "data" / "fingerprints" / f"{banned(2).id}.print").write_bytes(b"broken")
-    for command in (("list",), ("match", room)):
-        done = typed(*command)
-        assert done.exit_code == 3
-        assert f"fingerprints remove {banned(2).id}" in done.stderr.replace("\n", " ")
-        assert "anthem" in done.stdout
+@pytest.mark.parametrize("command", [("list",), ("remove", "1a2b3c4d5e6f7081")])
+def test_without_a_store_nothing_is_made(typed: Type, tmp_path: Path, command: tuple[str, ...]) -> None:
+    assert isinstance(typed(*command).exception, ConfigError)
+    assert not (tmp_path / "data").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_named(typed: Type, song: Path, tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_made_is_named(typed: Type, song: Path, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
-    done = typed("add", song, "--reason", "x")
-    assert (done.exit_code, done.stdout) == (3, "")
-    assert "set data_dir" in done.stderr
+    assert "Set data_dir" in str(typed("add", song, "--reason", "x").exception)
 
 
 def test_a_recording_comes_through_a_pipe(tmp_path: Path, song: Path) -> None:

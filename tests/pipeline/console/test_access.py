@@ -98,6 +98,8 @@ AUDITS |= {"policies_page", "policy_judges", "policy_version", "draft_page", "ba
 LEADS |= {"begin_draft", "save_draft", "add_terms", "add_lexicon", "check_draft", "try_sentence", "drop_draft"}
 LEADS |= {"start_backtest", "cancel_backtest", "ask_approval", "send_draft_back", "approve_draft", "shadow_draft"}
 LEADS |= {"shadow_version", "end_policy_shadow", "roll_back_policy"}
+AUDITS |= {"recordings_page"}
+LEADS |= {"ban_recording", "unban_recording"}
 ADMINS = {
     "erase_speaker",
     "accounts_page",

@@ -4,10 +4,13 @@ import pytest
 from msgspec import structs
 from rich.console import Console
 
+from pipeline.audio import segment
 from pipeline.cli import table
 from pipeline.demo import rooms
 from pipeline.demo.rooms import Playback
-from pipeline.messages import AudioChunk
+from pipeline.messages import AudioChunk, Utterance
+from pipeline.metrics import Metrics
+from pipeline.settings import Settings
 from tests.builders import flag
 
 START = 1_000.0
@@ -44,3 +47,21 @@ async def test_each_chunk_comes_when_its_speech_ends(monkeypatch: pytest.MonkeyP
     await rooms._play_track(rooms.tracks()[0], put, Playback(START, 4.0))
     assert len(late) > 100
     assert max(map(abs, late)) < 0.001
+
+
+@pytest.mark.parametrize("now", [1_790_000_000.25, 1_790_000_001.0])
+async def test_the_utterances_do_not_depend_on_when_the_demo_starts(now: float) -> None:
+    start = rooms.next_start(now)
+    assert 0 <= start - now < 1.1
+    assert (await _lengths(start)) == (await _lengths(rooms.next_start(now + 37.7)))
+
+
+async def _lengths(start: float) -> list[tuple[float, float]]:
+    """The utterances of the first demo recording: seconds from the start of the playback, and length."""
+    stage, found = segment.build(Settings(), Metrics()), list[Utterance]()
+
+    async def put(chunk: AudioChunk) -> None:
+        found.extend(one for one in stage.process([chunk]) if isinstance(one, Utterance))
+
+    await rooms._play_track(rooms.tracks()[0], put, Playback(start, 1e9))
+    return [(round(one.start - start, 3), round(one.end - one.start, 3)) for one in found]

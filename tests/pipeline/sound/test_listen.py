@@ -15,12 +15,13 @@ from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Sound
 from pipeline.metrics import Metrics
 from pipeline.overload import Valve
+from pipeline.review.bank import Bank
 from pipeline.settings import Audio, ListenSettings, Overload, RoomShare, Settings
-from pipeline.sound.fingerprints.bank import Bank
-from pipeline.sound.fingerprints.ear import RecordingEar, folder_of
+from pipeline.sound.fingerprints.ear import RecordingEar
 from pipeline.sound.listen import Listen, build
 from pipeline.stage import Backlog, Rejected
 from tests.pipeline.audio.sound import chunks, silence
+from tests.pipeline.review.banning import ban
 from tests.pipeline.sound.fingerprints.music import banned, part, talk, tune
 
 DAY = 1_790_000_003.3
@@ -48,10 +49,8 @@ def played(seconds: float = 50.0) -> Samples:
 
 
 @pytest.fixture
-def bank(tmp_path: Path) -> Bank:
-    made = Bank(tmp_path / "fingerprints")
-    made.add(banned(1))
-    return made
+def bank(sqlite_url: str) -> Bank:
+    return ban(sqlite_url, banned(1))
 
 
 class Room:
@@ -120,19 +119,17 @@ def test_other_speakers_and_other_songs_are_not_confused(room: Room) -> None:
     assert {each.speaker for each in room.hear(audio)} == {"s"}
 
 
-def test_without_a_recording_audio_passes_by_undecoded(tmp_path: Path) -> None:
-    room = Room(Bank(tmp_path / "empty"))
+def test_without_a_recording_audio_passes_by_undecoded(sqlite_url: str) -> None:
+    room = Room(Bank(sqlite_url))
     assert room.stage.process([structs.replace(each, codec="container") for each in sent(silence(2))]) == []
     assert room.stage.speakers() == []
     assert room.count("listened_chunks_total", result="heard") == 0
 
 
-def test_a_recording_that_is_added_is_heard_from_then_on(tmp_path: Path) -> None:
-    bank = Bank(tmp_path / "fingerprints")
-    bank.add(banned(2))
-    room, audio = Room(bank), sent(played())
+def test_a_recording_that_is_added_is_heard_from_then_on(sqlite_url: str) -> None:
+    room, audio = Room(ban(sqlite_url, banned(2))), sent(played())
     room.hear(audio[:10])
-    bank.add(banned(1))
+    ban(sqlite_url, banned(1))
     room.timer.now += 10
     room.hear(audio[10:11])
     room.ear.wait()
@@ -182,8 +179,10 @@ def test_under_overload_whole_minutes_of_speakers_are_left_out_and_counted(bank:
 
 def test_the_stage_of_the_settings_uses_their_bank(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
-    Bank(folder_of(settings)).add(banned(1))
-    stage = build(settings, Metrics())
+    ban(settings.database_url, banned(1))
+    metrics = Metrics()
+    stage = build(settings, metrics)
+    assert metrics.registry.get_sample_value("voxwarden_banned_recordings") == 1
     heard = sounds(stage.process(sent(played())))
     assert heard
     assert stage.needed("r", "s") == 0

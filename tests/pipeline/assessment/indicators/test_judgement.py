@@ -28,6 +28,7 @@ PARTS: dict[str, Callable[[Fact], str]] = {
     "language": lambda fact: fact.flag.language,
     "room_type": lambda fact: fact.flag.room_type,
     "policy": lambda fact: fact.flag.policy,
+    "source": lambda fact: fact.flag.source,
 }
 HOUR, DAY = 3_600.0, 86_400.0
 

@@ -1,17 +1,17 @@
-"""A bank in a live process: changes are followed, damaged files are named."""
+"""A bank in a live process: its changes are followed, and an outage does not stop the listener."""
 
-import logging
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from pipeline.errors import DependencyError
+from pipeline.review.bank import Bank
 from pipeline.settings import Settings
 from pipeline.sound.fingerprints import ear
-from pipeline.sound.fingerprints.bank import SUFFIX, Bank
 from pipeline.sound.fingerprints.ear import RecordingEar, score_of
 from pipeline.sound.fingerprints.matching import LEAST
+from tests.pipeline.review.banning import ban, unban
 from tests.pipeline.sound.fingerprints.music import banned
 
 
@@ -22,51 +22,43 @@ class Timer:
         return self.now
 
 
-@pytest.fixture
-def bank(tmp_path: Path) -> Bank:
-    return Bank(tmp_path / "fingerprints")
-
-
-def test_an_ear_follows_its_bank(bank: Bank) -> None:
-    timer = Timer()
-    made = RecordingEar(bank, timer)
-    assert not made.awake
-    bank.add(banned(1))
-    for seconds, awake, edition in ((1.0, False, 0), (6.0, True, 1), (12.0, True, 1)):
-        timer.now = seconds
-        made.look()
-        made.wait()
-        assert (made.awake, made.edition) == (awake, edition)
-    bank.remove(banned(1).id)
-    timer.now = 20.0
+def look(made: RecordingEar, timer: Timer, at: float) -> None:
+    """Let it look at a time, in seconds, and wait until the look has ended."""
+    timer.now = at
     made.look()
     made.wait()
+
+
+def test_an_ear_follows_its_bank(sqlite_url: str) -> None:
+    timer = Timer()
+    made = RecordingEar(Bank(sqlite_url), timer)
     assert not made.awake
-
-
-def test_a_damaged_file_is_named_and_the_others_are_used(bank: Bank, caplog: pytest.LogCaptureFixture) -> None:
-    bank.add(banned(1))
-    (bank.folder / f"{'0' * 16}{SUFFIX}").write_bytes(b"damaged")
-    with caplog.at_level(logging.ERROR):
-        assert RecordingEar(bank).awake
-    assert "0000000000000000 is damaged" in caplog.text
+    ban(sqlite_url, banned(1))
+    for seconds, awake, edition in ((1.0, False, 0), (6.0, True, 1), (12.0, True, 1)):
+        look(made, timer, seconds)
+        assert (made.awake, made.edition) == (awake, edition)
+    unban(sqlite_url, banned(1).id)
+    look(made, timer, 20.0)
+    assert not made.awake
 
 
 def test_a_bank_that_cannot_be_read_leaves_the_one_from_before(
-    bank: Bank, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost() -> NoReturn:
-        raise DependencyError("The bank cannot be used", "Check its disk.")
+        raise DependencyError("The store does not answer", "Check the database.")
 
-    bank.add(banned(1))
-    timer = Timer()
+    bank, timer = ban(sqlite_url, banned(1)), Timer()
     made = RecordingEar(bank, timer)
-    monkeypatch.setattr(bank, "ids", lost)
-    timer.now = 6.0
-    made.look()
-    made.wait()
-    assert made.awake
-    assert "The bank from before is used" in caplog.text
+    ban(sqlite_url, banned(2))
+    with monkeypatch.context() as outage:
+        outage.setattr(bank, "state", lost)
+        look(made, timer, 6.0)
+        look(made, timer, 12.0)
+    assert (made.awake, made.edition) == (True, 0)
+    assert caplog.text.count("The bank from before is used") == 1
+    look(made, timer, 18.0)
+    assert made.edition == 1
 
 
 def test_all_stages_of_a_process_share_the_bank(tmp_path: Path) -> None:

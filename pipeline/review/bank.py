@@ -1,0 +1,142 @@
+"""The bank: the recordings that must not be played. The store has their landmarks, not their sound.
+
+The console and the command line change it. The listen stage reads it, on one machine and on Kafka.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from msgspec import Struct
+from sqlalchemy import Connection, delete, func, inspect, or_, select
+
+from pipeline.errors import InputError, Missing
+from pipeline.review import audit, database, upsert
+from pipeline.review.tables.core import FLAGS, HEARD
+from pipeline.review.tables.quality import COPIES
+from pipeline.review.tables.recordings import BANNED_RECORDINGS
+from pipeline.sound.fingerprints.fingerprint import Ban, BannedRecording, Fingerprint
+from pipeline.sound.fingerprints.landmarks import packed, unpacked
+
+MAX_RECORDINGS = 20_000
+"""A song of three minutes takes about 50 kB of a worker's memory."""
+BATCH = 100
+"""Recordings that are read at once."""
+
+BAN = (
+    BANNED_RECORDINGS.c.title,
+    BANNED_RECORDINGS.c.reason,
+    BANNED_RECORDINGS.c.label,
+    BANNED_RECORDINGS.c.added_by,
+    BANNED_RECORDINGS.c.added_at,
+)
+
+
+BankState = tuple[tuple[str, float], ...]
+"""The id and the time (UTC seconds) of each recording, by id. It changes with the bank."""
+
+
+class ListedRecording(Struct, frozen=True):
+    """A recording of the bank, and what the store knows of its playbacks."""
+
+    id: str
+    recording: BannedRecording
+    cases: int
+    """Cases in which it was heard, as far as the store still has them."""
+    heard_at: float | None
+    """When it was heard last, in UTC seconds."""
+
+
+def add(connection: Connection, made: Fingerprint) -> None:
+    """Add a recording. Raises InputError if the bank has it already, or is full."""
+    ban = made.recording.ban
+    if size(connection) >= MAX_RECORDINGS:
+        raise InputError(f"The bank has {MAX_RECORDINGS:,} recordings", "Remove some first.", text="bank_full")
+    fields = {name: getattr(ban, name) for name in ban.__struct_fields__}
+    values = {"id": made.id, "seconds": made.recording.seconds, "landmarks": packed(made.landmarks)} | fields
+    if not upsert.put_new(connection, BANNED_RECORDINGS, values):
+        known = connection.scalar(select(BANNED_RECORDINGS.c.title).where(BANNED_RECORDINGS.c.id == made.id))
+        raise InputError(
+            f"{ban.title} is in the bank already, as {made.id} {known}",
+            "There is nothing to do.",
+            text="recording_known",
+            title=ban.title,
+            known=known,
+        )
+    detail = {"title": ban.title, "reason": ban.reason, "label": ban.label, "seconds": made.recording.seconds}
+    audit.append(connection, ban.added_at, ban.added_by, "recording.ban", made.id, detail)
+
+
+def remove(connection: Connection, identity: str, actor: str, at: float) -> None:
+    """Remove a recording. Raises Missing if the bank does not have it."""
+    statement = delete(BANNED_RECORDINGS).where(BANNED_RECORDINGS.c.id == identity)
+    title = connection.execute(statement.returning(BANNED_RECORDINGS.c.title)).scalar()
+    if title is None:
+        raise Missing(f"The bank has no recording {identity}", "See `voxwarden fingerprints list`.")
+    audit.append(connection, at, actor, "recording.unban", identity, {"title": title})
+
+
+def size(connection: Connection) -> int:
+    """Return the number of recordings."""
+    return connection.scalar(select(func.count()).select_from(BANNED_RECORDINGS)) or 0
+
+
+def listed(connection: Connection, words: str = "", limit: int | None = None) -> list[ListedRecording]:
+    """Return the recordings with these words in title, reason or id, the newest first, at most `limit`."""
+    heard = FLAGS.c.sound["reference"].as_string()
+    count = func.count(FLAGS.c.case_id.distinct())
+    query = select(heard, count, func.max(FLAGS.c.end)).where(HEARD, FLAGS.c.case_id.not_in(COPIES)).group_by(heard)
+    known = {reference: (cases, last) for reference, cases, last in connection.execute(query)}
+    named = (BANNED_RECORDINGS.c[name].icontains(words, autoescape=True) for name in ("title", "reason", "id"))
+    newest = (BANNED_RECORDINGS.c.added_at.desc(), BANNED_RECORDINGS.c.id)
+    rows = select(BANNED_RECORDINGS.c.id, BANNED_RECORDINGS.c.seconds, *BAN).where(or_(*named)).order_by(*newest)
+    return [
+        ListedRecording(row.id, BannedRecording(ban=_ban(row), seconds=row.seconds), *known.get(row.id, (0, None)))
+        for row in connection.execute(rows.limit(limit))
+    ]
+
+
+class Bank:
+    """Reads the bank of a store for a process that needs nothing else of it. It opens a connection for each call.
+
+    A store that does not exist yet, or whose tables are older than the bank, has no recordings. Calls raise
+    DependencyError if the database does not answer.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def state(self) -> BankState:
+        """Return the state of the bank, without the landmarks."""
+        with self._opened() as connection:
+            if connection is None:
+                return ()
+            query = select(BANNED_RECORDINGS.c.id, BANNED_RECORDINGS.c.added_at).order_by(BANNED_RECORDINGS.c.id)
+            return tuple((row.id, row.added_at) for row in connection.execute(query))
+
+    def fingerprints(self) -> Iterator[Fingerprint]:
+        """Yield all recordings with their landmarks, by id."""
+        with self._opened() as connection:
+            if connection is not None:
+                yield from _fingerprints(connection)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Connection | None]:
+        if not database.exists(self._url):
+            yield None
+            return
+        with database.visit(self._url) as connection:
+            yield connection if inspect(connection).has_table(BANNED_RECORDINGS.name) else None
+
+
+def _fingerprints(connection: Connection) -> Iterator[Fingerprint]:
+    last = ""
+    query = select(BANNED_RECORDINGS).order_by(BANNED_RECORDINGS.c.id).limit(BATCH)
+    while rows := connection.execute(query.where(BANNED_RECORDINGS.c.id > last)).all():
+        for row in rows:
+            recording = BannedRecording(ban=_ban(row), seconds=row.seconds)
+            yield Fingerprint(row.id, recording, unpacked(row.landmarks))
+        last = rows[-1].id
+
+
+def _ban(row: object) -> Ban:
+    return Ban(**{column.name: getattr(row, column.name) for column in BAN})
