@@ -58,8 +58,10 @@ Mark = Literal["no_speech", "repetition", "silence_phrase", "low_confidence"]
 
 SpeechState = Literal["segmented", "skipped", "failed"]
 
-SoundKind = Literal["recording"]
-"""What a detector of the listener recognises. `recording`: a recording of the bank."""
+EventKind = Literal["howl", "clipping", "loudness", "music"]
+"""Sounds that the listener recognises by themselves (docs/sound-events.md)."""
+SoundKind = Literal["recording", EventKind]
+"""What the listener recognises: a recording of the bank, or a sound by itself."""
 Source = Literal["words", "sound"]
 """What led to a flag: the words of a transcript, or a sound that the listener recognised."""
 
@@ -135,10 +137,10 @@ class HeardSound(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     kind: SoundKind
     """The kind of sound."""
-    name: Annotated[str, Meta(max_length=300)]
-    """For people: the title of the recording."""
+    name: Annotated[str, Meta(max_length=300)] = ""
+    """For people: the title of the recording; empty for other kinds."""
     reference: Annotated[str, Meta(max_length=64)] = ""
-    """For programs: the id of the recording in the bank."""
+    """For programs: the id of the recording in the bank; empty for other kinds."""
     score: Unit
     """How sure the detector is. It is no probability."""
 
@@ -151,10 +153,10 @@ class Sound(Message, frozen=True, kw_only=True, omit_defaults=True):
     end: Seconds
     """End in UTC seconds. A sound that goes on is sent in parts, at least every 15 s."""
     kind: SoundKind
-    name: Annotated[str, Meta(max_length=300)]
-    """For people: the title of the recording."""
+    name: Annotated[str, Meta(max_length=300)] = ""
+    """For people: the title of the recording; empty for other kinds."""
     reference: Annotated[str, Meta(max_length=64)] = ""
-    """For programs: the id of the recording in the bank."""
+    """For programs: the id of the recording in the bank; empty for other kinds."""
     label: Annotated[str, Meta(max_length=100)] = ""
     """The label that the recording itself has. Empty: the policy has one, or none."""
     score: Unit
@@ -277,7 +279,7 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def content(self) -> str:
         """The recognised text, or the kind and the name of the sound, for people."""
-        return f"{self.sound.kind}: {self.sound.name}" if self.sound else self.text
+        return ": ".join(filter(None, (self.sound.kind, self.sound.name))) if self.sound else self.text
 
 
 class SpeechStatus(Message, frozen=True, kw_only=True, omit_defaults=True):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from fastapi import Request
@@ -20,7 +20,7 @@ from pipeline.console.desk import Desk, desk_of
 from pipeline.console.keys import keys_of, shown
 from pipeline.console.texts import Texts
 from pipeline.errors import VoxwardenError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.messages import SAMPLE_RATE, EventKind
 from pipeline.review.accounts.accounts import Preferences, Role
 from pipeline.review.accounts.sessions import LoginSession
 
@@ -66,7 +66,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"shown": shown, "SHAPES": SHAPES, "SEVERITY_NAMES": SEVERITY_NAMES}
+    made.globals |= {"shown": shown, "SHAPES": SHAPES, "SEVERITY_NAMES": SEVERITY_NAMES, "EVENTS": get_args(EventKind)}
     made.globals |= {"static": static.address, "profile_href": profile_href}
     made.filters |= {"utc": utc, "bdi": bdi, "fromjson": msgspec.json.decode, "minutes": minutes, "percent": percent}
     return made

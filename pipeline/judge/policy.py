@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 import msgspec
 from pydantic import Field
@@ -31,8 +31,10 @@ MAX_CACHED = 1024
 NEVER = math.inf
 """A threshold that no score reaches."""
 
-SOUNDS: Mapping[SoundKind, Suggestion] = {"recording": "review"}
-"""What a sound leads to, if no rule of the policy names a limit for its kind."""
+SOUNDS: tuple[SoundKind, ...] = get_args(SoundKind)
+"""A sound is reviewed if no rule of the policy names a limit for its kind."""
+BLOCKABLE: frozenset[SoundKind] = frozenset({"recording"})
+"""The kinds that a policy may block. The others are often harmless, so a moderator decides."""
 
 MAX_COOLDOWN_SECONDS = 600.0
 """A longer cool-down would almost never lead to a block."""
@@ -174,6 +176,7 @@ def checked(
         for kind, rule in layer.sounds.items():
             key = (*where.split(".")[:-1], "sounds", kind, "label")
             labels.check([rule.label] if rule.label else [], f"{name}: {where}sounds.{kind}.label", key)
+            _check_block(kind, rule, f"{name}: {where}sounds.{kind}.block", (*key[:-1], "block"))
     resolver = PolicyResolver(policy, labels, rests_on, mark)
     for room_type in (OTHER, *policy.room_types):
         for language in sorted(_languages(layers.values())):
@@ -235,6 +238,11 @@ def _check(policy: ResolvedPolicy, where: str, room_type: str, language: str) ->
         )
 
 
+def _check_block(kind: SoundKind, rule: SoundRule, where: str, key: tuple[str, ...]) -> None:
+    if kind not in BLOCKABLE and rule.block not in {None, "never"}:
+        raise SheetError(f"{where}: {kind} is never blocked", "Write only `review`.", "only_reviewed", key, sound=kind)
+
+
 def _limits(layers: list[PolicyLayer], label: str, language: str, scale: float) -> LabelLimits:
     """Narrow rules win: room type over all rooms, a label over every label, a language over all languages."""
     steps = _steps(layers, label)
@@ -246,8 +254,7 @@ def _limits(layers: list[PolicyLayer], label: str, language: str, scale: float) 
 
 def _sound_limits(layers: list[PolicyLayer], kind: SoundKind) -> SoundLimits:
     rules = [rule for layer in layers if (rule := layer.sounds.get(kind))]
-    usual = Threshold(review=0 if SOUNDS[kind] == "review" else "never")
-    limits = _merged([usual, *rules], {}, 1.0)
+    limits = _merged([Threshold(review=0), *rules], {}, 1.0)
     return SoundLimits(limits.review, limits.block, _set([rule.label for rule in rules], ""))
 
 

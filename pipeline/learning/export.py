@@ -122,7 +122,7 @@ def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 def export(model: BertForSequenceClassification, path: Path) -> None:
     """Write `model` to `path`, with weights in 8 bits. Layer inputs are rounded at run time."""
-    with _quietly():
+    with quietly():
         torch.onnx.export(
             Logits(model),
             _example(model),
@@ -172,7 +172,7 @@ def _example(model: BertForSequenceClassification) -> tuple[Tensor, Tensor]:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Hides the exporter's warnings about its own shape names."""
     logging.disable(logging.WARNING)
     try:

@@ -18,6 +18,7 @@ from pipeline.settings.file import in_file
 from pipeline.settings.gateway import GatewaySettings
 from pipeline.settings.judge import JudgeSettings
 from pipeline.settings.kafka import Kafka
+from pipeline.settings.listen import ListenSettings
 from pipeline.settings.livekit import ActionRule, LiveKitSettings
 from pipeline.settings.loading import load
 from pipeline.settings.measures import LadderStep, MeasuresSettings
@@ -55,6 +56,7 @@ __all__ = [
     "KeepLabel",
     "LadderStep",
     "LanguageCode",
+    "ListenSettings",
     "LiveKitSettings",
     "MeasuresSettings",
     "MetricsServer",

@@ -17,6 +17,7 @@ from pipeline.settings.file import in_file
 from pipeline.settings.gateway import GatewaySettings
 from pipeline.settings.judge import JudgeSettings
 from pipeline.settings.kafka import Kafka
+from pipeline.settings.listen import ListenSettings
 from pipeline.settings.livekit import LiveKitSettings
 from pipeline.settings.measures import MeasuresSettings
 from pipeline.settings.metrics import MetricsServer
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path("voxwarden-data"), description="folder of database, evidence and audio on one machine")
     audio: Audio = Audio()
+    listen: ListenSettings = ListenSettings()
     asr: Asr = Asr()
     overload: Overload = Overload()
     judge: JudgeSettings = JudgeSettings()

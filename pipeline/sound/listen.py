@@ -7,13 +7,15 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import get_args
 
 from pipeline.audio.resent import Sessions
-from pipeline.messages import AudioChunk, Sound
+from pipeline.messages import AudioChunk, Sound, SoundKind
 from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Valve
 from pipeline.settings import Audio, Settings
 from pipeline.sound.detector import Ear
+from pipeline.sound.events.ear import EventEar
 from pipeline.sound.fingerprints import ear
 from pipeline.sound.listener import SpeakerListener
 from pipeline.stage import NO_BACKLOG, STAGE_FAULTS, Backlog, HoldingProcessor, Rejected, blamed
@@ -53,7 +55,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         self._sessions = Sessions(2 * settings.max_speakers)
         self._backlog = NO_BACKLOG
         from_zero(metrics.listened, ("heard", "skipped"))
-        from_zero(metrics.sounds, ("recording",))
+        from_zero(metrics.sounds, get_args(SoundKind))
 
     def process(self, batch: Sequence[AudioChunk]) -> list[Sound | Rejected]:
         if not self._is_awake():
@@ -155,4 +157,5 @@ def build(settings: Settings, metrics: Metrics) -> Listen:
     """Build the listen stage. All stages of a process share the bank of recordings. Raises DependencyError."""
     recordings = ear.shared(settings)
     metrics.banned_recordings.set_function(lambda: recordings.size)
-    return Listen([recordings], settings.audio, Valve(settings.overload), metrics)
+    ears: list[Ear] = [recordings, EventEar(settings.listen.sounds)]
+    return Listen(ears, settings.audio, Valve(settings.overload), metrics)

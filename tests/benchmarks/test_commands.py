@@ -7,7 +7,13 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from benchmarks.songs import song
+from pipeline.audio.decode import samples_of
+from pipeline.audio.encode import encode_flac
+from pipeline.messages import SAMPLE_RATE
 
 ROOT = Path(__file__).parents[2]
 CLIPS = ROOT / "tests" / "data"
@@ -29,6 +35,7 @@ ELSEWHERE = {
     "overload": "test_overload.py",
     "panels": "tests/deploy/test_dashboards.py asks the same queries",
     "slowed": "started by incidents",
+    "rival_ears": "needs packages that the project does not install",
     "rolling": "test_chaos.py: the same people, processes and verdict",
     "stream": "test_stream.py",
     "reading": "started by upgrade",
@@ -68,6 +75,18 @@ def two_clips(folder: Path) -> Path:
     (folder / "refs.tsv").write_text(
         head + "".join(f"{MANDARIN / n}\tzh\tphone\t2\t你好\tdev\n" for n in names), "utf-8"
     )
+    return folder
+
+
+def few_sounds(folder: Path) -> Path:
+    """Talk, a song and noise, in the folders that benchmarks/sound.py reads."""
+    random = np.random.default_rng(1)
+    size = 20 * SAMPLE_RATE
+    made = {"speech": samples_of(CLIPS / "demo-echotest.flac"), "music": song(random, size)}
+    for kind, samples in (made | {"other": random.normal(0, 0.02, size)}).items():
+        path = folder / kind / "source" / "1.flac"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(encode_flac(samples.astype(np.float32)))
     return folder
 
 
@@ -130,6 +149,7 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
     "rooms": lambda _: ["--rooms", "3", "--seconds", "14", "--workers", "1"],
     "screenshot": lambda folder: [str(folder / "shown.svg"), "voxwarden", "--version"],
     "sign_ins": lambda _: ["--clients", "2", "--cases", "60", "--seconds", "3"],
+    "sound": lambda folder: ["--data", str(few_sounds(folder))],
     "webhook_delay": lambda folder: ["--rooms", "1", "--seconds", "25", "--share", "1"],
     "wire": lambda folder: ["--clips", str(two_clips(folder))],
 }

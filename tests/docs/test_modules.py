@@ -10,7 +10,7 @@ from tests.deploy.files import ROOT
 from tests.docs.pages import PAGES
 
 MODULE = re.compile(r"python -m ((?:agents|benchmarks|pipeline|tests|training)(?:\.\w+)*)")
-CARD = ROOT / "pipeline" / "judge" / "model" / "README.md"
+CARDS = [ROOT / "pipeline" / part / "model" / "README.md" for part in ("judge", "sound/events")]
 
 
 def runs(module: str) -> bool:
@@ -22,7 +22,7 @@ def runs(module: str) -> bool:
     return found is not None and (not found.submodule_search_locations or find_spec(f"{module}.__main__") is not None)
 
 
-@pytest.mark.parametrize("page", [*PAGES, CARD], ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [*PAGES, *CARDS], ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_module_runs(page: Path) -> None:
     named = set(MODULE.findall(page.read_text("utf-8")))
     assert [module for module in sorted(named) if not runs(module)] == []

@@ -8,14 +8,17 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from msgspec import structs
 
+from benchmarks.disturbances import howl
 from pipeline.audio.files import chunks_of
+from pipeline.audio.resample import Samples
 from pipeline.events import decode
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Flag
 from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
-from pipeline.settings import Settings
+from pipeline.settings import ListenSettings, Settings
 from pipeline.topology import AUDIO, FLAGS, STAGES
 from tests.broker import ROOT
 from tests.pipeline.audio.sound import chunks
@@ -35,6 +38,7 @@ VOICES = {
 
 SONG = 1
 """The number of the banned song."""
+EVENTS = ListenSettings(sounds=("howl",))
 
 LOUD = "import logging; logging.basicConfig(level=logging.DEBUG); from agents.cli import main; main()"
 """The command line with the debug log of every library."""
@@ -48,11 +52,20 @@ class Moderated:
 
 
 def audio() -> list[AudioChunk]:
-    """Return the audio of all speakers, mixed in time as in a live room. One of them plays a banned song."""
+    """Return the audio of all speakers, mixed in time as in a live room.
+
+    One of them plays a banned song, and the microphone of another one howls.
+    """
     streams = [chunks_of(path, room, speaker, start=START) for (room, speaker), path in VOICES.items()]
-    second = [SAMPLE_RATE] * (tune(SONG).size // SAMPLE_RATE - 1)
-    streams.append(iter(chunks(tune(SONG), second, "attic", "dj", START)))
+    for sound, speaker in ((tune(SONG), "dj"), (howling(), "mic")):
+        streams.append(iter(chunks(sound, [SAMPLE_RATE] * (sound.size // SAMPLE_RATE - 1), "attic", speaker, START)))
     return sorted((chunk for stream in streams for chunk in stream), key=lambda chunk: chunk.start)
+
+
+def howling() -> Samples:
+    """A microphone in a quiet room that hears its own loudspeaker."""
+    random = np.random.default_rng(1)
+    return howl(random, random.normal(0, 0.001, 12 * SAMPLE_RATE).astype(np.float32))
 
 
 def ban(settings: Settings) -> None:

@@ -30,11 +30,25 @@ def test_the_same_audio_gives_the_same_flags(moderated_here: list[Flag], moderat
         assert there[id_].address, "on Kafka, a flag has the address of its audio"
 
 
+def of_sound(flags: list[Flag], kind: str) -> list[Flag]:
+    """Return the flags of one kind of sound, by time."""
+    return sorted((flag for flag in flags if flag.sound and flag.sound.kind == kind), key=lambda flag: flag.start)
+
+
 @pytest.mark.timeout(400)
 def test_a_banned_song_is_heard_on_both(moderated_here: list[Flag], moderated: Moderated) -> None:
     for flags in (moderated_here, moderated.flags):
-        heard = sorted((flag for flag in flags if flag.source == "sound"), key=lambda flag: flag.start)
+        heard = of_sound(flags, "recording")
         assert {(flag.room, flag.speaker) for flag in heard} == {("attic", "dj")}
         assert {flag.sound.name for flag in heard if flag.sound} == {"A song"}
         assert (heard[0].start, heard[-1].end) == pytest.approx((START, START + 20), abs=2)
         assert {flag.suggestion for flag in heard} == {"review"}
+
+
+@pytest.mark.timeout(400)
+def test_a_howl_is_heard_on_both(moderated_here: list[Flag], moderated: Moderated) -> None:
+    for flags in (moderated_here, moderated.flags):
+        heard = of_sound(flags, "howl")
+        assert {(flag.room, flag.speaker) for flag in heard} == {("attic", "mic")}
+        assert heard[-1].end == pytest.approx(START + 12, abs=1)
+        assert {(flag.suggestion, flag.source) for flag in heard} == {("review", "sound")}

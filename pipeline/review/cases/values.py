@@ -107,7 +107,7 @@ class Case(Struct, frozen=True, kw_only=True):
     drill: str = ""
     """Id of the drill that the case belongs to; empty for real speech."""
     source: Source = "words"
-    """What led to its worst flag. For a sound, `text` is its name."""
+    """What led to its worst flag. For a sound, `text` is its name or kind."""
 
     @property
     def key(self) -> tuple[float, str]:

@@ -202,7 +202,7 @@ def _summary(flags: Sequence[Flag], at: float, ranking: Ranking) -> dict[str, An
         "suggestion": lead.suggestion,
         "risk": lead.risk,
         "language": lead.language,
-        "text": lead.sound.name if lead.sound else lead.text,
+        "text": lead.sound.name or lead.sound.kind if lead.sound else lead.text,
         "source": lead.source,
         "hits": msgspec.to_builtins(lead.hits),
         "policy": lead.policy,

@@ -75,7 +75,7 @@ CASES = Table(
     Column("verdict", String, nullable=True),
     # Id of the drill that the case belongs to; empty for real speech.
     Column("drill", String, nullable=False, server_default=text("''")),
-    # What led to the worst flag. For a sound, `text` is its name.
+    # What led to the worst flag. For a sound, `text` is its name or kind.
     Column("source", String, nullable=False, server_default=text("'words'")),
     # The list of cases in pages, newest first, with and without a status.
     Index(None, "created_at", "id"),

@@ -10,7 +10,7 @@ from pipeline.console.case_page import NOTHING, FlagScore, filled, scores
 from pipeline.console.view import view
 from pipeline.judge import reasons
 from pipeline.judge.verdict import decide as judged
-from pipeline.messages import SAMPLE_RATE, Hit
+from pipeline.messages import SAMPLE_RATE, HeardSound, Hit
 from pipeline.review import audit
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint
@@ -243,6 +243,14 @@ def test_a_case_of_a_sound_says_what_was_heard_and_shows_no_empty_transcript(con
     assert '<span class="chip out">Sound</span>' in page
     chinese = enter("ben").get(f"/cases/{outcome.case}", headers={"accept-language": "zh-CN"}).text
     assert "违禁录音" in chinese
+
+
+def test_a_case_of_a_sound_event_names_it_in_the_readers_language(console: Console, enter: Enter) -> None:
+    [outcome] = console.store.add([sound_flag(sound=HeardSound(kind="howl", score=0.8))], NOON)
+    page = enter("ana").get(f"/cases/{outcome.case}").text
+    assert page.count("Howl (acoustic feedback)") >= 3, "in the queue, in place of the transcript, and in the reasons"
+    chinese = enter("ben").get(f"/cases/{outcome.case}", headers={"accept-language": "zh-CN"}).text
+    assert chinese.count("啸叫") >= 3
 
 
 def test_a_case_of_words_and_a_sound_shows_both(console: Console, enter: Enter) -> None:

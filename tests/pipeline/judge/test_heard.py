@@ -1,12 +1,15 @@
 """The flags of sounds."""
 
+from typing import get_args
+
 import pytest
+from msgspec import structs
 
 from pipeline.judge.heard import flag_of
 from pipeline.judge.labels import Labels
 from pipeline.judge.policy import PolicyResolver
 from pipeline.judge.rules import policy_of
-from pipeline.messages import Flag, HeardSound, Sound
+from pipeline.messages import EventKind, Flag, HeardSound, Sound
 from tests.builders import sound
 from tests.pipeline.judge.fakes import LABELS
 
@@ -39,6 +42,17 @@ def test_a_policy_that_names_no_sounds_reviews_each_recording() -> None:
     found = judged(sound(score=0.5), SILENT)
     assert (found.suggestion, found.flagged, found.labels) == ("review", (), {})
     assert found.reasons == ("sound recording: score 0.50 reaches review at 0.00",)
+
+
+@pytest.mark.parametrize("kind", get_args(EventKind))
+def test_a_sound_event_is_reviewed_unless_the_policy_says_never(kind: EventKind) -> None:
+    heard = structs.replace(sound(kind=kind, reference="", score=0.6), name="")
+    found = judged(heard)
+    assert (found.suggestion, found.flagged, found.content) == ("review", (), kind)
+    assert found.sound == HeardSound(kind=kind, score=0.6)
+    chosen = judged(heard, f"{{name: own, every: {{review: 0.5}}, sounds: {{{kind}: {{label: abuse, block: never}}}}}}")
+    assert chosen.flagged == ("abuse",)
+    assert judged(heard, f"{{name: own, every: {{review: 0.5}}, sounds: {{{kind}: {{review: never}}}}}}").reasons == ()
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,7 @@ def test_the_shipped_policies_are_sound(name: str) -> None:
         ("{recording: {review: 0.9, block: 0.5}}", "recording: block at 0.5 is below review at 0.9"),
         ("{recording: {review: 2}}", "sounds.recording"),
         ("{scream: {review: 0.5}}", "sounds.scream"),
+        ("{howl: {block: 0.9}}", "sounds.howl.block: howl is never blocked"),
     ],
 )
 def test_a_mistake_about_sounds_is_named(tmp_path: Path, sounds: str, fault: str) -> None:

@@ -94,6 +94,8 @@ def test_the_error_names_a_mistake_in_the_environment(
         ("audio.pad_seconds", float("nan")),
         ("audio.reorder_chunks", 10**9),
         ("audio.max_speakers", 1),
+        ("listen.sounds", ["scream"]),
+        ("listen.sounds", ["howl", "howl"]),
         ("asr.languages", []),
         ("asr.languages", ["en", "cn"]),
         ("asr.language", "english"),

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from msgspec import structs
 
+from benchmarks.disturbances import howl
 from pipeline.audio.encode import decode_flac
 from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Sound
 from pipeline.metrics import Metrics
 from pipeline.overload import Valve
 from pipeline.review.bank import Bank
-from pipeline.settings import Audio, Overload, RoomShare, Settings
+from pipeline.settings import Audio, ListenSettings, Overload, RoomShare, Settings
 from pipeline.sound.fingerprints.ear import RecordingEar
 from pipeline.sound.listen import Listen, build
 from pipeline.stage import Backlog, Rejected
@@ -186,3 +187,24 @@ def test_the_stage_of_the_settings_uses_their_bank(tmp_path: Path) -> None:
     assert heard
     assert stage.needed("r", "s") == 0
     assert stage.held_since("r", "s") is None
+
+
+def test_sound_events_that_the_settings_name_are_heard_without_a_bank(tmp_path: Path) -> None:
+    stage = build(Settings(data_dir=tmp_path, listen=ListenSettings(sounds=("howl",))), Metrics())
+    sound = 0.1 * talk(30 * SAMPLE_RATE)
+    sound[10 * SAMPLE_RATE : 20 * SAMPLE_RATE] = howl(np.random.default_rng(1), sound[: 10 * SAMPLE_RATE])
+    heard = sounds([result for chunk in sent(sound) for result in stage.process([chunk])])
+    assert {(each.kind, each.name, each.label) for each in heard} == {("howl", "", "")}
+    assert (heard[0].start - DAY, heard[-1].end - DAY) == pytest.approx((10, 20), abs=2)
+
+
+def test_a_howl_that_is_heard_again_after_a_restart_has_the_same_ids(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, listen=ListenSettings(sounds=("howl",)))
+    sound = howl(np.random.default_rng(1), 0.1 * talk(40 * SAMPLE_RATE))
+    whole, again = build(settings, Metrics()), build(settings, Metrics())
+    heard = sounds([result for chunk in sent(sound) for result in whole.process([chunk])])
+    at = round(25 / 0.2)
+    again.lead_in(sent(sound)[:at])
+    later = sounds([result for chunk in sent(sound)[at:] for result in again.process([chunk])])
+    assert later
+    assert [each.id for each in later] == [each.id for each in heard if each.end - DAY > 24.5]

@@ -1,0 +1,49 @@
+"""Recordings are cut from downloaded packages."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.audio.decode import samples_of
+from pipeline.audio.encode import encode_flac
+from pipeline.errors import InputError
+from pipeline.messages import SAMPLE_RATE
+from training.sound import collect
+from training.sound.collect import Source, sources
+from training.sound.sources import KINDS
+
+
+def source(files: str) -> Source:
+    return Source("train", "music", "game", files, "CC0")
+
+
+def test_each_source_of_the_table_is_on_one_side() -> None:
+    train, test = sources("train"), sources("test")
+    assert {each.kind for each in train} <= {*KINDS}
+    assert {each.kind for each in test} == {*KINDS}
+    assert not {each.name for each in train} & {each.name for each in test}
+    assert not {each.files for each in train} & {each.files for each in test}
+    assert all(each.licence for each in train + test)
+
+
+def test_the_middle_of_long_files_is_taken_and_damaged_files_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collect, "MOST_OF_FILE", 2 * SAMPLE_RATE)
+    folder = tmp_path / "package" / "share"
+    folder.mkdir(parents=True)
+    sound = (0.5 * np.sin(np.arange(6 * SAMPLE_RATE) ** 1.5 / 1e5)).astype(np.float32)
+    (folder / "a.flac").write_bytes(encode_flac(sound))
+    (folder / "b.flac").write_bytes(b"damaged")
+    (folder / "c.flac").write_bytes(encode_flac(sound[:SAMPLE_RATE]))
+    total = collect.collect(source("package/**/*.flac"), tmp_path, tmp_path / "out")
+    assert total == 3 * SAMPLE_RATE
+    first, second = sorted((tmp_path / "out" / "music" / "game").iterdir())
+    assert np.allclose(samples_of(first), sound[2 * SAMPLE_RATE : 4 * SAMPLE_RATE], atol=1e-3)
+    assert samples_of(second).size == SAMPLE_RATE
+
+
+def test_a_source_without_files_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="game: nothing matches"):
+        collect.collect(source("nothing/*"), tmp_path, tmp_path)

@@ -1,0 +1,51 @@
+"""Recordings by kind and source."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.audio.encode import encode_flac
+from pipeline.errors import InputError
+from training.sound.sources import Kind, Recording, recordings, sides
+
+SECOND = np.linspace(-0.5, 0.5, 16_000, dtype=np.float32)
+
+
+def put(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_flac(SECOND))
+
+
+def test_recordings_have_the_kind_and_the_source_of_their_folders(tmp_path: Path) -> None:
+    for name in ("speech/ann/b.flac", "speech/ann/a.flac", "music/band/1.flac"):
+        put(tmp_path / name)
+    found = [(each.kind, each.source, each.name) for each in recordings(tmp_path)]
+    assert found == [("music", "band", "1.flac"), ("speech", "ann", "a.flac"), ("speech", "ann", "b.flac")]
+    assert all(np.allclose(each.samples, SECOND, atol=1e-4) for each in recordings(tmp_path))
+
+
+def test_an_empty_folder_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no recordings"):
+        [*recordings(tmp_path)]
+
+
+def test_no_source_is_on_both_sides_and_each_kind_is_on_both() -> None:
+    kinds: tuple[Kind, ...] = ("music", "speech", "other")
+    found = [
+        Recording(kind, f"source {number}", str(name), SECOND)
+        for kind in kinds
+        for number in range(10)
+        for name in range(3)
+    ]
+    train, validate = sides(found)
+    one, other = ({(each.kind, each.source) for each in side} for side in (train, validate))
+    assert not one & other
+    assert len(train) == 72
+    assert {kind for kind, _ in other} == {*kinds}
+    assert sides(found[::-1])[1] == validate[::-1]
+
+
+def test_a_kind_with_one_source_trains() -> None:
+    only = [Recording("music", "band", "1", SECOND)]
+    assert sides(only) == (only, [])

@@ -1,0 +1,1 @@
+"""Trains the model that tells music and singing from speech and other sounds: `python -m training.sound`."""

@@ -1,0 +1,99 @@
+"""Collect the recordings of the music model from packages and speech that you have downloaded.
+
+    python -m training.sound.collect --from DIR --out DIR [--side train]
+
+`sources.tsv` lists the sources: the side (train or test), the kind, the name, the files below `--from`, the licence.
+For Debian's packages, run `apt-get download NAME` and `dpkg -x NAME*.deb DIR/NAME`. Of each source at most five minutes
+are taken, and of each file at most half a minute, from its middle.
+"""
+
+import argparse
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from rich.progress import track
+
+from pipeline.audio.decode import samples_of
+from pipeline.audio.encode import encode_flac
+from pipeline.audio.resample import Samples
+from pipeline.errors import InputError, VoxwardenError
+from pipeline.messages import SAMPLE_RATE
+from training.commands import errors_in_a_line, notes
+from training.sound.sources import KINDS, Kind
+
+TABLE = Path(__file__).parent / "sources.tsv"
+
+MOST_OF_FILE = 30 * SAMPLE_RATE
+MOST_OF_SOURCE = 300 * SAMPLE_RATE
+LEAST_OF_FILE = SAMPLE_RATE // 10
+
+Side = Literal["train", "test"]
+
+
+class Source(NamedTuple):
+    side: Side
+    kind: Kind
+    name: str
+    files: str
+    licence: str
+
+
+def sources(side: Side, table: Path = TABLE) -> list[Source]:
+    """The sources of a side. A mistake in the table is a KeyError."""
+    kinds = {str(kind): kind for kind in KINDS}
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if row[0] == side]
+    return [Source(side, kinds[kind], name, files, licence) for _, kind, name, files, licence in rows]
+
+
+def collect(source: Source, start: Path, out: Path) -> int:
+    """Write the recordings of a source; returns the number of samples. Raises InputError if it has no files."""
+    found = sorted({path for pattern in source.files.split() for path in start.glob(pattern) if path.is_file()})
+    if not found:
+        raise InputError(f"{source.name}: nothing matches {source.files} in {start}", "Download it, or remove its row.")
+    folder = out / source.kind / source.name
+    folder.mkdir(parents=True, exist_ok=True)
+    total = 0
+    for number, samples in enumerate(_parts(_spread(found))):
+        (folder / f"{number:03}.flac").write_bytes(encode_flac(samples))
+        total += samples.size
+        if total >= MOST_OF_SOURCE:
+            break
+    return total
+
+
+def _spread(files: Sequence[Path], most: int = 100) -> Sequence[Path]:
+    """At most `most` files, from the whole list."""
+    return files[:: -(-len(files) // most)]
+
+
+def _parts(files: Sequence[Path]) -> Iterator[Samples]:
+    for path in files:
+        try:
+            samples = samples_of(path)
+        except VoxwardenError as error:
+            notes.print(f"{path.name}: {error}", highlight=False)
+            continue
+        at = max(0, (samples.size - MOST_OF_FILE) // 2)
+        if samples.size >= LEAST_OF_FILE:
+            yield samples[at : at + MOST_OF_FILE].clip(-1, 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--from", dest="start", type=Path, required=True, help="folder of downloaded packages and speech"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for the recordings by kind and source")
+    parser.add_argument("--side", choices=("train", "test"), default="train")
+    options = parser.parse_args()
+    with errors_in_a_line():
+        for source in track(sources(options.side), options.side, console=notes):
+            seconds = collect(source, options.start, options.out) / SAMPLE_RATE
+            notes.print(f"{source.kind} {source.name}: {seconds:.0f} s", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Recordings by kind and source. A source is a game, an album, a speaker or a set of them: it is never split.
+
+The folder has `KIND/SOURCE/*` with audio files of any format. `python -m training.sound.collect` makes such folders.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+from pipeline.audio.decode import samples_of
+from pipeline.audio.resample import Samples
+from pipeline.errors import InputError
+
+Kind = Literal["music", "singing", "speech", "other"]
+"""`music` may have voices, `singing` has voices alone, `other` is any other sound: noise, effects of games."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
+MUSICAL: frozenset[Kind] = frozenset({"music", "singing"})
+
+VALIDATION = 0.2
+"""Share of the sources of a kind that validate."""
+
+
+class Recording(NamedTuple):
+    kind: Kind
+    source: str
+    name: str
+    samples: Samples
+
+
+def recordings(folder: Path) -> Iterator[Recording]:
+    """All recordings of a folder, in order. Raises InputError if it has none, or a file that is not audio."""
+    found = False
+    for kind in KINDS:
+        for path in sorted((folder / kind).glob("*/*")):
+            found = True
+            yield Recording(kind, path.parent.name, path.name, samples_of(path))
+    if not found:
+        raise InputError(f"{folder} has no recordings", "Put audio files into KIND/SOURCE/, e.g. music/a-game/.")
+
+
+def sides(found: Sequence[Recording]) -> tuple[list[Recording], list[Recording]]:
+    """Those that train, and those that validate: of each kind VALIDATION of the sources, drawn by a hash of the name.
+
+    A kind with one source only trains.
+    """
+    validating: set[tuple[Kind, str]] = set()
+    for kind in KINDS:
+        names = sorted({each.source for each in found if each.kind == kind}, key=_drawn)
+        validating |= {(kind, name) for name in names[: max(len(names) > 1, round(VALIDATION * len(names)))]}
+    parts: tuple[list[Recording], list[Recording]] = ([], [])
+    for each in found:
+        parts[(each.kind, each.source) in validating].append(each)
+    return parts
+
+
+def _drawn(source: str) -> str:
+    return hashlib.sha256(source.encode()).hexdigest()
