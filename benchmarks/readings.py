@@ -1,19 +1,15 @@
 """Measure what the recogniser's other readings give to the judge, on spoken lines as they were heard.
 
-    python -m benchmarks.readings --heard PATH [--plain FILE] [--model FOLDER]
+    python -m benchmarks.readings --heard PATH [--model FOLDER]
 
 PATH is a TSV file, or a folder of them, as training/speech/validation.py writes it. The judge scores each line as text,
 then with the recogniser's text alone, with two readings, and so on. For each number of readings the table gives the
 AUROC of `risk`, the recall where 1% and 5% of the harmless lines score as high, and the shares of risky and harmless
 lines that the default policy flags. The interval is that of the recall at 5% less that of one reading (95%, bootstrap
 over lines, fixed seed).
-
-FILE has the same lines as Whisper heard them without its adapter. Then the text is FILE's, and the readings are the
-likeliest of both, as in a transcript. `git show 6f76184e:benchmarks/heard_validation/zh.tsv` is such a file.
 """
 
 import argparse
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,12 +21,11 @@ from rich.table import Table
 from benchmarks.judging.cases import CasePair, TextCase, transcribed
 from benchmarks.judging.measures import Numbers
 from benchmarks.judging.systems import Remembering, WholeJudge
-from pipeline.asr.hypothesis import OVERCONFIDENCE
 from pipeline.judge.classifier import load
 from pipeline.judge.judge import Judge, check
 from pipeline.learning.figures import auroc, recall_at
 from pipeline.learning.rows import RISK
-from pipeline.messages import MAX_ALTERNATIVES, Alternative
+from pipeline.messages import MAX_ALTERNATIVES
 from pipeline.metrics import Metrics
 from pipeline.settings import JudgeSettings
 
@@ -46,17 +41,6 @@ def views(pairs: Sequence[CasePair]) -> Mapping[str, list[TextCase]]:
         for others in range(MAX_ALTERNATIVES + 1)
     }
     return {"text": [pair.read for pair in pairs]} | heard
-
-
-def together(plain: CasePair, adapted: CasePair) -> CasePair:
-    """The text without the adapter, and the likeliest other readings of both."""
-    whispers, ours = plain.transcribed, adapted.transcribed
-    theirs = (Alternative(ours.text, math.log(ours.confidence)), *ours.alternatives)
-    ranked = {other.text: (other.score, other) for other in reversed(whispers.alternatives)}
-    ranked = {other.text: (other.score - OVERCONFIDENCE, other) for other in reversed(theirs)} | ranked
-    ranked.pop(whispers.text, None)
-    others = sorted(ranked.values(), key=lambda each: -each[0])[:MAX_ALTERNATIVES]
-    return CasePair(plain.read, replace(whispers, alternatives=tuple(other for _, other in others)))
 
 
 def table(language: str, pairs: Sequence[CasePair], judge: WholeJudge) -> Table:
@@ -91,14 +75,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--heard", type=Path, required=True)
     parser.add_argument("--model", help="folder or hub id of another classifier; unset: the shipped one")
-    parser.add_argument("--plain", type=Path, help="the same lines, heard without the adapter")
     options = parser.parse_args()
     settings = JudgeSettings(model=options.model)
     judge = WholeJudge(Judge(check(settings), Remembering(load(settings)), Metrics()))
     pairs = [*transcribed(options.heard)]
-    if options.plain:
-        plain = {pair.read.text: pair for pair in transcribed(options.plain)}
-        pairs = [together(plain[pair.read.text], pair) for pair in pairs if pair.read.text in plain]
     for language in sorted({pair.read.language for pair in pairs}):
         Console(width=120).print(table(language, [p for p in pairs if p.read.language == language], judge))
 

@@ -145,7 +145,7 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
     "policy": lambda folder: ["--data", str(ordinary_talk(folder))],
     "quality": lambda _: ["--cases", "300"],
     "ranking": lambda folder: ["--clips", str(two_clips(folder))],
-    "readings": lambda folder: ["--heard", str(few_heard(folder)), "--plain", str(folder / "zh.tsv")],
+    "readings": lambda folder: ["--heard", str(few_heard(folder))],
     "rooms": lambda _: ["--rooms", "3", "--seconds", "14", "--workers", "1"],
     "screenshot": lambda folder: [str(folder / "shown.svg"), "voxwarden", "--version"],
     "sign_ins": lambda _: ["--clients", "2", "--cases", "60", "--seconds", "3"],
