@@ -103,7 +103,7 @@ def test_the_rights_of_the_security_page_are_enough(
 
 def test_a_wrong_password_is_one_clear_line(broker: SecureBroker) -> None:
     with pytest.raises(ConfigError, match=r"rejects our name or password\. Check `kafka\.security`") as caught:
-        topics.plans(kafka(broker, "wrong-horse", seconds=5))
+        topics.plans(kafka(broker, "wrong-horse", seconds=15))
     assert "horse" not in str(caught.value)
 
 
