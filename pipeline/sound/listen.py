@@ -4,12 +4,13 @@ Without a detector that is awake, audio passes by undecoded, and nobody is remem
 """
 
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from pipeline.audio.resent import Sessions
+from pipeline.audio.resent import ReceivedSamples
+from pipeline.audio.speakers import Key, Speakers
 from pipeline.messages import AudioChunk, Sound, SoundKind
 from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Valve
@@ -18,10 +19,7 @@ from pipeline.sound.detector import Ear
 from pipeline.sound.events.ear import EventEar
 from pipeline.sound.fingerprints import ear
 from pipeline.sound.listener import SpeakerListener
-from pipeline.stage import NO_BACKLOG, STAGE_FAULTS, Backlog, HoldingProcessor, Rejected, blamed
-
-Key = tuple[str, str]
-"""Room and speaker."""
+from pipeline.stage import NO_BACKLOG, Backlog, HoldingProcessor, Rejected
 
 TURN_SECONDS = 60.0
 """Under overload, lots decide for this time whether a speaker is heard: a recording needs seconds to be recognised."""
@@ -48,11 +46,8 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         self._valve = valve
         self._metrics = metrics
         self._uncounted = Metrics()
-        self._clock = clock
         self._timer = timer
-        self._speakers: OrderedDict[Key, SpeakerListener] = OrderedDict()
-        """The speaker who is idle longest comes first."""
-        self._sessions = Sessions(2 * settings.max_speakers)
+        self._speakers = Speakers(settings, clock, self._listener, _hear, _end)
         self._backlog = NO_BACKLOG
         from_zero(metrics.listened, ("heard", "skipped"))
         from_zero(metrics.sounds, get_args(SoundKind))
@@ -64,7 +59,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         self._metrics.listened.labels("heard").inc(len(heard))
         self._metrics.listened.labels("skipped").inc(len(batch) - len(heard))
         began = self._timer()
-        results = [result for chunk in heard for result in self._take(chunk)]
+        results = [result for chunk in heard for result in self._speakers.take(chunk)]
         self._valve.speed.add(len(heard), self._timer() - began)
         return self._counted(results)
 
@@ -76,23 +71,18 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         del sent  # a sound that is sent again has the same id
         if self._is_awake():
             for chunk in earlier:
-                deque(self._take(chunk), maxlen=0)
+                deque(self._speakers.take(chunk), maxlen=0)
 
     def tick(self, now: float) -> list[Sound | Rejected]:
         """End the streams of speakers who sent nothing for `idle_seconds`, and forget them."""
         self.behind(replace(self._backlog, waited=0.0))  # ticks come only while no message has waited for long
-        idle = []
-        for key, speaker in self._speakers.items():
-            if now - speaker.seen < self._settings.idle_seconds:
-                break
-            idle.append(key)
-        return self._counted([result for key in idle for result in self._end(key)])
+        return self._counted([*self._speakers.end(self._speakers.idle(now))])
 
     def drain(self) -> list[Sound | Rejected]:
-        return self._counted([result for key in self.speakers() for result in self._end(key)])
+        return self._counted([*self._speakers.end(self.speakers())])
 
     def close(self) -> None:
-        self._speakers.clear()
+        self._speakers.tracks.clear()
 
     def needed(self, room: str, speaker: str) -> int:
         return 0
@@ -102,50 +92,37 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
 
     def speakers(self) -> list[Key]:
         """The speakers that the stage follows. The one who is idle longest comes first."""
-        return list(self._speakers)
+        return list(self._speakers.tracks)
 
     def _is_awake(self) -> bool:
         for each in self._ears:
             each.look()
         awake = any(each.awake for each in self._ears)
         if not awake:
-            self._speakers.clear()
+            self._speakers.tracks.clear()
         return awake
 
     def _hears(self, chunk: AudioChunk) -> bool:
         turn = f"{chunk.room}\x1f{chunk.speaker}\x1f{chunk.start // TURN_SECONDS}"
         return self._valve.draws(turn, chunk.room_type)
 
-    def _take(self, chunk: AudioChunk) -> Iterator[Sound | Rejected]:
-        key = (chunk.room, chunk.speaker)
-        try:
-            yield from self._hear(key, chunk)
-        except STAGE_FAULTS:
-            raise
-        except Exception as error:
-            self._speakers.pop(key, None)  # its state is unknown after the error
-            yield Rejected(chunk, blamed(error))
-
-    def _hear(self, key: Key, chunk: AudioChunk) -> Iterator[Sound]:
-        if key not in self._speakers:
-            if len(self._speakers) >= self._settings.max_speakers:
-                yield from self._end(next(iter(self._speakers)))
-            self._speakers[key] = SpeakerListener(self._ears, self._settings, self._uncounted, self._sessions.of(key))
-        self._speakers.move_to_end(key)
-        speaker = self._speakers[key]
-        speaker.seen = self._clock()
-        yield from _sounds(speaker.push(chunk))
-        if chunk.final:
-            yield from self._end(key)
-
-    def _end(self, key: Key) -> Iterator[Sound]:
-        yield from _sounds(self._speakers.pop(key).flush())
+    def _listener(self, key: Key, received: ReceivedSamples) -> SpeakerListener:
+        del key  # all speakers are heard alike
+        return SpeakerListener(self._ears, self._settings, self._uncounted, received)
 
     def _counted(self, results: list[Sound | Rejected]) -> list[Sound | Rejected]:
         for result in results:
             if isinstance(result, Sound):
                 self._metrics.sounds.labels(result.kind).inc()
         return results
+
+
+def _hear(_: Key, speaker: SpeakerListener, chunk: AudioChunk) -> Iterator[Sound]:
+    return _sounds(speaker.push(chunk))
+
+
+def _end(_: Key, speaker: SpeakerListener) -> Iterator[Sound]:
+    return _sounds(speaker.flush())
 
 
 def _sounds(results: Iterable[Sound | Rejected]) -> Iterator[Sound]:
