@@ -40,6 +40,8 @@ class RoomAir:
         self._audible: dict[int, None] = {}
         """Seconds since 1970, in the order in which they were noted."""
         self.detectors: WeakSet[DeadAirDetector] = WeakSet()
+        self.reported = 0
+        """The time of the last report: the one who made it may have left before others reach it."""
 
     def note(self, second: int) -> None:
         """Somebody is audible in this second since 1970."""
@@ -88,7 +90,9 @@ class DeadAirDetector:
 
     def _report(self, at: int) -> Iterator[SoundSpan]:
         """Report the last 15 s before `at`, if a report is due then. The reports of a long silence touch."""
-        if at % REPORT == 0 and self._room.is_dead(at) and self._room.reporter(at) is self:
+        room = self._room
+        if at % REPORT == 0 and at != room.reported and room.is_dead(at) and room.reporter(at) is self:
+            room.reported = at
             yield SoundSpan(HeardSound(kind="dead_air", score=1.0), "", at - REPORT, at, MODEL, of_room=True)
 
 
@@ -134,4 +138,4 @@ class DeadAir:
 def is_audible(samples: Samples) -> bool:
     """Whether a second of audio, or less, has sound: shape (samples,)."""
     parts = samples[: samples.size // PART * PART].reshape(-1, PART)
-    return np.count_nonzero(np.square(parts).mean(axis=1) >= LOUD) >= LEAST
+    return int(np.count_nonzero(np.square(parts).mean(axis=1) >= LOUD)) >= LEAST

@@ -124,6 +124,12 @@ def test_only_the_first_of_the_silent_speakers_by_name_reports() -> None:
     ]  # fmt: skip
 
 
+def test_nobody_repeats_the_report_of_one_who_has_just_left() -> None:
+    """Her audio ends with the second at which the report is due, and his goes on."""
+    heard = Room().hear(mixed(sent(hiss(49.7), speaker="ann"), sent(hiss(60), speaker="ben")))
+    assert [each.speaker for each in heard] == ["ann"]
+
+
 def test_the_id_does_not_depend_on_the_speaker_who_reports() -> None:
     both = mixed(sent(hiss(60), speaker="ann"), sent(hiss(60), speaker="ben"))
     [one], [other] = Room().hear(both), Room().hear(sent(hiss(60), speaker="ben"))
