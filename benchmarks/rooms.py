@@ -72,13 +72,18 @@ class Waits:
     """A Tap that records seconds from speech to flag."""
 
     since: float
+    times: StageTimes | None = None
     speech: list[float] = field(default_factory=list)
     word: list[float] = field(default_factory=list)
     texts: int = 0
     spoken: float = 0.0
+    cpu: Mapping[str, float] = field(default_factory=dict)
+    """CPU seconds by stage until the last flag was stored; empty if the system does not tell them."""
 
     def __call__(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[object]) -> None:
         now = time.time()
+        if self.times and stage.name == DELIVER.name and batch:
+            self.cpu = self.times.seconds()
         for flag in batch if stage.name == DELIVER.name else ():
             if isinstance(flag, Flag) and flag.source == "words" and flag.start > self.since:
                 self.speech.append(now - flag.end)
@@ -107,15 +112,12 @@ class Run:
     """Transcripts by the adapter's reading: read and skipped."""
     listened: str
     """Chunks that the stage listen took and left out."""
-    cpu: Mapping[str, float]
-    """CPU seconds by stage; empty if the system does not tell them."""
 
     @property
     def listening(self) -> float:
         """CPU time of listen against that of transcribe. NaN if it is unknown."""
-        if not self.cpu.get(TRANSCRIBE.name):
-            return float("nan")
-        return self.cpu.get(LISTEN.name, 0.0) / self.cpu[TRANSCRIBE.name]
+        cpu = self.waits.cpu
+        return cpu.get(LISTEN.name, 0.0) / cpu[TRANSCRIBE.name] if cpu.get(TRANSCRIBE.name) else float("nan")
 
 
 def main() -> None:
@@ -186,7 +188,7 @@ def row(run: Run, seconds: float) -> list[str]:
         run.early,
         run.adapter,
         run.listened,
-        "/".join(f"{run.cpu.get(stage.name, 0):.1f}" for stage in (LISTEN, TRANSCRIBE)) if run.cpu else "–",
+        "/".join(f"{run.waits.cpu.get(stage.name, 0):.1f}" for stage in (LISTEN, TRANSCRIBE)),
     ]
 
 
@@ -254,19 +256,18 @@ async def live(
         ban(settings.database_url, banned or ())
         tap, lookback = Waits(time.time()), open_lookback(settings)
         async with LocalRunner(settings, metrics, tap, stages=named(STAGES), lookback=lookback) as runner:
-            started, times = time.time(), StageTimes()
+            started, tap.times = time.time(), StageTimes()
             tap.since = started + WARM_SECONDS
             rooms = [talk(f"room-{room}", started, speech, Random(room)) for room in range(number)]
             for frame in range(round(seconds / FRAME_SECONDS)):
                 for room in rooms:
                     await runner.put(next(room))
                 await asyncio.sleep(max(0.0, started + (frame + 1) * FRAME_SECONDS - time.time()))
-            cpu = times.seconds()
             waiting = counts(metrics, "voxwarden_queue_messages", "stage", [stage.name for stage in STAGES])
         early = counts(metrics, "voxwarden_early_utterances_total", "result", ["used", "discarded", "declined"])
         adapter = counts(metrics, "voxwarden_adapter_readings_total", "result", ["read", "skipped"])
         listened = counts(metrics, "voxwarden_listened_chunks_total", "result", ["heard", "skipped"])
-    return Run(tap, waiting, early, adapter, listened, cpu)
+    return Run(tap, waiting, early, adapter, listened)
 
 
 def talk(room: str, started: float, speech: Sequence[Samples], random: Random) -> Iterator[AudioChunk]:
