@@ -13,6 +13,10 @@ class ListenSettings(Section):
         (), description="sounds to recognise beside banned recordings, e.g. [howl, clipping]; each costs CPU"
     )
 
+    dead_air_seconds: int = Field(
+        60, ge=15, le=600, description="seconds in which nobody in a room is audible before dead_air is reported"
+    )
+
     @field_validator("sounds")
     @classmethod
     def _once(cls, sounds: tuple[EventKind, ...]) -> tuple[EventKind, ...]:

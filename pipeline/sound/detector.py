@@ -17,6 +17,8 @@ class SoundSpan(NamedTuple):
     end: int
     model: str
     """Name and version of the detector."""
+    of_room: bool = False
+    """It is a matter of the room, and is reported as it is: its detector has a grid of its own."""
 
     @property
     def key(self) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from pipeline.messages import AudioChunk, Sound, SoundKind
 from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Valve
 from pipeline.settings import Audio, Settings
+from pipeline.sound.dead_air import DeadAir
 from pipeline.sound.detector import Ear
 from pipeline.sound.events.ear import EventEar
 from pipeline.sound.fingerprints import ear
@@ -28,8 +29,9 @@ TURN_SECONDS = 60.0
 class Listen(HoldingProcessor[AudioChunk, Sound]):
     """Recognises sounds in each speaker's audio. The result does not depend on other speakers or on the chunk size.
 
-    It acknowledges all audio at once. After a restart, it hears the last seconds before the first batch again, by
-    `lead_in`. `clock` returns UTC seconds, and `timer` seconds of any monotonic clock.
+    With `air`, it also tells when nobody in a room is audible. It acknowledges all audio at once. After a restart, it
+    hears the last seconds before the first batch again, by `lead_in`. `clock` returns UTC seconds, and `timer` seconds
+    of any monotonic clock.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
+        air: DeadAir | None = None,
     ) -> None:
         self._ears = ears
         self._settings = settings
@@ -47,6 +50,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         self._metrics = metrics
         self._uncounted = Metrics()
         self._timer = timer
+        self._air = air
         self._speakers = Speakers(settings, clock, self._listener, _hear, _end)
         self._backlog = NO_BACKLOG
         from_zero(metrics.listened, ("heard", "skipped"))
@@ -97,18 +101,21 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
     def _is_awake(self) -> bool:
         for each in self._ears:
             each.look()
-        awake = any(each.awake for each in self._ears)
+        awake = self._air is not None or any(each.awake for each in self._ears)
         if not awake:
             self._speakers.tracks.clear()
         return awake
 
     def _hears(self, chunk: AudioChunk) -> bool:
         turn = f"{chunk.room}\x1f{chunk.speaker}\x1f{chunk.start // TURN_SECONDS}"
-        return self._valve.draws(turn, chunk.room_type)
+        heard = self._valve.draws(turn, chunk.room_type)
+        if self._air and not heard:
+            self._air.leave_out(chunk)
+        return heard
 
     def _listener(self, key: Key, received: ReceivedSamples) -> SpeakerListener:
-        del key  # all speakers are heard alike
-        return SpeakerListener(self._ears, self._settings, self._uncounted, received)
+        own = [self._air.ear(*key)] if self._air else []
+        return SpeakerListener([*self._ears, *own], self._settings, self._uncounted, received)
 
     def _counted(self, results: list[Sound | Rejected]) -> list[Sound | Rejected]:
         for result in results:
@@ -135,4 +142,5 @@ def build(settings: Settings, metrics: Metrics) -> Listen:
     recordings = ear.shared(settings)
     metrics.banned_recordings.set_function(lambda: recordings.size)
     ears: list[Ear] = [recordings, EventEar(settings.listen.sounds)]
-    return Listen(ears, settings.audio, Valve(settings.overload), metrics)
+    air = DeadAir(settings.listen.dead_air_seconds) if "dead_air" in settings.listen.sounds else None
+    return Listen(ears, settings.audio, Valve(settings.overload), metrics, air=air)

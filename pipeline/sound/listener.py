@@ -112,6 +112,10 @@ class SpeakerListener(AudioTrack[Sound]):
         )
 
     def _id(self, span: SoundSpan) -> str:
-        """The id has the second of the report. The ends of the span may move a little if the audio is read again."""
-        parts = self.origin["room"], self.origin["speaker"], *span.key, str(self._at // STEP)
+        """The id has the second of the report. The ends of the span may move a little if the audio is read again.
+
+        That of a sound of the room has no speaker, because any of them may report it, and the end, which never moves.
+        """
+        speaker, at = ("", span.end) if span.of_room else (self.origin["speaker"], self._at)
+        parts = self.origin["room"], speaker, *span.key, str(at // STEP)
         return str(uuid5(NAMESPACE, "\x1f".join(("sound", *parts))))

@@ -40,6 +40,9 @@ class Spans:
         return [*self._rests()]
 
     def _add(self, span: SoundSpan) -> Iterator[SoundSpan]:
+        if span.of_room:
+            yield span
+            return
         known = self._unreported.get(span.key)
         if known and span.start <= known.end + PAUSE:
             resumed = known.start == known.end and span.start > known.end + LEAST

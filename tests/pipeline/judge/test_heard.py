@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 from msgspec import structs
 
-from pipeline.judge.heard import flag_of
+from pipeline.judge.heard import SoundFlagger
 from pipeline.judge.labels import Labels
 from pipeline.judge.policy import PolicyResolver
 from pipeline.judge.rules import policy_of
@@ -35,7 +35,7 @@ def policy(text: str = RULES) -> PolicyResolver:
 
 
 def judged(heard: Sound, text: str = RULES, labels: Labels = LABELS) -> Flag:
-    return flag_of(heard, policy(text), labels)
+    return SoundFlagger(policy(text), labels).flag(heard)
 
 
 def test_a_policy_that_names_no_sounds_reviews_each_recording() -> None:
@@ -85,6 +85,21 @@ def test_a_flag_says_what_was_heard_and_where_its_audio_is() -> None:
     assert (found.utterance, found.address, found.risk, found.listeners) == ("sound", "voice.sounds/0/7", 0.8, 12)
     assert (found.start, found.end, found.model) == (heard.start, heard.end, "fingerprints@1")
     assert found.content == "recording: The anthem"
+
+
+def test_after_a_block_the_same_recording_is_only_reviewed_until_the_cool_down_ends() -> None:
+    flagger = SoundFlagger(policy(f"{RULES}cooldown_seconds: 60\n"), LABELS)
+
+    def suggested(start: float, **changes: object) -> str:
+        return flagger.flag(sound(str(start), start, start + 15, score=0.95, **changes)).suggestion
+
+    assert [suggested(at) for at in (0.0, 15.0, 60.0, 75.0, 90.0)] == ["block", "review", "review", "block", "review"]
+    assert suggested(95.0, reference="another") == "block", "another recording"
+    assert suggested(95.0, speaker="ben") == "block", "another speaker"
+    assert suggested(75.0) == "block", "the same sound again"
+    cooled = flagger.flag(sound("late", 100.0, 110.0, score=0.95))
+    assert cooled.reasons[-1] == "at most review: blocked for The anthem within the last 60 s"
+    assert cooled.flagged == ("abuse",)
 
 
 def test_the_id_depends_on_the_sound_and_the_policy_only() -> None:

@@ -79,3 +79,10 @@ def test_what_is_over_is_forgotten() -> None:
     spans.hear((GRID + 1_000) * SAMPLE_RATE, [])
     assert spans.flush() == []
     assert REPORT < LONGEST
+
+
+def test_a_sound_of_the_room_is_reported_as_it_is() -> None:
+    spans, of_room = Spans(), span(0, 15)._replace(of_room=True)
+    for at in (20, 21, 35):
+        assert spans.hear((GRID + at) * SAMPLE_RATE, [of_room]) == [of_room]
+    assert spans.flush() == []
