@@ -169,7 +169,7 @@ def main() -> None:
             title = "{} workers, {} rooms, patience {}, early {}, sounds {}: ".format(*name)
             lines.append(title + histogram(run.waits.speech))
         lines += [*compared(runs), *compared_sounds(runs)]
-    Console(width=200).print(table, *lines, sep="\n")
+    Console(width=240).print(table, *lines, sep="\n")
 
 
 def row(run: Run, seconds: float) -> list[str]:
