@@ -4,13 +4,13 @@ Without a detector that is awake, audio passes by undecoded, and nobody is remem
 """
 
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import get_args
 
 from pipeline.audio.resent import Sessions
-from pipeline.messages import AudioChunk, Sound, SoundKind
+from pipeline.messages import AudioChunk, HeardKind, Sound
 from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Valve
 from pipeline.settings import Audio, Settings
@@ -18,6 +18,9 @@ from pipeline.sound.detector import Ear
 from pipeline.sound.events.ear import EventEar
 from pipeline.sound.fingerprints import ear
 from pipeline.sound.listener import SpeakerListener
+from pipeline.sound.pace import Pace
+from pipeline.sound.second_ear import ear as second_ear
+from pipeline.sound.together import DueWindow, together
 from pipeline.stage import NO_BACKLOG, STAGE_FAULTS, Backlog, HoldingProcessor, Rejected, blamed
 
 Key = tuple[str, str]
@@ -29,6 +32,8 @@ TURN_SECONDS = 60.0
 
 class Listen(HoldingProcessor[AudioChunk, Sound]):
     """Recognises sounds in each speaker's audio. The result does not depend on other speakers or on the chunk size.
+
+    The chunks of a speaker are heard in order. Different speakers are heard side by side, for models that hear batches.
 
     It acknowledges all audio at once. After a restart, it hears the last seconds before the first batch again, by
     `lead_in`. `clock` returns UTC seconds, and `timer` seconds of any monotonic clock.
@@ -54,8 +59,9 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         """The speaker who is idle longest comes first."""
         self._sessions = Sessions(2 * settings.max_speakers)
         self._backlog = NO_BACKLOG
+        self._pace = Pace()
         from_zero(metrics.listened, ("heard", "skipped"))
-        from_zero(metrics.sounds, get_args(SoundKind))
+        from_zero(metrics.sounds, get_args(HeardKind))
 
     def process(self, batch: Sequence[AudioChunk]) -> list[Sound | Rejected]:
         if not self._is_awake():
@@ -64,8 +70,8 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         self._metrics.listened.labels("heard").inc(len(heard))
         self._metrics.listened.labels("skipped").inc(len(batch) - len(heard))
         began = self._timer()
-        results = [result for chunk in heard for result in self._take(chunk)]
-        self._valve.speed.add(len(heard), self._timer() - began)
+        results = self._take_all(heard)
+        self._valve.speed.add(len(heard), self._pace.add(len(heard), self._timer() - began))
         return self._counted(results)
 
     def behind(self, backlog: Backlog) -> None:
@@ -75,8 +81,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
     def lead_in(self, earlier: Iterable[AudioChunk], sent: Iterable[Sound] = ()) -> None:
         del sent  # a sound that is sent again has the same id
         if self._is_awake():
-            for chunk in earlier:
-                deque(self._take(chunk), maxlen=0)
+            self._take_all(earlier)
 
     def tick(self, now: float) -> list[Sound | Rejected]:
         """End the streams of speakers who sent nothing for `idle_seconds`, and forget them."""
@@ -86,10 +91,10 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
             if now - speaker.seen < self._settings.idle_seconds:
                 break
             idle.append(key)
-        return self._counted([result for key in idle for result in self._end(key)])
+        return self._counted(together([self._end(key) for key in idle]))
 
     def drain(self) -> list[Sound | Rejected]:
-        return self._counted([result for key in self.speakers() for result in self._end(key)])
+        return self._counted(together([self._end(key) for key in self.speakers()]))
 
     def close(self) -> None:
         self._speakers.clear()
@@ -116,7 +121,17 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         turn = f"{chunk.room}\x1f{chunk.speaker}\x1f{chunk.start // TURN_SECONDS}"
         return self._valve.draws(turn, chunk.room_type)
 
-    def _take(self, chunk: AudioChunk) -> Iterator[Sound | Rejected]:
+    def _take_all(self, chunks: Iterable[AudioChunk]) -> list[Sound | Rejected]:
+        lines: dict[Key, list[AudioChunk]] = {}
+        for chunk in chunks:
+            lines.setdefault((chunk.room, chunk.speaker), []).append(chunk)
+        return together([self._take_line(line) for line in lines.values()])
+
+    def _take_line(self, line: Sequence[AudioChunk]) -> Iterator[Sound | Rejected | DueWindow]:
+        for chunk in line:
+            yield from self._take(chunk)
+
+    def _take(self, chunk: AudioChunk) -> Iterator[Sound | Rejected | DueWindow]:
         key = (chunk.room, chunk.speaker)
         try:
             yield from self._hear(key, chunk)
@@ -126,7 +141,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
             self._speakers.pop(key, None)  # its state is unknown after the error
             yield Rejected(chunk, blamed(error))
 
-    def _hear(self, key: Key, chunk: AudioChunk) -> Iterator[Sound]:
+    def _hear(self, key: Key, chunk: AudioChunk) -> Iterator[Sound | DueWindow]:
         if key not in self._speakers:
             if len(self._speakers) >= self._settings.max_speakers:
                 yield from self._end(next(iter(self._speakers)))
@@ -134,12 +149,12 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         self._speakers.move_to_end(key)
         speaker = self._speakers[key]
         speaker.seen = self._clock()
-        yield from _sounds(speaker.push(chunk))
+        yield from _decoded(speaker.push(chunk))
         if chunk.final:
             yield from self._end(key)
 
-    def _end(self, key: Key) -> Iterator[Sound]:
-        yield from _sounds(self._speakers.pop(key).flush())
+    def _end(self, key: Key) -> Iterator[Sound | DueWindow]:
+        yield from _decoded(self._speakers.pop(key).flush())
 
     def _counted(self, results: list[Sound | Rejected]) -> list[Sound | Rejected]:
         for result in results:
@@ -148,14 +163,19 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         return results
 
 
-def _sounds(results: Iterable[Sound | Rejected]) -> Iterator[Sound]:
+def _decoded(results: Iterable[Sound | DueWindow | Rejected]) -> Iterator[Sound | DueWindow]:
     """Leave out the chunks that cannot be decoded: segment makes dead letters of them."""
-    return (result for result in results if isinstance(result, Sound))
+    return (result for result in results if not isinstance(result, Rejected))
 
 
 def build(settings: Settings, metrics: Metrics) -> Listen:
-    """Build the listen stage. All stages of a process share the bank of recordings. Raises DependencyError."""
+    """Build the listen stage. All stages of a process share the bank of recordings, and the model of the second ear.
+
+    Raises ConfigError or DependencyError.
+    """
     recordings = ear.shared(settings)
     metrics.banned_recordings.set_function(lambda: recordings.size)
     ears: list[Ear] = [recordings, EventEar(settings.listen.sounds)]
+    if brought := second_ear.build(settings, metrics):
+        ears.append(brought)
     return Listen(ears, settings.audio, Valve(settings.overload), metrics)
