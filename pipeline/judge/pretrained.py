@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
-from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub.errors import RemoteEntryNotFoundError
 from transformers.utils import logging
 
 from pipeline.errors import ConfigError, DependencyError
@@ -63,10 +63,10 @@ class Pretrained:
             return isinstance(found, str)  # or else the hub has said before that there is none
         try:
             hf_hub_download(self._place, name, revision=self._commit)
+        except RemoteEntryNotFoundError:
+            return False
         except OSError as error:
             raise self._why(error) from error
-        except EntryNotFoundError:
-            return False
         return True
 
     def is_exclusive(self, config: Any) -> bool:
