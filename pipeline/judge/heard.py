@@ -1,21 +1,23 @@
-"""Turns sounds into flags, with one policy. Several policies may judge the same sound."""
+"""Turns a sound into a flag, with one policy."""
 
 from uuid import uuid5
 
 from pipeline.judge.cooldowns import Blocked, CoolDowns
 from pipeline.judge.labels import Labels
-from pipeline.judge.policy import PolicyResolver, SoundLimits
-from pipeline.judge.reasons import of_cooldown, of_sound
+from pipeline.judge.policy import NEVER, PolicyResolver, ResolvedPolicy, SoundLimits
+from pipeline.judge.reasons import of_cooldown, of_ear, of_sound
 from pipeline.messages import NAMESPACE, Flag, HeardSound, Sound, Suggestion, origin
 
 NO_LANGUAGE = ""
 """The language of a sound. Moderators of all languages may get its case."""
+OFF = SoundLimits(NEVER, NEVER, "")
+"""What the second ear hears does not count for a label that the policy has switched off."""
 
 
 class SoundFlagger:
     """Applies one policy to sounds.
 
-    `cooldowns` remembers who was blocked for a recording. It is not that of words: sounds and words come on topics of
+    `cooldowns` remembers who was blocked for which sound. It is not that of words: sounds and words come on topics of
     their own, so the order of the two is not the same in each run.
     """
 
@@ -25,19 +27,18 @@ class SoundFlagger:
         self._cooldowns = cooldowns or CoolDowns()
 
     def flag(self, sound: Sound) -> Flag:
-        """Return the flag of a sound. The label is that of the sound itself, or else that of the policy.
+        """Return the flag of a sound. Its label is that of the sound itself, or else that of the policy.
 
         The label of a recording counts even where the policy has switched the label off: people have banned this
-        recording.
+        recording. A label of the second ear does not.
         """
         policy = self._policies.resolved(sound.room_type, NO_LANGUAGE)
-        limits = policy.sounds[sound.kind]
-        label = sound.label if sound.label in self._labels.labels else limits.label
-        suggestion = limits.by_score(sound.score)
+        limits = _limits(sound, policy)
+        suggestion, label = limits.by_score(sound.score), _label(sound, limits, self._labels)
         reasons = _reasons(sound, suggestion, limits)
         if suggestion == "block" and self._cools(sound, policy.cooldown_seconds):
             suggestion = "review"
-            reasons = (*reasons, of_cooldown(sound.name or sound.kind, policy.cooldown_seconds))
+            reasons = (*reasons, of_cooldown(_subject(sound), policy.cooldown_seconds))
         return Flag(
             **origin(sound),
             id=str(uuid5(NAMESPACE, f"judge\x1f{sound.id}\x1f{self._policies.version}")),
@@ -55,20 +56,38 @@ class SoundFlagger:
             policy=self._policies.version,
             model=sound.model,
             address=sound.address,
-            source="sound",
+            source="ear" if sound.kind == "ear" else "sound",
             sound=HeardSound(kind=sound.kind, name=sound.name, reference=sound.reference, score=sound.score),
         )
 
     def _cools(self, sound: Sound, seconds: float) -> bool:
         """Whether this speaker was blocked for the same sound within the last `seconds`. If not, it is blocked now."""
-        what = sound.reference or sound.kind
-        if what in self._cooldowns.cooling(sound.room, sound.speaker, sound.start, seconds):
+        same = sound.reference or _subject(sound)
+        if same in self._cooldowns.cooling(sound.room, sound.speaker, sound.start, seconds):
             return True
-        self._cooldowns.remember(sound.room, Blocked(sound.speaker, sound.start, frozenset({what})), seconds)
+        self._cooldowns.remember(sound.room, Blocked(sound.speaker, sound.start, frozenset({same})), seconds)
         return False
+
+
+def _subject(sound: Sound) -> str:
+    """The label that the second ear hears, or the sound, for people."""
+    return sound.label if sound.kind == "ear" else sound.name or sound.kind
+
+
+def _limits(sound: Sound, policy: ResolvedPolicy) -> SoundLimits:
+    if sound.kind == "ear":
+        return policy.ear.get(sound.label, OFF)
+    return policy.sounds[sound.kind]
+
+
+def _label(sound: Sound, limits: SoundLimits, labels: Labels) -> str:
+    return limits.label if sound.kind == "ear" or sound.label not in labels.labels else sound.label
 
 
 def _reasons(sound: Sound, suggestion: Suggestion, limits: SoundLimits) -> tuple[str, ...]:
     if suggestion == "pass":
         return ()
-    return (of_sound(sound.kind, sound.score, suggestion, limits.block if suggestion == "block" else limits.review),)
+    limit = limits.block if suggestion == "block" else limits.review
+    if sound.kind == "ear":
+        return (of_ear(sound.label, sound.score, suggestion, limit),)
+    return (of_sound(sound.kind, sound.score, suggestion, limit),)

@@ -4,14 +4,14 @@ Without a detector that is awake, audio passes by undecoded, and nobody is remem
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import get_args
 
 from pipeline.audio.resent import ReceivedSamples
 from pipeline.audio.speakers import Key, Speakers
-from pipeline.messages import AudioChunk, Sound, SoundKind
+from pipeline.messages import AudioChunk, HeardKind, Sound
 from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Valve
 from pipeline.settings import Audio, Settings
@@ -20,6 +20,9 @@ from pipeline.sound.detector import Ear
 from pipeline.sound.events.ear import EventEar
 from pipeline.sound.fingerprints import ear
 from pipeline.sound.listener import SpeakerListener
+from pipeline.sound.pace import Pace
+from pipeline.sound.second_ear import ear as second_ear
+from pipeline.sound.together import DueWindow, together
 from pipeline.stage import NO_BACKLOG, Backlog, HoldingProcessor, Rejected
 
 TURN_SECONDS = 60.0
@@ -29,9 +32,11 @@ TURN_SECONDS = 60.0
 class Listen(HoldingProcessor[AudioChunk, Sound]):
     """Recognises sounds in each speaker's audio. The result does not depend on other speakers or on the chunk size.
 
-    With `air`, it also tells when nobody in a room is audible. It acknowledges all audio at once. After a restart, it
-    hears the last seconds before the first batch again, by `lead_in`. `clock` returns UTC seconds, and `timer` seconds
-    of any monotonic clock.
+    The chunks of a speaker are heard in order. Different speakers are heard side by side, for models that hear batches.
+    With `air`, it also tells when nobody in a room is audible. Then the chunks of a room are heard in order.
+
+    It acknowledges all audio at once. After a restart, it hears the last seconds before the first batch again, by
+    `lead_in`. `clock` returns UTC seconds, and `timer` seconds of any monotonic clock.
     """
 
     def __init__(
@@ -51,10 +56,13 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         self._uncounted = Metrics()
         self._timer = timer
         self._air = air
-        self._speakers = Speakers(settings, clock, self._listener, _hear, _end)
+        self._speakers: Speakers[SpeakerListener, Sound | DueWindow] = Speakers(
+            settings, clock, self._listener, _hear, _end
+        )
         self._backlog = NO_BACKLOG
+        self._pace = Pace()
         from_zero(metrics.listened, ("heard", "skipped"))
-        from_zero(metrics.sounds, get_args(SoundKind))
+        from_zero(metrics.sounds, get_args(HeardKind))
 
     def process(self, batch: Sequence[AudioChunk]) -> list[Sound | Rejected]:
         if not self._is_awake():
@@ -63,8 +71,8 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         self._metrics.listened.labels("heard").inc(len(heard))
         self._metrics.listened.labels("skipped").inc(len(batch) - len(heard))
         began = self._timer()
-        results = [result for chunk in heard for result in self._speakers.take(chunk)]
-        self._valve.speed.add(len(heard), self._timer() - began)
+        results = self._take_all(heard)
+        self._valve.speed.add(len(heard), self._pace.add(len(heard), self._timer() - began))
         return self._counted(results)
 
     def behind(self, backlog: Backlog) -> None:
@@ -74,16 +82,15 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
     def lead_in(self, earlier: Iterable[AudioChunk], sent: Iterable[Sound] = ()) -> None:
         del sent  # a sound that is sent again has the same id
         if self._is_awake():
-            for chunk in earlier:
-                deque(self._speakers.take(chunk), maxlen=0)
+            self._take_all(earlier)
 
     def tick(self, now: float) -> list[Sound | Rejected]:
         """End the streams of speakers who sent nothing for `idle_seconds`, and forget them."""
         self.behind(replace(self._backlog, waited=0.0))  # ticks come only while no message has waited for long
-        return self._counted([*self._speakers.end(self._speakers.idle(now))])
+        return self._counted(self._end_all(self._speakers.idle(now)))
 
     def drain(self) -> list[Sound | Rejected]:
-        return self._counted([*self._speakers.end(self.speakers())])
+        return self._counted(self._end_all(self.speakers()))
 
     def close(self) -> None:
         self._speakers.tracks.clear()
@@ -117,6 +124,15 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         own = [self._air.ear(*key)] if self._air else []
         return SpeakerListener([*self._ears, *own], self._settings, self._uncounted, received)
 
+    def _take_all(self, chunks: Iterable[AudioChunk]) -> list[Sound | Rejected]:
+        lines: dict[Key, list[AudioChunk]] = {}
+        for chunk in chunks:
+            lines.setdefault((chunk.room, "" if self._air else chunk.speaker), []).append(chunk)
+        return together([chain.from_iterable(map(self._speakers.take, line)) for line in lines.values()])
+
+    def _end_all(self, keys: Iterable[Key]) -> list[Sound | Rejected]:
+        return together([self._speakers.end([key]) for key in keys])
+
     def _counted(self, results: list[Sound | Rejected]) -> list[Sound | Rejected]:
         for result in results:
             if isinstance(result, Sound):
@@ -124,23 +140,28 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         return results
 
 
-def _hear(_: Key, speaker: SpeakerListener, chunk: AudioChunk) -> Iterator[Sound]:
-    return _sounds(speaker.push(chunk))
+def _hear(_: Key, speaker: SpeakerListener, chunk: AudioChunk) -> Iterator[Sound | DueWindow]:
+    return _decoded(speaker.push(chunk))
 
 
-def _end(_: Key, speaker: SpeakerListener) -> Iterator[Sound]:
-    return _sounds(speaker.flush())
+def _end(_: Key, speaker: SpeakerListener) -> Iterator[Sound | DueWindow]:
+    return _decoded(speaker.flush())
 
 
-def _sounds(results: Iterable[Sound | Rejected]) -> Iterator[Sound]:
+def _decoded(results: Iterable[Sound | DueWindow | Rejected]) -> Iterator[Sound | DueWindow]:
     """Leave out the chunks that cannot be decoded: segment makes dead letters of them."""
-    return (result for result in results if isinstance(result, Sound))
+    return (result for result in results if not isinstance(result, Rejected))
 
 
 def build(settings: Settings, metrics: Metrics) -> Listen:
-    """Build the listen stage. All stages of a process share the bank of recordings. Raises DependencyError."""
+    """Build the listen stage. All stages of a process share the bank of recordings, and the model of the second ear.
+
+    Raises ConfigError or DependencyError.
+    """
     recordings = ear.shared(settings)
     metrics.banned_recordings.set_function(lambda: recordings.size)
     ears: list[Ear] = [recordings, EventEar(settings.listen.sounds)]
+    if brought := second_ear.build(settings, metrics):
+        ears.append(brought)
     air = DeadAir(settings.listen.dead_air_seconds) if "dead_air" in settings.listen.sounds else None
     return Listen(ears, settings.audio, Valve(settings.overload), metrics, air=air)

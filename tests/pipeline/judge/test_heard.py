@@ -77,6 +77,58 @@ def test_the_label_of_the_recording_wins_over_that_of_the_policy() -> None:
     assert judged(sound(label="gone")).flagged == ("abuse",), "a label that labels.yaml no longer has"
 
 
+EAR = """
+name: own
+every: {review: 0.5}
+labels: {fraud: {enabled: false}}
+review_scale: 0.5
+ear:
+  every: {review: 0.7}
+  labels: {hate: {review: 0.6, block: 0.8}}
+room_types:
+  kids: {ear: {every: {review: 0.3}}}
+  game: {ear: {labels: {hate: {review: never, block: never}}}}
+"""
+
+
+def heard_by_ear(label: str, score: float, room_type: str = "default") -> Sound:
+    heard = sound(kind="ear", label=label, score=score, room_type=room_type, reference="", model="tiny@1")
+    return structs.replace(heard, name="Own")
+
+
+@pytest.mark.parametrize(
+    ("label", "score", "room_type", "suggestion"),
+    [
+        ("abuse", 0.69, "default", "pass"),
+        ("abuse", 0.7, "default", "review"),
+        ("abuse", 1.0, "default", "review"),
+        ("hate", 0.6, "default", "review"),
+        ("hate", 0.8, "default", "block"),
+        ("hate", 0.3, "kids", "review"),
+        ("hate", 0.8, "kids", "block"),
+        ("hate", 1.0, "game", "pass"),
+        ("abuse", 0.7, "game", "review"),
+        ("fraud", 1.0, "default", "pass"),
+        ("gone", 1.0, "default", "pass"),
+    ],
+)
+def test_the_policy_decides_about_the_second_ear_by_label_and_room_type(
+    label: str, score: float, room_type: str, suggestion: str
+) -> None:
+    found = judged(heard_by_ear(label, score, room_type), EAR)
+    assert found.suggestion == suggestion
+    assert found.flagged == ((label,) if suggestion != "pass" else ())
+    assert found.labels == ({label: score} if label in {"abuse", "hate"} else {})
+    assert (found.source, found.text, found.content) == ("ear", "", "ear: Own")
+    assert found.sound == HeardSound(kind="ear", name="Own", score=score)
+
+
+def test_a_policy_without_rules_for_the_second_ear_reviews_only_what_is_nearly_sure() -> None:
+    assert judged(heard_by_ear("hate", 0.89), SILENT).suggestion == "pass"
+    found = judged(heard_by_ear("hate", 1.0), SILENT)
+    assert (found.suggestion, found.reasons) == ("review", ("second ear: hate 1.00 reaches review at 0.90",))
+
+
 def test_a_flag_says_what_was_heard_and_where_its_audio_is() -> None:
     heard = sound(address="voice.sounds/0/7", listeners=12)
     found = judged(heard)
