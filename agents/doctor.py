@@ -122,6 +122,12 @@ def _classifier(settings: Settings) -> str:
     return load(settings.judge).name
 
 
+def _second_reader(settings: Settings) -> str:
+    from pipeline.reader.checking import check_reader
+
+    return check_reader(settings)
+
+
 def check_store(settings: Settings) -> str:
     """The server answers, or the file is there or can be made. Tables are made by the first start."""
     from sqlalchemy import make_url
@@ -186,6 +192,7 @@ CHECKS = (
     DoctorCheck("voice activity", _vad),
     DoctorCheck("policy and lexicons", _judge),
     DoctorCheck("classifier", _classifier),
+    DoctorCheck("second reader", _second_reader),
     DoctorCheck("review store", check_store),
     DoctorCheck("live policy", check_live_policy),
     DoctorCheck("evidence", check_evidence),

@@ -36,6 +36,9 @@ SOUNDS: tuple[SoundKind, ...] = get_args(SoundKind)
 BLOCKABLE: frozenset[SoundKind] = frozenset({"recording"})
 """The kinds that a policy may block. The others are often harmless, so a moderator decides."""
 
+READER_LIMIT = 0.7
+"""The second reader's score that leads to a review, if no rule of the policy names one."""
+
 MAX_COOLDOWN_SECONDS = 600.0
 """A longer cool-down would almost never lead to a block."""
 
@@ -60,6 +63,8 @@ class LabelRule(RiskRule):
     """The rule of one label."""
 
     enabled: bool | None = None
+    reader: Limit | None = None
+    """The minimum score of the second reader for review. It never blocks."""
     levels: dict[Severity, Suggestion] = Field(default_factory=dict)
 
 
@@ -132,6 +137,8 @@ class ResolvedPolicy:
     marks: Mapping[Mark, Suggestion]
     cooldown_seconds: float
     sounds: Mapping[SoundKind, SoundLimits]
+    reader: Mapping[str, float]
+    """For each label, the score of the second reader that leads to a review."""
 
 
 class PolicyResolver:
@@ -154,7 +161,8 @@ class PolicyResolver:
         risk = _merged(_thresholds([layer.risk for layer in layers], language), {}, scale)
         cooldown = _set([layer.cooldown_seconds for layer in layers], 0.0)
         sounds = {kind: _sound_limits(layers, kind) for kind in SOUNDS}
-        return ResolvedPolicy(labels, risk, self.policy.marks, cooldown, sounds)
+        reader = {label: _last([READER_LIMIT, *(step.reader for step in _steps(layers, label))]) for label in labels}
+        return ResolvedPolicy(labels, risk, self.policy.marks, cooldown, sounds, reader)
 
 
 def load(name: str, labels: Labels, rests_on: Iterable[Sheet] = ()) -> PolicyResolver:
