@@ -66,8 +66,7 @@ def _template(stage: Stage, compose: str) -> str:
 
 
 def _scraped(stages: Stages) -> list[str]:
-    switched = [stage.name for stage in stages if stage.switch]
-    return [f"names: [{', '.join([*_roles(stages), *switched, *OPTIONAL])}]"]
+    return [f"names: [{', '.join(['gateway', *(stage.name for stage in stages), 'console', *OPTIONAL])}]"]
 
 
 def _workers(stages: Stages) -> list[str]:

@@ -12,17 +12,19 @@ from pipeline.messages import Flag
 from pipeline.review.cases.values import Case, Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Settings
-from pipeline.topology import DELIVER, FLAGS, READ
+from pipeline.topology import FLAGS, READ
 from tests.builders import flag
 from tests.pipeline.reader.model import by_word, settings_of
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
 from tests.stream.kafka_io import committed, put, wait_until
 from tests.stream.processes import Process, environment
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
 
 COUNT = 12
 KEPT = 4
+PATIENCE = 400.0
+"""Seconds for two workers that start on a busy machine."""
 
 
 @pytest.fixture
@@ -42,8 +44,8 @@ def flags() -> list[Flag]:
     return [*unsure, *(flag(f"k{n}", 10 * n, 10 * n + 2, room=f"kept-{n}", risk=0.9) for n in range(KEPT))]
 
 
-def run(settings: Settings, reader: dict[str, str], logs: Path) -> list[Case]:
-    """Run both workers until they have all flags and what the second reader makes of them. Return the cases."""
+def run(settings: Settings, reader: dict[str, str], logs: Path, expected: int) -> list[Case]:
+    """Run both workers until read has taken all flags, and there are as many cases as expected. Return the cases."""
     made = flags()
     put(settings, FLAGS, made)
     with ExitStack() as stack:
@@ -57,10 +59,13 @@ def run(settings: Settings, reader: dict[str, str], logs: Path) -> list[Case]:
             for worker in workers:
                 worker.running()
 
-        wait_until(lambda: sum(committed(settings, READ).values()) >= len(made), alive)
-        found = COUNT // 3 if "GOOD" in reader else 0
-        wait_until(lambda: sum(committed(settings, DELIVER).values()) >= len(made) + found, alive)
+        wait_until(lambda: sum(committed(settings, READ).values()) >= len(made), alive, PATIENCE)
+        wait_until(lambda: len(cases(settings)) >= expected, alive, PATIENCE)
         assert [worker.stop() for worker in workers] == [0, 0]
+    return cases(settings)
+
+
+def cases(settings: Settings) -> list[Case]:
     with closing(open_store(settings)) as store:
         return store.cases(Filters(), limit=100)
 
@@ -78,20 +83,16 @@ def variables(server: ReceivingApp) -> dict[str, str]:
 
 
 def test_what_it_finds_becomes_a_case(settings: Settings, tmp_path: Path, server: ReceivingApp) -> None:
-    cases = run(settings, variables(server) | {"GOOD": "1"}, tmp_path)
-    reader = [case for case in cases if case.source == "reader"]
+    found = run(settings, variables(server), tmp_path, COUNT // 3 + KEPT)
+    reader = [case for case in found if case.source == "reader"]
     assert {(case.label, case.text, case.suggestion) for case in reader} == {
         ("self_harm", "nobody would miss you", "review")
     }
-    assert (len(reader), len(cases)) == (COUNT // 3, COUNT // 3 + KEPT)
+    assert (len(reader), len(found)) == (COUNT // 3, COUNT // 3 + KEPT)
 
 
 def test_a_broken_one_changes_nothing(settings: Settings, tmp_path: Path, server: ReceivingApp) -> None:
     server.answer = lambda got: Reply(500)
-    cases = run(settings, variables(server), tmp_path)
-    assert [case.source for case in cases] == ["words"] * KEPT
+    found = run(settings, variables(server), tmp_path, KEPT)
+    assert [case.source for case in found] == ["words"] * KEPT
     assert server.got != []
-
-
-def test_the_role_passes_flags_by_if_it_is_off(settings: Settings, tmp_path: Path) -> None:
-    assert len(run(settings, {}, tmp_path)) == KEPT

@@ -12,6 +12,7 @@ from pipeline.judge.classifier import load as load_classifier
 from pipeline.local import LocalRunner
 from pipeline.messages import Flag, SecondReading, Transcript, Utterance
 from pipeline.metrics import Metrics
+from pipeline.moderator import Moderator
 from pipeline.recordings import FileReport, Recordings
 from pipeline.review.cases.values import Filters
 from pipeline.review.evidence.lookback import open_lookback
@@ -25,6 +26,7 @@ from tests.pipeline.reader.model import by_word, settings_of
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
 from tests.pipeline.review.voices import utterance
 
+DEMO = Path(__file__).parents[3] / "pipeline" / "demo" / "lounge-ben.ogg"
 TEXTS = ("nobody would miss you", "nice weather today", "what a walnut you are")
 
 
@@ -112,12 +114,19 @@ async def test_without_the_reader_and_with_a_broken_one_the_flags_are_the_same(
 
 
 async def test_a_recording_has_a_line_for_each_finding(server: ReceivingApp) -> None:
-    demo = Path(__file__).parents[3] / "pipeline" / "demo" / "lounge-ben.ogg"
     settings = Settings(reader=settings_of(server.url))
-    found = [each async for each in Recordings([demo], settings, Metrics())]
+    found = [each async for each in Recordings([DEMO], settings, Metrics())]
     *flags, report = found
     assert isinstance(report, FileReport)
     assert (report.error, report.suggestion) == (None, "review")
     sources = [flag.source for flag in flags if isinstance(flag, Flag)]
     assert sources.count("words") == report.utterances > 2
     assert 1 <= sources.count("reader") == len(server.got)
+
+
+async def test_the_python_library_does_not_ask_it(server: ReceivingApp) -> None:
+    """Each recording would have a budget of its own."""
+    moderator = Moderator({"reader": settings_of(server.url).model_dump(mode="json", exclude_none=True)})
+    found = [each async for each in moderator.results(DEMO)]
+    assert len(found) > 3
+    assert server.got == []

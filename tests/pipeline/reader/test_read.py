@@ -89,7 +89,7 @@ def opened(server: ReceivingApp) -> Iterator[Open]:
 
 def unsure(text: str = "you fool", **changes: Any) -> Flag:
     """Return a flag that passed, with a risk of 0.4."""
-    given = {
+    given: dict[str, Any] = {
         "text": text,
         "language": "en",
         "suggestion": "pass",
@@ -121,7 +121,7 @@ def test_its_flag_asks_for_a_review_and_keeps_its_id(opened: Open) -> None:
     made = flag_of(first)
     assert (made.suggestion, made.source, made.id, made.text) == ("review", "reader", again.id, "you fool")
     assert made.id != unsure().id
-    assert made.hits == made.words == made.marks == ()
+    assert (made.hits, made.words, made.marks) == ((), (), ())
 
 
 @pytest.mark.parametrize(
@@ -360,7 +360,7 @@ def test_whatever_comes_each_flag_is_counted_once(server: ReceivingApp, replies:
 
 
 def test_the_settings_refuse_what_would_surprise() -> None:
-    for wrong in (
+    mistakes: list[dict[str, Any]] = [
         {"url": "https://api.example.com/v1"},
         {"url": "http://api.example.com/v1", "model": "m"},
         {"url": "http://8.8.8.8/v1", "model": "m", "plain_http": True},
@@ -375,7 +375,8 @@ def test_the_settings_refuse_what_would_surprise() -> None:
         {"seconds": 11},
         {"extra": {"messages": []}},
         {"extra": {"stream": True}},
-    ):
+    ]
+    for wrong in mistakes:
         with pytest.raises(ValueError, match=r"reader|url|to_risk|suggestions|seconds|extra"):
             ReaderSettings.model_validate(wrong)
     for right in ("https://api.example.com/v1", "http://vllm:8000/v1", "http://[::1]:8000", "http://10.0.0.5:11434/v1"):
