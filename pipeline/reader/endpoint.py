@@ -6,6 +6,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -27,6 +28,12 @@ ABOUT_THE_TEXT = frozenset({400, 413, 422})
 
 Fault = Literal["late", "limited", "refused", "failed", "unreadable"]
 """Why there is no answer: not within `reader.seconds`; 429 or 503; another status; no connection; not in the form."""
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """The machine's certificates, or those of SSL_CERT_FILE."""
+    return ssl.create_default_context()
 
 
 class NoAnswerError(Exception):
@@ -64,7 +71,7 @@ class Endpoint:
             follow_redirects=False,
             timeout=settings.seconds,
             trust_env=False,  # no proxy of the environment
-            verify=ssl.create_default_context(),  # the machine's certificates, or those of SSL_CERT_FILE
+            verify=_certificates(),
             headers=headers,
         )
 
