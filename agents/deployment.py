@@ -36,7 +36,7 @@ def checks(settings: Settings, processes: Sequence[str], services: Sequence[str]
     `services` are URLs of gateways, consoles and APIs.
     """
     yield DoctorCheck("Kafka topics", _topics)
-    for stage in STAGES:
+    for stage in (each for each in STAGES if each.is_on(settings)):
         yield DoctorCheck(f"workers of {stage.name}", partial(_group, stage=stage))
     yield DoctorCheck("review store", check_store)
     yield DoctorCheck("tables of the store", _tables)

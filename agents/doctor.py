@@ -134,6 +134,12 @@ def _second_ear(settings: Settings) -> str:
     return ear.name if ear else "none (listen.ear is unset)"
 
 
+def _second_reader(settings: Settings) -> str:
+    from pipeline.reader.checking import check_reader
+
+    return check_reader(settings)
+
+
 def check_store(settings: Settings) -> str:
     """The server answers, or the file is there or can be made. Tables are made by the first start."""
     from sqlalchemy import make_url
@@ -199,6 +205,7 @@ CHECKS = (
     DoctorCheck("policy and lexicons", _judge),
     DoctorCheck("classifier", _classifier),
     DoctorCheck("second ear", _second_ear, needed=False),
+    DoctorCheck("second reader", _second_reader),
     DoctorCheck("review store", check_store),
     DoctorCheck("live policy", check_live_policy),
     DoctorCheck("evidence", check_evidence),

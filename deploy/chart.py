@@ -75,7 +75,7 @@ def values_schema() -> Schema:
         defaults=_object(**_role(), **_served(), autoscaling={"$ref": "#/$defs/autoscaling"}),
         roles=_object(
             **{name: {"$ref": f"#/$defs/{'served' if name == 'console' else 'optional'}"} for name in SERVED},
-            **{stage.name: {"$ref": "#/$defs/worker"} for stage in STAGES},
+            **{stage.name: {"$ref": f"#/$defs/{'switched' if stage.switch else 'worker'}"} for stage in STAGES},
         ),
         keda=_object(
             enabled=SWITCH,
@@ -97,6 +97,7 @@ def values_schema() -> Schema:
         "$schema": "http://json-schema.org/draft-07/schema#",
         "$defs": {
             "worker": _object(**_role(), autoscaling={"$ref": "#/$defs/autoscaling"}),
+            "switched": _object(enabled=SWITCH, **_role(), autoscaling={"$ref": "#/$defs/autoscaling"}),
             "served": _object(**_role(), **_served()),
             "optional": _object(enabled=SWITCH, **_role(), **_served()),
             "autoscaling": _object(lag=_whole(1), min=_whole(1), max=_whole(1))

@@ -23,7 +23,7 @@ FILES = (
 BLOCK = re.compile(r"^(( *)# begin ([\w-]+).*\n)[\s\S]*?^( *# end \3)$", re.MULTILINE)
 
 OPTIONAL = ("api", "livekit")
-"""Roles that a deployment may leave out."""
+"""Roles that a deployment may leave out, beside the stages that a setting switches on."""
 
 Stages = Sequence[Stage]
 
@@ -48,7 +48,12 @@ def _filled(text: str, stages: Stages) -> str:
 
 
 def _services(stages: Stages, compose: str) -> list[str]:
-    return [f"{s.name}: {{<<: *{_template(s, compose)}, command: [worker, {s.name}]}}" for s in stages]
+    return [f"{s.name}: {{<<: *{_template(s, compose)}, {_profile(s)}command: [worker, {s.name}]}}" for s in stages]
+
+
+def _profile(stage: Stage) -> str:
+    """A service that a deployment may leave out starts only with `docker compose --profile NAME`."""
+    return f"profiles: [{stage.name}], " if stage.switch else ""
 
 
 def _template(stage: Stage, compose: str) -> str:
@@ -61,7 +66,7 @@ def _template(stage: Stage, compose: str) -> str:
 
 
 def _scraped(stages: Stages) -> list[str]:
-    return [f"names: [{', '.join([*_roles(stages), *OPTIONAL])}]"]
+    return [f"names: [{', '.join(['gateway', *(stage.name for stage in stages), 'console', *OPTIONAL])}]"]
 
 
 def _workers(stages: Stages) -> list[str]:
@@ -83,7 +88,8 @@ def _missing(stages: Stages) -> list[str]:
 
 
 def _roles(stages: Stages) -> list[str]:
-    return ["gateway", *(stage.name for stage in stages), "console"]
+    """The roles that every deployment has."""
+    return ["gateway", *(stage.name for stage in stages if not stage.switch), "console"]
 
 
 def _path_lags(stages: Stages) -> list[str]:
@@ -101,9 +107,9 @@ def _path_lag(path: Sequence[str]) -> list[str]:
 def _paths(topic: Topic, stages: Stages) -> Iterator[tuple[str, ...]]:
     """Each path of speech from the topic to a stage that reads audio, as the names of its stages.
 
-    No audio is read for the statuses in SPEECH.
+    No audio is read for the statuses in SPEECH. A stage that may be left out is on no path: it never waits for long.
     """
-    for stage in (each for each in stages if topic in each.takes):
+    for stage in (each for each in stages if topic in each.takes and not each.switch):
         if stage.reads_audio:
             yield (stage.name,)
         speech = [given for given in stage.gives if given is not SPEECH]

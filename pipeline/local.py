@@ -93,12 +93,13 @@ class StageRunner:
             raise DependencyError("Audio is refused because a stage has failed", "Start Voxwarden again.")
 
     def spares(self) -> bool:
-        """Whether to leave out live audio, because the stage is behind and nothing may wait for it. Counts the chunk.
+        """Whether to leave out a live message, because the stage is behind and nothing may wait for it. Counts it.
 
         Recordings wait: they have no clock.
         """
         spared = self.stage.spares and self._clock is not None and self.queue.full() and not self._refuses
-        self._metrics.listened.labels("skipped").inc(spared)
+        if spared:
+            self.processor.spared()
         return spared
 
     def refuse(self) -> None:
@@ -220,7 +221,8 @@ class StageRunner:
             for taker in self.early_takers.get(type(output), ()):
                 taker.processor.early([output])
             for taker in self.takers.get(type(output), ()):
-                await taker.put(output)
+                if not taker.spares():
+                    await taker.put(output)
 
     async def _patiently(self, work: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
@@ -260,6 +262,7 @@ class LocalRunner:
         self._outer_tap = tap
         self._recovery = Recovery(settings, lookback) if lookback else None
         self._ready = asyncio.Event()
+        stages = [stage for stage in stages if stage.is_on(settings)]
         self._runners = [self._runner(stage, stages, clock) for stage in stages]
         for counter in (metrics.messages, metrics.dead_letters):
             from_zero(counter, [stage.name for stage in stages])
@@ -269,7 +272,7 @@ class LocalRunner:
             runner.early_takers = {
                 kind: [each for each in self._runners if each.stage.early is topic] for kind, topic in gives.items()
             }
-            if AUDIO not in runner.stage.takes:
+            if AUDIO not in runner.stage.takes and not runner.stage.spares:  # deliver finishes what read takes
                 runner.recovery = self._recovery
         self._entries = self._takers(AUDIO)
         self._tasks = asyncio.TaskGroup()

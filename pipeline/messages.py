@@ -64,8 +64,8 @@ SoundKind = Literal["recording", EventKind]
 """What the listener recognises: a recording of the bank, or a sound by itself."""
 HeardKind = Literal[SoundKind, "ear"]
 """A kind of sound, or `ear`: what the second ear heard (docs/second-ear.md)."""
-Source = Literal["words", "sound", "ear"]
-"""What led to a flag: the words of a transcript, a sound that the listener recognised, or the second ear."""
+Source = Literal["words", "sound", "ear", "reader"]
+"""What led to a flag: the words of a transcript, a sound that the listener recognised, the second ear or reader."""
 
 
 class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -282,6 +282,40 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
     def content(self) -> str:
         """The recognised text, or the kind and the name of the sound, for people."""
         return ": ".join(filter(None, (self.sound.kind, self.sound.name))) if self.sound else self.text
+
+
+class SecondReading(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """What the second reader found in an utterance whose flag was unsure. Utterances without a finding have none."""
+
+    id: str
+    """UUIDv5 of the flag. It is the same after any replay."""
+    flag: str
+    """Id of the unsure flag."""
+    utterance: str
+    """Id of the utterance."""
+    transcript: str
+    """Id of the transcript."""
+    end: Seconds
+    text: str
+    """The recognised text."""
+    language: str
+    """Language code, ISO 639-1, e.g. `en`, `zh`."""
+    confidence: Unit
+    """Confidence of the recogniser in the text."""
+    risk: Unit
+    """The highest score of the labels in `flagged`. It is not calibrated."""
+    labels: dict[str, Unit]
+    """The reader's score of each label that it named."""
+    flagged: tuple[str, ...]
+    """Labels whose score reached the policy's limit for the reader. The worst label comes first."""
+    reasons: tuple[str, ...]
+    """The policy's rules that led to a review, in words."""
+    policy: str
+    """Name and version of the policy that gave the limits."""
+    model: str
+    """Name of the reader's model: the setting `reader.model`."""
+    address: str | None = None
+    """Address of the utterance's audio: `topic/partition/offset`, or `lookback/NAME/OFFSET` on one machine."""
 
 
 class SpeechStatus(Message, frozen=True, kw_only=True, omit_defaults=True):

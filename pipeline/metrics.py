@@ -35,7 +35,7 @@ LABELS = {
     "result": "a closed list for each metric",
     "room_type": "the room types of `overload.room_types`, and other",
     "severity": "low, medium, high, critical",
-    "source": "words, sound, ear (the second ear)",
+    "source": "words, sound, ear (the second ear), reader (the second reader)",
     "stage": "the stages of `pipeline/topology.py`",
     "state": "a closed list for each metric",
     "suggestion": "pass, review, block",
@@ -245,7 +245,10 @@ class Metrics:
 
     # judge
     flags: Counter = _metric(
-        "flags_total", "Judged utterances and sounds, by suggestion and source.", "suggestion", "source"
+        "flags_total",
+        "Judged utterances and sounds, and findings of the second reader, by suggestion and source.",
+        "suggestion",
+        "source",
     )
     labels: Counter = _metric("labels_total", "Labels of utterances whose suggestion is not pass.", "label")
     context: Counter = _metric(
@@ -270,6 +273,26 @@ class Metrics:
         "policy",
         "suggestion",
         "agrees",
+    )
+
+    # read
+    reader_requests: Counter = _metric(
+        "reader_requests_total",
+        "Requests to the second reader, by result: flagged, harmless, unreadable (not in the form), late, limited (429"
+        " or 503), refused (another status) or failed.",
+        "result",
+    )
+    reader_left_out: Counter = _metric(
+        "reader_left_out_total",
+        "Unsure flags that the second reader was not asked about, by reason: behind, paused (after failures), or used"
+        " up: minute, day, room, speaker. On one machine, `behind` also counts flags that are not unsure.",
+        "reason",
+    )
+    reader_seconds: Histogram = _metric(
+        "reader_seconds", "Seconds from a request to the second reader to its answer.", buckets=LATENCY_SECONDS
+    )
+    reader_paused: Gauge = _metric(
+        "reader_paused", "1 while the second reader gets no requests after failures; otherwise 0."
     )
 
     # deliver

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from pipeline.errors import AudioError
 from pipeline.messages import Flag, Suggestion
 from pipeline.metrics import Metrics
-from pipeline.settings import Settings, load
+from pipeline.settings import ReaderSettings, Settings, load
 
 if TYPE_CHECKING:
     from pipeline.asr.transcriber import Transcriber
@@ -95,7 +95,9 @@ class Moderator:
 
         names = {path: name} if name else {}
         rules = self._rules.now if self._rules else None  # one version judges a whole recording
-        async for found in Recordings([path], self._settings, self._metrics, room_type, names, longest, rules):
+        # Each recording would have a budget of its own for the second reader.
+        settings = self._settings.model_copy(update={"reader": ReaderSettings()})
+        async for found in Recordings([path], settings, self._metrics, room_type, names, longest, rules):
             yield found
 
     async def _moderated(self, path: Path, room_type: str) -> ModeratedFile:

@@ -14,11 +14,12 @@ from pipeline.audio.files import chunks_of
 from pipeline.audio.parts import parts_of
 from pipeline.errors import AudioError, VoxwardenError
 from pipeline.local import LocalRunner
-from pipeline.messages import AudioChunk, Flag, Message, Sound, Suggestion, Utterance
+from pipeline.messages import AudioChunk, Flag, Message, SecondReading, Sound, Suggestion, Utterance
 from pipeline.metrics import Metrics
+from pipeline.reader.opinion import flag_of
 from pipeline.settings import Settings
 from pipeline.stage import Rejected
-from pipeline.topology import AUDIO, STAGES, Stage
+from pipeline.topology import AUDIO, READ, STAGES, Stage
 
 if TYPE_CHECKING:
     from pipeline.judge.judge import Rules
@@ -52,7 +53,7 @@ class _Progress:
 
     report: FileReport
     waiting: int = 0
-    """Utterances and sounds that are not judged yet."""
+    """Utterances and sounds that are not judged yet, and flags that the second reader has not seen yet."""
     unheard: int = 1
     """Final chunks of the file's parts that a stage has not taken yet."""
 
@@ -60,6 +61,8 @@ class _Progress:
 @dataclass
 class Recordings:
     """`async for found in Recordings(...)` yields a Flag for each utterance and sound, and then the file's FileReport.
+
+    With a second reader, each of its findings is one more Flag.
 
     Reports come in the order of `paths`. Errors of a file are in its report; other errors are raised.
     """
@@ -146,6 +149,8 @@ class Recordings:
         for output in outputs:
             self._see(output)
             self._report_finished()
+        for message in batch if stage is READ else ():
+            self._files[message.room].waiting -= 1
         if AUDIO in stage.takes:
             for chunk in batch:
                 if isinstance(chunk, AudioChunk) and chunk.final:
@@ -162,10 +167,14 @@ class Recordings:
                 self._files[output.room].waiting += 1
             case Flag():
                 file = self._files[output.room]
-                file.waiting -= 1
+                file.waiting -= 0 if READ.is_on(self.settings) else 1
                 file.report.utterances += output.source == "words"
                 file.report.suggestion = _worse(file.report.suggestion, output.suggestion)
                 self._found.put_nowait(output)
+            case SecondReading():
+                file = self._files[output.room]
+                file.report.suggestion = _worse(file.report.suggestion, "review")
+                self._found.put_nowait(flag_of(output))
             case Rejected(message=Message() as message, error=error):
                 file = self._files[message.room]
                 file.waiting -= 0 if isinstance(message, AudioChunk) else 1

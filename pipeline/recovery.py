@@ -88,6 +88,9 @@ class LoggedSounds(Processor[AudioChunk, Sound]):
     def behind(self, backlog: Backlog) -> None:
         self._inner.behind(backlog)
 
+    def spared(self) -> None:
+        self._inner.spared()
+
     def tick(self, now: float) -> list[Sound | Rejected]:
         return self._addressed(lambda: self._inner.tick(now))
 

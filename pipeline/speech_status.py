@@ -57,6 +57,9 @@ class Reporting(Processor[Any, Any]):
     def behind(self, backlog: Backlog) -> None:
         self._inner.behind(backlog)
 
+    def spared(self) -> None:
+        self._inner.spared()
+
     def early(self, messages: Sequence[Any]) -> None:
         self._inner.early(messages)
 

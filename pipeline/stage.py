@@ -96,6 +96,9 @@ class Processor(ABC, Generic[In, Out]):
     def behind(self, backlog: Backlog) -> None:
         """Receive the current backlog, before each batch of live speech."""
 
+    def spared(self) -> None:
+        """Count a live message that is left out, because the stage is behind. Any thread may call it."""
+
     def early(self, messages: Sequence[Any]) -> None:
         """Receive messages of the stage's `early` topic. Any thread may call it. Returns at once, and never raises."""
 

@@ -5,6 +5,9 @@
       └────────────────────────► voice.sounds ──────────────┘
                listen
 
+The stage read asks a second reader about unsure flags, if `reader.url` is set: `voice.flags` ──► read ──►
+`voice.readings` ──► deliver. No verdict waits for it.
+
 Segment also writes to `voice.early` what transcribe may recognise early, in the pause that may end an utterance.
 Beside them, segment, transcribe and judge write to `voice.speech` which utterances were cut, skipped or failed.
 Deliver counts them (`pipeline/review/delivery/tallies.py`).
@@ -20,9 +23,20 @@ on one partition. A message that a stage cannot handle goes to `voice.dead-lette
 import math
 from dataclasses import dataclass
 from importlib import import_module
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from pipeline.messages import AudioChunk, EarlyUtterance, Flag, Message, Sound, SpeechStatus, Transcript, Utterance
+from pipeline.messages import (
+    AudioChunk,
+    EarlyUtterance,
+    Flag,
+    Message,
+    SecondReading,
+    Sound,
+    SpeechStatus,
+    Transcript,
+    Utterance,
+)
 from pipeline.stage import Processor
 
 if TYPE_CHECKING:
@@ -76,9 +90,15 @@ class Stage:
     follows: bool = False
     """The processor follows the published policies."""
     spares: bool = False
-    """It leaves out live audio when it is behind: no other stage waits for it."""
+    """It leaves out live messages when it is behind: no other stage waits for it."""
+    switch: str = ""
+    """The setting that turns the stage on, e.g. `reader.url`. Empty: every deployment needs the stage."""
     early: Topic | None = None
     """The processor may work ahead on its messages. They are not part of its work: nothing waits for them."""
+
+    def is_on(self, settings: "Settings") -> bool:
+        """Whether these settings turn the stage on."""
+        return not self.switch or bool(attrgetter(self.switch)(settings))
 
     def processor(
         self, settings: "Settings", metrics: "Metrics", log: "UtteranceLog | None" = None, rules: "Rules | None" = None
@@ -102,11 +122,12 @@ UTTERANCES = Topic("voice.utterances", Utterance, retention_hours=24)
 SOUNDS = Topic("voice.sounds", Sound, retention_hours=24)
 TRANSCRIPTS = Topic("voice.transcripts", Transcript, retention_hours=24)
 FLAGS = Topic("voice.flags", Flag, retention_hours=24)
+READINGS = Topic("voice.readings", SecondReading, retention_hours=24)
 EARLY = Topic("voice.early", EarlyUtterance, retention_hours=0.25)
 SPEECH = Topic("voice.speech", SpeechStatus, retention_hours=24)
 DEAD_LETTERS = Topic("voice.dead-letters", None, retention_hours=7 * 24)
 
-TOPICS = (AUDIO, UTTERANCES, EARLY, SOUNDS, TRANSCRIPTS, FLAGS, SPEECH, DEAD_LETTERS)
+TOPICS = (AUDIO, UTTERANCES, EARLY, SOUNDS, TRANSCRIPTS, FLAGS, READINGS, SPEECH, DEAD_LETTERS)
 """The topics that carry speech and what is known about it."""
 
 POLICIES = Topic("voice.policies", None, retention_hours=math.inf, compacted=True)
@@ -120,10 +141,29 @@ TRANSCRIBE = Stage(
     "transcribe", (UTTERANCES,), (TRANSCRIPTS, SPEECH), "pipeline.asr.transcribe:build", 16, 0.02, early=EARLY
 )
 JUDGE = Stage("judge", (TRANSCRIPTS, SOUNDS), (FLAGS, SPEECH), "pipeline.judge.judge:build", 32, 0.02, follows=True)
+# A batch takes at most twice `reader.seconds`, which is far below Kafka's rebalance timeout.
+READ = Stage(
+    "read",
+    (FLAGS,),
+    (READINGS,),
+    "pipeline.reader.read:build",
+    64,
+    0.02,
+    follows=True,
+    spares=True,
+    switch="reader.url",
+)
 # One flag may need the clip of the longest case: 1.5 s of CPU. A larger batch could take so long that Kafka reassigns
 # its partition.
 DELIVER = Stage(
-    "deliver", (FLAGS, SPEECH), (), "pipeline.review.delivery.deliver:build", 16, 0.02, reads_audio=True, stores=True
+    "deliver",
+    (FLAGS, READINGS, SPEECH),
+    (),
+    "pipeline.review.delivery.deliver:build",
+    16,
+    0.02,
+    reads_audio=True,
+    stores=True,
 )
 
-STAGES: tuple[Stage, ...] = (SEGMENT, LISTEN, TRANSCRIBE, JUDGE, DELIVER)
+STAGES: tuple[Stage, ...] = (SEGMENT, LISTEN, TRANSCRIBE, JUDGE, READ, DELIVER)

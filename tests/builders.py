@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.messages import Flag, HeardSound, Hit, Sound, Transcript, Utterance
+from pipeline.messages import Flag, HeardSound, Hit, SecondReading, Sound, Transcript, Utterance
 from pipeline.review.cases.values import Case
 
 NOON = 1_767_268_800.0
@@ -100,6 +100,30 @@ def sound_flag(name: str = "sound", start: float = 0.0, end: float = 10.0, **cha
         "sound": HeardSound(kind="recording", name="The anthem", reference="1a2b3c4d5e6f7081", score=0.8),
     }
     return flag(name, start, end, **fields | changes)
+
+
+def second_reading(name: str = "reading", start: float = 0.0, end: float = 1.0, **changes: Any) -> SecondReading:
+    """Return the second reading of the flag `name`, from `start` to `end`, in seconds after NOON."""
+    fields: dict[str, Any] = {
+        "id": f"reading-{name}",
+        "flag": name,
+        "utterance": f"utterance-{name}",
+        "transcript": f"transcript-{name}",
+        "room": "room",
+        "speaker": "ann",
+        "start": NOON + start,
+        "end": NOON + end,
+        "text": f"弄死你 {name}",
+        "language": "zh",
+        "confidence": 0.9,
+        "risk": 0.9,
+        "labels": {"violence": 0.9, "abuse": 0.2},
+        "flagged": ("violence",),
+        "reasons": ("violence: score 0.90 reaches review at 0.70 for the second reader (implied)",),
+        "policy": "default@1",
+        "model": "small-llm",
+    }
+    return SecondReading(**fields | changes)
 
 
 def case(start: float = 0.0, end: float = 5.0, **changes: Any) -> Case:

@@ -29,7 +29,9 @@ def worker(
     ] = None,
     count: Annotated[
         list[str] | None,
-        typer.Option(metavar="ROLE=NUMBER", help="With all: number of processes of a role. Default: 1."),
+        typer.Option(
+            metavar="ROLE=NUMBER", help="With all: number of processes of a role. Default: 1, or 0 if it is off."
+        ),
     ] = None,
 ) -> None:
     """Run one stage of the pipeline on Kafka until SIGTERM or Ctrl-C.
@@ -46,7 +48,7 @@ def worker(
     """
     settings = _with_port(settings_of(ctx), metrics_port)
     if role == ALL:
-        raise typer.Exit(asyncio.run(supervise(_commands(ctx, settings, counts_of(count or [])))))
+        raise typer.Exit(asyncio.run(supervise(_commands(ctx, settings, counts_of(count or [], settings)))))
     if count:
         raise ConfigError("--count works only with `worker all`", "Start one more process of the role instead.")
     from agents.worker import work
@@ -54,9 +56,12 @@ def worker(
     work(role, settings)
 
 
-def counts_of(assignments: list[str]) -> dict[str, int]:
-    """Parse `["transcribe=2"]` into the number of processes of every role. Raises ConfigError for a wrong count."""
-    counts = dict.fromkeys(ROLES, 1)
+def counts_of(assignments: list[str], settings: Settings) -> dict[str, int]:
+    """Parse `["transcribe=2"]` into the number of processes of every role. Raises ConfigError for a wrong count.
+
+    A role that the settings leave out has none.
+    """
+    counts = {stage.name: int(stage.is_on(settings)) for stage in STAGES}
     for assignment in assignments:
         role, _, number = assignment.partition("=")
         if role not in counts or not number.isdecimal():

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
-    """Return one judged utterance or sound. All times, also those of hits, are seconds."""
+    """Return one judged utterance or sound, or a second reading. All times, also those of hits, are seconds."""
     sound = {"sound": msgspec.to_builtins(flag.sound)} if flag.sound else {}
     return {
-        "kind": "sound" if flag.sound else "utterance",
+        "kind": "second_reading" if flag.source == "reader" else "sound" if flag.sound else "utterance",
         "file": file,
         "room": flag.room,
         "speaker": flag.speaker,

@@ -35,7 +35,7 @@ from pipeline.review.evidence import sound
 
 router = APIRouter(prefix="/cases")
 
-THRESHOLD = re.compile(r"^(\w+): score [\d.]+ reaches \w+ at ([\d.]+)$")
+THRESHOLD = re.compile(r"^(\w+): score [\d.]+ reaches \w+ at ([\d.]+)(?: for the second reader \(\w+\))?$")
 """A rule of `pipeline/judge/verdict.py` in words: the label and the threshold that its score reached."""
 NOTHING: dict[str, str] = {"label": "", "reason": "", "action": "", "note": "", "given": ""}
 """The fields of an empty form. `given` is empty if nobody has filled it in, so that an action may be proposed."""

@@ -21,7 +21,7 @@ from pipeline.console.fields import CaseId
 from pipeline.console.moments import zone_of
 from pipeline.console.pages import label_name, language_of, page
 from pipeline.console.quotes import Quote, marked, quote
-from pipeline.console.view import view
+from pipeline.console.view import once, view
 from pipeline.console.waveform import outline
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review import audit
@@ -132,7 +132,7 @@ def search_preview(request: Request, desk: TheDesk, session: Signed, case: CaseI
         rows = [found_row(row, phrases) for row in listed(connection, [case])]
     with desk.database.write() as connection:
         audit.append(connection, desk.clock(), session.account.name, "case.view", case)
-    turns = [(flag, marked(flag, phrases)) for flag in found.file.flags]
+    turns = [(flag, marked(flag, phrases)) for flag in once(found.file.flags)]
     sound = lanes.sound(found, outline(desk.evidence, found.clip) if found.clip else None)
     return page(request, "search_preview.html", view=found, case=found.case, row=rows[0], turns=turns, sound=sound)
 

@@ -82,7 +82,7 @@ def view(connection: Connection, identity: str) -> PageView:
     kin = checks.family(connection, identity)
     return PageView(
         file,
-        tuple(Turn(flag, identity, tokens(flag), mine=True) for flag in file.flags),
+        tuple(Turn(flag, identity, tokens(flag), mine=True) for flag in once(file.flags)),
         _around(connection, case, kin),
         _history(connection, case, kin),
         _similar(connection, case, kin),
@@ -104,7 +104,15 @@ def _around(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Tur
         .limit(50)
     )
     rows = ((reading.flag_of(row), row.case_id) for row in connection.execute(query))
-    return tuple(Turn(replace(flag, start=flag.start + later, end=flag.end + later), of) for flag, of in rows)
+    found = {flag.id: (flag, of) for flag, of in rows}
+    shown = [found[flag.id] for flag in once([flag for flag, _ in found.values()])]
+    return tuple(Turn(replace(flag, start=flag.start + later, end=flag.end + later), of) for flag, of in shown)
+
+
+def once(flags: Sequence[Flag]) -> list[Flag]:
+    """Leave out the second reader's flags whose words another flag shows."""
+    shown = {flag.utterance for flag in flags if flag.source != "reader"}
+    return [flag for flag in flags if flag.source != "reader" or flag.utterance not in shown]
 
 
 def _history(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Case, ...]:

@@ -15,6 +15,7 @@ from pipeline.messages import (
     HeardSound,
     Hit,
     Message,
+    SecondReading,
     Sound,
     SpeechStatus,
     Transcript,
@@ -29,6 +30,7 @@ KINDS: tuple[type[msgspec.Struct], ...] = (
     Sound,
     Transcript,
     Flag,
+    SecondReading,
     SpeechStatus,
     Decision,
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from pipeline.judge.turns import OWN, apart
-from pipeline.messages import Transcript
+from pipeline.messages import Flag, Transcript
 
 OWN_SECONDS = 20.0
 """How long ago the speaker's own words began that may belong to an utterance."""
@@ -77,7 +77,7 @@ class Conversations:
         self._awake: set[str] = set()
         self._speakers = 0
 
-    def follow(self, batch: Sequence[Transcript]) -> list[Before]:
+    def follow(self, batch: Sequence[Transcript | Flag]) -> list[Before]:
         """The speech before each utterance. Each utterance is remembered for those that come after it."""
         return [self._follow(transcript) for transcript in batch]
 
@@ -87,19 +87,19 @@ class Conversations:
             self._speakers -= len(self._rooms.pop(room))
         self._awake.clear()
 
-    def _follow(self, transcript: Transcript) -> Before:
+    def _follow(self, transcript: Transcript | Flag) -> Before:
         speakers = self._rooms.get(transcript.room, Speakers())
         own = _in_order(_between(speakers.get(transcript.speaker, ()), transcript.start, OWN_SECONDS, OVERLAP))
         others = _in_order(self._others(speakers, transcript))[-OTHERS:]
         return Before(self._remember(transcript), own, others)
 
-    def _others(self, speakers: Speakers, transcript: Transcript) -> Iterator[Said]:
+    def _others(self, speakers: Speakers, transcript: Transcript | Flag) -> Iterator[Said]:
         """The words of the last other speakers. A few more speakers are read, because one may be ahead."""
         last = islice((name for name in reversed(speakers) if name != transcript.speaker), 2 * OTHERS)
         for name in last:
             yield from _between(speakers[name], transcript.start, ROOM_SECONDS)
 
-    def _remember(self, transcript: Transcript) -> Said:
+    def _remember(self, transcript: Transcript | Flag) -> Said:
         """Keep an utterance, unless it is known. Words that the recogniser may have invented are no context."""
         said = Said(apart(transcript.text, OWN), transcript.start, transcript.end)
         if transcript.marks or not said.text:

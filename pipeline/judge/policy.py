@@ -39,6 +39,9 @@ BLOCKABLE: frozenset[SoundKind] = frozenset({"recording"})
 EAR_REVIEW = 0.9
 """The score from which a label of the second ear is reviewed if no rule of the policy names a limit."""
 
+READER_LIMIT = 0.7
+"""The second reader's score that leads to a review, if no rule of the policy names one."""
+
 MAX_COOLDOWN_SECONDS = 600.0
 """A longer cool-down would almost never lead to a block."""
 
@@ -63,6 +66,8 @@ class LabelRule(RiskRule):
     """The rule of one label."""
 
     enabled: bool | None = None
+    reader: Limit | None = None
+    """The minimum score of the second reader for review. It never blocks."""
     levels: dict[Severity, Suggestion] = Field(default_factory=dict)
 
 
@@ -146,6 +151,8 @@ class ResolvedPolicy:
     sounds: Mapping[SoundKind, SoundLimits]
     ear: Mapping[str, SoundLimits]
     """The limits for what the second ear hears, by label."""
+    reader: Mapping[str, float]
+    """For each label, the score of the second reader that leads to a review."""
 
 
 class PolicyResolver:
@@ -169,7 +176,8 @@ class PolicyResolver:
         cooldown = _set([layer.cooldown_seconds for layer in layers], 0.0)
         sounds = {kind: _sound_limits(layers, kind) for kind in SOUNDS}
         ear = {label: _ear_limits(layers, label) for label in labels}
-        return ResolvedPolicy(labels, risk, self.policy.marks, cooldown, sounds, ear)
+        reader = {label: _last([READER_LIMIT, *(step.reader for step in _steps(layers, label))]) for label in labels}
+        return ResolvedPolicy(labels, risk, self.policy.marks, cooldown, sounds, ear, reader)
 
 
 def load(name: str, labels: Labels, rests_on: Iterable[Sheet] = ()) -> PolicyResolver:

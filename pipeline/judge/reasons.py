@@ -52,6 +52,11 @@ def of_ear(label: str, score: float, suggestion: Suggestion, limit: float) -> st
     return f"second ear: {label} {score:.2f} reaches {suggestion} at {limit:.2f}"
 
 
+def of_reader(label: str, score: float, limit: float, manner: str) -> str:
+    """Return the reason that the second reader gives. `manner` says how the text means the label."""
+    return f"{label}: score {score:.2f} reaches review at {limit:.2f} for the second reader ({manner})"
+
+
 def from_risk(reasons: Iterable[str]) -> bool:
     """Whether only the probability of any label reached a threshold."""
     return any(RISK.fullmatch(reason) for reason in reasons)

@@ -27,6 +27,7 @@ from pipeline.settings.oidc import Oidc
 from pipeline.settings.origin import keys, origin_of
 from pipeline.settings.overload import Overload, RoomShare
 from pipeline.settings.quality import Quality
+from pipeline.settings.reader import ReaderSettings
 from pipeline.settings.retention import Keep, KeepLabel, Retention
 from pipeline.settings.rtp import RtpSettings
 from pipeline.settings.security import Security
@@ -63,6 +64,7 @@ __all__ = [
     "Oidc",
     "Overload",
     "Quality",
+    "ReaderSettings",
     "Retention",
     "ReviewConsole",
     "RoomShare",

@@ -23,6 +23,7 @@ from pipeline.settings.measures import MeasuresSettings
 from pipeline.settings.metrics import MetricsServer
 from pipeline.settings.overload import Overload
 from pipeline.settings.quality import Quality
+from pipeline.settings.reader import ReaderSettings
 from pipeline.settings.retention import Retention
 from pipeline.settings.rtp import RtpSettings
 from pipeline.settings.stages import Batching, Stages
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     asr: Asr = Asr()
     overload: Overload = Overload()
     judge: JudgeSettings = JudgeSettings()
+    reader: ReaderSettings = ReaderSettings()
     store: Store = Store()
     evidence: EvidenceSettings = EvidenceSettings()
     stages: Stages = Stages()  # type: ignore[valid-type]

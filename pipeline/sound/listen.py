@@ -79,6 +79,9 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         self._backlog = backlog
         self._valve.observe(backlog)
 
+    def spared(self) -> None:
+        self._metrics.listened.labels("skipped").inc()
+
     def lead_in(self, earlier: Iterable[AudioChunk], sent: Iterable[Sound] = ()) -> None:
         del sent  # a sound that is sent again has the same id
         if self._is_awake():

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from agents.doctor import DoctorResult, examine, reach
+from agents.doctor import CHECKS, DoctorResult, examine, reach
 from pipeline.errors import DependencyError
 from pipeline.settings import Asr, EvidenceSettings, JudgeSettings, Kafka, Settings, Store
+from tests.pipeline.reader.model import said, settings_of
+from tests.pipeline.review.delivery.receiver import Reply, receiving
 from tests.ports import free_port
 
 
@@ -40,6 +42,23 @@ def test_looking_creates_nothing(settings: Settings, tmp_path: Path) -> None:
     assert found["review store"].state == "ok"
     assert str(folder) in found["review store"].detail
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_second_reader_is_asked_if_it_is_set(settings: Settings) -> None:
+    check = [each for each in CHECKS if each.what == "second reader"]
+    [off] = examine(settings, check)
+    assert (off.state, off.detail) == ("ok", "off: reader.url is not set")
+    with receiving() as server:
+        server.answer = lambda got: said({"abuse": 0.02})
+        on = settings.model_copy(update={"reader": settings_of(server.url)})
+        [good] = examine(on, check)
+        server.answer = lambda got: Reply(401)
+        [bad] = examine(on, check)
+    assert good.state == "ok"
+    assert good.detail.startswith("small-llm answers in ")
+    assert good.detail.endswith("harmless sentence 0.02")
+    assert bad.state == "fault"
+    assert bad.detail.endswith("/hook: HTTP status 401. Check reader.url, reader.model and reader.api_key.")
 
 
 def test_looking_downloads_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

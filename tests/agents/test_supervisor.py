@@ -13,6 +13,7 @@ from agents.commands.worker import counts_of, stop_on_hangup
 from agents.loop import EXIT_HALTED
 from agents.supervisor import FIRST_PAUSE, HALTED_PAUSE, LONGEST_PAUSE, STEADY_SECONDS, BackOff, Supervisor, meaning
 from pipeline.errors import ConfigError
+from pipeline.settings import ReaderSettings, Settings
 from pipeline.topology import STAGES
 
 DRAINS = """
@@ -123,8 +124,10 @@ def test_exit_codes_have_meanings() -> None:
 
 
 def test_counts_of_processes_are_parsed() -> None:
-    one_each = {stage.name: 1 for stage in STAGES}
-    assert counts_of(["transcribe=2", "deliver=0"]) == one_each | {"transcribe": 2, "deliver": 0}
+    settings, read = Settings(), Settings(reader=ReaderSettings(url="https://127.0.0.1/v1", model="m"))
+    one_each = {stage.name: 1 for stage in STAGES} | {"read": 0}
+    assert counts_of([], read) == one_each | {"read": 1}
+    assert counts_of(["transcribe=2", "deliver=0"], settings) == one_each | {"transcribe": 2, "deliver": 0}
     for wrong in ("transcribe", "all=2", "judge=-1", "judge=two"):
         with pytest.raises(ConfigError, match="--count"):
-            counts_of([wrong])
+            counts_of([wrong], settings)

@@ -15,6 +15,8 @@ from pipeline.topology import STAGES
 from tests.deploy.chart import EXAMPLES, LARGE, SMALL, Manifest, helm, of_kind, options, pods, rendered, roles, values
 from tests.deploy.files import RULES, load, parsed
 
+NEEDED = tuple(stage for stage in STAGES if not stage.switch)
+"""The stages that every deployment has."""
 ALL = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 SECRETS = {
     "VOXWARDEN_STORE__URL": "postgresql://voxwarden@db/voxwarden",
@@ -119,7 +121,7 @@ def test_workers_are_scaled_by_their_own_lag() -> None:
     settings = Settings.model_validate({"kafka": values(LARGE)["settings"]["kafka"] | {"security": {}}})
     scaled = of_kind(made, "ScaledObject")
     assert scaled.keys() == {"voxwarden-segment", "voxwarden-transcribe", "voxwarden-judge"}
-    for stage in STAGES:
+    for stage in NEEDED:
         workload = of_kind(made, "Deployment")[f"voxwarden-{stage.name}"]
         if f"voxwarden-{stage.name}" not in scaled:
             assert workload["spec"]["replicas"] >= 1
@@ -146,7 +148,7 @@ def test_without_keda_the_numbers_are_fixed() -> None:
 
 def test_a_worker_can_keep_its_name() -> None:
     made = rendered([LARGE], **{"broker.staticMembership": "true"})
-    for stage in STAGES:
+    for stage in NEEDED:
         name = f"voxwarden-{stage.name}"
         workload = of_kind(made, "StatefulSet")[name]["spec"]
         assert workload["serviceName"] in of_kind(made, "Service")

@@ -14,7 +14,7 @@ from pipeline.errors import AudioError, DependencyError
 from pipeline.local import QUEUE_BATCHES, LocalRunner
 from pipeline.messages import AudioChunk, EarlyUtterance
 from pipeline.metrics import Metrics
-from pipeline.settings import Batching, Settings
+from pipeline.settings import Batching, ReaderSettings, Settings
 from pipeline.stage import Processor, Rejected
 from pipeline.topology import AUDIO, EARLY, SEGMENT, Stage, Topic
 
@@ -348,22 +348,72 @@ async def test_files_are_processed_without_ticks(make: Make, monkeypatch: pytest
     assert idle.ticks == []
 
 
+class SparedGate(Gate):
+    """Counts the messages that are left out."""
+
+    left_out = 0
+
+    def spared(self) -> None:
+        self.left_out += 1
+
+
 async def test_audio_that_a_stage_spares_is_dropped_so_that_nothing_waits_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of two stages that take the audio, one stands still. The other gets all of it."""
-    slow, quick, seen, metrics = Gate(), Forward(), Seen(), Metrics()
+    slow, quick, seen = SparedGate(), Forward(), Seen()
     monkeypatch.setattr(Stage, "processor", lambda stage, *_: slow if stage.spares else quick)
     ends = replace(SEGMENT, gives=(), takes=(AUDIO,), batch=1, wait_seconds=0)
     stages = [replace(ends, name="judge", spares=True), replace(ends, name="segment")]
-    async with LocalRunner(Settings(), metrics, seen, stages=stages) as runner:
+    async with LocalRunner(Settings(), Metrics(), seen, stages=stages) as runner:
         for number in range(200):
             await runner.put(chunk(number))
         slow.open.set()
-    dropped = metrics.registry.get_sample_value("voxwarden_listened_chunks_total", {"result": "skipped"}) or 0
     assert seen.numbers("segment") == list(range(200))
-    assert dropped > 0
-    assert len(seen.numbers("judge")) == 200 - dropped
+    assert slow.left_out > 0
+    assert len(seen.numbers("judge")) == 200 - slow.left_out
+
+
+async def test_outputs_that_a_stage_spares_hold_up_no_other_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two stages take what the first one gives. One of them stands still, and the other gets all of it."""
+    first, last = chain(2, 1)
+    slow, seen, all_here, loop = SparedGate(), Seen(), asyncio.Event(), asyncio.get_running_loop()
+
+    class Last(Forward):
+        def process(self, batch: Sequence[AudioChunk]) -> list[AudioChunk | Rejected]:
+            if batch[-1].sequence == 99:
+                loop.call_soon_threadsafe(all_here.set)
+            return super().process(batch)
+
+    monkeypatch.setattr(Stage, "processor", lambda stage, *_: slow if stage.spares else Last())
+    stages = [first, replace(last, name="judge", spares=True), replace(last, name="deliver")]
+    monkeypatch.setattr(Settings, "batching", lambda *_: Batching(batch=1, wait_seconds=0.0))
+    async with LocalRunner(Settings(), Metrics(), seen, stages=stages) as runner:
+        for number in range(100):
+            await runner.put(chunk(number))
+        await all_here.wait()
+        slow.open.set()
+    assert slow.left_out > 0
+    assert seen.numbers("deliver") == list(range(100))
+    assert len(seen.numbers("judge")) == 100 - slow.left_out
+
+
+async def test_a_stage_that_is_off_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, last = chain(2, 1)
+    made: list[str] = []
+
+    def processor(stage: Stage, *_: object) -> Forward:
+        made.append(stage.name)
+        return Forward()
+
+    monkeypatch.setattr(Stage, "processor", processor)
+    monkeypatch.setattr(Settings, "batching", lambda *_: Batching(batch=1, wait_seconds=0.0))
+    stages = [first, replace(last, switch="reader.url")]
+    await feed(LocalRunner(Settings(), Metrics(), Seen(), stages=stages), 3)
+    assert made == ["stage0"]
+    on = Settings(reader=ReaderSettings(url="https://127.0.0.1/v1", model="m"))
+    await feed(LocalRunner(on, Metrics(), Seen(), stages=stages), 3)
+    assert sorted(made) == ["stage0", "stage0", "stage1"]
 
 
 async def test_a_stage_that_spares_live_audio_takes_all_of_a_recording(monkeypatch: pytest.MonkeyPatch) -> None:

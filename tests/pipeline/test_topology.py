@@ -8,13 +8,13 @@ import pytest
 
 from pipeline import topology
 from pipeline.local import LocalRunner
-from pipeline.messages import AudioChunk, Flag, Sound, SpeechStatus, Transcript, Utterance
+from pipeline.messages import AudioChunk, Flag, SecondReading, Sound, SpeechStatus, Transcript, Utterance
 from pipeline.metrics import Metrics
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Asr, Batching, Settings, load
 from pipeline.stage import HoldingProcessor, Processor, Rejected
-from pipeline.topology import AUDIO, DEAD_LETTERS, LISTEN, STAGES, TOPICS, TRANSCRIPTS, UTTERANCES, Stage
-from tests.builders import flag, transcript, utterance
+from pipeline.topology import AUDIO, DEAD_LETTERS, LISTEN, READ, STAGES, TOPICS, TRANSCRIPTS, UTTERANCES, Stage
+from tests.builders import flag, second_reading, transcript, utterance
 from tests.pipeline.tone import TONE
 
 BAD = {
@@ -23,6 +23,7 @@ BAD = {
     Sound: None,
     Transcript: None,
     Flag: flag("\0", text="\0"),
+    SecondReading: second_reading(id="\0", text="\0"),
     SpeechStatus: SpeechStatus(id="\0", utterance="u", room="r", speaker="s", start=2.0, end=1.0, state="segmented"),
 }
 """For each message type, a message that no stage can handle. None: there is no such message."""
@@ -65,12 +66,12 @@ def processor(stage: Stage, tmp_path: Path) -> Iterator[Processor[Any, Any]]:
 def test_a_processor_keeps_the_contract(stage: Stage, processor: Processor[Any, Any]) -> None:
     """It rejects messages that it cannot handle, and returns only messages of the topics it gives.
 
-    The listen stage rejects nothing: segment takes the same audio.
+    Listen and read reject nothing: other stages take the same messages.
     """
     kinds = tuple(topic.message for topic in stage.gives if topic.message)
     bad = [message for topic in stage.takes if topic.message and (message := BAD[topic.message])]
     outcomes = processor.handle(bad)
-    assert sum(isinstance(outcome, Rejected) for outcome in outcomes) == (0 if stage is LISTEN else len(bad))
+    assert sum(isinstance(outcome, Rejected) for outcome in outcomes) == (0 if stage in (LISTEN, READ) else len(bad))
     later = [*processor.handle([]), *processor.tick(1e10), *processor.drain()]
     assert all(isinstance(outcome, (*kinds, Rejected)) for outcome in later)
     assert isinstance(processor, HoldingProcessor) is stage.holds

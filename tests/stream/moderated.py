@@ -98,7 +98,7 @@ def moderate(settings: Settings, count: int, logs: Path) -> Moderated:
     ban(settings)
     put(settings, AUDIO, [*unusable(), *audio()])
     with ExitStack() as stack:
-        workers = [_worker(role.name, settings, logs / role.name) for role in STAGES]
+        workers = [_worker(role.name, settings, logs / role.name) for role in STAGES if not role.switch]
         for worker in workers:
             stack.callback(worker.close)
 

@@ -43,10 +43,17 @@ def decided_case(connection: Connection, flag: Flag, cases: Collection[str], rep
 def judged_before(connection: Connection, flag: Flag) -> str | None:
     """Return the id of a stored flag of the same transcript, by another version of the policy, that is not milder.
 
+    The flags have the same source: the second reader adds to what the judge said.
+
     Kafka delivers a transcript again after a crash, and another version may be live by then. The new flag has another
     id, but it tells nobody anything new.
     """
-    same = (FLAGS.c.room == flag.room, FLAGS.c.start == flag.start, FLAGS.c.transcript == flag.transcript)
+    same = (
+        FLAGS.c.room == flag.room,
+        FLAGS.c.start == flag.start,
+        FLAGS.c.transcript == flag.transcript,
+        FLAGS.c.source == flag.source,
+    )
     query = select(FLAGS.c.id, FLAGS.c.suggestion).where(*same, FLAGS.c.policy != flag.policy).order_by(FLAGS.c.id)
     return next(
         (row.id for row in connection.execute(query) if SEVERITY[row.suggestion] >= SEVERITY[flag.suggestion]), None

@@ -181,8 +181,13 @@ def decision_id(choice: "Choice", case: str, moderator: str, attempt: int) -> st
 
 
 def worst(flags: Sequence[Flag]) -> Flag:
-    """Return the flag that represents a case. The order in which the flags arrived does not matter."""
-    return max(flags, key=lambda flag: (SEVERITY[flag.suggestion], flag.risk, -flag.start, flag.id))
+    """Return the flag that represents a case. The order in which the flags arrived does not matter.
+
+    The second reader's flag does so only if no other one is as severe. So its cases are those that only it found.
+    """
+    return max(
+        flags, key=lambda flag: (SEVERITY[flag.suggestion], flag.source != "reader", flag.risk, -flag.start, flag.id)
+    )
 
 
 def check(message: Flag | SpeechStatus) -> None:

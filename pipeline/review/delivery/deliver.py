@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import get_args
 
 from pipeline.errors import BadMessage
-from pipeline.messages import SAMPLE_RATE, Flag, SpeechStatus
+from pipeline.messages import SAMPLE_RATE, Flag, SecondReading, SpeechStatus
 from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import OTHER, Valve
+from pipeline.reader.opinion import flag_of
 from pipeline.review.cases.values import Outcome, Result, check
 from pipeline.review.delivery.tallies import Tally
 from pipeline.review.evidence.clip import ClipCutter
@@ -33,12 +34,16 @@ COUNTED = ("segmented", "monitored", "skipped", "failed")
 """The measures of the tallies that the metric `voxwarden_counted_seconds_total` shows."""
 
 
-class Deliver(Processor[Flag | SpeechStatus, Outcome]):
-    """Stores flags to review or block. Of the passed flags it draws the share `audit_share` (0 to 1) for audit.
+Delivered = Flag | SecondReading | SpeechStatus
 
-    `preroll` is the speech before a case that its clip contains, in seconds. `clock` returns UTC seconds. The ids of
-    counted speech are kept for `keep_counted` seconds: as long as a message may be delivered again. The metrics know
-    only these `room_types`; the others count as `other`.
+
+class Deliver(Processor[Delivered, Outcome]):
+    """Stores flags to review or block, and second readings as flags of their own.
+
+    Of the passed flags it draws the share `audit_share` (0 to 1) for audit. `preroll` is the speech before a case that
+    its clip contains, in seconds. `clock` returns UTC seconds. The ids of counted speech are kept for `keep_counted`
+    seconds: as long as a message may be delivered again. The metrics know only these `room_types`; the others count as
+    `other`.
     """
 
     def __init__(
@@ -67,7 +72,7 @@ class Deliver(Processor[Flag | SpeechStatus, Outcome]):
         from_zero(metrics.counted_seconds, room_types, COUNTED)
         from_zero(metrics.cases, (*get_args(Result), "passed", "audit"))
 
-    def process(self, batch: Sequence[Flag | SpeechStatus]) -> list[Outcome | Rejected]:
+    def process(self, batch: Sequence[Delivered]) -> list[Outcome | Rejected]:
         checked = [_checked(message) for message in batch]
         good = [message for message in checked if not isinstance(message, Rejected)]
         flags = [message for message in good if isinstance(message, Flag)]
@@ -119,7 +124,7 @@ class Deliver(Processor[Flag | SpeechStatus, Outcome]):
             flag = flags[outcome.flag]
             audited = outcome.result != "muted" and (flag.suggestion == "pass" or flag.id in muted)
             self._metrics.cases.labels("audit" if audited else outcome.result).inc()
-            if not audited and outcome.result in {"created", "merged"}:
+            if not audited and outcome.result in {"created", "merged"} and flag.source != "reader":
                 self._metrics.speech_to_flag.observe(max(0.0, self._clock() - flag.end))
 
 
@@ -142,12 +147,13 @@ def build(settings: Settings, metrics: Metrics, log: UtteranceLog) -> Deliver:
     )
 
 
-def _checked(message: Flag | SpeechStatus) -> Flag | SpeechStatus | Rejected:
+def _checked(message: Delivered) -> Flag | SpeechStatus | Rejected:
+    stored = flag_of(message) if isinstance(message, SecondReading) else message
     try:
-        check(message)
+        check(stored)
     except BadMessage as error:
         return Rejected(message, error)
-    return message
+    return stored
 
 
 def _failed(checked: Sequence[Flag | SpeechStatus | Rejected]) -> list[SpeechStatus]:

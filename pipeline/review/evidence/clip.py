@@ -57,7 +57,7 @@ class ClipCutter:
 
         The log may have reused the address for another person's utterance, which must not become evidence here.
         """
-        read = self._log.get if flag.source == "words" else self._log.sound
+        read = self._log.sound if flag.sound else self._log.get
         found = read(flag.address) if flag.address else None
         return found if found and found.id == flag.utterance else None
 

@@ -35,7 +35,8 @@ def test_an_utterance_line_is_json_with_the_keys_of_the_contract(flag: Flag) -> 
     line = json.loads(json.dumps(utterance_line(flag, None), allow_nan=False))
     assert list(line) == [*KEYS, *["sound"] * bool(flag.sound)]
     assert (line["text"], line["suggestion"], line["file"]) == (flag.text, flag.suggestion, None)
-    assert line["kind"] == ("sound" if flag.sound else "utterance")
+    kind = "sound" if flag.sound else "utterance"
+    assert line["kind"] == ("second_reading" if flag.source == "reader" else kind)
     assert abs(line["start"] - flag.start) <= max(0.0005, 1e-9 * flag.start)
     assert line["labels"].keys() == flag.labels.keys()
     assert len(line["hits"]) == len(flag.hits)

@@ -11,6 +11,7 @@ from pipeline.console.view import view
 from pipeline.judge import reasons
 from pipeline.judge.verdict import decide as judged
 from pipeline.messages import SAMPLE_RATE, HeardSound, Hit
+from pipeline.reader.opinion import flag_of
 from pipeline.review import audit
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint
@@ -21,7 +22,7 @@ from pipeline.review.delivery.enforcements import Enforcement
 from pipeline.review.evidence import sound
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.tables.core import CASES
-from tests.builders import NOON, flag, sound_flag
+from tests.builders import NOON, flag, second_reading, sound_flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.test_acting import decide, stored, taken
 from tests.pipeline.judge.fakes import LABELS
@@ -50,6 +51,28 @@ def actions(console: Console, case: str) -> list[tuple[str, str, str]]:
     with console.database.read() as connection:
         lines = [line for line in audit.lines(connection) if line.subject == case]
     return [(line.actor, line.action, line.detail) for line in lines]
+
+
+def test_a_second_reading_shows_its_scores_and_not_the_words_again(console: Console, enter: Enter) -> None:
+    words = flag("a", text="I will find you", language="en", hits=())
+    read = flag_of(second_reading("a", text=words.text, language="en", utterance=words.utterance))
+    [outcome, _] = console.store.add([words, read], NOON)
+    shown = enter("ana").get(f"/cases/{outcome.case}", headers={"hx-request": "true"}).text
+    assert shown.count('class="turn this"') == 1
+    assert '<span class="chip out">' in shown
+    assert shown.count("Second reader") == 2  # the mark of the case, and the heading of the scores
+    assert "for the second reader (implied)" in shown
+    with console.database.read() as connection:
+        assert [turn.flag.source for turn in view(connection, outcome.case).turns] == ["words"]
+
+
+def test_a_case_of_the_second_reader_alone_shows_its_words(console: Console, enter: Enter) -> None:
+    read = flag_of(second_reading("a", text="nobody would miss you", language="en"))
+    [outcome] = console.store.add([read], NOON)
+    shown = enter("ana").get(f"/cases/{outcome.case}", headers={"hx-request": "true"}).text
+    assert shown.count('class="turn this"') == 1
+    assert "heard as" in shown.lower() or "0.90" in shown
+    assert scores(read) == [FlagScore("violence", 0.9, 0.7)]
 
 
 def test_looking_takes_no_lease_and_is_in_the_audit_log(console: Console, enter: Enter) -> None:
@@ -256,8 +279,8 @@ def test_a_case_of_a_sound_event_names_it_in_the_readers_language(console: Conso
 def test_a_case_of_the_second_ear_names_its_source_its_label_and_the_models_own(console: Console, enter: Enter) -> None:
     heard = HeardSound(kind="ear", name="Discrimination", score=0.93)
     reasons = ("second ear: hate 0.93 reaches review at 0.90",)
-    changes = {"source": "ear", "flagged": ("hate",), "labels": {"hate": 0.93}, "reasons": reasons}
-    [outcome] = console.store.add([sound_flag(sound=heard, **changes)], NOON)
+    found = sound_flag(sound=heard, source="ear", flagged=("hate",), labels={"hate": 0.93}, reasons=reasons)
+    [outcome] = console.store.add([found], NOON)
     page = enter("ana").get(f"/cases/{outcome.case}").text
     assert page.count("Discrimination") >= 3, "in the queue, in place of the transcript, and among the reasons"
     assert '<span class="chip out">Second ear</span>' in page

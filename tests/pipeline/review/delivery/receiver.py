@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 
 class Got(NamedTuple):
-    """A request: its headers with lower-case names, and its body."""
+    """A request: its headers with lower-case names, its body, and its path."""
 
     headers: dict[str, str]
     body: bytes
+    path: str
 
     @property
     def event(self) -> dict[str, Any]:
@@ -59,7 +60,7 @@ class Receiver(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        got = Got({name.lower(): value for name, value in self.headers.items()}, body)
+        got = Got({name.lower(): value for name, value in self.headers.items()}, body, self.path)
         self.server.got.append(got)
         reply = self.server.answer(got)
         if reply.hang:

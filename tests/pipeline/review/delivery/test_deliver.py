@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from pipeline.audio.decode import read_bytes
 from pipeline.errors import BadMessage, DependencyError
 from pipeline.judge import reasons
-from pipeline.messages import SAMPLE_RATE, Flag, Sound, Utterance
+from pipeline.messages import SAMPLE_RATE, Flag, SecondReading, Sound, Utterance
 from pipeline.metrics import Metrics
 from pipeline.review.cases import phrases
 from pipeline.review.cases.values import CaseFile, Choice, Evidence, Filters, Outcome
@@ -27,7 +28,7 @@ from pipeline.settings import Settings, Store
 from pipeline.speech_status import status_of
 from pipeline.stage import Rejected
 from pipeline.topology import DELIVER
-from tests.builders import NOON, flag, sound, sound_flag
+from tests.builders import NOON, flag, second_reading, sound, sound_flag
 from tests.pipeline.review.voices import utterance
 
 
@@ -116,6 +117,72 @@ def test_words_and_a_sound_at_the_same_time_are_one_case(desk: Desk) -> None:
     assert (file.case.start - NOON, file.case.end - NOON) == (0, 24)
     [clip] = file.evidence
     assert clip.seconds == 24
+
+
+def read(judged: Flag, **changes: Any) -> SecondReading:
+    """Return the second reading of a flag."""
+    given = {"address": judged.address, "text": judged.text, "transcript": judged.transcript}
+    return second_reading(judged.id, judged.start - NOON, judged.end - NOON, **given | changes)
+
+
+def test_a_second_reading_of_passed_speech_becomes_a_case_with_its_clip(desk: Desk) -> None:
+    passed = msgspec.structs.replace(desk.said("a", 0, 4), suggestion="pass", flagged=(), hits=(), reasons=())
+    assert desk.stage.process([passed]) == []
+    [outcome] = desk.stage.process([read(passed)])
+    assert isinstance(outcome, Outcome)
+    assert outcome.result == "created"
+    file = desk.file()
+    assert [(one.source, one.suggestion, one.flagged) for one in file.flags] == [("reader", "review", ("violence",))]
+    assert (file.case.source, file.case.text, file.case.label) == ("reader", passed.text, "violence")
+    clip, samples = desk.clip()
+    assert clip.seconds == 4
+    assert pitch(samples) == pytest.approx(220, abs=2)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_second_reading_joins_the_case_of_its_flag(desk: Desk, first: bool) -> None:
+    """Also if it comes first. The case stays one of words, so figures by source say what only the reader found."""
+    flagged = desk.said("a", 0, 4)
+    reading = read(flagged, labels={"hate": 0.99}, flagged=("hate",), risk=0.99)
+    for message in (reading, flagged) if first else (flagged, reading):
+        desk.stage.process([message])
+    file = desk.file()
+    assert sorted(one.source for one in file.flags) == ["reader", "words"]
+    assert (file.case.source, file.case.label, file.case.risk) == ("words", "violence", 0.5)
+    assert len(file.evidence) == 1
+
+
+def test_a_second_reading_counts_as_no_speech_and_as_no_latency(desk: Desk) -> None:
+    flagged = desk.said("a", 0, 4)
+    desk.stage.process([flagged, read(flagged)])
+    desk.stage.process([read(flagged)])
+    assert desk.figure("counted_seconds_total", room_type="other", result="monitored") == 4
+    assert desk.figure("speech_to_flag_seconds_count") == 1
+    assert [desk.figure("cases_total", result=name) for name in ("created", "merged", "repeated")] == [1, 1, 1]
+
+
+def test_a_second_reading_by_another_version_of_the_policy_is_stored_beside_the_flag(desk: Desk) -> None:
+    """And it does not stand for the flag if the transcript is judged again by that version."""
+    flagged = desk.said("a", 0, 4)
+    desk.stage.process([read(flagged, policy="default@2")])
+    desk.stage.process([flagged])
+    assert sorted(one.source for one in desk.file().flags) == ["reader", "words"]
+
+
+def test_a_second_reading_of_decided_speech_is_linked(desk: Desk) -> None:
+    flagged = desk.said("a", 0, 4)
+    [outcome] = desk.stage.process([flagged])
+    assert isinstance(outcome, Outcome)
+    desk.store.decide(outcome.case, "mia", Choice(verdict="dismiss"), desk.now)
+    [later] = desk.stage.process([read(flagged)])
+    assert later == Outcome(f"reading-{flagged.id}", outcome.case, "linked")
+
+
+def test_a_second_reading_that_cannot_be_stored_is_rejected(desk: Desk) -> None:
+    bad = second_reading(text="\0")
+    [rejected] = desk.stage.process([bad])
+    assert isinstance(rejected, Rejected)
+    assert rejected.message is bad
 
 
 def test_an_address_of_a_sound_is_no_address_of_words(desk: Desk) -> None:

@@ -84,7 +84,7 @@ async def test_an_event_is_sent_once_when_it_is_due(
     clock.now += 10
     await sender.send_due()
     await sender.send_due()
-    [(headers, body)] = app.got
+    [(headers, body, _)] = app.got
     data = {"room": "茶馆", "of": "decision", "end": NOON - 2}
     assert json.loads(body) == {"type": "case.decided", "timestamp": "2026-01-01T12:00:00Z", "data": data}
     # This check follows the specification and does not use our own code.
@@ -404,7 +404,7 @@ async def test_a_vendors_receiver_gets_flags_in_its_shape_but_no_decision_and_no
     put_flag(database)
     await sender.send_due()
     await sender.close()
-    [(headers, body)] = app.got
+    [(headers, body, _)] = app.got
     assert json.loads(body)["audioDetail"]["riskLevel"] == "REVIEW"
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     expected = base64.b64encode(hmac.new(SECRET, signed, sha256).digest()).decode()

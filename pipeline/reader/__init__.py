@@ -1,0 +1,1 @@
+"""The second reader: a language model that is asked about unsure utterances. The stage read."""
