@@ -67,12 +67,12 @@ def test_a_part_has_the_surest_score_of_its_own_time() -> None:
 
 
 def test_a_detector_may_ask_for_a_report_of_a_higher_score_and_for_a_shorter_pause() -> None:
-    spans = Spans()
-    told = []
-    for at, score in ((0, 0.5), (3, 0.55), (6, 0.7), (9, 0.7), (18, 0.7)):
-        asked = span(at - 6, at, score=score)._replace(rise=0.1, pause=3 * SAMPLE_RATE)
-        told += [(at, *times(each), each.heard.score) for each in spans.hear((GRID + at) * SAMPLE_RATE, [asked])]
-    assert told == [(0, -6, 0, 0.5), (6, 0, 6, 0.7), (18, 6, 9, 0.7), (18, 12, 18, 0.7)]
+    spans, told = Spans(), []
+    scores = {0: 0.5, 3: 0.55, 6: 0.7, 9: 0.7, 18: 0.7}
+    for at in range(19):
+        asked = [span(at - 6, at, score=scores[at])._replace(rise=0.1, pause=3 * SAMPLE_RATE)] if at in scores else []
+        told += [(at, *times(each), each.heard.score) for each in spans.hear((GRID + at) * SAMPLE_RATE, asked)]
+    assert told == [(0, -6, 0, 0.5), (6, 0, 6, 0.7), (13, 6, 9, 0.7), (18, 12, 18, 0.7)]
 
 
 def test_a_sound_with_a_label_of_its_own_is_known_by_it() -> None:
