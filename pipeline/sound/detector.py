@@ -6,6 +6,9 @@ from typing import NamedTuple, Protocol
 from pipeline.audio.resample import Samples
 from pipeline.messages import HeardSound
 
+Key = tuple[str, str]
+"""Room and speaker."""
+
 
 class SoundSpan(NamedTuple):
     """A sound in a stream, from `start` to `end` in 16 kHz samples since 1970 UTC."""
@@ -48,5 +51,5 @@ class Ear(Protocol):
     def look(self) -> None:
         """Notice changes outside of the process. Called before each batch; returns at once."""
 
-    def detector(self, start: int) -> SoundDetector:
-        """Return a detector for a stream that begins at `start` (16 kHz samples since 1970 UTC)."""
+    def detector(self, start: int, key: Key) -> SoundDetector:
+        """Return a detector for a stream of `key` that begins at `start` (16 kHz samples since 1970 UTC)."""

@@ -14,14 +14,12 @@ from pipeline.messages import AudioChunk, Sound, SoundKind
 from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Valve
 from pipeline.settings import Audio, Settings
-from pipeline.sound.detector import Ear
-from pipeline.sound.events.ear import EventEar
+from pipeline.sound.detector import Ear, Key
+from pipeline.sound.events.ear import RULES, EventEar
 from pipeline.sound.fingerprints import ear
 from pipeline.sound.listener import SpeakerListener
+from pipeline.sound.voices.ear import VoiceEar
 from pipeline.stage import NO_BACKLOG, STAGE_FAULTS, Backlog, HoldingProcessor, Rejected, blamed
-
-Key = tuple[str, str]
-"""Room and speaker."""
 
 TURN_SECONDS = 60.0
 """Under overload, lots decide for this time whether a speaker is heard: a recording needs seconds to be recognised."""
@@ -157,5 +155,10 @@ def build(settings: Settings, metrics: Metrics) -> Listen:
     """Build the listen stage. All stages of a process share the bank of recordings. Raises DependencyError."""
     recordings = ear.shared(settings)
     metrics.banned_recordings.set_function(lambda: recordings.size)
-    ears: list[Ear] = [recordings, EventEar(settings.listen.sounds)]
+    sounds = settings.listen.sounds
+    ears: list[Ear] = [
+        recordings,
+        EventEar([kind for kind in sounds if kind in RULES]),
+        VoiceEar("voice_change" in sounds, 2 * settings.audio.max_speakers),
+    ]
     return Listen(ears, settings.audio, Valve(settings.overload), metrics)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pipeline.audio.resample import Samples
 from pipeline.messages import EventKind, HeardSound
-from pipeline.sound.detector import SoundSpan
+from pipeline.sound.detector import Key, SoundSpan
 from pipeline.sound.events.clipping import Clipping
 from pipeline.sound.events.howl import Howl
 from pipeline.sound.events.loudness import Loudness
@@ -79,7 +79,8 @@ class EventEar:
     def look(self) -> None:
         """Nothing outside of the process changes these detectors."""
 
-    def detector(self, start: int) -> EventDetector:
+    def detector(self, start: int, key: Key) -> EventDetector:
+        del key  # all speakers are heard alike
         return EventDetector(self._kinds, start)
 
 

@@ -15,7 +15,7 @@ from pipeline.messages import SAMPLE_RATE, HeardSound
 from pipeline.review.bank import Bank, BankState
 from pipeline.settings import Settings
 from pipeline.sharing import Shelf
-from pipeline.sound.detector import SoundSpan
+from pipeline.sound.detector import Key, SoundSpan
 from pipeline.sound.fingerprints.fingerprint import Ban, Fingerprint
 from pipeline.sound.fingerprints.index import LandmarkIndex
 from pipeline.sound.fingerprints.matching import LEAST, STEP, Playback, RecordingMatcher
@@ -106,7 +106,8 @@ class RecordingEar:
         if self._loading:
             self._loading.join()
 
-    def detector(self, start: int) -> RecordingDetector:
+    def detector(self, start: int, key: Key) -> RecordingDetector:
+        del key  # all speakers are heard alike
         return RecordingDetector(self._loaded, start)
 
     def _follow(self) -> None:
