@@ -1,19 +1,21 @@
 """Notices in live rooms that another voice speaks on an account."""
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE, HeardSound
 from pipeline.sound.detector import Key, SoundSpan
+from pipeline.sound.events.scores import above
 from pipeline.sound.voices.change import FRESH, LIMIT, Voices
 from pipeline.sound.voices.embedding import embed
-from pipeline.sound.voices.speech import SpeechParts
+from pipeline.sound.voices.speech import SpeechPart, SpeechParts
 
 MODEL = "voices@1"
-BEFORE = 3
-"""Parts of speech of the voice before that a span has, so that a moderator can compare: 5 s."""
+BEFORE = 4
+"""Parts of speech that a span has before those that are compared, so that a moderator hears both voices. One of them is
+already of the other voice, because a change is reported a part later."""
 REMEMBERED = 30 * 60 * SAMPLE_RATE
 """Samples of silence after which the voice of an account is forgotten."""
 
@@ -37,19 +39,23 @@ class VoiceDetector:
         """Starts of the last parts of speech."""
 
     def push(self, samples: Samples) -> Sequence[SoundSpan]:
-        parts = [part for part in self._parts.push(samples) if part.start >= self._account.end]
-        found = []
-        for part, embedding in zip(parts, embed([part.samples for part in parts]), strict=True):
-            self._starts.append(part.start)
-            self._account.end = part.end
-            similarity = self._account.voices.add(embedding)
-            if similarity is not None:
-                heard = HeardSound(kind="voice_change", score=score_of(similarity))
-                found.append(SoundSpan(heard, "", self._starts[0], part.end, MODEL))
-        return found
+        return [span for part in self._parts.push(samples) for span in self._take(part)]
 
     def flush(self) -> Sequence[SoundSpan]:
-        return []
+        return [*self._changed(self._account.voices.flush())] if self._starts else []
+
+    def _take(self, part: SpeechPart) -> Iterator[SoundSpan]:
+        if part.start < self._account.end:
+            return  # it is read again
+        self._account.end = part.end
+        self._starts.append(part.start)
+        [embedding] = embed([part.samples])  # one by one: the last digits depend on the number of parts in a call
+        yield from self._changed(self._account.voices.add(embedding))
+
+    def _changed(self, similarity: float | None) -> Iterator[SoundSpan]:
+        if similarity is not None:
+            heard = HeardSound(kind="voice_change", score=score_of(similarity))
+            yield SoundSpan(heard, "", self._starts[0], self._account.end, MODEL)
 
 
 class VoiceEar:
@@ -84,5 +90,5 @@ class VoiceEar:
 
 
 def score_of(similarity: float) -> float:
-    """0.5 at the limit, 0.75 at half of it, 1 for voices that have nothing in common."""
-    return 1 - max(0.0, similarity) / (2 * LIMIT)
+    """0.5 at the limit of the similarity, and 0.75 if the voices differ twice as much."""
+    return above(1 - similarity, 1 - LIMIT)

@@ -10,8 +10,8 @@ from pipeline.sound.voices.embedding import SIZE
 def voice(seed: int, like: int = 0, share: float = 0.0) -> Embedding:
     """A voice of its own, or with a `share` of the voice `like`."""
     own = np.eye(SIZE, dtype=np.float32)
-    mixed = share * own[like] + np.sqrt(1 - share**2) * own[seed]
-    return mixed.astype(np.float32)
+    mixed: Embedding = (share * own[like] + np.sqrt(1 - share**2) * own[seed]).astype(np.float32)
+    return mixed
 
 
 def changes(heard: list[Embedding]) -> list[int]:
@@ -26,12 +26,25 @@ def test_a_voice_alone_is_no_change() -> None:
 
 def test_another_voice_is_noticed_once_it_has_spoken_long_enough() -> None:
     found = changes([voice(1)] * KNOWN + [voice(2)] * 20)
-    assert found == [KNOWN + FRESH - 1]
-    assert changes([voice(1)] * KNOWN + [voice(2)] * (FRESH - 1)) == []
+    assert found == [KNOWN + FRESH]
+    assert changes([voice(1)] * KNOWN + [voice(2)] * FRESH) == []
+
+
+def test_a_change_is_noticed_when_the_speech_ends() -> None:
+    voices = Voices()
+    assert [voices.add(each) for each in [voice(1)] * KNOWN + [voice(2)] * FRESH] == [None] * (KNOWN + FRESH)
+    assert (voices.flush(), voices.flush()) == (pytest.approx(0), None)
+
+
+def test_the_similarity_is_that_of_the_other_voice_alone() -> None:
+    voices = Voices()
+    heard = [voice(1)] * (KNOWN + FRESH) + [voice(2, like=1, share=0.5)] * 10
+    [found] = [found for each in heard if (found := voices.add(each)) is not None]
+    assert found == pytest.approx(0.5, abs=1e-6)
 
 
 def test_nobody_is_known_before() -> None:
-    assert changes([voice(1)] * (KNOWN // 2) + [voice(2)] * (KNOWN // 2) + [voice(2)] * 20) == []
+    assert changes([voice(1)] * (KNOWN // 4) + [voice(2)] * 40) == []
 
 
 def test_the_other_voice_is_learned_and_its_change_is_noticed() -> None:

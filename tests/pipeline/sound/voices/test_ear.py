@@ -32,8 +32,8 @@ def test_another_voice_is_reported_with_the_end_of_the_voice_before() -> None:
     assert (found.label, found.model) == ("", MODEL)
     assert 0.5 < found.heard.score <= 1
     change = allison().size
-    assert 2 < (DAY + change - found.start) / SAMPLE_RATE < 9
-    assert 4 < (found.end - DAY - change) / SAMPLE_RATE < 14
+    assert 2 < (DAY + change - found.start) / SAMPLE_RATE < 12
+    assert 2 < (found.end - DAY - change) / SAMPLE_RATE < 16
 
 
 def test_one_voice_is_not_reported() -> None:
@@ -92,5 +92,5 @@ def test_the_ear_is_switched_on_by_the_settings() -> None:
 
 def test_the_score_grows_as_the_voices_differ() -> None:
     assert score_of(LIMIT) == pytest.approx(0.5)
-    assert score_of(LIMIT / 2) == pytest.approx(0.75)
-    assert score_of(0) == score_of(-0.1) == 1
+    assert score_of(2 * LIMIT - 1) == pytest.approx(0.75)
+    assert score_of(LIMIT) < score_of(0.5) < score_of(0) < 1
