@@ -58,7 +58,7 @@ Mark = Literal["no_speech", "repetition", "silence_phrase", "low_confidence"]
 
 SpeechState = Literal["segmented", "skipped", "failed"]
 
-EventKind = Literal["howl", "clipping", "loudness", "music", "dead_air"]
+EventKind = Literal["howl", "clipping", "loudness", "music", "voice_change", "dead_air"]
 """Sounds that the listener recognises by themselves (docs/sound-events.md)."""
 SoundKind = Literal["recording", EventKind]
 """What the listener recognises: a recording of the bank, or a sound by itself."""

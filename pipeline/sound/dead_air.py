@@ -11,6 +11,7 @@ from weakref import WeakSet, WeakValueDictionary
 import numpy as np
 
 from pipeline.audio.resample import Samples
+from pipeline.audio.speakers import Key
 from pipeline.messages import SAMPLE_RATE, AudioChunk, HeardSound
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.listener import LATE_SECONDS, STEP
@@ -96,25 +97,11 @@ class DeadAirDetector:
             yield SoundSpan(HeardSound(kind="dead_air", score=1.0), "", at - REPORT, at, MODEL, of_room=True)
 
 
-class SpeakerAir:
-    """Makes the detectors of one speaker in one room."""
+class DeadAir:
+    """Makes the detectors of dead air. `seconds` is the least silence that is reported."""
 
     edition = 0
     awake = True
-
-    def __init__(self, room: RoomAir, speaker: str) -> None:
-        self._room = room
-        self._speaker = speaker
-
-    def look(self) -> None:
-        """Nothing outside of the process changes these detectors."""
-
-    def detector(self, start: int) -> DeadAirDetector:
-        return DeadAirDetector(self._room, self._speaker, start)
-
-
-class DeadAir:
-    """The air of each room that has a speaker. `seconds` is the least silence that is reported."""
 
     def __init__(self, seconds: int) -> None:
         self._seconds = seconds
@@ -125,9 +112,13 @@ class DeadAir:
         """The number of rooms in memory."""
         return len(self._rooms)
 
-    def ear(self, room: str, speaker: str) -> SpeakerAir:
-        """Return the ear for a speaker. The room is forgotten with its last speaker."""
-        return SpeakerAir(self._rooms.setdefault(room, RoomAir(self._seconds)), speaker)
+    def look(self) -> None:
+        """Nothing outside of the process changes these detectors."""
+
+    def detector(self, start: int, key: Key) -> DeadAirDetector:
+        """Return the detector of a speaker. The room is forgotten with its last speaker."""
+        room, speaker = key
+        return DeadAirDetector(self._rooms.setdefault(room, RoomAir(self._seconds)), speaker, start)
 
     def leave_out(self, chunk: AudioChunk) -> None:
         """Take a chunk that nobody hears for audible."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from pipeline.audio.resample import Samples
+from pipeline.audio.speakers import Key
 from pipeline.messages import SAMPLE_RATE, HeardSound
 from pipeline.sound.together import DueWindow
 
@@ -62,5 +63,5 @@ class Ear(Protocol):
     def look(self) -> None:
         """Notice changes outside of the process. Called before each batch; returns at once."""
 
-    def detector(self, start: int) -> SoundDetector:
-        """Return a detector for a stream that begins at `start` (16 kHz samples since 1970 UTC)."""
+    def detector(self, start: int, key: Key) -> SoundDetector:
+        """Return a detector for a stream of `key` that begins at `start` (16 kHz samples since 1970 UTC)."""

@@ -23,6 +23,7 @@ from pipeline.sound.listener import SpeakerListener
 from pipeline.sound.pace import Pace
 from pipeline.sound.second_ear import ear as second_ear
 from pipeline.sound.together import DueWindow, together
+from pipeline.sound.voices.ear import VoiceEar
 from pipeline.stage import NO_BACKLOG, Backlog, HoldingProcessor, Rejected
 
 TURN_SECONDS = 60.0
@@ -49,7 +50,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         timer: Callable[[], float] = time.monotonic,
         air: DeadAir | None = None,
     ) -> None:
-        self._ears = ears
+        self._ears = [*ears, *([air] if air else [])]
         self._settings = settings
         self._valve = valve
         self._metrics = metrics
@@ -111,7 +112,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
     def _is_awake(self) -> bool:
         for each in self._ears:
             each.look()
-        awake = self._air is not None or any(each.awake for each in self._ears)
+        awake = any(each.awake for each in self._ears)
         if not awake:
             self._speakers.tracks.clear()
         return awake
@@ -124,8 +125,8 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         return heard
 
     def _listener(self, key: Key, received: ReceivedSamples) -> SpeakerListener:
-        own = [self._air.ear(*key)] if self._air else []
-        return SpeakerListener([*self._ears, *own], self._settings, self._uncounted, received)
+        del key  # the chunks have it
+        return SpeakerListener(self._ears, self._settings, self._uncounted, received)
 
     def _take_all(self, chunks: Iterable[AudioChunk]) -> list[Sound | Rejected]:
         lines: dict[Key, list[AudioChunk]] = {}
@@ -163,8 +164,13 @@ def build(settings: Settings, metrics: Metrics) -> Listen:
     """
     recordings = ear.shared(settings)
     metrics.banned_recordings.set_function(lambda: recordings.size)
-    ears: list[Ear] = [recordings, EventEar(settings.listen.sounds)]
+    sounds = settings.listen.sounds
+    ears: list[Ear] = [
+        recordings,
+        EventEar(sounds),
+        VoiceEar("voice_change" in sounds, 2 * settings.audio.max_speakers),
+    ]
     if brought := second_ear.build(settings, metrics):
         ears.append(brought)
-    air = DeadAir(settings.listen.dead_air_seconds) if "dead_air" in settings.listen.sounds else None
+    air = DeadAir(settings.listen.dead_air_seconds) if "dead_air" in sounds else None
     return Listen(ears, settings.audio, Valve(settings.overload), metrics, air=air)

@@ -97,7 +97,8 @@ class SpeakerListener(AudioTrack[Sound | DueWindow]):
         edition = sum(ear.edition for ear in self._ears)
         if edition != self._edition:
             self._edition = edition
-            self._detectors = [ear.detector(start) for ear in self._ears if ear.awake]
+            key = self.origin["room"], self.origin["speaker"]
+            self._detectors = [ear.detector(start, key) for ear in self._ears if ear.awake]
 
     def _reported(self, spans: Iterable[SoundSpan]) -> Iterator[Sound]:
         for span in spans:

@@ -90,6 +90,25 @@ def few_sounds(folder: Path) -> Path:
     return folder
 
 
+def few_voices(folder: Path) -> Path:
+    """Two people, and the same ones under other names: a half of them measures."""
+    voices = {
+        "allison": ("demo-echotest", "demo-abouttotry", "vm-newuser"),
+        "reader": ("sense-and-sensibility",) * 6,
+    }
+    rows = [
+        {"file": str(CLIPS / f"{clip}.flac"), "language": "en", "source": "phone", "speaker": f"{name} {number}"}
+        for name, clips in voices.items()
+        for number in (1, 2)
+        for clip in clips
+    ]
+    with (folder / "refs.tsv").open("w", encoding="utf-8", newline="") as file:
+        out = csv.DictWriter(file, rows[0], delimiter="\t")
+        out.writeheader()
+        out.writerows(rows)
+    return folder
+
+
 def few_heard(folder: Path) -> Path:
     """The first lines of a set of spoken lines."""
     lines = (ROOT / "benchmarks" / "heard_validation" / "zh.tsv").read_text("utf-8").splitlines(keepends=True)
@@ -162,6 +181,7 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
     "screenshot": lambda folder: [str(folder / "shown.svg"), "voxwarden", "--version"],
     "sign_ins": lambda _: ["--clients", "2", "--cases", "60", "--seconds", "3"],
     "sound": lambda folder: ["--data", str(few_sounds(folder))],
+    "voice_change": lambda folder: ["--data", str(few_voices(folder))],
     "webhook_delay": lambda folder: ["--rooms", "1", "--seconds", "25", "--share", "1"],
     "wire": lambda folder: ["--clips", str(two_clips(folder))],
 }

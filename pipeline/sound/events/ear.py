@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.audio.resample import Samples
+from pipeline.audio.speakers import Key
 from pipeline.messages import EventKind, HeardSound
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.clipping import Clipping
@@ -79,7 +80,8 @@ class EventEar:
     def look(self) -> None:
         """Nothing outside of the process changes these detectors."""
 
-    def detector(self, start: int) -> EventDetector:
+    def detector(self, start: int, key: Key) -> EventDetector:
+        del key  # all speakers are heard alike
         return EventDetector(self._kinds, start)
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.audio.resample import Samples
+from pipeline.audio.speakers import Key
 from pipeline.errors import VoxwardenError
 from pipeline.messages import SAMPLE_RATE, HeardSound
 from pipeline.review.bank import Bank, BankState
@@ -106,7 +107,8 @@ class RecordingEar:
         if self._loading:
             self._loading.join()
 
-    def detector(self, start: int) -> RecordingDetector:
+    def detector(self, start: int, key: Key) -> RecordingDetector:
+        del key  # all speakers are heard alike
         return RecordingDetector(self._loaded, start)
 
     def _follow(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pipeline.audio.resample import Samples
+from pipeline.audio.speakers import Key
 from pipeline.errors import ConfigError
 from pipeline.judge import mapping
 from pipeline.judge.calibration import Numbers
@@ -84,7 +85,8 @@ class SecondEar:
     def look(self) -> None:
         """Nothing outside of the process changes the model."""
 
-    def detector(self, start: int) -> "SecondEarDetector":
+    def detector(self, start: int, key: Key) -> "SecondEarDetector":
+        del key  # all speakers are heard alike
         return SecondEarDetector(self, start)
 
     def hear(self, windows: Sequence[DueWindow]) -> None:

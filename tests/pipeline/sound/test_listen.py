@@ -23,6 +23,7 @@ from pipeline.stage import Backlog, Rejected
 from tests.pipeline.audio.sound import chunks, silence
 from tests.pipeline.review.banning import ban
 from tests.pipeline.sound.fingerprints.music import banned, part, talk, tune
+from tests.pipeline.sound.voices.speakers import allison, reader
 
 DAY = 1_790_000_003.3
 """A time between the whole seconds at which the stage decides."""
@@ -196,6 +197,16 @@ def test_sound_events_that_the_settings_name_are_heard_without_a_bank(tmp_path: 
     heard = sounds([result for chunk in sent(sound) for result in stage.process([chunk])])
     assert {(each.kind, each.name, each.label) for each in heard} == {("howl", "", "")}
     assert (heard[0].start - DAY, heard[-1].end - DAY) == pytest.approx((10, 20), abs=2)
+
+
+def test_another_voice_is_heard_in_batches_and_chunks_of_any_size(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, listen=ListenSettings(sounds=("voice_change",)))
+    sound = np.concatenate([allison(), reader(), np.zeros(2 * SAMPLE_RATE, np.float32)])
+    stage = build(settings, Metrics())
+    [found] = sounds([result for chunk in sent(sound) for result in stage.process([chunk])])
+    assert (found.kind, found.name, found.label) == ("voice_change", "", "")
+    assert found.start - DAY < allison().size / SAMPLE_RATE < found.end - DAY
+    assert sounds(build(settings, Metrics()).process(sent(sound, 3.7))) == [found]
 
 
 def test_a_howl_that_is_heard_again_after_a_restart_has_the_same_ids(tmp_path: Path) -> None:

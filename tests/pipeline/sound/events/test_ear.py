@@ -25,7 +25,7 @@ def stream() -> Samples:
 
 
 def spans(sound: Samples, kinds: Sequence[str] = tuple(RULES), size: int = SAMPLE_RATE) -> list[SoundSpan]:
-    detector = EventEar([kind for kind in RULES if kind in kinds]).detector(DAY)
+    detector = EventEar([kind for kind in RULES if kind in kinds]).detector(DAY, ("r", "s"))
     blocks = np.split(sound, range(size, sound.size, size))
     return [span for block in blocks for span in detector.push(block)] + [*detector.flush()]
 

@@ -1,0 +1,1 @@
+"""Notices that another voice speaks on an account."""
