@@ -14,6 +14,7 @@ from benchmarks.songs import song
 from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import encode_flac
 from pipeline.messages import SAMPLE_RATE
+from training.voices.network import VoiceNetwork, export
 
 ROOT = Path(__file__).parents[2]
 CLIPS = ROOT / "tests" / "data"
@@ -109,6 +110,17 @@ def few_voices(folder: Path) -> Path:
     return folder
 
 
+def some_synthetic(folder: Path) -> Path:
+    """Talk of a person, of Kokoro, and noise, in the folders that benchmarks/synthetic_voices.py reads; and a model."""
+    spoken = [samples_of(path) for path in sorted(MANDARIN.glob("*.flac"))]
+    few_sounds(folder)
+    export(VoiceNetwork().eval(), folder / "model.onnx")
+    path = folder / "synthetic" / "kokoro" / "1.flac"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(encode_flac(np.concatenate(spoken)))
+    return folder
+
+
 def few_heard(folder: Path) -> Path:
     """The first lines of a set of spoken lines."""
     lines = (ROOT / "benchmarks" / "heard_validation" / "zh.tsv").read_text("utf-8").splitlines(keepends=True)
@@ -181,6 +193,15 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
     "screenshot": lambda folder: [str(folder / "shown.svg"), "voxwarden", "--version"],
     "sign_ins": lambda _: ["--clients", "2", "--cases", "60", "--seconds", "3"],
     "sound": lambda folder: ["--data", str(few_sounds(folder))],
+    "synthetic_voices": lambda folder: [
+        "--data",
+        str(some_synthetic(folder)),
+        "--model",
+        str(folder / "model.onnx"),
+        "--folds",
+        "3",
+        "--sources",
+    ],
     "voice_change": lambda folder: ["--data", str(few_voices(folder))],
     "webhook_delay": lambda folder: ["--rooms", "1", "--seconds", "25", "--share", "1"],
     "wire": lambda folder: ["--clips", str(two_clips(folder))],

@@ -1,8 +1,9 @@
 """Collect the recordings of the music model from packages and speech that you have downloaded.
 
-    python -m training.sound.collect --from DIR --out DIR [--side train]
+    python -m training.sound.collect --from DIR --out DIR [--side train] [--table FILE]
 
-`sources.tsv` lists the sources: the side (train or test), the kind, the name, the files below `--from`, the licence.
+The table, by default `sources.tsv`, lists the sources: the side (train, validate or test), the kind, the name, the
+files below `--from`, the licence.
 For Debian's packages, run `apt-get download NAME` and `dpkg -x NAME*.deb DIR/NAME`. Of each source at most five minutes
 are taken, and of each file at most half a minute, from its middle.
 """
@@ -29,7 +30,7 @@ MOST_OF_FILE = 30 * SAMPLE_RATE
 MOST_OF_SOURCE = 300 * SAMPLE_RATE
 LEAST_OF_FILE = SAMPLE_RATE // 10
 
-Side = Literal["train", "test"]
+Side = Literal["train", "validate", "test"]
 
 
 class Source(NamedTuple):
@@ -87,10 +88,11 @@ def main() -> None:
         "--from", dest="start", type=Path, required=True, help="folder of downloaded packages and speech"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the recordings by kind and source")
-    parser.add_argument("--side", choices=("train", "test"), default="train")
+    parser.add_argument("--side", choices=("train", "validate", "test"), default="train")
+    parser.add_argument("--table", type=Path, default=TABLE, help="TSV file of the sources")
     options = parser.parse_args()
     with errors_in_a_line():
-        for source in track(sources(options.side), options.side, console=notes):
+        for source in track(sources(options.side, options.table), options.side, console=notes):
             seconds = collect(source, options.start, options.out) / SAMPLE_RATE
             notes.print(f"{source.kind} {source.name}: {seconds:.0f} s", highlight=False)
 

@@ -5,16 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.audio.encode import decode_flac, encode_opus_clip
 from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE
 from pipeline.sound.events.mel import FRAME, STEP, Levels, levels
 from pipeline.sound.events.music import CONTEXT, centred
+from training.sound.channel import Random, coded, gain, in_room, levelled, tilted
 from training.sound.singing import sung
 from training.sound.sources import MUSICAL, Kind, Recording
 from training.speech.sounds import SOUNDS
-
-Random = np.random.Generator
 
 SIZE = CONTEXT * STEP + FRAME - STEP
 """Samples of an example."""
@@ -62,7 +60,7 @@ class Mixer:
         sound = self._excerpt(kinds[0])
         for kind in kinds[1:]:
             low, high = BESIDE_MUSIC if kinds[0] in MUSICAL else BESIDE_SPEECH
-            sound = _levelled(sound) + _levelled(self._excerpt(kind)) * _gain(self._random.uniform(low, high))
+            sound = levelled(sound) + levelled(self._excerpt(kind)) * gain(self._random.uniform(low, high))
         return Example(centred(levels(self._sent(sound))), kinds[0] in MUSICAL)
 
     def _excerpt(self, kind: Kind) -> Samples:
@@ -99,43 +97,14 @@ class Mixer:
         """The sound as a server gets it: in a room, through a microphone, at any volume, through a codec."""
         random = self._random
         if random.random() < 0.3:
-            sound = _in_room(random, sound)
-        sound = _tilted(sound, random.uniform(-4, 4), random.choice([3_400, 6_000, 8_000], p=[0.15, 0.15, 0.7]))
-        sound = _levelled(sound) * _gain(random.uniform(-35, -10))
+            sound = in_room(random, sound)
+        sound = tilted(sound, random.uniform(-4, 4), random.choice([3_400, 6_000, 8_000], p=[0.15, 0.15, 0.7]), PADDED)
+        sound = levelled(sound) * gain(random.uniform(-35, -10))
         if random.random() < 0.5:
-            sound = sound + random.normal(0, _gain(random.uniform(-80, -50)), sound.size).astype(np.float32)
+            sound = sound + random.normal(0, gain(random.uniform(-80, -50)), sound.size).astype(np.float32)
         sound = sound.clip(-1, 1)
         if random.random() < CODED:
-            coded = decode_flac(encode_opus_clip(sound, int(random.choice(BITRATES))))
-            sound = np.resize(coded, SIZE)
+            sound = coded(sound, int(random.choice(BITRATES)))
         if random.random() < QUIET_START:
             sound[: random.integers(SIZE * 2 // 3)] = 0
         return sound
-
-
-def _in_room(random: Random, sound: Samples) -> Samples:
-    """The sound with an echo: noise that fades by 60 dB."""
-    size, level = round(random.uniform(0.1, 0.6) * SAMPLE_RATE), random.uniform(0.02, 0.1)
-    room = random.normal(size=size) * 10 ** (-3 * np.arange(size) / size) * level
-    room[0] = 1.0
-    padded = 1 << (sound.size + size).bit_length()
-    reverberated = np.fft.irfft(np.fft.rfft(sound, padded) * np.fft.rfft(room, padded))
-    return reverberated[: sound.size].astype(np.float32)
-
-
-def _tilted(sound: Samples, per_octave: float, highest: float) -> Samples:
-    """The sound with a tilt of its spectrum in decibels per octave from 1 kHz, and nothing above `highest` Hz."""
-    spectrum = np.fft.rfft(sound, PADDED)
-    hertz = np.maximum(np.fft.rfftfreq(PADDED, 1 / SAMPLE_RATE), 50)
-    gain = 10 ** (per_octave * np.log2(hertz / 1_000).clip(-2, 2) / 20) / (1 + (hertz / highest) ** 16)
-    tilted: Samples = np.fft.irfft(spectrum * gain)[: sound.size].astype(np.float32)
-    return tilted
-
-
-def _levelled(sound: Samples) -> Samples:
-    """The sound with a root mean square of 1."""
-    return sound / max(float(np.sqrt(np.square(sound).mean())), 1e-6)
-
-
-def _gain(decibels: float) -> float:
-    return float(10 ** (decibels / 20))

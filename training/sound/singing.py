@@ -32,32 +32,33 @@ def sung(random: Random, speech: Samples, size: int) -> Samples:
     at = ((random.integers(len(envelope)) + np.arange(count) / slower) % len(envelope)).astype(int)
     melody = _melody(random, count * STEP + FRAME)
     noise = random.normal(0, 1, melody.size)
-    voiced, unvoiced = _spectra(_harmonics(melody)), _spectra(noise)
+    voiced, unvoiced = spectra(harmonics(melody)), spectra(noise)
     share = hiss[at][:, None] + random.uniform(0.02, 0.15)
-    return _joined(envelope[at] * (voiced[:count] * (1 - hiss[at][:, None]) + unvoiced[:count] * share))[:size]
+    return joined(envelope[at] * (voiced[:count] * (1 - hiss[at][:, None]) + unvoiced[:count] * share))[:size]
 
 
 def _sounds(speech: Samples) -> tuple[Wave, Wave]:
     """The envelope of each frame that sounds, shape (frames, bins), and how much of it is hiss, shape (frames,)."""
-    spectra = np.abs(_spectra(speech.astype(np.float64)))
-    power = np.square(spectra).sum(axis=1)
-    spectra = spectra[power > PAUSE * power.max()]
-    cepstra = np.fft.irfft(np.log(spectra + 1e-6))
+    found = np.abs(spectra(speech.astype(np.float64)))
+    power = np.square(found).sum(axis=1)
+    found = found[power > PAUSE * power.max()]
+    cepstra = np.fft.irfft(np.log(found + 1e-6))
     cepstra[:, LIFTER:-LIFTER] = 0
     envelope = np.exp(np.fft.rfft(cepstra).real)
-    low = np.square(spectra[:, : round(1_500 * FRAME / SAMPLE_RATE)]).sum(axis=1)
-    return envelope, 1 - low / np.square(spectra).sum(axis=1)
+    low = np.square(found[:, : round(1_500 * FRAME / SAMPLE_RATE)]).sum(axis=1)
+    return envelope, 1 - low / np.square(found).sum(axis=1)
 
 
-def _spectra(sound: Wave) -> NDArray[np.complex128]:
+def spectra(sound: Wave) -> NDArray[np.complex128]:
+    """The spectra of frames of FRAME samples, STEP apart: shape (frames, bins)."""
     frames = np.lib.stride_tricks.sliding_window_view(sound, FRAME)[::STEP]
     return np.fft.rfft(frames * np.hanning(FRAME))
 
 
-def _joined(spectra: NDArray[np.complex128]) -> Samples:
+def joined(frames: NDArray[np.complex128]) -> Samples:
     """The sound of overlapping frames, with a root mean square of 0.1."""
-    sound = np.zeros(len(spectra) * STEP + FRAME)
-    for number, frame in enumerate(np.fft.irfft(spectra) * np.hanning(FRAME)):
+    sound = np.zeros(len(frames) * STEP + FRAME)
+    for number, frame in enumerate(np.fft.irfft(frames) * np.hanning(FRAME)):
         sound[number * STEP : number * STEP + FRAME] += frame
     made: Samples = (0.1 * sound / max(float(np.sqrt(np.square(sound).mean())), 1e-9)).astype(np.float32)
     return made
@@ -83,7 +84,7 @@ def _melody(random: Random, size: int) -> Wave:
     return pitch
 
 
-def _harmonics(melody: Wave) -> Wave:
+def harmonics(melody: Wave) -> Wave:
     """All overtones below 7 kHz of a pitch, with equal power: the closed form of their sum (Dirichlet's kernel)."""
     half = np.pi * np.cumsum(melody) / SAMPLE_RATE
     count = np.floor(7_000 / melody)

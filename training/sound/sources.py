@@ -12,8 +12,11 @@ from pipeline.audio.decode import samples_of
 from pipeline.audio.resample import Samples
 from pipeline.errors import InputError
 
-Kind = Literal["music", "singing", "speech", "other"]
-"""`music` may have voices, `singing` has voices alone, `other` is any other sound: noise, effects of games."""
+Kind = Literal["music", "singing", "speech", "other", "synthetic"]
+"""`music` may have voices, `singing` has voices alone, `other` is any other sound: noise, effects of games.
+
+`speech` is of people, `synthetic` is speech that is synthesised or converted.
+"""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MUSICAL: frozenset[Kind] = frozenset({"music", "singing"})
 

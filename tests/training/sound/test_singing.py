@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.messages import SAMPLE_RATE
 from tests.pipeline.sound.fingerprints.music import talk
-from training.sound.singing import _harmonics, _melody, sung
+from training.sound.singing import _melody, harmonics, sung
 
 SIZE = 3 * SAMPLE_RATE
 
@@ -24,6 +24,6 @@ def test_a_melody_stays_on_its_notes_most_of_the_time() -> None:
     assert 60 < melody.min() <= melody.max() < 1_200
 
 
-def test_the_harmonics_are_those_of_the_pitch() -> None:
-    spectrum = np.abs(np.fft.rfft(_harmonics(np.full(SAMPLE_RATE, 200.0))))
+def test_theharmonics_are_those_of_the_pitch() -> None:
+    spectrum = np.abs(np.fft.rfft(harmonics(np.full(SAMPLE_RATE, 200.0))))
     assert {*np.flatnonzero(spectrum > 0.5 * spectrum.max()).tolist()} == {*range(200, 7_001, 200)}
