@@ -122,6 +122,18 @@ def _classifier(settings: Settings) -> str:
     return load(settings.judge).name
 
 
+def _second_ear(settings: Settings) -> str:
+    from pipeline.judge.hub import is_fetched, is_id
+    from pipeline.metrics import Metrics
+    from pipeline.sound.second_ear.ear import build
+
+    source = settings.listen.ear
+    if source and is_id(source) and not is_fetched(source, "listen.ear"):
+        raise VoxwardenError(f"{source} is not on this machine", "The first start fetches it from the hub.")
+    ear = build(settings, Metrics())
+    return ear.name if ear else "none (listen.ear is unset)"
+
+
 def check_store(settings: Settings) -> str:
     """The server answers, or the file is there or can be made. Tables are made by the first start."""
     from sqlalchemy import make_url
@@ -186,6 +198,7 @@ CHECKS = (
     DoctorCheck("voice activity", _vad),
     DoctorCheck("policy and lexicons", _judge),
     DoctorCheck("classifier", _classifier),
+    DoctorCheck("second ear", _second_ear, needed=False),
     DoctorCheck("review store", check_store),
     DoctorCheck("live policy", check_live_policy),
     DoctorCheck("evidence", check_evidence),

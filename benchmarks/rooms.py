@@ -1,7 +1,7 @@
 """Measure how many live rooms a machine can process. Rooms talk in real time through the whole local pipeline.
 
-    python -m benchmarks.rooms --rooms 10 20 40 [--workers 1 2] [--seconds 90] [--clips DIR ...] [--early 0 0.5]
-        [--patience 0.3 3600]
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.rooms --rooms 10 20 40 [--workers 1 2] [--seconds 90]
+        [--clips DIR ...] [--early 0 0.5] [--patience 0.3 3600] [--sounds none all [--bank 1000] [--repeats 3]]
 
 In each room people speak 40% of the time, one after the other. They say the FLAC clips of the folders, up to 12 s
 (default: all of tests/data, which is English; tests/data/mandarin has Mandarin).
@@ -10,33 +10,48 @@ pause that ends an utterance. Records that wait for a stage at the end show that
 sets asr.workers. `--early` sets asr.early_share: 0 is without early recognition, and each other value is compared with
 it. `--patience` sets asr.adapter_patience_seconds, and the table shows how many clips the adapter read or skipped. The
 result is the largest number of rooms with p95 within 1.5 s (and 10 s from a word).
+
+`--sounds all` runs the same rooms with all sounds of listen.sounds, and with `--bank` made recordings of three minutes
+to compare with. `none` is without both. The last lines compare `all` with `none`: the waits of words, and the CPU time
+of the stage listen against that of transcribe in the same run, on Linux. Words must not wait for sounds: at most 5%
+longer, and listen takes at most 15% of the CPU of transcribe. `--repeats` runs all in turn, so that other work on the
+machine disturbs both. Set OPENBLAS_NUM_THREADS=1, or the threads of BLAS count for no stage.
 """
 
 import argparse
 import asyncio
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import count, product
 from pathlib import Path
 from random import Random
+from typing import NamedTuple, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.fingerprints import Played, bank_of, filled
+from benchmarks.songs import song
 from benchmarks.speech import clips as bundled
+from benchmarks.stage_cpu import StageTimes, named
 from pipeline.asr.transcriber import Samples
 from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import to_pcm16
 from pipeline.cores import cores
 from pipeline.local import LocalRunner
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Flag, Message, Transcript
+from pipeline.messages import SAMPLE_RATE, AudioChunk, EventKind, Flag, Message, Transcript
 from pipeline.metrics import Metrics
+from pipeline.review import bank
+from pipeline.review.database import Database
 from pipeline.review.evidence.lookback import open_lookback
-from pipeline.settings import Asr, Settings
-from pipeline.topology import DELIVER, STAGES, Stage
+from pipeline.settings import Asr, ListenSettings, Settings
+from pipeline.sound.fingerprints.fingerprint import Fingerprint
+from pipeline.topology import DELIVER, LISTEN, STAGES, TRANSCRIBE, Stage
 
 SHARE = 0.4
 """Share of the time in which somebody speaks."""
@@ -46,6 +61,9 @@ LIMITS = {"speech": 1.5, "word": 10.0}
 FRAME_SECONDS = 0.1
 """Audio that an app sends at a time, as the client of docs/integrate.md does."""
 LONGEST_SECONDS = 12.0
+SONGS = 5
+"""Songs of a minute, whose landmarks fill the bank."""
+SEED = 31
 STEPS = (0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 
@@ -54,24 +72,36 @@ class Waits:
     """A Tap that records seconds from speech to flag."""
 
     since: float
+    times: StageTimes | None = None
     speech: list[float] = field(default_factory=list)
     word: list[float] = field(default_factory=list)
     texts: int = 0
     spoken: float = 0.0
+    cpu: Mapping[str, float] = field(default_factory=dict)
+    """CPU seconds by stage until the last flag was stored; empty if the system does not tell them."""
 
     def __call__(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[object]) -> None:
         now = time.time()
-        for flag in batch if stage is DELIVER else ():
-            if isinstance(flag, Flag) and flag.start > self.since:
+        if self.times and stage.name == DELIVER.name and batch:
+            self.cpu = self.times.seconds()
+        for flag in batch if stage.name == DELIVER.name else ():
+            if isinstance(flag, Flag) and flag.source == "words" and flag.start > self.since:
                 self.speech.append(now - flag.end)
                 self.word += [now - moment for moment in np.linspace(flag.start, flag.end, 10)]
                 self.spoken += flag.end - flag.start
         self.texts += sum(isinstance(each, Transcript) and bool(each.text) for each in outputs)
 
 
+class Setup(NamedTuple):
+    """What differs between the runs of the same rooms."""
+
+    early: float
+    sounds: str
+
+
 @dataclass(frozen=True)
 class Run:
-    """Rooms in real time: their waits, and two counts at the end."""
+    """Rooms in real time: their waits, and what was counted until the end."""
 
     waits: Waits
     waiting: str
@@ -80,6 +110,14 @@ class Run:
     """Early utterances by result."""
     adapter: str
     """Transcripts by the adapter's reading: read and skipped."""
+    listened: str
+    """Chunks that the stage listen took and left out."""
+
+    @property
+    def listening(self) -> float:
+        """CPU time of listen against that of transcribe. NaN if it is unknown."""
+        cpu = self.waits.cpu
+        return cpu.get(LISTEN.name, 0.0) / cpu[TRANSCRIBE.name] if cpu.get(TRANSCRIBE.name) else float("nan")
 
 
 def main() -> None:
@@ -90,15 +128,21 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, nargs="+", default=[])
     parser.add_argument("--early", type=float, nargs="+", default=[0.0, Asr().early_share])
     parser.add_argument("--patience", type=float, nargs="+", default=[Asr().adapter_patience_seconds])
+    parser.add_argument("--sounds", choices=("none", "all"), nargs="+", default=["none"])
+    parser.add_argument("--bank", type=int, default=1_000, help="recordings of `--sounds all`")
+    parser.add_argument("--repeats", type=int, default=1)
     options = parser.parse_args()
     if options.seconds <= WARM_SECONDS:
         parser.error(f"--seconds must be more than {WARM_SECONDS:g}: speech before that does not count")
     speech = spoken(options.clips)
+    banned = made_bank(options.bank) if "all" in options.sounds else []
+    setups = [Setup(*each) for each in product(options.early, options.sounds)]
     table = Table(
         "workers",
         "rooms",
         "patience",
         "early",
+        "sounds",
         "utterances",
         "speech s/s",
         "p50 s",
@@ -108,20 +152,24 @@ def main() -> None:
         "sustained",
         "used/discarded/declined",
         "read/skipped",
+        "listened/left out",
+        "CPU s: listen/transcribe",
     )
     lines = []
     for workers, number, patience in product(options.workers, options.rooms, options.patience):
         asr = Asr(workers=workers, adapter_patience_seconds=patience)
-        runs = [
-            asyncio.run(live(number, asr.model_copy(update={"early_share": share}), options.seconds, speech))
-            for share in options.early
-        ]
-        for share, run in zip(options.early, runs, strict=True):
-            name = (str(workers), str(number), f"{patience:g}", f"{share:g}")
+        runs: dict[Setup, list[Run]] = {setup: [] for setup in setups}
+        for _, setup in product(range(options.repeats), setups):
+            settled = asr.model_copy(update={"early_share": setup.early})
+            heard = banned if setup.sounds == "all" else None
+            run = asyncio.run(live(number, settled, options.seconds, speech, heard))
+            runs[setup].append(run)
+            name = (str(workers), str(number), f"{patience:g}", f"{setup.early:g}", setup.sounds)
             table.add_row(*name, *row(run, options.seconds - WARM_SECONDS))
-            lines.append("{} workers, {} rooms, patience {}, early {}: ".format(*name) + histogram(run.waits.speech))
-        lines += compared(dict(zip(options.early, runs, strict=True)))
-    Console(width=160).print(table, *lines, sep="\n")
+            title = "{} workers, {} rooms, patience {}, early {}, sounds {}: ".format(*name)
+            lines.append(title + histogram(run.waits.speech))
+        lines += [*compared(runs), *compared_sounds(runs)]
+    Console(width=240).print(table, *lines, sep="\n")
 
 
 def row(run: Run, seconds: float) -> list[str]:
@@ -139,16 +187,50 @@ def row(run: Run, seconds: float) -> list[str]:
         "yes" if sustained else "no",
         run.early,
         run.adapter,
+        run.listened,
+        "/".join(f"{run.waits.cpu.get(stage.name, 0):.1f}" for stage in (LISTEN, TRANSCRIBE)),
     ]
 
 
-def compared(runs: Mapping[float, Run]) -> list[str]:
-    """The waits of each run, divided by those of the run without early recognition."""
-    if 0.0 not in runs:
-        return []
-    before = np.percentile(runs[0.0].waits.speech, (50, 95))
-    ratios = {share: np.percentile(run.waits.speech, (50, 95)) / before for share, run in runs.items() if share}
-    return [f"early {share:g}: p50 ×{p50:.2f}, p95 ×{p95:.2f} of that without" for share, (p50, p95) in ratios.items()]
+def compared(runs: Mapping[Setup, Sequence[Run]]) -> Iterator[str]:
+    """The waits with early recognition, divided by those without."""
+    for setup, with_it in runs.items():
+        without = runs.get(setup._replace(early=0.0))
+        if setup.early and without:
+            p50, p95 = waits(with_it) / waits(without)
+            yield f"early {setup.early:g}, sounds {setup.sounds}: p50 ×{p50:.2f}, p95 ×{p95:.2f} of that without"
+
+
+def compared_sounds(runs: Mapping[Setup, Sequence[Run]]) -> Iterator[str]:
+    """The waits of words with the listener, divided by those without, and its share of the recogniser's CPU time."""
+    for setup, with_it in runs.items():
+        without = runs.get(setup._replace(sounds="none"))
+        if setup.sounds == "all" and without:
+            p50, p95 = waits(with_it) / waits(without)
+            share = np.mean([run.listening for run in with_it])
+            yield (
+                f"early {setup.early:g}, sounds all: words p50 ×{p50:.3f}, p95 ×{p95:.3f} of that without; "
+                f"listen takes {share:.1%} of the CPU time of transcribe"
+            )
+
+
+def waits(runs: Iterable[Run]) -> NDArray[np.float64]:
+    """The median and the 95th percentile of all waits for words, in seconds, shape (2,)."""
+    return np.percentile([wait for run in runs for wait in run.waits.speech], (50, 95))
+
+
+def made_bank(size: int) -> list[Fingerprint]:
+    """Recordings for the bank: the landmarks of made songs at random times."""
+    random = np.random.default_rng(SEED)
+    songs = bank_of([Played("songs", song(random, 60 * SAMPLE_RATE)) for _ in range(SONGS)])
+    return [*filled(songs, size, random)]
+
+
+def ban(url: str, banned: Iterable[Fingerprint]) -> None:
+    """Put the recordings into the bank of a new store."""
+    with closing(Database(url)) as database, database.write() as connection:
+        for each in banned:
+            bank.add(connection, each)
 
 
 def spoken(folders: Sequence[Path]) -> Sequence[Samples]:
@@ -163,15 +245,19 @@ def histogram(waits: Sequence[float]) -> str:
     return "  ".join(f"≤{step:g} s {np.mean(np.array(waits) <= step):.0%}" for step in STEPS)
 
 
-async def live(number: int, asr: Asr, seconds: float, speech: Sequence[Samples]) -> Run:
-    """Let rooms talk in real time."""
+async def live(
+    number: int, asr: Asr, seconds: float, speech: Sequence[Samples], banned: Sequence[Fingerprint] | None
+) -> Run:
+    """Let rooms talk in real time. `banned` is the bank for the listener; None: it hears nothing."""
     metrics = Metrics()
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=Path(folder), asr=asr)
-        waits = Waits(time.time())
-        async with LocalRunner(settings, metrics, waits, lookback=open_lookback(settings)) as runner:
-            started = time.time()
-            waits.since = started + WARM_SECONDS
+        sounds = () if banned is None else get_args(EventKind)
+        settings = Settings(data_dir=Path(folder), asr=asr, listen=ListenSettings(sounds=sounds))
+        ban(settings.database_url, banned or ())
+        tap, lookback = Waits(time.time()), open_lookback(settings)
+        async with LocalRunner(settings, metrics, tap, stages=named(STAGES), lookback=lookback) as runner:
+            started, tap.times = time.time(), StageTimes()
+            tap.since = started + WARM_SECONDS
             rooms = [talk(f"room-{room}", started, speech, Random(room)) for room in range(number)]
             for frame in range(round(seconds / FRAME_SECONDS)):
                 for room in rooms:
@@ -180,7 +266,8 @@ async def live(number: int, asr: Asr, seconds: float, speech: Sequence[Samples])
             waiting = counts(metrics, "voxwarden_queue_messages", "stage", [stage.name for stage in STAGES])
         early = counts(metrics, "voxwarden_early_utterances_total", "result", ["used", "discarded", "declined"])
         adapter = counts(metrics, "voxwarden_adapter_readings_total", "result", ["read", "skipped"])
-    return Run(waits, waiting, early, adapter)
+        listened = counts(metrics, "voxwarden_listened_chunks_total", "result", ["heard", "skipped"])
+    return Run(tap, waiting, early, adapter, listened)
 
 
 def talk(room: str, started: float, speech: Sequence[Samples], random: Random) -> Iterator[AudioChunk]:

@@ -58,12 +58,14 @@ Mark = Literal["no_speech", "repetition", "silence_phrase", "low_confidence"]
 
 SpeechState = Literal["segmented", "skipped", "failed"]
 
-EventKind = Literal["howl", "clipping", "loudness", "music"]
+EventKind = Literal["howl", "clipping", "loudness", "music", "dead_air"]
 """Sounds that the listener recognises by themselves (docs/sound-events.md)."""
 SoundKind = Literal["recording", EventKind]
 """What the listener recognises: a recording of the bank, or a sound by itself."""
-Source = Literal["words", "sound"]
-"""What led to a flag: the words of a transcript, or a sound that the listener recognised."""
+HeardKind = Literal[SoundKind, "ear"]
+"""A kind of sound, or `ear`: what the second ear heard (docs/second-ear.md)."""
+Source = Literal["words", "sound", "ear"]
+"""What led to a flag: the words of a transcript, a sound that the listener recognised, or the second ear."""
 
 
 class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -135,14 +137,14 @@ class EarlyUtterance(Message, frozen=True, kw_only=True, omit_defaults=True):
 class HeardSound(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the listener recognised."""
 
-    kind: SoundKind
+    kind: HeardKind
     """The kind of sound."""
     name: Annotated[str, Meta(max_length=300)] = ""
-    """For people: the title of the recording; empty for other kinds."""
+    """For people: the title of the recording, or the own label of the second ear's model; empty for other kinds."""
     reference: Annotated[str, Meta(max_length=64)] = ""
     """For programs: the id of the recording in the bank; empty for other kinds."""
     score: Unit
-    """How sure the detector is. It is no probability."""
+    """How sure the detector is. It is no probability, except perhaps that of a second ear."""
 
 
 class Sound(Message, frozen=True, kw_only=True, omit_defaults=True):
@@ -152,13 +154,13 @@ class Sound(Message, frozen=True, kw_only=True, omit_defaults=True):
     """UUIDv5. It is the same after any replay."""
     end: Seconds
     """End in UTC seconds. A sound that goes on is sent in parts, at least every 15 s."""
-    kind: SoundKind
+    kind: HeardKind
     name: Annotated[str, Meta(max_length=300)] = ""
-    """For people: the title of the recording; empty for other kinds."""
+    """For people: the title of the recording, or the own label of the second ear's model; empty for other kinds."""
     reference: Annotated[str, Meta(max_length=64)] = ""
     """For programs: the id of the recording in the bank; empty for other kinds."""
     label: Annotated[str, Meta(max_length=100)] = ""
-    """The label that the recording itself has. Empty: the policy has one, or none."""
+    """The label that the recording itself has, or that the second ear heard. Empty: the policy has one, or none."""
     score: Unit
     """How sure the detector is. It is no probability: each kind has a scale of its own (docs/policy.md)."""
     model: str

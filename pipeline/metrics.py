@@ -25,7 +25,7 @@ LABELS = {
     "agrees": "yes, no",
     "bound": "estimate, low, high: the estimate, and the ends of its 95 % interval",
     "dependency": "kafka, database, evidence (the folder or S3 server of the clips)",
-    "kind": "recording (a banned one), howl, clipping, loudness, music",
+    "kind": "recording (a banned one), howl, clipping, loudness, music, dead_air, ear (the second ear)",
     "label": "the labels of `configs/labels.yaml`, and other",
     "language": "a language that Whisper knows, as a code",
     "mark": "the marks of a transcript",
@@ -35,7 +35,7 @@ LABELS = {
     "result": "a closed list for each metric",
     "room_type": "the room types of `overload.room_types`, and other",
     "severity": "low, medium, high, critical",
-    "source": "words, sound",
+    "source": "words, sound, ear (the second ear)",
     "stage": "the stages of `pipeline/topology.py`",
     "state": "a closed list for each metric",
     "suggestion": "pass, review, block",
@@ -193,6 +193,11 @@ class Metrics:
     )
     banned_recordings: Gauge = _metric(
         "banned_recordings", "Recordings of the bank with which this process compares audio; 0 in other processes."
+    )
+    ear_windows: Counter = _metric(
+        "ear_windows_total",
+        "Windows of the second ear: heard, quiet (left out), or failed (the model gave no scores).",
+        "result",
     )
     sounds: Counter = _metric("sounds_total", "Sounds that the listen stage recognised, by kind.", "kind")
 

@@ -1,7 +1,7 @@
 """The segment stage: it takes the audio of all speakers and returns utterances."""
 
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
@@ -11,9 +11,10 @@ from pipeline.audio import vad
 from pipeline.audio.encode import encode_flac
 from pipeline.audio.examples import FaultExamples
 from pipeline.audio.order import FAULTS
-from pipeline.audio.resent import Sessions
+from pipeline.audio.resent import ReceivedSamples
 from pipeline.audio.sent_speech import SentSpeech
 from pipeline.audio.speaker import Speaker, SpeechPiece
+from pipeline.audio.speakers import Key, Speakers
 from pipeline.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id, origin
 from pipeline.metrics import Metrics, from_zero
 from pipeline.settings import Audio, Settings
@@ -24,9 +25,6 @@ KEEP_SECONDS = 120.0
 
 LIVE_SECONDS = (-1.0, 5.0)
 """The least and the most seconds from the end of live speech to its processing. The clocks of apps may differ."""
-
-Key = tuple[str, str]
-"""Room and speaker."""
 
 Output = Utterance | EarlyUtterance | Rejected
 
@@ -52,16 +50,16 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
         self._model = model
         self._clock = clock
         self._early = early
-        self._speakers: OrderedDict[Key, Speaker] = OrderedDict()
-        """The speaker who is idle longest comes first."""
+        self._speakers: Speakers[Speaker, Utterance | EarlyUtterance] = Speakers(
+            settings, clock, self._speaker, self._hear, self._end
+        )
         self._shown = 0
         """Number of speakers that the metric counts."""
         self._sent = SentSpeech(settings)
-        self._sessions = Sessions(2 * settings.max_speakers)
         self._examples = FaultExamples(clock)
 
     def process(self, batch: Sequence[AudioChunk]) -> list[Output]:
-        results = [result for chunk in batch for result in self._take(chunk)]
+        results = [result for chunk in batch for result in self._speakers.take(chunk)]
         self._show_speakers()
         return self._counted(results)
 
@@ -73,7 +71,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
         """
         self._sent.note(each for each in sent if isinstance(each, Utterance))
         for chunk in earlier:
-            deque(self._take(chunk), maxlen=0)
+            deque(self._speakers.take(chunk), maxlen=0)
 
     def tick(self, now: float) -> list[Output]:
         """Return the unfinished speech of speakers who sent nothing for `idle_seconds`.
@@ -81,42 +79,38 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
         Their speech stays open for `KEEP_SECONDS`, because an outage looks the same. A runner with a backlog must not
         call this: the backlog may contain their audio.
         """
-        idle = []
-        for key, speaker in self._speakers.items():
-            if now - speaker.seen < self._settings.idle_seconds:
-                break
-            idle.append(key)
+        idle = self._speakers.idle(now)
         sent = [result for key in idle for result in self._unfinished(key)]
-        over = [key for key in idle if not self._stays_open(self._speakers[key], now)]
+        over = [key for key in idle if not self._stays_open(self._speakers.tracks[key], now)]
         return self._counted(sent) + self._end_all(over)
 
     def drain(self) -> list[Output]:
         return self._end_all(self.speakers())
 
     def close(self) -> None:
-        self._speakers.clear()
+        self._speakers.tracks.clear()
         self._show_speakers()
 
     def needed(self, room: str, speaker: str) -> int:
         """How many of this speaker's latest chunks are still needed."""
-        held = self._speakers.get((room, speaker))
+        held = self._speakers.tracks.get((room, speaker))
         return held.needed if held else 0
 
     def held_since(self, room: str, speaker: str) -> float | None:
         """The `start` (UTC seconds) of the oldest chunk of this speaker that is still needed; None if none is."""
-        held = self._speakers.get((room, speaker))
+        held = self._speakers.tracks.get((room, speaker))
         return held.held_since if held else None
 
     def speakers(self) -> list[Key]:
         """The speakers that the stage follows. The one who is idle longest comes first."""
-        return list(self._speakers)
+        return list(self._speakers.tracks)
 
     def held_seconds(self) -> list[float]:
         """Seconds of decoded audio in memory for each speaker, in the order of `speakers`."""
-        return [speaker.held / SAMPLE_RATE for speaker in self._speakers.values()]
+        return [speaker.held / SAMPLE_RATE for speaker in self._speakers.tracks.values()]
 
     def _unfinished(self, key: Key) -> Iterator[Output]:
-        for result in self._utterances(key, self._speakers[key].unfinished()):
+        for result in self._utterances(key, self._speakers.tracks[key].unfinished()):
             yield result
             if isinstance(result, Utterance):
                 self._sent.note([result])
@@ -124,31 +118,16 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
     def _stays_open(self, speaker: Speaker, now: float) -> bool:
         return speaker.is_open and now - speaker.seen < self._settings.idle_seconds + KEEP_SECONDS
 
-    def _take(self, chunk: AudioChunk) -> Iterator[Output]:
-        key = (chunk.room, chunk.speaker)
-        try:
-            yield from self._hear(key, chunk)
-        except STAGE_FAULTS:
-            raise
-        except Exception as error:
-            self._speakers.pop(key, None)  # its state is unknown after the error
-            yield Rejected(chunk, blamed(error))
+    def _speaker(self, key: Key, received: ReceivedSamples) -> Speaker:
+        return Speaker(self._model, self._settings, self._metrics, received, partial(self._examples.due, key))
 
-    def _hear(self, key: Key, chunk: AudioChunk) -> Iterator[Output]:
-        if key not in self._speakers:
-            if len(self._speakers) >= self._settings.max_speakers:
-                yield from self._end(next(iter(self._speakers)))
-            example = partial(self._examples.due, key)
-            received = self._sessions.of(key)
-            self._speakers[key] = Speaker(self._model, self._settings, self._metrics, received, example)
-        self._speakers.move_to_end(key)
-        speaker = self._speakers[key]
-        speaker.seen = self._clock()
+    def _hear(self, key: Key, speaker: Speaker, chunk: AudioChunk) -> Iterator[Output]:
         yield from self._utterances(key, speaker.push(chunk))
-        if chunk.final:
-            yield from self._end(key)
-        elif self._early and (paused := speaker.paused()):
+        if self._early and not chunk.final and (paused := speaker.paused()):
             yield from self._early_utterance(key, paused)
+
+    def _end(self, key: Key, speaker: Speaker) -> Iterator[Output]:
+        yield from self._utterances(key, speaker.flush())
 
     def _early_utterance(self, key: Key, piece: SpeechPiece) -> Iterator[EarlyUtterance]:
         """The utterance that the pause will make. Nothing for recordings: the pause in them is over before its work."""
@@ -162,22 +141,19 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
         return least <= self._clock() - (piece.start + piece.cut.samples.size) / SAMPLE_RATE <= most
 
     def _end_all(self, keys: Iterable[Key]) -> list[Output]:
-        results = [result for key in keys for result in self._end(key)]
+        results = [*self._speakers.end(keys)]
         self._show_speakers()
         return self._counted(results)
 
     def _show_speakers(self) -> None:
         """Update the metric, to which all segmenters of the process add their speakers."""
-        self._metrics.open_speakers.inc(len(self._speakers) - self._shown)
-        self._shown = len(self._speakers)
+        self._metrics.open_speakers.inc(len(self._speakers.tracks) - self._shown)
+        self._shown = len(self._speakers.tracks)
 
     def _counted(self, results: list[Output]) -> list[Output]:
         seconds = (result.end - result.start - result.overlap for result in results if isinstance(result, Utterance))
         self._metrics.speech_seconds.inc(sum(seconds))
         return results
-
-    def _end(self, key: Key) -> Iterator[Output]:
-        yield from self._utterances(key, self._speakers.pop(key).flush())
 
     def _utterances(self, key: Key, pieces: Iterable[SpeechPiece | Rejected]) -> Iterator[Output]:
         for piece in pieces:

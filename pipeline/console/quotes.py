@@ -27,13 +27,18 @@ class Quote(Struct, frozen=True):
 
 def quote(flags: Sequence[Flag], phrases: Sequence[str]) -> Quote | None:
     """Return a quote around the first of the folded `phrases`, or else around the first hit; None without flags."""
-    marked = [(flag, places(flag.content, phrases)) for flag in flags]
+    marked = [(flag, places(written(flag), phrases)) for flag in flags]
     marked += [(flag, hits(flag)) for flag in flags]
     chosen = next(((flag, spans) for flag, spans in marked if spans), None)
     if chosen is None:
-        return Quote(cut(flags[0].text, ()), flags[0]) if flags else None
+        return Quote(cut(written(flags[0]), ()), flags[0]) if flags else None
     flag, spans = chosen
-    return Quote(cut(flag.content, spans), flag)
+    return Quote(cut(written(flag), spans), flag)
+
+
+def written(flag: Flag) -> str:
+    """Return the text of a flag, or the name of its sound. Its kind is not in it: pages have words for that."""
+    return flag.sound.name if flag.sound else flag.text
 
 
 def places(text: str, phrases: Iterable[str]) -> list[Span]:
@@ -48,7 +53,8 @@ def hits(flag: Flag) -> list[Span]:
 
 def marked(flag: Flag, phrases: Sequence[str]) -> tuple[TextPiece, ...]:
     """Return the whole text of a flag, with the phrases and the hits marked."""
-    return pieces(flag.content, [*places(flag.content, phrases), *hits(flag)], 0, len(flag.content))
+    text = written(flag)
+    return pieces(text, [*places(text, phrases), *hits(flag)], 0, len(text))
 
 
 def cut(text: str, spans: Sequence[Span]) -> tuple[TextPiece, ...]:

@@ -19,7 +19,7 @@ from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.exported import exported
 from pipeline.console.fields import CaseId
 from pipeline.console.moments import zone_of
-from pipeline.console.pages import label_name, page
+from pipeline.console.pages import label_name, language_of, page
 from pipeline.console.quotes import Quote, marked, quote
 from pipeline.console.view import view
 from pipeline.console.waveform import outline
@@ -141,9 +141,10 @@ def search_preview(request: Request, desk: TheDesk, session: Signed, case: CaseI
 def search_csv(request: Request, desk: TheDesk, session: Signed, q: QueryText = "") -> Response:
     """Return the results as CSV, at most COUNTED of them. The audit log has a line about it."""
     wanted = _wanted(request, desk, parse(q))
+    say = partial(desk.texts.say, language_of(request))
     with desk.database.read() as connection:
         found = finding.ordered(finding.find(connection, wanted, viewer_of(desk, connection, session)), wanted.order)
-        body = exported(listed(connection, [one.id for one in found]), zone_of(request))
+        body = exported(listed(connection, [one.id for one in found]), say, zone_of(request))
     _log(desk, session, "search.export", wanted, len(found))
     headers = {"content-disposition": 'attachment; filename="cases.csv"'}
     return Response(body, media_type="text/csv; charset=utf-8", headers=headers)

@@ -42,7 +42,7 @@ class Calibrated(ABC):
     def probabilities(self, texts: Sequence[str]) -> Numbers:
         """Calibrated probabilities, shape (texts, labels)."""
         logits = self.logits(texts) / self._temperature
-        return _softmax(logits) if self.exclusive else sigmoid(logits)
+        return softmax(logits) if self.exclusive else sigmoid(logits)
 
     @abstractmethod
     def logits(self, texts: Sequence[str]) -> Numbers:
@@ -69,7 +69,7 @@ def sigmoid(logits: Numbers) -> Numbers:
     return powers
 
 
-def _softmax(logits: Numbers) -> Numbers:
+def softmax(logits: Numbers) -> Numbers:
     powers: Numbers = np.exp(logits - logits.max(axis=1, keepdims=True))
     powers /= powers.sum(axis=1, keepdims=True)
     return powers

@@ -10,18 +10,19 @@ MAX_IN_ROOM = 1_000
 LATE_SECONDS = 600.0
 """How long a block is kept after its cool-down. A speaker of another shard of the room may be this much behind."""
 MAX_BLOCKS = 32
-"""Limit for one speaker. Within a cool-down each block adds a label that was not blocked yet, so there are at most as
-many blocks as labels.
+"""Limit for one speaker. Within a cool-down each block adds a label, or a recording, that was not blocked yet. So there
+are at most as many blocks as labels, and recordings need seconds to be heard.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """An utterance for which the judge suggested a block."""
+    """An utterance or a sound for which the judge suggested a block."""
 
     speaker: str
     start: float
     labels: frozenset[str]
+    """The labels that led to the block; of a sound, its id in the bank."""
 
 
 class CoolDowns:

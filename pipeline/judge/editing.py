@@ -19,7 +19,7 @@ from pipeline.judge import lexicon, rules
 from pipeline.judge.labels import Labels, Severity
 from pipeline.judge.lexicon import Group, Lexicon
 from pipeline.judge.normalise import normalise
-from pipeline.judge.policy import LabelRule, Policy, PolicyLayer, RiskRule, SoundRule
+from pipeline.judge.policy import EarRule, LabelRule, Policy, PolicyLayer, RiskRule, SoundRule
 from pipeline.judge.rules import POLICY, LexiconText, RuleTexts
 from pipeline.sheets import Sheet, SheetError
 from pipeline.yamlfiles import YamlError
@@ -38,7 +38,7 @@ SHORT_WORD = 3
 GROUPS = re.compile(r"groups:\s*(\[\s*\]\s*)?(#.*)?$")
 """The line of a lexicon after which its groups begin."""
 
-SHEETS = (Policy, PolicyLayer, LabelRule, SoundRule, Lexicon, Group)
+SHEETS = (Policy, PolicyLayer, LabelRule, SoundRule, EarRule, Lexicon, Group)
 KEYS = frozenset(key for sheet in SHEETS for key in sheet.model_fields)
 """All keys of policies and lexicons."""
 

@@ -27,9 +27,9 @@ def commit_of(source: str, setting: str) -> tuple[str, str]:
     return name, commit
 
 
-def is_fetched(source: str) -> bool:
+def is_fetched(source: str, setting: str = "judge.model") -> bool:
     """Whether this machine's hub cache holds the model."""
     from huggingface_hub import try_to_load_from_cache
 
-    name, commit = commit_of(source, "judge.model")
+    name, commit = commit_of(source, setting)
     return isinstance(try_to_load_from_cache(name, "config.json", revision=commit), str)

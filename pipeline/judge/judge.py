@@ -1,7 +1,7 @@
 """The judge stage: takes transcripts and sounds, and gives one flag for each, also for clean ones."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, get_args
 
 from pipeline import settings
@@ -13,7 +13,7 @@ from pipeline.judge.conversations import Conversations
 from pipeline.judge.cooldowns import CoolDowns
 from pipeline.judge.detector import Detection, Detector
 from pipeline.judge.flagger import Flagger
-from pipeline.judge.heard import flag_of
+from pipeline.judge.heard import SoundFlagger
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Matcher
 from pipeline.judge.policy import PolicyResolver
@@ -25,15 +25,23 @@ from pipeline.speech_status import skipped
 from pipeline.stage import Processor, Rejected
 
 ACTIVE = ""
-"""The key of the active policy's cool-downs. A shadow's key is its version."""
+"""The key of the active policy's memory. A shadow's key is its version."""
 CANDIDATE = "candidate"
-"""The key of the shadow model's cool-downs."""
+"""The key of the shadow model's memory."""
 
 SILENT_SECONDS = 600.0
 """Words of a room are forgotten after one to two times this, by the clock, if nobody speaks there."""
 
 TENTHS = tuple(f"{tenth / 10:.1f}" for tenth in range(10))
 """The lower bounds of the tenths of a score."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyMemory:
+    """The blocks that a policy has suggested. Words and sounds come in no certain order, so they are kept apart."""
+
+    words: CoolDowns = field(default_factory=CoolDowns)
+    sounds: CoolDowns = field(default_factory=CoolDowns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,7 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
     ) -> None:
         """`candidate` is the model that judges in the shadow of `classifier`."""
         self._rules, self._classifier, self._metrics, self._candidate = rules, classifier, metrics, candidate
-        self._cooldowns: dict[str, CoolDowns] = {}
+        self._memories: dict[str, PolicyMemory] = {}
         self._conversations = Conversations()
         self._sweep_at = 0.0
         from_zero(metrics.flags, get_args(Suggestion), get_args(Source))
@@ -113,13 +121,15 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
         self._config, metrics = config, self._metrics
         self._detector = Detector(self._classifier, config.matcher)
         versions = {ACTIVE, CANDIDATE, *(each.policy.version for each in config.shadows)}
-        self._cooldowns = {version: self._cooldowns.get(version, CoolDowns()) for version in versions}
+        self._memories = {version: self._memories.get(version, PolicyMemory()) for version in versions}
         self._flagger = self._flagger_of(config.policy, ACTIVE)
+        self._sound_flagger = self._sound_flagger_of(config.policy, ACTIVE)
         self._shadows = [
             Shadow(
                 self._flagger_of(each.policy, each.policy.version),
                 metrics,
                 None if each.matcher is config.matcher else each.matcher,
+                self._sound_flagger_of(each.policy, each.policy.version),
             )
             for each in config.shadows
         ]
@@ -133,12 +143,15 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
         if self._candidate is None:
             return None
         flagger = Flagger(
-            config.model_policy or config.policy, config.labels, self._candidate.name, self._cooldowns[CANDIDATE]
+            config.model_policy or config.policy, config.labels, self._candidate.name, self._memories[CANDIDATE].words
         )
         return ShadowModel(Detector(self._candidate, config.matcher), flagger, self._metrics)
 
-    def _flagger_of(self, policy: PolicyResolver, cooldowns: str) -> Flagger:
-        return Flagger(policy, self._config.labels, self._classifier.name, self._cooldowns[cooldowns])
+    def _flagger_of(self, policy: PolicyResolver, memory: str) -> Flagger:
+        return Flagger(policy, self._config.labels, self._classifier.name, self._memories[memory].words)
+
+    def _sound_flagger_of(self, policy: PolicyResolver, memory: str) -> SoundFlagger:
+        return SoundFlagger(policy, self._config.labels, self._memories[memory].sounds)
 
     def _judge(self, transcript: Transcript, detection: Detection) -> Flag:
         flag = self._flagger.flag(transcript, detection)
@@ -148,8 +161,10 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
         return flag
 
     def _judge_sound(self, sound: Sound) -> Flag:
-        flag = flag_of(sound, self._config.policy, self._config.labels)
+        flag = self._sound_flagger.flag(sound)
         self._count_flag(flag)
+        for shadow in self._shadows:
+            shadow.watch_sound(sound, flag)
         return flag
 
     def _count(self, flag: Flag, detection: Detection) -> None:

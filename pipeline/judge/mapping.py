@@ -48,30 +48,30 @@ class MappedClassifier:
         return joined.clip(0, 1)
 
 
-def load(path: Path | None, theirs: Sequence[str], source: str, known: Path | None = None) -> Outputs:
-    """Read the map at `path` and check it against the model's labels and ours; raises ConfigError.
+def load(
+    path: Path | None, theirs: Sequence[str], source: str, known: Path | None = None, setting: str = "judge.label_map"
+) -> Outputs:
+    """Read the map at `path` and check it against the model's labels and ours. Raises ConfigError with the `setting`.
 
     Without a path, the model's labels must be ours. Lines for labels that the model does not have are left out.
     """
-    outputs = _read(path) if path else {label: (label,) for label in theirs}
+    outputs = _read(path, setting) if path else {label: (label,) for label in theirs}
     if missing := [label for label in theirs if label not in outputs]:
         raise ConfigError(f"{path}: no line for {', '.join(missing)} of {source}", "Map each to a label, or to null.")
     ours = labels.load(known).labels
     if strange := [label for found in outputs.values() for label in found if label not in ours and label != RISK]:
         raise ConfigError(
             f"{path or source}: unknown label {', '.join(strange)}",
-            f"Set judge.label_map to a YAML that maps the labels of {source} to: {', '.join(ours)}, or null.",
+            f"Set {setting} to a YAML that maps the labels of {source} to: {', '.join(ours)}, or null.",
         )
     if not any(outputs[label] for label in theirs):
         raise ConfigError(f"{path}: every label maps to null", "Map at least one to a label.")
     return {label: outputs[label] for label in theirs}
 
 
-def _read(path: Path) -> Outputs:
+def _read(path: Path, setting: str) -> Outputs:
     try:
         lines = msgspec.convert(yamlfiles.read(path) or {}, dict[str, str | list[str] | None])
     except msgspec.ValidationError as error:
-        raise ConfigError(
-            f"judge.label_map: {path}: {error}", "Each line is `model's label: our label`, or null."
-        ) from error
+        raise ConfigError(f"{setting}: {path}: {error}", "Each line is `model's label: our label`, or null.") from error
     return {theirs: (ours,) if isinstance(ours, str) else tuple(ours or ()) for theirs, ours in lines.items()}

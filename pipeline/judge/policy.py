@@ -36,6 +36,9 @@ SOUNDS: tuple[SoundKind, ...] = get_args(SoundKind)
 BLOCKABLE: frozenset[SoundKind] = frozenset({"recording"})
 """The kinds that a policy may block. The others are often harmless, so a moderator decides."""
 
+EAR_REVIEW = 0.9
+"""The score from which a label of the second ear is reviewed if no rule of the policy names a limit."""
+
 MAX_COOLDOWN_SECONDS = 600.0
 """A longer cool-down would almost never lead to a block."""
 
@@ -70,6 +73,14 @@ class SoundRule(Threshold):
     """The label of its flags, if the sound has none of its own, as a recording may."""
 
 
+class EarRule(Sheet):
+    """The rules for what the second ear hears."""
+
+    every: Threshold = Threshold()
+    """The rule of each label that `labels` does not change."""
+    labels: dict[str, Threshold] = Field(default_factory=dict)
+
+
 class PolicyLayer(Sheet):
     """The rules for all rooms, or the changes for one room type."""
 
@@ -79,6 +90,7 @@ class PolicyLayer(Sheet):
     risk: RiskRule = RiskRule()
     """The rule for the probability that at least one label applies. It helps if no label reaches its threshold."""
     sounds: dict[SoundKind, SoundRule] = Field(default_factory=dict)
+    ear: EarRule = EarRule()
     review_scale: float | None = Field(None, gt=0, le=10)
     """A factor for every `review` threshold. Below 1 is stricter."""
     cooldown_seconds: float | None = Field(None, ge=0, le=MAX_COOLDOWN_SECONDS)
@@ -125,13 +137,15 @@ class SoundLimits:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPolicy:
-    """The policy for one room type and one language. `labels` does not hold labels that are switched off."""
+    """The policy for one room type and one language. `labels` and `ear` do not hold labels that are switched off."""
 
     labels: Mapping[str, LabelLimits]
     risk: LabelLimits
     marks: Mapping[Mark, Suggestion]
     cooldown_seconds: float
     sounds: Mapping[SoundKind, SoundLimits]
+    ear: Mapping[str, SoundLimits]
+    """The limits for what the second ear hears, by label."""
 
 
 class PolicyResolver:
@@ -154,7 +168,8 @@ class PolicyResolver:
         risk = _merged(_thresholds([layer.risk for layer in layers], language), {}, scale)
         cooldown = _set([layer.cooldown_seconds for layer in layers], 0.0)
         sounds = {kind: _sound_limits(layers, kind) for kind in SOUNDS}
-        return ResolvedPolicy(labels, risk, self.policy.marks, cooldown, sounds)
+        ear = {label: _ear_limits(layers, label) for label in labels}
+        return ResolvedPolicy(labels, risk, self.policy.marks, cooldown, sounds, ear)
 
 
 def load(name: str, labels: Labels, rests_on: Iterable[Sheet] = ()) -> PolicyResolver:
@@ -173,6 +188,8 @@ def checked(
     for where, layer in layers.items():
         for label in layer.labels:
             labels.check([label], f"{name}: {where}labels", (*where.split(".")[:-1], "labels", label))
+        for label in layer.ear.labels:
+            labels.check([label], f"{name}: {where}ear.labels", (*where.split(".")[:-1], "ear", "labels", label))
         for kind, rule in layer.sounds.items():
             key = (*where.split(".")[:-1], "sounds", kind, "label")
             labels.check([rule.label] if rule.label else [], f"{name}: {where}sounds.{kind}.label", key)
@@ -212,13 +229,15 @@ def _check(policy: ResolvedPolicy, where: str, room_type: str, language: str) ->
         **{("labels", label): limits for label, limits in policy.labels.items()},
         ("risk",): policy.risk,
         **{("sounds", kind): limits for kind, limits in policy.sounds.items()},
+        **{("ear", "labels", label): limits for label, limits in policy.ear.items()},
     }
     for place, rule in rules.items():
         key, label = (*top, *place), place[-1]
+        about = f"second ear: {label}" if place[0] == "ear" else label
         told = {"label": label, "review": f"{rule.review:g}", "block": f"{rule.block:g}", "language": language}
         if 1 < rule.review < NEVER:
             raise SheetError(
-                f"{where}: {label}: review at {rule.review:g}, with review_scale, is above every score",
+                f"{where}: {about}: review at {rule.review:g}, with review_scale, is above every score",
                 "Lower review_scale, or write `review: never`.",
                 "above_every_score",
                 key,
@@ -226,7 +245,7 @@ def _check(policy: ResolvedPolicy, where: str, room_type: str, language: str) ->
             )
         if rule.block < rule.review < NEVER:
             raise SheetError(
-                f"{where}: {label}: block at {rule.block} is below review at {rule.review}",
+                f"{where}: {about}: block at {rule.block} is below review at {rule.review}",
                 "Block needs a higher score than review.",
                 "block_below_review",
                 key,
@@ -256,6 +275,13 @@ def _sound_limits(layers: list[PolicyLayer], kind: SoundKind) -> SoundLimits:
     rules = [rule for layer in layers if (rule := layer.sounds.get(kind))]
     limits = _merged([Threshold(review=0), *rules], {}, 1.0)
     return SoundLimits(limits.review, limits.block, _set([rule.label for rule in rules], ""))
+
+
+def _ear_limits(layers: list[PolicyLayer], label: str) -> SoundLimits:
+    """Narrow rules win: room type over all rooms, a label over every label."""
+    rules = [rule for layer in layers for rule in (layer.ear.every, layer.ear.labels.get(label)) if rule]
+    limits = _merged([Threshold(review=EAR_REVIEW), *rules], {}, 1.0)
+    return SoundLimits(limits.review, limits.block, label)
 
 
 def _steps(layers: list[PolicyLayer], label: str) -> list[LabelRule]:

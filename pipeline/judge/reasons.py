@@ -42,6 +42,16 @@ def of_sound(kind: str, score: float, suggestion: Suggestion, limit: float) -> s
     return f"sound {kind}: score {score:.2f} reaches {suggestion} at {limit:.2f}"
 
 
+def of_cooldown(names: str, seconds: float) -> str:
+    """Return the reason that a cool-down gives: the speaker was blocked for the same within the last `seconds`."""
+    return f"{LIMIT}review: blocked for {names} within the last {seconds:g} s"
+
+
+def of_ear(label: str, score: float, suggestion: Suggestion, limit: float) -> str:
+    """Return the reason that a label of the second ear gives."""
+    return f"second ear: {label} {score:.2f} reaches {suggestion} at {limit:.2f}"
+
+
 def from_risk(reasons: Iterable[str]) -> bool:
     """Whether only the probability of any label reached a threshold."""
     return any(RISK.fullmatch(reason) for reason in reasons)

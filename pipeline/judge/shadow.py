@@ -7,20 +7,29 @@ from typing import get_args
 from pipeline.judge.conversations import Before
 from pipeline.judge.detector import Detection, Detector
 from pipeline.judge.flagger import Flagger
+from pipeline.judge.heard import SoundFlagger
 from pipeline.judge.matcher import Matcher
-from pipeline.messages import Flag, Suggestion, Transcript
+from pipeline.messages import Flag, Sound, Suggestion, Transcript
 from pipeline.metrics import Metrics, from_zero
 
 
 class Shadow:
     """One shadow policy. Its time series exist from the start, so that a rate includes the first flag.
 
-    `matcher` finds its own terms. None: it has the terms of the real policy. `name` is its name in the metric, by
-    default the version of the policy.
+    `matcher` finds its own terms. None: it has the terms of the real policy. `sounds` judges sounds. None: it judges
+    only words. `name` is its name in the metric, by default the version of the policy.
     """
 
-    def __init__(self, flagger: Flagger, metrics: Metrics, matcher: Matcher | None = None, name: str = "") -> None:
+    def __init__(
+        self,
+        flagger: Flagger,
+        metrics: Metrics,
+        matcher: Matcher | None = None,
+        sounds: SoundFlagger | None = None,
+        name: str = "",
+    ) -> None:
         self._flagger = flagger
+        self._sounds = sounds
         self._name = name or flagger.version
         self._matcher = matcher
         self._count = metrics.shadow_flags
@@ -30,12 +39,22 @@ class Shadow:
         """Judge with these scores, and count whether the suggestion equals that of the real policy."""
         if self._matcher:
             detection = replace(detection, matches=self._matcher.find(transcript.text))
-        suggestion = self._flagger.flag(transcript, detection).suggestion
+        self._compare(self._flagger.flag(transcript, detection).suggestion, real)
+
+    def watch_sound(self, sound: Sound, real: Flag) -> None:
+        """Judge a sound, and count as `watch` does."""
+        if self._sounds:
+            self._compare(self._sounds.flag(sound).suggestion, real)
+
+    def _compare(self, suggestion: Suggestion, real: Flag) -> None:
         self._count.labels(self._name, suggestion, "yes" if suggestion == real.suggestion else "no").inc()
 
 
 class ShadowModel:
-    """Another classifier, whose scores a policy judges. It is a series of the same metric, named by both."""
+    """Another classifier, whose scores a policy judges. It is a series of the same metric, named by both.
+
+    It reads only words: the same policy would judge a sound in the same way.
+    """
 
     def __init__(self, detector: Detector, flagger: Flagger, metrics: Metrics) -> None:
         self._detector = detector

@@ -131,8 +131,7 @@ def _limits(
     for mark, limit in held.items():
         yield limit, f"at most {limit}: the recogniser may have invented this ({mark})"
     if suggestion == "block" and blocked and blocked <= cooling:
-        names = ", ".join(sorted(blocked))
-        yield "review", f"at most review: blocked for {names} within the last {policy.cooldown_seconds:g} s"
+        yield "review", reasons.of_cooldown(", ".join(sorted(blocked)), policy.cooldown_seconds)
 
 
 def _risk(scores: Mapping[str, float], policy: ResolvedPolicy) -> float:

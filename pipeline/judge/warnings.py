@@ -7,7 +7,7 @@ from pipeline import languages
 from pipeline.judge import lexicon
 from pipeline.judge.classifier import SHIPPED, languages_of
 from pipeline.judge.judge import JudgeConfig
-from pipeline.judge.policy import Policy
+from pipeline.judge.policy import NEVER, OTHER, Policy, PolicyResolver
 from pipeline.messages import Mark
 from pipeline.settings import Settings
 
@@ -31,6 +31,7 @@ def doubts(settings: Settings, config: JudgeConfig) -> Iterator[str]:
     for closed in settings.gateway.closed_room_types:
         if warning := unknown_room_type(config.policy.policy, closed):
             yield f"gateway.closed_room_types: {warning}"
+    yield from _unheard(settings, config.policy)
     for label in settings.retention.labels:
         if label not in config.labels.labels:
             yield f"retention.labels: there is no label {label}.{_near(label, config.labels.labels)}"
@@ -44,6 +45,19 @@ def unknown_room_type(policy: Policy, room_type: str) -> str | None:
         f"the policy {policy.name} has no rules for the room type {room_type}, so the rules for all rooms apply."
         f"{_near(room_type, policy.room_types)}"
     )
+
+
+def _unheard(settings: Settings, policy: PolicyResolver) -> Iterator[str]:
+    """A limit for the second ear that no score reaches, because the listen stage does not send it."""
+    if settings.listen.ear is None:
+        return
+    layers = [policy.resolved(room_type, OTHER).ear.values() for room_type in (OTHER, *policy.policy.room_types)]
+    lowest = min((min(limits.review, limits.block) for layer in layers for limits in layer), default=NEVER)
+    if lowest < settings.listen.ear_floor:
+        yield (
+            f"listen.ear_floor is {settings.listen.ear_floor:g}, so scores of the second ear from {lowest:g} on, "
+            "which the policy reviews, are not sent."
+        )
 
 
 def _languages(settings: Settings) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """Settings of the listen stage."""
 
+from pathlib import Path
+
 from pydantic import Field, field_validator
 
 from pipeline.messages import EventKind
@@ -11,6 +13,23 @@ class ListenSettings(Section):
 
     sounds: tuple[EventKind, ...] = Field(
         (), description="sounds to recognise beside banned recordings, e.g. [howl, clipping]; each costs CPU"
+    )
+    ear: str | None = Field(
+        None,
+        description="a second ear: a transformers audio classifier, as a folder or a hub id (owner/name@commit); "
+        "unset: none",
+    )
+    ear_label_map: Path | None = Field(
+        None, description="YAML file that maps the labels of `ear` to the labels of Voxwarden"
+    )
+    ear_seconds: int = Field(6, ge=2, le=16, description="length of the windows that `ear` hears; they overlap by half")
+    ear_floor: float = Field(
+        0.5, ge=0, le=1, description="scores of `ear` below this are not sent; not above the lowest limit of a policy"
+    )
+    ear_device: str = Field("auto", description="device of `ear`: cpu, cuda, cuda:1, or auto")
+
+    dead_air_seconds: int = Field(
+        60, ge=15, le=600, description="seconds in which nobody in a room is audible before dead_air is reported"
     )
 
     @field_validator("sounds")

@@ -90,6 +90,10 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"kafka.max_message_bytes must be at least {needed:,}: an utterance of audio.max_seconds must fit"
             )
+        if "dead_air" in self.listen.sounds and self.kafka.room_shards > 1:
+            raise ValueError(
+                "listen.sounds has dead_air, which needs kafka.room_shards 1: else no worker hears a whole room"
+            )
         return self
 
     def batching(self, stage: Stage) -> Batching:

@@ -1,10 +1,15 @@
 """What the detectors of the listener have in common."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from pipeline.audio.resample import Samples
-from pipeline.messages import HeardSound
+from pipeline.messages import SAMPLE_RATE, HeardSound
+from pipeline.sound.together import DueWindow
+
+PAUSE = 10 * SAMPLE_RATE
+"""After a longer pause, in samples, it is a new sound."""
 
 
 class SoundSpan(NamedTuple):
@@ -17,21 +22,30 @@ class SoundSpan(NamedTuple):
     end: int
     model: str
     """Name and version of the detector."""
+    of_room: bool = False
+    """It is a matter of the room, and is reported as it is: its detector has a grid of its own."""
+    pause: int = PAUSE
+    """After a longer pause, in samples, it is a new sound."""
+    rise: float = math.inf
+    """A score that is higher by this than that of the part before is reported at once."""
 
     @property
     def key(self) -> tuple[str, str]:
         """The same for all parts of one sound."""
-        return self.heard.kind, self.heard.reference or self.heard.name
+        return self.heard.kind, self.heard.reference or self.label or self.heard.name
 
 
 class SoundDetector(Protocol):
-    """Listens to one stream of one speaker. Its memory does not grow."""
+    """Listens to one stream of one speaker. Its memory does not grow.
 
-    def push(self, samples: Samples) -> Sequence[SoundSpan]:
-        """Return what sounds by the next second, shape (samples,). A sound that goes on is named again each time."""
+    Where it needs a model that hears many speakers together, it gives a `DueWindow`, and goes on with its scores.
+    """
 
-    def flush(self) -> Sequence[SoundSpan]:
-        """Return what sounds by the end of the stream. The detector is not used afterwards."""
+    def push(self, samples: Samples) -> Iterable[SoundSpan | DueWindow]:
+        """Give what sounds by the next second, shape (samples,). A sound that goes on is named again each time."""
+
+    def flush(self) -> Iterable[SoundSpan | DueWindow]:
+        """Give what sounds by the end of the stream. The detector is not used afterwards."""
 
 
 class Ear(Protocol):

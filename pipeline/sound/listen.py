@@ -4,24 +4,26 @@ Without a detector that is awake, audio passes by undecoded, and nobody is remem
 """
 
 import time
-from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import get_args
 
-from pipeline.audio.resent import Sessions
-from pipeline.messages import AudioChunk, Sound, SoundKind
+from pipeline.audio.resent import ReceivedSamples
+from pipeline.audio.speakers import Key, Speakers
+from pipeline.messages import AudioChunk, HeardKind, Sound
 from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Valve
 from pipeline.settings import Audio, Settings
+from pipeline.sound.dead_air import DeadAir
 from pipeline.sound.detector import Ear
 from pipeline.sound.events.ear import EventEar
 from pipeline.sound.fingerprints import ear
 from pipeline.sound.listener import SpeakerListener
-from pipeline.stage import NO_BACKLOG, STAGE_FAULTS, Backlog, HoldingProcessor, Rejected, blamed
-
-Key = tuple[str, str]
-"""Room and speaker."""
+from pipeline.sound.pace import Pace
+from pipeline.sound.second_ear import ear as second_ear
+from pipeline.sound.together import DueWindow, together
+from pipeline.stage import NO_BACKLOG, Backlog, HoldingProcessor, Rejected
 
 TURN_SECONDS = 60.0
 """Under overload, lots decide for this time whether a speaker is heard: a recording needs seconds to be recognised."""
@@ -29,6 +31,9 @@ TURN_SECONDS = 60.0
 
 class Listen(HoldingProcessor[AudioChunk, Sound]):
     """Recognises sounds in each speaker's audio. The result does not depend on other speakers or on the chunk size.
+
+    The chunks of a speaker are heard in order. Different speakers are heard side by side, for models that hear batches.
+    With `air`, it also tells when nobody in a room is audible. Then the chunks of a room are heard in order.
 
     It acknowledges all audio at once. After a restart, it hears the last seconds before the first batch again, by
     `lead_in`. `clock` returns UTC seconds, and `timer` seconds of any monotonic clock.
@@ -42,20 +47,22 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
+        air: DeadAir | None = None,
     ) -> None:
         self._ears = ears
         self._settings = settings
         self._valve = valve
         self._metrics = metrics
         self._uncounted = Metrics()
-        self._clock = clock
         self._timer = timer
-        self._speakers: OrderedDict[Key, SpeakerListener] = OrderedDict()
-        """The speaker who is idle longest comes first."""
-        self._sessions = Sessions(2 * settings.max_speakers)
+        self._air = air
+        self._speakers: Speakers[SpeakerListener, Sound | DueWindow] = Speakers(
+            settings, clock, self._listener, _hear, _end
+        )
         self._backlog = NO_BACKLOG
+        self._pace = Pace()
         from_zero(metrics.listened, ("heard", "skipped"))
-        from_zero(metrics.sounds, get_args(SoundKind))
+        from_zero(metrics.sounds, get_args(HeardKind))
 
     def process(self, batch: Sequence[AudioChunk]) -> list[Sound | Rejected]:
         if not self._is_awake():
@@ -64,8 +71,8 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         self._metrics.listened.labels("heard").inc(len(heard))
         self._metrics.listened.labels("skipped").inc(len(batch) - len(heard))
         began = self._timer()
-        results = [result for chunk in heard for result in self._take(chunk)]
-        self._valve.speed.add(len(heard), self._timer() - began)
+        results = self._take_all(heard)
+        self._valve.speed.add(len(heard), self._pace.add(len(heard), self._timer() - began))
         return self._counted(results)
 
     def behind(self, backlog: Backlog) -> None:
@@ -75,24 +82,18 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
     def lead_in(self, earlier: Iterable[AudioChunk], sent: Iterable[Sound] = ()) -> None:
         del sent  # a sound that is sent again has the same id
         if self._is_awake():
-            for chunk in earlier:
-                deque(self._take(chunk), maxlen=0)
+            self._take_all(earlier)
 
     def tick(self, now: float) -> list[Sound | Rejected]:
         """End the streams of speakers who sent nothing for `idle_seconds`, and forget them."""
         self.behind(replace(self._backlog, waited=0.0))  # ticks come only while no message has waited for long
-        idle = []
-        for key, speaker in self._speakers.items():
-            if now - speaker.seen < self._settings.idle_seconds:
-                break
-            idle.append(key)
-        return self._counted([result for key in idle for result in self._end(key)])
+        return self._counted(self._end_all(self._speakers.idle(now)))
 
     def drain(self) -> list[Sound | Rejected]:
-        return self._counted([result for key in self.speakers() for result in self._end(key)])
+        return self._counted(self._end_all(self.speakers()))
 
     def close(self) -> None:
-        self._speakers.clear()
+        self._speakers.tracks.clear()
 
     def needed(self, room: str, speaker: str) -> int:
         return 0
@@ -102,44 +103,35 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
 
     def speakers(self) -> list[Key]:
         """The speakers that the stage follows. The one who is idle longest comes first."""
-        return list(self._speakers)
+        return list(self._speakers.tracks)
 
     def _is_awake(self) -> bool:
         for each in self._ears:
             each.look()
-        awake = any(each.awake for each in self._ears)
+        awake = self._air is not None or any(each.awake for each in self._ears)
         if not awake:
-            self._speakers.clear()
+            self._speakers.tracks.clear()
         return awake
 
     def _hears(self, chunk: AudioChunk) -> bool:
         turn = f"{chunk.room}\x1f{chunk.speaker}\x1f{chunk.start // TURN_SECONDS}"
-        return self._valve.draws(turn, chunk.room_type)
+        heard = self._valve.draws(turn, chunk.room_type)
+        if self._air and not heard:
+            self._air.leave_out(chunk)
+        return heard
 
-    def _take(self, chunk: AudioChunk) -> Iterator[Sound | Rejected]:
-        key = (chunk.room, chunk.speaker)
-        try:
-            yield from self._hear(key, chunk)
-        except STAGE_FAULTS:
-            raise
-        except Exception as error:
-            self._speakers.pop(key, None)  # its state is unknown after the error
-            yield Rejected(chunk, blamed(error))
+    def _listener(self, key: Key, received: ReceivedSamples) -> SpeakerListener:
+        own = [self._air.ear(*key)] if self._air else []
+        return SpeakerListener([*self._ears, *own], self._settings, self._uncounted, received)
 
-    def _hear(self, key: Key, chunk: AudioChunk) -> Iterator[Sound]:
-        if key not in self._speakers:
-            if len(self._speakers) >= self._settings.max_speakers:
-                yield from self._end(next(iter(self._speakers)))
-            self._speakers[key] = SpeakerListener(self._ears, self._settings, self._uncounted, self._sessions.of(key))
-        self._speakers.move_to_end(key)
-        speaker = self._speakers[key]
-        speaker.seen = self._clock()
-        yield from _sounds(speaker.push(chunk))
-        if chunk.final:
-            yield from self._end(key)
+    def _take_all(self, chunks: Iterable[AudioChunk]) -> list[Sound | Rejected]:
+        lines: dict[Key, list[AudioChunk]] = {}
+        for chunk in chunks:
+            lines.setdefault((chunk.room, "" if self._air else chunk.speaker), []).append(chunk)
+        return together([chain.from_iterable(map(self._speakers.take, line)) for line in lines.values()])
 
-    def _end(self, key: Key) -> Iterator[Sound]:
-        yield from _sounds(self._speakers.pop(key).flush())
+    def _end_all(self, keys: Iterable[Key]) -> list[Sound | Rejected]:
+        return together([self._speakers.end([key]) for key in keys])
 
     def _counted(self, results: list[Sound | Rejected]) -> list[Sound | Rejected]:
         for result in results:
@@ -148,14 +140,28 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         return results
 
 
-def _sounds(results: Iterable[Sound | Rejected]) -> Iterator[Sound]:
+def _hear(_: Key, speaker: SpeakerListener, chunk: AudioChunk) -> Iterator[Sound | DueWindow]:
+    return _decoded(speaker.push(chunk))
+
+
+def _end(_: Key, speaker: SpeakerListener) -> Iterator[Sound | DueWindow]:
+    return _decoded(speaker.flush())
+
+
+def _decoded(results: Iterable[Sound | DueWindow | Rejected]) -> Iterator[Sound | DueWindow]:
     """Leave out the chunks that cannot be decoded: segment makes dead letters of them."""
-    return (result for result in results if isinstance(result, Sound))
+    return (result for result in results if not isinstance(result, Rejected))
 
 
 def build(settings: Settings, metrics: Metrics) -> Listen:
-    """Build the listen stage. All stages of a process share the bank of recordings. Raises DependencyError."""
+    """Build the listen stage. All stages of a process share the bank of recordings, and the model of the second ear.
+
+    Raises ConfigError or DependencyError.
+    """
     recordings = ear.shared(settings)
     metrics.banned_recordings.set_function(lambda: recordings.size)
     ears: list[Ear] = [recordings, EventEar(settings.listen.sounds)]
-    return Listen(ears, settings.audio, Valve(settings.overload), metrics)
+    if brought := second_ear.build(settings, metrics):
+        ears.append(brought)
+    air = DeadAir(settings.listen.dead_air_seconds) if "dead_air" in settings.listen.sounds else None
+    return Listen(ears, settings.audio, Valve(settings.overload), metrics, air=air)

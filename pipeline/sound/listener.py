@@ -1,7 +1,8 @@
 """Listens to one speaker: all audio, not only speech."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from itertools import chain
 from uuid import uuid5
 
 import numpy as np
@@ -17,6 +18,7 @@ from pipeline.metrics import Metrics
 from pipeline.settings import Audio
 from pipeline.sound.detector import Ear, SoundDetector, SoundSpan
 from pipeline.sound.spans import LONGEST, Spans
+from pipeline.sound.together import DueWindow
 
 STEP = SAMPLE_RATE
 """Samples from one decision to the next. Decisions fall on whole seconds, whatever the size of the chunks."""
@@ -45,8 +47,11 @@ class Recent:
         return start, samples[start - first : max(start, end) - first].astype(np.float32) / np.float32(FULL_SCALE)
 
 
-class SpeakerListener(AudioTrack[Sound]):
-    """Gives the sounds of one speaker in one room. It counts no faults of the audio: segment does."""
+class SpeakerListener(AudioTrack[Sound | DueWindow]):
+    """Gives the sounds of one speaker in one room, and the windows that its detectors wait for.
+
+    It counts no faults of the audio: segment does.
+    """
 
     def __init__(self, ears: Sequence[Ear], settings: Audio, uncounted: Metrics, received: ReceivedSamples) -> None:
         super().__init__(settings, uncounted, received, lambda: False)
@@ -64,27 +69,28 @@ class SpeakerListener(AudioTrack[Sound]):
         self._edition = -1
         self._spans, self._recent, self._at, self._second = Spans(), Recent(start), start, []
 
-    def hear(self, samples: Samples) -> Iterator[Sound]:
+    def hear(self, samples: Samples) -> Iterator[Sound | DueWindow]:
         while samples.size:
             part, samples = np.split(samples, [STEP - self._at % STEP])
             self._second.append(part)
             self._at += part.size
             if self._at % STEP == 0:
-                yield from self._reported(self._spans.hear(self._at, [*self._heard()]))
+                found = yield from self._heard()
+                yield from self._reported(self._spans.hear(self._at, found))
 
-    def finish(self) -> Iterator[Sound]:
-        found = [*self._heard(), *(span for each in self._detectors for span in each.flush())]
+    def finish(self) -> Iterator[Sound | DueWindow]:
+        found = yield from self._heard()
+        found += yield from _spans(each.flush() for each in self._detectors)
         self._at += -self._at % STEP
         yield from self._reported([*self._spans.hear(self._at, found), *self._spans.flush()])
 
-    def _heard(self) -> Iterator[SoundSpan]:
-        """What the detectors hear in the samples since the last whole second."""
+    def _heard(self) -> Generator[DueWindow, None, list[SoundSpan]]:
+        """Return what the detectors hear in the samples since the last whole second."""
         second = np.concatenate([np.empty(0, np.float32), *self._second])
         self._second = []
         self._follow(self._at - second.size)
         self._recent.add(second)
-        for each in self._detectors:
-            yield from each.push(second)
+        return (yield from _spans(each.push(second) for each in self._detectors))
 
     def _follow(self, start: int) -> None:
         """Make the detectors again if the ears have changed."""
@@ -112,6 +118,21 @@ class SpeakerListener(AudioTrack[Sound]):
         )
 
     def _id(self, span: SoundSpan) -> str:
-        """The id has the second of the report. The ends of the span may move a little if the audio is read again."""
-        parts = self.origin["room"], self.origin["speaker"], *span.key, str(self._at // STEP)
+        """The id has the second of the report. The ends of the span may move a little if the audio is read again.
+
+        That of a sound of the room has no speaker, because any of them may report it, and the end, which never moves.
+        """
+        speaker, at = ("", span.end) if span.of_room else (self.origin["speaker"], self._at)
+        parts = self.origin["room"], speaker, *span.key, str(at // STEP)
         return str(uuid5(NAMESPACE, "\x1f".join(("sound", *parts))))
+
+
+def _spans(heard: Iterable[Iterable[SoundSpan | DueWindow]]) -> Generator[DueWindow, None, list[SoundSpan]]:
+    """Yield the windows that the detectors wait for, and return the spans."""
+    spans = []
+    for found in chain.from_iterable(heard):
+        if isinstance(found, DueWindow):
+            yield found
+        else:
+            spans.append(found)
+    return spans

@@ -2,7 +2,7 @@
 
 A new sound is reported at once. While it goes on, its next part is reported every REPORT seconds of the clock. These
 times do not depend on where reading began. So audio that is read again gives the same spans. The spans of one sound
-touch, so that they are one case.
+touch, so that they are one case. A detector may ask that a part with a higher score is reported at once, too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,8 +12,6 @@ from pipeline.sound.detector import SoundSpan
 
 REPORT = 15 * SAMPLE_RATE
 """Samples from one report of a sound that goes on to the next."""
-PAUSE = 10 * SAMPLE_RATE
-"""After a longer pause, in samples, it is a new sound."""
 LEAST = SAMPLE_RATE
 """A shorter rest, in samples, is not reported."""
 LONGEST = 20 * SAMPLE_RATE
@@ -32,7 +30,7 @@ class Spans:
         reports = [report for span in found for report in self._add(span)]
         if at % REPORT == 0:
             reports += self._rests()
-        over = [key for key, span in self._unreported.items() if span.end + PAUSE < at]
+        over = [key for key, span in self._unreported.items() if span.end + span.pause < at]
         return reports + [rest for key in over for rest in _worth(self._unreported.pop(key))]
 
     def flush(self) -> list[SoundSpan]:
@@ -40,11 +38,15 @@ class Spans:
         return [*self._rests()]
 
     def _add(self, span: SoundSpan) -> Iterator[SoundSpan]:
+        if span.of_room:
+            yield span
+            return
         known = self._unreported.get(span.key)
-        if known and span.start <= known.end + PAUSE:
+        if known and span.start <= known.end + span.pause:
             resumed = known.start == known.end and span.start > known.end + LEAST
+            risen = span.heard.score >= known.heard.score + span.rise
             self._unreported[span.key] = _longer(known, span)
-            if resumed:
+            if resumed or risen:
                 yield from self._report(span.key)
             return
         if known:
@@ -65,6 +67,9 @@ class Spans:
 
 
 def _longer(known: SoundSpan, span: SoundSpan) -> SoundSpan:
+    """The part of a sound with `span`. Its score is the highest of the part, and not of parts before it."""
+    if known.start == known.end:
+        return span._replace(start=known.start, end=max(known.end, span.end))
     surer = max(known.heard, span.heard, key=lambda heard: heard.score)
     return known._replace(heard=surer, end=max(known.end, span.end))
 

@@ -21,7 +21,7 @@ from pipeline.review.store import open_store
 from pipeline.settings import ListenSettings, Settings
 from pipeline.topology import AUDIO, FLAGS, STAGES
 from tests.broker import ROOT
-from tests.pipeline.audio.sound import chunks
+from tests.pipeline.audio.sound import chunks, silence
 from tests.pipeline.review import banning
 from tests.pipeline.sound.fingerprints.music import banned, tune
 from tests.stream.kafka_io import put, wait_for
@@ -38,7 +38,7 @@ VOICES = {
 
 SONG = 1
 """The number of the banned song."""
-EVENTS = ListenSettings(sounds=("howl",))
+EVENTS = ListenSettings(sounds=("howl", "dead_air"), dead_air_seconds=15)
 
 LOUD = "import logging; logging.basicConfig(level=logging.DEBUG); from agents.cli import main; main()"
 """The command line with the debug log of every library."""
@@ -54,11 +54,12 @@ class Moderated:
 def audio() -> list[AudioChunk]:
     """Return the audio of all speakers, mixed in time as in a live room.
 
-    One of them plays a banned song, and the microphone of another one howls.
+    One of them plays a banned song, and the microphone of another one howls. In the hall, two wait in silence.
     """
     streams = [chunks_of(path, room, speaker, start=START) for (room, speaker), path in VOICES.items()]
-    for sound, speaker in ((tune(SONG), "dj"), (howling(), "mic")):
-        streams.append(iter(chunks(sound, [SAMPLE_RATE] * (sound.size // SAMPLE_RATE - 1), "attic", speaker, START)))
+    heard = {("attic", "dj"): tune(SONG), ("attic", "mic"): howling(), ("hall", "ana"): silence(45)}
+    for (room, speaker), sound in (heard | {("hall", "ben"): silence(50)}).items():
+        streams.append(iter(chunks(sound, [SAMPLE_RATE] * (sound.size // SAMPLE_RATE - 1), room, speaker, START)))
     return sorted((chunk for stream in streams for chunk in stream), key=lambda chunk: chunk.start)
 
 

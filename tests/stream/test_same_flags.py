@@ -52,3 +52,13 @@ def test_a_howl_is_heard_on_both(moderated_here: list[Flag], moderated: Moderate
         assert {(flag.room, flag.speaker) for flag in heard} == {("attic", "mic")}
         assert heard[-1].end == pytest.approx(START + 12, abs=1)
         assert {(flag.suggestion, flag.source) for flag in heard} == {("review", "sound")}
+
+
+@pytest.mark.timeout(400)
+def test_dead_air_is_reported_on_both(moderated_here: list[Flag], moderated: Moderated) -> None:
+    for flags in (moderated_here, moderated.flags):
+        heard = of_sound(flags, "dead_air")
+        assert [(flag.room, flag.speaker, flag.start - START, flag.end - START) for flag in heard] == [
+            ("hall", "ana", 10, 25),
+            ("hall", "ana", 25, 40),
+        ]

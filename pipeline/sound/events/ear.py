@@ -65,12 +65,12 @@ class EventDetector:
 
 
 class EventEar:
-    """Makes detectors for the kinds of sound that the settings name."""
+    """Makes detectors for those of the `kinds` that are heard by a measure."""
 
     edition = 0
 
     def __init__(self, kinds: Sequence[EventKind]) -> None:
-        self._kinds = kinds
+        self._kinds = [kind for kind in kinds if kind in RULES]
 
     @property
     def awake(self) -> bool:

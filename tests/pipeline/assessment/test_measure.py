@@ -7,7 +7,7 @@ from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.measure import measure
 from pipeline.assessment.options import DAY_SECONDS, Options
-from pipeline.messages import Flag
+from pipeline.messages import Flag, HeardSound
 from pipeline.review import audit
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
@@ -133,14 +133,16 @@ def test_a_source_stands_apart_only_if_there_is_another_one(database: Database) 
     assert not [one for one in measured(database) if "source" in one.split]
     [sound] = store.add([sound_flag("b", 900, 910)], NOON + 900)
     store.decide(sound.case, "ana", Choice(verdict="dismiss"), NOON + 960)
+    heard = HeardSound(kind="ear", name="Own", score=0.9)
+    [ear] = store.add([sound_flag("c", 1_800, 1_806, source="ear", sound=heard, flagged=("hate",))], NOON + 1_800)
+    store.decide(ear.case, "ana", Choice(verdict="uphold"), NOON + 1_860)
     apart = {
         (one.indicator, one.split["source"]): one.value
         for one in measured(database)
         if "source" in one.split and one.key == "share"
     }
-    assert apart == {
-        (name, source): value for name in ("I-09", "I-10") for source, value in (("words", 1), ("sound", 0))
-    }
+    values = (("words", 1), ("sound", 0), ("ear", 1))
+    assert apart == {(name, source): value for name in ("I-09", "I-10") for source, value in values}
     with database.read() as connection:
-        for source, case in (("words", words.case), ("sound", sound.case)):
+        for source, case in (("words", words.case), ("sound", sound.case), ("ear", ear.case)):
             assert cases.listed(connection, figure(database, "I-09", "share", source=source), DAY) == [case]

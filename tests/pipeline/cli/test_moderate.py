@@ -6,7 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from pipeline.audio.encode import encode_flac
+from tests.pipeline.sound.second_ear import tiny
 
 DATA = Path(__file__).parents[2] / "data"
 DEMO = Path(__file__).parents[3] / "pipeline" / "demo"
@@ -147,3 +151,30 @@ def test_a_folder_without_recordings_is_named(tmp_path: Path) -> None:
     shown = moderate(tmp_path)
     assert shown.returncode == 3
     assert str(tmp_path) in shown.stderr.replace("\n", "")
+
+
+def test_what_a_second_ear_hears_has_a_line_of_its_own(tmp_path: Path) -> None:
+    sound = np.concatenate([tiny.chatter(8), tiny.siren(8), tiny.chatter(4)])
+    file = tmp_path / "room.flac"
+    file.write_bytes(encode_flac(sound))
+    options = (
+        f"listen.ear={tiny.save(tmp_path / 'tiny')}",
+        f"listen.ear_label_map={tiny.save_map(tmp_path)}",
+        "listen.ear_floor=0.9",
+    )
+    settings = [part for option in options for part in ("--set", option)]
+    command = [sys.executable, "-m", "agents", "--set", "asr.model=tiny.en", *settings]
+    shown = subprocess.run(
+        [*command, "moderate", file, "--format", "jsonl", "--fail-on", "review"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    first, *rest = [line for line in lines(shown) if line["kind"] == "sound"]
+    for line in (first, *rest):  # a sound that goes on is reported in parts
+        assert set(line) == {*KEYS, "sound"}
+        assert (line["suggestion"], line["labels"]) == ("review", {"abuse": pytest.approx(1, abs=0.1)})
+        assert (line["sound"]["kind"], line["sound"]["name"]) == ("ear", "Siren")
+        assert 4 <= line["start"] < line["end"] <= 20, (first, *rest)
+    assert shown.returncode == 1, shown.stderr

@@ -253,6 +253,20 @@ def test_a_case_of_a_sound_event_names_it_in_the_readers_language(console: Conso
     assert chinese.count("啸叫") >= 3
 
 
+def test_a_case_of_the_second_ear_names_its_source_its_label_and_the_models_own(console: Console, enter: Enter) -> None:
+    heard = HeardSound(kind="ear", name="Discrimination", score=0.93)
+    reasons = ("second ear: hate 0.93 reaches review at 0.90",)
+    changes = {"source": "ear", "flagged": ("hate",), "labels": {"hate": 0.93}, "reasons": reasons}
+    [outcome] = console.store.add([sound_flag(sound=heard, **changes)], NOON)
+    page = enter("ana").get(f"/cases/{outcome.case}").text
+    assert page.count("Discrimination") >= 3, "in the queue, in place of the transcript, and among the reasons"
+    assert '<span class="chip out">Second ear</span>' in page
+    assert reasons[0] in page
+    assert "0.93" in page
+    chinese = enter("ben").get(f"/cases/{outcome.case}", headers={"accept-language": "zh-CN"}).text
+    assert "声音模型" in chinese
+
+
 def test_a_case_of_words_and_a_sound_shows_both(console: Console, enter: Enter) -> None:
     console.store.add([sound_flag(), flag("a", 5, 12, risk=0.9)], NOON)
     [case] = console.store.cases(Filters())

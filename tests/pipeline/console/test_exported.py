@@ -2,15 +2,21 @@
 
 import csv
 import io
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from pipeline.console.exported import COLUMNS, exported
+from pipeline.console.texts import Texts
+from pipeline.messages import HeardSound
 from pipeline.review.cases.values import Case
 from pipeline.review.search.listing import ListedCase
-from tests.builders import NOON, flag
+from tests.builders import NOON, flag, sound_flag
+
+SAY = partial(Texts().say, "zh")
 
 
 def listed(text: str = "hello", speaker: str = "ann", room: str = "lobby") -> ListedCase:
@@ -27,14 +33,20 @@ def read(body: bytes) -> list[dict[str, str]]:
 
 
 def test_a_line_has_the_case_and_all_that_was_said_in_it_by_time() -> None:
-    [line] = read(exported([listed()], ZoneInfo("Asia/Shanghai")))
+    [line] = read(exported([listed()], SAY, ZoneInfo("Asia/Shanghai")))
     assert tuple(line) == COLUMNS
     assert (line["case"], line["severity"], line["risk"], line["verdict"]) == ("c", "medium", "0.46", "")
     assert line["said"] == "hello / and more"
     assert line["stored"].endswith(":07+08:00")
 
 
+def test_a_sound_is_written_in_the_readers_language() -> None:
+    heard = (sound_flag("a"), sound_flag("b", 20, sound=HeardSound(kind="howl", score=0.8)))
+    [line] = read(exported([structs.replace(listed(), flags=heard)], SAY))
+    assert line["said"] == "违禁录音： The anthem / 啸叫"
+
+
 @given(st.text(max_size=30).filter(lambda text: "\x00" not in text))
 def test_no_cell_is_a_formula(text: str) -> None:
-    [line] = read(exported([listed(text, text, text)]))
+    [line] = read(exported([listed(text, text, text)], SAY))
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in line.values())

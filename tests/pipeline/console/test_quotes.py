@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.console.quotes import QUOTE_LENGTH, cut, places, quote
-from pipeline.messages import Hit
+from pipeline.messages import HeardSound, Hit
 from pipeline.review.search.grams import fold
-from tests.builders import flag
+from tests.builders import flag, sound_flag
 
 
 def marked(text: str, *phrases: str) -> list[str]:
@@ -27,6 +27,15 @@ def test_a_quote_prefers_the_phrase_to_the_hit_and_any_flag_to_none() -> None:
         assert found
         assert [piece.text for piece in found.pieces if piece.hit] == [expected]
     assert quote([], ("x",)) is None
+
+
+def test_a_quote_of_a_sound_is_its_name_because_pages_have_words_for_its_kind() -> None:
+    found = quote([sound_flag()], ("anthem",))
+    assert found
+    assert [(piece.text, piece.hit) for piece in found.pieces] == [("The ", False), ("anthem", True)]
+    silent = quote([sound_flag(sound=HeardSound(kind="howl", score=0.8))], ("howl",))
+    assert silent
+    assert silent.pieces == ()
 
 
 @given(st.text(max_size=400), st.integers(0, 400), st.integers(1, 30))

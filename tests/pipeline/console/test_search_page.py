@@ -12,12 +12,13 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.console import search_page
+from pipeline.messages import HeardSound
 from pipeline.review.cases.values import Choice
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.privacy.pseudonym import pseudonym
 from pipeline.review.quality import drawing
 from pipeline.review.tables.core import AUDIT
-from tests.builders import NOON, flag
+from tests.builders import NOON, flag, sound_flag
 from tests.pipeline.console.conftest import Console, Enter
 
 RESULT = re.compile(r'<li class="result" data-case="([0-9a-f-]+)"')
@@ -46,6 +47,20 @@ def test_results_are_marked_newest_first_and_decided_ones_are_there(console: Con
     assert MARK.findall(page) == ["CASHBACK", "返现"]
     assert "&lt;b&gt;" in page
     assert "Cases: 2" in page
+
+
+def test_lists_name_a_sound_in_the_readers_language(console: Console, enter: Enter) -> None:
+    howl = sound_flag("howl", 900, 910, sound=HeardSound(kind="howl", score=0.8))
+    song, noise = (console.store.add([one], one.end)[0].case for one in (sound_flag("song"), howl))
+    client, chinese = enter("lea"), {"accept-language": "zh-CN"}
+    page = client.get("/search", params={"q": "said:howl|anthem"}, headers=chinese).text
+    assert RESULT.findall(page) == [noise, song]
+    assert "啸叫" in page
+    assert re.search(r"违禁录音： <bdi>The <mark>anthem</mark>", page)
+    for address in (f"/search/preview/{noise}", "/rooms/room", "/speakers/ann", f"/cases/{song}"):
+        assert "啸叫" in client.get(address, headers=chinese).text, address
+    lines = csv.DictReader(io.StringIO(client.get("/search/results.csv", headers=chinese).content.decode("utf-8-sig")))
+    assert {line["said"] for line in lines} == {"啸叫", "违禁录音： The anthem"}
 
 
 def test_the_pages_contain_every_result_once(console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:

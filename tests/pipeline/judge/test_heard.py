@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 from msgspec import structs
 
-from pipeline.judge.heard import flag_of
+from pipeline.judge.heard import SoundFlagger
 from pipeline.judge.labels import Labels
 from pipeline.judge.policy import PolicyResolver
 from pipeline.judge.rules import policy_of
@@ -35,7 +35,7 @@ def policy(text: str = RULES) -> PolicyResolver:
 
 
 def judged(heard: Sound, text: str = RULES, labels: Labels = LABELS) -> Flag:
-    return flag_of(heard, policy(text), labels)
+    return SoundFlagger(policy(text), labels).flag(heard)
 
 
 def test_a_policy_that_names_no_sounds_reviews_each_recording() -> None:
@@ -77,6 +77,58 @@ def test_the_label_of_the_recording_wins_over_that_of_the_policy() -> None:
     assert judged(sound(label="gone")).flagged == ("abuse",), "a label that labels.yaml no longer has"
 
 
+EAR = """
+name: own
+every: {review: 0.5}
+labels: {fraud: {enabled: false}}
+review_scale: 0.5
+ear:
+  every: {review: 0.7}
+  labels: {hate: {review: 0.6, block: 0.8}}
+room_types:
+  kids: {ear: {every: {review: 0.3}}}
+  game: {ear: {labels: {hate: {review: never, block: never}}}}
+"""
+
+
+def heard_by_ear(label: str, score: float, room_type: str = "default") -> Sound:
+    heard = sound(kind="ear", label=label, score=score, room_type=room_type, reference="", model="tiny@1")
+    return structs.replace(heard, name="Own")
+
+
+@pytest.mark.parametrize(
+    ("label", "score", "room_type", "suggestion"),
+    [
+        ("abuse", 0.69, "default", "pass"),
+        ("abuse", 0.7, "default", "review"),
+        ("abuse", 1.0, "default", "review"),
+        ("hate", 0.6, "default", "review"),
+        ("hate", 0.8, "default", "block"),
+        ("hate", 0.3, "kids", "review"),
+        ("hate", 0.8, "kids", "block"),
+        ("hate", 1.0, "game", "pass"),
+        ("abuse", 0.7, "game", "review"),
+        ("fraud", 1.0, "default", "pass"),
+        ("gone", 1.0, "default", "pass"),
+    ],
+)
+def test_the_policy_decides_about_the_second_ear_by_label_and_room_type(
+    label: str, score: float, room_type: str, suggestion: str
+) -> None:
+    found = judged(heard_by_ear(label, score, room_type), EAR)
+    assert found.suggestion == suggestion
+    assert found.flagged == ((label,) if suggestion != "pass" else ())
+    assert found.labels == ({label: score} if label in {"abuse", "hate"} else {})
+    assert (found.source, found.text, found.content) == ("ear", "", "ear: Own")
+    assert found.sound == HeardSound(kind="ear", name="Own", score=score)
+
+
+def test_a_policy_without_rules_for_the_second_ear_reviews_only_what_is_nearly_sure() -> None:
+    assert judged(heard_by_ear("hate", 0.89), SILENT).suggestion == "pass"
+    found = judged(heard_by_ear("hate", 1.0), SILENT)
+    assert (found.suggestion, found.reasons) == ("review", ("second ear: hate 1.00 reaches review at 0.90",))
+
+
 def test_a_flag_says_what_was_heard_and_where_its_audio_is() -> None:
     heard = sound(address="voice.sounds/0/7", listeners=12)
     found = judged(heard)
@@ -85,6 +137,21 @@ def test_a_flag_says_what_was_heard_and_where_its_audio_is() -> None:
     assert (found.utterance, found.address, found.risk, found.listeners) == ("sound", "voice.sounds/0/7", 0.8, 12)
     assert (found.start, found.end, found.model) == (heard.start, heard.end, "fingerprints@1")
     assert found.content == "recording: The anthem"
+
+
+def test_after_a_block_the_same_recording_is_only_reviewed_until_the_cool_down_ends() -> None:
+    flagger = SoundFlagger(policy(f"{RULES}cooldown_seconds: 60\n"), LABELS)
+
+    def suggested(start: float, **changes: object) -> str:
+        return flagger.flag(sound(str(start), start, start + 15, score=0.95, **changes)).suggestion
+
+    assert [suggested(at) for at in (0.0, 15.0, 60.0, 75.0, 90.0)] == ["block", "review", "review", "block", "review"]
+    assert suggested(95.0, reference="another") == "block", "another recording"
+    assert suggested(95.0, speaker="ben") == "block", "another speaker"
+    assert suggested(75.0) == "block", "the same sound again"
+    cooled = flagger.flag(sound("late", 100.0, 110.0, score=0.95))
+    assert cooled.reasons[-1] == "at most review: blocked for The anthem within the last 60 s"
+    assert cooled.flagged == ("abuse",)
 
 
 def test_the_id_depends_on_the_sound_and_the_policy_only() -> None:

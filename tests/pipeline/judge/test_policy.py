@@ -152,6 +152,23 @@ def test_the_shipped_policies_are_sound(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("ear", "fault"),
+    [
+        ("{labels: {nonsense: {review: 0.5}}}", "ear.labels"),
+        ("{labels: {abuse: {review: 0.9, block: 0.5}}}", "second ear: abuse: block at 0.5 is below review at 0.9"),
+        ("{every: {block: 0.5}}", "second ear: .*: block at 0.5 is below review at 0.9"),
+        ("{every: {review: 2}}", "ear.every.review"),
+        ("{labels: {abuse: {levels: {low: block}}}}", "ear.labels.abuse.levels"),
+        ("{abuse: {review: 0.5}}", "ear.abuse"),
+    ],
+)
+@pytest.mark.parametrize("place", ["ear: {}", "room_types: {{kids: {{ear: {}}}}}"])
+def test_a_mistake_about_the_second_ear_is_named(tmp_path: Path, place: str, ear: str, fault: str) -> None:
+    with pytest.raises(ConfigError, match=fault):
+        book(tmp_path, f"{{name: own, every: {{review: 0.5}}, {place.format(ear)}}}")
+
+
+@pytest.mark.parametrize(
     ("sounds", "fault"),
     [
         ("{recording: {label: nonsense}}", "sounds.recording.label"),

@@ -9,7 +9,7 @@ from pipeline.judge.judge import Judge, build, check
 from pipeline.messages import Flag
 from pipeline.metrics import Metrics
 from pipeline.settings import JudgeSettings, Settings
-from tests.builders import transcript
+from tests.builders import sound, transcript
 from tests.pipeline.judge.fakes import WordClassifier, judge_of
 
 STRICTER = """
@@ -53,6 +53,25 @@ def test_a_shadow_is_counted_beside_the_real_policy_on_the_same_scores(chosen: J
     assert count(metrics, "review", "yes", shadow) == 1, "harsh again, within the shadow's own cool-down"
     assert count(metrics, "pass", "yes", shadow) == 1
     assert count(metrics, "block", "yes", shadow) == 0, "there from the start"
+
+
+def test_a_shadow_judges_sounds_too(chosen: JudgeSettings, tmp_path: Path) -> None:
+    rules = "sounds: {recording: {review: never, block: 0.5}}\n"
+    (tmp_path / "stricter.yaml").write_text(STRICTER + rules)
+    metrics, config = Metrics(), check(chosen)
+    (shadow,) = [shadow.policy.version for shadow in config.shadows]
+    heard = [sound("a", 0.0, 10.0), sound("b", 10.0, 25.0), sound("quiet", 25.0, 30.0, score=0.4)]
+    flags = judge(chosen, WordClassifier({}), metrics).process(heard)
+    assert [flag.suggestion for flag in flags if isinstance(flag, Flag)] == ["review"] * 3
+    assert count(metrics, "block", "no", shadow) == 1
+    assert count(metrics, "review", "yes", shadow) == 1, "the next part, within the shadow's own cool-down"
+    assert count(metrics, "pass", "no", shadow) == 1
+
+
+def test_a_shadow_model_does_not_judge_sounds(chosen: JudgeSettings) -> None:
+    metrics, config = Metrics(), check(chosen.model_copy(update={"shadow_policies": ()}))
+    Judge(config, WordClassifier({}), metrics, WordClassifier({})).process([sound()])
+    assert count(metrics, "review", "yes", f"{config.policy.version} words@1") == 0
 
 
 def test_a_shadow_changes_no_flag(chosen: JudgeSettings, tmp_path: Path) -> None:

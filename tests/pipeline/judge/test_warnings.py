@@ -7,7 +7,16 @@ import pytest
 from pipeline.judge.judge import check
 from pipeline.judge.policy import Policy
 from pipeline.judge.warnings import doubts, unknown_room_type
-from pipeline.settings import Asr, GatewaySettings, JudgeSettings, Overload, Retention, RoomShare, Settings
+from pipeline.settings import (
+    Asr,
+    GatewaySettings,
+    JudgeSettings,
+    ListenSettings,
+    Overload,
+    Retention,
+    RoomShare,
+    Settings,
+)
 
 
 def told(**sections: object) -> list[str]:
@@ -43,6 +52,16 @@ def test_a_mark_that_lets_real_speech_pass_causes_a_warning(tmp_path: Path) -> N
     )
     (doubt,) = told(judge=JudgeSettings(policy=str(path)))
     assert "marks.low_confidence is pass" in doubt
+
+
+def test_a_limit_of_the_second_ear_below_its_floor_causes_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("{name: own, every: {review: 0.5}, room_types: {game: {}, kids: {ear: {every: {review: 0.4}}}}}")
+    judge = JudgeSettings(policy=str(path))
+    (doubt,) = told(judge=judge, listen=ListenSettings(ear="model"))
+    assert "listen.ear_floor is 0.5, so scores of the second ear from 0.4 on" in doubt
+    assert told(judge=judge, listen=ListenSettings(ear="model", ear_floor=0.4)) == []
+    assert told(judge=judge) == []
 
 
 def test_a_room_type_without_rules_causes_a_warning() -> None:

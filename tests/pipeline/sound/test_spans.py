@@ -58,6 +58,30 @@ def test_each_sound_has_its_own_spans_and_the_surest_score() -> None:
     assert (times(rest), rest.heard.score) == ((0, 14), 0.9)
 
 
+def test_a_part_has_the_surest_score_of_its_own_time() -> None:
+    spans = Spans()
+    spans.hear((GRID + 1) * SAMPLE_RATE, [span(-4, 0, score=0.9)])
+    spans.hear((GRID + 8) * SAMPLE_RATE, [span(0.5, 7, score=0.6)])
+    [rest] = spans.hear((GRID + 15) * SAMPLE_RATE, [span(8, 14, score=0.7)])
+    assert rest.heard.score == 0.7
+
+
+def test_a_detector_may_ask_for_a_report_of_a_higher_score_and_for_a_shorter_pause() -> None:
+    spans = Spans()
+    told = []
+    for at, score in ((0, 0.5), (3, 0.55), (6, 0.7), (9, 0.7), (18, 0.7)):
+        asked = span(at - 6, at, score=score)._replace(rise=0.1, pause=3 * SAMPLE_RATE)
+        told += [(at, *times(each), each.heard.score) for each in spans.hear((GRID + at) * SAMPLE_RATE, [asked])]
+    assert told == [(0, -6, 0, 0.5), (6, 0, 6, 0.7), (18, 6, 9, 0.7), (18, 12, 18, 0.7)]
+
+
+def test_a_sound_with_a_label_of_its_own_is_known_by_it() -> None:
+    spans = Spans()
+    one, other = span(-6, 0, "Slur")._replace(label="hate"), span(-3, 3, "Racism")._replace(label="hate")
+    assert len(spans.hear(GRID * SAMPLE_RATE, [one, one._replace(label="abuse")])) == 2
+    assert spans.hear((GRID + 3) * SAMPLE_RATE, [other]) == []
+
+
 def test_no_span_is_longer_than_its_audio_is_kept() -> None:
     spans = Spans()
     [found] = spans.hear((GRID + 1) * SAMPLE_RATE, [span(-300, 0)])
@@ -79,3 +103,10 @@ def test_what_is_over_is_forgotten() -> None:
     spans.hear((GRID + 1_000) * SAMPLE_RATE, [])
     assert spans.flush() == []
     assert REPORT < LONGEST
+
+
+def test_a_sound_of_the_room_is_reported_as_it_is() -> None:
+    spans, of_room = Spans(), span(0, 15)._replace(of_room=True)
+    for at in (20, 21, 35):
+        assert spans.hear((GRID + at) * SAMPLE_RATE, [of_room]) == [of_room]
+    assert spans.flush() == []

@@ -52,6 +52,7 @@ def test_the_sizes_of_the_blocks_do_not_matter() -> None:
 
 def test_only_the_chosen_kinds_are_heard() -> None:
     assert not EventEar([]).awake
+    assert not EventEar(["dead_air"]).awake, "a matter of the room has no measure"
     ear = EventEar(["howl"])
     ear.look()
     assert (ear.awake, ear.edition) == (True, 0)

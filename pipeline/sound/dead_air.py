@@ -1,0 +1,141 @@
+"""Dead air: audio arrives from a room, but nobody in it is audible. The host has left, or the microphone is dead.
+
+It is a matter of the room. On a grid of times, each speaker whose audio goes on asks whether anybody in the room was
+audible for the last seconds. The times are those of the audio. So neither the chunks nor the place where reading began
+change the reports; after a restart, they only begin later.
+"""
+
+from collections.abc import Iterator, Sequence
+from weakref import WeakSet, WeakValueDictionary
+
+import numpy as np
+
+from pipeline.audio.resample import Samples
+from pipeline.messages import SAMPLE_RATE, AudioChunk, HeardSound
+from pipeline.sound.detector import SoundSpan
+from pipeline.sound.listener import LATE_SECONDS, STEP
+from pipeline.sound.spans import REPORT
+
+MODEL = "dead-air@1"
+LATE = LATE_SECONDS * SAMPLE_RATE
+"""Samples after which a time is judged. The audio of other speakers may be this much behind."""
+PART = SAMPLE_RATE // 10
+"""Samples of a part: 0.1 s."""
+LEAST = 3
+"""Parts of a second that must be loud. A click or a knock is shorter."""
+LOUD = 1e-5
+"""Mean square of the quietest loud part: -50 dB of full scale."""
+SPARE = 60
+"""Seconds that a room is remembered beyond what a report needs."""
+
+
+class RoomAir:
+    """The seconds in which somebody in a room was audible, and the detectors of its speakers. Its memory is bounded.
+
+    If clocks of speakers differ, one room has several times. So the second that was noted first is forgotten first.
+    """
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
+        self._audible: dict[int, None] = {}
+        """Seconds since 1970, in the order in which they were noted."""
+        self.detectors: WeakSet[DeadAirDetector] = WeakSet()
+        self.reported = 0
+        """The time of the last report: the one who made it may have left before others reach it."""
+
+    def note(self, second: int) -> None:
+        """Somebody is audible in this second since 1970."""
+        self._audible[second] = None
+        if len(self._audible) > 2 * (self._seconds + SPARE):
+            del self._audible[next(iter(self._audible))]
+
+    def begin(self, at: int) -> int:
+        """Where the silence of a report at `at` must begin at the latest. Both are samples since 1970."""
+        return at - self._seconds * SAMPLE_RATE
+
+    def is_dead(self, at: int) -> bool:
+        """Whether nobody was audible in the last seconds before `at`, a whole second in samples."""
+        return self._audible.keys().isdisjoint(range(self.begin(at) // STEP, at // STEP))
+
+    def reporter(self, at: int) -> "DeadAirDetector | None":
+        """Of the speakers who could report at `at`, the first one by name, so that only one does."""
+        return min((each for each in self.detectors if each.covers(at)), key=lambda each: each.speaker, default=None)
+
+
+class DeadAirDetector:
+    """Listens to one stream of one speaker, which begins at `start`, in 16 kHz samples since 1970 UTC."""
+
+    def __init__(self, room: RoomAir, speaker: str, start: int) -> None:
+        self.speaker = speaker
+        self._room = room
+        self._begin = start + -start % STEP
+        self._end = start
+        room.detectors.add(self)
+
+    def push(self, samples: Samples) -> Sequence[SoundSpan]:
+        if not samples.size:
+            return ()
+        self._end += samples.size
+        if is_audible(samples):
+            self._room.note((self._end - 1) // STEP)
+        return [*self._report(self._end - LATE)]
+
+    def flush(self) -> Sequence[SoundSpan]:
+        self._room.detectors.discard(self)
+        return ()
+
+    def covers(self, at: int) -> bool:
+        """Whether the stream has audio for all of the silence of a report at `at`."""
+        return self._begin <= self._room.begin(at) and at <= self._end
+
+    def _report(self, at: int) -> Iterator[SoundSpan]:
+        """Report the last 15 s before `at`, if a report is due then. The reports of a long silence touch."""
+        room = self._room
+        if at % REPORT == 0 and at != room.reported and room.is_dead(at) and room.reporter(at) is self:
+            room.reported = at
+            yield SoundSpan(HeardSound(kind="dead_air", score=1.0), "", at - REPORT, at, MODEL, of_room=True)
+
+
+class SpeakerAir:
+    """Makes the detectors of one speaker in one room."""
+
+    edition = 0
+    awake = True
+
+    def __init__(self, room: RoomAir, speaker: str) -> None:
+        self._room = room
+        self._speaker = speaker
+
+    def look(self) -> None:
+        """Nothing outside of the process changes these detectors."""
+
+    def detector(self, start: int) -> DeadAirDetector:
+        return DeadAirDetector(self._room, self._speaker, start)
+
+
+class DeadAir:
+    """The air of each room that has a speaker. `seconds` is the least silence that is reported."""
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
+        self._rooms: WeakValueDictionary[str, RoomAir] = WeakValueDictionary()
+
+    @property
+    def size(self) -> int:
+        """The number of rooms in memory."""
+        return len(self._rooms)
+
+    def ear(self, room: str, speaker: str) -> SpeakerAir:
+        """Return the ear for a speaker. The room is forgotten with its last speaker."""
+        return SpeakerAir(self._rooms.setdefault(room, RoomAir(self._seconds)), speaker)
+
+    def leave_out(self, chunk: AudioChunk) -> None:
+        """Take a chunk that nobody hears for audible."""
+        if room := self._rooms.get(chunk.room):
+            room.note(int(chunk.start))
+
+
+def is_audible(samples: Samples) -> bool:
+    """Whether a second of audio, or less, has sound: shape (samples,)."""
+    parts = samples[: samples.size // PART * PART].reshape(-1, PART)
+    return int(np.count_nonzero(np.square(parts).mean(axis=1) >= LOUD)) >= LEAST

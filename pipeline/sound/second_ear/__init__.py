@@ -1,0 +1,1 @@
+"""A second ear: an audio classifier that users bring."""
