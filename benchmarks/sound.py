@@ -1,31 +1,35 @@
 """Measure how surely sound events are heard, how often they are false, and how long it takes.
 
-    OPENBLAS_NUM_THREADS=1 python -m benchmarks.sound --data DIR [--rivals FILE] [--clips DIR]
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.sound --data DIR [--processes N] [--clips DIR]
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.sound --clips DIR --rivals FILE
 
 `DIR` has recordings in `music/SOURCE/`, `singing/SOURCE/`, `speech/SOURCE/` and `other/SOURCE/`, of sources that the
 model was not trained on: `python -m training.sound.collect --side test` makes it. All audio goes through Opus at 24
-kbit/s.
+kbit/s. A process holds one source in memory at a time.
 
-Clips: the recordings in clips of ten seconds. Shorter recordings of a source are put one after the other. The label
+Clips: every tenth ten seconds of the recordings. Shorter recordings of a source are put one after the other. The label
 `music` is true for music and singing. For the other labels, talk is made to howl, to clip and to be loud
 (`benchmarks/disturbances.py`), and all other clips are negatives. A clip has a label if the detector reports it there.
 
-False alarms: whole streams of speech, music and other sounds, by the hour. A sound that is reported again within ten
-seconds is the same alarm.
+Alarms: whole streams of speech, music and other sounds, by the hour, with the 95% interval of a Poisson count. A sound
+that is reported again within ten seconds is the same alarm.
 
 Cost: the time of one core (process time) for a second of audio.
 
-`--clips` writes the clips as FLAC files and ends. `--rivals` is a TSV file with the columns model, clip, label, score
-that `benchmarks/rival_ears.py` makes of them. The table shows other models at the limit that is best for them, so their
-figures are a little too good.
+Other models: `--clips` also writes the clips as FLAC files, without those that are made.
+`benchmarks/rival_ears.py` scores them in a TSV file with the columns model, clip, label, score. Then `--rivals`
+compares the models with ours on these clips. It shows other models from a score of 0.5, and from the limit that is best
+for them here, which is a little too good.
 """
 
 import argparse
 import csv
 import time
+import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,12 +39,14 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.disturbances import clipped, deafening, howl
+from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import decode_flac, encode_flac, encode_opus_clip
 from pipeline.audio.resample import Samples
+from pipeline.errors import InputError
 from pipeline.messages import SAMPLE_RATE, EventKind
-from pipeline.review.quality.statistics import Share
+from pipeline.review.quality.statistics import Share, poisson_interval
 from pipeline.sound.events.ear import RULES, EventDetector
-from training.sound.sources import KINDS, MUSICAL, Kind, Recording, recordings
+from training.sound.sources import KINDS, MUSICAL, Kind
 
 SEED = 37
 BITRATE = 24_000
@@ -49,8 +55,12 @@ PIECE = 60 * SAMPLE_RATE
 """Samples that are coded at once."""
 PAUSE = 10.0
 """Seconds after which a sound is a new alarm."""
-EVERY = 4
-"""Of this many clips of talk, one is made to howl, clip or be loud."""
+CLIPS_EVERY = 10
+"""Of this many clips, one is measured, by us and by other models. The streams have all of the audio."""
+MADE_EVERY = 4
+"""Of this many clips of talk that are measured, one is made to howl, to clip and to be loud."""
+FAIR = 0.5
+"""The score from which another model is taken at its word."""
 
 MADE: Mapping[EventKind, Callable[[np.random.Generator, Samples], Samples]] = {
     "howl": howl,
@@ -67,6 +77,19 @@ class Clip(NamedTuple):
     kind: Kind
     labels: frozenset[EventKind]
     samples: Samples
+
+
+class Heard(NamedTuple):
+    """What the detector reported in a clip."""
+
+    name: str
+    kind: Kind
+    labels: frozenset[EventKind]
+    found: frozenset[EventKind]
+
+    @property
+    def plain(self) -> bool:
+        return not self.labels & MADE.keys()
 
 
 class Rates(NamedTuple):
@@ -102,25 +125,65 @@ class Stream(NamedTuple):
         return self.samples.size / SAMPLE_RATE / 3_600
 
 
-def streams(found: Sequence[Recording]) -> Iterator[Stream]:
-    """The streams of all sources, with half a second between the recordings."""
-    for (kind, source), of_source in groupby(found, key=lambda each: (each.kind, each.source)):
-        pause = np.zeros(SAMPLE_RATE // 2, np.float32)
-        whole = np.concatenate([part for each in of_source for part in (each.samples, pause)])
-        yield Stream(kind, source, sent(whole))
+class Measured(NamedTuple):
+    """A source: its alarms as a stream, and its clips."""
+
+    kind: Kind
+    source: str
+    hours: float
+    alarms: Mapping[EventKind, int]
+    clips: Sequence[Heard]
 
 
-def clips(found: Sequence[Stream]) -> Iterator[Clip]:
-    """The clips of ten seconds, and those of talk that is disturbed."""
-    random = np.random.default_rng(SEED)
-    for kind, source, stream in found:
-        whole = stream[: stream.size // CLIP * CLIP].reshape(-1, CLIP)
-        for number, samples in enumerate(whole):
-            name = f"{kind}-{source}-{number:03}"
-            yield Clip(name, kind, MUSIC if kind in MUSICAL else NONE, samples)
-            if kind == "speech" and number % EVERY == 0:
-                for label, make in MADE.items():
-                    yield Clip(f"{name}-{label}", kind, frozenset({label}), sent(make(random, samples)))
+def places(folder: Path) -> list[tuple[Kind, Path]]:
+    """The kinds and folders of all sources. Raises InputError if there are none."""
+    found = [(kind, path) for kind in KINDS for path in sorted((folder / kind).glob("*")) if any(path.glob("*"))]
+    if not found:
+        raise InputError(f"{folder} has no recordings", "Put audio files into KIND/SOURCE/, e.g. music/a-game/.")
+    return found
+
+
+def stream(place: tuple[Kind, Path]) -> Stream:
+    """The recordings of a source, with half a second between them, after Opus."""
+    kind, folder = place
+    pause = np.zeros(SAMPLE_RATE // 2, np.float32)
+    whole = np.concatenate([part for path in sorted(folder.iterdir()) for part in (samples_of(path), pause)])
+    return Stream(kind, folder.name, sent(whole))
+
+
+def plain(of: Stream) -> Iterator[Clip]:
+    """The clips of ten seconds, one of CLIPS_EVERY."""
+    whole = of.samples[: of.samples.size // CLIP * CLIP].reshape(-1, CLIP)
+    for number, samples in enumerate(whole[::CLIPS_EVERY]):
+        yield Clip(f"{of.kind}-{of.source}-{number:03}", of.kind, labels_of(of.kind), samples)
+
+
+def disturbed(random: np.random.Generator, talk: Iterable[Clip]) -> Iterator[Clip]:
+    """Talk that howls, clips or is loud."""
+    for clip in talk:
+        for label, make in MADE.items():
+            yield Clip(f"{clip.name}-{label}", clip.kind, frozenset({label}), sent(make(random, clip.samples)))
+
+
+def labels_of(kind: Kind) -> frozenset[EventKind]:
+    return MUSIC if kind in MUSICAL else NONE
+
+
+def measured(folder: Path | None, place: tuple[Kind, Path]) -> Measured:
+    """Hear a source, its stream and its clips, and write the clips into a folder."""
+    found = stream(place)
+    counts = {label: alarms(spans) for label, spans in heard(found.samples).items()}
+    of_stream = [*plain(found)]
+    if folder:
+        write(of_stream, folder)
+    random = np.random.default_rng([SEED, zlib.crc32(found.source.encode())])
+    made = disturbed(random, of_stream[::MADE_EVERY] if found.kind == "speech" else ())
+    return Measured(found.kind, found.source, found.hours, counts, [heard_in(clip) for clip in (*of_stream, *made)])
+
+
+def heard_in(clip: Clip) -> Heard:
+    spans_of = heard(clip.samples)
+    return Heard(clip.name, clip.kind, clip.labels, frozenset(label for label, spans in spans_of.items() if spans))
 
 
 def sent(samples: Samples) -> Samples:
@@ -151,28 +214,28 @@ def alarms(spans: Sequence[tuple[float, float]]) -> int:
     return count
 
 
-def rates(label: EventKind, wanted: Sequence[Clip], found: Mapping[str, frozenset[str]]) -> Rates:
+def rates(label: EventKind, wanted: Sequence[Heard], found: Mapping[str, bool]) -> Rates:
     """How a label was heard in the clips. Clips of one disturbance are left out for another: a howl may also clip."""
-    fair = [clip for clip in wanted if label in clip.labels or not clip.labels & MADE.keys()]
-    hits = sum(label in clip.labels and label in found[clip.name] for clip in fair)
+    fair = [clip for clip in wanted if label in clip.labels or clip.plain]
+    hits = sum(label in clip.labels and found[clip.name] for clip in fair)
     positives = sum(label in clip.labels for clip in fair)
-    false = sum(label not in clip.labels and label in found[clip.name] for clip in fair)
+    false = sum(label not in clip.labels and found[clip.name] for clip in fair)
     return Rates(hits, positives - hits, false, len(fair) - positives - false)
 
 
-def best(label: EventKind, wanted: Sequence[Clip], scores: Mapping[str, float]) -> tuple[float, Rates]:
-    """The limit with the best F1, and its rates."""
-    limits = sorted({*scores.values()})[:: max(1, len(scores) // 200)]
-    tried = [
-        (
-            limit,
-            rates(
-                label, wanted, {name: frozenset([label] if score >= limit else []) for name, score in scores.items()}
-            ),
-        )
-        for limit in limits
-    ]
-    return max(tried, key=lambda each: each[1].f1)
+def ours(label: EventKind, wanted: Sequence[Heard]) -> dict[str, bool]:
+    return {clip.name: label in clip.found for clip in wanted}
+
+
+def best(label: EventKind, wanted: Sequence[Heard], scores: Mapping[str, float]) -> float:
+    """The limit with the best F1."""
+    limits = sorted({*scores.values()})
+    tried = limits[:: max(1, len(limits) // 200)]
+    return max(tried, key=lambda limit: rates(label, wanted, above(limit, scores)).f1)
+
+
+def above(limit: float, scores: Mapping[str, float]) -> dict[str, bool]:
+    return {name: score >= limit for name, score in scores.items()}
 
 
 def rivals(path: Path) -> dict[tuple[str, EventKind], dict[str, float]]:
@@ -190,61 +253,65 @@ def share(value: Share) -> str:
     return f"{100 * value.value:.1f}% ({100 * low:.1f}–{100 * high:.1f})" if value.n else "–"
 
 
-def show_rates(rows: Sequence[tuple[str, str, Rates]]) -> None:
+def per_hour(count: int, hours: float) -> str:
+    """Alarms an hour with the interval."""
+    low, high = poisson_interval(count)
+    return f"{count / hours:.1f} ({low / hours:.1f}–{high / hours:.1f})"
+
+
+def rates_row(label: str, model: str, each: Rates) -> tuple[str, ...]:
+    count = f"{each.hits + each.missed} + {each.false + each.clean}"
+    return label, model, count, share(each.precision), share(each.recall), f"{each.f1:.3f}"
+
+
+def show_clips(wanted: Sequence[Heard]) -> None:
     table = Table("label", "model", "clips", "precision", "recall", "F1", title="clips")
-    for label, model, each in rows:
-        count = f"{each.hits + each.missed} + {each.false + each.clean}"
-        table.add_row(label, model, count, share(each.precision), share(each.recall), f"{each.f1:.3f}")
+    for label in RULES:
+        table.add_row(*rates_row(label, "ours", rates(label, wanted, ours(label, wanted))))
     Console().print(table)
 
 
-def measure_clips(wanted: Sequence[Clip], others: Path | None) -> None:
-    ours = {
-        clip.name: frozenset(kind for kind, spans in heard(clip.samples).items() if spans)
-        for clip in track(wanted, "clips", console=PROGRESS)
-    }
-    rows = [(str(label), "ours", rates(label, wanted, ours)) for label in RULES]
-    for (model, label), scores in rivals(others).items() if others else ():
-        limit, found_rates = best(label, [clip for clip in wanted if clip.name in scores], scores)
-        rows.append((label, f"{model} from {limit:.2f}", found_rates))
-    show_rates(rows)
-    by_kind = Table("kind", "clips", *RULES, title="clips with each label, by kind of recording")
-    for kind in KINDS:
-        plain = [clip for clip in wanted if clip.kind == kind and not clip.labels & MADE.keys()]
-        by_kind.add_row(
-            kind, str(len(plain)), *(str(sum(label in ours[clip.name] for clip in plain)) for label in RULES)
-        )
-    Console().print(by_kind)
+def show_rivals(folder: Path, path: Path) -> None:
+    """Other models and ours on the clips of a folder, and the clips with the label by kind of recording."""
+    table = Table("label", "model", "clips", "precision", "recall", "F1", title="the same clips")
+    by_kind = Table("label", "model", *KINDS, title="clips with the label, by kind of recording")
+    wanted = [heard_in(clip) for clip in track([*written(folder)], "clips", console=PROGRESS)]
+    for (model, label), scores in rivals(path).items():
+        same = [clip for clip in wanted if clip.name in scores]
+        limit = best(label, same, scores)
+        for name, found in (
+            ("ours", ours(label, same)),
+            (f"{model} from {FAIR:.2f}", above(FAIR, scores)),
+            (f"{model} from {limit:.2f}", above(limit, scores)),
+        ):
+            table.add_row(*rates_row(label, name, rates(label, same, found)))
+            of_kinds = [[found[clip.name] for clip in same if clip.kind == kind] for kind in KINDS]
+            by_kind.add_row(label, name, *(f"{sum(each)} of {len(each)}" for each in of_kinds))
+    Console().print(table, by_kind)
 
 
-def measure_alarms(found: Sequence[Stream]) -> None:
-    counts = {
-        (each.kind, each.source): {label: alarms(spans) for label, spans in heard(each.samples).items()}
-        for each in track(found, "streams", console=PROGRESS)
-    }
+def show_alarms(sources: Sequence[Measured]) -> None:
+    """The alarms of each source, and an hour of each kind with the interval."""
     table = Table("recordings", "source", "hours", *RULES, title="alarms")
     for kind in KINDS:
-        of_kind = [each for each in found if each.kind == kind]
+        of_kind = [each for each in sources if each.kind == kind]
         for each in of_kind:
-            row = counts[kind, each.source]
-            table.add_row(kind, each.source, f"{each.hours:.2f}", *(str(row[label]) for label in RULES))
+            table.add_row(kind, each.source, f"{each.hours:.3f}", *(str(each.alarms[label]) for label in RULES))
         if hours := sum(each.hours for each in of_kind):
-            totals = [sum(counts[kind, each.source][label] for each in of_kind) for label in RULES]
-            table.add_row(
-                kind, "an hour", f"{hours:.2f}", *(f"{total / hours:.1f}" for total in totals), end_section=True
-            )
+            totals = [sum(each.alarms[label] for each in of_kind) for label in RULES]
+            table.add_row(kind, "all", f"{hours:.2f}", *map(str, totals))
+            table.add_row(kind, "an hour", "", *(per_hour(total, hours) for total in totals), end_section=True)
     Console().print(table)
 
 
-def measure_cost(found: Sequence[Stream]) -> None:
-    sound = np.concatenate([each.samples[:PIECE] for each in found])[: 10 * PIECE]
-    heard(sound[:PIECE])
+def show_cost(samples: Samples) -> None:
+    heard(samples[:PIECE])
     table = Table("sounds", "core-ms a second of audio", title="cost")
     for kinds in (*((kind,) for kind in RULES), tuple(RULES)):
         began = time.process_time()
-        heard(sound, kinds)
+        heard(samples, kinds)
         spent = time.process_time() - began
-        table.add_row(", ".join(kinds), f"{1_000 * spent * SAMPLE_RATE / sound.size:.2f}")
+        table.add_row(", ".join(kinds), f"{1_000 * spent * SAMPLE_RATE / samples.size:.2f}")
     Console().print(table)
 
 
@@ -254,20 +321,37 @@ def write(wanted: Sequence[Clip], folder: Path) -> None:
         (folder / f"{clip.name}.flac").write_bytes(encode_flac(clip.samples))
 
 
+def written(folder: Path) -> Iterator[Clip]:
+    """The clips that `write` wrote: their names begin with the kind."""
+    for path in sorted(folder.glob("*.flac")):
+        kind = next(each for each in KINDS if path.stem.startswith(f"{each}-"))
+        yield Clip(path.stem, kind, labels_of(kind), samples_of(path))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of recordings by kind and source")
+    parser.add_argument("--data", type=Path, help="folder of recordings by kind and source")
+    parser.add_argument("--processes", type=int, default=1, help="number of processes that hear sources")
+    parser.add_argument("--clips", type=Path, help="folder of clips for other models: written, or read with --rivals")
     parser.add_argument("--rivals", type=Path, help="TSV file with scores of other models")
-    parser.add_argument("--clips", type=Path, help="write the clips into this folder, and end")
     options = parser.parse_args()
-    found = [*track(streams([*recordings(options.data)]), "Opus", console=PROGRESS)]
-    wanted = [*clips(found)]
-    if options.clips:
-        write(wanted, options.clips)
-        return
-    measure_clips(wanted, options.rivals)
-    measure_alarms(found)
-    measure_cost(found)
+    if options.rivals and options.clips:
+        show_rivals(options.clips, options.rivals)
+    elif options.data:
+        measure(options.data, options.processes, options.clips)
+    else:
+        parser.error("Name --data to measure, or --clips and --rivals to compare.")
+
+
+def measure(data: Path, processes: int, folder: Path | None) -> None:
+    wanted = places(data)
+    # The encoder has threads, so the processes are new ones and no forks.
+    with get_context("spawn").Pool(processes) as pool:
+        found = pool.imap(partial(measured, folder), wanted)
+        sources = [*track(found, "sources", len(wanted), console=PROGRESS)]
+    show_clips([clip for each in sources for clip in each.clips])
+    show_alarms(sources)
+    show_cost(np.concatenate([stream(place).samples[:PIECE] for place in wanted[:10]]))
 
 
 if __name__ == "__main__":

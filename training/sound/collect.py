@@ -4,8 +4,9 @@
 
 The table, by default `sources.tsv`, lists the sources: the side (train, validate or test), the kind, the name, the
 files below `--from`, the licence.
-For Debian's packages, run `apt-get download NAME` and `dpkg -x NAME*.deb DIR/NAME`. Of each source at most five minutes
-are taken, and of each file at most half a minute, from its middle.
+For Debian's packages, run `apt-get download NAME` and `dpkg -x NAME*.deb DIR/NAME`. A repository of GitHub lies in a
+folder of its name. Of each source at most five minutes are taken, and of each file at most half a minute, from its
+middle. Of the test side it is half an hour and two minutes.
 """
 
 import argparse
@@ -26,11 +27,23 @@ from training.sound.sources import KINDS, Kind
 
 TABLE = Path(__file__).parent / "sources.tsv"
 
-MOST_OF_FILE = 30 * SAMPLE_RATE
-MOST_OF_SOURCE = 300 * SAMPLE_RATE
 LEAST_OF_FILE = SAMPLE_RATE // 10
 
 Side = Literal["train", "validate", "test"]
+
+
+class Limits(NamedTuple):
+    """The most that is taken: samples of a file, samples of a source, files of a source."""
+
+    file: int
+    source: int
+    files: int
+
+
+FEW = Limits(30 * SAMPLE_RATE, 300 * SAMPLE_RATE, 100)
+"""Training learns more from many sources than from long ones."""
+MANY = Limits(120 * SAMPLE_RATE, 1_800 * SAMPLE_RATE, 400)
+"""The test side's, because rates of false alarms need hours."""
 
 
 class Source(NamedTuple):
@@ -57,29 +70,30 @@ def collect(source: Source, start: Path, out: Path) -> int:
     folder = out / source.kind / source.name
     folder.mkdir(parents=True, exist_ok=True)
     total = 0
-    for number, samples in enumerate(_parts(_spread(found))):
+    limits = MANY if source.side == "test" else FEW
+    for number, samples in enumerate(_parts(_spread(found, limits.files), limits.file)):
         (folder / f"{number:03}.flac").write_bytes(encode_flac(samples))
         total += samples.size
-        if total >= MOST_OF_SOURCE:
+        if total >= limits.source:
             break
     return total
 
 
-def _spread(files: Sequence[Path], most: int = 100) -> Sequence[Path]:
+def _spread(files: Sequence[Path], most: int) -> Sequence[Path]:
     """At most `most` files, from the whole list."""
     return files[:: -(-len(files) // most)]
 
 
-def _parts(files: Sequence[Path]) -> Iterator[Samples]:
+def _parts(files: Sequence[Path], most: int) -> Iterator[Samples]:
     for path in files:
         try:
             samples = samples_of(path)
         except VoxwardenError as error:
             notes.print(f"{path.name}: {error}", highlight=False)
             continue
-        at = max(0, (samples.size - MOST_OF_FILE) // 2)
+        at = max(0, (samples.size - most) // 2)
         if samples.size >= LEAST_OF_FILE:
-            yield samples[at : at + MOST_OF_FILE].clip(-1, 1)
+            yield samples[at : at + most].clip(-1, 1)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from pipeline.audio.encode import encode_flac
 from pipeline.errors import InputError
 from pipeline.messages import SAMPLE_RATE
 from training.sound import collect
-from training.sound.collect import Source, sources
+from training.sound.collect import Limits, Source, sources
 from training.sound.sources import KINDS
 
 
@@ -30,7 +30,7 @@ def test_each_source_of_the_table_is_on_one_side() -> None:
 def test_the_middle_of_long_files_is_taken_and_damaged_files_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collect, "MOST_OF_FILE", 2 * SAMPLE_RATE)
+    monkeypatch.setattr(collect, "FEW", Limits(2 * SAMPLE_RATE, 9 * SAMPLE_RATE, 9))
     folder = tmp_path / "package" / "share"
     folder.mkdir(parents=True)
     sound = (0.5 * np.sin(np.arange(6 * SAMPLE_RATE) ** 1.5 / 1e5)).astype(np.float32)
@@ -42,6 +42,16 @@ def test_the_middle_of_long_files_is_taken_and_damaged_files_are_left_out(
     first, second = sorted((tmp_path / "out" / "music" / "game").iterdir())
     assert np.allclose(samples_of(first), sound[2 * SAMPLE_RATE : 4 * SAMPLE_RATE], atol=1e-3)
     assert samples_of(second).size == SAMPLE_RATE
+
+
+def test_only_so_much_of_a_source_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [SAMPLE_RATE + 1_000 * number for number in range(8)]
+    for number, size in enumerate(sizes):
+        (tmp_path / f"{number}.flac").write_bytes(encode_flac(np.zeros(size, np.float32)))
+    monkeypatch.setattr(collect, "FEW", Limits(9 * SAMPLE_RATE, 9 * SAMPLE_RATE, 4))
+    assert collect.collect(source("*.flac"), tmp_path, tmp_path / "out") == sum(sizes[::2])
+    monkeypatch.setattr(collect, "FEW", Limits(9 * SAMPLE_RATE, 2 * SAMPLE_RATE, 9))
+    assert collect.collect(source("*.flac"), tmp_path, tmp_path / "out") == sum(sizes[:2])
 
 
 def test_a_source_without_files_is_a_mistake(tmp_path: Path) -> None:
