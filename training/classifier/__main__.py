@@ -32,7 +32,7 @@ def train(
     """Train the text classifier: is a text risky, and under which labels?
 
     It needs `pip install -e '.\\[train]'` and the text sets of docs/training.md.
-    It takes hours: two cores without bfloat16 read about 20 texts a second.
+    It takes hours: two cores read about 80 texts a second, or 20 without bfloat16.
     judge.model takes OUT/onnx. Other tools can fine-tune OUT/transformers.
 
     Examples:
