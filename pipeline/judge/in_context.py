@@ -14,7 +14,7 @@ from pipeline.messages import Transcript
 
 LEAST = 0.5
 """The lowest `risk` of an utterance that is read in context. With 0, every utterance would be read twice, and with this
-value one of 14 utterances of telephone calls is (`python -m benchmarks.conversations --data DIR --validation`).
+value one of 24 utterances of ordinary English talk is (`python -m benchmarks.conversations --data DIR --validation`).
 """
 MOST = 0.985
 """At this `risk`, the utterance speaks for itself."""
