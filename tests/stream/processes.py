@@ -129,6 +129,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "VOXWARDEN_METRICS__PORT": "0",
         "VOXWARDEN_ASR__MODEL": settings.asr.model,
         "VOXWARDEN_LISTEN__SOUNDS": json.dumps(settings.listen.sounds),
+        "VOXWARDEN_LISTEN__DEAD_AIR_SECONDS": str(settings.listen.dead_air_seconds),
         "VOXWARDEN_OVERLOAD__ENABLED": "false",  # a busy machine must not skip utterances that a test needs
         "OMP_NUM_THREADS": "2",
         "SSL_CERT_FILE": os.devnull,  # aiohttp reads the machine's certificates at import, a quarter of all CPU time

@@ -22,9 +22,10 @@ from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Asr, Settings
 from pipeline.stage import Rejected
-from pipeline.topology import SEGMENT, STAGES, Stage
+from pipeline.topology import SEGMENT, Stage
 from tests.agents.test_run import Host, spoken
 from tests.stream.moderated import ROOM, SPEAKER, Moderated, unusable
+from tests.stream.roles import WORKERS
 
 pytestmark = pytest.mark.weights
 
@@ -122,6 +123,6 @@ async def test_refused_audio_of_the_one_machine_runner_is_logged_without_names(t
 @pytest.mark.broker
 @pytest.mark.timeout(400)
 def test_workers_on_kafka_log_no_names(moderated: Moderated) -> None:
-    assert moderated.exits == [0] * len(STAGES)
+    assert moderated.exits == [0] * len(WORKERS)
     assert "DEBUG:" in moderated.log
     assert names_in(moderated.log) == []

@@ -131,7 +131,7 @@ def test_a_sentence_is_explained_by_the_live_rules_and_by_the_draft(console: Con
     assert "Term “purple banana” (High" in tried
     assert tried.count("No rule applies") == 1, "the live rules do not know the term"
     tried = lea.post(f"{DRAFT}/try", data={"sentence": "rude"}).text
-    assert tried.count("score 0.97 reaches the limit 0.82") == 2
+    assert len(re.findall(r"score 0\.97 reaches the limit 0\.\d\d", tried)) == 2
     broken = lea.post(f"{DRAFT}/try", data={"sentence": "rude", "file": "en", "text": "groups: ["}).text
     assert "Correct the mistakes first" in broken
     assert "A sentence as somebody" in lea.post(f"{DRAFT}/try", data={"sentence": " "}).text

@@ -8,7 +8,17 @@ from sqlalchemy import MetaData, create_engine, insert, select, text
 
 from pipeline.errors import CaseError
 from pipeline.events import decode
-from pipeline.messages import AudioChunk, EarlyUtterance, Flag, Message, Sound, SpeechStatus, Transcript, Utterance
+from pipeline.messages import (
+    AudioChunk,
+    EarlyUtterance,
+    Flag,
+    Message,
+    SecondReading,
+    Sound,
+    SpeechStatus,
+    Transcript,
+    Utterance,
+)
 from pipeline.metrics import Metrics
 from pipeline.review import audit
 from pipeline.review.accounts import wellness
@@ -150,7 +160,7 @@ def test_old_messages_are_read(kind: str) -> None:
 
 
 def test_every_topic_has_old_messages_or_came_later() -> None:
-    later = {EarlyUtterance, Sound, SpeechStatus}
+    later = {EarlyUtterance, SecondReading, Sound, SpeechStatus}
     assert {topic.message for topic in TOPICS} - {None} == {*KINDS.values(), *later}
 
 
