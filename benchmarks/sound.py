@@ -274,8 +274,9 @@ def show_clips(wanted: Sequence[Heard]) -> None:
 def show_rivals(folder: Path, path: Path) -> None:
     """Other models and ours on the clips of a folder, and the clips with the label by kind of recording."""
     table = Table("label", "model", "clips", "precision", "recall", "F1", title="the same clips")
-    by_kind = Table("label", "model", *KINDS, title="clips with the label, by kind of recording")
     wanted = [heard_in(clip) for clip in track([*written(folder)], "clips", console=PROGRESS)]
+    kinds = sorted({clip.kind for clip in wanted}, key=KINDS.index)
+    by_kind = Table("label", "model", *kinds, title="clips with the label, by kind of recording")
     for (model, label), scores in rivals(path).items():
         same = [clip for clip in wanted if clip.name in scores]
         limit = best(label, same, scores)
@@ -285,7 +286,7 @@ def show_rivals(folder: Path, path: Path) -> None:
             (f"{model} from {limit:.2f}", above(limit, scores)),
         ):
             table.add_row(*rates_row(label, name, rates(label, same, found)))
-            of_kinds = [[found[clip.name] for clip in same if clip.kind == kind] for kind in KINDS]
+            of_kinds = [[found[clip.name] for clip in same if clip.kind == kind] for kind in kinds]
             by_kind.add_row(label, name, *(f"{sum(each)} of {len(each)}" for each in of_kinds))
     Console().print(table, by_kind)
 
