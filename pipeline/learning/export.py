@@ -5,10 +5,6 @@ rounded for each token separately, so a text has the same logits in any batch. A
 that they would hide the rest of the token. These are multiplied without rounding.
 """
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 
@@ -18,6 +14,8 @@ from torch.nn import Linear, Module
 from torch.nn.functional import embedding
 from torch.onnx.ops import symbolic
 from transformers import BertForSequenceClassification
+
+from pipeline.learning import onnx_file
 
 INPUTS = ("input_ids", "attention_mask")
 SIZES = {0: "texts", 1: "tokens"}
@@ -122,17 +120,8 @@ def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 def export(model: BertForSequenceClassification, path: Path) -> None:
     """Write `model` to `path`, with weights in 8 bits. Layer inputs are rounded at run time."""
-    with quietly():
-        torch.onnx.export(
-            Logits(model),
-            _example(model),
-            path,
-            input_names=INPUTS,
-            output_names=["logits"],
-            dynamic_shapes=dict.fromkeys(INPUTS, SIZES),
-            external_data=False,
-            verbose=False,
-        )
+    names = {"input_names": INPUTS, "output_names": ["logits"]}
+    onnx_file.write(Logits(model), _example(model), path, dynamic_shapes=dict.fromkeys(INPUTS, SIZES), **names)
 
 
 def _operator(name: str, inputs: tuple[Tensor, ...], dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
@@ -169,15 +158,3 @@ def _example(model: BertForSequenceClassification) -> tuple[Tensor, Tensor]:
     """Two texts, one of them padded. The exporter would treat sizes of 1 as constants."""
     mask = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
     return torch.full_like(mask, model.config.pad_token_id), mask
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Hides the exporter's warnings about its own shape names."""
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(logging.NOTSET)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pipeline.learning.export import quietly
+from pipeline.learning import onnx_file
 from pipeline.sound.events.mel import BANDS
 from pipeline.sound.events.music import CONTEXT
 
@@ -55,14 +55,11 @@ class _Scores(nn.Module):
 def export(network: MusicNetwork, path: Path) -> None:
     """Write the network as ONNX: input `levels`, output `score`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with quietly():
-        torch.onnx.export(
-            _Scores(network).eval(),
-            (torch.zeros(1, CONTEXT, BANDS),),
-            path,
-            input_names=["levels"],
-            output_names=["score"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            external_data=False,
-            verbose=False,
-        )
+    onnx_file.write(
+        _Scores(network).eval(),
+        (torch.zeros(1, CONTEXT, BANDS),),
+        path,
+        input_names=["levels"],
+        output_names=["score"],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+    )

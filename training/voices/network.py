@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pipeline.learning.export import quietly
+from pipeline.learning import onnx_file
 from training.voices.spectrogram import BINS, CONTEXT
 
 WIDTHS = (8, 16, 24, 32)
@@ -36,14 +36,11 @@ def _layer(before: int, after: int) -> nn.Module:
 def export(network: VoiceNetwork, path: Path) -> None:
     """Write the network as ONNX: input `shape`, output `logit`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with quietly():
-        torch.onnx.export(
-            network.eval(),
-            (torch.zeros(1, CONTEXT, BINS),),
-            path,
-            input_names=["shape"],
-            output_names=["logit"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            external_data=False,
-            verbose=False,
-        )
+    onnx_file.write(
+        network.eval(),
+        (torch.zeros(1, CONTEXT, BINS),),
+        path,
+        input_names=["shape"],
+        output_names=["logit"],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+    )
