@@ -22,7 +22,7 @@ from pipeline.audio.segment import Segment
 from pipeline.events import decode
 from pipeline.messages import AudioChunk, Utterance
 from pipeline.metrics import Metrics
-from pipeline.settings import GatewaySettings, Settings
+from pipeline.settings import GatewaySettings, ListenSettings, Settings
 from pipeline.topology import AUDIO, SEGMENT, UTTERANCES
 from tests.broker import ROOT
 from tests.stream.conftest import settings_of
@@ -49,7 +49,9 @@ def whole(bootstrap: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def sharded(whole: Settings) -> Settings:
-    return whole.model_copy(update={"kafka": whole.kafka.model_copy(update={"room_shards": 16})})
+    """Return settings with several shards. Then no worker hears a whole room, so dead air is off."""
+    kafka = whole.kafka.model_copy(update={"room_shards": 16})
+    return whole.model_copy(update={"kafka": kafka, "listen": ListenSettings()})
 
 
 def audio() -> list[AudioChunk]:
