@@ -101,7 +101,7 @@ class Setup(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """Rooms in real time: their waits, and what was counted until the end."""
+    """Rooms in real time: their waits, and the counts at the end."""
 
     waits: Waits
     waiting: str

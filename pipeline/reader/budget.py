@@ -9,7 +9,7 @@ from pipeline.settings import ReaderSettings
 MINUTE, DAY = 60.0, 86_400.0
 
 Spent = Literal["minute", "day", "room", "speaker"]
-"""What is used up: a limit of all, or the share of a room or a speaker."""
+"""The limit that is used up: that of all requests, or the share of a room or of a speaker."""
 
 
 class Window:
@@ -26,7 +26,7 @@ class Window:
         self._speakers: Counter[tuple[str, str]] = Counter()
 
     def spent(self, room: str, speaker: str, now: float) -> Spent | None:
-        """Return what is used up at `now` (seconds); None if one more request is possible."""
+        """Return the limit that is used up at `now` (seconds); None if one more request is possible."""
         if now - self._began >= self._seconds:
             self._began = now
             self._rooms.clear()
@@ -53,7 +53,7 @@ class Budget:
         self._clock = clock
 
     def spent(self, room: str, speaker: str) -> Spent | None:
-        """Return what is used up; None if a request of this speaker is possible now."""
+        """Return the limit that is used up; None if a request of this speaker is possible now."""
         now = self._clock()
         return next((spent for window in self._windows if (spent := window.spent(room, speaker, now))), None)
 

@@ -118,7 +118,7 @@ class SecondEar:
 class SecondEarDetector:
     """Hears one stream. It begins at `start`, in 16 kHz samples since 1970 UTC.
 
-    A window is left out if what it adds to the one before is quiet: nothing new can be heard there.
+    A window is left out if its new half is quiet.
     """
 
     def __init__(self, ear: SecondEar, start: int) -> None:
