@@ -148,7 +148,6 @@ class Recordings:
     def _tap(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
         for output in outputs:
             self._see(output)
-            self._report_finished()
         for message in batch if stage is READ else ():
             self._files[message.room].waiting -= 1
         if AUDIO in stage.takes:
@@ -167,8 +166,9 @@ class Recordings:
                 self._files[output.room].waiting += 1
             case Flag():
                 file = self._files[output.room]
-                file.waiting -= 0 if READ.is_on(self.settings) else 1
-                file.report.utterances += output.source == "words"
+                if not output.released:
+                    file.waiting -= 0 if READ.is_on(self.settings) else 1
+                    file.report.utterances += output.source == "words"
                 file.report.suggestion = _worse(file.report.suggestion, output.suggestion)
                 self._found.put_nowait(output)
             case SecondReading():
