@@ -15,6 +15,8 @@ LIMIT = "at most "
 
 WITHHELD = ": withheld until words and second ear agree"
 """The end of the reason that a label gives if it needs both sources, and has one."""
+AGREE = ": words and second ear agree"
+"""The end of the reason that it gives when it has both."""
 
 LabelledTerm = tuple[str, str]
 """A label, and a term of its lexicon."""
@@ -67,7 +69,12 @@ def of_withheld(label: str) -> str:
 
 def of_both(label: str) -> str:
     """Return the reason of a flag that was withheld until both sources had the label."""
-    return f"{label}: words and second ear agree"
+    return f"{label}{AGREE}"
+
+
+def agreed(reasons: Iterable[str]) -> str:
+    """Return the label on which both sources agree; empty if the flag did not need both."""
+    return next((reason.removesuffix(AGREE) for reason in reasons if reason.endswith(AGREE)), "")
 
 
 def from_risk(reasons: Iterable[str]) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from agents import topics
 from pipeline.audio.decode import samples_of
@@ -52,7 +53,8 @@ def audio() -> list[AudioChunk]:
     loud[SHOUT] += tiny.siren(6)
     sizes = [SAMPLE_RATE] * (calm.size // SAMPLE_RATE)
     streams = [chunks(sound, sizes, "arena", name, START) for name, sound in (("calm", calm), ("loud", loud))]
-    return sorted((chunk for stream in streams for chunk in stream), key=lambda chunk: chunk.start)
+    heard = (structs.replace(chunk, room_type="game") for stream in streams for chunk in stream)
+    return sorted(heard, key=lambda chunk: chunk.start)
 
 
 @pytest.fixture
