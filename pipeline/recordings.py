@@ -146,8 +146,10 @@ class Recordings:
         return chunk
 
     def _tap(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
-        for output in outputs:
+        # A file ends with the last flag that it waits for, so those that are released come before.
+        for output in sorted(outputs, key=lambda output: not (isinstance(output, Flag) and output.released)):
             self._see(output)
+            self._report_finished()
         for message in batch if stage is READ else ():
             self._files[message.room].waiting -= 1
         if AUDIO in stage.takes:
