@@ -275,6 +275,10 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
     """Address of the audio: `topic/partition/offset`, or `lookback/NAME/OFFSET` on one machine (sounds: `sounds/…`)."""
     source: Source = "words"
     """What led to the flag."""
+    withheld: tuple[str, ...] = ()
+    """Labels that count only when words and second ear agree, and that one of the two has found. Worst label first."""
+    released: str = ""
+    """The label on which words and second ear agree now. A flag that withheld it, of the same speech, came before."""
     sound: HeardSound | None = None
     """The sound, if that is the source."""
 

@@ -251,6 +251,13 @@ class Metrics:
         "source",
     )
     labels: Counter = _metric("labels_total", "Labels of utterances whose suggestion is not pass.", "label")
+    both: Counter = _metric(
+        "both_sources_total",
+        "Flags of labels that need words and second ear, by label, source (words, ear) and result: withheld, released.",
+        "label",
+        "source",
+        "result",
+    )
     context: Counter = _metric(
         "context_total",
         "Utterances that were also scored with the speech before them; `result` is raised if it led to the suggestion, "

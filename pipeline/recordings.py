@@ -146,7 +146,8 @@ class Recordings:
         return chunk
 
     def _tap(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
-        for output in outputs:
+        # A file ends with the last flag that it waits for, so those that are released come before.
+        for output in sorted(outputs, key=lambda output: not (isinstance(output, Flag) and output.released)):
             self._see(output)
             self._report_finished()
         for message in batch if stage is READ else ():
@@ -167,8 +168,9 @@ class Recordings:
                 self._files[output.room].waiting += 1
             case Flag():
                 file = self._files[output.room]
-                file.waiting -= 0 if READ.is_on(self.settings) else 1
-                file.report.utterances += output.source == "words"
+                if not output.released:
+                    file.waiting -= 0 if READ.is_on(self.settings) else 1
+                    file.report.utterances += output.source == "words"
                 file.report.suggestion = _worse(file.report.suggestion, output.suggestion)
                 self._found.put_nowait(output)
             case SecondReading():

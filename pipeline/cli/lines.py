@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
 
 def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
-    """Return one judged utterance or sound, or a second reading. All times, also those of hits, are seconds."""
-    sound = {"sound": msgspec.to_builtins(flag.sound)} if flag.sound else {}
+    """Return one judged utterance or sound, or a second reading. All times, also those of hits, are seconds.
+
+    Only a sound has `sound`. Only a flag of a label that needs words and second ear has `withheld` or `released`.
+    """
+    more = {"sound": flag.sound, "withheld": flag.withheld, "released": flag.released}
     return {
         "kind": "second_reading" if flag.source == "reader" else "sound" if flag.sound else "utterance",
         "file": file,
@@ -30,7 +33,7 @@ def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
         "hits": [_hit(hit, hit.start_time, hit.end_time) for hit in flag.hits],
         "policy": flag.policy,
         "model": flag.model,
-    } | sound
+    } | {key: msgspec.to_builtins(value) for key, value in more.items() if value}
 
 
 def verdict_line(flag: Flag) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pipeline.judge.detector import Detection
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Match
 from pipeline.judge.policy import PolicyResolver
+from pipeline.judge.reasons import of_both
 from pipeline.judge.times import times_of
 from pipeline.judge.verdict import Verdict, decide, in_context
 from pipeline.judge.windows import highest
@@ -26,32 +27,36 @@ class Flagger:
         self._cooldowns = cooldowns or CoolDowns()
         self._key = f"{self.version} {model}"
 
-    def flag(self, transcript: Transcript, detection: Detection) -> Flag:
+    def flag(self, transcript: Transcript, detection: Detection, agreed: str = "") -> Flag:
+        """Return the flag of a transcript.
+
+        With `agreed`, return the flag that is released because words and second ear agree on this label.
+        """
         policy = self._policies.resolved(transcript.room_type, transcript.language)
         matches = [match for match in detection.matches if match.term.label in policy.labels]
         room, speaker, start = transcript.room, transcript.speaker, transcript.start
         cooling = self._cooldowns.cooling(room, speaker, start, policy.cooldown_seconds)
 
         def decided(scores: Mapping[str, float]) -> Verdict:
-            return decide(scores, matches, policy, self._labels, transcript.marks, cooling)
+            return decide(scores, matches, policy, self._labels, transcript.marks, cooling, agreed)
 
         verdict = decided(detection.scores)
         if self._reads_context(detection):
             verdict = in_context(verdict, decided(highest(detection.scores, detection.in_context)))
         if verdict.suggestion == "block":
             self._cooldowns.remember(room, Blocked(speaker, start, verdict.blocked), policy.cooldown_seconds)
-        if verdict.suggestion != "pass" and detection.before:
+        if verdict.suggestion != "pass" and detection.before and not agreed:  # a release comes at no certain time
             detection.before.said.flagged_by.add(self._key)
-        return self._flag(transcript, verdict, matches)
+        return self._flag(transcript, verdict, matches, agreed)
 
     def _reads_context(self, detection: Detection) -> bool:
         """Not if some of the words before have a flag already, because they would flag all that follows them."""
         return bool(detection.in_context and detection.before and not detection.before.follows_flag(self._key))
 
-    def _flag(self, transcript: Transcript, verdict: Verdict, matches: Sequence[Match]) -> Flag:
+    def _flag(self, transcript: Transcript, verdict: Verdict, matches: Sequence[Match], agreed: str) -> Flag:
         return Flag(
             **origin(transcript),
-            id=derive_id("judge", transcript, self.version),
+            id=derive_id("judge", transcript, " ".join(filter(None, (self.version, agreed)))),
             utterance=transcript.utterance,
             transcript=transcript.id,
             end=transcript.end,
@@ -64,11 +69,13 @@ class Flagger:
             flagged=verdict.flagged,
             hits=tuple(_hit(match, transcript) for match in matches),
             marks=transcript.marks,
-            reasons=verdict.reasons,
+            reasons=(*verdict.reasons, of_both(agreed)) if agreed else verdict.reasons,
             words=transcript.words if verdict.suggestion != "pass" else (),
             policy=self.version,
             model=self._model,
             address=transcript.address,
+            withheld=verdict.withheld,
+            released=agreed,
         )
 
 

@@ -5,7 +5,7 @@ from uuid import uuid5
 from pipeline.judge.cooldowns import Blocked, CoolDowns
 from pipeline.judge.labels import Labels
 from pipeline.judge.policy import NEVER, PolicyResolver, ResolvedPolicy, SoundLimits
-from pipeline.judge.reasons import of_cooldown, of_ear, of_sound
+from pipeline.judge.reasons import of_both, of_cooldown, of_ear, of_sound, of_withheld
 from pipeline.messages import NAMESPACE, Flag, HeardSound, Sound, Suggestion, origin
 
 NO_LANGUAGE = ""
@@ -26,8 +26,10 @@ class SoundFlagger:
         self._labels = labels
         self._cooldowns = cooldowns or CoolDowns()
 
-    def flag(self, sound: Sound) -> Flag:
+    def flag(self, sound: Sound, agreed: str = "") -> Flag:
         """Return the flag of a sound. Its label is that of the sound itself, or else that of the policy.
+
+        A label of the second ear that needs both sources is withheld, unless it is `agreed`: the words have it, too.
 
         The label of a recording counts even where the policy has switched the label off: people have banned this
         recording. A label of the second ear does not.
@@ -36,12 +38,15 @@ class SoundFlagger:
         limits = _limits(sound, policy)
         suggestion, label = limits.by_score(sound.score), _label(sound, limits, self._labels)
         reasons = _reasons(sound, suggestion, limits)
+        withheld = suggestion != "pass" and not agreed and _needs_words(sound, policy)
+        if withheld:
+            suggestion, reasons = "pass", (*reasons, of_withheld(label))
         if suggestion == "block" and self._cools(sound, policy.cooldown_seconds):
             suggestion = "review"
             reasons = (*reasons, of_cooldown(_subject(sound), policy.cooldown_seconds))
         return Flag(
             **origin(sound),
-            id=str(uuid5(NAMESPACE, f"judge\x1f{sound.id}\x1f{self._policies.version}")),
+            id=str(uuid5(NAMESPACE, "\x1f".join(filter(None, ("judge", sound.id, self._policies.version, agreed))))),
             utterance=sound.id,
             transcript=sound.id,
             end=sound.end,
@@ -52,12 +57,14 @@ class SoundFlagger:
             risk=sound.score,
             labels={label: sound.score} if label else {},
             flagged=(label,) if label and suggestion != "pass" else (),
-            reasons=reasons,
+            reasons=(*reasons, of_both(agreed)) if agreed else reasons,
             policy=self._policies.version,
             model=sound.model,
             address=sound.address,
             source="ear" if sound.kind == "ear" else "sound",
             sound=HeardSound(kind=sound.kind, name=sound.name, reference=sound.reference, score=sound.score),
+            withheld=(label,) if withheld else (),
+            released=agreed,
         )
 
     def _cools(self, sound: Sound, seconds: float) -> bool:
@@ -78,6 +85,10 @@ def _limits(sound: Sound, policy: ResolvedPolicy) -> SoundLimits:
     if sound.kind == "ear":
         return policy.ear.get(sound.label, OFF)
     return policy.sounds[sound.kind]
+
+
+def _needs_words(sound: Sound, policy: ResolvedPolicy) -> bool:
+    return sound.kind == "ear" and policy.labels[sound.label].both
 
 
 def _label(sound: Sound, limits: SoundLimits, labels: Labels) -> str:

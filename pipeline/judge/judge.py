@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, get_args
 
 from pipeline import settings
@@ -16,6 +17,7 @@ from pipeline.judge.flagger import Flagger
 from pipeline.judge.heard import SoundFlagger
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Matcher
+from pipeline.judge.pairs import Pairs, Release
 from pipeline.judge.policy import PolicyResolver
 from pipeline.judge.rules import RuleSet
 from pipeline.judge.shadow import Shadow, ShadowModel
@@ -38,10 +40,12 @@ TENTHS = tuple(f"{tenth / 10:.1f}" for tenth in range(10))
 
 @dataclass(frozen=True, slots=True)
 class PolicyMemory:
-    """The blocks that a policy has suggested. Words and sounds come in no certain order, so they are kept apart."""
+    """What a policy has decided about speakers."""
 
     words: CoolDowns = field(default_factory=CoolDowns)
+    """The blocks for words. Words and sounds come in no certain order, so the blocks for sounds are kept apart."""
     sounds: CoolDowns = field(default_factory=CoolDowns)
+    pairs: Pairs = field(default_factory=Pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +98,16 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
         """One flag for each transcript and each sound; a status for speech that was not transcribed."""
         if (config := self._rules.now()) is not self._config:
             self._take(config)
-        sounds = [self._judge_sound(message) for message in batch if isinstance(message, Sound)]
-        return [*self._judge_all([message for message in batch if isinstance(message, Transcript)]), *sounds]
+        released: list[Flag] = []
+        sounds = [self._judge_sound(message, released) for message in batch if isinstance(message, Sound)]
+        words = self._judge_all([message for message in batch if isinstance(message, Transcript)], released)
+        return [*words, *sounds, *released]
 
-    def _judge_all(self, batch: Sequence[Transcript]) -> list[Flag | SpeechStatus | Rejected]:
+    def _judge_all(self, batch: Sequence[Transcript], released: list[Flag]) -> list[Flag | SpeechStatus | Rejected]:
         transcribed = [transcript for transcript in batch if not transcript.skipped]
         before = self._conversations.follow(transcribed)
         detections = self._detector.detect(transcribed, before)
-        flags = [self._judge(*each) for each in zip(transcribed, detections, strict=True)]
+        flags = [self._judge(*each, released) for each in zip(transcribed, detections, strict=True)]
         if self._shadow_model:
             self._shadow_model.watch(transcribed, before, flags)
         return [*flags, *(skipped(each) for each in batch if each.skipped)]
@@ -130,12 +136,14 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
                 metrics,
                 None if each.matcher is config.matcher else each.matcher,
                 self._sound_flagger_of(each.policy, each.policy.version),
+                pairs=self._memories[each.policy.version].pairs,
             )
             for each in config.shadows
         ]
         self._shadow_model = self._shadow_model_of(config)
         from_zero(metrics.labels, config.labels.labels)
         from_zero(metrics.scores, config.labels.labels, TENTHS)
+        from_zero(metrics.both, config.policy.need_both(), ("words", "ear"), ("withheld", "released"))
         metrics.policy.clear()
         metrics.policy.labels(config.policy.version).set(1)
 
@@ -153,19 +161,30 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
     def _sound_flagger_of(self, policy: PolicyResolver, memory: str) -> SoundFlagger:
         return SoundFlagger(policy, self._config.labels, self._memories[memory].sounds)
 
-    def _judge(self, transcript: Transcript, detection: Detection) -> Flag:
-        flag = self._flagger.flag(transcript, detection)
+    def _judge(self, transcript: Transcript, detection: Detection, released: list[Flag]) -> Flag:
+        """Return the flag of a transcript. Adds the flags that it releases to `released`."""
+        again = partial(self._flagger.flag, transcript, detection)
+        flag = again()
         self._count(flag, detection)
+        self._release(flag, again, released)
         for shadow in self._shadows:
             shadow.watch(transcript, detection, flag)
         return flag
 
-    def _judge_sound(self, sound: Sound) -> Flag:
-        flag = self._sound_flagger.flag(sound)
+    def _judge_sound(self, sound: Sound, released: list[Flag]) -> Flag:
+        """Return the flag of a sound. Adds the flags that it releases to `released`."""
+        again = partial(self._sound_flagger.flag, sound)
+        flag = again()
         self._count_flag(flag)
+        self._release(flag, again, released)
         for shadow in self._shadows:
             shadow.watch_sound(sound, flag)
         return flag
+
+    def _release(self, flag: Flag, again: Release, released: list[Flag]) -> None:
+        for each in self._memories[ACTIVE].pairs.meet(flag, again):
+            self._count_flag(each)
+            released.append(each)
 
     def _count(self, flag: Flag, detection: Detection) -> None:
         self._count_flag(flag)
@@ -179,6 +198,10 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
         if flag.suggestion != "pass":
             for label in flag.flagged:
                 self._metrics.labels.labels(label).inc()
+        for label in flag.withheld:
+            self._metrics.both.labels(label, flag.source, "withheld").inc()
+        if flag.released:
+            self._metrics.both.labels(flag.released, flag.source, "released").inc()
 
 
 def build(all_settings: settings.Settings, metrics: Metrics, rules: Rules | None = None) -> Judge:

@@ -7,7 +7,7 @@ a term leads to. All of this can differ by room type, and the thresholds also by
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar, get_args
@@ -68,6 +68,8 @@ class LabelRule(RiskRule):
     enabled: bool | None = None
     reader: Limit | None = None
     """The minimum score of the second reader for review. It never blocks."""
+    sources: Literal["any", "both"] | None = None
+    """`both`: the words and the second ear must find the label in the same moment. The default is `any`."""
     levels: dict[Severity, Suggestion] = Field(default_factory=dict)
 
 
@@ -118,6 +120,8 @@ class LabelLimits:
     review: float
     block: float
     levels: Mapping[Severity, Suggestion]
+    both: bool = False
+    """Whether words and second ear must agree."""
 
     @property
     def mute(self) -> bool:
@@ -167,6 +171,11 @@ class PolicyResolver:
         self._known = tuple(labels.labels)
         self.resolved = lru_cache(MAX_CACHED)(self._resolved)
 
+    def need_both(self) -> list[str]:
+        """The labels that need words and second ear in rooms of some type."""
+        rules = [self.resolved(room_type, OTHER).labels for room_type in (OTHER, *self.policy.room_types)]
+        return [label for label in self._known if any(label in each and each[label].both for each in rules)]
+
     def _resolved(self, room_type: str, language: str) -> ResolvedPolicy:
         """For a room type and a language. A room type that the policy does not name gets the rules for all rooms."""
         layers = [self.policy, *filter(None, [self.policy.room_types.get(room_type)])]
@@ -176,7 +185,7 @@ class PolicyResolver:
         cooldown = _set([layer.cooldown_seconds for layer in layers], 0.0)
         sounds = {kind: _sound_limits(layers, kind) for kind in SOUNDS}
         ear = {label: _ear_limits(layers, label) for label in labels}
-        reader = {label: _last([READER_LIMIT, *(step.reader for step in _steps(layers, label))]) for label in labels}
+        reader = {label: _reader_limit(layers, label) for label in labels}
         return ResolvedPolicy(labels, risk, self.policy.marks, cooldown, sounds, ear, reader)
 
 
@@ -276,7 +285,7 @@ def _limits(layers: list[PolicyLayer], label: str, language: str, scale: float) 
     levels: dict[Severity, Suggestion] = dict.fromkeys(SEVERITIES, "pass")
     for step in steps:
         levels |= step.levels
-    return _merged(_thresholds(steps, language), levels, scale)
+    return replace(_merged(_thresholds(steps, language), levels, scale), both=_both(layers, label))
 
 
 def _sound_limits(layers: list[PolicyLayer], kind: SoundKind) -> SoundLimits:
@@ -290,6 +299,17 @@ def _ear_limits(layers: list[PolicyLayer], label: str) -> SoundLimits:
     rules = [rule for layer in layers for rule in (layer.ear.every, layer.ear.labels.get(label)) if rule]
     limits = _merged([Threshold(review=EAR_REVIEW), *rules], {}, 1.0)
     return SoundLimits(limits.review, limits.block, label)
+
+
+def _reader_limit(layers: list[PolicyLayer], label: str) -> float:
+    """The second reader reads words. So it says nothing about a label that needs the second ear, too."""
+    if _both(layers, label):
+        return NEVER
+    return _last([READER_LIMIT, *(step.reader for step in _steps(layers, label))])
+
+
+def _both(layers: list[PolicyLayer], label: str) -> bool:
+    return _set([step.sources for step in _steps(layers, label)], "any") == "both"
 
 
 def _steps(layers: list[PolicyLayer], label: str) -> list[LabelRule]:

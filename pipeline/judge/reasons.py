@@ -13,6 +13,11 @@ RISK = re.compile(r"risk [\d.]+ reaches (?:review|block), but no label does")
 LIMIT = "at most "
 """The start of a reason that only makes a suggestion milder."""
 
+WITHHELD = ": withheld until words and second ear agree"
+"""The end of the reason that a label gives if it needs both sources, and has one."""
+AGREE = ": words and second ear agree"
+"""The end of the reason that it gives when it has both."""
+
 LabelledTerm = tuple[str, str]
 """A label, and a term of its lexicon."""
 
@@ -57,6 +62,21 @@ def of_reader(label: str, score: float, limit: float, manner: str) -> str:
     return f"{label}: score {score:.2f} reaches review at {limit:.2f} for the second reader ({manner})"
 
 
+def of_withheld(label: str) -> str:
+    """Return the reason that a label gives if it needs both sources, words and second ear, and has one."""
+    return f"{label}{WITHHELD}"
+
+
+def of_both(label: str) -> str:
+    """Return the reason of a flag that was withheld until both sources had the label."""
+    return f"{label}{AGREE}"
+
+
+def agreed(reasons: Iterable[str]) -> str:
+    """Return the label on which both sources agree; empty if the flag did not need both."""
+    return next((reason.removesuffix(AGREE) for reason in reasons if reason.endswith(AGREE)), "")
+
+
 def from_risk(reasons: Iterable[str]) -> bool:
     """Whether only the probability of any label reached a threshold."""
     return any(RISK.fullmatch(reason) for reason in reasons)
@@ -66,7 +86,7 @@ def terms_alone(reasons: Iterable[str]) -> frozenset[LabelledTerm]:
     """Return the terms that led to a flag, if nothing else did; else nothing."""
     found: set[LabelledTerm] = set()
     for reason in reasons:
-        if reason.startswith(LIMIT):
+        if reason.startswith(LIMIT) or reason.endswith(WITHHELD):
             continue
         match = TERM.fullmatch(reason)
         if match is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import get_args
 
 from pipeline.judge.conversations import Before
@@ -9,6 +10,7 @@ from pipeline.judge.detector import Detection, Detector
 from pipeline.judge.flagger import Flagger
 from pipeline.judge.heard import SoundFlagger
 from pipeline.judge.matcher import Matcher
+from pipeline.judge.pairs import Pairs, Release
 from pipeline.messages import Flag, Sound, Suggestion, Transcript
 from pipeline.metrics import Metrics, from_zero
 
@@ -17,7 +19,7 @@ class Shadow:
     """One shadow policy. Its time series exist from the start, so that a rate includes the first flag.
 
     `matcher` finds its own terms. None: it has the terms of the real policy. `sounds` judges sounds. None: it judges
-    only words. `name` is its name in the metric, by default the version of the policy.
+    only words. `name` is its name in the metric, by default the version of the policy. `pairs` are its withheld flags.
     """
 
     def __init__(
@@ -27,11 +29,13 @@ class Shadow:
         matcher: Matcher | None = None,
         sounds: SoundFlagger | None = None,
         name: str = "",
+        pairs: Pairs | None = None,
     ) -> None:
         self._flagger = flagger
         self._sounds = sounds
         self._name = name or flagger.version
         self._matcher = matcher
+        self._pairs = pairs or Pairs()
         self._count = metrics.shadow_flags
         from_zero(metrics.shadow_flags, (self._name,), get_args(Suggestion), ("yes", "no"))
 
@@ -39,15 +43,21 @@ class Shadow:
         """Judge with these scores, and count whether the suggestion equals that of the real policy."""
         if self._matcher:
             detection = replace(detection, matches=self._matcher.find(transcript.text))
-        self._compare(self._flagger.flag(transcript, detection).suggestion, real)
+        self._compare(partial(self._flagger.flag, transcript, detection), real)
 
     def watch_sound(self, sound: Sound, real: Flag) -> None:
         """Judge a sound, and count as `watch` does."""
         if self._sounds:
-            self._compare(self._sounds.flag(sound).suggestion, real)
+            self._compare(partial(self._sounds.flag, sound), real)
 
-    def _compare(self, suggestion: Suggestion, real: Flag) -> None:
-        self._count.labels(self._name, suggestion, "yes" if suggestion == real.suggestion else "no").inc()
+    def _compare(self, judge: Release, real: Flag) -> None:
+        def counted(agreed: str) -> Flag:
+            flag = judge(agreed)
+            same = flag.suggestion == real.suggestion or agreed in real.withheld  # then both release it now
+            self._count.labels(self._name, flag.suggestion, "yes" if same else "no").inc()
+            return flag
+
+        self._pairs.meet(counted(""), counted)
 
 
 class ShadowModel:

@@ -4,6 +4,9 @@ A match is evidence beside the classifier's score. A match whose level has weigh
 to 1 - (1 - p)(1 - w), for `risk` and for the label. So both grow with p and with the level. The labels' thresholds
 apply to the classifier's own scores. The threshold of `risk` applies to the raised value. The policy says what each
 level leads to.
+
+A label may need both sources, words and second ear (`sources: both`). What the words say about it is withheld until
+the second ear has heard it in the same moment.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,15 +33,18 @@ class Verdict:
     blocked: frozenset[str]
     """Labels that lead to a block by themselves, before marks and cool-down apply."""
     reasons: tuple[str, ...]
+    withheld: tuple[str, ...]
+    """Labels that count only when the second ear has heard them, too. The worst one comes first."""
 
 
 @dataclass(frozen=True, slots=True)
 class FiredRule:
-    """One rule that fired. `label` is None for the rule on `risk`."""
+    """One rule that fired. `by_risk`: the rule on `risk`; then the label is the one with the highest score."""
 
-    label: str | None
+    label: str
     suggestion: Suggestion
     reason: str
+    by_risk: bool = False
 
 
 def decide(
@@ -48,20 +54,27 @@ def decide(
     labels: Labels,
     marks: Iterable[Mark] = (),
     cooling: frozenset[str] = frozenset(),
+    agreed: str = "",
 ) -> Verdict:
     """The verdict for one transcript.
 
     `scores` are the classifier's, including `risk`. `cooling` holds the labels for which this speaker was blocked
-    during the cool-down.
+    during the cool-down. `agreed` is a label that the second ear has heard in the same moment, if any.
     """
     matches = [match for match in matches if match.term.label in policy.labels]
     weights = _weights(matches)
     raised = {label: _either(scores.get(label, 0.0), weights.get(label, 0.0)) for label in policy.labels}
     risk = _either(_risk(scores, policy), max(weights.values(), default=0.0))
     terms = [*_by_level(matches, policy)]
-    findings = [*_by_score(scores, policy), *terms] or [*_by_risk(risk, policy)]
+    findings = [*_by_score(scores, policy), *terms] or [*_by_risk(risk, raised, policy)]
     held = dict(_held(marks, policy, least="review" if terms else "pass"))
-    return _verdict(findings, risk, raised, policy, labels, held, cooling)
+    needs_both = {finding.label for finding in findings if policy.labels[finding.label].both} - {agreed}
+    counted = [finding for finding in findings if finding.label not in needs_both]
+    verdict = _verdict(counted, risk, raised, policy, labels, held, cooling)
+    if not needs_both or "pass" in held.values():
+        return verdict
+    withheld = tuple(worst_first({label: raised[label] for label in needs_both}, labels))
+    return replace(verdict, withheld=withheld, reasons=(*verdict.reasons, *map(reasons.of_withheld, withheld)))
 
 
 def in_context(alone: Verdict, both: Verdict) -> Verdict:
@@ -80,16 +93,15 @@ def _verdict(
     held: Mapping[Mark, Suggestion],
     cooling: frozenset[str],
 ) -> Verdict:
-    blocked = frozenset(finding.label for finding in findings if finding.label and finding.suggestion == "block")
+    blocked = frozenset(each.label for each in findings if each.suggestion == "block" and not each.by_risk)
     suggestion = _worst(finding.suggestion for finding in findings)
     why = [finding.reason for finding in findings]
     for limit, reason in _limits(suggestion, blocked, policy, held, cooling):
         if ORDER.index(limit) < ORDER.index(suggestion):
             suggestion = limit
             why.append(reason)
-    names = {finding.label or max(raised, key=raised.__getitem__, default="") for finding in findings}
-    flagged = worst_first({label: raised[label] for label in names if label}, labels)
-    return Verdict(suggestion, risk, raised, tuple(flagged), blocked, tuple(why))
+    flagged = worst_first({finding.label: raised[finding.label] for finding in findings}, labels)
+    return Verdict(suggestion, risk, raised, tuple(flagged), blocked, tuple(why), ())
 
 
 def _by_score(scores: Mapping[str, float], policy: ResolvedPolicy) -> Iterator[FiredRule]:
@@ -107,9 +119,10 @@ def _by_level(matches: Iterable[Match], policy: ResolvedPolicy) -> Iterator[Fire
             yield FiredRule(label, suggestion, reasons.of_term(label, match.term.text, level, suggestion))
 
 
-def _by_risk(risk: float, policy: ResolvedPolicy) -> Iterator[FiredRule]:
-    if (suggestion := policy.risk.by_score(risk)) != "pass":
-        yield FiredRule(None, suggestion, reasons.of_risk(risk, suggestion))
+def _by_risk(risk: float, raised: Mapping[str, float], policy: ResolvedPolicy) -> Iterator[FiredRule]:
+    if raised and (suggestion := policy.risk.by_score(risk)) != "pass":
+        label = max(raised, key=raised.__getitem__)
+        yield FiredRule(label, suggestion, reasons.of_risk(risk, suggestion), by_risk=True)
 
 
 def _held(marks: Iterable[Mark], policy: ResolvedPolicy, least: Suggestion) -> Iterator[tuple[Mark, Suggestion]]:

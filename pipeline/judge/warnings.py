@@ -48,8 +48,10 @@ def unknown_room_type(policy: Policy, room_type: str) -> str | None:
 
 
 def _unheard(settings: Settings, policy: PolicyResolver) -> Iterator[str]:
-    """A limit for the second ear that no score reaches, because the listen stage does not send it."""
+    """Rules for the second ear that have no effect, because the listen stage does not send its scores."""
     if settings.listen.ear is None:
+        for label in policy.need_both():
+            yield f"the policy: {label} needs words and second ear, but listen.ear is not set. So it is never flagged."
         return
     layers = [policy.resolved(room_type, OTHER).ear.values() for room_type in (OTHER, *policy.policy.room_types)]
     lowest = min((min(limits.review, limits.block) for layer in layers for limits in layer), default=NEVER)

@@ -72,7 +72,7 @@ class Read(Processor[Flag, SecondReading]):
     def process(self, batch: Sequence[Flag]) -> list[SecondReading | Rejected]:
         if self._endpoint is None:
             return []
-        words = [flag for flag in batch if flag.source == "words" and not flag.drill]
+        words = [flag for flag in batch if flag.source == "words" and not (flag.drill or flag.released)]
         before = self._conversations.follow(words)
         unsure = [
             Unsure(flag, said.own_text if self._settings.context else "")

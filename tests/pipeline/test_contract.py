@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from msgspec import structs
 
 from pipeline.cli.labelling import labelling_line
 from pipeline.cli.lines import error_line, file_line, utterance_line
@@ -48,8 +49,9 @@ def test_no_line_of_the_manual_is_too_long_to_read() -> None:
     assert max(map(len, (DOCS / "contract.md").read_text(encoding="utf-8").splitlines())) <= 120
 
 
-@given(messages(Flag).filter(lambda flag: flag.hits and not flag.sound))
+@given(messages(Flag).filter(lambda flag: bool(flag.hits)))
 def test_the_json_lines_in_the_manual_have_the_keys_that_the_command_prints(flag: Flag) -> None:
+    flag = structs.replace(flag, sound=None, withheld=(), released="")
     text = (DOCS / "contract.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```jsonl\n(.*?)```", text, re.DOTALL)
     shown = [json.loads(one) for block in blocks for one in re.split(r"\n(?=\{)", block)]

@@ -26,6 +26,9 @@ from pipeline.review.tables.quality import CHECKS, COPIES
 from pipeline.review.tables.queues import NOTES
 from pipeline.review.tables.search import SAID
 
+NOT_STORED = frozenset({"withheld", "released"})
+"""Fields of a flag that the judge needs. For people, they are among its reasons."""
+
 
 @dataclass(frozen=True, slots=True)
 class Merge:
@@ -217,5 +220,6 @@ def plain(value: msgspec.Struct) -> dict[str, Any]:
 
 
 def columns(value: msgspec.Struct) -> dict[str, Any]:
-    """Return every field as `plain` does, as columns: the field `case` becomes the column `case_id`."""
-    return {"case_id" if name == "case" else name: field for name, field in plain(value).items()}
+    """Return the fields as `plain` does, as columns: the field `case` becomes the column `case_id`."""
+    stored = {name: field for name, field in plain(value).items() if name not in NOT_STORED}
+    return {"case_id" if name == "case" else name: field for name, field in stored.items()}

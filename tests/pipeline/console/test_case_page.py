@@ -243,6 +243,24 @@ def test_a_flag_that_the_context_raised_says_so(console: Console, enter: Enter, 
     assert [words in page for page in pages] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "Words and second ear agree on Threats and violence"),
+        ("zh-CN", "语音文字与声音模型都判为"),
+    ],
+)
+def test_a_released_flag_says_that_both_sources_agree(
+    console: Console, enter: Enter, language: str, words: str
+) -> None:
+    both = flag("a", 0, 5, reasons=(reasons.of_both("violence"),), released="violence")
+    alone = flag("b", 30, 35)
+    released, other = (one.case for one in console.store.add([both, alone], NOON))
+    ana = enter("ana")
+    pages = [ana.get(f"/cases/{case}", headers={"accept-language": language}).text for case in (released, other)]
+    assert [words in page for page in pages] == [True, False]
+
+
 def test_similar_cases_are_real_and_have_words(console: Console, enter: Enter) -> None:
     ana = enter("ana")
     drill, silent, real, open_case = stored(console, 4)

@@ -45,12 +45,12 @@ def test_a_speaker_whose_speech_comes_later_than_that_of_others_still_cools() ->
 
 def test_an_ended_cool_down_is_forgotten() -> None:
     cooldowns = remembering(*(Blocked(f"s{number}", 1_000.0 * number, ABUSE) for number in range(50)))
-    assert cooldowns._speakers == 1
+    assert cooldowns.speakers == 1
     assert cooldowns.cooling("lobby", "s49", 49_001.0, 10.0) == ABUSE
 
 
 def test_without_a_cool_down_no_block_is_kept() -> None:
-    assert remembering(Blocked("ann", 100.0, ABUSE), seconds=0.0)._rooms == {}
+    assert remembering(Blocked("ann", 100.0, ABUSE), seconds=0.0).speakers == 0
 
 
 def test_a_crowded_room_forgets_its_own_speakers() -> None:
@@ -70,4 +70,4 @@ def test_when_all_is_full_the_fullest_room_forgets_first() -> None:
         for number in range(count):
             cooldowns.remember(room, Blocked(f"s{number}", 100.0, ABUSE), 10.0)
     assert cooldowns.cooling("quiet", "s0", 101.0, 10.0) == ABUSE
-    assert cooldowns._speakers == 4
+    assert cooldowns.speakers == 4

@@ -181,3 +181,23 @@ def test_a_mistake_about_the_second_ear_is_named(tmp_path: Path, place: str, ear
 def test_a_mistake_about_sounds_is_named(tmp_path: Path, sounds: str, fault: str) -> None:
     with pytest.raises(ConfigError, match=fault):
         book(tmp_path, f"{{name: own, every: {{review: 0.5}}, sounds: {sounds}}}")
+
+
+def test_a_label_needs_both_sources_where_the_narrowest_rule_says_so(tmp_path: Path) -> None:
+    text = """
+name: own
+every: {review: 0.5}
+labels: {hate: {sources: both}}
+room_types:
+  game: {every: {sources: both}, labels: {fraud: {sources: any}}}
+  kids: {labels: {hate: {sources: any}}}
+"""
+    own = book(tmp_path, text)
+    rules = {kind: own.resolved(kind, "en").labels for kind in ("default", "game", "kids")}
+    assert {label for label, limits in rules["default"].items() if limits.both} == {"hate"}
+    assert {label for label, limits in rules["game"].items() if not limits.both} == {"fraud"}
+    assert not any(limits.both for limits in rules["kids"].values())
+    assert "fraud" not in own.need_both()
+    assert {"hate", "abuse"} <= set(own.need_both())
+    with pytest.raises(ConfigError, match=r"labels\.hate\.sources"):
+        book(tmp_path, "{name: own, every: {review: 0.5}, labels: {hate: {sources: ear}}}")

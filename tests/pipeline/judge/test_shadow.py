@@ -147,3 +147,32 @@ def test_a_skipped_transcript_has_no_flag() -> None:
     found = judge_of(metrics=metrics).process([unheard, transcript("hello")])
     assert [flag.text for flag in found if isinstance(flag, Flag)] == ["hello"]
     assert metrics.registry.get_sample_value("voxwarden_flags_total", {"suggestion": "pass", "source": "words"}) == 1
+
+
+def test_a_shadow_that_needs_both_sources_counts_its_released_flags(chosen: JudgeSettings, tmp_path: Path) -> None:
+    both = "labels: {abuse: {sources: both}}\near: {every: {review: 0.5}}\n"
+    (tmp_path / "stricter.yaml").write_text(STRICTER + both)
+    metrics, config = Metrics(), check(chosen)
+    (shadow,) = [shadow.policy.version for shadow in config.shadows]
+    judging = judge(chosen, WordClassifier({"harsh": {"abuse": 0.7}}), metrics)
+    said = transcript("harsh")
+    heard = sound(kind="ear", label="abuse", room=said.room, speaker=said.speaker)
+    judging.process([said, structs.replace(heard, start=said.start, end=said.end)])
+    assert count(metrics, "pass", "no", shadow) == 1, "the words alone: the real policy reviews them"
+    assert count(metrics, "pass", "yes", shadow) == 1, "the ear alone"
+    assert count(metrics, "review", "yes", shadow) == 1, "the words"
+    assert count(metrics, "review", "no", shadow) == 1, "the ear"
+
+
+def test_two_policies_that_withhold_the_same_flag_agree(chosen: JudgeSettings, tmp_path: Path) -> None:
+    both = "labels: {abuse: {sources: both}}\near: {every: {review: 0.5}}\n"
+    (tmp_path / "stricter.yaml").write_text(STRICTER + both)
+    (tmp_path / "lax.yaml").write_text(LAX + both)
+    metrics, config = Metrics(), check(chosen)
+    (shadow,) = [shadow.policy.version for shadow in config.shadows]
+    judging = judge(chosen, WordClassifier({"harsh": {"abuse": 0.7}}), metrics)
+    said = transcript("harsh")
+    heard = sound(kind="ear", label="abuse", room=said.room, speaker=said.speaker)
+    judging.process([said, structs.replace(heard, start=said.start, end=said.end)])
+    assert [count(metrics, suggestion, "yes", shadow) for suggestion in ("pass", "review")] == [2, 2]
+    assert [count(metrics, suggestion, "no", shadow) for suggestion in ("pass", "review")] == [0, 0]

@@ -70,3 +70,13 @@ def test_a_room_type_without_rules_causes_a_warning() -> None:
     assert unknown_room_type(policy, "default") is None
     assert "Did you mean kids?" in str(unknown_room_type(policy, "Kids"))
     assert "no rules for the room type karaoke" in str(unknown_room_type(policy, "karaoke"))
+
+
+def test_a_label_that_needs_the_second_ear_causes_a_warning_where_there_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    rules = "{labels: {violence: {sources: both}}}"
+    path.write_text(f"{{name: own, every: {{review: 0.5}}, room_types: {{game: {rules}, kids: {{}}}}}}")
+    judge = JudgeSettings(policy=str(path))
+    (doubt,) = told(judge=judge)
+    assert "violence needs words and second ear, but listen.ear is not set" in doubt
+    assert told(judge=judge, listen=ListenSettings(ear="model")) == []
