@@ -1,6 +1,11 @@
-"""Maps a model's own labels to ours. A YAML file maps each to one label, to several, or to null for harmless."""
+"""Maps a model's own labels to ours. A YAML file maps each to one label, to several, or to null for harmless.
+
+The line `"*": null` maps all labels without a line. Then each other line must be a label of the model, so that a
+spelling mistake does not make a label harmless.
+"""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import msgspec
@@ -11,6 +16,8 @@ from pipeline.judge import labels
 from pipeline.judge.calibration import Calibrated, Numbers
 
 RISK = "risk"
+OTHERS = "*"
+"""The line for all labels that have none."""
 
 Outputs = Mapping[str, Sequence[str]]
 """Maps each of the model's labels to labels of ours."""
@@ -53,9 +60,12 @@ def load(
 ) -> Outputs:
     """Read the map at `path` and check it against the model's labels and ours. Raises ConfigError with the `setting`.
 
-    Without a path, the model's labels must be ours. Lines for labels that the model does not have are left out.
+    Without a path, the model's labels must be ours. Lines for labels that the model does not have are left out, unless
+    there is a line for all others.
     """
-    outputs = _read(path, setting) if path else {label: (label,) for label in theirs}
+    outputs: dict[str, Sequence[str]] = _read(path, setting) if path else {label: (label,) for label in theirs}
+    if OTHERS in outputs:
+        outputs = _filled(outputs, theirs, f"{path}", source)
     if missing := [label for label in theirs if label not in outputs]:
         raise ConfigError(f"{path}: no line for {', '.join(missing)} of {source}", "Map each to a label, or to null.")
     ours = labels.load(known).labels
@@ -69,7 +79,16 @@ def load(
     return {label: outputs[label] for label in theirs}
 
 
-def _read(path: Path, setting: str) -> Outputs:
+def _filled(outputs: dict[str, Sequence[str]], theirs: Sequence[str], path: str, source: str) -> dict[str, Sequence[str]]:
+    others = outputs.pop(OTHERS)
+    if strange := [label for label in outputs if label not in theirs]:
+        near = get_close_matches(strange[0], theirs, 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{path}: {source} has no label {', '.join(map(repr, strange))}", f"Mind capitals.{hint}")
+    return dict.fromkeys(theirs, others) | outputs
+
+
+def _read(path: Path, setting: str) -> dict[str, Sequence[str]]:
     try:
         lines = msgspec.convert(yamlfiles.read(path) or {}, dict[str, str | list[str] | None])
     except msgspec.ValidationError as error:

@@ -80,6 +80,11 @@ def test_a_line_for_a_label_that_the_model_does_not_have_is_left_out(tmp_path: P
     assert set(scores(Foreign([1, 2, 3]), found)) == {"abuse", "hate", "risk"}
 
 
+def test_one_line_may_stand_for_all_other_labels(tmp_path: Path) -> None:
+    assert outputs(tmp_path, "toxic: hate\n'*': null\n") == {"toxic": ("hate",), "insult": (), "fine": ()}
+    assert outputs(tmp_path, "fine: null\n'*': abuse\n") == {"toxic": ("abuse",), "insult": ("abuse",), "fine": ()}
+
+
 def test_without_a_file_the_models_labels_must_be_ours() -> None:
     assert mapping.load(None, ["abuse", "risk"], "foreign") == {"abuse": ("abuse",), "risk": ("risk",)}
     with pytest.raises(ConfigError, match=r"foreign: unknown label toxic, insult, fine.*judge\.label_map"):
@@ -93,6 +98,8 @@ def test_without_a_file_the_models_labels_must_be_ours() -> None:
         ("", "no line for toxic, insult, fine"),
         (MAP.replace("hate", "rude"), "unknown label rude"),
         ("toxic: null\ninsult: []\nfine: null\n", "every label maps to null"),
+        ("'*': null\n", "every label maps to null"),
+        ("toxic: abuse\nInsult: hate\n'*': null\n", "foreign has no label 'Insult'.*Did you mean 'insult'"),
         (MAP.replace("null", "7"), "Expected"),
         ("[toxic]", "Expected"),
     ],
