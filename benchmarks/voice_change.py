@@ -55,7 +55,7 @@ LATER = 16 * SAMPLE_RATE
 PAUSE = SAMPLE_RATE // 3
 """Samples between two clips."""
 WITHIN = 2 * FRESH
-"""Parts of speech within which a change must be heard."""
+"""Parts of speech within which a change must be heard. People who speak less are not the second of a change."""
 DRAWS = 500
 """Of the bootstrap."""
 PROGRESS = Console(stderr=True)
@@ -245,7 +245,7 @@ def changes(voices: Sequence[Heard], chosen: Callable[[Person, Person], bool]) -
         bool(alarms([*first.parts[: KNOWN + (one + two) % 2], *second.parts[:WITHIN]]))
         for one, first in known(voices)
         for two, second in enumerate(voices)
-        if one != two and len(second.parts) >= FRESH and chosen(first.person, second.person)
+        if one != two and len(second.parts) >= WITHIN and chosen(first.person, second.person)
     ]
     return Share(sum(tried), len(tried))
 
