@@ -36,6 +36,10 @@ PAUSE = 10.0
 DRIFT = 0.5
 """Seconds by which the offset may change from one decision to the next."""
 
+SHARED = 8
+"""Binary logarithm of the landmarks of the bank for each slot. Bins share slots. While nothing plays, a slot has about
+three places of the window, whatever the size of the bank.
+"""
 CANDIDATES = 8
 """Offsets of a decision that are examined, those with the most landmarks first."""
 
@@ -63,6 +67,8 @@ class _Second(NamedTuple):
     """Shape (landmarks,): how many places each has."""
     offsets: NDArray[np.uint32]
     """Shape (places,): the frame in the bank less that in the stream, modulo 2^32."""
+    votes: NDArray[np.uint16]
+    """Shape (slots,): how many places lie in the bins of each slot."""
 
     def marks(self) -> NDArray[np.int64]:
         """A number for the landmark of each place. Numbers grow with the frame."""
@@ -79,11 +85,12 @@ class RecordingMatcher:
         self._found: list[Landmarks] = []
         """Landmarks since the last decision."""
         self._window: deque[_Second] = deque(maxlen=WINDOW)
+        self._slots = 1 << (index.size >> SHARED).bit_length()
 
     @property
     def held(self) -> int:
-        """Bytes of the places in the window."""
-        return sum(second.offsets.nbytes for second in self._window)
+        """Bytes of the window."""
+        return sum(second.offsets.nbytes + second.votes.nbytes for second in self._window)
 
     def push(self, samples: Samples) -> list[Playback]:
         """What plays, by the next samples of shape (samples,): each recording, once a second.
@@ -107,10 +114,14 @@ class RecordingMatcher:
     def _playing(self) -> list[Playback]:
         """The recordings that play in the window. One that plays at several offsets counts once."""
         self._window.append(self._second())
+        full = _full(np.sum([second.votes for second in self._window], axis=0, dtype=np.uint16))
+        if not full.any():
+            return []
         offsets = np.concatenate([second.offsets for second in self._window])
         bins = offsets // TOLERANCE
+        near = full | np.roll(full, -1)
         found: dict[str, Playback] = {}
-        for most in _busiest(bins):
+        for most in _busiest(bins[near[bins % self._slots]]):
             playback = self._playback(offsets, (bins == most) | (bins == most - 1))
             if playback:
                 found.setdefault(playback.recording, playback)
@@ -120,8 +131,9 @@ class RecordingMatcher:
         """The landmarks since the last decision, with their places."""
         landmarks, self._found = joined_landmarks(self._found), []
         places = self._index.near(landmarks.hashes)
-        frames = np.repeat(landmarks.frames.astype(np.uint32), places.counts)
-        return _Second(landmarks, places.counts, places.frames - frames)
+        offsets = places.frames - np.repeat(landmarks.frames.astype(np.uint32), places.counts)
+        votes = np.bincount(offsets // TOLERANCE % self._slots, minlength=self._slots)
+        return _Second(landmarks, places.counts, offsets, votes.astype(np.uint16))
 
     def _playback(self, offsets: NDArray[np.uint32], at_offset: NDArray[np.bool_]) -> Playback | None:
         found = np.concatenate([second.marks() for second in self._window])[at_offset]
@@ -137,20 +149,19 @@ class RecordingMatcher:
         return Playback(recording, first, last, frame * FRAME_SECONDS, marks.size)
 
 
+def _full(votes: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    """Whether each slot has LEAST places together with the slot before."""
+    full: NDArray[np.bool_] = votes + np.roll(votes, 1) >= LEAST
+    return full
+
+
 def _busiest(bins: NDArray[np.uint32]) -> NDArray[np.int64]:
     """The bins that have LEAST places together with the bin before, the fullest first.
 
-    An offset at the edge of a bin is in two of them. Most bins have few places. So the places are first counted in a
-    small table, in which four to eight share a slot: that is faster than sorting them.
+    An offset at the edge of a bin is in two of them.
     """
-    if bins.size < LEAST:
-        return np.empty(0, np.int64)
-    size = 1 << (bins.size >> 2).bit_length() - 1
-    slots = bins & np.uint32(size - 1)
-    counts = np.bincount(slots, minlength=size)
-    full = counts + np.roll(counts, 1) >= LEAST
-    kept = bins[(full | np.roll(full, -1))[slots]].astype(np.int64) if full.any() else np.empty(0, np.int64)
-    values, counts = np.unique(np.concatenate([kept, kept + 1]), return_counts=True)
+    both = np.concatenate([bins, bins + 1]).astype(np.int64)
+    values, counts = np.unique(both, return_counts=True)
     most = np.argsort(counts)[::-1][:CANDIDATES]
     return values[most[counts[most] >= LEAST]]
 
