@@ -1,12 +1,12 @@
-"""Measure what the stage listen costs: each ear, for speech, for the noise of a room, and for silence.
+"""Measure what the stage listen costs: each ear, for speech, for the noise of a room, loud and faint, and for silence.
 
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.listening [--speakers 15] [--seconds 20] [--bank 1000] [--repeats 3]
 
 Speakers send audio in chunks of 0.1 s, all at the same time, and the stage takes each moment as a batch. Speech is the
-clips of tests/data without pauses. Noise is that of a room at -60 dB of full scale. Silence is digital. The values are
-milliseconds of one core (process time) for a second of one speaker: the least of the repeats, which run in turn, so
-that other work on the machine disturbs all ears alike. The first row is what all ears share: order, decoding, the
-audio that is kept for clips, and dead air. The other rows are without it, but for the last one.
+clips of tests/data without pauses. Noise is that of a room, at -50 and -70 dB of full scale. Silence is digital. The
+values are milliseconds of one core (process time) for a second of one speaker: the least of the repeats, which run in
+turn, so that other work on the machine disturbs all ears alike. The first row is what all ears share: order, decoding,
+the audio that is kept for clips, and dead air. The other rows are without it, but for the last one.
 
 `--opus` sends Opus packets of 20 ms in place of PCM.
 """
@@ -14,8 +14,9 @@ audio that is kept for clips, and dead air. The other rows are without it, but f
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -40,8 +41,8 @@ START = 1_790_000_000
 CHUNK_SECONDS = 0.1
 PACKETS = 5
 """Opus packets of a chunk."""
-NOISE = 10 ** (-60 / 20)
-"""Root mean square of the noise of a room."""
+LOUD, FAINT = -50, -70
+"""Decibels of full scale of the noise of a room."""
 SEED = 31
 SHARED: tuple[EventKind, ...] = ("dead_air",)
 BANK, ALL = "bank", "all"
@@ -55,12 +56,12 @@ def speech(speaker: int, size: int) -> Samples:
     return np.resize(turned, size)
 
 
-def noise(speaker: int, size: int) -> Samples:
+def noise(level: float, speaker: int, size: int) -> Samples:
     """Most of its power is low, as that of fans and traffic."""
     white = np.random.default_rng(speaker).normal(size=size)
     spectrum = np.fft.rfft(white) / np.sqrt(1 + np.arange(size // 2 + 1) / size * SAMPLE_RATE / 200)
     low = np.fft.irfft(spectrum, size)
-    return (low * NOISE / np.sqrt(np.square(low).mean())).astype(np.float32)
+    return (low * 10 ** (level / 20) / np.sqrt(np.square(low).mean())).astype(np.float32)
 
 
 def silence(speaker: int, size: int) -> Samples:
@@ -68,7 +69,12 @@ def silence(speaker: int, size: int) -> Samples:
     return np.zeros(size, np.float32)
 
 
-SCENES = {"speech": speech, "noise": noise, "silence": silence}
+SCENES: Mapping[str, Callable[[int, int], Samples]] = {
+    "speech": speech,
+    "noise": partial(noise, LOUD),
+    "faint noise": partial(noise, FAINT),
+    "silence": silence,
+}
 
 
 def batches(sounds: Sequence[Samples], opus: bool) -> list[Batch]:

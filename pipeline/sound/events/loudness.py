@@ -23,8 +23,8 @@ OFFSET = -0.691
 """Decibels. The loudness of a sine of 997 Hz becomes its level."""
 
 REACH = 1_120
-"""Samples by which the filter reaches into both directions: 70 ms. What it cuts off is below -100 dB. With half a second
-of samples these are 10,240, whose Fourier transform is fast.
+"""Samples by which the filter reaches into both directions: 70 ms. What it cuts off is below -100 dB. Half a second and
+twice the reach are 10,240 samples, whose Fourier transform is fast.
 """
 PART = SAMPLE_RATE // 10
 """Samples of a part: 0.1 s. Windows of loudness consist of parts."""

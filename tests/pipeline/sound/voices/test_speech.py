@@ -45,7 +45,7 @@ def test_a_rest_leaves_out_the_speech_of_a_part() -> None:
         taken.rest()
     gaps = [later.start - before.end for before, later in pairwise(found)]
     assert len(found) >= 3
-    assert all(0.9 * PART < gap for gap in gaps)
+    assert all(gap > 0.9 * PART for gap in gaps)
     assert len(parts(reader())) >= len(found) + 2
 
 
