@@ -73,9 +73,8 @@ class _Graph:
             names = [self._half("into0", into[None]), self._half("over0", over[None])]
             self._node("LSTM", [value, *names, bias], outputs, hidden_size=SIZE)
         else:
-            (into8, *into_scale), (over8, *over_scale) = (
-                self._columns(f"{name}{layer}", each) for name, each in (("into", into), ("over", over))
-            )
+            into8, *into_scale = self._columns(f"into{layer}", into)
+            over8, *over_scale = self._columns(f"over{layer}", over)
             inputs = [value, into8, over8, bias, *[""] * 4, *into_scale, *over_scale]
             self._node("DynamicQuantizeLSTM", inputs, outputs, hidden_size=SIZE, domain=CONTRIBUTED)
         if last:
