@@ -100,7 +100,7 @@ class _Graph:
     def _columns(self, name: str, values: Weights) -> tuple[str, str, str]:
         """Add a matrix of 8 bits, shape (rows, columns), as its columns. Return the names of it, its scales and 0."""
         whole, scales = _rounded(values)
-        parts = {"8bit": whole.T, "scale": scales, "zero": np.zeros(len(scales), np.int8)}
+        parts: dict[str, NDArray[Any]] = {"8bit": whole.T, "scale": scales, "zero": np.zeros(len(scales), np.int8)}
         weights, scale, zero = (self._constant(f"{name}_{part}", each[None]) for part, each in parts.items())
         return weights, scale, zero
 
