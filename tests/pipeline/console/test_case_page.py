@@ -313,3 +313,23 @@ def test_a_case_of_words_and_a_sound_shows_both(console: Console, enter: Enter) 
     [case] = console.store.cases(Filters())
     page = enter("ana").get(f"/cases/{case.id}").text
     assert ("The anthem" in page, "弄死你" in page, "heard as" in page) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", {"direct": "openly", "coded": "in code or disguised", "implied": "as a hint", "context": "only with"}),
+        ("zh-CN", {"direct": "直接说出", "coded": "暗语或变体", "implied": "暗示", "context": "结合前文才明白"}),
+    ],
+)
+def test_a_finding_of_the_second_reader_says_how_the_words_mean_it(
+    console: Console, enter: Enter, language: str, words: dict[str, str]
+) -> None:
+    found = [
+        flag(manner, 30 * n, 30 * n + 5, source="reader", reasons=(reasons.of_reader("fraud", 0.9, 0.7, manner),))
+        for n, manner in enumerate(words)
+    ]
+    cases = [one.case for one in console.store.add(found, NOON)]
+    ana = enter("ana")
+    for case, said in zip(cases, words.values(), strict=True):
+        assert f"<dd>{said}" in ana.get(f"/cases/{case}", headers={"accept-language": language}).text
