@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
+from pipeline.judge.reasons import agreed
 from pipeline.messages import Flag
 from pipeline.review.cases import leases, queue, reading
 from pipeline.review.cases.values import Case, CaseFile, Evidence
@@ -55,6 +56,11 @@ class PageView:
     @property
     def clip(self) -> Evidence | None:
         return self.file.evidence[0] if self.file.evidence else None
+
+    @property
+    def flags(self) -> list[Flag]:
+        """The flags of the case, without those that were released since."""
+        return latest(self.file.flags)
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -109,10 +115,17 @@ def _around(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Tur
     return tuple(Turn(replace(flag, start=flag.start + later, end=flag.end + later), of) for flag, of in shown)
 
 
+def latest(flags: Sequence[Flag]) -> list[Flag]:
+    """Leave out flags that were released since: the released flag has all that they have."""
+    released = {flag.utterance for flag in flags if agreed(flag.reasons)}
+    return [flag for flag in flags if flag.utterance not in released or flag.source == "reader" or agreed(flag.reasons)]
+
+
 def once(flags: Sequence[Flag]) -> list[Flag]:
-    """Leave out the second reader's flags whose words another flag shows."""
-    shown = {flag.utterance for flag in flags if flag.source != "reader"}
-    return [flag for flag in flags if flag.source != "reader" or flag.utterance not in shown]
+    """Leave out flags whose words another flag shows. Those of the second reader are left out first."""
+    by_source = sorted(latest(flags), key=lambda flag: flag.source != "reader")
+    shown = {flag.utterance: flag.id for flag in by_source}
+    return [flag for flag in flags if shown[flag.utterance] == flag.id]
 
 
 def _history(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Case, ...]:

@@ -75,6 +75,19 @@ def test_a_case_of_the_second_reader_alone_shows_its_words(console: Console, ent
     assert scores(read) == [FlagScore("violence", 0.9, 0.7)]
 
 
+def test_a_released_flag_takes_the_place_of_the_one_that_was_withheld(console: Console, enter: Enter) -> None:
+    first = flag("a", utterance="u", reasons=("fraud: score 0.91 reaches review at 0.80", reasons.of_withheld("abuse")))
+    released = flag("b", utterance="u", reasons=(first.reasons[0], reasons.of_both("abuse")), released="abuse")
+    read = flag_of(second_reading("c", text=first.text, utterance="u"))
+    [outcome, *_] = console.store.add([first, released, read], NOON)
+    shown = enter("ana").get(f"/cases/{outcome.case}", headers={"hx-request": "true"}).text
+    assert shown.count('class="turn this"') == 1
+    with console.database.read() as connection:
+        found = view(connection, outcome.case)
+    assert [turn.flag.id for turn in found.turns] == ["b"]
+    assert [each.id for each in found.flags] == ["b", read.id]
+
+
 def test_looking_takes_no_lease_and_is_in_the_audit_log(console: Console, enter: Enter) -> None:
     [case] = stored(console)
     whole, part = (enter("aud").get(f"/cases/{case}", headers=headers) for headers in ({}, {"hx-request": "true"}))
