@@ -305,6 +305,9 @@ def test_a_case_of_a_sound_event_names_it_in_the_readers_language(console: Conso
     assert page.count("Howl (acoustic feedback)") >= 3, "in the queue, in place of the transcript, and in the reasons"
     chinese = enter("ben").get(f"/cases/{outcome.case}", headers={"accept-language": "zh-CN"}).text
     assert chinese.count("啸叫") >= 3
+    title = re.search(r'<h2 id="case-title".*?</h2>', page, re.DOTALL)
+    assert title is not None
+    assert ("Howl" in title[0], "No label" in title[0]) == (True, False)
 
 
 def test_a_case_of_the_second_ear_names_its_source_its_label_and_the_models_own(console: Console, enter: Enter) -> None:
