@@ -69,6 +69,11 @@ def load(
     return {label: outputs[label] for label in theirs}
 
 
+def named(path: Path, setting: str) -> set[str]:
+    """Return the labels of ours that the map at `path` names. Raises ConfigError with the `setting`."""
+    return {label for found in _read(path, setting).values() for label in found}
+
+
 def _read(path: Path, setting: str) -> Outputs:
     try:
         lines = msgspec.convert(yamlfiles.read(path) or {}, dict[str, str | list[str] | None])
