@@ -89,7 +89,7 @@ def view(connection: Connection, identity: str) -> PageView:
     return PageView(
         file,
         tuple(Turn(flag, identity, tokens(flag), mine=True) for flag in once(file.flags)),
-        _around(connection, case, kin),
+        _around(connection, file, kin),
         _history(connection, case, kin),
         _similar(connection, case, kin),
         leases.of(connection, identity),
@@ -98,13 +98,20 @@ def view(connection: Connection, identity: str) -> PageView:
     )
 
 
-def _around(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Turn, ...]:
+def _around(connection: Connection, file: CaseFile, kin: Sequence[str]) -> tuple[Turn, ...]:
+    """Return the room's other flags.
+
+    Speech that has a flag of the second reader may also be drawn for an audit. Neither page shows the other case, or
+    the moderator would recognise the check.
+    """
+    case, mine = file.case, {flag.utterance for flag in file.flags}
     # The times of a golden copy are moved to the present, so the room's flags move, too.
     said = connection.scalar(select(CASES.c.start).where(CASES.c.id == kin[0]))
     later = 0.0 if said is None else case.start - said
     query = (
         select(FLAGS)
         .where(FLAGS.c.room == case.room, FLAGS.c.case_id.not_in(kin), FLAGS.c.case_id.not_in(COPIES), ~FLAGS.c.linked)
+        .where(FLAGS.c.utterance.not_in(mine))
         .where(FLAGS.c.start <= case.end - later + AROUND_SECONDS, FLAGS.c.start >= case.start - later - AROUND_SECONDS)
         .order_by(FLAGS.c.start, FLAGS.c.id)
         .limit(50)

@@ -88,6 +88,15 @@ def test_a_released_flag_takes_the_place_of_the_one_that_was_withheld(console: C
     assert [each.id for each in found.flags] == ["b", read.id]
 
 
+def test_neither_an_audit_nor_a_second_reading_of_the_same_speech_shows_the_other(console: Console) -> None:
+    passed = flag("a", utterance="u", suggestion="pass", flagged=(), hits=())
+    [audit_] = console.store.add([passed], NOON, drawn={"a"}, probability=1.0)
+    [reading] = console.store.add([flag_of(second_reading("b", text=passed.text, utterance="u"))], NOON)
+    assert audit_.case != reading.case
+    with console.database.read() as connection:
+        assert [len(view(connection, one.case).turns) for one in (audit_, reading)] == [1, 1]
+
+
 def test_looking_takes_no_lease_and_is_in_the_audit_log(console: Console, enter: Enter) -> None:
     [case] = stored(console)
     whole, part = (enter("aud").get(f"/cases/{case}", headers=headers) for headers in ({}, {"hx-request": "true"}))
