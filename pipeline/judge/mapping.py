@@ -79,6 +79,11 @@ def load(
     return {label: outputs[label] for label in theirs}
 
 
+def named(path: Path, setting: str) -> set[str]:
+    """Return the labels of ours that the map at `path` names. Raises ConfigError with the `setting`."""
+    return {label for found in _read(path, setting).values() for label in found}
+
+
 def _filled(outputs: dict[str, Sequence[str]], theirs: Sequence[str], path: str, source: str) -> dict[str, Sequence[str]]:
     others = outputs.pop(OTHERS)
     if strange := [label for label in outputs if label not in theirs]:
