@@ -61,7 +61,7 @@ def test_overlapping_flags_form_one_case_that_shows_the_worst(store: SqlReviewSt
 
 def test_a_case_that_a_sound_leads_has_the_language_of_its_words(store: SqlReviewStore) -> None:
     store.add([flag("mild", 0, 5, risk=0.6, language="en"), flag("worse", 4, 8, risk=0.7, language="zh")], NOON)
-    store.add([sound_flag("sound", 5, 9, risk=0.9), sound_flag("alone", 60, 70)], NOON)
+    store.add([sound_flag("sound", 5, 9, suggestion="block"), sound_flag("alone", 60, 70)], NOON)
     assert sorted((each.source, each.language) for each in store.cases(Filters())) == [("sound", ""), ("sound", "zh")]
 
 
