@@ -52,12 +52,12 @@ def _levels(frames: NDArray[np.float32]) -> Levels:
 @cache
 def _tables() -> tuple[Samples, Levels]:
     """Povey's window, and the weight of each bin in each band: triangles on the mel scale, shape (bins, BANDS)."""
-    edges = np.linspace(_mel(np.float64(LOWEST)), _mel(np.float64(HIGHEST)), BANDS + 2)
+    edges = np.linspace(*_mel(np.array([LOWEST, HIGHEST])), BANDS + 2)
     low, middle, high = edges[:-2], edges[1:-1], edges[2:]
     bins = _mel(np.fft.rfftfreq(BINS, 1 / SAMPLE_RATE))[:, None]
     triangles = np.clip(np.minimum((bins - low) / (middle - low), (high - bins) / (high - middle)), 0, None)
     return (np.hanning(FRAME) ** 0.85).astype(np.float32), triangles.astype(np.float32)
 
 
-def _mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
+def _mel(hertz: NDArray[np.floating]) -> NDArray[np.floating]:
     return 1_127 * np.log1p(hertz / 700)

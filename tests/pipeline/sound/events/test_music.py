@@ -40,6 +40,13 @@ def test_it_hears_what_the_package_with_its_weights_hears() -> None:
         )
 
 
+@pytest.mark.parametrize("bitrate", [12_000, 24_000])
+def test_a_recorded_piece_is_music_also_after_opus_and_at_a_low_volume(bitrate: int) -> None:
+    piece = clip("sounds/new-journey")
+    for sound in (piece, 0.03 * piece, decode_flac(encode_opus_clip(piece, bitrate))):
+        assert min(scores(sound)) > 0.8
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_songs_are_music(seed: int) -> None:
     assert np.mean(np.array(scores(tune(seed))) >= HEARD) >= 0.75
