@@ -52,7 +52,8 @@ def _levels(frames: NDArray[np.float32]) -> Levels:
 @cache
 def _tables() -> tuple[Samples, Levels]:
     """Povey's window, and the weight of each bin in each band: triangles on the mel scale, shape (bins, BANDS)."""
-    edges = np.linspace(*_mel(np.array([LOWEST, HIGHEST])), BANDS + 2)
+    lowest, highest = _mel(np.array([LOWEST, HIGHEST])).tolist()
+    edges = np.linspace(lowest, highest, BANDS + 2)
     low, middle, high = edges[:-2], edges[1:-1], edges[2:]
     bins = _mel(np.fft.rfftfreq(BINS, 1 / SAMPLE_RATE))[:, None]
     triangles = np.clip(np.minimum((bins - low) / (middle - low), (high - bins) / (high - middle)), 0, None)
