@@ -102,7 +102,7 @@ def main() -> None:
         "--from", dest="start", type=Path, required=True, help="folder of downloaded packages and speech"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the recordings by kind and source")
-    parser.add_argument("--side", choices=("train", "validate", "test"), default="train")
+    parser.add_argument("--side", choices=("train", "validate", "test"), required=True)
     parser.add_argument("--table", type=Path, default=TABLE, help="TSV file of the sources")
     options = parser.parse_args()
     with errors_in_a_line():
