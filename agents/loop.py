@@ -25,6 +25,7 @@ from agents.work import Work
 from pipeline.errors import BadMessage, DependencyError, VoxwardenError
 from pipeline.events import Event, encode
 from pipeline.metrics import Metrics
+from pipeline.priority import step_back
 from pipeline.settings import Settings
 from pipeline.stage import BEHIND_SECONDS, RETRY_SECONDS, Rejected
 from pipeline.topology import DEAD_LETTERS, Stage
@@ -95,7 +96,7 @@ class StageLoop:
         self._dead_letter_limit = max_bytes(DEAD_LETTERS, settings.kafka)
         self._share = DeadLetterShare(stage.name, settings.kafka.dead_letter_share)
         self._end, self._sleep, self._clock = end, sleep, clock
-        self._thread = OneThread(stage.name)
+        self._thread = OneThread(stage.name, *([step_back] if stage.spares else []))
         self._one_at_a_time = asyncio.Lock()
         self._batch: Sequence[Any] = ()
         self._behind = False

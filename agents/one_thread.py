@@ -16,9 +16,10 @@ R = TypeVar("R")
 
 
 class OneThread:
-    """Runs functions in one thread. The thread ends with `close` or with the process."""
+    """Runs functions in one thread. The thread ends with `close` or with the process. It runs `begin` first."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, begin: Callable[[], None] = lambda: None) -> None:
+        self._begin = begin
         self._calls: SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any] | Future[Any]] | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -38,6 +39,7 @@ class OneThread:
         ended.result()
 
     def _run(self) -> None:
+        self._begin()
         while call := self._calls.get():
             function, future = call
             try:

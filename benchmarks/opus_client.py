@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks.speech import talk
 from pipeline.audio.encode import to_pcm16
+from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE
 
 FRAME_SECONDS = 0.02
@@ -30,10 +31,15 @@ PATIENCE_SECONDS = 60
 
 def packets() -> list[bytes]:
     """Speech as masked WebSocket frames, with one packet each."""
+    return [masked(packet) for packet in opus_packets(talk(TALK_SECONDS, Random(0)))]
+
+
+def opus_packets(sound: Samples) -> list[bytes]:
+    """Packets of 20 ms. The samples that do not fill a packet are left out."""
     encoder: Any = av.CodecContext.create("libopus", "w")
     encoder.sample_rate, encoder.layout, encoder.format, encoder.bit_rate = SAMPLE_RATE, "mono", "s16", 24_000
     encoder.options = {"application": "voip", "frame_duration": "20"}
-    samples = np.frombuffer(to_pcm16(talk(TALK_SECONDS, Random(0))), "<i2")[None]
+    samples = np.frombuffer(to_pcm16(sound), "<i2")[None]
     frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
     frame.sample_rate = SAMPLE_RATE
     fifo = av.AudioFifo()
@@ -42,7 +48,7 @@ def packets() -> list[bytes]:
     found: list[bytes] = []
     while part := fifo.read(encoder.frame_size):
         found += [bytes(packet) for packet in encoder.encode(part)]
-    return [masked(packet) for packet in found]
+    return found
 
 
 def masked(payload: bytes) -> bytes:

@@ -14,7 +14,7 @@ Clips: every tenth ten seconds of the recordings. Shorter recordings of a source
 Alarms: whole streams of speech, music and other sounds, by the hour, with the 95% interval of a Poisson count. A sound
 that is reported again within ten seconds is the same alarm.
 
-Cost: the time of one core (process time) for a second of audio.
+Cost: the time of one core (process time) for a second of audio, of talk and of music.
 
 Other models: `--clips` also writes the clips as FLAC files, without those that are made.
 `benchmarks/rival_ears.py` scores them in a TSV file with the columns model, clip, label, score. Then `--rivals`
@@ -59,6 +59,8 @@ CLIPS_EVERY = 10
 """Of this many clips, one is measured, by us and by other models. The streams have all of the audio."""
 MADE_EVERY = 4
 """Of this many clips of talk that are measured, one is made to howl, to clip and to be loud."""
+COSTED: Sequence[Kind] = ("speech", "music")
+SOURCES_COSTED = 5
 FAIR = 0.5
 """The score from which another model is taken at its word."""
 
@@ -305,15 +307,32 @@ def show_alarms(sources: Sequence[Measured]) -> None:
     Console().print(table)
 
 
-def show_cost(samples: Samples) -> None:
-    heard(samples[:PIECE])
-    table = Table("sounds", "core-ms a second of audio", title="cost")
+def show_cost(wanted: Sequence[tuple[Kind, Path]]) -> None:
+    """The cost for talk, and for music: a minute each of some sources."""
+    table = Table("sounds", *COSTED, title="core-ms a second of audio")
+    some = {kind: [place for place in wanted if place[0] == kind][:SOURCES_COSTED] for kind in COSTED}
+    sounds = [np.concatenate([minute(folder) for _, folder in some[kind]]) for kind in COSTED if some[kind]]
     for kinds in (*((kind,) for kind in RULES), tuple(RULES)):
-        began = time.process_time()
-        heard(samples, kinds)
-        spent = time.process_time() - began
-        table.add_row(", ".join(kinds), f"{1_000 * spent * SAMPLE_RATE / samples.size:.2f}")
+        table.add_row(", ".join(kinds), *(f"{cost(samples, kinds):.2f}" for samples in sounds))
     Console().print(table)
+
+
+def minute(folder: Path) -> Samples:
+    """The first minute of the recordings of a source, or all of them."""
+    found = [np.empty(0, np.float32)]
+    for path in sorted(folder.iterdir()):
+        found.append(samples_of(path))
+        if sum(part.size for part in found) >= PIECE:
+            break
+    return np.concatenate(found)[:PIECE]
+
+
+def cost(samples: Samples, kinds: Sequence[EventKind]) -> float:
+    """Milliseconds of one core for a second of audio."""
+    heard(samples[:PIECE], kinds)
+    began = time.process_time()
+    heard(samples, kinds)
+    return 1_000 * (time.process_time() - began) * SAMPLE_RATE / samples.size
 
 
 def write(wanted: Sequence[Clip], folder: Path) -> None:
@@ -352,7 +371,7 @@ def measure(data: Path, processes: int, folder: Path | None) -> None:
         sources = [*track(found, "sources", len(wanted), console=PROGRESS)]
     show_clips([clip for each in sources for clip in each.clips])
     show_alarms(sources)
-    show_cost(np.concatenate([stream(place).samples[:PIECE] for place in wanted[:10]]))
+    show_cost(wanted)
 
 
 if __name__ == "__main__":

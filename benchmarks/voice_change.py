@@ -23,7 +23,7 @@ Cost: the time of one core (process time) for a second of speech.
 import argparse
 import csv
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -40,7 +40,7 @@ from pipeline.audio.resample import Samples
 from pipeline.audio.vad import WINDOW
 from pipeline.messages import SAMPLE_RATE
 from pipeline.review.quality.statistics import Share
-from pipeline.sound.voices.change import FRESH, KNOWN, LIMIT, Embedding, Voices, similarity
+from pipeline.sound.voices.change import FRESH, KNOWN, LIMIT, SURE, Embedding, Voices, similarity
 from pipeline.sound.voices.ear import VoiceEar
 from pipeline.sound.voices.embedding import Embeddings, embed
 from pipeline.sound.voices.speech import WINDOWS, SpeechParts
@@ -55,7 +55,7 @@ LATER = 16 * SAMPLE_RATE
 PAUSE = SAMPLE_RATE // 3
 """Samples between two clips."""
 WITHIN = 2 * FRESH
-"""Parts of speech within which a change must be heard."""
+"""Parts of speech within which a change must be heard. People who speak less are not the second of a change."""
 DRAWS = 500
 """Of the bootstrap."""
 PROGRESS = Console(stderr=True)
@@ -226,19 +226,26 @@ def interval(count: int, measure: Callable[[Floats], float]) -> tuple[float, flo
     return float(low), float(high)
 
 
-def alarms(parts: Sequence[Embedding]) -> int:
-    """The number of changes that are reported in a stream."""
-    voices = Voices()
-    return sum(found is not None for found in (*map(voices.add, parts), voices.flush()))
+def alarms(parts: Iterable[Embedding]) -> int:
+    """The number of changes that are reported in a stream. After a part that is sure, the next one is left out."""
+    voices, heard, found = Voices(), iter(parts), 0
+    for part in heard:
+        found += voices.add(part) is not None
+        if voices.sure:
+            next(heard, None)
+    return found + (voices.flush() is not None)
 
 
 def changes(voices: Sequence[Heard], chosen: Callable[[Person, Person], bool]) -> Share:
-    """The changes from one person to another that are heard, of those that are `chosen`."""
+    """The changes from one person to another that are heard, of those that are `chosen`.
+
+    Every second change comes a part of speech later, when the first part of the other person may be left out.
+    """
     tried = [
-        bool(alarms([*first.parts[:KNOWN], *second.parts[:WITHIN]]))
+        bool(alarms([*first.parts[: KNOWN + (one + two) % 2], *second.parts[:WITHIN]]))
         for one, first in known(voices)
         for two, second in enumerate(voices)
-        if one != two and len(second.parts) >= FRESH and chosen(first.person, second.person)
+        if one != two and len(second.parts) >= WITHIN and chosen(first.person, second.person)
     ]
     return Share(sum(tried), len(tried))
 
@@ -248,7 +255,7 @@ def false_alarms(voices: Sequence[Heard]) -> tuple[Floats, Floats]:
     counts, hours = np.zeros(len(voices)), np.zeros(len(voices))
     for number, each in known(voices):
         turned = [np.roll(each.parts, begin, axis=0) for begin in range(len(each.parts))]
-        counts[number] = float(np.mean([alarms([*parts]) for parts in turned]))
+        counts[number] = float(np.mean([*map(alarms, turned)]))
         hours[number] = len(each.parts) * WINDOWS * WINDOW / SAMPLE_RATE / 3_600
     return counts, hours
 
@@ -306,6 +313,21 @@ def measure_limits(voices: Sequence[Heard]) -> None:
     Console().print(table)
 
 
+def measure_sure(voices: Sequence[Heard]) -> None:
+    """Print how many parts of speech are sure, so that the next one is left out."""
+    own, others = (
+        np.array([
+            similarity(first.parts[:KNOWN].sum(axis=0), part) >= SURE
+            for one, first in known(voices)
+            for two, second in enumerate(voices)
+            if (one == two) == same and first.person.language == second.person.language
+            for part in second.parts[KNOWN if same else 0 :]
+        ])
+        for same in (True, False)
+    )  # fmt: skip
+    Console().print(f"sure: {own.mean():.1%} of the parts of the same person, {others.mean():.1%} of others")
+
+
 def measure_cost(sound: Samples) -> None:
     """`sound` is speech."""
     seconds = np.split(sound, range(SAMPLE_RATE, sound.size, SAMPLE_RATE))
@@ -338,6 +360,7 @@ def main() -> None:
     Console().print(table)
     measure_otherwise(clean, after)
     measure_limits(after)
+    measure_sure(after)
     measure_cost(np.concatenate([each.samples for each in chosen])[:LONGEST])
 
 

@@ -19,6 +19,7 @@ from pipeline.errors import DependencyError, VoxwardenError
 from pipeline.messages import AudioChunk, Message
 from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Arrivals
+from pipeline.priority import step_back
 from pipeline.recovery import Cutting, Recovery
 from pipeline.settings import Batching, Settings
 from pipeline.speech_status import reporting
@@ -76,7 +77,8 @@ class StageRunner:
         self._refuses = False
         self._begun: list[Message] = []
         """Messages that were taken, and that the stage works on beside the next ones."""
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name)
+        begin = step_back if stage.spares else None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name, initializer=begin)
 
     async def start(self, build: Callable[[], Processor[Any, Any]]) -> None:
         """Build the processor in the stage's own thread."""

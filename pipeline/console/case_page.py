@@ -20,7 +20,7 @@ from pipeline.console.picks import REASONS, picks
 from pipeline.console.queue_page import Filters, listed
 from pipeline.console.view import view
 from pipeline.console.waveform import outline
-from pipeline.judge.reasons import agreed, from_context, from_risk
+from pipeline.judge.reasons import agreed, from_context, from_risk, manner
 from pipeline.messages import Decision, Flag
 from pipeline.review import audit
 from pipeline.review.accounts.sessions import LoginSession
@@ -141,6 +141,7 @@ def shown(desk: Desk, case: str, lease: Lease | None = None, elsewhere: bool = F
         "scores": scores,
         "from_context": from_context,
         "agreed": agreed,
+        "manner": manner,
         "from_risk": from_risk,
         "normal_forms": {flag.id: form for flag in found.file.flags if (form := normalised(flag))},
         "decided_by": next((one for one in reversed(found.file.decisions) if one.undone is None), None),

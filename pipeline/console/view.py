@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
+from pipeline.judge.reasons import agreed
 from pipeline.messages import Flag
 from pipeline.review.cases import leases, queue, reading
 from pipeline.review.cases.values import Case, CaseFile, Evidence
@@ -57,6 +58,11 @@ class PageView:
         return self.file.evidence[0] if self.file.evidence else None
 
     @property
+    def flags(self) -> list[Flag]:
+        """The flags of the case, without those that were released since."""
+        return latest(self.file.flags)
+
+    @property
     def turns(self) -> tuple[Turn, ...]:
         """The transcript with the other flags of the room, by time."""
         return tuple(sorted((*self.transcript, *self.around), key=lambda turn: (turn.flag.start, turn.flag.id)))
@@ -83,7 +89,7 @@ def view(connection: Connection, identity: str) -> PageView:
     return PageView(
         file,
         tuple(Turn(flag, identity, tokens(flag), mine=True) for flag in once(file.flags)),
-        _around(connection, case, kin),
+        _around(connection, file, kin),
         _history(connection, case, kin),
         _similar(connection, case, kin),
         leases.of(connection, identity),
@@ -92,13 +98,20 @@ def view(connection: Connection, identity: str) -> PageView:
     )
 
 
-def _around(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Turn, ...]:
+def _around(connection: Connection, file: CaseFile, kin: Sequence[str]) -> tuple[Turn, ...]:
+    """Return the room's other flags.
+
+    Speech that has a flag of the second reader may also be drawn for an audit. Neither page shows the other case, or
+    the moderator would recognise the check.
+    """
+    case, mine = file.case, {flag.utterance for flag in file.flags}
     # The times of a golden copy are moved to the present, so the room's flags move, too.
     said = connection.scalar(select(CASES.c.start).where(CASES.c.id == kin[0]))
     later = 0.0 if said is None else case.start - said
     query = (
         select(FLAGS)
         .where(FLAGS.c.room == case.room, FLAGS.c.case_id.not_in(kin), FLAGS.c.case_id.not_in(COPIES), ~FLAGS.c.linked)
+        .where(FLAGS.c.utterance.not_in(mine))
         .where(FLAGS.c.start <= case.end - later + AROUND_SECONDS, FLAGS.c.start >= case.start - later - AROUND_SECONDS)
         .order_by(FLAGS.c.start, FLAGS.c.id)
         .limit(50)
@@ -109,10 +122,17 @@ def _around(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Tur
     return tuple(Turn(replace(flag, start=flag.start + later, end=flag.end + later), of) for flag, of in shown)
 
 
+def latest(flags: Sequence[Flag]) -> list[Flag]:
+    """Leave out flags that were released since: the released flag has all that they have."""
+    released = {flag.utterance for flag in flags if agreed(flag.reasons)}
+    return [flag for flag in flags if flag.utterance not in released or flag.source == "reader" or agreed(flag.reasons)]
+
+
 def once(flags: Sequence[Flag]) -> list[Flag]:
-    """Leave out the second reader's flags whose words another flag shows."""
-    shown = {flag.utterance for flag in flags if flag.source != "reader"}
-    return [flag for flag in flags if flag.source != "reader" or flag.utterance not in shown]
+    """Leave out flags whose words another flag shows. Those of the second reader are left out first."""
+    by_source = sorted(latest(flags), key=lambda flag: flag.source != "reader")
+    shown = {flag.utterance: flag.id for flag in by_source}
+    return [flag for flag in flags if shown[flag.utterance] == flag.id]
 
 
 def _history(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Case, ...]:

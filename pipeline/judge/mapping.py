@@ -21,6 +21,8 @@ OTHERS = "*"
 
 Outputs = Mapping[str, Sequence[str]]
 """Maps each of the model's labels to labels of ours."""
+Lines = dict[str, Sequence[str]]
+"""The lines of a map."""
 
 
 class MappedClassifier:
@@ -63,7 +65,7 @@ def load(
     Without a path, the model's labels must be ours. Lines for labels that the model does not have are left out, unless
     there is a line for all others.
     """
-    outputs: dict[str, Sequence[str]] = _read(path, setting) if path else {label: (label,) for label in theirs}
+    outputs: Lines = _read(path, setting) if path else {label: (label,) for label in theirs}
     if OTHERS in outputs:
         outputs = _filled(outputs, theirs, f"{path}", source)
     if missing := [label for label in theirs if label not in outputs]:
@@ -79,7 +81,12 @@ def load(
     return {label: outputs[label] for label in theirs}
 
 
-def _filled(outputs: dict[str, Sequence[str]], theirs: Sequence[str], path: str, source: str) -> dict[str, Sequence[str]]:
+def named(path: Path, setting: str) -> set[str]:
+    """Return the labels of ours that the map at `path` names. Raises ConfigError with the `setting`."""
+    return {label for found in _read(path, setting).values() for label in found}
+
+
+def _filled(outputs: Lines, theirs: Sequence[str], path: str, source: str) -> Lines:
     others = outputs.pop(OTHERS)
     if strange := [label for label in outputs if label not in theirs]:
         near = get_close_matches(strange[0], theirs, 1)
@@ -88,7 +95,7 @@ def _filled(outputs: dict[str, Sequence[str]], theirs: Sequence[str], path: str,
     return dict.fromkeys(theirs, others) | outputs
 
 
-def _read(path: Path, setting: str) -> dict[str, Sequence[str]]:
+def _read(path: Path, setting: str) -> Lines:
     try:
         lines = msgspec.convert(yamlfiles.read(path) or {}, dict[str, str | list[str] | None])
     except msgspec.ValidationError as error:

@@ -10,6 +10,7 @@ TERM = re.compile(r"([a-z0-9_]+): the term “(.*)” \((?:low|medium|high|criti
 CONTEXT = "in context: the speech before it raised the score; alone, the text means "
 """The start of the reason of a suggestion that the text alone does not give."""
 RISK = re.compile(r"risk [\d.]+ reaches (?:review|block), but no label does")
+READER = re.compile(r".* for the second reader \((.*)\)", re.DOTALL)
 LIMIT = "at most "
 """The start of a reason that only makes a suggestion milder."""
 
@@ -60,6 +61,11 @@ def of_ear(label: str, score: float, suggestion: Suggestion, limit: float) -> st
 def of_reader(label: str, score: float, limit: float, manner: str) -> str:
     """Return the reason that the second reader gives. `manner` says how the text means the label."""
     return f"{label}: score {score:.2f} reaches review at {limit:.2f} for the second reader ({manner})"
+
+
+def manner(reasons: Iterable[str]) -> str:
+    """Return how the text means its labels, as the second reader says; empty if it is not the source."""
+    return next((found[1] for found in map(READER.fullmatch, reasons) if found), "")
 
 
 def of_withheld(label: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
 from pipeline import languages
-from pipeline.judge import lexicon
+from pipeline.judge import lexicon, mapping
 from pipeline.judge.classifier import SHIPPED, languages_of
 from pipeline.judge.judge import JudgeConfig
 from pipeline.judge.policy import NEVER, OTHER, Policy, PolicyResolver
@@ -49,17 +49,38 @@ def unknown_room_type(policy: Policy, room_type: str) -> str | None:
 
 def _unheard(settings: Settings, policy: PolicyResolver) -> Iterator[str]:
     """Rules for the second ear that have no effect, because the listen stage does not send its scores."""
-    if settings.listen.ear is None:
-        for label in policy.need_both():
+    listen = settings.listen
+    for label in policy.need_both():
+        if listen.ear is None:
             yield f"the policy: {label} needs words and second ear, but listen.ear is not set. So it is never flagged."
+        elif listen.ear_label_map and label not in mapping.named(listen.ear_label_map, "listen.ear_label_map"):
+            yield (
+                f"the policy: {label} needs words and second ear, but listen.ear_label_map does not name it. "
+                "So it is never flagged."
+            )
+    yield from _limits_of_both(policy)
+    if listen.ear is None:
         return
     layers = [policy.resolved(room_type, OTHER).ear.values() for room_type in (OTHER, *policy.policy.room_types)]
     lowest = min((min(limits.review, limits.block) for layer in layers for limits in layer), default=NEVER)
-    if lowest < settings.listen.ear_floor:
+    if lowest < listen.ear_floor:
         yield (
-            f"listen.ear_floor is {settings.listen.ear_floor:g}, so scores of the second ear from {lowest:g} on, "
+            f"listen.ear_floor is {listen.ear_floor:g}, so scores of the second ear from {lowest:g} on, "
             "which the policy reviews, are not sent."
         )
+
+
+def _limits_of_both(policy: PolicyResolver) -> Iterator[str]:
+    """Labels that need words and second ear in rooms of some type, where the second ear has the limit `never`."""
+    for room_type in (OTHER, *policy.policy.room_types):
+        rules = policy.resolved(room_type, OTHER)
+        where = "the policy" if room_type == OTHER else f"the policy: room_types.{room_type}"
+        for label, limits in rules.labels.items():
+            if limits.both and rules.ear[label].review == rules.ear[label].block == NEVER:
+                yield (
+                    f"{where}: {label} needs words and second ear, but its limit in `ear` is never. "
+                    "So it is never flagged."
+                )
 
 
 def _languages(settings: Settings) -> Iterator[str]:

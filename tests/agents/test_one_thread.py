@@ -25,6 +25,13 @@ async def test_calls_run_in_the_thread_in_order(thread: OneThread) -> None:
     thread.close(lambda: None)
 
 
+async def test_it_begins_in_the_thread() -> None:
+    names: list[str] = []
+    thread = OneThread("stage", lambda: names.append(threading.current_thread().name))
+    assert await thread.call(names.copy) == ["stage"]
+    thread.close(lambda: None)
+
+
 async def test_an_error_of_a_call_is_raised_to_its_caller(thread: OneThread) -> None:
     with pytest.raises(ZeroDivisionError):
         await thread.call(lambda: 1 // 0)

@@ -160,6 +160,7 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
     ],
     "gateway": lambda _: ["--speakers", "2", "4", "--seconds", "2", "--repeat", "1"],
     "labelling": lambda _: ["--count", "2", "--hours", "0.005"],
+    "listening": lambda _: ["--speakers", "1", "--seconds", "1", "--bank", "6", "--repeats", "1", "--opus"],
     "livekit": lambda _: ["--tracks", "1", "--speakers", "1", "--seconds", "1"],
     "memory": lambda _: ["file", "--hours", "0.01"],
     "forms": lambda _: ["--lines", "4"],

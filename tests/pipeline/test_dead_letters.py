@@ -12,13 +12,13 @@ from pipeline.errors import AudioError, BadMessage, ConfigError, InputError
 from pipeline.events import decode
 from pipeline.folder_lock import sole_user
 from pipeline.letterbox import MOST_REPLAYS, Letter, LetterFilter
-from pipeline.messages import AudioChunk
+from pipeline.messages import AudioChunk, Message
 from pipeline.recovery import Recovery
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings
 from pipeline.stage import Rejected
-from tests.builders import utterance
+from tests.builders import sound, utterance
 
 KEEP_SECONDS = 3_600.0
 CHUNK = AudioChunk(room="茶馆", speaker="wei", start=12.5, sequence=3, codec="opus", data=b"\x00\xff")
@@ -96,8 +96,11 @@ class Machine:
         return address
 
     def dies_again(self, address: str) -> None:
-        said = Rejected(self.lookback.get(address), BadMessage("No FLAC", "Send some."))
-        DeadLetters(path_of(self.settings)).add("transcribe", said)
+        self.fails("transcribe", self.lookback.get(address), address)
+
+    def fails(self, stage: str, message: Message | None, address: str) -> None:
+        rejected = Rejected(message, BadMessage("No FLAC", "Send some."))
+        DeadLetters(path_of(self.settings)).add(stage, rejected)
         self.lookback.finish([address], Finish.FAILED)
 
     def waiting(self) -> list[Letter]:
@@ -132,6 +135,15 @@ def test_a_replayed_utterance_is_unfinished_again(machine: Machine) -> None:
     assert machine.box.send_back(machine.waiting()) == (1, [])
     assert machine.lookback.unfinished() == [address]
     assert machine.waiting() == []
+
+
+def test_a_replayed_sound_is_unfinished_again(machine: Machine) -> None:
+    log = machine.lookback.sounds
+    address = log.put(sound())
+    machine.fails("deliver", log.get(address), address)
+    assert log.unfinished() == []
+    assert machine.box.send_back(machine.waiting()) == (1, [])
+    assert log.unfinished() == [address]
 
 
 def test_replayed_audio_is_processed_at_the_next_start(machine: Machine) -> None:

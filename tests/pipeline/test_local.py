@@ -1,6 +1,8 @@
 """The local runner keeps messages in order, applies backpressure, and finishes all work before it ends."""
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -372,6 +374,20 @@ async def test_audio_that_a_stage_spares_is_dropped_so_that_nothing_waits_for_it
     assert seen.numbers("segment") == list(range(200))
     assert slow.left_out > 0
     assert len(seen.numbers("judge")) == 200 - slow.left_out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
+async def test_a_stage_that_nothing_waits_for_lets_the_others_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    niceness: dict[str, int] = {}
+
+    def processor(stage: Stage, *_: object) -> Forward:
+        niceness[stage.name] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        return Forward()
+
+    monkeypatch.setattr(Stage, "processor", processor)
+    stages = [replace(SEGMENT, name="judge", spares=True, gives=()), replace(SEGMENT, gives=())]
+    await feed(LocalRunner(Settings(), Metrics(), Seen(), stages=stages), 1)
+    assert niceness["judge"] > niceness["segment"]
 
 
 async def test_outputs_that_a_stage_spares_hold_up_no_other_stage(monkeypatch: pytest.MonkeyPatch) -> None:

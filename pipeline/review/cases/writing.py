@@ -193,8 +193,12 @@ def _merge_into(connection: Connection, case: Case, into: Case) -> None:
 
 
 def _summary(flags: Sequence[Flag], at: float, ranking: Ranking) -> dict[str, Any]:
-    """Return the columns of a case that depend on its flags. Its deadline counts from `at` (UTC seconds)."""
+    """Return the columns of a case that depend on its flags. Its deadline counts from `at` (UTC seconds).
+
+    A sound has no language. If a sound leads a case with words, the case needs a moderator who understands the words.
+    """
     lead = worst(flags)
+    spoken = [flag for flag in flags if flag.language]
     return {
         "room": lead.room,
         "speaker": lead.speaker,
@@ -204,7 +208,7 @@ def _summary(flags: Sequence[Flag], at: float, ranking: Ranking) -> dict[str, An
         "label": lead.flagged[0] if lead.flagged else "",
         "suggestion": lead.suggestion,
         "risk": lead.risk,
-        "language": lead.language,
+        "language": lead.language or (worst(spoken).language if spoken else ""),
         "text": lead.sound.name or lead.sound.kind if lead.sound else lead.text,
         "source": lead.source,
         "hits": msgspec.to_builtins(lead.hits),

@@ -73,6 +73,9 @@ class Lookback(SegmentLog[Utterance], UtteranceLog):
         super().finish(known, outcome)
         self.sounds.finish(known, outcome)
 
+    def reopen(self, address: str) -> bool:
+        return super().reopen(address) or self.sounds.reopen(address)
+
     def expire(self, now: float) -> None:
         super().expire(now)
         self.sounds.expire(now)

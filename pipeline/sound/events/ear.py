@@ -10,59 +10,67 @@ from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.clipping import Clipping
 from pipeline.sound.events.howl import Howl
 from pipeline.sound.events.loudness import Loudness
+from pipeline.sound.events.music import WINDOW as MUSIC_WINDOW
 from pipeline.sound.events.music import Music
 from pipeline.sound.events.scores import Lasting, Measure, Persistence
-from pipeline.sound.events.windows import Windows
+from pipeline.sound.events.windows import HOP, WINDOW, Windows
 
-MODEL = "events@1"
+MODEL = "events@2"
 
 
 class Rule(NamedTuple):
-    """How a kind of sound is heard: `least` of `of` windows, one each half second, hold it."""
+    """How a kind of sound is heard: `least` of `of` windows hold it. The last two are numbers of samples."""
 
     measure: Callable[[], Measure]
     least: int
     of: int
+    window: int = WINDOW
+    hop: int = HOP
 
 
 RULES: Mapping[EventKind, Rule] = {
     "howl": Rule(Howl, 5, 6),
     "clipping": Rule(Clipping, 6, 10),
     "loudness": Rule(Loudness, 6, 6),
-    "music": Rule(Music, 8, 10),
+    "music": Rule(Music, 1, 1, MUSIC_WINDOW, MUSIC_WINDOW),
 }
 """The loudness of a window is that of three seconds, so six windows in a row are about three seconds of sound."""
 
 
-class _Listening(NamedTuple):
-    kind: EventKind
-    measure: Measure
-    persistence: Persistence
+class _Listening:
+    """Hears one kind of sound."""
+
+    def __init__(self, kind: EventKind, start: int) -> None:
+        rule = RULES[kind]
+        self._kind = kind
+        self._windows = Windows(start, rule.window, rule.hop)
+        self._measure = rule.measure()
+        self._persistence = Persistence(rule.least, rule.of, rule.window, rule.hop)
+
+    def push(self, samples: Samples) -> SoundSpan | None:
+        return self._heard(self._windows.push(samples))
+
+    def flush(self) -> SoundSpan | None:
+        return self._heard(self._windows.flush())
+
+    def _heard(self, windows: Iterator[tuple[int, Samples]]) -> SoundSpan | None:
+        """The sound if it lasts at the end of any of the windows, as it is at the last one."""
+        found = [self._persistence.add(end, self._measure.score(window)) for end, window in windows]
+        lasting = [each for each in found if each]
+        return _span(self._kind, lasting[-1]) if lasting else None
 
 
 class EventDetector:
     """Hears some kinds of sound in one stream. It begins at `start`, in 16 kHz samples since 1970 UTC."""
 
     def __init__(self, kinds: Iterable[EventKind], start: int) -> None:
-        self._windows = Windows(start)
-        self._listening = [
-            _Listening(kind, RULES[kind].measure(), Persistence(RULES[kind].least, RULES[kind].of)) for kind in kinds
-        ]
+        self._listening = [_Listening(kind, start) for kind in kinds]
 
     def push(self, samples: Samples) -> Sequence[SoundSpan]:
-        return self._heard(self._windows.push(samples))
+        return [span for each in self._listening if (span := each.push(samples))]
 
     def flush(self) -> Sequence[SoundSpan]:
-        return self._heard(self._windows.flush())
-
-    def _heard(self, windows: Iterator[tuple[int, Samples]]) -> list[SoundSpan]:
-        """The sounds that last at the end of any of the windows. A sound is named once, as it is at the last one."""
-        found: dict[EventKind, SoundSpan] = {}
-        for end, window in windows:
-            for each in self._listening:
-                if lasting := each.persistence.add(end, each.measure.score(window)):
-                    found[each.kind] = _span(each.kind, lasting)
-        return [*found.values()]
+        return [span for each in self._listening if (span := each.flush())]
 
 
 class EventEar:

@@ -50,6 +50,9 @@ class Howl:
         """The tone of the window before."""
 
     def score(self, window: Samples) -> float:
+        if np.square(window).mean() < QUIETEST:
+            self._last = None
+            return 0.0
         power = _spectrum(window)
         tone, last = _tone(power), self._last
         self._last = tone

@@ -1,6 +1,7 @@
-"""Music or singing, against speech and other sounds: a small network over the levels of three seconds.
+"""Music or singing, against speech and other sounds: a network that was trained for it by others.
 
-`python -m training.sound` makes the model (docs/sound-events.md). model/README.md is its model card.
+The network is the audio event detection of FireRedVAD (K. Xu et al., "FireRedASR2S", 2026). `python -m
+training.sound.music` makes the model of their weights. model/README.md is its model card.
 """
 
 from functools import cache
@@ -10,36 +11,36 @@ import numpy as np
 import onnxruntime
 
 from pipeline.audio.resample import Samples
-from pipeline.sound.events.mel import FRAME, STEP, Levels, levels
-from pipeline.sound.events.windows import HOP
+from pipeline.messages import SAMPLE_RATE
+from pipeline.sound.events.mel import levels
+from pipeline.sound.events.scores import HEARD
 
 MODEL = Path(__file__).parent / "model" / "music.onnx"
-"""Input `levels`, shape (batch, CONTEXT, BANDS), as `centred` returns them; output `score`, shape (batch,), 0 to 1."""
-CONTEXT = 192
-"""Frames of the input: three seconds."""
+"""Input `levels`, shape (batch, frames, BANDS); output `shares`, shape (batch, frames, SOUNDS), from 0 to 1."""
+SOUNDS = ("speech", "singing", "music")
+"""What the model hears. They may sound at once."""
+WINDOW = 5 * SAMPLE_RATE
+"""Samples of a window. In the middle of it, the model hears 1.6 s to both sides."""
+GLANCE = 2 * SAMPLE_RATE
+"""The last samples of a window. Only if they have music, the whole window is heard: so talk costs less than half."""
 QUIETEST = 1e-6
-"""Mean square of the quietest hop that is heard: -60 dB of full scale."""
+"""Mean square of the quietest window that is heard: -60 dB of full scale."""
 
 
 class Music:
-    """Scores the last three seconds. What lies before the stream is silence. In a quiet window, nothing is heard."""
-
-    def __init__(self) -> None:
-        self._levels = levels(np.zeros(CONTEXT * STEP + FRAME - STEP, np.float32))
+    """Scores windows of WINDOW samples, each by itself. In a quiet window, nothing is heard."""
 
     def score(self, window: Samples) -> float:
-        fresh = levels(window[-HOP - FRAME + STEP :])
-        self._levels = np.concatenate([self._levels, fresh])[-CONTEXT:]
-        if float(np.square(window[-HOP:]).mean()) < QUIETEST:
+        if float(np.square(window).mean()) < QUIETEST or _share(window[-GLANCE:]) < HEARD:
             return 0.0
-        [scores] = _session().run(["score"], {"levels": centred(self._levels)[None]})
-        return float(scores[0])
+        return _share(window)
 
 
-def centred(context: Levels) -> Levels:
-    """The levels without their mean, so that the volume hardly matters."""
-    found: Levels = context - context.mean()
-    return found
+def _share(samples: Samples) -> float:
+    """How much music or singing there is, from 0 to 1."""
+    [shares] = _session().run(["shares"], {"levels": levels(samples)[None]})
+    musical = [SOUNDS.index("singing"), SOUNDS.index("music")]
+    return float(shares[0][:, musical].max(axis=1).mean())
 
 
 @cache

@@ -14,7 +14,7 @@ class Measure(Protocol):
     """Scores one kind of sound in one stream, window by window."""
 
     def score(self, window: Samples) -> float:
-        """Return the score of the next window, shape (WINDOW,), from 0 to 1. From HEARD on, it holds the sound."""
+        """Return the score of the next window, shape (samples,), from 0 to 1. From HEARD on, it holds the sound."""
 
 
 class Lasting(NamedTuple):
@@ -26,10 +26,14 @@ class Lasting(NamedTuple):
 
 
 class Persistence:
-    """Finds sounds that last: `least` of the last `of` windows hold it (detection of m in n, binary integration)."""
+    """Finds sounds that last: `least` of the last `of` windows hold it (detection of m in n, binary integration).
 
-    def __init__(self, least: int, of: int) -> None:
+    The windows have `window` samples, and come every `hop` samples.
+    """
+
+    def __init__(self, least: int, of: int, window: int = WINDOW, hop: int = HOP) -> None:
         self._least = least
+        self._window, self._hop = window, hop
         self._scores: deque[float] = deque(maxlen=of)
         self._start: int | None = None
         """Start of the sound that lasts."""
@@ -37,14 +41,14 @@ class Persistence:
     def add(self, end: int, score: float) -> Lasting | None:
         """Take the score of the window that ends at `end`. Return the sound if it lasts now."""
         self._scores.append(score)
-        first = end - WINDOW - (len(self._scores) - 1) * HOP
-        held = [(first + number * HOP, score) for number, score in enumerate(self._scores) if score >= HEARD]
+        first = end - self._window - (len(self._scores) - 1) * self._hop
+        held = [(first + number * self._hop, score) for number, score in enumerate(self._scores) if score >= HEARD]
         if len(held) < self._least:
             self._start = None
             return None
         if self._start is None:
             self._start = held[0][0]
-        return Lasting(self._start, held[-1][0] + WINDOW, sum(score for _, score in held) / len(held))
+        return Lasting(self._start, held[-1][0] + self._window, sum(score for _, score in held) / len(held))
 
 
 def above(value: float, limit: float) -> float:

@@ -21,16 +21,16 @@ MAX_PLACES = 2**28
 """Landmarks of all recordings together. They need 4 bytes each, and 16 while the index is built."""
 
 COMMON = 2_000
-"""A hash with more places is not used: it says little, and it would take long."""
+"""A hash with more places is left out: it says little, and it would take long."""
 
 
 class Places(NamedTuple):
-    """Places of some landmarks, shape (places,) each."""
+    """Places of some landmarks, those of one landmark after those of another."""
 
-    landmarks: NDArray[np.int64]
-    """The number of the landmark in the query."""
-    frames: NDArray[np.int64]
-    """Frames on the axis of all recordings."""
+    frames: NDArray[np.uint32]
+    """Shape (places,): frames on the axis of all recordings."""
+    counts: NDArray[np.int64]
+    """Shape (landmarks,): how many places each landmark has."""
 
 
 class LandmarkIndex:
@@ -47,26 +47,29 @@ class LandmarkIndex:
             total += hashes.size
             if total > MAX_PLACES or begins[-1] >= 2**32:
                 raise InputError(f"The bank has more than {MAX_PLACES:,} landmarks", "Remove recordings.")
+        self.size = total
+        """The number of landmarks."""
         keys = np.concatenate(parts)
         del parts
         keys.sort()
         self._begins = np.array(begins)
-        self._places = keys.astype(np.uint32)  # the lower half
-        self._starts = np.searchsorted(keys, np.arange(HASHES + 1) << 32)
+        places = keys.astype(np.uint32)  # the lower half
+        starts = np.searchsorted(keys, np.arange(HASHES + 1) << 32)
+        del keys
+        counts = np.diff(starts)
+        kept = counts <= COMMON
+        self._places = places if kept.all() else places[np.repeat(kept, counts)]
+        self._starts = np.concatenate([[0], np.cumsum(counts * kept)])
 
-    @property
-    def size(self) -> int:
-        """The number of landmarks."""
-        return self._places.size
+    def near(self, hashes: NDArray[np.int64]) -> Places:
+        """The places of hashes, shape (landmarks,), and of those with a frame less or more between the peaks.
 
-    def find(self, hashes: NDArray[np.int64]) -> Places:
-        """The places of hashes, shape (landmarks,). Hashes with more than COMMON places are left out."""
-        starts = self._starts[hashes]
-        counts = self._starts[hashes + 1] - starts
-        counts[counts > COMMON] = 0
-        before = np.cumsum(counts) - counts
-        at = np.repeat(starts - before, counts) + np.arange(counts.sum())
-        return Places(np.repeat(np.arange(hashes.size), counts), self._places[at].astype(np.int64))
+        The frames of a stream begin at other samples than those of the recording, so a time may differ by a frame.
+        Hashes with more than COMMON places are left out.
+        """
+        starts, ends = self._starts[hashes - 1], self._starts[hashes + 2]
+        parts = [self._places[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        return Places(np.concatenate([self._places[:0], *parts]), ends - starts)
 
     def locate(self, place: int) -> tuple[str, int]:
         """The id of the recording at a place, and the frame in the recording."""

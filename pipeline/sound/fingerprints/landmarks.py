@@ -31,7 +31,7 @@ FINE = 2
 
 RATIOS = 2 * LARGEST_RATIO * FINE + 1
 TIMES = ZONE + 2
-"""One more than there are, so that `near` leaves no other hash."""
+"""From 0 to one more than there are, so that the hashes before and after one with a time are no other landmarks."""
 HASHES = math.ceil(BANDS / COARSE) * RATIOS * TIMES
 """Hashes are whole numbers below this one."""
 
@@ -80,14 +80,6 @@ class LandmarkFinder:
         return _pairs(peaks, count, self._pairs)
 
 
-def near(hashes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Hashes of shape (n,), then those with a frame less between the peaks, then with a frame more; shape (3 n,).
-
-    The frames of a stream begin at other samples than those of the recording, so a time may differ by a frame.
-    """
-    return np.concatenate([hashes, hashes - 1, hashes + 1])
-
-
 def joined(parts: list[Landmarks]) -> Landmarks:
     """All landmarks of the parts, in order."""
     return Landmarks(*(np.concatenate(columns) for columns in zip(NO_LANDMARKS, *parts, strict=True)))
@@ -105,6 +97,8 @@ def unpacked(data: bytes) -> Landmarks:
 
 def _pairs(peaks: Peaks, count: int, most: int) -> Landmarks:
     """Landmarks of the first `count` peaks, each with the next `most` peaks in its zone."""
+    if not count:
+        return NO_LANDMARKS
     frames, bands = peaks
     first = np.arange(count)[:, None]
     second = first + np.arange(1, NEIGHBOURS + 1)

@@ -1,5 +1,6 @@
 """Hears when a banned recording plays in a stream of audio."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -9,13 +10,14 @@ from numpy.typing import NDArray
 from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE
 from pipeline.sound.fingerprints.index import LandmarkIndex
-from pipeline.sound.fingerprints.landmarks import HASHES, HEARD_PAIRS, LandmarkFinder, Landmarks, near
-from pipeline.sound.fingerprints.spectrum import FRAME_SECONDS, HOP
+from pipeline.sound.fingerprints.landmarks import HASHES, HEARD_PAIRS, LandmarkFinder, Landmarks
+from pipeline.sound.fingerprints.landmarks import joined as joined_landmarks
+from pipeline.sound.fingerprints.spectrum import FRAME_SECONDS
 
 STEP = SAMPLE_RATE
 """Samples from one decision to the next: one second."""
-WINDOW_FRAMES = 220
-"""A decision uses the landmarks of the last seven seconds. Those of the last two are not complete yet."""
+WINDOW = 5
+"""A decision uses the landmarks of five seconds. Those of the last two seconds are not complete yet."""
 
 TOLERANCE = 4
 """Frames (0.13 s) by which the offset may change in a window. At 2% more speed it changes by as much."""
@@ -34,6 +36,10 @@ PAUSE = 10.0
 DRIFT = 0.5
 """Seconds by which the offset may change from one decision to the next."""
 
+SHARED = 8
+"""Binary logarithm of the landmarks of the bank for each slot. Bins share slots. While nothing plays, a slot has about
+three places of the window, whatever the size of the bank.
+"""
 CANDIDATES = 8
 """Offsets of a decision that are examined, those with the most landmarks first."""
 
@@ -53,6 +59,22 @@ class Playback(NamedTuple):
     """Landmarks at this offset in the best window; at least LEAST. More are surer."""
 
 
+class _Second(NamedTuple):
+    """The landmarks of a second of the stream, and where they are in the bank."""
+
+    landmarks: Landmarks
+    counts: NDArray[np.int64]
+    """Shape (landmarks,): how many places each has."""
+    offsets: NDArray[np.uint32]
+    """Shape (places,): the frame in the bank less that in the stream, modulo 2^32."""
+    votes: NDArray[np.uint16]
+    """Shape (slots,): how many places lie in the bins of each slot."""
+
+    def marks(self) -> NDArray[np.int64]:
+        """A number for the landmark of each place. Numbers grow with the frame."""
+        return np.repeat(self.landmarks.frames * HASHES + self.landmarks.hashes, self.counts)
+
+
 class RecordingMatcher:
     """Compares one stream with a bank. It holds no sound beyond a tenth of a second, and landmarks of a few seconds."""
 
@@ -60,13 +82,15 @@ class RecordingMatcher:
         self._index = index
         self._finder = LandmarkFinder(HEARD_PAIRS)
         self._samples = 0
-        # The landmarks of the window, and where they are in the bank.
-        self._marks = self._places = np.empty(0, np.int64)
+        self._found: list[Landmarks] = []
+        """Landmarks since the last decision."""
+        self._window: deque[_Second] = deque(maxlen=WINDOW)
+        self._slots = 1 << (index.size >> SHARED).bit_length()
 
     @property
     def held(self) -> int:
         """Bytes of the window."""
-        return self._marks.nbytes + self._places.nbytes
+        return sum(second.offsets.nbytes + second.votes.nbytes for second in self._window)
 
     def push(self, samples: Samples) -> list[Playback]:
         """What plays, by the next samples of shape (samples,): each recording, once a second.
@@ -77,58 +101,67 @@ class RecordingMatcher:
         while samples.size:
             part, samples = np.split(samples, [STEP - self._samples % STEP])
             self._samples += part.size
-            self._add(self._finder.push(part))
+            self._found.append(self._finder.push(part))
             if self._samples % STEP == 0:
                 found += self._playing()
         return found
 
     def flush(self) -> list[Playback]:
         """What plays, by the end of the stream. Do not use the matcher afterwards."""
-        self._add(self._finder.flush())
+        self._found.append(self._finder.flush())
         return self._playing()
-
-    def _add(self, landmarks: Landmarks) -> None:
-        """Add the places of the landmarks to the window, and drop what is too old."""
-        found = self._index.find(near(landmarks.hashes))
-        marks = landmarks.frames * HASHES + landmarks.hashes  # one number for each landmark of the stream
-        marks = np.concatenate([self._marks, np.tile(marks, 3)[found.landmarks]])
-        recent = marks >= (self._samples // HOP - WINDOW_FRAMES) * HASHES
-        self._marks = marks[recent]
-        self._places = np.concatenate([self._places, found.frames])[recent]
 
     def _playing(self) -> list[Playback]:
         """The recordings that play in the window. One that plays at several offsets counts once."""
-        bins = (self._places - self._marks // HASHES) // TOLERANCE
+        self._window.append(self._second())
+        full = _full(np.sum([second.votes for second in self._window], axis=0, dtype=np.uint16))
+        if not full.any():
+            return []
+        offsets = np.concatenate([second.offsets for second in self._window])
+        bins = offsets // TOLERANCE
+        near = full | np.roll(full, -1)
         found: dict[str, Playback] = {}
-        for most in _busiest(bins):
-            playback = self._playback((bins == most) | (bins == most - 1))
+        for most in _busiest(bins[near[bins % self._slots]]):
+            playback = self._playback(offsets, (bins == most) | (bins == most - 1))
             if playback:
                 found.setdefault(playback.recording, playback)
         return [*found.values()]
 
-    def _playback(self, at_offset: NDArray[np.bool_]) -> Playback | None:
-        marks, index = np.unique(self._marks[at_offset], return_index=True)
+    def _second(self) -> _Second:
+        """The landmarks since the last decision, with their places."""
+        landmarks, self._found = joined_landmarks(self._found), []
+        places = self._index.near(landmarks.hashes)
+        offsets = places.frames - np.repeat(landmarks.frames.astype(np.uint32), places.counts)
+        votes = np.bincount(offsets // TOLERANCE % self._slots, minlength=self._slots)
+        return _Second(landmarks, places.counts, offsets, votes.astype(np.uint16))
+
+    def _playback(self, offsets: NDArray[np.uint32], at_offset: NDArray[np.bool_]) -> Playback | None:
+        found = np.concatenate([second.marks() for second in self._window])[at_offset]
+        marks, index = np.unique(found, return_index=True)
         if marks.size < LEAST:
             return None
-        first, last = (marks[[CHANCE, -CHANCE - 1]] // HASHES * FRAME_SECONDS).tolist()
+        frames = marks // HASHES
+        first, last = (frames[[CHANCE, -CHANCE - 1]] * FRAME_SECONDS).tolist()
         if last - first < LEAST_SECONDS:
             return None
-        recording, frame = self._index.locate(int(self._places[at_offset][index[CHANCE]]))
+        place = (int(offsets[at_offset][index[CHANCE]]) + int(frames[CHANCE])) % 2**32
+        recording, frame = self._index.locate(place)
         return Playback(recording, first, last, frame * FRAME_SECONDS, marks.size)
 
 
-def _busiest(bins: NDArray[np.int64]) -> NDArray[np.int64]:
+def _full(votes: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    """Whether each slot has LEAST places together with the slot before."""
+    full: NDArray[np.bool_] = votes + np.roll(votes, 1) >= LEAST
+    return full
+
+
+def _busiest(bins: NDArray[np.uint32]) -> NDArray[np.int64]:
     """The bins that have LEAST places together with the bin before, the fullest first.
 
-    An offset at the edge of a bin is in two of them. Most bins have one place, so they are first counted in a table of
-    slots, which is faster than sorting them.
+    An offset at the edge of a bin is in two of them.
     """
-    size = 1 << (bins.size.bit_length() + 1)
-    slots = bins & (size - 1)
-    counts = np.bincount(slots, minlength=size)
-    full = counts + np.roll(counts, 1) >= LEAST
-    kept = bins[full[slots] | np.roll(full, -1)[slots]]
-    values, counts = np.unique(np.concatenate([kept, kept + 1]), return_counts=True)
+    both = np.concatenate([bins, bins + 1]).astype(np.int64)
+    values, counts = np.unique(both, return_counts=True)
     most = np.argsort(counts)[::-1][:CANDIDATES]
     return values[most[counts[most] >= LEAST]]
 

@@ -5,15 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.sound.fingerprints.spectrum import BANDS, SILENCE, Levels
+from pipeline.sound.fingerprints.spectrum import BANDS, FLOOR, SILENCE, Levels
 
 TIME_REACH = 4
 """A peak is the loudest of this many frames before and after it (0.13 s),"""
 BAND_REACH = 6
 """and of this many bands below and above it (a sixth of an octave)."""
-
-FLOOR = -75.0
-"""Quieter peaks, in decibels, are noise of the recording."""
 
 
 class Peaks(NamedTuple):
@@ -47,7 +44,7 @@ class PeakPicker:
         if count <= 0:
             self._held = joined
             return NO_PEAKS
-        found = _peaks(joined)
+        found = _peaks(joined) if joined.max() > FLOOR else NO_PEAKS
         found.frames[:] += self._first
         self._first += count
         self._held = joined[count:].copy()
@@ -65,7 +62,7 @@ def _silence() -> Levels:
 def _peaks(levels: Levels) -> Peaks:
     """The peaks of all frames but the first and the last TIME_REACH."""
     inner = levels[TIME_REACH : len(levels) - TIME_REACH]
-    highest = _sliding_max(_sliding_max(levels, TIME_REACH, 0), BAND_REACH, 1)
+    highest = _sliding_max(_sliding_max(levels, TIME_REACH).T, BAND_REACH).T
     rises = inner > levels[TIME_REACH - 1 : -TIME_REACH - 1]  # else each frame of a steady tone would have a peak
     middle = slice(BAND_REACH, -BAND_REACH)
     frames, bands = np.nonzero((inner[:, middle] == highest) & rises[:, middle] & (highest > FLOOR))
@@ -77,7 +74,10 @@ def _peaks(levels: Levels) -> Peaks:
     return Peaks(frames.astype(np.int64), bands.astype(np.float64) + fraction)
 
 
-def _sliding_max(levels: Levels, reach: int, axis: int) -> Levels:
-    """The maximum of `reach` values before and after each. The axis loses as many at both ends."""
-    highest: Levels = np.lib.stride_tricks.sliding_window_view(levels, 2 * reach + 1, axis).max(axis=-1)
+def _sliding_max(levels: Levels, reach: int) -> Levels:
+    """The maximum of `reach` rows before and after each. As many rows are missing at both ends."""
+    highest, rows = levels, 1
+    while missing := 2 * reach + 1 - rows:
+        step = min(rows, missing)
+        highest, rows = np.maximum(highest[:-step], highest[step:]), rows + step
     return highest

@@ -23,6 +23,8 @@ BANDS = 4 * PER_OCTAVE
 
 SILENCE = -120.0
 """The lowest level in decibels."""
+FLOOR = -75.0
+"""Quieter peaks, in decibels, are noise of the recording. No band is louder than the largest sample."""
 
 Levels = NDArray[np.float32]
 """Decibels below full scale, shape (frames, BANDS)."""
@@ -39,28 +41,32 @@ class Spectrogram:
         joined = np.concatenate([self._held, samples])
         count = max(0, (joined.size - WINDOW) // HOP + 1)
         self._held = joined[count * HOP :].copy()
-        if not count:
-            return np.empty((0, BANDS), np.float32)
+        if not count or np.abs(joined).max() < 10 ** (FLOOR / 20):
+            return np.full((count, BANDS), SILENCE, np.float32)
         return _levels(np.lib.stride_tricks.sliding_window_view(joined, WINDOW)[::HOP])
 
 
 def _levels(frames: Samples) -> Levels:
     """The levels of frames of shape (frames, WINDOW)."""
     window, bands = _tables()
-    spectrum = np.fft.rfft(frames * window)
-    power = (spectrum.real**2 + spectrum.imag**2) @ bands
+    spectrum = np.fft.rfft(frames * window)[:, : len(bands)]
+    power = (np.square(spectrum.real) + np.square(spectrum.imag)) @ bands
     levels: Levels = 10 * np.log10(power + np.float32(10 ** (SILENCE / 10)))
     return levels
 
 
 @cache
 def _tables() -> tuple[Samples, Levels]:
-    """The window, and the weight of each bin of the Fourier transform in each band: triangles of one bin or more."""
+    """The window, and the weight of each bin of the Fourier transform in each band: triangles of one bin or more.
+
+    The bins above the highest band are left out.
+    """
     bins = np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE)
     edges = LOWEST * 2 ** (np.arange(-1, BANDS + 1) / PER_OCTAVE)
     middle = edges[1:-1]
     low, high = np.minimum(edges[:-2], middle - bins[1]), np.maximum(edges[2:], middle + bins[1])
     rising, falling = (bins[:, None] - low) / (middle - low), (high - bins[:, None]) / (high - middle)
     weights = np.clip(np.minimum(rising, falling), 0, None)
+    weights = weights[: int(np.flatnonzero(weights.any(axis=1))[-1]) + 1]
     window = np.hanning(WINDOW)
     return (window / window.sum()).astype(np.float32), (weights / weights.sum(axis=0)).astype(np.float32)

@@ -14,6 +14,8 @@ FRESH = 4
 LIMIT = 0.7
 """Cosine of two voices below which they are different. The least similar speech of one person, through one microphone,
 had .86. The rest is room for other microphones and moods (docs/sound-events.md)."""
+SURE = 0.8
+"""Cosine of a part of speech and the known voice from which the part surely has this voice."""
 
 Embedding = NDArray[np.float32]
 """Shape (SIZE,)."""
@@ -30,6 +32,8 @@ class Voices:
         self._fresh: deque[Embedding] = deque(maxlen=FRESH)
         self._lowest = LIMIT
         """The lowest similarity so far, below the limit."""
+        self.sure = False
+        """Whether the last part surely has the known voice."""
 
     def add(self, embedding: Embedding) -> float | None:
         """Take the next part of speech. Return the similarity of the voices if another one speaks.
@@ -41,6 +45,7 @@ class Voices:
             self._known = self._known + embedding
             self._parts += 1
             return None
+        self.sure = similarity(self._known, embedding) >= SURE
         self._fresh.append(embedding)
         if len(self._fresh) < FRESH:
             return None
@@ -55,7 +60,7 @@ class Voices:
         lowest = self._lowest
         if lowest == LIMIT:
             return None
-        self._known, self._parts, self._lowest = np.zeros(SIZE, np.float32), 0, LIMIT
+        self._known, self._parts, self._lowest, self.sure = np.zeros(SIZE, np.float32), 0, LIMIT, False
         self._fresh.clear()
         return lowest
 

@@ -50,8 +50,10 @@ class VoiceDetector:
             return  # it is read again
         self._account.end = part.end
         self._starts.append(part.start)
-        [embedding] = embed([part.samples])  # one by one: the last digits depend on the number of parts in a call
+        [embedding] = embed([part.samples])
         yield from self._changed(self._account.voices.add(embedding))
+        if self._account.voices.sure:
+            self._parts.rest()
 
     def _changed(self, similarity: float | None) -> Iterator[SoundSpan]:
         if similarity is not None:

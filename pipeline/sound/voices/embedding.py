@@ -28,11 +28,13 @@ Embeddings = NDArray[np.float32]
 
 
 def embed(parts: Sequence[Samples]) -> Embeddings:
-    """The embeddings of parts of speech, each of shape (PART,)."""
-    if not parts:
-        return np.zeros((0, SIZE), np.float32)
-    [found] = _session().run(["embeddings"], {"powers": np.stack([powers(part) for part in parts], axis=1)})
-    return np.asarray(found, np.float32)
+    """The embeddings of parts of speech, each of shape (PART,).
+
+    Each part has a call of its own: the layers of 8 bits choose their scales by all parts of a call, so an embedding
+    would depend on the others.
+    """
+    found = [_session().run(["embeddings"], {"powers": powers(part)[:, None]})[0] for part in parts]
+    return np.concatenate([np.zeros((0, SIZE), np.float32), *found])
 
 
 @cache

@@ -75,6 +75,28 @@ def test_a_case_of_the_second_reader_alone_shows_its_words(console: Console, ent
     assert scores(read) == [FlagScore("violence", 0.9, 0.7)]
 
 
+def test_a_released_flag_takes_the_place_of_the_one_that_was_withheld(console: Console, enter: Enter) -> None:
+    first = flag("a", utterance="u", reasons=("fraud: score 0.91 reaches review at 0.80", reasons.of_withheld("abuse")))
+    released = flag("b", utterance="u", reasons=(first.reasons[0], reasons.of_both("abuse")), released="abuse")
+    read = flag_of(second_reading("c", text=first.text, utterance="u"))
+    [outcome, *_] = console.store.add([first, released, read], NOON)
+    shown = enter("ana").get(f"/cases/{outcome.case}", headers={"hx-request": "true"}).text
+    assert shown.count('class="turn this"') == 1
+    with console.database.read() as connection:
+        found = view(connection, outcome.case)
+    assert [turn.flag.id for turn in found.turns] == ["b"]
+    assert [each.id for each in found.flags] == ["b", read.id]
+
+
+def test_neither_an_audit_nor_a_second_reading_of_the_same_speech_shows_the_other(console: Console) -> None:
+    passed = flag("a", utterance="u", suggestion="pass", flagged=(), hits=())
+    [audit_] = console.store.add([passed], NOON, drawn={"a"}, probability=1.0)
+    [reading] = console.store.add([flag_of(second_reading("b", text=passed.text, utterance="u"))], NOON)
+    assert audit_.case != reading.case
+    with console.database.read() as connection:
+        assert [len(view(connection, one.case).turns) for one in (audit_, reading)] == [1, 1]
+
+
 def test_looking_takes_no_lease_and_is_in_the_audit_log(console: Console, enter: Enter) -> None:
     [case] = stored(console)
     whole, part = (enter("aud").get(f"/cases/{case}", headers=headers) for headers in ({}, {"hx-request": "true"}))
@@ -292,6 +314,9 @@ def test_a_case_of_a_sound_event_names_it_in_the_readers_language(console: Conso
     assert page.count("Howl (acoustic feedback)") >= 3, "in the queue, in place of the transcript, and in the reasons"
     chinese = enter("ben").get(f"/cases/{outcome.case}", headers={"accept-language": "zh-CN"}).text
     assert chinese.count("啸叫") >= 3
+    title = re.search(r'<h2 id="case-title".*?</h2>', page, re.DOTALL)
+    assert title is not None
+    assert ("Howl" in title[0], "No label" in title[0]) == (True, False)
 
 
 def test_a_case_of_the_second_ear_names_its_source_its_label_and_the_models_own(console: Console, enter: Enter) -> None:
@@ -313,3 +338,23 @@ def test_a_case_of_words_and_a_sound_shows_both(console: Console, enter: Enter) 
     [case] = console.store.cases(Filters())
     page = enter("ana").get(f"/cases/{case.id}").text
     assert ("The anthem" in page, "弄死你" in page, "heard as" in page) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", {"direct": "openly", "coded": "in code or disguised", "implied": "as a hint", "context": "only with"}),
+        ("zh-CN", {"direct": "直接说出", "coded": "暗语或变体", "implied": "暗示", "context": "结合前文才明白"}),
+    ],
+)
+def test_a_finding_of_the_second_reader_says_how_the_words_mean_it(
+    console: Console, enter: Enter, language: str, words: dict[str, str]
+) -> None:
+    found = [
+        flag(manner, 30 * n, 30 * n + 5, source="reader", reasons=(reasons.of_reader("fraud", 0.9, 0.7, manner),))
+        for n, manner in enumerate(words)
+    ]
+    cases = [one.case for one in console.store.add(found, NOON)]
+    ana = enter("ana")
+    for case, said in zip(cases, words.values(), strict=True):
+        assert f"<dd>{said}" in ana.get(f"/cases/{case}", headers={"accept-language": language}).text

@@ -23,6 +23,12 @@ def test_another_cause_leaves_no_term(other: str) -> None:
     assert reasons.terms_alone([reasons.of_term("fraud", "term", "high", "block"), other]) == frozenset()
 
 
+def test_the_manner_of_the_second_reader_is_read_back() -> None:
+    of_reader = reasons.of_reader("fraud", 0.9, 0.7, "coded")
+    assert reasons.manner(["fraud: score 0.91 reaches review at 0.80", of_reader]) == "coded"
+    assert reasons.manner(["fraud: score 0.91 reaches review at 0.80"]) == ""
+
+
 def test_a_flag_from_context_is_known_by_its_reason() -> None:
     term = reasons.of_term("fraud", "term", "high", "block")
     raised = reasons.of_context("review")

@@ -80,3 +80,21 @@ def test_a_label_that_needs_the_second_ear_causes_a_warning_where_there_is_none(
     (doubt,) = told(judge=judge)
     assert "violence needs words and second ear, but listen.ear is not set" in doubt
     assert told(judge=judge, listen=ListenSettings(ear="model")) == []
+
+
+def test_a_label_that_the_second_ear_does_not_know_causes_a_warning_if_it_needs_it(tmp_path: Path) -> None:
+    path, labels = tmp_path / "own.yaml", tmp_path / "ear.yaml"
+    rules = "labels: {violence: {sources: both}, fraud: {sources: both}}"
+    path.write_text(f"{{name: own, every: {{review: 0.5}}, {rules}, room_types: {{game: {{}}, kids: {{}}}}}}")
+    labels.write_text("{Shout: violence, Talk: null}")
+    (doubt,) = told(judge=JudgeSettings(policy=str(path)), listen=ListenSettings(ear="model", ear_label_map=labels))
+    assert "fraud needs words and second ear, but listen.ear_label_map does not name it" in doubt
+
+
+def test_a_label_that_needs_the_second_ear_causes_a_warning_where_the_policy_ignores_the_ear(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    rules = "{labels: {violence: {sources: both}}, ear: {labels: {violence: {review: never}}}}"
+    path.write_text(f"{{name: own, every: {{review: 0.5}}, room_types: {{game: {rules}, kids: {{}}}}}}")
+    judge = JudgeSettings(policy=str(path))
+    (doubt,) = told(judge=judge, listen=ListenSettings(ear="model"))
+    assert "room_types.game: violence needs words and second ear, but its limit in `ear` is never" in doubt

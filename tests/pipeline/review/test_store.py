@@ -10,7 +10,7 @@ from pipeline.messages import Flag, derive_id
 from pipeline.review.cases.values import Case, Choice, ClipPiece, Evidence, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
-from tests.builders import NOON, flag, utterance
+from tests.builders import NOON, flag, sound_flag, utterance
 
 
 def results(store: SqlReviewStore, *flags: Flag, at: float = NOON) -> list[str]:
@@ -57,6 +57,12 @@ def test_overlapping_flags_form_one_case_that_shows_the_worst(store: SqlReviewSt
     [case] = store.cases(Filters())
     assert (case.start, case.end, case.version) == (NOON, NOON + 9, 2)
     assert (case.suggestion, case.risk, case.label, case.text) == ("block", 0.2, "hate", severe.text)
+
+
+def test_a_case_that_a_sound_leads_has_the_language_of_its_words(store: SqlReviewStore) -> None:
+    store.add([flag("mild", 0, 5, risk=0.6, language="en"), flag("worse", 4, 8, risk=0.7, language="zh")], NOON)
+    store.add([sound_flag("sound", 5, 9, suggestion="block"), sound_flag("alone", 60, 70)], NOON)
+    assert sorted((each.source, each.language) for each in store.cases(Filters())) == [("sound", ""), ("sound", "zh")]
 
 
 @pytest.mark.parametrize("changes", [{"speaker": "bob"}, {"room": "other"}])

@@ -19,12 +19,11 @@ def source(files: str) -> Source:
 
 
 def test_each_source_of_the_table_is_on_one_side() -> None:
-    train, test = sources("train"), sources("test")
-    assert {each.kind for each in train} <= {*KINDS}
-    assert {each.kind for each in test} == {*KINDS} - {"synthetic"}
-    assert not {each.name for each in train} & {each.name for each in test}
-    assert not {each.files for each in train} & {each.files for each in test}
-    assert all(each.licence for each in train + test)
+    validate, test = sources("validate"), sources("test")
+    assert {each.kind for each in validate} == {each.kind for each in test} == {*KINDS} - {"synthetic"}
+    assert not {each.name for each in validate} & {each.name for each in test}
+    assert not {each.files for each in validate} & {each.files for each in test}
+    assert all(each.licence for each in validate + test)
 
 
 def test_the_middle_of_long_files_is_taken_and_damaged_files_are_left_out(

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.audio.encode import encode_flac
 from pipeline.errors import InputError
-from training.sound.sources import Kind, Recording, recordings, sides
+from training.sound.sources import recordings
 
 SECOND = np.linspace(-0.5, 0.5, 16_000, dtype=np.float32)
 
@@ -28,24 +28,3 @@ def test_recordings_have_the_kind_and_the_source_of_their_folders(tmp_path: Path
 def test_an_empty_folder_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no recordings"):
         [*recordings(tmp_path)]
-
-
-def test_no_source_is_on_both_sides_and_each_kind_is_on_both() -> None:
-    kinds: tuple[Kind, ...] = ("music", "speech", "other")
-    found = [
-        Recording(kind, f"source {number}", str(name), SECOND)
-        for kind in kinds
-        for number in range(10)
-        for name in range(3)
-    ]
-    train, validate = sides(found)
-    one, other = ({(each.kind, each.source) for each in side} for side in (train, validate))
-    assert not one & other
-    assert len(train) == 72
-    assert {kind for kind, _ in other} == {*kinds}
-    assert sides(found[::-1])[1] == validate[::-1]
-
-
-def test_a_kind_with_one_source_trains() -> None:
-    only = [Recording("music", "band", "1", SECOND)]
-    assert sides(only) == (only, [])

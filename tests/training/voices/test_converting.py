@@ -6,7 +6,7 @@ import pytest
 from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE
 from tests.pipeline.audio.sound import clip
-from training.sound.singing import spectra
+from training.sound.vocoder import spectra
 from training.voices.converting import CONVERTERS, _pitch, converted, shifted
 
 BLOCK = SAMPLE_RATE // 10

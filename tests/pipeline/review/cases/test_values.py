@@ -67,6 +67,8 @@ def test_another_case_person_or_attempt_is_another_decision() -> None:
         ({"suggestion": "review", "risk": 0.9}, {"suggestion": "block", "risk": 0.1}),
         ({"suggestion": "pass", "risk": 0.9}, {"suggestion": "review", "risk": 0.1}),
         ({"risk": 0.5}, {"risk": 0.6}),
+        ({"risk": 0.9, "source": "ear"}, {"risk": 0.1}),
+        ({"risk": 0.9, "source": "reader"}, {"risk": 0.1, "source": "sound"}),
         ({"start": NOON + 1}, {"start": NOON}),
         ({"id": "a"}, {"id": "b"}),
     ],

@@ -10,6 +10,7 @@ from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.ear import RULES, EventEar
+from tests.pipeline.audio.sound import clip
 from tests.pipeline.sound.fingerprints.music import talk
 
 DAY = 1_790_000_003 * SAMPLE_RATE + 77
@@ -38,6 +39,16 @@ def test_a_sound_is_named_with_its_span_as_long_as_it_lasts() -> None:
     assert (begin, end) == pytest.approx((BEGIN, END), abs=1.0)
     assert all(0.5 <= span.heard.score <= 1 for span in found)
     assert {span.label for span in found} == {""}
+
+
+@pytest.mark.parametrize("begin", [6, 10, 13])
+def test_music_between_talk_is_named_with_its_span(begin: int) -> None:
+    """Its windows have five seconds. So each end of the span may be wrong by as much."""
+    speech, piece = talk(begin * SAMPLE_RATE), clip("sounds/new-journey")
+    found = spans(np.concatenate([speech, piece, piece, speech, speech]), ["music"])
+    first, last = (found[0].start - DAY) / SAMPLE_RATE, (found[-1].end - DAY) / SAMPLE_RATE
+    assert (first, last) == pytest.approx((begin, begin + 20), abs=5)
+    assert all(span.heard.score > 0.5 for span in found)
 
 
 def test_several_kinds_are_heard_at_once() -> None:

@@ -72,6 +72,12 @@ def test_a_steady_tone_over_talk_is_heard_while_it_is_louder(frequency: float) -
     assert heard(tone(frequency, 0.002) + quiet) == 0
 
 
+def test_a_howl_that_grows_out_of_silence_is_heard_when_it_is_loud() -> None:
+    growing = tone(1_000, 1) * np.float32(10) ** (-4 + 4 * TIME / SECONDS).astype(np.float32)
+    assert heard(growing[: 4 * SAMPLE_RATE]) == 0
+    assert heard(growing[6 * SAMPLE_RATE :]) > 0.8
+
+
 def test_the_notes_of_a_flute_are_not_a_howl() -> None:
     """Each note is a steady tone, but the next one differs."""
     notes = [tone(frequency)[: SAMPLE_RATE * 3 // 4] for frequency in (440, 494, 523, 587, 659, 587, 523, 494) * 2]

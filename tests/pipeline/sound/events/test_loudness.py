@@ -73,6 +73,14 @@ def test_silence_has_the_lowest_loudness() -> None:
     assert (meter.momentary, meter.short_term) == (SILENCE, SILENCE)
 
 
+def test_what_is_quieter_than_40_decibels_counts_as_silence() -> None:
+    assert measured(sine(-41)).short_term == SILENCE
+    assert measured(sine(-39)).short_term == pytest.approx(-42, abs=0.1)
+    assert measured(np.concatenate([sine(-41, seconds=3), sine(-20, seconds=1)])).momentary == pytest.approx(
+        -23, abs=0.1
+    )
+
+
 def score(sound: Samples) -> float:
     measure = Loudness()
     scores = [measure.score(sound[at : at + WINDOW]) for at in range(0, sound.size - WINDOW + 1, HOP)]

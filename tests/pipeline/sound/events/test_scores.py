@@ -35,6 +35,12 @@ def test_a_sound_that_ends_and_comes_again_has_a_new_start() -> None:
     assert [each.start for each in found if each] == [0, 0, 7 * HOP]
 
 
+def test_windows_of_another_size_have_their_own_spans() -> None:
+    persistence = Persistence(2, 2, window=100, hop=60)
+    found = [persistence.add(100 + 60 * number, score) for number, score in enumerate([0.9, 0.9, 0.9, 0.1])]
+    assert [each and (each.start, each.end) for each in found] == [None, (0, 160), (0, 220), None]
+
+
 def test_single_windows_are_no_sound() -> None:
     assert not any(lasting([0.9, 0, 0, 0.9, 0.9, 0, 0] * 10))
 

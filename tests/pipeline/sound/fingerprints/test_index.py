@@ -15,33 +15,43 @@ def made(name: str, hashes: list[int], frames: list[int]) -> Fingerprint:
     return Fingerprint(name, banned(1).recording, Landmarks(np.array(hashes), np.array(frames)))
 
 
+def found(index: LandmarkIndex, hashes: list[int]) -> list[tuple[int, str, int]]:
+    """The landmark, the recording and the frame of each place."""
+    places = index.near(np.array(hashes, np.int64))
+    numbers = np.repeat(np.arange(places.counts.size), places.counts)
+    return [(int(number), *index.locate(int(at))) for number, at in zip(numbers, places.frames, strict=True)]
+
+
 def test_each_landmark_is_found_in_its_recording() -> None:
-    index = LandmarkIndex([made("a", [5, 7, 0], [1, 2, 3]), made("b", [7, HASHES - 1], [40, 50])])
-    found = index.find(np.array([7, 6, HASHES - 1, 0]))
-    places = [(int(number), *index.locate(int(frame))) for number, frame in zip(*found, strict=True)]
-    assert places == [(0, "a", 2), (0, "b", 40), (2, "b", 50), (3, "a", 3)]
+    index = LandmarkIndex([made("a", [5, 10, 1], [1, 2, 3]), made("b", [10, HASHES - 2], [40, 50])])
+    assert found(index, [10, 7, HASHES - 2, 1]) == [(0, "a", 2), (0, "b", 40), (2, "b", 50), (3, "a", 3)]
+
+
+def test_a_landmark_is_found_with_a_frame_less_or_more_between_its_peaks() -> None:
+    index = LandmarkIndex([made("a", [4, 5, 6, 7], [10, 20, 30, 40])])
+    assert found(index, [5]) == [(0, "a", 10), (0, "a", 20), (0, "a", 30)]
 
 
 def test_real_recordings_are_found_at_their_frames() -> None:
-    index = LandmarkIndex([banned(1), banned(2)])
-    found = index.find(banned(2).landmarks.hashes)
-    right = [
-        index.locate(int(frame)) == (banned(2).id, banned(2).landmarks.frames[number])
-        for number, frame in zip(*found, strict=True)
-    ]
-    assert sum(right) >= banned(2).landmarks.hashes.size
+    index, landmarks = LandmarkIndex([banned(1), banned(2)]), banned(2).landmarks
+    right = {
+        number for number, *place in found(index, landmarks.hashes.tolist())
+        if place == [banned(2).id, landmarks.frames[number]]
+    }  # fmt: skip
+    assert len(right) == landmarks.hashes.size
 
 
 def test_common_landmarks_are_left_out() -> None:
     often, seldom = [3] * (COMMON + 1), [4] * COMMON
     index = LandmarkIndex([made("a", often + seldom, [*range(2 * COMMON + 1)])])
-    assert index.find(np.array([3, 4])).landmarks.tolist() == [1] * COMMON
+    assert index.size == 2 * COMMON + 1
+    assert index.near(np.array([3, 4])).counts.tolist() == [COMMON] * 2
+    assert index.near(np.array([2])).counts.tolist() == [0]
 
 
 def test_an_empty_bank_has_nothing() -> None:
     index = LandmarkIndex([])
-    assert index.find(np.array([1, 2])).frames.size == 0
-    assert index.find(np.empty(0, np.int64)).frames.size == 0
+    assert found(index, [1, 2]) == found(index, []) == []
 
 
 def test_a_bank_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

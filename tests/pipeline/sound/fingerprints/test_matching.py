@@ -37,6 +37,17 @@ def test_the_span_in_the_stream_and_the_place_in_the_song_are_given() -> None:
     assert found.landmarks > LEAST
 
 
+@pytest.mark.parametrize("level", [0.0, 1e-4, 0.01])
+def test_a_song_after_a_long_pause_is_heard_at_its_place(level: float) -> None:
+    """The pause is silence, or noise that is too quiet for peaks, or noise of a room."""
+    pause = np.random.default_rng(3).uniform(-level, level, 40 * SAMPLE_RATE).astype(np.float32)
+    (found,) = heard(np.concatenate([talk(3 * SAMPLE_RATE), pause, part(tune(1), 5, 15), pause]), BANK)
+    assert found.recording == banned(1).id
+    assert found.begin == pytest.approx(43, abs=1)
+    assert found.end == pytest.approx(53, abs=1)
+    assert found.offset - found.begin == pytest.approx(5 - 43, abs=0.1)
+
+
 def test_it_is_heard_within_some_seconds_while_it_plays() -> None:
     matcher = RecordingMatcher(LandmarkIndex(BANK))
     heard_after = [second for second in range(1, 12) if matcher.push(part(tune(2), second - 1, second))]
@@ -90,6 +101,16 @@ def test_a_long_stream_keeps_a_bounded_window() -> None:
         matcher.push(tune(1))
         sizes.append(matcher.held)
     assert max(sizes) < 2 * sizes[0]
+
+
+def test_a_place_before_the_stream_began_is_found() -> None:
+    """The song begins late in the stream, so its offset is negative, and counts modulo 2^32."""
+    bank = LandmarkIndex([banned(1)])
+    matcher = RecordingMatcher(bank)
+    found = [*matcher.push(np.concatenate([np.zeros(30 * SAMPLE_RATE, np.float32), part(tune(1), 0, 12)]))]
+    found += matcher.flush()
+    assert found
+    assert all(each.offset - each.begin == pytest.approx(-30, abs=0.1) for each in found)
 
 
 def playback(begin: float, end: float, offset: float, recording: str = "a", landmarks: int = 40) -> Playback:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.sound.fingerprints.peaks import BAND_REACH, FLOOR, TIME_REACH, PeakPicker, Peaks
-from pipeline.sound.fingerprints.spectrum import BANDS, SILENCE, Levels, Spectrogram
+from pipeline.sound.fingerprints.peaks import BAND_REACH, TIME_REACH, PeakPicker, Peaks
+from pipeline.sound.fingerprints.spectrum import BANDS, FLOOR, SILENCE, Levels, Spectrogram
 from tests.pipeline.sound.fingerprints.music import tune
 
 

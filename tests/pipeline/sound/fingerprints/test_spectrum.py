@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.messages import SAMPLE_RATE
-from pipeline.sound.fingerprints.spectrum import BANDS, HOP, LOWEST, PER_OCTAVE, SILENCE, WINDOW, Spectrogram
+from pipeline.sound.fingerprints.spectrum import BANDS, FLOOR, HOP, LOWEST, PER_OCTAVE, SILENCE, WINDOW, Spectrogram
 from tests.pipeline.sound.fingerprints.music import tune
 
 
@@ -21,6 +21,14 @@ def test_a_tone_is_loudest_in_its_band(octave: float) -> None:
 
 def test_silence_has_the_lowest_level() -> None:
     assert Spectrogram().push(np.zeros(SAMPLE_RATE, np.float32)) == pytest.approx(SILENCE)
+
+
+def test_sound_without_a_sample_above_the_floor_has_no_level_above_it() -> None:
+    """So it needs no Fourier transform."""
+    largest = np.float32(10 ** (FLOOR / 20))
+    tone = largest * np.sin(2 * np.pi * 1_000 * np.arange(SAMPLE_RATE) / SAMPLE_RATE).astype(np.float32)
+    for sound in (tone, largest * np.sign(tone), 0.99 * tone):
+        assert Spectrogram().push(sound.astype(np.float32)).max() <= FLOOR
 
 
 @given(st.lists(st.integers(0, 5_000), max_size=8))

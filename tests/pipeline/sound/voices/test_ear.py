@@ -1,5 +1,7 @@
 """A change of the voice in a stream, with its span."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -7,8 +9,11 @@ from pipeline.audio.resample import Samples
 from pipeline.audio.speakers import Key
 from pipeline.messages import SAMPLE_RATE
 from pipeline.sound.detector import SoundSpan
-from pipeline.sound.voices.change import LIMIT
+from pipeline.sound.voices import ear as module
+from pipeline.sound.voices.change import KNOWN, LIMIT
 from pipeline.sound.voices.ear import MODEL, VoiceEar, score_of
+from pipeline.sound.voices.embedding import Embeddings, embed
+from pipeline.sound.voices.speech import SpeechParts
 from tests.pipeline.sound.voices.speakers import allison, reader
 
 DAY = 1_790_000_003 * SAMPLE_RATE + 77
@@ -39,6 +44,19 @@ def test_another_voice_is_reported_with_the_end_of_the_voice_before() -> None:
 
 def test_one_voice_is_not_reported() -> None:
     assert spans(np.concatenate([allison(), allison()])) == []
+
+
+def test_it_rests_while_the_voice_is_surely_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound, calls = np.concatenate([allison(), allison()]), 0
+
+    def counted(parts: Sequence[Samples]) -> Embeddings:
+        nonlocal calls
+        calls += len(parts)
+        return embed(parts)
+
+    monkeypatch.setattr(module, "embed", counted)
+    assert spans(sound) == []
+    assert KNOWN < calls < 0.8 * len([*SpeechParts(DAY).push(sound)])
 
 
 def test_the_sizes_of_the_blocks_do_not_matter() -> None:

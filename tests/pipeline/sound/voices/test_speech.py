@@ -1,12 +1,14 @@
 """Speech is taken out of a stream."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE
 from pipeline.sound.voices.embedding import PART
-from pipeline.sound.voices.speech import SpeechPart, SpeechParts
+from pipeline.sound.voices.speech import BLOCK, SpeechPart, SpeechParts
 from tests.pipeline.sound.voices.speakers import reader
 
 DAY = 1_790_000_003 * SAMPLE_RATE + 77
@@ -18,7 +20,7 @@ def parts(sound: Samples, size: int = SAMPLE_RATE, start: int = DAY) -> list[Spe
 
 
 def test_pauses_do_not_count() -> None:
-    speech = reader()[: 7 * SAMPLE_RATE]
+    speech = np.concatenate([reader()[: 7 * SAMPLE_RATE], np.zeros(BLOCK, np.float32)])
     dense = parts(speech)
     wide = parts(np.concatenate([speech, np.zeros(20 * SAMPLE_RATE, np.float32), speech]))
     assert len(dense) >= 3
@@ -30,9 +32,21 @@ def test_pauses_do_not_count() -> None:
 def test_a_part_tells_where_it_was_spoken() -> None:
     silence = np.zeros(5 * SAMPLE_RATE, np.float32)
     first, *_ = parts(np.concatenate([silence, reader()]))
-    assert (first.start - DAY) / SAMPLE_RATE == pytest.approx(5, abs=0.5)
+    assert (first.start - DAY) / SAMPLE_RATE == pytest.approx(5, abs=1)
     assert PART <= first.end - first.start <= 2 * PART
     assert first.samples.shape == (PART,)
+
+
+def test_a_rest_leaves_out_the_speech_of_a_part() -> None:
+    taken = SpeechParts(DAY // BLOCK * BLOCK)
+    found: list[SpeechPart] = []
+    for part in taken.push(reader()):
+        found.append(part)
+        taken.rest()
+    gaps = [later.start - before.end for before, later in pairwise(found)]
+    assert len(found) >= 3
+    assert all(gap > 0.9 * PART for gap in gaps)
+    assert len(parts(reader())) >= len(found) + 2
 
 
 def test_the_sizes_of_the_blocks_do_not_matter() -> None:
