@@ -29,7 +29,7 @@ from tests.broker import ROOT
 from tests.pipeline.audio.sound import chunks
 from tests.pipeline.sound.second_ear import tiny
 from tests.stream.conftest import settings_of
-from tests.stream.kafka_io import put, wait_for
+from tests.stream.kafka_io import put, wait_for, wait_for_members
 from tests.stream.processes import Process, environment
 
 pytestmark = [pytest.mark.broker, pytest.mark.weights]
@@ -95,7 +95,7 @@ def run_on_kafka(settings: Settings, count: int, logs: Path) -> list[Flag]:
         "VOXWARDEN_LISTEN__EAR": settings.listen.ear or "",
         "VOXWARDEN_LISTEN__EAR_LABEL_MAP": str(settings.listen.ear_label_map),
     }
-    put(settings, AUDIO, audio())
+    roles = [role for role in STAGES if not role.switch]
     with ExitStack() as stack:
         workers = [
             Process(
@@ -103,8 +103,7 @@ def run_on_kafka(settings: Settings, count: int, logs: Path) -> list[Flag]:
                 os.environ | environment(settings) | names,
                 logs / role.name,
             )
-            for role in STAGES
-            if not role.switch
+            for role in roles
         ]
         for worker in workers:
             stack.callback(worker.close)
@@ -113,6 +112,9 @@ def run_on_kafka(settings: Settings, count: int, logs: Path) -> list[Flag]:
             for worker in workers:
                 worker.running()
 
+        for role in roles:  # on a busy machine, the imports of an ear take longer than a flag may
+            wait_for_members(settings, role, 1)
+        put(settings, AUDIO, audio())
         records = wait_for(settings, FLAGS, lambda found: len(found) >= count, alive)
         with closing(open_store(settings)) as store:
             while not any(_is_complete(store.case(case.id)) for case in store.cases(Filters())):
