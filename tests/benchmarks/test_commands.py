@@ -192,6 +192,7 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
         "6",
     ],
     "screenshot": lambda folder: [str(folder / "shown.svg"), "voxwarden", "--version"],
+    "second_ear": lambda _: ["--models", "whisper-tiny", "--windows", "1", "--batch", "1"],
     "sign_ins": lambda _: ["--clients", "2", "--cases", "60", "--seconds", "3"],
     "sound": lambda folder: ["--data", str(few_sounds(folder))],
     "synthetic_voices": lambda folder: [
