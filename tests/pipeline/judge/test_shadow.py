@@ -149,30 +149,38 @@ def test_a_skipped_transcript_has_no_flag() -> None:
     assert metrics.registry.get_sample_value("voxwarden_flags_total", {"suggestion": "pass", "source": "words"}) == 1
 
 
-def test_a_shadow_that_needs_both_sources_counts_its_released_flags(chosen: JudgeSettings, tmp_path: Path) -> None:
-    both = "labels: {abuse: {sources: both}}\near: {every: {review: 0.5}}\n"
-    (tmp_path / "stricter.yaml").write_text(STRICTER + both)
+BOTH = "labels: {abuse: {sources: both}}\near: {every: {review: 0.5}}\n"
+
+
+def counts_of_agreeing_sources(chosen: JudgeSettings) -> dict[tuple[str, str], float | None]:
+    """Words and second ear find abuse in the same moment. Return what the shadow counts, by suggestion and `agrees`."""
     metrics, config = Metrics(), check(chosen)
     (shadow,) = [shadow.policy.version for shadow in config.shadows]
-    judging = judge(chosen, WordClassifier({"harsh": {"abuse": 0.7}}), metrics)
     said = transcript("harsh")
     heard = sound(kind="ear", label="abuse", room=said.room, speaker=said.speaker)
+    judging = judge(chosen, WordClassifier({"harsh": {"abuse": 0.7}}), metrics)
     judging.process([said, structs.replace(heard, start=said.start, end=said.end)])
-    assert count(metrics, "pass", "no", shadow) == 1, "the words alone: the real policy reviews them"
-    assert count(metrics, "pass", "yes", shadow) == 1, "the ear alone"
-    assert count(metrics, "review", "yes", shadow) == 1, "the words"
-    assert count(metrics, "review", "no", shadow) == 1, "the ear"
+    kinds = [(suggestion, agrees) for suggestion in ("pass", "review") for agrees in ("yes", "no")]
+    return {kind: count(metrics, *kind, shadow) for kind in kinds}
+
+
+def test_a_shadow_that_needs_both_sources_counts_its_released_flags(chosen: JudgeSettings, tmp_path: Path) -> None:
+    """The real policy reviews the words alone, and passes the ear."""
+    (tmp_path / "stricter.yaml").write_text(STRICTER + BOTH)
+    assert counts_of_agreeing_sources(chosen) == {
+        ("pass", "yes"): 1,
+        ("pass", "no"): 1,
+        ("review", "yes"): 1,
+        ("review", "no"): 1,
+    }
 
 
 def test_two_policies_that_withhold_the_same_flag_agree(chosen: JudgeSettings, tmp_path: Path) -> None:
-    both = "labels: {abuse: {sources: both}}\near: {every: {review: 0.5}}\n"
-    (tmp_path / "stricter.yaml").write_text(STRICTER + both)
-    (tmp_path / "lax.yaml").write_text(LAX + both)
-    metrics, config = Metrics(), check(chosen)
-    (shadow,) = [shadow.policy.version for shadow in config.shadows]
-    judging = judge(chosen, WordClassifier({"harsh": {"abuse": 0.7}}), metrics)
-    said = transcript("harsh")
-    heard = sound(kind="ear", label="abuse", room=said.room, speaker=said.speaker)
-    judging.process([said, structs.replace(heard, start=said.start, end=said.end)])
-    assert [count(metrics, suggestion, "yes", shadow) for suggestion in ("pass", "review")] == [2, 2]
-    assert [count(metrics, suggestion, "no", shadow) for suggestion in ("pass", "review")] == [0, 0]
+    (tmp_path / "stricter.yaml").write_text(STRICTER + BOTH)
+    (tmp_path / "lax.yaml").write_text(LAX + BOTH)
+    assert counts_of_agreeing_sources(chosen) == {
+        ("pass", "yes"): 2,
+        ("pass", "no"): 0,
+        ("review", "yes"): 2,
+        ("review", "no"): 0,
+    }
