@@ -7,7 +7,6 @@ import numpy as np
 
 from pipeline.audio.resample import Samples
 from pipeline.audio.speakers import Key
-from pipeline.judge.calibration import Numbers
 from pipeline.messages import EventKind, HeardSound, YamnetKind
 from pipeline.settings import ListenSettings
 from pipeline.sound.detector import SoundSpan
@@ -21,25 +20,49 @@ QUIETEST = 1e-6
 """Mean square of the quietest window that is heard: -60 dB of full scale."""
 
 
+CLASSES: Mapping[str, int] = {
+    "Screaming": 11,
+    "Crying, sobbing": 19,
+    "Baby cry, infant cry": 20,
+    "Whimper": 21,
+    "Wail, moan": 22,
+    "Groan": 33,
+    "Explosion": 420,
+    "Gunshot, gunfire": 421,
+    "Machine gun": 422,
+    "Fusillade": 423,
+    "Artillery fire": 424,
+    "Cap gun": 425,
+}
+"""Places of classes among the scores, as `yamnet_class_map.csv` of the repository tensorflow/models has them."""
+CRIES = ("Crying, sobbing", "Baby cry, infant cry", "Whimper")
+MOANS = ("Whimper", "Wail, moan", "Groan")
+SHOTS = ("Explosion", "Gunshot, gunfire", "Machine gun", "Fusillade", "Artillery fire", "Cap gun")
+
+
 class Rule(NamedTuple):
     """How a kind of sound is heard: `least` of `of` windows hold it.
 
-    A window holds it if the highest score of its `classes` of YAMNet is at least `limit`.
+    A window holds it if one of its `classes` has at least the score `limit`.
     """
 
-    classes: Mapping[str, int]
+    classes: Sequence[str]
     limit: float
     least: int
     of: int
 
+    @property
+    def places(self) -> list[int]:
+        """Where its classes are among the scores of the network."""
+        return [CLASSES[name] for name in self.classes]
+
 
 RULES: Mapping[YamnetKind, Rule] = {
-    "scream": Rule({"Screaming": 11}, 0.3, 1, 1),
-    "moan": Rule({"Wail, moan": 22, "Groan": 33}, 0.3, 1, 1),
-    "crying": Rule({"Crying, sobbing": 19, "Baby cry, infant cry": 20}, 0.3, 2, 3),
-    "gunshot": Rule({"Gunshot, gunfire": 421, "Machine gun": 422, "Fusillade": 423}, 0.3, 1, 1),
+    "scream": Rule(("Screaming",), 0.1, 1, 1),
+    "moan": Rule(MOANS, 0.3, 1, 1),
+    "crying": Rule(CRIES, 0.05, 2, 3),
+    "gunshot": Rule(SHOTS, 0.1, 1, 1),
 }
-"""The numbers of the classes are those of `yamnet_class_map.csv` in the repository tensorflow/models."""
 
 
 class YamnetDetector:
@@ -60,17 +83,11 @@ class YamnetDetector:
         """The sounds that last at the end of any of the windows, each as it is at the last one."""
         found: dict[YamnetKind, Lasting] = {}
         for end, window in windows:
-            scores = self._scores(window[-SAMPLES:])
+            scores = scores_of(self._network, window, self._persistence)
             for kind, persistence in self._persistence.items():
-                if lasting := persistence.add(end, scores[kind]):
+                if lasting := persistence.add(end, above(scores[kind], RULES[kind].limit)):
                     found[kind] = lasting
         return [_span(kind, lasting) for kind, lasting in found.items()]
-
-    def _scores(self, window: Samples) -> Mapping[YamnetKind, float]:
-        if float(np.square(window).mean()) < QUIETEST:
-            return dict.fromkeys(self._persistence, 0.0)
-        scores = self._network.scores(window)
-        return {kind: _score(scores, RULES[kind]) for kind in self._persistence}
 
 
 class YamnetEar:
@@ -98,8 +115,12 @@ def build(settings: ListenSettings) -> YamnetEar | None:
     return YamnetEar(Yamnet(settings.yamnet), settings.sounds)
 
 
-def _score(scores: Numbers, rule: Rule) -> float:
-    return above(float(scores[[*rule.classes.values()]].max()), rule.limit)
+def scores_of(network: Yamnet, window: Samples, kinds: Iterable[YamnetKind]) -> dict[YamnetKind, float]:
+    """For each kind, the highest score of its classes in a window of at least SAMPLES samples; 0 if it is quiet."""
+    if float(np.square(window).mean()) < QUIETEST:
+        return dict.fromkeys(kinds, 0.0)
+    scores = network.scores(window[-SAMPLES:])
+    return {kind: float(scores[RULES[kind].places].max()) for kind in kinds}
 
 
 def _span(kind: YamnetKind, lasting: Lasting) -> SoundSpan:
