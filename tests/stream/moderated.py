@@ -83,8 +83,8 @@ def howling() -> Samples:
 
 
 def screaming() -> Samples:
-    """Two seconds of loud noise, which the small network takes for a scream, in silence."""
-    noise = np.random.default_rng(1).uniform(-0.9, 0.9, 2 * SAMPLE_RATE).astype(np.float32)
+    """A second of loud noise in silence, which the small network takes for a scream. It hears the howl so, too."""
+    noise = np.random.default_rng(1).uniform(-0.9, 0.9, SAMPLE_RATE).astype(np.float32)
     return np.concatenate([silence(4), noise, silence(4)])
 
 
