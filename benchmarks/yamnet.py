@@ -36,8 +36,10 @@ from pipeline.audio.resample import Samples
 from pipeline.messages import SAMPLE_RATE, YamnetKind
 from pipeline.review.quality.statistics import Share
 from pipeline.sound.events.windows import HOP, Windows
-from pipeline.sound.yamnet.ear import RULES, Rule, YamnetDetector, scores_of
+from pipeline.sound.yamnet.ear import YamnetDetector
+from pipeline.sound.yamnet.glances import Glances
 from pipeline.sound.yamnet.network import Yamnet
+from pipeline.sound.yamnet.rules import RULES, Rule
 from training.sound.sources import Kind
 
 KINDS: tuple[YamnetKind, ...] = get_args(YamnetKind)
@@ -81,8 +83,8 @@ def network(file: Path) -> Yamnet:
 
 
 def windowed(file: Path, samples: Samples) -> dict[YamnetKind, Windowed]:
-    """The score of each kind in each window of a stream."""
-    each = [scores_of(network(file), window, KINDS) for _, window in Windows(0).push(samples)]
+    """The score of each kind in each window of a stream, or 0 where the detector leaves one out."""
+    each = [scores for _, scores in Glances(network(file), KINDS).push(Windows(0).push(samples))]
     return {kind: np.array([scores[kind] for scores in each], np.float32) for kind in KINDS}
 
 

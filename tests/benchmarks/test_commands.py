@@ -14,7 +14,7 @@ from benchmarks.songs import song
 from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import encode_flac
 from pipeline.messages import SAMPLE_RATE
-from pipeline.sound.yamnet.ear import RULES
+from pipeline.sound.yamnet.rules import RULES
 from tests.pipeline.sound.yamnet import networks
 from training.voices.network import VoiceNetwork, export
 

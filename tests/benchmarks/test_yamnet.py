@@ -9,7 +9,7 @@ from benchmarks.yamnet import alarms, auc, in_silence, rare_limit, recall, repor
 from pipeline.messages import SAMPLE_RATE
 from pipeline.sound.events.scores import Persistence, above
 from pipeline.sound.events.windows import HOP
-from pipeline.sound.yamnet.ear import RULES, Rule
+from pipeline.sound.yamnet.rules import RULES, Rule
 from tests.pipeline.sound.yamnet.networks import write
 
 ONE = Rule(("Screaming",), 0.5, 1, 1)
