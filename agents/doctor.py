@@ -134,6 +134,13 @@ def _second_ear(settings: Settings) -> str:
     return ear.name if ear else "none (listen.ear is unset)"
 
 
+def _yamnet(settings: Settings) -> str:
+    from pipeline.sound.yamnet.ear import build
+
+    heard = build(settings.listen)
+    return str(settings.listen.yamnet) if heard else "off: listen.sounds has no sound that it hears"
+
+
 def _second_reader(settings: Settings) -> str:
     from pipeline.reader.checking import check_reader
 
@@ -204,6 +211,7 @@ CHECKS = (
     DoctorCheck("voice activity", _vad),
     DoctorCheck("policy and lexicons", _judge),
     DoctorCheck("classifier", _classifier),
+    DoctorCheck("YAMNet", _yamnet),
     DoctorCheck("second ear", _second_ear, needed=False),
     DoctorCheck("second reader", _second_reader),
     DoctorCheck("review store", check_store),

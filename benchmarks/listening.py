@@ -1,6 +1,7 @@
 """Measure what the stage listen costs: each ear, for speech, for the noise of a room, loud and faint, and for silence.
 
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.listening [--speakers 4] [--seconds 30] [--bank 1000] [--repeats 3]
+        [--yamnet FILE]
 
 Speakers send audio in chunks of 0.1 s, all at the same time, and the stage takes each moment as a batch. Speech is the
 clips of tests/data without pauses, most of them of one voice. Noise is that of a room, at -50 and -70 dB of full scale.
@@ -20,19 +21,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.opus_client import opus_packets
-from benchmarks.rooms import ban, made_bank
+from benchmarks.rooms import ban, every_sound, made_bank
 from benchmarks.speech import clips
 from pipeline.audio.encode import to_pcm16
 from pipeline.audio.packets import pack
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE, AudioChunk, EventKind
+from pipeline.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind
 from pipeline.metrics import Metrics
 from pipeline.settings import ListenSettings, Settings
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
@@ -49,7 +49,7 @@ LOUD, FAINT = -50, -70
 """Decibels of full scale of the noise of a room."""
 SEED = 31
 SHARED: tuple[EventKind, ...] = ("dead_air",)
-BANK, ALL = "bank", "all"
+BANK, YAMNET, ALL = "bank", "YAMNet", "all"
 EARS: tuple[EventKind, ...] = ("voice_change", "howl", "clipping", "loudness", "music")
 
 Batch = list[AudioChunk]
@@ -105,10 +105,10 @@ def chunks(speaker: int, sound: Samples, opus: bool) -> Iterator[AudioChunk]:
         )
 
 
-def spent(sounds: Sequence[EventKind], banned: Sequence[Fingerprint], sent: Sequence[Batch]) -> float:
+def spent(sounds: ListenSettings, banned: Sequence[Fingerprint], sent: Sequence[Batch]) -> float:
     """CPU seconds in which a stage with these sounds and this bank takes the batches, but for the first ones."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=Path(folder), listen=ListenSettings(sounds=tuple(sounds)))
+        settings = Settings(data_dir=Path(folder), listen=sounds)
         ban(settings.database_url, banned)
         with closing(LISTEN.processor(settings, Metrics())) as stage:
             warm = round(WARM_SECONDS / CHUNK_SECONDS)
@@ -126,6 +126,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--bank", type=int, default=1_000, help="made recordings of three minutes")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--yamnet", type=Path, help="the file of YAMNet, whose sounds are then heard, too")
     parser.add_argument("--opus", action="store_true", help="send Opus in place of PCM")
     options = parser.parse_args()
     size = (WARM_SECONDS + options.seconds) * SAMPLE_RATE
@@ -134,11 +135,13 @@ def main() -> None:
         for name, make in SCENES.items()
     }
     banned = made_bank(options.bank)
-    setups: Mapping[str, tuple[tuple[EventKind, ...], Sequence[Fingerprint]]] = {
-        "shared": (SHARED, ()),
-        BANK: (SHARED, banned),
-        **{ear: ((*SHARED, ear), ()) for ear in EARS},
-        ALL: (get_args(EventKind), banned),
+    every = every_sound(options.yamnet)
+    ears = {ear: (*SHARED, ear) for ear in EARS} | ({YAMNET: (*SHARED, *OF_YAMNET)} if options.yamnet else {})
+    setups: Mapping[str, tuple[ListenSettings, Sequence[Fingerprint]]] = {
+        "shared": (ListenSettings(sounds=SHARED), ()),
+        BANK: (ListenSettings(sounds=SHARED), banned),
+        **{name: (ListenSettings(sounds=sounds, yamnet=options.yamnet), ()) for name, sounds in ears.items()},
+        ALL: (every, banned),
     }
     least: dict[tuple[str, str], float] = {}
     for _ in range(options.repeats):

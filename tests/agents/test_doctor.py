@@ -8,9 +8,10 @@ import pytest
 
 from agents.doctor import CHECKS, DoctorResult, examine, reach
 from pipeline.errors import DependencyError
-from pipeline.settings import Asr, EvidenceSettings, JudgeSettings, Kafka, Settings, Store
+from pipeline.settings import Asr, EvidenceSettings, JudgeSettings, Kafka, ListenSettings, Settings, Store
 from tests.pipeline.reader.model import said, settings_of
 from tests.pipeline.review.delivery.receiver import Reply, receiving
+from tests.pipeline.sound.yamnet import networks
 from tests.ports import free_port
 
 
@@ -59,6 +60,20 @@ def test_the_second_reader_is_asked_if_it_is_set(settings: Settings) -> None:
     assert good.detail.endswith("harmless sentence 0.02")
     assert bad.state == "fault"
     assert bad.detail.endswith("/hook: HTTP status 401. Check reader.url, reader.model and reader.api_key.")
+
+
+def test_the_file_of_yamnet_is_looked_for_if_one_of_its_sounds_is_on(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "yamnet.tflite"
+    check = [each for each in CHECKS if each.what == "YAMNet"]
+    on = settings.model_copy(update={"listen": ListenSettings(sounds=("scream",), yamnet=path)})
+    [missing] = examine(on, check)
+    networks.write(path)
+    [good] = examine(on, check)
+    [off] = examine(settings, check)
+    assert missing.state == "fault"
+    assert f"listen.yamnet: there is no file {path}" in missing.detail
+    assert (good.state, good.detail) == ("ok", str(path))
+    assert (off.state, off.detail) == ("ok", "off: listen.sounds has no sound that it hears")
 
 
 def test_looking_downloads_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,8 @@ from benchmarks.songs import song
 from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import encode_flac
 from pipeline.messages import SAMPLE_RATE
+from pipeline.sound.yamnet.rules import RULES
+from tests.pipeline.sound.yamnet import networks
 from training.voices.network import VoiceNetwork, export
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +90,17 @@ def few_sounds(folder: Path) -> Path:
         path = folder / kind / "source" / "1.flac"
         path.parent.mkdir(parents=True)
         path.write_bytes(encode_flac(samples.astype(np.float32)))
+    return folder
+
+
+def few_screams(folder: Path) -> Path:
+    """The sounds of `few_sounds` with a loud noise, which a network in the form of YAMNet takes for a scream."""
+    few_sounds(folder)
+    noise = np.random.default_rng(2).uniform(-0.9, 0.9, SAMPLE_RATE).astype(np.float32)
+    path = folder / "scream" / "source" / "1.flac"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(encode_flac(noise))
+    networks.write(folder / "yamnet.tflite", RULES["scream"].places)
     return folder
 
 
@@ -207,6 +220,7 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
     "voice_change": lambda folder: ["--data", str(few_voices(folder))],
     "webhook_delay": lambda folder: ["--rooms", "1", "--seconds", "25", "--share", "1"],
     "wire": lambda folder: ["--clips", str(two_clips(folder))],
+    "yamnet": lambda folder: ["--data", str(few_screams(folder)), "--yamnet", str(folder / "yamnet.tflite")],
 }
 """The options of a short run."""
 

@@ -16,7 +16,7 @@ from pipeline.metrics import Metrics
 from pipeline.settings import Asr, Kafka, Settings
 from pipeline.topology import JUDGE, LISTEN, SEGMENT, TRANSCRIBE, Stage
 from tests.broker import Broker
-from tests.stream.moderated import EVENTS, Moderated, audio, ban, moderate
+from tests.stream.moderated import Moderated, audio, ban, events, moderate
 
 ASR = Asr(model="tiny.en")
 """The cheapest model."""
@@ -24,7 +24,7 @@ ASR = Asr(model="tiny.en")
 
 def settings_of(bootstrap: str, data: Path, partitions: int = 2) -> Settings:
     kafka = Kafka(bootstrap=bootstrap, prefix=f"{uuid4().hex[:8]}.", partitions=partitions, connect_seconds=20)
-    return Settings(kafka=kafka, data_dir=data, asr=ASR, listen=EVENTS)
+    return Settings(kafka=kafka, data_dir=data, asr=ASR, listen=events(data))
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +89,8 @@ def moderated_here(tmp_path_factory: pytest.TempPathFactory) -> list[Flag]:
             for chunk in audio():
                 await runner.put(chunk)
 
-    asyncio.run(listen(Settings(data_dir=tmp_path_factory.mktemp("data"), asr=ASR, listen=EVENTS)))
+    data = tmp_path_factory.mktemp("data")
+    asyncio.run(listen(Settings(data_dir=data, asr=ASR, listen=events(data))))
     return flags
 
 

@@ -24,6 +24,7 @@ from tests.broker import ROOT
 from tests.pipeline.audio.sound import chunks, silence
 from tests.pipeline.review import banning
 from tests.pipeline.sound.fingerprints.music import banned, tune
+from tests.pipeline.sound.yamnet import networks
 from tests.stream.kafka_io import put, wait_for
 from tests.stream.processes import Process, environment
 
@@ -38,7 +39,15 @@ VOICES = {
 
 SONG = 1
 """The number of the banned song."""
-EVENTS = ListenSettings(sounds=("howl", "dead_air"), dead_air_seconds=15)
+SCREAMING = 11
+"""The class of YAMNet."""
+
+
+def events(folder: Path) -> ListenSettings:
+    """What the listen stage reports. A network in `folder` takes loud noise for a scream, in the form of YAMNet."""
+    network = networks.write(folder / "yamnet.tflite", [SCREAMING])
+    return ListenSettings(sounds=("howl", "dead_air", "scream"), dead_air_seconds=15, yamnet=network)
+
 
 LOUD = "import logging; logging.basicConfig(level=logging.DEBUG); from agents.cli import main; main()"
 """The command line with the debug log of every library."""
@@ -54,12 +63,16 @@ class Moderated:
 def audio() -> list[AudioChunk]:
     """Return the audio of all speakers, mixed in time as in a live room.
 
-    One of them plays a banned song, and the microphone of another one howls. In the hall, two wait in silence.
+    One of them plays a banned song, the microphone of another one howls, and a third one screams. In the hall, two wait
+    in silence.
     """
     streams = [chunks_of(path, room, speaker, start=START) for (room, speaker), path in VOICES.items()]
-    heard = {("attic", "dj"): tune(SONG), ("attic", "mic"): howling(), ("hall", "ana"): silence(45)}
-    for (room, speaker), sound in (heard | {("hall", "ben"): silence(50)}).items():
-        streams.append(iter(chunks(sound, [SAMPLE_RATE] * (sound.size // SAMPLE_RATE - 1), room, speaker, START)))
+    attic = {"dj": tune(SONG), "mic": howling(), "fan": screaming()}
+    hall = {"ana": silence(45), "ben": silence(50)}
+    for room, speakers in (("attic", attic), ("hall", hall)):
+        for speaker, sound in speakers.items():
+            seconds = [SAMPLE_RATE] * (sound.size // SAMPLE_RATE - 1)
+            streams.append(iter(chunks(sound, seconds, room, speaker, START)))
     return sorted((chunk for stream in streams for chunk in stream), key=lambda chunk: chunk.start)
 
 
@@ -67,6 +80,12 @@ def howling() -> Samples:
     """A microphone in a quiet room that hears its own loudspeaker."""
     random = np.random.default_rng(1)
     return howl(random, random.normal(0, 0.001, 12 * SAMPLE_RATE).astype(np.float32))
+
+
+def screaming() -> Samples:
+    """A second of loud noise in silence, which the small network takes for a scream. It hears the howl so, too."""
+    noise = np.random.default_rng(1).uniform(-0.9, 0.9, SAMPLE_RATE).astype(np.float32)
+    return np.concatenate([silence(4), noise, silence(4)])
 
 
 def ban(settings: Settings) -> None:

@@ -118,7 +118,8 @@ def evidence_environment(evidence: EvidenceSettings) -> dict[str, str]:
 
 def environment(settings: Settings) -> dict[str, str]:
     store = {"VOXWARDEN_STORE__URL": settings.store.url.get_secret_value()} if settings.store.url else {}
-    named = store | evidence_environment(settings.evidence)
+    ear = {"VOXWARDEN_LISTEN__YAMNET": str(path)} if (path := settings.listen.yamnet) else {}
+    named = store | ear | evidence_environment(settings.evidence)
     return named | {
         "VOXWARDEN_DATA_DIR": str(settings.data_dir),
         "VOXWARDEN_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,

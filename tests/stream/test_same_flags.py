@@ -55,6 +55,14 @@ def test_a_howl_is_heard_on_both(moderated_here: list[Flag], moderated: Moderate
 
 
 @pytest.mark.timeout(400)
+def test_a_scream_is_heard_on_both(moderated_here: list[Flag], moderated: Moderated) -> None:
+    for flags in (moderated_here, moderated.flags):
+        [heard] = [flag for flag in of_sound(flags, "scream") if flag.speaker == "fan"]
+        assert (heard.room, heard.suggestion, heard.source) == ("attic", "review", "sound")
+        assert (heard.start, heard.end) == (START + 4, START + 5)
+
+
+@pytest.mark.timeout(400)
 def test_dead_air_is_reported_on_both(moderated_here: list[Flag], moderated: Moderated) -> None:
     for flags in (moderated_here, moderated.flags):
         heard = of_sound(flags, "dead_air")

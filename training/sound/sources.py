@@ -10,9 +10,11 @@ from typing import Literal, NamedTuple, get_args
 from pipeline.audio.decode import samples_of
 from pipeline.audio.resample import Samples
 from pipeline.errors import InputError
+from pipeline.messages import YamnetKind
 
-Kind = Literal["music", "singing", "speech", "other", "synthetic"]
-"""`music` may have voices, `singing` has voices alone, `other` is any other sound: noise, effects of games.
+Kind = Literal["music", "singing", "speech", "other", YamnetKind, "synthetic"]
+"""`music` may have voices, `singing` has voices alone, `other` is any other sound: noise, effects of games. The
+kinds of YAMNet hold the sound of this name.
 
 `speech` is of people, `synthetic` is speech that is synthesised or converted.
 """

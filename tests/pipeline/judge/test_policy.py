@@ -174,7 +174,7 @@ def test_a_mistake_about_the_second_ear_is_named(tmp_path: Path, place: str, ear
         ("{recording: {label: nonsense}}", "sounds.recording.label"),
         ("{recording: {review: 0.9, block: 0.5}}", "recording: block at 0.5 is below review at 0.9"),
         ("{recording: {review: 2}}", "sounds.recording"),
-        ("{scream: {review: 0.5}}", "sounds.scream"),
+        ("{sneeze: {review: 0.5}}", "sounds.sneeze"),
         ("{howl: {block: 0.9}}", "sounds.howl.block: howl is never blocked"),
     ],
 )

@@ -1,0 +1,192 @@
+"""Measure how surely YAMNet's sounds are heard, how often they are false, and how long it takes.
+
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.yamnet --yamnet FILE --data DIR [--processes N]
+
+`DIR` has recordings in `KIND/SOURCE/`: `python -m training.sound.collect --side test` makes it. Those of the kinds
+`scream`, `moan`, `crying` and `gunshot` hold the sound. `music`, `singing`, `speech` and `other` are ordinary sounds.
+All audio goes through Opus at 24 kbit/s.
+
+Recordings: each lies in two seconds of silence. It is heard if the detector reports the sound anywhere in it. The AUC
+is the probability that its highest window scores above that of ten seconds of ordinary sound.
+
+Alarms: whole streams of ordinary sounds, by the hour, with the 95% interval of a Poisson count. A sound that is
+reported again within ten seconds is the same alarm. The recall *at one alarm in ten hours of speech* has the limit that
+the streams of speech need for it. It is chosen on the same streams, so it is a little too good.
+
+Cost: the time of one core (process time) for a second of talk.
+"""
+
+import argparse
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.sound import PAUSE, PIECE, PROGRESS, minute, per_hour, places, sent, share, stream
+from pipeline.audio.decode import samples_of
+from pipeline.audio.resample import Samples
+from pipeline.messages import SAMPLE_RATE, YamnetKind
+from pipeline.review.quality.statistics import Share
+from pipeline.sound.events.windows import HOP, Windows
+from pipeline.sound.yamnet.ear import YamnetDetector
+from pipeline.sound.yamnet.glances import Glances
+from pipeline.sound.yamnet.network import Yamnet
+from pipeline.sound.yamnet.rules import RULES, Rule
+from training.sound.sources import Kind
+
+KINDS: tuple[YamnetKind, ...] = get_args(YamnetKind)
+ORDINARY: Sequence[Kind] = ("speech", "other", "music", "singing")
+TEN_SECONDS = 10 * SAMPLE_RATE // HOP
+"""Windows that end in ten seconds."""
+RARE = 10.0
+"""Hours with one alarm."""
+
+Windowed = NDArray[np.float32]
+"""The highest score of a kind's classes in each window, shape (windows,)."""
+
+
+class Measured(NamedTuple):
+    """A source: the scores of its stream, or of each of its recordings."""
+
+    kind: Kind
+    source: str
+    hours: float
+    scores: Sequence[Mapping[YamnetKind, Windowed]]
+
+
+def measured(file: Path, place: tuple[Kind, Path]) -> Measured:
+    kind, folder = place
+    if kind in ORDINARY:
+        found = stream(place)
+        return Measured(kind, found.source, found.hours, [windowed(file, found.samples)])
+    recordings = [samples_of(path) for path in sorted(folder.iterdir())]
+    hours = sum(each.size for each in recordings) / SAMPLE_RATE / 3_600
+    return Measured(kind, folder.name, hours, [windowed(file, sent(in_silence(each))) for each in recordings])
+
+
+def in_silence(samples: Samples) -> Samples:
+    silence = np.zeros(2 * SAMPLE_RATE, np.float32)
+    return np.concatenate([silence, samples, silence])
+
+
+@cache
+def network(file: Path) -> Yamnet:
+    return Yamnet(file)
+
+
+def windowed(file: Path, samples: Samples) -> dict[YamnetKind, Windowed]:
+    """The score of each kind in each window of a stream, or 0 where the detector leaves one out."""
+    each = [scores for _, scores in Glances(network(file), KINDS).push(Windows(0).push(samples))]
+    return {kind: np.array([scores[kind] for scores in each], np.float32) for kind in KINDS}
+
+
+def reports(scores: Windowed, rule: Rule, limit: float) -> NDArray[np.intp]:
+    """The numbers of the windows at whose end the sound lasts, as the detector finds it with another `limit`."""
+    held = np.concatenate([np.zeros(rule.of - 1, np.int64), (scores >= limit).astype(np.int64)])
+    return np.flatnonzero(np.convolve(held, np.ones(rule.of, np.int64), "valid") >= rule.least)
+
+
+def alarms(scores: Windowed, rule: Rule, limit: float) -> int:
+    """The number of sounds in a stream, if one that comes again within PAUSE is the same."""
+    at = reports(scores, rule, limit) * HOP / SAMPLE_RATE
+    return int(at.size > 0) + int(np.count_nonzero(np.diff(at) > PAUSE))
+
+
+def recall(positives: Sequence[Windowed], rule: Rule, limit: float) -> Share:
+    return Share(sum(reports(each, rule, limit).size > 0 for each in positives), len(positives))
+
+
+def rare_limit(streams: Sequence[Windowed], hours: float, rule: Rule) -> float:
+    """The lowest limit at which there is at most one alarm in RARE hours."""
+    allowed = hours / RARE
+    limits = np.unique(np.concatenate([np.linspace(0.001, 0.1, 100), np.linspace(0.1, 1, 181)]))
+    counts = (sum(alarms(each, rule, limit) for each in streams) for limit in limits)
+    return next((float(limit) for limit, count in zip(limits, counts, strict=True) if count <= allowed), 1.0)
+
+
+def auc(positives: Sequence[Windowed], streams: Sequence[Windowed]) -> float:
+    """The probability that a recording scores higher than ten seconds of ordinary sound."""
+    high = np.array([each.max() for each in positives])
+    parts = [each[: each.size // TEN_SECONDS * TEN_SECONDS].reshape(-1, TEN_SECONDS).max(axis=1) for each in streams]
+    ordinary = np.sort(np.concatenate(parts))
+    below = np.searchsorted(ordinary, high, "left") + np.searchsorted(ordinary, high, "right")
+    return float(below.mean() / 2 / ordinary.size)
+
+
+def show_recordings(found: Sequence[Measured]) -> None:
+    table = Table("sound", "source", "recordings", "AUC", "heard", f"at 1 alarm in {RARE:g} h of speech", "its limit")
+    ordinary = [each for each in found if each.kind in ORDINARY]
+    talk = [each for each in ordinary if each.kind == "speech"]
+    hours = sum(each.hours for each in talk)
+    for kind in KINDS:
+        rule = RULES[kind]
+        streams = [each.scores[0][kind] for each in ordinary]
+        limit = rare_limit([each.scores[0][kind] for each in talk], hours, rule)
+        for each in (source for source in found if source.kind == kind):
+            positives = [scores[kind] for scores in each.scores]
+            shares = share(recall(positives, rule, rule.limit)), share(recall(positives, rule, limit))
+            table.add_row(
+                kind, each.source, str(len(positives)), f"{auc(positives, streams):.3f}", *shares, f"{limit:.3f}"
+            )
+    Console().print(table)
+
+
+def show_alarms(found: Sequence[Measured]) -> None:
+    """The alarms of each source, and an hour of each kind with the interval. Recordings of other sounds count, too."""
+    table = Table("recordings", "source", "hours", *KINDS, title="alarms")
+    for kind in dict.fromkeys(each.kind for each in found):
+        of_kind = [each for each in found if each.kind == kind]
+        counts = {each.source: [in_all(each, label) for label in KINDS] for each in of_kind}
+        for each in of_kind:
+            table.add_row(kind, each.source, f"{each.hours:.3f}", *map(str, counts[each.source]))
+        hours = sum(each.hours for each in of_kind)
+        totals = [sum(column) for column in zip(*counts.values(), strict=True)]
+        table.add_row(kind, "all", f"{hours:.2f}", *map(str, totals))
+        table.add_row(kind, "an hour", "", *(per_hour(total, hours) for total in totals), end_section=True)
+    Console().print(table)
+
+
+def in_all(of: Measured, label: YamnetKind) -> int:
+    rule = RULES[label]
+    return sum(alarms(scores[label], rule, rule.limit) for scores in of.scores)
+
+
+def show_cost(file: Path, wanted: Sequence[tuple[Kind, Path]]) -> None:
+    talk = np.concatenate([minute(folder) for kind, folder in wanted if kind == "speech"][:5])
+    seconds = np.split(talk, range(SAMPLE_RATE, talk.size, SAMPLE_RATE))
+    detector = YamnetDetector(network(file), KINDS, 0)
+    for second in seconds[: PIECE // SAMPLE_RATE]:
+        detector.push(second)
+    began = time.process_time()
+    for second in seconds:
+        detector.push(second)
+    milliseconds = 1_000 * (time.process_time() - began) * SAMPLE_RATE / talk.size
+    Console().print(f"all kinds together: {milliseconds:.2f} ms of one core for a second of talk")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--yamnet", type=Path, required=True, help="the file of YAMNet")
+    parser.add_argument("--data", type=Path, required=True, help="folder of recordings by kind and source")
+    parser.add_argument("--processes", type=int, default=1, help="number of processes that hear sources")
+    options = parser.parse_args()
+    wanted = places(options.data)
+    # The encoder has threads, so the processes are new ones and no forks.
+    with get_context("spawn").Pool(options.processes) as pool:
+        found = pool.imap(partial(measured, options.yamnet), wanted)
+        sources = [*track(found, "sources", len(wanted), console=PROGRESS)]
+    show_recordings(sources)
+    show_alarms(sources)
+    show_cost(options.yamnet, wanted)
+
+
+if __name__ == "__main__":
+    main()
