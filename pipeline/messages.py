@@ -383,10 +383,15 @@ def origin(message: Message, *, without: Collection[str] = ()) -> dict[str, Any]
     return {name: getattr(message, name) for name in Message.__struct_fields__ if name not in without}
 
 
-def derive_id(stage: str, message: Utterance | Transcript, version: str = "") -> str:
+def derive_id(stage: str, message: Utterance | Transcript | Flag, version: str = "") -> str:
     """UUIDv5 of room, speaker, first and last sample, stage and version. A replay gives the same speech the same id.
 
     The last sample is part of the id. An utterance cut short in an outage and the later whole one need different ids.
     """
     samples = (str(sample_of(seconds)) for seconds in (message.start, message.end))
     return str(uuid.uuid5(NAMESPACE, "\x1f".join((message.room, message.speaker, *samples, stage, version))))
+
+
+def first_id(flag: Flag) -> str:
+    """Return the id of the first flag of the same words: of a released flag, the id of the one that was withheld."""
+    return derive_id("judge", flag, flag.policy) if flag.released else flag.id

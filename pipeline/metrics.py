@@ -246,7 +246,9 @@ class Metrics:
     # judge
     flags: Counter = _metric(
         "flags_total",
-        "Judged utterances and sounds, and findings of the second reader, by suggestion and source.",
+        "Judged utterances and sounds, and findings of the second reader, by suggestion and source. A flag that waits"
+        " for words or second ear counts with its suggestion until then, mostly pass. Its release counts unless the"
+        " same speech counts as review or block already.",
         "suggestion",
         "source",
     )

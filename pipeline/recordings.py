@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from pipeline.audio import vad
 from pipeline.audio.container import MAIN, Part
 from pipeline.audio.files import chunks_of
@@ -56,13 +58,16 @@ class _Progress:
     """Utterances and sounds that are not judged yet, and flags that the second reader has not seen yet."""
     unheard: int = 1
     """Final chunks of the file's parts that a stage has not taken yet."""
+    withheld: dict[str, list[Flag]] = field(default_factory=dict)
+    """The flags of each utterance or sound that waits for words or second ear, by its id. They are one result."""
 
 
 @dataclass
 class Recordings:
     """`async for found in Recordings(...)` yields a Flag for each utterance and sound, and then the file's FileReport.
 
-    With a second reader, each of its findings is one more Flag.
+    With a second reader, each of its findings is one more Flag. Flags come as soon as they are made, except those of
+    labels that need words and second ear: they come with their last verdict at the end of the file.
 
     Reports come in the order of `paths`. Errors of a file are in its report; other errors are raised.
     """
@@ -172,7 +177,10 @@ class Recordings:
                     file.waiting -= 0 if READ.is_on(self.settings) else 1
                     file.report.utterances += output.source == "words"
                 file.report.suggestion = _worse(file.report.suggestion, output.suggestion)
-                self._found.put_nowait(output)
+                if output.withheld or output.released:
+                    file.withheld.setdefault(output.utterance, []).append(output)
+                else:
+                    self._found.put_nowait(output)
             case SecondReading():
                 file = self._files[output.room]
                 file.report.suggestion = _worse(file.report.suggestion, "review")
@@ -186,6 +194,8 @@ class Recordings:
         for room, file in _finished(self._files):
             if not file.report.error:
                 file.report.suggestion = file.report.suggestion or "pass"
+            for flag in sorted(map(_last_verdict, file.withheld.values()), key=lambda flag: flag.start):
+                self._found.put_nowait(flag)
             self._found.put_nowait(file.report)
             del self._files[room]
 
@@ -196,6 +206,16 @@ def _finished(files: dict[str, _Progress]) -> Iterator[tuple[str, _Progress]]:
         if file.unheard or file.waiting:
             return
         yield room, file
+
+
+def _last_verdict(flags: Sequence[Flag]) -> Flag:
+    """Return one flag for all flags of an utterance or sound: the worst one, with what the others have found, too."""
+    worst = min(flags, key=lambda flag: (WORST_FIRST.index(flag.suggestion), not flag.released))
+    flagged = dict.fromkeys(label for flag in (worst, *flags) for label in flag.flagged)
+    agreed = {flag.released for flag in flags}
+    return replace(
+        worst, flagged=tuple(flagged), withheld=tuple(label for label in worst.withheld if label not in agreed)
+    )
 
 
 def _worse(one: Suggestion | None, other: Suggestion) -> Suggestion:

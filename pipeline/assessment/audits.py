@@ -287,8 +287,11 @@ def _audits(window: Window) -> Select[Any]:
 
 
 def _flagged(window: Window) -> Select[Any]:
+    """Select each flagged utterance once, also if a flag of it was withheld and then released."""
     query = _of_utterances(literal(1.0)).join(FLAGS, OF_FLAG)
-    return query.where(~FLAGS.c.linked, FLAGS.c.source == "words", FLAGGED, *within(SNAPSHOT.c.created_at, window))
+    query = query.where(~FLAGS.c.linked, FLAGS.c.source == "words", FLAGGED, *within(SNAPSHOT.c.created_at, window))
+    each = query.add_columns(SNAPSHOT.c.id, FLAGS.c.utterance).distinct().subquery().c
+    return select(*(column for column in each if column.name not in {"id", "utterance"}))
 
 
 def _of_utterances(probability: ColumnElement[float]) -> Select[Any]:

@@ -108,11 +108,12 @@ class _Bar:
     def __init__(self, files: Sequence[Path]) -> None:
         self.progress = progress_bar()
         self._task = self.progress.add_task("listening", total=seconds_of(files))
-        self._before = 0.0
+        self._before = self._furthest = 0.0
 
     def advance(self, found: Any) -> None:
         if hasattr(found, "seconds"):
             self._before += found.seconds
-            self.progress.update(self._task, completed=self._before)
+            self._furthest = self._before
         else:
-            self.progress.update(self._task, completed=self._before + found.end)
+            self._furthest = max(self._furthest, self._before + found.end)
+        self.progress.update(self._task, completed=self._furthest)

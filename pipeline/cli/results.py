@@ -63,19 +63,20 @@ class JsonWriter:
 
 
 class SrtWriter:
-    """Subtitles of one recording. The labels of flagged speech stand before the text."""
+    """Subtitles of one recording, by time. The labels of flagged speech stand before the text."""
 
     def __init__(self) -> None:
-        self._number = 0
+        self._flags: list[Flag] = []
 
     def write(self, found: Flag | FileReport) -> None:
         if isinstance(found, Flag):
-            self._number += 1
-            mark = "" if found.suggestion == "pass" else f"[{found.suggestion}: {', '.join(found.flagged)}] "
-            sys.stdout.write(srt_cue(self._number, found.start, found.end, mark + harmless(found.text)))
+            self._flags.append(found)
         _say_error(found)
 
     def close(self) -> None:
+        for number, flag in enumerate(sorted(self._flags, key=lambda flag: flag.start), 1):
+            mark = "" if flag.suggestion == "pass" else f"[{flag.suggestion}: {', '.join(flag.flagged)}] "
+            sys.stdout.write(srt_cue(number, flag.start, flag.end, mark + harmless(flag.text)))
         sys.stdout.flush()
 
 

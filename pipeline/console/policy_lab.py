@@ -157,7 +157,7 @@ class PolicyLab:
         return compiled(texts, self._labels, mark)
 
     def _remark(self, texts: RuleTexts) -> tuple[Remark, ...]:
-        return tuple(remarks(texts, self._labels))
+        return tuple(remarks(texts, self._labels, self._settings.listen))
 
     def _loaded(self) -> Classifier:
         if self._classifier is None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from operator import attrgetter
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
@@ -24,6 +24,7 @@ from pipeline.console.quotes import Quote, marked, quote
 from pipeline.console.view import once, view
 from pipeline.console.waveform import outline
 from pipeline.judge.labels import SEVERITIES
+from pipeline.messages import HeardKind
 from pipeline.review import audit
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.sessions import LoginSession
@@ -32,6 +33,7 @@ from pipeline.review.evidence.times import offset_of
 from pipeline.review.privacy.pseudonym import pseudonym
 from pipeline.review.search import finding, said, views
 from pipeline.review.search.finding import COUNTED, PAGE, FoundCase, Place, Viewer
+from pipeline.review.search.grams import fold
 from pipeline.review.search.listing import ListedCase, listed
 from pipeline.review.search.plan import Wanted, plan
 from pipeline.review.search.query import Field, QueryError, QueryTerm, parse, written
@@ -178,7 +180,15 @@ def _part(row: ListedCase, start: float, end: float) -> tuple[float, float] | No
 
 
 def _wanted(request: Request, desk: Desk, terms: Sequence[QueryTerm]) -> Wanted:
-    return plan(terms, desk.labels, desk.clock(), zone_of(request))
+    return plan(terms, desk.labels, desk.clock(), zone_of(request), _named(desk))
+
+
+def _named(desk: Desk) -> Mapping[str, tuple[str, ...]]:
+    """Return the names of each kind of sound in all languages of the console, folded."""
+    return {
+        kind: tuple(fold(desk.texts.say(language, f"sound.{kind}")) for language in desk.texts.names)
+        for kind in get_args(HeardKind)
+    }
 
 
 def _results(

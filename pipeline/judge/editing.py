@@ -15,12 +15,15 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 
 from pipeline import yamlfiles
+from pipeline.errors import ConfigError
 from pipeline.judge import lexicon, rules
 from pipeline.judge.labels import Labels, Severity
 from pipeline.judge.lexicon import Group, Lexicon
 from pipeline.judge.normalise import normalise
-from pipeline.judge.policy import EarRule, LabelRule, Policy, PolicyLayer, RiskRule, SoundRule
+from pipeline.judge.policy import EarRule, LabelRule, Policy, PolicyLayer, PolicyResolver, RiskRule, SoundRule
 from pipeline.judge.rules import POLICY, LexiconText, RuleTexts
+from pipeline.judge.unheard import Unheard, unheard
+from pipeline.settings import ListenSettings
 from pipeline.sheets import Sheet, SheetError
 from pipeline.yamlfiles import YamlError
 
@@ -89,13 +92,13 @@ class Remark(Struct, frozen=True):
         return dict.fromkeys(VALUES, "") | self.values
 
 
-def remarks(texts: RuleTexts, labels: Labels) -> list[Remark]:
-    """Return all remarks, by text and line."""
+def remarks(texts: RuleTexts, labels: Labels, listen: ListenSettings) -> list[Remark]:
+    """Return all remarks, by text and line. `listen` tells what the second ear knows."""
     try:
         rules.check_size(texts)
     except SheetError as error:
         return [_of_sheet(POLICY, error, {})]
-    found = list(_policy(texts.policy, labels))[:MOST]
+    found = list(_policy(texts.policy, labels, listen))[:MOST]
     for each in texts.lexicons:
         found += list(_lexicon(each, labels))[:MOST]
     return sorted(found, key=lambda remark: (remark.file != POLICY, remark.file, remark.line))
@@ -115,7 +118,7 @@ def with_terms(text: str, label: str, level: Severity, terms: Sequence[str]) -> 
     return "\n".join([*lines[:start], "groups:", *group, *lines[start + 1 :], ""])
 
 
-def _policy(text: str, labels: Labels) -> Iterator[Remark]:
+def _policy(text: str, labels: Labels, listen: ListenSettings) -> Iterator[Remark]:
     lines: dict[Key, int] = {}
     try:
         read = _read(text, POLICY, Policy, lines)
@@ -123,7 +126,7 @@ def _policy(text: str, labels: Labels) -> Iterator[Remark]:
             yield from read
             return
         yield from _low_limits(read, lines)
-        rules.check_policy(read, labels)
+        yield from _unheard(rules.check_policy(read, labels), listen, lines)
     except YamlError as error:
         yield _of_yaml(POLICY, error)
     except SheetError as error:
@@ -227,6 +230,28 @@ def _low_limits(policy: Policy, lines: Mapping[Key, int]) -> Iterator[Remark]:
                     at = (*place, "review")
                     values = {"limit": f"{limit.review:g}"}
                     yield Remark(POLICY, _line(at, lines), "warning", "low_limit", _dotted(at), values)
+
+
+def _unheard(policy: PolicyResolver, listen: ListenSettings, lines: Mapping[Key, int]) -> Iterator[Remark]:
+    """Yield one warning for all labels of one rule."""
+    try:
+        found = unheard(policy, listen)
+    except ConfigError:
+        yield Remark(POLICY, 0, "warning", "ear_unread", values={"label": ", ".join(policy.need_both())})
+        return
+    places: dict[tuple[str, Key], list[str]] = {}
+    for each in found:
+        places.setdefault((each.cause, _ear_rule(each, lines)), []).append(each.label)
+    for (code, key), names in places.items():
+        yield Remark(POLICY, _line(key, lines), "warning", code, _dotted(key), {"label": ", ".join(names)})
+
+
+def _ear_rule(found: Unheard, lines: Mapping[Key, int]) -> Key:
+    """Return the key that makes a label need the second ear, or that makes the second ear deaf to it."""
+    inside, last = (("ear",), "review") if found.cause == "ear_never" else ((), "sources")
+    tops: list[Key] = [*([("room_types", found.room_type)] if found.room_type else []), ()]
+    keys: list[Key] = [(*top, *inside, *rule, last) for top in tops for rule in (("labels", found.label), ("every",))]
+    return next((key for key in keys if key in lines), keys[0])
 
 
 def _broad_terms(file: str, read: Lexicon, lines: Mapping[Key, int]) -> Iterator[Remark]:

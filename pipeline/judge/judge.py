@@ -183,8 +183,8 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
 
     def _release(self, flag: Flag, again: Release, released: list[Flag]) -> None:
         for each in self._memories[ACTIVE].pairs.meet(flag, again):
-            self._count_flag(each)
-            released.append(each)
+            self._count_flag(each.flag, each.before)
+            released.append(each.flag)
 
     def _count(self, flag: Flag, detection: Detection) -> None:
         self._count_flag(flag)
@@ -193,11 +193,15 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
         for label, score in flag.labels.items():
             self._metrics.scores.labels(label, TENTHS[min(int(score * 10), 9)]).inc()
 
-    def _count_flag(self, flag: Flag) -> None:
-        self._metrics.flags.labels(flag.suggestion, flag.source).inc()
+    def _count_flag(self, flag: Flag, before: Sequence[Flag] = ()) -> None:
+        """Count a flag. If a flag `before` of the same message was not passed, it counts only with its new labels."""
+        counted = [each for each in before if each.suggestion != "pass"]
+        if not counted:
+            self._metrics.flags.labels(flag.suggestion, flag.source).inc()
         if flag.suggestion != "pass":
             for label in flag.flagged:
-                self._metrics.labels.labels(label).inc()
+                if all(label not in each.flagged for each in counted):
+                    self._metrics.labels.labels(label).inc()
         for label in flag.withheld:
             self._metrics.both.labels(label, flag.source, "withheld").inc()
         if flag.released:

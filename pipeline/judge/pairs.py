@@ -23,14 +23,22 @@ Release = Callable[[str], Flag]
 """Judges the same message again. It takes the label on which both sources agree, or an empty text."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReleasedFlag:
+    """A flag that is released now, and the flags of the same message before it: the withheld one comes first."""
+
+    flag: Flag
+    before: tuple[Flag, ...]
+
+
 @dataclass(slots=True)
 class WithheldFlag:
     """A flag that waits for the other source."""
 
     flag: Flag
     release: Release
-    released: set[str] = field(default_factory=set)
-    """Labels on which both sources agreed already."""
+    released: list[Flag] = field(default_factory=list)
+    """The flags of labels on which both sources agreed already."""
 
     @property
     def speaker(self) -> str:
@@ -52,7 +60,7 @@ class Pairs:
     def __init__(self) -> None:
         self._waiting = SpeakerMemory[WithheldFlag](MAX_SPEAKERS, MAX_IN_ROOM, MAX_FLAGS)
 
-    def meet(self, flag: Flag, release: Release) -> list[Flag]:
+    def meet(self, flag: Flag, release: Release) -> list[ReleasedFlag]:
         """Return what this flag releases, often also itself. A flag is released once for each of its labels."""
         if not flag.withheld:
             return []
@@ -64,10 +72,11 @@ class Pairs:
         return released
 
 
-def _agreed(one: WithheldFlag, other: WithheldFlag) -> Iterator[Flag]:
+def _agreed(one: WithheldFlag, other: WithheldFlag) -> Iterator[ReleasedFlag]:
     for label in one.flag.withheld:
         if label in other.flag.withheld:
             for each in (one, other):
-                if label not in each.released:
-                    each.released.add(label)
-                    yield each.release(label)
+                if all(flag.released != label for flag in each.released):
+                    before = (each.flag, *each.released)
+                    each.released.append(each.release(label))
+                    yield ReleasedFlag(each.released[-1], before)

@@ -1,13 +1,14 @@
 """Finds settings that are allowed but may leave speech without moderation. `voxwarden config check` prints them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from pipeline import languages
-from pipeline.judge import lexicon, mapping
+from pipeline.judge import lexicon
 from pipeline.judge.classifier import SHIPPED, languages_of
 from pipeline.judge.judge import JudgeConfig
 from pipeline.judge.policy import NEVER, OTHER, Policy, PolicyResolver
+from pipeline.judge.unheard import Cause, unheard
 from pipeline.messages import Mark
 from pipeline.settings import Settings
 
@@ -15,6 +16,11 @@ INVENTED: tuple[Mark, ...] = ("no_speech", "repetition", "low_confidence")
 """Marks that real speech also gets, in noise or if somebody mumbles."""
 ALWAYS_KNOWN = ("default", "other")
 """Room types without rules of their own: speech without a type, and in the overload settings all other types."""
+WHY: Mapping[Cause, str] = {
+    "no_ear": "listen.ear is not set",
+    "ear_without_label": "listen.ear_label_map does not name it",
+    "ear_never": "its limit in `ear` is never",
+}
 
 
 def doubts(settings: Settings, config: JudgeConfig) -> Iterator[str]:
@@ -31,7 +37,7 @@ def doubts(settings: Settings, config: JudgeConfig) -> Iterator[str]:
     for closed in settings.gateway.closed_room_types:
         if warning := unknown_room_type(config.policy.policy, closed):
             yield f"gateway.closed_room_types: {warning}"
-    yield from _unheard(settings, config.policy)
+    yield from _ear(settings, config.policy)
     for label in settings.retention.labels:
         if label not in config.labels.labels:
             yield f"retention.labels: there is no label {label}.{_near(label, config.labels.labels)}"
@@ -47,18 +53,13 @@ def unknown_room_type(policy: Policy, room_type: str) -> str | None:
     )
 
 
-def _unheard(settings: Settings, policy: PolicyResolver) -> Iterator[str]:
+def _ear(settings: Settings, policy: PolicyResolver) -> Iterator[str]:
     """Rules for the second ear that have no effect, because the listen stage does not send its scores."""
     listen = settings.listen
-    for label in policy.need_both():
-        if listen.ear is None:
-            yield f"the policy: {label} needs words and second ear, but listen.ear is not set. So it is never flagged."
-        elif listen.ear_label_map and label not in mapping.named(listen.ear_label_map, "listen.ear_label_map"):
-            yield (
-                f"the policy: {label} needs words and second ear, but listen.ear_label_map does not name it. "
-                "So it is never flagged."
-            )
-    yield from _limits_of_both(policy)
+    for each in unheard(policy, listen):
+        where = f"room_types.{each.room_type}: " if each.room_type else ""
+        why = WHY[each.cause]
+        yield f"the policy: {where}{each.label} needs words and second ear, but {why}. So it is never flagged."
     if listen.ear is None:
         return
     layers = [policy.resolved(room_type, OTHER).ear.values() for room_type in (OTHER, *policy.policy.room_types)]
@@ -68,19 +69,6 @@ def _unheard(settings: Settings, policy: PolicyResolver) -> Iterator[str]:
             f"listen.ear_floor is {listen.ear_floor:g}, so scores of the second ear from {lowest:g} on, "
             "which the policy reviews, are not sent."
         )
-
-
-def _limits_of_both(policy: PolicyResolver) -> Iterator[str]:
-    """Labels that need words and second ear in rooms of some type, where the second ear has the limit `never`."""
-    for room_type in (OTHER, *policy.policy.room_types):
-        rules = policy.resolved(room_type, OTHER)
-        where = "the policy" if room_type == OTHER else f"the policy: room_types.{room_type}"
-        for label, limits in rules.labels.items():
-            if limits.both and rules.ear[label].review == rules.ear[label].block == NEVER:
-                yield (
-                    f"{where}: {label} needs words and second ear, but its limit in `ear` is never. "
-                    "So it is never flagged."
-                )
 
 
 def _languages(settings: Settings) -> Iterator[str]:

@@ -6,18 +6,19 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from pipeline.errors import CaseError
-from pipeline.messages import Decision, Flag, SpeechStatus
+from pipeline.messages import Decision, Flag, SpeechStatus, first_id
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Report
 from pipeline.review.cases import deciding, measures, phrases, ranking, reading, writing
 from pipeline.review.cases.measures import Measures
 from pipeline.review.cases.ranking import Ranking
-from pipeline.review.cases.values import Case, CaseFile, Choice, Evidence, Filters, Outcome
+from pipeline.review.cases.values import Case, CaseFile, Choice, Evidence, Filters, Outcome, case_id
 from pipeline.review.database import Database
 from pipeline.review.delivery import drills, outbox, raising, tallies
 from pipeline.review.delivery.raising import Raising
 from pipeline.review.delivery.tallies import Tally
 from pipeline.review.privacy import holds
+from pipeline.review.quality import checks
 from pipeline.settings import Settings
 
 
@@ -128,6 +129,7 @@ class SqlReviewStore(ReviewStore):
             found = iter(stored)
             outcomes = [Outcome(flag.id, "", "muted") if flag.id in muted else next(found) for flag in caught]
             passed = [_passed(flag) for flag in flags if flag.suggestion == "pass" or flag.id in muted]
+            checks.release(connection, {case_id(replace(flag, id=first_id(flag))) for flag in heard if flag.released})
             audits = [flag for flag in passed if flag.id in drawn]
             outcomes += writing.audit(connection, audits, at, probability, self._ranking) if audits else []
             tally = tallies.count(connection, batch, at, muted)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from msgspec import structs
+from sqlalchemy import func, select
 
 from agents import topics
 from pipeline.audio.decode import samples_of
@@ -22,7 +23,9 @@ from pipeline.local import LocalRunner
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Flag
 from pipeline.metrics import Metrics
 from pipeline.review.cases.values import CaseFile, Filters
+from pipeline.review.database import Database
 from pipeline.review.store import open_store
+from pipeline.review.tables.assessment import TALLIES
 from pipeline.settings import JudgeSettings, ListenSettings, Settings
 from pipeline.topology import AUDIO, FLAGS, JUDGE, LISTEN, SEGMENT, STAGES, TRANSCRIBE, Stage
 from tests.broker import ROOT
@@ -128,6 +131,15 @@ def _is_complete(file: CaseFile) -> bool:
     return bool(file.evidence) and {flag.source for flag in file.flags} == {"words", "ear"}
 
 
+def counted(settings: Settings) -> dict[tuple[str, str], int]:
+    """Return how many utterances were flagged, and how many with each label, by suggestion."""
+    columns = (TALLIES.c.measure, TALLIES.c.bucket, func.sum(TALLIES.c["count"]))
+    query = select(*columns).where(TALLIES.c.measure.in_(["judged", "flagged"]), TALLIES.c.bucket != "pass")
+    with closing(Database(settings.database_url)) as database, database.read() as connection:
+        rows = connection.execute(query.group_by(TALLIES.c.measure, TALLIES.c.bucket)).all()
+    return {(measure, bucket): int(count) for measure, bucket, count in rows}
+
+
 def told(flags: Sequence[Flag]) -> dict[str, tuple[Any, ...]]:
     return {flag.id: (flag.speaker, flag.source, flag.suggestion, flag.withheld, flag.released) for flag in flags}
 
@@ -148,3 +160,4 @@ def test_only_the_shouted_threat_is_a_case_and_both_runners_agree(chosen: Settin
         assert {flag.text for flag in file.flags if flag.source == "words"} == {
             "I know where you live and I'm going to kill you."
         }
+    assert counted(chosen) == {("judged", "review"): 1, ("flagged", "review"): 1}

@@ -95,16 +95,19 @@ def _exposed(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     )
     unconfirmed = case((STOPS.c.ordered > 0, window.until), else_=STOPS.c.at)
     stopped = func.coalesce(STOPS.c.done_at, unconfirmed) if confirms else STOPS.c.at
-    late = case((stopped > FLAGS.c.end, ceiling((stopped - FLAGS.c.end) * MILLISECONDS)), else_=0)
-    numbers = {
-        "n": func.count(FLAGS.c.listeners),
-        "unknown": func.count() - func.count(FLAGS.c.listeners),
-        "exposure": func.coalesce(func.sum(FLAGS.c.listeners * late), 0),
-    }
     names = SNAPSHOT.c.label, SNAPSHOT.c.room_type
-    query = _violating(window, *names, *(sum_.label(name) for name, sum_ in numbers.items()))
+    own = FLAGS.c.utterance, FLAGS.c.end, FLAGS.c.listeners
+    query = _violating(window, SNAPSHOT.c.id, *names, *own, stopped.label("stopped"))
     query = query.join(STOPS, STOPS.c.case_id == SNAPSHOT.c.id)
-    return connection.execute(query.group_by(*names)).all()
+    each = query.distinct().subquery().c  # an utterance may have a flag that was withheld, and one that was released
+    late = case((each.stopped > each.end, ceiling((each.stopped - each.end) * MILLISECONDS)), else_=0)
+    numbers = {
+        "n": func.count(each.listeners),
+        "unknown": func.count() - func.count(each.listeners),
+        "exposure": func.coalesce(func.sum(each.listeners * late), 0),
+    }
+    totals_ = (sum_.label(name) for name, sum_ in numbers.items())
+    return connection.execute(select(each.label, each.room_type, *totals_).group_by(each.label, each.room_type)).all()
 
 
 def _violating(window: Window, *columns: ColumnElement[Any]) -> Select[Any]:

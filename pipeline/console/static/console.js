@@ -1,5 +1,5 @@
-// Starts the parts of the page: keys, palette, deadlines, list, player, transcript, lease, live updates, readers,
-// wellness, typed text. Each part is a file of its own.
+// Starts the parts of the page: keys, palette, deadlines, list, player, transcript, lease, sending, live updates,
+// readers, wellness, typed text. Each part is a file of its own.
 import { start as startDue } from "./due.js";
 import { start as startKeys } from "./keys.js";
 import { start as startPalette } from "./palette.js";
@@ -10,6 +10,7 @@ import { start as startForm } from "./form.js";
 import { start as startUndo } from "./undo.js";
 import { start as startPlayer } from "./player.js";
 import { start as startLease } from "./lease.js";
+import { start as startSending } from "./sending.js";
 import { start as startLive } from "./live.js";
 import { start as startViewing } from "./viewing.js";
 import { start as startWellness } from "./wellness.js";
@@ -31,6 +32,7 @@ if (document.getElementById("rows")) {
   startForm();
   startPlayer();
   startLease();
+  startSending();
   startUndo();
   startLive();
   startViewing();

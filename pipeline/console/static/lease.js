@@ -12,13 +12,17 @@ const open = () => find("#pane .case");
 
 let moving = false; // the page opens another case, so the end of this lease is no news
 
+const move = (on) => {
+  moving = on;
+  find("#pane").ariaBusy = String(on); // what is shown can no longer be decided
+};
 /** Returns the lease that this tab leaves. The tab remembers it, so that a loaded page can leave its case, too. */
 export const leave = () => {
-  moving = true;
+  move(true);
   return sessionStorage.getItem("lease") || "";
 };
 /** Ends the move to another case, whatever came of it. */
-export const arrive = () => (moving = false);
+export const arrive = () => move(false);
 /** The case that this tab held, if the same person is back. */
 export const held = () => (sessionStorage.getItem("holder") === account() && sessionStorage.getItem("held")) || "";
 
@@ -37,14 +41,15 @@ const button = (name, words, again = false) => {
   return made;
 };
 
-/** Puts a message and its buttons into the strip. `state` is held, last, lost or offline. */
+/** Puts a message and its buttons into the strip. `state` is held, last, sending, lost or offline. */
 const put = (state, words, ...buttons) => {
   const strip = find("#strip");
   const mine = state === "held" || state === "last";
+  const look = mine ? "nowrap" : `${state === "sending" ? "" : "late "}clip`;
   if (strip.dataset.state !== state) {
     strip.dataset.state = state;
     const dot = Object.assign(document.createElement("span"), { className: "dot" });
-    const message = Object.assign(document.createElement("span"), { id: "lease", className: mine ? "nowrap" : "late clip" });
+    const message = Object.assign(document.createElement("span"), { id: "lease", className: look });
     if (mine) message.ariaHidden = "true"; // it changes every second; `say` reads it out now and then
     find("#hold").replaceChildren(...(mine ? [dot] : []), message, ...buttons);
   }
@@ -59,12 +64,24 @@ const clear = () => {
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 
 const show = () => {
-  if (!lease || ["lost", "offline"].includes(find("#strip").dataset.state)) return;
+  if (!lease || ["sending", "lost", "offline"].includes(find("#strip").dataset.state)) return;
   const left = Math.max(0, Math.ceil((until - performance.now()) / 1000));
   const ends = left <= LAST;
   put(ends ? "last" : "held", text(ends ? "lease_last" : "lease_left", { left: clock(left) }));
   for (const mark of SAID) if (last > mark && left <= mark) say(text("lease_last", { left: clock(left) }));
   last = left;
+};
+
+/** Says that the page goes on after the answer to what is on its way. */
+export const waits = () => {
+  put("sending", text("sending"));
+  say(text("sending"));
+};
+/** Ends the words of `waits`, whatever the answer was. */
+export const waited = () => {
+  if (find("#strip").dataset.state !== "sending") return;
+  clear();
+  show();
 };
 
 const remember = (id, of) => {
@@ -77,7 +94,7 @@ const remember = (id, of) => {
 const take = () => {
   const shown = open();
   lease = find("#lease-id")?.value || "";
-  moving = false;
+  move(false);
   clear();
   if (!shown) return;
   if (lease) remember(lease, shown.dataset.case);

@@ -2,6 +2,7 @@
 import { all, find, on, say, text } from "./dom.js";
 import { tick } from "./due.js";
 import { arrive, held, leave } from "./lease.js";
+import { ended, goOn } from "./sending.js";
 
 const desk = () => find("main.desk");
 const rows = () => all("#rows .row");
@@ -27,12 +28,14 @@ const show = (what) => (desk().dataset.show = what);
 
 const address = (path) => path + desk().dataset.query;
 
-export const open = (id, instead = "") => {
+const take = (id, instead) => {
   mark(id); // also if the answer is a refusal, so that the next step goes on from here
   const [verb, path] = decides() ? ["POST", `/cases/${id}/open`] : ["GET", `/cases/${id}`];
   const values = decides() ? { leaving: leave(), instead } : {};
   return htmx.ajax(verb, path, { target: "#pane", swap: "innerHTML", values }).finally(arrive);
 };
+
+export const open = (id, instead = "") => goOn(() => take(id, instead));
 
 /** Opens the case to read it, without a lease. */
 export const watch = (id) => htmx.ajax("GET", `/cases/${id}`, { target: "#pane", swap: "innerHTML" });
@@ -170,9 +173,9 @@ export const start = () => {
   });
   document.body.addEventListener("decided", (event) => {
     event.detail.cases.forEach((id) => done(id, event.detail.verdict));
-    step(1);
+    ended(() => step(1));
   });
-  document.body.addEventListener("skipped", () => step(1));
+  document.body.addEventListener("skipped", () => ended(() => step(1)));
   document.body.addEventListener("undone", (event) => {
     event.detail.cases.forEach(undone);
     open(event.detail.cases[0]);

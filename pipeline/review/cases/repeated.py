@@ -21,7 +21,7 @@ Each function runs in a transaction that the caller opened.
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from pipeline.messages import Flag
 from pipeline.review.cases import reading
@@ -48,16 +48,20 @@ def judged_before(connection: Connection, flag: Flag) -> str | None:
     Kafka delivers a transcript again after a crash, and another version may be live by then. The new flag has another
     id, but it tells nobody anything new.
     """
-    same = (
-        FLAGS.c.room == flag.room,
-        FLAGS.c.start == flag.start,
-        FLAGS.c.transcript == flag.transcript,
-        FLAGS.c.source == flag.source,
+    query = (
+        select(FLAGS.c.id, FLAGS.c.suggestion)
+        .where(*_same_speech(flag), FLAGS.c.policy != flag.policy)
+        .order_by(FLAGS.c.id)
     )
-    query = select(FLAGS.c.id, FLAGS.c.suggestion).where(*same, FLAGS.c.policy != flag.policy).order_by(FLAGS.c.id)
     return next(
         (row.id for row in connection.execute(query) if SEVERITY[row.suggestion] >= SEVERITY[flag.suggestion]), None
     )
+
+
+def released(connection: Connection, flag: Flag) -> bool:
+    """Tell whether a flag of the same words is stored that released a label of this one."""
+    worse = (FLAGS.c.policy == flag.policy, FLAGS.c.id != flag.id, FLAGS.c.suggestion != "pass")
+    return connection.execute(select(FLAGS.c.id).where(*_same_speech(flag), *worse).limit(1)).first() is not None
 
 
 def shared(flag: Flag, others: Collection[Flag]) -> float:
@@ -73,6 +77,15 @@ def shared(flag: Flag, others: Collection[Flag]) -> float:
 def reopen(connection: Connection, case: str) -> None:
     """Turn the linked flags of a case into its normal flags, so that the next moderator sees them."""
     connection.execute(update(FLAGS).where(FLAGS.c.case_id == case, FLAGS.c.linked).values(linked=False))
+
+
+def _same_speech(flag: Flag) -> tuple[ColumnElement[bool], ...]:
+    return (
+        FLAGS.c.room == flag.room,
+        FLAGS.c.start == flag.start,
+        FLAGS.c.transcript == flag.transcript,
+        FLAGS.c.source == flag.source,
+    )
 
 
 def _is_same(connection: Connection, flag: Flag, overlaps: dict[str, list[Flag]], repeat: float) -> bool:

@@ -75,7 +75,8 @@ def audit(
     for flag in flags:
         if flag.id not in known:
             _open(connection, flag, at, ranking)
-            checks.record(connection, case_id(flag), "audit", None, probability, at)
+            kind: checks.Kind = "released" if flag.withheld and repeated.released(connection, flag) else "audit"
+            checks.record(connection, case_id(flag), kind, None, probability, at)
         outcomes.append(Outcome(flag.id, case_id(flag), "repeated" if flag.id in known else "created"))
         known.add(flag.id)
     return outcomes

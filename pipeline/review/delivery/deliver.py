@@ -77,7 +77,7 @@ class Deliver(Processor[Delivered, Outcome]):
         good = [message for message in checked if not isinstance(message, Rejected)]
         flags = [message for message in good if isinstance(message, Flag)]
         passed = [flag for flag in flags if flag.suggestion == "pass"]
-        heard = [flag for flag in flags if flag.source == "words" and not flag.drill]
+        heard = [flag for flag in flags if flag.source == "words" and not (flag.drill or flag.released)]
         drawn = {flag.id for flag in heard if checks.drawn("audit", flag.id, self._audit_share)}
         outcomes = self._store.add(
             [*good, *_failed(checked)], self._clock(), drawn, self._audit_share, self._count_speech

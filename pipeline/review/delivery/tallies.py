@@ -3,7 +3,8 @@
 Beside them, the speech of each room by language is counted for some days (`room_speech.py`).
 
 `count` runs in the transaction that stores the flags. Each utterance and each flag counts once, however often it is
-delivered: COUNTED holds their ids. Speech of a drill does not count.
+delivered: COUNTED holds their ids. A flag that is released counts together with the one that was withheld, as one
+flag: with the worse suggestion, and with the labels of both. Speech of a drill does not count.
 """
 
 from collections import Counter
@@ -11,10 +12,12 @@ from collections.abc import Collection, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
+import msgspec
+from msgspec import Struct
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from pipeline.asr.transcripts import UNDETERMINED
-from pipeline.messages import Flag, SpeechStatus, sample_of
+from pipeline.messages import Flag, SpeechStatus, first_id, sample_of
 from pipeline.review import upsert
 from pipeline.review.delivery import room_speech
 from pipeline.review.delivery.room_speech import RoomCell
@@ -46,6 +49,9 @@ RANKS: dict[State, int] = {"": 0, "segmented": 1, "failed": 2, "skipped": 3, "mo
 DELAYS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds of the buckets of `delay`, in seconds. The last bucket is `inf`."""
 
+SUGGESTED = ("pass", "muted", "review", "block")
+"""Buckets of `judged`, from the mildest to the worst."""
+
 OTHER = "other"
 MAX_ROOM_TYPES = 200
 """Further types of rooms count as OTHER: apps choose the names, and each name adds rows."""
@@ -70,7 +76,25 @@ class CountedState(NamedTuple):
 
     state: State
     reason: str
-    """Why the utterance has no flag. If it is for its language, the code of the language follows after a space."""
+    """Why the utterance has no flag. If it is for its language, the code of the language follows after a space.
+
+    Of a flag that is withheld or released: its `Verdict`, as JSON.
+    """
+
+
+class Verdict(Struct, frozen=True, array_like=True):
+    """How a flag was counted."""
+
+    bucket: str
+    language: str
+    model: str
+    labels: tuple[str, ...]
+    """The flagged labels, in alphabetical order."""
+
+    def joined(self, other: "Verdict") -> "Verdict":
+        """Return the verdict of both flags. The language and the model stay."""
+        bucket = max(self.bucket, other.bucket, key=SUGGESTED.index)
+        return Verdict(bucket, self.language, self.model, tuple(sorted({*self.labels, *other.labels})))
 
 
 class Tally:
@@ -152,7 +176,7 @@ def _count(
     """Count one message. Yields the ids whose state changes, and notes them in `seen`."""
     hour, samples = int(message.start) // HOUR, sample_of(message.end) - sample_of(message.start)
     kind = kinds[message.room_type]
-    utterance, *others = _keys(message)
+    utterance, speaker, room, *flags = _keys(message)
     new = _state_of(message)
     old = seen[utterance]
     if RANKS[new.state] > RANKS[old.state]:
@@ -162,13 +186,21 @@ def _count(
         _count_room(tally, message, samples, old, new)
         seen[utterance] = new
         yield utterance, new
-    for key, cell in zip(others, _other_cells(message, hour, kind, muted), strict=True):
+    for key, cell in (
+        (speaker, Cell(hour - hour % DAY_HOURS, "speakers")),
+        (room, Cell(hour, "rooms", room_type=kind)),
+    ):
         if not seen[key].state:
             tally.add(cell, samples)
-            if isinstance(message, Flag) and cell.measure == "judged":
-                _count_flag(tally, cell, samples, message, at)
             seen[key] = CountedState("counted", "")
             yield key, seen[key]
+    if isinstance(message, Flag):
+        judged = Cell(hour, "judged", room_type=kind, policy=message.policy)
+        (flag,) = flags
+        found = _count_flag(tally, judged, samples, message, muted, seen[flag], at)
+        if found != seen[flag]:
+            seen[flag] = found
+            yield flag, found
 
 
 def _state_of(message: Flag | SpeechStatus) -> CountedState:
@@ -208,27 +240,32 @@ def _count_speech(tally: Tally, monitored: Cell, samples: int, flag: Flag) -> No
         tally.add(monitored._replace(measure="listened", language=""), samples * flag.listeners)
 
 
-def _count_flag(tally: Tally, judged: Cell, samples: int, flag: Flag, at: float) -> None:
-    for label in flag.flagged:
-        tally.add(judged._replace(measure="flagged", label=label), samples)
-    if flag.suggestion != "pass":
-        tally.add(judged._replace(measure="delay", bucket=bucket_of(at - flag.end)), samples)
+def _count_flag(
+    tally: Tally, judged: Cell, samples: int, flag: Flag, muted: Collection[str], seen: CountedState, at: float
+) -> CountedState:
+    """Count a flag, or what it adds to the flags of the same words. Returns its new state."""
+    if seen.state and not seen.reason:
+        return seen
+    bucket = "muted" if flag.id in muted else flag.suggestion
+    own = Verdict(bucket, flag.language, flag.model, tuple(sorted(flag.flagged)))
+    old = msgspec.json.decode(seen.reason, type=Verdict) if seen.reason else None
+    new = old.joined(own) if old else own
+    for verdict, times in ((old, -1), (new, 1)):
+        for cell in _verdict_cells(judged, verdict):
+            tally.add(cell, samples, times)
+    if flag.suggestion != "pass" and (old is None or old.bucket == "pass"):
+        delay = judged._replace(measure="delay", bucket=bucket_of(at - flag.end))
+        tally.add(delay._replace(language=new.language, model=new.model), samples)
+    more_may_follow = old or flag.withheld or flag.released
+    return CountedState("counted", msgspec.json.encode(new).decode() if more_may_follow else "")
 
 
-def _other_cells(message: Flag | SpeechStatus, hour: int, kind: str, muted: Collection[str]) -> Iterator[Cell]:
-    """Yield the cells beside the utterance's own, in the order of `_keys`."""
-    yield Cell(hour - hour % DAY_HOURS, "speakers")
-    yield Cell(hour, "rooms", room_type=kind)
-    if isinstance(message, Flag):
-        yield Cell(
-            hour,
-            "judged",
-            bucket="muted" if message.id in muted else message.suggestion,
-            room_type=kind,
-            language=message.language,
-            policy=message.policy,
-            model=message.model,
-        )
+def _verdict_cells(judged: Cell, verdict: Verdict | None) -> Iterator[Cell]:
+    if verdict is not None:
+        cell = judged._replace(bucket=verdict.bucket, language=verdict.language, model=verdict.model)
+        yield cell
+        for label in verdict.labels:
+            yield cell._replace(measure="flagged", label=label)
 
 
 def _keys(message: Flag | SpeechStatus) -> list[bytes]:
@@ -240,7 +277,7 @@ def _keys(message: Flag | SpeechStatus) -> list[bytes]:
         ("room", str(hour), message.room),
     ]
     if isinstance(message, Flag):
-        names.append(("flag", message.id))
+        names.append(("flag", first_id(message)))
     return [blake2b("\x1f".join(name).encode(), digest_size=16).digest() for name in names]
 
 

@@ -9,6 +9,7 @@ Each function runs in a transaction that the caller opened.
 """
 
 import hmac
+from collections.abc import Collection
 from hashlib import sha256
 from typing import Literal
 
@@ -23,7 +24,8 @@ from pipeline.review.cases.values import REPORTED
 from pipeline.review.tables.core import DECISIONS
 from pipeline.review.tables.quality import CHECKS, COPIES, DRAW_KEY, GOLDEN, WAITING
 
-Kind = Literal["audit", "second", "third", "golden"]
+Kind = Literal["audit", "released", "second", "third", "golden"]
+"""`released`: an audit of speech that was withheld when it was drawn, and was flagged afterwards. It is no sample."""
 
 FORGET_SECONDS = 90 * 86_400.0
 """Seconds after which a person may get the same golden case again."""
@@ -102,6 +104,13 @@ def record(connection: Connection, case: str, kind: Kind, original: str | None, 
     """Store that a case is a check of this kind. `original` is the id of the copied case; `at` is UTC seconds."""
     values = {"case_id": case, "kind": kind, "original": original, "probability": probability, "drawn_at": at}
     connection.execute(insert(CHECKS).values(values | {"done": False}))
+
+
+def release(connection: Connection, cases: Collection[str]) -> None:
+    """Take the audits of speech that was passed, and flagged since, out of the sample. `cases` are their case ids."""
+    if cases:
+        drawn = (CHECKS.c.case_id.in_(cases), CHECKS.c.kind == "audit")
+        connection.execute(update(CHECKS).where(*drawn).values(kind="released"))
 
 
 def mark_golden(connection: Connection, case: str, account: str, verdict: Verdict, at: float) -> None:

@@ -1,13 +1,14 @@
 """From the terms of a query to what the database is asked: ids of labels, folded words, times in UTC seconds."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.judge.labels import SEVERITIES, Labels
+from pipeline.review.search import sounds
 from pipeline.review.search.grams import fold, needles
 from pipeline.review.search.query import Field, QueryError, QueryTerm
 
@@ -70,14 +71,19 @@ class Wanted(Struct, frozen=True, kw_only=True):
         return tuple(phrase for phrases in self.said for phrase in phrases)
 
 
-def plan(terms: Sequence[QueryTerm], labels: Labels, at: float, zone: tzinfo = UTC) -> Wanted:
-    """Return what the terms ask for. `at` is now (UTC seconds), and days are those of `zone`. Raises QueryError."""
+def plan(
+    terms: Sequence[QueryTerm], labels: Labels, at: float, zone: tzinfo = UTC, named: sounds.Names | None = None
+) -> Wanted:
+    """Return what the terms ask for. Raises QueryError.
+
+    `at` is now (UTC seconds), and days are those of `zone`. `named` are the names of sounds, which are words, too.
+    """
     wanted = Wanted()
     for term in terms:
         if term.field == "when":
             wanted = _during(wanted, term, at, zone)
         elif term.field == "said":
-            wanted = replace(wanted, said=(*wanted.said, tuple(map(_phrase, term.values))))
+            wanted = replace(wanted, said=(*wanted.said, tuple(_phrases(term.values, named or {}))))
         else:
             known = _known(term.field, labels)
             values = tuple(known(value) for value in term.values)
@@ -85,6 +91,12 @@ def plan(terms: Sequence[QueryTerm], labels: Labels, at: float, zone: tzinfo = U
             # Two terms of a field are alternatives, too: no case has two labels.
             wanted = replace(wanted, **{term.field: (*getattr(wanted, term.field), *given)})
     return wanted
+
+
+def _phrases(values: Iterable[str], named: sounds.Names) -> Iterator[str]:
+    for phrase in map(_phrase, values):
+        yield phrase
+        yield from sounds.asked(phrase, named)
 
 
 def _phrase(value: str) -> str:

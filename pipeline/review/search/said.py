@@ -13,6 +13,7 @@ from pipeline.messages import Flag
 from pipeline.review import upsert
 from pipeline.review.cases import reading
 from pipeline.review.database import Database
+from pipeline.review.search import sounds
 from pipeline.review.search.grams import fold, grams
 from pipeline.review.tables.core import CASES
 from pipeline.review.tables.quality import COPIES
@@ -41,9 +42,9 @@ def refresh(connection: Connection, case: str) -> None:
 
 
 def words(flags: Iterable[Flag]) -> str:
-    """Return the folded content of flags, and after it the terms that they hit and that the text does not have."""
+    """Return the folded words and the sounds of flags, and after them the terms that the words hit and do not have."""
     known = list(flags)
-    said = "\n".join(fold(flag.content) for flag in known)
+    said = "\n".join(sounds.written(flag.sound) if flag.sound else fold(flag.text) for flag in known)
     terms = dict.fromkeys(fold(hit.term) for flag in known for hit in flag.hits)
     return "\n".join((said, *(term for term in terms if term not in said)))[:LONGEST]
 

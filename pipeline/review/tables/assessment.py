@@ -33,7 +33,8 @@ COUNTED = Table(
     Column("key", LargeBinary, primary_key=True),
     # The state that was counted; an utterance moves from "segmented" or "skipped" to "monitored".
     Column("state", String, nullable=False),
-    # Why there is no flag, and after a space the language, if that is why.
+    # Why there is no flag, and after a space the language, if that is why. Of a withheld or released flag: how it was
+    # counted.
     Column("reason", String, nullable=False),
     Column("at", Double, nullable=False),
     Index(None, "at"),

@@ -1,6 +1,8 @@
 """Recall, prevalence and precision from audits and second opinions in a real store, compared with sums made by hand."""
 
 import math
+from collections.abc import Sequence
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +11,14 @@ import pytest
 from pipeline.assessment import audits, snapshot
 from pipeline.assessment.audits import Judged, JudgedSpeech, Recall, Reviewed
 from pipeline.assessment.figure import Window
-from pipeline.messages import Flag, Verdict
+from pipeline.messages import SAMPLE_RATE, Flag, Verdict
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.quality import drawing
 from pipeline.review.quality.statistics import Estimate, poisson_interval, wilson
 from pipeline.review.store import SqlReviewStore
-from tests.builders import NOON, flag
+from tests.builders import NOON, flag, released_flag, withheld_flag
 
 DAY = Window(NOON, NOON + 86_400)
 LATER = NOON + 3_600
@@ -201,3 +203,29 @@ def test_a_severity_without_decisions_counts_like_the_others() -> None:
     found = audits.recall(Judged(passed=(everything,), audits=(audit,), flagged=(high, low)))
     assert found is not None
     assert found.caught.value == pytest.approx(10)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_speech_that_was_withheld_and_then_released_counts_once(database: Database, order: Sequence[int]) -> None:
+    """It counts as flagged, and its audit is no sample of passed speech, in whatever order the flags arrive."""
+    first = withheld_flag("a", 10, 12, withheld=("abuse", "violence"))
+    flags = [first, released_flag(first), released_flag(first, "abuse")]
+    store = SqlReviewStore(database)
+    store.add([passed("b", 100), withheld_flag("c", 200, 202)], NOON + 300, ["b"], 0.5)
+    for place in order:
+        store.add([flags[place]], NOON + 300, [first.id], 0.5)
+    [case] = [case for case in store.cases(Filters()) if case.suggestion != "pass"]
+    decide(store, case.id, "uphold")
+    found = read(database)
+    assert [(one.count, one.samples) for one in found.flagged] == [(1, 2 * SAMPLE_RATE)]
+    assert sum(one.count for one in found.passed) == 2, "the other utterance waits in vain"
+    assert [(one.count, one.verdict) for one in found.audits] == [(1, None)]
+
+
+def test_an_audit_of_speech_that_is_never_released_stays_in_the_sample(database: Database) -> None:
+    waiting = withheld_flag("a", 10, 12)
+    store = SqlReviewStore(database)
+    [audit] = store.add([waiting], NOON + 300, [waiting.id], 0.5)
+    store.add([caught("b", 100)], NOON + 300)
+    decide(store, audit.case, "uphold", label="violence")
+    assert [(one.count, one.verdict) for one in read(database).audits] == [(1, "uphold")]

@@ -1,6 +1,7 @@
 """`voxwarden moderate` on real speech and on files without speech, for a person and for a program."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import encode_flac
+from pipeline.messages import SAMPLE_RATE
 from tests.pipeline.sound.second_ear import tiny
 
 DATA = Path(__file__).parents[2] / "data"
@@ -19,6 +22,12 @@ KEYS = {
     "kind", "file", "room", "speaker", "start", "end", "language", "text",
     "confidence", "suggestion", "risk", "labels", "hits", "policy", "model",
 }  # fmt: skip
+
+BOTH = """
+name: both
+every: {enabled: false}
+labels: {violence: {enabled: true, review: 0.8, sources: both}}
+"""
 
 pytestmark = pytest.mark.weights
 
@@ -151,6 +160,37 @@ def test_a_folder_without_recordings_is_named(tmp_path: Path) -> None:
     shown = moderate(tmp_path)
     assert shown.returncode == 3
     assert str(tmp_path) in shown.stderr.replace("\n", "")
+
+
+def shouted_threat(folder: Path, form: str) -> subprocess.CompletedProcess[str]:
+    """Moderate a room in which a siren, which stands for a shout, plays around "I'm going to kill you"."""
+    loud = samples_of(DEMO / "lounge-ben.ogg")
+    loud[22 * SAMPLE_RATE : 28 * SAMPLE_RATE] += tiny.siren(6)
+    (folder / "arena.flac").write_bytes(encode_flac(loud))
+    (folder / "both.yaml").write_text(BOTH, "utf-8")
+    ear, names = tiny.save(folder / "tiny"), tiny.save_map(folder, "Siren: violence\nTalk: null\n")
+    command = [sys.executable, "-m", "agents", "--set", "asr.model=tiny.en", "--set", f"listen.ear={ear}"]
+    command += ["--set", f"listen.ear_label_map={names}", "moderate", str(folder / "arena.flac"), "--format", form]
+    command += ["--policy", str(folder / "both.yaml")]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert shown.returncode == 0, shown.stderr
+    return shown
+
+
+def test_what_words_and_second_ear_agree_on_has_one_line(tmp_path: Path) -> None:
+    *found, file = lines(shouted_threat(tmp_path, "jsonl"))
+    [threat] = [line for line in found if "kill you" in line["text"]]
+    assert (threat["suggestion"], threat["released"]) == ("review", "violence")
+    places = [(line["kind"], line["start"]) for line in found]
+    assert len(places) == len(set(places))
+    assert file["utterances"] == sum(line["kind"] == "utterance" for line in found)
+
+
+def test_what_words_and_second_ear_agree_on_has_one_subtitle(tmp_path: Path) -> None:
+    cues = shouted_threat(tmp_path, "srt").stdout
+    assert re.findall(r"(.*)I'm going to kill you", cues) == ["[review: violence] I know where you live and "]
+    starts = re.findall(r"^([\d:,]+) -->", cues, re.MULTILINE)
+    assert starts == sorted(starts)
 
 
 def test_what_a_second_ear_hears_has_a_line_of_its_own(tmp_path: Path) -> None:

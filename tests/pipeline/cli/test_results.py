@@ -49,8 +49,9 @@ def test_json_is_one_array_of_the_lines(found: list[Flag | FileReport], capsys: 
     assert [line["file"] for line in lines[:3]] == ["call.wav"] * len(lines[:3])
 
 
-def test_subtitles_are_numbered_and_have_no_empty_line_inside(capsys: pytest.CaptureFixture[str]) -> None:
-    out, _ = written("srt", [SAID, FINE, DONE], capsys)
+def test_subtitles_are_in_order_of_time_and_have_no_empty_line_inside(capsys: pytest.CaptureFixture[str]) -> None:
+    """A flag that waited for words or second ear comes last."""
+    out, _ = written("srt", [FINE, SAID, DONE], capsys)
     one, two = out.rstrip("\n").split("\n\n")
     assert one == "1\n00:00:01,000 --> 00:00:02,500\n[review: violence] 弄死你 x"
     assert two.startswith("2\n00:00:03,000 --> 00:00:04,000\nfine ")

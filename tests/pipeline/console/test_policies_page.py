@@ -123,6 +123,24 @@ def test_mistakes_are_shown_at_their_line_in_the_reader_s_language(console: Cons
     assert kept.texts == read_texts("default", ("en", "zh")), "a check saves nothing"
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "violence: words and second ear must agree, but no second ear is set (listen.ear)."),
+        ("zh", "violence：要求语音文字与声音模型都判定，但未设置声音模型（listen.ear），所以永远不会被标记。"),
+    ],
+)
+def test_a_label_that_can_never_be_flagged_is_named(enter: Enter, language: str, said: str) -> None:
+    lea = enter("lea")
+    begin(lea)
+    lea.cookies.set("voxwarden_language", language)
+    text = "name: mine\nevery: {review: 0.6}\nlabels:\n  violence: {sources: both}\n"
+    answer = lea.post(f"{DRAFT}/check", data={"file": POLICY, "text": text}).text
+    assert said in answer
+    assert 'data-line="4"' in answer
+    assert 'class="msg bad"' not in answer, "it is a warning"
+
+
 def test_a_sentence_is_explained_by_the_live_rules_and_by_the_draft(console: Console, enter: Enter) -> None:
     lea = enter("lea")
     begin(lea)

@@ -5,6 +5,7 @@ import io
 import json
 import re
 from html import unescape
+from typing import get_args
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
@@ -12,7 +13,8 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.console import search_page
-from pipeline.messages import HeardSound
+from pipeline.console.texts import Texts
+from pipeline.messages import HeardKind, HeardSound
 from pipeline.review.cases.values import Choice
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.privacy.pseudonym import pseudonym
@@ -61,6 +63,28 @@ def test_lists_name_a_sound_in_the_readers_language(console: Console, enter: Ent
         assert "啸叫" in client.get(address, headers=chinese).text, address
     lines = csv.DictReader(io.StringIO(client.get("/search/results.csv", headers=chinese).content.decode("utf-8-sig")))
     assert {line["said"] for line in lines} == {"啸叫", "违禁录音： The anthem"}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("kind", get_args(HeardKind))
+def test_a_sound_is_found_by_its_name_as_it_is_shown(
+    console: Console, enter: Enter, kind: HeardKind, language: str
+) -> None:
+    heard = sound_flag("heard", sound=HeardSound(kind=kind, name="The anthem", score=0.8))
+    noise = sound_flag("noise", 900, 910, sound=HeardSound(kind="music" if kind == "howl" else "howl", score=0.8))
+    [case, _] = (console.store.add([one], one.end)[0].case for one in (heard, noise))
+    store(console, f"somebody said {kind} and The anthem")
+    shown = Texts().say(language, f"sound.{kind}")
+    for name in (shown, f"{shown} The anthem", shown.rstrip(":：")):
+        assert RESULT.findall(search(enter("lea"), f'"{name}"').text) == [case], name
+
+
+def test_a_part_of_the_name_of_a_sound_is_enough(console: Console, enter: Enter) -> None:
+    howl = sound_flag("howl", sound=HeardSound(kind="howl", score=0.8))
+    case = console.store.add([howl], NOON)[0].case
+    for name in ("啸", "嘯叫", "ACOUSTIC feedback", "howl", "howl|返现"):
+        assert RESULT.findall(search(enter("lea"), name).text) == [case], name
+    assert RESULT.findall(search(enter("lea"), '"howl anthem"').text) == []
 
 
 def test_the_pages_contain_every_result_once(console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:

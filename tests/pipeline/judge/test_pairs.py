@@ -12,7 +12,7 @@ from pipeline.judge import lexicon, reasons
 from pipeline.judge.judge import Judge, JudgeConfig
 from pipeline.judge.pairs import LATE_SECONDS, MAX_FLAGS
 from pipeline.judge.rules import policy_of
-from pipeline.messages import Flag, Sound, Transcript
+from pipeline.messages import Flag, Sound, Transcript, first_id
 from pipeline.metrics import Metrics
 from tests.builders import sound, transcript
 from tests.pipeline.judge.fakes import LABELS, judge_of
@@ -178,3 +178,24 @@ def test_any_order_of_the_two_topics_gives_the_same_flags(
     assert {flag.id: (flag.suggestion, flag.flagged, flag.released, flag.withheld) for flag in one} == {
         flag.id: (flag.suggestion, flag.flagged, flag.released, flag.withheld) for flag in other
     }
+
+
+def test_speech_counts_once_as_flagged_and_once_for_each_label() -> None:
+    metrics = Metrics()
+    judged(
+        said("kill"), heard(), heard(start=-3.0), said("kill spam", 10, 12), heard(start=10, end=12), by=judge(metrics)
+    )
+
+    def count(name: str, **labels: str) -> float | None:
+        return metrics.registry.get_sample_value(f"voxwarden_{name}_total", labels)
+
+    assert count("flags", suggestion="pass", source="words") == 1
+    assert count("flags", suggestion="review", source="words") == 2
+    assert count("labels", label="ads_spam") == 1
+    assert count("labels", label="violence") == 5
+    assert count("both_sources", label="violence", source="words", result="released") == 2
+
+
+def test_a_released_flag_of_words_knows_the_id_of_the_withheld_one() -> None:
+    withheld, _, released, _ = judged(said("kill"), heard())
+    assert first_id(released) == first_id(withheld) == withheld.id != released.id

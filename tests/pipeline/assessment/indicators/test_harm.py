@@ -6,13 +6,16 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import insert, select
 
 from pipeline.assessment.indicators import harm
 from pipeline.assessment.indicators.harm import PhraseUse
 from pipeline.assessment.options import Options
 from pipeline.messages import Hit
+from pipeline.review.cases.writing import columns
 from pipeline.review.database import Database
-from tests.builders import NOON, flag
+from pipeline.review.tables.core import CASES, FLAGS
+from tests.builders import NOON, flag, released_flag
 from tests.pipeline.assessment import world
 from tests.pipeline.assessment.reading import WEEK, Key, figures
 from tests.pipeline.assessment.world import Fact, Given
@@ -66,6 +69,18 @@ def test_without_confirmations_the_decision_ends_the_exposure(database: Database
     found = figures(database, harm.exposure, Options())
     assert found["listener_seconds",].value == pytest.approx(10 * 60, abs=0.01)
     assert found["per_1000_hours",].value == pytest.approx(600 / (10 / 3_600) * 1_000, rel=1e-4)
+
+
+def test_words_that_were_withheld_and_released_are_heard_once(database: Database) -> None:
+    """Both flags are in the case if the words had another label, too."""
+    fact = said("a", 0, "r", "s", listeners=10)
+    world.store(database, [fact])
+    seconds = figures(database, harm.exposure, Options())["listener_seconds",]
+    again = released_flag(fact.flag, suggestion="block")
+    with database.write() as connection:
+        case = connection.scalar(select(CASES.c.id))
+        connection.execute(insert(FLAGS).values(columns(again) | {"case_id": case, "stored_at": fact.stored}))
+    assert figures(database, harm.exposure, Options())["listener_seconds",] == seconds
 
 
 def test_exposure_needs_listeners(database: Database) -> None:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from sqlalchemy import func, select
@@ -22,7 +22,7 @@ from pipeline.review.delivery.tallies import DAY_HOURS, DELAYS, HOUR, MAX_ROOM_T
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.assessment import COUNTED, ROOM_TYPES, TALLIES
 from pipeline.speech_status import status_of
-from tests.builders import NOON, flag
+from tests.builders import NOON, flag, released_flag, withheld_flag
 
 Rows = dict[tuple[Any, ...], tuple[int, int]]
 NOON_HOUR = int(NOON) // HOUR
@@ -250,3 +250,64 @@ def test_workers_that_count_the_same_speech_together_count_it_once(database: Dat
         list(pool.map(work, range(4)))
     assert counted(database, "measure", measure="monitored") == {("monitored",): (60, 60 * SAMPLE_RATE)}
     assert [count for count, _ in counted(database, measure="rooms").values()] == [60]
+
+
+ALONE = withheld_flag("a", 0, 2, withheld=("abuse", "violence"))
+MORE = replace(ALONE, suggestion="review", flagged=("fraud",))
+"""The words have another label, too, which needs no second ear."""
+BOTH = released_flag(ALONE), released_flag(ALONE, "abuse", suggestion="block")
+
+
+@pytest.mark.parametrize("first", [ALONE, MORE])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(random=st.randoms(use_true_random=False))
+def test_words_that_are_withheld_and_then_released_count_once(sqlite_model: Path, first: Flag, random: Any) -> None:
+    """In any order, and each of the flags more than once. They count with the worst suggestion and all labels."""
+    known = first.flagged
+    flags = [first, *(replace(one, flagged=(*one.flagged, *known)) for one in BOTH)] * 2
+    random.shuffle(flags)
+    with TemporaryDirectory() as folder, closing(Database(f"sqlite:///{copy(sqlite_model, folder)}")) as database:
+        while flags:
+            size = random.randint(1, 3)
+            store_of(database).add(flags[:size], NOON + 3.2)
+            del flags[:size]
+        found = counted(database, "measure", "bucket", "label")
+    once = (1, 2 * SAMPLE_RATE)
+    measures = {"judged", "flagged", "delay", "monitored", "segmented"}
+    assert {key: value for key, value in found.items() if key[0] in measures} == {
+        ("segmented", "", ""): once,
+        ("monitored", "", ""): once,
+        ("judged", "block", ""): once,
+        ("delay", "1.5", ""): once,
+        **{("flagged", "block", label): once for label in ("abuse", "violence", *known)},
+    }
+
+
+def test_words_that_are_never_released_count_as_passed(database: Database) -> None:
+    store_of(database).add([ALONE, withheld_flag("b", 4, 6)], NOON + 10)
+    assert counted(database, "bucket", measure="judged") == {("pass",): (2, 4 * SAMPLE_RATE)}
+    assert counted(database, measure="flagged") == counted(database, measure="delay") == {}
+
+
+def test_a_muted_phrase_counts_as_muted_until_a_release_makes_it_worse(database: Database) -> None:
+    with database.write() as connection:
+        for each, muted in ((MORE, {MORE.id}), (BOTH[0], set()), (MORE, {MORE.id})):
+            tallies.count(connection, [each], NOON + 3.2, muted)
+    assert counted(database, "bucket", measure="judged") == {("review",): (1, 2 * SAMPLE_RATE)}
+    assert counted(database, "bucket", measure="delay") == {("1.5",): (1, 2 * SAMPLE_RATE)}
+
+
+def test_a_replay_without_the_withheld_label_does_not_hide_the_release(database: Database) -> None:
+    """After a restart the judge knows less of the conversation, and the same flag may come without the label."""
+    for each in (ALONE, replace(ALONE, withheld=()), BOTH[0]):
+        store_of(database).add([each], NOON + 3)
+    assert counted(database, "bucket", measure="judged") == {("review",): (1, 2 * SAMPLE_RATE)}
+
+
+def test_the_words_of_a_release_count_where_they_were_counted_before(database: Database) -> None:
+    """After a restart, another model judges the same speech again, and the recogniser heard another language."""
+    store_of(database).add([ALONE], NOON + 3)
+    store_of(database).add([replace(BOTH[0], model="new", language="en")], NOON + 4)
+    assert counted(database, "bucket", "language", "model", measure="judged") == {
+        ("review", "zh", "baseline"): (1, 2 * SAMPLE_RATE)
+    }

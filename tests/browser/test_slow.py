@@ -1,0 +1,178 @@
+"""The console beside a slow server: keys that come before the answer to a decision."""
+
+import time
+
+import msgspec
+import pytest
+from playwright.sync_api import APIResponse, Dialog, Page, Request, Route, expect
+
+from tests.browser.conftest import Sit, Stack
+
+DECISION = "**/decision"
+OPEN = "**/open"
+
+
+def seated(stack: Stack, sit: Sit) -> tuple[Page, list[str]]:
+    """Open the first of four cases. Return the page and the cases in the order of the list."""
+    stack.say(4)
+    page = sit("ana")
+    order = [row.get_attribute("data-case") or "" for row in page.locator("#rows .row").all()]
+    page.keyboard.press("j")
+    is_open(page, order[0])
+    return page, order
+
+
+def is_open(page: Page, case: str) -> None:
+    """Wait until the case is open with its form."""
+    page.wait_for_selector(f'.case[data-case="{case}"]:has(#decide)')
+
+
+class Held:
+    """The request of a key. The server gets it with `release`. If it is `answered`, only its answer is held back."""
+
+    def __init__(self, page: Page, pattern: str, key: str, *, answered: bool = False) -> None:
+        self.answered = answered
+        self.routes: list[Route] = []
+        self.answers: list[APIResponse] = []
+        page.route(pattern, self._keep, times=1)
+        page.keyboard.press(key)
+        while not (self.answers if answered else self.routes):
+            page.evaluate("0")  # handlers run while the page is asked something
+
+    def _keep(self, route: Route) -> None:
+        self.routes.append(route)
+        if self.answered:
+            self.answers.append(route.fetch())
+
+    def release(self) -> None:
+        if self.answered:
+            self.routes[0].fulfill(response=self.answers[0])
+        else:
+            self.routes[0].continue_()
+
+    def lose(self) -> None:
+        self.routes[0].abort("internetdisconnected")
+
+
+def opened(page: Page) -> list[str]:
+    """Return a list that grows with each case that the page asks for."""
+    cases: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.url.endswith("/open"):
+            cases.append(request.url.split("/")[-2])
+
+    page.on("request", note)
+    return cases
+
+
+def verdicts(stack: Stack, cases: list[str]) -> list[str | None]:
+    return [stack.store.case(case).case.verdict for case in cases]
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_next_before_the_answer_waits_for_it(stack: Stack, sit: Sit, answered: bool) -> None:
+    page, order = seated(stack, sit)
+    asked = opened(page)
+    held = Held(page, DECISION, "1", answered=answered)
+    page.keyboard.press("j")
+    expect(page.locator("#lease")).to_have_text("Waiting for the server’s answer.")
+    assert asked == []
+    held.release()
+    is_open(page, order[1])
+    assert asked == [order[1]], "no case is left out"
+    assert verdicts(stack, order) == ["uphold", None, None, None]
+    expect(page.locator("#strip")).to_have_attribute("data-state", "held")
+
+
+def test_a_click_before_the_answer_chooses_the_next_case(stack: Stack, sit: Sit) -> None:
+    page, order = seated(stack, sit)
+    held = Held(page, DECISION, "2")
+    page.click(f'.row[data-case="{order[3]}"]')
+    held.release()
+    is_open(page, order[3])
+    assert verdicts(stack, order) == ["dismiss", None, None, None]
+
+
+def test_a_refused_decision_keeps_the_case_that_was_to_be_left(stack: Stack, sit: Sit) -> None:
+    page, order = seated(stack, sit)
+    flag = stack.store.case(order[0]).flags[0]
+    more = msgspec.structs.replace(flag, id="more", utterance="more", start=flag.end, end=flag.end + 1)
+    assert stack.store.add([more], time.time())[0].case == order[0]
+    held = Held(page, DECISION, "1")
+    page.keyboard.press("j")
+    held.release()
+    expect(page.locator("#conflict-title")).to_be_focused()
+    expect(page.locator("#strip")).to_have_attribute("data-state", "held")
+    page.keyboard.press("Enter")
+    is_open(page, order[1])
+    assert verdicts(stack, order) == ["uphold", None, None, None]
+
+
+def test_a_lost_network_keeps_the_case_that_was_to_be_left(stack: Stack, sit: Sit) -> None:
+    page, order = seated(stack, sit)
+    held = Held(page, DECISION, "1")
+    page.keyboard.press("j")
+    held.lose()
+    expect(page.locator("#strip")).to_have_attribute("data-state", "offline")
+    page.keyboard.press("Enter")
+    is_open(page, order[1])
+    assert verdicts(stack, order) == ["uphold", None, None, None]
+
+
+def test_a_case_that_is_being_left_is_not_decided(stack: Stack, sit: Sit) -> None:
+    """Whoever presses the key sees the old case, but may mean the next one."""
+    page, order = seated(stack, sit)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url))
+    held = Held(page, OPEN, "j")
+    expect(page.locator("#pane")).to_have_attribute("aria-busy", "true")
+    page.keyboard.press("1")
+    page.keyboard.press("s")
+    held.release()
+    is_open(page, order[1])
+    assert not any(url.endswith(("/decision", "/skip")) for url in sent)
+    page.keyboard.press("1")
+    is_open(page, order[2])
+    assert verdicts(stack, order) == [None, "uphold", None, None]
+
+
+def test_an_undo_before_the_answer_takes_back_that_decision(stack: Stack, sit: Sit) -> None:
+    page, order = seated(stack, sit)
+    page.keyboard.press("2")
+    is_open(page, order[1])
+    held = Held(page, DECISION, "1")
+    page.keyboard.press("u")
+    held.release()
+    expect(page.locator("#undo")).to_have_text("Undone: 1")
+    is_open(page, order[1])
+    assert verdicts(stack, order) == ["dismiss", None, None, None]
+    assert len(stack.store.case(order[1]).decisions) == 1
+
+
+def test_next_before_the_answer_to_a_skip_goes_one_case_on(stack: Stack, sit: Sit) -> None:
+    page, order = seated(stack, sit)
+    asked = opened(page)
+    held = Held(page, "**/skip", "s", answered=True)
+    page.keyboard.press("j")
+    held.release()
+    is_open(page, order[1])
+    assert asked == [order[1]]
+
+
+def test_the_browser_asks_before_it_drops_a_decision_on_its_way(stack: Stack, sit: Sit) -> None:
+    page, order = seated(stack, sit)
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    held = Held(page, DECISION, "1")
+    page.keyboard.press("g")
+    page.keyboard.press("w")
+    held.release()
+    is_open(page, order[1])
+    assert asked == ["beforeunload"]
+    assert verdicts(stack, order) == ["uphold", None, None, None]
