@@ -91,7 +91,10 @@ class SpeakerListener(AudioTrack[Sound | DueWindow]):
                 yield from self._reported(self._spans.hear(self._at, found))
 
     def pause(self) -> Iterator[Sound | DueWindow]:
-        """Report the sounds up to now, and forget what the ears remember. Dead air goes on if the stream goes on."""
+        """Report the sounds up to now, and forget what the ears remember. Dead air goes on if the stream goes on.
+
+        The last second stays open, so a clip ends before it.
+        """
         if not self._detectors:
             return
         found = yield from _spans(each.push(self._unheard()) for each in self._detectors)
@@ -153,7 +156,7 @@ class SpeakerListener(AudioTrack[Sound | DueWindow]):
 
         That of a sound of the room has no speaker, because any of them may report it, and the end, which never moves.
         """
-        speaker, at = ("", span.end) if span.of_room else (self.origin["speaker"], self._at)
+        speaker, at = ("", span.end) if span.of_room else (self.origin["speaker"], self._second_end())
         parts = self.origin["room"], speaker, *span.key, str(at // STEP)
         return str(uuid5(NAMESPACE, "\x1f".join(("sound", *parts))))
 
