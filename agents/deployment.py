@@ -16,7 +16,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agents import topics
 from agents.app import group_of
-from agents.doctor import DoctorCheck, check_evidence, check_live_policy, check_store, reach
+from agents.doctor import (
+    DoctorCheck,
+    check_both_sources,
+    check_evidence,
+    check_live_policy,
+    check_store,
+    reach,
+)
 from agents.kafka import admin
 from agents.lag import Lag
 from pipeline.errors import ConfigError, DependencyError, VoxwardenError
@@ -42,6 +49,7 @@ def checks(settings: Settings, processes: Sequence[str], services: Sequence[str]
     yield DoctorCheck("tables of the store", _tables)
     yield DoctorCheck("clock of the store", _store_clock)
     yield DoctorCheck("live policy", check_live_policy)
+    yield DoctorCheck("words with second ear", check_both_sources)
     yield DoctorCheck("evidence", check_evidence)
     if settings.webhooks.url:
         yield DoctorCheck("webhook receiver", _receiver)

@@ -112,6 +112,17 @@ def check_live_policy(settings: Settings) -> str:
     return f"{found.live.version} is live; {files}; {judges}"
 
 
+def check_both_sources(settings: Settings) -> str:
+    """Judges can pair words and sounds, if a label needs both. Without such a label, no broker is asked."""
+    from agents.pairing import check_pairing, paired_labels
+    from pipeline.review.policies.standing import rules_in_use
+
+    rules = rules_in_use(settings)
+    if paired_labels(rules):
+        reach(settings.kafka.bootstrap)
+    return check_pairing(settings.kafka, rules)
+
+
 def _classifier(settings: Settings) -> str:
     from pipeline.judge.classifier import load
     from pipeline.judge.hub import is_fetched, is_id
@@ -217,5 +228,6 @@ CHECKS = (
     DoctorCheck("review store", check_store),
     DoctorCheck("live policy", check_live_policy),
     DoctorCheck("evidence", check_evidence),
+    DoctorCheck("words with second ear", check_both_sources, needed=False),
     DoctorCheck("Kafka (for ingest, topics and worker)", _broker, needed=False),
 )

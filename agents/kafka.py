@@ -9,13 +9,12 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError, SaslAuthenticationFailedError
-from kafka.net.compat import KafkaNetClient
 
-from agents.refusals import refusals
+from agents.connecting import connecting
 from agents.security import client_arguments
 from pipeline import logs
 from pipeline.errors import ConfigError, DependencyError
-from pipeline.settings import Kafka
+from pipeline.settings import Kafka, Security
 from pipeline.topology import DEAD_LETTERS, Topic
 
 ROOM_FOR_ERRORS = 2
@@ -61,7 +60,7 @@ def client(kind: Callable[..., Any], kafka: Kafka, **more: Any) -> Any:
     made: list[Any] = []
 
     def inner(**given: Any) -> Any:
-        made.append(KafkaNetClient(**given))
+        made.append(connecting(**given))
         return made[-1]
 
     try:
@@ -75,19 +74,24 @@ def client(kind: Callable[..., Any], kafka: Kafka, **more: Any) -> Any:
 @contextmanager
 def broker_errors(kafka: Kafka) -> Iterator[None]:
     """Turn errors of the client into ConfigError (credentials rejected) or DependencyError, which name the broker."""
-    with refusals() as refused:
-        try:
-            yield
-        except KafkaError as error:
-            if refused.seen or isinstance(error, SaslAuthenticationFailedError):
-                raise ConfigError(
-                    f"Kafka at {kafka.bootstrap} rejects our name or password", "Check `kafka.security`."
-                ) from error
-            reason = str(error) or type(error).__name__
-            raise DependencyError(
-                f"Kafka at {kafka.bootstrap} does not answer correctly: {reason}",
-                "Check that the broker runs, `kafka.bootstrap` and `kafka.security`.",
-            ) from error
+    try:
+        yield
+    except SaslAuthenticationFailedError as error:
+        raise ConfigError(
+            f"Kafka at {kafka.bootstrap} rejects our name or password", f"Check {_proofs(kafka.security)}."
+        ) from error
+    except KafkaError as error:
+        reason = str(error) or type(error).__name__
+        raise DependencyError(
+            f"Kafka at {kafka.bootstrap} does not answer correctly: {reason}",
+            "Check that the broker runs, `kafka.bootstrap` and `kafka.security`.",
+        ) from error
+
+
+def _proofs(security: Security) -> str:
+    """Return the settings that prove to the broker who we are."""
+    names = ("token_file", "token_command") if security.mechanism == "OAUTHBEARER" else ("username", "password")
+    return " and ".join(f"`kafka.security.{name}`" for name in names)
 
 
 @contextmanager

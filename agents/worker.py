@@ -17,6 +17,7 @@ from agents.early import working_ahead
 from agents.evidence import open_log
 from agents.health import Health
 from agents.loop import EXIT_UNFINISHED, StageLoop, end_process
+from agents.pairing import warn_unpaired
 from agents.policies import exchanging, follow_topic
 from agents.work import BatchWork, Work
 from pipeline.dependencies import Dependencies, DependencyCheck, patiently
@@ -61,6 +62,8 @@ def work_of(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) 
         return segment.build(stage, app, settings, metrics)
     log = open_log(settings, metrics) if stage.reads_audio else None
     rules = follow_topic(settings, metrics) if stage.follows else None
+    if rules:
+        warn_unpaired(settings.kafka, rules.now())
     retention = topics.retention_seconds(stage.takes, settings.kafka)
     return BatchWork(reporting(stage.processor(settings, metrics, log, rules), stage), retention)
 

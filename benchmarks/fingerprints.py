@@ -14,13 +14,18 @@ banned, all through Opus. Where a clip of a banned speech plays, its speech is n
 
 Look-up: the bank is filled up to `--bank` recordings of three minutes. They have the hashes of the real recordings, at
 random times. The time is that of one core (process time), as a ratio to the time of the audio.
+
+Change: a store has as many recordings, made from songs alone. A process loads them all, and then follows one recording
+more and one less. The time is that of one core.
 """
 
 import argparse
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +40,10 @@ from pipeline.audio.encode import encode_opus_clip
 from pipeline.audio.resample import Resampler, Samples
 from pipeline.cli.paths import audio_files
 from pipeline.messages import SAMPLE_RATE
+from pipeline.review.bank import Bank, add, remove
+from pipeline.review.database import Database
 from pipeline.review.quality.statistics import Share
+from pipeline.sound.fingerprints.ear import changed, loaded
 from pipeline.sound.fingerprints.fingerprint import Ban, BannedRecording, Fingerprint, fingerprint
 from pipeline.sound.fingerprints.index import LandmarkIndex
 from pipeline.sound.fingerprints.landmarks import Landmarks
@@ -196,23 +204,54 @@ def look_up(real: Sequence[Fingerprint], size: int, sound: Samples, random: Rand
     return table
 
 
+def change(songs: int, size: int, random: Random) -> Table:
+    """The time to load a bank, and to follow its changes."""
+    real = bank_of([Played("songs", song(random, LONGEST * SAMPLE_RATE)) for _ in range(songs)])
+    table = Table("the bank", "recordings", "landmarks", "seconds", box=None, pad_edge=False)
+    with TemporaryDirectory() as folder, closing(Database(url := f"sqlite:///{folder}/bank.db")) as database:
+        reader, made = Bank(url), filled(real, size + 1, random)
+        with database.write() as connection:
+            for each in track(islice(made, size), "banning", size, console=PROGRESS):
+                add(connection, each)
+        begin = time.process_time()
+        present = loaded(reader)
+        steps = [("as a whole", present, time.process_time() - begin)]
+        for what in ("one more", "one less"):
+            with database.write() as connection:
+                if what == "one more":
+                    add(connection, next(made))
+                else:
+                    remove(connection, "0", "benchmark", 0)
+            begin = time.process_time()
+            present = changed(reader, present, reader.state())
+            steps.append((what, present, time.process_time() - begin))
+    for what, bank, seconds in steps:
+        table.add_row(what, f"{len(bank.bans):,}", f"{bank.landmarks.size:,}", f"{seconds:.2f}")
+    return table
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--speeches", type=Path, required=True, help="clips and refs.tsv of the speeches")
-    parser.add_argument("--talk", type=Path, required=True, help="clips of people who talk")
+    parser.add_argument("--speeches", type=Path, help="clips and refs.tsv of the speeches; not needed for a change")
+    parser.add_argument("--talk", type=Path, help="clips of people who talk; not needed for a change")
     parser.add_argument("--music", type=Path, help="a folder with audio files")
     parser.add_argument("--songs", type=int, default=30, help="songs to make")
     parser.add_argument("--draws", type=int, default=2, help="excerpts of each recording, length and speed")
     parser.add_argument("--bank", type=int, default=10_000, help="recordings of the large bank")
-    parser.add_argument("--only", choices=("recall", "false", "look-up"), help="measure only this")
+    parser.add_argument("--only", choices=("recall", "false", "look-up", "change"), help="measure only this")
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
-    random = np.random.default_rng(options.seed)
+    random, out = np.random.default_rng(options.seed), Console()
+    if options.only in {None, "change"}:
+        out.print(change(options.songs, options.bank, random))
+    if options.only == "change":
+        return
+    if not (options.speeches and options.talk):
+        parser.error("--speeches and --talk are needed")
     banned, others = recordings(options.music, options.songs, options.speeches, random)
     talk = np.concatenate([samples_of(path) for path in sorted(options.talk.glob("*.flac"))])
     real = bank_of(banned)
     index = LandmarkIndex(real)
-    out = Console()
     if options.only in {None, "recall"}:
         out.print(recall(index, banned, talk, options.draws, random))
     if options.only in {None, "false"}:

@@ -14,14 +14,11 @@ from pipeline.audio.order import FAULTS
 from pipeline.audio.resent import ReceivedSamples
 from pipeline.audio.sent_speech import SentSpeech
 from pipeline.audio.speaker import Speaker, SpeechPiece
-from pipeline.audio.speakers import Key, Speakers
+from pipeline.audio.speakers import KEEP_SECONDS, Key, Speakers
 from pipeline.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id, origin
 from pipeline.metrics import Metrics, from_zero
 from pipeline.settings import Audio, Settings
 from pipeline.stage import STAGE_FAULTS, HoldingProcessor, Rejected, blamed
-
-KEEP_SECONDS = 120.0
-"""Seconds after `idle_seconds` for which unfinished speech stays open, because an outage may have interrupted it."""
 
 LIVE_SECONDS = (-1.0, 5.0)
 """The least and the most seconds from the end of live speech to its processing. The clocks of apps may differ."""

@@ -13,6 +13,9 @@ from pipeline.stage import STAGE_FAULTS, Rejected, blamed
 Key = tuple[str, str]
 """Room and speaker."""
 
+KEEP_SECONDS = 120.0
+"""Seconds after `audio.idle_seconds` for which what must not break off stays open: an outage looks like silence."""
+
 Track = TypeVar("Track", bound=AudioTrack[Any])
 Out = TypeVar("Out")
 

@@ -16,6 +16,7 @@ from pipeline.cli.policy import policy, write_new
 from pipeline.cli.progress import progress_bar
 from pipeline.cli.store_access import database_of
 from pipeline.errors import ConfigError, InputError
+from pipeline.stopping import like_ctrl_c
 
 if TYPE_CHECKING:
     from pipeline.judge.labels import Labels
@@ -44,6 +45,7 @@ RECALL = Annotated[
 
 
 @policy.command()
+@like_ctrl_c()
 def fit(
     ctx: typer.Context,
     alarms: ALARMS,

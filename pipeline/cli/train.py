@@ -1,6 +1,5 @@
 """`voxwarden train`: train the classifier further on a team's decisions."""
 
-import shutil
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +14,7 @@ from pipeline.cli.cases import moment
 from pipeline.cli.progress import progress_bar
 from pipeline.cli.store_access import actor, database_of
 from pipeline.errors import ConfigError, InputError
+from pipeline.stopping import like_ctrl_c, whole
 
 if TYPE_CHECKING:
     from pipeline.judge.calibration import Calibrated
@@ -30,6 +30,7 @@ EACH = 40
 
 
 @app.command()
+@like_ctrl_c()
 def train(
     ctx: typer.Context,
     out: Annotated[Path, typer.Option(help="A new folder: onnx/ is for judge.model.", show_default=False)],
@@ -46,7 +47,7 @@ def train(
     Use it when the classifier misses what your moderators uphold, or flags what they dismiss. It continues from
     judge.model, or from the shipped model. It needs `pip install "voxwarden\\[train]"` and 250 decided cases: a fifth
     and the golden cases are only a test. The new folder has a card with all figures. The model carries traces of the
-    cases, so protect it like the store. Ctrl-C ends the training, and leaves no folder.
+    cases, so protect it like the store. Ctrl-C or SIGTERM ends the training, and leaves no folder.
 
     Examples:
       voxwarden train --decisions --out model
@@ -56,19 +57,16 @@ def train(
         raise ConfigError("There is nothing to learn from", "Add --decisions. docs/training.md trains on other sets.")
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise ConfigError(f"Training needs {' and '.join(missing)}", "pip install 'voxwarden[train]'")
+    if out.exists():
+        raise ConfigError(f"--out: {out} exists", "Name a new folder.")
     try:
-        out.mkdir()
-    except FileExistsError as error:
-        raise ConfigError(f"--out: {out} exists", "Name a new folder.") from error
-    except OSError as error:
-        raise InputError(
-            f"--out: {out} cannot be made: {error.strerror}", "Name a new folder in one of yours."
-        ) from error
-    try:
-        _train(ctx, out, since, minutes, seed)
-    except BaseException:
-        shutil.rmtree(out, ignore_errors=True)
+        with whole(out) as folder:
+            _train(ctx, folder, since, minutes, seed)
+    except KeyboardInterrupt:
+        stderr.print(f"stopped; {escape(str(out))} was not made", highlight=False, soft_wrap=True)
         raise
+    stderr.print(f"[green]ok[/]: {escape(str(out))}. Let it judge as a shadow before you use it:", highlight=False)
+    stderr.print(f"  judge: {{shadow_model: {escape(str(out / 'onnx'))}}}", highlight=False)
 
 
 def _train(ctx: typer.Context, out: Path, since: str | None, minutes: float | None, seed: int) -> None:
@@ -125,8 +123,6 @@ def _continue(base: Path, present: "Calibrated", split: "Lessons", out: Path, mi
     card.write(card.ModelCard(present.name, new.name, day, seed, split, *figures), base, out)
     for title, found in zip(("Held-out cases", "Golden cases"), figures, strict=True):
         stdout.print(_table(title, found) if found else f"{title}: too few for figures.")
-    stderr.print(f"[green]ok[/]: {escape(str(out))}. Let it judge as a shadow before you use it:", highlight=False)
-    stderr.print(f"  judge: {{shadow_model: {escape(str(out / 'onnx'))}}}", highlight=False)
 
 
 def _read(ctx: typer.Context, since: str | None, seed: int, context: bool) -> "Lessons":

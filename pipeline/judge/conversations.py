@@ -4,11 +4,11 @@ Times are those of the speech, not of the clock. An utterance only follows speec
 the same speech before it in a replay, and if speakers come slightly out of order.
 """
 
-from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from pipeline.judge.speaker_memory import SpeakerMemory
 from pipeline.judge.turns import OWN, apart
 from pipeline.messages import Flag, Transcript
 
@@ -25,13 +25,14 @@ MAX_UTTERANCES = 8
 MAX_IN_ROOM = 200
 """Limit of the speakers of one room. A room with more forgets the speaker whose last words are oldest."""
 MAX_SPEAKERS = 20_000
-"""Limit for all rooms together, about 60 MB. Above it, the room whose last words are oldest forgets a speaker."""
+"""Limit for all rooms together, about 60 MB. Above it, the fullest room forgets a speaker."""
 
 
 @dataclass(slots=True)
 class Said:
     """One utterance."""
 
+    speaker: str
     text: str
     """Its last characters, as many as a classifier reads."""
     start: float
@@ -61,21 +62,11 @@ class Before:
         return any(by in said.flagged_by for said in self.own)
 
 
-Speakers = OrderedDict[str, deque[Said]]
-
-
 class Conversations:
-    """The last utterances of each speaker in each room. The speaker with the oldest words is forgotten first.
-
-    A room cannot push out all others, because the number of its speakers and of their utterances is limited.
-    """
+    """The last utterances of each speaker in each room. The speaker with the oldest words is forgotten first."""
 
     def __init__(self, max_speakers: int = MAX_SPEAKERS, max_in_room: int = MAX_IN_ROOM) -> None:
-        self._max_speakers = max_speakers
-        self._max_in_room = max_in_room
-        self._rooms: OrderedDict[str, Speakers] = OrderedDict()
-        self._awake: set[str] = set()
-        self._speakers = 0
+        self._said = SpeakerMemory[Said](max_speakers, max_in_room, MAX_UTTERANCES)
 
     def follow(self, batch: Sequence[Transcript | Flag]) -> list[Before]:
         """The speech before each utterance. Each utterance is remembered for those that come after it."""
@@ -83,55 +74,30 @@ class Conversations:
 
     def sweep(self) -> None:
         """Forget the rooms where nobody has spoken since the last sweep, so that their words do not stay in memory."""
-        for room in self._rooms.keys() - self._awake:
-            self._speakers -= len(self._rooms.pop(room))
-        self._awake.clear()
+        self._said.sweep()
 
     def _follow(self, transcript: Transcript | Flag) -> Before:
-        speakers = self._rooms.get(transcript.room, Speakers())
-        own = _in_order(_between(speakers.get(transcript.speaker, ()), transcript.start, OWN_SECONDS, OVERLAP))
-        others = _in_order(self._others(speakers, transcript))[-OTHERS:]
+        said = self._said.of(transcript.room, transcript.speaker)
+        own = _in_order(_between(said, transcript.start, OWN_SECONDS, OVERLAP))
+        others = _in_order(self._others(transcript))[-OTHERS:]
         return Before(self._remember(transcript), own, others)
 
-    def _others(self, speakers: Speakers, transcript: Transcript | Flag) -> Iterator[Said]:
+    def _others(self, transcript: Transcript | Flag) -> Iterator[Said]:
         """The words of the last other speakers. A few more speakers are read, because one may be ahead."""
-        last = islice((name for name in reversed(speakers) if name != transcript.speaker), 2 * OTHERS)
-        for name in last:
-            yield from _between(speakers[name], transcript.start, ROOM_SECONDS)
+        others = (said for name, said in self._said.latest(transcript.room) if name != transcript.speaker)
+        for said in islice(others, 2 * OTHERS):
+            yield from _between(said, transcript.start, ROOM_SECONDS)
 
     def _remember(self, transcript: Transcript | Flag) -> Said:
         """Keep an utterance, unless it is known. Words that the recogniser may have invented are no context."""
-        said = Said(apart(transcript.text, OWN), transcript.start, transcript.end)
+        said = Said(transcript.speaker, apart(transcript.text, OWN), transcript.start, transcript.end)
         if transcript.marks or not said.text:
             return said
-        known = self._of(transcript.room, transcript.speaker)
+        known = self._said.of(transcript.room, transcript.speaker)
         if same := next((one for one in known if one.start == said.start), None):
             return same
-        known.append(said)
+        self._said.keep(transcript.room, said)
         return said
-
-    def _of(self, room: str, speaker: str) -> deque[Said]:
-        """The utterances of a speaker, whose words are now the newest."""
-        speakers = self._rooms.setdefault(room, Speakers())
-        self._rooms.move_to_end(room)
-        self._awake.add(room)
-        if speaker not in speakers:
-            speakers[speaker] = deque(maxlen=MAX_UTTERANCES)
-            self._speakers += 1
-        speakers.move_to_end(speaker)
-        if len(speakers) > self._max_in_room:
-            self._forget(room)
-        elif self._speakers > self._max_speakers:
-            self._forget(next(iter(self._rooms)))
-        return speakers[speaker]
-
-    def _forget(self, room: str) -> None:
-        """Forget the speaker of this room whose last words are oldest."""
-        self._rooms[room].popitem(last=False)
-        self._speakers -= 1
-        if not self._rooms[room]:
-            del self._rooms[room]
-            self._awake.discard(room)
 
 
 def _between(found: Sequence[Said], start: float, seconds: float, overlap: float = 0.0) -> Iterator[Said]:

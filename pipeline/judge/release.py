@@ -75,6 +75,16 @@ class JudgeReport(Struct, frozen=True):
     """The shadow policies of its release."""
 
 
+def rules_of(files: JudgeConfig, release: Release) -> JudgeConfig:
+    """Return the rules of a release. The settings' `files` have what it lacks. Raises ConfigError."""
+    shadows = tuple(compiled(each.texts, files.labels, each.mark) for each in release.shadows)
+    made = dataclasses.replace(files, shadows=(*files.shadows, *shadows))
+    if release.live is None:
+        return made
+    live = compiled(release.live.texts, files.labels, release.live.mark)
+    return dataclasses.replace(made, matcher=live.matcher, policy=live.policy)
+
+
 class ReleaseSource(Protocol):
     """Where a judge finds the newest release: Kafka's topic, or the store. Used by one thread at a time."""
 
@@ -165,15 +175,8 @@ class FollowedRules:
             self._refuse(error)
 
     def _use(self, release: Release) -> None:
-        files = self._files
-        shadows = tuple(compiled(each.texts, files.labels, each.mark) for each in release.shadows)
-        if release.live is None:
-            made = dataclasses.replace(files, shadows=(*files.shadows, *shadows))
-        else:
-            live = compiled(release.live.texts, files.labels, release.live.mark)
-            made = dataclasses.replace(
-                files, matcher=live.matcher, policy=live.policy, shadows=(*files.shadows, *shadows)
-            )
+        made = rules_of(self._files, release)
+        shadows = made.shadows[len(self._files.shadows) :]
         self._shadows = {  # before the judge uses them, so that no utterance is missed
             each.mark: self._shadows.get(each.mark) or self._begun(each.mark, rules.policy.version)
             for each, rules in zip(release.shadows, shadows, strict=True)

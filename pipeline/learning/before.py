@@ -18,7 +18,7 @@ from pipeline.review.quality.exporting import PlacedExample
 from pipeline.review.tables.core import CASES, FLAGS
 from pipeline.review.tables.quality import COPIES
 
-NOTHING = Before(Said("", 0.0, 0.0))
+NOTHING = Before(Said("", "", 0.0, 0.0))
 """No speech before an utterance."""
 FLAGGED = "flagged"
 """In `Said.flagged_by`: some policy flagged it on the day."""

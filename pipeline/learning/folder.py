@@ -8,6 +8,7 @@ from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
 from pipeline.judge.onnx import MODEL
 from pipeline.learning.export import export
+from pipeline.stopping import whole
 
 SHARED = ("config.json", "tokenizer.json", "tokenizer_config.json")
 CALIBRATION = "calibration.json"
@@ -16,10 +17,11 @@ THRESHOLDS = "thresholds.json"
 
 def save(folder: Path, model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerFast) -> None:
     """Write weights (float16), configuration and tokenizer in the format of `transformers`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder, state_dict={name: values.half() for name, values in model.state_dict().items()})
+    folder.parent.mkdir(parents=True, exist_ok=True)
     tokenizer.backend_tokenizer.no_truncation()  # Training texts are truncated, but the judge reads longer ones.
-    tokenizer.save_pretrained(folder)
+    with whole(folder) as new:
+        model.save_pretrained(new, state_dict={name: values.half() for name, values in model.state_dict().items()})
+        tokenizer.save_pretrained(new)
 
 
 def convert(source: Path, target: Path) -> None:

@@ -3,7 +3,7 @@
 The console and the command line change it. The listen stage reads it, on one machine and on Kafka.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from msgspec import Struct
@@ -113,11 +113,11 @@ class Bank:
             query = select(BANNED_RECORDINGS.c.id, BANNED_RECORDINGS.c.added_at).order_by(BANNED_RECORDINGS.c.id)
             return tuple((row.id, row.added_at) for row in connection.execute(query))
 
-    def fingerprints(self) -> Iterator[Fingerprint]:
-        """Yield all recordings with their landmarks, by id."""
+    def fingerprints(self, names: Collection[str] | None = None) -> Iterator[Fingerprint]:
+        """Yield the recordings with these ids, with their landmarks, by id. Without `names`, yield all."""
         with self._opened() as connection:
             if connection is not None:
-                yield from _fingerprints(connection)
+                yield from _fingerprints(connection, names)
 
     @contextmanager
     def _opened(self) -> Iterator[Connection | None]:
@@ -128,14 +128,14 @@ class Bank:
             yield connection if inspect(connection).has_table(BANNED_RECORDINGS.name) else None
 
 
-def _fingerprints(connection: Connection) -> Iterator[Fingerprint]:
-    last = ""
-    query = select(BANNED_RECORDINGS).order_by(BANNED_RECORDINGS.c.id).limit(BATCH)
-    while rows := connection.execute(query.where(BANNED_RECORDINGS.c.id > last)).all():
-        for row in rows:
+def _fingerprints(connection: Connection, names: Collection[str] | None) -> Iterator[Fingerprint]:
+    ids = BANNED_RECORDINGS.c.id
+    chosen = sorted(connection.scalars(select(ids)) if names is None else names)
+    for begin in range(0, len(chosen), BATCH):
+        part = ids.in_(chosen[begin : begin + BATCH])
+        for row in connection.execute(select(BANNED_RECORDINGS).where(part).order_by(ids)):
             recording = BannedRecording(ban=_ban(row), seconds=row.seconds)
             yield Fingerprint(row.id, recording, unpacked(row.landmarks))
-        last = rows[-1].id
 
 
 def _ban(row: object) -> Ban:

@@ -1,10 +1,13 @@
 """Dead air: audio arrives from a room, but nobody in it is audible. The host has left, or the microphone is dead.
 
 It is a matter of the room. On a grid of times, each speaker whose audio goes on asks whether anybody in the room was
-audible for the last seconds. The times are those of the audio. So neither the chunks nor the place where reading began
-change the reports; after a restart, they only begin later.
+audible for the last seconds. The times are those of the audio. So neither the chunks, nor their delays, nor the place
+where reading began change the reports; after a restart, they only begin later.
+
+Of the silent speakers, the first one by name reports. Others wait for this one, but not for longer than `LATE`.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from weakref import WeakSet, WeakValueDictionary
 
@@ -28,6 +31,8 @@ LOUD = 1e-5
 """Mean square of the quietest loud part: -50 dB of full scale."""
 SPARE = 60
 """Seconds that a room is remembered beyond what a report needs."""
+REPORTS = 16
+"""Reports that a room remembers. Their speaker may have left before others reach their times."""
 
 
 class RoomAir:
@@ -41,8 +46,8 @@ class RoomAir:
         self._audible: dict[int, None] = {}
         """Seconds since 1970, in the order in which they were noted."""
         self.detectors: WeakSet[DeadAirDetector] = WeakSet()
-        self.reported = 0
-        """The time of the last report: the one who made it may have left before others reach it."""
+        self.reported: deque[int] = deque(maxlen=REPORTS)
+        """The times of the last reports, in samples since 1970."""
 
     def note(self, second: int) -> None:
         """Somebody is audible in this second since 1970."""
@@ -58,9 +63,13 @@ class RoomAir:
         """Whether nobody was audible in the last seconds before `at`, a whole second in samples."""
         return self._audible.keys().isdisjoint(range(self.begin(at) // STEP, at // STEP))
 
-    def reporter(self, at: int) -> "DeadAirDetector | None":
-        """Of the speakers who could report at `at`, the first one by name, so that only one does."""
-        return min((each for each in self.detectors if each.covers(at)), key=lambda each: each.speaker, default=None)
+    def reporter(self, at: int, now: int) -> "DeadAirDetector | None":
+        """Of the speakers who can still report at `at`, the first one by name, so that only one does.
+
+        One whose audio ends more than `LATE` before `now` may never go on, so nobody waits for this one.
+        """
+        able = (each for each in self.detectors if each.can_report(at) and each.end >= now - LATE)
+        return min(able, key=lambda each: each.speaker, default=None)
 
 
 class DeadAirDetector:
@@ -70,30 +79,42 @@ class DeadAirDetector:
         self.speaker = speaker
         self._room = room
         self._begin = start + -start % STEP
-        self._end = start
+        self.end = start
+        """End of the stream so far, in samples since 1970."""
+        self._due: int | None = None
+        """The time of a report that waits for another speaker."""
         room.detectors.add(self)
 
     def push(self, samples: Samples) -> Sequence[SoundSpan]:
         if not samples.size:
             return ()
-        self._end += samples.size
+        self.end += samples.size
         if is_audible(samples):
-            self._room.note((self._end - 1) // STEP)
-        return [*self._report(self._end - LATE)]
+            self._room.note((self.end - 1) // STEP)
+        at = self.end - LATE
+        if at % REPORT == 0 and self._covers(at):
+            self._due = at
+        if self._due is None or self._room.reporter(self._due, self.end) is not self:
+            return ()
+        return [*self._report()]
 
     def flush(self) -> Sequence[SoundSpan]:
         self._room.detectors.discard(self)
-        return ()
+        return [*self._report()]
 
-    def covers(self, at: int) -> bool:
+    def can_report(self, at: int) -> bool:
+        """Whether a report at `at` waits for this speaker, or would if the stream goes on."""
+        return at == self._due or (self._covers(at) and self.end < at + LATE)
+
+    def _covers(self, at: int) -> bool:
         """Whether the stream has audio for all of the silence of a report at `at`."""
-        return self._begin <= self._room.begin(at) and at <= self._end
+        return self._begin <= self._room.begin(at) and at <= self.end
 
-    def _report(self, at: int) -> Iterator[SoundSpan]:
-        """Report the last 15 s before `at`, if a report is due then. The reports of a long silence touch."""
-        room = self._room
-        if at % REPORT == 0 and at != room.reported and room.is_dead(at) and room.reporter(at) is self:
-            room.reported = at
+    def _report(self) -> Iterator[SoundSpan]:
+        """Report the last 15 s before the due time, if they are dead. The reports of a long silence touch."""
+        at, self._due = self._due, None
+        if at is not None and at not in self._room.reported and self._room.is_dead(at):
+            self._room.reported.append(at)
             yield SoundSpan(HeardSound(kind="dead_air", score=1.0), "", at - REPORT, at, MODEL, of_room=True)
 
 

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import get_args
 
 from pipeline.audio.resent import ReceivedSamples
-from pipeline.audio.speakers import Key, Speakers
+from pipeline.audio.speakers import KEEP_SECONDS, Key, Speakers
 from pipeline.messages import AudioChunk, HeardKind, Sound
 from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Valve
@@ -51,7 +51,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         timer: Callable[[], float] = time.monotonic,
         air: DeadAir | None = None,
     ) -> None:
-        self._ears = [*ears, *([air] if air else [])]
+        self._ears = ears
         self._settings = settings
         self._valve = valve
         self._metrics = metrics
@@ -90,9 +90,15 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
             self._take_all(earlier)
 
     def tick(self, now: float) -> list[Sound | Rejected]:
-        """End the streams of speakers who sent nothing for `idle_seconds`, and forget them."""
+        """Report the sounds of speakers who sent nothing for `idle_seconds`, and forget these speakers.
+
+        With `air` their streams stay open for `KEEP_SECONDS`: in an outage, silence would never last long enough.
+        """
         self.behind(replace(self._backlog, waited=0.0))  # ticks come only while no message has waited for long
-        return self._counted(self._end_all(self._speakers.idle(now)))
+        if not self._air:
+            return self._counted(self._end_all(self._speakers.idle(now)))
+        paused = [self._speakers.tracks[key].pause() for key in self._speakers.idle(now)]
+        return self._counted([*together(paused), *self._end_all(self._speakers.idle(now - KEEP_SECONDS))])
 
     def drain(self) -> list[Sound | Rejected]:
         return self._counted(self._end_all(self.speakers()))
@@ -113,7 +119,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
     def _is_awake(self) -> bool:
         for each in self._ears:
             each.look()
-        awake = any(each.awake for each in self._ears)
+        awake = self._air is not None or any(each.awake for each in self._ears)
         if not awake:
             self._speakers.tracks.clear()
         return awake
@@ -127,7 +133,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
 
     def _listener(self, key: Key, received: ReceivedSamples) -> SpeakerListener:
         del key  # the chunks have it
-        return SpeakerListener(self._ears, self._settings, self._uncounted, received)
+        return SpeakerListener(self._ears, self._settings, self._uncounted, received, self._air)
 
     def _take_all(self, chunks: Iterable[AudioChunk]) -> list[Sound | Rejected]:
         lines: dict[Key, list[AudioChunk]] = {}

@@ -50,14 +50,25 @@ class Recent:
 class SpeakerListener(AudioTrack[Sound | DueWindow]):
     """Gives the sounds of one speaker in one room, and the windows that its detectors wait for.
 
+    `air` is the ear for dead air. It hears a stream to its end, also if `pause` ends what the other ears hear.
     It counts no faults of the audio: segment does.
     """
 
-    def __init__(self, ears: Sequence[Ear], settings: Audio, uncounted: Metrics, received: ReceivedSamples) -> None:
+    def __init__(
+        self,
+        ears: Sequence[Ear],
+        settings: Audio,
+        uncounted: Metrics,
+        received: ReceivedSamples,
+        air: Ear | None = None,
+    ) -> None:
         super().__init__(settings, uncounted, received, lambda: False)
         self._ears = ears
+        self._air = air
         self._edition = -1
         self._detectors: list[SoundDetector] = []
+        self._of_room: list[SoundDetector] = []
+        """The detector of dead air, if there is one."""
         self._spans = Spans()
         self._recent = Recent(0)
         self._at = 0
@@ -66,7 +77,7 @@ class SpeakerListener(AudioTrack[Sound | DueWindow]):
         """Samples since the last whole second."""
 
     def begin(self, start: int) -> None:
-        self._edition = -1
+        self._edition, self._detectors, self._of_room = -1, [], []
         self._spans, self._recent, self._at, self._second = Spans(), Recent(start), start, []
 
     def hear(self, samples: Samples) -> Iterator[Sound | DueWindow]:
@@ -79,26 +90,47 @@ class SpeakerListener(AudioTrack[Sound | DueWindow]):
                 found = yield from self._heard()
                 yield from self._reported(self._spans.hear(self._at, found))
 
+    def pause(self) -> Iterator[Sound | DueWindow]:
+        """Report the sounds up to now, and forget what the ears remember. Dead air goes on if the stream goes on.
+
+        The last second stays open, so a clip ends before it.
+        """
+        if not self._detectors:
+            return
+        found = yield from _spans(each.push(self._unheard()) for each in self._detectors)
+        found += yield from _spans(each.flush() for each in self._detectors)
+        self._edition, self._detectors = -1, []
+        yield from self._reported([*self._spans.hear(self._second_end(), found), *self._spans.flush()])
+
     def finish(self) -> Iterator[Sound | DueWindow]:
         found = yield from self._heard()
-        found += yield from _spans(each.flush() for each in self._detectors)
-        self._at += -self._at % STEP
+        found += yield from _spans(each.flush() for each in (*self._detectors, *self._of_room))
+        self._at = self._second_end()
         yield from self._reported([*self._spans.hear(self._at, found), *self._spans.flush()])
 
     def _heard(self) -> Generator[DueWindow, None, list[SoundSpan]]:
         """Return what the detectors hear in the samples since the last whole second."""
-        second = np.concatenate([np.empty(0, np.float32), *self._second])
+        second = self._unheard()
         self._second = []
         self._follow(self._at - second.size)
         self._recent.add(second)
-        return (yield from _spans(each.push(second) for each in self._detectors))
+        return (yield from _spans(each.push(second) for each in (*self._detectors, *self._of_room)))
+
+    def _unheard(self) -> Samples:
+        """The samples since the last whole second, shape (samples,)."""
+        return np.concatenate([np.empty(0, np.float32), *self._second])
+
+    def _second_end(self) -> int:
+        return self._at + -self._at % STEP
 
     def _follow(self, start: int) -> None:
-        """Make the detectors again if the ears have changed."""
+        """Make the detectors if there are none. Those of the ears are made again if the ears have changed."""
+        key = self.origin["room"], self.origin["speaker"]
+        if self._air and not self._of_room:
+            self._of_room = [self._air.detector(start, key)]
         edition = sum(ear.edition for ear in self._ears)
         if edition != self._edition:
             self._edition = edition
-            key = self.origin["room"], self.origin["speaker"]
             self._detectors = [ear.detector(start, key) for ear in self._ears if ear.awake]
 
     def _reported(self, spans: Iterable[SoundSpan]) -> Iterator[Sound]:
@@ -124,7 +156,7 @@ class SpeakerListener(AudioTrack[Sound | DueWindow]):
 
         That of a sound of the room has no speaker, because any of them may report it, and the end, which never moves.
         """
-        speaker, at = ("", span.end) if span.of_room else (self.origin["speaker"], self._at)
+        speaker, at = ("", span.end) if span.of_room else (self.origin["speaker"], self._second_end())
         parts = self.origin["room"], speaker, *span.key, str(at // STEP)
         return str(uuid5(NAMESPACE, "\x1f".join(("sound", *parts))))
 

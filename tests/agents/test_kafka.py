@@ -5,17 +5,18 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
-from kafka.errors import KafkaTimeoutError, SaslAuthenticationFailedError
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
 
 from agents.answers import BrokerAnswers
+from agents.connecting import Connections, connecting, last_words
 from agents.kafka import admin, broker_errors, common, max_bytes, producer, reader, topic_name
 from agents.lag import Lag
-from agents.refusals import BOOTSTRAP
 from pipeline.errors import ConfigError, DependencyError
-from pipeline.settings import Kafka, Settings
+from pipeline.settings import Kafka, Security, Settings
 from pipeline.topology import AUDIO, DEAD_LETTERS, JUDGE
 from tests.ports import free_port
 
@@ -29,18 +30,39 @@ def test_an_error_without_a_text_is_named_by_its_kind() -> None:
 
 
 def test_rejected_credentials_are_an_error_of_the_settings() -> None:
-    with pytest.raises(ConfigError, match="rejects our name or password"), broker_errors(KAFKA):
-        raise SaslAuthenticationFailedError("wrong")
+    tokens = Security(protocol="sasl_ssl", mechanism="OAUTHBEARER")
+    for kafka, named in (
+        (KAFKA, r"`kafka\.security\.username` and `kafka\.security\.password`"),
+        (KAFKA.model_copy(update={"security": tokens}), r"`kafka\.security\.token_file`"),
+    ):
+        with pytest.raises(ConfigError, match=f"rejects our name or password. Check {named}"), broker_errors(kafka):
+            raise SaslAuthenticationFailedError("wrong")
 
 
-def test_a_rejection_in_the_log_explains_a_time_out() -> None:
-    def connect() -> None:
-        with broker_errors(KAFKA):
-            BOOTSTRAP.warning("%s", SaslAuthenticationFailedError("wrong"))
-            raise KafkaTimeoutError
+@pytest.mark.parametrize(
+    ("error", "bootstrapped", "ends"),
+    [
+        (SaslAuthenticationFailedError("wrong"), False, True),
+        (SaslAuthenticationFailedError("wrong"), True, False),
+        (KafkaConnectionError("down"), False, False),
+    ],
+)
+def test_only_a_rejection_ends_the_search_for_a_broker(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, bootstrapped: bool, ends: bool
+) -> None:
+    client = connecting(bootstrap_servers=["127.0.0.1:9"])
+    monkeypatch.setattr(Connections, "bootstrapped", bootstrapped)
+    with closing(client), pytest.raises(type(error)) if ends else nullcontext():
+        try:
+            raise error
+        except KafkaError:
+            assert client._manager.update_backoff("bootstrap-0") > 0
 
-    with pytest.raises(ConfigError, match="rejects our name or password"):
-        connect()
+
+def test_an_answer_counts_also_if_the_broker_closes_the_connection_right_after_it() -> None:
+    end = KafkaConnectionError("socket disconnected")
+    received = iter([(b"rejected", end), (b"", end), (b"more", None)])
+    assert [last_words(received.__next__) for _ in range(3)] == [(b"rejected", None), (b"", end), (b"more", None)]
 
 
 def test_other_errors_pass() -> None:

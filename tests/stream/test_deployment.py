@@ -69,7 +69,7 @@ def check_with_doctor(addresses: dict[str, str], data: Path, roles: dict[str, Ro
     found = list(examine(settings, checks(settings, [role.target for role in roles.values()], services)))
     assert [each for each in found if each.state != "ok"] == []
     running = [stage for stage in STAGES if not stage.switch]
-    assert len(found) == 6 + len(running) + len(roles) + len(services)
+    assert len(found) == 7 + len(running) + len(roles) + len(services)
 
 
 @pytest.mark.timeout(400)

@@ -1,6 +1,6 @@
 """TLS and SCRAM on a real broker: both client libraries connect, and a refused account gets one clear line."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,8 @@ from kafka.admin import ACL, ACLOperation, ACLPermissionType, ACLResourcePattern
 from pydantic import SecretStr
 
 from agents import topics
-from agents.kafka import admin
+from agents.answers import BrokerAnswers
+from agents.kafka import admin, producer, reader
 from agents.lag import Lag
 from pipeline.errors import ConfigError, DependencyError
 from pipeline.settings import Kafka, Security, Settings
@@ -101,10 +102,24 @@ def test_the_rights_of_the_security_page_are_enough(
     lag.close()
 
 
-def test_a_wrong_password_is_one_clear_line(broker: SecureBroker) -> None:
-    with pytest.raises(ConfigError, match=r"rejects our name or password\. Check `kafka\.security`") as caught:
-        topics.plans(kafka(broker, "wrong-horse", seconds=15))
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("ask", [topics.plans, producer, reader, lambda kafka: BrokerAnswers(kafka)()])
+def test_a_wrong_password_is_one_clear_line_at_once(broker: SecureBroker, ask: Callable[[Kafka], object]) -> None:
+    with pytest.raises(ConfigError, match=r"rejects our name or password\. Check `kafka\.security\.user") as caught:
+        ask(kafka(broker, "wrong-horse", seconds=600))
     assert "horse" not in str(caught.value)
+
+
+@pytest.mark.timeout(120)
+def test_a_worker_with_a_wrong_password_ends_at_once(
+    broker: SecureBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(kafka=kafka(broker, seconds=600), data_dir=tmp_path)
+    sign_in(broker, monkeypatch, USERNAME)
+    monkeypatch.setenv("VOXWARDEN_KAFKA__SECURITY__PASSWORD", "wrong-horse")
+    with worker(settings, tmp_path / "log", "agents", "worker", "judge") as process:
+        assert process.wait(100) == 2
+        assert "rejects our name or password. Check `kafka.security.username`" in process.log
 
 
 def test_a_certificate_of_another_authority_is_not_trusted(broker: SecureBroker, tmp_path: Path) -> None:

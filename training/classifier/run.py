@@ -15,6 +15,7 @@ from pipeline.judge.onnx import MODEL
 from pipeline.learning import encoder, folder
 from pipeline.learning.loop import Recipe, Say
 from pipeline.learning.rows import OUTPUTS, Row
+from pipeline.stopping import whole
 from training.classifier import beginning, sets, sounds
 from training.classifier.calibrate import calibrate
 from training.classifier.noise import hearing
@@ -36,7 +37,7 @@ def run(
 
     The first run learns from `teacher`, if there is one. Each later run goes on from the model before it, and learns
     from it. `transformers/` holds a first model after some minutes and is updated. `onnx/` is written after each run.
-    So you can use the result of an interrupted training.
+    Each of them changes as a whole. So you can use the result of an interrupted training.
     """
     started = monotonic()
     guide = named(teacher) if teacher else None
@@ -53,10 +54,11 @@ def run(
         minutes = time_of(number, recipe, (monotonic() - started) / 60)
         teach = partial(taught, teacher=guide) if guide else iter
         generation(number, rows, weights, replace(recipe, minutes=minutes), base, say, teach)
-        folder.convert(weights, onnx)
-        say(f"sounds: a share of {sounds.add(onnx, listener, sides['validation'], hear):g}")
-        for label, languages in calibrate(onnx, sides["validation"], recipe.seed).items():
-            say(f"thresholds of {label}: {languages}")
+        with whole(onnx) as new:
+            folder.convert(weights, new)
+            say(f"sounds: a share of {sounds.add(new, listener, sides['validation'], hear):g}")
+            for label, languages in calibrate(new, sides["validation"], recipe.seed).items():
+                say(f"thresholds of {label}: {languages}")
         guide = load_model(str(onnx))
 
 

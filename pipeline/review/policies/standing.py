@@ -1,8 +1,9 @@
-"""Tells which version is live, whether the files differ from it, and what each judge uses. It changes nothing."""
+"""Tells which rules judges are to use, whether the files differ, and what each judge uses. It changes nothing."""
 
 from msgspec import Struct
 
-from pipeline.judge.release import JudgeReport
+from pipeline.judge.judge import JudgeConfig, check
+from pipeline.judge.release import JudgeReport, rules_of
 from pipeline.judge.rules import read_texts
 from pipeline.review import database
 from pipeline.review.policies import versions, workers
@@ -31,10 +32,7 @@ def standing(settings: Settings, now: float) -> Standing | None:
 
     Raises ConfigError for wrong files, and DependencyError.
     """
-    if not database.exists(settings.database_url):
-        return None
-    current, newest, _ = database.revisions(settings.database_url)
-    if current is None or current != newest:
+    if not _can_be_read(settings.database_url):
         return None
     with database.visit(settings.database_url) as connection:
         live, edition = versions.newest(connection), versions.edition(connection)
@@ -43,3 +41,24 @@ def standing(settings: Settings, now: float) -> Standing | None:
         return None
     files = read_texts(settings.judge.policy, settings.judge.lexicons)
     return Standing(live, edition, files.sha256 == live.sha256, judges)
+
+
+def rules_in_use(settings: Settings) -> JudgeConfig:
+    """Return the rules of the newest release. Those of the files, if nothing was published or there is no store yet.
+
+    Raises ConfigError for wrong rules, and DependencyError.
+    """
+    files = check(settings.judge)
+    if not _can_be_read(settings.database_url):
+        return files
+    with database.visit(settings.database_url) as connection:
+        release = versions.newest_release(connection)
+    return rules_of(files, release) if release else files
+
+
+def _can_be_read(url: str) -> bool:
+    """Whether there is a store, with the tables of this version."""
+    if not database.exists(url):
+        return False
+    current, newest, _ = database.revisions(url)
+    return current is not None and current == newest

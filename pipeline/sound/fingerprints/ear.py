@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Thread
 from typing import NamedTuple
 
@@ -33,12 +33,18 @@ LOOK_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
+STALE = 10
+"""A bank is loaded again if its removed and its new recordings are more than one in so many."""
+
+
 class LoadedBank(NamedTuple):
     """A bank in memory."""
 
     state: BankState
     landmarks: LandmarkIndex
+    """It may still have removed recordings."""
     bans: dict[str, Ban]
+    """The recordings that the bank has."""
 
 
 class RecordingDetector:
@@ -52,13 +58,15 @@ class RecordingDetector:
         self._matcher.push(np.zeros(lead, np.float32))
 
     def push(self, samples: Samples) -> Sequence[SoundSpan]:
-        return [self._span(playback) for playback in self._matcher.push(samples)]
+        return [*self._spans(self._matcher.push(samples))]
 
     def flush(self) -> Sequence[SoundSpan]:
-        return [self._span(playback) for playback in self._matcher.flush()]
+        return [*self._spans(self._matcher.flush())]
 
-    def _span(self, playback: Playback) -> SoundSpan:
-        ban = self._bans[playback.recording]
+    def _spans(self, playbacks: Iterable[Playback]) -> Iterator[SoundSpan]:
+        return (self._span(each, self._bans[each.recording]) for each in playbacks if each.recording in self._bans)
+
+    def _span(self, playback: Playback, ban: Ban) -> SoundSpan:
         heard = HeardSound(
             kind="recording",
             name=ban.title,
@@ -114,8 +122,8 @@ class RecordingEar:
     def _follow(self) -> None:
         """Load the bank if it has changed. An error is logged once, because an outage may take hours."""
         try:
-            if self._bank.state() != self._loaded.state:
-                self._loaded = loaded(self._bank)
+            if (state := self._bank.state()) != self._loaded.state:
+                self._loaded = changed(self._bank, self._loaded, state)
                 self.edition += 1
                 log.info("The bank has %d recordings now", self.size)
             self._problem = ""
@@ -135,7 +143,27 @@ def loaded(bank: Bank) -> LoadedBank:
             yield each
 
     landmarks = LandmarkIndex(noted())
-    return LoadedBank(tuple((name, ban.added_at) for name, ban in bans.items()), landmarks, bans)
+    return LoadedBank(state_of(bans), landmarks, bans)
+
+
+def changed(bank: Bank, before: LoadedBank, state: BankState) -> LoadedBank:
+    """Follow a bank from `before` to `state`. It reads only new recordings, and hides removed ones.
+
+    After many changes it loads the whole bank. Raises InputError if it is too large, and DependencyError.
+    """
+    listed, known = {*state}, {*before.landmarks.ids}
+    names = {name for name, _ in state}
+    if STALE * len(names ^ known) > len(names):
+        return loaded(bank)
+    there = {name: ban for name, ban in before.bans.items() if (name, ban.added_at) in listed}
+    new = [*bank.fingerprints(names - there.keys())]
+    bans = there | {each.id: each.recording.ban for each in new}
+    more = [each for each in new if each.id not in known]
+    return LoadedBank(state_of(bans), before.landmarks.with_more(more) if more else before.landmarks, bans)
+
+
+def state_of(bans: Mapping[str, Ban]) -> BankState:
+    return tuple((name, bans[name].added_at) for name in sorted(bans))
 
 
 def score_of(landmarks: int) -> float:

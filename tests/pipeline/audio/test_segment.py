@@ -11,7 +11,8 @@ from msgspec import structs
 from benchmarks.speech import talk
 from pipeline.audio.encode import decode_flac, to_pcm16
 from pipeline.audio.resample import Samples
-from pipeline.audio.segment import KEEP_SECONDS, Output, Segment, build
+from pipeline.audio.segment import Output, Segment, build
+from pipeline.audio.speakers import KEEP_SECONDS
 from pipeline.audio.vad import WINDOW, shared
 from pipeline.errors import BadMessage
 from pipeline.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id

@@ -64,8 +64,8 @@ def test_a_repeated_utterance_counts_once() -> None:
 def test_long_words_are_kept_only_as_far_as_a_classifier_reads_them() -> None:
     memory = Conversations()
     memory.follow([transcript("word " * 10_000)])
-    [speakers] = memory._rooms.values()
-    assert [len(said.text) <= 100 for said in speakers["ann"]] == [True]
+    [said] = memory._said.of("lobby", "ann")
+    assert len(said.text) <= 100
 
 
 def test_a_crowded_room_forgets_its_own_speakers() -> None:
@@ -74,7 +74,7 @@ def test_a_crowded_room_forgets_its_own_speakers() -> None:
     memory.follow([transcript(f"hello {at}", 100.0 + at, speaker=f"s{at}", end=100.0 + at) for at in range(9)])
     assert before(transcript("now", 109.0, room="attic"), memory=memory).own_text == "quiet"
     assert before(transcript("now", 109.0), memory=memory).room_text == "hello 7 hello 8"
-    assert memory._speakers == 3
+    assert memory._said.speakers == 3
 
 
 def test_when_all_is_full_the_room_that_was_silent_longest_forgets_first() -> None:
@@ -83,7 +83,7 @@ def test_when_all_is_full_the_room_that_was_silent_longest_forgets_first() -> No
         memory.follow([transcript(f"in {room}", 100.0, room=room)])
     found = [before(transcript("now", 103.0, room=room), memory=memory).own_text for room in ("hall", "lobby", "attic")]
     assert found == ["in hall", "in lobby", "in attic"]
-    assert "old" not in memory._rooms
+    assert "old" not in memory._said._rooms
 
 
 def test_a_sweep_forgets_rooms_that_are_silent_since_the_last_one() -> None:
@@ -92,10 +92,10 @@ def test_a_sweep_forgets_rooms_that_are_silent_since_the_last_one() -> None:
     memory.sweep()
     memory.follow([transcript("three", 103.0)])
     memory.sweep()
-    assert [*memory._rooms] == ["lobby"]
-    assert memory._speakers == 1
+    assert [*memory._said._rooms] == ["lobby"]
+    assert memory._said.speakers == 1
     memory.sweep()
-    assert (memory._rooms, memory._speakers) == ({}, 0)
+    assert (memory._said._rooms, memory._said.speakers) == ({}, 0)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("xyz"), st.integers(0, 60)), max_size=60))
@@ -103,7 +103,7 @@ def test_the_memory_has_its_limits_in_any_order(told: list[tuple[str, str, int]]
     memory = Conversations(max_speakers=4, max_in_room=3)
     for speaker, room, start in told:
         memory.follow([transcript("words", float(start), speaker=speaker, room=room)])
-        kept = [len(found) for speakers in memory._rooms.values() for found in speakers.values()]
-        assert len(kept) == memory._speakers <= 4
-        assert all(len(speakers) <= 3 for speakers in memory._rooms.values())
+        kept = [len(found) for speakers in memory._said._rooms.values() for found in speakers.values()]
+        assert len(kept) == memory._said.speakers <= 4
+        assert all(len(speakers) <= 3 for speakers in memory._said._rooms.values())
         assert all(0 < count <= conversations.MAX_UTTERANCES for count in kept)

@@ -43,3 +43,21 @@ def test_old_things_expire_by_the_time_of_the_speech() -> None:
     known.expire("lobby", 6.0)
     known.expire("attic", 6.0)
     assert known.speakers == 0
+
+
+def test_of_equally_full_rooms_the_one_that_was_silent_longest_forgets() -> None:
+    known = memory(most=2)
+    for room, start in (("lobby", 1.0), ("attic", 2.0), ("lobby", 3.0), ("cellar", 4.0)):
+        known.keep(room, Thing("ann", start))
+    assert [bool(known.of(room, "ann")) for room in ("lobby", "attic", "cellar")] == [True, False, True]
+
+
+def test_the_speaker_of_the_last_thing_comes_first() -> None:
+    known = memory()
+    for speaker, start in (("ann", 1.0), ("bob", 2.0), ("ann", 3.0)):
+        known.keep("lobby", Thing(speaker, start))
+    assert [(name, [thing.start for thing in things]) for name, things in known.latest("lobby")] == [
+        ("ann", [1.0, 3.0]),
+        ("bob", [2.0]),
+    ]
+    assert list(known.latest("attic")) == []

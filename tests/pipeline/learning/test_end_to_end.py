@@ -1,7 +1,9 @@
 """A team of five teaches the judge a coded insult: they train, let the model run as a shadow, and fit thresholds."""
 
+import os
 import re
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -164,15 +166,25 @@ def test_thresholds_are_fitted_for_the_new_model(learnt: tuple[Result, Path], ho
     assert "fitted@" in run(home, out / "onnx", "policy", "check", str(home / "fitted.yaml")).stderr
 
 
-def test_an_interrupted_training_leaves_nothing(home: Path, present: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
-        (home / "half" / "onnx").mkdir(parents=True)
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_training_says_so_and_leaves_nothing(
+    home: Path, present: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def stopped(*given: object) -> None:
+        out = given[4]
+        assert isinstance(out, Path)
+        out.mkdir()
+        (out / "model.onnx").touch()
+        assert not (tmp_path / "half").exists()
+        os.kill(os.getpid(), number)
+        signal.pause()
 
-    monkeypatch.setattr(continuing, "run", interrupted)
+    monkeypatch.setattr(continuing, "run", stopped)
     monkeypatch.setattr(command, "TAUGHT", 100)
-    assert run(home, present, "train", "--decisions", "--out", str(home / "half")).exit_code != 0
-    assert not (home / "half").exists()
+    ran = run(home, present, "train", "--decisions", "--out", str(tmp_path / "half"))
+    assert ran.exit_code == 130
+    assert ran.stderr.endswith(f"stopped; {tmp_path / 'half'} was not made\n")
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_too_few_cases_are_named(home: Path, present: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def test_golden_cases_and_texts_close_to_them_never_teach() -> None:
 
 def after(case: str) -> Heard:
     """An utterance that follows two of others: the speaker's own one, and one of the case `case`."""
-    before = Before(Said("now", 5, 6), (Said("mine", 0, 1),), (Said("theirs", 2, 3),))
+    before = Before(Said("ann", "now", 5, 6), (Said("ann", "mine", 0, 1),), (Said("bob", "theirs", 2, 3),))
     return Heard(flag(), before, frozenset({case, "undecided"}))
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import heapq
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,15 +12,18 @@ from msgspec import structs
 
 from pipeline.audio.encode import decode_flac
 from pipeline.audio.resample import Samples
+from pipeline.audio.speakers import KEEP_SECONDS
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Sound
 from pipeline.metrics import Metrics
 from pipeline.overload import Valve
 from pipeline.settings import Audio, Overload, RoomShare
 from pipeline.sound.dead_air import DeadAir, is_audible
+from pipeline.sound.fingerprints.ear import RecordingEar
 from pipeline.sound.listen import Listen
 from pipeline.stage import Backlog
 from tests.pipeline.audio.sound import chunks, silence
-from tests.pipeline.sound.fingerprints.music import talk
+from tests.pipeline.review.banning import ban
+from tests.pipeline.sound.fingerprints.music import banned, talk
 
 GRID = 1_790_000_010
 """A second at which a report may be due: a multiple of 15."""
@@ -139,6 +143,47 @@ def test_the_id_does_not_depend_on_the_speaker_who_reports() -> None:
     assert elsewhere[0].id != one.id
 
 
+def test_a_stall_does_not_begin_the_silence_again() -> None:
+    """The audio itself has no gap: it only arrives late, with that of everybody else."""
+    room, audio = Room(), mixed(sent(hiss(90), speaker="ann"), sent(hiss(90), speaker="ben"))
+    heard = room.hear(audio[:250])
+    for _ in range(20):
+        room.now += 1
+        assert room.stage.tick(room.now) == []
+    assert [*heard, *room.hear(audio[250:])] == Room().hear(audio)
+
+
+def test_a_report_does_not_wait_for_one_who_leaves_before_it() -> None:
+    """His audio is 3 s ahead of hers. He is past the time of the report when hers ends, just before that time."""
+    ann, ben = sent(hiss(47.7), speaker="ann"), sent(hiss(60), speaker="ben")
+    ahead = [(chunk.start - 3 * (chunk.speaker == "ben"), chunk) for chunk in (*ann, *ben)]
+    heard = Room().hear(chunk for _, chunk in sorted(ahead, key=lambda each: each[0]))
+    assert [(each.speaker, *span) for each, span in zip(heard, spans(heard), strict=True)] == [("ben", 30, 45)]
+
+
+def test_a_report_does_not_wait_for_one_whose_audio_stops_without_a_word() -> None:
+    ann = [structs.replace(chunk, final=False) for chunk in sent(hiss(47.7), speaker="ann")]
+    heard = Room().hear(mixed(ann, sent(hiss(75), speaker="ben")))
+    assert [(each.speaker, *span) for each, span in zip(heard, spans(heard), strict=True)] == [
+        ("ben", 30, 45), ("ben", 45, 60),
+    ]  # fmt: skip
+
+
+def test_a_changed_bank_does_not_begin_the_silence_again(sqlite_url: str) -> None:
+    timer, audio = itertools.count(step=10), sent(hiss(90))
+    bank = ban(sqlite_url, banned(1))
+    ear, room = RecordingEar(bank, lambda: float(next(timer))), Room()
+    room.stage = Listen([ear], Audio(), Valve(Overload()), room.metrics, air=room.air)
+    heard = room.hear(audio[:200])
+    ban(sqlite_url, banned(2))
+    ear.wait()
+    ear.look()
+    ear.wait()
+    assert ear.edition == 1
+    heard += room.hear(audio[200:])
+    assert heard == Room().hear(audio)
+
+
 def test_after_a_restart_the_reports_go_on_with_the_same_ids() -> None:
     audio = mixed(sent(hiss(150), speaker="ann"), sent(np.concatenate([words(10), hiss(140)]), speaker="ben"))
     whole = Room().hear(audio)
@@ -171,6 +216,10 @@ def test_a_room_is_forgotten_with_its_last_speaker() -> None:
     room.hear([structs.replace(chunk, final=False) for chunk in sent(hiss(2), room="q")])
     assert room.air.size == 2
     room.now += 2 * Audio().idle_seconds
+    room.stage.tick(room.now)
+    gc.collect()
+    assert room.air.size == 2, "an outage looks the same"
+    room.now += KEEP_SECONDS
     room.stage.tick(room.now)
     gc.collect()
     assert room.air.size == 0

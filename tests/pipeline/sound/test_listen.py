@@ -12,11 +12,13 @@ from msgspec import structs
 from benchmarks.disturbances import howl
 from pipeline.audio.encode import decode_flac
 from pipeline.audio.resample import Samples
+from pipeline.audio.speakers import KEEP_SECONDS
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Sound
 from pipeline.metrics import Metrics
 from pipeline.overload import Valve
 from pipeline.review.bank import Bank
 from pipeline.settings import Audio, ListenSettings, Overload, RoomShare, Settings
+from pipeline.sound.dead_air import DeadAir
 from pipeline.sound.fingerprints.ear import RecordingEar
 from pipeline.sound.listen import Listen, build
 from pipeline.stage import Backlog, Rejected
@@ -57,13 +59,13 @@ def bank(sqlite_url: str) -> Bank:
 class Room:
     """A listen stage with its real parts."""
 
-    def __init__(self, bank: Bank, overload: Overload | None = None, **audio: Any) -> None:
+    def __init__(self, bank: Bank, overload: Overload | None = None, air: DeadAir | None = None, **audio: Any) -> None:
         self.clock, self.timer = Clock(), Clock()
         self.metrics = Metrics()
         self.ear = RecordingEar(bank, self.timer)
         valve = Valve(overload or Overload(), self.timer)
         settings = Audio.model_validate(audio)
-        self.stage = Listen([self.ear], settings, valve, self.metrics, self.clock, self.timer)
+        self.stage = Listen([self.ear], settings, valve, self.metrics, self.clock, self.timer, air)
 
     def hear(self, sent: Sequence[AudioChunk]) -> list[Sound]:
         return sounds(result for chunk in sent for result in self.stage.process([chunk]))
@@ -150,6 +152,26 @@ def test_a_speaker_who_sends_nothing_is_forgotten(room: Room) -> None:
     assert room.stage.speakers() == []
     assert rest[-1].end - DAY == pytest.approx(18, abs=2)
     assert [each.id for each in before] != [each.id for each in rest]
+
+
+def test_with_dead_air_the_sounds_of_one_who_sends_nothing_are_reported_as_soon(bank: Bank) -> None:
+    """Only dead air goes on when the audio goes on. The song is found again, and its spans never overlap."""
+    rooms = Room(bank), Room(bank, air=DeadAir(60))
+    audio = sent(played())
+    heard = [room.hear(audio[:90]) for room in rooms]
+    rests = [sounds(room.stage.tick(room.clock.now + 4)) for room in rooms]
+    assert heard[0] == heard[1]
+    assert [each.id for each in rests[0]] == [each.id for each in rests[1]] != []
+    assert rests[1][-1].end == pytest.approx(rests[0][-1].end, abs=1)
+    stage = rooms[1].stage
+    assert stage.speakers() == [("r", "s")]
+    assert stage.tick(rooms[1].clock.now + 5) == []
+    spans = [*heard[1], *rests[1], *rooms[1].hear(audio[90:])]
+    assert all(one.end <= other.start for one, other in itertools.pairwise(spans))
+    assert spans[-1].end - DAY == pytest.approx(PLAYED[1], abs=1)
+    assert len({each.id for each in spans}) == len(spans)
+    stage.tick(rooms[1].clock.now + 4 + KEEP_SECONDS)
+    assert stage.speakers() == []
 
 
 def test_the_number_of_speakers_is_bounded(bank: Bank) -> None:

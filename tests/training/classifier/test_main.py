@@ -18,6 +18,7 @@ from pipeline.learning.loop import Recipe
 from pipeline.settings import JudgeSettings
 from tests.training.classifier import tiny
 from training.classifier import __main__ as command
+from training.classifier import calibrate as calibration
 from training.classifier import run
 from training.classifier.run import generation
 from training.classifier.sets import authored
@@ -77,6 +78,23 @@ def test_a_training_writes_models_for_the_judge_after_each_run(
     assert files(out) >= WRITTEN
     for kind in ("onnx", "transformers"):
         assert load(JudgeSettings(model=str(out / kind))).classify(["hello"], ["en"])
+
+
+def test_a_stopped_run_leaves_the_model_of_the_run_before(
+    tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, real = tmp_path / "model", calibration.calibrate
+
+    def calibrate(onnx: Path, *rest: Any) -> Any:
+        if (out / "onnx").exists():
+            raise KeyboardInterrupt
+        return real(onnx, *rest)
+
+    monkeypatch.setattr(run, "calibrate", calibrate)
+    code, _ = train("--data", tmp_path, "--encoder", encoder, "--only", "authored", "--samples", "96", "--out", out)
+    assert code == 130
+    assert files(out) >= WRITTEN
+    assert {each.name for each in out.iterdir()} == {"onnx", "transformers"}
 
 
 WRITTEN = {"model.onnx", "sounds.npz", "calibration.json", "thresholds.json"}

@@ -17,9 +17,9 @@ from pipeline.metrics import Metrics
 from pipeline.review.database import Database
 from pipeline.review.policies import versions, workers
 from pipeline.review.policies.source import follow_store
-from pipeline.review.policies.standing import standing
+from pipeline.review.policies.standing import rules_in_use, standing
 from pipeline.settings import Settings
-from tests.pipeline.review.policies.texts import texts
+from tests.pipeline.review.policies.texts import POLICY, texts
 
 LABELS = load()
 
@@ -66,6 +66,14 @@ def test_the_commands_show_and_export_what_is_live(
     again = run(app, ["policy", "export", str(tmp_path / "out")])
     assert isinstance(again.exception, InputError), "nothing is replaced"
     assert isinstance(run(app, ["policy", "export", str(tmp_path / "more"), "--version", "9"]).exception, Missing)
+
+
+def test_the_rules_in_use_are_those_of_the_newest_release(settings: Settings) -> None:
+    assert rules_in_use(settings).policy.version.startswith("default@")
+    assert not settings.data_dir.joinpath("voxwarden.db").exists(), "a look creates nothing"
+    publish(settings, texts(policy=POLICY + "labels: {violence: {sources: both}}\n"))
+    found = rules_in_use(settings).policy
+    assert (found.version, found.need_both()) == ("mine@1", ["violence"])
 
 
 def test_the_doctor_tells_of_judges_that_cannot_use_it(settings: Settings) -> None:

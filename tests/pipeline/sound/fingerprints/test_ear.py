@@ -1,5 +1,6 @@
 """A bank in a live process: its changes are followed, and an outage does not stop the listener."""
 
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,9 +11,10 @@ from pipeline.review.bank import Bank
 from pipeline.settings import Settings
 from pipeline.sound.fingerprints import ear
 from pipeline.sound.fingerprints.ear import RecordingEar, score_of
+from pipeline.sound.fingerprints.fingerprint import Fingerprint
 from pipeline.sound.fingerprints.matching import LEAST
 from tests.pipeline.review.banning import ban, unban
-from tests.pipeline.sound.fingerprints.music import banned
+from tests.pipeline.sound.fingerprints.music import banned, tune
 
 
 class Timer:
@@ -71,3 +73,48 @@ def test_all_stages_of_a_process_share_the_bank(tmp_path: Path) -> None:
 def test_the_score_grows_from_one_half() -> None:
     scores = [score_of(landmarks) for landmarks in (LEAST, 2 * LEAST, 100 * LEAST)]
     assert scores == [0.5, 0.75, 0.995]
+
+
+def names(made: RecordingEar, song: int) -> set[str]:
+    """The titles that are heard while a song plays."""
+    detector = made.detector(0, ("room", "ann"))
+    spans = [*detector.push(tune(song, 20.0)), *detector.flush()]
+    return {span.heard.reference for span in spans}
+
+
+def test_a_change_reads_only_the_new_recordings(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank, timer = ban(sqlite_url, *(banned(number) for number in range(1, 13))), Timer()
+    made = RecordingEar(bank, timer)
+    read: list[str] = []
+    real = bank.fingerprints
+
+    def fingerprints(chosen: Collection[str] | None = None) -> Iterator[Fingerprint]:
+        found = [*real(chosen)]
+        read.extend(each.id for each in found)
+        return iter(found)
+
+    monkeypatch.setattr(bank, "fingerprints", fingerprints)
+    ban(sqlite_url, banned(13))
+    look(made, timer, 6.0)
+    assert read == [banned(13).id]
+    assert (made.size, names(made, 13), names(made, 1)) == (13, {banned(13).id}, {banned(1).id})
+
+    unban(sqlite_url, banned(1).id)
+    look(made, timer, 12.0)
+    assert read == [banned(13).id]
+    assert (made.size, names(made, 1), names(made, 2)) == (12, set(), {banned(2).id})
+
+    ban(sqlite_url, banned(1))
+    look(made, timer, 18.0)
+    assert read == [banned(13).id, banned(1).id]
+    assert (made.size, names(made, 1)) == (13, {banned(1).id})
+
+
+def test_after_many_changes_the_bank_is_loaded_again(sqlite_url: str) -> None:
+    bank, timer = ban(sqlite_url, *(banned(number) for number in range(1, 13))), Timer()
+    made = RecordingEar(bank, timer)
+    for count in (1, 2):
+        unban(sqlite_url, banned(count).id)
+        look(made, timer, 6.0 * count)
+        assert made.size == 12 - count
+        assert len(made._loaded.landmarks.ids) == {1: 12, 2: 10}[count]

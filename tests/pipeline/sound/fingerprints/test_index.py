@@ -1,7 +1,11 @@
 """The index finds each landmark in its recording, and leaves out what is too common."""
 
+from operator import itemgetter
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.errors import InputError
 from pipeline.sound.fingerprints import index as module
@@ -10,9 +14,11 @@ from pipeline.sound.fingerprints.index import COMMON, LandmarkIndex
 from pipeline.sound.fingerprints.landmarks import HASHES, Landmarks
 from tests.pipeline.sound.fingerprints.music import banned
 
+first, second = itemgetter(0), itemgetter(1)
+
 
 def made(name: str, hashes: list[int], frames: list[int]) -> Fingerprint:
-    return Fingerprint(name, banned(1).recording, Landmarks(np.array(hashes), np.array(frames)))
+    return Fingerprint(name, banned(1).recording, Landmarks(np.array(hashes, np.int64), np.array(frames, np.int64)))
 
 
 def found(index: LandmarkIndex, hashes: list[int]) -> list[tuple[int, str, int]]:
@@ -58,3 +64,22 @@ def test_a_bank_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(module, "MAX_PLACES", 2)
     with pytest.raises(InputError, match=r"The bank has more than 2 landmarks\. Remove recordings\."):
         LandmarkIndex([made("a", [1, 2, 3], [1, 2, 3])])
+
+
+LANDMARKS = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 50)), max_size=12)
+
+
+@given(st.lists(LANDMARKS, min_size=1, max_size=6), st.integers(0, 6))
+def test_a_recording_that_comes_later_is_found_as_if_it_had_been_there(
+    given: list[list[tuple[int, int]]], at: int
+) -> None:
+    recordings = [made(str(number), [*map(first, each)], [*map(second, each)]) for number, each in enumerate(given)]
+    hashes = [*range(1, 8)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "COMMON", 5)
+        before = LandmarkIndex(recordings[:at])
+        there = found(before, hashes)
+        grown, whole = before.with_more(recordings[at:]), LandmarkIndex(recordings)
+        assert (grown.ids, grown.size) == (whole.ids, whole.size)
+        assert found(grown, hashes) == found(whole, hashes)
+        assert found(before, hashes) == there, "a stream may still use the bank from before"
