@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -83,16 +84,14 @@ async def _moderate(
     from pipeline.metrics import Metrics
     from pipeline.recordings import FileReport, Recordings
 
-    writer = WRITERS[form]()
     bar = _Bar(named.files)
     code = Exit.CLEAN
-    with bar.progress:
+    with bar.progress, closing(WRITERS[form]()) as writer:
         async for found in Recordings(named.files, settings, Metrics(), room_type, named.names):
             bar.advance(found)
             writer.write(found)
             if isinstance(found, FileReport):
                 code = max(code, _code(found, fail_on))
-        writer.close()
     return code
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,9 +33,12 @@ labels: {violence: {enabled: true, review: 0.8, sources: both}}
 pytestmark = pytest.mark.weights
 
 
+def command(*arguments: str | Path, model: str) -> list[str]:
+    return [sys.executable, "-m", "agents", "--set", f"asr.model={model}", "moderate", *map(str, arguments)]
+
+
 def moderate(*arguments: str | Path, model: str = "base") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "agents", "--set", f"asr.model={model}", "moderate", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command(*arguments, model=model), capture_output=True, text=True, check=False, timeout=300)
 
 
 def lines(shown: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
@@ -148,6 +152,20 @@ def test_subtitles_have_the_labels() -> None:
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.startswith("1\n00:00:0")
     assert "[" in shown.stdout
+
+
+def test_ctrl_c_leaves_the_results_that_were_found(tmp_path: Path) -> None:
+    speech = samples_of(DATA / "sense-and-sensibility.flac")
+    (tmp_path / "long.flac").write_bytes(encode_flac(np.tile(speech, 60)))
+    long = command(tmp_path / "long.flac", "--format", "json", model="tiny.en")
+    with subprocess.Popen(long, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout
+        opened = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+    found = json.loads(opened + rest)
+    assert process.returncode == 130
+    assert {line["kind"] for line in found} == {"utterance"}
 
 
 def test_subtitles_need_a_single_recording() -> None:
