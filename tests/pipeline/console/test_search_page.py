@@ -73,8 +73,9 @@ def test_a_sound_is_found_by_its_name_as_it_is_shown(
     heard = sound_flag("heard", sound=HeardSound(kind=kind, name="The anthem", score=0.8))
     noise = sound_flag("noise", 900, 910, sound=HeardSound(kind="music" if kind == "howl" else "howl", score=0.8))
     [case, _] = (console.store.add([one], one.end)[0].case for one in (heard, noise))
-    store(console, f"somebody said {kind} and The anthem")
     shown = Texts().say(language, f"sound.{kind}")
+    if kind != shown.casefold():  # the words of a case are found, too
+        store(console, f"somebody said {kind} and The anthem")
     for name in (shown, f"{shown} The anthem", shown.rstrip(":：")):
         assert RESULT.findall(search(enter("lea"), f'"{name}"').text) == [case], name
 
