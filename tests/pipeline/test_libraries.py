@@ -13,7 +13,7 @@ from pipeline.libraries import LIBRARIES, installed, missing_modules, require
 from tests.deploy.files import ROOT
 
 SPEECH = ROOT / "tests" / "data" / "tt-weasels.flac"
-BLOCKED = ("torch", "transformers", "whisper", "numba", "triton", "tiktoken", "silero_vad")
+BLOCKED = ("torch", "transformers", "whisper", "numba", "triton", "tiktoken", "silero_vad", "ai_edge_litert")
 """No import of these succeeds where `sys.modules` says None; `find_spec` finds none of them either."""
 BLOCK = f"import sys; sys.modules.update(dict.fromkeys({BLOCKED}))"
 START = f"{BLOCK}; from agents.cli import main; main()"
@@ -89,8 +89,8 @@ def test_a_wrong_size_is_named_without_pytorch(tmp_path: Path) -> None:
 def test_the_doctor_says_which_engines_are_installed(tmp_path: Path) -> None:
     shown = " ".join(slim("doctor", cwd=tmp_path).stdout.split())
     assert re.search(
-        r"engines: ctranslate2 \d\S+, no openai-whisper \(`pip install openai-whisper`\), "
-        r"no transformers \(`pip install transformers torch`\)",
+        r"engines: no ai-edge-litert \(`pip install ai-edge-litert`\), ctranslate2 \d\S+, "
+        r"no openai-whisper \(`pip install openai-whisper`\), no transformers \(`pip install transformers torch`\)",
         shown,
     )
 

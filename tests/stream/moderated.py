@@ -45,6 +45,7 @@ SCREAMING = 11
 
 def events(folder: Path) -> ListenSettings:
     """What the listen stage reports. A network in `folder` takes loud noise for a scream, in the form of YAMNet."""
+    folder.mkdir(parents=True, exist_ok=True)
     network = networks.write(folder / "yamnet.tflite", [SCREAMING])
     return ListenSettings(sounds=("howl", "dead_air", "scream"), dead_air_seconds=15, yamnet=network)
 
