@@ -21,7 +21,10 @@ def paired_labels(rules: JudgeConfig) -> list[str]:
 
 
 def check_pairing(kafka: Kafka, rules: JudgeConfig) -> str:
-    """Return what was found. Raises ConfigError if judges cannot pair words and sounds, and DependencyError."""
+    """Return the labels and the number of partitions, as a text.
+
+    Raises ConfigError if judges cannot pair words and sounds, and DependencyError if the broker does not answer.
+    """
     labels = paired_labels(rules)
     if not labels:
         return "no label needs both"

@@ -21,7 +21,9 @@ class Unheard:
 
 
 def unheard(policy: PolicyResolver, listen: ListenSettings) -> list[Unheard]:
-    """Return what a policy asks of the second ear in vain. A room type has only what is not true for all rooms.
+    """Return the labels that need the second ear although it cannot hear them.
+
+    Those of all rooms are not named again for a room type.
 
     Raises ConfigError if `listen.ear_label_map` cannot be read.
     """

@@ -121,7 +121,7 @@ def test_a_lost_network_keeps_the_case_that_was_to_be_left(stack: Stack, sit: Si
 
 
 def test_a_case_that_is_being_left_is_not_decided(stack: Stack, sit: Sit) -> None:
-    """Whoever presses the key sees the old case, but may mean the next one."""
+    """The person who presses the key sees the old case, but may mean the next one."""
     page, order = seated(stack, sit)
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url))
