@@ -58,6 +58,17 @@ def wait_until(done: Callable[[], bool], alive: Callable[[], None], patience: fl
         time.sleep(0.25)
 
 
+def grow(settings: Settings, names: Sequence[str], partitions: int) -> None:
+    """Add partitions to topics, and wait: the broker answers before it knows of the new partitions itself."""
+
+    def known() -> bool:
+        return all(len(topic["partitions"]) == partitions for topic in client.describe_topics(names))
+
+    with admin(settings.kafka) as client:
+        client.create_partitions(dict.fromkeys(names, partitions))
+        wait_until(known, lambda: None)
+
+
 def headers_of(record: Any) -> dict[str, str]:
     return {name: value.decode() for name, value in record.headers}
 

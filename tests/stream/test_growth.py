@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from agents.kafka import admin, topic_name
+from agents.kafka import topic_name
 from pipeline.settings import Settings
 from pipeline.topology import FLAGS, TRANSCRIPTS
 from tests.builders import transcript
-from tests.stream.kafka_io import put, wait_for
+from tests.stream.kafka_io import grow, put, wait_for
 from tests.stream.processes import worker
 
 pytestmark = pytest.mark.broker
@@ -20,9 +20,7 @@ def test_a_running_worker_reads_added_partitions(settings: Settings, tmp_path: P
     with worker(settings, tmp_path / "log", "benchmarks.fast_worker", "judge") as judge:
         put(settings, TRANSCRIPTS, [transcript("hello", 0)])
         wait_for(settings, FLAGS, lambda found: len(found) == 1, judge.running)
-        with admin(settings.kafka) as client:
-            names = [topic_name(topic, settings.kafka) for topic in (TRANSCRIPTS, FLAGS)]
-            client.create_partitions(dict.fromkeys(names, GROWN))
+        grow(settings, [topic_name(topic, settings.kafka) for topic in (TRANSCRIPTS, FLAGS)], GROWN)
         grown = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"partitions": GROWN})})
         rooms = [transcript("hello", number, room=f"room-{number}") for number in range(1, 25)]
         written = put(grown, TRANSCRIPTS, rooms)

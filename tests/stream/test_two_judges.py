@@ -29,7 +29,7 @@ from pipeline.shards import key_of
 from pipeline.topology import FLAGS, JUDGE, SOUNDS, TRANSCRIPTS
 from tests.builders import NOON, sound, transcript
 from tests.stream.conftest import settings_of
-from tests.stream.kafka_io import put, wait_for, wait_for_members
+from tests.stream.kafka_io import grow, put, wait_for, wait_for_members
 from tests.stream.processes import Process, environment
 
 pytestmark = pytest.mark.broker
@@ -176,8 +176,7 @@ def test_different_numbers_of_partitions_are_named_by_doctor_and_judge(
     [good] = examine(settings, check)
     assert (good.state, good.detail) == ("ok", "violence: each of the two topics has 4 partitions")
     sounds = topic_name(SOUNDS, settings.kafka)
-    with admin(settings.kafka) as client:
-        client.create_partitions({sounds: PARTITIONS + 2})
+    grow(settings, [sounds], PARTITIONS + 2)
     [bad] = examine(settings, check)
     assert bad.state == "fault"
     assert f"voice.transcripts has 4 and {sounds} has 6" in bad.detail
