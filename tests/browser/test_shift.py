@@ -272,6 +272,20 @@ def test_two_people_decide_sixty_four_cases(stack: Stack, sit: Sit) -> None:
     assert {case: stack.store.case(case).case.verdict for case in verdicts} == verdicts
 
 
+@pytest.mark.parametrize(("width", "locale"), [(1440, "en"), (1440, "zh-CN"), (1024, "en")])
+def test_the_meter_of_listening_moves_nothing_when_it_comes(stack: Stack, sit: Sit, width: int, locale: str) -> None:
+    with stack.database.write() as connection:
+        accounts.prefer(connection, "ana", Preferences(comfort=Comfort(break_minutes=720)))
+    page = sit("ana", viewport={"width": width, "height": 800}, locale=locale)
+    page.wait_for_selector("#meter a")
+    places = "() => [...document.querySelectorAll('.top > *')].map(part => part.getBoundingClientRect().x)"
+    most = page.locator("#meter .long").evaluate("text => text.textContent = text.textContent.replace('0', '720')")
+    assert str(most).count("720") == 2
+    after = page.evaluate(places)
+    page.locator("#meter").evaluate("meter => meter.textContent = ''")
+    assert page.evaluate(places) == after
+
+
 def test_similar_cases_are_decided_together_by_keyboard(stack: Stack, sit: Sit) -> None:
     stack.say(2)
     seat = Seat(stack, sit("ana"), "ana")
