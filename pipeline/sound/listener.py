@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.audio.encode import FULL_SCALE, encode_flac
 from pipeline.audio.resample import Samples
 from pipeline.audio.resent import ReceivedSamples
+from pipeline.audio.speakers import Key
 from pipeline.audio.track import AudioTrack
 from pipeline.messages import NAMESPACE, SAMPLE_RATE, Sound
 from pipeline.metrics import Metrics
@@ -47,6 +48,26 @@ class Recent:
         return start, samples[start - first : max(start, end) - first].astype(np.float32) / np.float32(FULL_SCALE)
 
 
+class _Hearing:
+    """The detectors of a stream, one for each ear that is awake. A changed ear leaves those of the others alone."""
+
+    def __init__(self, ears: Sequence[Ear]) -> None:
+        self._ears = ears
+        self._editions = [-1] * len(ears)
+        self._made: list[SoundDetector | None] = [None] * len(ears)
+
+    @property
+    def detectors(self) -> list[SoundDetector]:
+        return [each for each in self._made if each]
+
+    def follow(self, start: int, key: Key) -> None:
+        """Make the detectors of new and changed ears."""
+        for place, ear in enumerate(self._ears):
+            if ear.edition != self._editions[place]:
+                self._editions[place] = ear.edition
+                self._made[place] = ear.detector(start, key) if ear.awake else None
+
+
 class SpeakerListener(AudioTrack[Sound | DueWindow]):
     """Gives the sounds of one speaker in one room, and the windows that its detectors wait for.
 
@@ -65,8 +86,7 @@ class SpeakerListener(AudioTrack[Sound | DueWindow]):
         super().__init__(settings, uncounted, received, lambda: False)
         self._ears = ears
         self._air = air
-        self._edition = -1
-        self._detectors: list[SoundDetector] = []
+        self._hearing = _Hearing(ears)
         self._of_room: list[SoundDetector] = []
         """The detector of dead air, if there is one."""
         self._spans = Spans()
@@ -77,7 +97,7 @@ class SpeakerListener(AudioTrack[Sound | DueWindow]):
         """Samples since the last whole second."""
 
     def begin(self, start: int) -> None:
-        self._edition, self._detectors, self._of_room = -1, [], []
+        self._hearing, self._of_room = _Hearing(self._ears), []
         self._spans, self._recent, self._at, self._second = Spans(), Recent(start), start, []
 
     def hear(self, samples: Samples) -> Iterator[Sound | DueWindow]:
@@ -95,16 +115,16 @@ class SpeakerListener(AudioTrack[Sound | DueWindow]):
 
         The last second stays open, so a clip ends before it.
         """
-        if not self._detectors:
+        if not self._hearing.detectors:
             return
-        found = yield from _spans(each.push(self._unheard()) for each in self._detectors)
-        found += yield from _spans(each.flush() for each in self._detectors)
-        self._edition, self._detectors = -1, []
+        found = yield from _spans(each.push(self._unheard()) for each in self._hearing.detectors)
+        found += yield from _spans(each.flush() for each in self._hearing.detectors)
+        self._hearing = _Hearing(self._ears)
         yield from self._reported([*self._spans.hear(self._second_end(), found), *self._spans.flush()])
 
     def finish(self) -> Iterator[Sound | DueWindow]:
         found = yield from self._heard()
-        found += yield from _spans(each.flush() for each in (*self._detectors, *self._of_room))
+        found += yield from _spans(each.flush() for each in (*self._hearing.detectors, *self._of_room))
         self._at = self._second_end()
         yield from self._reported([*self._spans.hear(self._at, found), *self._spans.flush()])
 
@@ -114,7 +134,7 @@ class SpeakerListener(AudioTrack[Sound | DueWindow]):
         self._second = []
         self._follow(self._at - second.size)
         self._recent.add(second)
-        return (yield from _spans(each.push(second) for each in (*self._detectors, *self._of_room)))
+        return (yield from _spans(each.push(second) for each in (*self._hearing.detectors, *self._of_room)))
 
     def _unheard(self) -> Samples:
         """The samples since the last whole second, shape (samples,)."""
@@ -124,14 +144,11 @@ class SpeakerListener(AudioTrack[Sound | DueWindow]):
         return self._at + -self._at % STEP
 
     def _follow(self, start: int) -> None:
-        """Make the detectors if there are none. Those of the ears are made again if the ears have changed."""
+        """Make the detectors if there are none. That of an ear is made again if the ear has changed."""
         key = self.origin["room"], self.origin["speaker"]
         if self._air and not self._of_room:
             self._of_room = [self._air.detector(start, key)]
-        edition = sum(ear.edition for ear in self._ears)
-        if edition != self._edition:
-            self._edition = edition
-            self._detectors = [ear.detector(start, key) for ear in self._ears if ear.awake]
+        self._hearing.follow(start, key)
 
     def _reported(self, spans: Iterable[SoundSpan]) -> Iterator[Sound]:
         for span in spans:

@@ -19,6 +19,8 @@ from pipeline.overload import Valve
 from pipeline.review.bank import Bank
 from pipeline.settings import Audio, ListenSettings, Overload, RoomShare, Settings
 from pipeline.sound.dead_air import DeadAir
+from pipeline.sound.detector import Ear
+from pipeline.sound.events.ear import EventEar
 from pipeline.sound.fingerprints.ear import RecordingEar
 from pipeline.sound.listen import Listen, build
 from pipeline.stage import Backlog, Rejected
@@ -59,13 +61,20 @@ def bank(sqlite_url: str) -> Bank:
 class Room:
     """A listen stage with its real parts."""
 
-    def __init__(self, bank: Bank, overload: Overload | None = None, air: DeadAir | None = None, **audio: Any) -> None:
+    def __init__(
+        self,
+        bank: Bank,
+        overload: Overload | None = None,
+        air: DeadAir | None = None,
+        ears: Sequence[Ear] = (),
+        **audio: Any,
+    ) -> None:
         self.clock, self.timer = Clock(), Clock()
         self.metrics = Metrics()
         self.ear = RecordingEar(bank, self.timer)
         valve = Valve(overload or Overload(), self.timer)
         settings = Audio.model_validate(audio)
-        self.stage = Listen([self.ear], settings, valve, self.metrics, self.clock, self.timer, air)
+        self.stage = Listen([self.ear, *ears], settings, valve, self.metrics, self.clock, self.timer, air)
 
     def hear(self, sent: Sequence[AudioChunk]) -> list[Sound]:
         return sounds(result for chunk in sent for result in self.stage.process([chunk]))
@@ -229,6 +238,21 @@ def test_another_voice_is_heard_in_batches_and_chunks_of_any_size(tmp_path: Path
     assert (found.kind, found.name, found.label) == ("voice_change", "", "")
     assert found.start - DAY < allison().size / SAMPLE_RATE < found.end - DAY
     assert sounds(build(settings, Metrics()).process(sent(sound, 3.7))) == [found]
+
+
+def test_a_changed_bank_lets_the_other_ears_go_on(sqlite_url: str) -> None:
+    """It changes in the middle of a howl."""
+    sound = 0.1 * talk(20 * SAMPLE_RATE)
+    sound[5 * SAMPLE_RATE : 12 * SAMPLE_RATE] = howl(np.random.default_rng(1), sound[: 7 * SAMPLE_RATE])
+    audio, bank = sent(sound), ban(sqlite_url, banned(1))
+    changed, same = (Room(bank, ears=[EventEar(["howl"])]) for _ in range(2))
+    heard = changed.hear(audio[:40])
+    ban(sqlite_url, banned(2))
+    changed.timer.now += 10
+    changed.ear.look()
+    changed.ear.wait()
+    assert changed.ear.edition == 1
+    assert [*heard, *changed.hear(audio[40:])] == same.hear(audio) != []
 
 
 def test_a_howl_that_is_heard_again_after_a_restart_has_the_same_ids(tmp_path: Path) -> None:
