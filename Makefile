@@ -13,6 +13,8 @@ OIDC := .cache/oidc/.complete
 TYPESCRIPT := .cache/typescript/.complete
 LIVEKIT_VERSION := v1.13.5
 LIVEKIT := .cache/livekit/livekit-server-$(LIVEKIT_VERSION)
+HELM_VERSION := v4.3.1
+HELM := .cache/helm/helm-$(HELM_VERSION)
 S3_VERSION := v1.8.0
 S3 := .cache/versitygw/versitygw-$(S3_VERSION)
 GO = $(if $(shell go version 2>/dev/null | grep -E 'go1\.(2[1-9]|[3-9][0-9])'),go,$(BIN)/go)
@@ -24,7 +26,7 @@ else # bytecode of all packages takes 90 MB; Python writes that of the modules t
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 endif
 
-.PHONY: help setup run test test-units test-processes drills kubernetes lint format audit sbom constraints kafka livekit s3 postgres prometheus chromium pango slim clean
+.PHONY: help setup run test test-units test-processes drills kubernetes lint format audit sbom constraints kafka livekit s3 helm postgres prometheus chromium pango slim clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,7 +36,7 @@ setup: $(VENV)/.dev  ## .venv with everything for development
 run: $(VENV)/$(if $(FULL),.full,.slim)  ## moderate two small rooms as if live, and serve the review console
 	@$(BIN)/voxwarden demo --console
 
-test: $(VENV)/.dev $(CLASSES) $(OIDC) $(TYPESCRIPT) $(LIVEKIT) $(S3) postgres prometheus chromium pango  ## lint, then every test, against a real Kafka, PostgreSQL, LiveKit, S3 server and browser
+test: $(VENV)/.dev $(CLASSES) $(OIDC) $(TYPESCRIPT) $(LIVEKIT) $(S3) $(HELM) postgres prometheus chromium pango  ## lint, then every test, against a real Kafka, PostgreSQL, LiveKit, S3 server and browser
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory --jobs=2 test-units test-processes
 
@@ -80,6 +82,8 @@ kafka: $(CLASSES)  ## Apache Kafka's jars for the tests, by Maven
 livekit: $(LIVEKIT)  ## a LiveKit server for the tests, built by Go
 
 s3: $(S3)  ## an S3 server for the tests, built by Go
+
+helm: $(HELM)  ## Helm, which renders the chart in the tests, built by Go
 
 postgres:
 	@deploy/need.sh postgresql /usr/lib/postgresql
@@ -151,6 +155,12 @@ $(S3): | $(filter-out go,$(GO))
 	@CGO_ENABLED=0 GOBIN="$(CURDIR)/.cache/versitygw" GOTOOLCHAIN=auto $(GO) install -ldflags "-s -w" \
 	  github.com/versity/versitygw/cmd/versitygw@$(S3_VERSION)
 	@mv .cache/versitygw/versitygw $@
+
+$(HELM): | $(filter-out go,$(GO))
+	@echo "Building Helm in .cache/helm (a few minutes) ..."
+	@CGO_ENABLED=0 GOBIN="$(CURDIR)/.cache/helm" GOTOOLCHAIN=auto $(GO) install -ldflags "-s -w" \
+	  helm.sh/helm/v4/cmd/helm@$(HELM_VERSION)
+	@mv .cache/helm/helm $@
 
 $(TYPESCRIPT): clients/typescript/package.json
 	@deploy/need.sh npm

@@ -1,19 +1,18 @@
 """The Helm chart in deploy/helm/, as the tests read and render it."""
 
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from deploy.chart import CHART
+from tests.broker import ROOT
 from tests.deploy.files import load, parsed
 
 EXAMPLES = sorted((CHART.parent / "examples").glob("*.yaml"))
 LARGE = next(path for path in EXAMPLES if path.name == "large.yaml")
 SMALL = next(path for path in EXAMPLES if path.name == "small.yaml")
+HELM = next(iter(sorted((ROOT / ".cache" / "helm").glob("helm-*"), reverse=True)), None)
 TEMPLATES = sorted(path for path in (CHART / "templates").rglob("*") if path.is_file())
 
 Manifest = dict[str, Any]
@@ -39,11 +38,16 @@ def roles() -> dict[str, dict[str, Any]]:
     return found
 
 
+def enabled(path: Path) -> set[str]:
+    """The roles that an example starts."""
+    chosen = values(path)["roles"]
+    return {name for name in roles() if (chosen.get(name) or {}).get("enabled", True)}
+
+
 def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Helm. The test is skipped where there is none."""
-    if not (program := shutil.which("helm")):
-        pytest.skip("There is no helm on the PATH")
-    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    if HELM is None:
+        raise FileNotFoundError("There is no Helm in .cache/helm. Build it: make helm")
+    return subprocess.run([HELM, *arguments], capture_output=True, text=True, timeout=120, check=False)
 
 
 def rendered(paths: Sequence[Path], release: str = "voxwarden", **sets: str) -> list[Manifest]:
