@@ -188,7 +188,7 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
     ],
     "people": lambda folder: ["--clips", str(two_clips(folder))],
     "policy": lambda folder: ["--data", str(ordinary_talk(folder))],
-    "quality": lambda _: ["--cases", "300", "--tallied-days", "8"],
+    "quality": lambda _: ["--cases", "300", "--tallied-days", "2"],
     "ranking": lambda folder: ["--clips", str(two_clips(folder))],
     "readings": lambda folder: ["--heard", str(few_heard(folder))],
     "rooms": lambda _: [
