@@ -95,7 +95,7 @@ prometheus:
 	@deploy/need.sh prometheus-alertmanager /usr/bin/amtool
 
 chromium:
-	@deploy/need.sh chromium /usr/bin/chromium
+	@deploy/need.sh chromium-headless-shell /usr/bin/chromium-headless-shell
 	@deploy/need.sh fonts-noto-cjk /usr/share/fonts/opentype/noto
 
 pango: # what WeasyPrint needs to make a PDF
