@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 CONSTRAINTS := -c constraints.txt
 KAFKA := .cache/kafka/libs/.complete
 CLASSES := .cache/kafka/classes.jsa
-PROCESSES := tests/agents tests/benchmarks tests/browser tests/deploy tests/stream
+PAGES := tests/agents tests/browser tests/deploy
+PROCESSES := tests/benchmarks tests/stream
 OIDC := .cache/oidc/.complete
 TYPESCRIPT := .cache/typescript/.complete
 LIVEKIT_VERSION := v1.13.5
@@ -26,7 +27,7 @@ else # bytecode of all packages takes 90 MB; Python writes that of the modules t
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 endif
 
-.PHONY: help setup run test test-units test-processes drills kubernetes lint format audit sbom constraints kafka livekit s3 helm postgres prometheus chromium pango slim clean
+.PHONY: help setup run test test-units test-pages test-processes drills kubernetes lint format audit sbom constraints kafka livekit s3 helm postgres prometheus chromium pango slim clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,14 +39,19 @@ run: $(VENV)/$(if $(FULL),.full,.slim)  ## moderate two small rooms as if live, 
 
 test: $(VENV)/.dev $(CLASSES) $(OIDC) $(TYPESCRIPT) $(LIVEKIT) $(S3) $(HELM) postgres prometheus chromium pango  ## lint, then every test, against a real Kafka, PostgreSQL, LiveKit, S3 server and browser
 	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory --jobs=2 test-units test-processes
+	@$(MAKE) --no-print-directory --jobs=3 test-units test-pages test-processes
 
-# Tests of whole processes wait much of the time, so the others run meanwhile.
+# Tests of pages and of whole processes wait much of the time, so the others run meanwhile. They start Python hundreds of
+# times: some machines forbid it to keep bytecode, and then it compiles PyTorch each time.
+test-units test-pages test-processes: export PYTHONDONTWRITEBYTECODE =
+
 test-units:
-	@$(BIN)/python -m pytest -q tests $(PROCESSES:%=--ignore=%)
+	@$(BIN)/python -m pytest -q tests $(PAGES:%=--ignore=%) $(PROCESSES:%=--ignore=%)
 
-test-processes:
-	@shown=$$($(BIN)/python -m pytest -q $(PROCESSES) 2>&1); code=$$?; printf '%s\n' "$$shown"; exit $$code
+test-pages: FOLDERS = $(PAGES)
+test-processes: FOLDERS = $(PROCESSES)
+test-pages test-processes:
+	@shown=$$($(BIN)/python -m pytest -q $(FOLDERS) 2>&1); code=$$?; printf '%s\n' "$$shown"; exit $$code
 
 drills: $(VENV)/.dev $(CLASSES) postgres prometheus  ## kill Kafka and PostgreSQL under real workers, and see whom on-call is told of
 	@$(BIN)/python -m pytest -q -m drill
@@ -93,7 +99,7 @@ prometheus:
 	@deploy/need.sh prometheus-alertmanager /usr/bin/amtool
 
 chromium:
-	@deploy/need.sh chromium /usr/bin/chromium
+	@deploy/need.sh chromium-headless-shell /usr/bin/chromium-headless-shell
 	@deploy/need.sh fonts-noto-cjk /usr/share/fonts/opentype/noto
 
 pango: # what WeasyPrint needs to make a PDF

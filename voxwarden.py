@@ -48,7 +48,10 @@ def main() -> None:
     if fault := foreign():
         sys.stderr.write(f"error: {fault}\n")
         sys.exit(FAILED)
-    from agents.cli import main as start
+    from pipeline.uncollected import uncollected
+
+    with uncollected():
+        from agents.cli import main as start
 
     start()
 

@@ -1,5 +1,8 @@
 """`python -m agents` runs `voxwarden`."""
 
-from agents.cli import main
+from pipeline.uncollected import uncollected
+
+with uncollected():
+    from agents.cli import main
 
 main()

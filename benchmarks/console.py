@@ -320,7 +320,7 @@ def browsed(address: str, client: httpx.Client, count: int) -> list[float]:
 
     waits = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium-headless-shell", args=["--no-sandbox"])
         context = browser.new_context()
         context.add_cookies([{"name": COOKIE, "value": client.cookies[COOKIE], "domain": "127.0.0.1", "path": "/"}])
         page = context.new_page()

@@ -34,15 +34,16 @@ from benchmarks.stream import cpu_seconds
 from pipeline.events import decode
 from pipeline.messages import Flag
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import AUDIO, FLAGS, UTTERANCES, Topic
+from pipeline.topology import AUDIO, FLAGS, JUDGE, SEGMENT, TRANSCRIBE, UTTERANCES, Topic
 from tests.broker import ROOT, Broker
 from tests.ports import free_port
+from tests.stream.kafka_io import wait_for_members
 from tests.stream.processes import Process, environment
 
 TOKEN = "benchmark-of-the-gateway"  # noqa: S105 - of a benchmark
 PATIENCE_SECONDS = 180
-JOIN_SECONDS = 10
-"""Time for the workers to start and to join their groups."""
+QUIET_SECONDS = 5
+"""A topic without a new record for so long is complete."""
 FEW = 8
 """Number of speakers while latency is measured."""
 
@@ -110,14 +111,15 @@ class Installation:
 
     def waits(self, seconds: float) -> list[float]:
         """Seconds from the end of each utterance to its flag, with few speakers."""
-        roles = ("segment", "transcribe", "judge")
-        commands = [("benchmarks.fast_worker", role) for role in roles]
+        roles = (SEGMENT, TRANSCRIBE, JUDGE)
+        commands = [("benchmarks.fast_worker", role.name) for role in roles]
         with ExitStack() as processes:
             for command in [("agents", "gateway"), *commands]:
                 processes.enter_context(self.running(*command))
-            time.sleep(JOIN_SECONDS)
+            for role in roles:
+                wait_for_members(self.settings, role, 1)
             since = time.time()
-            self.speak(FEW, seconds + 10)
+            self.speak(FEW, 2 * seconds)
             self.until_quiet(FLAGS)
         found = [
             (record.timestamp / 1000, decode(Flag, record.value, record.headers)) for record in self.records(FLAGS)
@@ -137,16 +139,17 @@ class Installation:
             process.close()
 
     def idle(self) -> float:
-        """CPU seconds of a segment worker without work, mostly for its start."""
+        """CPU seconds of a segment worker without work: for its start, and for the quiet time after it."""
         empty = Installation(self.code, self.settings.kafka.bootstrap, self.folder)
         with empty.running("agents", "worker", "segment") as process:
-            time.sleep(JOIN_SECONDS)
+            wait_for_members(empty.settings, SEGMENT, 1)
+            time.sleep(QUIET_SECONDS)
             return cpu_seconds(process)
 
     def until_quiet(self, topic: Topic) -> None:
         """Wait until the topic has records and no new ones arrive."""
         deadline, found, since = time.monotonic() + PATIENCE_SECONDS, 0, time.monotonic()
-        while not found or time.monotonic() - since < 5:
+        while not found or time.monotonic() - since < QUIET_SECONDS:
             if time.monotonic() > deadline:
                 raise SystemExit(f"{topic.name} is not quiet. {(self.folder / 'log').read_text()[-2000:]}")
             time.sleep(0.5)

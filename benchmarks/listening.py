@@ -105,19 +105,37 @@ def chunks(speaker: int, sound: Samples, opus: bool) -> Iterator[AudioChunk]:
         )
 
 
-def spent(sounds: ListenSettings, banned: Sequence[Fingerprint], sent: Sequence[Batch]) -> float:
-    """CPU seconds in which a stage with these sounds and this bank takes the batches, but for the first ones."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=Path(folder), listen=sounds)
-        ban(settings.database_url, banned)
-        with closing(LISTEN.processor(settings, Metrics())) as stage:
-            warm = round(WARM_SECONDS / CHUNK_SECONDS)
-            for batch in sent[:warm]:
-                stage.process(batch)
-            began = time.process_time()
-            for batch in sent[warm:]:
-                stage.process(batch)
-            return time.process_time() - began
+def spent(settings: Settings, sent: Sequence[Batch]) -> float:
+    """CPU seconds in which a stage with these settings takes the batches, but for the first ones."""
+    with closing(LISTEN.processor(settings, Metrics())) as stage:
+        warm = round(WARM_SECONDS / CHUNK_SECONDS)
+        for batch in sent[:warm]:
+            stage.process(batch)
+        began = time.process_time()
+        for batch in sent[warm:]:
+            stage.process(batch)
+        return time.process_time() - began
+
+
+def stored(folder: Path, banned: Sequence[Fingerprint]) -> Path:
+    """A new data folder whose store has this bank."""
+    folder.mkdir()
+    ban(Settings(data_dir=folder).database_url, banned)
+    return folder
+
+
+def setups(folder: Path, banned: Sequence[Fingerprint], yamnet: Path | None) -> Mapping[str, Settings]:
+    """The settings of each row of the table. Their stores are in `folder`."""
+    empty, full = stored(folder / "empty", ()), stored(folder / "full", banned)
+    shared = ListenSettings(sounds=SHARED)
+    ears = {ear: (*SHARED, ear) for ear in EARS} | ({YAMNET: (*SHARED, *OF_YAMNET)} if yamnet else {})
+    alone = {name: ListenSettings(sounds=sounds, yamnet=yamnet) for name, sounds in ears.items()}
+    return {
+        "shared": Settings(data_dir=empty, listen=shared),
+        BANK: Settings(data_dir=full, listen=shared),
+        **{name: Settings(data_dir=empty, listen=listen) for name, listen in alone.items()},
+        ALL: Settings(data_dir=full, listen=every_sound(yamnet)),
+    }
 
 
 def main() -> None:
@@ -134,23 +152,16 @@ def main() -> None:
         name: batches([make(speaker, size) for speaker in range(options.speakers)], options.opus)
         for name, make in SCENES.items()
     }
-    banned = made_bank(options.bank)
-    every = every_sound(options.yamnet)
-    ears = {ear: (*SHARED, ear) for ear in EARS} | ({YAMNET: (*SHARED, *OF_YAMNET)} if options.yamnet else {})
-    setups: Mapping[str, tuple[ListenSettings, Sequence[Fingerprint]]] = {
-        "shared": (ListenSettings(sounds=SHARED), ()),
-        BANK: (ListenSettings(sounds=SHARED), banned),
-        **{name: (ListenSettings(sounds=sounds, yamnet=options.yamnet), ()) for name, sounds in ears.items()},
-        ALL: (every, banned),
-    }
     least: dict[tuple[str, str], float] = {}
-    for _ in range(options.repeats):
-        for name, (sounds, bank) in setups.items():
-            for scene, batch in sent.items():
-                cost = 1_000 * spent(sounds, bank, batch) / options.seconds / options.speakers
-                least[name, scene] = min(cost, least.get((name, scene), np.inf))
+    with tempfile.TemporaryDirectory() as folder:
+        made = setups(Path(folder), made_bank(options.bank), options.yamnet)
+        for _ in range(options.repeats):
+            for name, settings in made.items():
+                for scene, batch in sent.items():
+                    cost = 1_000 * spent(settings, batch) / options.seconds / options.speakers
+                    least[name, scene] = min(cost, least.get((name, scene), np.inf))
     table = Table("ms of one core for a second", *SCENES, box=None, pad_edge=False)
-    for name in setups:
+    for name in made:
         shared = 0 if name in {"shared", ALL} else 1
         table.add_row(name, *(f"{least[name, scene] - shared * least['shared', scene]:.2f}" for scene in SCENES))
     Console().print(table)

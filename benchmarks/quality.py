@@ -14,7 +14,7 @@ from statistics import median
 
 import httpx
 
-from benchmarks.assessment.bulk import BEGIN, SECONDS, fill
+from benchmarks.assessment.bulk import BEGIN, DAYS, SECONDS, fill
 from pipeline.console.app import create_app, open_desk
 from pipeline.console.guard import COOKIE
 from pipeline.review.accounts import accounts, sessions
@@ -32,17 +32,18 @@ PATHS = ("/team", *(f"/quality?period={period}" for period in PERIODS))
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=1_000_000, help="number of cases in the store")
+    parser.add_argument("--tallied-days", type=int, default=DAYS, help="last days with tallies; a young app has few")
     parser.add_argument("--url", default="", help="URL of an empty database; default: SQLite in a temporary folder")
     options = parser.parse_args()
-    measure(options.cases, options.url)
+    measure(options.cases, options.tallied_days, options.url)
 
 
-def measure(cases: int, url: str) -> None:
+def measure(cases: int, tallied_days: int, url: str) -> None:
     """Fill a store with the cases of a quarter, and measure."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder))
         with closing(Database(url or settings.database_url)) as database:
-            fill(database, cases * 30, cases)
+            fill(database, cases * 30, cases, tallied_days)
             _measurements(database)
             _pages(settings, database)
 

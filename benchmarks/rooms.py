@@ -1,6 +1,6 @@
 """Measure how many live rooms a machine can process. Rooms talk in real time through the whole local pipeline.
 
-    OPENBLAS_NUM_THREADS=1 python -m benchmarks.rooms --rooms 10 20 40 [--workers 1 2] [--seconds 90]
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.rooms --rooms 10 20 40 [--workers 1 2] [--seconds 90] [--warm 10]
         [--clips DIR ...] [--early 0 0.5] [--patience 0.3 3600] [--sounds none all [--bank 1000] [--repeats 3]]
 
 In each room people speak 40% of the time, one after the other. They say the FLAC clips of the folders, up to 12 s
@@ -57,7 +57,7 @@ from pipeline.topology import DELIVER, LISTEN, STAGES, TRANSCRIBE, Stage
 SHARE = 0.4
 """Share of the time in which somebody speaks."""
 WARM_SECONDS = 10.0
-"""Not counted, because rooms start one after the other."""
+"""Speech in them does not count, because rooms start one after the other."""
 LIMITS = {"speech": 1.5, "word": 10.0}
 FRAME_SECONDS = 0.1
 """Audio that an app sends at a time, as the client of docs/integrate.md does."""
@@ -126,6 +126,7 @@ def main() -> None:
     parser.add_argument("--rooms", type=int, nargs="+", required=True)
     parser.add_argument("--workers", type=int, nargs="+", default=[cores()])
     parser.add_argument("--seconds", type=float, default=90.0)
+    parser.add_argument("--warm", type=float, default=WARM_SECONDS, help="first seconds, which do not count")
     parser.add_argument("--clips", type=Path, nargs="+", default=[])
     parser.add_argument("--early", type=float, nargs="+", default=[0.0, Asr().early_share])
     parser.add_argument("--patience", type=float, nargs="+", default=[Asr().adapter_patience_seconds])
@@ -134,8 +135,8 @@ def main() -> None:
     parser.add_argument("--yamnet", type=Path, help="the file of YAMNet, whose sounds are then heard, too")
     parser.add_argument("--repeats", type=int, default=1)
     options = parser.parse_args()
-    if options.seconds <= WARM_SECONDS:
-        parser.error(f"--seconds must be more than {WARM_SECONDS:g}: speech before that does not count")
+    if options.seconds <= options.warm:
+        parser.error("--seconds must be more than --warm: speech before that does not count")
     speech = spoken(options.clips)
     banned = made_bank(options.bank) if "all" in options.sounds else []
     setups = [Setup(*each) for each in product(options.early, options.sounds)]
@@ -164,10 +165,10 @@ def main() -> None:
         for _, setup in product(range(options.repeats), setups):
             settled = asr.model_copy(update={"early_share": setup.early})
             heard = (every_sound(options.yamnet), banned) if setup.sounds == "all" else (ListenSettings(), ())
-            run = asyncio.run(live(number, settled, options.seconds, speech, *heard))
+            run = asyncio.run(live(number, settled, options.seconds, options.warm, speech, *heard))
             runs[setup].append(run)
             name = (str(workers), str(number), f"{patience:g}", f"{setup.early:g}", setup.sounds)
-            table.add_row(*name, *row(run, options.seconds - WARM_SECONDS))
+            table.add_row(*name, *row(run, options.seconds - options.warm))
             title = "{} workers, {} rooms, patience {}, early {}, sounds {}: ".format(*name)
             lines.append(title + histogram(run.waits.speech))
         lines += [*compared(runs), *compared_sounds(runs)]
@@ -257,11 +258,12 @@ async def live(
     number: int,
     asr: Asr,
     seconds: float,
+    warm: float,
     speech: Sequence[Samples],
     sounds: ListenSettings,
     banned: Sequence[Fingerprint],
 ) -> Run:
-    """Let rooms talk in real time. `banned` is the bank of the listener."""
+    """Let rooms talk in real time. Speech of the first `warm` seconds does not count. `banned` is the bank."""
     metrics = Metrics()
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder), asr=asr, listen=sounds)
@@ -269,7 +271,7 @@ async def live(
         tap, lookback = Waits(time.time()), open_lookback(settings)
         async with LocalRunner(settings, metrics, tap, stages=named(STAGES), lookback=lookback) as runner:
             started, tap.times = time.time(), StageTimes()
-            tap.since = started + WARM_SECONDS
+            tap.since = started + warm
             rooms = [talk(f"room-{room}", started, speech, Random(room)) for room in range(number)]
             for frame in range(round(seconds / FRAME_SECONDS)):
                 for room in rooms:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from pipeline.cli.app import app, settings_of, stderr
+from pipeline.uncollected import uncollected
 
 if TYPE_CHECKING:
     from agents.gateway import Gateway
@@ -23,7 +24,8 @@ def gateway(ctx: typer.Context) -> None:
     Example:
       VOXWARDEN_GATEWAY__TOKENS='["<long random text>"]' voxwarden --set gateway.host=0.0.0.0 gateway
     """
-    from agents.gateway.sink import serve
+    with uncollected():
+        from agents.gateway.sink import serve
 
     asyncio.run(serve(settings_of(ctx), _started))
 

@@ -16,6 +16,7 @@ from pipeline.cli.line_writer import LineWriter
 from pipeline.cli.lines import verdict_line
 from pipeline.cli.terminal import json_text
 from pipeline.settings import Settings
+from pipeline.uncollected import uncollected
 
 if TYPE_CHECKING:
     from agents.gateway import Gateway
@@ -66,7 +67,8 @@ def run(
 
 
 async def _serve(settings: Settings, host: "_Terminal", api: bool, stop: asyncio.Event | None = None) -> None:
-    from agents.run import run as serve
+    with uncollected():
+        from agents.run import run as serve
 
     await serve(settings, host, stop, with_api=api)
 

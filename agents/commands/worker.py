@@ -11,6 +11,7 @@ from pipeline.cli.app import app, settings_of, stderr
 from pipeline.errors import ConfigError
 from pipeline.settings import Settings
 from pipeline.topology import STAGES
+from pipeline.uncollected import uncollected
 
 ALL = "all"
 ROLES = tuple(stage.name for stage in STAGES)
@@ -51,7 +52,8 @@ def worker(
         raise typer.Exit(asyncio.run(supervise(_commands(ctx, settings, counts_of(count or [], settings)))))
     if count:
         raise ConfigError("--count works only with `worker all`", "Start one more process of the role instead.")
-    from agents.worker import work
+    with uncollected():
+        from agents.worker import work
 
     work(role, settings)
 

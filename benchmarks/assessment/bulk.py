@@ -47,10 +47,10 @@ Cell = tuple[str, str, str, str, str, str, str]
 """Measure, bucket, type of room, language, label, policy, model."""
 
 
-def fill(database: Database, utterances: int, cases: int) -> None:
-    """Fill an empty store with a quarter of speech and its cases."""
+def fill(database: Database, utterances: int, cases: int, tallied_days: int = DAYS) -> None:
+    """Fill an empty store with a quarter of speech and its cases, and with tallies of its last days."""
     rng = random.Random(1)
-    _insert(database, TALLIES, tallies(utterances))
+    _insert(database, TALLIES, tallies(utterances, tallied_days))
     _insert(database, ROOM_TYPES, ({"name": kind, "first_seen_at": BEGIN} for kind in KINDS))
     _insert(database, ROOM_HOURS, ledger())
     _insert(database, ACCOUNTS, accounts())
@@ -61,11 +61,14 @@ def fill(database: Database, utterances: int, cases: int) -> None:
         connection.execute(text("ANALYZE"))
 
 
-def tallies(utterances: int) -> Iterator[Row]:
-    """Yield the rows of TALLIES that an app of this size has: for each hour, a row for each cell."""
+def tallies(utterances: int, days: int = DAYS) -> Iterator[Row]:
+    """Yield the rows of TALLIES that an app of this size has: for each hour of the last `days`, a row for each cell.
+
+    `utterances` is their number in the whole quarter.
+    """
     each = max(1, utterances // HOURS // len(KINDS) // len(LANGUAGES))
     first = int(BEGIN // 3_600)
-    for hour in range(first, first + HOURS):
+    for hour in range(first + (DAYS - days) * 24, first + HOURS):
         policy, model = VERSIONS[(hour - first) * len(VERSIONS) // HOURS]
         for cell, count in _cells(each, policy, model, hour % 24 == 0):
             names = ("measure", "bucket", "room_type", "language", "label", "policy", "model")

@@ -13,7 +13,7 @@ from pipeline.learning.rows import CLEAN, Row, part_of, positive
 from pipeline.messages import Alternative
 from training.classifier import sets
 from training.classifier.files import plain
-from training.classifier.train import split
+from training.classifier.sides import split
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from pipeline.messages import Transcript
 from training.classifier import sets
 from training.classifier.context import CLAUSE_END
 from training.classifier.files import read_csv
-from training.classifier.train import split
+from training.classifier.sides import split
 
 RATE: Mapping[str, float] = {"en": 2.5, "zh": 4.5}
 """Words, or Chinese characters, in a second of speech. Texts have no times of their own."""

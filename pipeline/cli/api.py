@@ -10,6 +10,7 @@ from pipeline.cli.app import app, settings_of, stderr
 from pipeline.cli.console import stopped
 from pipeline.errors import ConfigError
 from pipeline.settings import Settings
+from pipeline.uncollected import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,8 @@ def print_api(serving: "ServedApi") -> None:
 def imported() -> "Callable[[Settings], AbstractAsyncContextManager[ServedApi]]":
     """Return the context manager that serves the API. Raises ConfigError if its libraries are not installed."""
     try:
-        from pipeline.api.server import serving
+        with uncollected():
+            from pipeline.api.server import serving
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error
     return serving

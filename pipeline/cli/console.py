@@ -10,6 +10,7 @@ import typer
 from pipeline.cli.app import app, settings_of, stderr
 from pipeline.errors import ConfigError
 from pipeline.settings import Settings
+from pipeline.uncollected import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,8 @@ async def stopped() -> None:
 def imported() -> "Callable[..., AbstractAsyncContextManager[Serving]]":
     """Return the context manager that serves the console. Raises ConfigError if its libraries are not installed."""
     try:
-        from pipeline.console.server import serving
+        with uncollected():
+            from pipeline.console.server import serving
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error
     return serving

@@ -72,8 +72,9 @@ def test_public_sets_give_their_test_sides(data: Path) -> None:
 
 
 def test_our_validation_lines_are_cut_in_two_with_another_speaker_between(tmp_path: Path) -> None:
+    both = [*cut(tmp_path)]
     for language in ("en", "zh"):
-        found = [each for each in cut(tmp_path) if each.language == language]
+        found = [each for each in both if each.language == language]
         assert {each.risky for each in found} == {True, False}
         assert {tuple(turn.speaker for turn in each.turns) for each in found} == {("a", "b", "a")}
         assert {each.rated for each in found} == {frozenset("a")}

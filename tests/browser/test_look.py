@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -21,6 +21,8 @@ from tests.browser.pages import PARTS, PLACES, Place, fill, go
 
 SIZE: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
+Theme = Literal["light", "dark"]
+OTHER: dict[Theme, Theme] = {"light": "dark", "dark": "light"}
 DOCUMENTED = (("dark", "zh-CN"), ("light", "en"))
 """The pictures of these are in the documentation, without the language in their names."""
 REVERSED = "\u202elive"
@@ -76,12 +78,12 @@ def violations(page: Page, *rules: str) -> list[str]:
     return found
 
 
-def in_both_themes(page: Page) -> list[str]:
-    """Return the violations of a light page, and the rules about colour that it violates in the dark."""
+def in_both_themes(page: Page, theme: Theme = "light") -> list[str]:
+    """Return the violations of a page with this theme, and the rules about colour that it violates in the other."""
     found = violations(page)
-    page.emulate_media(color_scheme="dark")
+    page.emulate_media(color_scheme=OTHER[theme])
     found += violations(page, "color-contrast", "link-in-text-block")
-    page.emulate_media(color_scheme="light")
+    page.emulate_media(color_scheme=theme)
     return found
 
 

@@ -1,7 +1,8 @@
 """One incident gives one alert. A real Prometheus and Alertmanager watch the metrics of a whole service."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -57,32 +58,42 @@ def the_judge_stops(service: Service) -> None:
     service.judging = False
 
 
-@pytest.fixture
-def service() -> Iterator[Service]:
-    with ExitStack() as stack:
-        yield Service(stack)
+Incident = Callable[[Service], None]
+Alert = tuple[str, str]
+"""Its name and its subject."""
+
+INCIDENTS: dict[Incident, Alert] = {
+    the_app_fails: ("VoxwardenWebhooksFail", ""),
+    verdicts_get_lost: ("VoxwardenMonitoredBudget", ""),
+    the_judge_stops: ("VoxwardenWorkerDown", "judge"),
+}
+"""The alert of each incident."""
 
 
-@pytest.mark.parametrize(
-    ("incident", "alert"),
-    [
-        (the_app_fails, ("VoxwardenWebhooksFail", "")),
-        (verdicts_get_lost, ("VoxwardenMonitoredBudget", "")),
-        (the_judge_stops, ("VoxwardenWorkerDown", "judge")),
-    ],
-    ids=lambda value: getattr(value, "__name__", ""),
-)
-def test_one_incident_gives_one_alert(
-    incident: Callable[[Service], None], alert: tuple[str, str], service: Service, tmp_path: Path
-) -> None:
+def told(incident: Incident, folder: Path) -> set[Alert]:
+    """Let an incident happen to a service that worked well. Return all alerts of which on-call was told."""
     on_call = OnCall()
-    with notifying(tmp_path, service.targets, on_call, FACTOR) as figures:
-        figures.wait_for_all(['voxwarden:slo:burn_rate1h{slo="monitored"} < 1'], service.work)
-        assert on_call.names == set()
-        incident(service)
-        work_until(service, lambda: alert in on_call.names, PATIENCE_SECONDS)
-        work_until(service, lambda: False, LATER_SECONDS)
-    assert on_call.names == {alert}
+    with ExitStack() as stack:
+        service = Service(stack)
+        with notifying(folder, service.targets, on_call, FACTOR) as figures:
+            figures.wait_for_all(['voxwarden:slo:burn_rate1h{slo="monitored"} < 1'], service.work)
+            assert on_call.names == set()
+            incident(service)
+            work_until(service, lambda: INCIDENTS[incident] in on_call.names, PATIENCE_SECONDS)
+            work_until(service, lambda: False, LATER_SECONDS)
+    return on_call.names
+
+
+@pytest.fixture(scope="module")
+def all_told(tmp_path_factory: pytest.TempPathFactory) -> dict[Incident, Future[set[Alert]]]:
+    """What was told in each incident. All happen at the same time, to a service each: they mostly wait."""
+    with ThreadPoolExecutor() as pool:
+        return {each: pool.submit(told, each, tmp_path_factory.mktemp("told")) for each in INCIDENTS}
+
+
+@pytest.mark.parametrize("incident", INCIDENTS, ids=lambda incident: incident.__name__)
+def test_one_incident_gives_one_alert(incident: Incident, all_told: dict[Incident, Future[set[Alert]]]) -> None:
+    assert all_told[incident].result() == {INCIDENTS[incident]}
 
 
 def work_until(service: Service, done: Callable[[], bool], seconds: float) -> None:

@@ -15,7 +15,8 @@ from pipeline.messages import Message
 from pipeline.settings import Settings
 from pipeline.topology import Stage, Topic
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
+"""A busy machine needs much of it."""
 
 
 def put(settings: Settings, topic: Topic, records: Iterable[Message | Event]) -> list[Any]:
@@ -43,8 +44,9 @@ def wait_for(settings: Settings, topic: Topic, enough: Callable[[list[Any]], boo
         alive()
         if time.monotonic() > deadline:
             raise AssertionError(f"{len(records)} records in {name}, and no more for {PATIENCE_SECONDS} s")
-        for found in consumer.poll(200).values():
-            records += found
+        if fresh := [record for found in consumer.poll(200).values() for record in found]:
+            records += fresh
+            deadline = time.monotonic() + PATIENCE_SECONDS
     consumer.close()
     return records
 

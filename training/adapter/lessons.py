@@ -24,7 +24,7 @@ from pipeline.errors import ConfigError
 from pipeline.messages import SAMPLE_RATE
 from training.adapter.teach import Taught
 from training.classifier.sets import read
-from training.classifier.train import split
+from training.classifier.sides import split
 from training.commands import notes
 from training.speech.round_trips import NOISE_SECONDS, NOISES, TrainingLine, echo
 from training.speech.sounds import SOUNDS

@@ -19,8 +19,9 @@ from pipeline.stopping import whole
 from training.classifier import beginning, sets, sounds
 from training.classifier.calibrate import calibrate
 from training.classifier.noise import hearing
+from training.classifier.sides import split
 from training.classifier.teach import clauses, taught
-from training.classifier.train import Teach, split, train
+from training.classifier.train import Teach, train
 
 
 def run(

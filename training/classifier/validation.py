@@ -21,7 +21,7 @@ from training.classifier.files import plain, read_csv
 from training.classifier.noise import hearing
 from training.classifier.sets import TALK
 from training.classifier.sets.talk import SUSPECT
-from training.classifier.train import split
+from training.classifier.sides import split
 
 CONVERSATIONS: Mapping[str, str] = {"swda": "en", "cped": "zh"}
 """Sets that only measure, with their languages."""

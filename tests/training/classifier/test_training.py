@@ -15,7 +15,8 @@ from pipeline.learning.rows import CLEAN, OUTPUTS, Row, negative, part_of, posit
 from pipeline.settings import JudgeSettings
 from tests.training.classifier import tiny
 from training.classifier.calibrate import calibrate
-from training.classifier.train import split, train
+from training.classifier.sides import split
+from training.classifier.train import train
 
 ROWS = [
     *(Row(f"you are a stupid idiot number {n}", "en", positive("abuse"), source="made") for n in range(40)),
