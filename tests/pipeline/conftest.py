@@ -13,14 +13,21 @@ from sqlalchemy import create_engine, make_url, text
 from pipeline.review.accounts import passwords
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
-from tests.pipeline.review import people, postgres
+from tests.pipeline.review import people, postgres, statements
 
 numbers = itertools.count()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _statements() -> Iterator[None]:
+    with statements.shared():
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    with postgres.server() as url:
+    """A server for all tests, in memory if possible: on a disk, a new database takes longer than most tests."""
+    with postgres.server(postgres.memory()) as url:
         yield url
 
 
