@@ -24,6 +24,9 @@ else # bytecode of all packages takes 90 MB; Python writes that of the modules t
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 endif
 
+# Hundreds of processes import PyTorch in the tests, and compiling its files takes each of them 5 seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup run test test-units test-processes drills kubernetes lint format audit sbom constraints kafka livekit s3 postgres prometheus chromium pango slim clean
 
 help:  ## show what can be made
