@@ -54,6 +54,12 @@ def sqlite_url(tmp_path: Path, sqlite_model: Path) -> str:
 
 
 @pytest.fixture
+def own_store(tmp_path: Path, sqlite_model: Path) -> str:
+    """The URL of the store with all tables and no rows that Voxwarden opens if `data_dir` is `tmp_path`."""
+    return f"sqlite:///{shutil.copy(sqlite_model, tmp_path / 'voxwarden.db')}"
+
+
+@pytest.fixture
 def postgres_url(postgres_server: str, postgres_model: str) -> Iterator[str]:
     """The URL of a PostgreSQL database with all tables and no rows."""
     with created(postgres_server, f"test{next(numbers)} TEMPLATE {postgres_model}") as url:
