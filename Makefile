@@ -27,6 +27,9 @@ else # bytecode of all packages takes 90 MB; Python writes that of the modules t
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 endif
 
+# Hundreds of processes import PyTorch in the tests. Without its bytecode, each of them compiles it for some seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup run test test-units test-pages test-processes drills kubernetes lint format audit sbom constraints kafka livekit s3 helm postgres prometheus chromium pango slim clean
 
 help:  ## show what can be made
@@ -41,10 +44,7 @@ test: $(VENV)/.dev $(CLASSES) $(OIDC) $(TYPESCRIPT) $(LIVEKIT) $(S3) $(HELM) pos
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory --jobs=3 test-units test-pages test-processes
 
-# Tests of pages and of whole processes wait much of the time, so the others run meanwhile. They start Python hundreds of
-# times: some machines forbid it to keep bytecode, and then it compiles PyTorch each time.
-test-units test-pages test-processes: export PYTHONDONTWRITEBYTECODE =
-
+# Tests of pages and of whole processes wait much of the time, so the others run meanwhile.
 test-units:
 	@$(BIN)/python -m pytest -q tests $(PAGES:%=--ignore=%) $(PROCESSES:%=--ignore=%)
 

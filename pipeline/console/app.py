@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -197,14 +197,13 @@ def create_app(desk: Desk) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        routes=_routes().routes,
         dependencies=[Depends(guard)],
         lifespan=lifespan,
     )
     app.state.oidc = oidc_login.open_provider(desk)
     app.state.desk, app.state.live, app.state.templates = desk, live, pages.environment()
     app.add_api_route("/healthz", health, response_class=PlainTextResponse)
-    for router in ROUTERS:
-        app.include_router(router)
     larger = {
         assessment_proofs.PAGE: assessment_proofs.MAX_MIB << 20,
         policy_draft_page.PAGE: MAX_FORM_BYTES,
@@ -214,6 +213,15 @@ def create_app(desk: Desk) -> FastAPI:
     problems.install(app)
     _check([*app.routes, *(route for router in ROUTERS for route in router.routes)])
     return app
+
+
+@cache
+def _routes() -> APIRouter:
+    """Return all pages behind the guard. FastAPI prepares a page when it is first asked for, once for all apps."""
+    guarded = APIRouter(dependencies=[Depends(guard)])
+    for router in ROUTERS:
+        guarded.include_router(router)
+    return guarded
 
 
 def draw(desk: Desk) -> None:

@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -105,12 +106,11 @@ class Database:
         self._engine.dispose()
 
     def _upgrade(self) -> None:
+        with self.read() as connection:
+            if MigrationContext.configure(connection).get_current_revision() == _newest():
+                return
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-        head = ScriptDirectory.from_config(config).get_current_head()
-        with self.read() as connection:
-            if MigrationContext.configure(connection).get_current_revision() == head:
-                return
         with self.write() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
@@ -122,6 +122,12 @@ class Database:
                     f"The review store {self.name} was written by a newer Voxwarden ({error})",
                     "Update Voxwarden, or set another store.url.",
                 ) from error
+
+
+@cache
+def _newest() -> str | None:
+    """Return the newest migration of this version. To find it, Alembic runs all files of MIGRATIONS."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 def revisions(url: str) -> tuple[str | None, str | None, bool]:

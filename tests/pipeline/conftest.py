@@ -13,14 +13,21 @@ from sqlalchemy import create_engine, make_url, text
 from pipeline.review.accounts import passwords
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
-from tests.pipeline.review import people, postgres
+from tests.pipeline.review import people, postgres, statements
 
 numbers = itertools.count()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _statements() -> Iterator[None]:
+    with statements.shared():
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    with postgres.server() as url:
+    """A server for all tests, in memory if possible: on a disk, a new database takes longer than most tests."""
+    with postgres.server(postgres.memory()) as url:
         yield url
 
 
@@ -44,6 +51,12 @@ def postgres_model(postgres_server: str) -> Iterator[str]:
 def sqlite_url(tmp_path: Path, sqlite_model: Path) -> str:
     """The URL of a SQLite database with all tables and no rows."""
     return f"sqlite:///{shutil.copy(sqlite_model, tmp_path / 'store.db')}"
+
+
+@pytest.fixture
+def own_store(tmp_path: Path, sqlite_model: Path) -> str:
+    """The URL of the store with all tables and no rows that Voxwarden opens if `data_dir` is `tmp_path`."""
+    return f"sqlite:///{shutil.copy(sqlite_model, tmp_path / 'voxwarden.db')}"
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def moderator() -> Moderator:
     return made
 
 
-def running_api(folder: Path, moderator: Moderator, **changes: Any) -> Iterator[RunningApi]:
+def running_api(url: str, folder: Path, moderator: Moderator, **changes: Any) -> Iterator[RunningApi]:
     tokens = (
         ApiToken(token=SecretStr(MODERATE), scopes=frozenset({"moderate"})),
         ApiToken(token=SecretStr(OTHER), scopes=frozenset({"moderate"})),
@@ -49,12 +49,12 @@ def running_api(folder: Path, moderator: Moderator, **changes: Any) -> Iterator[
     )
     limits = {"max_requests_per_second": 1_000.0, "wait_seconds": 120.0}
     settings = Settings(data_dir=folder, api=Api(tokens=tokens, **limits | changes))
-    with closing(Database(settings.database_url)) as database:
+    with closing(Database(url)) as database:
         app = create_app(open_backend(settings, database, moderator), ApiTokens(settings.api))
-        with served(app) as url:
-            yield RunningApi(url, SqlReviewStore(database))
+        with served(app) as address:
+            yield RunningApi(address, SqlReviewStore(database))
 
 
 @pytest.fixture
-def api(tmp_path: Path, moderator: Moderator) -> Iterator[RunningApi]:
-    yield from running_api(tmp_path, moderator)
+def api(own_store: str, tmp_path: Path, moderator: Moderator) -> Iterator[RunningApi]:
+    yield from running_api(own_store, tmp_path, moderator)

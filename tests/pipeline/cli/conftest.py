@@ -15,9 +15,9 @@ Assess = Callable[..., Result]
 
 
 @pytest.fixture
-def duties(tmp_path: Path) -> Iterator[Database]:
+def duties(own_store: str) -> Iterator[Database]:
     """The store of `assess_at`."""
-    made = Database(f"sqlite:///{tmp_path / 'voxwarden.db'}")
+    made = Database(own_store)
     yield made
     made.close()
 

@@ -28,8 +28,8 @@ def typed(tmp_path: Path) -> Type:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with closing(Database(f"sqlite:///{tmp_path / 'voxwarden.db'}")) as opened:
+def database(own_store: str) -> Iterator[Database]:
+    with closing(Database(own_store)) as opened:
         yield opened
 
 

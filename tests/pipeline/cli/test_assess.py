@@ -19,8 +19,8 @@ Assess = Callable[..., Result]
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'voxwarden.db'}")
+def database(own_store: str) -> Iterator[Database]:
+    made = Database(own_store)
     people.hire(made)
     stored.fill(made)
     yield made

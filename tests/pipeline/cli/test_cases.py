@@ -13,8 +13,8 @@ from pipeline.cli import app
 from pipeline.cli.cases import moment
 from pipeline.errors import CaseError, ConfigError, InputError
 from pipeline.review.cases.values import Choice, Evidence, Filters
-from pipeline.review.store import SqlReviewStore, open_store
-from pipeline.settings import Settings
+from pipeline.review.database import Database
+from pipeline.review.store import SqlReviewStore
 from tests.builders import NOON, flag
 
 Cases = Callable[..., Result]
@@ -23,11 +23,11 @@ EVIL = "r[red]\x1b[2J'; DROP TABLE cases; --"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlReviewStore]:
+def store(own_store: str) -> Iterator[SqlReviewStore]:
     """Give a store with three cases: a block from an hour ago, a review from a day ago, and one with a harmful room
     name.
     """
-    opened = open_store(Settings(data_dir=tmp_path))
+    opened = SqlReviewStore(Database(own_store))
     opened.add([flag("old", 0, 5, speaker="bob", text="send me money", flagged=("fraud",))], NOON - 86_400)
     opened.add([flag("new", 10, 15, suggestion="block", risk=0.97, marks=("low_confidence",))], NOON - 3_600)
     opened.add([flag("evil", 20, 25, room=EVIL.replace("\x1b", "\x9b"), text=EVIL)], NOON - 60)

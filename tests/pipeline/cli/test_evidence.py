@@ -9,10 +9,11 @@ from typer.testing import CliRunner, Result
 from pipeline.cli import app
 from pipeline.errors import ConfigError
 from pipeline.review.cases.values import Evidence
+from pipeline.review.database import Database
 from pipeline.review.evidence import stored
 from pipeline.review.evidence.opening import open_evidence
 from pipeline.review.evidence.store import checksum
-from pipeline.review.store import open_store
+from pipeline.review.store import SqlReviewStore, open_store
 from pipeline.settings import Settings
 from tests.builders import NOON, flag
 from tests.s3 import OWNER, SECRET, S3Server
@@ -30,10 +31,9 @@ def run(tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def clips(tmp_path: Path) -> list[Path]:
+def clips(tmp_path: Path, own_store: str) -> list[Path]:
     """Return the files of two clips of cases, which are not encrypted."""
-    settings = Settings(data_dir=tmp_path)
-    store, evidence = open_store(settings), open_evidence(settings)
+    store, evidence = SqlReviewStore(Database(own_store)), open_evidence(Settings(data_dir=tmp_path))
     for outcome in store.add([flag("a", 0, 5), flag("b", 50, 55)], NOON):
         sound = b"OggS " + outcome.case.encode()
         path = evidence.put(outcome.case, NOON, sound)

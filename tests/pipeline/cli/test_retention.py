@@ -9,18 +9,18 @@ from typer.testing import CliRunner, Result
 from pipeline.cli import app
 from pipeline.errors import CaseError, ConfigError
 from pipeline.review.cases.values import Choice, Filters
+from pipeline.review.database import Database
 from pipeline.review.privacy.retention import DAY
-from pipeline.review.store import SqlReviewStore, open_store
-from pipeline.settings import Settings
+from pipeline.review.store import SqlReviewStore
 from tests.builders import NOON, flag
 
 Retention = Callable[..., Result]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlReviewStore]:
+def store(own_store: str) -> Iterator[SqlReviewStore]:
     """Give a store with a case that was dismissed half a year ago, and a new one."""
-    opened = open_store(Settings(data_dir=tmp_path))
+    opened = SqlReviewStore(Database(own_store))
     old = opened.add([flag("old", -180 * DAY, -180 * DAY + 5, speaker="bob")], NOON - 180 * DAY)[0].case
     opened.decide(old, "ana", Choice(verdict="dismiss"), NOON - 180 * DAY)
     opened.add([flag("new", -60, -55)], NOON - 60)

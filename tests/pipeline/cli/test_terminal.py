@@ -13,9 +13,9 @@ from pipeline.cli import app
 from pipeline.cli.app import main, stderr, stdout
 from pipeline.cli.terminal import harmless, is_harmful, json_text, plain
 from pipeline.review.accounts import accounts
+from pipeline.review.database import Database
 from pipeline.review.privacy import holds
-from pipeline.review.store import open_store
-from pipeline.settings import Settings
+from pipeline.review.store import SqlReviewStore
 from tests.builders import NOON, flag
 from tests.pipeline.judge.fakes import WordClassifier
 
@@ -30,10 +30,10 @@ def run(folder: Path, *arguments: str, lines: str | None = None) -> Result:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, own_store: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder with a store in which every name is harmful."""
     monkeypatch.setenv("COLUMNS", "400")
-    with closing(open_store(Settings(data_dir=tmp_path))) as store:
+    with closing(SqlReviewStore(Database(own_store))) as store:
         evil = flag("evil", 0, 5, room=NAME, speaker=NAME, text=EVIL, reasons=(EVIL,), hits=())
         [stored] = store.add([evil], NOON)
         with store._database.write() as connection:

@@ -11,9 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline.console import measured, pages
+from pipeline.console import app, measured, pages
 from pipeline.console.app import create_app, open_desk
 from pipeline.console.guard import COOKIE, HEADER
+from pipeline.console.texts import Texts
 from pipeline.judge import labels
 from pipeline.review.accounts import sessions
 from pipeline.review.database import Database
@@ -30,6 +31,7 @@ CSRF = re.compile(r'"X-CSRF-Token":"([^"]+)"')
 
 templates = cache(pages.environment)
 shipped_labels = cache(labels.load)
+shipped_texts = cache(Texts)
 
 
 @pytest.fixture(autouse=True)
@@ -80,9 +82,10 @@ def staffed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Share the compiled templates and the labels. To make them for each console takes longer than most tests."""
+    """Share the compiled templates, labels and texts. To make them for each console takes longer than most tests."""
     monkeypatch.setattr(pages, "environment", templates)
     monkeypatch.setattr(labels, "load", shipped_labels)
+    monkeypatch.setattr(app, "Texts", shipped_texts)
 
 
 @pytest.fixture

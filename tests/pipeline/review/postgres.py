@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - each server makes a private folder in it
+ROOM = 1 << 30
+"""Free bytes of MEMORY that a server for tests needs: the databases of a few tests, and the log of changes."""
+
 REMEDY = "apt-get install postgresql, or set VOXWARDEN_TEST_PGBIN to the folder that holds initdb"
 
 
@@ -61,10 +65,15 @@ class Server:
         subprocess.run(command, user=self._user, cwd=self._folder, check=True, stdout=subprocess.DEVNULL, timeout=120)
 
 
+def memory() -> Path | None:
+    """Return a folder whose files are in memory, or None if it has no room. Containers often have 64 MB of it."""
+    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM else None
+
+
 @contextmanager
-def running() -> Iterator[Server]:
-    """Start a server, and delete its folder at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="voxpg"))
+def running(parent: Path | None = None) -> Iterator[Server]:
+    """Start a server with its data in a new folder in `parent`, or in that of temporary files. Delete it at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="voxpg", dir=parent))
     try:
         server = Server(folder)
         server.start()
@@ -77,7 +86,7 @@ def running() -> Iterator[Server]:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """Start a server and yield its URL."""
-    with running() as made:
+def server(parent: Path | None = None) -> Iterator[str]:
+    """Start a server, as `running` does, and yield its URL."""
+    with running(parent) as made:
         yield made.url
