@@ -79,9 +79,7 @@ def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path: Path, monke
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr(Path, "open", refuse)  # root may read every file
-    with pytest.raises(
-        ConfigError, match=r"yamnet\.tflite cannot be read: Permission denied\. Let the user .* read it"
-    ):
+    with pytest.raises(ConfigError, match=r"yamnet\.tflite cannot be read: Permission denied\. Let the user"):
         Yamnet(path)
 
 
