@@ -61,7 +61,7 @@ def _check_readable(path: Path) -> None:
     try:
         path.open("rb").close()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise ConfigError(f"{SETTING}: there is no file {path}", REMEDY) from error
+        raise ConfigError(f"{SETTING}: there is no file {path.absolute()}", REMEDY) from error
     except OSError as error:
         raise ConfigError(
             f"{SETTING}: {path} cannot be read: {error.strerror}", "Let the user of the listen worker read it."

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import NoReturn
 
@@ -70,6 +71,13 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=rf"listen\.yamnet: there is no file .*{name}.*docs/sound-events\.md"):
         Yamnet(tmp_path / name)
+
+
+def test_a_relative_path_is_told_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts from the folder in which the worker starts, which may not be that of the settings."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f"there is no file {re.escape(str(tmp_path))}/models/yamnet"):
+        Yamnet(Path("models/yamnet.tflite"))
 
 
 def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
