@@ -1,8 +1,13 @@
-"""The connections of kafka-python, with one change: a rejected name or password is an error at once.
+"""The connections of kafka-python, with two changes.
+
+A rejected name or password is an error at once.
 
 While it looks for a broker, the library takes a rejection for a fault that passes, tries again, and in the end reports
 only a time-out. It also drops the rejection if the broker has closed the connection meanwhile, as brokers do. A broker
 that is still starting refuses the connection, which is another error: it is waited for.
+
+A refused connection closes its socket. The library leaves that to the garbage collector, which looks at old objects so
+rarely that a long outage could use up the files that a process may open.
 """
 
 import sys
@@ -12,11 +17,25 @@ from typing import Any
 
 from kafka.errors import SaslAuthenticationFailedError
 from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
 Received = tuple[bytes, Exception | None]
 """What came from the broker, and why nothing more will come."""
+
+
+class Direct(KafkaNetSocket):  # type: ignore[misc]
+    """Connects without a proxy. The library makes one for a proxy with this scheme."""
+
+    SCHEMES = ("direct",)
+
+    async def sock_connect(self, net: Any, sock: Any, sockaddr: Any, timeout_at: float | None = None) -> Any:
+        try:
+            return await super().sock_connect(net, sock, sockaddr, timeout_at=timeout_at)
+        except Exception:
+            sock.close()
+            raise
 
 
 class Connections(KafkaConnectionManager):  # type: ignore[misc]
@@ -44,4 +63,4 @@ def last_words(receive: Callable[[], Received]) -> Received:
 def connecting(**given: Any) -> KafkaNetClient:
     """Make what the library's clients send and receive with."""
     network = NetworkSelector(**given)
-    return KafkaNetClient(network, Connections(network, **given))
+    return KafkaNetClient(network, Connections(network, **(given | {"proxy_url": "direct://"})))

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import faust
+from aiokafka.errors import KafkaError
 
 from agents.app import channel_of
 from agents.halt import DeadLetterShare, HaltError
@@ -227,8 +228,11 @@ class StageLoop:
             return
         producer: Any = await self.app.maybe_start_producer()
         send = producer._ensure_producer().send  # Faust's own send emits signals and costs 50% more CPU
-        sent = [await send(topic, each.value, each.key, headers=each.headers) for topic, each in events]
-        await asyncio.gather(*sent)  # without this second await, a refused record is lost without an error
+        try:
+            sent = [await send(topic, each.value, each.key, headers=each.headers) for topic, each in events]
+            await asyncio.gather(*sent)  # without this second await, a refused record is lost without an error
+        except KafkaError as error:
+            raise DependencyError(f"Kafka did not take the results: {error}", "Check that the broker runs.") from error
 
     def _acknowledge(self, batch: Sequence[Received]) -> None:
         for record in self._work.finished(batch):

@@ -65,6 +65,8 @@ REASONS: Mapping[str, str] = {
 VALUES: tuple[str, ...] = ("problem", "most", "key", "label", "known", "wanted", "term", "least", "limit")
 VALUES += ("review", "block", "language", "name")
 
+QUOTED = re.compile(r"'([^']*)'")
+"""A word that may stand at a place, as pydantic lists it."""
 NUMBER_PART, NEVER_PART = "constrained-float", ("literal['never']",)
 """What pydantic appends to the place of a limit, once for each of the two forms that it may have."""
 
@@ -206,10 +208,14 @@ def _of_field(file: str, error: Any, lines: Mapping[Key, int]) -> Remark:
     key = [part for part in error["loc"] if part not in {"[key]", NUMBER_PART}]
     if NUMBER_PART in error["loc"]:
         code = "limit_form"
-    elif "[key]" in error["loc"]:
+    elif "[key]" in error["loc"] and code != "one_of":
         code = "language_code"
     made = Remark(file, _line(key, lines), "error", code, _dotted(key), {"wanted": wanted})
-    return _replaceable(made, str(key[-1]), KEYS) if code == "unknown_key" else made
+    if code == "unknown_key":
+        return _replaceable(made, str(key[-1]), KEYS)
+    if "[key]" in error["loc"] and code == "one_of":
+        return _replaceable(made, str(key[-1]), QUOTED.findall(wanted))
+    return made
 
 
 def _replaceable(made: Remark, wrong: str, known: Iterable[str]) -> Remark:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, cast
 
 import pytest
+from aiokafka.errors import KafkaTimeoutError
 
 from agents.app import create_app
 from agents.loop import EXIT_UNFINISHED, PATIENCE_TICKS, StageLoop
@@ -30,6 +31,7 @@ class Record:
     timestamp: float = NOW
     partition: int = 0
     topic: str = "voice.flags"
+    key: bytes | None = None
 
 
 @dataclass
@@ -150,6 +152,30 @@ async def test_the_last_log_line_names_the_records_in_hand(caplog: pytest.LogCap
     with pytest.raises(Ended):
         await loop.run([*records(2, partition=7), *records(1, partition=3), *records(3, partition=7)[2:]])
     assert "(voice.flags/3/100 to 100, voice.flags/7/100 to 102): no disk" in caplog.text
+
+
+async def test_a_broker_that_is_away_ends_the_process_without_a_traceback(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, bad = Loop(Store()), records(1)
+    bad[0].value = b"{"
+
+    class Away:
+        def _ensure_producer(self) -> "Away":
+            return self
+
+        async def send(self, *_: object, **__: object) -> NoReturn:
+            raise KafkaTimeoutError
+
+    async def away() -> Away:
+        return Away()
+
+    monkeypatch.setattr(loop.runner.app, "maybe_start_producer", away)
+    with pytest.raises(Ended, match=str(EXIT_UNFINISHED)):
+        await loop.run(bad)
+    assert loop.consumer.acknowledged == []
+    assert "Kafka did not take the results: KafkaTimeoutError" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_tick_waits_for_a_backlog_but_not_for_ever() -> None:

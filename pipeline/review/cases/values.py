@@ -187,12 +187,15 @@ def worst(flags: Sequence[Flag]) -> Flag:
     """Return the flag that represents a case. The order in which the flags arrived does not matter.
 
     Of flags that are equally severe, one of words represents it: words say most, and scores of sounds are on other
-    scales. One of the second reader does so last, so its cases are those that only it found.
+    scales. One of the second reader does so last, so its cases are those that only it found. Of sounds, one with a
+    label comes first: each kind has its own scale, and without the label the case would reach the wrong people.
     """
-    return max(
-        flags,
-        key=lambda flag: (SEVERITY[flag.suggestion], RANKS[flag.source], flag.risk, -flag.start, flag.id),
-    )
+    return max(flags, key=_weight)
+
+
+def _weight(flag: Flag) -> tuple[int, int, bool, float, float, str]:
+    labelled = flag.source != "words" and bool(flag.flagged)
+    return SEVERITY[flag.suggestion], RANKS[flag.source], labelled, flag.risk, -flag.start, flag.id
 
 
 def check(message: Flag | SpeechStatus) -> None:

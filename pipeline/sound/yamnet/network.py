@@ -46,8 +46,7 @@ class Yamnet:
 
 
 def _interpreter(path: Path) -> Any:
-    if not path.is_file():
-        raise ConfigError(f"{SETTING}: there is no file {path}", REMEDY)
+    _check_readable(path)
     require("ai-edge-litert", SETTING)
     from ai_edge_litert.interpreter import Interpreter  # only a user of YAMNet has it
 
@@ -55,6 +54,18 @@ def _interpreter(path: Path) -> Any:
         return Interpreter(str(path), num_threads=1)
     except (ValueError, RuntimeError) as error:
         raise ConfigError(f"{SETTING}: {path} is damaged, or no model for LiteRT", REMEDY) from error
+
+
+def _check_readable(path: Path) -> None:
+    """LiteRT says the same about a file that it may not read as about a damaged one."""
+    try:
+        path.open("rb").close()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise ConfigError(f"{SETTING}: there is no file {path.absolute()}", REMEDY) from error
+    except OSError as error:
+        raise ConfigError(
+            f"{SETTING}: {path} cannot be read: {error.strerror}", "Let the user of the listen worker read it."
+        ) from error
 
 
 def _takes(heard: dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The warnings about a policy: limits that are far too low, and labels that can never be flagged."""
+"""Remarks about a policy: wrong names, limits that are far too low, and labels that can never be flagged."""
 
 from pathlib import Path
 
@@ -10,6 +10,21 @@ from pipeline.settings import ListenSettings
 
 LABELS = labels.load()
 SHIPPED = read_texts("default", ()).policy
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "instead"),
+    [
+        ("sounds: {moans: {review: never}}", "one_of", "moan"),
+        ("marks: {no_speach: review}", "one_of", "no_speech"),
+        ("risk: {review: 0.5, languages: {ENGLISH: {review: 0.9}}}", "language_code", ""),
+    ],
+)
+def test_a_wrong_name_is_told_with_the_names_that_there_are(wrong: str, code: str, instead: str) -> None:
+    policy = f"name: own\nevery: {{review: 0.5}}\n{wrong}\n"
+    [found] = editing.remarks(RuleTexts(policy), LABELS, ListenSettings())
+    assert (found.line, found.code, found.instead) == (3, code, instead)
+    assert f"'{instead}'" in found.values["wanted"] or code == "language_code"
 
 
 def low(policy: str) -> list[str]:

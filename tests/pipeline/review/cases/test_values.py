@@ -69,6 +69,11 @@ def test_another_case_person_or_attempt_is_another_decision() -> None:
         ({"risk": 0.5}, {"risk": 0.6}),
         ({"risk": 0.9, "source": "ear"}, {"risk": 0.1}),
         ({"risk": 0.9, "source": "reader"}, {"risk": 0.1, "source": "sound"}),
+        (
+            {"risk": 0.9, "source": "sound", "flagged": ()},
+            {"risk": 0.1, "source": "sound", "flagged": ("sexual",)},
+        ),
+        ({"risk": 0.1, "flagged": ("hate",)}, {"risk": 0.9, "flagged": ()}),
         ({"start": NOON + 1}, {"start": NOON}),
         ({"id": "a"}, {"id": "b"}),
     ],

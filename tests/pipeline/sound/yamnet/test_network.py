@@ -1,6 +1,10 @@
 """The file that users download, and files that are not YAMNet."""
 
+import errno
+import os
+import re
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -61,9 +65,30 @@ def test_a_part_of_a_file_is_refused(tmp_path: Path) -> None:
             Yamnet(path)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"listen\.yamnet: there is no file .*yamnet\.tflite.*docs/sound-events\.md"):
-        Yamnet(tmp_path / "yamnet.tflite")
+@pytest.mark.parametrize("name", ["yamnet.tflite", "folder", "file/yamnet.tflite"])
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=rf"listen\.yamnet: there is no file .*{name}.*docs/sound-events\.md"):
+        Yamnet(tmp_path / name)
+
+
+def test_a_relative_path_is_told_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts from the folder in which the worker starts, which may not be that of the settings."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f"there is no file {re.escape(str(tmp_path))}/models/yamnet"):
+        Yamnet(Path("models/yamnet.tflite"))
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "yamnet.tflite")
+
+    def refuse(*_: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "open", refuse)  # root may read every file
+    with pytest.raises(ConfigError, match=r"yamnet\.tflite cannot be read: Permission denied\. Let the user"):
+        Yamnet(path)
 
 
 def test_a_missing_library_is_named_with_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
