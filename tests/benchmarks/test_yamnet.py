@@ -59,7 +59,7 @@ def test_recordings_begin_at_different_moments_and_are_scored_window_by_window(
     tmp_path: Path, number: int, window: int
 ) -> None:
     network = write(tmp_path / "yamnet.tflite", RULES["scream"].places)
-    loud = in_room(np.random.default_rng(1).uniform(-0.9, 0.9, SAMPLE_RATE).astype(np.float32), number)
+    loud = in_room(np.random.default_rng(1).uniform(-0.9, 0.9, 2 * SAMPLE_RATE).astype(np.float32), number)
     found = windowed(network, loud)
     assert {kind for kind, each in found.items() if each.max() > 0.5} == {"scream"}
     assert found["scream"].argmax() == window
