@@ -3,6 +3,7 @@
 Without a detector that is awake, audio passes by undecoded, and nobody is remembered.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -26,6 +27,8 @@ from pipeline.sound.together import DueWindow, together
 from pipeline.sound.voices.ear import VoiceEar
 from pipeline.sound.yamnet import ear as yamnet
 from pipeline.stage import NO_BACKLOG, Backlog, HoldingProcessor, Rejected
+
+log = logging.getLogger(__name__)
 
 TURN_SECONDS = 60.0
 """Under overload, lots decide for this time whether a speaker is heard: a recording needs seconds to be recognised."""
@@ -78,8 +81,13 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         return self._counted(results)
 
     def behind(self, backlog: Backlog) -> None:
+        before = self._valve.pressure
         self._backlog = backlog
         self._valve.observe(backlog)
+        if self._valve.pressure and not before:
+            log.warning("overload: audio waits for %.0f s; the audio of some speakers is left out", backlog.waited)
+        elif before and not self._valve.pressure:
+            log.warning("overload ended: the audio of all speakers is heard")
 
     def spared(self) -> None:
         self._metrics.listened.labels("skipped").inc()

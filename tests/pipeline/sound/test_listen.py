@@ -209,6 +209,23 @@ def test_under_overload_whole_minutes_of_speakers_are_left_out_and_counted(bank:
     assert (kept % len(audio), kept + left_out) == (0, 200 * len(audio))
 
 
+def test_the_log_tells_when_audio_is_left_out_and_when_no_longer(bank: Bank, caplog: pytest.LogCaptureFixture) -> None:
+    room = Room(bank)
+    room.timer.step = 0.1
+    for number in range(64):
+        room.stage.process([structs.replace(sent(silence(1))[0], speaker=str(number))])
+    for _ in range(3):
+        room.timer.now += 600
+        room.stage.behind(Backlog(waited=3_600, messages=1e6, arrivals=1e6))
+    for _ in range(3):
+        room.timer.now += 600
+        assert room.stage.tick(DAY) == []
+    assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == [
+        "overload: audio waits for 3600 s; the audio of some speakers is left out",
+        "overload ended: the audio of all speakers is heard",
+    ]
+
+
 def test_the_stage_of_the_settings_uses_their_bank(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     ban(settings.database_url, banned(1))
