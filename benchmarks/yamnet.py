@@ -7,9 +7,9 @@
 All audio goes through Opus at 24 kbit/s.
 
 Recordings: each begins at one of four moments of a second, with two seconds before and after it. They are measured
-twice: in digital silence, as after noise suppression, and with white noise of -60 dB of full scale. A recording is
-heard if the detector reports the sound anywhere in it. The AUC is the probability that its highest window scores above
-that of ten seconds of ordinary sound.
+twice: in digital silence, and with white noise of -60 dB of full scale. A recording is heard if the detector reports
+the sound anywhere in it. The AUC is the probability that its highest window scores above that of ten seconds of
+ordinary sound.
 
 Alarms: whole streams of ordinary sounds, by the hour, with the 95% interval of a Poisson count. A sound that is
 reported again within ten seconds is the same alarm. The recall *at one alarm in ten hours of speech* has the limit that
