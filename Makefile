@@ -8,8 +8,8 @@ BIN := $(VENV)/bin
 CONSTRAINTS := -c constraints.txt
 KAFKA := .cache/kafka/libs/.complete
 CLASSES := .cache/kafka/classes.jsa
-PAGES := tests/agents tests/browser tests/deploy
-PROCESSES := tests/benchmarks tests/stream
+LANE_2 := tests/agents tests/pipeline/asr tests/pipeline/assessment tests/browser tests/deploy
+LANE_3 := tests/benchmarks tests/stream
 OIDC := .cache/oidc/.complete
 TYPESCRIPT := .cache/typescript/.complete
 LIVEKIT_VERSION := v1.13.5
@@ -30,7 +30,7 @@ endif
 # Hundreds of processes import PyTorch in the tests. Without its bytecode, each of them compiles it for some seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-units test-pages test-processes drills kubernetes lint format audit sbom constraints kafka livekit s3 helm postgres prometheus chromium pango slim clean
+.PHONY: help setup run test test-lane-1 test-lane-2 test-lane-3 drills kubernetes lint format audit sbom constraints kafka livekit s3 helm postgres prometheus chromium pango slim clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,16 +42,14 @@ run: $(VENV)/$(if $(FULL),.full,.slim)  ## moderate two small rooms as if live, 
 
 test: $(VENV)/.dev $(CLASSES) $(OIDC) $(TYPESCRIPT) $(LIVEKIT) $(S3) $(HELM) postgres prometheus chromium pango  ## lint, then every test, against a real Kafka, PostgreSQL, LiveKit, S3 server and browser
 	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory --jobs=3 test-units test-pages test-processes
+	@$(MAKE) --no-print-directory --jobs=3 test-lane-1 test-lane-2 test-lane-3
 
-# Tests of pages and of whole processes wait much of the time, so the others run meanwhile.
-test-units:
-	@$(BIN)/python -m pytest -q tests $(PAGES:%=--ignore=%) $(PROCESSES:%=--ignore=%)
+# Tests of pages and of whole processes wait much of the time. So three lanes, which take equally long, share two cores.
+test-lane-1:
+	@$(BIN)/python -m pytest -q tests $(LANE_2:%=--ignore=%) $(LANE_3:%=--ignore=%)
 
-test-pages: FOLDERS = $(PAGES)
-test-processes: FOLDERS = $(PROCESSES)
-test-pages test-processes:
-	@shown=$$($(BIN)/python -m pytest -q $(FOLDERS) 2>&1); code=$$?; printf '%s\n' "$$shown"; exit $$code
+test-lane-2 test-lane-3: test-lane-%:
+	@shown=$$($(BIN)/python -m pytest -q $(LANE_$*) 2>&1); code=$$?; printf '%s\n' "$$shown"; exit $$code
 
 drills: $(VENV)/.dev $(CLASSES) postgres prometheus  ## kill Kafka and PostgreSQL under real workers, and see whom on-call is told of
 	@$(BIN)/python -m pytest -q -m drill

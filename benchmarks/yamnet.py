@@ -6,9 +6,10 @@
 `scream`, `moan`, `crying` and `gunshot` hold the sound. `music`, `singing`, `speech` and `other` are ordinary sounds.
 All audio goes through Opus at 24 kbit/s.
 
-Recordings: each lies in the noise of a quiet microphone, two seconds before and after it, and begins at one of four
-moments of a second. It is heard if the detector reports the sound anywhere in it. The AUC is the probability that its
-highest window scores above that of ten seconds of ordinary sound.
+Recordings: each begins at one of four moments of a second, with two seconds before and after it. They are measured
+twice: in digital silence, and with white noise of -60 dB of full scale. A recording is heard if the detector reports
+the sound anywhere in it. The AUC is the probability that its highest window scores above that of ten seconds of
+ordinary sound.
 
 Alarms: whole streams of ordinary sounds, by the hour, with the 95% interval of a Poisson count. A sound that is
 reported again within ten seconds is the same alarm. The recall *at one alarm in ten hours of speech* has the limit that
@@ -21,6 +22,7 @@ import argparse
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -47,8 +49,8 @@ KINDS: tuple[YamnetKind, ...] = get_args(YamnetKind)
 ORDINARY: Sequence[Kind] = ("speech", "other", "music", "singing")
 TEN_SECONDS = 10 * SAMPLE_RATE // HOP
 """Windows that end in ten seconds."""
-NOISE = 0.001
-"""The microphone's own noise: -60 dB of full scale."""
+NOISES: Mapping[str, float] = {"silence": 0.0, "noise": 0.001}
+"""The root mean square of the noise that is added to recordings."""
 RARE = 10.0
 """Hours with one alarm."""
 
@@ -57,29 +59,33 @@ Windowed = NDArray[np.float32]
 
 
 class Measured(NamedTuple):
-    """A source: the scores of its stream, or of each of its recordings."""
+    """A source: the scores of its stream, or of each of its recordings with one of NOISES."""
 
     kind: Kind
     source: str
+    noise: str
     hours: float
     scores: Sequence[Mapping[YamnetKind, Windowed]]
 
 
-def measured(file: Path, place: tuple[Kind, Path]) -> Measured:
+def measured(file: Path, place: tuple[Kind, Path]) -> list[Measured]:
     kind, folder = place
     if kind in ORDINARY:
         found = stream(place)
-        return Measured(kind, found.source, found.hours, [windowed(file, found.samples)])
+        return [Measured(kind, found.source, "", found.hours, [windowed(file, found.samples)])]
     recordings = [samples_of(path) for path in sorted(folder.iterdir())]
     hours = sum(each.size for each in recordings) / SAMPLE_RATE / 3_600
-    rooms = [in_room(each, number) for number, each in enumerate(recordings)]
-    return Measured(kind, folder.name, hours, [windowed(file, sent(room)) for room in rooms])
+    scores = {
+        noise: [windowed(file, sent(in_room(each, number, level))) for number, each in enumerate(recordings)]
+        for noise, level in NOISES.items()
+    }
+    return [Measured(kind, folder.name, noise, hours, each) for noise, each in scores.items()]
 
 
-def in_room(samples: Samples, number: int) -> Samples:
-    """Put recording `number` into the noise of a microphone. Each fourth begins at the same moment of a second."""
+def in_room(samples: Samples, number: int, level: float) -> Samples:
+    """Let recording `number` begin at one of four moments of a second, with noise of this level."""
     before, after = 2 * SAMPLE_RATE + number % 4 * SAMPLE_RATE // 4, 2 * SAMPLE_RATE
-    noise = np.random.default_rng(number).normal(0, NOISE, before + samples.size + after).astype(np.float32)
+    noise = np.random.default_rng(number).normal(0, level, before + samples.size + after).astype(np.float32)
     return noise + np.pad(samples, (before, after))
 
 
@@ -128,7 +134,9 @@ def auc(positives: Sequence[Windowed], streams: Sequence[Windowed]) -> float:
 
 
 def show_recordings(found: Sequence[Measured]) -> None:
-    table = Table("sound", "source", "recordings", "AUC", "heard", f"at 1 alarm in {RARE:g} h of speech", "its limit")
+    table = Table(
+        "sound", "source", "in", "recordings", "AUC", "heard", f"at 1 alarm in {RARE:g} h of speech", "its limit"
+    )
     ordinary = [each for each in found if each.kind in ORDINARY]
     talk = [each for each in ordinary if each.kind == "speech"]
     hours = sum(each.hours for each in talk)
@@ -140,16 +148,20 @@ def show_recordings(found: Sequence[Measured]) -> None:
             positives = [scores[kind] for scores in each.scores]
             shares = share(recall(positives, rule, rule.limit)), share(recall(positives, rule, limit))
             table.add_row(
-                kind, each.source, str(len(positives)), f"{auc(positives, streams):.3f}", *shares, f"{limit:.3f}"
+                *(kind, each.source, each.noise, str(len(positives))),
+                *(f"{auc(positives, streams):.3f}", *shares, f"{limit:.3f}"),
             )
     Console().print(table)
 
 
 def show_alarms(found: Sequence[Measured]) -> None:
-    """The alarms of each source, and an hour of each kind with the interval. Recordings of other sounds count, too."""
+    """The alarms of each source, and an hour of each kind with the interval.
+
+    Recordings of other sounds count, too, in silence.
+    """
     table = Table("recordings", "source", "hours", *KINDS, title="alarms")
     for kind in dict.fromkeys(each.kind for each in found):
-        of_kind = [each for each in found if each.kind == kind]
+        of_kind = [each for each in found if each.kind == kind and each.noise != "noise"]
         counts = {each.source: [in_all(each, label) for label in KINDS] for each in of_kind}
         for each in of_kind:
             table.add_row(kind, each.source, f"{each.hours:.3f}", *map(str, counts[each.source]))
@@ -188,7 +200,7 @@ def main() -> None:
     # The encoder has threads, so the processes are new ones and no forks.
     with get_context("spawn").Pool(options.processes) as pool:
         found = pool.imap(partial(measured, options.yamnet), wanted)
-        sources = [*track(found, "sources", len(wanted), console=PROGRESS)]
+        sources = [*chain.from_iterable(track(found, "sources", len(wanted), console=PROGRESS))]
     show_recordings(sources)
     show_alarms(sources)
     show_cost(options.yamnet, wanted)
