@@ -23,8 +23,8 @@ def seated(stack: Stack, sit: Sit) -> tuple[Page, list[str]]:
 
 
 def is_open(page: Page, case: str) -> None:
-    """Wait until the case is open with its form."""
-    page.wait_for_selector(f'.case[data-case="{case}"]:has(#decide)')
+    """Wait until the case is open with its form, and the page has ended the move to it. Until then, keys do nothing."""
+    page.wait_for_selector(f'#pane[aria-busy="false"] .case[data-case="{case}"]:has(#decide)')
 
 
 class Held:
