@@ -31,22 +31,19 @@ class Held:
     """The request of a key. The server gets it with `release`. If it is `answered`, only its answer is held back."""
 
     def __init__(self, page: Page, pattern: str, key: str, *, answered: bool = False) -> None:
-        self.answered = answered
         self.routes: list[Route] = []
-        self.answers: list[APIResponse] = []
         page.route(pattern, self._keep, times=1)
         page.keyboard.press(key)
-        while not (self.answers if answered else self.routes):
+        while not self.routes:
             page.evaluate("0")  # handlers run while the page is asked something
+        self.answer: APIResponse | None = self.routes[0].fetch() if answered else None
 
     def _keep(self, route: Route) -> None:
         self.routes.append(route)
-        if self.answered:
-            self.answers.append(route.fetch())
 
     def release(self) -> None:
-        if self.answered:
-            self.routes[0].fulfill(response=self.answers[0])
+        if self.answer:
+            self.routes[0].fulfill(response=self.answer)
         else:
             self.routes[0].continue_()
 
