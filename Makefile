@@ -44,7 +44,7 @@ test: $(VENV)/.dev $(CLASSES) $(OIDC) $(TYPESCRIPT) $(LIVEKIT) $(S3) $(HELM) pos
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory --jobs=3 test-lane-1 test-lane-2 test-lane-3
 
-# Tests of pages and of whole processes wait much of the time. So three lanes, which take equally long, share two cores.
+# Tests of pages and of whole processes wait much of the time. So three lanes share two cores.
 test-lane-1:
 	@$(BIN)/python -m pytest -q tests $(LANE_2:%=--ignore=%) $(LANE_3:%=--ignore=%)
 

@@ -86,7 +86,7 @@ def told(incident: Incident, folder: Path) -> set[Alert]:
 
 @pytest.fixture(scope="module")
 def all_told(tmp_path_factory: pytest.TempPathFactory) -> dict[Incident, Future[set[Alert]]]:
-    """What was told in each incident. All happen at the same time, to a service each: they mostly wait."""
+    """Return the alerts of each incident. All incidents happen at the same time, because each of them mostly waits."""
     with ThreadPoolExecutor() as pool:
         return {each: pool.submit(told, each, tmp_path_factory.mktemp("told")) for each in INCIDENTS}
 
