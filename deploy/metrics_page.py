@@ -49,7 +49,7 @@ def _section(entry: Entry) -> str:
         "type": entry.kind.__name__.lower(),
         "unit": _unit(entry.name),
         "labels": _listed(f"`{label}`" for label in entry.labels),
-        "alerts": _listed(f"[{name}](operate-runbooks.md#{anchor})" for name, anchor in alerts.items()),
+        "alerts": _listed(f"[{name}](runbooks.md#{anchor})" for name, anchor in alerts.items()),
         "panels": _listed(panels),
     }
     lines = [_item(f"{fact}: {value}") for fact, value in facts.items() if value]

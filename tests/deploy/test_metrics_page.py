@@ -12,6 +12,6 @@ def test_the_page_has_every_metric_with_its_alerts_through_recording_rules() -> 
     text = page()
     assert all(f"### `{entry.name}`" in text for entry in catalogue().values())
     section = text.partition("### `voxwarden_counted_seconds_total`")[2].partition("###")[0]
-    assert "[VoxwardenMonitoredBudget](operate-runbooks.md#monitored-budget)" in section
+    assert "[VoxwardenMonitoredBudget](runbooks.md#monitored-budget)" in section
     assert '"Speech monitored" (risk)' in section
     assert "- unit: seconds" in section

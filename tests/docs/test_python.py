@@ -1,4 +1,4 @@
-"""docs/python.md is true: its examples give what it shows."""
+"""docs/api.md is true: its examples give what it shows."""
 
 import asyncio
 import doctest

@@ -1,4 +1,4 @@
-"""docs/rtp.md is true: its example names a stream, which is heard."""
+"""docs/integrate.md is true: its example names a stream, which is heard."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The examples of docs/typescript.md compile against the client."""
+"""The examples of docs/api.md compile against the client."""
 
 import re
 import subprocess
