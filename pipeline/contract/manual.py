@@ -5,10 +5,13 @@ import re
 import textwrap
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from pipeline.contract.asyncapi import REASONS
 from pipeline.contract.schemas import KINDS, PARTS, Schema, attributes, schema
 from pipeline.errors import ConfigError
-from pipeline.messages import Flag, Transcript
+from pipeline.events import header_of
+from pipeline.messages import Flag, Message, Transcript
 from pipeline.topology import STAGES, TOPICS, Stage, Topic
 
 WIDTH = 118
@@ -30,10 +33,20 @@ def filled(text: str) -> str:
 
 
 def _parts() -> dict[str, str]:
-    made = {kind.__name__: _fields(schema(kind), kind.__doc__) for kind in KINDS}
+    common = {field: schema(Flag)["properties"][field] for field in Message.__struct_fields__}
+    made = {"Message": _fields(schema(Flag) | {"properties": common}, Message.__doc__)}
+    made |= {kind.__name__: _fields(_own(kind), kind.__doc__) for kind in KINDS}
     flag_parts = schema(Flag)["$defs"] | schema(Transcript)["$defs"]
     made |= {part.__name__: _fields(flag_parts[part.__name__], part.__doc__) for part in PARTS}
     return made | {"topics": _topics(), "headers": _headers(), "reasons": _reasons()}
+
+
+def _own(kind: type[Struct]) -> Schema:
+    """The schema of `kind` without the fields that all messages have."""
+    found = schema(kind)
+    common = Message.__struct_fields__ if issubclass(kind, Message) else ()
+    left_out = {*common, *map(header_of, common)}
+    return found | {"properties": {name: field for name, field in found["properties"].items() if name not in left_out}}
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -8,7 +8,7 @@ from pipeline.contract.__main__ import DOCS
 from pipeline.contract.manual import filled
 from pipeline.contract.schemas import KINDS, PARTS
 from pipeline.errors import ConfigError
-from pipeline.messages import Flag
+from pipeline.messages import Flag, Message
 from pipeline.topology import STAGES, TOPICS
 
 
@@ -40,7 +40,7 @@ def test_an_unknown_part_is_an_error() -> None:
 def test_the_manual_has_a_place_for_every_part() -> None:
     text = (DOCS / "contract.md").read_text(encoding="utf-8")
     places = set(re.findall(r"<!-- begin (\w+) -->", text))
-    assert places == {kind.__name__ for kind in (*KINDS, *PARTS)} | {"topics", "headers", "reasons"}
+    assert places == {kind.__name__ for kind in (Message, *KINDS, *PARTS)} | {"topics", "headers", "reasons"}
 
 
 def test_prose_without_a_table_is_unchanged() -> None:
@@ -58,8 +58,10 @@ def test_every_topic_has_a_row_with_its_writers_and_readers() -> None:
 
 
 def test_a_field_states_its_values_its_default_and_its_meaning() -> None:
-    found = fields("Flag")
+    common, own = fields("Message"), fields("Flag")
+    found = common | own
     assert [*found] == [*Flag.__struct_fields__]
+    assert not common.keys() & own.keys()
     assert found["suggestion"][0] == ["`block`, `pass`, `review`", "required"]
     assert found["risk"] == (["number 0 to 1", "required"], "Calibrated probability that at least one label applies.")
     assert found["room"][0] == ["text, 1 to 256 characters", "required"]
