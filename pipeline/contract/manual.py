@@ -11,11 +11,13 @@ from pipeline.contract.asyncapi import REASONS
 from pipeline.contract.schemas import KINDS, PARTS, Schema, attributes, schema
 from pipeline.errors import ConfigError
 from pipeline.events import header_of
-from pipeline.messages import Flag, Message, Transcript
+from pipeline.messages import EarlyUtterance, Flag, Message, SecondReading, Sound, Transcript, Utterance
 from pipeline.topology import STAGES, TOPICS, Stage, Topic
 
 WIDTH = 118
 """Maximum characters of a line in the lists."""
+
+OTHERS = (Utterance, EarlyUtterance, Sound, Transcript, SecondReading)
 
 BLOCK = re.compile(r"(<!-- begin (\w+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
 
@@ -38,7 +40,7 @@ def _parts() -> dict[str, str]:
     made |= {kind.__name__: _fields(_own(kind), kind.__doc__) for kind in KINDS}
     flag_parts = schema(Flag)["$defs"] | schema(Transcript)["$defs"]
     made |= {part.__name__: _fields(flag_parts[part.__name__], part.__doc__) for part in PARTS}
-    return made | {"topics": _topics(), "headers": _headers(), "reasons": _reasons()}
+    return made | {"topics": _topics(), "headers": _headers(), "others": _others(), "reasons": _reasons()}
 
 
 def _own(kind: type[Struct]) -> Schema:
@@ -85,6 +87,13 @@ def _is_early(stage: Stage, topic: Topic, side: str) -> bool:
 def _headers() -> str:
     rows = [(f"`{name}`", _form(found), found.get("description", "")) for name, found in attributes(Flag).items()]
     return _table(("header", "value", "meaning"), rows)
+
+
+def _others() -> str:
+    """The messages without a list of fields on the page: only Voxwarden's own stages read them."""
+    return "\n".join(
+        _item(f"[`{kind.__name__}`](schemas/{kind.__name__.lower()}.json): {kind.__doc__}") for kind in OTHERS
+    )
 
 
 def _reasons() -> str:
