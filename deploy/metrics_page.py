@@ -15,13 +15,9 @@ DEPLOY = Path(__file__).parent
 PAGE = DEPLOY.parent / "docs" / "metrics.md"
 WIDTH = 120
 SERIES = re.compile(r"\bvoxwarden[\w:]+")
-UNITS = {"seconds": "seconds", "bytes": "bytes", "ratio": "0 to 1", "share": "0 to 1"}
+UNITS = {"ratio": "0 to 1", "share": "0 to 1"}
 
 HEAD = """# Metrics
-
-**Reader:** the engineer who builds alerts or dashboards.
-
-**Afterwards you can** find the metric for a question, with its unit and labels.
 
 `{command}` writes this page from [pipeline/metrics.py](../pipeline/metrics.py) and
 [rules.yml](../deploy/prometheus/rules.yml), which also has the recorded series. Do not edit it.
@@ -29,7 +25,8 @@ HEAD = """# Metrics
 
 Each process serves its metrics on port 9108 (`metrics.port`) at `/metrics`, with `process_*`: CPU, memory and start
 time. The values of a label come from a closed set, and no label holds a room, a speaker or a text. Counters begin at 0.
-Each console has the same gauges, so take their `max`, not their sum.
+Each console has the same gauges, so take their `max`, not their sum. A name that ends in `seconds` or `bytes` has this
+unit.
 """
 
 

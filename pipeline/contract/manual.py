@@ -11,13 +11,23 @@ from pipeline.contract.asyncapi import REASONS
 from pipeline.contract.schemas import KINDS, PARTS, Schema, attributes, schema
 from pipeline.errors import ConfigError
 from pipeline.events import header_of
-from pipeline.messages import EarlyUtterance, Flag, Message, SecondReading, Sound, Transcript, Utterance
+from pipeline.messages import (
+    Decision,
+    EarlyUtterance,
+    Flag,
+    Message,
+    SecondReading,
+    Sound,
+    SpeechStatus,
+    Transcript,
+    Utterance,
+)
 from pipeline.topology import STAGES, TOPICS, Stage, Topic
 
 WIDTH = 118
 """Maximum characters of a line in the lists."""
 
-OTHERS = (Utterance, EarlyUtterance, Sound, Transcript, SecondReading)
+OTHERS = (Utterance, EarlyUtterance, Sound, Transcript, SecondReading, SpeechStatus, Decision)
 
 BLOCK = re.compile(r"(<!-- begin (\w+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
 
@@ -90,7 +100,7 @@ def _headers() -> str:
 
 
 def _others() -> str:
-    """The messages without a list of fields on the page: only Voxwarden's own stages read them."""
+    """The messages without a list of fields on the page, because few apps read them."""
     return "\n".join(
         _item(f"[`{kind.__name__}`](schemas/{kind.__name__.lower()}.json): {kind.__doc__}") for kind in OTHERS
     )

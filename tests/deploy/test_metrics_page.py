@@ -13,4 +13,4 @@ def test_the_page_has_every_metric_with_its_alerts_through_recording_rules() -> 
     assert all(f"### `{entry.name}`" in text for entry in catalogue().values())
     section = text.partition("### `voxwarden_counted_seconds_total`")[2].partition("###")[0]
     assert "[VoxwardenMonitoredBudget](runbooks.md#monitored-budget)" in section
-    assert section.split("\n")[2].startswith("Counter, seconds, `room_type`, `result`. ")
+    assert section.split("\n")[2].startswith("Counter, `room_type`, `result`. ")
