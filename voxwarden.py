@@ -48,7 +48,7 @@ def main() -> None:
     if fault := foreign():
         sys.stderr.write(f"error: {fault}\n")
         sys.exit(FAILED)
-    from pipeline.uncollected import uncollected
+    from pipeline.base.import_speed import uncollected
 
     with uncollected():
         from agents.cli import main as start

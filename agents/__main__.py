@@ -1,6 +1,6 @@
 """`python -m agents` runs `voxwarden`."""
 
-from pipeline.uncollected import uncollected
+from pipeline.base.import_speed import uncollected
 
 with uncollected():
     from agents.cli import main

@@ -10,8 +10,8 @@ from agents.expiry import Expiry
 from agents.intake import Transport
 from agents.kafka import ROOM_FOR_ERRORS, topic_name
 from agents.security import faust_credentials
-from pipeline import logs
-from pipeline.metrics import Metrics
+from pipeline.base import logs
+from pipeline.base.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.topology import Stage, Topic
 

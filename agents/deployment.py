@@ -26,7 +26,7 @@ from agents.doctor import (
 )
 from agents.kafka import admin
 from agents.lag import Lag
-from pipeline.errors import ConfigError, DependencyError, VoxwardenError
+from pipeline.base.errors import ConfigError, DependencyError, VoxwardenError
 from pipeline.review.database import clock_of, revisions
 from pipeline.settings import Settings
 from pipeline.topology import STAGES, Stage

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.errors import DependencyError, VoxwardenError
-from pipeline.libraries import LIBRARIES, installed, require
+from pipeline.base.errors import DependencyError, VoxwardenError
+from pipeline.base.libraries import LIBRARIES, installed, require
 from pipeline.settings import Settings
 from voxwarden import NAMES, REMEDY, others
 
@@ -85,7 +85,7 @@ def _audio(settings: Settings) -> str:
 
 def _vad(settings: Settings) -> str:
     from pipeline.audio.segment import build
-    from pipeline.metrics import Metrics
+    from pipeline.base.metrics import Metrics
 
     build(settings, Metrics()).close()
     return "Silero, ONNX Runtime"
@@ -134,8 +134,8 @@ def _classifier(settings: Settings) -> str:
 
 
 def _second_ear(settings: Settings) -> str:
+    from pipeline.base.metrics import Metrics
     from pipeline.judge.hub import is_fetched, is_id
-    from pipeline.metrics import Metrics
     from pipeline.sound.second_ear.ear import build
 
     source = settings.listen.ear

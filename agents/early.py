@@ -17,7 +17,7 @@ from kafka import TopicPartition
 
 from agents.kafka import broker_errors, reader, topic_name
 from agents.loop import StageLoop
-from pipeline.errors import BadMessage, VoxwardenError
+from pipeline.base.errors import BadMessage, VoxwardenError
 from pipeline.events import decode
 from pipeline.messages import Message
 from pipeline.settings import Kafka, Settings

@@ -14,10 +14,10 @@ from agents import topics
 from agents.kafka import broker_errors, reader, topic_name
 from agents.partitions import partition_of
 from agents.records import address_of
-from pipeline.errors import BadMessage
+from pipeline.base.errors import BadMessage
+from pipeline.base.metrics import Metrics
 from pipeline.events import decode
 from pipeline.messages import Sound, Utterance
-from pipeline.metrics import Metrics
 from pipeline.review.evidence.log import UtteranceLog
 from pipeline.settings import Kafka, Settings
 from pipeline.shards import keys_of

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agents.records import address_of
-from pipeline.metrics import Metrics
+from pipeline.base.metrics import Metrics
 from pipeline.topology import Stage
 
 log = logging.getLogger(__name__)

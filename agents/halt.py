@@ -14,7 +14,7 @@ restarted worker sends on everything before the fourth bad sender. Those dead le
 from collections import Counter, OrderedDict, deque
 from collections.abc import Hashable, Sequence
 
-from pipeline.errors import VoxwardenError
+from pipeline.base.errors import VoxwardenError
 
 SENDERS = 100
 """The share is taken over this many senders, those heard last."""

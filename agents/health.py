@@ -16,10 +16,10 @@ import faust
 
 from agents.backlog import Inflow
 from agents.lag import GroupPosition, Lag, PartitionName
-from pipeline.dependencies import Dependencies
-from pipeline.errors import VoxwardenError
-from pipeline.metrics import Metrics
-from pipeline.metrics_server import Probe
+from pipeline.base.dependencies import Dependencies
+from pipeline.base.errors import VoxwardenError
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import Probe
 from pipeline.settings import Settings
 from pipeline.stage import Backlog
 from pipeline.topology import Stage

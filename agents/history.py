@@ -8,7 +8,7 @@ from typing import Any
 from kafka import TopicPartition
 
 from agents.kafka import broker_errors, reader, topic_name
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.settings import Kafka
 from pipeline.topology import Topic
 

@@ -12,8 +12,8 @@ from kafka.errors import KafkaError, SaslAuthenticationFailedError
 
 from agents.connecting import connecting
 from agents.security import client_arguments
-from pipeline import logs
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base import logs
+from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.settings import Kafka, Security
 from pipeline.topology import DEAD_LETTERS, Topic
 

@@ -18,7 +18,7 @@ from msgspec import structs
 
 from agents.kafka import broker_errors, reader, topic_name
 from agents.partitions import partition_of
-from pipeline.errors import BadMessage, DependencyError
+from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.events import decode
 from pipeline.messages import AudioChunk, Message, Utterance
 from pipeline.settings import Audio, Kafka

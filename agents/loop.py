@@ -23,10 +23,10 @@ from agents.kafka import max_bytes, topic_name
 from agents.one_thread import OneThread
 from agents.records import Received, address_of, dead_letter, original, receive, refused, sender_of, size_of, spans_of
 from agents.work import Work
-from pipeline.errors import BadMessage, DependencyError, VoxwardenError
+from pipeline.base.errors import BadMessage, DependencyError, VoxwardenError
+from pipeline.base.metrics import Metrics
+from pipeline.base.priority import step_back
 from pipeline.events import Event, encode
-from pipeline.metrics import Metrics
-from pipeline.priority import step_back
 from pipeline.settings import Settings
 from pipeline.stage import BEHIND_SECONDS, RETRY_SECONDS, Rejected
 from pipeline.topology import DEAD_LETTERS, Stage

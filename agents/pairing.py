@@ -6,7 +6,7 @@ Judges share the partitions of both topics. The same numbers go to the same judg
 import logging
 
 from agents.topics import plans
-from pipeline.errors import ConfigError, VoxwardenError
+from pipeline.base.errors import ConfigError, VoxwardenError
 from pipeline.judge.judge import JudgeConfig
 from pipeline.settings import Kafka
 from pipeline.topology import SOUNDS, TRANSCRIPTS

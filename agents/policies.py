@@ -17,9 +17,9 @@ import msgspec
 from kafka import TopicPartition
 
 from agents.kafka import broker_errors, discard, producer, reader, topic_name
-from pipeline.errors import BadMessage, DependencyError
+from pipeline.base.errors import BadMessage, DependencyError
+from pipeline.base.metrics import Metrics
 from pipeline.judge.release import FOLLOW_SECONDS, FollowedRules, JudgeReport, Release
-from pipeline.metrics import Metrics
 from pipeline.review.database import Database
 from pipeline.review.policies import versions, workers
 from pipeline.settings import Kafka, Settings

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.errors import BadMessage, VoxwardenError
+from pipeline.base.errors import BadMessage, VoxwardenError
 from pipeline.events import Event, decode, encode
 from pipeline.messages import Message, Sound, Utterance
 from pipeline.stage import Rejected, blamed

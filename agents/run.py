@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from agents.gateway import Gateway
 from agents.signals import stop_on_signals
+from pipeline.base.folder_lock import sole_user
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import serving
 from pipeline.cli.api import imported
 from pipeline.dead_letters import DeadLetters, path_of
-from pipeline.folder_lock import sole_user
 from pipeline.local import LocalRunner
 from pipeline.messages import Flag
-from pipeline.metrics import Metrics
-from pipeline.metrics_server import serving
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.policies.source import follow_store
 from pipeline.settings import Settings

@@ -9,7 +9,7 @@ from aiokafka.abc import AbstractTokenProvider as FaustTokens
 from faust.auth import Credentials, OAuthCredentials, SASLCredentials, SSLCredentials
 from kafka.net.sasl.oauth import AbstractTokenProvider as KafkaTokens
 
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.settings import Security
 
 COMMAND_SECONDS = 10

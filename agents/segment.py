@@ -15,7 +15,7 @@ from agents.ledger import Ledger, Speaker
 from agents.records import Received
 from agents.topics import retention_seconds
 from agents.work import Work
-from pipeline.metrics import Metrics
+from pipeline.base.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.speech_status import reporting
 from pipeline.stage import HoldingProcessor

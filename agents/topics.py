@@ -12,7 +12,7 @@ from typing import Any
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from agents.kafka import admin, max_bytes, topic_name
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.settings import Kafka
 from pipeline.topology import DEAD_LETTERS, POLICIES, TOPICS, Stage, Topic
 

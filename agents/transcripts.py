@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from agents.history import History
-from pipeline.errors import BadMessage, TextError, VoxwardenError
+from pipeline.base.errors import BadMessage, TextError, VoxwardenError
 from pipeline.events import decode
 from pipeline.judge.transcript_lines import transcripts
 from pipeline.messages import Transcript

@@ -20,10 +20,10 @@ from agents.loop import EXIT_UNFINISHED, StageLoop, end_process
 from agents.pairing import warn_unpaired
 from agents.policies import exchanging, follow_topic
 from agents.work import BatchWork, Work
-from pipeline.dependencies import Dependencies, DependencyCheck, patiently
-from pipeline.errors import ConfigError
-from pipeline.metrics import Metrics
-from pipeline.metrics_server import serving
+from pipeline.base.dependencies import Dependencies, DependencyCheck, patiently
+from pipeline.base.errors import ConfigError
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import serving
 from pipeline.settings import Settings
 from pipeline.speech_status import reporting
 from pipeline.stage import Backlog

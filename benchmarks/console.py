@@ -30,8 +30,8 @@ import msgspec
 import numpy as np
 from sqlalchemy import Connection, insert, text
 
+from pipeline.base.http_server import listen
 from pipeline.console.guard import COOKIE, HEADER
-from pipeline.http_server import listen
 from pipeline.judge import labels
 from pipeline.messages import Flag, Hit
 from pipeline.review.accounts import accounts, sessions
@@ -193,7 +193,7 @@ def serve(url: str, folder: str, listener: socket.socket, console: ReviewConsole
     """Runs in the server's process."""
     import asyncio
 
-    from pipeline import http_server
+    from pipeline.base import http_server
     from pipeline.console.app import create_app, open_desk
 
     settings = Settings(data_dir=Path(folder), console=console)

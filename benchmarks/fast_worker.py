@@ -14,9 +14,9 @@ from unittest.mock import patch
 
 from agents.worker import work
 from pipeline.asr.transcripts import transcript_of
+from pipeline.base.metrics import Metrics
 from pipeline.judge.judge import Judge, Rules, check
 from pipeline.messages import Transcript, Utterance
-from pipeline.metrics import Metrics
 from pipeline.settings import Settings, load
 from pipeline.stage import Processor, Rejected
 

@@ -32,8 +32,8 @@ from benchmarks.speech import clips
 from pipeline.audio.encode import to_pcm16
 from pipeline.audio.packets import pack
 from pipeline.audio.resample import Samples
+from pipeline.base.metrics import Metrics
 from pipeline.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind
-from pipeline.metrics import Metrics
 from pipeline.settings import ListenSettings, Settings
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
 from pipeline.topology import LISTEN

@@ -21,11 +21,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.base.metrics import Metrics
 from pipeline.livekit.access import client
 from pipeline.livekit.quiet import quiet
 from pipeline.livekit.rooms import Rooms
 from pipeline.livekit.webhooks import Signature, receiving
-from pipeline.metrics import Metrics
 from tests.livekit import KEY, SECRET, LiveKit, joined, until
 from tests.pipeline.livekit.conftest import KeepingGateway, tone
 

@@ -22,8 +22,8 @@ from pipeline.audio.encode import to_pcm16
 from pipeline.audio.files import chunks_of
 from pipeline.audio.resample import Samples
 from pipeline.audio.segment import Segment, build
+from pipeline.base.metrics import Metrics
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
-from pipeline.metrics import Metrics
 from pipeline.settings import load
 
 DATA = Path(__file__).parents[1] / "tests" / "data"

@@ -19,8 +19,8 @@ from agents.health import LOOK_SECONDS
 from agents.lag import GroupPosition
 from pipeline.asr.shedding import Shedding
 from pipeline.asr.transcripts import wordless
+from pipeline.base.metrics import Metrics
 from pipeline.messages import Transcript, Utterance
-from pipeline.metrics import Metrics
 from pipeline.overload import Valve
 from pipeline.settings import Overload
 from pipeline.stage import Backlog, Processor, Rejected

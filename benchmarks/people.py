@@ -28,7 +28,7 @@ from rich.table import Table
 from benchmarks.recognisers import Recognise, faster, ours
 from pipeline.asr.transcriber import MAX_SAMPLES
 from pipeline.audio.decode import samples_of
-from pipeline.cores import cores
+from pipeline.base.cores import cores
 from pipeline.settings import Asr
 from pipeline.topology import TRANSCRIBE
 from training.speech.words import characters

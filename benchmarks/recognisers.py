@@ -16,9 +16,9 @@ from pipeline.asr.ct2_engine import device_of
 from pipeline.asr.recordings import utterance_of
 from pipeline.asr.transcribe import Transcribe
 from pipeline.asr.transcriber import Samples, load
-from pipeline.cores import cores
+from pipeline.base.cores import cores
+from pipeline.base.metrics import Metrics
 from pipeline.messages import Transcript
-from pipeline.metrics import Metrics
 from pipeline.settings import Asr
 from pipeline.topology import TRANSCRIBE
 

@@ -21,7 +21,7 @@ from agents.worker import stage_of
 from benchmarks.chaos.run import run
 from benchmarks.chaos.scene import Scene, say
 from benchmarks.chaos.troubles import Frequent, Planned
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.settings import Settings
 from pipeline.topology import STAGES
 

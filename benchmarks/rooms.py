@@ -43,10 +43,10 @@ from benchmarks.stage_cpu import StageTimes, named
 from pipeline.asr.transcriber import Samples
 from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import to_pcm16
-from pipeline.cores import cores
+from pipeline.base.cores import cores
+from pipeline.base.metrics import Metrics
 from pipeline.local import LocalRunner
 from pipeline.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind, Flag, Message, Transcript
-from pipeline.metrics import Metrics
 from pipeline.review import bank
 from pipeline.review.database import Database
 from pipeline.review.evidence.lookback import open_lookback

@@ -42,7 +42,7 @@ from benchmarks.disturbances import clipped, deafening, howl
 from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import decode_flac, encode_flac, encode_opus_clip
 from pipeline.audio.resample import Samples
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.messages import SAMPLE_RATE, EventKind
 from pipeline.review.quality.statistics import Share, poisson_interval
 from pipeline.sound.events.ear import RULES, EventDetector

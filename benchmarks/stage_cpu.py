@@ -17,8 +17,8 @@ from pipeline.stage import Processor
 from pipeline.topology import Stage
 
 if TYPE_CHECKING:
+    from pipeline.base.metrics import Metrics
     from pipeline.judge.judge import Rules
-    from pipeline.metrics import Metrics
     from pipeline.review.evidence.log import UtteranceLog
     from pipeline.settings import Settings
 

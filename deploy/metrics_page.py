@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.metrics import LABELS, Entry, catalogue
+from pipeline.base.metrics import LABELS, Entry, catalogue
 
 COMMAND = "python -m deploy.metrics_page"
 DEPLOY = Path(__file__).parent
@@ -23,7 +23,7 @@ HEAD = """# Metrics
 
 **Afterwards you can** find the metric for a question, with its unit and labels.
 
-`{command}` writes this page from [pipeline/metrics.py](../pipeline/metrics.py),
+`{command}` writes this page from [pipeline/base/metrics.py](../pipeline/base/metrics.py),
 [rules.yml](../deploy/prometheus/rules.yml) and [dashboards.yaml](../deploy/grafana/dashboards.yaml). Do not edit it.
 
 Each process serves its metrics on port 9108 (`metrics.port`) at `/metrics`. The values of a label come from a closed

@@ -17,10 +17,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pipeline import private_files
-from pipeline.errors import BadMessage, InputError
+from pipeline.base import private_files
+from pipeline.base.errors import BadMessage, InputError
+from pipeline.base.folder_lock import sole_user
 from pipeline.events import decode, encode
-from pipeline.folder_lock import sole_user
 from pipeline.journal import Journal
 from pipeline.letterbox import MOST_REPLAYS, Content, Letter, LetterFilter, Refusals, chosen_of, mark_repeated
 from pipeline.messages import AudioChunk, Message

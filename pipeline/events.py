@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pipeline.errors import BadMessage
+from pipeline.base.errors import BadMessage
 from pipeline.messages import AudioChunk, EarlyUtterance, Message, Seconds, Sound, Utterance
 from pipeline.shards import key_of
 

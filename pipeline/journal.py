@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from pipeline import private_files, recordfile
-from pipeline.errors import DependencyError
+from pipeline import recordfile
+from pipeline.base import private_files
+from pipeline.base.errors import DependencyError
 from pipeline.messages import AudioChunk
 
 SUFFIX = ".audio"

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from pipeline.errors import ConfigError, InputError
+from pipeline.base.errors import ConfigError, InputError
 
 MOST_REPLAYS = 3
 

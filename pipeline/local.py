@@ -15,11 +15,11 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from pipeline.errors import DependencyError, VoxwardenError
+from pipeline.base.errors import DependencyError, VoxwardenError
+from pipeline.base.metrics import Metrics, from_zero
+from pipeline.base.priority import step_back
 from pipeline.messages import AudioChunk, Message
-from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Arrivals
-from pipeline.priority import step_back
 from pipeline.recovery import Cutting, Recovery
 from pipeline.settings import Batching, Settings
 from pipeline.speech_status import reporting

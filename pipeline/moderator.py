@@ -11,9 +11,9 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
+from pipeline.base.metrics import Metrics
 from pipeline.messages import Flag, Suggestion
-from pipeline.metrics import Metrics
 from pipeline.settings import ReaderSettings, Settings, load
 
 if TYPE_CHECKING:

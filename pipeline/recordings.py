@@ -14,10 +14,10 @@ from pipeline.audio import vad
 from pipeline.audio.container import MAIN, Part
 from pipeline.audio.files import chunks_of
 from pipeline.audio.parts import parts_of
-from pipeline.errors import AudioError, VoxwardenError
+from pipeline.base.errors import AudioError, VoxwardenError
+from pipeline.base.metrics import Metrics
 from pipeline.local import LocalRunner
 from pipeline.messages import AudioChunk, Flag, Message, SecondReading, Sound, Suggestion, Utterance
-from pipeline.metrics import Metrics
 from pipeline.reader.opinion import flag_of
 from pipeline.settings import Settings
 from pipeline.stage import Rejected

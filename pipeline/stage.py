@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pipeline.errors import BadMessage, VoxwardenError
+from pipeline.base.errors import BadMessage, VoxwardenError
 
 In = TypeVar("In")
 Out = TypeVar("Out")

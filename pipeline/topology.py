@@ -40,8 +40,8 @@ from pipeline.messages import (
 from pipeline.stage import Processor
 
 if TYPE_CHECKING:
+    from pipeline.base.metrics import Metrics
     from pipeline.judge.judge import Rules
-    from pipeline.metrics import Metrics
     from pipeline.review.evidence.log import UtteranceLog
     from pipeline.settings import Settings
 

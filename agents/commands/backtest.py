@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from pipeline.base.errors import VoxwardenError
 from pipeline.cli.app import Exit, app, say_error, settings_of, stderr, stdout
 from pipeline.cli.cases import moment
 from pipeline.cli.progress import progress_bar
 from pipeline.cli.terminal import json_text
-from pipeline.errors import VoxwardenError
 from pipeline.messages import Transcript
 from pipeline.settings import Settings
 

@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from agents.signals import stop_on_signals
+from pipeline.base.import_speed import uncollected
 from pipeline.cli.api import print_api
 from pipeline.cli.app import app, settings_of, stderr, stdout
 from pipeline.cli.console import print_address
@@ -16,7 +17,6 @@ from pipeline.cli.line_writer import LineWriter
 from pipeline.cli.lines import verdict_line
 from pipeline.cli.terminal import json_text
 from pipeline.settings import Settings
-from pipeline.uncollected import uncollected
 
 if TYPE_CHECKING:
     from agents.gateway import Gateway

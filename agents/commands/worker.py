@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
+from pipeline.base.errors import ConfigError
+from pipeline.base.import_speed import uncollected
 from pipeline.cli.app import app, settings_of, stderr
-from pipeline.errors import ConfigError
 from pipeline.settings import Settings
 from pipeline.topology import STAGES
-from pipeline.uncollected import uncollected
 
 ALL = "all"
 ROLES = tuple(stage.name for stage in STAGES)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.events import Event
 
 LINGER_SECONDS = 0.01

@@ -16,9 +16,9 @@ from agents.gateway.request import Voice
 from agents.gateway.session import Arrival, AudioSession, Frame
 from agents.gateway.wire import Connection, Message
 from pipeline.audio.counting import samples_in
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
+from pipeline.base.metrics import Metrics
 from pipeline.messages import Listeners
-from pipeline.metrics import Metrics
 from pipeline.settings import GatewaySettings
 
 STALL_SECONDS = 0.5

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from pipeline.audio.opus import OPUS_RATE
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.messages import Drill, Listeners, Name, Seconds, StreamCodec
 
 PATH = re.compile(r"/v1/rooms/([^/]+)/speakers/([^/]+)/audio")

@@ -17,12 +17,12 @@ from agents.partitions import partition_of
 from agents.records import RECORD_OVERHEAD, size_of
 from agents.security import producer_arguments
 from agents.signals import stop_on_signals
-from pipeline.dependencies import answered
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base.dependencies import answered
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import Starting, serving
 from pipeline.events import encode
 from pipeline.messages import AudioChunk
-from pipeline.metrics import Metrics
-from pipeline.metrics_server import Starting, serving
 from pipeline.settings import GatewaySettings, Kafka, Settings
 from pipeline.topology import AUDIO
 

@@ -17,7 +17,7 @@ from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.hazards import Finding, Hazard
 from pipeline.assessment.measure import measure
 from pipeline.assessment.proofs import FileProof
-from pipeline.errors import CaseError, InputError
+from pipeline.base.errors import CaseError, InputError
 
 P = ParamSpec("P")
 

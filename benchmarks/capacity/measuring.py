@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from benchmarks.capacity.deployment import Deployment
 from benchmarks.capacity.scene import LoadScene, Observation
-from pipeline.cores import cores
+from pipeline.base.cores import cores
 from pipeline.messages import Flag, SpeechStatus
 from pipeline.review.database import Database
 from pipeline.review.store import open_store

@@ -13,7 +13,7 @@ from agents.lag import Lag
 from benchmarks.chaos.marks import said_in
 from benchmarks.speech import SpokenSpan, Voice
 from pipeline.audio.encode import decode_flac, to_pcm16
-from pipeline.errors import BadMessage
+from pipeline.base.errors import BadMessage
 from pipeline.events import decode
 from pipeline.messages import AudioChunk, Message, Utterance
 from pipeline.review.database import Database

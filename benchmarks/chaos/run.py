@@ -14,7 +14,7 @@ from benchmarks.chaos.scene import Scene, say
 from benchmarks.chaos.troubles import Planned, Storm
 from benchmarks.chaos.verdict import ChaosVerdict
 from benchmarks.speech import SpokenSpan, Voice, voices
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.settings import Kafka, Settings
 from pipeline.topology import STAGES
 from tests.broker import Cluster

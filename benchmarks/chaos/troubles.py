@@ -19,7 +19,7 @@ from kafka.errors import KafkaError, NoError
 from agents.app import group_of
 from agents.kafka import admin, producer, topic_name
 from benchmarks.chaos.scene import Member, Scene, say
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.topology import AUDIO, STAGES, TOPICS, Stage
 
 RARE_SECONDS = 45.0

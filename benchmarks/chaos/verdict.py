@@ -14,8 +14,8 @@ from pipeline.audio.encode import to_pcm16
 from pipeline.audio.resample import Samples
 from pipeline.audio.segment import Segment
 from pipeline.audio.vad import WINDOW, shared
+from pipeline.base.metrics import Metrics
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
-from pipeline.metrics import Metrics
 from pipeline.settings import Audio, Settings
 
 MAX_REPEATED = 0.005

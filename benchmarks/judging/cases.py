@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.learning.rows import CLEAN, Row, part_of, positive
 from pipeline.messages import Alternative
 from training.classifier import sets

@@ -11,9 +11,9 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import TextCase, spoken
 from benchmarks.judging.systems import transcript
+from pipeline.base.metrics import Metrics
 from pipeline.judge import judge
 from pipeline.judge.classifier import SHIPPED
-from pipeline.metrics import Metrics
 from pipeline.settings import JudgeSettings, Settings
 
 BATCH = 32

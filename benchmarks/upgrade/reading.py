@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import VoxwardenError
+from pipeline.base.errors import VoxwardenError
 from pipeline.events import decode
 from pipeline.review.database import Database
 from pipeline.topology import TOPICS

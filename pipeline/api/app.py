@@ -9,11 +9,12 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import PlainTextResponse
 from fastapi.security import HTTPBearer
 
-from pipeline.api import audio, cases, problems, texts, verdicts
+from pipeline.api import audio, cases, texts, verdicts
 from pipeline.api.access import ApiTokens
 from pipeline.api.backend import Backend
 from pipeline.api.gate import Gate
-from pipeline.console.shield import Shield
+from pipeline.base import http_problems
+from pipeline.base.http_shield import Shield
 from pipeline.review.delivery.feed import VerdictFeed
 
 ROUTERS: tuple[APIRouter, ...] = (texts.router, audio.router, cases.router, verdicts.router)
@@ -45,9 +46,9 @@ def create_app(backend: Backend, tokens: ApiTokens) -> FastAPI:
     app.add_api_route("/healthz", health, response_class=PlainTextResponse, include_in_schema=False)
     for router in ROUTERS:
         app.include_router(router)
-    problems.install(app)
+    http_problems.install(app)
     uploads = {"/v1/audio/moderations": settings.max_audio_bytes + FORM_BYTES}
-    app.add_middleware(Shield, max_body=settings.max_body_bytes, larger=uploads, refuse=problems.problem)
+    app.add_middleware(Shield, max_body=settings.max_body_bytes, larger=uploads, refuse=http_problems.problem)
     app.add_middleware(Gate, tokens=tokens, settings=settings)
     return app
 

@@ -13,9 +13,9 @@ from starlette.concurrency import run_in_threadpool
 from pipeline.api.answers import Categories, UtteranceResult
 from pipeline.api.backend import Backend, TheBackend, TheProgram
 from pipeline.api.jobs import Job, State
-from pipeline.api.problems import ERRORS
 from pipeline.audio.decode import duration_of
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
+from pipeline.base.http_problems import ERRORS
 from pipeline.messages import Suggestion
 
 router = APIRouter(prefix="/v1/audio", tags=["moderation"], responses=ERRORS)

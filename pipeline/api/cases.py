@@ -7,7 +7,7 @@ from msgspec import structs
 from pydantic import BaseModel, Field
 
 from pipeline.api.backend import TheBackend
-from pipeline.api.problems import ERRORS
+from pipeline.base.http_problems import ERRORS
 from pipeline.messages import Action, Decision, Suggestion, Verdict
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import Case, Filters, Status

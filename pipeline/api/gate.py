@@ -8,8 +8,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.api.access import OPEN, ApiTokens, Program, scope_of
-from pipeline.api.problems import problem
-from pipeline.rates import TokenBucket
+from pipeline.base.http_problems import problem
+from pipeline.base.rates import TokenBucket
 from pipeline.settings import Api
 
 BURST_SECONDS = 5.0

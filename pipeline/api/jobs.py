@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
-from pipeline.api.problems import TooManyError
-from pipeline.errors import Missing, VoxwardenError
+from pipeline.base.errors import Missing, VoxwardenError
+from pipeline.base.http_problems import TooManyError
 from pipeline.messages import Flag
 from pipeline.recordings import FileReport
 from pipeline.settings import Api

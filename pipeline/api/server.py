@@ -12,10 +12,10 @@ from pipeline.api.answers import Categories
 from pipeline.api.app import create_app
 from pipeline.api.backend import Backend
 from pipeline.api.jobs import Jobs
-from pipeline.http_server import listen, served
+from pipeline.base.http_server import listen, served
+from pipeline.base.metrics import Metrics
 from pipeline.judge import labels
 from pipeline.judge.release import FollowedRules
-from pipeline.metrics import Metrics
 from pipeline.moderator import Moderator
 from pipeline.review.database import Database
 from pipeline.review.policies.source import follow_store

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.api.answers import Moderations
 from pipeline.api.backend import TheBackend
-from pipeline.api.problems import ERRORS
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
+from pipeline.base.http_problems import ERRORS
 
 router = APIRouter(prefix="/v1", tags=["moderation"], responses=ERRORS)
 

@@ -16,7 +16,7 @@ from whisper.model import ModelDimensions, Whisper
 from pipeline.asr import ct2
 from pipeline.asr.adapter import PLACES, Adapter
 from pipeline.asr.weights import WhisperWeights
-from pipeline.errors import WeightsCorrupt
+from pipeline.base.errors import WeightsCorrupt
 
 
 def model_of(weights: WhisperWeights, device: str) -> Whisper:

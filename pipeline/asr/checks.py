@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.settings import Asr
 
 

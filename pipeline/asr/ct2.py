@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import WeightsCorrupt
+from pipeline.base.errors import WeightsCorrupt
 
 Variables = Mapping[str, NDArray[np.generic]]
 """Arrays by name. They are views into the bytes of the file."""

@@ -26,8 +26,8 @@ from pipeline.asr.hypothesis import Hypothesis, legible, spoken
 from pipeline.asr.mel import Mel
 from pipeline.asr.transcriber import Clip, TimedWord, Transcriber
 from pipeline.asr.vocabulary import Vocabulary
-from pipeline.cores import cores
-from pipeline.errors import ConfigError, DependencyError, WeightsCorrupt
+from pipeline.base.cores import cores
+from pipeline.base.errors import ConfigError, DependencyError, WeightsCorrupt
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from threading import Condition, Thread
 
 from pipeline.asr.transcriber import Recognition
+from pipeline.base.metrics import Metrics, from_zero
 from pipeline.messages import EarlyUtterance, Utterance, origin
-from pipeline.metrics import Metrics, from_zero
 from pipeline.stage import BEHIND_SECONDS
 
 MAX_OFFERS = 512

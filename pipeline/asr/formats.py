@@ -2,7 +2,7 @@
 
 import msgspec
 
-from pipeline.errors import VoxwardenError
+from pipeline.base.errors import VoxwardenError
 from pipeline.messages import Transcript
 
 VTT_HEADER = "WEBVTT\n\n"

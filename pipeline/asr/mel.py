@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.asr.transcriber import Samples
-from pipeline.errors import WeightsMissing
-from pipeline.packages import data_file
+from pipeline.base.errors import WeightsMissing
+from pipeline.base.packages import data_file
 
 Mel = NDArray[np.float32]
 """Log-mel spectrogram, shape (bands, frames), one frame per 10 ms. It is scaled for Whisper, to about -1.5 to 1.5."""

@@ -26,8 +26,8 @@ from pipeline.asr.hypothesis import Hypothesis, SpecialTokens, legible, spoken
 from pipeline.asr.mel import Mel
 from pipeline.asr.transcriber import Clip, TimedWord, Transcriber
 from pipeline.asr.word_times import words_of
-from pipeline.cores import cores, multiplies_bfloat16
-from pipeline.errors import DependencyError
+from pipeline.base.cores import cores, multiplies_bfloat16
+from pipeline.base.errors import DependencyError
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 

@@ -15,7 +15,7 @@ from pipeline.audio.decode import read_file
 from pipeline.audio.encode import encode_flac
 from pipeline.audio.files import chunks_of
 from pipeline.audio.parts import parts_of
-from pipeline.errors import AudioError, VoxwardenError
+from pipeline.base.errors import AudioError, VoxwardenError
 from pipeline.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Transcript, Utterance, derive_id
 from pipeline.stage import Processor, Rejected
 

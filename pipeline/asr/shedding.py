@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pipeline.asr.transcripts import wordless
+from pipeline.base.metrics import Metrics, from_zero
 from pipeline.messages import EarlyUtterance, Transcript, Utterance
-from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Valve
 from pipeline.stage import NO_BACKLOG, Backlog, Processor, Rejected
 

@@ -26,8 +26,9 @@ from pipeline.asr.transcripts import transcript_of, wordless
 from pipeline.asr.triage import GATE, VOICED, Reason, triage
 from pipeline.audio.encode import decode_flac
 from pipeline.audio.vad import shared
-from pipeline.cores import cores
-from pipeline.errors import AudioError, BadMessage
+from pipeline.base.cores import cores
+from pipeline.base.errors import AudioError, BadMessage
+from pipeline.base.metrics import Metrics, from_zero
 from pipeline.messages import (
     MAX_ALTERNATIVES,
     SAMPLE_RATE,
@@ -38,7 +39,6 @@ from pipeline.messages import (
     Utterance,
     Word,
 )
-from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Valve
 from pipeline.settings import Asr, Settings
 from pipeline.stage import BEHIND_SECONDS, Backlog, Processor, Rejected

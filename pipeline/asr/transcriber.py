@@ -8,10 +8,10 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.libraries import require
+from pipeline.base.libraries import require
+from pipeline.base.shared_models import Shelf
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
-from pipeline.sharing import Shelf
 
 Samples = NDArray[np.float32]
 """16 kHz mono audio, shape (samples,), from -1 to 1."""

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.asr.engine import WIDE, first_beam
 from pipeline.asr.transcriber import Clip, Samples, Transcriber, load
 from pipeline.audio.decode import read_file
-from pipeline.cores import cores
+from pipeline.base.cores import cores
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 

@@ -16,9 +16,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Literal
 
-from pipeline.errors import ConfigError, WeightsCorrupt, WeightsMissing
-from pipeline.libraries import require
-from pipeline.packages import data_file
+from pipeline.base.errors import ConfigError, WeightsCorrupt, WeightsMissing
+from pipeline.base.libraries import require
+from pipeline.base.packages import data_file
 from pipeline.settings import Asr
 
 Parts = tuple[Path, ...]

@@ -11,10 +11,10 @@ from pydantic import Field
 
 from pipeline.audio.decode import samples_of
 from pipeline.audio.resample import Samples
-from pipeline.configuration import config_file
-from pipeline.errors import InputError
+from pipeline.base.configuration import config_file
+from pipeline.base.errors import InputError
+from pipeline.base.user_files import Sheet, read
 from pipeline.messages import SAMPLE_RATE
-from pipeline.sheets import Sheet, read
 
 SHIPPED = Path(__file__).with_name("drills.yaml")
 RECORDINGS = Path(__file__).parent.parent / "demo"

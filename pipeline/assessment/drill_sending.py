@@ -11,7 +11,7 @@ from websockets.sync.client import connect
 from pipeline.assessment.drills import SPEAKER
 from pipeline.audio.encode import to_pcm16
 from pipeline.audio.resample import Samples
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.messages import SAMPLE_RATE
 
 FRAME_SECONDS = 0.2

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.assessment.figure import Figure, Window
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 
 BLOCK = 1 << 20
 

@@ -11,7 +11,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from pipeline.audio.resample import EMPTY, RATES, Mix, Resampler, Samples, from_pcm, mean, planes
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
 from pipeline.messages import SAMPLE_RATE
 
 FORMATS = (

@@ -2,7 +2,7 @@
 
 from pipeline.audio.opus_check import checked_samples
 from pipeline.audio.pcm import PCM
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.messages import StreamCodec
 
 

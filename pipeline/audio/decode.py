@@ -12,7 +12,7 @@ from av.container import InputContainer
 from pipeline.audio.container import MAIN, DecodeTally, Part, audible, decoded, in_blocks, opened, seconds_of, shortfall
 from pipeline.audio.resample import Samples, not_cancelled
 from pipeline.audio.structure import fault_of
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
 from pipeline.messages import SAMPLE_RATE
 
 log = logging.getLogger(__name__)

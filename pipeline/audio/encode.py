@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.audio.decode import read_bytes
 from pipeline.audio.resample import Samples
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
 from pipeline.messages import SAMPLE_RATE
 
 MAX_SECONDS = 600.0

@@ -7,7 +7,7 @@ from pipeline.audio.container import MAIN, Part
 from pipeline.audio.decode import read_file
 from pipeline.audio.encode import to_pcm16
 from pipeline.audio.resample import Samples
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
 from pipeline.messages import SAMPLE_RATE, AudioChunk
 
 

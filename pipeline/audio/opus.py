@@ -1,6 +1,6 @@
 """The duration of an Opus packet, from its first bytes and without decoding."""
 
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 
 OPUS_RATE = 48_000
 """Hz. Opus always decodes to this rate."""

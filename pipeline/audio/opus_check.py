@@ -1,7 +1,7 @@
 """Check the whole structure of an Opus packet without decoding it (RFC 6716, section 3.2)."""
 
 from pipeline.audio.opus import opus_samples
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 
 MAX_FRAME_BYTES = 1_275
 """Limit for one frame inside a packet."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.errors import BadMessage
+from pipeline.base.errors import BadMessage
 
 LENGTH_BYTES = 2
 

@@ -12,7 +12,7 @@ from pipeline.audio.container import Part, opened
 from pipeline.audio.decode import read_file, size_of
 from pipeline.audio.resample import Samples
 from pipeline.audio.vad import WINDOW, Memory, Vad
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
 
 SPEECH, NO_SPEECH = 0.5, 0.3
 """Speech probabilities. Above SPEECH a window is speech. Below NO_SPEECH it certainly is not."""

@@ -13,7 +13,7 @@ from msgspec import structs
 from pipeline.audio.opus import opus_samples
 from pipeline.audio.packets import pack, unpack
 from pipeline.audio.pcm import PCM
-from pipeline.errors import VoxwardenError
+from pipeline.base.errors import VoxwardenError
 from pipeline.messages import AudioChunk
 
 MAX_SPANS = 16

@@ -15,8 +15,8 @@ from pipeline.audio.resent import ReceivedSamples
 from pipeline.audio.sent_speech import SentSpeech
 from pipeline.audio.speaker import Speaker, SpeechPiece
 from pipeline.audio.speakers import KEEP_SECONDS, Key, Speakers
+from pipeline.base.metrics import Metrics, from_zero
 from pipeline.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id, origin
-from pipeline.metrics import Metrics, from_zero
 from pipeline.settings import Audio, Settings
 from pipeline.stage import STAGE_FAULTS, HoldingProcessor, Rejected, blamed
 

@@ -13,7 +13,7 @@ from pipeline.audio.resample import Samples
 from pipeline.audio.resent import ReceivedSamples
 from pipeline.audio.track import AudioTrack
 from pipeline.audio.vad import WINDOW, Memory, Vad
-from pipeline.metrics import Metrics
+from pipeline.base.metrics import Metrics
 from pipeline.settings import Audio
 from pipeline.stage import Rejected
 

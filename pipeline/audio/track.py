@@ -10,9 +10,9 @@ from pipeline.audio.frames import StreamDecoder
 from pipeline.audio.order import Ordered, Reorder
 from pipeline.audio.resample import Samples
 from pipeline.audio.resent import ReceivedSamples
-from pipeline.errors import BadMessage, VoxwardenError
+from pipeline.base.errors import BadMessage, VoxwardenError
+from pipeline.base.metrics import Metrics
 from pipeline.messages import SAMPLE_RATE, AudioChunk, origin, sample_of
-from pipeline.metrics import Metrics
 from pipeline.settings import Audio
 from pipeline.stage import Rejected, blamed
 

@@ -14,8 +14,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from pipeline.audio.resample import Samples
-from pipeline.errors import WeightsMissing
-from pipeline.packages import data_file
+from pipeline.base.errors import WeightsMissing
+from pipeline.base.packages import data_file
 
 WINDOW = 512
 """Samples in a window (32 ms). The model was trained with this size."""

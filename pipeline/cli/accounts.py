@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
+from pipeline.base.errors import ConfigError
 from pipeline.cli.app import app, settings_of, stdout
 from pipeline.cli.casetables import utc
 from pipeline.cli.terminal import plain
-from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

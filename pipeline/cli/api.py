@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.base.errors import ConfigError
+from pipeline.base.import_speed import uncollected
 from pipeline.cli.app import app, settings_of, stderr
 from pipeline.cli.console import stopped
-from pipeline.errors import ConfigError
 from pipeline.settings import Settings
-from pipeline.uncollected import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,10 +62,10 @@ def imported() -> "Callable[[Settings], AbstractAsyncContextManager[ServedApi]]"
 
 async def _serve(settings: Settings) -> None:
     """Serve the API. While the database does not answer, wait and show that in the metrics."""
-    from pipeline.dependencies import Dependencies, answered
-    from pipeline.metrics import Metrics
-    from pipeline.metrics_server import Starting
-    from pipeline.metrics_server import serving as figures
+    from pipeline.base.dependencies import Dependencies, answered
+    from pipeline.base.metrics import Metrics
+    from pipeline.base.metrics_server import Starting
+    from pipeline.base.metrics_server import serving as figures
     from pipeline.review.database import check_answers
 
     serving, metrics, starting = imported(), Metrics(), Starting()

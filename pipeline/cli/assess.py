@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.base.errors import ConfigError, InputError
 from pipeline.cli.app import Exit, app, settings_of
 from pipeline.cli.assess_words import Language, choose, language, said, say, show
 from pipeline.cli.cases import moment
 from pipeline.cli.store_access import actor, database_of
-from pipeline.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -143,10 +143,10 @@ def key(ctx: typer.Context, path: KeyFile = None) -> None:
       voxwarden assess key
     """
     _require_extra()
-    from pipeline.assessment.report import keys
+    from pipeline.base import signing
 
     made = _key(settings_of(ctx), path)
-    show(f"{keys.make(made)}  {made}")
+    show(f"{signing.make(made)}  {made}")
 
 
 @assess.command("bundle")
@@ -168,12 +168,13 @@ def write_bundle(
       voxwarden assess bundle 2026-1 --clips CASE --clips CASE
     """
     _require_extra()
-    from pipeline.assessment.report import assessments, bundle, keys
+    from pipeline.assessment.report import assessments, bundle
+    from pipeline.base import signing
     from pipeline.review import audit
     from pipeline.review.evidence.opening import open_evidence
 
     settings = settings_of(ctx)
-    signer = keys.load(_key(settings, path))
+    signer = signing.load(_key(settings, path))
     with database_of(ctx) as database:
         with database.read() as connection:
             found = assessments.find(connection, identity)
@@ -206,14 +207,15 @@ def verify(
       voxwarden assess verify 2026-1
     """
     _require_extra()
-    from pipeline.assessment.report import assessments, keys
+    from pipeline.assessment.report import assessments
     from pipeline.assessment.report import verify as checking
+    from pipeline.base import signing
 
     file = Path(target)
     if file.is_dir():
         raise InputError(f"{target} is a folder", "Name the zip file that `voxwarden assess bundle` wrote.")
     if file.is_file():
-        given = keys.read_public(public_key) if public_key else None
+        given = signing.read_public(public_key) if public_key else None
         faults = _show(checking.of_bundle(_read(file), target, given))
         if audit_log:
             with database_of(ctx) as database, database.read() as connection:
@@ -264,9 +266,9 @@ def _frozen(ctx: typer.Context, identity: str | None) -> "AssessmentReport":
 
 
 def _key(settings: "Settings", path: Path | None) -> Path:
-    from pipeline.assessment.report import keys
+    from pipeline.base import signing
 
-    return path or keys.of(settings)
+    return path or signing.of(settings)
 
 
 def _write(folder: Path, files: "Mapping[str, bytes]") -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.base.errors import InputError
 from pipeline.cli.app import Exit, settings_of
 from pipeline.cli.assess import assess
 from pipeline.cli.assess_words import By, author, said, say, show, warn, when
 from pipeline.cli.store_access import database_of
-from pipeline.errors import InputError
 
 if TYPE_CHECKING:
     from pipeline.assessment.drill_lines import DrillLine, Voice

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from pipeline.base.errors import InputError
 from pipeline.cli.app import settings_of
 from pipeline.cli.assess import assess
 from pipeline.cli.assess_words import By, author, day, said, say, show, when
 from pipeline.cli.cases import moment
 from pipeline.cli.store_access import database_of
-from pipeline.errors import InputError
 
 if TYPE_CHECKING:
     from pipeline.assessment.figure import Figure, Window

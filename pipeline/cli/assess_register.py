@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.base.errors import InputError
 from pipeline.cli.assess import assess
 from pipeline.cli.assess_words import By, author, said, show, when
 from pipeline.cli.cases import moment
 from pipeline.cli.store_access import database_of
-from pipeline.errors import InputError
 
 if TYPE_CHECKING:
     from pipeline.assessment.register import Kind, Record

@@ -14,10 +14,10 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
-from pipeline import yamlfiles
+from pipeline.base import yaml_reading
+from pipeline.base.errors import InputError
 from pipeline.cli.app import stderr, stdout
 from pipeline.cli.store_access import actor
-from pipeline.errors import InputError
 
 Language = Literal["zh", "en"]
 CHOSEN: ContextVar[Language] = ContextVar("language", default="en")
@@ -53,7 +53,7 @@ def said(text: str, **values: object) -> str:
 @cache
 def chinese() -> Mapping[str, str]:
     """Return the Chinese texts by the English ones."""
-    found: dict[str, str] = yamlfiles.read(Path(__file__).with_name("assess_zh.yaml"))
+    found: dict[str, str] = yaml_reading.read(Path(__file__).with_name("assess_zh.yaml"))
     return found
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from pipeline.base.errors import InputError
 from pipeline.cli.app import app, settings_of, stdout
 from pipeline.cli.casetables import utc
 from pipeline.cli.terminal import json_text
-from pipeline.errors import InputError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -81,11 +81,11 @@ def key(ctx: typer.Context) -> None:
     Example:
       voxwarden audit key
     """
-    from pipeline.assessment.report import keys
+    from pipeline.base import signing
     from pipeline.review import anchors
 
     path = anchors.key_of(settings_of(ctx))
-    stdout.print(f"{keys.make(path)}  {path}", soft_wrap=True, highlight=False)
+    stdout.print(f"{signing.make(path)}  {path}", soft_wrap=True, highlight=False)
 
 
 @audit.command()
@@ -122,10 +122,10 @@ def _check(report: "ChainReport") -> None:
 
 def _check_anchors(connection: "Connection", settings: "Settings", file: Path, public_key: Path | None) -> int:
     """Return the number of anchors. Raises InputError for the first one that does not match the log."""
-    from pipeline.assessment.report import keys
+    from pipeline.base import signing
     from pipeline.review import anchors
 
-    pem = keys.read_public(public_key or keys.public_file(anchors.key_of(settings)))
+    pem = signing.read_public(public_key or signing.public_file(anchors.key_of(settings)))
     found = anchors.read(file)
     fault = next(anchors.faults(connection, found, pem, time.time()), None)
     if fault:

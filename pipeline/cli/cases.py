@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 import typer
 
+from pipeline.base.errors import InputError
 from pipeline.cli import casetables
 from pipeline.cli.app import app, settings_of, stderr, stdout
 from pipeline.cli.terminal import json_text
-from pipeline.errors import InputError
 from pipeline.messages import Suggestion, Verdict
 from pipeline.review.cases.values import Case, Choice, Filters, Status
 

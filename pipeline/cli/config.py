@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.base.configuration import config_file
 from pipeline.cli.app import app, settings_of, stderr, stdout
-from pipeline.configuration import config_file
 from pipeline.settings import in_file, origin_of
 
 config = typer.Typer(no_args_is_help=True, help="Show and check the settings.")

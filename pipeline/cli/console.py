@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.base.errors import ConfigError
+from pipeline.base.import_speed import uncollected
 from pipeline.cli.app import app, settings_of, stderr
-from pipeline.errors import ConfigError
 from pipeline.settings import Settings
-from pipeline.uncollected import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,10 +74,10 @@ def imported() -> "Callable[..., AbstractAsyncContextManager[Serving]]":
 
 async def _serve(settings: Settings) -> None:
     """Serve the console. While the database does not answer, wait and show that in the metrics."""
-    from pipeline.dependencies import Dependencies, answered
-    from pipeline.metrics import Metrics
-    from pipeline.metrics_server import Starting
-    from pipeline.metrics_server import serving as figures
+    from pipeline.base.dependencies import Dependencies, answered
+    from pipeline.base.metrics import Metrics
+    from pipeline.base.metrics_server import Starting
+    from pipeline.base.metrics_server import serving as figures
     from pipeline.review.database import check_answers
     from pipeline.review.evidence.opening import evidence_checks
 

@@ -12,8 +12,8 @@ from pipeline.cli.app import app, settings_of, stderr, stdout
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
+    from pipeline.base.metrics import Metrics
     from pipeline.demo.rooms import Playback
-    from pipeline.metrics import Metrics
 
 
 @app.command()
@@ -38,11 +38,11 @@ def demo(
 
 
 async def _demo(settings: Settings, speed: float, console: bool) -> None:
+    from pipeline.base.folder_lock import sole_user
+    from pipeline.base.metrics import Metrics
+    from pipeline.base.metrics_server import serving
     from pipeline.demo.rooms import Playback, next_start, play
-    from pipeline.folder_lock import sole_user
     from pipeline.local import LocalRunner
-    from pipeline.metrics import Metrics
-    from pipeline.metrics_server import serving
     from pipeline.review.evidence.lookback import open_lookback
 
     metrics = Metrics()

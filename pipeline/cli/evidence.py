@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from pipeline.base.errors import ConfigError
 from pipeline.cli.app import Exit, app, settings_of, stdout
 from pipeline.cli.progress import progress_bar
 from pipeline.cli.store_access import database_of
-from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from pipeline.review.database import Database

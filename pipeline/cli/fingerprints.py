@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from pipeline.base.errors import AudioError, InputError, VoxwardenError
 from pipeline.cli.app import Exit, app, say_error, settings_of, stdout
 from pipeline.cli.casetables import utc
 from pipeline.cli.paths import recordings, seconds_of
@@ -19,7 +20,6 @@ from pipeline.cli.progress import progress_bar
 from pipeline.cli.store_access import actor, database_of
 from pipeline.cli.table import clock
 from pipeline.cli.terminal import json_text, plain
-from pipeline.errors import AudioError, InputError, VoxwardenError
 from pipeline.messages import SAMPLE_RATE
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.review.cases.values import Case, Filters
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, TypeAlias
 
 import typer
 
+from pipeline.base.errors import TextError
 from pipeline.cli.app import Exit, FailOn, app, say_error, settings_of, stderr, stdout, with_policy
 from pipeline.cli.roomtype import warn_unknown
 from pipeline.cli.terminal import json_text
-from pipeline.errors import TextError
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ def _code(found: "Flag | TextError", fail_on: FailOn | None) -> Exit:
 
 def outcomes(stream: BinaryIO, settings: Settings, room_type: str, batch: int) -> "Iterator[Outcome]":
     """Yield each line's place with its flag, or with the error of a line that cannot be read."""
+    from pipeline.base.metrics import Metrics
     from pipeline.cli.textlines import batches, lines_of
     from pipeline.judge.judge import build
-    from pipeline.metrics import Metrics
 
     judge = build(settings, Metrics())
     for lines in batches(lines_of(stream), batch):

@@ -97,7 +97,7 @@ def _checked(settings: Settings | None, named: Named) -> Iterator[Labelling]:
 
 def _heard(settings: Settings, named: Named, advance: Callable[[float], None]) -> Heard:
     from pipeline.asr.recordings import UtteranceFiles, transcribed
-    from pipeline.metrics import Metrics
+    from pipeline.base.metrics import Metrics
     from pipeline.topology import SEGMENT, TRANSCRIBE
 
     metrics = Metrics()

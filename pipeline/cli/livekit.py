@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from pipeline.base.errors import ConfigError
 from pipeline.cli.app import Exit, app, settings_of, stderr
 from pipeline.cli.console import stopped
-from pipeline.errors import ConfigError
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.base.errors import VoxwardenError
 from pipeline.cli.app import Exit, FailOn, app, settings_of, with_policy
 from pipeline.cli.paths import Named, recordings, seconds_of
 from pipeline.cli.progress import progress_bar
 from pipeline.cli.roomtype import warn_unknown
-from pipeline.errors import VoxwardenError
 from pipeline.settings import Settings
 
 
@@ -80,8 +80,8 @@ def _refuse(errors: Mapping[str, VoxwardenError], form: ModerateFormat) -> Exit:
 async def _moderate(
     settings: Settings, named: Named, room_type: str, form: ModerateFormat, fail_on: FailOn | None
 ) -> Exit:
+    from pipeline.base.metrics import Metrics
     from pipeline.cli.results import WRITERS
-    from pipeline.metrics import Metrics
     from pipeline.recordings import FileReport, Recordings
 
     bar = _Bar(named.files)

@@ -9,7 +9,7 @@ from pathlib import Path
 from shutil import copyfileobj
 from typing import BinaryIO
 
-from pipeline.errors import AudioError, InputError
+from pipeline.base.errors import AudioError, InputError
 
 SUFFIXES = frozenset({
     ".3g2", ".3gp", ".aac", ".aif", ".aiff", ".amr", ".asf", ".au", ".avi", ".awb", ".caf", ".flac", ".flv", ".m2ts",

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from pipeline.base.errors import ConfigError, InputError
 from pipeline.cli.app import Exit, app, settings_of, stderr, stdout, with_policy
 from pipeline.cli.roomtype import warn_unknown
-from pipeline.errors import ConfigError, InputError
 
 policy = typer.Typer(no_args_is_help=True, help="Check and explain the policy.")
 lexicon = typer.Typer(no_args_is_help=True, help="Check the lexicons.")
@@ -55,10 +55,10 @@ def explain(
       voxwarden policy explain "add me on telegram"
       voxwarden policy explain "add me on telegram" --room-type kids --policy mine.yaml
     """
+    from pipeline.base.metrics import Metrics
     from pipeline.cli.table import flag_row
     from pipeline.judge.judge import build
     from pipeline.judge.texts import Text, judge_texts
-    from pipeline.metrics import Metrics
 
     settings = with_policy(settings_of(ctx), name)
     warn_unknown(settings, room_type)

@@ -10,13 +10,13 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.base.errors import ConfigError, InputError
+from pipeline.base.stopping import like_ctrl_c
 from pipeline.cli.app import settings_of, stderr, stdout
 from pipeline.cli.cases import moment
 from pipeline.cli.policy import policy, write_new
 from pipeline.cli.progress import progress_bar
 from pipeline.cli.store_access import database_of
-from pipeline.errors import ConfigError, InputError
-from pipeline.stopping import like_ctrl_c
 
 if TYPE_CHECKING:
     from pipeline.judge.labels import Labels
@@ -185,9 +185,9 @@ def _change(before: "Estimate | None", after: "Estimate | None", factor: float, 
 def _write(out: Path, rules: "RuleSet", found: "list[FittedLanguage]", settings: "Settings", alarms: float) -> None:
     import yaml
 
+    from pipeline.base.user_files import of
     from pipeline.judge import labels, policy
     from pipeline.learning.fitting import with_limits
-    from pipeline.sheets import of
 
     content = with_limits(rules.policy, out.stem, found)
     policy.checked(of(content, policy.Policy, str(out)), str(out), labels.load(settings.judge.labels))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from pipeline.errors import VoxwardenError
+from pipeline.base.errors import VoxwardenError
 
 PIPE_CLOSED = 141
 """128 + SIGPIPE: the exit code of a program whose reader has ended, as in `| head -1`."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, BinaryIO
 
 from msgspec import Meta, MsgspecError, Struct, json
 
-from pipeline.errors import TextError
+from pipeline.base.errors import TextError
 from pipeline.judge.texts import Text
 from pipeline.messages import Name, Seconds
 

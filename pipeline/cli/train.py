@@ -9,12 +9,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.base.errors import ConfigError, InputError
+from pipeline.base.stopping import like_ctrl_c, whole
 from pipeline.cli.app import app, settings_of, stderr, stdout
 from pipeline.cli.cases import moment
 from pipeline.cli.progress import progress_bar
 from pipeline.cli.store_access import actor, database_of
-from pipeline.errors import ConfigError, InputError
-from pipeline.stopping import like_ctrl_c, whole
 
 if TYPE_CHECKING:
     from pipeline.judge.calibration import Calibrated

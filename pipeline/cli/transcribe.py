@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 
 from pipeline.asr.formats import VTT_HEADER, error_line, json_line, srt_cue, vtt_cue
+from pipeline.base.errors import VoxwardenError
 from pipeline.cli.app import Exit, app, branch_of, say_error, settings_of, stderr
 from pipeline.cli.paths import Named, recordings, seconds_of
 from pipeline.cli.progress import progress_bar
 from pipeline.cli.terminal import harmless, json_text
-from pipeline.errors import VoxwardenError
 from pipeline.messages import Transcript
 from pipeline.settings import Settings
 
@@ -76,7 +76,7 @@ def transcribe(
 
 def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: bool) -> Exit:
     from pipeline.asr.recordings import UtteranceFiles, transcribed
-    from pipeline.metrics import Metrics
+    from pipeline.base.metrics import Metrics
     from pipeline.topology import SEGMENT, TRANSCRIBE
 
     metrics, code, other = Metrics(), Exit.CLEAN, Counter[str]()

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from pipeline import yamlfiles
+from pipeline.base import yaml_reading
+from pipeline.base.configuration import config_file
+from pipeline.base.errors import ConfigError
 from pipeline.cli.app import app, settings_of, stderr, stdout
-from pipeline.configuration import config_file
-from pipeline.errors import ConfigError
 
 
 @app.command()
@@ -46,7 +46,7 @@ def put(path: Path, chosen: dict[str, Any]) -> None:
     """
     try:
         old = path.read_text("utf-8")
-        tree = yamlfiles.parse(old, str(path)) or {}
+        tree = yaml_reading.parse(old, str(path)) or {}
         tree["asr"] = (tree.get("asr") or {}) | chosen
         path.with_suffix(".yaml.old").write_text(old, "utf-8")
         path.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), "utf-8")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pipeline.audio.counting import samples_in
 from pipeline.audio.opus import OPUS_RATE
 from pipeline.audio.pcm import PCM
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.messages import StreamCodec
 
 PIECE_SECONDS = 0.2

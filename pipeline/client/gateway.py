@@ -16,10 +16,10 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from pipeline.base.errors import InputError
 from pipeline.client.frames import GAP_SECONDS, FrameCutter, SpokenFrame
 from pipeline.client.queue import FrameQueue
 from pipeline.client.reconnecting import Reconnecting, close_of
-from pipeline.errors import InputError
 from pipeline.messages import SAMPLE_RATE, Seconds, StreamCodec
 
 QUEUE_SECONDS = 60.0

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from websockets.exceptions import ConnectionClosed
 
-from pipeline.errors import VoxwardenError
+from pipeline.base.errors import VoxwardenError
 
 REMEDIES = {
     1007: "This is a fault of the client; report it.",

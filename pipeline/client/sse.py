@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.errors import VoxwardenError
+from pipeline.base.errors import VoxwardenError
 
 MAX_BYTES = 1_048_576
 """Limit for one event. An event of the verdict stream has less than 20 kB."""

@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from pipeline.base.errors import ConfigError, InputError
 from pipeline.client.reconnecting import Reconnecting
 from pipeline.client.sse import BrokenStreamError, EventParser, ServerEvent
-from pipeline.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     import httpx

@@ -7,13 +7,13 @@ import msgspec
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from pipeline.base.errors import AccountError
 from pipeline.console import qr
 from pipeline.console.desk import Signed, TheDesk, desk_of
 from pipeline.console.fields import CodeForm, NameForm, SecretForm, WordForm
 from pipeline.console.keys import KEY, KEYS, conflict, first_of_two, keys_of
 from pipeline.console.login import own
 from pipeline.console.pages import page
-from pipeline.errors import AccountError
 from pipeline.review.accounts import accounts, passwords, recovery
 from pipeline.review.accounts.sessions import LoginSession
 

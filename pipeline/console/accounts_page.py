@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal, get_args
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from pipeline.base.errors import AccountError
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import NameForm, NameQuery
 from pipeline.console.pages import page
 from pipeline.console.skills_page import account_href, languages_of
-from pipeline.errors import AccountError
 from pipeline.review.accounts import accounts, invitations, recovery, skills
 from pipeline.review.accounts.accounts import Preferences, Role
 from pipeline.review.accounts.skills import SENIOR

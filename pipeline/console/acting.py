@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from sqlalchemy import Connection
 
+from pipeline.base.errors import CaseError, ConfigError, Missing, Stale, Taken
 from pipeline.console import measuring
 from pipeline.console.case_page import shown
 from pipeline.console.desk import Desk, Signed, TheDesk, desk_of
@@ -15,7 +16,6 @@ from pipeline.console.fields import CaseId, IdForm, NoteForm, WordForm
 from pipeline.console.pages import explain, language_of, page
 from pipeline.console.picks import REASONS
 from pipeline.console.queue_page import Filters, wanted_by
-from pipeline.errors import CaseError, ConfigError, Missing, Stale, Taken
 from pipeline.messages import Decision, Verdict
 from pipeline.review import audit
 from pipeline.review.accounts import wellness

@@ -11,6 +11,9 @@ from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
+from pipeline.base.errors import ConfigError
+from pipeline.base.http_shield import Shield
+from pipeline.base.metrics import Metrics
 from pipeline.console import (
     account_page,
     accounts_page,
@@ -68,11 +71,8 @@ from pipeline.console.measured import Measured
 from pipeline.console.periodic import every
 from pipeline.console.policy_draft_page import MAX_FORM_BYTES
 from pipeline.console.policy_lab import PolicyLab, RecentSpeech
-from pipeline.console.shield import Shield
 from pipeline.console.texts import Texts
-from pipeline.errors import ConfigError
 from pipeline.judge import labels
-from pipeline.metrics import Metrics
 from pipeline.review.accounts import presence
 from pipeline.review.accounts.door import Door
 from pipeline.review.anchors import Anchoring

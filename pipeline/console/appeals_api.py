@@ -7,9 +7,9 @@ from fastapi.security import HTTPBearer
 from msgspec import structs
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.base.errors import CaseError, ConfigError
 from pipeline.console.desk import Desk, TheDesk
 from pipeline.console.fields import NO_CONTROL, NO_NUL
-from pipeline.errors import CaseError, ConfigError
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases import ranking

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
+from pipeline.base.errors import CaseError, Involved
 from pipeline.console.case_page import shown
 from pipeline.console.desk import Signed, TheDesk
 from pipeline.console.fields import NoteForm, WordForm
 from pipeline.console.pages import page
 from pipeline.console.picks import REASONS
-from pipeline.errors import CaseError, Involved
 from pipeline.review import audit
 from pipeline.review.appeals import appeals
 from pipeline.review.appeals.appeals import Appeal

@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 from pipeline.assessment import drills
 from pipeline.assessment.drills import DAY, Drill, DrillKind, LineResult
 from pipeline.assessment.report import texts
+from pipeline.base.errors import CaseError, InputError
 from pipeline.console.assessment_view import go, reader_language, show
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import NO_NUL
-from pipeline.errors import CaseError, InputError
 from pipeline.review import audit
 from pipeline.review.cases import ranking
 

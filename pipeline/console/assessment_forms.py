@@ -8,11 +8,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.assessment import forms
 from pipeline.assessment.report import assessments, gather, texts
 from pipeline.assessment.report.content import ITEMS, PARTS
+from pipeline.base.errors import InputError
 from pipeline.console.assessment_view import reader_language, show
 from pipeline.console.desk import Signed, TheDesk
 from pipeline.console.fields import NO_NUL
 from pipeline.console.pages import explain
-from pipeline.errors import InputError
 
 router = APIRouter(prefix="/assessment/forms")
 

@@ -12,10 +12,10 @@ from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.hazards import Finding, Hazard
 from pipeline.assessment.proofs import FileProof, Proof
 from pipeline.assessment.report.assessments import default_window
+from pipeline.base.errors import CaseError, DependencyError, InputError
 from pipeline.console.assessment_view import go, show
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import DayForm, HashForm, NameForm, NoteForm
-from pipeline.errors import CaseError, DependencyError, InputError
 from pipeline.review.delivery.tallies import HOUR
 
 PAGE = "/assessment/hazards"

@@ -10,13 +10,13 @@ from pipeline.assessment import cases
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.figure import Figure
 from pipeline.assessment.report import texts
+from pipeline.base.errors import DependencyError
 from pipeline.console import assessment_rows, assessment_steps
 from pipeline.console.assessment_view import reader_language, show
 from pipeline.console.assessment_window import DAYS, TheWindow
 from pipeline.console.desk import TheDesk
 from pipeline.console.guard import Refused
 from pipeline.console.measured import Look
-from pipeline.errors import DependencyError
 from pipeline.review.cases import reading
 from pipeline.review.delivery import room_speech
 

@@ -7,8 +7,8 @@ from starlette.datastructures import UploadFile
 
 from pipeline.assessment import proofs
 from pipeline.assessment.proofs import FileProof
+from pipeline.base.errors import InputError
 from pipeline.console.assessment_view import show
-from pipeline.errors import InputError
 
 PAGE = "/assessment/proofs"
 MAX_MIB = 64

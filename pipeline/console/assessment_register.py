@@ -12,9 +12,9 @@ from pydantic import NaiveDatetime
 from pipeline.assessment import register
 from pipeline.assessment.register import KINDS, Kind
 from pipeline.assessment.report import texts
+from pipeline.base.errors import InputError
 from pipeline.console.assessment_view import go, reader_language, show
 from pipeline.console.desk import Signed, TheDesk
-from pipeline.errors import InputError
 from pipeline.review import audit
 
 router = APIRouter(prefix="/assessment/register")

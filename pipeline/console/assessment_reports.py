@@ -11,11 +11,13 @@ from msgspec import Struct
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.assessment import forms, hazards, triggers
-from pipeline.assessment.report import assessments, bundle, gather, html, keys, pdf
+from pipeline.assessment.report import assessments, bundle, gather, html, pdf
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.gather import Measurement
 from pipeline.assessment.report.numbers import Language
+from pipeline.base import signing
+from pipeline.base.errors import DependencyError
 from pipeline.console import assessment_rows
 from pipeline.console.assessment_forms import AssessmentId
 from pipeline.console.assessment_view import go, show
@@ -23,7 +25,6 @@ from pipeline.console.assessment_window import window_of
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import DayForm, NameForm
 from pipeline.console.measured import Look
-from pipeline.errors import DependencyError
 from pipeline.review import audit
 
 router = APIRouter(prefix="/assessment/reports")
@@ -119,7 +120,7 @@ def report_file(request: Request, desk: TheDesk, found: TheAssessment, name: Fil
 @router.get("/{assessment}/bundle.zip", response_class=Response)
 def report_bundle(desk: TheDesk, session: Signed, assessment: AssessmentId) -> Response:
     """Return the signed evidence bundle of a final report, without audio. The audit log records it."""
-    found, signer = _find(desk, assessment), keys.load(keys.of(desk.settings))
+    found, signer = _find(desk, assessment), signing.load(signing.of(desk.settings))
     with desk.database.read() as connection:
         data = bundle.build(connection, found, signer)
     with desk.database.write() as connection:

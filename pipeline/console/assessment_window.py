@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from pipeline.assessment.figure import Window
 from pipeline.assessment.report.assessments import default_window
+from pipeline.base.errors import InputError
 from pipeline.console.desk import TheDesk
-from pipeline.errors import InputError
 from pipeline.review.delivery.tallies import HOUR
 
 DAYS = ("30", "90")

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from threading import Event
 
-from pipeline.metrics import Metrics
+from pipeline.base.metrics import Metrics
 from pipeline.review import audit
 from pipeline.review.audit import ChainReport
 from pipeline.review.database import Database

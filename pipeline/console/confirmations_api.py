@@ -9,11 +9,11 @@ from pydantic import AfterValidator, AwareDatetime, Field
 
 from pipeline.assessment import room_hours
 from pipeline.assessment.room_hours import RoomHour
+from pipeline.base.errors import CaseError
 from pipeline.console import measuring
 from pipeline.console.appeals_api import MAX_CLOCK_SKEW, Body, Id, Moment, Name
 from pipeline.console.desk import TheDesk
 from pipeline.console.fields import NO_NUL
-from pipeline.errors import CaseError
 from pipeline.messages import Action
 from pipeline.review.delivery import confirmations
 from pipeline.review.delivery.confirmations import Confirmation, Result

@@ -7,10 +7,10 @@ from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
+from pipeline.base.errors import CaseError
 from pipeline.console import measuring
 from pipeline.console.appeals_api import Body, Id, Words
 from pipeline.console.desk import Desk, TheDesk
-from pipeline.errors import CaseError
 from pipeline.messages import Action, Decision
 from pipeline.review.delivery import confirmations, coop_actions
 from pipeline.review.delivery.confirmations import Confirmation

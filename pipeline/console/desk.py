@@ -6,12 +6,12 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from pipeline.base.metrics import Metrics
 from pipeline.console.chain import ChainWatch
 from pipeline.console.measured import Measured
 from pipeline.console.policy_lab import PolicyLab
 from pipeline.console.texts import Texts
 from pipeline.judge.labels import Labels
-from pipeline.metrics import Metrics
 from pipeline.review.accounts.door import Door
 from pipeline.review.accounts.sessions import LoginSession
 from pipeline.review.anchors import Anchoring

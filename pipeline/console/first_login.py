@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from pipeline.errors import AccountError
+from pipeline.base.errors import AccountError
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.database import Database
 

@@ -14,7 +14,7 @@ from types import TracebackType
 import msgspec
 from msgspec import Struct
 
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.review.cases import assigning, leases, queue, viewing
 from pipeline.review.cases.reading import decisions_since
 from pipeline.review.cases.values import Case

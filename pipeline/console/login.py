@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from pipeline.base.errors import TooManyTries
 from pipeline.console.address import network_of
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import CodeForm, NameForm, NameQuery, SecretForm
 from pipeline.console.guard import COOKIE
 from pipeline.console.pages import page
-from pipeline.errors import TooManyTries
 from pipeline.review.accounts import devices, sessions
 from pipeline.review.accounts.door import Visitor
 

@@ -7,10 +7,10 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from pipeline.base.errors import AccountError
 from pipeline.console.desk import Desk, TheDesk
 from pipeline.console.fields import NameQuery
 from pipeline.console.login import own, with_cookie
-from pipeline.errors import AccountError
 from pipeline.review.accounts import accounts, oidc, sessions
 from pipeline.review.accounts.oidc import Attempt, Provider
 

@@ -13,13 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from pipeline import languages
+from pipeline.base.errors import VoxwardenError
 from pipeline.console import moments, packing, static
 from pipeline.console.access import allowed
 from pipeline.console.addresses import profile_href
 from pipeline.console.desk import Desk, desk_of
 from pipeline.console.keys import keys_of, shown
 from pipeline.console.texts import Texts
-from pipeline.errors import VoxwardenError
 from pipeline.messages import SAMPLE_RATE, EventKind
 from pipeline.review.accounts.accounts import Preferences, Role
 from pipeline.review.accounts.sessions import LoginSession

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
+from pipeline.base.errors import ConfigError, InputError
 from pipeline.console import quotes
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.difference import difference, runs
@@ -15,7 +16,6 @@ from pipeline.console.fields import NO_CONTROL, NO_NUL
 from pipeline.console.pages import page
 from pipeline.console.policies_page import TitleForm, live_now, version_of
 from pipeline.console.rows import TextPiece
-from pipeline.errors import ConfigError, InputError
 from pipeline.judge import editing
 from pipeline.judge.labels import SEVERITIES
 from pipeline.judge.rules import MAX_BYTES, NAME, POLICY, LexiconText, RuleTexts

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from pipeline.errors import DependencyError, VoxwardenError
+from pipeline.base.errors import DependencyError, VoxwardenError
 from pipeline.judge.backtest import Backtest
 from pipeline.judge.classifier import Classifier
 from pipeline.judge.classifier import load as load_classifier

@@ -12,10 +12,18 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from pipeline.base.errors import (
+    AccountError,
+    CaseError,
+    DependencyError,
+    Involved,
+    Missing,
+    TooManyTries,
+    VoxwardenError,
+)
+from pipeline.base.http_shield import HEADERS
 from pipeline.console.guard import Refused, SignIn, session_of
 from pipeline.console.pages import explain, page
-from pipeline.console.shield import HEADERS
-from pipeline.errors import AccountError, CaseError, DependencyError, Involved, Missing, TooManyTries, VoxwardenError
 
 log = logging.getLogger(__name__)
 

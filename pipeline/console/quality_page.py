@@ -9,12 +9,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
+from pipeline.base.errors import Missing
 from pipeline.console import charts, moments
 from pipeline.console.desk import Desk, TheDesk
 from pipeline.console.fields import WordQuery
 from pipeline.console.pages import language_of, page
 from pipeline.console.team_page import team_figures
-from pipeline.errors import Missing
 from pipeline.review.quality import figures
 from pipeline.review.quality.statistics import Interval, Share
 from pipeline.review.quality.trends import PERIODS, WEEK, Period, QualityFigures, QualityQuestion, WeekQuality

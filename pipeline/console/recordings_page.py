@@ -12,10 +12,10 @@ from starlette.datastructures import FormData, UploadFile
 
 from pipeline.audio.decode import read_stream
 from pipeline.audio.resample import Samples
+from pipeline.base.errors import AudioError, InputError
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import NameQuery
 from pipeline.console.pages import page
-from pipeline.errors import AudioError, InputError
 from pipeline.review import bank
 from pipeline.review.search.query import quoted
 from pipeline.sound.fingerprints.ear import LOOK_SECONDS

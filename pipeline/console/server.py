@@ -6,13 +6,13 @@ from functools import partial
 
 from pipeline.assessment import watching
 from pipeline.assessment.workdays import calendar
+from pipeline.base.http_server import listen, served
+from pipeline.base.metrics import Metrics
 from pipeline.console.app import create_app, open_desk
 from pipeline.console.desk import Desk
 from pipeline.console.first_login import first_login
 from pipeline.console.periodic import every
 from pipeline.console.policy_lab import RecentSpeech
-from pipeline.http_server import listen, served
-from pipeline.metrics import Metrics
 from pipeline.review.database import Database
 from pipeline.review.delivery.webhooks import sending
 from pipeline.review.privacy import retention

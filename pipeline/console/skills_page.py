@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from pipeline.base.errors import AccountError
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import NameForm
 from pipeline.console.pages import page
-from pipeline.errors import AccountError
 from pipeline.review.accounts import accounts, skills
 from pipeline.review.accounts.skills import CRITICAL, DECIDING, SENIOR, Skills
 from pipeline.review.cases import assigning, groups, uncovered

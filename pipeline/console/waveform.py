@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
 from pipeline.messages import SAMPLE_RATE
 from pipeline.review.cases.values import Evidence
 from pipeline.review.evidence import sound

@@ -5,9 +5,9 @@ import re
 import textwrap
 from collections.abc import Sequence
 
+from pipeline.base.errors import ConfigError
 from pipeline.contract.asyncapi import REASONS
 from pipeline.contract.schemas import KINDS, PARTS, Schema, attributes, schema
-from pipeline.errors import ConfigError
 from pipeline.messages import Flag, Transcript
 from pipeline.topology import STAGES, TOPICS, Stage, Topic
 

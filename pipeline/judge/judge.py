@@ -6,7 +6,8 @@ from functools import partial
 from typing import Protocol, get_args
 
 from pipeline import settings
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.metrics import Metrics, from_zero
 from pipeline.judge import labels, lexicon, policy, reasons
 from pipeline.judge.classifier import Classifier
 from pipeline.judge.classifier import load as load_classifier
@@ -22,7 +23,6 @@ from pipeline.judge.policy import PolicyResolver
 from pipeline.judge.rules import RuleSet
 from pipeline.judge.shadow import Shadow, ShadowModel
 from pipeline.messages import Flag, Sound, Source, SpeechStatus, Suggestion, Transcript
-from pipeline.metrics import Metrics, from_zero
 from pipeline.speech_status import skipped
 from pipeline.stage import Processor, Rejected
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration
 from pipeline.judge.sounds import FILE, Numbers, Sounds
 from pipeline.judge.turns import utterance

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge.view import view
 from pipeline.languages.characters import HAN
 from pipeline.languages.zh.pinyin import has_han

@@ -20,12 +20,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from pipeline import sheets
-from pipeline.configuration import config_file
-from pipeline.errors import ConfigError
-from pipeline.languages.codes import check_code
+from pipeline.base import user_files
+from pipeline.base.configuration import config_file
+from pipeline.base.errors import ConfigError
+from pipeline.base.language_codes import check_code
+from pipeline.base.user_files import Sheet
 from pipeline.languages.script import Script
-from pipeline.sheets import Sheet
 
 SHIPPED = Path(__file__).parent
 FALLBACK = "en"
@@ -160,4 +160,4 @@ def _checked(name: str, folder: Path) -> str:
 
 @cache
 def _read(path: Path | None) -> Language:
-    return sheets.read(path, Language) if path else Language()
+    return user_files.read(path, Language) if path else Language()

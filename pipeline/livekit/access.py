@@ -5,7 +5,7 @@ from datetime import timedelta
 import aiohttp
 from livekit import api
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.settings import LiveKitSettings
 
 BOT = "voxwarden"

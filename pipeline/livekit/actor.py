@@ -15,12 +15,12 @@ from typing import Any, get_args
 
 from msgspec import Struct
 
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
+from pipeline.base.metrics import Metrics, from_zero
 from pipeline.livekit import rules
 from pipeline.livekit.access import ServerFault
 from pipeline.livekit.moderation import AbsentError, Moderation
 from pipeline.messages import Action
-from pipeline.metrics import Metrics, from_zero
 from pipeline.review.database import Database
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.confirmations import Result

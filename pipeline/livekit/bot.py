@@ -14,10 +14,10 @@ from typing import Any
 
 from livekit import api, rtc
 
-from pipeline.errors import VoxwardenError
+from pipeline.base.errors import VoxwardenError
+from pipeline.base.metrics import Metrics
 from pipeline.livekit.access import BOT, bot_token
 from pipeline.livekit.track import Speech, TrackReader
-from pipeline.metrics import Metrics
 from pipeline.settings import LiveKitSettings
 
 log = logging.getLogger(__name__)

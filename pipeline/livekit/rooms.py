@@ -13,10 +13,10 @@ from typing import Any
 
 from livekit import api, rtc
 
+from pipeline.base.metrics import Metrics, from_zero
 from pipeline.livekit.access import BOT, ServerFault
 from pipeline.livekit.bot import CLOSED, REPLACED, RoomBot, SpeechOf
 from pipeline.livekit.hashing import ranked
-from pipeline.metrics import Metrics, from_zero
 from pipeline.settings import LiveKitSettings
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from pipeline.base.dependencies import Dependencies, answered
+from pipeline.base.errors import ConfigError
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import Starting
+from pipeline.base.metrics_server import serving as figures
 from pipeline.client.gateway import SpeakerStream
-from pipeline.dependencies import Dependencies, answered
-from pipeline.errors import ConfigError
 from pipeline.judge import labels
 from pipeline.livekit import access, webhooks
 from pipeline.livekit.actor import Actor
@@ -20,9 +23,6 @@ from pipeline.livekit.quiet import quiet
 from pipeline.livekit.rooms import Rooms
 from pipeline.livekit.track import Speech
 from pipeline.livekit.webhooks import Signature
-from pipeline.metrics import Metrics
-from pipeline.metrics_server import Starting
-from pipeline.metrics_server import serving as figures
 from pipeline.review.database import Database, check_answers
 from pipeline.settings import Settings
 

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from livekit import rtc
 
+from pipeline.base.metrics import Metrics
 from pipeline.livekit.gaps import GapMeter
 from pipeline.messages import SAMPLE_RATE
-from pipeline.metrics import Metrics
 
 FRAME_MS = 100
 """Milliseconds of a frame. Shorter frames cost more CPU: about half as much again at 20 ms."""

@@ -15,8 +15,8 @@ import jwt
 import msgspec
 from aiohttp import web
 
-from pipeline.errors import DependencyError
-from pipeline.metrics import Metrics, from_zero
+from pipeline.base.errors import DependencyError
+from pipeline.base.metrics import Metrics, from_zero
 
 log = logging.getLogger(__name__)
 

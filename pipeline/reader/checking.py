@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.judge.judge import check
 from pipeline.reader.answers import ReaderAnswer
 from pipeline.reader.endpoint import Endpoint, Fault, NoAnswerError

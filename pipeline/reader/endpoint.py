@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from pipeline.addresses import is_private
-from pipeline.errors import ConfigError
+from pipeline.base.addresses import is_private
+from pipeline.base.errors import ConfigError
+from pipeline.base.retry_after import BUSY, seconds_of
 from pipeline.reader.answers import ReaderAnswer, UnreadableError, read_answer, schema_of
-from pipeline.review.delivery.answers import BUSY, seconds_of
 from pipeline.settings import ReaderSettings
 
 if TYPE_CHECKING:

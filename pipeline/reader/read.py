@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from pipeline.base.metrics import Metrics, from_zero
 from pipeline.judge import reasons
 from pipeline.judge.conversations import Conversations
 from pipeline.judge.judge import SILENT_SECONDS, JudgeConfig, Rules, check
 from pipeline.messages import Flag, SecondReading
-from pipeline.metrics import Metrics, from_zero
 from pipeline.reader.breaker import CircuitBreaker
 from pipeline.reader.budget import Budget, Spent
 from pipeline.reader.endpoint import Endpoint, Fault, NoAnswerError

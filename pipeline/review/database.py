@@ -18,8 +18,8 @@ from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 
-from pipeline import logs, private_files
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base import logs, private_files
+from pipeline.base.errors import ConfigError, DependencyError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x766F7877

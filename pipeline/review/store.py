@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from pipeline.errors import CaseError
+from pipeline.base.errors import CaseError
 from pipeline.messages import Decision, Flag, SpeechStatus, first_id
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Report

@@ -9,10 +9,10 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pipeline.api import problems
-from pipeline.api.problems import problem
-from pipeline.bearer import TokenSet
-from pipeline.console.shield import Shield
+from pipeline.base import http_problems
+from pipeline.base.bearer import TokenSet
+from pipeline.base.http_problems import problem
+from pipeline.base.http_shield import Shield
 from pipeline.rtp.mapping import NO_CONTROL, RtpMapping
 from pipeline.rtp.stream import RtpStream, State
 from pipeline.rtp.streams import OccupiedError, RtpStreams
@@ -55,7 +55,7 @@ def create_app(streams: RtpStreams, tokens: TokenSet) -> FastAPI:
     app.state.streams = streams
     app.add_api_route("/healthz", health, response_class=PlainTextResponse, include_in_schema=False)
     app.include_router(router)
-    problems.install(app)
+    http_problems.install(app)
     app.add_exception_handler(OccupiedError, _occupied)
     app.add_middleware(Shield, max_body=BODY_BYTES, refuse=problem)
     app.add_middleware(TokenGate, tokens=tokens)

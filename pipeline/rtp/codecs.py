@@ -10,7 +10,7 @@ from pipeline.audio.encode import to_pcm16
 from pipeline.audio.frames import StreamDecoder
 from pipeline.audio.opus import MAX_PACKET, OPUS_RATE
 from pipeline.audio.opus_check import checked_samples
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.messages import AudioChunk
 
 RtpCodec = Literal["opus", "pcma", "pcmu"]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 
 HEADER = 12
 """Bytes of the fixed part of the header."""

@@ -4,8 +4,8 @@ import asyncio
 import socket
 from typing import Any
 
-from pipeline.errors import InputError
-from pipeline.metrics import Metrics
+from pipeline.base.errors import InputError
+from pipeline.base.metrics import Metrics
 from pipeline.rtp.packet import is_rtcp, parse
 from pipeline.rtp.stream import Address, RtpStream
 

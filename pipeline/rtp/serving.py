@@ -6,12 +6,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeline.bearer import ServerTokens
+from pipeline.base.bearer import ServerTokens
+from pipeline.base.errors import ConfigError
+from pipeline.base.http_server import listen, served
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import serving as figures
 from pipeline.client.gateway import SpeakerStream
-from pipeline.errors import ConfigError
-from pipeline.http_server import listen, served
-from pipeline.metrics import Metrics
-from pipeline.metrics_server import serving as figures
 from pipeline.rtp.api import create_app
 from pipeline.rtp.mapping import RtpMapping
 from pipeline.rtp.stream import OpenSpeaker

@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
+from pipeline.base.errors import VoxwardenError
+from pipeline.base.metrics import Metrics
+from pipeline.base.rates import TokenBucket
 from pipeline.client.gateway import SpeakerStream
-from pipeline.errors import VoxwardenError
-from pipeline.metrics import Metrics
-from pipeline.rates import TokenBucket
 from pipeline.rtp.jitter import ArrivedPacket, InTurn, JitterBuffer
 from pipeline.rtp.mapping import RtpMapping
 from pipeline.rtp.packet import RtpPacket

@@ -7,8 +7,8 @@ from contextlib import suppress
 from functools import partial
 from typing import get_args
 
-from pipeline.errors import DependencyError, InputError, Missing, VoxwardenError
-from pipeline.metrics import Metrics, from_zero
+from pipeline.base.errors import DependencyError, InputError, Missing, VoxwardenError
+from pipeline.base.metrics import Metrics, from_zero
 from pipeline.rtp.mapping import RtpMapping
 from pipeline.rtp.port import RtpPort, open_port
 from pipeline.rtp.stream import OpenSpeaker, RtpStream, State

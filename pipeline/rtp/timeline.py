@@ -8,8 +8,8 @@ and only lost packets are counted.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from pipeline.base.errors import InputError
 from pipeline.client.frames import GAP_SECONDS
-from pipeline.errors import InputError
 from pipeline.messages import SAMPLE_RATE
 from pipeline.rtp.codecs import CLOCK, RtpCodec, RtpDecoder, duration
 from pipeline.rtp.jitter import InTurn

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from pipeline.configuration import PREFIX
+from pipeline.base.configuration import PREFIX
 from pipeline.settings.api import Api
 from pipeline.settings.asr import Asr
 from pipeline.settings.assessment import AssessmentSettings

@@ -12,8 +12,8 @@ from typing import get_args
 
 from pipeline.audio.resent import ReceivedSamples
 from pipeline.audio.speakers import KEEP_SECONDS, Key, Speakers
+from pipeline.base.metrics import Metrics, from_zero
 from pipeline.messages import AudioChunk, HeardKind, Sound
-from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import Valve
 from pipeline.settings import Audio, Settings
 from pipeline.sound.dead_air import DeadAir

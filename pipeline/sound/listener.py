@@ -14,8 +14,8 @@ from pipeline.audio.resample import Samples
 from pipeline.audio.resent import ReceivedSamples
 from pipeline.audio.speakers import Key
 from pipeline.audio.track import AudioTrack
+from pipeline.base.metrics import Metrics
 from pipeline.messages import NAMESPACE, SAMPLE_RATE, Sound
-from pipeline.metrics import Metrics
 from pipeline.settings import Audio
 from pipeline.sound.detector import Ear, SoundDetector, SoundSpan
 from pipeline.sound.spans import LONGEST, Spans

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 
 REMEMBERED = 10_000
 """Ids of notices that are remembered, to find repeated ones."""

@@ -8,8 +8,8 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
+from pipeline.base.errors import VoxwardenError
 from pipeline.client.gateway import SpeakerStream
-from pipeline.errors import VoxwardenError
 from pipeline.vendors.events import RoomEvent
 
 WAITING_SECONDS = 10.0

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from agents.cli import app
 from agents.commands import backtest as command
-from pipeline.errors import ConfigError, InputError, TextError
+from pipeline.base.errors import ConfigError, InputError, TextError
 from pipeline.judge import backtest
 from tests.pipeline.judge.fakes import WordClassifier
 

@@ -13,9 +13,9 @@ from sqlalchemy import text
 
 from agents.deployment import addresses, checks
 from agents.doctor import DoctorResult, examine
-from pipeline.errors import ConfigError, DependencyError
-from pipeline.metrics import Metrics
-from pipeline.metrics_server import serving
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import serving
 from pipeline.review.database import Database
 from pipeline.settings import Kafka, Settings, WebhookSettings
 from pipeline.topology import STAGES

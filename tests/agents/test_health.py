@@ -7,9 +7,9 @@ from prometheus_client import generate_latest
 
 from agents.health import Health, Progress
 from agents.lag import GroupPosition, PartitionName
-from pipeline.dependencies import Dependencies
-from pipeline.errors import DependencyError
-from pipeline.metrics import Metrics
+from pipeline.base.dependencies import Dependencies
+from pipeline.base.errors import DependencyError
+from pipeline.base.metrics import Metrics
 from pipeline.settings import Kafka, Security, Settings
 from pipeline.topology import DELIVER, JUDGE
 

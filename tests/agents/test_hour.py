@@ -18,8 +18,8 @@ from pipeline.audio.encode import decode_flac, to_pcm16
 from pipeline.audio.resample import Samples
 from pipeline.audio.segment import Segment
 from pipeline.audio.vad import WINDOW, Memory, Vad
+from pipeline.base.metrics import Metrics
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
-from pipeline.metrics import Metrics
 from pipeline.settings import Audio
 
 SIZE = 6_400

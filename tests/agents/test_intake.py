@@ -15,7 +15,7 @@ from agents.app import FETCH_BATCHES, create_app
 from agents.expiry import Expiry
 from agents.fetches import Fetches
 from agents.intake import Consumer, batches
-from pipeline.metrics import Metrics
+from pipeline.base.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.topology import DELIVER
 

@@ -25,7 +25,7 @@ from pydantic import SecretStr
 from agents.gateway import Close
 from agents.run import run
 from pipeline.audio.resent import ReceivedSamples
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.events import decode
 from pipeline.messages import AudioChunk
 from pipeline.settings import Asr, FlagEvents, GatewaySettings, JudgeSettings, Settings, WebhookSettings, keys

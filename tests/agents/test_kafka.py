@@ -15,7 +15,7 @@ from agents.answers import BrokerAnswers
 from agents.connecting import Connections, connecting, last_words
 from agents.kafka import admin, broker_errors, common, max_bytes, producer, reader, topic_name
 from agents.lag import Lag
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.settings import Kafka, Security, Settings
 from pipeline.topology import AUDIO, DEAD_LETTERS, JUDGE
 from tests.ports import free_port

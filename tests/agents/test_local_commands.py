@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from agents.cli import app
+from pipeline.base.errors import BadMessage, InputError
 from pipeline.dead_letters import DeadLetters, path_of
-from pipeline.errors import BadMessage, InputError
 from pipeline.review.evidence.lookback import Lookback, open_lookback
 from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings

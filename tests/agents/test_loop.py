@@ -11,10 +11,10 @@ from aiokafka.errors import KafkaTimeoutError
 from agents.app import create_app
 from agents.loop import EXIT_UNFINISHED, PATIENCE_TICKS, StageLoop
 from agents.work import BatchWork
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
+from pipeline.base.metrics import Metrics
 from pipeline.events import encode
 from pipeline.messages import Flag
-from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.stage import BEHIND_SECONDS, RETRY_SECONDS, Processor
 from pipeline.topology import DELIVER

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.audio.opus_check import checked_samples
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.settings import GatewaySettings
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "operate-drills.md").read_text(encoding="utf-8")

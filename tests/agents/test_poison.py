@@ -18,9 +18,9 @@ from agents.segment import Segmenting
 from pipeline.audio import segment as stage
 from pipeline.audio.segment import Segment
 from pipeline.audio.vad import shared
+from pipeline.base.metrics import Metrics
 from pipeline.events import decode, encode
 from pipeline.messages import AudioChunk, Utterance
-from pipeline.metrics import Metrics
 from pipeline.settings import Audio, Settings
 from pipeline.topology import SEGMENT
 from tests.pipeline.audio.sound import clip, seconds

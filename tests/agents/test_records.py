@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.records import Received, address_of, dead_letter, receive, refused, size_of
-from pipeline.errors import BadMessage
+from pipeline.base.errors import BadMessage
 from pipeline.events import Event, decode, encode
 from pipeline.messages import AudioChunk
 from pipeline.stage import Rejected

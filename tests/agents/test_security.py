@@ -8,7 +8,7 @@ from faust.auth import OAuthCredentials, SASLCredentials, SSLCredentials
 from pydantic import SecretStr
 
 from agents.security import client_arguments, faust_credentials, token
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.settings import Security
 
 

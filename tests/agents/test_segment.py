@@ -11,7 +11,7 @@ from agents.lead_in import Earlier
 from agents.records import Received
 from agents.segment import Segmenting
 from pipeline.audio.segment import Segment
-from pipeline.errors import BadMessage, DependencyError
+from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.messages import AudioChunk, Utterance
 from pipeline.stage import Backlog
 

@@ -12,7 +12,7 @@ import pytest
 from agents.commands.worker import counts_of, stop_on_hangup
 from agents.loop import EXIT_HALTED
 from agents.supervisor import FIRST_PAUSE, HALTED_PAUSE, LONGEST_PAUSE, STEADY_SECONDS, BackOff, Supervisor, meaning
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.settings import ReaderSettings, Settings
 from pipeline.topology import STAGES
 

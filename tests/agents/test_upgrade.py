@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from agents.records import Received, receive
+from pipeline.base.metrics import Metrics
 from pipeline.messages import Flag, Message, SpeechStatus, Transcript
-from pipeline.metrics import Metrics
 from pipeline.settings import Asr, Settings
 from pipeline.stage import Rejected
 from pipeline.topology import JUDGE, SEGMENT, TRANSCRIBE, Stage

@@ -23,8 +23,8 @@ from benchmarks.speech import SpokenSpan, voices
 from pipeline.audio.encode import decode_flac, to_pcm16
 from pipeline.audio.resample import Samples
 from pipeline.audio.segment import build as build_segment
+from pipeline.base.metrics import Metrics
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
-from pipeline.metrics import Metrics
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.store import open_store

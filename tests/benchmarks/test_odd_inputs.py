@@ -11,7 +11,7 @@ from benchmarks.odd.shells import SHELLS
 from pipeline.audio.decode import read_file
 from pipeline.audio.parts import parts_of
 from pipeline.audio.vad import shared
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
 
 
 def test_there_are_more_than_150_odd_inputs() -> None:

@@ -21,7 +21,7 @@ from benchmarks.sound import (
     write,
     written,
 )
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.messages import EventKind
 from training.sound.sources import Kind
 

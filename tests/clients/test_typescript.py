@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from pipeline.audio.opus_check import checked_samples
 from pipeline.audio.resent import ReceivedSamples
+from pipeline.base.errors import DependencyError, InputError
 from pipeline.client.sse import EventParser
-from pipeline.errors import DependencyError, InputError
 from pipeline.moderator import Moderator
 from tests.agents.gateway.test_server import ended, heard, running, until
 from tests.builders import NOON, flag

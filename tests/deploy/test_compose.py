@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from agents.app import REBALANCE_SECONDS
 from deploy.stages import OPTIONAL
-from pipeline.configuration import PREFIX
+from pipeline.base.configuration import PREFIX
 from pipeline.settings import Settings
 from pipeline.topology import STAGES
 from tests.deploy.files import DEPLOY, ROOT, load

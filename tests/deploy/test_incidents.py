@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pipeline.metrics import Metrics
-from pipeline.metrics_server import serving
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import serving
 from pipeline.topology import STAGES
 from tests.deploy.notified import OnCall, notifying
 

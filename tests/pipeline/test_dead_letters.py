@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from pipeline.base.errors import AudioError, BadMessage, ConfigError, InputError
+from pipeline.base.folder_lock import sole_user
 from pipeline.dead_letters import DeadLetters, box_of, path_of
-from pipeline.errors import AudioError, BadMessage, ConfigError, InputError
 from pipeline.events import decode
-from pipeline.folder_lock import sole_user
 from pipeline.letterbox import MOST_REPLAYS, Letter, LetterFilter
 from pipeline.messages import AudioChunk, Message
 from pipeline.recovery import Recovery

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from pipeline.errors import BadMessage
+from pipeline.base.errors import BadMessage
 from pipeline.events import Headers, decode, encode, header_of, type_of
 from pipeline.messages import AudioChunk, EarlyUtterance, Flag, Message, Transcript, Utterance
 from tests.builders import utterance

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.journal import PAGE_SECONDS, Journal
 from pipeline.messages import AudioChunk
 

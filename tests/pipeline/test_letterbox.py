@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import ConfigError, InputError
+from pipeline.base.errors import ConfigError, InputError
 from pipeline.letterbox import Letter, LetterFilter, check_chosen, chosen_of, mark_repeated
 
 HOWS = st.sampled_from([None, "replayed", "dropped"])

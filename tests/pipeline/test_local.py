@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from pipeline import local
-from pipeline.errors import AudioError, DependencyError
+from pipeline.base.errors import AudioError, DependencyError
+from pipeline.base.metrics import Metrics
 from pipeline.local import QUEUE_BATCHES, LocalRunner
 from pipeline.messages import AudioChunk, EarlyUtterance
-from pipeline.metrics import Metrics
 from pipeline.settings import Batching, ReaderSettings, Settings
 from pipeline.stage import Processor, Rejected
 from pipeline.topology import AUDIO, EARLY, SEGMENT, Stage, Topic

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import AudioError, ConfigError
+from pipeline.base.errors import AudioError, ConfigError
 from pipeline.moderator import Moderator
 
 DATA = Path(__file__).parents[1] / "data"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.overload import Arrivals, DecodingSpeed, Valve, catch_up_seconds, lot
 from pipeline.settings import Overload, RoomShare, load
 from pipeline.stage import Backlog

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from pipeline.errors import BadMessage, DependencyError
+from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.journal import Journal
 from pipeline.messages import AudioChunk, EarlyUtterance, Flag, Sound, Transcript, Utterance
 from pipeline.recovery import Logged, LoggedSounds, Recovery

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pipeline.errors import BadMessage
+from pipeline.base.errors import BadMessage
 from pipeline.messages import AudioChunk, SpeechStatus, Utterance
 from pipeline.speech_status import reporting, skipped, status_of
 from pipeline.stage import Backlog, HoldingProcessor, Processor, Rejected

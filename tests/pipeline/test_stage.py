@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pipeline.errors import BadMessage, DependencyError
+from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.messages import AudioChunk
 from pipeline.stage import Processor, Rejected, blamed
 

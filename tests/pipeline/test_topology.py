@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from pipeline import topology
+from pipeline.base.metrics import Metrics
 from pipeline.local import LocalRunner
 from pipeline.messages import AudioChunk, Flag, SecondReading, Sound, SpeechStatus, Transcript, Utterance
-from pipeline.metrics import Metrics
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Asr, Batching, Settings, load
 from pipeline.stage import HoldingProcessor, Processor, Rejected

@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 
 from agents import topics
+from pipeline.base.metrics import Metrics
 from pipeline.local import LocalRunner
 from pipeline.messages import Flag
-from pipeline.metrics import Metrics
 from pipeline.settings import Asr, Kafka, Settings
 from pipeline.topology import JUDGE, LISTEN, SEGMENT, TRANSCRIBE, Stage
 from tests.broker import Broker

@@ -9,8 +9,8 @@ from agents.app import create_app
 from agents.loop import StageLoop
 from agents.work import BatchWork
 from agents.worker import run
+from pipeline.base.metrics import Metrics
 from pipeline.messages import Flag, Transcript
-from pipeline.metrics import Metrics
 from pipeline.settings import Settings, load
 from pipeline.stage import Processor, Rejected
 from pipeline.topology import JUDGE

@@ -9,10 +9,10 @@ from agents.health import Health
 from agents.loop import StageLoop
 from agents.work import BatchWork
 from agents.worker import run
-from pipeline.dependencies import Dependencies
+from pipeline.base.dependencies import Dependencies
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import serving
 from pipeline.messages import Flag, Transcript
-from pipeline.metrics import Metrics
-from pipeline.metrics_server import serving
 from pipeline.settings import load
 from pipeline.stage import Processor, Rejected
 from pipeline.topology import JUDGE

@@ -3,7 +3,7 @@
 import pytest
 
 from agents.answers import BrokerAnswers
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.settings import Kafka
 from tests.broker import Broker
 

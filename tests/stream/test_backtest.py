@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from agents.cli import app
 from agents.history import History
 from agents.kafka import producer, topic_name
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.events import Event, encode
 from pipeline.judge import backtest
 from pipeline.messages import Message

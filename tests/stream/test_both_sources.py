@@ -18,10 +18,10 @@ from sqlalchemy import func, select
 
 from agents import topics
 from pipeline.audio.decode import samples_of
+from pipeline.base.metrics import Metrics
 from pipeline.events import decode
 from pipeline.local import LocalRunner
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Flag
-from pipeline.metrics import Metrics
 from pipeline.review.cases.values import CaseFile, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import open_store

@@ -12,7 +12,7 @@ from agents.dead_letters import letters
 from agents.halt import ENOUGH
 from agents.kafka import topic_name
 from agents.records import dead_letter
-from pipeline.errors import BadMessage, ConfigError, InputError
+from pipeline.base.errors import BadMessage, ConfigError, InputError
 from pipeline.events import Event, encode
 from pipeline.letterbox import MOST_REPLAYS, LetterFilter
 from pipeline.settings import Settings

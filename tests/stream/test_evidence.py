@@ -8,7 +8,7 @@ from msgspec import structs
 
 from agents import evidence
 from agents.evidence import KafkaLog
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.messages import Utterance
 from pipeline.settings import Kafka, Settings
 from pipeline.topology import UTTERANCES

@@ -12,7 +12,7 @@ from agents import evidence, topics
 from agents.evidence import KafkaLog
 from agents.ingest import Ingest
 from agents.kafka import admin, topic_name
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.messages import AudioChunk
 from pipeline.settings import Kafka, Settings
 from pipeline.topology import AUDIO, UTTERANCES, Topic

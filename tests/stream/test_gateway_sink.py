@@ -19,9 +19,9 @@ from websockets.exceptions import ConnectionClosed
 
 from agents.gateway import Close, Gateway
 from agents.gateway.sink import KafkaSink, serve
+from pipeline.base.metrics import Metrics
 from pipeline.events import decode
 from pipeline.messages import AudioChunk
-from pipeline.metrics import Metrics
 from pipeline.settings import GatewaySettings, MetricsServer, Settings
 from pipeline.topology import AUDIO
 from tests.agents.gateway.test_server import until

@@ -8,7 +8,7 @@ import pytest
 from agents.kafka import producer, topic_name
 from agents.lead_in import LeadIn
 from agents.partitions import partition_of
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.events import encode
 from pipeline.messages import AudioChunk, Utterance
 from pipeline.settings import Kafka, Settings

@@ -15,9 +15,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from agents.run import run
+from pipeline.base.metrics import Metrics
 from pipeline.dead_letters import DeadLetters
 from pipeline.local import LocalRunner
-from pipeline.metrics import Metrics
 from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Asr, Settings

@@ -10,6 +10,7 @@ import pytest
 from agents.kafka import producer, topic_name
 from agents.policies import RELEASE, Exchange, PolicyTopic, follow_topic, packed
 from agents.transcripts import TopicSpeech
+from pipeline.base.metrics import Metrics
 from pipeline.console.app import create_app, open_desk
 from pipeline.events import decode
 from pipeline.judge.judge import check
@@ -17,7 +18,6 @@ from pipeline.judge.labels import load
 from pipeline.judge.release import JudgeReport, MarkedTexts, Release
 from pipeline.judge.rules import RuleTexts
 from pipeline.messages import Flag
-from pipeline.metrics import Metrics
 from pipeline.review import audit
 from pipeline.review.database import Database
 from pipeline.review.policies import versions, workers

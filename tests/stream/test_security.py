@@ -11,7 +11,7 @@ from agents import topics
 from agents.answers import BrokerAnswers
 from agents.kafka import admin, producer, reader
 from agents.lag import Lag
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.settings import Kafka, Security, Settings
 from pipeline.topology import FLAGS, JUDGE, TRANSCRIPTS
 from tests.builders import transcript

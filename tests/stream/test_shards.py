@@ -19,9 +19,9 @@ from benchmarks.speech import SpokenSpan, merged
 from pipeline.audio import vad
 from pipeline.audio.files import chunks_of
 from pipeline.audio.segment import Segment
+from pipeline.base.metrics import Metrics
 from pipeline.events import decode
 from pipeline.messages import AudioChunk, Utterance
-from pipeline.metrics import Metrics
 from pipeline.settings import GatewaySettings, ListenSettings, Settings
 from pipeline.topology import AUDIO, SEGMENT, UTTERANCES
 from tests.broker import ROOT

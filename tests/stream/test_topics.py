@@ -10,7 +10,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from agents import topics
 from agents.kafka import admin, reader, topic_name
 from agents.worker import work
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.settings import Kafka, Settings
 from pipeline.topology import AUDIO, DEAD_LETTERS, POLICIES, TOPICS, Topic
 from tests.builders import transcript

@@ -21,9 +21,9 @@ from agents.kafka import admin, topic_name
 from agents.pairing import warn_unpaired
 from agents.partitions import partition_of
 from agents.policies import follow_topic
+from pipeline.base.metrics import Metrics
 from pipeline.events import decode
 from pipeline.messages import Flag, Sound, Transcript
-from pipeline.metrics import Metrics
 from pipeline.settings import JudgeSettings, Settings
 from pipeline.shards import key_of
 from pipeline.topology import FLAGS, JUDGE, SOUNDS, TRANSCRIPTS

@@ -19,8 +19,8 @@ from pipeline.asr.context import as_trained, with_margin
 from pipeline.asr.mel import log_mel
 from pipeline.asr.transcriber import Samples
 from pipeline.audio.decode import samples_of
-from pipeline.cores import cores
-from pipeline.errors import ConfigError
+from pipeline.base.cores import cores
+from pipeline.base.errors import ConfigError
 from pipeline.messages import SAMPLE_RATE
 from training.adapter.teach import Taught
 from training.classifier.sets import read

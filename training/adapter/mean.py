@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.asr.adapter import Factors
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from training.adapter.lessons import begun
 from training.commands import errors_in_a_line
 

@@ -20,8 +20,8 @@ from pipeline.asr.adapter import PLACES, Factors
 from pipeline.asr.batch_decoding import tokenizer_of
 from pipeline.asr.context import POSITIONS_PER_SECOND
 from pipeline.asr.encoder import encode
-from pipeline.cores import multiplies_bfloat16
-from pipeline.errors import ConfigError
+from pipeline.base.cores import multiplies_bfloat16
+from pipeline.base.errors import ConfigError
 from pipeline.learning.gradients import Gradients
 
 HALVES = multiplies_bfloat16()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from training.commands import errors_in_a_line, notes
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 
 MARKUP = re.compile(r"https?://\S+|\brt @\w+:?|@\w+|\[(?:user|url)\]|&#?\w+;|[#\"“”]+", re.IGNORECASE)
 

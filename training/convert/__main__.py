@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from training.commands import errors_in_a_line, notes
 from training.convert.files import Cells
 from training.convert.sources import SOURCES, Converter

@@ -13,7 +13,7 @@ from zipfile import BadZipFile, ZipFile
 
 import msgspec
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 
 SHEET = re.compile(r"xl/worksheets/sheet\d+\.xml")
 WORKBOOK = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"

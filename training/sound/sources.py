@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, get_args
 
 from pipeline.audio.decode import samples_of
 from pipeline.audio.resample import Samples
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.messages import YamnetKind
 
 Kind = Literal["music", "singing", "speech", "other", YamnetKind, "synthetic"]

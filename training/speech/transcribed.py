@@ -35,9 +35,9 @@ from pipeline import settings
 from pipeline.asr.transcriber import Samples
 from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import encode_flac
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.base.metrics import Metrics
 from pipeline.messages import SAMPLE_RATE, Transcript, Utterance
-from pipeline.metrics import Metrics
 from pipeline.stage import Processor
 from pipeline.topology import TRANSCRIBE
 from training.commands import errors_in_a_line, notes

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.assessment.figure import Figure, Unit, Window
-from pipeline.assessment.report import canonical
-from pipeline.errors import InputError
+from pipeline.base import canonical
+from pipeline.base.errors import InputError
 
 FORMAT = 1
 

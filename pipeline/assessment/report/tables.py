@@ -5,8 +5,8 @@ import io
 from collections.abc import Iterable, Sequence
 
 from pipeline.assessment.figure import Figure
-from pipeline.assessment.report import canonical
 from pipeline.assessment.report.content import AssessmentReport
+from pipeline.base import canonical
 
 COLUMNS = (
     "data",

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct, field
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from pipeline.errors import AccountError
+from pipeline.base.errors import AccountError
 from pipeline.messages import Name
 from pipeline.review import audit
 from pipeline.review.accounts.comfort import Comfort

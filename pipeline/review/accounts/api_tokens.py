@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 from sqlalchemy import Connection, insert, select, update
 
-from pipeline.errors import AccountError
+from pipeline.base.errors import AccountError
 from pipeline.review import audit
 from pipeline.review.tables.access import API_TOKENS
 

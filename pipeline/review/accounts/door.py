@@ -11,7 +11,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from sqlalchemy import Connection, update
 
-from pipeline.errors import AccountError, TooManyTries
+from pipeline.base.errors import AccountError, TooManyTries
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, devices, passwords, recovery
 from pipeline.review.accounts.accounts import Account

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, delete, insert, select
 
-from pipeline.errors import AccountError
+from pipeline.base.errors import AccountError
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, devices
 from pipeline.review.accounts.passwords import PasswordHash

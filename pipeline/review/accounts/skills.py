@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 from sqlalchemy import ColumnElement, Connection, select
 
-from pipeline.errors import AccountError
+from pipeline.base.errors import AccountError
 from pipeline.review import audit
 from pipeline.review.accounts.accounts import Role
 from pipeline.review.cases.groups import OpenGroup

@@ -1,6 +1,6 @@
 """Which passwords are refused: short ones, common ones, and those with the account's name in them."""
 
-from pipeline.errors import AccountError
+from pipeline.base.errors import AccountError
 
 MIN_LENGTH = 12
 """Characters of a password that a person chooses (NIST SP 800-63B)."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore
 
-from pipeline.errors import TooManyTries
+from pipeline.base.errors import TooManyTries
 
 BUSY_SECONDS = 2.0
 """Seconds after which a refused caller may try again."""

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from pipeline.errors import CaseError
+from pipeline.base.errors import CaseError
 from pipeline.review import upsert
 from pipeline.review.accounts.comfort import Comfort
 from pipeline.review.cases.queue import Without

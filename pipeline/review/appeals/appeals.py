@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Select, func, insert, or_, select, update
 
-from pipeline.errors import CaseError, Missing, Stale
+from pipeline.base.errors import CaseError, Missing, Stale
 from pipeline.messages import NAMESPACE, Decision
 from pipeline.review import audit
 from pipeline.review.cases import deciding, duty, reading

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, delete, exists, func, select, update
 
-from pipeline.errors import CaseError, Taken
+from pipeline.base.errors import CaseError, Taken
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, presence, skills, wellness
 from pipeline.review.accounts.accounts import Account

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, update
 
-from pipeline.errors import CaseError, Stale
+from pipeline.base.errors import CaseError, Stale
 from pipeline.messages import Decision
 from pipeline.review import audit
 from pipeline.review.appeals import appeals

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from pipeline.errors import CaseError, Missing, Stale
+from pipeline.base.errors import CaseError, Missing, Stale
 from pipeline.messages import TIMED, Decision, Verdict
 from pipeline.review import audit
 from pipeline.review.cases import duty, reading, repeated

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, or_, select
 
-from pipeline.errors import Involved
+from pipeline.base.errors import Involved
 from pipeline.review.accounts import skills
 from pipeline.review.cases.values import Case
 from pipeline.review.quality import checks

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, insert, select, update
 
-from pipeline.errors import CaseError, Missing
+from pipeline.base.errors import CaseError, Missing
 from pipeline.judge import reasons
 from pipeline.messages import Flag
 from pipeline.review import audit

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, Row, Select, select, tuple_
 
-from pipeline.errors import Missing
+from pipeline.base.errors import Missing
 from pipeline.messages import Decision, Flag
 from pipeline.review.cases.values import Case, CaseFile, Evidence, Filters
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import MsgspecError, Struct, json
 
-from pipeline.errors import BadMessage, CaseError
+from pipeline.base.errors import BadMessage, CaseError
 from pipeline.messages import NAMESPACE, Action, Decision, Flag, Hit, Source, SpeechStatus, Suggestion, Verdict
 
 Status = Literal["pending", "escalated", "decided"]

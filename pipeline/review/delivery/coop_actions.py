@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from sqlalchemy import Connection
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.messages import Action, Decision
 from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.measures import Measures

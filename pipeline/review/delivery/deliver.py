@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import get_args
 
-from pipeline.errors import BadMessage
+from pipeline.base.errors import BadMessage
+from pipeline.base.metrics import Metrics, from_zero
 from pipeline.messages import SAMPLE_RATE, Flag, SecondReading, SpeechStatus
-from pipeline.metrics import Metrics, from_zero
 from pipeline.overload import OTHER, Valve
 from pipeline.reader.opinion import flag_of
 from pipeline.review.cases.values import Outcome, Result, check

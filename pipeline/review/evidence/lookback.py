@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import recordfile
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.messages import Sound, Utterance
 from pipeline.review.evidence.log import UtteranceLog
 from pipeline.review.evidence.marks import Finish

@@ -20,8 +20,9 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from pipeline import private_files, recordfile
-from pipeline.errors import DependencyError
+from pipeline import recordfile
+from pipeline.base import private_files
+from pipeline.base.errors import DependencyError
 from pipeline.messages import Sound, Utterance
 from pipeline.review.evidence import marks
 from pipeline.review.evidence.marks import Finish, FinishMark

@@ -10,7 +10,7 @@ import math
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
-from pipeline.errors import CaseError
+from pipeline.base.errors import CaseError
 from pipeline.review import audit
 from pipeline.review.cases import reading
 from pipeline.review.database import Database

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Exists, Select, delete, exists, insert, or_, select, update
 
-from pipeline.errors import CaseError
+from pipeline.base.errors import CaseError
 from pipeline.messages import Verdict
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import REPORTED

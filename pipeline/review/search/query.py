@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 
 Field = Literal["said", "label", "speaker", "room", "by", "when", "policy", "verdict", "status", "severity", "language",
                 "has", "sort"]  # fmt: skip

@@ -11,11 +11,11 @@ import numpy as np
 
 from pipeline.audio.resample import Samples
 from pipeline.audio.speakers import Key
-from pipeline.errors import VoxwardenError
+from pipeline.base.errors import VoxwardenError
+from pipeline.base.shared_models import Shelf
 from pipeline.messages import SAMPLE_RATE, HeardSound
 from pipeline.review.bank import Bank, BankState
 from pipeline.settings import Settings
-from pipeline.sharing import Shelf
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.fingerprints.fingerprint import Ban, Fingerprint
 from pipeline.sound.fingerprints.index import LandmarkIndex

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from pipeline.audio.resample import Samples
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.messages import SAMPLE_RATE
 from pipeline.sound.fingerprints.landmarks import STORED_PAIRS, LandmarkFinder, Landmarks, joined, packed
 

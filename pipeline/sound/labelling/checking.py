@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.audio.decode import read_file
-from pipeline.errors import AudioError, VoxwardenError
+from pipeline.base.errors import AudioError, VoxwardenError
 from pipeline.messages import SAMPLE_RATE, Transcript
 from pipeline.sound.labelling.field import ImplicitLabel
 from pipeline.sound.labelling.notice import NoticeFinder

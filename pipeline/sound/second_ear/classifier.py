@@ -8,7 +8,7 @@ import torch
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification, Wav2Vec2FeatureExtractor
 
 from pipeline.audio.resample import Samples
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge.calibration import Numbers, sigmoid, softmax
 from pipeline.judge.pretrained import Pretrained
 from pipeline.messages import SAMPLE_RATE

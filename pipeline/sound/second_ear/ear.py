@@ -8,15 +8,15 @@ import numpy as np
 
 from pipeline.audio.resample import Samples
 from pipeline.audio.speakers import Key
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.base.libraries import require
+from pipeline.base.metrics import Metrics, from_zero
+from pipeline.base.shared_models import Shelf
 from pipeline.judge import mapping
 from pipeline.judge.calibration import Numbers
 from pipeline.judge.mapping import RISK, Outputs
-from pipeline.libraries import require
 from pipeline.messages import SAMPLE_RATE, HeardSound
-from pipeline.metrics import Metrics, from_zero
 from pipeline.settings import ListenSettings, Settings
-from pipeline.sharing import Shelf
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.windows import Windows
 from pipeline.sound.together import DueWindow

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.audio.resample import Samples
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.base.libraries import require
 from pipeline.judge.calibration import Numbers
-from pipeline.libraries import require
 
 SETTING = "listen.yamnet"
 SAMPLES = 15_600

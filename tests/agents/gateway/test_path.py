@@ -7,7 +7,7 @@ from agents.gateway.request import Voice
 from agents.gateway.session import Arrival, AudioSession, Frame
 from pipeline.audio.counting import samples_in
 from pipeline.audio.frames import StreamDecoder
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.events import decode, encode
 from pipeline.messages import AudioChunk
 

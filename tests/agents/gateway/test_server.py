@@ -15,11 +15,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from agents.gateway import Gateway
-from pipeline import logs
 from pipeline.audio.packets import unpack
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base import logs
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.metrics import Metrics
 from pipeline.messages import AudioChunk
-from pipeline.metrics import Metrics
 from pipeline.settings import GatewaySettings
 
 BEARER = "the-right-tøken-of-the-tests"

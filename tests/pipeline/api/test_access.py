@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from pipeline.api.access import ApiTokens, scope_of
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.settings import Api, ApiToken
 
 BEARER = "a-token-of-the-tests"

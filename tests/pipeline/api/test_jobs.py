@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.api.jobs import Job, Jobs
-from pipeline.api.problems import TooManyError
-from pipeline.errors import AudioError, Missing
+from pipeline.base.errors import AudioError, Missing
+from pipeline.base.http_problems import TooManyError
 from pipeline.messages import Flag
 from pipeline.recordings import FileReport
 from pipeline.settings import Api

@@ -1,5 +1,5 @@
 from pipeline.asr.busy import BusyTime
-from pipeline.metrics import Metrics
+from pipeline.base.metrics import Metrics
 
 
 def test_time_in_which_several_threads_work_counts_once() -> None:

@@ -8,7 +8,7 @@ from whisper.model import Whisper
 
 from pipeline.asr import weights
 from pipeline.asr.checkpoint import model_of
-from pipeline.errors import WeightsCorrupt
+from pipeline.base.errors import WeightsCorrupt
 from pipeline.settings import Asr
 from tests.pipeline.asr.models import ct2_bytes, ct2_variables, little_whisper, save_pt
 

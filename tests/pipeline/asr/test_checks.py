@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.asr.checks import check_languages, no_device
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.settings import Asr
 
 KNOWN = {"en", "zh", "es"}.__contains__

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.asr import ct2
-from pipeline.errors import WeightsCorrupt
+from pipeline.base.errors import WeightsCorrupt
 from tests.pipeline.asr.models import ct2_bytes
 
 VARIABLES: dict[str, NDArray[np.generic]] = {

@@ -17,8 +17,8 @@ from pipeline.asr.early import (
     EarlyRecogniser,
     EarlyResult,
 )
+from pipeline.base.metrics import Metrics
 from pipeline.messages import EarlyUtterance, Utterance
-from pipeline.metrics import Metrics
 from pipeline.stage import BEHIND_SECONDS
 from tests.builders import utterance
 from tests.pipeline.asr.parts import recognition

@@ -15,7 +15,7 @@ from pipeline.asr.hypothesis import Hypothesis, best_first
 from pipeline.asr.mel import log_mel
 from pipeline.asr.transcriber import ENGINES, MAX_SAMPLES, Clip, Samples, Transcriber, load
 from pipeline.audio.decode import samples_of
-from pipeline.errors import ConfigError, WeightsCorrupt
+from pipeline.base.errors import ConfigError, WeightsCorrupt
 from pipeline.languages.zh.script import SCRIPT
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr

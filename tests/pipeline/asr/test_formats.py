@@ -1,7 +1,7 @@
 import json
 
 from pipeline.asr.formats import error_line, json_line, srt_cue, vtt_cue
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
 from pipeline.messages import Transcript, Word
 
 HEARD = Transcript(

@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.asr.shedding import Shedding
 from pipeline.asr.transcribe import Transcribe
+from pipeline.base.metrics import Metrics
 from pipeline.local import QUEUE_BATCHES, LocalRunner
 from pipeline.messages import AudioChunk, Transcript, Utterance
-from pipeline.metrics import Metrics
 from pipeline.overload import Valve
 from pipeline.settings import Asr, Overload, RoomShare, load
 from pipeline.stage import Backlog, Processor, Rejected

@@ -29,7 +29,8 @@ from pipeline.asr.triage import POSSIBLE, VOICED, triage
 from pipeline.audio.encode import encode_flac
 from pipeline.audio.segment import Segment
 from pipeline.audio.vad import shared
-from pipeline.errors import AudioError, BadMessage
+from pipeline.base.errors import AudioError, BadMessage
+from pipeline.base.metrics import Metrics
 from pipeline.messages import (
     MAX_ALTERNATIVES,
     SAMPLE_RATE,
@@ -42,7 +43,6 @@ from pipeline.messages import (
     derive_id,
     origin,
 )
-from pipeline.metrics import Metrics
 from pipeline.overload import Valve
 from pipeline.settings import Asr, Audio, Overload, Settings
 from pipeline.stage import Backlog, Rejected

@@ -7,7 +7,7 @@ import pytest
 import whisper
 
 from pipeline.asr import weights
-from pipeline.errors import ConfigError, WeightsCorrupt, WeightsMissing
+from pipeline.base.errors import ConfigError, WeightsCorrupt, WeightsMissing
 from pipeline.settings import Asr
 from tests.deploy.files import ROOT
 from tests.pipeline.asr.models import little_whisper, save_pt

@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.assessment import drill_lines
 from pipeline.assessment.drill_lines import DrillLine
-from pipeline.configuration import configs_folder
-from pipeline.errors import ConfigError, InputError
+from pipeline.base.configuration import configs_folder
+from pipeline.base.errors import ConfigError, InputError
 from pipeline.judge import labels
 from pipeline.messages import SAMPLE_RATE
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.assessment.drill_sending import send, speech_seconds
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.messages import SAMPLE_RATE
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from pipeline.assessment import hazards, proofs
 from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.hazards import Finding, Hazard
-from pipeline.errors import CaseError, InputError, Missing
+from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit
 from pipeline.review.database import Database
 from tests.builders import NOON

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.assessment import options
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.settings import AssessmentSettings, Settings
 from pipeline.topology import DEAD_LETTERS
 

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.audio.files import chunks_of
 from pipeline.audio.frames import StreamDecoder
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
 from pipeline.messages import AudioChunk
 from tests.pipeline.audio.sound import DATA, clip, recording
 

@@ -11,7 +11,7 @@ from pipeline.audio.encode import to_pcm16
 from pipeline.audio.frames import StreamDecoder
 from pipeline.audio.packets import pack
 from pipeline.audio.resample import Samples
-from pipeline.errors import BadMessage, VoxwardenError
+from pipeline.base.errors import BadMessage, VoxwardenError
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Codec
 from tests.pipeline.audio.sound import clip, recording
 

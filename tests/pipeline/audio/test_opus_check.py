@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.audio.opus_check import checked_samples
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 
 
 def opus_packets(milliseconds: str, application: str) -> list[bytes]:

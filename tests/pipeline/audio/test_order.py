@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.audio.order import REMEMBERED, Reorder
+from pipeline.base.metrics import Metrics
 from pipeline.messages import AudioChunk
-from pipeline.metrics import Metrics
 
 
 class Bench:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.audio.packets import MAX_PACKETS, pack, unpack
-from pipeline.errors import BadMessage
+from pipeline.base.errors import BadMessage
 
 
 @given(st.lists(st.binary(min_size=1, max_size=1_300), max_size=20))

@@ -13,7 +13,7 @@ from pipeline.audio.decode import samples_of
 from pipeline.audio.parts import check_one_part, parts_of
 from pipeline.audio.resample import Samples
 from pipeline.audio.vad import shared
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
 from pipeline.messages import SAMPLE_RATE
 from tests.pipeline.audio.sound import clip
 

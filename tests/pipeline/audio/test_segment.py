@@ -14,9 +14,9 @@ from pipeline.audio.resample import Samples
 from pipeline.audio.segment import Output, Segment, build
 from pipeline.audio.speakers import KEEP_SECONDS
 from pipeline.audio.vad import WINDOW, shared
-from pipeline.errors import BadMessage
+from pipeline.base.errors import BadMessage
+from pipeline.base.metrics import Metrics
 from pipeline.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id
-from pipeline.metrics import Metrics
 from pipeline.settings import Audio, load
 from pipeline.stage import Rejected
 from tests.pipeline.audio.sound import chunks, clip, seconds, silence

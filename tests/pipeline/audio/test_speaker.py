@@ -16,9 +16,9 @@ from pipeline.audio.resample import Samples
 from pipeline.audio.resent import ReceivedSamples
 from pipeline.audio.speaker import Speaker, SpeechPiece, Stream
 from pipeline.audio.vad import WINDOW, shared
-from pipeline.errors import BadMessage
+from pipeline.base.errors import BadMessage
+from pipeline.base.metrics import Metrics
 from pipeline.messages import SAMPLE_RATE, AudioChunk
-from pipeline.metrics import Metrics
 from pipeline.settings import Audio
 from pipeline.stage import Rejected
 from tests.pipeline.audio.sound import clip, seconds, silence

@@ -7,9 +7,9 @@ from pipeline.audio.resample import Samples
 from pipeline.audio.resent import ReceivedSamples
 from pipeline.audio.speakers import Key, Speakers
 from pipeline.audio.track import AudioTrack
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
+from pipeline.base.metrics import Metrics
 from pipeline.messages import AudioChunk
-from pipeline.metrics import Metrics
 from pipeline.settings import Audio
 from pipeline.stage import Rejected
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 
 from pipeline.audio.structure import CHECKS, fault_of
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
 from tests.pipeline.audio.structure.files import JUNK, KINDS, fault_in, heard, length, made
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.audio import vad
 from pipeline.audio.vad import WINDOW, Memory, Vad, shared
-from pipeline.errors import WeightsMissing
+from pipeline.base.errors import WeightsMissing
 from tests.pipeline.audio.sound import clip, silence
 
 

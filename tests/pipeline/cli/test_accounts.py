@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from pipeline.base.errors import AccountError, InputError
 from pipeline.cli import app
-from pipeline.errors import AccountError, InputError
 from pipeline.review.accounts.accounts import Account
 from pipeline.review.accounts.door import Door, Visitor
 from pipeline.review.anchors import Anchoring

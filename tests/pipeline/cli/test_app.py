@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.base.errors import ConfigError
 from pipeline.cli.app import main, overrides_of
-from pipeline.errors import ConfigError
 from pipeline.settings import load
 
 

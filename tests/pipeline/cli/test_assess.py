@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline.assessment.report import packing
+from pipeline.base.errors import CaseError, ConfigError, InputError, Missing
 from pipeline.cli import app
-from pipeline.errors import CaseError, ConfigError, InputError, Missing
 from pipeline.review import audit
 from pipeline.review.database import Database
 from tests.pipeline.assessment.report import stored

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.assessment import forms
-from pipeline.errors import InputError, Missing
+from pipeline.base.errors import InputError, Missing
 from pipeline.review.database import Database
 from tests.pipeline.cli.conftest import Assess
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.errors import DependencyError, InputError, Missing
+from pipeline.base.errors import DependencyError, InputError, Missing
 from pipeline.review.database import Database
 from tests.pipeline.cli.conftest import Assess
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.assessment.register import KINDS
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.review.database import Database
 from tests.pipeline.cli.conftest import Assess
 

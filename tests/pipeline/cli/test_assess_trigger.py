@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import CaseError, InputError
+from pipeline.base.errors import CaseError, InputError
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from tests.builders import NOON, flag

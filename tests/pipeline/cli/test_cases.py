@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from pipeline.base.errors import CaseError, ConfigError, InputError
 from pipeline.cli import app
 from pipeline.cli.cases import moment
-from pipeline.errors import CaseError, ConfigError, InputError
 from pipeline.review.cases.values import Choice, Evidence, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore

@@ -11,10 +11,10 @@ import yaml
 from pydantic import BaseModel
 from typer.testing import CliRunner, Result
 
+from pipeline.base.configuration import PREFIX
+from pipeline.base.errors import ConfigError
 from pipeline.cli import app
 from pipeline.cli.config import SettingRow, rows, tree_of
-from pipeline.configuration import PREFIX
-from pipeline.errors import ConfigError
 from pipeline.settings import Settings
 
 SECRETS = {"VOXWARDEN_GATEWAY__TOKENS": '["s3cret-token-of-tests"]', "VOXWARDEN_KAFKA__SECURITY__PASSWORD": "s3cret"}

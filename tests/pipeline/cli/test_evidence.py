@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from pipeline.base.errors import ConfigError
 from pipeline.cli import app
-from pipeline.errors import ConfigError
 from pipeline.review.cases.values import Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence import stored

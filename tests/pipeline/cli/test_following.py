@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.base.errors import DependencyError
 from pipeline.cli import following
 from pipeline.cli.following import new_cases
-from pipeline.errors import DependencyError
 from pipeline.review.cases.values import Case, Filters
 from pipeline.review.store import SqlReviewStore
 from tests.builders import NOON, flag

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from pipeline.base.errors import ConfigError, TextError
 from pipeline.cli.app import app
-from pipeline.errors import ConfigError, TextError
 from pipeline.judge import judge as stage
 from tests.pipeline.judge.fakes import WordClassifier
 

@@ -7,9 +7,9 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
+from pipeline.base.errors import ConfigError
 from pipeline.cli import app, livekit
 from pipeline.cli.livekit import _serve
-from pipeline.errors import ConfigError
 from pipeline.settings import ActionRule, GatewaySettings, LiveKitSettings, Settings
 
 TOKENS = (SecretStr("0123456789abcdef"),)

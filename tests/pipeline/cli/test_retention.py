@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from pipeline.base.errors import CaseError, ConfigError
 from pipeline.cli import app
-from pipeline.errors import CaseError, ConfigError
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.privacy.retention import DAY

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.base.errors import ConfigError
 from pipeline.cli.roomtype import warn_unknown
-from pipeline.errors import ConfigError
 from pipeline.settings import JudgeSettings, Settings
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.base.errors import TextError
 from pipeline.cli.textlines import MAX_BYTES, MAX_CHARACTERS, InputPlace, batches, lines_of, text_of
-from pipeline.errors import TextError
 from pipeline.judge.texts import Text
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=60)

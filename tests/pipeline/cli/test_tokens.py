@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from pipeline.base.errors import AccountError
 from pipeline.cli import app
-from pipeline.errors import AccountError
 
 Type = Callable[..., Result]
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.base.errors import ConfigError
 from pipeline.cli.tune import put
-from pipeline.errors import ConfigError
 from pipeline.settings import load
 
 CHOSEN = {"workers": 2, "batch": 16, "beams": {"en": 5}}

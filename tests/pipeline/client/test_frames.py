@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.base.errors import InputError
 from pipeline.client.frames import FrameCutter, SpokenFrame
-from pipeline.errors import InputError
 from pipeline.messages import StreamCodec
 from tests.pipeline.audio.test_opus_check import opus_packets
 

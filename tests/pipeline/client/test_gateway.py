@@ -15,11 +15,11 @@ from websockets.exceptions import ConnectionClosed
 
 from agents.gateway.request import parse
 from pipeline.audio.resent import ReceivedSamples
+from pipeline.base.errors import DependencyError, InputError
 from pipeline.client import gateway as client
 from pipeline.client import reconnecting
 from pipeline.client.gateway import SpeakerStream, speaker_address
 from pipeline.client.reconnecting import StreamError
-from pipeline.errors import DependencyError, InputError
 from pipeline.messages import AudioChunk
 from tests.agents.gateway.test_server import ended, heard, running, until
 from tests.pipeline.audio.test_opus_check import opus_packets

@@ -7,9 +7,9 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
+from pipeline.base.errors import InputError
 from pipeline.client import reconnecting, verdicts
 from pipeline.client.verdicts import VerdictStream
-from pipeline.errors import InputError
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
 

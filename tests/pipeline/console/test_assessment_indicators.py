@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from pipeline.assessment import cases, measure
 from pipeline.assessment.catalogue import INDICATORS
+from pipeline.base.errors import ConfigError
 from pipeline.console import measured
 from pipeline.console.app import open_desk
 from pipeline.console.texts import Texts
-from pipeline.errors import ConfigError
 from pipeline.review import audit
 from pipeline.review.cases.values import Choice
 from pipeline.review.delivery.tallies import Cell

@@ -11,7 +11,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from pipeline.assessment.report import assessments, gather, keys, pdf
+from pipeline.assessment.report import assessments, gather, pdf
+from pipeline.base import signing
 from pipeline.console import assessment_reports, measured
 from tests.builders import NOON
 from tests.pipeline.assessment.report import stored
@@ -79,7 +80,7 @@ def test_a_final_report_has_its_files_and_its_anchor(
     answer = lea.get(f"{path}/files/report.zh.pdf")
     assert (answer.content, answer.headers["content-type"]) == (b"%PDF <!doctype html>"[:20], "application/pdf")
     assert lea.get(f"{path}/files/other.txt").status_code == 422
-    keys.make(console.evidence.parent / keys.FILE)
+    signing.make(console.evidence.parent / signing.FILE)
     answer = lea.get(f"{path}/bundle.zip")
     assert f'filename="assessment-{identity}.zip"' in answer.headers["content-disposition"]
     assert "report.json" in ZipFile(BytesIO(answer.content)).namelist()

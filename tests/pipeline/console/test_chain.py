@@ -5,10 +5,10 @@ import re
 import pytest
 from sqlalchemy import Connection, text
 
+from pipeline.base.metrics import Metrics
 from pipeline.console import chain
 from pipeline.console.app import create_app, open_desk
 from pipeline.console.chain import WHOLE_SECONDS, ChainWatch
-from pipeline.metrics import Metrics
 from pipeline.review import audit
 from pipeline.review.database import Database
 from pipeline.settings import Settings

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.errors import Missing
+from pipeline.base.errors import Missing
 from pipeline.review.privacy import erasure, holds
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter

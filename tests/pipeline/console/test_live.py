@@ -9,8 +9,8 @@ import httpx
 import msgspec
 import pytest
 
+from pipeline.base.errors import DependencyError
 from pipeline.console.live import MAX_PAGES, Arrived, Assigned, Decided, Event, Leased, LiveQueue, Viewed, Watch
-from pipeline.errors import DependencyError
 from pipeline.review.cases import assigning, deciding, leases, viewing
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database

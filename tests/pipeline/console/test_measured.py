@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from pipeline.assessment.figure import Window
+from pipeline.base.errors import DependencyError
 from pipeline.console.measured import KEEP_SECONDS, KEEP_TIMES, MOST, Background, Kept, Look, Measured
-from pipeline.errors import DependencyError
 from pipeline.judge import labels
 from pipeline.review import audit
 from pipeline.review.database import Database

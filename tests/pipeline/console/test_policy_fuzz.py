@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.base.errors import ConfigError
 from pipeline.console import policy_lab
-from pipeline.errors import ConfigError
 from pipeline.judge import editing
 from pipeline.judge.labels import load
 from pipeline.judge.rules import MAX_COMBINATIONS, POLICY, LexiconText, RuleTexts, compiled, read_texts

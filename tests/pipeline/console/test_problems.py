@@ -9,13 +9,10 @@ import pytest
 from fastapi.testclient import TestClient
 from starlette.requests import Request
 
-from pipeline import assessment, errors, review
+from pipeline import assessment, review
 from pipeline import console as console_package
-from pipeline.console.app import create_app, open_desk
-from pipeline.console.guard import COOKIE
-from pipeline.console.shield import HEADERS
-from pipeline.console.texts import Texts
-from pipeline.errors import (
+from pipeline.base import errors
+from pipeline.base.errors import (
     AccountError,
     CaseError,
     ConfigError,
@@ -26,6 +23,10 @@ from pipeline.errors import (
     Taken,
     VoxwardenError,
 )
+from pipeline.base.http_shield import HEADERS
+from pipeline.console.app import create_app, open_desk
+from pipeline.console.guard import COOKIE
+from pipeline.console.texts import Texts
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.accounts import Preferences
 from pipeline.settings import Settings

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
+from pipeline.base.errors import ConfigError
 from pipeline.contract.__main__ import DOCS
 from pipeline.contract.manual import filled
 from pipeline.contract.schemas import KINDS, PARTS
-from pipeline.errors import ConfigError
 from pipeline.messages import Flag
 from pipeline.topology import STAGES, TOPICS
 

@@ -5,11 +5,11 @@ from msgspec import structs
 from rich.console import Console
 
 from pipeline.audio import segment
+from pipeline.base.metrics import Metrics
 from pipeline.cli import table
 from pipeline.demo import rooms
 from pipeline.demo.rooms import Playback
 from pipeline.messages import AudioChunk, Utterance
-from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from tests.builders import flag
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json, structs
 
-from pipeline.errors import ConfigError, TextError
+from pipeline.base.errors import ConfigError, TextError
 from pipeline.judge import backtest as backtests
 from pipeline.judge.backtest import Backtest, BacktestTally, Comparison, Kind
 from pipeline.judge.transcript_lines import transcripts

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration
 from pipeline.judge.mixed import Mixed
 from pipeline.judge.sounds import Numbers

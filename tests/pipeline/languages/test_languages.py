@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from pipeline import languages
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.base.language_codes import CODES
 from pipeline.languages import SHIPPED, Language
-from pipeline.languages.codes import CODES
 
 
 @pytest.fixture

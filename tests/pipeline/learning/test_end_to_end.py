@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
+from pipeline.base.metrics import Metrics
 from pipeline.cli import app
 from pipeline.cli import train as command
 from pipeline.judge.classifier import load_model
@@ -24,7 +25,6 @@ from pipeline.judge.texts import Text, judge_texts
 from pipeline.learning import card, continuing, folder, spoken
 from pipeline.learning.loop import Recipe
 from pipeline.learning.rows import CLEAN, OUTPUTS, Row, positive
-from pipeline.metrics import Metrics
 from pipeline.review import audit
 from pipeline.review.database import Database
 from pipeline.review.quality import checks

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.assessment.figure import Window
+from pipeline.base.user_files import of
 from pipeline.judge import labels, rules
 from pipeline.judge.policy import Policy
 from pipeline.judge.rules import LexiconText, RuleSet, RuleTexts
@@ -20,7 +21,6 @@ from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
-from pipeline.sheets import of
 from tests.builders import NOON, flag
 from tests.pipeline.learning import team
 from tests.pipeline.learning.team import Said

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from livekit import api, rtc
 
+from pipeline.base.metrics import Metrics
 from pipeline.livekit.bot import RoomBot
-from pipeline.metrics import Metrics
 from tests.livekit import RATE, LiveKit, joined, until
 from tests.pipeline.livekit.conftest import KeepingGateway, tone
 

@@ -11,12 +11,12 @@ from uuid import uuid4
 import pytest
 from livekit import api
 
+from pipeline.base.metrics import Metrics
 from pipeline.livekit.access import BOT
 from pipeline.livekit.bot import RoomBot
 from pipeline.livekit.hashing import ranked
 from pipeline.livekit.rooms import Rooms
 from pipeline.livekit.webhooks import Signature, receiving
-from pipeline.metrics import Metrics
 from tests.livekit import KEY, SECRET, LiveKit, joined, until
 from tests.pipeline.livekit.conftest import KeepingGateway, tone
 

@@ -9,10 +9,10 @@ import pytest
 from livekit import rtc
 from livekit.rtc._proto.stats_pb2 import RtcStats
 
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
+from pipeline.base.metrics import Metrics
 from pipeline.livekit.track import SILENT_FRAMES, Speech, TrackReader
 from pipeline.messages import SAMPLE_RATE
-from pipeline.metrics import Metrics
 from tests.livekit import until
 
 FRAME = SAMPLE_RATE // 10

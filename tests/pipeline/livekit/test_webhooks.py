@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
+from pipeline.base.metrics import Metrics
 from pipeline.livekit.webhooks import CONTENT_TYPE, MOST_BYTES, RefusedError, Signature, read, receiving
-from pipeline.metrics import Metrics
 
 SECRET = "a secret of thirty-two bytes or more"  # noqa: S105
 SIGNATURE = Signature("key", SECRET)

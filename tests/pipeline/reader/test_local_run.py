@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from pipeline.base.metrics import Metrics
 from pipeline.judge.classifier import load as load_classifier
 from pipeline.local import LocalRunner
 from pipeline.messages import Flag, SecondReading, Transcript, Utterance
-from pipeline.metrics import Metrics
 from pipeline.moderator import Moderator
 from pipeline.recordings import FileReport, Recordings
 from pipeline.review.cases.values import Filters

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.base.metrics import Metrics
 from pipeline.judge.judge import JudgeConfig, check
 from pipeline.judge.rules import policy_of
 from pipeline.messages import Flag, SecondReading
-from pipeline.metrics import Metrics
 from pipeline.reader.breaker import FAILURES, FIRST_PAUSE_SECONDS
 from pipeline.reader.endpoint import Endpoint
 from pipeline.reader.opinion import flag_of

@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.review.database import Database, clock_of, revisions
 from pipeline.review.store import open_store
 from pipeline.review.tables import METADATA

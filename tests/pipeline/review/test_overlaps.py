@@ -31,8 +31,8 @@ from pipeline.review.tables.core import CASES
 from pipeline.review.tables.rights import APPEALS
 from pipeline.review.tables.wellness import BREAKS
 from pipeline.settings import Retention
+from tests import databases
 from tests.builders import NOON, flag
-from tests.pipeline import conftest
 from tests.pipeline.review import people
 from tests.pipeline.review.overlaps import locking_statements, overlap
 
@@ -220,7 +220,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 def filled(postgres_server: str, postgres_model: str, stage: Stage) -> Iterator[Database]:
     """A PostgreSQL database with the rows of `stage`, and a copy of each row in the schema `kept`."""
     with (
-        conftest.created(postgres_server, f"scene TEMPLATE {postgres_model}") as url,
+        databases.created(postgres_server, f"scene TEMPLATE {postgres_model}") as url,
         closing(Database(url)) as database,
     ):
         stage.fill(database)

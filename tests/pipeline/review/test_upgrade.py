@@ -6,7 +6,8 @@ from contextlib import closing
 import pytest
 from sqlalchemy import MetaData, create_engine, insert, select, text
 
-from pipeline.errors import CaseError
+from pipeline.base.errors import CaseError
+from pipeline.base.metrics import Metrics
 from pipeline.events import decode
 from pipeline.messages import (
     AudioChunk,
@@ -19,7 +20,6 @@ from pipeline.messages import (
     Transcript,
     Utterance,
 )
-from pipeline.metrics import Metrics
 from pipeline.review import audit
 from pipeline.review.accounts import wellness
 from pipeline.review.appeals import appeals, reports

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.rtp.packet import RtpPacket, is_rtcp, parse
 from tests.pipeline.rtp.packets import rtp, wire
 

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.audio.resent import ReceivedSamples
+from pipeline.base.errors import ConfigError, InputError
+from pipeline.base.metrics import Metrics
 from pipeline.client.gateway import SpeakerStream
-from pipeline.errors import ConfigError, InputError
 from pipeline.messages import AudioChunk
-from pipeline.metrics import Metrics
 from pipeline.rtp.codecs import CLOCK, RtpCodec
 from pipeline.rtp.mapping import RtpMapping
 from pipeline.rtp.packet import RtpPacket, is_rtcp, parse

@@ -13,8 +13,8 @@ from msgspec import structs
 from pipeline.audio.encode import decode_flac
 from pipeline.audio.resample import Samples
 from pipeline.audio.speakers import KEEP_SECONDS
+from pipeline.base.metrics import Metrics
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Sound
-from pipeline.metrics import Metrics
 from pipeline.overload import Valve
 from pipeline.settings import Audio, Overload, RoomShare
 from pipeline.sound.dead_air import DeadAir, is_audible

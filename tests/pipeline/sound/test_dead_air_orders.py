@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from pipeline.base.metrics import Metrics
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Sound
-from pipeline.metrics import Metrics
 from pipeline.overload import Valve
 from pipeline.settings import Audio, Overload
 from pipeline.sound.dead_air import DeadAir

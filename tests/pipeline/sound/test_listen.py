@@ -13,8 +13,8 @@ from benchmarks.disturbances import howl
 from pipeline.audio.encode import decode_flac
 from pipeline.audio.resample import Samples
 from pipeline.audio.speakers import KEEP_SECONDS
+from pipeline.base.metrics import Metrics
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Sound
-from pipeline.metrics import Metrics
 from pipeline.overload import Valve
 from pipeline.review.bank import Bank
 from pipeline.settings import Audio, ListenSettings, Overload, RoomShare, Settings

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.vendors.events import REMEMBERED, AgoraNotices, EventKind, Notices, RoomEvent, TrtcCallbacks
 
 SECRET, APP = "secret", 1400000000

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.asr import adapter, weights
 from pipeline.asr.transcriber import Samples
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.learning.duplicates import Seen
 from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr

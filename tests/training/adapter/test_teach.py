@@ -11,7 +11,7 @@ from pipeline.asr.adapter import Adapter
 from pipeline.asr.batch_decoding import tokenizer_of
 from pipeline.asr.checkpoint import adapted
 from pipeline.asr.mel import FRAMES_PER_SECOND
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from tests.pipeline.asr.models import little_whisper
 from training.adapter.teach import UNASKED, AdapterRecipe, Taught, batches, losses, teach, tokens_of, written
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from tests.training.convert.samples import put
 from training.classifier.sets import SETS, read
 from training.convert.__main__ import app

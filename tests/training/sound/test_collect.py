@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import encode_flac
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.messages import SAMPLE_RATE
 from training.sound import collect
 from training.sound.collect import Limits, Source, sources

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.sound.events.mel import BANDS
 from pipeline.sound.events.music import SOUNDS
 from training.sound.music import AHEAD, BEHIND, HIDDEN, LAYERS, WIDTH, Network, export, read

@@ -7,9 +7,10 @@ from sqlalchemy import delete, update
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.assessment.figure import Window
-from pipeline.assessment.report import assessments, canonical
+from pipeline.assessment.report import assessments
 from pipeline.assessment.report.assessments import Assessment
-from pipeline.errors import CaseError, DependencyError, InputError, Missing
+from pipeline.base import canonical
+from pipeline.base.errors import CaseError, DependencyError, InputError, Missing
 from pipeline.review import audit
 from pipeline.review.database import Database
 from pipeline.review.tables.duties import ASSESSMENTS

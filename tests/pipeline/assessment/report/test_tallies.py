@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import insert, select
 
 from pipeline.assessment.figure import Window
-from pipeline.assessment.report import canonical, tallies
-from pipeline.errors import InputError
+from pipeline.assessment.report import tallies
+from pipeline.base import canonical
+from pipeline.base.errors import InputError
 from pipeline.review.database import Database
 from pipeline.review.tables.assessment import TALLIES
 from pipeline.review.tables.duties import ROOM_HOURS

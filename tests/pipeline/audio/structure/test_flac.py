@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.audio.structure.flac import LONGEST, checksum, fault
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
 from tests.pipeline.audio.structure.files import JUNK, fault_in, heard, length, made
 
 FRAMES = st.binary(min_size=1, max_size=300).map(lambda body: body + checksum(body).to_bytes(2, "big"))

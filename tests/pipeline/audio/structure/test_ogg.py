@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.audio.structure.ogg import FIRST, LAST, checksum, fault
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
 from tests.pipeline.audio.sound import clip, recording
 from tests.pipeline.audio.structure.files import JUNK, KINDS, fault_in, heard, length, made
 

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pipeline.errors import AccountError
+from pipeline.base.errors import AccountError
 from pipeline.review.accounts import accounts
 from pipeline.review.database import Database
 from tests.builders import NOON

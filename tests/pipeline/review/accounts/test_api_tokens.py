@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from pipeline.errors import AccountError
+from pipeline.base.errors import AccountError
 from pipeline.review import audit
 from pipeline.review.accounts import api_tokens
 from pipeline.review.accounts.api_tokens import StoredToken

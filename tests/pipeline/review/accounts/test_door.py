@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pyotp
 import pytest
 
-from pipeline.errors import AccountError, TooManyTries
+from pipeline.base.errors import AccountError, TooManyTries
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, devices, passwords, sessions
 from pipeline.review.accounts.door import Door, Visitor

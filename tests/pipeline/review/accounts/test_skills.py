@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from pipeline.errors import AccountError
+from pipeline.base.errors import AccountError
 from pipeline.review import audit
 from pipeline.review.accounts import skills
 from pipeline.review.accounts.skills import Skills

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import AccountError
+from pipeline.base.errors import AccountError
 from pipeline.review.accounts import passwords, strength
 from tests.pipeline.review.people import PASSWORD
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pipeline.errors import TooManyTries
+from pipeline.base.errors import TooManyTries
 from pipeline.review.accounts.turns import HashTurns
 
 

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
-from pipeline.errors import CaseError, Taken
+from pipeline.base.errors import CaseError, Taken
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.comfort import Comfort
 from pipeline.review.accounts.wellness import Meter, stretch

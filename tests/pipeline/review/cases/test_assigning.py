@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.errors import CaseError, Involved, Taken
+from pipeline.base.errors import CaseError, Involved, Taken
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, presence, skills, wellness
 from pipeline.review.accounts.comfort import Comfort

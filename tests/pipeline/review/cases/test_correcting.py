@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from pipeline.errors import CaseError, Involved, Stale
+from pipeline.base.errors import CaseError, Involved, Stale
 from pipeline.messages import Decision
 from pipeline.review import audit
 from pipeline.review.appeals import appeals

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from pipeline.errors import CaseError, Involved, Stale
+from pipeline.base.errors import CaseError, Involved, Stale
 from pipeline.messages import Decision
 from pipeline.review import audit
 from pipeline.review.cases import deciding, leases, queue, reading, strikes

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from pipeline.errors import Involved
+from pipeline.base.errors import Involved
 from pipeline.messages import Verdict
 from pipeline.review.accounts import accounts, skills
 from pipeline.review.accounts.skills import Skills

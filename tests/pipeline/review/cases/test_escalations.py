@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.errors import Involved
+from pipeline.base.errors import Involved
 from pipeline.review.accounts import skills
 from pipeline.review.accounts.skills import Skills
 from pipeline.review.cases import deciding, escalations, leases, queue, reach

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import CaseError, ConfigError
+from pipeline.base.errors import CaseError, ConfigError
 from pipeline.judge import labels
 from pipeline.messages import Decision
 from pipeline.review.cases import deciding

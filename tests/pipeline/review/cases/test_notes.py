@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import CaseError, Missing
+from pipeline.base.errors import CaseError, Missing
 from pipeline.review import audit
 from pipeline.review.accounts import accounts
 from pipeline.review.cases import notes

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from pipeline.assessment import audits, snapshot
 from pipeline.assessment.figure import Window
-from pipeline.errors import CaseError, Missing
+from pipeline.base.errors import CaseError, Missing
 from pipeline.judge import reasons
 from pipeline.messages import Flag
 from pipeline.review import audit

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.base.errors import CaseError
 from pipeline.console.view import view
-from pipeline.errors import CaseError
 from pipeline.messages import Flag, Verdict
 from pipeline.review import audit
 from pipeline.review.cases import deciding, queue

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import BadMessage, CaseError
+from pipeline.base.errors import BadMessage, CaseError
 from pipeline.messages import Decision, Flag
 from pipeline.review.cases.values import (
     MAX_ID,

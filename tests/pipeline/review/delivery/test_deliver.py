@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from pipeline.audio.decode import read_bytes
-from pipeline.errors import BadMessage, DependencyError
+from pipeline.base.errors import BadMessage, DependencyError
+from pipeline.base.metrics import Metrics
 from pipeline.judge import reasons
 from pipeline.messages import SAMPLE_RATE, Flag, SecondReading, Sound, Utterance
-from pipeline.metrics import Metrics
 from pipeline.review.cases import phrases
 from pipeline.review.cases.values import CaseFile, Choice, Evidence, Filters, Outcome
 from pipeline.review.database import Database

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.messages import Flag, Hit
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.messages import Utterance
 from pipeline.review.evidence.lookback import SUFFIX, Lookback, open_lookback
 from pipeline.review.evidence.segments import SHARE

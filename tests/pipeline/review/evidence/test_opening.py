@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import ConfigError, DependencyError
-from pipeline.metrics import Metrics
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.metrics import Metrics
 from pipeline.review.delivery import deliver
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.evidence.opening import evidence_checks, open_evidence

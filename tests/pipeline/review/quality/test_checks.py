@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import CaseError
+from pipeline.base.errors import CaseError
 from pipeline.messages import Verdict
 from pipeline.review.cases import leases, reading
 from pipeline.review.quality import checks

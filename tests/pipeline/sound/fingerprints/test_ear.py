@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import pytest
 
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.review.bank import Bank
 from pipeline.settings import Settings
 from pipeline.sound.fingerprints import ear

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.messages import SAMPLE_RATE
 from pipeline.sound.fingerprints import fingerprint as module
 from pipeline.sound.fingerprints.fingerprint import ban_of, fingerprint

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
 from pipeline.sound.labelling.checking import ExplicitLabel, Heard, LabelCheck, Labelling, Position, Verdict
 from tests.builders import transcript
 from tests.pipeline.audio.sound import silence

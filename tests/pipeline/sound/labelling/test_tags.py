@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
 from pipeline.sound.labelling.field import MAX_CHARACTERS
 from pipeline.sound.labelling.tags import MAX_LABELS, labels_in
 from tests.pipeline.audio.sound import silence

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from pipeline.audio.resample import Samples
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.judge.hub import COMMIT
 from pipeline.settings import ListenSettings
 from pipeline.sound.second_ear import classifier

@@ -16,12 +16,12 @@ from msgspec import structs
 
 from pipeline.audio.encode import decode_flac
 from pipeline.audio.resample import Samples
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.base.metrics import Metrics
 from pipeline.judge import mapping
 from pipeline.judge.calibration import Numbers
 from pipeline.local import LocalRunner
 from pipeline.messages import SAMPLE_RATE, AudioChunk, Sound
-from pipeline.metrics import Metrics
 from pipeline.overload import Valve
 from pipeline.review.cases.values import Filters
 from pipeline.review.database import Database
@@ -271,7 +271,7 @@ def test_the_loudest_tenth_of_a_second_tells_whether_a_window_is_quiet() -> None
 
 def test_pytorch_is_imported_only_for_an_ear(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from pipeline.metrics import Metrics; "
+        "import sys; from pathlib import Path; from pipeline.base.metrics import Metrics; "
         "from pipeline.settings import Settings; from pipeline.sound.listen import build; "
         f"build(Settings(data_dir=Path({str(tmp_path)!r})), Metrics()); assert 'torch' not in sys.modules"
     )
