@@ -12,8 +12,8 @@ from agents.kafka import ROOM_FOR_ERRORS, topic_name
 from agents.security import faust_credentials
 from pipeline.base import logs
 from pipeline.base.metrics import Metrics
+from pipeline.contract.topology import Stage, Topic
 from pipeline.settings import Settings
-from pipeline.topology import Stage, Topic
 
 SESSION_SECONDS = 6.0
 FETCH_BATCHES = 2
@@ -84,7 +84,7 @@ def create_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
 
 
 def channel_of(app: faust.App, topics: Sequence[Topic], settings: Settings) -> Any:
-    """Return a Faust channel with all records of `topics` as raw bytes. `pipeline/events.py` decodes them."""
+    """Return a Faust channel with all records of `topics` as raw bytes. `pipeline/contract/events.py` decodes them."""
     return app.topic(
         *(topic_name(topic, settings.kafka) for topic in topics),
         key_type=bytes,

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from agents.lag import GroupPosition, PartitionName
+from pipeline.contract.stage import Backlog
 from pipeline.overload import Arrivals
-from pipeline.stage import Backlog
 
 
 def unknown() -> Backlog:

@@ -14,10 +14,10 @@ from typing import Any
 from agents.history import History
 from agents.kafka import broker_errors, producer, topic_name
 from agents.records import address_of
-from pipeline.events import Event
+from pipeline.contract.events import Event
+from pipeline.contract.topology import DEAD_LETTERS, TOPICS
 from pipeline.letterbox import MOST_REPLAYS, Content, Letter, LetterFilter, Refusals, chosen_of, mark_repeated
 from pipeline.settings import Kafka
-from pipeline.topology import DEAD_LETTERS, TOPICS
 
 HANDLED = "voxwarden-handled"
 """Header of a marker: the address of the letter that was replayed or dropped."""

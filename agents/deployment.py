@@ -27,9 +27,9 @@ from agents.doctor import (
 from agents.kafka import admin
 from agents.lag import Lag
 from pipeline.base.errors import ConfigError, DependencyError, VoxwardenError
+from pipeline.contract.topology import STAGES, Stage
 from pipeline.review.database import clock_of, revisions
 from pipeline.settings import Settings
-from pipeline.topology import STAGES, Stage
 
 ANSWER_SECONDS = 5.0
 CLOCK_SECONDS = 2.0

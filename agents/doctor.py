@@ -75,7 +75,7 @@ def _audio(settings: Settings) -> str:
     import numpy as np
 
     from pipeline.audio.encode import decode_flac, encode_flac, encode_opus_clip
-    from pipeline.messages import SAMPLE_RATE
+    from pipeline.contract.messages import SAMPLE_RATE
 
     silence = np.zeros(SAMPLE_RATE, np.float32)
     kept = decode_flac(encode_flac(silence))

@@ -18,10 +18,10 @@ from kafka import TopicPartition
 from agents.kafka import broker_errors, reader, topic_name
 from agents.loop import StageLoop
 from pipeline.base.errors import BadMessage, VoxwardenError
-from pipeline.events import decode
-from pipeline.messages import Message
+from pipeline.contract.events import decode
+from pipeline.contract.messages import Message
+from pipeline.contract.topology import Topic
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import Topic
 
 POLL_MS = 100
 STALE_SECONDS = 1.0

@@ -16,12 +16,12 @@ from agents.partitions import partition_of
 from agents.records import address_of
 from pipeline.base.errors import BadMessage
 from pipeline.base.metrics import Metrics
-from pipeline.events import decode
-from pipeline.messages import Sound, Utterance
+from pipeline.contract.events import decode
+from pipeline.contract.messages import Sound, Utterance
+from pipeline.contract.shards import keys_of
+from pipeline.contract.topology import SOUNDS, UTTERANCES
 from pipeline.review.evidence.log import UtteranceLog
 from pipeline.settings import Kafka, Settings
-from pipeline.shards import keys_of
-from pipeline.topology import SOUNDS, UTTERANCES
 
 M = TypeVar("M", bound=Utterance | Sound)
 

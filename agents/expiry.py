@@ -7,7 +7,7 @@ from typing import Any
 
 from agents.records import address_of
 from pipeline.base.metrics import Metrics
-from pipeline.topology import Stage
+from pipeline.contract.topology import Stage
 
 log = logging.getLogger(__name__)
 

@@ -20,9 +20,9 @@ from pipeline.base.dependencies import Dependencies
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import Probe
+from pipeline.contract.stage import Backlog
+from pipeline.contract.topology import Stage
 from pipeline.settings import Settings
-from pipeline.stage import Backlog
-from pipeline.topology import Stage
 
 LOOK_SECONDS = 5.0
 

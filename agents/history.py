@@ -9,8 +9,8 @@ from kafka import TopicPartition
 
 from agents.kafka import broker_errors, reader, topic_name
 from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.contract.topology import Topic
 from pipeline.settings import Kafka
-from pipeline.topology import Topic
 
 POLL_MS = 500
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from agents.kafka import broker_errors, discard, producer, topic_name
-from pipeline.events import encode
-from pipeline.messages import AudioChunk
+from pipeline.contract.events import encode
+from pipeline.contract.messages import AudioChunk
+from pipeline.contract.topology import AUDIO
 from pipeline.settings import Kafka
-from pipeline.topology import AUDIO
 
 IN_FLIGHT = 256
 """Chunks that the broker may not have confirmed yet. At this number, reading of the file pauses."""

@@ -14,8 +14,8 @@ from agents.connecting import connecting
 from agents.security import client_arguments
 from pipeline.base import logs
 from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.contract.topology import DEAD_LETTERS, Topic
 from pipeline.settings import Kafka, Security
-from pipeline.topology import DEAD_LETTERS, Topic
 
 ROOM_FOR_ERRORS = 2
 """The dead-letter topic takes records of this many times `max_message_bytes`: the largest record, and the reason."""

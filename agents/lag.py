@@ -8,8 +8,8 @@ from kafka.admin import OffsetSpec
 
 from agents.app import group_of
 from agents.kafka import broker_errors, client, topic_name
+from pipeline.contract.topology import Stage
 from pipeline.settings import Settings
-from pipeline.topology import Stage
 
 PartitionName = tuple[str, int]
 """A topic's name and a partition number."""

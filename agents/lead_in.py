@@ -19,11 +19,11 @@ from msgspec import structs
 from agents.kafka import broker_errors, reader, topic_name
 from agents.partitions import partition_of
 from pipeline.base.errors import BadMessage, DependencyError
-from pipeline.events import decode
-from pipeline.messages import AudioChunk, Message, Utterance
+from pipeline.contract.events import decode
+from pipeline.contract.messages import AudioChunk, Message, Utterance
+from pipeline.contract.shards import key_of
+from pipeline.contract.topology import UTTERANCES
 from pipeline.settings import Audio, Kafka
-from pipeline.shards import key_of
-from pipeline.topology import UTTERANCES
 
 M = TypeVar("M", bound=Message)
 

@@ -26,10 +26,10 @@ from agents.work import Work
 from pipeline.base.errors import BadMessage, DependencyError, VoxwardenError
 from pipeline.base.metrics import Metrics
 from pipeline.base.priority import step_back
-from pipeline.events import Event, encode
+from pipeline.contract.events import Event, encode
+from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Rejected
+from pipeline.contract.topology import DEAD_LETTERS, Stage
 from pipeline.settings import Settings
-from pipeline.stage import BEHIND_SECONDS, RETRY_SECONDS, Rejected
-from pipeline.topology import DEAD_LETTERS, Stage
 
 R = TypeVar("R")
 Addressed = tuple[str, Event]

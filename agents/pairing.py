@@ -7,9 +7,9 @@ import logging
 
 from agents.topics import plans
 from pipeline.base.errors import ConfigError, VoxwardenError
+from pipeline.contract.topology import SOUNDS, TRANSCRIPTS
 from pipeline.judge.judge import JudgeConfig
 from pipeline.settings import Kafka
-from pipeline.topology import SOUNDS, TRANSCRIPTS
 
 log = logging.getLogger(__name__)
 

@@ -19,11 +19,11 @@ from kafka import TopicPartition
 from agents.kafka import broker_errors, discard, producer, reader, topic_name
 from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.base.metrics import Metrics
+from pipeline.contract.topology import POLICIES
 from pipeline.judge.release import FOLLOW_SECONDS, FollowedRules, JudgeReport, Release
 from pipeline.review.database import Database
 from pipeline.review.policies import versions, workers
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import POLICIES
 
 RELEASE = b"release"
 """The key of the release."""

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from pipeline.base.errors import BadMessage, VoxwardenError
-from pipeline.events import Event, decode, encode
-from pipeline.messages import Message, Sound, Utterance
-from pipeline.stage import Rejected, blamed
-from pipeline.topology import Stage
+from pipeline.contract.events import Event, decode, encode
+from pipeline.contract.messages import Message, Sound, Utterance
+from pipeline.contract.stage import Rejected, blamed
+from pipeline.contract.topology import Stage
 
 RECORD_OVERHEAD = 512
 """Upper limit for the bytes that a record batch adds to key, value and headers."""

@@ -13,14 +13,14 @@ from pipeline.base.folder_lock import sole_user
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import serving
 from pipeline.cli.api import imported
+from pipeline.contract.messages import Flag
+from pipeline.contract.stage import Rejected
+from pipeline.contract.topology import DEAD_LETTERS, Stage
 from pipeline.dead_letters import DeadLetters, path_of
 from pipeline.local import LocalRunner
-from pipeline.messages import Flag
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.policies.source import follow_store
 from pipeline.settings import Settings
-from pipeline.stage import Rejected
-from pipeline.topology import DEAD_LETTERS, Stage
 
 if TYPE_CHECKING:
     from pipeline.api.server import ServedApi

@@ -16,10 +16,10 @@ from agents.records import Received
 from agents.topics import retention_seconds
 from agents.work import Work
 from pipeline.base.metrics import Metrics
+from pipeline.contract.speech_status import reporting
+from pipeline.contract.stage import HoldingProcessor
+from pipeline.contract.topology import UTTERANCES, Stage
 from pipeline.settings import Settings
-from pipeline.speech_status import reporting
-from pipeline.stage import HoldingProcessor
-from pipeline.topology import UTTERANCES, Stage
 
 Before = Callable[[Any], Earlier]
 """Returns what to learn before the first record of a partition."""

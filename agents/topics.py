@@ -13,8 +13,8 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from agents.kafka import admin, max_bytes, topic_name
 from pipeline.base.errors import ConfigError
+from pipeline.contract.topology import DEAD_LETTERS, POLICIES, TOPICS, Stage, Topic
 from pipeline.settings import Kafka
-from pipeline.topology import DEAD_LETTERS, POLICIES, TOPICS, Stage, Topic
 
 HOUR_MS = 3_600_000
 

@@ -8,11 +8,11 @@ from random import Random
 
 from agents.history import History
 from pipeline.base.errors import BadMessage, TextError, VoxwardenError
-from pipeline.events import decode
+from pipeline.contract.events import decode
+from pipeline.contract.messages import Transcript
+from pipeline.contract.topology import TRANSCRIPTS
 from pipeline.judge.transcript_lines import transcripts
-from pipeline.messages import Transcript
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import TRANSCRIPTS
 
 StoredTranscript = Transcript | VoxwardenError
 """A transcript, or the error of one that cannot be read."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from agents.backlog import unknown
 from agents.records import Received
-from pipeline.stage import Backlog, Processor
+from pipeline.contract.stage import Backlog, Processor
 
 
 class Work(ABC):

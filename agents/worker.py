@@ -24,10 +24,10 @@ from pipeline.base.dependencies import Dependencies, DependencyCheck, patiently
 from pipeline.base.errors import ConfigError
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import serving
+from pipeline.contract.speech_status import reporting
+from pipeline.contract.stage import Backlog
+from pipeline.contract.topology import STAGES, Stage
 from pipeline.settings import Settings
-from pipeline.speech_status import reporting
-from pipeline.stage import Backlog
-from pipeline.topology import STAGES, Stage
 
 GRACE_SECONDS = 45.0
 """Time for the batch in hand, which takes under 30 s. A stop during a rebalance could otherwise hang for ever."""

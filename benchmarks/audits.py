@@ -26,7 +26,7 @@ from sqlalchemy import select
 from pipeline.assessment import audits, snapshot
 from pipeline.assessment.audits import Judged, JudgedSpeech, Reviewed
 from pipeline.assessment.figure import Window
-from pipeline.messages import SAMPLE_RATE, Flag
+from pipeline.contract.messages import SAMPLE_RATE, Flag
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database

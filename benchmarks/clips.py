@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.asr.transcriber import Samples
 from pipeline.audio.decode import samples_of
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from training.speech.sounds import SEED, SOUNDS
 from training.speech.words import normalisers
 

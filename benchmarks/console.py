@@ -32,8 +32,8 @@ from sqlalchemy import Connection, insert, text
 
 from pipeline.base.http_server import listen
 from pipeline.console.guard import COOKIE, HEADER
+from pipeline.contract.messages import Flag, Hit
 from pipeline.judge import labels
-from pipeline.messages import Flag, Hit
 from pipeline.review.accounts import accounts, sessions
 from pipeline.review.cases import ranking
 from pipeline.review.cases.writing import columns

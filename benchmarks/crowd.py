@@ -23,7 +23,7 @@ from rich.table import Table
 from agents.lag import Lag
 from benchmarks.capacity.deployment import Deployment
 from benchmarks.capacity.scene import LoadScene, Observation
-from pipeline.topology import STAGES
+from pipeline.contract.topology import STAGES
 from tests.broker import Broker
 
 TARGET_SECONDS = 1.5

@@ -15,10 +15,10 @@ from unittest.mock import patch
 from agents.worker import work
 from pipeline.asr.transcripts import transcript_of
 from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Transcript, Utterance
+from pipeline.contract.stage import Processor, Rejected
 from pipeline.judge.judge import Judge, Rules, check
-from pipeline.messages import Transcript, Utterance
 from pipeline.settings import Settings, load
-from pipeline.stage import Processor, Rejected
 
 
 class Instant(Processor[Utterance, Transcript]):

@@ -39,7 +39,7 @@ from pipeline.audio.decode import read_bytes, read_file, samples_of
 from pipeline.audio.encode import encode_opus_clip
 from pipeline.audio.resample import Resampler, Samples
 from pipeline.cli.paths import audio_files
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.bank import Bank, add, remove
 from pipeline.review.database import Database
 from pipeline.review.quality.statistics import Share

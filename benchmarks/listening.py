@@ -33,10 +33,10 @@ from pipeline.audio.encode import to_pcm16
 from pipeline.audio.packets import pack
 from pipeline.audio.resample import Samples
 from pipeline.base.metrics import Metrics
-from pipeline.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind
+from pipeline.contract.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind
+from pipeline.contract.topology import LISTEN
 from pipeline.settings import ListenSettings, Settings
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
-from pipeline.topology import LISTEN
 
 START = 1_790_000_000
 """UTC seconds at which all speakers begin."""

@@ -23,7 +23,7 @@ from pipeline.audio.files import chunks_of
 from pipeline.audio.resample import Samples
 from pipeline.audio.segment import Segment, build
 from pipeline.base.metrics import Metrics
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.settings import load
 
 DATA = Path(__file__).parents[1] / "tests" / "data"

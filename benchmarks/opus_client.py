@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.speech import talk
 from pipeline.audio.encode import to_pcm16
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 FRAME_SECONDS = 0.02
 TALK_SECONDS = 60

@@ -27,7 +27,7 @@ from pipeline.asr.language import RoomLanguages
 from pipeline.asr.transcriber import Clip, Samples, Transcriber, load, most_likely
 from pipeline.asr.triage import VOICED, triage
 from pipeline.audio.decode import samples_of
-from pipeline.messages import SAMPLE_RATE, Utterance
+from pipeline.contract.messages import SAMPLE_RATE, Utterance
 from pipeline.review.quality.statistics import wilson
 from pipeline.settings import Asr
 

@@ -20,11 +20,11 @@ from agents.lag import GroupPosition
 from pipeline.asr.shedding import Shedding
 from pipeline.asr.transcripts import wordless
 from pipeline.base.metrics import Metrics
-from pipeline.messages import Transcript, Utterance
+from pipeline.contract.messages import Transcript, Utterance
+from pipeline.contract.stage import Backlog, Processor, Rejected
+from pipeline.contract.topology import TRANSCRIBE
 from pipeline.overload import Valve
 from pipeline.settings import Overload
-from pipeline.stage import Backlog, Processor, Rejected
-from pipeline.topology import TRANSCRIBE
 
 ROOM_TYPES = ("game", "default", "default", "kids")
 """Room types of the utterances, in rotation."""

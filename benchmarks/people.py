@@ -29,8 +29,8 @@ from benchmarks.recognisers import Recognise, faster, ours
 from pipeline.asr.transcriber import MAX_SAMPLES
 from pipeline.audio.decode import samples_of
 from pipeline.base.cores import cores
+from pipeline.contract.topology import TRANSCRIBE
 from pipeline.settings import Asr
-from pipeline.topology import TRANSCRIBE
 from training.speech.words import characters
 
 DRAWS = 10_000

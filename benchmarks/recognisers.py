@@ -18,9 +18,9 @@ from pipeline.asr.transcribe import Transcribe
 from pipeline.asr.transcriber import Samples, load
 from pipeline.base.cores import cores
 from pipeline.base.metrics import Metrics
-from pipeline.messages import Transcript
+from pipeline.contract.messages import Transcript
+from pipeline.contract.topology import TRANSCRIBE
 from pipeline.settings import Asr
-from pipeline.topology import TRANSCRIBE
 
 
 class Recognised(msgspec.Struct, frozen=True):

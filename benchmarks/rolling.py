@@ -22,8 +22,8 @@ from benchmarks.chaos.run import run
 from benchmarks.chaos.scene import Scene, say
 from benchmarks.chaos.troubles import Frequent, Planned
 from pipeline.base.errors import DependencyError
+from pipeline.contract.topology import STAGES
 from pipeline.settings import Settings
-from pipeline.topology import STAGES
 
 HANDOVER_SECONDS = 60.0
 

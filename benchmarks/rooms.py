@@ -45,14 +45,14 @@ from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import to_pcm16
 from pipeline.base.cores import cores
 from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind, Flag, Message, Transcript
+from pipeline.contract.topology import DELIVER, LISTEN, STAGES, TRANSCRIBE, Stage
 from pipeline.local import LocalRunner
-from pipeline.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind, Flag, Message, Transcript
 from pipeline.review import bank
 from pipeline.review.database import Database
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Asr, ListenSettings, Settings
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
-from pipeline.topology import DELIVER, LISTEN, STAGES, TRANSCRIBE, Stage
 
 SHARE = 0.4
 """Share of the time in which somebody speaks."""

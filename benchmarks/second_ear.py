@@ -28,7 +28,7 @@ from transformers import (
     WhisperForAudioClassification,
 )
 
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import ListenSettings
 from pipeline.sound.second_ear.classifier import AudioClassifier
 

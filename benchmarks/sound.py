@@ -43,7 +43,7 @@ from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import decode_flac, encode_flac, encode_opus_clip
 from pipeline.audio.resample import Samples
 from pipeline.base.errors import InputError
-from pipeline.messages import SAMPLE_RATE, EventKind
+from pipeline.contract.messages import SAMPLE_RATE, EventKind
 from pipeline.review.quality.statistics import Share, poisson_interval
 from pipeline.sound.events.ear import RULES, EventDetector
 from training.sound.sources import KINDS, MUSICAL, Kind

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.audio.decode import samples_of
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 CLIPS = Path(__file__).parent.parent / "tests" / "data"
 

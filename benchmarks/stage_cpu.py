@@ -13,8 +13,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.stage import Processor
-from pipeline.topology import Stage
+from pipeline.contract.stage import Processor
+from pipeline.contract.topology import Stage
 
 if TYPE_CHECKING:
     from pipeline.base.metrics import Metrics

@@ -38,7 +38,7 @@ from benchmarks.sound import sent
 from pipeline.audio.encode import decode_flac
 from pipeline.audio.resample import Samples
 from pipeline.audio.vad import WINDOW
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.quality.statistics import Share
 from pipeline.sound.voices.change import FRESH, KNOWN, LIMIT, SURE, Embedding, Voices, similarity
 from pipeline.sound.voices.ear import VoiceEar

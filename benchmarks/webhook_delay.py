@@ -35,7 +35,7 @@ from benchmarks.rooms import FRAME_SECONDS, SHARE, WARM_SECONDS
 from benchmarks.speech import clips as bundled
 from pipeline.asr.transcriber import Samples
 from pipeline.audio.encode import to_pcm16
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from tests.agents.test_run import spoken
 from tests.ports import free_port
 

@@ -17,7 +17,7 @@ from benchmarks.recognisers import ours
 from pipeline.audio.decode import read_bytes, samples_of
 from pipeline.audio.encode import encode_flac, encode_opus_clip
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 
 Encode = Callable[[Samples], bytes]

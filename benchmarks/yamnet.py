@@ -36,7 +36,7 @@ from rich.table import Table
 from benchmarks.sound import PAUSE, PIECE, PROGRESS, minute, per_hour, places, sent, share, stream
 from pipeline.audio.decode import samples_of
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE, YamnetKind
+from pipeline.contract.messages import SAMPLE_RATE, YamnetKind
 from pipeline.review.quality.statistics import Share
 from pipeline.sound.events.windows import HOP, Windows
 from pipeline.sound.yamnet.ear import YamnetDetector

@@ -6,7 +6,7 @@ On Kafka it is counted from the transcripts. On one machine it is counted from t
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
-from pipeline.messages import Transcript
+from pipeline.contract.messages import Transcript
 
 if TYPE_CHECKING:
     from pipeline.review.evidence.lookback import Lookback

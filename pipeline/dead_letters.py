@@ -20,13 +20,13 @@ from typing import Any
 from pipeline.base import private_files
 from pipeline.base.errors import BadMessage, InputError
 from pipeline.base.folder_lock import sole_user
-from pipeline.events import decode, encode
+from pipeline.contract.events import decode, encode
+from pipeline.contract.messages import AudioChunk, Message
+from pipeline.contract.stage import Rejected
 from pipeline.journal import Journal
 from pipeline.letterbox import MOST_REPLAYS, Content, Letter, LetterFilter, Refusals, chosen_of, mark_repeated
-from pipeline.messages import AudioChunk, Message
 from pipeline.review.evidence.lookback import NOWHERE, open_lookback
 from pipeline.settings import Settings
-from pipeline.stage import Rejected
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from threading import Lock
 from pipeline import recordfile
 from pipeline.base import private_files
 from pipeline.base.errors import DependencyError
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
 
 SUFFIX = ".audio"
 AGAIN = ".again"

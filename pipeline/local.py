@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from pipeline.base.errors import DependencyError, VoxwardenError
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.base.priority import step_back
-from pipeline.messages import AudioChunk, Message
+from pipeline.contract.messages import AudioChunk, Message
+from pipeline.contract.speech_status import reporting
+from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Backlog, Processor, Rejected
+from pipeline.contract.topology import AUDIO, SOUNDS, STAGES, UTTERANCES, Stage, Topic
 from pipeline.overload import Arrivals
 from pipeline.recovery import Cutting, Recovery
 from pipeline.settings import Batching, Settings
-from pipeline.speech_status import reporting
-from pipeline.stage import BEHIND_SECONDS, RETRY_SECONDS, Backlog, Processor, Rejected
-from pipeline.topology import AUDIO, SOUNDS, STAGES, UTTERANCES, Stage, Topic
 
 if TYPE_CHECKING:
     from pipeline.judge.judge import Rules

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pipeline.base.errors import AudioError
 from pipeline.base.metrics import Metrics
-from pipeline.messages import Flag, Suggestion
+from pipeline.contract.messages import Flag, Suggestion
 from pipeline.settings import ReaderSettings, Settings, load
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from collections.abc import Callable
 from hashlib import blake2b
 from statistics import median
 
-from pipeline.messages import Utterance
+from pipeline.contract.messages import Utterance
+from pipeline.contract.stage import Backlog
 from pipeline.settings import Overload
-from pipeline.stage import Backlog
 
 OTHER = "other"
 

@@ -12,7 +12,7 @@ from zlib import crc32
 
 import msgspec
 
-from pipeline.messages import AudioChunk, Sound, Utterance
+from pipeline.contract.messages import AudioChunk, Sound, Utterance
 
 M = TypeVar("M", bound=Utterance | Sound | AudioChunk)
 

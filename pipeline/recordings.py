@@ -16,12 +16,12 @@ from pipeline.audio.files import chunks_of
 from pipeline.audio.parts import parts_of
 from pipeline.base.errors import AudioError, VoxwardenError
 from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import AudioChunk, Flag, Message, SecondReading, Sound, Suggestion, Utterance
+from pipeline.contract.stage import Rejected
+from pipeline.contract.topology import AUDIO, READ, STAGES, Stage
 from pipeline.local import LocalRunner
-from pipeline.messages import AudioChunk, Flag, Message, SecondReading, Sound, Suggestion, Utterance
 from pipeline.reader.opinion import flag_of
 from pipeline.settings import Settings
-from pipeline.stage import Rejected
-from pipeline.topology import AUDIO, READ, STAGES, Stage
 
 if TYPE_CHECKING:
     from pipeline.judge.judge import Rules

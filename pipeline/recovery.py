@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pipeline.contract.messages import AudioChunk, EarlyUtterance, Message, Sound, SpeechStatus, Transcript, Utterance
+from pipeline.contract.stage import Backlog, HoldingProcessor, Processor, Rejected
 from pipeline.journal import Journal
-from pipeline.messages import AudioChunk, EarlyUtterance, Message, Sound, SpeechStatus, Transcript, Utterance
 from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings
-from pipeline.stage import Backlog, HoldingProcessor, Processor, Rejected
 
 if TYPE_CHECKING:
     from pipeline.review.evidence.lookback import Lookback

@@ -16,7 +16,7 @@ from pipeline.cli.app import Exit, app, say_error, settings_of, stderr, stdout
 from pipeline.cli.cases import moment
 from pipeline.cli.progress import progress_bar
 from pipeline.cli.terminal import json_text
-from pipeline.messages import Transcript
+from pipeline.contract.messages import Transcript
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:

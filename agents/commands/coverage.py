@@ -77,8 +77,8 @@ def _of_kafka(settings: "Settings", since: float | None, until: float | None) ->
 
 def _count(source: "Source") -> "tuple[Coverage, int]":
     """Return the coverage, and the number of transcripts that cannot be read."""
+    from pipeline.contract.messages import Transcript
     from pipeline.coverage import Coverage
-    from pipeline.messages import Transcript
 
     found, unreadable = Coverage(), 0
     with progress_bar() as bar:

@@ -15,7 +15,7 @@ from pipeline.cli.app import Exit, app, say_error, settings_of
 from pipeline.cli.progress import progress_bar
 from pipeline.cli.roomtype import warn_unknown
 from pipeline.cli.terminal import harmless
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
 
 if TYPE_CHECKING:
     from agents.ingest import Ingest

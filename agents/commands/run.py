@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agents.gateway import Gateway
     from pipeline.api.server import ServedApi
     from pipeline.console.server import Serving
-    from pipeline.messages import Flag
+    from pipeline.contract.messages import Flag
 
 
 class RunFormat(StrEnum):

@@ -10,8 +10,8 @@ import typer
 from pipeline.base.errors import ConfigError
 from pipeline.base.import_speed import uncollected
 from pipeline.cli.app import app, settings_of, stderr
+from pipeline.contract.topology import STAGES
 from pipeline.settings import Settings
-from pipeline.topology import STAGES
 
 ALL = "all"
 ROLES = tuple(stage.name for stage in STAGES)

@@ -18,7 +18,7 @@ from agents.gateway.wire import Connection, Message
 from pipeline.audio.counting import samples_in
 from pipeline.base.errors import InputError
 from pipeline.base.metrics import Metrics
-from pipeline.messages import Listeners
+from pipeline.contract.messages import Listeners
 from pipeline.settings import GatewaySettings
 
 STALL_SECONDS = 0.5

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from pipeline.audio.opus import OPUS_RATE
 from pipeline.base.errors import InputError
-from pipeline.messages import Drill, Listeners, Name, Seconds, StreamCodec
+from pipeline.contract.messages import Drill, Listeners, Name, Seconds, StreamCodec
 
 PATH = re.compile(r"/v1/rooms/([^/]+)/speakers/([^/]+)/audio")
 KEYS = (

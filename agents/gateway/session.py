@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from agents.gateway.request import Voice
 from pipeline.audio.packets import LENGTH_BYTES, MAX_PACKETS, pack
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
 
 PROMPT_SECONDS = 0.01
 """A read that waited at least this long has received everything that the client had sent."""

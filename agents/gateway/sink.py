@@ -21,10 +21,10 @@ from pipeline.base.dependencies import answered
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import Starting, serving
-from pipeline.events import encode
-from pipeline.messages import AudioChunk
+from pipeline.contract.events import encode
+from pipeline.contract.messages import AudioChunk
+from pipeline.contract.topology import AUDIO
 from pipeline.settings import GatewaySettings, Kafka, Settings
-from pipeline.topology import AUDIO
 
 WATCH_SECONDS = 0.25
 """How often to check the age of the records in flight."""

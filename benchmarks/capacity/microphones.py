@@ -26,7 +26,7 @@ from benchmarks.capacity.scene import FRAME_SECONDS, HANGOVER_SECONDS, SHARE, Co
 from benchmarks.speech import clips
 from pipeline.asr.transcriber import Samples
 from pipeline.audio.encode import to_pcm16
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from tests.agents.test_run import spoken
 
 CONNECTING = 50

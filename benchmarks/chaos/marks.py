@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchmarks.speech import SpokenSpan, Voice
 from pipeline.audio.encode import to_pcm16
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 FRAME = SAMPLE_RATE // 10
 """Samples in a frame."""

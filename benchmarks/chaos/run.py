@@ -15,8 +15,8 @@ from benchmarks.chaos.troubles import Planned, Storm
 from benchmarks.chaos.verdict import ChaosVerdict
 from benchmarks.speech import SpokenSpan, Voice, voices
 from pipeline.base.errors import DependencyError
+from pipeline.contract.topology import STAGES
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import STAGES
 from tests.broker import Cluster
 
 SPEAKERS = 2

@@ -20,7 +20,7 @@ from agents.app import group_of
 from agents.kafka import admin, producer, topic_name
 from benchmarks.chaos.scene import Member, Scene, say
 from pipeline.base.errors import DependencyError
-from pipeline.topology import AUDIO, STAGES, TOPICS, Stage
+from pipeline.contract.topology import AUDIO, STAGES, TOPICS, Stage
 
 RARE_SECONDS = 45.0
 """Time between two rare troubles."""

@@ -15,7 +15,7 @@ from pipeline.audio.resample import Samples
 from pipeline.audio.segment import Segment
 from pipeline.audio.vad import WINDOW, shared
 from pipeline.base.metrics import Metrics
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.settings import Audio, Settings
 
 MAX_REPEATED = 0.005

@@ -8,8 +8,8 @@ from random import Random
 from agents.kafka import producer, topic_name
 from benchmarks.incidents.service import LiveService
 from benchmarks.incidents.speakers import campaign
+from pipeline.contract.topology import AUDIO
 from pipeline.demo.rooms import tracks
-from pipeline.topology import AUDIO
 
 MALFORMED = 5
 CROWD = 4

@@ -17,8 +17,8 @@ from benchmarks.speech import talk
 from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import to_pcm16
 from pipeline.audio.resample import Samples
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.demo.rooms import tracks
-from pipeline.messages import SAMPLE_RATE
 
 FRAME = SAMPLE_RATE // 5
 """Samples in a frame, 0.2 s."""

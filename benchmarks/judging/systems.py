@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.judging.cases import TextCase
 from benchmarks.judging.measures import Numbers
 from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Flag, Transcript
 from pipeline.judge import labels
 from pipeline.judge.classifier import Classifier, load
 from pipeline.judge.judge import Judge, check
@@ -21,7 +22,6 @@ from pipeline.judge.texts import as_transcript
 from pipeline.judge.verdict import WEIGHTS
 from pipeline.learning.figures import threshold_at
 from pipeline.learning.rows import LABELS, OUTPUTS, RISK
-from pipeline.messages import Flag, Transcript
 from pipeline.settings import JudgeSettings
 
 Scores = Mapping[str, Numbers]

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.audio.decode import samples_of
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 VOICE = Path(__file__).parents[2] / "pipeline" / "demo" / "lounge-ben.ogg"
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.base.errors import VoxwardenError
-from pipeline.events import decode
+from pipeline.contract.events import decode
+from pipeline.contract.topology import TOPICS
 from pipeline.review.database import Database
-from pipeline.topology import TOPICS
 
 KINDS = {topic.message.__name__: topic.message for topic in TOPICS if topic.message}
 

@@ -14,8 +14,9 @@ import numpy as np
 from sqlalchemy import MetaData, create_engine, select
 
 from pipeline.audio.encode import encode_flac
-from pipeline.events import encode
-from pipeline.messages import Alternative, AudioChunk, Flag, Hit, Message, Transcript, Utterance, Word
+from pipeline.contract.events import encode
+from pipeline.contract.messages import Alternative, AudioChunk, Flag, Hit, Message, Transcript, Utterance, Word
+from pipeline.contract.topology import AUDIO, FLAGS, TRANSCRIPTS, UTTERANCES
 from pipeline.review.accounts import accounts
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
@@ -27,7 +28,6 @@ from pipeline.review.delivery import outbox
 from pipeline.review.privacy import holds
 from pipeline.review.quality import checks
 from pipeline.review.store import SqlReviewStore
-from pipeline.topology import AUDIO, FLAGS, TRANSCRIPTS, UTTERANCES
 
 NOON = 1_767_268_800.0
 """2026-01-01 12:00 UTC, in UTC seconds."""

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from pipeline.contract.messages import Flag, Hit, Suggestion
 from pipeline.judge.labels import Labels, Severity
-from pipeline.messages import Flag, Hit, Suggestion
 
 CATEGORIES = (
     "harassment",

@@ -16,7 +16,7 @@ from pipeline.api.jobs import Job, State
 from pipeline.audio.decode import duration_of
 from pipeline.base.errors import AudioError
 from pipeline.base.http_problems import ERRORS
-from pipeline.messages import Suggestion
+from pipeline.contract.messages import Suggestion
 
 router = APIRouter(prefix="/v1/audio", tags=["moderation"], responses=ERRORS)
 

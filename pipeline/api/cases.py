@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from pipeline.api.backend import TheBackend
 from pipeline.base.http_problems import ERRORS
-from pipeline.messages import Action, Decision, Suggestion, Verdict
+from pipeline.contract.messages import Action, Decision, Suggestion, Verdict
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import Case, Filters, Status
 

@@ -14,6 +14,7 @@ from pipeline.api.backend import Backend
 from pipeline.api.jobs import Jobs
 from pipeline.base.http_server import listen, served
 from pipeline.base.metrics import Metrics
+from pipeline.contract.topology import TRANSCRIBE
 from pipeline.judge import labels
 from pipeline.judge.release import FollowedRules
 from pipeline.moderator import Moderator
@@ -21,7 +22,6 @@ from pipeline.review.database import Database
 from pipeline.review.policies.source import follow_store
 from pipeline.settings import Settings
 from pipeline.settings.section import Section
-from pipeline.topology import TRANSCRIBE
 
 NAME = "The recording"
 """What errors call a recording, because its name at the sender may be a secret."""

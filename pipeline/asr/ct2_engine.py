@@ -28,7 +28,7 @@ from pipeline.asr.transcriber import Clip, TimedWord, Transcriber
 from pipeline.asr.vocabulary import Vocabulary
 from pipeline.base.cores import cores
 from pipeline.base.errors import ConfigError, DependencyError, WeightsCorrupt
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 
 TIMESTAMPS = 1500

@@ -19,8 +19,8 @@ from threading import Condition, Thread
 
 from pipeline.asr.transcriber import Recognition
 from pipeline.base.metrics import Metrics, from_zero
-from pipeline.messages import EarlyUtterance, Utterance, origin
-from pipeline.stage import BEHIND_SECONDS
+from pipeline.contract.messages import EarlyUtterance, Utterance, origin
+from pipeline.contract.stage import BEHIND_SECONDS
 
 MAX_OFFERS = 512
 """Offers that are remembered. Above it, the oldest is dropped."""

@@ -32,7 +32,7 @@ from pipeline.asr.transcriber import (
     always_room,
 )
 from pipeline.asr.writing import respelt, written
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings.asr import Chinese
 
 T = TypeVar("T")

@@ -3,7 +3,7 @@
 import msgspec
 
 from pipeline.base.errors import VoxwardenError
-from pipeline.messages import Transcript
+from pipeline.contract.messages import Transcript
 
 VTT_HEADER = "WEBVTT\n\n"
 

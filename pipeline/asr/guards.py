@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from pipeline import languages
 from pipeline.asr.transcriber import Recognition
+from pipeline.contract.messages import Mark
 from pipeline.languages.characters import tokens_of
-from pipeline.messages import Mark
 
 NO_SPEECH = 0.6
 """With a mean log-probability below LOW_LOGPROB, silence. Both, and COMPRESSION, are openai-whisper's own limits."""

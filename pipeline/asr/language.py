@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.asr.other_language import OtherSpeech
 from pipeline.asr.transcriber import LanguageChoice, most_likely
-from pipeline.messages import EarlyUtterance, Utterance
+from pipeline.contract.messages import EarlyUtterance, Utterance
 
 FADING = 0.8
 """What an utterance's vote still weighs at the room's next one: a memory of about five."""

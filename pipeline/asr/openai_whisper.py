@@ -28,7 +28,7 @@ from pipeline.asr.transcriber import Clip, TimedWord, Transcriber
 from pipeline.asr.word_times import words_of
 from pipeline.base.cores import cores, multiplies_bfloat16
 from pipeline.base.errors import DependencyError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from pipeline.asr.transcriber import most_likely
-from pipeline.messages import EarlyUtterance, Utterance
+from pipeline.contract.messages import EarlyUtterance, Utterance
 
 CLEAR = 0.9
 """Probability of a language from which an utterance votes for it."""

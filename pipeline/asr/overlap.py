@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import product
 
+from pipeline.contract.messages import Utterance, Word
 from pipeline.languages.characters import tokens_of
-from pipeline.messages import Utterance, Word
 
 TOKENS_PER_SECOND = 6
 """Words or Chinese characters per second in fast speech."""

@@ -16,8 +16,8 @@ from pipeline.audio.encode import encode_flac
 from pipeline.audio.files import chunks_of
 from pipeline.audio.parts import parts_of
 from pipeline.base.errors import AudioError, VoxwardenError
-from pipeline.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Transcript, Utterance, derive_id
-from pipeline.stage import Processor, Rejected
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Transcript, Utterance, derive_id
+from pipeline.contract.stage import Processor, Rejected
 
 SPEAKER = "file"
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from pipeline.asr.transcripts import wordless
 from pipeline.base.metrics import Metrics, from_zero
-from pipeline.messages import EarlyUtterance, Transcript, Utterance
+from pipeline.contract.messages import EarlyUtterance, Transcript, Utterance
+from pipeline.contract.stage import NO_BACKLOG, Backlog, Processor, Rejected
 from pipeline.overload import Valve
-from pipeline.stage import NO_BACKLOG, Backlog, Processor, Rejected
 
 log = logging.getLogger(__name__)
 

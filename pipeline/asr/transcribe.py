@@ -29,7 +29,7 @@ from pipeline.audio.vad import shared
 from pipeline.base.cores import cores
 from pipeline.base.errors import AudioError, BadMessage
 from pipeline.base.metrics import Metrics, from_zero
-from pipeline.messages import (
+from pipeline.contract.messages import (
     MAX_ALTERNATIVES,
     SAMPLE_RATE,
     Alternative,
@@ -39,9 +39,9 @@ from pipeline.messages import (
     Utterance,
     Word,
 )
+from pipeline.contract.stage import BEHIND_SECONDS, Backlog, Processor, Rejected
 from pipeline.overload import Valve
 from pipeline.settings import Asr, Settings
-from pipeline.stage import BEHIND_SECONDS, Backlog, Processor, Rejected
 
 
 def build(settings: Settings, metrics: Metrics) -> Shedding:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.base.libraries import require
 from pipeline.base.shared_models import Shelf
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 
 Samples = NDArray[np.float32]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.messages import Transcript, Utterance, derive_id, origin
+from pipeline.contract.messages import Transcript, Utterance, derive_id, origin
 
 UNDETERMINED = "und"
 """ISO 639-2 code of an undetermined language."""

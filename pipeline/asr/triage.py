@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.asr.transcriber import Samples
 from pipeline.audio.vad import WINDOW, Memory, shared
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 Reason = Literal["silence", "no_voice"]
 

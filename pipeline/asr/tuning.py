@@ -12,7 +12,7 @@ from pipeline.asr.engine import WIDE, first_beam
 from pipeline.asr.transcriber import Clip, Samples, Transcriber, load
 from pipeline.audio.decode import read_file
 from pipeline.base.cores import cores
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 
 BATCHES = (4, 8, 16, 32)

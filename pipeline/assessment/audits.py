@@ -19,7 +19,7 @@ from pipeline.assessment.decided import nearest
 from pipeline.assessment.figure import Window
 from pipeline.assessment.snapshot import FLAGGED, LABEL, OF_FLAG, SNAPSHOT
 from pipeline.assessment.totals import totals
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.delivery.tallies import HOUR
 from pipeline.review.quality.statistics import (
     Drawn,

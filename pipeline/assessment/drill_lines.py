@@ -14,7 +14,7 @@ from pipeline.audio.resample import Samples
 from pipeline.base.configuration import config_file
 from pipeline.base.errors import InputError
 from pipeline.base.user_files import Sheet, read
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 SHIPPED = Path(__file__).with_name("drills.yaml")
 RECORDINGS = Path(__file__).parent.parent / "demo"

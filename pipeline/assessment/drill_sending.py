@@ -12,7 +12,7 @@ from pipeline.assessment.drills import SPEAKER
 from pipeline.audio.encode import to_pcm16
 from pipeline.audio.resample import Samples
 from pipeline.base.errors import DependencyError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 FRAME_SECONDS = 0.2
 FRAME_BYTES = round(FRAME_SECONDS * SAMPLE_RATE) * 2

@@ -20,7 +20,7 @@ from pipeline.assessment.drill_lines import DrillLine
 from pipeline.assessment.hazards import Finding, Hazard
 from pipeline.assessment.proofs import DrillProof
 from pipeline.base.errors import InputError, Missing
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
 from pipeline.review import audit
 from pipeline.review.cases import deciding, writing
 from pipeline.review.cases.ranking import Ranking

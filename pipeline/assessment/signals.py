@@ -19,7 +19,7 @@ from pipeline.assessment.indicators.judgement import caught_near
 from pipeline.assessment.proofs import name_of
 from pipeline.assessment.triggers import Signal
 from pipeline.assessment.workdays import CHINA
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.cases.values import REPORTED
 from pipeline.review.delivery.tallies import DAY_HOURS, HOUR
 from pipeline.review.quality.checks import FINAL

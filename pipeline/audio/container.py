@@ -12,7 +12,7 @@ from av.error import FFmpegError
 
 from pipeline.audio.resample import EMPTY, RATES, Mix, Resampler, Samples, from_pcm, mean, planes
 from pipeline.base.errors import AudioError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 FORMATS = (
     "aac,aiff,amr,amrnb,amrwb,asf,au,avi,caf,flac,flv,matroska,webm,mov,mp4,m4a,3gp,mp3,mpeg,mpegts,ogg,w64,wav,wv"

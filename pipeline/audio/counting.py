@@ -3,7 +3,7 @@
 from pipeline.audio.opus_check import checked_samples
 from pipeline.audio.pcm import PCM
 from pipeline.base.errors import InputError
-from pipeline.messages import StreamCodec
+from pipeline.contract.messages import StreamCodec
 
 
 def samples_in(frame: bytes, codec: StreamCodec, channels: int) -> int:

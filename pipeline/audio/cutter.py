@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.audio.resample import Samples
 from pipeline.audio.vad import WINDOW
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Audio
 
 HYSTERESIS = 0.15

@@ -13,7 +13,7 @@ from pipeline.audio.container import MAIN, DecodeTally, Part, audible, decoded, 
 from pipeline.audio.resample import Samples, not_cancelled
 from pipeline.audio.structure import fault_of
 from pipeline.base.errors import AudioError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.audio.decode import read_bytes
 from pipeline.audio.resample import Samples
 from pipeline.base.errors import AudioError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 MAX_SECONDS = 600.0
 """Maximum seconds of audio that is encoded or decoded at once."""

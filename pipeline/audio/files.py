@@ -8,7 +8,7 @@ from pipeline.audio.decode import read_file
 from pipeline.audio.encode import to_pcm16
 from pipeline.audio.resample import Samples
 from pipeline.base.errors import AudioError
-from pipeline.messages import SAMPLE_RATE, AudioChunk
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk
 
 
 def chunks_of(

@@ -13,7 +13,7 @@ from pipeline.audio.packets import unpack
 from pipeline.audio.pcm import PCM
 from pipeline.audio.resample import EMPTY, Resampler, Samples, from_pcm, not_cancelled, planes
 from pipeline.base.errors import AudioError, BadMessage, InputError
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
 
 OPUS_RATES = frozenset({8_000, 12_000, 16_000, 24_000, 48_000})
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from prometheus_client import Counter
 
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
 
 REMEMBERED = 128
 """Number of returned chunks, and of skipped sequence numbers, that are recognised when they come again."""

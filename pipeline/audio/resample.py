@@ -6,7 +6,7 @@ import numpy as np
 from av import AudioFrame, AudioResampler
 from numpy.typing import NDArray
 
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 Samples = NDArray[np.float32]
 """Mono audio, shape (samples,), from -1 to 1."""

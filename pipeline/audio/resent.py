@@ -14,7 +14,7 @@ from pipeline.audio.opus import opus_samples
 from pipeline.audio.packets import pack, unpack
 from pipeline.audio.pcm import PCM
 from pipeline.base.errors import VoxwardenError
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
 
 MAX_SPANS = 16
 """Maximum spans of received samples per session. There is more than one only if chunks arrived out of order."""

@@ -16,9 +16,9 @@ from pipeline.audio.sent_speech import SentSpeech
 from pipeline.audio.speaker import Speaker, SpeechPiece
 from pipeline.audio.speakers import KEEP_SECONDS, Key, Speakers
 from pipeline.base.metrics import Metrics, from_zero
-from pipeline.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id, origin
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id, origin
+from pipeline.contract.stage import STAGE_FAULTS, HoldingProcessor, Rejected, blamed
 from pipeline.settings import Audio, Settings
-from pipeline.stage import STAGE_FAULTS, HoldingProcessor, Rejected, blamed
 
 LIVE_SECONDS = (-1.0, 5.0)
 """The least and the most seconds from the end of live speech to its processing. The clocks of apps may differ."""

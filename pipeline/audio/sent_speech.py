@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pipeline.audio.speaker import SpeechPiece
-from pipeline.messages import SAMPLE_RATE, Utterance, sample_of
+from pipeline.contract.messages import SAMPLE_RATE, Utterance, sample_of
 from pipeline.settings import Audio
 
 Key = tuple[str, str]

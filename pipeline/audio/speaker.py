@@ -14,8 +14,8 @@ from pipeline.audio.resent import ReceivedSamples
 from pipeline.audio.track import AudioTrack
 from pipeline.audio.vad import WINDOW, Memory, Vad
 from pipeline.base.metrics import Metrics
+from pipeline.contract.stage import Rejected
 from pipeline.settings import Audio
-from pipeline.stage import Rejected
 
 RESET = 32
 """The voice activity detector is reset every 32 windows of the grid (1 s), except during speech. Without resets, old

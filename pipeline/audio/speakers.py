@@ -6,9 +6,9 @@ from typing import Any, Generic, TypeVar
 
 from pipeline.audio.resent import ReceivedSamples, Sessions
 from pipeline.audio.track import AudioTrack
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
+from pipeline.contract.stage import STAGE_FAULTS, Rejected, blamed
 from pipeline.settings import Audio
-from pipeline.stage import STAGE_FAULTS, Rejected, blamed
 
 Key = tuple[str, str]
 """Room and speaker."""

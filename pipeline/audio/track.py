@@ -12,9 +12,9 @@ from pipeline.audio.resample import Samples
 from pipeline.audio.resent import ReceivedSamples
 from pipeline.base.errors import BadMessage, VoxwardenError
 from pipeline.base.metrics import Metrics
-from pipeline.messages import SAMPLE_RATE, AudioChunk, origin, sample_of
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, origin, sample_of
+from pipeline.contract.stage import Rejected, blamed
 from pipeline.settings import Audio
-from pipeline.stage import Rejected, blamed
 
 Found = TypeVar("Found")
 

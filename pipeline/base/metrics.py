@@ -36,7 +36,7 @@ LABELS = {
     "room_type": "the room types of `overload.room_types`, and other",
     "severity": "low, medium, high, critical",
     "source": "words, sound, ear (the second ear), reader (the second reader)",
-    "stage": "the stages of `pipeline/topology.py`",
+    "stage": "the stages of `pipeline/contract/topology.py`",
     "state": "a closed list for each metric",
     "suggestion": "pass, review, block",
     "tenth": "0.0 to 0.9: the lower bound of a tenth",

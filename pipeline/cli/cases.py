@@ -13,7 +13,7 @@ from pipeline.base.errors import InputError
 from pipeline.cli import casetables
 from pipeline.cli.app import app, settings_of, stderr, stdout
 from pipeline.cli.terminal import json_text
-from pipeline.messages import Suggestion, Verdict
+from pipeline.contract.messages import Suggestion, Verdict
 from pipeline.review.cases.values import Case, Choice, Filters, Status
 
 if TYPE_CHECKING:

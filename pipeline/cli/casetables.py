@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pipeline.cli.table import SHAPES, STYLES
 from pipeline.cli.terminal import plain
-from pipeline.messages import Decision, Flag, Suggestion
+from pipeline.contract.messages import Decision, Flag, Suggestion
 
 if TYPE_CHECKING:
     from pipeline.review.cases.values import Case, CaseFile

@@ -79,7 +79,7 @@ class _Audience:
 
     def see(self, stage: Any, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
         from pipeline.cli.table import arrived_row
-        from pipeline.messages import Flag
+        from pipeline.contract.messages import Flag
 
         for flag in outputs:
             if not isinstance(flag, Flag):

@@ -10,8 +10,8 @@ from rich.text import Text
 from pipeline.cli.casetables import utc
 from pipeline.cli.table import SHAPES, STYLES
 from pipeline.cli.terminal import plain
+from pipeline.contract.messages import Flag
 from pipeline.judge.backtest import Backtest, BacktestTally, Comparison, Kind, flagged
-from pipeline.messages import Flag
 
 MARKS: dict[Kind, str] = {"new": "+ new", "gone": "- gone", "changed": "~ changed", "same": "= same"}
 SHOWN: tuple[Kind, ...] = get_args(Kind)

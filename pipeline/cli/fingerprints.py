@@ -20,7 +20,7 @@ from pipeline.cli.progress import progress_bar
 from pipeline.cli.store_access import actor, database_of
 from pipeline.cli.table import clock
 from pipeline.cli.terminal import json_text, plain
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from pipeline.audio.resample import Samples

@@ -19,9 +19,9 @@ from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.cli.textlines import InputPlace, Numbered
+    from pipeline.contract.messages import Flag
     from pipeline.judge.judge import Judge
     from pipeline.judge.texts import Text
-    from pipeline.messages import Flag
 
     Outcome: TypeAlias = tuple[InputPlace, Flag | TextError]
 

@@ -98,7 +98,7 @@ def _checked(settings: Settings | None, named: Named) -> Iterator[Labelling]:
 def _heard(settings: Settings, named: Named, advance: Callable[[float], None]) -> Heard:
     from pipeline.asr.recordings import UtteranceFiles, transcribed
     from pipeline.base.metrics import Metrics
-    from pipeline.topology import SEGMENT, TRANSCRIBE
+    from pipeline.contract.topology import SEGMENT, TRANSCRIBE
 
     metrics = Metrics()
     segment, stage = SEGMENT.processor(settings, metrics), TRANSCRIBE.processor(settings, metrics)

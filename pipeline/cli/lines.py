@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pipeline.messages import Flag, Hit
+from pipeline.contract.messages import Flag, Hit
 
 if TYPE_CHECKING:
     from pipeline.cli.textlines import InputPlace

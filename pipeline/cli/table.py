@@ -5,8 +5,8 @@ import time
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.contract.messages import Flag, Suggestion
 from pipeline.judge.reasons import from_context
-from pipeline.messages import Flag, Suggestion
 
 STYLES: dict[Suggestion, str] = {"block": "bold red", "review": "yellow", "pass": "green"}
 SHAPES: dict[Suggestion, str] = {"block": "■", "review": "◆", "pass": "●"}

@@ -10,8 +10,8 @@ from typing import Annotated, Any, BinaryIO
 from msgspec import Meta, MsgspecError, Struct, json
 
 from pipeline.base.errors import TextError
+from pipeline.contract.messages import Name, Seconds
 from pipeline.judge.texts import Text
-from pipeline.messages import Name, Seconds
 
 MAX_CHARACTERS = 100_000
 MAX_BYTES = 2**20

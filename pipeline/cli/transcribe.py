@@ -16,7 +16,7 @@ from pipeline.cli.app import Exit, app, branch_of, say_error, settings_of, stder
 from pipeline.cli.paths import Named, recordings, seconds_of
 from pipeline.cli.progress import progress_bar
 from pipeline.cli.terminal import harmless, json_text
-from pipeline.messages import Transcript
+from pipeline.contract.messages import Transcript
 from pipeline.settings import Settings
 
 
@@ -77,7 +77,7 @@ def transcribe(
 def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: bool) -> Exit:
     from pipeline.asr.recordings import UtteranceFiles, transcribed
     from pipeline.base.metrics import Metrics
-    from pipeline.topology import SEGMENT, TRANSCRIBE
+    from pipeline.contract.topology import SEGMENT, TRANSCRIBE
 
     metrics, code, other = Metrics(), Exit.CLEAN, Counter[str]()
     segment, stage = SEGMENT.processor(settings, metrics), TRANSCRIBE.processor(settings, metrics)

@@ -8,7 +8,7 @@ from pipeline.audio.counting import samples_in
 from pipeline.audio.opus import OPUS_RATE
 from pipeline.audio.pcm import PCM
 from pipeline.base.errors import InputError
-from pipeline.messages import StreamCodec
+from pipeline.contract.messages import StreamCodec
 
 PIECE_SECONDS = 0.2
 """PCM is cut into pieces of this length, so that no frame is too large for the gateway."""

@@ -20,7 +20,7 @@ from pipeline.base.errors import InputError
 from pipeline.client.frames import GAP_SECONDS, FrameCutter, SpokenFrame
 from pipeline.client.queue import FrameQueue
 from pipeline.client.reconnecting import Reconnecting, close_of
-from pipeline.messages import SAMPLE_RATE, Seconds, StreamCodec
+from pipeline.contract.messages import SAMPLE_RATE, Seconds, StreamCodec
 
 QUEUE_SECONDS = 60.0
 """Seconds of unacknowledged audio that a stream keeps."""

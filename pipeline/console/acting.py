@@ -16,7 +16,7 @@ from pipeline.console.fields import CaseId, IdForm, NoteForm, WordForm
 from pipeline.console.pages import explain, language_of, page
 from pipeline.console.picks import REASONS
 from pipeline.console.queue_page import Filters, wanted_by
-from pipeline.messages import Decision, Verdict
+from pipeline.contract.messages import Decision, Verdict
 from pipeline.review import audit
 from pipeline.review.accounts import wellness
 from pipeline.review.cases import deciding, duty, leases, phrases, queue, reading

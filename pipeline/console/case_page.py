@@ -20,8 +20,8 @@ from pipeline.console.picks import REASONS, picks
 from pipeline.console.queue_page import Filters, listed
 from pipeline.console.view import view
 from pipeline.console.waveform import outline
+from pipeline.contract.messages import Decision, Flag
 from pipeline.judge.reasons import agreed, from_context, from_risk, manner
-from pipeline.messages import Decision, Flag
 from pipeline.review import audit
 from pipeline.review.accounts.sessions import LoginSession
 from pipeline.review.appeals import reports

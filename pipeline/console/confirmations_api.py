@@ -14,7 +14,7 @@ from pipeline.console import measuring
 from pipeline.console.appeals_api import MAX_CLOCK_SKEW, Body, Id, Moment, Name
 from pipeline.console.desk import TheDesk
 from pipeline.console.fields import NO_NUL
-from pipeline.messages import Action
+from pipeline.contract.messages import Action
 from pipeline.review.delivery import confirmations
 from pipeline.review.delivery.confirmations import Confirmation, Result
 from pipeline.review.delivery.tallies import HOUR

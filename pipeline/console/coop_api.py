@@ -11,7 +11,7 @@ from pipeline.base.errors import CaseError
 from pipeline.console import measuring
 from pipeline.console.appeals_api import Body, Id, Words
 from pipeline.console.desk import Desk, TheDesk
-from pipeline.messages import Action, Decision
+from pipeline.contract.messages import Action, Decision
 from pipeline.review.delivery import confirmations, coop_actions
 from pipeline.review.delivery.confirmations import Confirmation
 

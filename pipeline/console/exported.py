@@ -5,8 +5,8 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 
+from pipeline.contract.messages import Flag
 from pipeline.judge.labels import SEVERITIES
-from pipeline.messages import Flag
 from pipeline.review.search.listing import ListedCase
 
 COLUMNS = (

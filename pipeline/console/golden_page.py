@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.console.desk import Signed, TheDesk
 from pipeline.console.fields import CaseId
 from pipeline.console.pages import page
-from pipeline.messages import Verdict
+from pipeline.contract.messages import Verdict
 from pipeline.review import audit
 from pipeline.review.quality import adjudication, checks, golden
 from pipeline.review.quality.lead_figures import WINDOW

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from pipeline.console.view import PageView
 from pipeline.console.waveform import BARS_PER_SECOND, HEIGHT, Outline
+from pipeline.contract.messages import Flag
 from pipeline.judge.labels import Labels
-from pipeline.messages import Flag
 from pipeline.review.cases.values import ClipPiece, Evidence
 
 BEFORE, AFTER = -40.0, 20.0

@@ -17,8 +17,8 @@ from pipeline.assessment.indicators import harm
 from pipeline.assessment.options import of as options_of
 from pipeline.base.metrics import Bound, from_zero
 from pipeline.console.desk import Desk
+from pipeline.contract.messages import Decision, Verdict
 from pipeline.judge.labels import SEVERITIES
-from pipeline.messages import Decision, Verdict
 from pipeline.review.cases import groups, uncovered
 from pipeline.review.delivery.confirmations import Confirmation, Result
 from pipeline.review.quality import figures, lead_figures

@@ -7,8 +7,8 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from pipeline.console.rows import TextPiece
+from pipeline.contract.messages import Flag, Hit
 from pipeline.judge.normalise import PlainView, normalise
-from pipeline.messages import Flag, Hit
 
 
 def normalised(flag: Flag) -> tuple[TextPiece, ...]:

@@ -20,7 +20,7 @@ from pipeline.console.addresses import profile_href
 from pipeline.console.desk import Desk, desk_of
 from pipeline.console.keys import keys_of, shown
 from pipeline.console.texts import Texts
-from pipeline.messages import SAMPLE_RATE, EventKind
+from pipeline.contract.messages import SAMPLE_RATE, EventKind
 from pipeline.review.accounts.accounts import Preferences, Role
 from pipeline.review.accounts.sessions import LoginSession
 

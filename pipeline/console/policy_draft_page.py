@@ -16,10 +16,10 @@ from pipeline.console.fields import NO_CONTROL, NO_NUL
 from pipeline.console.pages import page
 from pipeline.console.policies_page import TitleForm, live_now, version_of
 from pipeline.console.rows import TextPiece
+from pipeline.contract.messages import Flag
 from pipeline.judge import editing
 from pipeline.judge.labels import SEVERITIES
 from pipeline.judge.rules import MAX_BYTES, NAME, POLICY, LexiconText, RuleTexts
-from pipeline.messages import Flag
 from pipeline.review.accounts.sessions import LoginSession
 from pipeline.review.cases import reading
 from pipeline.review.policies import backtests, drafts, versions

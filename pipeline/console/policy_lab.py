@@ -14,6 +14,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from pipeline.base.errors import DependencyError, VoxwardenError
+from pipeline.contract.messages import Flag, Suggestion, Transcript
 from pipeline.judge.backtest import Backtest
 from pipeline.judge.classifier import Classifier
 from pipeline.judge.classifier import load as load_classifier
@@ -24,7 +25,6 @@ from pipeline.judge.labels import Labels, Severity
 from pipeline.judge.readings import classify
 from pipeline.judge.rules import RuleSet, RuleTexts, compiled
 from pipeline.judge.texts import as_transcript
-from pipeline.messages import Flag, Suggestion, Transcript
 from pipeline.review.database import Database
 from pipeline.review.policies import backtests, drafts, trial, versions
 from pipeline.review.policies.backtests import BacktestResult, EndState, SpeechChange, StoredBacktest

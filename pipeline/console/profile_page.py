@@ -17,7 +17,7 @@ from pipeline.console.fields import NO_CONTROL, NameQuery
 from pipeline.console.moments import zone_of
 from pipeline.console.pages import page
 from pipeline.console.search_page import FoundRow, address, found_row, viewer_of
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
 from pipeline.review import audit
 from pipeline.review.cases import phrases
 from pipeline.review.cases.measures import Proposal

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from pipeline.console.rows import TextPiece
+from pipeline.contract.messages import Flag
 from pipeline.judge.normalise import normalise
-from pipeline.messages import Flag
 
 QUOTE_BEFORE = 24
 """Characters before the first mark."""

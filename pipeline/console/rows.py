@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from pipeline.messages import Hit
+from pipeline.contract.messages import Hit
 from pipeline.review.cases.values import Case
 
 AROUND = 24

@@ -23,8 +23,8 @@ from pipeline.console.pages import label_name, language_of, page
 from pipeline.console.quotes import Quote, marked, quote
 from pipeline.console.view import once, view
 from pipeline.console.waveform import outline
+from pipeline.contract.messages import HeardKind
 from pipeline.judge.labels import SEVERITIES
-from pipeline.messages import HeardKind
 from pipeline.review import audit
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.sessions import LoginSession

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
+from pipeline.contract.messages import Flag
 from pipeline.judge.reasons import agreed
-from pipeline.messages import Flag
 from pipeline.review.cases import leases, queue, reading
 from pipeline.review.cases.values import Case, CaseFile, Evidence
 from pipeline.review.evidence.times import Token, offset_of, tokens

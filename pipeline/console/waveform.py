@@ -6,7 +6,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from pipeline.base.errors import AudioError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.cases.values import Evidence
 from pipeline.review.evidence import sound
 from pipeline.review.evidence.sealing import ClipDamaged

@@ -13,7 +13,7 @@ from msgspec import structs
 from pipeline.audio.files import chunks_of
 from pipeline.audio.speaker import RESET
 from pipeline.audio.vad import WINDOW
-from pipeline.messages import SAMPLE_RATE, AudioChunk
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk
 
 CHUNK_SECONDS = 0.2
 """Length of the chunks, as a voice app sends them."""

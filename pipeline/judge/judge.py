@@ -8,6 +8,9 @@ from typing import Protocol, get_args
 from pipeline import settings
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics, from_zero
+from pipeline.contract.messages import Flag, Sound, Source, SpeechStatus, Suggestion, Transcript
+from pipeline.contract.speech_status import skipped
+from pipeline.contract.stage import Processor, Rejected
 from pipeline.judge import labels, lexicon, policy, reasons
 from pipeline.judge.classifier import Classifier
 from pipeline.judge.classifier import load as load_classifier
@@ -22,9 +25,6 @@ from pipeline.judge.pairs import Pairs, Release
 from pipeline.judge.policy import PolicyResolver
 from pipeline.judge.rules import RuleSet
 from pipeline.judge.shadow import Shadow, ShadowModel
-from pipeline.messages import Flag, Sound, Source, SpeechStatus, Suggestion, Transcript
-from pipeline.speech_status import skipped
-from pipeline.stage import Processor, Rejected
 
 ACTIVE = ""
 """The key of the active policy's memory. A shadow's key is its version."""

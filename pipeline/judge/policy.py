@@ -17,8 +17,8 @@ from pydantic import Field
 
 from pipeline.base.configuration import configs_folder
 from pipeline.base.user_files import Sheet, SheetError, is_path, read
+from pipeline.contract.messages import Mark, SoundKind, Suggestion
 from pipeline.judge.labels import SEVERITIES, Labels, Severity
-from pipeline.messages import Mark, SoundKind, Suggestion
 from pipeline.settings import LanguageCode
 
 V = TypeVar("V")

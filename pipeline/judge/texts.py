@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline import languages
+from pipeline.contract.messages import Flag, Transcript
 from pipeline.judge.judge import Judge
-from pipeline.messages import Flag, Transcript
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ from msgspec import Struct
 
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics, from_zero
+from pipeline.contract.messages import Action
 from pipeline.livekit import rules
 from pipeline.livekit.access import ServerFault
 from pipeline.livekit.moderation import AbsentError, Moderation
-from pipeline.messages import Action
 from pipeline.review.database import Database
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.confirmations import Result

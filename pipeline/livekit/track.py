@@ -12,8 +12,8 @@ from typing import Protocol
 from livekit import rtc
 
 from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.livekit.gaps import GapMeter
-from pipeline.messages import SAMPLE_RATE
 
 FRAME_MS = 100
 """Milliseconds of a frame. Shorter frames cost more CPU: about half as much again at 20 ms."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from pipeline.messages import Unit
+from pipeline.contract.messages import Unit
 
 Manner = Literal["direct", "coded", "implied", "context", "none"]
 """How the utterance means its labels. `none`: no label applies."""

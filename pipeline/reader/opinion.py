@@ -2,10 +2,10 @@
 
 from uuid import uuid5
 
+from pipeline.contract.messages import NAMESPACE, Flag, SecondReading, origin
 from pipeline.judge.labels import Labels, worst_first
 from pipeline.judge.policy import PolicyResolver
 from pipeline.judge.reasons import of_reader
-from pipeline.messages import NAMESPACE, Flag, SecondReading, origin
 from pipeline.reader.answers import ReaderAnswer
 
 

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from pipeline.base.metrics import Metrics, from_zero
+from pipeline.contract.messages import Flag, SecondReading
+from pipeline.contract.stage import NO_BACKLOG, Backlog, Processor, Rejected
 from pipeline.judge import reasons
 from pipeline.judge.conversations import Conversations
 from pipeline.judge.judge import SILENT_SECONDS, JudgeConfig, Rules, check
-from pipeline.messages import Flag, SecondReading
 from pipeline.reader.breaker import CircuitBreaker
 from pipeline.reader.budget import Budget, Spent
 from pipeline.reader.endpoint import Endpoint, Fault, NoAnswerError
 from pipeline.reader.opinion import reading_of
 from pipeline.reader.prompt import Prompt
 from pipeline.settings import ReaderSettings, Settings
-from pipeline.stage import NO_BACKLOG, Backlog, Processor, Rejected
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from pipeline.base.errors import CaseError
-from pipeline.messages import Decision, Flag, SpeechStatus, first_id
+from pipeline.contract.messages import Decision, Flag, SpeechStatus, first_id
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Report
 from pipeline.review.cases import deciding, measures, phrases, ranking, reading, writing

@@ -11,7 +11,7 @@ from pipeline.audio.frames import StreamDecoder
 from pipeline.audio.opus import MAX_PACKET, OPUS_RATE
 from pipeline.audio.opus_check import checked_samples
 from pipeline.base.errors import InputError
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
 
 RtpCodec = Literal["opus", "pcma", "pcmu"]
 

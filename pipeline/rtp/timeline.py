@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pipeline.base.errors import InputError
 from pipeline.client.frames import GAP_SECONDS
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.rtp.codecs import CLOCK, RtpCodec, RtpDecoder, duration
 from pipeline.rtp.jitter import InTurn
 

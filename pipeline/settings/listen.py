@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.messages import OF_YAMNET, EventKind
+from pipeline.contract.messages import OF_YAMNET, EventKind
 from pipeline.settings.section import Section
 
 

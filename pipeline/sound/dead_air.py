@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.audio.resample import Samples
 from pipeline.audio.speakers import Key
-from pipeline.messages import SAMPLE_RATE, AudioChunk, HeardSound
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, HeardSound
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.listener import LATE_SECONDS, STEP
 from pipeline.sound.spans import REPORT

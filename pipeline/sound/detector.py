@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from pipeline.audio.resample import Samples
 from pipeline.audio.speakers import Key
-from pipeline.messages import SAMPLE_RATE, HeardSound
+from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.sound.together import DueWindow
 
 PAUSE = 10 * SAMPLE_RATE

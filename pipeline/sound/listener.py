@@ -15,7 +15,7 @@ from pipeline.audio.resent import ReceivedSamples
 from pipeline.audio.speakers import Key
 from pipeline.audio.track import AudioTrack
 from pipeline.base.metrics import Metrics
-from pipeline.messages import NAMESPACE, SAMPLE_RATE, Sound
+from pipeline.contract.messages import NAMESPACE, SAMPLE_RATE, Sound
 from pipeline.settings import Audio
 from pipeline.sound.detector import Ear, SoundDetector, SoundSpan
 from pipeline.sound.spans import LONGEST, Spans

@@ -16,9 +16,9 @@ from agents.doctor import DoctorResult, examine
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import serving
+from pipeline.contract.topology import STAGES
 from pipeline.review.database import Database
 from pipeline.settings import Kafka, Settings, WebhookSettings
-from pipeline.topology import STAGES
 from tests.pipeline.review import release
 from tests.ports import free_port
 

@@ -3,7 +3,7 @@
 import pytest
 
 from agents.halt import ENOUGH, SENDERS, WEIGHT, DeadLetterShare, HaltError
-from pipeline.topology import STAGES, Stage
+from pipeline.contract.topology import STAGES, Stage
 
 
 def people(count: int, first: int = 0) -> list[str]:

@@ -10,8 +10,8 @@ from agents.lag import GroupPosition, PartitionName
 from pipeline.base.dependencies import Dependencies
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
+from pipeline.contract.topology import DELIVER, JUDGE
 from pipeline.settings import Kafka, Security, Settings
-from pipeline.topology import DELIVER, JUDGE
 
 FIRST, SECOND = ("voice.flags", 0), ("voice.flags", 1)
 

@@ -19,7 +19,7 @@ from pipeline.audio.resample import Samples
 from pipeline.audio.segment import Segment
 from pipeline.audio.vad import WINDOW, Memory, Vad
 from pipeline.base.metrics import Metrics
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.settings import Audio
 
 SIZE = 6_400

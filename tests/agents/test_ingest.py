@@ -1,7 +1,7 @@
 """Sending a file in real time."""
 
 from agents.ingest import paced
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
 
 
 class Clock:

@@ -16,8 +16,8 @@ from agents.expiry import Expiry
 from agents.fetches import Fetches
 from agents.intake import Consumer, batches
 from pipeline.base.metrics import Metrics
+from pipeline.contract.topology import DELIVER
 from pipeline.settings import Settings
-from pipeline.topology import DELIVER
 
 SOON = 0.01
 LATE = 60.0

@@ -26,8 +26,8 @@ from agents.gateway import Close
 from agents.run import run
 from pipeline.audio.resent import ReceivedSamples
 from pipeline.base.errors import DependencyError
-from pipeline.events import decode
-from pipeline.messages import AudioChunk
+from pipeline.contract.events import decode
+from pipeline.contract.messages import AudioChunk
 from pipeline.settings import Asr, FlagEvents, GatewaySettings, JudgeSettings, Settings, WebhookSettings, keys
 from pipeline.vendors.room_audio import RoomAudio
 from tests.agents.gateway.test_server import running, until

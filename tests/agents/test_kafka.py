@@ -16,8 +16,8 @@ from agents.connecting import Connections, connecting, last_words
 from agents.kafka import admin, broker_errors, common, max_bytes, producer, reader, topic_name
 from agents.lag import Lag
 from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.contract.topology import AUDIO, DEAD_LETTERS, JUDGE
 from pipeline.settings import Kafka, Security, Settings
-from pipeline.topology import AUDIO, DEAD_LETTERS, JUDGE
 from tests.ports import free_port
 
 KAFKA = Kafka(bootstrap="one:9092,two:9092", prefix="test.", connect_seconds=1.5, max_message_bytes=1_000_000)

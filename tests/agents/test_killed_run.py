@@ -20,7 +20,7 @@ from pipeline.audio.decode import read_file
 from pipeline.audio.encode import to_pcm16
 from pipeline.audio.vad import WINDOW
 from pipeline.base.metrics import Metrics
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.review.cases.values import Filters
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.evidence.marks import Finish

@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from agents.cli import app
 from pipeline.base.errors import BadMessage, InputError
+from pipeline.contract.stage import Rejected
 from pipeline.dead_letters import DeadLetters, path_of
 from pipeline.review.evidence.lookback import Lookback, open_lookback
 from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings
-from pipeline.stage import Rejected
 from tests.builders import utterance
 
 Shell = Callable[..., str]

@@ -13,11 +13,11 @@ from agents.loop import EXIT_UNFINISHED, PATIENCE_TICKS, StageLoop
 from agents.work import BatchWork
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
-from pipeline.events import encode
-from pipeline.messages import Flag
+from pipeline.contract.events import encode
+from pipeline.contract.messages import Flag
+from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Processor
+from pipeline.contract.topology import DELIVER
 from pipeline.settings import Settings
-from pipeline.stage import BEHIND_SECONDS, RETRY_SECONDS, Processor
-from pipeline.topology import DELIVER
 from tests.builders import flag
 
 NOW = 1_000.0

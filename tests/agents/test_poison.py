@@ -19,10 +19,10 @@ from pipeline.audio import segment as stage
 from pipeline.audio.segment import Segment
 from pipeline.audio.vad import shared
 from pipeline.base.metrics import Metrics
-from pipeline.events import decode, encode
-from pipeline.messages import AudioChunk, Utterance
+from pipeline.contract.events import decode, encode
+from pipeline.contract.messages import AudioChunk, Utterance
+from pipeline.contract.topology import SEGMENT
 from pipeline.settings import Audio, Settings
-from pipeline.topology import SEGMENT
 from tests.pipeline.audio.sound import clip, seconds
 from tests.pipeline.strategies import messages
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from agents.records import Received, address_of, dead_letter, receive, refused, size_of
 from pipeline.base.errors import BadMessage
-from pipeline.events import Event, decode, encode
-from pipeline.messages import AudioChunk
-from pipeline.stage import Rejected
-from pipeline.topology import SEGMENT
+from pipeline.contract.events import Event, decode, encode
+from pipeline.contract.messages import AudioChunk
+from pipeline.contract.stage import Rejected
+from pipeline.contract.topology import SEGMENT
 
 CHUNK = AudioChunk(room="lobby", speaker="alice", start=1.0, sequence=0, data=b"\0\0" * 100)
 LIMIT = 10_000

@@ -18,7 +18,7 @@ from pipeline.audio.decode import read_file
 from pipeline.audio.encode import to_pcm16
 from pipeline.client.verdicts import VerdictStream
 from pipeline.console.server import Serving
-from pipeline.messages import SAMPLE_RATE, Flag
+from pipeline.contract.messages import SAMPLE_RATE, Flag
 from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Asr, Settings

@@ -12,8 +12,8 @@ from agents.records import Received
 from agents.segment import Segmenting
 from pipeline.audio.segment import Segment
 from pipeline.base.errors import BadMessage, DependencyError
-from pipeline.messages import AudioChunk, Utterance
-from pipeline.stage import Backlog
+from pipeline.contract.messages import AudioChunk, Utterance
+from pipeline.contract.stage import Backlog
 
 
 @dataclass

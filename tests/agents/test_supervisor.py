@@ -13,8 +13,8 @@ from agents.commands.worker import counts_of, stop_on_hangup
 from agents.loop import EXIT_HALTED
 from agents.supervisor import FIRST_PAUSE, HALTED_PAUSE, LONGEST_PAUSE, STEADY_SECONDS, BackOff, Supervisor, meaning
 from pipeline.base.errors import ConfigError
+from pipeline.contract.topology import STAGES
 from pipeline.settings import ReaderSettings, Settings
-from pipeline.topology import STAGES
 
 DRAINS = """
 import pathlib, signal, sys, time

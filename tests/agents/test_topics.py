@@ -6,8 +6,8 @@ from typer.testing import CliRunner
 from agents import topics
 from agents.cli import app
 from agents.topics import Plan
+from pipeline.contract.topology import UTTERANCES
 from pipeline.settings import Kafka
-from pipeline.topology import UTTERANCES
 
 
 def test_an_unlimited_retention_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from agents.records import Received
 from agents.work import BatchWork
-from pipeline.messages import Transcript, Utterance
-from pipeline.stage import Backlog, Processor, Rejected
+from pipeline.contract.messages import Transcript, Utterance
+from pipeline.contract.stage import Backlog, Processor, Rejected
 from tests.builders import utterance
 
 NOW = 1_000.0

@@ -24,13 +24,13 @@ from pipeline.audio.encode import decode_flac, to_pcm16
 from pipeline.audio.resample import Samples
 from pipeline.audio.segment import build as build_segment
 from pipeline.base.metrics import Metrics
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
+from pipeline.contract.speech_status import status_of
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.store import open_store
 from pipeline.review.tables.core import CASES
 from pipeline.settings import Settings
-from pipeline.speech_status import status_of
 from tests.builders import NOON, flag
 
 ALICE = ("lobby", "alice")

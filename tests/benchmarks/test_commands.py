@@ -13,7 +13,7 @@ import pytest
 from benchmarks.songs import song
 from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import encode_flac
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.yamnet.rules import RULES
 from tests.pipeline.sound.yamnet import networks
 from training.voices.network import VoiceNetwork, export

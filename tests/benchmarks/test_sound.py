@@ -22,7 +22,7 @@ from benchmarks.sound import (
     written,
 )
 from pipeline.base.errors import InputError
-from pipeline.messages import EventKind
+from pipeline.contract.messages import EventKind
 from training.sound.sources import Kind
 
 

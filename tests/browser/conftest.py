@@ -16,8 +16,8 @@ from pipeline.audio.encode import decode_flac, encode_opus_clip
 from pipeline.console import measured
 from pipeline.console.app import create_app, open_desk
 from pipeline.console.guard import COOKIE
+from pipeline.contract.messages import SAMPLE_RATE, Flag, Hit
 from pipeline.judge import labels
-from pipeline.messages import SAMPLE_RATE, Flag, Hit
 from pipeline.review.accounts import sessions
 from pipeline.review.cases import ranking
 from pipeline.review.cases.values import ClipPiece, Evidence

@@ -15,9 +15,9 @@ from pipeline.assessment.proofs import FileProof
 from pipeline.assessment.report import assessments
 from pipeline.assessment.triggers import Signal
 from pipeline.console.addresses import profile_href
+from pipeline.contract.messages import HeardSound, Verdict
 from pipeline.judge import labels
 from pipeline.judge.release import JudgeReport
-from pipeline.messages import HeardSound, Verdict
 from pipeline.review import bank
 from pipeline.review.accounts import accounts, api_tokens, invitations, skills, wellness
 from pipeline.review.accounts.accounts import Preferences

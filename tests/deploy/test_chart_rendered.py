@@ -8,10 +8,10 @@ import pytest
 from agents.app import group_of
 from agents.kafka import topic_name
 from deploy.chart import CHART
+from pipeline.contract.topology import STAGES
 from pipeline.judge.judge import check
 from pipeline.settings import Settings
 from pipeline.settings.loading import load as load_settings
-from pipeline.topology import STAGES
 from tests.deploy.chart import (
     EXAMPLES,
     LARGE,

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from agents.app import REBALANCE_SECONDS
 from deploy.stages import OPTIONAL
 from pipeline.base.configuration import PREFIX
+from pipeline.contract.topology import STAGES
 from pipeline.settings import Settings
-from pipeline.topology import STAGES
 from tests.deploy.files import DEPLOY, ROOT, load
 from tests.deploy.stack import PATH, SECRETS, VARIABLE, ours, services, stack
 

@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from deploy.dashboards import COMMAND, files
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import serving
-from pipeline.topology import STAGES
+from pipeline.contract.topology import STAGES
 from tests.deploy.files import DASHBOARDS, DEPLOY, load, unknown_names
 from tests.deploy.prometheus import prometheus
 

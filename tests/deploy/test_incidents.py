@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import serving
-from pipeline.topology import STAGES
+from pipeline.contract.topology import STAGES
 from tests.deploy.notified import OnCall, notifying
 
 FACTOR = 30

@@ -14,8 +14,8 @@ from kafka.structs import OffsetAndMetadata
 from agents import topics
 from agents.app import group_of
 from agents.kafka import topic_name
+from pipeline.contract.topology import JUDGE, TRANSCRIPTS
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import JUDGE, TRANSCRIPTS
 from tests.broker import Broker
 from tests.builders import transcript
 from tests.deploy.chart import SMALL, options

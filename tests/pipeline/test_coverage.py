@@ -3,8 +3,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.contract.messages import Transcript
 from pipeline.coverage import Coverage, of_lookback
-from pipeline.messages import Transcript
 from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.evidence.marks import Finish
 from tests.builders import transcript, utterance

@@ -9,15 +9,15 @@ from msgspec import structs
 
 from pipeline.base.errors import AudioError, BadMessage, ConfigError, InputError
 from pipeline.base.folder_lock import sole_user
+from pipeline.contract.events import decode
+from pipeline.contract.messages import AudioChunk, Message
+from pipeline.contract.stage import Rejected
 from pipeline.dead_letters import DeadLetters, box_of, path_of
-from pipeline.events import decode
 from pipeline.letterbox import MOST_REPLAYS, Letter, LetterFilter
-from pipeline.messages import AudioChunk, Message
 from pipeline.recovery import Recovery
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.evidence.marks import Finish
 from pipeline.settings import Settings
-from pipeline.stage import Rejected
 from tests.builders import sound, utterance
 
 KEEP_SECONDS = 3_600.0

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.errors import DependencyError
+from pipeline.contract.messages import AudioChunk
 from pipeline.journal import PAGE_SECONDS, Journal
-from pipeline.messages import AudioChunk
 
 
 class Clock:

@@ -14,11 +14,11 @@ import pytest
 from pipeline import local
 from pipeline.base.errors import AudioError, DependencyError
 from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import AudioChunk, EarlyUtterance
+from pipeline.contract.stage import Processor, Rejected
+from pipeline.contract.topology import AUDIO, EARLY, SEGMENT, Stage, Topic
 from pipeline.local import QUEUE_BATCHES, LocalRunner
-from pipeline.messages import AudioChunk, EarlyUtterance
 from pipeline.settings import Batching, ReaderSettings, Settings
-from pipeline.stage import Processor, Rejected
-from pipeline.topology import AUDIO, EARLY, SEGMENT, Stage, Topic
 
 Chunks = Processor[AudioChunk, AudioChunk]
 

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import ConfigError
+from pipeline.contract.stage import Backlog
 from pipeline.overload import Arrivals, DecodingSpeed, Valve, catch_up_seconds, lot
 from pipeline.settings import Overload, RoomShare, load
-from pipeline.stage import Backlog
 from tests.builders import utterance
 
 KINDS = ("game", "default", "kids")

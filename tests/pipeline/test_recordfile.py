@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import recordfile
-from pipeline.messages import Utterance
+from pipeline.contract.messages import Utterance
 from tests.builders import utterance
 
 utterances = st.builds(

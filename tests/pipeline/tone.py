@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.messages import Flag, Utterance, derive_id
-from pipeline.stage import Processor, Rejected
-from pipeline.topology import FLAGS, UTTERANCES, Stage
+from pipeline.contract.messages import Flag, Utterance, derive_id
+from pipeline.contract.stage import Processor, Rejected
+from pipeline.contract.topology import FLAGS, UTTERANCES, Stage
 
 if TYPE_CHECKING:  # the settings are built from the topology, after this entry is added
     from pipeline.base.metrics import Metrics

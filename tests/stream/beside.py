@@ -1,6 +1,6 @@
 """A worker of the stage that `tests/pipeline/tone.py` adds beside transcribe: `python -m tests.stream.beside`."""
 
-from pipeline import topology
+from pipeline.contract import topology
 from tests.pipeline.tone import TONE
 
 topology.STAGES = (*topology.STAGES, TONE)

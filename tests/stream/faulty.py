@@ -13,10 +13,10 @@ from agents.work import BatchWork
 from agents.worker import run
 from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.base.metrics import Metrics
-from pipeline.messages import Flag, Transcript
+from pipeline.contract.messages import Flag, Transcript
+from pipeline.contract.stage import Processor, Rejected
+from pipeline.contract.topology import JUDGE
 from pipeline.settings import Settings, load
-from pipeline.stage import Processor, Rejected
-from pipeline.topology import JUDGE
 from tests.builders import flag
 
 HUGE = "x" * 1_200_000

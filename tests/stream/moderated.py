@@ -14,12 +14,12 @@ from msgspec import structs
 from benchmarks.disturbances import howl
 from pipeline.audio.files import chunks_of
 from pipeline.audio.resample import Samples
-from pipeline.events import decode
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Flag
+from pipeline.contract.events import decode
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Flag
+from pipeline.contract.topology import AUDIO, FLAGS, STAGES
 from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import ListenSettings, Settings
-from pipeline.topology import AUDIO, FLAGS, STAGES
 from tests.broker import ROOT
 from tests.pipeline.audio.sound import chunks, silence
 from tests.pipeline.review import banning

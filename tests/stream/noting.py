@@ -10,10 +10,10 @@ from agents.loop import StageLoop
 from agents.work import BatchWork
 from agents.worker import run
 from pipeline.base.metrics import Metrics
-from pipeline.messages import Flag, Transcript
+from pipeline.contract.messages import Flag, Transcript
+from pipeline.contract.stage import Processor, Rejected
+from pipeline.contract.topology import JUDGE
 from pipeline.settings import Settings, load
-from pipeline.stage import Processor, Rejected
-from pipeline.topology import JUDGE
 from tests.builders import flag
 
 NOTES = "batches.jsonl"

@@ -12,10 +12,10 @@ from agents.worker import run
 from pipeline.base.dependencies import Dependencies
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import serving
-from pipeline.messages import Flag, Transcript
+from pipeline.contract.messages import Flag, Transcript
+from pipeline.contract.stage import Processor, Rejected
+from pipeline.contract.topology import JUDGE
 from pipeline.settings import load
-from pipeline.stage import Processor, Rejected
-from pipeline.topology import JUDGE
 from tests.builders import flag
 
 

@@ -15,11 +15,11 @@ from agents.cli import app
 from agents.history import History
 from agents.kafka import producer, topic_name
 from pipeline.base.errors import ConfigError
-from pipeline.events import Event, encode
+from pipeline.contract.events import Event, encode
+from pipeline.contract.messages import Message
+from pipeline.contract.topology import TRANSCRIPTS
 from pipeline.judge import backtest
-from pipeline.messages import Message
 from pipeline.settings import Settings
-from pipeline.topology import TRANSCRIPTS
 from tests.builders import transcript
 from tests.pipeline.judge.fakes import WordClassifier
 

@@ -19,15 +19,15 @@ from sqlalchemy import func, select
 from agents import topics
 from pipeline.audio.decode import samples_of
 from pipeline.base.metrics import Metrics
-from pipeline.events import decode
+from pipeline.contract.events import decode
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Flag
+from pipeline.contract.topology import AUDIO, FLAGS, JUDGE, LISTEN, SEGMENT, STAGES, TRANSCRIBE, Stage
 from pipeline.local import LocalRunner
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Flag
 from pipeline.review.cases.values import CaseFile, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import open_store
 from pipeline.review.tables.assessment import TALLIES
 from pipeline.settings import JudgeSettings, ListenSettings, Settings
-from pipeline.topology import AUDIO, FLAGS, JUDGE, LISTEN, SEGMENT, STAGES, TRANSCRIBE, Stage
 from tests.broker import ROOT
 from tests.pipeline.audio.sound import chunks
 from tests.pipeline.sound.second_ear import tiny

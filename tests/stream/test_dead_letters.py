@@ -13,10 +13,10 @@ from agents.halt import ENOUGH
 from agents.kafka import topic_name
 from agents.records import dead_letter
 from pipeline.base.errors import BadMessage, ConfigError, InputError
-from pipeline.events import Event, encode
+from pipeline.contract.events import Event, encode
+from pipeline.contract.topology import DEAD_LETTERS, JUDGE, SEGMENT, TRANSCRIPTS
 from pipeline.letterbox import MOST_REPLAYS, LetterFilter
 from pipeline.settings import Settings
-from pipeline.topology import DEAD_LETTERS, JUDGE, SEGMENT, TRANSCRIPTS
 from tests.builders import transcript
 from tests.stream.kafka_io import committed, headers_of, put, wait_for
 from tests.stream.processes import worker

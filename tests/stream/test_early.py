@@ -14,10 +14,10 @@ from agents.early import STALE_SECONDS, EarlyReader
 from agents.partitions import partition_of
 from pipeline.audio.encode import encode_flac
 from pipeline.audio.resample import Samples
-from pipeline.events import decode
-from pipeline.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Message, Transcript, Utterance
+from pipeline.contract.events import decode
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Message, Transcript, Utterance
+from pipeline.contract.topology import AUDIO, EARLY, TRANSCRIPTS, UTTERANCES
 from pipeline.settings import Settings
-from pipeline.topology import AUDIO, EARLY, TRANSCRIPTS, UTTERANCES
 from tests.builders import utterance
 from tests.pipeline.asr.parts import speech
 from tests.pipeline.audio.sound import chunks

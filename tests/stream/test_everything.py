@@ -17,7 +17,7 @@ import pytest
 from pipeline.audio.files import chunks_of
 from pipeline.client.gateway import SpeakerStream
 from pipeline.console.guard import COOKIE, HEADER
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.accounts import sessions
 from pipeline.review.cases.values import CaseFile, Filters
 from pipeline.review.database import Database

@@ -9,9 +9,9 @@ from msgspec import structs
 from agents import evidence
 from agents.evidence import KafkaLog
 from pipeline.base.errors import DependencyError
-from pipeline.messages import Utterance
+from pipeline.contract.messages import Utterance
+from pipeline.contract.topology import UTTERANCES
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import UTTERANCES
 from tests.builders import utterance
 from tests.ports import free_port
 from tests.stream.kafka_io import put

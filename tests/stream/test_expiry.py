@@ -8,8 +8,8 @@ from kafka.structs import OffsetAndMetadata
 
 from agents.app import group_of
 from agents.kafka import admin, topic_name
+from pipeline.contract.topology import FLAGS, JUDGE, TRANSCRIPTS
 from pipeline.settings import Settings
-from pipeline.topology import FLAGS, JUDGE, TRANSCRIPTS
 from tests.builders import transcript
 from tests.ports import free_port
 from tests.stream.kafka_io import committed, put, wait_for

@@ -13,9 +13,9 @@ from agents.evidence import KafkaLog
 from agents.ingest import Ingest
 from agents.kafka import admin, topic_name
 from pipeline.base.errors import DependencyError
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
+from pipeline.contract.topology import AUDIO, UTTERANCES, Topic
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import AUDIO, UTTERANCES, Topic
 from tests.broker import Broker, Cluster
 from tests.builders import utterance
 from tests.stream.kafka_io import headers_of, put, wait_for

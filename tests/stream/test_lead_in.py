@@ -9,11 +9,11 @@ from agents.kafka import producer, topic_name
 from agents.lead_in import LeadIn
 from agents.partitions import partition_of
 from pipeline.base.errors import DependencyError
-from pipeline.events import encode
-from pipeline.messages import AudioChunk, Utterance
+from pipeline.contract.events import encode
+from pipeline.contract.messages import AudioChunk, Utterance
+from pipeline.contract.shards import key_of
+from pipeline.contract.topology import AUDIO, UTTERANCES
 from pipeline.settings import Kafka, Settings
-from pipeline.shards import key_of
-from pipeline.topology import AUDIO, UTTERANCES
 from tests.builders import utterance
 
 pytestmark = pytest.mark.broker

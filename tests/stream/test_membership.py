@@ -6,8 +6,8 @@ import pytest
 
 from agents.app import group_of
 from agents.kafka import admin
+from pipeline.contract.topology import JUDGE
 from pipeline.settings import Settings
-from pipeline.topology import JUDGE
 from tests.stream.kafka_io import wait_for_members
 from tests.stream.processes import worker
 

@@ -16,13 +16,13 @@ from websockets.exceptions import ConnectionClosed
 
 from agents.run import run
 from pipeline.base.metrics import Metrics
+from pipeline.contract.stage import Rejected
+from pipeline.contract.topology import SEGMENT, Stage
 from pipeline.dead_letters import DeadLetters
 from pipeline.local import LocalRunner
 from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Asr, Settings
-from pipeline.stage import Rejected
-from pipeline.topology import SEGMENT, Stage
 from tests.agents.test_run import Host, spoken
 from tests.stream.moderated import ROOM, SPEAKER, Moderated, unusable
 from tests.stream.roles import WORKERS

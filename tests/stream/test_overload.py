@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 from agents.cli import app
 from agents.kafka import producer, topic_name
 from pipeline.audio.encode import encode_flac
-from pipeline.events import decode, encode
-from pipeline.messages import Transcript
+from pipeline.contract.events import decode, encode
+from pipeline.contract.messages import Transcript
+from pipeline.contract.topology import TRANSCRIBE, TRANSCRIPTS, UTTERANCES
 from pipeline.settings import Settings
-from pipeline.topology import TRANSCRIBE, TRANSCRIPTS, UTTERANCES
 from tests.builders import utterance
 from tests.pipeline.asr.parts import speech
 from tests.stream.kafka_io import committed, wait_for

@@ -12,17 +12,17 @@ from agents.policies import RELEASE, Exchange, PolicyTopic, follow_topic, packed
 from agents.transcripts import TopicSpeech
 from pipeline.base.metrics import Metrics
 from pipeline.console.app import create_app, open_desk
-from pipeline.events import decode
+from pipeline.contract.events import decode
+from pipeline.contract.messages import Flag
+from pipeline.contract.topology import FLAGS, POLICIES, TRANSCRIPTS
 from pipeline.judge.judge import check
 from pipeline.judge.labels import load
 from pipeline.judge.release import JudgeReport, MarkedTexts, Release
 from pipeline.judge.rules import RuleTexts
-from pipeline.messages import Flag
 from pipeline.review import audit
 from pipeline.review.database import Database
 from pipeline.review.policies import versions, workers
 from pipeline.settings import Settings
-from pipeline.topology import FLAGS, POLICIES, TRANSCRIPTS
 from tests.builders import transcript
 from tests.pipeline.console.servers import served
 from tests.pipeline.review.people import hire

@@ -12,8 +12,8 @@ from agents.answers import BrokerAnswers
 from agents.kafka import admin, producer, reader
 from agents.lag import Lag
 from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.contract.topology import FLAGS, JUDGE, TRANSCRIPTS
 from pipeline.settings import Kafka, Security, Settings
-from pipeline.topology import FLAGS, JUDGE, TRANSCRIPTS
 from tests.builders import transcript
 from tests.stream.kafka_io import committed, put, wait_for
 from tests.stream.processes import worker

@@ -11,8 +11,8 @@ from agents import topics
 from agents.kafka import admin, reader, topic_name
 from agents.worker import work
 from pipeline.base.errors import ConfigError
+from pipeline.contract.topology import AUDIO, DEAD_LETTERS, POLICIES, TOPICS, Topic
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import AUDIO, DEAD_LETTERS, POLICIES, TOPICS, Topic
 from tests.builders import transcript
 from tests.stream.kafka_io import PATIENCE_SECONDS, put
 

@@ -22,11 +22,11 @@ from agents.pairing import warn_unpaired
 from agents.partitions import partition_of
 from agents.policies import follow_topic
 from pipeline.base.metrics import Metrics
-from pipeline.events import decode
-from pipeline.messages import Flag, Sound, Transcript
+from pipeline.contract.events import decode
+from pipeline.contract.messages import Flag, Sound, Transcript
+from pipeline.contract.shards import key_of
+from pipeline.contract.topology import FLAGS, JUDGE, SOUNDS, TRANSCRIPTS
 from pipeline.settings import JudgeSettings, Settings
-from pipeline.shards import key_of
-from pipeline.topology import FLAGS, JUDGE, SOUNDS, TRANSCRIPTS
 from tests.builders import NOON, sound, transcript
 from tests.stream.conftest import settings_of
 from tests.stream.kafka_io import grow, put, wait_for, wait_for_members

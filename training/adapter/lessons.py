@@ -21,7 +21,7 @@ from pipeline.asr.transcriber import Samples
 from pipeline.audio.decode import samples_of
 from pipeline.base.cores import cores
 from pipeline.base.errors import ConfigError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from training.adapter.teach import Taught
 from training.classifier.sets import read
 from training.classifier.sides import split

@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.audio.encode import decode_flac, encode_opus_clip
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 Random = np.random.Generator
 

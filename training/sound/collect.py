@@ -21,7 +21,7 @@ from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import encode_flac
 from pipeline.audio.resample import Samples
 from pipeline.base.errors import InputError, VoxwardenError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from training.commands import errors_in_a_line, notes
 from training.sound.sources import KINDS, Kind
 

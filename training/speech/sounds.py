@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.asr.transcriber import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 SEED = 4
 

@@ -37,9 +37,9 @@ from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import encode_flac
 from pipeline.base.errors import ConfigError
 from pipeline.base.metrics import Metrics
-from pipeline.messages import SAMPLE_RATE, Transcript, Utterance
-from pipeline.stage import Processor
-from pipeline.topology import TRANSCRIBE
+from pipeline.contract.messages import SAMPLE_RATE, Transcript, Utterance
+from pipeline.contract.stage import Processor
+from pipeline.contract.topology import TRANSCRIBE
 from training.commands import errors_in_a_line, notes
 from training.speech.words import normalisers
 

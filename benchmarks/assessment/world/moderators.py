@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.assessment.facts import BEGIN, CHECKS, DAY, HOUR, LABELS, LEADS, MODERATORS, CaseFact, Given
 from benchmarks.assessment.world.core import END, Process, World
-from pipeline.messages import Action, Verdict
+from pipeline.contract.messages import Action, Verdict
 from pipeline.review import audit
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.accounts import Role

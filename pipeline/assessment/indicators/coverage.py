@@ -13,7 +13,7 @@ from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.options import Options
 from pipeline.assessment.survival import Spell, Survival
 from pipeline.assessment.totals import Total, Totals, hours, split, summed, totals
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.delivery.tallies import HOUR, Measure
 from pipeline.review.tables.assessment import TALLIES
 from pipeline.review.tables.duties import REGISTER, ROOM_HOURS

@@ -14,7 +14,7 @@ from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.options import Options
 from pipeline.assessment.snapshot import FLAGGED, OF_FLAG, SNAPSHOT, STOPS, UPHELD
 from pipeline.assessment.totals import Totals, summed, totals
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.tables.core import FLAGS
 from pipeline.review.tables.duties import ACTIONS
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.base.errors import AccountError
-from pipeline.messages import Name
+from pipeline.contract.messages import Name
 from pipeline.review import audit
 from pipeline.review.accounts.comfort import Comfort
 from pipeline.review.accounts.passwords import PasswordHash

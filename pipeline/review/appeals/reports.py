@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Select, insert, select, update
 
-from pipeline.messages import NAMESPACE
+from pipeline.contract.messages import NAMESPACE
 from pipeline.review import audit
 from pipeline.review.cases import reading
 from pipeline.review.cases.ranking import Ranking

@@ -15,8 +15,8 @@ from pydantic import AfterValidator
 from pipeline import languages
 from pipeline.base import user_files
 from pipeline.base.user_files import Sheet
+from pipeline.contract.messages import Action
 from pipeline.languages import FALLBACK, SHIPPED
-from pipeline.messages import Action
 
 FILE = "notices.yaml"
 UNITS = (("day", 1_440), ("hour", 60), ("minute", 1))

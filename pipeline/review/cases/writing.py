@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
 from pipeline.review import audit as audit_log
 from pipeline.review.cases import assigning, reading, repeated
 from pipeline.review.cases.ranking import Ranking

@@ -9,7 +9,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select
 
 from pipeline.base.errors import CaseError, Missing
-from pipeline.messages import Action
+from pipeline.contract.messages import Action
 from pipeline.review import audit
 from pipeline.review.delivery import drills
 from pipeline.review.tables.core import DECISIONS

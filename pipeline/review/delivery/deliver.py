@@ -11,7 +11,10 @@ from typing import get_args
 
 from pipeline.base.errors import BadMessage
 from pipeline.base.metrics import Metrics, from_zero
-from pipeline.messages import SAMPLE_RATE, Flag, SecondReading, SpeechStatus
+from pipeline.contract.messages import SAMPLE_RATE, Flag, SecondReading, SpeechStatus
+from pipeline.contract.speech_status import status_of
+from pipeline.contract.stage import Processor, Rejected
+from pipeline.contract.topology import DELIVER
 from pipeline.overload import OTHER, Valve
 from pipeline.reader.opinion import flag_of
 from pipeline.review.cases.values import Outcome, Result, check
@@ -24,9 +27,6 @@ from pipeline.review.evidence.store import EvidenceStore
 from pipeline.review.quality import checks
 from pipeline.review.store import ReviewStore, open_store
 from pipeline.settings import Settings
-from pipeline.speech_status import status_of
-from pipeline.stage import Processor, Rejected
-from pipeline.topology import DELIVER
 
 FORGET_EVERY_SECONDS = 3_600.0
 

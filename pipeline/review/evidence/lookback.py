@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline import recordfile
 from pipeline.base.errors import InputError
-from pipeline.messages import Sound, Utterance
+from pipeline.contract.messages import Sound, Utterance
 from pipeline.review.evidence.log import UtteranceLog
 from pipeline.review.evidence.marks import Finish
 from pipeline.review.evidence.segments import SegmentLog

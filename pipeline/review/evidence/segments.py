@@ -23,7 +23,7 @@ import msgspec
 from pipeline import recordfile
 from pipeline.base import private_files
 from pipeline.base.errors import DependencyError
-from pipeline.messages import Sound, Utterance
+from pipeline.contract.messages import Sound, Utterance
 from pipeline.review.evidence import marks
 from pipeline.review.evidence.marks import Finish, FinishMark
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.audio.decode import read_bytes
 from pipeline.audio.encode import MAX_SECONDS, encode_opus_clip
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 Samples = NDArray[np.float32]
 """16 kHz mono, shape (samples,)."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, text, tuple_
 
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
 from pipeline.review import upsert
 from pipeline.review.cases import reading
 from pipeline.review.database import Database

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pipeline.audio.resample import Samples
 from pipeline.audio.speakers import Key
-from pipeline.messages import EventKind, HeardSound
+from pipeline.contract.messages import EventKind, HeardSound
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.clipping import Clipping
 from pipeline.sound.events.howl import Howl

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.events.scores import above
 from pipeline.sound.events.windows import HOP
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.audio.encode import FULL_SCALE
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 FRAME = 400
 """Samples of a frame: 25 ms."""

@@ -13,7 +13,7 @@ from pipeline.audio.resample import Samples
 from pipeline.audio.speakers import Key
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.shared_models import Shelf
-from pipeline.messages import SAMPLE_RATE, HeardSound
+from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.review.bank import Bank, BankState
 from pipeline.settings import Settings
 from pipeline.sound.detector import SoundSpan

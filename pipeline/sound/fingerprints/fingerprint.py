@@ -8,7 +8,7 @@ import msgspec
 
 from pipeline.audio.resample import Samples
 from pipeline.base.errors import InputError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.fingerprints.landmarks import STORED_PAIRS, LandmarkFinder, Landmarks, joined, packed
 
 MAX_SECONDS = 4 * 3600.0

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.audio.resample import EMPTY, Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 WINDOW = 2_048
 """Samples of a frame: 128 ms, so that neighbouring tones of a low chord are two peaks."""

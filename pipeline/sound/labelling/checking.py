@@ -9,7 +9,7 @@ from typing import Literal
 
 from pipeline.audio.decode import read_file
 from pipeline.base.errors import AudioError, VoxwardenError
-from pipeline.messages import SAMPLE_RATE, Transcript
+from pipeline.contract.messages import SAMPLE_RATE, Transcript
 from pipeline.sound.labelling.field import ImplicitLabel
 from pipeline.sound.labelling.notice import NoticeFinder
 from pipeline.sound.labelling.rhythm import RhythmDetector

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import product
 
 from pipeline import languages
+from pipeline.contract.messages import Transcript
 from pipeline.languages import NoticeWords
 from pipeline.languages.characters import tokens_of
-from pipeline.messages import Transcript
 
 BETWEEN = 8
 """Most tokens between the word for AI and the word for generated: characters in Chinese, words in English."""

@@ -9,9 +9,9 @@ from transformers import AutoFeatureExtractor, AutoModelForAudioClassification, 
 
 from pipeline.audio.resample import Samples
 from pipeline.base.errors import ConfigError
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.judge.calibration import Numbers, sigmoid, softmax
 from pipeline.judge.pretrained import Pretrained
-from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import ListenSettings
 
 SETTING = "listen.ear"

@@ -12,15 +12,15 @@ from pipeline.base.errors import ConfigError
 from pipeline.base.libraries import require
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.base.shared_models import Shelf
+from pipeline.contract.messages import SAMPLE_RATE, HeardSound
+from pipeline.contract.stage import STAGE_FAULTS
 from pipeline.judge import mapping
 from pipeline.judge.calibration import Numbers
 from pipeline.judge.mapping import RISK, Outputs
-from pipeline.messages import SAMPLE_RATE, HeardSound
 from pipeline.settings import ListenSettings, Settings
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.windows import Windows
 from pipeline.sound.together import DueWindow
-from pipeline.stage import STAGE_FAULTS
 
 if TYPE_CHECKING:
     from pipeline.sound.second_ear.classifier import AudioClassifier

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pipeline.audio.resample import Samples
 from pipeline.audio.speakers import Key
-from pipeline.messages import SAMPLE_RATE, HeardSound
+from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.scores import above
 from pipeline.sound.voices.change import FRESH, LIMIT, Voices

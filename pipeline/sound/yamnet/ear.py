@@ -5,7 +5,7 @@ from itertools import chain
 
 from pipeline.audio.resample import Samples
 from pipeline.audio.speakers import Key
-from pipeline.messages import EventKind, HeardSound, YamnetKind
+from pipeline.contract.messages import EventKind, HeardSound, YamnetKind
 from pipeline.settings import ListenSettings
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.scores import Lasting, Persistence, above

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE, YamnetKind
+from pipeline.contract.messages import SAMPLE_RATE, YamnetKind
 from pipeline.sound.yamnet.network import SAMPLES, Yamnet
 from pipeline.sound.yamnet.rules import RULES
 

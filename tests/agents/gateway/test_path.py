@@ -8,8 +8,8 @@ from agents.gateway.session import Arrival, AudioSession, Frame
 from pipeline.audio.counting import samples_in
 from pipeline.audio.frames import StreamDecoder
 from pipeline.base.errors import InputError
-from pipeline.events import decode, encode
-from pipeline.messages import AudioChunk
+from pipeline.contract.events import decode, encode
+from pipeline.contract.messages import AudioChunk
 
 OPUS = Voice(room="r", speaker="s", codec="opus", sample_rate=48_000)
 PCM = Voice(room="r", speaker="s", codec="pcm_f32le", sample_rate=48_000, channels=2)

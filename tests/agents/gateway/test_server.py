@@ -19,7 +19,7 @@ from pipeline.audio.packets import unpack
 from pipeline.base import logs
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
 from pipeline.settings import GatewaySettings
 
 BEARER = "the-right-tøken-of-the-tests"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.audio.encode import encode_flac
-from pipeline.messages import SAMPLE_RATE, Flag
+from pipeline.contract.messages import SAMPLE_RATE, Flag
 from pipeline.moderator import Moderator
 from pipeline.recordings import FileReport
 from tests.deploy.files import ROOT

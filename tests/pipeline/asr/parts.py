@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.asr.transcriber import Clip, HasRoom, Recognition, Samples, always_room
 from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import encode_flac
-from pipeline.messages import SAMPLE_RATE, Utterance
+from pipeline.contract.messages import SAMPLE_RATE, Utterance
 from tests import builders
 
 DATA = Path(__file__).parents[2] / "data"

@@ -18,8 +18,8 @@ from pipeline.asr.early import (
     EarlyResult,
 )
 from pipeline.base.metrics import Metrics
-from pipeline.messages import EarlyUtterance, Utterance
-from pipeline.stage import BEHIND_SECONDS
+from pipeline.contract.messages import EarlyUtterance, Utterance
+from pipeline.contract.stage import BEHIND_SECONDS
 from tests.builders import utterance
 from tests.pipeline.asr.parts import recognition
 

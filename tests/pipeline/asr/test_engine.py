@@ -16,8 +16,8 @@ from pipeline.asr.mel import log_mel
 from pipeline.asr.transcriber import ENGINES, MAX_SAMPLES, Clip, Samples, Transcriber, load
 from pipeline.audio.decode import samples_of
 from pipeline.base.errors import ConfigError, WeightsCorrupt
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.languages.zh.script import SCRIPT
-from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 from tests.pipeline.asr.models import little_whisper, save_pt
 from tests.pipeline.asr.parts import DATA, plain, speech

@@ -2,7 +2,7 @@ import json
 
 from pipeline.asr.formats import error_line, json_line, srt_cue, vtt_cue
 from pipeline.base.errors import AudioError
-from pipeline.messages import Transcript, Word
+from pipeline.contract.messages import Transcript, Word
 
 HEARD = Transcript(
     room="file-0", speaker="file", id="t", utterance="u", start=1.23456, end=3725.0, text="你好 \n\n there",

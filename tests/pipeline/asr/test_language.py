@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.asr.language import RoomLanguages
-from pipeline.messages import Utterance
+from pipeline.contract.messages import Utterance
 from tests.builders import utterance
 
 NUMBERS = count()

@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.asr.overlap import Overlaps, without_repeat, words_left
-from pipeline.messages import Word
+from pipeline.contract.messages import Word
 from tests.pipeline.asr.parts import utterance
 
 

@@ -11,7 +11,7 @@ from pipeline.audio.encode import decode_flac, encode_flac
 from pipeline.audio.segment import Segment
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.metrics import Metrics
-from pipeline.messages import SAMPLE_RATE, Transcript, Utterance
+from pipeline.contract.messages import SAMPLE_RATE, Transcript, Utterance
 from pipeline.settings import Asr, Audio
 from tests.pipeline.asr.parts import DATA, Scripted, recognition, speech
 

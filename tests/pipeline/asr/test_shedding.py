@@ -10,12 +10,12 @@ import pytest
 from pipeline.asr.shedding import Shedding
 from pipeline.asr.transcribe import Transcribe
 from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import AudioChunk, Transcript, Utterance
+from pipeline.contract.stage import Backlog, Processor, Rejected
+from pipeline.contract.topology import SEGMENT, TRANSCRIBE, Stage
 from pipeline.local import QUEUE_BATCHES, LocalRunner
-from pipeline.messages import AudioChunk, Transcript, Utterance
 from pipeline.overload import Valve
 from pipeline.settings import Asr, Overload, RoomShare, load
-from pipeline.stage import Backlog, Processor, Rejected
-from pipeline.topology import SEGMENT, TRANSCRIBE, Stage
 from tests.pipeline.asr.parts import Scripted, recognition, utterance
 
 OVERLOAD = Overload(

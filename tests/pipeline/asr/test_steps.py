@@ -13,7 +13,7 @@ from pipeline.asr.engine import BeamSearch, Engine
 from pipeline.asr.hypothesis import Hypothesis
 from pipeline.asr.mel import FRAMES_PER_SECOND, Mel
 from pipeline.asr.transcriber import Clip, HasRoom, Recognition, TimedWord, always_room
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 FIRST = BeamSearch(2)
 WIDE = BeamSearch(5)

@@ -31,7 +31,7 @@ from pipeline.audio.segment import Segment
 from pipeline.audio.vad import shared
 from pipeline.base.errors import AudioError, BadMessage
 from pipeline.base.metrics import Metrics
-from pipeline.messages import (
+from pipeline.contract.messages import (
     MAX_ALTERNATIVES,
     SAMPLE_RATE,
     Alternative,
@@ -43,9 +43,9 @@ from pipeline.messages import (
     derive_id,
     origin,
 )
+from pipeline.contract.stage import Backlog, Rejected
 from pipeline.overload import Valve
 from pipeline.settings import Asr, Audio, Overload, Settings
-from pipeline.stage import Backlog, Rejected
 from tests.pipeline.asr.parts import Scripted, plain, recognition, speech, utterance
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from pipeline.asr.transcriber import Samples
 from pipeline.asr.triage import loudest_stretch, triage
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from tests.pipeline.asr.parts import DATA, speech
 
 SECOND = np.arange(SAMPLE_RATE) / SAMPLE_RATE

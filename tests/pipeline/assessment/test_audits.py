@@ -11,7 +11,7 @@ import pytest
 from pipeline.assessment import audits, snapshot
 from pipeline.assessment.audits import Judged, JudgedSpeech, Recall, Reviewed
 from pipeline.assessment.figure import Window
-from pipeline.messages import SAMPLE_RATE, Flag, Verdict
+from pipeline.contract.messages import SAMPLE_RATE, Flag, Verdict
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder

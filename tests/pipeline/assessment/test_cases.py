@@ -10,7 +10,7 @@ from pipeline.assessment.catalogue import INDICATORS, figure
 from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.indicators import judgement
 from pipeline.assessment.options import Options
-from pipeline.messages import Verdict
+from pipeline.contract.messages import Verdict
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases.ranking import Ranking

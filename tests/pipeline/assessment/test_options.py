@@ -4,8 +4,8 @@ import pytest
 
 from pipeline.assessment import options
 from pipeline.base.errors import ConfigError
+from pipeline.contract.topology import DEAD_LETTERS
 from pipeline.settings import AssessmentSettings, Settings
-from pipeline.topology import DEAD_LETTERS
 
 
 def chosen(**changes: object) -> Settings:

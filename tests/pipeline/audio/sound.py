@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.audio.decode import samples_of
 from pipeline.audio.resample import Samples
 from pipeline.base.errors import AudioError
-from pipeline.messages import SAMPLE_RATE, AudioChunk
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk
 
 DATA = Path(__file__).parents[2] / "data"
 

@@ -28,7 +28,7 @@ from pipeline.audio.container import (
 from pipeline.audio.decode import read_file
 from pipeline.audio.resample import RATES, Samples
 from pipeline.base.errors import AudioError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from tests.pipeline.audio.sound import clip, recording, silence
 from tests.pipeline.audio.structure.files import length, made
 

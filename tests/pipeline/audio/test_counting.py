@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pipeline.audio.counting import samples_in
 from pipeline.base.errors import InputError
-from pipeline.messages import StreamCodec
+from pipeline.contract.messages import StreamCodec
 
 WIDTHS: list[tuple[StreamCodec, int]] = [("pcm_s16le", 2), ("pcm_f32le", 4)]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.audio.cutter import Cut, Cutter
 from pipeline.audio.vad import WINDOW
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Audio
 
 WINDOWS_A_SECOND = SAMPLE_RATE / WINDOW

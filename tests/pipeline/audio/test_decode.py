@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.audio.decode import duration_of, read_bytes, read_file, read_stream, samples_of
 from pipeline.audio.resample import Samples
 from pipeline.base.errors import AudioError, VoxwardenError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from tests.pipeline.audio.sound import clip, recording, silence, until_error
 
 KINDS = {

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pipeline.audio.decode import read_bytes
 from pipeline.audio.encode import decode_flac, encode_flac, encode_opus_clip, to_pcm16
 from pipeline.base.errors import AudioError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from tests.pipeline.audio.sound import clip, silence
 
 

@@ -6,7 +6,7 @@ import pytest
 from pipeline.audio.files import chunks_of
 from pipeline.audio.frames import StreamDecoder
 from pipeline.base.errors import AudioError
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
 from tests.pipeline.audio.sound import DATA, clip, recording
 
 

@@ -12,7 +12,7 @@ from pipeline.audio.frames import StreamDecoder
 from pipeline.audio.packets import pack
 from pipeline.audio.resample import Samples
 from pipeline.base.errors import BadMessage, VoxwardenError
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Codec
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Codec
 from tests.pipeline.audio.sound import clip, recording
 
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from pipeline.audio.order import REMEMBERED, Reorder
 from pipeline.base.metrics import Metrics
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
 
 
 class Bench:

@@ -14,7 +14,7 @@ from pipeline.audio.parts import check_one_part, parts_of
 from pipeline.audio.resample import Samples
 from pipeline.audio.vad import shared
 from pipeline.base.errors import AudioError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from tests.pipeline.audio.sound import clip
 
 SPEECH = clip("demo-abouttotry")

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.audio.resample import Resampler, from_pcm, mean, not_cancelled
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from tests.pipeline.audio.sound import clip
 
 

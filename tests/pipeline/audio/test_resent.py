@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.audio.packets import MAX_PACKETS, pack, unpack
 from pipeline.audio.resent import SAME_SECONDS, ReceivedSamples, Sessions
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
 
 NOW = 1_790_000_000.0
 SESSION = "a-session"

@@ -16,9 +16,9 @@ from pipeline.audio.speakers import KEEP_SECONDS
 from pipeline.audio.vad import WINDOW, shared
 from pipeline.base.errors import BadMessage
 from pipeline.base.metrics import Metrics
-from pipeline.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id
+from pipeline.contract.stage import Rejected
 from pipeline.settings import Audio, load
-from pipeline.stage import Rejected
 from tests.pipeline.audio.sound import chunks, clip, seconds, silence
 
 DAY = 1_790_000_000.0

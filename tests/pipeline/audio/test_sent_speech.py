@@ -8,7 +8,7 @@ from pipeline.audio.cutter import Cut
 from pipeline.audio.resample import Samples
 from pipeline.audio.sent_speech import SentSpeech
 from pipeline.audio.speaker import SpeechPiece
-from pipeline.messages import SAMPLE_RATE, Utterance
+from pipeline.contract.messages import SAMPLE_RATE, Utterance
 from pipeline.settings import Audio
 from tests.builders import utterance
 

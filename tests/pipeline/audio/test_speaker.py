@@ -18,9 +18,9 @@ from pipeline.audio.speaker import Speaker, SpeechPiece, Stream
 from pipeline.audio.vad import WINDOW, shared
 from pipeline.base.errors import BadMessage
 from pipeline.base.metrics import Metrics
-from pipeline.messages import SAMPLE_RATE, AudioChunk
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk
+from pipeline.contract.stage import Rejected
 from pipeline.settings import Audio
-from pipeline.stage import Rejected
 from tests.pipeline.audio.sound import clip, seconds, silence
 
 DAY = 1_790_000_000

@@ -9,9 +9,9 @@ from pipeline.audio.speakers import Key, Speakers
 from pipeline.audio.track import AudioTrack
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
+from pipeline.contract.stage import Rejected
 from pipeline.settings import Audio
-from pipeline.stage import Rejected
 
 IDLE = Audio().idle_seconds
 

@@ -16,15 +16,15 @@ from pipeline.audio.order import FAULTS
 from pipeline.audio.segment import Segment
 from pipeline.base.metrics import LABELS, Metrics, catalogue, from_zero
 from pipeline.console.app import create_app, open_desk
+from pipeline.contract.messages import Mark, Source, Suggestion, Verdict
+from pipeline.contract.topology import STAGES
 from pipeline.judge import judge, labels
 from pipeline.local import LocalRunner
-from pipeline.messages import Mark, Source, Suggestion, Verdict
 from pipeline.review.database import Database
 from pipeline.review.delivery import deliver, webhooks
 from pipeline.review.delivery.confirmations import Result
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Settings, load
-from pipeline.topology import STAGES
 from tests.pipeline.asr.parts import Scripted
 
 ROOM_TYPES = ("game", "default", "other", "kids")

@@ -11,11 +11,11 @@ from pipeline.base import private_files
 from pipeline.base.errors import BadMessage
 from pipeline.base.folder_lock import sole_user
 from pipeline.base.metrics import Metrics
+from pipeline.contract.stage import Rejected
 from pipeline.dead_letters import DeadLetters, path_of
 from pipeline.review.delivery.deliver import build
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Settings
-from pipeline.stage import Rejected
 from tests.builders import flag
 from tests.pipeline.review.voices import utterance
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cli.casetables import age, decided, utc
-from pipeline.messages import Decision
+from pipeline.contract.messages import Decision
 from tests.builders import NOON
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}

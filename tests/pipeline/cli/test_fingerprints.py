@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from pipeline.audio.encode import encode_flac, encode_opus_clip
 from pipeline.base.errors import ConfigError, InputError, Missing, VoxwardenError
 from pipeline.cli import app
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from tests.pipeline.sound.fingerprints.music import part, talk, tune
 
 Type = Callable[..., Result]

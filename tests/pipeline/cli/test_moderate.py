@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import encode_flac
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from tests.pipeline.sound.second_ear import tiny
 
 DATA = Path(__file__).parents[2] / "data"

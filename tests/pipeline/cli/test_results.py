@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from pipeline.cli.results import WRITERS
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
 from pipeline.recordings import FileReport
 from tests.builders import NOON, flag
 

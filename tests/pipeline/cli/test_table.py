@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.table import SHAPES, arrived_row, clock, flag_row
-from pipeline.messages import Hit, Suggestion
+from pipeline.contract.messages import Hit, Suggestion
 from tests.builders import NOON, flag
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import InputError
 from pipeline.client.frames import FrameCutter, SpokenFrame
-from pipeline.messages import StreamCodec
+from pipeline.contract.messages import StreamCodec
 from tests.pipeline.audio.test_opus_check import opus_packets
 
 

@@ -20,7 +20,7 @@ from pipeline.client import gateway as client
 from pipeline.client import reconnecting
 from pipeline.client.gateway import SpeakerStream, speaker_address
 from pipeline.client.reconnecting import StreamError
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
 from tests.agents.gateway.test_server import ended, heard, running, until
 from tests.pipeline.audio.test_opus_check import opus_packets
 

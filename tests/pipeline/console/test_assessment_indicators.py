@@ -16,11 +16,11 @@ from pipeline.base.errors import ConfigError
 from pipeline.console import measured
 from pipeline.console.app import open_desk
 from pipeline.console.texts import Texts
+from pipeline.contract.speech_status import status_of
 from pipeline.review import audit
 from pipeline.review.cases.values import Choice
 from pipeline.review.delivery.tallies import Cell
 from pipeline.settings import Settings
-from pipeline.speech_status import status_of
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.tallied import MIDNIGHT_HOUR, tally
 from tests.pipeline.console.conftest import Console, Enter

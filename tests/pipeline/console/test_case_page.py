@@ -8,9 +8,9 @@ from sqlalchemy import update
 from pipeline.audio.encode import encode_opus_clip
 from pipeline.console.case_page import NOTHING, FlagScore, filled, scores
 from pipeline.console.view import view
+from pipeline.contract.messages import SAMPLE_RATE, HeardSound, Hit
 from pipeline.judge import reasons
 from pipeline.judge.verdict import decide as judged
-from pipeline.messages import SAMPLE_RATE, HeardSound, Hit
 from pipeline.reader.opinion import flag_of
 from pipeline.review import audit
 from pipeline.review.appeals import reports

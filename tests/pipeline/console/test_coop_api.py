@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import select
 
 from pipeline.console.app import create_app, open_desk
-from pipeline.messages import Decision
+from pipeline.contract.messages import Decision
 from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database

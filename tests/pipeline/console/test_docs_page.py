@@ -3,7 +3,7 @@
 from typing import get_args
 
 from pipeline.console.access import ACCESS
-from pipeline.messages import Verdict
+from pipeline.contract.messages import Verdict
 from tests.pipeline.console.conftest import Enter
 
 

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from pipeline.console.exported import COLUMNS, exported
 from pipeline.console.texts import Texts
-from pipeline.messages import HeardSound
+from pipeline.contract.messages import HeardSound
 from pipeline.review.cases.values import Case
 from pipeline.review.search.listing import ListedCase
 from tests.builders import NOON, flag, sound_flag

@@ -13,7 +13,7 @@ from pipeline.assessment.indicators import harm
 from pipeline.console import measuring
 from pipeline.console.app import open_desk
 from pipeline.console.desk import Desk
-from pipeline.messages import Hit
+from pipeline.contract.messages import Hit
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database

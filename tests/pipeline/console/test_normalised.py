@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.console.normalised import normalised
+from pipeline.contract.messages import Flag, Hit
 from pipeline.judge.matcher import Matcher, Term
-from pipeline.messages import Flag, Hit
 from tests.builders import flag
 
 TERMS = Matcher(

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from sqlalchemy import select
 
 from pipeline.console.addresses import profile_href
-from pipeline.messages import SpeechStatus
+from pipeline.contract.messages import SpeechStatus
+from pipeline.contract.speech_status import status_of
 from pipeline.review.appeals import appeals
 from pipeline.review.cases.values import Choice, ClipPiece, Evidence
 from pipeline.review.delivery.room_speech import DAY_SECONDS, DAYS
@@ -16,7 +17,6 @@ from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.privacy.pseudonym import pseudonym
 from pipeline.review.quality import drawing
 from pipeline.review.tables.core import AUDIT
-from pipeline.speech_status import status_of
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.console.quotes import QUOTE_LENGTH, cut, places, quote
-from pipeline.messages import HeardSound, Hit
+from pipeline.contract.messages import HeardSound, Hit
 from pipeline.review.search.grams import fold
 from tests.builders import flag, sound_flag
 

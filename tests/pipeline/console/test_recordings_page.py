@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipeline.audio.encode import encode_flac, encode_opus_clip
 from pipeline.console import recordings_page
 from pipeline.console.recordings_page import MAX_MIB, PAGE
-from pipeline.messages import SAMPLE_RATE, HeardSound
+from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.review import audit
 from pipeline.review.bank import Bank
 from pipeline.sound.fingerprints.ear import loaded

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.console.rows import AROUND, LONGEST, TextPiece, excerpt, pieces, rows
-from pipeline.messages import Hit
+from pipeline.contract.messages import Hit
 from pipeline.review.cases.values import Case
 from tests.builders import case
 

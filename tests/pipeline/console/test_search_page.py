@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from pipeline.console import search_page
 from pipeline.console.texts import Texts
-from pipeline.messages import HeardKind, HeardSound
+from pipeline.contract.messages import HeardKind, HeardSound
 from pipeline.review.cases.values import Choice
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.privacy.pseudonym import pseudonym

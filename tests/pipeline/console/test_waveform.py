@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.audio.encode import encode_opus_clip
 from pipeline.console.waveform import BARS_PER_SECOND, outline
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.cases.values import Evidence
 from pipeline.review.evidence.store import EvidenceFolder
 from tests.builders import NOON

@@ -7,9 +7,9 @@ from rich.console import Console
 from pipeline.audio import segment
 from pipeline.base.metrics import Metrics
 from pipeline.cli import table
+from pipeline.contract.messages import AudioChunk, Utterance
 from pipeline.demo import rooms
 from pipeline.demo.rooms import Playback
-from pipeline.messages import AudioChunk, Utterance
 from pipeline.settings import Settings
 from tests.builders import flag
 

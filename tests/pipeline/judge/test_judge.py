@@ -3,10 +3,10 @@ from collections.abc import Sequence
 import msgspec
 
 from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Flag, Transcript, Word
+from pipeline.contract.stage import Rejected
 from pipeline.judge import reasons
 from pipeline.judge.texts import Text, judge_texts
-from pipeline.messages import Flag, Transcript, Word
-from pipeline.stage import Rejected
 from tests.builders import transcript
 from tests.pipeline.judge.fakes import judge_of
 

@@ -11,10 +11,10 @@ from pipeline.asr.guards import Guards
 from pipeline.asr.hypothesis import Hypothesis
 from pipeline.asr.suspicion import is_suspicious
 from pipeline.cli.app import app
+from pipeline.contract.messages import Flag
 from pipeline.judge.judge import check
 from pipeline.judge.warnings import doubts
 from pipeline.languages import Language
-from pipeline.messages import Flag
 from pipeline.settings import JudgeSettings, Settings, load
 from tests.builders import transcript
 from tests.pipeline.asr.parts import recognition

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
 from pipeline.review.accounts import accounts
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.livekit.track import Speech
-from pipeline.messages import SAMPLE_RATE
 from tests.livekit import RATE, LiveKit
 
 LOUD = 3_000

@@ -7,10 +7,10 @@ import aiohttp
 import pytest
 
 from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Action
 from pipeline.judge import labels
 from pipeline.livekit.actor import ABSENT, Actor
 from pipeline.livekit.moderation import AbsentError, Moderation
-from pipeline.messages import Action
 from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.measures import Measures
 from pipeline.review.cases.values import Choice

@@ -11,8 +11,8 @@ from livekit.rtc._proto.stats_pb2 import RtcStats
 
 from pipeline.base.errors import InputError
 from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.livekit.track import SILENT_FRAMES, Speech, TrackReader
-from pipeline.messages import SAMPLE_RATE
 from tests.livekit import until
 
 FRAME = SAMPLE_RATE // 10

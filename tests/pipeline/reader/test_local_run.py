@@ -9,17 +9,17 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Flag, SecondReading, Transcript, Utterance
+from pipeline.contract.stage import Processor
+from pipeline.contract.topology import Stage
 from pipeline.judge.classifier import load as load_classifier
 from pipeline.local import LocalRunner
-from pipeline.messages import Flag, SecondReading, Transcript, Utterance
 from pipeline.moderator import Moderator
 from pipeline.recordings import FileReport, Recordings
 from pipeline.review.cases.values import Filters
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.store import open_store
 from pipeline.settings import JudgeSettings, Settings
-from pipeline.stage import Processor
-from pipeline.topology import Stage
 from tests.builders import NOON, transcript
 from tests.pipeline.judge.fakes import WordClassifier
 from tests.pipeline.reader.model import by_word, settings_of

@@ -10,15 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Flag, SecondReading
+from pipeline.contract.stage import Backlog
 from pipeline.judge.judge import JudgeConfig, check
 from pipeline.judge.rules import policy_of
-from pipeline.messages import Flag, SecondReading
 from pipeline.reader.breaker import FAILURES, FIRST_PAUSE_SECONDS
 from pipeline.reader.endpoint import Endpoint
 from pipeline.reader.opinion import flag_of
 from pipeline.reader.read import Read, build
 from pipeline.settings import JudgeSettings, ReaderSettings, Settings
-from pipeline.stage import Backlog
 from tests.builders import flag, sound_flag
 from tests.pipeline.judge.fakes import LABELS
 from tests.pipeline.reader.model import asked, by_word, completion, said, settings_of

@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import MetaData, create_engine, insert
 
-from pipeline.events import Event
+from pipeline.contract.events import Event
 from pipeline.review.database import JSON, MIGRATIONS, _url
 
 FOLDER = Path(__file__).parents[2] / "data" / "upgrade"

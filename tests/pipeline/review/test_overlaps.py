@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, text
 
-from pipeline.messages import Verdict
+from pipeline.contract.messages import Verdict
 from pipeline.review.accounts import wellness
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint

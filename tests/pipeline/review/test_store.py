@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from pipeline.base.errors import CaseError
-from pipeline.messages import Flag, derive_id
+from pipeline.contract.messages import Flag, derive_id
 from pipeline.review.cases.values import Case, Choice, ClipPiece, Evidence, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore

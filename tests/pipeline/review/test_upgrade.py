@@ -8,8 +8,8 @@ from sqlalchemy import MetaData, create_engine, insert, select, text
 
 from pipeline.base.errors import CaseError
 from pipeline.base.metrics import Metrics
-from pipeline.events import decode
-from pipeline.messages import (
+from pipeline.contract.events import decode
+from pipeline.contract.messages import (
     AudioChunk,
     EarlyUtterance,
     Flag,
@@ -20,6 +20,7 @@ from pipeline.messages import (
     Transcript,
     Utterance,
 )
+from pipeline.contract.topology import TOPICS
 from pipeline.review import audit
 from pipeline.review.accounts import wellness
 from pipeline.review.appeals import appeals, reports
@@ -33,7 +34,6 @@ from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.core import CASES, OUTBOX
 from pipeline.review.tables.wellness import BREAKS
 from pipeline.settings import WebhookSettings
-from pipeline.topology import TOPICS
 from tests.builders import NOON
 from tests.pipeline.review import release
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.audio.encode import encode_flac
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE, Utterance
+from pipeline.contract.messages import SAMPLE_RATE, Utterance
 from tests import builders
 from tests.builders import NOON
 

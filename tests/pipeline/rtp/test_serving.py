@@ -16,7 +16,7 @@ from pipeline.audio.resent import ReceivedSamples
 from pipeline.base.errors import ConfigError, InputError
 from pipeline.base.metrics import Metrics
 from pipeline.client.gateway import SpeakerStream
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
 from pipeline.rtp.codecs import CLOCK, RtpCodec
 from pipeline.rtp.mapping import RtpMapping
 from pipeline.rtp.packet import RtpPacket, is_rtcp, parse

@@ -14,13 +14,13 @@ from pipeline.audio.encode import decode_flac
 from pipeline.audio.resample import Samples
 from pipeline.audio.speakers import KEEP_SECONDS
 from pipeline.base.metrics import Metrics
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Sound
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Sound
+from pipeline.contract.stage import Backlog
 from pipeline.overload import Valve
 from pipeline.settings import Audio, Overload, RoomShare
 from pipeline.sound.dead_air import DeadAir, is_audible
 from pipeline.sound.fingerprints.ear import RecordingEar
 from pipeline.sound.listen import Listen
-from pipeline.stage import Backlog
 from tests.pipeline.audio.sound import chunks, silence
 from tests.pipeline.review.banning import ban
 from tests.pipeline.sound.fingerprints.music import banned, talk

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from pipeline.base.metrics import Metrics
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Sound
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Sound
 from pipeline.overload import Valve
 from pipeline.settings import Audio, Overload
 from pipeline.sound.dead_air import DeadAir

@@ -14,7 +14,8 @@ from pipeline.audio.encode import decode_flac
 from pipeline.audio.resample import Samples
 from pipeline.audio.speakers import KEEP_SECONDS
 from pipeline.base.metrics import Metrics
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Sound
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Sound
+from pipeline.contract.stage import Backlog, Rejected
 from pipeline.overload import Valve
 from pipeline.review.bank import Bank
 from pipeline.settings import Audio, ListenSettings, Overload, RoomShare, Settings
@@ -23,7 +24,6 @@ from pipeline.sound.detector import Ear
 from pipeline.sound.events.ear import EventEar
 from pipeline.sound.fingerprints.ear import RecordingEar
 from pipeline.sound.listen import Listen, build
-from pipeline.stage import Backlog, Rejected
 from tests.pipeline.audio.sound import chunks, silence
 from tests.pipeline.review.banning import ban
 from tests.pipeline.sound.fingerprints.music import banned, part, talk, tune

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
 from pipeline.vendors import room_audio
 from pipeline.vendors.agora import AgoraAudio
 from pipeline.vendors.events import RoomEvent

@@ -12,8 +12,8 @@ import pytest
 from pipeline.asr import adapter, weights
 from pipeline.asr.transcriber import Samples
 from pipeline.base.errors import ConfigError
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.learning.duplicates import Seen
-from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 from training.adapter import __main__ as command
 from training.adapter import lessons

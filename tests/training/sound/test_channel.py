@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from tests.pipeline.audio.sound import clip
 from training.sound.channel import coded, in_room, levelled, tilted
 

@@ -8,7 +8,7 @@ import pytest
 from pipeline.audio.decode import samples_of
 from pipeline.audio.encode import encode_flac
 from pipeline.base.errors import InputError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from training.sound import collect
 from training.sound.collect import Limits, Source, sources
 from training.sound.sources import KINDS

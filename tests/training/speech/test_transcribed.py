@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.asr.transcriber import Samples
 from pipeline.audio.encode import encode_flac
 from pipeline.base.errors import ConfigError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from training.speech import transcribed
 from training.speech.transcribed import Sentence
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.events.windows import HOP
 from tests.pipeline.sound.fingerprints.music import talk
 from training.voices.measure import VoiceMeasure, VoiceModel

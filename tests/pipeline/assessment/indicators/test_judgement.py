@@ -8,7 +8,7 @@ import pytest
 from pipeline.assessment import audits, snapshot
 from pipeline.assessment.indicators import judgement
 from pipeline.assessment.options import Options
-from pipeline.messages import Verdict
+from pipeline.contract.messages import Verdict
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases.ranking import Ranking

@@ -5,7 +5,7 @@ import pytest
 from pipeline.assessment.figure import Window
 from pipeline.assessment.indicators import rights
 from pipeline.assessment.options import Options
-from pipeline.messages import Verdict
+from pipeline.contract.messages import Verdict
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases import deciding

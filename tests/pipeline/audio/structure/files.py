@@ -6,7 +6,7 @@ from functools import cache
 from typing import BinaryIO
 
 from pipeline.audio.decode import read_bytes
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from tests.pipeline.audio.sound import clip, recording
 
 KINDS = {

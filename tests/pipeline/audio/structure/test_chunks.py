@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.audio.structure.chunks import Form
 from pipeline.base.errors import AudioError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from tests.pipeline.audio.structure.files import JUNK, fault_in, heard, length, made
 
 FORMS = {

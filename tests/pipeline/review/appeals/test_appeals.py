@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.base.errors import CaseError, Involved, Missing, Stale
-from pipeline.messages import Decision
+from pipeline.contract.messages import Decision
 from pipeline.review import audit
 from pipeline.review.appeals import appeals
 from pipeline.review.appeals.appeals import Appeal, Count

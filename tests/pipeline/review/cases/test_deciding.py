@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.base.errors import CaseError, Involved, Stale
-from pipeline.messages import Decision
+from pipeline.contract.messages import Decision
 from pipeline.review import audit
 from pipeline.review.cases import deciding, leases, queue, reading, strikes
 from pipeline.review.cases.values import Choice, Filters

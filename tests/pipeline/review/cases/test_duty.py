@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.base.errors import Involved
-from pipeline.messages import Verdict
+from pipeline.contract.messages import Verdict
 from pipeline.review.accounts import accounts, skills
 from pipeline.review.accounts.skills import Skills
 from pipeline.review.appeals import reports

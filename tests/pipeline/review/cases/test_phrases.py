@@ -8,8 +8,8 @@ from sqlalchemy import select
 from pipeline.assessment import audits, snapshot
 from pipeline.assessment.figure import Window
 from pipeline.base.errors import CaseError, Missing
+from pipeline.contract.messages import Flag
 from pipeline.judge import reasons
-from pipeline.messages import Flag
 from pipeline.review import audit
 from pipeline.review.cases import deciding, phrases, queue
 from pipeline.review.cases.phrases import MutedPhrase

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.base.errors import CaseError
 from pipeline.console.view import view
-from pipeline.messages import Flag, Verdict
+from pipeline.contract.messages import Flag, Verdict
 from pipeline.review import audit
 from pipeline.review.cases import deciding, queue
 from pipeline.review.cases.repeated import shared

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import BadMessage, CaseError
-from pipeline.messages import Decision, Flag
+from pipeline.contract.messages import Decision, Flag
 from pipeline.review.cases.values import (
     MAX_ID,
     CaseFile,

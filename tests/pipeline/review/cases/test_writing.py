@@ -14,7 +14,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from pipeline.base.errors import CaseError
-from pipeline.messages import Decision, Flag
+from pipeline.contract.messages import Decision, Flag
 from pipeline.review.cases.values import Choice, Filters, Outcome
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore

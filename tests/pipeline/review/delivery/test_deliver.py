@@ -12,8 +12,11 @@ import pytest
 from pipeline.audio.decode import read_bytes
 from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import SAMPLE_RATE, Flag, SecondReading, Sound, Utterance
+from pipeline.contract.speech_status import status_of
+from pipeline.contract.stage import Rejected
+from pipeline.contract.topology import DELIVER
 from pipeline.judge import reasons
-from pipeline.messages import SAMPLE_RATE, Flag, SecondReading, Sound, Utterance
 from pipeline.review.cases import phrases
 from pipeline.review.cases.values import CaseFile, Choice, Evidence, Filters, Outcome
 from pipeline.review.database import Database
@@ -25,9 +28,6 @@ from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Settings, Store
-from pipeline.speech_status import status_of
-from pipeline.stage import Rejected
-from pipeline.topology import DELIVER
 from tests.builders import NOON, flag, second_reading, sound, sound_flag
 from tests.pipeline.review.voices import utterance
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from pipeline.base.errors import ConfigError
-from pipeline.messages import Flag, Hit
+from pipeline.contract.messages import Flag, Hit
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox, raising

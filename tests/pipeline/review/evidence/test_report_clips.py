@@ -10,7 +10,7 @@ import pytest
 from pipeline.audio.decode import read_bytes
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
-from pipeline.messages import SAMPLE_RATE, Utterance
+from pipeline.contract.messages import SAMPLE_RATE, Utterance
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint, Report
 from pipeline.review.cases.ranking import Ranking

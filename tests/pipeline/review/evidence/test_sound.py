@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.audio.encode import encode_opus_clip
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.evidence import sound
 
 SECONDS = 4

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from pipeline.messages import Verdict
+from pipeline.contract.messages import Verdict
 from pipeline.review.cases import deciding, queue
 from pipeline.review.cases.values import Case, Choice, ClipPiece, Evidence
 from pipeline.review.database import Database

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.messages import Verdict
+from pipeline.contract.messages import Verdict
 from pipeline.review.accounts import accounts
 from pipeline.review.appeals import appeals
 from pipeline.review.cases import deciding, groups, leases

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.disturbances import clipped, howl
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.ear import RULES, EventEar
 from tests.pipeline.audio.sound import clip

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.events.loudness import (
     HIGH_PASS,
     LIMIT,

@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.songs import song
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.fingerprints.fingerprint import Ban, Fingerprint, fingerprint
 from pipeline.sound.fingerprints.index import LandmarkIndex
 from pipeline.sound.fingerprints.matching import Playback, RecordingMatcher, joined

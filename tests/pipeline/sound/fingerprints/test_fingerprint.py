@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from pipeline.base.errors import InputError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.fingerprints import fingerprint as module
 from pipeline.sound.fingerprints.fingerprint import ban_of, fingerprint
 from pipeline.sound.fingerprints.landmarks import HASHES, Landmarks, packed, unpacked

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.fingerprints.landmarks import HASHES, STORED_PAIRS, TIMES, LandmarkFinder, Landmarks, joined
 from pipeline.sound.fingerprints.spectrum import HOP
 from tests.pipeline.audio.sound import clip

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from benchmarks.fingerprints import at_speed, through_opus, under_talk
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.fingerprints.index import LandmarkIndex
 from pipeline.sound.fingerprints.matching import LEAST, Playback, RecordingMatcher, joined
 from tests.pipeline.sound.fingerprints.music import banned, heard, part, talk, tune

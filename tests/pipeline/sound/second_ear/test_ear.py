@@ -18,10 +18,12 @@ from pipeline.audio.encode import decode_flac
 from pipeline.audio.resample import Samples
 from pipeline.base.errors import ConfigError
 from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Sound
+from pipeline.contract.stage import Rejected
+from pipeline.contract.topology import DELIVER, JUDGE, LISTEN
 from pipeline.judge import mapping
 from pipeline.judge.calibration import Numbers
 from pipeline.local import LocalRunner
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Sound
 from pipeline.overload import Valve
 from pipeline.review.cases.values import Filters
 from pipeline.review.database import Database
@@ -33,8 +35,6 @@ from pipeline.sound.listen import Listen
 from pipeline.sound.second_ear import ear as second_ear
 from pipeline.sound.second_ear.classifier import AudioClassifier
 from pipeline.sound.second_ear.ear import EarScores, SecondEar, is_quiet
-from pipeline.stage import Rejected
-from pipeline.topology import DELIVER, JUDGE, LISTEN
 from tests.pipeline.audio.sound import chunks, silence
 from tests.pipeline.sound.second_ear.tiny import chatter, save_map, siren
 

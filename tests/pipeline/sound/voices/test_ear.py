@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.audio.resample import Samples
 from pipeline.audio.speakers import Key
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.voices import ear as module
 from pipeline.sound.voices.change import KNOWN, LIMIT

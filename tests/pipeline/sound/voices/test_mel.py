@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.voices.mel import BANDS, FRAME, LEVEL, STEP, powers
 
 MELS = 15 + np.log(8) * 27 / np.log(6.4)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.voices.embedding import PART
 from pipeline.sound.voices.speech import BLOCK, SpeechPart, SpeechParts
 from tests.pipeline.sound.voices.speakers import reader

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE, YamnetKind
+from pipeline.contract.messages import SAMPLE_RATE, YamnetKind
 from pipeline.settings import ListenSettings
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.yamnet.ear import YamnetEar, build

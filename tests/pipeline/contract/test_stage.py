@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from pipeline.base.errors import BadMessage, DependencyError
-from pipeline.messages import AudioChunk
-from pipeline.stage import Processor, Rejected, blamed
+from pipeline.contract.messages import AudioChunk
+from pipeline.contract.stage import Processor, Rejected, blamed
 
 
 def chunk(number: int) -> AudioChunk:

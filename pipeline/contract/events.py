@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from pipeline.base.errors import BadMessage
-from pipeline.messages import AudioChunk, EarlyUtterance, Message, Seconds, Sound, Utterance
-from pipeline.shards import key_of
+from pipeline.contract.messages import AudioChunk, EarlyUtterance, Message, Seconds, Sound, Utterance
+from pipeline.contract.shards import key_of
 
 M = TypeVar("M", bound=Message)
 

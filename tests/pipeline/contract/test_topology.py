@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from pipeline import topology
 from pipeline.base.metrics import Metrics
+from pipeline.contract import topology
+from pipeline.contract.messages import AudioChunk, Flag, SecondReading, Sound, SpeechStatus, Transcript, Utterance
+from pipeline.contract.stage import HoldingProcessor, Processor, Rejected
+from pipeline.contract.topology import AUDIO, DEAD_LETTERS, LISTEN, READ, STAGES, TOPICS, TRANSCRIPTS, UTTERANCES, Stage
 from pipeline.local import LocalRunner
-from pipeline.messages import AudioChunk, Flag, SecondReading, Sound, SpeechStatus, Transcript, Utterance
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Asr, Batching, Settings, load
-from pipeline.stage import HoldingProcessor, Processor, Rejected
-from pipeline.topology import AUDIO, DEAD_LETTERS, LISTEN, READ, STAGES, TOPICS, TRANSCRIPTS, UTTERANCES, Stage
 from tests.builders import flag, second_reading, transcript, utterance
 from tests.pipeline.tone import TONE
 

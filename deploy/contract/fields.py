@@ -1,4 +1,4 @@
-"""Reads the meaning of each message field from its docstring in `pipeline/messages.py`."""
+"""Reads the meaning of each message field from its docstring in `pipeline/contract/messages.py`."""
 
 import ast
 import inspect
@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from pipeline import messages
+from pipeline.contract import messages
 
 
 def meanings(kind: type[Struct]) -> dict[str, str]:

@@ -14,9 +14,9 @@ Deliver counts them (`pipeline/review/delivery/tallies.py`).
 
 A stage may take and give several topics. To add a stage, write its processor in its own folder and add an entry to
 STAGES. Both runners, `voxwarden worker` and the metrics then know it. `python -m deploy.stages` and
-`python -m pipeline.contract` write it into the compose stack, the alert rules and the contract.
+`python -m deploy.contract` write it into the compose stack, the alert rules and the contract.
 
-Every topic is keyed by room, or by a shard of a room (`pipeline/shards.py`), so the messages of a speaker stay in order
+Every topic is keyed by room, or by a shard of a room (`pipeline/contract/shards.py`), so the messages of a speaker stay in order
 on one partition. A message that a stage cannot handle goes to `voice.dead-letters`.
 """
 
@@ -26,7 +26,7 @@ from importlib import import_module
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from pipeline.messages import (
+from pipeline.contract.messages import (
     AudioChunk,
     EarlyUtterance,
     Flag,
@@ -37,7 +37,7 @@ from pipeline.messages import (
     Transcript,
     Utterance,
 )
-from pipeline.stage import Processor
+from pipeline.contract.stage import Processor
 
 if TYPE_CHECKING:
     from pipeline.base.metrics import Metrics

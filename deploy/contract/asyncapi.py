@@ -1,14 +1,14 @@
-"""Generates the AsyncAPI 3 document of the topics in `pipeline/topology.py`."""
+"""Generates the AsyncAPI 3 document of the topics in `pipeline/contract/topology.py`."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.contract.schemas import REQUIRED, attributes, is_audio
-from pipeline.events import CONTENT_TYPES, VERSION
-from pipeline.messages import Message
+from deploy.contract.schemas import REQUIRED, attributes, is_audio
+from pipeline.contract.events import CONTENT_TYPES, VERSION
+from pipeline.contract.messages import Message
+from pipeline.contract.shards import BY_SPEAKER
+from pipeline.contract.topology import DEAD_LETTERS, STAGES, TOPICS, Stage, Topic
 from pipeline.settings import Kafka
-from pipeline.shards import BY_SPEAKER
-from pipeline.topology import DEAD_LETTERS, STAGES, TOPICS, Stage, Topic
 
 BINDING = {"bindingVersion": "0.5.0"}
 

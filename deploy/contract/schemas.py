@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from pipeline.contract.fields import meanings
-from pipeline.events import CONTENT_TYPES, LOCAL_FIELDS, header_of, type_of
-from pipeline.messages import (
+from deploy.contract.fields import meanings
+from pipeline.contract.events import CONTENT_TYPES, LOCAL_FIELDS, header_of, type_of
+from pipeline.contract.messages import (
     Alternative,
     AudioChunk,
     Decision,

@@ -4,9 +4,9 @@ from zlib import crc32
 
 import pytest
 
-from pipeline.messages import AudioChunk, EarlyUtterance, Message
-from pipeline.shards import key_of, keys_of
-from pipeline.speech_status import status_of
+from pipeline.contract.messages import AudioChunk, EarlyUtterance, Message
+from pipeline.contract.shards import key_of, keys_of
+from pipeline.contract.speech_status import status_of
 from tests.builders import flag, transcript, utterance
 
 SPEAKERS = [f"speaker-{number}" for number in range(200)]

@@ -1,7 +1,7 @@
 """The messages between stages, and their deterministic ids.
 
 Times are UTC seconds as float. Audio inside the pipeline is 16 kHz mono. On Kafka each message is a CloudEvent in
-binary mode (`pipeline/events.py`). These types and their docstrings give the field lists of docs/contract.md.
+binary mode (`pipeline/contract/events.py`). These types and their docstrings give the field lists of docs/contract.md.
 """
 
 import uuid

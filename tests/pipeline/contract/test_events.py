@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pipeline.base.errors import BadMessage
-from pipeline.events import Headers, decode, encode, header_of, type_of
-from pipeline.messages import AudioChunk, EarlyUtterance, Flag, Message, Transcript, Utterance
+from pipeline.contract.events import Headers, decode, encode, header_of, type_of
+from pipeline.contract.messages import AudioChunk, EarlyUtterance, Flag, Message, Transcript, Utterance
 from tests.builders import utterance
 from tests.pipeline.strategies import messages
 

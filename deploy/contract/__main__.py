@@ -5,12 +5,12 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.contract.asyncapi import document
-from pipeline.contract.manual import filled
-from pipeline.contract.schemas import KINDS, schema
+from deploy.contract.asyncapi import document
+from deploy.contract.manual import filled
+from deploy.contract.schemas import KINDS, schema
 
 DOCS = Path(__file__).parents[2] / "docs"
-COMMAND = "python -m pipeline.contract"
+COMMAND = "python -m deploy.contract"
 
 
 def files(docs: Path) -> dict[Path, str]:

@@ -4,12 +4,12 @@ import re
 
 import pytest
 
+from deploy.contract.__main__ import DOCS
+from deploy.contract.manual import filled
+from deploy.contract.schemas import KINDS, PARTS
 from pipeline.base.errors import ConfigError
-from pipeline.contract.__main__ import DOCS
-from pipeline.contract.manual import filled
-from pipeline.contract.schemas import KINDS, PARTS
-from pipeline.messages import Flag
-from pipeline.topology import STAGES, TOPICS
+from pipeline.contract.messages import Flag
+from pipeline.contract.topology import STAGES, TOPICS
 
 
 def part(name: str) -> str:

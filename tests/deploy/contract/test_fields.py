@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from pipeline.contract.fields import meanings
-from pipeline.contract.schemas import KINDS, PARTS
-from pipeline.messages import Flag, Transcript, Utterance
+from deploy.contract.fields import meanings
+from deploy.contract.schemas import KINDS, PARTS
+from pipeline.contract.messages import Flag, Transcript, Utterance
 
 
 @pytest.mark.parametrize("kind", [*KINDS, *PARTS])

@@ -5,11 +5,11 @@ import re
 import textwrap
 from collections.abc import Sequence
 
+from deploy.contract.asyncapi import REASONS
+from deploy.contract.schemas import KINDS, PARTS, Schema, attributes, schema
 from pipeline.base.errors import ConfigError
-from pipeline.contract.asyncapi import REASONS
-from pipeline.contract.schemas import KINDS, PARTS, Schema, attributes, schema
-from pipeline.messages import Flag, Transcript
-from pipeline.topology import STAGES, TOPICS, Stage, Topic
+from pipeline.contract.messages import Flag, Transcript
+from pipeline.contract.topology import STAGES, TOPICS, Stage, Topic
 
 WIDTH = 118
 """Maximum characters of a line in the lists."""

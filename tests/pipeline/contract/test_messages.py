@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Decision, Flag, Name, Transcript, Utterance, derive_id, sample_of
+from pipeline.contract.messages import (
+    SAMPLE_RATE,
+    AudioChunk,
+    Decision,
+    Flag,
+    Name,
+    Transcript,
+    Utterance,
+    derive_id,
+    sample_of,
+)
 from tests.pipeline.strategies import messages
 
 SPEECH: dict[str, Any] = {

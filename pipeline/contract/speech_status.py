@@ -12,9 +12,18 @@ from uuid import uuid5
 from msgspec import structs
 
 from pipeline.asr.transcripts import UNDETERMINED
-from pipeline.messages import NAMESPACE, Flag, Message, SpeechState, SpeechStatus, Transcript, Utterance, origin
-from pipeline.stage import Backlog, HoldingProcessor, Processor, Rejected
-from pipeline.topology import SPEECH, Stage
+from pipeline.contract.messages import (
+    NAMESPACE,
+    Flag,
+    Message,
+    SpeechState,
+    SpeechStatus,
+    Transcript,
+    Utterance,
+    origin,
+)
+from pipeline.contract.stage import Backlog, HoldingProcessor, Processor, Rejected
+from pipeline.contract.topology import SPEECH, Stage
 
 
 def skipped(transcript: Transcript) -> SpeechStatus:

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from pipeline.contract.schemas import DIALECT, KINDS, REQUIRED, attributes, is_audio, schema
-from pipeline.events import encode
-from pipeline.messages import AudioChunk, Decision, EarlyUtterance, Flag, Message, Sound, Utterance
+from deploy.contract.schemas import DIALECT, KINDS, REQUIRED, attributes, is_audio, schema
+from pipeline.contract.events import encode
+from pipeline.contract.messages import AudioChunk, Decision, EarlyUtterance, Flag, Message, Sound, Utterance
 from tests.pipeline.strategies import messages
 
 ON_KAFKA = [kind for kind in KINDS if kind is not Decision]

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from msgspec import structs
 
+from deploy.contract.__main__ import COMMAND, DOCS, files, main
+from deploy.contract.schemas import KINDS
 from pipeline.cli.labelling import labelling_line
 from pipeline.cli.lines import error_line, file_line, utterance_line
 from pipeline.cli.textlines import InputPlace
-from pipeline.contract.__main__ import COMMAND, DOCS, files, main
-from pipeline.contract.schemas import KINDS
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
 from pipeline.recordings import FileReport
 from pipeline.sound.labelling.checking import ExplicitLabel, Labelling
 from pipeline.sound.labelling.field import ImplicitLabel

@@ -6,10 +6,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from pipeline.base.errors import BadMessage
-from pipeline.messages import AudioChunk, SpeechStatus, Utterance
-from pipeline.speech_status import reporting, skipped, status_of
-from pipeline.stage import Backlog, HoldingProcessor, Processor, Rejected
-from pipeline.topology import DELIVER, SEGMENT, TRANSCRIBE
+from pipeline.contract.messages import AudioChunk, SpeechStatus, Utterance
+from pipeline.contract.speech_status import reporting, skipped, status_of
+from pipeline.contract.stage import Backlog, HoldingProcessor, Processor, Rejected
+from pipeline.contract.topology import DELIVER, SEGMENT, TRANSCRIBE
 from tests.builders import transcript
 
 SPEECH = Utterance(

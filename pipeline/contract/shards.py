@@ -8,7 +8,7 @@ key, so webhooks and the feed give the verdicts of a room in order.
 
 from zlib import crc32
 
-from pipeline.messages import AudioChunk, EarlyUtterance, Message, Sound, Transcript, Utterance
+from pipeline.contract.messages import AudioChunk, EarlyUtterance, Message, Sound, Transcript, Utterance
 
 BY_SPEAKER = (AudioChunk, Utterance, EarlyUtterance, Sound, Transcript)
 """Messages that need the order of each speaker only."""

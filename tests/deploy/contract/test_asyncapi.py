@@ -5,10 +5,10 @@ from typing import Any
 
 import yaml
 
-from pipeline.contract.__main__ import DOCS
-from pipeline.contract.asyncapi import document
+from deploy.contract.__main__ import DOCS
+from deploy.contract.asyncapi import document
+from pipeline.contract.topology import DEAD_LETTERS, STAGES, TOPICS
 from pipeline.settings import Kafka
-from pipeline.topology import DEAD_LETTERS, STAGES, TOPICS
 
 
 def test_the_asyncapi_document_is_consistent() -> None:
