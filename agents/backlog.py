@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from agents.lag import GroupPosition, PartitionName
 from pipeline.contract.stage import Backlog
-from pipeline.overload import Arrivals
+from pipeline.speech.overload import Arrivals
 
 
 def unknown() -> Backlog:

@@ -62,7 +62,7 @@ def _libraries(settings: Settings) -> str:
 
 def _weights(settings: Settings) -> str:
     """Of this machine: nothing is downloaded."""
-    from pipeline.asr.weights import find
+    from pipeline.speech.asr.weights import find
 
     weights = find(settings.asr.model_copy(update={"download": False}))
     return f"{weights.name} ({weights.kind}), SHA-256 {weights.sha256[:8]}"
@@ -74,8 +74,8 @@ def _audio(settings: Settings) -> str:
     import av
     import numpy as np
 
-    from pipeline.audio.encode import decode_flac, encode_flac, encode_opus_clip
     from pipeline.contract.messages import SAMPLE_RATE
+    from pipeline.speech.audio.encode import decode_flac, encode_flac, encode_opus_clip
 
     silence = np.zeros(SAMPLE_RATE, np.float32)
     kept = decode_flac(encode_flac(silence))
@@ -84,8 +84,8 @@ def _audio(settings: Settings) -> str:
 
 
 def _vad(settings: Settings) -> str:
-    from pipeline.audio.segment import build
     from pipeline.base.metrics import Metrics
+    from pipeline.speech.audio.segment_stage import build
 
     build(settings, Metrics()).close()
     return "Silero, ONNX Runtime"

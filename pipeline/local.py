@@ -22,9 +22,9 @@ from pipeline.contract.messages import AudioChunk, Message
 from pipeline.contract.speech_status import reporting
 from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Backlog, Processor, Rejected
 from pipeline.contract.topology import AUDIO, SOUNDS, STAGES, UTTERANCES, Stage, Topic
-from pipeline.overload import Arrivals
 from pipeline.recovery import Cutting, Recovery
 from pipeline.settings import Batching, Settings
+from pipeline.speech.overload import Arrivals
 
 if TYPE_CHECKING:
     from pipeline.judge.judge import Rules

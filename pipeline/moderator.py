@@ -17,9 +17,9 @@ from pipeline.contract.messages import Flag, Suggestion
 from pipeline.settings import ReaderSettings, Settings, load
 
 if TYPE_CHECKING:
-    from pipeline.asr.transcriber import Transcriber
     from pipeline.judge.judge import Judge, Rules
     from pipeline.recordings import FileReport
+    from pipeline.speech.asr.transcriber import Transcriber
 
 T = TypeVar("T")
 
@@ -114,7 +114,7 @@ class Moderator:
 
     @cached_property
     def _models(self) -> "tuple[Judge, Transcriber]":
-        from pipeline.asr import transcriber
+        from pipeline.speech.asr import transcriber
 
         return self._judge, transcriber.load(self._settings.asr)
 

@@ -10,10 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from pipeline.audio import vad
-from pipeline.audio.container import MAIN, Part
-from pipeline.audio.files import chunks_of
-from pipeline.audio.parts import parts_of
 from pipeline.base.errors import AudioError, VoxwardenError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import AudioChunk, Flag, Message, SecondReading, Sound, Suggestion, Utterance
@@ -22,6 +18,10 @@ from pipeline.contract.topology import AUDIO, READ, STAGES, Stage
 from pipeline.local import LocalRunner
 from pipeline.reader.opinion import flag_of
 from pipeline.settings import Settings
+from pipeline.speech.audio import vad
+from pipeline.speech.audio.container import MAIN, Part
+from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.parts import parts_of
 
 if TYPE_CHECKING:
     from pipeline.judge.judge import Rules

@@ -58,9 +58,9 @@ def ingest(
     settings = settings_of(ctx)
     warn_unknown(settings, room_type)
     from agents.ingest import Ingest, paced
-    from pipeline.audio import vad
-    from pipeline.audio.files import chunks_of
-    from pipeline.audio.parts import check_one_part
+    from pipeline.speech.audio import vad
+    from pipeline.speech.audio.files import chunks_of
+    from pipeline.speech.audio.parts import check_one_part
 
     begin = start.replace(tzinfo=UTC).timestamp() if start else time.time()
 
@@ -75,7 +75,7 @@ def ingest(
 
 def _send_all(out: "Ingest", files: Sequence[Path], begin: float, play: Play) -> Exit:
     """Send the files one after another. Each file starts where the previous one ended."""
-    from pipeline.audio.decode import duration_of
+    from pipeline.speech.audio.decode import duration_of
 
     code = Exit.CLEAN
     with progress_bar() as bar:

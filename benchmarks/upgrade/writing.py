@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from sqlalchemy import MetaData, create_engine, select
 
-from pipeline.audio.encode import encode_flac
 from pipeline.contract.events import encode
 from pipeline.contract.messages import Alternative, AudioChunk, Flag, Hit, Message, Transcript, Utterance, Word
 from pipeline.contract.topology import AUDIO, FLAGS, TRANSCRIPTS, UTTERANCES
@@ -28,6 +27,7 @@ from pipeline.review.delivery import outbox
 from pipeline.review.privacy import holds
 from pipeline.review.quality import checks
 from pipeline.review.store import SqlReviewStore
+from pipeline.speech.audio.encode import encode_flac
 
 NOON = 1_767_268_800.0
 """2026-01-01 12:00 UTC, in UTC seconds."""

@@ -13,10 +13,10 @@ from starlette.concurrency import run_in_threadpool
 from pipeline.api.answers import Categories, UtteranceResult
 from pipeline.api.backend import Backend, TheBackend, TheProgram
 from pipeline.api.jobs import Job, State
-from pipeline.audio.decode import duration_of
 from pipeline.base.errors import AudioError
 from pipeline.base.http_problems import ERRORS
 from pipeline.contract.messages import Suggestion
+from pipeline.speech.audio.decode import duration_of
 
 router = APIRouter(prefix="/v1/audio", tags=["moderation"], responses=ERRORS)
 

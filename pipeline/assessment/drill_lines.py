@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 from msgspec import Struct
 from pydantic import Field
 
-from pipeline.audio.decode import samples_of
-from pipeline.audio.resample import Samples
 from pipeline.base.configuration import config_file
 from pipeline.base.errors import InputError
 from pipeline.base.user_files import Sheet, read
 from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.resample import Samples
 
 SHIPPED = Path(__file__).with_name("drills.yaml")
 RECORDINGS = Path(__file__).parent.parent / "demo"

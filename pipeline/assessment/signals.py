@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from pipeline.asr.transcripts import UNDETERMINED
 from pipeline.assessment.figure import Figure
 from pipeline.assessment.indicators.judgement import caught_near
 from pipeline.assessment.proofs import name_of
@@ -28,6 +27,7 @@ from pipeline.review.tables.core import CASES, DECISIONS
 from pipeline.review.tables.duties import ASSESSMENTS, REGISTER
 from pipeline.review.tables.quality import COPIES
 from pipeline.settings.triggers import Triggers
+from pipeline.speech.asr.transcripts import UNDETERMINED
 
 DAYS = 30
 LOOK_BACK_HOURS = 90 * DAY_HOURS

@@ -18,9 +18,9 @@ from pipeline.cli.store_access import database_of
 if TYPE_CHECKING:
     from pipeline.assessment.drill_lines import DrillLine, Voice
     from pipeline.assessment.drills import Drill
-    from pipeline.audio.resample import Samples
     from pipeline.review.database import Database
     from pipeline.settings import Settings
+    from pipeline.speech.audio.resample import Samples
 
 AT_ONCE = 8
 """Lines that are spoken at the same time."""

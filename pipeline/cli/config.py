@@ -75,10 +75,10 @@ def check(ctx: typer.Context) -> None:
     Example:
       voxwarden --config mine.yaml config check
     """
-    from pipeline import languages
     from pipeline.console.texts import Texts
     from pipeline.judge.judge import check as check_judge
     from pipeline.judge.warnings import doubts
+    from pipeline.speech import languages
 
     settings = settings_of(ctx)
     languages.check()

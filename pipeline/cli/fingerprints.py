@@ -23,11 +23,11 @@ from pipeline.cli.terminal import json_text, plain
 from pipeline.contract.messages import SAMPLE_RATE
 
 if TYPE_CHECKING:
-    from pipeline.audio.resample import Samples
     from pipeline.review.database import Database
     from pipeline.sound.fingerprints.fingerprint import Ban
     from pipeline.sound.fingerprints.index import LandmarkIndex
     from pipeline.sound.fingerprints.matching import Playback
+    from pipeline.speech.audio.resample import Samples
 
 fingerprints = typer.Typer(
     no_args_is_help=True, help="Ban recordings, and find where they play.", rich_markup_mode="rich"
@@ -163,7 +163,7 @@ def _for_each(paths: list[Path], work: Callable[[Path, str, Progressed], None]) 
 
 
 def _blocks(file: Path, name: str, heard: Progressed) -> "Iterator[Samples]":
-    from pipeline.audio.decode import read_file
+    from pipeline.speech.audio.decode import read_file
 
     for block in read_file(file, name=name):
         yield block

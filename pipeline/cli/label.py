@@ -96,9 +96,9 @@ def _checked(settings: Settings | None, named: Named) -> Iterator[Labelling]:
 
 
 def _heard(settings: Settings, named: Named, advance: Callable[[float], None]) -> Heard:
-    from pipeline.asr.recordings import UtteranceFiles, transcribed
     from pipeline.base.metrics import Metrics
     from pipeline.contract.topology import SEGMENT, TRANSCRIBE
+    from pipeline.speech.asr.recordings import UtteranceFiles, transcribed
 
     metrics = Metrics()
     segment, stage = SEGMENT.processor(settings, metrics), TRANSCRIBE.processor(settings, metrics)

@@ -34,7 +34,7 @@ class Named:
 
     def errors(self) -> dict[str, AudioError]:
         """Return the errors of files that cannot be opened, by name. This takes a second, before a model is loaded."""
-        from pipeline.audio.decode import size_of
+        from pipeline.speech.audio.decode import size_of
 
         found: dict[str, AudioError] = {}
         for file in self.files:
@@ -69,7 +69,7 @@ def audio_files(paths: Iterable[Path]) -> list[Path]:
 
 def seconds_of(files: Sequence[Path]) -> float | None:
     """Return the total length of the files in seconds for a progress bar; None if the length of one is unknown."""
-    from pipeline.audio.decode import duration_of
+    from pipeline.speech.audio.decode import duration_of
 
     lengths = [duration_of(file) for file in files]
     return sum(length for length in lengths if length) if all(lengths) else None

@@ -6,13 +6,13 @@ from typing import Any, Protocol
 
 from rich.markup import escape
 
-from pipeline.asr.formats import srt_cue
 from pipeline.cli.app import say_error, stdout
 from pipeline.cli.lines import file_line, utterance_line
 from pipeline.cli.table import SHAPES, STYLES, clock, flag_row
 from pipeline.cli.terminal import harmless, json_text
 from pipeline.contract.messages import Flag
 from pipeline.recordings import FileReport
+from pipeline.speech.asr.formats import srt_cue
 
 
 class Writer(Protocol):

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from pipeline.asr.formats import VTT_HEADER, error_line, json_line, srt_cue, vtt_cue
 from pipeline.base.errors import VoxwardenError
 from pipeline.cli.app import Exit, app, branch_of, say_error, settings_of, stderr
 from pipeline.cli.paths import Named, recordings, seconds_of
@@ -18,6 +17,7 @@ from pipeline.cli.progress import progress_bar
 from pipeline.cli.terminal import harmless, json_text
 from pipeline.contract.messages import Transcript
 from pipeline.settings import Settings
+from pipeline.speech.asr.formats import VTT_HEADER, error_line, json_line, srt_cue, vtt_cue
 
 
 class TranscribeFormat(StrEnum):
@@ -75,9 +75,9 @@ def transcribe(
 
 
 def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: bool) -> Exit:
-    from pipeline.asr.recordings import UtteranceFiles, transcribed
     from pipeline.base.metrics import Metrics
     from pipeline.contract.topology import SEGMENT, TRANSCRIBE
+    from pipeline.speech.asr.recordings import UtteranceFiles, transcribed
 
     metrics, code, other = Metrics(), Exit.CLEAN, Counter[str]()
     segment, stage = SEGMENT.processor(settings, metrics), TRANSCRIBE.processor(settings, metrics)

@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from pipeline.audio.counting import samples_in
-from pipeline.audio.opus import OPUS_RATE
-from pipeline.audio.pcm import PCM
 from pipeline.base.errors import InputError
 from pipeline.contract.messages import StreamCodec
+from pipeline.speech.audio.counting import samples_in
+from pipeline.speech.audio.opus import OPUS_RATE
+from pipeline.speech.audio.pcm import PCM
 
 PIECE_SECONDS = 0.2
 """PCM is cut into pieces of this length, so that no frame is too large for the gateway."""

@@ -12,7 +12,6 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from pipeline import languages
 from pipeline.base.errors import VoxwardenError
 from pipeline.console import moments, packing, static
 from pipeline.console.access import allowed
@@ -23,6 +22,7 @@ from pipeline.console.texts import Texts
 from pipeline.contract.messages import SAMPLE_RATE, EventKind
 from pipeline.review.accounts.accounts import Preferences, Role
 from pipeline.review.accounts.sessions import LoginSession
+from pipeline.speech import languages
 
 LANGUAGE_COOKIE = "voxwarden_language"
 

@@ -10,8 +10,6 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
-from pipeline.audio.decode import read_stream
-from pipeline.audio.resample import Samples
 from pipeline.base.errors import AudioError, InputError
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import NameQuery
@@ -20,6 +18,8 @@ from pipeline.review import bank
 from pipeline.review.search.query import quoted
 from pipeline.sound.fingerprints.ear import LOOK_SECONDS
 from pipeline.sound.fingerprints.fingerprint import LONGEST_LINE, Ban, ban_of, fingerprint
+from pipeline.speech.audio.decode import read_stream
+from pipeline.speech.audio.resample import Samples
 
 PAGE = "/policies/recordings"
 MAX_MIB = 64

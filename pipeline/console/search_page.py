@@ -12,7 +12,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from pipeline import languages
 from pipeline.console import lanes
 from pipeline.console.access import AUDIT
 from pipeline.console.desk import Desk, Signed, TheDesk
@@ -37,6 +36,7 @@ from pipeline.review.search.grams import fold
 from pipeline.review.search.listing import ListedCase, listed
 from pipeline.review.search.plan import Wanted, plan
 from pipeline.review.search.query import Field, QueryError, QueryTerm, parse, written
+from pipeline.speech import languages
 
 router = APIRouter(prefix="/search")
 

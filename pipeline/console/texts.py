@@ -5,10 +5,10 @@ from functools import cache
 from pathlib import Path
 from string import Formatter
 
-from pipeline import languages
 from pipeline.base import yaml_reading
 from pipeline.base.errors import ConfigError
-from pipeline.languages import FALLBACK, SHIPPED
+from pipeline.speech import languages
+from pipeline.speech.languages import FALLBACK, SHIPPED
 
 FILE = "console.yaml"
 SCRIPTS = "script."

@@ -11,7 +11,6 @@ from uuid import uuid5
 
 from msgspec import structs
 
-from pipeline.asr.transcripts import UNDETERMINED
 from pipeline.contract.messages import (
     NAMESPACE,
     Flag,
@@ -24,6 +23,7 @@ from pipeline.contract.messages import (
 )
 from pipeline.contract.stage import Backlog, HoldingProcessor, Processor, Rejected
 from pipeline.contract.topology import SPEECH, Stage
+from pipeline.speech.asr.transcripts import UNDETERMINED
 
 
 def skipped(transcript: Transcript) -> SpeechStatus:

@@ -133,12 +133,20 @@ TOPICS = (AUDIO, UTTERANCES, EARLY, SOUNDS, TRANSCRIPTS, FLAGS, READINGS, SPEECH
 POLICIES = Topic("voice.policies", None, retention_hours=math.inf, compacted=True)
 """The published policies, and which of them each judge uses (`agents/policies.py`)."""
 
-SEGMENT = Stage("segment", (AUDIO,), (UTTERANCES, EARLY, SPEECH), "pipeline.audio.segment:build", 64, 0.02, holds=True)
+SEGMENT = Stage(
+    "segment", (AUDIO,), (UTTERANCES, EARLY, SPEECH), "pipeline.speech.audio.segment_stage:build", 64, 0.02, holds=True
+)
 LISTEN = Stage(
     "listen", (AUDIO,), (SOUNDS,), "pipeline.sound.listen:build", 64, 0.02, holds=True, spares=True, reads_store=True
 )
 TRANSCRIBE = Stage(
-    "transcribe", (UTTERANCES,), (TRANSCRIPTS, SPEECH), "pipeline.asr.transcribe:build", 16, 0.02, early=EARLY
+    "transcribe",
+    (UTTERANCES,),
+    (TRANSCRIPTS, SPEECH),
+    "pipeline.speech.asr.transcribe_stage:build",
+    16,
+    0.02,
+    early=EARLY,
 )
 JUDGE = Stage("judge", (TRANSCRIPTS, SOUNDS), (FLAGS, SPEECH), "pipeline.judge.judge:build", 32, 0.02, follows=True)
 # A batch takes at most twice `reader.seconds`, which is far below Kafka's rebalance timeout.

@@ -10,10 +10,10 @@ from pathlib import Path
 import yaml
 from msgspec import structs
 
-from pipeline.audio.files import chunks_of
-from pipeline.audio.speaker import RESET
-from pipeline.audio.vad import WINDOW
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk
+from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.speaker import RESET
+from pipeline.speech.audio.vad import WINDOW
 
 CHUNK_SECONDS = 0.2
 """Length of the chunks, as a voice app sends them."""

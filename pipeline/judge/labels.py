@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, RootModel, model_validator
 from pipeline.base.configuration import configs_folder
 from pipeline.base.language_codes import CODES
 from pipeline.base.user_files import Sheet, SheetError, read
-from pipeline.languages import FALLBACK
+from pipeline.speech.languages import FALLBACK
 
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")

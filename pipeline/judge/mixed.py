@@ -6,7 +6,7 @@ from pipeline.base.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration
 from pipeline.judge.sounds import FILE, Numbers, Sounds
 from pipeline.judge.turns import utterance
-from pipeline.languages.zh.pinyin import has_han
+from pipeline.speech.languages.zh.pinyin import has_han
 
 
 class Mixed(Calibrated):

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from pipeline.base.errors import ConfigError
 from pipeline.judge.view import view
-from pipeline.languages.characters import HAN
-from pipeline.languages.zh.pinyin import has_han
+from pipeline.speech.languages.characters import HAN
+from pipeline.speech.languages.zh.pinyin import has_han
 
 Numbers = NDArray[np.float64]
 Buckets = NDArray[np.int64]

@@ -6,12 +6,12 @@ import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 
-from pipeline.audio.encode import to_pcm16
-from pipeline.audio.frames import StreamDecoder
-from pipeline.audio.opus import MAX_PACKET, OPUS_RATE
-from pipeline.audio.opus_check import checked_samples
 from pipeline.base.errors import InputError
 from pipeline.contract.messages import AudioChunk
+from pipeline.speech.audio.encode import to_pcm16
+from pipeline.speech.audio.frames import StreamDecoder
+from pipeline.speech.audio.opus import MAX_PACKET, OPUS_RATE
+from pipeline.speech.audio.opus_check import checked_samples
 
 RtpCodec = Literal["opus", "pcma", "pcmu"]
 

@@ -10,12 +10,9 @@ from dataclasses import replace
 from itertools import chain
 from typing import get_args
 
-from pipeline.audio.resent import ReceivedSamples
-from pipeline.audio.speakers import KEEP_SECONDS, Key, Speakers
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.contract.messages import AudioChunk, HeardKind, Sound
 from pipeline.contract.stage import NO_BACKLOG, Backlog, HoldingProcessor, Rejected
-from pipeline.overload import Valve
 from pipeline.settings import Audio, Settings
 from pipeline.sound.dead_air import DeadAir
 from pipeline.sound.detector import Ear
@@ -27,6 +24,9 @@ from pipeline.sound.second_ear import ear as second_ear
 from pipeline.sound.together import DueWindow, together
 from pipeline.sound.voices.ear import VoiceEar
 from pipeline.sound.yamnet import ear as yamnet
+from pipeline.speech.audio.resent import ReceivedSamples
+from pipeline.speech.audio.speakers import KEEP_SECONDS, Key, Speakers
+from pipeline.speech.overload import Valve
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ import pytest
 from agents.lead_in import Earlier
 from agents.records import Received
 from agents.segment import Segmenting
-from pipeline.audio.segment import Segment
 from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.contract.messages import AudioChunk, Utterance
 from pipeline.contract.stage import Backlog
+from pipeline.speech.audio.segment_stage import Segment
 
 
 @dataclass

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
-from pipeline.audio.encode import decode_flac, encode_opus_clip
 from pipeline.console import measured
 from pipeline.console.app import create_app, open_desk
 from pipeline.console.guard import COOKIE
@@ -25,6 +24,7 @@ from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder, checksum
 from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Settings
+from pipeline.speech.audio.encode import decode_flac, encode_opus_clip
 from tests.builders import NOON, flag
 from tests.pipeline.console.servers import served
 from tests.pipeline.review import people

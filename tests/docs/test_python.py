@@ -9,8 +9,8 @@ from threading import Event, Thread
 
 import pytest
 
-from pipeline.audio.decode import samples_of
-from pipeline.audio.encode import to_pcm16
+from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.encode import to_pcm16
 from tests.agents.gateway.test_server import running
 from tests.deploy.files import ROOT
 

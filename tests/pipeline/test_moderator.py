@@ -52,7 +52,7 @@ async def test_it_works_where_an_event_loop_runs(moderator: Moderator, tmp_path:
 
 
 def test_the_recogniser_is_loaded_once(moderator: Moderator) -> None:
-    from pipeline.asr import transcriber
+    from pipeline.speech.asr import transcriber
 
     moderator.file(DATA / "vm-newuser.flac")
     gc.collect()

@@ -12,19 +12,19 @@ import numpy as np
 from msgspec import structs
 
 from benchmarks.disturbances import howl
-from pipeline.audio.files import chunks_of
-from pipeline.audio.resample import Samples
 from pipeline.contract.events import decode
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Flag
 from pipeline.contract.topology import AUDIO, FLAGS, STAGES
 from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import ListenSettings, Settings
+from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.resample import Samples
 from tests.broker import ROOT
-from tests.pipeline.audio.sound import chunks, silence
 from tests.pipeline.review import banning
 from tests.pipeline.sound.fingerprints.music import banned, tune
 from tests.pipeline.sound.yamnet import networks
+from tests.pipeline.speech.audio.sound import chunks, silence
 from tests.stream.kafka_io import put, wait_for
 from tests.stream.processes import Process, environment
 

@@ -17,7 +17,6 @@ from msgspec import structs
 from sqlalchemy import func, select
 
 from agents import topics
-from pipeline.audio.decode import samples_of
 from pipeline.base.metrics import Metrics
 from pipeline.contract.events import decode
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Flag
@@ -28,9 +27,10 @@ from pipeline.review.database import Database
 from pipeline.review.store import open_store
 from pipeline.review.tables.assessment import TALLIES
 from pipeline.settings import JudgeSettings, ListenSettings, Settings
+from pipeline.speech.audio.decode import samples_of
 from tests.broker import ROOT
-from tests.pipeline.audio.sound import chunks
 from tests.pipeline.sound.second_ear import tiny
+from tests.pipeline.speech.audio.sound import chunks
 from tests.stream.conftest import settings_of
 from tests.stream.kafka_io import put, wait_for, wait_for_members
 from tests.stream.processes import Process, environment

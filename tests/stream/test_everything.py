@@ -14,7 +14,6 @@ import certifi
 import httpx
 import pytest
 
-from pipeline.audio.files import chunks_of
 from pipeline.client.gateway import SpeakerStream
 from pipeline.console.guard import COOKIE, HEADER
 from pipeline.contract.messages import SAMPLE_RATE
@@ -22,6 +21,7 @@ from pipeline.review.accounts import sessions
 from pipeline.review.cases.values import CaseFile, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
+from pipeline.speech.audio.files import chunks_of
 from tests.deploy.prometheus import Prometheus, prometheus
 from tests.deploy.stack import SECRETS
 from tests.livekit import KEY, SECRET, LiveKit, Person, joined, until

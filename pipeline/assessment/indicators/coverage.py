@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from pipeline.asr.transcripts import UNDETERMINED
 from pipeline.assessment.catalogue import figure, quotient
 from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.options import Options
@@ -17,6 +16,7 @@ from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.delivery.tallies import HOUR, Measure
 from pipeline.review.tables.assessment import TALLIES
 from pipeline.review.tables.duties import REGISTER, ROOM_HOURS
+from pipeline.speech.asr.transcripts import UNDETERMINED
 
 LANGUAGE = "language"
 """The reason of a skipped utterance that is in a language that the settings do not name."""

@@ -12,11 +12,11 @@ from typing import Annotated
 from msgspec import Struct
 from pydantic import AfterValidator
 
-from pipeline import languages
 from pipeline.base import user_files
 from pipeline.base.user_files import Sheet
 from pipeline.contract.messages import Action
-from pipeline.languages import FALLBACK, SHIPPED
+from pipeline.speech import languages
+from pipeline.speech.languages import FALLBACK, SHIPPED
 
 FILE = "notices.yaml"
 UNITS = (("day", 1_440), ("hour", 60), ("minute", 1))

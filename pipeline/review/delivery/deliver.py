@@ -15,7 +15,6 @@ from pipeline.contract.messages import SAMPLE_RATE, Flag, SecondReading, SpeechS
 from pipeline.contract.speech_status import status_of
 from pipeline.contract.stage import Processor, Rejected
 from pipeline.contract.topology import DELIVER
-from pipeline.overload import OTHER, Valve
 from pipeline.reader.opinion import flag_of
 from pipeline.review.cases.values import Outcome, Result, check
 from pipeline.review.delivery.tallies import Tally
@@ -27,6 +26,7 @@ from pipeline.review.evidence.store import EvidenceStore
 from pipeline.review.quality import checks
 from pipeline.review.store import ReviewStore, open_store
 from pipeline.settings import Settings
+from pipeline.speech.overload import OTHER, Valve
 
 FORGET_EVERY_SECONDS = 3_600.0
 

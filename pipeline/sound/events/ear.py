@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pipeline.audio.resample import Samples
-from pipeline.audio.speakers import Key
 from pipeline.contract.messages import EventKind, HeardSound
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.clipping import Clipping
@@ -14,6 +12,8 @@ from pipeline.sound.events.music import WINDOW as MUSIC_WINDOW
 from pipeline.sound.events.music import Music
 from pipeline.sound.events.scores import Lasting, Measure, Persistence
 from pipeline.sound.events.windows import HOP, WINDOW, Windows
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.speakers import Key
 
 MODEL = "events@2"
 

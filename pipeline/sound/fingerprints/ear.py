@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.audio.resample import Samples
-from pipeline.audio.speakers import Key
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.shared_models import Shelf
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound
@@ -21,6 +19,8 @@ from pipeline.sound.fingerprints.fingerprint import Ban, Fingerprint
 from pipeline.sound.fingerprints.index import LandmarkIndex
 from pipeline.sound.fingerprints.matching import LEAST, STEP, Playback, RecordingMatcher
 from pipeline.sound.fingerprints.spectrum import HOP
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.speakers import Key
 
 MODEL = "fingerprints@1"
 

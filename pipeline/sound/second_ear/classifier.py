@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification, Wav2Vec2FeatureExtractor
 
-from pipeline.audio.resample import Samples
 from pipeline.base.errors import ConfigError
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.judge.calibration import Numbers, sigmoid, softmax
 from pipeline.judge.pretrained import Pretrained
 from pipeline.settings import ListenSettings
+from pipeline.speech.audio.resample import Samples
 
 SETTING = "listen.ear"
 EXTRACTOR = "preprocessor_config.json"

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pipeline.audio.resample import Samples
-from pipeline.audio.speakers import Key
 from pipeline.base.errors import ConfigError
 from pipeline.base.libraries import require
 from pipeline.base.metrics import Metrics, from_zero
@@ -21,6 +19,8 @@ from pipeline.settings import ListenSettings, Settings
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.windows import Windows
 from pipeline.sound.together import DueWindow
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.speakers import Key
 
 if TYPE_CHECKING:
     from pipeline.sound.second_ear.classifier import AudioClassifier

@@ -4,14 +4,14 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.audio.resample import Samples
-from pipeline.audio.speakers import Key
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.scores import above
 from pipeline.sound.voices.change import FRESH, LIMIT, Voices
 from pipeline.sound.voices.embedding import embed
 from pipeline.sound.voices.speech import SpeechPart, SpeechParts
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.speakers import Key
 
 MODEL = "voices@1"
 BEFORE = 4

@@ -12,8 +12,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from pipeline.audio.resample import Samples
 from pipeline.sound.voices.mel import FRAME, STEP, powers
+from pipeline.speech.audio.resample import Samples
 
 MODEL = Path(__file__).parent / "model" / "voice.onnx"
 """Input `powers`, shape (FRAMES, batch, BANDS); output `embeddings`, shape (batch, SIZE)."""

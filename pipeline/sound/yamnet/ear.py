@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from pipeline.audio.resample import Samples
-from pipeline.audio.speakers import Key
 from pipeline.contract.messages import EventKind, HeardSound, YamnetKind
 from pipeline.settings import ListenSettings
 from pipeline.sound.detector import SoundSpan
@@ -13,6 +11,8 @@ from pipeline.sound.events.windows import Windows
 from pipeline.sound.yamnet.glances import Glances, KindScores
 from pipeline.sound.yamnet.network import Yamnet
 from pipeline.sound.yamnet.rules import RULES
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.speakers import Key
 
 MODEL = "yamnet@1"
 """Version of the rules."""

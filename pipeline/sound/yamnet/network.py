@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.audio.resample import Samples
 from pipeline.base.errors import ConfigError
 from pipeline.base.libraries import require
 from pipeline.judge.calibration import Numbers
+from pipeline.speech.audio.resample import Samples
 
 SETTING = "listen.yamnet"
 SAMPLES = 15_600

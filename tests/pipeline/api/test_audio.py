@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.audio.encode import encode_flac
 from pipeline.contract.messages import SAMPLE_RATE, Flag
 from pipeline.moderator import Moderator
 from pipeline.recordings import FileReport
+from pipeline.speech.audio.encode import encode_flac
 from tests.deploy.files import ROOT
 from tests.pipeline.api.conftest import OTHER, RunningApi, running_api
 

@@ -9,11 +9,6 @@ from typing import Any, get_args
 import pytest
 
 from agents.gateway import Close, Gateway
-from pipeline.asr.transcribe import Transcribe
-from pipeline.asr.triage import Reason
-from pipeline.audio import vad
-from pipeline.audio.order import FAULTS
-from pipeline.audio.segment import Segment
 from pipeline.base.metrics import LABELS, Metrics, catalogue, from_zero
 from pipeline.console.app import create_app, open_desk
 from pipeline.contract.messages import Mark, Source, Suggestion, Verdict
@@ -25,7 +20,12 @@ from pipeline.review.delivery import deliver, webhooks
 from pipeline.review.delivery.confirmations import Result
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Settings, load
-from tests.pipeline.asr.parts import Scripted
+from pipeline.speech.asr.transcribe_stage import Transcribe
+from pipeline.speech.asr.triage import Reason
+from pipeline.speech.audio import vad
+from pipeline.speech.audio.order import FAULTS
+from pipeline.speech.audio.segment_stage import Segment
+from tests.pipeline.speech.asr.parts import Scripted
 
 ROOM_TYPES = ("game", "default", "other", "kids")
 SECRET = "whsec_" + "QUFB" * 8

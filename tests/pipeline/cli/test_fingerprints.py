@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.audio.encode import encode_flac, encode_opus_clip
 from pipeline.base.errors import ConfigError, InputError, Missing, VoxwardenError
 from pipeline.cli import app
 from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.encode import encode_flac, encode_opus_clip
 from tests.pipeline.sound.fingerprints.music import part, talk, tune
 
 Type = Callable[..., Result]

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from pipeline.asr import transcribe as stage
-from pipeline.audio.encode import encode_opus_clip
 from pipeline.cli import app
-from tests.pipeline.asr.parts import DATA, Scripted, recognition
-from tests.pipeline.audio.sound import clip, silence
+from pipeline.speech.asr import transcribe_stage as stage
+from pipeline.speech.audio.encode import encode_opus_clip
 from tests.pipeline.sound.labelling.made import FIELD, recorded, rhythm, with_chunk
+from tests.pipeline.speech.asr.parts import DATA, Scripted, recognition
+from tests.pipeline.speech.audio.sound import clip, silence
 
 LABEL = rhythm()
 SCENE = np.concatenate([LABEL, silence(0.5), clip("tt-weasels")])

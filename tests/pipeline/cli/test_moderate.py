@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.audio.decode import samples_of
-from pipeline.audio.encode import encode_flac
 from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.encode import encode_flac
 from tests.pipeline.sound.second_ear import tiny
 
 DATA = Path(__file__).parents[2] / "data"

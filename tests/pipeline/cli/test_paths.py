@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.audio.container import FORMATS
 from pipeline.cli.paths import SUFFIXES, audio_files
+from pipeline.speech.audio.container import FORMATS
 
 ENDINGS = {
     "aiff": {".aif", ".aiff"}, "amrnb": {".amr"}, "amrwb": {".awb"}, "asf": {".asf", ".wma"}, "au": {".au", ".snd"},

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.asr import transcribe as stage
 from pipeline.cli.app import app
 from pipeline.settings import Asr
-from tests.pipeline.asr.parts import DATA, Scripted, plain, recognition
+from pipeline.speech.asr import transcribe_stage as stage
+from tests.pipeline.speech.asr.parts import DATA, Scripted, plain, recognition
 
 
 @pytest.fixture

@@ -14,15 +14,15 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from agents.gateway.request import parse
-from pipeline.audio.resent import ReceivedSamples
 from pipeline.base.errors import DependencyError, InputError
 from pipeline.client import gateway as client
 from pipeline.client import reconnecting
 from pipeline.client.gateway import SpeakerStream, speaker_address
 from pipeline.client.reconnecting import StreamError
 from pipeline.contract.messages import AudioChunk
+from pipeline.speech.audio.resent import ReceivedSamples
 from tests.agents.gateway.test_server import ended, heard, running, until
-from tests.pipeline.audio.test_opus_check import opus_packets
+from tests.pipeline.speech.audio.test_opus_check import opus_packets
 
 BEARER = "an-ascii-token-of-the-tests"
 SPEECH = bytes(range(256)) * 25

@@ -5,7 +5,6 @@ import re
 import pytest
 from sqlalchemy import update
 
-from pipeline.audio.encode import encode_opus_clip
 from pipeline.console.case_page import NOTHING, FlagScore, filled, scores
 from pipeline.console.view import view
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound, Hit
@@ -22,6 +21,7 @@ from pipeline.review.delivery.enforcements import Enforcement
 from pipeline.review.evidence import sound
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.tables.core import CASES
+from pipeline.speech.audio.encode import encode_opus_clip
 from tests.builders import NOON, flag, second_reading, sound_flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.test_acting import decide, stored, taken

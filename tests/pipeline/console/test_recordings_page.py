@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from pipeline.audio.encode import encode_flac, encode_opus_clip
 from pipeline.console import recordings_page
 from pipeline.console.recordings_page import MAX_MIB, PAGE
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound
@@ -20,11 +19,12 @@ from pipeline.review import audit
 from pipeline.review.bank import Bank
 from pipeline.sound.fingerprints.ear import loaded
 from pipeline.sound.fingerprints.matching import RecordingMatcher
+from pipeline.speech.audio.encode import encode_flac, encode_opus_clip
 from tests.builders import NOON, sound_flag
-from tests.pipeline.audio.sound import recording
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.servers import words
 from tests.pipeline.sound.fingerprints.music import tune
+from tests.pipeline.speech.audio.sound import recording
 
 SONG = encode_opus_clip(tune(1), 32_000)
 

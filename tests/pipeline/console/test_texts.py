@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import languages
 from pipeline.base import yaml_reading
 from pipeline.base.errors import ConfigError
 from pipeline.console import texts
 from pipeline.console.texts import Texts
+from pipeline.speech import languages
 
 USED = re.compile(r"""\bt\("([a-z_.]+)"[,)]""")
 PLACEHOLDER = re.compile(r"\{\w+\}")

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.audio.encode import encode_opus_clip
 from pipeline.console.waveform import BARS_PER_SECOND, outline
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.cases.values import Evidence
 from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.speech.audio.encode import encode_opus_clip
 from tests.builders import NOON
 from tests.pipeline.review.voices import tone
 

@@ -119,7 +119,7 @@ async def test_a_stage_beside_transcribe_works_in_the_local_runner(
         "batching",
         lambda settings, stage: before(settings, topology.TRANSCRIBE if stage is TONE else stage),
     )
-    monkeypatch.setattr("pipeline.asr.transcribe.build", lambda *_: Hear())
+    monkeypatch.setattr("pipeline.speech.asr.transcribe_stage.build", lambda *_: Hear())
     settings = Settings(data_dir=tmp_path)
     seen: dict[str, list[Any]] = {}
 

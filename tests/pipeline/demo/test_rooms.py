@@ -4,13 +4,13 @@ import pytest
 from msgspec import structs
 from rich.console import Console
 
-from pipeline.audio import segment
 from pipeline.base.metrics import Metrics
 from pipeline.cli import table
 from pipeline.contract.messages import AudioChunk, Utterance
 from pipeline.demo import rooms
 from pipeline.demo.rooms import Playback
 from pipeline.settings import Settings
+from pipeline.speech.audio import segment_stage
 from tests.builders import flag
 
 START = 1_000.0
@@ -58,7 +58,7 @@ async def test_the_utterances_do_not_depend_on_when_the_demo_starts(now: float) 
 
 async def _lengths(start: float) -> list[tuple[float, float]]:
     """The utterances of the first demo recording: seconds from the start of the playback, and length."""
-    stage, found = segment.build(Settings(), Metrics()), list[Utterance]()
+    stage, found = segment_stage.build(Settings(), Metrics()), list[Utterance]()
 
     async def put(chunk: AudioChunk) -> None:
         found.extend(one for one in stage.process([chunk]) if isinstance(one, Utterance))

@@ -57,7 +57,7 @@ def server() -> Iterator[ReceivingApp]:
 def unsure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace Whisper and the classifier: of the TEXTS, it is unsure about the first, and flags the third."""
     scores = {"miss": {"risk": 0.4, "self_harm": 0.3}, "walnut": {"risk": 0.95, "abuse": 0.95}}
-    monkeypatch.setattr("pipeline.asr.transcribe.build", lambda *_: Hear())
+    monkeypatch.setattr("pipeline.speech.asr.transcribe_stage.build", lambda *_: Hear())
     monkeypatch.setattr("pipeline.judge.judge.load_classifier", lambda _: WordClassifier(scores))
 
 

@@ -8,9 +8,9 @@ import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 
-from pipeline.audio.encode import to_pcm16
-from pipeline.audio.resample import Resampler, from_pcm, not_cancelled, planes
 from pipeline.rtp.codecs import CLOCK, LAW, RtpCodec
+from pipeline.speech.audio.encode import to_pcm16
+from pipeline.speech.audio.resample import Resampler, from_pcm, not_cancelled, planes
 
 TICKS: dict[RtpCodec, int] = {codec: clock // 50 for codec, clock in CLOCK.items()}
 """Ticks of 20 ms."""

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.audio.resent import ReceivedSamples
 from pipeline.base.errors import ConfigError, InputError
 from pipeline.base.metrics import Metrics
 from pipeline.client.gateway import SpeakerStream
@@ -23,6 +22,7 @@ from pipeline.rtp.packet import RtpPacket, is_rtcp, parse
 from pipeline.rtp.serving import Receiving, serve
 from pipeline.rtp.streams import RtpStreams
 from pipeline.settings import GatewaySettings, MetricsServer, RtpSettings, Settings
+from pipeline.speech.audio.resent import ReceivedSamples
 from tests.agents.gateway.test_server import Place, ended, running, until
 from tests.pipeline.rtp.packets import SSRC, rtp, wire
 from tests.pipeline.rtp.speech import TICKS, heard, payloads

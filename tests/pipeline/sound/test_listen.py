@@ -10,13 +10,9 @@ import pytest
 from msgspec import structs
 
 from benchmarks.disturbances import howl
-from pipeline.audio.encode import decode_flac
-from pipeline.audio.resample import Samples
-from pipeline.audio.speakers import KEEP_SECONDS
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Sound
 from pipeline.contract.stage import Backlog, Rejected
-from pipeline.overload import Valve
 from pipeline.review.bank import Bank
 from pipeline.settings import Audio, ListenSettings, Overload, RoomShare, Settings
 from pipeline.sound.dead_air import DeadAir
@@ -24,10 +20,14 @@ from pipeline.sound.detector import Ear
 from pipeline.sound.events.ear import EventEar
 from pipeline.sound.fingerprints.ear import RecordingEar
 from pipeline.sound.listen import Listen, build
-from tests.pipeline.audio.sound import chunks, silence
+from pipeline.speech.audio.encode import decode_flac
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.speakers import KEEP_SECONDS
+from pipeline.speech.overload import Valve
 from tests.pipeline.review.banning import ban
 from tests.pipeline.sound.fingerprints.music import banned, part, talk, tune
 from tests.pipeline.sound.voices.speakers import allison, reader
+from tests.pipeline.speech.audio.sound import chunks, silence
 
 DAY = 1_790_000_003.3
 """A time between the whole seconds at which the stage decides."""

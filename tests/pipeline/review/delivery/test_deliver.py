@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from pipeline.audio.decode import read_bytes
 from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, Flag, SecondReading, Sound, Utterance
@@ -28,6 +27,7 @@ from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Settings, Store
+from pipeline.speech.audio.decode import read_bytes
 from tests.builders import NOON, flag, second_reading, sound, sound_flag
 from tests.pipeline.review.voices import utterance
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.audio.decode import read_bytes
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, Utterance
@@ -22,6 +21,7 @@ from pipeline.review.evidence.report_clips import READ_SECONDS, SETTLE_SECONDS, 
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.privacy import erasure
 from pipeline.review.store import SqlReviewStore
+from pipeline.speech.audio.decode import read_bytes
 from tests.builders import NOON
 from tests.pipeline.review.voices import utterance
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks.disturbances import clipped, howl
-from pipeline.audio.resample import Samples
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.ear import RULES, EventEar
-from tests.pipeline.audio.sound import clip
+from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.fingerprints.music import talk
+from tests.pipeline.speech.audio.sound import clip
 
 DAY = 1_790_000_003 * SAMPLE_RATE + 77
 BEGIN, END = 10, 20

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline.audio.resample import Samples
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.events.mel import BANDS, FLOOR, FRAME, STEP, TOGETHER, levels
+from pipeline.speech.audio.resample import Samples
 
 TIME = np.arange(SAMPLE_RATE) / SAMPLE_RATE
 MEL = 1_127 * np.log(1 + 20 / 700), 1_127 * np.log(1 + 8_000 / 700)

@@ -17,12 +17,12 @@ from transformers import (
     Wav2Vec2Model,
 )
 
-from pipeline.audio.resample import Samples
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.judge.hub import COMMIT
 from pipeline.settings import ListenSettings
 from pipeline.sound.second_ear import classifier
 from pipeline.sound.second_ear.classifier import AudioClassifier
+from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.second_ear.tiny import chatter, siren
 
 WINDOWS: list[Samples] = [

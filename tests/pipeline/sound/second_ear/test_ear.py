@@ -14,8 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from pipeline.audio.encode import decode_flac
-from pipeline.audio.resample import Samples
 from pipeline.base.errors import ConfigError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Sound
@@ -24,7 +22,6 @@ from pipeline.contract.topology import DELIVER, JUDGE, LISTEN
 from pipeline.judge import mapping
 from pipeline.judge.calibration import Numbers
 from pipeline.local import LocalRunner
-from pipeline.overload import Valve
 from pipeline.review.cases.values import Filters
 from pipeline.review.database import Database
 from pipeline.review.evidence.lookback import open_lookback
@@ -35,8 +32,11 @@ from pipeline.sound.listen import Listen
 from pipeline.sound.second_ear import ear as second_ear
 from pipeline.sound.second_ear.classifier import AudioClassifier
 from pipeline.sound.second_ear.ear import EarScores, SecondEar, is_quiet
-from tests.pipeline.audio.sound import chunks, silence
+from pipeline.speech.audio.encode import decode_flac
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.overload import Valve
 from tests.pipeline.sound.second_ear.tiny import chatter, save_map, siren
+from tests.pipeline.speech.audio.sound import chunks, silence
 
 GRID = 1_790_000_004.0
 """A time that is a multiple of the hop: three seconds."""

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from pipeline.audio.resample import Samples
-from pipeline.audio.speakers import Key
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.voices import ear as module
@@ -14,6 +12,8 @@ from pipeline.sound.voices.change import KNOWN, LIMIT
 from pipeline.sound.voices.ear import MODEL, VoiceEar, score_of
 from pipeline.sound.voices.embedding import Embeddings, embed
 from pipeline.sound.voices.speech import SpeechParts
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.speakers import Key
 from tests.pipeline.sound.voices.speakers import allison, reader
 
 DAY = 1_790_000_003 * SAMPLE_RATE + 77

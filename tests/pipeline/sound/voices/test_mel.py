@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline.audio.resample import Samples
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.voices.mel import BANDS, FRAME, LEVEL, STEP, powers
+from pipeline.speech.audio.resample import Samples
 
 MELS = 15 + np.log(8) * 27 / np.log(6.4)
 """The scale at 8 kHz: 1 kHz is 15 mel, and the logarithmic part begins there."""

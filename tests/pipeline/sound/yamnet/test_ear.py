@@ -7,13 +7,13 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from pipeline.audio.resample import Samples
 from pipeline.contract.messages import SAMPLE_RATE, YamnetKind
 from pipeline.settings import ListenSettings
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.yamnet.ear import YamnetEar, build
 from pipeline.sound.yamnet.network import Yamnet
 from pipeline.sound.yamnet.rules import RULES
+from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.fingerprints.music import talk
 from tests.pipeline.sound.yamnet.networks import write
 
