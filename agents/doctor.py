@@ -92,7 +92,7 @@ def _vad(settings: Settings) -> str:
 
 
 def _judge(settings: Settings) -> str:
-    from pipeline.judge.judge import check
+    from pipeline.judge.judge_stage import check
 
     return f"policy {check(settings.judge).policy.version}, lexicons {', '.join(settings.judge.lexicons)}"
 
@@ -153,7 +153,7 @@ def _yamnet(settings: Settings) -> str:
 
 
 def _second_reader(settings: Settings) -> str:
-    from pipeline.reader.checking import check_reader
+    from pipeline.judge.reader.checking import check_reader
 
     return check_reader(settings)
 

@@ -8,7 +8,7 @@ import logging
 from agents.topics import plans
 from pipeline.base.errors import ConfigError, VoxwardenError
 from pipeline.contract.topology import SOUNDS, TRANSCRIPTS
-from pipeline.judge.judge import JudgeConfig
+from pipeline.judge.judge_stage import JudgeConfig
 from pipeline.settings import Kafka
 
 log = logging.getLogger(__name__)

@@ -32,7 +32,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag
 from pipeline.judge import in_context
 from pipeline.judge.classifier import Classifier, load
-from pipeline.judge.judge import Judge, JudgeConfig, check
+from pipeline.judge.judge_stage import Judge, JudgeConfig, check
 from pipeline.learning.figures import auroc, recall_at
 from pipeline.settings import JudgeSettings
 

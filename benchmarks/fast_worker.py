@@ -16,7 +16,7 @@ from agents.worker import work
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Transcript, Utterance
 from pipeline.contract.stage import Processor, Rejected
-from pipeline.judge.judge import Judge, Rules, check
+from pipeline.judge.judge_stage import Judge, Rules, check
 from pipeline.settings import Settings, load
 from pipeline.speech.asr.transcripts import transcript_of
 
@@ -57,7 +57,7 @@ def main(role: str, batch: str = "", ms: str = "0") -> None:
     overrides = {"stages": {role: {"batch": int(batch)}}} if batch else {}
     with (
         patch("pipeline.speech.asr.transcribe_stage.build", lambda *_: Instant(float(ms) / 1000)),
-        patch("pipeline.judge.judge.build", careless),
+        patch("pipeline.judge.judge_stage.build", careless),
     ):
         work(role, load(overrides))
 

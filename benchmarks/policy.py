@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.base.metrics import Metrics
-from pipeline.judge.judge import build
+from pipeline.judge.judge_stage import build
 from pipeline.judge.texts import Text, judge_texts
 from pipeline.learning.rows import part_of
 from pipeline.settings import JudgeSettings, Settings

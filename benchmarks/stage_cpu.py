@@ -18,7 +18,7 @@ from pipeline.contract.topology import Stage
 
 if TYPE_CHECKING:
     from pipeline.base.metrics import Metrics
-    from pipeline.judge.judge import Rules
+    from pipeline.judge.judge_stage import Rules
     from pipeline.review.evidence.log import UtteranceLog
     from pipeline.settings import Settings
 

@@ -27,7 +27,7 @@ from pipeline.settings import Batching, Settings
 from pipeline.speech.overload import Arrivals
 
 if TYPE_CHECKING:
-    from pipeline.judge.judge import Rules
+    from pipeline.judge.judge_stage import Rules
     from pipeline.review.evidence.lookback import Lookback
 
 log = logging.getLogger(__name__)

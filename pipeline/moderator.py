@@ -17,7 +17,7 @@ from pipeline.contract.messages import Flag, Suggestion
 from pipeline.settings import ReaderSettings, Settings, load
 
 if TYPE_CHECKING:
-    from pipeline.judge.judge import Judge, Rules
+    from pipeline.judge.judge_stage import Judge, Rules
     from pipeline.recordings import FileReport
     from pipeline.speech.asr.transcriber import Transcriber
 
@@ -120,7 +120,7 @@ class Moderator:
 
     @cached_property
     def _judge(self) -> "Judge":
-        from pipeline.judge.judge import build
+        from pipeline.judge.judge_stage import build
 
         return build(self._settings, self._metrics, self._rules)
 

@@ -15,8 +15,8 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import AudioChunk, Flag, Message, SecondReading, Sound, Suggestion, Utterance
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import AUDIO, READ, STAGES, Stage
+from pipeline.judge.reader.opinion import flag_of
 from pipeline.local import LocalRunner
-from pipeline.reader.opinion import flag_of
 from pipeline.settings import Settings
 from pipeline.speech.audio import vad
 from pipeline.speech.audio.container import MAIN, Part
@@ -24,7 +24,7 @@ from pipeline.speech.audio.files import chunks_of
 from pipeline.speech.audio.parts import parts_of
 
 if TYPE_CHECKING:
-    from pipeline.judge.judge import Rules
+    from pipeline.judge.judge_stage import Rules
 
 SPEAKER = "speaker"
 """The speaker's name for all recordings, because a recording does not name its speakers."""

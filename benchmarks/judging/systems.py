@@ -16,7 +16,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, Transcript
 from pipeline.judge import labels
 from pipeline.judge.classifier import Classifier, load
-from pipeline.judge.judge import Judge, check
+from pipeline.judge.judge_stage import Judge, check
 from pipeline.judge.readings import classify
 from pipeline.judge.texts import as_transcript
 from pipeline.judge.verdict import WEIGHTS

@@ -76,7 +76,7 @@ def check(ctx: typer.Context) -> None:
       voxwarden --config mine.yaml config check
     """
     from pipeline.console.texts import Texts
-    from pipeline.judge.judge import check as check_judge
+    from pipeline.judge.judge_stage import check as check_judge
     from pipeline.judge.warnings import doubts
     from pipeline.speech import languages
 

@@ -20,7 +20,7 @@ from pipeline.settings import Settings
 if TYPE_CHECKING:
     from pipeline.cli.textlines import InputPlace, Numbered
     from pipeline.contract.messages import Flag
-    from pipeline.judge.judge import Judge
+    from pipeline.judge.judge_stage import Judge
     from pipeline.judge.texts import Text
 
     Outcome: TypeAlias = tuple[InputPlace, Flag | TextError]
@@ -81,7 +81,7 @@ def outcomes(stream: BinaryIO, settings: Settings, room_type: str, batch: int) -
     """Yield each line's place with its flag, or with the error of a line that cannot be read."""
     from pipeline.base.metrics import Metrics
     from pipeline.cli.textlines import batches, lines_of
-    from pipeline.judge.judge import build
+    from pipeline.judge.judge_stage import build
 
     judge = build(settings, Metrics())
     for lines in batches(lines_of(stream), batch):

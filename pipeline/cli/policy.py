@@ -30,7 +30,7 @@ def check_policy(
       voxwarden policy check
       voxwarden policy check mine.yaml
     """
-    from pipeline.judge.judge import check
+    from pipeline.judge.judge_stage import check
 
     config = check(with_policy(settings_of(ctx), name).judge)
     stderr.print(f"[green]ok[/]: {config.policy.version}", highlight=False)
@@ -57,7 +57,7 @@ def explain(
     """
     from pipeline.base.metrics import Metrics
     from pipeline.cli.table import flag_row
-    from pipeline.judge.judge import build
+    from pipeline.judge.judge_stage import build
     from pipeline.judge.texts import Text, judge_texts
 
     settings = with_policy(settings_of(ctx), name)

@@ -41,7 +41,7 @@ from pipeline.contract.stage import Processor
 
 if TYPE_CHECKING:
     from pipeline.base.metrics import Metrics
-    from pipeline.judge.judge import Rules
+    from pipeline.judge.judge_stage import Rules
     from pipeline.review.evidence.log import UtteranceLog
     from pipeline.settings import Settings
 
@@ -148,13 +148,15 @@ TRANSCRIBE = Stage(
     0.02,
     early=EARLY,
 )
-JUDGE = Stage("judge", (TRANSCRIPTS, SOUNDS), (FLAGS, SPEECH), "pipeline.judge.judge:build", 32, 0.02, follows=True)
+JUDGE = Stage(
+    "judge", (TRANSCRIPTS, SOUNDS), (FLAGS, SPEECH), "pipeline.judge.judge_stage:build", 32, 0.02, follows=True
+)
 # A batch takes at most twice `reader.seconds`, which is far below Kafka's rebalance timeout.
 READ = Stage(
     "read",
     (FLAGS,),
     (READINGS,),
-    "pipeline.reader.read:build",
+    "pipeline.judge.reader.read_stage:build",
     64,
     0.02,
     follows=True,

@@ -15,7 +15,7 @@ from pipeline.judge.classifier import load as load_classifier
 from pipeline.judge.conversations import Conversations
 from pipeline.judge.detector import Detection, Detector
 from pipeline.judge.flagger import Flagger
-from pipeline.judge.judge import check
+from pipeline.judge.judge_stage import check
 from pipeline.judge.labels import Labels
 from pipeline.judge.rules import RuleSet
 from pipeline.settings import JudgeSettings

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.contract.messages import Transcript
 from pipeline.judge.classifier import Classifier
+from pipeline.judge.conversation_text import joined
 from pipeline.judge.conversations import Before
-from pipeline.judge.turns import joined
 from pipeline.judge.windows import windows
 
 LEAST = 0.5

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from pipeline.base.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration
+from pipeline.judge.conversation_text import utterance
 from pipeline.judge.sounds import FILE, Numbers, Sounds
-from pipeline.judge.turns import utterance
 from pipeline.speech.languages.zh.pinyin import has_han
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from pipeline.base.errors import DependencyError, VoxwardenError
 from pipeline.base.metrics import Metrics
-from pipeline.judge.judge import JudgeConfig, check
+from pipeline.judge.judge_stage import JudgeConfig, check
 from pipeline.judge.rules import RuleTexts, compiled
 from pipeline.settings import Settings
 

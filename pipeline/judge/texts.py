@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.contract.messages import Flag, Transcript
-from pipeline.judge.judge import Judge
+from pipeline.judge.judge_stage import Judge
 from pipeline.speech import languages
 
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pipeline.contract.messages import Mark
 from pipeline.judge import lexicon
 from pipeline.judge.classifier import SHIPPED, languages_of
-from pipeline.judge.judge import JudgeConfig
+from pipeline.judge.judge_stage import JudgeConfig
 from pipeline.judge.policy import NEVER, OTHER, Policy, PolicyResolver
 from pipeline.judge.unheard import Cause, unheard
 from pipeline.settings import Settings

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.judge.classifier import Classifier
-from pipeline.judge.turns import joined
+from pipeline.judge.conversation_text import joined
 from pipeline.speech.languages.characters import UNSPACED
 
 WINDOW = {True: 110, False: 400}

@@ -9,7 +9,7 @@ from agents.app import group_of
 from agents.kafka import topic_name
 from deploy.chart import CHART
 from pipeline.contract.topology import STAGES
-from pipeline.judge.judge import check
+from pipeline.judge.judge_stage import check
 from pipeline.settings import Settings
 from pipeline.settings.loading import load as load_settings
 from tests.deploy.chart import (

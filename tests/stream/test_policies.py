@@ -15,7 +15,7 @@ from pipeline.console.app import create_app, open_desk
 from pipeline.contract.events import decode
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import FLAGS, POLICIES, TRANSCRIPTS
-from pipeline.judge.judge import check
+from pipeline.judge.judge_stage import check
 from pipeline.judge.labels import load
 from pipeline.judge.release import JudgeReport, MarkedTexts, Release
 from pipeline.judge.rules import RuleTexts

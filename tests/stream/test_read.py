@@ -14,7 +14,7 @@ from pipeline.review.cases.values import Case, Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Settings
 from tests.builders import flag
-from tests.pipeline.reader.model import by_word, settings_of
+from tests.pipeline.judge.reader.model import by_word, settings_of
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
 from tests.stream.kafka_io import committed, put, wait_until
 from tests.stream.processes import Process, environment

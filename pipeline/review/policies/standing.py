@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from pipeline.judge.judge import JudgeConfig, check
+from pipeline.judge.judge_stage import JudgeConfig, check
 from pipeline.judge.release import JudgeReport, rules_of
 from pipeline.judge.rules import read_texts
 from pipeline.review import database

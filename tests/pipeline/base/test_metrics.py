@@ -13,7 +13,7 @@ from pipeline.base.metrics import LABELS, Metrics, catalogue, from_zero
 from pipeline.console.app import create_app, open_desk
 from pipeline.contract.messages import Mark, Source, Suggestion, Verdict
 from pipeline.contract.topology import STAGES
-from pipeline.judge import judge, labels
+from pipeline.judge import judge_stage, labels
 from pipeline.local import LocalRunner
 from pipeline.review.database import Database
 from pipeline.review.delivery import deliver, webhooks
@@ -89,10 +89,14 @@ def deliver_stage(settings: Settings, metrics: Metrics) -> Any:
         (transcribe, "transcripts_marked", all_of(Mark)),
         (transcribe, "triaged", all_of(Reason)),
         (transcribe, "early_utterances", {("used",), ("discarded",), ("declined",)}),
-        (judge.build, "flags", {(*one, *by) for one in all_of(Suggestion) for by in all_of(Source)}),
-        (judge.build, "labels", {(label,) for label in labels.load().labels}),
+        (judge_stage.build, "flags", {(*one, *by) for one in all_of(Suggestion) for by in all_of(Source)}),
+        (judge_stage.build, "labels", {(label,) for label in labels.load().labels}),
         (deliver_stage, "counted_seconds", {(one, result) for one in ROOM_TYPES for result in deliver.COUNTED}),
-        (judge.build, "scores", {(label, tenth) for label in labels.load().labels for tenth in judge.TENTHS}),
+        (
+            judge_stage.build,
+            "scores",
+            {(label, tenth) for label in labels.load().labels for tenth in judge_stage.TENTHS},
+        ),
         (
             deliver_stage,
             "cases",
@@ -150,7 +154,7 @@ def test_every_label_of_a_metric_is_described() -> None:
 
 def test_versions_in_use_are_shown(settings: Settings) -> None:
     metrics = Metrics()
-    with closing(transcribe(settings, metrics)), closing(judge.build(settings, metrics)):
+    with closing(transcribe(settings, metrics)), closing(judge_stage.build(settings, metrics)):
         infos = [(name, family) for family in metrics.registry.collect() if (name := family.name).endswith("_info")]
     assert {name: [sample.value for sample in family.samples] for name, family in infos} == {
         f"voxwarden_{name}_info": [1.0] for name in ("build", "recogniser", "classifier", "policy")

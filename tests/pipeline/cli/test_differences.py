@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from pipeline.cli.differences import MARKS, SHOWN, difference_line, examples, total_line, totals
 from pipeline.contract.messages import Flag
 from pipeline.judge.backtest import Backtest, BacktestTally, Comparison
-from pipeline.judge.judge import check
+from pipeline.judge.judge_stage import check
 from pipeline.judge.rules import RuleSet
 from pipeline.settings import JudgeSettings
 from tests.builders import flag

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from pipeline.base.errors import ConfigError, TextError
 from pipeline.cli.app import app
-from pipeline.judge import judge as stage
+from pipeline.judge import judge_stage as stage
 from tests.pipeline.judge.fakes import WordClassifier
 
 KEYS = [

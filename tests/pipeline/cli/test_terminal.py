@@ -90,7 +90,7 @@ def test_the_json_of_a_case_has_the_original_text(folder: Path) -> None:
 
 @pytest.mark.parametrize("options", [(), ("--format", "jsonl")])
 def test_a_judged_text_has_no_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]) -> None:
-    monkeypatch.setattr("pipeline.judge.judge.load_classifier", lambda _: WordClassifier({}))
+    monkeypatch.setattr("pipeline.judge.judge_stage.load_classifier", lambda _: WordClassifier({}))
     monkeypatch.setenv("COLUMNS", "200")
     done = run(tmp_path, "judge", "-", *options, lines=json.dumps({"text": EVIL}) + "\n")
     assert "owned" in done.stdout

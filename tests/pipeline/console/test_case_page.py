@@ -9,8 +9,8 @@ from pipeline.console.case_page import NOTHING, FlagScore, filled, scores
 from pipeline.console.view import view
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound, Hit
 from pipeline.judge import reasons
+from pipeline.judge.reader.opinion import flag_of
 from pipeline.judge.verdict import decide as judged
-from pipeline.reader.opinion import flag_of
 from pipeline.review import audit
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.base.metrics import Metrics
 from pipeline.judge import lexicon
-from pipeline.judge.judge import Judge, JudgeConfig, check
+from pipeline.judge.judge_stage import Judge, JudgeConfig, check
 from pipeline.judge.labels import load
 from pipeline.judge.matcher import Matcher
 from pipeline.settings import JudgeSettings

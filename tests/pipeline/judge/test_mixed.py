@@ -7,9 +7,9 @@ import pytest
 
 from pipeline.base.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration
+from pipeline.judge.conversation_text import joined
 from pipeline.judge.mixed import Mixed
 from pipeline.judge.sounds import Numbers
-from pipeline.judge.turns import joined
 from tests.pipeline.judge.test_sounds import sounds
 
 

@@ -11,7 +11,7 @@ from msgspec import structs
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, Sound, Transcript, first_id
 from pipeline.judge import lexicon, reasons
-from pipeline.judge.judge import Judge, JudgeConfig
+from pipeline.judge.judge_stage import Judge, JudgeConfig
 from pipeline.judge.pairs import LATE_SECONDS, MAX_FLAGS
 from pipeline.judge.rules import policy_of
 from tests.builders import sound, transcript

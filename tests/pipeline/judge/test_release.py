@@ -11,7 +11,7 @@ from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag
 from pipeline.judge import release as module
-from pipeline.judge.judge import Judge
+from pipeline.judge.judge_stage import Judge
 from pipeline.judge.release import FollowedRules, JudgeReport, MarkedTexts, Release
 from pipeline.judge.rules import LexiconText, RuleTexts
 from pipeline.settings import Settings

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.base.metrics import Metrics
-from pipeline.judge.judge import Judge, build
+from pipeline.judge.judge_stage import Judge, build
 from pipeline.judge.texts import Text, judge_texts
 from pipeline.settings import Settings
 

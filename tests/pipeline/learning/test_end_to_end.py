@@ -20,7 +20,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.cli import app
 from pipeline.cli import train as command
 from pipeline.judge.classifier import load_model
-from pipeline.judge.judge import build
+from pipeline.judge.judge_stage import build
 from pipeline.judge.texts import Text, judge_texts
 from pipeline.learning import card, continuing, folder, spoken
 from pipeline.learning.loop import Recipe

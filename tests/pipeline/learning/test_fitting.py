@@ -12,9 +12,9 @@ import pytest
 from pipeline.assessment.figure import Window
 from pipeline.base.user_files import of
 from pipeline.judge import labels, rules
+from pipeline.judge.conversation_text import SEPARATOR
 from pipeline.judge.policy import Policy
 from pipeline.judge.rules import LexiconText, RuleSet, RuleTexts
-from pipeline.judge.turns import SEPARATOR
 from pipeline.learning import before, fitting, spoken
 from pipeline.learning.fitting import FittedLanguage
 from pipeline.review.cases import deciding

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli.app import app
 from pipeline.contract.messages import Flag
-from pipeline.judge.judge import check
+from pipeline.judge.judge_stage import check
 from pipeline.judge.warnings import doubts
 from pipeline.settings import JudgeSettings, Settings, load
 from pipeline.speech import languages

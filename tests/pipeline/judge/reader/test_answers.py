@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.reader.answers import ReaderAnswer, UnreadableError, read_answer, schema_of
-from tests.pipeline.reader.model import LABELS, completion
+from pipeline.judge.reader.answers import ReaderAnswer, UnreadableError, read_answer, schema_of
+from tests.pipeline.judge.reader.model import LABELS, completion
 
 GOOD = '{"scores": {"abuse": 0.8, "violence": 0}, "manner": "coded"}'
 

@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, SecondReading
 from pipeline.contract.stage import Backlog
-from pipeline.judge.judge import JudgeConfig, check
+from pipeline.judge.judge_stage import JudgeConfig, check
+from pipeline.judge.reader.breaker import FAILURES, FIRST_PAUSE_SECONDS
+from pipeline.judge.reader.endpoint import Endpoint
+from pipeline.judge.reader.opinion import flag_of
+from pipeline.judge.reader.read_stage import Read, build
 from pipeline.judge.rules import policy_of
-from pipeline.reader.breaker import FAILURES, FIRST_PAUSE_SECONDS
-from pipeline.reader.endpoint import Endpoint
-from pipeline.reader.opinion import flag_of
-from pipeline.reader.read import Read, build
 from pipeline.settings import JudgeSettings, ReaderSettings, Settings
 from tests.builders import flag, sound_flag
 from tests.pipeline.judge.fakes import LABELS
-from tests.pipeline.reader.model import asked, by_word, completion, said, settings_of
-from tests.pipeline.reader.test_budget import Timer
-from tests.pipeline.reader.test_prompt import ATTACK
+from tests.pipeline.judge.reader.model import asked, by_word, completion, said, settings_of
+from tests.pipeline.judge.reader.test_budget import Timer
+from tests.pipeline.judge.reader.test_prompt import ATTACK
 from tests.pipeline.review.delivery.receiver import Got, ReceivingApp, Reply, receiving
 from tests.ports import free_port
 
@@ -306,10 +306,10 @@ def test_an_unexpected_error_is_a_failed_request(
     def broken(*_: object) -> None:
         raise RuntimeError("SPOKEN")
 
-    monkeypatch.setattr("pipeline.reader.read.reading_of", broken)
+    monkeypatch.setattr("pipeline.judge.reader.read_stage.reading_of", broken)
     assert desk.read(*(unsure(f"{n}") for n in range(5))) == []
     assert desk.results() == {"failed": FAILURES}
-    monkeypatch.setattr("pipeline.reader.read.Conversations.follow", broken)
+    monkeypatch.setattr("pipeline.judge.reader.read_stage.Conversations.follow", broken)
     assert desk.read(unsure()) == []
     assert "RuntimeError" in caplog.text
     assert "SPOKEN" not in caplog.text

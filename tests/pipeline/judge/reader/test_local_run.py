@@ -22,11 +22,11 @@ from pipeline.review.store import open_store
 from pipeline.settings import JudgeSettings, Settings
 from tests.builders import NOON, transcript
 from tests.pipeline.judge.fakes import WordClassifier
-from tests.pipeline.reader.model import by_word, settings_of
+from tests.pipeline.judge.reader.model import by_word, settings_of
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
 from tests.pipeline.review.voices import utterance
 
-DEMO = Path(__file__).parents[3] / "pipeline" / "demo" / "lounge-ben.ogg"
+DEMO = Path(__file__).parents[4] / "pipeline" / "demo" / "lounge-ben.ogg"
 TEXTS = ("nobody would miss you", "nice weather today", "what a walnut you are")
 
 
@@ -58,7 +58,7 @@ def unsure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace Whisper and the classifier: of the TEXTS, it is unsure about the first, and flags the third."""
     scores = {"miss": {"risk": 0.4, "self_harm": 0.3}, "walnut": {"risk": 0.95, "abuse": 0.95}}
     monkeypatch.setattr("pipeline.speech.asr.transcribe_stage.build", lambda *_: Hear())
-    monkeypatch.setattr("pipeline.judge.judge.load_classifier", lambda _: WordClassifier(scores))
+    monkeypatch.setattr("pipeline.judge.judge_stage.load_classifier", lambda _: WordClassifier(scores))
 
 
 def test_the_shipped_classifier_is_what_is_replaced() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.judge.turns import OWN, ROOM, SEPARATOR, joined, utterance
+from pipeline.judge.conversation_text import OWN, ROOM, SEPARATOR, joined, utterance
 
 
 def test_context_stands_before_the_utterance() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.reader.answers import ReaderAnswer
-from pipeline.reader.endpoint import ANSWER_BYTES, Endpoint, NoAnswerError
+from pipeline.judge.reader.answers import ReaderAnswer
+from pipeline.judge.reader.endpoint import ANSWER_BYTES, Endpoint, NoAnswerError
 from pipeline.settings import ReaderSettings
-from tests.pipeline.reader.model import LABELS, completion, said, settings_of
+from tests.pipeline.judge.reader.model import LABELS, completion, said, settings_of
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
 from tests.ports import free_port
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.reader.breaker import FAILURES, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, CircuitBreaker
-from tests.pipeline.reader.test_budget import Timer
+from pipeline.judge.reader.breaker import FAILURES, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, CircuitBreaker
+from tests.pipeline.judge.reader.test_budget import Timer
 
 
 @pytest.fixture

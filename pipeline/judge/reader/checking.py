@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Mapping
 
 from pipeline.base.errors import DependencyError
-from pipeline.judge.judge import check
-from pipeline.reader.answers import ReaderAnswer
-from pipeline.reader.endpoint import Endpoint, Fault, NoAnswerError
-from pipeline.reader.prompt import Prompt
+from pipeline.judge.judge_stage import check
+from pipeline.judge.reader.answers import ReaderAnswer
+from pipeline.judge.reader.endpoint import Endpoint, Fault, NoAnswerError
+from pipeline.judge.reader.prompt import Prompt
 from pipeline.settings import Settings
 
 SENTENCE = "Good evening, the weather is nice today."

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.reader.prompt import MOST_BEFORE, MOST_CHARACTERS, Prompt
+from pipeline.judge.reader.prompt import MOST_BEFORE, MOST_CHARACTERS, Prompt
 from tests.pipeline.judge.fakes import LABELS
 
 PROMPT = Prompt(LABELS, ("abuse", "fraud"), "Rooms of adults.")

@@ -5,8 +5,8 @@ from uuid import uuid5
 from pipeline.contract.messages import NAMESPACE, Flag, SecondReading, origin
 from pipeline.judge.labels import Labels, worst_first
 from pipeline.judge.policy import PolicyResolver
+from pipeline.judge.reader.answers import ReaderAnswer
 from pipeline.judge.reasons import of_reader
-from pipeline.reader.answers import ReaderAnswer
 
 
 def reading_of(

@@ -1,6 +1,6 @@
 """The budget of the second reader, with a clock of its own."""
 
-from pipeline.reader.budget import Budget, Spent
+from pipeline.judge.reader.budget import Budget, Spent
 from pipeline.settings import ReaderSettings
 
 

@@ -16,12 +16,12 @@ from pipeline.contract.messages import Flag, SecondReading
 from pipeline.contract.stage import NO_BACKLOG, Backlog, Processor, Rejected
 from pipeline.judge import reasons
 from pipeline.judge.conversations import Conversations
-from pipeline.judge.judge import SILENT_SECONDS, JudgeConfig, Rules, check
-from pipeline.reader.breaker import CircuitBreaker
-from pipeline.reader.budget import Budget, Spent
-from pipeline.reader.endpoint import Endpoint, Fault, NoAnswerError
-from pipeline.reader.opinion import reading_of
-from pipeline.reader.prompt import Prompt
+from pipeline.judge.judge_stage import SILENT_SECONDS, JudgeConfig, Rules, check
+from pipeline.judge.reader.breaker import CircuitBreaker
+from pipeline.judge.reader.budget import Budget, Spent
+from pipeline.judge.reader.endpoint import Endpoint, Fault, NoAnswerError
+from pipeline.judge.reader.opinion import reading_of
+from pipeline.judge.reader.prompt import Prompt
 from pipeline.settings import ReaderSettings, Settings
 
 log = logging.getLogger(__name__)
