@@ -136,7 +136,7 @@ def _classifier(settings: Settings) -> str:
 def _second_ear(settings: Settings) -> str:
     from pipeline.base.metrics import Metrics
     from pipeline.judge.hub import is_fetched, is_id
-    from pipeline.sound.second_ear.ear import build
+    from pipeline.sound.second_ear.user_model_detector import build
 
     source = settings.listen.ear
     if source and is_id(source) and not is_fetched(source, "listen.ear"):
@@ -146,7 +146,7 @@ def _second_ear(settings: Settings) -> str:
 
 
 def _yamnet(settings: Settings) -> str:
-    from pipeline.sound.yamnet.ear import build
+    from pipeline.sound.yamnet.yamnet_detector import build
 
     heard = build(settings.listen)
     return str(settings.listen.yamnet) if heard else "off: listen.sounds has no sound that it hears"

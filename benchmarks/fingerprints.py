@@ -40,11 +40,11 @@ from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.bank import Bank, add, remove
 from pipeline.review.database import Database
 from pipeline.review.quality.statistics import Share
-from pipeline.sound.fingerprints.ear import changed, loaded
 from pipeline.sound.fingerprints.fingerprint import Ban, BannedRecording, Fingerprint, fingerprint
 from pipeline.sound.fingerprints.index import LandmarkIndex
 from pipeline.sound.fingerprints.landmarks import Landmarks
 from pipeline.sound.fingerprints.matching import Playback, RecordingMatcher, joined
+from pipeline.sound.fingerprints.recording_detector import changed, loaded
 from pipeline.sound.fingerprints.spectrum import FRAME_SECONDS
 from pipeline.speech.audio.decode import read_bytes, read_file, samples_of
 from pipeline.speech.audio.encode import encode_opus_clip

@@ -37,10 +37,10 @@ from benchmarks.sound import PAUSE, PIECE, PROGRESS, minute, per_hour, places, s
 from pipeline.contract.messages import SAMPLE_RATE, YamnetKind
 from pipeline.review.quality.statistics import Share
 from pipeline.sound.events.windows import HOP, Windows
-from pipeline.sound.yamnet.ear import YamnetDetector
 from pipeline.sound.yamnet.glances import Glances
 from pipeline.sound.yamnet.network import Yamnet
 from pipeline.sound.yamnet.rules import RULES, Rule
+from pipeline.sound.yamnet.yamnet_detector import YamnetDetector
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.resample import Samples
 from training.sound.sources import Kind

@@ -94,7 +94,7 @@ def match_recordings(
       voxwarden fingerprints match recordings/ --jsonl
     """
     from pipeline.review.bank import Bank
-    from pipeline.sound.fingerprints.ear import loaded
+    from pipeline.sound.fingerprints.recording_detector import loaded
 
     bank = loaded(Bank(settings_of(ctx).database_url))
     if not bank.bans:

@@ -16,8 +16,8 @@ from pipeline.console.fields import NameQuery
 from pipeline.console.pages import page
 from pipeline.review import bank
 from pipeline.review.search.query import quoted
-from pipeline.sound.fingerprints.ear import LOOK_SECONDS
 from pipeline.sound.fingerprints.fingerprint import LONGEST_LINE, Ban, ban_of, fingerprint
+from pipeline.sound.fingerprints.recording_detector import LOOK_SECONDS
 from pipeline.speech.audio.decode import read_stream
 from pipeline.speech.audio.resample import Samples
 

@@ -137,7 +137,15 @@ SEGMENT = Stage(
     "segment", (AUDIO,), (UTTERANCES, EARLY, SPEECH), "pipeline.speech.audio.segment_stage:build", 64, 0.02, holds=True
 )
 LISTEN = Stage(
-    "listen", (AUDIO,), (SOUNDS,), "pipeline.sound.listen:build", 64, 0.02, holds=True, spares=True, reads_store=True
+    "listen",
+    (AUDIO,),
+    (SOUNDS,),
+    "pipeline.sound.listen_stage:build",
+    64,
+    0.02,
+    holds=True,
+    spares=True,
+    reads_store=True,
 )
 TRANSCRIBE = Stage(
     "transcribe",

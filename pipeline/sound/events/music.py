@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.sound.events.mel import levels
+from pipeline.sound.events.music_mel import levels
 from pipeline.sound.events.scores import HEARD
 from pipeline.speech.audio.resample import Samples
 

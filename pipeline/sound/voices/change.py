@@ -5,7 +5,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.sound.voices.embedding import SIZE
+from pipeline.sound.voices.voice_embedding import SIZE
 
 KNOWN = 8
 """Parts of speech from which a voice is known: 13 s."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.sound.voices.embedding import PART
+from pipeline.sound.voices.voice_embedding import PART
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.vad import WINDOW, Memory, shared
 

@@ -17,8 +17,8 @@ from pipeline.console.recordings_page import MAX_MIB, PAGE
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.review import audit
 from pipeline.review.bank import Bank
-from pipeline.sound.fingerprints.ear import loaded
 from pipeline.sound.fingerprints.matching import RecordingMatcher
+from pipeline.sound.fingerprints.recording_detector import loaded
 from pipeline.speech.audio.encode import encode_flac, encode_opus_clip
 from tests.builders import NOON, sound_flag
 from tests.pipeline.console.conftest import Console, Enter

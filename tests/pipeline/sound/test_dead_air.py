@@ -15,8 +15,8 @@ from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Sound
 from pipeline.contract.stage import Backlog
 from pipeline.settings import Audio, Overload, RoomShare
 from pipeline.sound.dead_air import DeadAir, is_audible
-from pipeline.sound.fingerprints.ear import RecordingEar
-from pipeline.sound.listen import Listen
+from pipeline.sound.fingerprints.recording_detector import RecordingEar
+from pipeline.sound.listen_stage import Listen
 from pipeline.speech.audio.encode import decode_flac
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.speakers import KEEP_SECONDS

@@ -14,7 +14,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Sound
 from pipeline.settings import Audio, Overload
 from pipeline.sound.dead_air import DeadAir
-from pipeline.sound.listen import Listen
+from pipeline.sound.listen_stage import Listen
 from pipeline.sound.listener import LATE_SECONDS
 from pipeline.speech.overload import Valve
 from tests.pipeline.speech.audio.sound import chunks

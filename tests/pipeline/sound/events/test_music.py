@@ -5,8 +5,8 @@ import pytest
 
 from benchmarks.songs import song
 from pipeline.sound.events import music
-from pipeline.sound.events.mel import levels
 from pipeline.sound.events.music import GLANCE, MODEL, WINDOW, Music
+from pipeline.sound.events.music_mel import levels
 from pipeline.sound.events.scores import HEARD
 from pipeline.speech.audio.encode import decode_flac, encode_opus_clip
 from pipeline.speech.audio.resample import Samples

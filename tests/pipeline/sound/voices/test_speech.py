@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.sound.voices.embedding import PART
 from pipeline.sound.voices.speech import BLOCK, SpeechPart, SpeechParts
+from pipeline.sound.voices.voice_embedding import PART
 from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.voices.speakers import reader
 

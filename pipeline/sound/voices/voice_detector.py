@@ -8,8 +8,8 @@ from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.scores import above
 from pipeline.sound.voices.change import FRESH, LIMIT, Voices
-from pipeline.sound.voices.embedding import embed
 from pipeline.sound.voices.speech import SpeechPart, SpeechParts
+from pipeline.sound.voices.voice_embedding import embed
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.speakers import Key
 

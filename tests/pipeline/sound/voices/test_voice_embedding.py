@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.sound.voices.embedding import PART, SIZE, embed
+from pipeline.sound.voices.voice_embedding import PART, SIZE, embed
 from tests.pipeline.sound.voices.speakers import allison, reader
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.sound.events.mel import BANDS, FLOOR, FRAME, STEP, TOGETHER, levels
+from pipeline.sound.events.music_mel import BANDS, FLOOR, FRAME, STEP, TOGETHER, levels
 from pipeline.speech.audio.resample import Samples
 
 TIME = np.arange(SAMPLE_RATE) / SAMPLE_RATE

@@ -23,7 +23,7 @@ from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.speakers import Key
 
 if TYPE_CHECKING:
-    from pipeline.sound.second_ear.classifier import AudioClassifier
+    from pipeline.sound.second_ear.audio_classifier import AudioClassifier
 
 QUIET = 1e-5
 """Mean square of the loudest tenth of a second of what is not heard: -50 dB of full scale."""
@@ -166,9 +166,9 @@ def build(settings: Settings, metrics: Metrics) -> SecondEar | None:
         return None
     require("transformers", f"listen.ear: {chosen.ear}")
     # PyTorch takes seconds to import, so only an ear imports it.
-    from pipeline.sound.second_ear import classifier
+    from pipeline.sound.second_ear import audio_classifier
 
-    model = _shelf.get(chosen.model_dump_json(), lambda: classifier.load(chosen))
+    model = _shelf.get(chosen.model_dump_json(), lambda: audio_classifier.load(chosen))
     outputs = mapping.load(
         chosen.ear_label_map, model.labels, chosen.ear, settings.judge.labels, "listen.ear_label_map"
     )

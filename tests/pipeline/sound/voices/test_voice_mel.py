@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.sound.voices.mel import BANDS, FRAME, LEVEL, STEP, powers
+from pipeline.sound.voices.voice_mel import BANDS, FRAME, LEVEL, STEP, powers
 from pipeline.speech.audio.resample import Samples
 
 MELS = 15 + np.log(8) * 27 / np.log(6.4)

@@ -9,10 +9,10 @@ import pytest
 from pipeline.base.errors import DependencyError
 from pipeline.review.bank import Bank
 from pipeline.settings import Settings
-from pipeline.sound.fingerprints import ear
-from pipeline.sound.fingerprints.ear import RecordingEar, score_of
+from pipeline.sound.fingerprints import recording_detector
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
 from pipeline.sound.fingerprints.matching import LEAST
+from pipeline.sound.fingerprints.recording_detector import RecordingEar, score_of
 from tests.pipeline.review.banning import ban, unban
 from tests.pipeline.sound.fingerprints.music import banned, tune
 
@@ -65,9 +65,11 @@ def test_a_bank_that_cannot_be_read_leaves_the_one_from_before(
 
 def test_all_stages_of_a_process_share_the_bank(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
-    assert ear.shared(settings) is not ear.shared(settings.model_copy(update={"data_dir": tmp_path / "other"}))
-    one = ear.shared(settings)
-    assert ear.shared(settings) is one
+    assert recording_detector.shared(settings) is not recording_detector.shared(
+        settings.model_copy(update={"data_dir": tmp_path / "other"})
+    )
+    one = recording_detector.shared(settings)
+    assert recording_detector.shared(settings) is one
 
 
 def test_the_score_grows_from_one_half() -> None:

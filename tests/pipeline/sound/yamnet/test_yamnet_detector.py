@@ -10,9 +10,9 @@ import pytest
 from pipeline.contract.messages import SAMPLE_RATE, YamnetKind
 from pipeline.settings import ListenSettings
 from pipeline.sound.detector import SoundSpan
-from pipeline.sound.yamnet.ear import YamnetEar, build
 from pipeline.sound.yamnet.network import Yamnet
 from pipeline.sound.yamnet.rules import RULES
+from pipeline.sound.yamnet.yamnet_detector import YamnetEar, build
 from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.fingerprints.music import talk
 from tests.pipeline.sound.yamnet.networks import write

@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from pipeline.sound.voices.mel import FRAME, STEP, powers
+from pipeline.sound.voices.voice_mel import FRAME, STEP, powers
 from pipeline.speech.audio.resample import Samples
 
 MODEL = Path(__file__).parent / "model" / "voice.onnx"

@@ -17,9 +17,9 @@ from pipeline.review.bank import Bank
 from pipeline.settings import Audio, ListenSettings, Overload, RoomShare, Settings
 from pipeline.sound.dead_air import DeadAir
 from pipeline.sound.detector import Ear
-from pipeline.sound.events.ear import EventEar
-from pipeline.sound.fingerprints.ear import RecordingEar
-from pipeline.sound.listen import Listen, build
+from pipeline.sound.events.event_detector import EventEar
+from pipeline.sound.fingerprints.recording_detector import RecordingEar
+from pipeline.sound.listen_stage import Listen, build
 from pipeline.speech.audio.encode import decode_flac
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.speakers import KEEP_SECONDS

@@ -7,11 +7,11 @@ import pytest
 
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.detector import SoundSpan
-from pipeline.sound.voices import ear as module
+from pipeline.sound.voices import voice_detector as module
 from pipeline.sound.voices.change import KNOWN, LIMIT
-from pipeline.sound.voices.ear import MODEL, VoiceEar, score_of
-from pipeline.sound.voices.embedding import Embeddings, embed
 from pipeline.sound.voices.speech import SpeechParts
+from pipeline.sound.voices.voice_detector import MODEL, VoiceEar, score_of
+from pipeline.sound.voices.voice_embedding import Embeddings, embed
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.speakers import Key
 from tests.pipeline.sound.voices.speakers import allison, reader

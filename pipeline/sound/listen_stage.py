@@ -16,14 +16,14 @@ from pipeline.contract.stage import NO_BACKLOG, Backlog, HoldingProcessor, Rejec
 from pipeline.settings import Audio, Settings
 from pipeline.sound.dead_air import DeadAir
 from pipeline.sound.detector import Ear
-from pipeline.sound.events.ear import EventEar
-from pipeline.sound.fingerprints import ear
+from pipeline.sound.events.event_detector import EventEar
+from pipeline.sound.fingerprints import recording_detector
 from pipeline.sound.listener import SpeakerListener
 from pipeline.sound.pace import Pace
-from pipeline.sound.second_ear import ear as second_ear
+from pipeline.sound.second_ear import user_model_detector as second_ear
 from pipeline.sound.together import DueWindow, together
-from pipeline.sound.voices.ear import VoiceEar
-from pipeline.sound.yamnet import ear as yamnet
+from pipeline.sound.voices.voice_detector import VoiceEar
+from pipeline.sound.yamnet import yamnet_detector as yamnet
 from pipeline.speech.audio.resent import ReceivedSamples
 from pipeline.speech.audio.speakers import KEEP_SECONDS, Key, Speakers
 from pipeline.speech.overload import Valve
@@ -177,7 +177,7 @@ def build(settings: Settings, metrics: Metrics) -> Listen:
 
     Raises ConfigError or DependencyError.
     """
-    recordings = ear.shared(settings)
+    recordings = recording_detector.shared(settings)
     metrics.banned_recordings.set_function(lambda: recordings.size)
     sounds = settings.listen.sounds
     ears: list[Ear] = [

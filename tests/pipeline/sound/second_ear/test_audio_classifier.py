@@ -20,8 +20,8 @@ from transformers import (
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.judge.hub import COMMIT
 from pipeline.settings import ListenSettings
-from pipeline.sound.second_ear import classifier
-from pipeline.sound.second_ear.classifier import AudioClassifier
+from pipeline.sound.second_ear import audio_classifier
+from pipeline.sound.second_ear.audio_classifier import AudioClassifier
 from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.second_ear.tiny import chatter, siren
 
@@ -34,7 +34,7 @@ WINDOWS: list[Samples] = [
 
 
 def load(folder: Path | str, **changes: Any) -> AudioClassifier:
-    return classifier.load(ListenSettings(ear=str(folder), **changes))
+    return audio_classifier.load(ListenSettings(ear=str(folder), **changes))
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_windows_scores_do_not_depend_on_the_others(tiny_ear: Path, monkeypatc
     alone = np.concatenate([loaded.probabilities([window]) for window in WINDOWS])
     np.testing.assert_allclose(together, alone, atol=1e-5)
     np.testing.assert_allclose(loaded.probabilities(WINDOWS[::-1])[::-1], alone, atol=1e-5)
-    monkeypatch.setattr(classifier, "BATCH", 3)
+    monkeypatch.setattr(audio_classifier, "BATCH", 3)
     np.testing.assert_allclose(loaded.probabilities(WINDOWS), alone, atol=1e-5)
     assert loaded.probabilities([]).shape == (0, 2)
 
