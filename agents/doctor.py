@@ -99,7 +99,7 @@ def _judge(settings: Settings) -> str:
 
 def check_live_policy(settings: Settings) -> str:
     """What the policy studio has published counts more than the files, so a difference is shown."""
-    from pipeline.review.policies.standing import standing
+    from pipeline.review.policies.live_policy import standing
 
     found = standing(settings, time.time())
     if found is None:
@@ -115,7 +115,7 @@ def check_live_policy(settings: Settings) -> str:
 def check_both_sources(settings: Settings) -> str:
     """Judges can pair words and sounds, if a label needs both. Without such a label, no broker is asked."""
     from agents.pairing import check_pairing, paired_labels
-    from pipeline.review.policies.standing import rules_in_use
+    from pipeline.review.policies.live_policy import rules_in_use
 
     rules = rules_in_use(settings)
     if paired_labels(rules):

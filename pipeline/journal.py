@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from pipeline import recordfile
 from pipeline.base import private_files
 from pipeline.base.errors import DependencyError
 from pipeline.contract.messages import AudioChunk
+from pipeline.review.evidence import recordfile
 
 SUFFIX = ".audio"
 AGAIN = ".again"

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from pipeline.assessment.figure import Figure, Unit, Unmeasured
 from pipeline.base import yaml_reading
+from pipeline.review.quality.figure import Figure, Unit, Unmeasured
 
 Better = Literal["higher", "lower"]
 Source = Literal[

@@ -62,8 +62,8 @@ def open_assessment(
       voxwarden assess open "Harbour voice rooms"
       voxwarden assess open "Harbour voice rooms" --since 2026-07-01 --until 2026-10-01
     """
-    from pipeline.assessment.figure import Window
     from pipeline.assessment.report import assessments
+    from pipeline.review.quality.figure import Window
 
     now = time.time()
     usual = assessments.default_window(now)

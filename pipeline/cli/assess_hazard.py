@@ -15,9 +15,9 @@ from pipeline.cli.cases import moment
 from pipeline.cli.store_access import database_of
 
 if TYPE_CHECKING:
-    from pipeline.assessment.figure import Figure, Window
     from pipeline.assessment.hazards import Hazard
     from pipeline.review.database import Database
+    from pipeline.review.quality.figure import Figure, Window
 
 hazard = typer.Typer(
     no_args_is_help=True, help="Hazards: find, assign, fix, close with a proof.", rich_markup_mode="rich"
@@ -194,7 +194,7 @@ def _figures(ctx: typer.Context, database: "Database", since: str) -> "tuple[lis
     """Measure the window from `since` to now."""
     from pipeline.assessment import measure
     from pipeline.assessment import options as choices
-    from pipeline.assessment.figure import Window
+    from pipeline.review.quality.figure import Window
 
     now = time.time()
     window = Window(moment(since, now), now)

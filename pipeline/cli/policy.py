@@ -80,7 +80,7 @@ def live(ctx: typer.Context) -> None:
       voxwarden policy live
     """
     from pipeline.cli.casetables import utc
-    from pipeline.review.policies.standing import standing
+    from pipeline.review.policies.live_policy import standing
 
     found = standing(settings_of(ctx), time.time())
     if found is None:

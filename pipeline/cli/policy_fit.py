@@ -91,10 +91,10 @@ def _fitted(
     ctx: typer.Context, settings: "Settings", begin: float, now: float, rate: float, recall: Sequence[str]
 ) -> "tuple[RuleSet, list[FittedLanguage]]":
     """Return the present rules, and the fitted thresholds."""
-    from pipeline.assessment.figure import Window
     from pipeline.judge import classifier, labels, rules
     from pipeline.learning import before, fitting, spoken
     from pipeline.review.policies import versions
+    from pipeline.review.quality.figure import Window
 
     known = labels.load(settings.judge.labels)
     goals = goals_of(recall, known)

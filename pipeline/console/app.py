@@ -74,7 +74,7 @@ from pipeline.console.policy_lab import PolicyLab, RecentSpeech
 from pipeline.console.texts import Texts
 from pipeline.judge import labels
 from pipeline.review.accounts import presence
-from pipeline.review.accounts.door import Door
+from pipeline.review.accounts.sign_in import Door
 from pipeline.review.anchors import Anchoring
 from pipeline.review.cases import ranking
 from pipeline.review.cases.measures import Measures
@@ -82,7 +82,7 @@ from pipeline.review.database import Database
 from pipeline.review.evidence.opening import open_evidence
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
-from pipeline.review.search import said
+from pipeline.review.search import case_words
 from pipeline.settings import Settings
 
 QUEUE_SECONDS = 10.0
@@ -182,7 +182,7 @@ def create_app(desk: Desk) -> FastAPI:
             every(QUEUE_SECONDS, partial(measuring.queue, desk), "figures of the queue"),
             every(EVERY_SECONDS, desk.chain.look, "chain of the audit log"),
             every(QUALITY_SECONDS, partial(measuring.quality, desk), "figures of quality"),
-            every(WORDS_SECONDS, partial(said.catch_up, desk.database), "words for search"),
+            every(WORDS_SECONDS, partial(case_words.catch_up, desk.database), "words for search"),
         ):
             yield
             desk.chain.close()

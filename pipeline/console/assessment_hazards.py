@@ -8,7 +8,6 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.assessment import drills, hazards, register
-from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.hazards import Finding, Hazard
 from pipeline.assessment.proofs import FileProof, Proof
 from pipeline.assessment.report.assessments import default_window
@@ -17,6 +16,7 @@ from pipeline.console.assessment_view import go, show
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.fields import DayForm, HashForm, NameForm, NoteForm
 from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.quality.figure import Figure, Window
 
 PAGE = "/assessment/hazards"
 router = APIRouter(prefix=PAGE)

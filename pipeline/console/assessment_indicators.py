@@ -8,7 +8,6 @@ from fastapi.responses import HTMLResponse, Response
 
 from pipeline.assessment import cases
 from pipeline.assessment.catalogue import INDICATORS
-from pipeline.assessment.figure import Figure
 from pipeline.assessment.report import texts
 from pipeline.base.errors import DependencyError
 from pipeline.console import assessment_rows, assessment_steps
@@ -19,6 +18,7 @@ from pipeline.console.guard import Refused
 from pipeline.console.measured import Look
 from pipeline.review.cases import reading
 from pipeline.review.delivery import room_speech
+from pipeline.review.quality.figure import Figure
 
 router = APIRouter(prefix="/assessment")
 

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
-from pipeline.assessment.figure import Window
 from pipeline.assessment.report import assessments
 from pipeline.console.assessment_forms import AssessmentId
 from pipeline.console.assessment_view import show
 from pipeline.console.assessment_window import TheWindow
 from pipeline.console.desk import Desk, TheDesk
 from pipeline.console.measured import Look
+from pipeline.review.quality.figure import Window
 
 router = APIRouter(prefix="/assessment/measuring")
 

@@ -6,9 +6,9 @@ from typing import Literal
 from msgspec import Struct
 
 from pipeline.assessment.catalogue import INDICATORS, Indicator
-from pipeline.assessment.figure import Figure
 from pipeline.assessment.report import rows as report_rows
 from pipeline.assessment.report.gather import OF_DRILLS
+from pipeline.review.quality.figure import Figure
 
 State = Literal["met", "missed", "inconclusive", "unlimited", "unmeasured"]
 STATES: tuple[State, ...] = ("met", "missed", "inconclusive", "unlimited", "unmeasured")

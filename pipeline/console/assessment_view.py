@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from pipeline.assessment.figure import Unit
 from pipeline.assessment.report import charts, html, numbers, texts
 from pipeline.assessment.report.numbers import Language
 from pipeline.console.desk import desk_of
 from pipeline.console.pages import language_of, page
+from pipeline.review.quality.figure import Unit
 from pipeline.review.quality.statistics import Interval
 
 

@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 from fastapi import Depends, Query
 from msgspec import Struct
 
-from pipeline.assessment.figure import Window
 from pipeline.assessment.report.assessments import default_window
 from pipeline.base.errors import InputError
 from pipeline.console.desk import TheDesk
 from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.quality.figure import Window
 
 DAYS = ("30", "90")
 

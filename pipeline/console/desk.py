@@ -12,8 +12,8 @@ from pipeline.console.measured import Measured
 from pipeline.console.policy_lab import PolicyLab
 from pipeline.console.texts import Texts
 from pipeline.judge.labels import Labels
-from pipeline.review.accounts.door import Door
 from pipeline.review.accounts.sessions import LoginSession
+from pipeline.review.accounts.sign_in import Door
 from pipeline.review.anchors import Anchoring
 from pipeline.review.cases.measures import Measures
 from pipeline.review.database import Database

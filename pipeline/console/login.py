@@ -13,7 +13,7 @@ from pipeline.console.fields import CodeForm, NameForm, NameQuery, SecretForm
 from pipeline.console.guard import COOKIE
 from pipeline.console.pages import page
 from pipeline.review.accounts import devices, sessions
-from pipeline.review.accounts.door import Visitor
+from pipeline.review.accounts.sign_in import Visitor
 
 router = APIRouter()
 

@@ -18,12 +18,12 @@ from sqlalchemy import Connection, func, select
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.assessment import measure, options
-from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.report import gather
 from pipeline.assessment.report.gather import Measurement
 from pipeline.judge.labels import Labels
 from pipeline.review.database import Database
 from pipeline.review.quality import trends
+from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.quality.trends import QualityFigures, QualityQuestion, TeamFigures
 from pipeline.review.tables.assessment import COUNTED
 from pipeline.review.tables.core import AUDIT, FLAGS

@@ -10,9 +10,6 @@ from typing import Any, get_args
 from prometheus_client import Gauge
 from sqlalchemy import Connection, func, select
 
-from pipeline.assessment import audits, snapshot
-from pipeline.assessment.decided import REAL, verdict_now
-from pipeline.assessment.figure import Window
 from pipeline.assessment.indicators import harm
 from pipeline.assessment.options import of as options_of
 from pipeline.base.metrics import Bound, from_zero
@@ -21,8 +18,10 @@ from pipeline.contract.messages import Decision, Verdict
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.cases import groups, uncovered
 from pipeline.review.delivery.confirmations import Confirmation, Result
-from pipeline.review.quality import figures, lead_figures
+from pipeline.review.quality import audits, figures, lead_figures, snapshot
 from pipeline.review.quality.checks import FINAL
+from pipeline.review.quality.decided import REAL, verdict_now
+from pipeline.review.quality.figure import Window
 from pipeline.review.quality.lead_figures import WINDOW
 from pipeline.review.quality.statistics import Estimate
 from pipeline.review.quality.trends import QualityQuestion

@@ -17,7 +17,7 @@ from pipeline.console.rows import rows
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.sessions import LoginSession
-from pipeline.review.cases import assigning, escalations, leases, queue, reach, strikes
+from pipeline.review.cases import assigning, escalations, leases, queue, reachable_cases, strikes
 from pipeline.review.cases.queue import QueueFilter
 from pipeline.review.cases.values import Case
 from pipeline.review.search import views
@@ -122,7 +122,9 @@ def wanted_by(desk: Desk, connection: Connection, session: LoginSession, asked: 
     """
     account, now = session.account, desk.clock()
     without = wellness.without(connection, account.name, account.preferences.comfort, now)
-    return msgspec.structs.replace(asked.wanted, without=without, reach=reach.of(connection, account.name, now))
+    return msgspec.structs.replace(
+        asked.wanted, without=without, reach=reachable_cases.of(connection, account.name, now)
+    )
 
 
 def listed(desk: Desk, connection: Connection, session: LoginSession, asked: Asked) -> dict[str, Any]:
@@ -173,7 +175,7 @@ def _page(
         return found, found[-1] if len(found) == queue.PAGE else None
     mine: list[Case] = []
     if wanted.view is None and wanted.assigned is None:
-        if after is None and wanted.reach and reach.has_assigned(connection, wanted.reach.account):
+        if after is None and wanted.reach and reachable_cases.has_assigned(connection, wanted.reach.account):
             mine = queue.page(connection, msgspec.structs.replace(wanted, view="mine"), limit=assigning.MOST_ASSIGNED)
         wanted = msgspec.structs.replace(wanted, view="others")
     found = queue.page(connection, wanted, after, queue.PAGE)

@@ -30,7 +30,7 @@ from pipeline.review.accounts.sessions import LoginSession
 from pipeline.review.cases import duty, reading
 from pipeline.review.evidence.times import offset_of
 from pipeline.review.privacy.pseudonym import pseudonym
-from pipeline.review.search import finding, said, views
+from pipeline.review.search import case_words, finding, views
 from pipeline.review.search.finding import COUNTED, PAGE, FoundCase, Place, Viewer
 from pipeline.review.search.grams import fold
 from pipeline.review.search.listing import ListedCase, listed
@@ -88,7 +88,7 @@ def search_page(request: Request, desk: TheDesk, session: Signed, q: QueryText =
     values: dict[str, Any] = {"q": q, "problem": None, "rows": (), "more": "", "facets": {}, "count": 0}
     with desk.database.read() as connection:
         values["views"] = views.visible(connection, session.account.name, "search")
-        values["catching_up"] = said.waiting(connection)
+        values["catching_up"] = case_words.waiting(connection)
         try:
             terms = parse(q)
             values["chips"] = _chips(request, terms)

@@ -9,8 +9,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.console.desk import Desk, Signed, TheDesk
 from pipeline.console.pages import page
 from pipeline.review.accounts import accounts, wellness
-from pipeline.review.accounts.comfort import Comfort
 from pipeline.review.accounts.sessions import LoginSession
+from pipeline.review.accounts.viewing_comfort import Comfort
 
 router = APIRouter(prefix="/wellness")
 

@@ -21,8 +21,8 @@ from pipeline.judge.release import JudgeReport
 from pipeline.review import bank
 from pipeline.review.accounts import accounts, api_tokens, invitations, skills, wellness
 from pipeline.review.accounts.accounts import Preferences
-from pipeline.review.accounts.comfort import Comfort
 from pipeline.review.accounts.skills import Skills
+from pipeline.review.accounts.viewing_comfort import Comfort
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases import assigning, deciding, notes, phrases, ranking

@@ -16,7 +16,7 @@ from sqlalchemy import delete
 from pipeline.console.guard import COOKIE
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.accounts import Preferences
-from pipeline.review.accounts.comfort import Comfort
+from pipeline.review.accounts.viewing_comfort import Comfort
 from pipeline.review.cases import leases
 from pipeline.review.quality import checks
 from pipeline.review.tables.core import SESSIONS

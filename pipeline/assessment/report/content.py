@@ -9,9 +9,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from pipeline.assessment.figure import Figure, Unit, Window
 from pipeline.base import canonical
 from pipeline.base.errors import InputError
+from pipeline.review.quality.figure import Figure, Unit, Window
 
 FORMAT = 1
 

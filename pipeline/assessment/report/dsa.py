@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from msgspec import Struct, convert
 
-from pipeline.assessment.figure import Figure
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.numbers import day
 from pipeline.base import yaml_reading
+from pipeline.review.quality.figure import Figure
 
 FOLDER = Path(__file__).with_name("dsa")
 HOUR = 3_600.0

@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from pipeline.base.errors import AccountError
 from pipeline.contract.messages import Name
 from pipeline.review import audit
-from pipeline.review.accounts.comfort import Comfort
 from pipeline.review.accounts.passwords import PasswordHash
+from pipeline.review.accounts.viewing_comfort import Comfort
 from pipeline.review.tables.core import ACCOUNTS, SESSIONS
 
 Role = Literal["moderator", "lead", "auditor", "admin"]

@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from pipeline.review.accounts import strength
-from pipeline.review.accounts.turns import HashTurns
+from pipeline.review.accounts.slow_work import HashTurns
 
 PasswordHash = NewType("PasswordHash", str)
 """An Argon2id hash. The type keeps a password from being stored in its place."""

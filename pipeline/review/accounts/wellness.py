@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from pipeline.base.errors import CaseError
 from pipeline.review import upsert
-from pipeline.review.accounts.comfort import Comfort
+from pipeline.review.accounts.viewing_comfort import Comfort
 from pipeline.review.cases.queue import Without
 from pipeline.review.quality import checks
 from pipeline.review.tables.core import CASES, DECISIONS, LEASES

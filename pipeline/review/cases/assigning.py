@@ -17,9 +17,9 @@ from pipeline.base.errors import CaseError, Taken
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, presence, skills, wellness
 from pipeline.review.accounts.accounts import Account
-from pipeline.review.cases import duty, queue, reach, reading, values
+from pipeline.review.cases import duty, queue, reachable_cases, reading, values
 from pipeline.review.cases.queue import QueueFilter
-from pipeline.review.cases.reach import Reach
+from pipeline.review.cases.reachable_cases import Reach
 from pipeline.review.cases.values import Case
 from pipeline.review.quality import checks
 from pipeline.review.tables.core import CASES, OPEN
@@ -141,7 +141,7 @@ def undo(connection: Connection, move: str, by: str, at: float) -> list[str]:
 def check(connection: Connection, case: Case, account: str, at: float) -> None:
     """Raise Taken if the case is reserved for another account that is here."""
     others = presence.here(connection, at) - {account}
-    owner = select(ASSIGNMENTS.c.account).where(ASSIGNMENTS.c.case_id == case.id, reach.reserved(others, at))
+    owner = select(ASSIGNMENTS.c.account).where(ASSIGNMENTS.c.case_id == case.id, reachable_cases.reserved(others, at))
     if name := connection.scalar(owner):
         raise Taken(f"Case {case.id} is assigned to {name}", "Take the next one.", text="assigned", name=name)
 

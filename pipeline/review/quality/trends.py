@@ -10,13 +10,12 @@ from typing import Any, Literal
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from pipeline.assessment import audits, snapshot
-from pipeline.assessment.audits import Recall
-from pipeline.assessment.decided import floor, standing
-from pipeline.assessment.figure import Window
 from pipeline.review.appeals import appeals
 from pipeline.review.cases import groups
-from pipeline.review.quality import figures, lead_figures
+from pipeline.review.quality import audits, figures, lead_figures, snapshot
+from pipeline.review.quality.audits import Recall
+from pipeline.review.quality.decided import floor, standing
+from pipeline.review.quality.figure import Window
 from pipeline.review.quality.figures import FLAGGED, Agreement
 from pipeline.review.quality.statistics import Estimate, Share
 from pipeline.review.tables.assessment import TALLIES

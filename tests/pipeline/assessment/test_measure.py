@@ -4,7 +4,6 @@ from typing import Any
 
 from pipeline.assessment import cases, drills
 from pipeline.assessment.catalogue import INDICATORS
-from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.measure import measure
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.contract.messages import Flag, HeardSound
@@ -12,6 +11,7 @@ from pipeline.contract.speech_status import status_of
 from pipeline.review import audit
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
+from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.store import SqlReviewStore
 from tests.builders import NOON, flag, sound_flag
 

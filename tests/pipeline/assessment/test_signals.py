@@ -6,7 +6,6 @@ from msgspec.structs import replace
 from sqlalchemy import insert
 
 from pipeline.assessment import signals, triggers
-from pipeline.assessment.figure import Figure
 from pipeline.assessment.report import content
 from pipeline.assessment.triggers import Signal
 from pipeline.assessment.workdays import SHIPPED, Calendar
@@ -17,6 +16,7 @@ from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery.tallies import DAY_HOURS, Cell
+from pipeline.review.quality.figure import Figure
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.duties import REGISTER
 from pipeline.settings.triggers import Triggers

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.assessment.figure import Window
 from pipeline.base import canonical
+from pipeline.review.quality.figure import Window
 
 
 def test_keys_are_sorted_and_floats_are_short() -> None:

@@ -16,7 +16,7 @@ from pipeline.contract.topology import STAGES
 from pipeline.judge import judge_stage, labels
 from pipeline.local import LocalRunner
 from pipeline.review.database import Database
-from pipeline.review.delivery import deliver, webhooks
+from pipeline.review.delivery import deliver_stage, webhooks
 from pipeline.review.delivery.confirmations import Result
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.settings import Settings, load
@@ -77,8 +77,8 @@ def gateway(settings: Settings, metrics: Metrics) -> Any:
     return Gateway(settings.gateway, metrics, nowhere)
 
 
-def deliver_stage(settings: Settings, metrics: Metrics) -> Any:
-    return deliver.build(settings, metrics, open_lookback(settings))
+def deliver(settings: Settings, metrics: Metrics) -> Any:
+    return deliver_stage.build(settings, metrics, open_lookback(settings))
 
 
 @pytest.mark.parametrize(
@@ -91,14 +91,14 @@ def deliver_stage(settings: Settings, metrics: Metrics) -> Any:
         (transcribe, "early_utterances", {("used",), ("discarded",), ("declined",)}),
         (judge_stage.build, "flags", {(*one, *by) for one in all_of(Suggestion) for by in all_of(Source)}),
         (judge_stage.build, "labels", {(label,) for label in labels.load().labels}),
-        (deliver_stage, "counted_seconds", {(one, result) for one in ROOM_TYPES for result in deliver.COUNTED}),
+        (deliver, "counted_seconds", {(one, result) for one in ROOM_TYPES for result in deliver_stage.COUNTED}),
         (
             judge_stage.build,
             "scores",
             {(label, tenth) for label in labels.load().labels for tenth in judge_stage.TENTHS},
         ),
         (
-            deliver_stage,
+            deliver,
             "cases",
             {("created",), ("merged",), ("linked",), ("repeated",), ("passed",), ("muted",), ("audit",)},
         ),

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from pipeline.base.errors import AccountError, InputError
 from pipeline.cli import app
 from pipeline.review.accounts.accounts import Account
-from pipeline.review.accounts.door import Door, Visitor
+from pipeline.review.accounts.sign_in import Door, Visitor
 from pipeline.review.anchors import Anchoring
 from pipeline.review.database import Database
 from pipeline.settings import AuditSettings, Settings

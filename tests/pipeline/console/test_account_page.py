@@ -10,8 +10,8 @@ from pipeline.console.keys import KEYS
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.accounts.accounts import Account, Preferences
-from pipeline.review.accounts.comfort import Comfort
-from pipeline.review.accounts.tries import ALLOWED
+from pipeline.review.accounts.login_limits import ALLOWED
+from pipeline.review.accounts.viewing_comfort import Comfort
 from tests.builders import NOON
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.review.people import PASSWORD

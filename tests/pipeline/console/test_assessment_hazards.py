@@ -6,9 +6,9 @@ import pytest
 
 from pipeline.assessment import drills, hazards, measure
 from pipeline.assessment.drill_lines import DrillLine
-from pipeline.assessment.figure import Figure
 from pipeline.assessment.hazards import Hazard
 from pipeline.console import assessment_hazards
+from pipeline.review.quality.figure import Figure
 from tests.builders import flag
 from tests.pipeline.console.conftest import Console, Enter
 

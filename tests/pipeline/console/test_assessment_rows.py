@@ -5,9 +5,9 @@ from typing import get_args
 from msgspec.structs import replace
 
 from pipeline.assessment.catalogue import INDICATORS
-from pipeline.assessment.figure import Figure, Unmeasured
 from pipeline.console import assessment_rows
 from pipeline.console.texts import Texts
+from pipeline.review.quality.figure import Figure, Unmeasured
 
 SHARE = Figure(indicator="I-02", key="share", unit="share", value=0.99, n=10, threshold=0.98, met=True)
 DELAY = Figure(indicator="I-05", key="p95", unit="seconds", value=4.0, n=10, threshold=3.0, met=False)

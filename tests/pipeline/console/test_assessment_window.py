@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from pipeline.assessment.figure import Window
 from pipeline.base.errors import InputError
 from pipeline.console.assessment_window import window_of
+from pipeline.review.quality.figure import Window
 from tests.builders import NOON
 from tests.pipeline.console.conftest import Enter
 

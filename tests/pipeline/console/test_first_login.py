@@ -9,7 +9,7 @@ from sqlalchemy import select
 from pipeline.console.first_login import NAME, first_login
 from pipeline.review import audit
 from pipeline.review.accounts import accounts
-from pipeline.review.accounts.door import Door, Visitor
+from pipeline.review.accounts.sign_in import Door, Visitor
 from pipeline.review.database import Database
 from pipeline.review.tables.core import ACCOUNTS
 from tests.builders import NOON

@@ -16,7 +16,7 @@ from pipeline.console.app import create_app, open_desk
 from pipeline.console.guard import COOKIE
 from pipeline.console.login import BROWSER, own, with_cookie
 from pipeline.review.accounts import accounts, passwords
-from pipeline.review.accounts.tries import ALLOWED
+from pipeline.review.accounts.login_limits import ALLOWED
 from pipeline.settings import ReviewConsole, Settings
 from tests.builders import NOON
 from tests.pipeline.console.conftest import NO_CERTIFICATES, Console, Enter

@@ -10,12 +10,12 @@ from threading import Event
 import pytest
 from sqlalchemy import Connection, text
 
-from pipeline.assessment.figure import Window
 from pipeline.base.errors import DependencyError
 from pipeline.console.measured import KEEP_SECONDS, KEEP_TIMES, MOST, Background, Kept, Look, Measured
 from pipeline.judge import labels
 from pipeline.review import audit
 from pipeline.review.database import Database
+from pipeline.review.quality.figure import Window
 from pipeline.settings import Settings
 from tests.builders import NOON
 from tests.pipeline.console.conftest import Clock

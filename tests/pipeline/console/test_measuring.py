@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.assessment.figure import Window
 from pipeline.assessment.indicators import harm
 from pipeline.console import measuring
 from pipeline.console.app import open_desk
@@ -19,6 +18,7 @@ from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import confirmations
 from pipeline.review.delivery.confirmations import Confirmation
+from pipeline.review.quality.figure import Window
 from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Settings
 from tests.builders import NOON, flag

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.assessment.figure import Window
 from pipeline.base.user_files import of
 from pipeline.judge import labels, rules
 from pipeline.judge.conversation_text import SEPARATOR
@@ -20,6 +19,7 @@ from pipeline.learning.fitting import FittedLanguage
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
+from pipeline.review.quality.figure import Window
 from pipeline.review.store import SqlReviewStore
 from tests.builders import NOON, flag
 from tests.pipeline.learning import team

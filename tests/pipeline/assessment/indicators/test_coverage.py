@@ -8,7 +8,6 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import insert
 
-from pipeline.assessment.figure import Window
 from pipeline.assessment.indicators import coverage
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.assessment.room_hours import RoomHour, store
@@ -16,6 +15,7 @@ from pipeline.contract.messages import Flag, SpeechState, SpeechStatus
 from pipeline.contract.speech_status import status_of
 from pipeline.review.database import Database
 from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.quality.figure import Window
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.duties import REGISTER
 from tests.builders import NOON, flag

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.assessment import audits, snapshot
 from pipeline.assessment.indicators import judgement
 from pipeline.assessment.options import Options
 from pipeline.contract.messages import Verdict
@@ -15,7 +14,7 @@ from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.quality import drawing
+from pipeline.review.quality import audits, drawing, snapshot
 from pipeline.review.quality.statistics import Share, wilson
 from pipeline.review.store import SqlReviewStore
 from tests.builders import NOON, flag

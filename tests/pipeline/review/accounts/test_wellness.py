@@ -6,7 +6,7 @@ from sqlalchemy.exc import IntegrityError
 
 from pipeline.base.errors import CaseError, Taken
 from pipeline.review.accounts import wellness
-from pipeline.review.accounts.comfort import Comfort
+from pipeline.review.accounts.viewing_comfort import Comfort
 from pipeline.review.accounts.wellness import Meter, stretch
 from pipeline.review.cases import deciding, leases, queue
 from pipeline.review.cases.queue import QueueFilter

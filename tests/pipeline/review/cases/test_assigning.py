@@ -10,9 +10,9 @@ import pytest
 from pipeline.base.errors import CaseError, Involved, Taken
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, presence, skills, wellness
-from pipeline.review.accounts.comfort import Comfort
 from pipeline.review.accounts.skills import Skills
-from pipeline.review.cases import assigning, deciding, leases, queue, reach
+from pipeline.review.accounts.viewing_comfort import Comfort
+from pipeline.review.cases import assigning, deciding, leases, queue, reachable_cases
 from pipeline.review.cases.assigning import MOST_MOVED, Move
 from pipeline.review.cases.queue import QueueFilter
 from pipeline.review.cases.ranking import Ranking
@@ -45,7 +45,7 @@ def candidates(database: Database, account: str, limit: int = MOST_MOVED, **want
 
 def offered(database: Database, account: str, at: float = NOON + 100) -> str | None:
     with database.write() as connection:
-        wanted = QueueFilter(reach=reach.of(connection, account, at))
+        wanted = QueueFilter(reach=reachable_cases.of(connection, account, at))
         return queue.next_free(connection, account, at, wanted)
 
 
@@ -219,7 +219,7 @@ def test_four_people_get_each_case_once_and_none_outside_their_skills(database: 
         mine: list[str] = []
         while True:
             with database.write() as connection:
-                wanted = QueueFilter(reach=reach.of(connection, account, NOON + 100))
+                wanted = QueueFilter(reach=reachable_cases.of(connection, account, NOON + 100))
                 case = queue.next_free(connection, account, NOON + 100, wanted)
                 if case is None:
                     return mine

@@ -15,7 +15,7 @@ from pipeline.review.appeals.reports import Complaint, Report
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Evidence
 from pipeline.review.database import Database
-from pipeline.review.delivery.deliver import Deliver
+from pipeline.review.delivery.deliver_stage import Deliver
 from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.evidence.report_clips import READ_SECONDS, SETTLE_SECONDS, ReportCutter
 from pipeline.review.evidence.store import EvidenceFolder

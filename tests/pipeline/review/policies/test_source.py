@@ -16,8 +16,8 @@ from pipeline.judge.release import JudgeReport
 from pipeline.judge.rules import RuleTexts, read_texts
 from pipeline.review.database import Database
 from pipeline.review.policies import versions, workers
+from pipeline.review.policies.live_policy import rules_in_use, standing
 from pipeline.review.policies.source import follow_store
-from pipeline.review.policies.standing import rules_in_use, standing
 from pipeline.settings import Settings
 from tests.pipeline.review.policies.texts import POLICY, texts
 

@@ -10,7 +10,7 @@ from sqlalchemy import insert
 
 from pipeline.judge import labels
 from pipeline.review.accounts import wellness
-from pipeline.review.accounts.comfort import Comfort
+from pipeline.review.accounts.viewing_comfort import Comfort
 from pipeline.review.appeals import appeals
 from pipeline.review.cases.queue import Without
 from pipeline.review.cases.values import Choice, Evidence

@@ -15,12 +15,11 @@ from typing import Any, Literal
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
 
-from pipeline.assessment.decided import nearest
-from pipeline.assessment.figure import Window
-from pipeline.assessment.snapshot import FLAGGED, LABEL, OF_FLAG, SNAPSHOT
-from pipeline.assessment.totals import totals
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.quality.decided import nearest
+from pipeline.review.quality.figure import Window
+from pipeline.review.quality.snapshot import FLAGGED, LABEL, OF_FLAG, SNAPSHOT
 from pipeline.review.quality.statistics import (
     Drawn,
     Estimate,
@@ -31,6 +30,7 @@ from pipeline.review.quality.statistics import (
     weighted_share,
     weighted_total,
 )
+from pipeline.review.quality.totals import totals
 from pipeline.review.tables.assessment import TALLIES
 from pipeline.review.tables.core import FLAGS
 from pipeline.review.tables.quality import CHECKS

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pipeline.base.errors import TooManyTries
-from pipeline.review.accounts.turns import HashTurns
+from pipeline.review.accounts.slow_work import HashTurns
 
 
 def test_few_work_few_wait_and_the_rest_is_refused_at_once() -> None:

@@ -15,8 +15,8 @@ from pipeline.base.errors import AccountError, TooManyTries
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, devices, passwords, recovery
 from pipeline.review.accounts.accounts import Account
-from pipeline.review.accounts.tries import Key, Tries
-from pipeline.review.accounts.turns import HashTurns
+from pipeline.review.accounts.login_limits import Key, Tries
+from pipeline.review.accounts.slow_work import HashTurns
 from pipeline.review.database import Database
 from pipeline.review.tables.core import ACCOUNTS
 

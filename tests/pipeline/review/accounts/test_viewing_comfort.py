@@ -8,7 +8,7 @@ from hypothesis import given
 
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.accounts import Preferences
-from pipeline.review.accounts.comfort import Comfort
+from pipeline.review.accounts.viewing_comfort import Comfort
 from pipeline.review.database import Database
 from tests.pipeline.strategies import messages
 

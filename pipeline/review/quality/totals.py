@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from pipeline.assessment.figure import Window
 from pipeline.review.delivery.tallies import HOUR, Measure
+from pipeline.review.quality.figure import Window
 from pipeline.review.tables.assessment import TALLIES
 
 Dimension = Literal["hour", "measure", "bucket", "room_type", "language", "label", "policy", "model"]

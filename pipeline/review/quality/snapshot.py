@@ -23,8 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateTable, DropTable
 
-from pipeline.assessment.decided import REAL, standing
 from pipeline.review.cases.values import REPORTED
+from pipeline.review.quality.decided import REAL, standing
 from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
 from pipeline.review.tables.duties import ACTIONS
 from pipeline.review.tables.quality import COPIES
@@ -55,7 +55,7 @@ SNAPSHOT = Table(
     # "machine", "audit" or "report"; "copy": a check that copies another case.
     Column("kind", String, nullable=False),
     *(Column(name, CASES.c[name].type, nullable=False) for name in COPIED),
-    # The first and the last standing decision (`pipeline/assessment/decided.py`). NULL: there is none.
+    # The first and the last standing decision (`pipeline/review/quality/decided.py`). NULL: there is none.
     Column("first_at", Double),
     Column("last_at", Double),
     Column("verdict", String),

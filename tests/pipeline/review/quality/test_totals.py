@@ -2,10 +2,10 @@
 
 import pytest
 
-from pipeline.assessment.figure import Window
-from pipeline.assessment.totals import Total, Totals, hours, split, summed, totals
 from pipeline.review.database import Database
 from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.quality.figure import Window
+from pipeline.review.quality.totals import Total, Totals, hours, split, summed, totals
 from pipeline.review.store import SqlReviewStore
 from tests.builders import NOON, flag
 

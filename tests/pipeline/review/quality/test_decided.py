@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import Double, literal, select, update
 
-from pipeline.assessment.decided import ceiling, floor, nearest, verdict_now
 from pipeline.contract.messages import sample_of
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
+from pipeline.review.quality.decided import ceiling, floor, nearest, verdict_now
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.core import CASES
 from tests.builders import NOON, flag

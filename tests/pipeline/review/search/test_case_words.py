@@ -15,7 +15,7 @@ from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.privacy import erasure
 from pipeline.review.quality import drawing
-from pipeline.review.search import said
+from pipeline.review.search import case_words
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.core import CASES
 from pipeline.review.tables.search import SAID
@@ -68,20 +68,20 @@ def test_reports_have_a_row_and_copies_have_none(database: Database, store: SqlR
     with database.write() as connection:
         report, _ = reports.file(connection, Complaint(room="den", at=NOON), NOON, Ranking({}), 60.0)
         drawing.copy(connection, EvidenceFolder(tmp_path), "second", made.case, "cause", 0.1, NOON)
-    assert said.catch_up(database) == 0
+    assert case_words.catch_up(database) == 0
     assert words_of(database).keys() == {made.case, report.case}
 
 
 def test_words_of_older_cases_are_added_in_the_background(upgraded: Database) -> None:
     with upgraded.read() as connection:
         cases = set(connection.scalars(select(CASES.c.id)))
-        assert said.waiting(connection)
-    assert said.catch_up(upgraded) == len(cases)
+        assert case_words.waiting(connection)
+    assert case_words.catch_up(upgraded) == len(cases)
     assert words_of(upgraded).keys() == cases
     assert any("弄死" in words for words in words_of(upgraded).values())
-    assert said.catch_up(upgraded) == 0
+    assert case_words.catch_up(upgraded) == 0
     with upgraded.read() as connection:
-        assert not said.waiting(connection)
+        assert not case_words.waiting(connection)
 
 
 def test_a_process_of_the_version_before_can_delete_cases(database: Database, store: SqlReviewStore) -> None:

@@ -19,8 +19,8 @@ from pipeline.judge import reasons
 from pipeline.review.cases import phrases
 from pipeline.review.cases.values import CaseFile, Choice, Evidence, Filters, Outcome
 from pipeline.review.database import Database
-from pipeline.review.delivery import deliver
-from pipeline.review.delivery.deliver import Deliver
+from pipeline.review.delivery import deliver_stage
+from pipeline.review.delivery.deliver_stage import Deliver
 from pipeline.review.delivery.raising import Raising
 from pipeline.review.evidence.log import UtteranceLog
 from pipeline.review.evidence.lookback import Lookback
@@ -424,7 +424,7 @@ def test_the_stage_works_with_another_log(tmp_path: Path) -> None:
         def latest(self, room: str, speaker: str | None, end: float, seconds: float) -> Iterator[list[Utterance]]:
             return iter(())
 
-    stage = deliver.build(Settings(data_dir=tmp_path), Metrics(), Empty())
+    stage = deliver_stage.build(Settings(data_dir=tmp_path), Metrics(), Empty())
     [outcome] = stage.process([flag("a", 0, 4, address="voice.utterances/0/1")])
     assert isinstance(outcome, Outcome)
     assert stage.tick(NOON) == []

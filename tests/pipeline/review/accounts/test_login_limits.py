@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.review.accounts import tries
-from pipeline.review.accounts.tries import ALLOWED, Key, Tries
+from pipeline.review.accounts import login_limits
+from pipeline.review.accounts.login_limits import ALLOWED, Key, Tries
 from tests.builders import NOON
 
 ADDRESS: Key = ("address", "192.0.2.1")
@@ -49,7 +49,7 @@ def test_no_timing_gives_more_than_the_burst_and_the_rate(pauses: list[float]) -
 
 
 def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tries, "MOST_KEYS", 100)
+    monkeypatch.setattr(login_limits, "MOST_KEYS", 100)
     counts = Tries()
     for number in range(1_000):
         counts.take([("address", str(number))], NOON)

@@ -9,8 +9,8 @@ import pytest
 from pipeline.base.errors import AccountError, TooManyTries
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, devices, passwords, sessions
-from pipeline.review.accounts.door import Door, Visitor
-from pipeline.review.accounts.tries import ALLOWED
+from pipeline.review.accounts.login_limits import ALLOWED
+from pipeline.review.accounts.sign_in import Door, Visitor
 from pipeline.review.database import Database
 from tests.builders import NOON
 from tests.pipeline.review.hashers import Held

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import recordfile
 from pipeline.contract.messages import Utterance
+from pipeline.review.evidence import recordfile
 from tests.builders import utterance
 
 utterances = st.builds(
