@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipeline.client.gateway import SpeakerStream
     from pipeline.client.verdicts import VerdictStream
-    from pipeline.moderator import Moderator
+    from pipeline.runner.moderator import Moderator
     from pipeline.vendors.agora import AgoraAudio
     from pipeline.vendors.events import AgoraNotices, TrtcCallbacks
     from pipeline.vendors.room_audio import RoomAudio
@@ -31,7 +31,7 @@ __all__ = [
 MODULES = {
     "AgoraAudio": "pipeline.vendors.agora",
     "AgoraNotices": "pipeline.vendors.events",
-    "Moderator": "pipeline.moderator",
+    "Moderator": "pipeline.runner.moderator",
     "RoomAudio": "pipeline.vendors.room_audio",
     "SpeakerStream": "pipeline.client.gateway",
     "TrtcCallbacks": "pipeline.vendors.events",

@@ -16,7 +16,15 @@ from agents.kafka import broker_errors, producer, topic_name
 from agents.records import address_of
 from pipeline.contract.events import Event
 from pipeline.contract.topology import DEAD_LETTERS, TOPICS
-from pipeline.letterbox import MOST_REPLAYS, Content, Letter, LetterFilter, Refusals, chosen_of, mark_repeated
+from pipeline.runner.dead_letter_store import (
+    MOST_REPLAYS,
+    Content,
+    Letter,
+    LetterFilter,
+    Refusals,
+    chosen_of,
+    mark_repeated,
+)
 from pipeline.settings import Kafka
 
 HANDLED = "voxwarden-handled"

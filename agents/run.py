@@ -16,10 +16,10 @@ from pipeline.cli.api import imported
 from pipeline.contract.messages import Flag
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import DEAD_LETTERS, Stage
-from pipeline.dead_letters import DeadLetters, path_of
-from pipeline.local import LocalRunner
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.policies.source import follow_store
+from pipeline.runner.dead_letter_file import DeadLetters, path_of
+from pipeline.runner.local import LocalRunner
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:

@@ -44,10 +44,10 @@ from pipeline.base.cores import cores
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind, Flag, Message, Transcript
 from pipeline.contract.topology import DELIVER, LISTEN, STAGES, TRANSCRIBE, Stage
-from pipeline.local import LocalRunner
 from pipeline.review import bank
 from pipeline.review.database import Database
 from pipeline.review.evidence.lookback import open_lookback
+from pipeline.runner.local import LocalRunner
 from pipeline.settings import Asr, ListenSettings, Settings
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
 from pipeline.speech.asr.transcriber import Samples

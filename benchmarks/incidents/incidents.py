@@ -9,7 +9,7 @@ from agents.kafka import producer, topic_name
 from benchmarks.incidents.service import LiveService
 from benchmarks.incidents.speakers import campaign
 from pipeline.contract.topology import AUDIO
-from pipeline.demo.rooms import tracks
+from pipeline.runner.demo.rooms import tracks
 
 MALFORMED = 5
 CROWD = 4

@@ -8,8 +8,8 @@ from fastapi import Depends, Request
 from pipeline.api.access import Program
 from pipeline.api.answers import Categories
 from pipeline.api.jobs import Jobs
-from pipeline.moderator import Moderator
 from pipeline.review.database import Database
+from pipeline.runner.moderator import Moderator
 from pipeline.settings import Settings
 
 

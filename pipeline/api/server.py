@@ -17,9 +17,9 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.topology import TRANSCRIBE
 from pipeline.judge import labels
 from pipeline.judge.release import FollowedRules
-from pipeline.moderator import Moderator
 from pipeline.review.database import Database
 from pipeline.review.policies.source import follow_store
+from pipeline.runner.moderator import Moderator
 from pipeline.settings import Settings
 from pipeline.settings.section import Section
 

@@ -17,7 +17,7 @@ from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.resample import Samples
 
 SHIPPED = Path(__file__).with_name("drills.yaml")
-RECORDINGS = Path(__file__).parent.parent / "demo"
+RECORDINGS = Path(__file__).parents[1] / "runner" / "demo"
 CLEAN = "clean"
 MAX_SECONDS = 15.0
 """The longest recording of a line: that of an utterance."""

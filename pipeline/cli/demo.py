@@ -13,7 +13,7 @@ from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.base.metrics import Metrics
-    from pipeline.demo.rooms import Playback
+    from pipeline.runner.demo.rooms import Playback
 
 
 @app.command()
@@ -41,9 +41,9 @@ async def _demo(settings: Settings, speed: float, console: bool) -> None:
     from pipeline.base.folder_lock import sole_user
     from pipeline.base.metrics import Metrics
     from pipeline.base.metrics_server import serving
-    from pipeline.demo.rooms import Playback, next_start, play
-    from pipeline.local import LocalRunner
     from pipeline.review.evidence.lookback import open_lookback
+    from pipeline.runner.demo.rooms import Playback, next_start, play
+    from pipeline.runner.local import LocalRunner
 
     metrics = Metrics()
     audience = _Audience()

@@ -8,7 +8,7 @@ from pipeline.contract.messages import Flag, Hit
 
 if TYPE_CHECKING:
     from pipeline.cli.textlines import InputPlace
-    from pipeline.recordings import FileReport
+    from pipeline.runner.recordings import FileReport
 
 
 def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def moderate(
 def _refuse(errors: Mapping[str, VoxwardenError], form: ModerateFormat) -> Exit:
     """Write the errors if no file can be read. No model needs to be loaded for that."""
     from pipeline.cli.results import WRITERS
-    from pipeline.recordings import FileReport
+    from pipeline.runner.recordings import FileReport
 
     writer = WRITERS[form]()
     for name, error in errors.items():
@@ -82,7 +82,7 @@ async def _moderate(
 ) -> Exit:
     from pipeline.base.metrics import Metrics
     from pipeline.cli.results import WRITERS
-    from pipeline.recordings import FileReport, Recordings
+    from pipeline.runner.recordings import FileReport, Recordings
 
     bar = _Bar(named.files)
     code = Exit.CLEAN

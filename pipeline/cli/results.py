@@ -11,7 +11,7 @@ from pipeline.cli.lines import file_line, utterance_line
 from pipeline.cli.table import SHAPES, STYLES, clock, flag_row
 from pipeline.cli.terminal import harmless, json_text
 from pipeline.contract.messages import Flag
-from pipeline.recordings import FileReport
+from pipeline.runner.recordings import FileReport
 from pipeline.speech.asr.formats import srt_cue
 
 

@@ -27,7 +27,7 @@ from pipeline.speech.audio.decode import read_file
 from pipeline.speech.audio.encode import to_pcm16
 from pipeline.speech.audio.vad import WINDOW
 
-SPEECH = Path(__file__).parents[2] / "pipeline" / "demo" / "lounge-ben.ogg"
+SPEECH = Path(__file__).parents[2] / "pipeline" / "runner" / "demo" / "lounge-ben.ogg"
 STEP_SECONDS = 0.01
 MOST_MISSING = Audio().pad_seconds + 2 * WINDOW / SAMPLE_RATE
 """Seconds.

@@ -23,7 +23,7 @@ from pipeline.speech.asr.transcriber import Transcriber
 from pipeline.speech.audio.decode import read_file
 from pipeline.speech.audio.encode import to_pcm16
 
-THREAT = Path(__file__).parents[2] / "pipeline" / "demo" / "lounge-ben.ogg"
+THREAT = Path(__file__).parents[2] / "pipeline" / "runner" / "demo" / "lounge-ben.ogg"
 FROM, TO = 23.5, 28.5
 """The seconds of the recording that hold the threat."""
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import DependencyError, InputError
 from pipeline.client.sse import EventParser
-from pipeline.moderator import Moderator
+from pipeline.runner.moderator import Moderator
 from pipeline.speech.audio.opus_check import checked_samples
 from pipeline.speech.audio.resent import ReceivedSamples
 from tests.agents.gateway.test_server import ended, heard, running, until
@@ -152,7 +152,7 @@ def test_texts_recordings_and_cases(built: Path, tmp_path: Path, moderator: Mode
     for api in running_api(url, tmp_path, moderator, wait_seconds=0):
         for number in range(3):
             api.store.add([flag(str(number), number * 100, number * 100 + 5)], NOON + number)
-        demo = str(ROOT / "pipeline" / "demo" / "lounge-ben.ogg")
+        demo = str(ROOT / "pipeline" / "runner" / "demo" / "lounge-ben.ogg")
         shown = node(built, "api.mjs", url=api.url, moderate=MODERATE, cases=CASES, file=demo)
     assert [result["flagged"] for result in shown["texts"]] == [False, True]
     assert shown["texts"][1]["categories"]["harassment"]

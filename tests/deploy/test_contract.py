@@ -14,7 +14,7 @@ from pipeline.cli.labelling import labelling_line
 from pipeline.cli.lines import error_line, file_line, utterance_line
 from pipeline.cli.textlines import InputPlace
 from pipeline.contract.messages import Flag
-from pipeline.recordings import FileReport
+from pipeline.runner.recordings import FileReport
 from pipeline.sound.labelling.checking import ExplicitLabel, Labelling
 from pipeline.sound.labelling.field import ImplicitLabel
 from tests.pipeline.strategies import messages

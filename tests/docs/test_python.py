@@ -46,7 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         wav.setnchannels(1)
         wav.setsampwidth(2)
         wav.setframerate(16_000)
-        wav.writeframes(to_pcm16(samples_of(ROOT / "pipeline" / "demo" / "lounge-ben.ogg")))
+        wav.writeframes(to_pcm16(samples_of(ROOT / "pipeline" / "runner" / "demo" / "lounge-ben.ogg")))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

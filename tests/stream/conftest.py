@@ -13,7 +13,7 @@ from agents import topics
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import JUDGE, LISTEN, SEGMENT, TRANSCRIBE, Stage
-from pipeline.local import LocalRunner
+from pipeline.runner.local import LocalRunner
 from pipeline.settings import Asr, Kafka, Settings
 from tests.broker import Broker
 from tests.stream.moderated import Moderated, audio, ban, events, moderate

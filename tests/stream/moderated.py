@@ -32,7 +32,7 @@ ROOM, SPEAKER = "zqroomqz", "zqspeakerqz"
 """No other text contains these names, so that every occurrence can be found."""
 START = 1_700_000_000.0
 VOICES = {
-    (ROOM, SPEAKER): ROOT / "pipeline" / "demo" / "lounge-ben.ogg",
+    (ROOM, SPEAKER): ROOT / "pipeline" / "runner" / "demo" / "lounge-ben.ogg",
     (ROOM, "ann"): ROOT / "tests" / "data" / "demo-echotest.flac",
     ("attic", "eve"): ROOT / "tests" / "data" / "tt-weasels.flac",
 }

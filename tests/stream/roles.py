@@ -21,7 +21,7 @@ from tests.stream.processes import Process
 
 WORKERS = tuple(stage.name for stage in STAGES if not stage.switch)
 NAMES = ("gateway", *WORKERS, "console")
-VOICE = ROOT / "pipeline" / "demo" / "lounge-ben.ogg"
+VOICE = ROOT / "pipeline" / "runner" / "demo" / "lounge-ben.ogg"
 """A speaker of the demo: a threat among harmless sentences."""
 FROM, TO = 18.0, 30.0
 """Length in seconds."""

@@ -21,11 +21,11 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.events import decode
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Flag
 from pipeline.contract.topology import AUDIO, FLAGS, JUDGE, LISTEN, SEGMENT, STAGES, TRANSCRIBE, Stage
-from pipeline.local import LocalRunner
 from pipeline.review.cases.values import CaseFile, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import open_store
 from pipeline.review.tables.assessment import TALLIES
+from pipeline.runner.local import LocalRunner
 from pipeline.settings import JudgeSettings, ListenSettings, Settings
 from pipeline.speech.audio.decode import samples_of
 from tests.broker import ROOT
@@ -51,7 +51,7 @@ room_types:
 
 def audio() -> list[AudioChunk]:
     """Return one second of each speaker at a time."""
-    calm = samples_of(ROOT / "pipeline" / "demo" / "lounge-ben.ogg")
+    calm = samples_of(ROOT / "pipeline" / "runner" / "demo" / "lounge-ben.ogg")
     loud = calm.copy()
     loud[SHOUT] += tiny.siren(6)
     sizes = [SAMPLE_RATE] * (calm.size // SAMPLE_RATE)

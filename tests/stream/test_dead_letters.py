@@ -15,7 +15,7 @@ from agents.records import dead_letter
 from pipeline.base.errors import BadMessage, ConfigError, InputError
 from pipeline.contract.events import Event, encode
 from pipeline.contract.topology import DEAD_LETTERS, JUDGE, SEGMENT, TRANSCRIPTS
-from pipeline.letterbox import MOST_REPLAYS, LetterFilter
+from pipeline.runner.dead_letter_store import MOST_REPLAYS, LetterFilter
 from pipeline.settings import Settings
 from tests.builders import transcript
 from tests.stream.kafka_io import committed, headers_of, put, wait_for

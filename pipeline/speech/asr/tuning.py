@@ -22,7 +22,7 @@ CLIPS = 32
 WORTH = 0.9
 """A wide beam for all languages is used if it has at least this share of the narrow beam's speed. On a GPU it has."""
 
-SPEECH = Path(__file__).parents[1] / "demo"
+SPEECH = Path(__file__).parents[2] / "runner" / "demo"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from pipeline.api.access import ApiTokens
 from pipeline.api.app import create_app
 from pipeline.api.server import open_backend
-from pipeline.moderator import Moderator
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
+from pipeline.runner.moderator import Moderator
 from pipeline.settings import Api, ApiToken, Asr, Settings
 from tests.pipeline.console.servers import served
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from pipeline.contract.messages import SAMPLE_RATE, Flag
-from pipeline.moderator import Moderator
-from pipeline.recordings import FileReport
+from pipeline.runner.moderator import Moderator
+from pipeline.runner.recordings import FileReport
 from pipeline.speech.audio.encode import encode_flac
 from tests.deploy.files import ROOT
 from tests.pipeline.api.conftest import OTHER, RunningApi, running_api
 
 pytestmark = pytest.mark.weights
 
-DEMO = ROOT / "pipeline" / "demo" / "lounge-ben.ogg"
+DEMO = ROOT / "pipeline" / "runner" / "demo" / "lounge-ben.ogg"
 AT = "/v1/audio/moderations"
 
 

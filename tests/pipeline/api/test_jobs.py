@@ -10,7 +10,7 @@ from pipeline.api.jobs import Job, Jobs
 from pipeline.base.errors import AudioError, Missing
 from pipeline.base.http_problems import TooManyError
 from pipeline.contract.messages import Flag
-from pipeline.recordings import FileReport
+from pipeline.runner.recordings import FileReport
 from pipeline.settings import Api
 from tests.agents.gateway.test_server import until
 from tests.builders import flag

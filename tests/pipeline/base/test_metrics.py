@@ -14,11 +14,11 @@ from pipeline.console.app import create_app, open_desk
 from pipeline.contract.messages import Mark, Source, Suggestion, Verdict
 from pipeline.contract.topology import STAGES
 from pipeline.judge import judge_stage, labels
-from pipeline.local import LocalRunner
 from pipeline.review.database import Database
 from pipeline.review.delivery import deliver_stage, webhooks
 from pipeline.review.delivery.confirmations import Result
 from pipeline.review.evidence.lookback import open_lookback
+from pipeline.runner.local import LocalRunner
 from pipeline.settings import Settings, load
 from pipeline.speech.asr.transcribe_stage import Transcribe
 from pipeline.speech.asr.triage import Reason

@@ -12,9 +12,9 @@ from pipeline.base.errors import BadMessage
 from pipeline.base.folder_lock import sole_user
 from pipeline.base.metrics import Metrics
 from pipeline.contract.stage import Rejected
-from pipeline.dead_letters import DeadLetters, path_of
 from pipeline.review.delivery.deliver_stage import build
 from pipeline.review.evidence.lookback import open_lookback
+from pipeline.runner.dead_letter_file import DeadLetters, path_of
 from pipeline.settings import Settings
 from tests.builders import flag
 from tests.pipeline.review.voices import utterance

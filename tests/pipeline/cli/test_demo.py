@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.demo import _Audience
-from pipeline.demo.rooms import Playback
+from pipeline.runner.demo.rooms import Playback
 from pipeline.settings import Settings
 from tests.builders import NOON, flag, utterance
 

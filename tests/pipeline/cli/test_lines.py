@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from pipeline.cli.lines import error_line, file_line, text_line, utterance_line
 from pipeline.cli.textlines import InputPlace
 from pipeline.contract.messages import Flag
-from pipeline.recordings import FileReport
+from pipeline.runner.recordings import FileReport
 from tests.builders import NOON, flag, transcript
 from tests.pipeline.judge.fakes import judge_of
 from tests.pipeline.strategies import messages

@@ -17,7 +17,7 @@ from pipeline.speech.audio.encode import encode_flac
 from tests.pipeline.sound.second_ear import tiny
 
 DATA = Path(__file__).parents[2] / "data"
-DEMO = Path(__file__).parents[3] / "pipeline" / "demo"
+DEMO = Path(__file__).parents[3] / "pipeline" / "runner" / "demo"
 
 KEYS = {
     "kind", "file", "room", "speaker", "start", "end", "language", "text",

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.cli.results import WRITERS
 from pipeline.contract.messages import Flag
-from pipeline.recordings import FileReport
+from pipeline.runner.recordings import FileReport
 from tests.builders import NOON, flag
 
 SAID = flag("x", -NOON + 1, -NOON + 2.5, room="call.wav")

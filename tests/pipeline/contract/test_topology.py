@@ -11,8 +11,8 @@ from pipeline.contract import topology
 from pipeline.contract.messages import AudioChunk, Flag, SecondReading, Sound, SpeechStatus, Transcript, Utterance
 from pipeline.contract.stage import HoldingProcessor, Processor, Rejected
 from pipeline.contract.topology import AUDIO, DEAD_LETTERS, LISTEN, READ, STAGES, TOPICS, TRANSCRIPTS, UTTERANCES, Stage
-from pipeline.local import LocalRunner
 from pipeline.review.evidence.lookback import open_lookback
+from pipeline.runner.local import LocalRunner
 from pipeline.settings import Asr, Batching, Settings, load
 from tests.builders import flag, second_reading, transcript, utterance
 from tests.pipeline.tone import TONE

@@ -13,12 +13,12 @@ from pipeline.contract.messages import Flag, SecondReading, Transcript, Utteranc
 from pipeline.contract.stage import Processor
 from pipeline.contract.topology import Stage
 from pipeline.judge.classifier import load as load_classifier
-from pipeline.local import LocalRunner
-from pipeline.moderator import Moderator
-from pipeline.recordings import FileReport, Recordings
 from pipeline.review.cases.values import Filters
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.store import open_store
+from pipeline.runner.local import LocalRunner
+from pipeline.runner.moderator import Moderator
+from pipeline.runner.recordings import FileReport, Recordings
 from pipeline.settings import JudgeSettings, Settings
 from tests.builders import NOON, transcript
 from tests.pipeline.judge.fakes import WordClassifier
@@ -26,7 +26,7 @@ from tests.pipeline.judge.reader.model import by_word, settings_of
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
 from tests.pipeline.review.voices import utterance
 
-DEMO = Path(__file__).parents[4] / "pipeline" / "demo" / "lounge-ben.ogg"
+DEMO = Path(__file__).parents[4] / "pipeline" / "runner" / "demo" / "lounge-ben.ogg"
 TEXTS = ("nobody would miss you", "nice weather today", "what a walnut you are")
 
 

@@ -21,11 +21,11 @@ from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import DELIVER, JUDGE, LISTEN
 from pipeline.judge import mapping
 from pipeline.judge.calibration import Numbers
-from pipeline.local import LocalRunner
 from pipeline.review.cases.values import Filters
 from pipeline.review.database import Database
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.store import SqlReviewStore
+from pipeline.runner.local import LocalRunner
 from pipeline.settings import Audio, ListenSettings, Overload, Settings
 from pipeline.sound import listen_stage
 from pipeline.sound.listen_stage import Listen

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.weights
 
 def mandarin(seconds: float = 6.0) -> Samples:
     """The first words of the demo's tea house."""
-    path = DATA.parents[1] / "pipeline" / "demo" / "teahouse-lin.ogg"
+    path = DATA.parents[1] / "pipeline" / "runner" / "demo" / "teahouse-lin.ogg"
     return samples_of(path)[: round(seconds * SAMPLE_RATE)]
 
 

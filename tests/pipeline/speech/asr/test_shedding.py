@@ -11,7 +11,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import AudioChunk, Transcript, Utterance
 from pipeline.contract.stage import Backlog, Processor, Rejected
 from pipeline.contract.topology import SEGMENT, TRANSCRIBE, Stage
-from pipeline.local import QUEUE_BATCHES, LocalRunner
+from pipeline.runner.local import QUEUE_BATCHES, LocalRunner
 from pipeline.settings import Asr, Overload, RoomShare, load
 from pipeline.speech.asr.shedding import Shedding
 from pipeline.speech.asr.transcribe_stage import Transcribe

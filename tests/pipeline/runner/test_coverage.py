@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contract.messages import Transcript
-from pipeline.coverage import Coverage, of_lookback
 from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.evidence.marks import Finish
+from pipeline.runner.coverage import Coverage, of_lookback
 from tests.builders import transcript, utterance
 
 

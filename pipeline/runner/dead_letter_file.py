@@ -23,9 +23,17 @@ from pipeline.base.folder_lock import sole_user
 from pipeline.contract.events import decode, encode
 from pipeline.contract.messages import AudioChunk, Message
 from pipeline.contract.stage import Rejected
-from pipeline.journal import Journal
-from pipeline.letterbox import MOST_REPLAYS, Content, Letter, LetterFilter, Refusals, chosen_of, mark_repeated
 from pipeline.review.evidence.lookback import NOWHERE, open_lookback
+from pipeline.runner.dead_letter_store import (
+    MOST_REPLAYS,
+    Content,
+    Letter,
+    LetterFilter,
+    Refusals,
+    chosen_of,
+    mark_repeated,
+)
+from pipeline.runner.journal import Journal
 from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)

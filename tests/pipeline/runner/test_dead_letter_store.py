@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import ConfigError, InputError
-from pipeline.letterbox import Letter, LetterFilter, check_chosen, chosen_of, mark_repeated
+from pipeline.runner.dead_letter_store import Letter, LetterFilter, check_chosen, chosen_of, mark_repeated
 
 HOWS = st.sampled_from([None, "replayed", "dropped"])
 ORIGINS = st.sampled_from([None, "voice.chunks/0/1", "voice.chunks/0/2", "voice.chunks/1/1"])

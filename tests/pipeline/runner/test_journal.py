@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.base.errors import DependencyError
 from pipeline.contract.messages import AudioChunk
-from pipeline.journal import PAGE_SECONDS, Journal
+from pipeline.runner.journal import PAGE_SECONDS, Journal
 
 
 class Clock:

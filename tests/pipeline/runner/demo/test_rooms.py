@@ -7,8 +7,8 @@ from rich.console import Console
 from pipeline.base.metrics import Metrics
 from pipeline.cli import table
 from pipeline.contract.messages import AudioChunk, Utterance
-from pipeline.demo import rooms
-from pipeline.demo.rooms import Playback
+from pipeline.runner.demo import rooms
+from pipeline.runner.demo.rooms import Playback
 from pipeline.settings import Settings
 from pipeline.speech.audio import segment_stage
 from tests.builders import flag

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.errors import AudioError, ConfigError
-from pipeline.moderator import Moderator
+from pipeline.runner.moderator import Moderator
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 TINY = {"asr": {"model": "tiny.en", "languages": ["en"]}}
 
 pytestmark = pytest.mark.weights

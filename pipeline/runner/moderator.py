@@ -18,7 +18,7 @@ from pipeline.settings import ReaderSettings, Settings, load
 
 if TYPE_CHECKING:
     from pipeline.judge.judge_stage import Judge, Rules
-    from pipeline.recordings import FileReport
+    from pipeline.runner.recordings import FileReport
     from pipeline.speech.asr.transcriber import Transcriber
 
 T = TypeVar("T")
@@ -91,7 +91,7 @@ class Moderator:
 
         Errors name the recording `name`. Only its first `longest` seconds are moderated.
         """
-        from pipeline.recordings import Recordings
+        from pipeline.runner.recordings import Recordings
 
         names = {path: name} if name else {}
         rules = self._rules.now if self._rules else None  # one version judges a whole recording

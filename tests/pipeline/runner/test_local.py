@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from pipeline import local
 from pipeline.base.errors import AudioError, DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import AudioChunk, EarlyUtterance
 from pipeline.contract.stage import Processor, Rejected
 from pipeline.contract.topology import AUDIO, EARLY, SEGMENT, Stage, Topic
-from pipeline.local import QUEUE_BATCHES, LocalRunner
+from pipeline.runner import local
+from pipeline.runner.local import QUEUE_BATCHES, LocalRunner
 from pipeline.settings import Batching, ReaderSettings, Settings
 
 Chunks = Processor[AudioChunk, AudioChunk]

@@ -2,7 +2,7 @@
 
 A full queue blocks its source (backpressure), up to the client's connection or the file. At the end the runner finishes
 all queued work before it closes. With a look-back, a killed runner loses nothing: the next run finishes its work
-(`pipeline/recovery.py`).
+(`pipeline/runner/recovery.py`).
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from pipeline.contract.messages import AudioChunk, Message
 from pipeline.contract.speech_status import reporting
 from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Backlog, Processor, Rejected
 from pipeline.contract.topology import AUDIO, SOUNDS, STAGES, UTTERANCES, Stage, Topic
-from pipeline.recovery import Cutting, Recovery
+from pipeline.runner.recovery import Cutting, Recovery
 from pipeline.settings import Batching, Settings
 from pipeline.speech.overload import Arrivals
 

@@ -16,7 +16,7 @@ from pipeline.contract.messages import AudioChunk, Flag, Message, SecondReading,
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import AUDIO, READ, STAGES, Stage
 from pipeline.judge.reader.opinion import flag_of
-from pipeline.local import LocalRunner
+from pipeline.runner.local import LocalRunner
 from pipeline.settings import Settings
 from pipeline.speech.audio import vad
 from pipeline.speech.audio.container import MAIN, Part

@@ -12,11 +12,11 @@ from pipeline.base.folder_lock import sole_user
 from pipeline.contract.events import decode
 from pipeline.contract.messages import AudioChunk, Message
 from pipeline.contract.stage import Rejected
-from pipeline.dead_letters import DeadLetters, box_of, path_of
-from pipeline.letterbox import MOST_REPLAYS, Letter, LetterFilter
-from pipeline.recovery import Recovery
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.evidence.marks import Finish
+from pipeline.runner.dead_letter_file import DeadLetters, box_of, path_of
+from pipeline.runner.dead_letter_store import MOST_REPLAYS, Letter, LetterFilter
+from pipeline.runner.recovery import Recovery
 from pipeline.settings import Settings
 from tests.builders import sound, utterance
 

@@ -13,8 +13,8 @@ import msgspec
 
 from pipeline.contract.messages import AudioChunk, EarlyUtterance, Message, Sound, SpeechStatus, Transcript, Utterance
 from pipeline.contract.stage import Backlog, HoldingProcessor, Processor, Rejected
-from pipeline.journal import Journal
 from pipeline.review.evidence.marks import Finish
+from pipeline.runner.journal import Journal
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
