@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from pipeline.api.server import ServedApi
+    from pipeline.connect.api.server import ServedApi
 
 
 @app.command()
@@ -54,7 +54,7 @@ def imported() -> "Callable[[Settings], AbstractAsyncContextManager[ServedApi]]"
     """Return the context manager that serves the API. Raises ConfigError if its libraries are not installed."""
     try:
         with uncollected():
-            from pipeline.api.server import serving
+            from pipeline.connect.api.server import serving
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error
     return serving

@@ -13,7 +13,7 @@ from pipeline.cli.console import stopped
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.livekit.serving import Listening
+    from pipeline.connect.livekit.serving import Listening
 
 
 @app.command()
@@ -36,7 +36,7 @@ def livekit(ctx: typer.Context) -> None:
 
 async def _serve(settings: Settings) -> None:
     try:
-        from pipeline.livekit.serving import serve
+        from pipeline.connect.livekit.serving import serve
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[livekit]".') from error
     await serve(settings, _started, stopped)

@@ -11,7 +11,7 @@ from pipeline.cli.console import stopped
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.rtp.serving import Receiving
+    from pipeline.connect.rtp.serving import Receiving
 
 
 @app.command()
@@ -30,7 +30,7 @@ def rtp(ctx: typer.Context) -> None:
 
 async def _serve(settings: Settings) -> None:
     try:
-        from pipeline.rtp.serving import serve
+        from pipeline.connect.rtp.serving import serve
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error
     await serve(settings, _started, stopped)

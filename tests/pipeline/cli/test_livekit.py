@@ -38,7 +38,7 @@ async def test_a_rule_for_an_unknown_label_is_refused() -> None:
 
 
 async def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("pipeline.livekit")]:
+    for name in [name for name in sys.modules if name.startswith("pipeline.connect.livekit")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "livekit", None)
     given = Settings(livekit=LiveKitSettings(**KEYS), gateway=GatewaySettings(tokens=TOKENS))

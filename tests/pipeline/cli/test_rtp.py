@@ -20,7 +20,9 @@ def test_the_help_leads_to_the_guide() -> None:
 
 
 async def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith(("pipeline.rtp", "pipeline.base.http_server"))]:
+    for name in [
+        name for name in sys.modules if name.startswith(("pipeline.connect.rtp", "pipeline.base.http_server"))
+    ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ConfigError, match=r'uvicorn is not installed. Install it: pip install "voxwarden\[console\]"'):
