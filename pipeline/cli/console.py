@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from pipeline.console.policy_lab import RecentSpeech
+    from pipeline.console.policy.draft_trials import RecentSpeech
     from pipeline.console.server import Serving
 
 

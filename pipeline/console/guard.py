@@ -12,8 +12,8 @@ from fastapi import HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.console.access import ACCESS, ANYBODY, APP_SCOPES, Caller, allowed
-from pipeline.console.desk import Desk, desk_of
-from pipeline.console.packing import unmasked
+from pipeline.console.compression import unmasked
+from pipeline.console.services import Desk, desk_of
 from pipeline.review.accounts import api_tokens, sessions
 from pipeline.review.accounts.api_tokens import TokenScope
 from pipeline.review.accounts.sessions import TOUCH_SECONDS, LoginSession

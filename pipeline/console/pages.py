@@ -13,11 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from pipeline.base.errors import VoxwardenError
-from pipeline.console import moments, packing, static
+from pipeline.console import compression, local_times, static
 from pipeline.console.access import allowed
-from pipeline.console.addresses import profile_href
-from pipeline.console.desk import Desk, desk_of
-from pipeline.console.keys import keys_of, shown
+from pipeline.console.keyboard import keys_of, shown
+from pipeline.console.profile_links import profile_href
+from pipeline.console.services import Desk, desk_of
 from pipeline.console.texts import Texts
 from pipeline.contract.messages import SAMPLE_RATE, EventKind
 from pipeline.review.accounts.accounts import Preferences, Role
@@ -77,8 +77,8 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
     made: Environment = request.app.state.templates
     body = made.get_template(template).render(context(request) | values).encode()
     headers = {"vary": "Accept-Encoding"}
-    if len(body) >= packing.LEAST and packing.taken(request):
-        body, headers["content-encoding"] = packing.packed(body), "gzip"
+    if len(body) >= compression.LEAST and compression.taken(request):
+        body, headers["content-encoding"] = compression.packed(body), "gzip"
     return HTMLResponse(body, status, headers)
 
 
@@ -87,18 +87,18 @@ def context(request: Request) -> dict[str, Any]:
     desk = desk_of(request)
     session: LoginSession | None = getattr(request.state, "session", None)
     language = language_of(request)
-    say, zone = partial(spoken, desk.texts, language), moments.zone_of(request)
+    say, zone = partial(spoken, desk.texts, language), local_times.zone_of(request)
     preferences = session.account.preferences if session else Preferences()
     role = session.account.role if session else None
     return {
         "t": say,
         "language": language,
         "languages": desk.texts.names,
-        "when": lambda at: moments.tag(at, desk.clock(), zone, say),
+        "when": lambda at: local_times.tag(at, desk.clock(), zone, say),
         "lang": languages.of(language).tag or language,
         "preferences": preferences,
         "account": session.account if session else None,
-        "csrf": packing.masked(session.csrf) if session else "",
+        "csrf": compression.masked(session.csrf) if session else "",
         "keys": keys_of(preferences.remapped),
         "palette_key": "⌘K" if "Mac" in request.headers.get("user-agent", "") else "Ctrl K",
         "may": partial(allowed, role=role),

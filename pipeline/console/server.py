@@ -8,11 +8,11 @@ from pipeline.assessment import watching
 from pipeline.assessment.workdays import calendar
 from pipeline.base.http_server import listen, served
 from pipeline.base.metrics import Metrics
+from pipeline.console.account.first_login import first_login
 from pipeline.console.app import create_app, open_desk
-from pipeline.console.desk import Desk
-from pipeline.console.first_login import first_login
 from pipeline.console.periodic import every
-from pipeline.console.policy_lab import RecentSpeech
+from pipeline.console.policy.draft_trials import RecentSpeech
+from pipeline.console.services import Desk
 from pipeline.review.database import Database
 from pipeline.review.delivery.webhooks import sending
 from pipeline.review.privacy import retention

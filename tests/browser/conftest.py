@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
-from pipeline.console import measured
+from pipeline.console import background_figures
 from pipeline.console.app import create_app, open_desk
 from pipeline.console.guard import COOKIE
 from pipeline.contract.messages import SAMPLE_RATE, Flag, Hit
@@ -155,7 +155,7 @@ def running(folder: Path, mark: str = "") -> Iterator[Stack]:
     """Run a console with its store in `folder`. Figures may take a minute, so that no page shows half of them."""
     settings = Settings(data_dir=folder)
     with pytest.MonkeyPatch.context() as patch, closing(Database(settings.database_url)) as database:
-        patch.setattr(measured, "WAIT_SECONDS", 60.0)
+        patch.setattr(background_figures, "WAIT_SECONDS", 60.0)
         people.hire(database)
         with served(create_app(open_desk(settings, database))) as url:
             yield Stack(url, folder, database, mark)

@@ -1,6 +1,6 @@
 """Figures of quality over time: arrivals and decisions, precision and agreement by label and by week.
 
-They read most cases of a period, so a page takes them from a cache (`pipeline/console/measured.py`). The caller opens
+They read most cases of a period, so a page takes them from a cache (`pipeline/console/background_figures.py`). The caller opens
 the connection. Times are UTC seconds. A period consists of buckets of equal length and ends with the last full hour.
 """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline.console import app, measured, pages
+from pipeline.console import app, background_figures, pages
 from pipeline.console.app import create_app, open_desk
 from pipeline.console.guard import COOKIE, HEADER
 from pipeline.console.texts import Texts
@@ -37,7 +37,7 @@ shipped_texts = cache(Texts)
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let pages wait for figures for a minute, so that a busy machine does not fail a test."""
-    monkeypatch.setattr(measured, "WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(background_figures, "WAIT_SECONDS", 60.0)
 
 
 class Clock:
