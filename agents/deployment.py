@@ -15,7 +15,6 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from agents import topics
-from agents.app import group_of
 from agents.doctor import (
     DoctorCheck,
     check_both_sources,
@@ -25,7 +24,8 @@ from agents.doctor import (
     reach,
 )
 from agents.kafka import admin
-from agents.lag import Lag
+from agents.loop.app import group_of
+from agents.loop.lag import Lag
 from pipeline.base.errors import ConfigError, DependencyError, VoxwardenError
 from pipeline.contract.topology import STAGES, Stage
 from pipeline.review.database import clock_of, revisions

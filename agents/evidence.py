@@ -12,8 +12,8 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 
 from agents import topics
 from agents.kafka import broker_errors, reader, topic_name
+from agents.loop.records import address_of
 from agents.partitions import partition_of
-from agents.records import address_of
 from pipeline.base.errors import BadMessage
 from pipeline.base.metrics import Metrics
 from pipeline.contract.events import decode

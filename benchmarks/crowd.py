@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from agents.lag import Lag
+from agents.loop.lag import Lag
 from benchmarks.capacity.deployment import Deployment
 from benchmarks.capacity.scene import LoadScene, Observation
 from pipeline.contract.topology import STAGES

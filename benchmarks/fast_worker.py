@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from unittest.mock import patch
 
-from agents.worker import work
+from agents.loop.worker import work
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Transcript, Utterance
 from pipeline.contract.stage import Processor, Rejected

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from agents.backlog import Inflow
-from agents.health import LOOK_SECONDS
-from agents.lag import GroupPosition
+from agents.loop.backlog import Inflow
+from agents.loop.health import LOOK_SECONDS
+from agents.loop.lag import GroupPosition
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Transcript, Utterance
 from pipeline.contract.stage import Backlog, Processor, Rejected

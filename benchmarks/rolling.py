@@ -15,9 +15,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from agents.app import group_of
 from agents.kafka import admin
-from agents.worker import stage_of
+from agents.loop.app import group_of
+from agents.loop.worker import stage_of
 from benchmarks.chaos.run import run
 from benchmarks.chaos.scene import Scene, say
 from benchmarks.chaos.troubles import Frequent, Planned

@@ -28,8 +28,8 @@ from rich.progress import track
 from rich.table import Table
 
 from agents import topics
-from agents.app import group_of
 from agents.kafka import admin, producer, reader, topic_name
+from agents.loop.app import group_of
 from pipeline.contract.events import encode
 from pipeline.contract.messages import Utterance
 from pipeline.contract.topology import TRANSCRIBE, TRANSCRIPTS, UTTERANCES

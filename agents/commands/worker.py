@@ -53,7 +53,7 @@ def worker(
     if count:
         raise ConfigError("--count works only with `worker all`", "Start one more process of the role instead.")
     with uncollected():
-        from agents.worker import work
+        from agents.loop.worker import work
 
     work(role, settings)
 

@@ -13,8 +13,8 @@ from agents import topics
 from agents.gateway import Gateway
 from agents.gateway.lanes import Lane, Parcel
 from agents.kafka import topic_name
+from agents.loop.records import RECORD_OVERHEAD, size_of
 from agents.partitions import partition_of
-from agents.records import RECORD_OVERHEAD, size_of
 from agents.security import producer_arguments
 from agents.signals import stop_on_signals
 from pipeline.base.dependencies import answered

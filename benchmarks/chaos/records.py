@@ -9,7 +9,7 @@ from kafka import TopicPartition
 from sqlalchemy import select
 
 from agents.kafka import reader, topic_name
-from agents.lag import Lag
+from agents.loop.lag import Lag
 from benchmarks.chaos.marks import said_in
 from benchmarks.speech import SpokenSpan, Voice
 from pipeline.base.errors import BadMessage

@@ -16,8 +16,8 @@ from kafka import TopicPartition
 from kafka.admin import OffsetTimestamp
 from kafka.errors import KafkaError, NoError
 
-from agents.app import group_of
 from agents.kafka import admin, producer, topic_name
+from agents.loop.app import group_of
 from benchmarks.chaos.scene import Member, Scene, say
 from pipeline.base.errors import DependencyError
 from pipeline.contract.topology import AUDIO, STAGES, TOPICS, Stage

@@ -14,7 +14,7 @@ from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, Sa
 from agents.answers import BrokerAnswers
 from agents.connecting import Connections, connecting, last_words
 from agents.kafka import admin, broker_errors, common, max_bytes, producer, reader, topic_name
-from agents.lag import Lag
+from agents.loop.lag import Lag
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.contract.topology import AUDIO, DEAD_LETTERS, JUDGE
 from pipeline.settings import Kafka, Security, Settings

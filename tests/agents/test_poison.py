@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from agents.app import create_app
-from agents.lead_in import Earlier
-from agents.loop import StageLoop
-from agents.segment import Segmenting
+from agents.loop.app import create_app
+from agents.loop.holding_work import Segmenting
+from agents.loop.lead_in import Earlier
+from agents.loop.stage_loop import StageLoop
 from pipeline.base.metrics import Metrics
 from pipeline.contract.events import decode, encode
 from pipeline.contract.messages import AudioChunk, Utterance

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from agents.app import group_of
 from agents.kafka import topic_name
+from agents.loop.app import group_of
 from deploy.chart import CHART
 from pipeline.contract.topology import STAGES
 from pipeline.judge.judge_stage import check

@@ -9,7 +9,7 @@ import yaml
 from compose_spec import PyCompose
 from pydantic import BaseModel
 
-from agents.app import REBALANCE_SECONDS
+from agents.loop.app import REBALANCE_SECONDS
 from deploy.stages import OPTIONAL
 from pipeline.base.configuration import PREFIX
 from pipeline.contract.topology import STAGES

@@ -12,8 +12,8 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from agents import topics
-from agents.app import group_of
 from agents.kafka import topic_name
+from agents.loop.app import group_of
 from pipeline.contract.topology import JUDGE, TRANSCRIPTS
 from pipeline.settings import Kafka, Settings
 from tests.broker import Broker

@@ -4,11 +4,11 @@ import logging
 import time
 from collections.abc import Sequence
 
-from agents.app import create_app
-from agents.health import Health
-from agents.loop import StageLoop
-from agents.work import BatchWork
-from agents.worker import run
+from agents.loop.app import create_app
+from agents.loop.health import Health
+from agents.loop.stage_loop import StageLoop
+from agents.loop.work import BatchWork
+from agents.loop.worker import run
 from pipeline.base.dependencies import Dependencies
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import serving

@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from agents.cli import app
 from agents.dead_letters import letters
-from agents.halt import ENOUGH
 from agents.kafka import topic_name
-from agents.records import dead_letter
+from agents.loop.halt import ENOUGH
+from agents.loop.records import dead_letter
 from pipeline.base.errors import BadMessage, ConfigError, InputError
 from pipeline.contract.events import Event, encode
 from pipeline.contract.topology import DEAD_LETTERS, JUDGE, SEGMENT, TRANSCRIPTS

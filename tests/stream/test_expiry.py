@@ -6,8 +6,8 @@ import pytest
 from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
-from agents.app import group_of
 from agents.kafka import admin, topic_name
+from agents.loop.app import group_of
 from pipeline.contract.topology import FLAGS, JUDGE, TRANSCRIPTS
 from pipeline.settings import Settings
 from tests.builders import transcript

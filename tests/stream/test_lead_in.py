@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from agents.kafka import producer, topic_name
-from agents.lead_in import LeadIn
+from agents.loop.lead_in import LeadIn
 from agents.partitions import partition_of
 from pipeline.base.errors import DependencyError
 from pipeline.contract.events import encode

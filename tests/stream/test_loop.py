@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agents.loop import EXIT_UNFINISHED
+from agents.loop.stage_loop import EXIT_UNFINISHED
 from pipeline.contract.events import Event, decode, encode
 from pipeline.contract.messages import Flag, Message
 from pipeline.contract.topology import DEAD_LETTERS, FLAGS, JUDGE, TRANSCRIPTS

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from agents import topics
 from agents.answers import BrokerAnswers
 from agents.kafka import admin, producer, reader
-from agents.lag import Lag
+from agents.loop.lag import Lag
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.contract.topology import FLAGS, JUDGE, TRANSCRIPTS
 from pipeline.settings import Kafka, Security, Settings

@@ -9,7 +9,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from agents import topics
 from agents.kafka import admin, reader, topic_name
-from agents.worker import work
+from agents.loop.worker import work
 from pipeline.base.errors import ConfigError
 from pipeline.contract.topology import AUDIO, DEAD_LETTERS, POLICIES, TOPICS, Topic
 from pipeline.settings import Kafka, Settings

@@ -14,10 +14,10 @@ from zlib import crc32
 import pytest
 
 from agents import topics
-from agents.app import group_of
 from agents.deployment import checks
 from agents.doctor import examine
 from agents.kafka import admin, topic_name
+from agents.loop.app import group_of
 from agents.pairing import warn_unpaired
 from agents.partitions import partition_of
 from agents.policies import follow_topic

@@ -12,8 +12,8 @@ from pathlib import Path
 import faust
 import pytest
 
-from agents.loop import EXIT_UNFINISHED
-from agents.worker import worker_of
+from agents.loop.stage_loop import EXIT_UNFINISHED
+from agents.loop.worker import worker_of
 from tests.ports import free_port
 from tests.stream.processes import Process
 

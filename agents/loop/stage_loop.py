@@ -16,13 +16,23 @@ from typing import Any, NoReturn, TypeVar
 import faust
 from aiokafka.errors import KafkaError
 
-from agents.app import channel_of
-from agents.halt import DeadLetterShare, HaltError
-from agents.intake import batches
 from agents.kafka import max_bytes, topic_name
-from agents.one_thread import OneThread
-from agents.records import Received, address_of, dead_letter, original, receive, refused, sender_of, size_of, spans_of
-from agents.work import Work
+from agents.loop.app import channel_of
+from agents.loop.halt import DeadLetterShare, HaltError
+from agents.loop.intake import batches
+from agents.loop.one_thread import OneThread
+from agents.loop.records import (
+    Received,
+    address_of,
+    dead_letter,
+    original,
+    receive,
+    refused,
+    sender_of,
+    size_of,
+    spans_of,
+)
+from agents.loop.work import Work
 from pipeline.base.errors import BadMessage, DependencyError, VoxwardenError
 from pipeline.base.metrics import Metrics
 from pipeline.base.priority import step_back
@@ -113,7 +123,7 @@ class StageLoop:
         """Handle records until the app stops.
 
         Faust subscribes to the topic because this method takes a `stream`. The records are not read from `stream`: they
-        come from agents/intake.py.
+        come from agents/loop/intake.py.
         """
         del stream
         await self.consume(batches(self.app, self._batching.batch, self._batching.wait_seconds))

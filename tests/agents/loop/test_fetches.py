@@ -2,7 +2,7 @@
 
 import asyncio
 
-from agents.fetches import Fetches
+from agents.loop.fetches import Fetches
 
 
 async def test_nothing_is_wanted_before_a_request() -> None:

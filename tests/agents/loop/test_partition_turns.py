@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.partition_turns import Turns
+from agents.loop.partition_turns import Turns
 
 
 @dataclass(frozen=True)

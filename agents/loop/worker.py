@@ -9,17 +9,18 @@ from typing import Any
 
 import faust
 
-from agents import segment, topics
+from agents import topics
 from agents.answers import BrokerAnswers
-from agents.app import create_app
-from agents.backlog import unknown
-from agents.early import working_ahead
 from agents.evidence import open_log
-from agents.health import Health
-from agents.loop import EXIT_UNFINISHED, StageLoop, end_process
+from agents.loop import holding_work
+from agents.loop.app import create_app
+from agents.loop.backlog import unknown
+from agents.loop.early import working_ahead
+from agents.loop.health import Health
+from agents.loop.stage_loop import EXIT_UNFINISHED, StageLoop, end_process
+from agents.loop.work import BatchWork, Work
 from agents.pairing import warn_unpaired
 from agents.policies import exchanging, follow_topic
-from agents.work import BatchWork, Work
 from pipeline.base.dependencies import Dependencies, DependencyCheck, patiently
 from pipeline.base.errors import ConfigError
 from pipeline.base.metrics import Metrics
@@ -59,7 +60,7 @@ def loop_of(stage: Stage, settings: Settings, metrics: Metrics, backlog: Callabl
 
 def work_of(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) -> Work:
     if stage.holds:
-        return segment.build(stage, app, settings, metrics)
+        return holding_work.build(stage, app, settings, metrics)
     log = open_log(settings, metrics) if stage.reads_audio else None
     rules = follow_topic(settings, metrics) if stage.follows else None
     if rules:

@@ -6,8 +6,8 @@ from typing import Any
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
 
-from agents.app import group_of
 from agents.kafka import broker_errors, client, topic_name
+from agents.loop.app import group_of
 from pipeline.contract.topology import Stage
 from pipeline.settings import Settings
 

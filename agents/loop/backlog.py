@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 
-from agents.lag import GroupPosition, PartitionName
+from agents.loop.lag import GroupPosition, PartitionName
 from pipeline.contract.stage import Backlog
 from pipeline.speech.overload import Arrivals
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import faust
 
-from agents.expiry import Expiry
-from agents.intake import Transport
 from agents.kafka import ROOM_FOR_ERRORS, topic_name
+from agents.loop.expiry import Expiry
+from agents.loop.intake import Transport
 from agents.security import faust_credentials
 from pipeline.base import logs
 from pipeline.base.metrics import Metrics
@@ -48,7 +48,7 @@ def broker_url(settings: Settings) -> str:
 
 
 def create_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
-    """Build a Faust app that acknowledges nothing by itself and creates no topic. `agents/loop.py` runs on it."""
+    """Build a Faust app that acknowledges nothing by itself and creates no topic. `agents/loop/stage_loop.py` runs on it."""
     logs.without_debug("aiokafka", "faust")
     logs.without_repeats(*CHATTY_LOGGERS)
     app = faust.App(

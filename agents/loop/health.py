@@ -14,8 +14,8 @@ from typing import Any
 
 import faust
 
-from agents.backlog import Inflow
-from agents.lag import GroupPosition, Lag, PartitionName
+from agents.loop.backlog import Inflow
+from agents.loop.lag import GroupPosition, Lag, PartitionName
 from pipeline.base.dependencies import Dependencies
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.metrics import Metrics

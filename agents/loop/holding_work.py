@@ -9,12 +9,12 @@ from typing import Any
 
 import faust
 
-from agents.lag import PartitionName
-from agents.lead_in import Earlier, LeadIn, lead_seconds
-from agents.ledger import Ledger, Speaker
-from agents.records import Received
+from agents.loop.lag import PartitionName
+from agents.loop.lead_in import Earlier, LeadIn, lead_seconds
+from agents.loop.ledger import Ledger, Speaker
+from agents.loop.records import Received
+from agents.loop.work import Work
 from agents.topics import retention_seconds
-from agents.work import Work
 from pipeline.base.metrics import Metrics
 from pipeline.contract.speech_status import reporting
 from pipeline.contract.stage import HoldingProcessor

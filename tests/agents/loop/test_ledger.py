@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.ledger import Ledger, Speaker
+from agents.loop.ledger import Ledger, Speaker
 
 ALICE, BOB = ("lobby", "alice"), ("lobby", "bob")
 

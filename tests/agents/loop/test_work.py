@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from agents.records import Received
-from agents.work import BatchWork
+from agents.loop.records import Received
+from agents.loop.work import BatchWork
 from pipeline.contract.messages import Transcript, Utterance
 from pipeline.contract.stage import Backlog, Processor, Rejected
 from tests.builders import utterance

@@ -2,8 +2,8 @@
 
 import math
 
-from agents.backlog import Inflow
-from agents.lag import GroupPosition
+from agents.loop.backlog import Inflow
+from agents.loop.lag import GroupPosition
 
 
 class Clock:

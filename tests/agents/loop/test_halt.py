@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.halt import ENOUGH, SENDERS, WEIGHT, DeadLetterShare, HaltError
+from agents.loop.halt import ENOUGH, SENDERS, WEIGHT, DeadLetterShare, HaltError
 from pipeline.contract.topology import STAGES, Stage
 
 

@@ -16,7 +16,7 @@ import faust
 from kafka import TopicPartition
 
 from agents.kafka import broker_errors, reader, topic_name
-from agents.loop import StageLoop
+from agents.loop.stage_loop import StageLoop
 from pipeline.base.errors import BadMessage, VoxwardenError
 from pipeline.contract.events import decode
 from pipeline.contract.messages import Message

@@ -21,9 +21,9 @@ from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka
 
-from agents.expiry import Expiry
-from agents.fetches import Fetches
-from agents.partition_turns import Turns
+from agents.loop.expiry import Expiry
+from agents.loop.fetches import Fetches
+from agents.loop.partition_turns import Turns
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from typing import Any, NoReturn, cast
 import pytest
 from aiokafka.errors import KafkaTimeoutError
 
-from agents.app import create_app
-from agents.loop import EXIT_UNFINISHED, PATIENCE_TICKS, StageLoop
-from agents.work import BatchWork
+from agents.loop.app import create_app
+from agents.loop.stage_loop import EXIT_UNFINISHED, PATIENCE_TICKS, StageLoop
+from agents.loop.work import BatchWork
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.events import encode

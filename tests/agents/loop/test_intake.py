@@ -11,10 +11,10 @@ import pytest
 from aiokafka import ConsumerRecord
 from faust.types import TP
 
-from agents.app import FETCH_BATCHES, create_app
-from agents.expiry import Expiry
-from agents.fetches import Fetches
-from agents.intake import Consumer, batches
+from agents.loop.app import FETCH_BATCHES, create_app
+from agents.loop.expiry import Expiry
+from agents.loop.fetches import Fetches
+from agents.loop.intake import Consumer, batches
 from pipeline.base.metrics import Metrics
 from pipeline.contract.topology import DELIVER
 from pipeline.settings import Settings
