@@ -8,7 +8,7 @@ from pipeline.cli.app import complete_help
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from agents.transcripts import TopicSpeech
+    from agents.broker.stored_transcripts import TopicSpeech
 
 __all__ = [
     "app",
@@ -26,7 +26,7 @@ __all__ = [
 
 
 def _speech_of(settings: Settings) -> "TopicSpeech":
-    from agents.transcripts import TopicSpeech
+    from agents.broker.stored_transcripts import TopicSpeech
 
     return TopicSpeech(settings)
 

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from agents import topics
+from agents.broker import topics
+from agents.broker.kafka_clients import admin
 from agents.doctor import (
     DoctorCheck,
     check_both_sources,
@@ -23,7 +24,6 @@ from agents.doctor import (
     check_store,
     reach,
 )
-from agents.kafka import admin
 from agents.loop.app import group_of
 from agents.loop.lag import Lag
 from pipeline.base.errors import ConfigError, DependencyError, VoxwardenError

@@ -114,7 +114,7 @@ def check_live_policy(settings: Settings) -> str:
 
 def check_both_sources(settings: Settings) -> str:
     """Judges can pair words and sounds, if a label needs both. Without such a label, no broker is asked."""
-    from agents.pairing import check_pairing, paired_labels
+    from agents.broker.pairing import check_pairing, paired_labels
     from pipeline.review.policies.live_policy import rules_in_use
 
     rules = rules_in_use(settings)
@@ -185,7 +185,7 @@ def _check_writable(file: Path) -> None:
 
 
 def _broker(settings: Settings) -> str:
-    from agents.topics import plans
+    from agents.broker.topics import plans
 
     reach(settings.kafka.bootstrap)
     found = plans(settings.kafka)

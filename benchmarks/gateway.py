@@ -28,8 +28,8 @@ from kafka import TopicPartition
 from rich.console import Console
 from rich.table import Table
 
-from agents import topics
-from agents.kafka import reader, topic_name
+from agents.broker import topics
+from agents.broker.kafka_clients import reader, topic_name
 from benchmarks.stream import cpu_seconds
 from pipeline.contract.events import decode
 from pipeline.contract.messages import Flag

@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from agents.kafka import admin
+from agents.broker.kafka_clients import admin
 from agents.loop.app import group_of
 from agents.loop.worker import stage_of
 from benchmarks.chaos.run import run

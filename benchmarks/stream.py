@@ -27,8 +27,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from agents import topics
-from agents.kafka import admin, producer, reader, topic_name
+from agents.broker import topics
+from agents.broker.kafka_clients import admin, producer, reader, topic_name
 from agents.loop.app import group_of
 from pipeline.contract.events import encode
 from pipeline.contract.messages import Utterance

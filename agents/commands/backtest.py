@@ -20,7 +20,7 @@ from pipeline.contract.messages import Transcript
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from agents.transcripts import Source, StoredTranscript
+    from agents.broker.stored_transcripts import Source, StoredTranscript
     from pipeline.judge.backtest import Backtest, Comparison
 
 BATCH = 64
@@ -78,7 +78,7 @@ def backtest(
 def _source(
     settings: Settings, file: Path | None, since: float | None, until: float | None
 ) -> "AbstractContextManager[Source]":
-    from agents.transcripts import from_file, from_kafka
+    from agents.broker.stored_transcripts import from_file, from_kafka
 
     return from_file(file, since, until) if file else from_kafka(settings.kafka, since, until)
 

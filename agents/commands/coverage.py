@@ -14,7 +14,7 @@ from pipeline.cli.progress import progress_bar
 from pipeline.cli.terminal import json_text, plain
 
 if TYPE_CHECKING:
-    from agents.transcripts import Source
+    from agents.broker.stored_transcripts import Source
     from pipeline.runner.coverage import Coverage
     from pipeline.settings import Settings
 
@@ -69,7 +69,7 @@ def _of_machine(settings: "Settings", since: float | None, until: float | None) 
 
 
 def _of_kafka(settings: "Settings", since: float | None, until: float | None) -> "tuple[Coverage, int]":
-    from agents.transcripts import from_kafka
+    from agents.broker.stored_transcripts import from_kafka
 
     with from_kafka(settings.kafka, since, until) as source:
         return _count(source)

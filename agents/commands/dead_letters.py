@@ -152,7 +152,7 @@ def _box(ctx: typer.Context, local: bool) -> "Box":
         from pipeline.runner.dead_letter_file import box_of
 
         return box_of(settings_of(ctx))
-    from agents.dead_letters import KafkaBox
+    from agents.broker.dead_letter_topic import KafkaBox
 
     return KafkaBox(settings_of(ctx).kafka)
 

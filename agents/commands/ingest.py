@@ -18,7 +18,7 @@ from pipeline.cli.terminal import harmless
 from pipeline.contract.messages import AudioChunk
 
 if TYPE_CHECKING:
-    from agents.ingest import Ingest
+    from agents.broker.send_recordings import Ingest
 
 Play = Callable[[Path, float], Iterator[AudioChunk]]
 """Returns a file as chunks, given its path and its start in UTC seconds."""
@@ -57,7 +57,7 @@ def ingest(
     """
     settings = settings_of(ctx)
     warn_unknown(settings, room_type)
-    from agents.ingest import Ingest, paced
+    from agents.broker.send_recordings import Ingest, paced
     from pipeline.speech.audio import vad
     from pipeline.speech.audio.files import chunks_of
     from pipeline.speech.audio.parts import check_one_part

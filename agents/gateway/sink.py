@@ -9,13 +9,13 @@ from typing import Any, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from agents import topics
+from agents.broker import topics
+from agents.broker.kafka_clients import topic_name
+from agents.broker.partitions import partition_of
+from agents.broker.security import producer_arguments
 from agents.gateway import Gateway
 from agents.gateway.lanes import Lane, Parcel
-from agents.kafka import topic_name
 from agents.loop.records import RECORD_OVERHEAD, size_of
-from agents.partitions import partition_of
-from agents.security import producer_arguments
 from agents.signals import stop_on_signals
 from pipeline.base.dependencies import answered
 from pipeline.base.errors import ConfigError, DependencyError

@@ -6,10 +6,10 @@ from typing import Any
 
 import faust
 
-from agents.kafka import ROOM_FOR_ERRORS, topic_name
+from agents.broker.kafka_clients import ROOM_FOR_ERRORS, topic_name
+from agents.broker.security import faust_credentials
 from agents.loop.expiry import Expiry
 from agents.loop.intake import Transport
-from agents.security import faust_credentials
 from pipeline.base import logs
 from pipeline.base.metrics import Metrics
 from pipeline.contract.topology import Stage, Topic

@@ -15,7 +15,7 @@ from typing import Any
 import faust
 from kafka import TopicPartition
 
-from agents.kafka import broker_errors, reader, topic_name
+from agents.broker.kafka_clients import broker_errors, reader, topic_name
 from agents.loop.stage_loop import StageLoop
 from pipeline.base.errors import BadMessage, VoxwardenError
 from pipeline.contract.events import decode

@@ -6,7 +6,7 @@ from typing import Any
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
 
-from agents.kafka import broker_errors, client, topic_name
+from agents.broker.kafka_clients import broker_errors, client, topic_name
 from agents.loop.app import group_of
 from pipeline.contract.topology import Stage
 from pipeline.settings import Settings

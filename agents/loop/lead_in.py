@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from kafka import TopicPartition
 from msgspec import structs
 
-from agents.kafka import broker_errors, reader, topic_name
-from agents.partitions import partition_of
+from agents.broker.kafka_clients import broker_errors, reader, topic_name
+from agents.broker.partitions import partition_of
 from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.contract.events import decode
 from pipeline.contract.messages import AudioChunk, Message, Utterance

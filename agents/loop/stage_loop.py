@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 import faust
 from aiokafka.errors import KafkaError
 
-from agents.kafka import max_bytes, topic_name
+from agents.broker.kafka_clients import max_bytes, topic_name
 from agents.loop.app import channel_of
 from agents.loop.halt import DeadLetterShare, HaltError
 from agents.loop.intake import batches

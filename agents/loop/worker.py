@@ -9,9 +9,11 @@ from typing import Any
 
 import faust
 
-from agents import topics
-from agents.answers import BrokerAnswers
-from agents.evidence import open_log
+from agents.broker import topics
+from agents.broker.audio_log import open_log
+from agents.broker.broker_check import BrokerAnswers
+from agents.broker.pairing import warn_unpaired
+from agents.broker.policy_topic import exchanging, follow_topic
 from agents.loop import holding_work
 from agents.loop.app import create_app
 from agents.loop.backlog import unknown
@@ -19,8 +21,6 @@ from agents.loop.early import working_ahead
 from agents.loop.health import Health
 from agents.loop.stage_loop import EXIT_UNFINISHED, StageLoop, end_process
 from agents.loop.work import BatchWork, Work
-from agents.pairing import warn_unpaired
-from agents.policies import exchanging, follow_topic
 from pipeline.base.dependencies import Dependencies, DependencyCheck, patiently
 from pipeline.base.errors import ConfigError
 from pipeline.base.metrics import Metrics

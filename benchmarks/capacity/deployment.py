@@ -19,8 +19,8 @@ import msgspec
 import numpy as np
 from pydantic import SecretStr
 
-from agents import topics
-from agents.history import History
+from agents.broker import topics
+from agents.broker.history import History
 from benchmarks.capacity.scene import BROKER, GATEWAY, HANGOVER_SECONDS, ROLES, LoadScene, Observation, Sent
 from pipeline.contract.events import decode
 from pipeline.contract.messages import Flag

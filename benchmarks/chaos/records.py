@@ -8,7 +8,7 @@ import numpy as np
 from kafka import TopicPartition
 from sqlalchemy import select
 
-from agents.kafka import reader, topic_name
+from agents.broker.kafka_clients import reader, topic_name
 from agents.loop.lag import Lag
 from benchmarks.chaos.marks import said_in
 from benchmarks.speech import SpokenSpan, Voice

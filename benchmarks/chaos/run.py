@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from agents import topics
+from agents.broker import topics
 from benchmarks.chaos import records, stores, tallied, verdict
 from benchmarks.chaos.clients import Crowd
 from benchmarks.chaos.decider import Decider

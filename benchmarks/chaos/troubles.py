@@ -16,7 +16,7 @@ from kafka import TopicPartition
 from kafka.admin import OffsetTimestamp
 from kafka.errors import KafkaError, NoError
 
-from agents.kafka import admin, producer, topic_name
+from agents.broker.kafka_clients import admin, producer, topic_name
 from agents.loop.app import group_of
 from benchmarks.chaos.scene import Member, Scene, say
 from pipeline.base.errors import DependencyError

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from random import Random
 
-from agents.kafka import producer, topic_name
+from agents.broker.kafka_clients import producer, topic_name
 from benchmarks.incidents.service import LiveService
 from benchmarks.incidents.speakers import campaign
 from pipeline.contract.topology import AUDIO

@@ -131,7 +131,7 @@ TOPICS = (AUDIO, UTTERANCES, EARLY, SOUNDS, TRANSCRIPTS, FLAGS, READINGS, SPEECH
 """The topics that carry speech and what is known about it."""
 
 POLICIES = Topic("voice.policies", None, retention_hours=math.inf, compacted=True)
-"""The published policies, and which of them each judge uses (`agents/policies.py`)."""
+"""The published policies, and which of them each judge uses (`agents/broker/policy_topic.py`)."""
 
 SEGMENT = Stage(
     "segment", (AUDIO,), (UTTERANCES, EARLY, SPEECH), "pipeline.speech.audio.segment_stage:build", 64, 0.02, holds=True

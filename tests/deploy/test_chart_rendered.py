@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agents.kafka import topic_name
+from agents.broker.kafka_clients import topic_name
 from agents.loop.app import group_of
 from deploy.chart import CHART
 from pipeline.contract.topology import STAGES

@@ -11,8 +11,8 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
-from agents import topics
-from agents.kafka import topic_name
+from agents.broker import topics
+from agents.broker.kafka_clients import topic_name
 from agents.loop.app import group_of
 from pipeline.contract.topology import JUDGE, TRANSCRIPTS
 from pipeline.settings import Kafka, Settings

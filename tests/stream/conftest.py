@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from agents import topics
+from agents.broker import topics
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import JUDGE, LISTEN, SEGMENT, TRANSCRIBE, Stage

@@ -8,7 +8,7 @@ from typing import Any
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
-from agents.kafka import admin, producer, reader, topic_name
+from agents.broker.kafka_clients import admin, producer, reader, topic_name
 from agents.loop.app import group_of
 from pipeline.contract.events import Event, encode
 from pipeline.contract.messages import Message

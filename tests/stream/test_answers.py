@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.answers import BrokerAnswers
+from agents.broker.broker_check import BrokerAnswers
 from pipeline.base.errors import DependencyError
 from pipeline.settings import Kafka
 from tests.broker import Broker

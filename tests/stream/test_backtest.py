@@ -11,9 +11,9 @@ from kafka import KafkaProducer
 from msgspec import structs
 from typer.testing import CliRunner
 
+from agents.broker.history import History
+from agents.broker.kafka_clients import producer, topic_name
 from agents.cli import app
-from agents.history import History
-from agents.kafka import producer, topic_name
 from pipeline.base.errors import ConfigError
 from pipeline.contract.events import Event, encode
 from pipeline.contract.messages import Message

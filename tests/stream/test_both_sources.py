@@ -16,7 +16,7 @@ import pytest
 from msgspec import structs
 from sqlalchemy import func, select
 
-from agents import topics
+from agents.broker import topics
 from pipeline.base.metrics import Metrics
 from pipeline.contract.events import decode
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Flag

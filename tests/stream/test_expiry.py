@@ -6,7 +6,7 @@ import pytest
 from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
-from agents.kafka import admin, topic_name
+from agents.broker.kafka_clients import admin, topic_name
 from agents.loop.app import group_of
 from pipeline.contract.topology import FLAGS, JUDGE, TRANSCRIPTS
 from pipeline.settings import Settings

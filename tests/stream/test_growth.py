@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.kafka import topic_name
+from agents.broker.kafka_clients import topic_name
 from pipeline.contract.topology import FLAGS, TRANSCRIPTS
 from pipeline.settings import Settings
 from tests.builders import transcript

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from agents.kafka import producer, topic_name
+from agents.broker.kafka_clients import producer, topic_name
+from agents.broker.partitions import partition_of
 from agents.loop.lead_in import LeadIn
-from agents.partitions import partition_of
 from pipeline.base.errors import DependencyError
 from pipeline.contract.events import encode
 from pipeline.contract.messages import AudioChunk, Utterance

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.kafka import admin
+from agents.broker.kafka_clients import admin
 from agents.loop.app import group_of
 from pipeline.contract.topology import JUDGE
 from pipeline.settings import Settings

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from agents.broker.kafka_clients import producer, topic_name
 from agents.cli import app
-from agents.kafka import producer, topic_name
 from pipeline.contract.events import decode, encode
 from pipeline.contract.messages import Transcript
 from pipeline.contract.topology import TRANSCRIBE, TRANSCRIPTS, UTTERANCES

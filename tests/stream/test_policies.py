@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.kafka import producer, topic_name
-from agents.policies import RELEASE, Exchange, PolicyTopic, follow_topic, packed
-from agents.transcripts import TopicSpeech
+from agents.broker.kafka_clients import producer, topic_name
+from agents.broker.policy_topic import RELEASE, Exchange, PolicyTopic, follow_topic, packed
+from agents.broker.stored_transcripts import TopicSpeech
 from pipeline.base.metrics import Metrics
 from pipeline.console.app import create_app, open_desk
 from pipeline.contract.events import decode

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.kafka import topic_name
+from agents.broker.kafka_clients import topic_name
 from pipeline.contract.events import decode
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO

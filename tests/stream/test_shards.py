@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agents import topics
+from agents.broker import topics
 from agents.gateway.sink import KafkaSink
 from benchmarks.speech import SpokenSpan, merged
 from pipeline.base.metrics import Metrics

@@ -7,8 +7,8 @@ import pytest
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from agents import topics
-from agents.kafka import admin, reader, topic_name
+from agents.broker import topics
+from agents.broker.kafka_clients import admin, reader, topic_name
 from agents.loop.worker import work
 from pipeline.base.errors import ConfigError
 from pipeline.contract.topology import AUDIO, DEAD_LETTERS, POLICIES, TOPICS, Topic

@@ -13,14 +13,14 @@ from zlib import crc32
 
 import pytest
 
-from agents import topics
+from agents.broker import topics
+from agents.broker.kafka_clients import admin, topic_name
+from agents.broker.pairing import warn_unpaired
+from agents.broker.partitions import partition_of
+from agents.broker.policy_topic import follow_topic
 from agents.deployment import checks
 from agents.doctor import examine
-from agents.kafka import admin, topic_name
 from agents.loop.app import group_of
-from agents.pairing import warn_unpaired
-from agents.partitions import partition_of
-from agents.policies import follow_topic
 from pipeline.base.metrics import Metrics
 from pipeline.contract.events import decode
 from pipeline.contract.messages import Flag, Sound, Transcript

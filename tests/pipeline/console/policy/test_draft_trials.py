@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.transcripts import TopicSpeech
+from agents.broker.stored_transcripts import TopicSpeech
 from pipeline.console.policy import draft_trials
 from pipeline.console.policy.draft_trials import PolicyLab
 from pipeline.judge.labels import load

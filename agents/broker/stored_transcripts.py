@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from agents.history import History
+from agents.broker.history import History
 from pipeline.base.errors import BadMessage, TextError, VoxwardenError
 from pipeline.contract.events import decode
 from pipeline.contract.messages import Transcript

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
 
-from agents.answers import BrokerAnswers
-from agents.connecting import Connections, connecting, last_words
-from agents.kafka import admin, broker_errors, common, max_bytes, producer, reader, topic_name
+from agents.broker.broker_check import BrokerAnswers
+from agents.broker.kafka_clients import admin, broker_errors, common, max_bytes, producer, reader, topic_name
+from agents.broker.kafka_connections import Connections, connecting, last_words
 from agents.loop.lag import Lag
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.contract.topology import AUDIO, DEAD_LETTERS, JUDGE

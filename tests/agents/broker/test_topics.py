@@ -3,9 +3,9 @@
 import pytest
 from typer.testing import CliRunner
 
-from agents import topics
+from agents.broker import topics
+from agents.broker.topics import Plan
 from agents.cli import app
-from agents.topics import Plan
 from pipeline.contract.topology import UTTERANCES
 from pipeline.settings import Kafka
 

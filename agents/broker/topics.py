@@ -11,7 +11,7 @@ from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from agents.kafka import admin, max_bytes, topic_name
+from agents.broker.kafka_clients import admin, max_bytes, topic_name
 from pipeline.base.errors import ConfigError
 from pipeline.contract.topology import DEAD_LETTERS, POLICIES, TOPICS, Stage, Topic
 from pipeline.settings import Kafka

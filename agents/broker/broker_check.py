@@ -7,7 +7,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient
 
-from agents.kafka import broker_errors, client
+from agents.broker.kafka_clients import broker_errors, client
 from pipeline.settings import Kafka
 
 ANSWER_SECONDS = 5.0

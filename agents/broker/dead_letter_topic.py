@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agents.history import History
-from agents.kafka import broker_errors, producer, topic_name
+from agents.broker.history import History
+from agents.broker.kafka_clients import broker_errors, producer, topic_name
 from agents.loop.records import address_of
 from pipeline.contract.events import Event
 from pipeline.contract.topology import DEAD_LETTERS, TOPICS

@@ -1,6 +1,6 @@
 """Sending a file in real time."""
 
-from agents.ingest import paced
+from agents.broker.send_recordings import paced
 from pipeline.contract.messages import AudioChunk
 
 

@@ -5,7 +5,7 @@ Judges share the partitions of both topics. The same numbers go to the same judg
 
 import logging
 
-from agents.topics import plans
+from agents.broker.topics import plans
 from pipeline.base.errors import ConfigError, VoxwardenError
 from pipeline.contract.topology import SOUNDS, TRANSCRIPTS
 from pipeline.judge.judge_stage import JudgeConfig

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from agents.kafka import broker_errors, discard, producer, topic_name
+from agents.broker.kafka_clients import broker_errors, discard, producer, topic_name
 from pipeline.contract.events import encode
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO

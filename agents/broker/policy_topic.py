@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 from kafka import TopicPartition
 
-from agents.kafka import broker_errors, discard, producer, reader, topic_name
+from agents.broker.kafka_clients import broker_errors, discard, producer, reader, topic_name
 from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.topology import POLICIES

@@ -7,7 +7,7 @@ import pytest
 from faust.auth import OAuthCredentials, SASLCredentials, SSLCredentials
 from pydantic import SecretStr
 
-from agents.security import client_arguments, faust_credentials, token
+from agents.broker.security import client_arguments, faust_credentials, token
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.settings import Security
 

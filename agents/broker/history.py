@@ -7,7 +7,7 @@ from typing import Any
 
 from kafka import TopicPartition
 
-from agents.kafka import broker_errors, reader, topic_name
+from agents.broker.kafka_clients import broker_errors, reader, topic_name
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.contract.topology import Topic
 from pipeline.settings import Kafka

@@ -10,8 +10,8 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError, SaslAuthenticationFailedError
 
-from agents.connecting import connecting
-from agents.security import client_arguments
+from agents.broker.kafka_connections import connecting
+from agents.broker.security import client_arguments
 from pipeline.base import logs
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.contract.topology import DEAD_LETTERS, Topic
