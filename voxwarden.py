@@ -51,7 +51,7 @@ def main() -> None:
     from pipeline.base.import_speed import uncollected
 
     with uncollected():
-        from agents.cli import main as start
+        from agents.commands.command_line import main as start
 
     start()
 

@@ -3,6 +3,6 @@
 from pipeline.base.import_speed import uncollected
 
 with uncollected():
-    from agents.cli import main
+    from agents.commands.command_line import main
 
 main()

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from agents.commands.api import imported
 from agents.gateway import Gateway
 from agents.signals import stop_on_signals
 from pipeline.base.folder_lock import sole_user
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import serving
-from pipeline.cli.api import imported
 from pipeline.contract.messages import Flag
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import DEAD_LETTERS, Stage

@@ -33,9 +33,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from agents.commands.paths import audio_files
 from benchmarks.clips import references
 from benchmarks.songs import song
-from pipeline.cli.paths import audio_files
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.bank import Bank, add, remove
 from pipeline.review.database import Database

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from pipeline.cli.app import Exit, app, settings_of, stderr, stdout
-from pipeline.cli.cases import moment
-from pipeline.cli.progress import progress_bar
-from pipeline.cli.terminal import json_text, plain
+from agents.commands.app import Exit, app, settings_of, stderr, stdout
+from agents.commands.cases import moment
+from agents.commands.progress import progress_bar
+from agents.commands.terminal import json_text, plain
 
 if TYPE_CHECKING:
     from agents.broker.stored_transcripts import Source

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from pipeline.cli.app import Exit, app, settings_of, stderr, stdout
-from pipeline.cli.cases import moment
-from pipeline.cli.terminal import json_text, plain
+from agents.commands.app import Exit, app, settings_of, stderr, stdout
+from agents.commands.cases import moment
+from agents.commands.terminal import json_text, plain
 
 if TYPE_CHECKING:
     from pipeline.runner.dead_letter_store import Box, Letter, LetterFilter

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from agents.commands.app import app, settings_of, stderr
 from pipeline.base.import_speed import uncollected
-from pipeline.cli.app import app, settings_of, stderr
 
 if TYPE_CHECKING:
     from agents.gateway import Gateway

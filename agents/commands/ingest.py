@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from agents.commands.app import Exit, app, say_error, settings_of
+from agents.commands.progress import progress_bar
+from agents.commands.roomtype import warn_unknown
+from agents.commands.terminal import harmless
 from pipeline.base.errors import InputError
-from pipeline.cli.app import Exit, app, say_error, settings_of
-from pipeline.cli.progress import progress_bar
-from pipeline.cli.roomtype import warn_unknown
-from pipeline.cli.terminal import harmless
 from pipeline.contract.messages import AudioChunk
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from agents.commands.api import print_api
+from agents.commands.app import app, settings_of, stderr, stdout
+from agents.commands.console import print_address
+from agents.commands.line_writer import LineWriter
+from agents.commands.lines import verdict_line
+from agents.commands.terminal import json_text
 from agents.signals import stop_on_signals
 from pipeline.base.import_speed import uncollected
-from pipeline.cli.api import print_api
-from pipeline.cli.app import app, settings_of, stderr, stdout
-from pipeline.cli.console import print_address
-from pipeline.cli.line_writer import LineWriter
-from pipeline.cli.lines import verdict_line
-from pipeline.cli.terminal import json_text
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class _Terminal:
 
     def judged(self, flag: "Flag") -> None:
         if self._show:
-            from pipeline.cli.table import arrived_row
+            from agents.commands.table import arrived_row
 
             stdout.print(arrived_row(flag))
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.table import Table
 
-from pipeline.cli.app import Exit, app, settings_of, stdout
+from agents.commands.app import Exit, app, settings_of, stdout
 
 if TYPE_CHECKING:
     from agents.broker.topics import Plan

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from agents.commands.app import app, settings_of, stderr
 from pipeline.base.errors import ConfigError
 from pipeline.base.import_speed import uncollected
-from pipeline.cli.app import app, settings_of, stderr
 from pipeline.contract.topology import STAGES
 from pipeline.settings import Settings
 

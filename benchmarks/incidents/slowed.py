@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from unittest.mock import patch
 
-from agents.cli import main
+from agents.commands.command_line import main
 from pipeline.settings import Asr
 from pipeline.speech.asr.transcriber import Clip, HasRoom, Recognition, Transcriber, always_room, load
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from agents.cli import app
+from agents.commands.command_line import app
 from pipeline.base.errors import BadMessage, InputError
 from pipeline.contract.stage import Rejected
 from pipeline.review.evidence.lookback import Lookback, open_lookback

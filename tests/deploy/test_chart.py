@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft7Validator
 from typer.main import get_command
 
-from agents.cli import app
+from agents.commands.command_line import app
 from agents.loop.worker import END_SECONDS, GRACE_SECONDS
 from deploy.chart import CHART, COMMAND, SCHEMA, SET_BY_THE_CHART, values_schema, written
 from pipeline.contract.topology import STAGES

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from msgspec import structs
 
+from agents.commands.labelling import labelling_line
+from agents.commands.lines import error_line, file_line, utterance_line
+from agents.commands.textlines import InputPlace
 from deploy.contract.__main__ import COMMAND, DOCS, files, main
 from deploy.contract.schemas import KINDS
-from pipeline.cli.labelling import labelling_line
-from pipeline.cli.lines import error_line, file_line, utterance_line
-from pipeline.cli.textlines import InputPlace
 from pipeline.contract.messages import Flag
 from pipeline.runner.recordings import FileReport
 from pipeline.sound.labelling.checking import ExplicitLabel, Labelling

@@ -5,7 +5,7 @@ from tests.pipeline.tone import TONE
 
 topology.STAGES = (*topology.STAGES, TONE)
 
-from agents.cli import main  # noqa: E402 - after the stage was added: settings and workers read STAGES at their import
+from agents.commands.command_line import main  # noqa: E402 - after the stage was added: settings and workers read STAGES at their import
 
 if __name__ == "__main__":
     main()

@@ -50,7 +50,7 @@ def events(folder: Path) -> ListenSettings:
     return ListenSettings(sounds=("howl", "dead_air", "scream"), dead_air_seconds=15, yamnet=network)
 
 
-LOUD = "import logging; logging.basicConfig(level=logging.DEBUG); from agents.cli import main; main()"
+LOUD = "import logging; logging.basicConfig(level=logging.DEBUG); from agents.commands.command_line import main; main()"
 """The command line with the debug log of every library."""
 
 

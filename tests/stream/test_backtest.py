@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from agents.broker.history import History
 from agents.broker.kafka_clients import producer, topic_name
-from agents.cli import app
+from agents.commands.command_line import app
 from pipeline.base.errors import ConfigError
 from pipeline.contract.events import Event, encode
 from pipeline.contract.messages import Message

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from agents.broker.dead_letter_topic import letters
 from agents.broker.kafka_clients import topic_name
-from agents.cli import app
+from agents.commands.command_line import app
 from agents.loop.halt import ENOUGH
 from agents.loop.records import dead_letter
 from pipeline.base.errors import BadMessage, ConfigError, InputError

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agents.broker.kafka_clients import producer, topic_name
-from agents.cli import app
+from agents.commands.command_line import app
 from pipeline.contract.events import decode, encode
 from pipeline.contract.messages import Transcript
 from pipeline.contract.topology import TRANSCRIBE, TRANSCRIPTS, UTTERANCES

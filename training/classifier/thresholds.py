@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agents.commands.app import stdout
+from agents.commands.policy_fit import ALARMS, RECALL, goals_of, table
+from agents.commands.progress import progress_bar
 from pipeline.base.errors import ConfigError, InputError
-from pipeline.cli.app import stdout
-from pipeline.cli.policy_fit import ALARMS, RECALL, goals_of, table
-from pipeline.cli.progress import progress_bar
 from training.commands import errors_in_a_line, notes
 
 if TYPE_CHECKING:

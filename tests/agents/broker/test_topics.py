@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from agents.broker import topics
 from agents.broker.topics import Plan
-from agents.cli import app
+from agents.commands.command_line import app
 from pipeline.contract.topology import UTTERANCES
 from pipeline.settings import Kafka
 

@@ -16,7 +16,7 @@ SPEECH = ROOT / "tests" / "data" / "tt-weasels.flac"
 BLOCKED = ("torch", "transformers", "whisper", "numba", "triton", "tiktoken", "silero_vad", "ai_edge_litert")
 """No import of these succeeds where `sys.modules` says None; `find_spec` finds none of them either."""
 BLOCK = f"import sys; sys.modules.update(dict.fromkeys({BLOCKED}))"
-START = f"{BLOCK}; from agents.cli import main; main()"
+START = f"{BLOCK}; from agents.commands.command_line import main; main()"
 IMPORT_ALL = f"""{BLOCK}
 import agents, pipeline, pkgutil
 for package in (agents, pipeline):

@@ -16,9 +16,9 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
+from agents.commands import app
+from agents.commands import train as command
 from pipeline.base.metrics import Metrics
-from pipeline.cli import app
-from pipeline.cli import train as command
 from pipeline.judge.classifier import load_model
 from pipeline.judge.judge_stage import build
 from pipeline.judge.texts import Text, judge_texts

@@ -4,8 +4,8 @@ import pytest
 from msgspec import structs
 from rich.console import Console
 
+from agents.commands import table
 from pipeline.base.metrics import Metrics
-from pipeline.cli import table
 from pipeline.contract.messages import AudioChunk, Utterance
 from pipeline.runner.demo import rooms
 from pipeline.runner.demo.rooms import Playback
