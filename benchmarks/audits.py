@@ -8,7 +8,7 @@ speech. Passed speech is drawn for audit with the shares that the settings had a
 a second opinion. A part of both is not decided yet. Moderators are always right.
 
 The draws are random numbers with the product's probabilities, and the figures come from the product's functions
-(`pipeline/review/quality/audits.py`). With `--stored`, audits also pass through a real store, and the product draws them.
+(`quality/audits.py`). With `--stored`, audits also pass through a real store, and the product draws them.
 """
 
 import argparse

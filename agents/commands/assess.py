@@ -266,9 +266,9 @@ def _frozen(ctx: typer.Context, identity: str | None) -> "AssessmentReport":
 
 
 def _key(settings: "Settings", path: Path | None) -> Path:
-    from pipeline.base import signing
+    from pipeline.assessment.report import bundle
 
-    return path or signing.of(settings)
+    return path or bundle.key_file(settings)
 
 
 def _write(folder: Path, files: "Mapping[str, bytes]") -> None:

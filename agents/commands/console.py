@@ -16,12 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from pipeline.console.policy.draft_trials import RecentSpeech
     from pipeline.console.server import Serving
-
-
-speech_of: "Callable[[Settings], RecentSpeech] | None" = None
-"""Opens the speech of the last hours. `agents/commands/command_line.py` sets it, because it needs Kafka."""
 
 
 @app.command()
@@ -74,6 +69,7 @@ def imported() -> "Callable[..., AbstractAsyncContextManager[Serving]]":
 
 async def _serve(settings: Settings) -> None:
     """Serve the console. While the database does not answer, wait and show that in the metrics."""
+    from agents.broker.stored_transcripts import TopicSpeech
     from pipeline.base.dependencies import Dependencies, answered
     from pipeline.base.metrics import Metrics
     from pipeline.base.metrics_server import Starting
@@ -86,7 +82,7 @@ async def _serve(settings: Settings) -> None:
         check = partial(check_answers, settings.database_url)
         with Dependencies({"database": check, **evidence_checks(settings)}, metrics).watching():
             await answered(check)
-            speech = speech_of(settings) if speech_of and settings.console.reads_speech else None
+            speech = TopicSpeech(settings) if settings.console.reads_speech else None
             async with imported()(settings, metrics, speech) as found:
                 starting.done = True
                 print_address(found)

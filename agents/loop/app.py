@@ -48,7 +48,7 @@ def broker_url(settings: Settings) -> str:
 
 
 def create_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
-    """Build a Faust app that acknowledges nothing by itself and creates no topic. `agents/loop/stage_loop.py` runs on it."""
+    """Build a Faust app that acknowledges nothing by itself and creates no topic. `StageLoop` runs on it."""
     logs.without_debug("aiokafka", "faust")
     logs.without_repeats(*CHATTY_LOGGERS)
     app = faust.App(

@@ -17,7 +17,7 @@ from pipeline.assessment.indicators.judgement import caught_near
 from pipeline.assessment.proofs import name_of
 from pipeline.assessment.triggers import Signal
 from pipeline.assessment.workdays import CHINA
-from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE, UNDETERMINED
 from pipeline.review.cases.values import REPORTED
 from pipeline.review.delivery.tallies import DAY_HOURS, HOUR
 from pipeline.review.quality.checks import FINAL
@@ -27,7 +27,6 @@ from pipeline.review.tables.core import CASES, DECISIONS
 from pipeline.review.tables.duties import ASSESSMENTS, REGISTER
 from pipeline.review.tables.quality import COPIES
 from pipeline.settings.triggers import Triggers
-from pipeline.speech.asr.transcripts import UNDETERMINED
 
 DAYS = 30
 LOOK_BACK_HOURS = 90 * DAY_HOURS

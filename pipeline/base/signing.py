@@ -17,15 +17,6 @@ from cryptography.hazmat.primitives.serialization import (
 from pipeline.base import private_files
 from pipeline.base.canonical import digest
 from pipeline.base.errors import ConfigError, InputError
-from pipeline.settings import Settings
-
-FILE = "assessment.key"
-"""Name of the private key in data_dir."""
-
-
-def of(settings: Settings) -> Path:
-    """Return the file of the private key."""
-    return settings.assessment.key or settings.data_dir / FILE
 
 
 def make(path: Path) -> str:

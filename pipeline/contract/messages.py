@@ -13,6 +13,9 @@ from msgspec import Meta, Struct, field
 SAMPLE_RATE = 16_000
 """Samples per second of all audio inside the pipeline."""
 
+UNDETERMINED = "und"
+"""ISO 639-2 code of an undetermined language."""
+
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://voxwarden.invalid/ids/v1")
 
 Name = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*(?![\s\S])")]

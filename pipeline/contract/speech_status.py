@@ -13,6 +13,7 @@ from msgspec import structs
 
 from pipeline.contract.messages import (
     NAMESPACE,
+    UNDETERMINED,
     Flag,
     Message,
     SpeechState,
@@ -23,7 +24,6 @@ from pipeline.contract.messages import (
 )
 from pipeline.contract.stage import Backlog, HoldingProcessor, Processor, Rejected
 from pipeline.contract.topology import SPEECH, Stage
-from pipeline.speech.asr.transcripts import UNDETERMINED
 
 
 def skipped(transcript: Transcript) -> SpeechStatus:

@@ -4,6 +4,7 @@ The same report, clips and key always give the same bytes.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,9 +21,15 @@ from pipeline.review import audit
 from pipeline.review.audit import AuditLine
 from pipeline.review.evidence.store import EvidenceStore, checksum
 from pipeline.review.tables.core import EVIDENCE
+from pipeline.settings import Settings
 
 MANIFEST, SIGNATURE, PUBLIC_KEY = "manifest.json", "manifest.sig", "key.pem"
 CONTENT, TALLIES, LEDGER, AUDIT_LINE = "report.json", "tallies.csv", "room_hours.csv", "audit.json"
+
+
+def key_file(settings: Settings) -> Path:
+    """Return the file of the private key that signs bundles."""
+    return settings.assessment.key or settings.data_dir / "assessment.key"
 
 
 class Anchor(Struct, frozen=True):

@@ -120,7 +120,7 @@ def report_file(request: Request, desk: TheDesk, found: TheAssessment, name: Fil
 @router.get("/{assessment}/bundle.zip", response_class=Response)
 def report_bundle(desk: TheDesk, session: Signed, assessment: AssessmentId) -> Response:
     """Return the signed evidence bundle of a final report, without audio. The audit log records it."""
-    found, signer = _find(desk, assessment), signing.load(signing.of(desk.settings))
+    found, signer = _find(desk, assessment), signing.load(bundle.key_file(desk.settings))
     with desk.database.read() as connection:
         data = bundle.build(connection, found, signer)
     with desk.database.write() as connection:

@@ -16,12 +16,11 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from pipeline.contract.messages import Flag, SpeechStatus, first_id, sample_of
+from pipeline.contract.messages import UNDETERMINED, Flag, SpeechStatus, first_id, sample_of
 from pipeline.review import upsert
 from pipeline.review.delivery import room_speech
 from pipeline.review.delivery.room_speech import RoomCell
 from pipeline.review.tables.assessment import COUNTED, ROOM_TYPES, TALLIES
-from pipeline.speech.asr.transcripts import UNDETERMINED
 
 HOUR = 3_600
 DAY_HOURS = 24

@@ -24,7 +24,7 @@ def standing(until: float) -> tuple[ColumnElement[bool], ...]:
 def verdict(until: float) -> ScalarSelect[str]:
     """Return the last standing verdict of the row of CASES; NULL if there is none.
 
-    For some cases. For the figures of all cases of a window, `pipeline/review/quality/snapshot.py` is many times as fast.
+    For some cases. For the figures of all cases of a window, `quality/snapshot.py` is many times as fast.
     """
     of_case = select(DECISIONS.c.verdict).where(DECISIONS.c.case_id == CASES.c.id, *standing(until))
     newest = of_case.order_by(DECISIONS.c.at.desc(), DECISIONS.c.id.desc()).limit(1)

@@ -1,7 +1,7 @@
 """Figures of quality over time: arrivals and decisions, precision and agreement by label and by week.
 
-They read most cases of a period, so a page takes them from a cache (`pipeline/console/background_figures.py`). The caller opens
-the connection. Times are UTC seconds. A period consists of buckets of equal length and ends with the last full hour.
+They read most cases of a period, so a page takes them from a cache (`background_figures.py`). The caller opens the
+connection. Times are UTC seconds. A period consists of buckets of equal length and ends with the last full hour.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from pipeline.contract.messages import Transcript, Utterance, derive_id, origin
-
-UNDETERMINED = "und"
-"""ISO 639-2 code of an undetermined language."""
+from pipeline.contract.messages import UNDETERMINED, Transcript, Utterance, derive_id, origin
 
 
 def transcript_of(utterance: Utterance, **fields: Any) -> Transcript:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from agents.commands import app
+from agents.commands.command_line import app
 from pipeline.base.errors import AccountError, InputError
 from pipeline.review.accounts.accounts import Account
 from pipeline.review.accounts.sign_in import Door, Visitor

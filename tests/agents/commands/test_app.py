@@ -56,7 +56,8 @@ def test_the_help_teaches_each_command(command: str) -> None:
 
 
 def test_the_help_loads_no_model_library() -> None:
-    code = "import sys, agents.commands.command_line; print([m for m in ('torch', 'whisper', 'faust', 'sqlalchemy') if m in sys.modules])"
+    models = "'torch', 'whisper', 'faust', 'sqlalchemy'"
+    code = f"import sys, agents.commands.command_line; print([m for m in ({models}) if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
 

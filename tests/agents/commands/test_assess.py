@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from agents.commands import app
+from agents.commands.command_line import app
 from pipeline.assessment.report import packing
 from pipeline.base.errors import CaseError, ConfigError, InputError, Missing
 from pipeline.review import audit

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from agents.commands import app
 from agents.commands.cases import moment
+from agents.commands.command_line import app
 from pipeline.base.errors import CaseError, ConfigError, InputError
 from pipeline.review.cases.values import Choice, Evidence, Filters
 from pipeline.review.database import Database

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 from typer.testing import CliRunner, Result
 
-from agents.commands import app
+from agents.commands.command_line import app
 from agents.commands.config import SettingRow, rows, tree_of
 from pipeline.base.configuration import PREFIX
 from pipeline.base.errors import ConfigError

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from agents.commands import app
+from agents.commands.command_line import app
 from pipeline.base.errors import ConfigError
 from pipeline.review.cases.values import Evidence
 from pipeline.review.database import Database

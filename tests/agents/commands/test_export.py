@@ -6,7 +6,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from agents.commands import app
+from agents.commands.command_line import app
 from pipeline.review import audit
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database

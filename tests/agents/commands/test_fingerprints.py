@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from agents.commands import app
+from agents.commands.command_line import app
 from pipeline.base.errors import ConfigError, InputError, Missing, VoxwardenError
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.speech.audio.encode import encode_flac, encode_opus_clip

@@ -185,7 +185,7 @@ def test_policy_check_and_lexicon_check_accept_the_shipped_files() -> None:
 
 def test_policy_check_loads_neither_torch_nor_whisper() -> None:
     script = (
-        "import sys; from agents.commands import app\n"
+        "import sys; from agents.commands.command_line import app\n"
         "app(['policy', 'check'], standalone_mode=False)\n"
         "print(sorted({'torch', 'whisper', 'transformers', 'faust'} & set(sys.modules)))"
     )

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from agents.commands import app
+from agents.commands.command_line import app
 from pipeline.speech.asr import transcribe_stage as stage
 from pipeline.speech.audio.encode import encode_opus_clip
 from tests.pipeline.sound.labelling.made import FIELD, recorded, rhythm, with_chunk

@@ -7,7 +7,8 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from agents.commands import app, livekit
+from agents.commands import livekit
+from agents.commands.command_line import app
 from agents.commands.livekit import _serve
 from pipeline.base.errors import ConfigError
 from pipeline.settings import ActionRule, GatewaySettings, LiveKitSettings, Settings

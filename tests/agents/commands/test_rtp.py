@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from agents.commands import app
+from agents.commands.command_line import app
 from agents.commands.rtp import _serve
 from pipeline.base.errors import ConfigError
 from pipeline.settings import GatewaySettings, RtpSettings, Settings

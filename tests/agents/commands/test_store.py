@@ -3,7 +3,7 @@
 from sqlalchemy import create_engine, inspect, make_url
 from typer.testing import CliRunner
 
-from agents.commands import app
+from agents.commands.command_line import app
 
 
 def test_the_tables_are_made_once(empty_postgres_url: str) -> None:

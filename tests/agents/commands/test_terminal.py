@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 from typer.testing import CliRunner, Result
 
-from agents.commands import app
 from agents.commands.app import main, stderr, stdout
+from agents.commands.command_line import app
 from agents.commands.terminal import harmless, is_harmful, json_text, plain
 from pipeline.review.accounts import accounts
 from pipeline.review.database import Database

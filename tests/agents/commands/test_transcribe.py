@@ -117,7 +117,7 @@ def test_speech_in_another_language_is_named_with_the_option_that_transcribes_it
 
 def test_no_part_of_the_judge_is_loaded() -> None:
     code = (
-        "import sys; from agents.commands import app; from typer.testing import CliRunner; "
+        "import sys; from agents.commands.command_line import app; from typer.testing import CliRunner; "
         f"CliRunner().invoke(app, ['--set', 'asr.model=nope', 'transcribe', {str(DATA / 'tt-weasels.flac')!r}]); "
         "print(sorted(m for m in sys.modules if m.startswith(('transformers', 'ahocorasick', 'sqlalchemy', 'faust'))))"
     )

@@ -16,8 +16,8 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
-from agents.commands import app
 from agents.commands import train as command
+from agents.commands.command_line import app
 from pipeline.base.metrics import Metrics
 from pipeline.judge.classifier import load_model
 from pipeline.judge.judge_stage import build

@@ -1,7 +1,7 @@
 """Search: the words of each case, saved views, and indexes for filters.
 
 The table of words stays empty here. The console fills it in the background, newest cases first
-(`pipeline/review/search/case_words.py`), so its index needs no `CREATE INDEX CONCURRENTLY`, which no transaction may contain.
+(`search/case_words.py`), so its index needs no `CREATE INDEX CONCURRENTLY`, which no transaction may contain.
 The other indexes take about a second for a million cases.
 """
 

@@ -1,6 +1,7 @@
 """A transcript takes room, speaker, times and address from its utterance."""
 
-from pipeline.speech.asr.transcripts import UNDETERMINED, transcript_of, wordless
+from pipeline.contract.messages import UNDETERMINED
+from pipeline.speech.asr.transcripts import transcript_of, wordless
 from tests.builders import utterance
 
 SAID = utterance("u", 10.0, 12.5, room="lobby", room_type="kids", address="topic/0/7")
