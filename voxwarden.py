@@ -48,9 +48,9 @@ def main() -> None:
     if fault := foreign():
         sys.stderr.write(f"error: {fault}\n")
         sys.exit(FAILED)
-    from pipeline.base.import_speed import uncollected
+    from pipeline.base.import_speed import without_collection
 
-    with uncollected():
+    with without_collection():
         from agents.commands.command_line import main as start
 
     start()

@@ -1,8 +1,8 @@
 """`python -m agents` runs `voxwarden`."""
 
-from pipeline.base.import_speed import uncollected
+from pipeline.base.import_speed import without_collection
 
-with uncollected():
+with without_collection():
     from agents.commands.command_line import main
 
 main()

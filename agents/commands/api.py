@@ -9,7 +9,7 @@ import typer
 from agents.commands.app import app, settings_of, stderr
 from agents.commands.console import stopped
 from pipeline.base.errors import ConfigError
-from pipeline.base.import_speed import uncollected
+from pipeline.base.import_speed import without_collection
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def print_api(serving: "ServedApi") -> None:
 def imported() -> "Callable[[Settings], AbstractAsyncContextManager[ServedApi]]":
     """Return the context manager that serves the API. Raises ConfigError if its libraries are not installed."""
     try:
-        with uncollected():
+        with without_collection():
             from pipeline.connect.api.server import serving
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error

@@ -9,7 +9,7 @@ import typer
 
 from agents.commands.app import app, settings_of, stderr
 from pipeline.base.errors import ConfigError
-from pipeline.base.import_speed import uncollected
+from pipeline.base.import_speed import without_collection
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ async def stopped() -> None:
 def imported() -> "Callable[..., AbstractAsyncContextManager[Serving]]":
     """Return the context manager that serves the console. Raises ConfigError if its libraries are not installed."""
     try:
-        with uncollected():
+        with without_collection():
             from pipeline.console.server import serving
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error

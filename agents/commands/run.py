@@ -15,7 +15,7 @@ from agents.commands.line_writer import LineWriter
 from agents.commands.lines import verdict_line
 from agents.commands.terminal import json_text
 from agents.signals import stop_on_signals
-from pipeline.base.import_speed import uncollected
+from pipeline.base.import_speed import without_collection
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run(
 
 
 async def _serve(settings: Settings, host: "_Terminal", api: bool, stop: asyncio.Event | None = None) -> None:
-    with uncollected():
+    with without_collection():
         from agents.run import run as serve
 
     await serve(settings, host, stop, with_api=api)

@@ -9,7 +9,7 @@ import typer
 
 from agents.commands.app import app, settings_of, stderr
 from pipeline.base.errors import ConfigError
-from pipeline.base.import_speed import uncollected
+from pipeline.base.import_speed import without_collection
 from pipeline.contract.topology import STAGES
 from pipeline.settings import Settings
 
@@ -52,7 +52,7 @@ def worker(
         raise typer.Exit(asyncio.run(supervise(_commands(ctx, settings, counts_of(count or [], settings)))))
     if count:
         raise ConfigError("--count works only with `worker all`", "Start one more process of the role instead.")
-    with uncollected():
+    with without_collection():
         from agents.loop.worker import work
 
     work(role, settings)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def without_collection() -> Iterator[None]:
     """Search for no cyclic garbage while the block runs."""
     was_on = gc.isenabled()
     gc.disable()

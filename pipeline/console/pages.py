@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
+from urllib.parse import quote, urlencode
 
 import msgspec
 from fastapi import Request
@@ -16,13 +17,21 @@ from pipeline.base.errors import VoxwardenError
 from pipeline.console import compression, local_times, static
 from pipeline.console.access import allowed
 from pipeline.console.keyboard import keys_of, shown
-from pipeline.console.profile_links import profile_href
 from pipeline.console.services import Desk, desk_of
 from pipeline.console.texts import Texts
 from pipeline.contract.messages import SAMPLE_RATE, EventKind
 from pipeline.review.accounts.accounts import Preferences, Role
 from pipeline.review.accounts.sessions import LoginSession
 from pipeline.speech import languages
+
+
+def profile_href(kind: Literal["speakers", "rooms"], name: str) -> str:
+    """Return the address of the page of a speaker or a room."""
+    # A browser takes these two out of a path, also when they are encoded.
+    if name in {".", ".."}:
+        return f"/{kind}/?{urlencode({'name': name})}"
+    return f"/{kind}/{quote(name, safe='')}"
+
 
 LANGUAGE_COOKIE = "voxwarden_language"
 

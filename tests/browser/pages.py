@@ -14,7 +14,7 @@ from pipeline.assessment.hazards import Finding
 from pipeline.assessment.proofs import FileProof
 from pipeline.assessment.report import assessments
 from pipeline.assessment.triggers import Signal
-from pipeline.console.profile_links import profile_href
+from pipeline.console.pages import profile_href
 from pipeline.contract.messages import HeardSound, Verdict
 from pipeline.judge import labels
 from pipeline.judge.release import JudgeReport

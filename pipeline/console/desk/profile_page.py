@@ -14,8 +14,7 @@ from sqlalchemy import Connection
 from pipeline.console.desk.search_page import FoundRow, address, found_row, viewer_of
 from pipeline.console.fields import NO_CONTROL, NameQuery
 from pipeline.console.local_times import zone_of
-from pipeline.console.pages import page
-from pipeline.console.profile_links import profile_href
+from pipeline.console.pages import page, profile_href
 from pipeline.console.services import Desk, Signed, TheDesk
 from pipeline.contract.messages import Flag
 from pipeline.review import audit
