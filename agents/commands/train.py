@@ -54,7 +54,7 @@ def train(
       voxwarden train --decisions --out model --since 90d --minutes 30
     """
     if not decisions:
-        raise ConfigError("There is nothing to learn from", "Add --decisions. docs/training.md trains on other sets.")
+        raise ConfigError("There is nothing to learn from", "Add --decisions. docs/learning.md trains on other sets.")
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise ConfigError(f"Training needs {' and '.join(missing)}", "pip install 'voxwarden[train]'")
     if out.exists():

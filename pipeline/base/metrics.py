@@ -25,7 +25,7 @@ LABELS = {
     "agrees": "yes, no",
     "bound": "estimate, low, high: the estimate, and the ends of its 95 % interval",
     "dependency": "kafka, database, evidence (the folder or S3 server of the clips)",
-    "kind": "recording (a banned one), ear (the second ear), or a sound event, e.g. howl (docs/sound-events.md)",
+    "kind": "recording (a banned one), ear (the second ear), or a sound event, e.g. howl (docs/sounds.md)",
     "label": "the labels of `configs/labels.yaml`, and other",
     "language": "a language that Whisper knows, as a code",
     "mark": "the marks of a transcript",

@@ -65,11 +65,11 @@ YamnetKind = Literal["scream", "moan", "crying", "gunshot"]
 """Sounds that YAMNet hears, if users bring it."""
 OF_YAMNET: tuple[YamnetKind, ...] = get_args(YamnetKind)
 EventKind = Literal["howl", "clipping", "loudness", "music", "voice_change", "dead_air", YamnetKind]
-"""Sounds that the listener recognises by themselves (docs/sound-events.md)."""
+"""Sounds that the listener recognises by themselves (docs/sounds.md)."""
 SoundKind = Literal["recording", EventKind]
 """What the listener recognises: a recording of the bank, or a sound by itself."""
 HeardKind = Literal[SoundKind, "ear"]
-"""A kind of sound, or `ear`: what the second ear heard (docs/second-ear.md)."""
+"""A kind of sound, or `ear`: what the second ear heard (docs/sounds.md)."""
 Source = Literal["words", "sound", "ear", "reader"]
 """What led to a flag: the words of a transcript, a sound that the listener recognised, the second ear or reader."""
 

@@ -40,7 +40,7 @@ def thresholds(
     """Fit the review thresholds of a policy to a model, for a number of false alarms that you state.
 
     Use it after a training. The speech is our own lines and ordinary talk of the
-    validation side, as a recogniser would hear it (docs/training.md). Each label
+    validation side, as a recogniser would hear it (docs/learning.md). Each label
     and language gets the lowest threshold that keeps the number of false alarms.
     Without --write, the table is only shown.
 

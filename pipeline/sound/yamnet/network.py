@@ -18,7 +18,7 @@ SETTING = "listen.yamnet"
 SAMPLES = 15_600
 """The network hears 0.975 s at once."""
 CLASSES = 521
-REMEDY = "docs/sound-events.md has the command that downloads the file."
+REMEDY = "docs/sounds.md has the command that downloads the file."
 
 
 class Yamnet:
