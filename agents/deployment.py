@@ -27,7 +27,7 @@ from agents.doctor import (
 from agents.kafka import admin
 from agents.lag import Lag
 from pipeline.errors import ConfigError, DependencyError, VoxwardenError
-from pipeline.review.database import clock_of, revisions
+from pipeline.review.database import UNRELEASED, UNRELEASED_REMEDY, clock_of, revisions
 from pipeline.settings import Settings
 from pipeline.topology import STAGES, Stage
 
@@ -97,6 +97,8 @@ def _tables(settings: Settings) -> str:
         raise ConfigError(
             f"migration {current or 'none'}, this version has {newest}", "The start of deliver or the console migrates."
         )
+    if current in UNRELEASED:
+        raise ConfigError(f"migration {current} of a build between 0.1.0 and 0.2.0", UNRELEASED_REMEDY)
     raise ConfigError(f"migration {current} of a newer version", "Update Voxwarden on this machine.")
 
 
