@@ -28,7 +28,7 @@ from agents.loop.app import group_of
 from agents.loop.lag import Lag
 from pipeline.base.errors import ConfigError, DependencyError, VoxwardenError
 from pipeline.contract.topology import STAGES, Stage
-from pipeline.review.database import clock_of, revisions
+from pipeline.review.database import UNRELEASED, UNRELEASED_REMEDY, clock_of, revisions
 from pipeline.settings import Settings
 
 ANSWER_SECONDS = 5.0
@@ -97,6 +97,8 @@ def _tables(settings: Settings) -> str:
         raise ConfigError(
             f"migration {current or 'none'}, this version has {newest}", "The start of deliver or the console migrates."
         )
+    if current in UNRELEASED:
+        raise ConfigError(f"migration {current} of a build between 0.1.0 and 0.2.0", UNRELEASED_REMEDY)
     raise ConfigError(f"migration {current} of a newer version", "Update Voxwarden on this machine.")
 
 

@@ -150,6 +150,10 @@ def test_the_migration_of_the_store_is_compared(settings: Settings) -> None:
     assert (behind.state, "migration 0005, this version has" in behind.detail) == ("fault", True)
     with closing(Database(url)) as database:
         assert findings(settings)["tables of the store"].state == "ok"
-        with database.write() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    assert "9999 of a newer version" in findings(settings)["tables of the store"].detail
+        for number, detail in (
+            ("0027", "0027 of a build between 0.1.0 and 0.2.0"),
+            ("9999", "9999 of a newer version"),
+        ):
+            with database.write() as connection:
+                connection.execute(text("UPDATE alembic_version SET version_num = :number"), {"number": number})
+            assert detail in findings(settings)["tables of the store"].detail
