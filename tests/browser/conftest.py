@@ -17,7 +17,7 @@ from pipeline.console.app import create_app, open_desk
 from pipeline.console.guard import COOKIE
 from pipeline.contract.messages import SAMPLE_RATE, Flag, Hit
 from pipeline.judge import labels
-from pipeline.review.accounts import sessions
+from pipeline.review.accounts import sign_in
 from pipeline.review.cases import ranking
 from pipeline.review.cases.values import ClipPiece, Evidence
 from pipeline.review.database import Database
@@ -131,7 +131,7 @@ class Stack:
 
     def cookie(self, name: str) -> str:
         with self.database.write() as connection:
-            return sessions.begin(connection, name, time.time())
+            return sign_in.begin_session(connection, name, time.time())
 
 
 @pytest.fixture(scope="package")

@@ -36,7 +36,7 @@ def make_token(
     """Make a token, and show it once. It works until the end of the day `until` (UTC); without it, for ever."""
     end = datetime.combine(until, time.max, UTC).timestamp() if until else None
     with desk.database.write() as connection:
-        token = api_tokens.make(connection, name, scopes, end, desk.clock(), session.account.name)
+        token = api_tokens.make_token(connection, name, scopes, end, desk.clock(), session.account.name)
     return _page(request, desk, token)
 
 
@@ -44,12 +44,12 @@ def make_token(
 def revoke_token(desk: TheDesk, session: Signed, token: Annotated[str, Form(pattern=r"^vw_[0-9a-f]{8}$")]) -> Response:
     """Refuse a token from now on."""
     with desk.database.write() as connection:
-        api_tokens.revoke(connection, token, desk.clock(), session.account.name)
+        api_tokens.revoke_token(connection, token, desk.clock(), session.account.name)
     return RedirectResponse("/accounts/tokens", 303)
 
 
 def _page(request: Request, desk: Desk, made: str = "") -> Response:
     with desk.database.read() as connection:
-        found = api_tokens.everything(connection)
+        found = api_tokens.all_tokens(connection)
     until = datetime.fromtimestamp(desk.clock(), UTC).date() + PROPOSED
     return page(request, "tokens.html", tokens=found, made=made, scopes=get_args(TokenScope), until=until)
