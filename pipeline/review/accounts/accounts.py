@@ -25,7 +25,7 @@ Cases = Annotated[int, Meta(ge=1, le=1_000)]
 
 
 class ViewingLimits(Struct, frozen=True, omit_defaults=True):
-    """A person's own limits of disturbing content, stored with the preferences. Only the person sees and changes them."""
+    """A person's own limits of disturbing content. Only the person sees and changes them."""
 
     without: tuple[Annotated[str, Meta(max_length=64)], ...] = ()
     """Labels whose cases go to other moderators. The console asks for no reason."""
