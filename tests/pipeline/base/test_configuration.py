@@ -29,7 +29,7 @@ def test_an_installed_package_has_its_own_files(tmp_path: Path, monkeypatch: pyt
     """A wheel carries `configs` inside the package. A checkout has it beside the package."""
     package = tmp_path / "pipeline"
     package.mkdir()
-    monkeypatch.setattr(configuration, "__file__", str(package / "configuration.py"))
+    monkeypatch.setattr(configuration, "__file__", str(package / "base" / "configuration.py"))
     assert configs_folder() == tmp_path / "configs"
     (package / "configs").mkdir()
     assert configs_folder() == package / "configs"
