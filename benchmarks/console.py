@@ -194,10 +194,10 @@ def serve(url: str, folder: str, listener: socket.socket, console: ReviewConsole
     import asyncio
 
     from pipeline.base import http_server
-    from pipeline.console.app import create_app, open_desk
+    from pipeline.console.app import create_app, open_services
 
     settings = Settings(data_dir=Path(folder), console=console)
-    app = create_app(open_desk(settings, Database(url)))
+    app = create_app(open_services(settings, Database(url)))
 
     async def forever() -> None:
         async with http_server.served(app, listener, app.state.live.hang_up):

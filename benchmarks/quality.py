@@ -15,7 +15,7 @@ from statistics import median
 import httpx
 
 from benchmarks.assessment.bulk import BEGIN, DAYS, SECONDS, fill
-from pipeline.console.app import create_app, open_desk
+from pipeline.console.app import create_app, open_services
 from pipeline.console.guard import COOKIE
 from pipeline.review.accounts import accounts, sign_in
 from pipeline.review.database import Database
@@ -61,7 +61,7 @@ def _pages(settings: Settings, database: Database) -> None:
         accounts.add_account(connection, "lead", "lead", NOW, "benchmark")
         cookie = sign_in.begin_session(connection, "lead", NOW)
     with (
-        served(create_app(open_desk(settings, database, lambda: NOW))) as url,
+        served(create_app(open_services(settings, database, lambda: NOW))) as url,
         httpx.Client(base_url=url, cookies={COOKIE: cookie}, timeout=600) as client,
     ):
         for path in PATHS:

@@ -52,7 +52,7 @@ from pipeline.console.periodic import every
 from pipeline.console.policy import banned_recordings_page, draft_page, policies_page
 from pipeline.console.policy.draft_page import MAX_FORM_BYTES
 from pipeline.console.policy.draft_trials import PolicyLab, RecentSpeech
-from pipeline.console.services import Desk
+from pipeline.console.services import Services
 from pipeline.console.team import (
     accounts_page,
     audit_page,
@@ -128,21 +128,21 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 
-def open_desk(
+def open_services(
     settings: Settings,
     database: Database,
     clock: Callable[[], float] = time.time,
     metrics: Metrics | None = None,
     speech: RecentSpeech | None = None,
-) -> Desk:
-    """Make the desk from the settings. `clock` returns UTC seconds.
+) -> Services:
+    """Make the services from the settings. `clock` returns UTC seconds.
 
     Backtests of policies read `speech`, if it is given. Raises ConfigError for a wrong label file, for a limit of an
     unknown figure, and without the key for anchors.
     """
     known = labels.load(settings.judge.labels)
     metrics = metrics or Metrics()
-    return Desk(
+    return Services(
         settings,
         database,
         open_evidence(settings),
@@ -159,26 +159,26 @@ def open_desk(
     )
 
 
-def create_app(desk: Desk) -> FastAPI:
+def create_app(services: Services) -> FastAPI:
     """Make the console's app. Raises ConfigError if an endpoint is missing in `access.py`."""
-    console_metrics.from_the_start(desk)
-    live = LiveQueue(desk.database, desk.clock, desk.settings.console.poll_seconds)
+    console_metrics.from_the_start(services)
+    live = LiveQueue(services.database, services.clock, services.settings.console.poll_seconds)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             live,
-            every(presence.WRITE_SECONDS, partial(note_presence, desk, live), "presence"),
-            every(desk.settings.quality.draw_seconds, partial(draw, desk), "checks"),
-            every(QUEUE_SECONDS, partial(console_metrics.queue, desk), "figures of the queue"),
-            every(EVERY_SECONDS, desk.chain.look, "chain of the audit log"),
-            every(QUALITY_SECONDS, partial(console_metrics.quality, desk), "figures of quality"),
-            every(WORDS_SECONDS, partial(case_words.catch_up, desk.database), "words for search"),
+            every(presence.WRITE_SECONDS, partial(note_presence, services, live), "presence"),
+            every(services.settings.quality.draw_seconds, partial(draw, services), "checks"),
+            every(QUEUE_SECONDS, partial(console_metrics.queue, services), "figures of the queue"),
+            every(EVERY_SECONDS, services.chain.look, "chain of the audit log"),
+            every(QUALITY_SECONDS, partial(console_metrics.quality, services), "figures of quality"),
+            every(WORDS_SECONDS, partial(case_words.catch_up, services.database), "words for search"),
         ):
             yield
-            desk.chain.close()
-        desk.measured.close()
-        desk.lab.close()
+            services.chain.close()
+        services.measured.close()
+        services.lab.close()
         if app.state.oidc:
             app.state.oidc.close()
 
@@ -192,15 +192,15 @@ def create_app(desk: Desk) -> FastAPI:
         dependencies=[Depends(guard)],
         lifespan=lifespan,
     )
-    app.state.oidc = oidc_login.open_provider(desk)
-    app.state.desk, app.state.live, app.state.templates = desk, live, pages.environment()
+    app.state.oidc = oidc_login.open_provider(services)
+    app.state.services, app.state.live, app.state.templates = services, live, pages.environment()
     app.add_api_route("/healthz", health, response_class=PlainTextResponse)
     larger = {
         proof_upload.PAGE: proof_upload.MAX_MIB << 20,
         draft_page.PAGE: MAX_FORM_BYTES,
         banned_recordings_page.PAGE: banned_recordings_page.MAX_MIB << 20,
     }
-    app.add_middleware(Shield, max_body=desk.settings.console.max_body_bytes, larger=larger)
+    app.add_middleware(Shield, max_body=services.settings.console.max_body_bytes, larger=larger)
     error_pages.install(app)
     _check([*app.routes, *(route for router in ROUTERS for route in router.routes)])
     return app
@@ -215,20 +215,20 @@ def _routes() -> APIRouter:
     return guarded
 
 
-def draw(desk: Desk) -> None:
+def draw(services: Services) -> None:
     """Put new checks into the queue."""
-    quality, undo_seconds = desk.settings.quality, desk.settings.console.undo_seconds
-    with desk.database.write() as connection:
+    quality, undo_seconds = services.settings.quality, services.settings.console.undo_seconds
+    with services.database.write() as connection:
         shares = Shares(quality.second_share, quality.golden_share)
-        order = ranking.of(desk.labels, desk.settings)
-        drawing.draw(connection, desk.evidence, desk.clock(), shares, undo_seconds, order)
+        order = ranking.of(services.labels, services.settings)
+        drawing.draw(connection, services.evidence, services.clock(), shares, undo_seconds, order)
 
 
-def note_presence(desk: Desk, live: LiveQueue) -> None:
+def note_presence(services: Services, live: LiveQueue) -> None:
     """Record the accounts with an open page of the queue."""
     if people := live.people():
-        with desk.database.write() as connection:
-            presence.note_presence(connection, people, desk.clock())
+        with services.database.write() as connection:
+            presence.note_presence(connection, people, services.clock())
 
 
 def health() -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 from pipeline.assessment.indicators import harm
 from pipeline.assessment.options import of as options_of
 from pipeline.base.metrics import Bound, from_zero
-from pipeline.console.services import Desk
+from pipeline.console.services import Services
 from pipeline.contract.messages import Decision, Verdict
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.cases import groups, uncovered
@@ -32,41 +32,41 @@ OTHER = "other"
 """The metric label of a case whose label is not in the label file (any more)."""
 
 
-def from_the_start(desk: Desk) -> None:
+def from_the_start(services: Services) -> None:
     """Expose the counters from 0."""
-    metrics, names = desk.metrics, [*desk.labels.labels, OTHER]
+    metrics, names = services.metrics, [*services.labels.labels, OTHER]
     from_zero(metrics.decisions, get_args(Verdict))
     from_zero(metrics.reviews, names, FINAL)
     from_zero(metrics.review_deadlines, SEVERITIES, ("met", "missed"))
     from_zero(metrics.actions, get_args(Result))
     from_zero(metrics.appeals, ("lodged", "upheld", "overturned", "reopened"))
-    metrics.audit_checked.set(desk.clock())  # so that a first check that never ends is noticed
+    metrics.audit_checked.set(services.clock())  # so that a first check that never ends is noticed
 
 
-def decided(desk: Desk, made: Sequence[Decision]) -> None:
+def decided(services: Services, made: Sequence[Decision]) -> None:
     """Count decisions. Deadlines and times are those of the first final decision on a flagged case."""
     for decision in made:
-        desk.metrics.decisions.labels(decision.verdict).inc()
+        services.metrics.decisions.labels(decision.verdict).inc()
     final = {decision.case: decision for decision in made if decision.verdict in FINAL}
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         rows = _first_decided(connection, final)
     for row in rows:
-        _review(desk, row, final[row.id])
+        _review(services, row, final[row.id])
 
 
-def confirmed(desk: Desk, held: Confirmation) -> None:
+def confirmed(services: Services, held: Confirmation) -> None:
     """Count an action that the app confirmed, and the time since its decision."""
-    desk.metrics.actions.labels(held.result).inc()
-    with desk.database.read() as connection:
+    services.metrics.actions.labels(held.result).inc()
+    with services.database.read() as connection:
         at = connection.scalar(select(DECISIONS.c.at).where(DECISIONS.c.id == held.decision))
     if held.result == "done" and at is not None:
-        desk.metrics.review_to_action.observe(max(0.0, held.at - at))
+        services.metrics.review_to_action.observe(max(0.0, held.at - at))
 
 
-def queue(desk: Desk) -> None:
+def queue(services: Services) -> None:
     """Update the figures of the open cases."""
-    now, metrics = desk.clock(), desk.metrics
-    with desk.database.read() as connection:
+    now, metrics = services.clock(), services.metrics
+    with services.database.read() as connection:
         waiting = groups.read(connection, now)
         found = {each.severity: each for each in lead_figures.backlog(connection, waiting, now)}
         missing = uncovered.find(connection, waiting, now)
@@ -80,15 +80,15 @@ def queue(desk: Desk) -> None:
     metrics.oldest_overdue_seconds.set(max(0.0, now - min((group.due for group in waiting), default=now)))
 
 
-def quality(desk: Desk) -> None:
+def quality(services: Services) -> None:
     """Update the figures of quality and harm of the last 30 days, also those that the page of quality shows first."""
-    now = desk.clock()
-    with desk.database.read_in_background() as connection:
-        _confirmed(desk, connection, now - WINDOW)
-        _sampled(desk, connection, Window(now - WINDOW, now))
-        _offenders(desk, connection, now)
-        _spread(desk, connection, now)
-    desk.measured.quality.look(QualityQuestion())
+    now = services.clock()
+    with services.database.read_in_background() as connection:
+        _confirmed(services, connection, now - WINDOW)
+        _sampled(services, connection, Window(now - WINDOW, now))
+        _offenders(services, connection, now)
+        _spread(services, connection, now)
+    services.measured.quality.look(QualityQuestion())
 
 
 def offenders(connection: Connection, since: float) -> tuple[int, int]:
@@ -108,27 +108,27 @@ def _first_decided(connection: Connection, cases: Iterable[str]) -> Sequence[Any
     return connection.execute(query.where(CASES.c.id.in_(cases), *figures.FLAGGED, once == 1)).all()
 
 
-def _review(desk: Desk, row: Any, decision: Decision) -> None:
-    metrics, severity = desk.metrics, SEVERITIES[row.severity]
-    label = row.label if row.label in desk.labels.labels else OTHER
+def _review(services: Services, row: Any, decision: Decision) -> None:
+    metrics, severity = services.metrics, SEVERITIES[row.severity]
+    label = row.label if row.label in services.labels.labels else OTHER
     metrics.reviews.labels(label, decision.verdict).inc()
     metrics.review_deadlines.labels(severity, "met" if decision.at <= row.due_at else "missed").inc()
     metrics.flag_to_review.labels(severity).observe(max(0.0, decision.at - row.created_at))
 
 
-def _confirmed(desk: Desk, connection: Connection, since: float) -> None:
+def _confirmed(services: Services, connection: Connection, since: float) -> None:
     shares = figures.confirmed(connection, since)
-    for label in desk.labels.labels:
-        desk.metrics.confirmed_ratio.labels(label).set(shares[label].value if label in shares else math.nan)
+    for label in services.labels.labels:
+        services.metrics.confirmed_ratio.labels(label).set(shares[label].value if label in shares else math.nan)
 
 
-def _sampled(desk: Desk, connection: Connection, window: Window) -> None:
+def _sampled(services: Services, connection: Connection, window: Window) -> None:
     snapshot.take_cases(connection, window.until, window.since)
     recall = audits.recall(audits.read(connection, window))
     precision = audits.precision(audits.read_reviewed(connection, window))
-    _set(desk.metrics.recall_ratio, Estimate(recall.value, recall.interval) if recall else None)
-    _set(desk.metrics.precision_ratio, precision)
-    desk.metrics.decided_audits.set(recall.decided if recall else 0)
+    _set(services.metrics.recall_ratio, Estimate(recall.value, recall.interval) if recall else None)
+    _set(services.metrics.precision_ratio, precision)
+    services.metrics.decided_audits.set(recall.decided if recall else 0)
 
 
 def _set(gauge: Gauge, estimate: Estimate | None) -> None:
@@ -138,16 +138,16 @@ def _set(gauge: Gauge, estimate: Estimate | None) -> None:
         gauge.labels(bound).set(value)
 
 
-def _offenders(desk: Desk, connection: Connection, now: float) -> None:
+def _offenders(services: Services, connection: Connection, now: float) -> None:
     one, more = offenders(connection, now - WINDOW)
-    desk.metrics.upheld_speakers.set(one)
-    desk.metrics.repeat_offenders.set(more)
+    services.metrics.upheld_speakers.set(one)
+    services.metrics.repeat_offenders.set(more)
 
 
-def _spread(desk: Desk, connection: Connection, now: float) -> None:
-    options = options_of(desk.settings, desk.labels)
+def _spread(services: Services, connection: Connection, now: float) -> None:
+    options = options_of(services.settings, services.labels)
     terms = harm.speakers(connection, Window(now - options.spread, now), options.illegal)
     for label in sorted(options.illegal):
         counts = [count for (of, _), count in terms.items() if of == label]
-        desk.metrics.spread_speakers.labels(label).set(max(counts, default=0))
-        desk.metrics.spread_terms.labels(label).set(sum(count >= options.spread_speakers for count in counts))
+        services.metrics.spread_speakers.labels(label).set(max(counts, default=0))
+        services.metrics.spread_terms.labels(label).set(sum(count >= options.spread_speakers for count in counts))

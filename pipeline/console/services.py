@@ -1,4 +1,4 @@
-"""The desk: the objects that every endpoint needs. Each app has one."""
+"""The objects that every endpoint needs: settings, stores, texts, clock. Each app has one of each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from pipeline.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Services:
     settings: Settings
     database: Database
     evidence: EvidenceStore
@@ -38,9 +38,9 @@ class Desk:
     lab: PolicyLab
 
 
-def desk_of(request: Request) -> Desk:
-    desk: Desk = request.app.state.desk
-    return desk
+def services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
 
 
 def session_of(request: Request) -> LoginSession:
@@ -49,8 +49,8 @@ def session_of(request: Request) -> LoginSession:
     return session
 
 
-async def _desk(request: Request) -> Desk:
-    return desk_of(request)
+async def _services(request: Request) -> Services:
+    return services_of(request)
 
 
 async def _signed(request: Request) -> LoginSession:
@@ -58,5 +58,5 @@ async def _signed(request: Request) -> LoginSession:
 
 
 # These are coroutines because FastAPI calls plain functions in a thread, which costs more than they do.
-TheDesk = Annotated[Desk, Depends(_desk)]
+TheServices = Annotated[Services, Depends(_services)]
 Signed = Annotated[LoginSession, Depends(_signed)]

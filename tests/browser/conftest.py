@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 from pipeline.console import background_figures
-from pipeline.console.app import create_app, open_desk
+from pipeline.console.app import create_app, open_services
 from pipeline.console.guard import COOKIE
 from pipeline.contract.messages import SAMPLE_RATE, Flag, Hit
 from pipeline.judge import labels
@@ -157,7 +157,7 @@ def running(folder: Path, mark: str = "") -> Iterator[Stack]:
     with pytest.MonkeyPatch.context() as patch, closing(Database(settings.database_url)) as database:
         patch.setattr(background_figures, "WAIT_SECONDS", 60.0)
         people.hire(database)
-        with served(create_app(open_desk(settings, database))) as url:
+        with served(create_app(open_services(settings, database))) as url:
             yield Stack(url, folder, database, mark)
 
 

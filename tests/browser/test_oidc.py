@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from pydantic import SecretStr
 
-from pipeline.console.app import create_app, open_desk
+from pipeline.console.app import create_app, open_services
 from pipeline.review.accounts import accounts
 from pipeline.review.database import Database
 from pipeline.settings import Oidc, ReviewConsole, Settings
@@ -40,7 +40,7 @@ def place(tmp_path: Path) -> Iterator[tuple[str, Database]]:
         )
         console = ReviewConsole(public_url=f"http://127.0.0.1:{port}", oidc=oidc)
         with closing(Database(f"sqlite:///{tmp_path / 'store.db'}")) as database:
-            app = create_app(open_desk(Settings(data_dir=tmp_path, console=console), database))
+            app = create_app(open_services(Settings(data_dir=tmp_path, console=console), database))
             with served(app, port) as url:
                 yield url, database
         provider.terminate()

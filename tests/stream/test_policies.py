@@ -11,7 +11,7 @@ from agents.broker.kafka_clients import producer, topic_name
 from agents.broker.policy_topic import RELEASE, Exchange, PolicyTopic, follow_topic, packed
 from agents.broker.stored_transcripts import TopicSpeech
 from pipeline.base.metrics import Metrics
-from pipeline.console.app import create_app, open_desk
+from pipeline.console.app import create_app, open_services
 from pipeline.contract.events import decode
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import FLAGS, POLICIES, TRANSCRIPTS
@@ -81,9 +81,9 @@ def database(settings: Settings) -> Iterator[Database]:
 def studio(settings: Settings, database: Database) -> Iterator[Callable[[str], StudioGuest]]:
     """A console that reads speech. `studio("lea")` signs somebody in."""
     hire(database)
-    desk = open_desk(settings, database, speech=TopicSpeech(settings))
+    services = open_services(settings, database, speech=TopicSpeech(settings))
     with ExitStack() as stack:
-        url = stack.enter_context(served(create_app(desk)))
+        url = stack.enter_context(served(create_app(services)))
         yield lambda name: stack.enter_context(closing(StudioGuest(url, database, name)))
 
 

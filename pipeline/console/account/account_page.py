@@ -13,7 +13,7 @@ from pipeline.console.account.login import own
 from pipeline.console.fields import CodeForm, NameForm, SecretForm, WordForm
 from pipeline.console.keyboard import KEY, KEYS, conflict, first_of_two, keys_of
 from pipeline.console.pages import page
-from pipeline.console.services import Signed, TheDesk, desk_of
+from pipeline.console.services import Signed, TheServices, services_of
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.accounts.sign_in import LoginSession
 
@@ -41,7 +41,7 @@ def _page(
     """Show the page. `wanted` are the keys of a refused form, and `twice` are the two actions with the same key."""
     secret = passwords.totp_secret()
     code = qr.svg(passwords.totp_uri(session.account.name, secret))
-    with desk_of(request).database.read() as connection:
+    with services_of(request).database.read() as connection:
         left = passwords.recovery_codes_left(connection, session.account.name)
     own_keys = wanted or keys_of(session.account.preferences.remapped)
     rows = [
@@ -55,7 +55,7 @@ def _page(
 @router.post("/preferences")
 def set_preferences(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     language: Annotated[str | None, Form(max_length=7, pattern=r"^[a-z]*$")] = None,
     theme: Annotated[Literal["browser", "dark", "light"] | None, Form()] = None,
@@ -64,13 +64,13 @@ def set_preferences(
     then: NameForm = "/me",
 ) -> Response:
     """Change the given preferences, keep the others, and go to the page `then`. 422 for an unknown language."""
-    if language and language not in {AS_BROWSER, *desk.texts.names}:
+    if language and language not in {AS_BROWSER, *services.texts.names}:
         raise AccountError(
-            f"The console has no texts in {language!r}", f"Choose {', '.join(desk.texts.names)}.", text="language"
+            f"The console has no texts in {language!r}", f"Choose {', '.join(services.texts.names)}.", text="language"
         )
     given = {"language": language, "theme": theme, "density": density, "keys": None if keys is None else keys == "on"}
     changes = {name: "" if value == AS_BROWSER else value for name, value in given.items() if value is not None}
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         accounts.store_preferences(
             connection, session.account.name, msgspec.structs.replace(session.account.preferences, **changes)
         )
@@ -80,7 +80,7 @@ def set_preferences(
 @router.post("/keys", response_class=HTMLResponse)
 def set_keys(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     name: Annotated[list[WordForm], Form(max_length=256)],
     key: Annotated[list[KeyForm], Form(max_length=256)],
@@ -94,29 +94,29 @@ def set_keys(
     if twice := conflict(keys_of(remapped)):
         return _page(request, session, 422, twice=twice, wanted=keys_of(remapped))
     preferences = msgspec.structs.replace(session.account.preferences, remapped=remapped)
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         accounts.store_preferences(connection, session.account.name, preferences)
     return RedirectResponse("/me#keys-title", 303)
 
 
 @router.post("/password")
-def set_password(desk: TheDesk, session: Signed, old: SecretForm, new: SecretForm) -> Response:
+def set_password(services: TheServices, session: Signed, old: SecretForm, new: SecretForm) -> Response:
     """Change the password and sign the account out everywhere.
 
     422 if the old password is wrong or the new one is easy to guess, 429 after too many wrong ones.
     """
     name = session.account.name
-    desk.door.confirm(name, old, "password")
+    services.door.confirm(name, old, "password")
     stored = passwords.hash_new_password(new, name)
-    with desk.database.write() as connection:
-        accounts.change_account(connection, name, desk.clock(), name, password=stored)
+    with services.database.write() as connection:
+        accounts.change_account(connection, name, services.clock(), name, password=stored)
     return RedirectResponse("/login", 303)
 
 
 @router.post("/totp", response_class=HTMLResponse)
 def set_totp(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     password: SecretForm,
     secret: Annotated[str, Form(pattern=r"^[A-Z2-7]{32}$")],
@@ -127,11 +127,11 @@ def set_totp(
     `code` proves that the authenticator app has the secret. 422 if it or the password is wrong, 429 after too many
     wrong passwords.
     """
-    now, name = desk.clock(), session.account.name
-    desk.door.confirm(name, password, "totp")
+    now, name = services.clock(), session.account.name
+    services.door.confirm(name, password, "totp")
     if passwords.totp_step(code, secret, now, 0) is None:
         raise AccountError("The code is wrong", "Check the clock of your device, and try again.", text="code")
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         accounts.change_account(connection, name, now, name, totp_secret=secret)
         codes = passwords.new_recovery_codes(connection, name)
     request.state.session = None  # the page is for a person who is signed out

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, Response
 from pipeline.console.account.login import BROWSER, entered
 from pipeline.console.fields import SecretForm
 from pipeline.console.pages import page
-from pipeline.console.services import TheDesk
+from pipeline.console.services import TheServices
 from pipeline.review.accounts import accounts, passwords
 
 router = APIRouter(prefix="/invitation")
@@ -17,20 +17,20 @@ LinkToken = Annotated[str, Path(max_length=64, pattern=r"^[\w-]{1,64}$")]
 
 
 @router.get("/{token}", response_class=HTMLResponse)
-def invitation_page(request: Request, desk: TheDesk, token: LinkToken) -> Response:
+def invitation_page(request: Request, services: TheServices, token: LinkToken) -> Response:
     """Show the form for the password. 422 if the link does not work any more. To look uses nothing up."""
-    with desk.database.read() as connection:
-        name = accounts.invited_account(connection, token, desk.clock())
+    with services.database.read() as connection:
+        name = accounts.invited_account(connection, token, services.clock())
     return page(request, "invitation.html", name=name, token=token)
 
 
 @router.post("/{token}")
-def accept_invitation(request: Request, desk: TheDesk, token: LinkToken, password: SecretForm) -> Response:
+def accept_invitation(request: Request, services: TheServices, token: LinkToken, password: SecretForm) -> Response:
     """Set the password and sign the person in. 422 if the link does not work, or the password is easy to guess."""
-    now = desk.clock()
-    with desk.database.read() as connection:
+    now = services.clock()
+    with services.database.read() as connection:
         name = accounts.invited_account(connection, token, now)
     stored = passwords.hash_new_password(password, name)
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         accounts.accept_invitation(connection, token, stored, now)
-    return entered(desk, name, "/", request.cookies.get(BROWSER, ""))
+    return entered(services, name, "/", request.cookies.get(BROWSER, ""))

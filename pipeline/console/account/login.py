@@ -11,7 +11,7 @@ from pipeline.console.client_address import network_of
 from pipeline.console.fields import CodeForm, NameForm, NameQuery, SecretForm
 from pipeline.console.guard import COOKIE
 from pipeline.console.pages import page
-from pipeline.console.services import Desk, Signed, TheDesk
+from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review.accounts import login_limits, sign_in
 from pipeline.review.accounts.sign_in import Visitor
 
@@ -32,7 +32,7 @@ def login_page(request: Request, then: NameQuery = "/") -> Response:
 @router.post("/login", response_class=HTMLResponse)
 async def login(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     name: NameForm,
     password: SecretForm,
     code: CodeForm = "",
@@ -41,42 +41,42 @@ async def login(
     """Sign in with name, password and one-time code. 401 if one of them is wrong, 429 after too many wrong ones."""
     # The page is rendered in the event loop: a flood of refused sign-ins must not take the threads of other pages.
     browser = request.cookies.get(BROWSER, "")
-    visitor = Visitor(network_of(request, desk.settings.console.proxies), browser)
+    visitor = Visitor(network_of(request, services.settings.console.proxies), browser)
     try:
-        account = await run_in_threadpool(desk.door.sign_in, name, password, code, visitor)
+        account = await run_in_threadpool(services.door.sign_in, name, password, code, visitor)
     except TooManyTries as error:
         await asyncio.sleep(HELD_SECONDS)
         return _form(request, then, name, 429, error.seconds)
     if not account:
         return _form(request, then, name, 401)
-    return await run_in_threadpool(entered, desk, account.name, then, browser)
+    return await run_in_threadpool(entered, services, account.name, then, browser)
 
 
 @router.post("/logout")
-def logout(desk: TheDesk, session: Signed) -> Response:
+def logout(services: TheServices, session: Signed) -> Response:
     """End the session."""
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         sign_in.end_session(connection, session)
     response = RedirectResponse("/login", 303)
     response.delete_cookie(COOKIE)
     return response
 
 
-def entered(desk: Desk, name: str, then: str, browser: str) -> Response:
+def entered(services: Services, name: str, then: str, browser: str) -> Response:
     """Begin a session, and remember the browser."""
-    now = desk.clock()
-    with desk.database.write() as connection:
+    now = services.clock()
+    with services.database.write() as connection:
         token = sign_in.begin_session(connection, name, now)
         browser = login_limits.remember_browser(connection, browser, name, now)
-    response = with_cookie(RedirectResponse(own(then), 303), desk, token)
-    secure, kept = desk.settings.console.secure_cookies, int(login_limits.BROWSER_KEPT_SECONDS)
+    response = with_cookie(RedirectResponse(own(then), 303), services, token)
+    secure, kept = services.settings.console.secure_cookies, int(login_limits.BROWSER_KEPT_SECONDS)
     response.set_cookie(BROWSER, browser, max_age=kept, path="/login", httponly=True, samesite="lax", secure=secure)
     return response
 
 
-def with_cookie(response: Response, desk: Desk, token: str) -> Response:
+def with_cookie(response: Response, services: Services, token: str) -> Response:
     """Add the session's cookie to a response."""
-    secure = desk.settings.console.secure_cookies
+    secure = services.settings.console.secure_cookies
     response.set_cookie(
         COOKIE, token, max_age=int(sign_in.LONGEST_SESSION_SECONDS), httponly=True, samesite="lax", secure=secure
     )

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from pipeline.base.errors import AccountError
 from pipeline.console.account.login import own, with_cookie
 from pipeline.console.fields import NameQuery
-from pipeline.console.services import Desk, TheDesk
+from pipeline.console.services import Services, TheServices
 from pipeline.review.accounts import accounts, oidc, sign_in
 from pipeline.review.accounts.oidc import Attempt, Provider
 
@@ -23,7 +23,7 @@ BACK = "/login/oidc/back"
 
 
 @router.get("")
-def oidc_login(request: Request, desk: TheDesk, then: NameQuery = "/") -> Response:
+def oidc_login(request: Request, services: TheServices, then: NameQuery = "/") -> Response:
     """Send the browser to the OpenID provider. 422 if none is configured."""
     trying = oidc.attempt(own(then))
     response = RedirectResponse(_provider(request).address(trying), 303)
@@ -34,7 +34,7 @@ def oidc_login(request: Request, desk: TheDesk, then: NameQuery = "/") -> Respon
         path=BACK,
         httponly=True,
         samesite="lax",
-        secure=desk.settings.console.secure_cookies,
+        secure=services.settings.console.secure_cookies,
     )
     return response
 
@@ -42,7 +42,7 @@ def oidc_login(request: Request, desk: TheDesk, then: NameQuery = "/") -> Respon
 @router.get("/back")
 def oidc_back(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     code: Annotated[str, Query(max_length=2_048)] = "",
     state: Annotated[str, Query(max_length=256)] = "",
 ) -> Response:
@@ -52,23 +52,23 @@ def oidc_back(
         raise AccountError(
             "This answer belongs to no sign-in that began in this browser", "Sign in again.", text="oidc_other"
         )
-    token = _begin(desk, _provider(request).identity(code, trying))
-    response = with_cookie(RedirectResponse(own(trying.then), 303), desk, token)
+    token = _begin(services, _provider(request).identity(code, trying))
+    response = with_cookie(RedirectResponse(own(trying.then), 303), services, token)
     response.delete_cookie(COOKIE, path=BACK)
     return response
 
 
-def open_provider(desk: Desk) -> Provider | None:
+def open_provider(services: Services) -> Provider | None:
     """Return the provider of the settings; None if `console.oidc` is not set."""
-    console = desk.settings.console
+    console = services.settings.console
     if console.oidc is None:
         return None
-    return Provider(console.oidc, console.public_url.rstrip("/") + BACK, desk.clock)
+    return Provider(console.oidc, console.public_url.rstrip("/") + BACK, services.clock)
 
 
-def _begin(desk: Desk, identity: oidc.Identity) -> str:
-    now = desk.clock()
-    with desk.database.write() as connection:
+def _begin(services: Services, identity: oidc.Identity) -> str:
+    now = services.clock()
+    with services.database.write() as connection:
         account = accounts.account_of_identity(connection, identity.subject, identity.name, identity.role, now)
         return sign_in.begin_session(connection, account.name, now)
 

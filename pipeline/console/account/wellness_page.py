@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.console.pages import page
-from pipeline.console.services import Desk, Signed, TheDesk
+from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review.accounts import accounts, wellness
 from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.accounts.sign_in import LoginSession
@@ -25,38 +25,38 @@ Switch = Annotated[Literal["on", "off"], Form()]
 
 
 @router.get("", response_class=HTMLResponse)
-def wellness_page(request: Request, desk: TheDesk, session: Signed) -> Response:
+def wellness_page(request: Request, services: TheServices, session: Signed) -> Response:
     """Show the person's load and limits."""
-    name, now = session.account.name, desk.clock()
-    with desk.database.read() as connection:
+    name, now = session.account.name, services.clock()
+    with services.database.read() as connection:
         meter = wellness.meter(connection, name, session.account.preferences.comfort, now)
-    return page(request, "wellness.html", meter=meter, labels=desk.labels.labels)
+    return page(request, "wellness.html", meter=meter, labels=services.labels.labels)
 
 
 @router.get("/meter", response_class=HTMLResponse)
-def wellness_meter(request: Request, desk: TheDesk, session: Signed) -> Response:
+def wellness_meter(request: Request, services: TheServices, session: Signed) -> Response:
     """Show the person's load in the header of every page."""
-    return _meter(request, desk, session, later=LATER in request.cookies)
+    return _meter(request, services, session, later=LATER in request.cookies)
 
 
 @router.post("/later", response_class=HTMLResponse)
-def put_off_break(request: Request, desk: TheDesk, session: Signed) -> Response:
+def put_off_break(request: Request, services: TheServices, session: Signed) -> Response:
     """Hide the proposal of a break for LATER_SECONDS in this browser."""
-    response = _meter(request, desk, session, later=True)
-    secure = desk.settings.console.secure_cookies
+    response = _meter(request, services, session, later=True)
+    secure = services.settings.console.secure_cookies
     response.set_cookie(LATER, "1", max_age=LATER_SECONDS, httponly=True, samesite="lax", secure=secure)
     return response
 
 
-def _meter(request: Request, desk: Desk, session: LoginSession, *, later: bool) -> Response:
-    with desk.database.read() as connection:
-        meter = wellness.meter(connection, session.account.name, session.account.preferences.comfort, desk.clock())
+def _meter(request: Request, services: Services, session: LoginSession, *, later: bool) -> Response:
+    with services.database.read() as connection:
+        meter = wellness.meter(connection, session.account.name, session.account.preferences.comfort, services.clock())
     return page(request, "meter.html", meter=meter, later=later)
 
 
 @router.post("/comfort")
 def set_comfort(
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     break_minutes: MinutesForm,
     break_severe: CasesForm,
@@ -67,7 +67,7 @@ def set_comfort(
     without: Annotated[list[LabelForm], Form(max_length=64)] = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
     """Store the person's limits. 422 for an unknown label."""
-    desk.labels.check(without, "without")
+    services.labels.check(without, "without")
     comfort = ViewingLimits(
         without=tuple(without),
         cover=cover == "on",
@@ -78,25 +78,25 @@ def set_comfort(
         most_severe=most_severe,
     )
     preferences = msgspec.structs.replace(session.account.preferences, comfort=comfort)
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         accounts.store_preferences(connection, session.account.name, preferences)
     return RedirectResponse("/wellness", 303)
 
 
 @router.post("/listened", status_code=204)
 def listened(
-    desk: TheDesk, session: Signed, seconds: Annotated[float, Form(gt=0, le=120, allow_inf_nan=False)]
+    services: TheServices, session: Signed, seconds: Annotated[float, Form(gt=0, le=120, allow_inf_nan=False)]
 ) -> Response:
     """Record the seconds that the player played since its last request."""
-    with desk.database.write() as connection:
-        wellness.listen(connection, session.account.name, seconds, desk.clock())
+    with services.database.write() as connection:
+        wellness.listen(connection, session.account.name, seconds, services.clock())
     return Response(status_code=204)
 
 
 @router.post("/break")
-def take_break(desk: TheDesk, session: Signed, on: Annotated[Literal["yes", "no"], Form()] = "yes") -> Response:
+def take_break(services: TheServices, session: Signed, on: Annotated[Literal["yes", "no"], Form()] = "yes") -> Response:
     """Start or end a break. During the break, the person's lease stays valid for up to 30 minutes."""
     act = wellness.start_break if on == "yes" else wellness.end_break
-    with desk.database.write() as connection:
-        act(connection, session.account.name, desk.clock())
+    with services.database.write() as connection:
+        act(connection, session.account.name, services.clock())
     return RedirectResponse("/wellness" if on == "yes" else "/queue", 303)

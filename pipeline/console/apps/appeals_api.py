@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.base.errors import CaseError, ConfigError
 from pipeline.console.fields import NO_CONTROL, NO_NUL
-from pipeline.console.services import Desk, TheDesk
+from pipeline.console.services import Services, TheServices
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases import ranking
@@ -68,43 +68,43 @@ class ReportState(Body):
 
 
 @router.post("/appeals", status_code=201)
-def lodge_appeal(desk: TheDesk, body: NewAppeal, response: Response) -> AppealState:
+def lodge_appeal(services: TheServices, body: NewAppeal, response: Response) -> AppealState:
     """Lodge an appeal. 200 with the existing appeal if there is one. 404 if the case is about another speaker."""
-    undo_seconds = desk.settings.console.undo_seconds
-    with desk.database.write() as connection:
-        appeal, new = appeals.lodge(connection, body.case, body.speaker, body.statement, desk.clock(), undo_seconds)
+    undo_seconds = services.settings.console.undo_seconds
+    with services.database.write() as connection:
+        appeal, new = appeals.lodge(connection, body.case, body.speaker, body.statement, services.clock(), undo_seconds)
     if new:
-        desk.metrics.appeals.labels("lodged").inc()
+        services.metrics.appeals.labels("lodged").inc()
     response.status_code = 201 if new else 200
-    return _state(appeal, desk)
+    return _state(appeal, services)
 
 
 @router.get("/appeals/{appeal}")
-def appeal_state(desk: TheDesk, appeal: Annotated[str, Path(pattern=r"^[0-9a-f-]{1,64}$")]) -> AppealState:
+def appeal_state(services: TheServices, appeal: Annotated[str, Path(pattern=r"^[0-9a-f-]{1,64}$")]) -> AppealState:
     """Return the state of an appeal. The events appeal.upheld and appeal.overturned also announce it.
 
     It is open until the reviewer can no longer take the decision back.
     """
-    with desk.database.read() as connection:
-        return _state(appeals.get(connection, appeal), desk)
+    with services.database.read() as connection:
+        return _state(appeals.get(connection, appeal), services)
 
 
 @router.post("/reports", status_code=201)
-def file_report(desk: TheDesk, body: NewReport, response: Response) -> ReportState:
+def file_report(services: TheServices, body: NewReport, response: Response) -> ReportState:
     """File a report. The same report sent again (with the same `at`) gives 200 and changes nothing."""
-    now = desk.clock()
-    complaint = _complaint(desk, body, now)
-    with desk.database.write() as connection:
-        seconds = desk.settings.store.report_seconds
-        report, new = reports.file(connection, complaint, now, ranking.of(desk.labels, desk.settings), seconds)
+    now = services.clock()
+    complaint = _complaint(services, body, now)
+    with services.database.write() as connection:
+        seconds = services.settings.store.report_seconds
+        report, new = reports.file(connection, complaint, now, ranking.of(services.labels, services.settings), seconds)
     response.status_code = 201 if new else 200
     return ReportState(id=report.id, case=report.case, audio=report.audio)
 
 
-def _complaint(desk: Desk, body: NewReport, now: float) -> Complaint:
+def _complaint(services: Services, body: NewReport, now: float) -> Complaint:
     if body.label:
         try:
-            desk.labels.check([body.label], "label")
+            services.labels.check([body.label], "label")
         except ConfigError as error:
             raise CaseError(error.what, error.remedy) from error
     at = now if body.at is None else body.at
@@ -120,8 +120,8 @@ def _complaint(desk: Desk, body: NewReport, now: float) -> Complaint:
     )
 
 
-def _state(appeal: appeals.Appeal, desk: Desk) -> AppealState:
-    if appeal.settled_at is not None and desk.clock() <= appeal.settled_at + desk.settings.console.undo_seconds:
+def _state(appeal: appeals.Appeal, services: Services) -> AppealState:
+    if appeal.settled_at is not None and services.clock() <= appeal.settled_at + services.settings.console.undo_seconds:
         appeal = structs.replace(appeal, state="open", settled_at=None)
     names = ("id", "case", "state", "created_at", "settled_at")
     return AppealState(**{name: value for name, value in structs.asdict(appeal).items() if name in names})

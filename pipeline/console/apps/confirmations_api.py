@@ -13,7 +13,7 @@ from pipeline.base.errors import CaseError
 from pipeline.console import console_metrics
 from pipeline.console.apps.appeals_api import MAX_CLOCK_SKEW, Body, Id, Moment, Name
 from pipeline.console.fields import NO_NUL
-from pipeline.console.services import TheDesk
+from pipeline.console.services import TheServices
 from pipeline.contract.messages import Action
 from pipeline.review.delivery import confirmations
 from pipeline.review.delivery.confirmations import Confirmation, Result
@@ -77,9 +77,9 @@ class LedgerState(Body):
 
 
 @router.post("/actions", status_code=201)
-def confirm_action(desk: TheDesk, body: NewConfirmation, response: Response) -> ConfirmationState:
+def confirm_action(services: TheServices, body: NewConfirmation, response: Response) -> ConfirmationState:
     """Confirm an action. 200 with the confirmation that holds if it was confirmed before. 404: unknown decision."""
-    now = desk.clock()
+    now = services.clock()
     at = now if body.at is None else body.at
     if at > now + MAX_CLOCK_SKEW:
         raise CaseError("The time of the action is in the future", "Send UTC seconds, or leave `at` out.")
@@ -91,23 +91,23 @@ def confirm_action(desk: TheDesk, body: NewConfirmation, response: Response) -> 
         received_at=now,
         detail=body.detail,
     )
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         held, new = confirmations.confirm(connection, given)
     if new:
-        console_metrics.confirmed(desk, held)
+        console_metrics.confirmed(services, held)
     response.status_code = 201 if new else 200
     return ConfirmationState(**{name: getattr(held, name) for name in ConfirmationState.model_fields})
 
 
 @router.put("/room-hours")
-def store_room_hours(desk: TheDesk, body: RoomLedger) -> LedgerState:
+def store_room_hours(services: TheServices, body: RoomLedger) -> LedgerState:
     """Store lines of the ledger of rooms. The share of moderated room time needs them."""
     lines = [_line(each) for each in body.lines]
     for line in lines:
         if fault := room_hours.fault(line):
             raise CaseError(fault, "Send at most 3600 s for each room and hour.")
-    with desk.database.write() as connection:
-        room_hours.store(connection, lines, desk.clock())
+    with services.database.write() as connection:
+        room_hours.store(connection, lines, services.clock())
     return LedgerState(stored=len(lines))
 
 

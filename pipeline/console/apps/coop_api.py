@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from pipeline.base.errors import CaseError
 from pipeline.console import console_metrics
 from pipeline.console.apps.appeals_api import Body, Id, Words
-from pipeline.console.services import Desk, TheDesk
+from pipeline.console.services import Services, TheServices
 from pipeline.contract.messages import Action, Decision
 from pipeline.review.delivery import confirmations, coop_actions
 from pipeline.review.delivery.confirmations import Confirmation
@@ -45,22 +45,22 @@ class CoopState(Body):
 
 
 @router.post("/decisions")
-async def decide_for_coop(desk: TheDesk, request: Request) -> CoopState:
+async def decide_for_coop(services: TheServices, request: Request) -> CoopState:
     """Coop calls this: decide the case. The app or the LiveKit bot then carries out the action."""
-    action = await _signed(desk, request)
-    return await run_in_threadpool(_store, desk, action, done=False)
+    action = await _signed(services, request)
+    return await run_in_threadpool(_store, services, action, done=False)
 
 
 @router.post("/actions")
-async def confirm_for_coop(desk: TheDesk, request: Request) -> CoopState:
+async def confirm_for_coop(services: TheServices, request: Request) -> CoopState:
     """The app forwards Coop's request when it has carried out the action: decide the case, and confirm the action."""
-    action = await _signed(desk, request)
-    return await run_in_threadpool(_store, desk, action, done=True)
+    action = await _signed(services, request)
+    return await run_in_threadpool(_store, services, action, done=True)
 
 
-async def _signed(desk: Desk, request: Request) -> CoopAction:
+async def _signed(services: Services, request: Request) -> CoopAction:
     """Return the request of Coop. 403 if it is not signed by `webhooks.coop.public_key`, 422 if it has another form."""
-    pem, body = desk.settings.webhooks.coop.public_key, await request.body()
+    pem, body = services.settings.webhooks.coop.public_key, await request.body()
     if not pem:
         raise HTTPException(403, "webhooks.coop.public_key is not set.")
     if not coop_actions.is_signed(coop_actions.key_of(pem), body, request.headers.get("coop-signature", "")):
@@ -72,20 +72,20 @@ async def _signed(desk: Desk, request: Request) -> CoopAction:
         raise HTTPException(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
-def _store(desk: Desk, given: CoopAction, done: bool) -> CoopState:
-    action = desk.settings.webhooks.coop.actions.get(given.action.id)
+def _store(services: Services, given: CoopAction, done: bool) -> CoopState:
+    action = services.settings.webhooks.coop.actions.get(given.action.id)
     if action is None:
         raise CaseError(f"The action {given.action.id} of Coop has no counterpart", "Add it to webhooks.coop.actions.")
-    now = desk.clock()
-    with desk.database.write() as connection:
+    now = services.clock()
+    with services.database.write() as connection:
         decision, new = coop_actions.decide(
-            connection, given.item.id, action, given.decision_reason or "", now, desk.measures
+            connection, given.item.id, action, given.decision_reason or "", now, services.measures
         )
         held = _confirm(connection, decision, action, now) if done else None
     if new:
-        console_metrics.decided(desk, [decision])
+        console_metrics.decided(services, [decision])
     if held:
-        console_metrics.confirmed(desk, held)
+        console_metrics.confirmed(services, held)
     return CoopState(decision=decision.id, case=decision.case, action=action)
 
 

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.console.fields import DayForm, NameForm
 from pipeline.console.pages import page
-from pipeline.console.services import Desk, Signed, TheDesk
+from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review.accounts import api_tokens
 from pipeline.review.accounts.api_tokens import TokenScope
 
@@ -19,15 +19,15 @@ PROPOSED = timedelta(days=90)
 
 
 @router.get("", response_class=HTMLResponse)
-def tokens_page(request: Request, desk: TheDesk) -> Response:
+def tokens_page(request: Request, services: TheServices) -> Response:
     """Show all tokens, without their secrets."""
-    return _page(request, desk)
+    return _page(request, services)
 
 
 @router.post("", response_class=HTMLResponse)
 def make_token(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     name: NameForm,
     scopes: Annotated[list[TokenScope], Form()],
@@ -35,21 +35,23 @@ def make_token(
 ) -> Response:
     """Make a token, and show it once. It works until the end of the day `until` (UTC); without it, for ever."""
     end = datetime.combine(until, time.max, UTC).timestamp() if until else None
-    with desk.database.write() as connection:
-        token = api_tokens.make_token(connection, name, scopes, end, desk.clock(), session.account.name)
-    return _page(request, desk, token)
+    with services.database.write() as connection:
+        token = api_tokens.make_token(connection, name, scopes, end, services.clock(), session.account.name)
+    return _page(request, services, token)
 
 
 @router.post("/revoke")
-def revoke_token(desk: TheDesk, session: Signed, token: Annotated[str, Form(pattern=r"^vw_[0-9a-f]{8}$")]) -> Response:
+def revoke_token(
+    services: TheServices, session: Signed, token: Annotated[str, Form(pattern=r"^vw_[0-9a-f]{8}$")]
+) -> Response:
     """Refuse a token from now on."""
-    with desk.database.write() as connection:
-        api_tokens.revoke_token(connection, token, desk.clock(), session.account.name)
+    with services.database.write() as connection:
+        api_tokens.revoke_token(connection, token, services.clock(), session.account.name)
     return RedirectResponse("/accounts/tokens", 303)
 
 
-def _page(request: Request, desk: Desk, made: str = "") -> Response:
-    with desk.database.read() as connection:
+def _page(request: Request, services: Services, made: str = "") -> Response:
+    with services.database.read() as connection:
         found = api_tokens.all_tokens(connection)
-    until = datetime.fromtimestamp(desk.clock(), UTC).date() + PROPOSED
+    until = datetime.fromtimestamp(services.clock(), UTC).date() + PROPOSED
     return page(request, "tokens.html", tokens=found, made=made, scopes=get_args(TokenScope), until=until)

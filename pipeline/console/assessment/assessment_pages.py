@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.assessment.report import charts, html, numbers, texts
 from pipeline.assessment.report.numbers import Language
 from pipeline.console.pages import language_of, page
-from pipeline.console.services import desk_of
+from pipeline.console.services import services_of
 from pipeline.review.quality.figure import Unit
 from pipeline.review.quality.statistics import Interval
 
@@ -29,8 +29,8 @@ def show(request: Request, template: str, **values: Any) -> HTMLResponse:
         "scale_of": charts.scale_of,
         "signal": lambda trigger: texts.signal(trigger.signal, language),
         "detail": lambda name, value: html.detail(name, value, language),
-        "tongue": lambda code: desk_of(request).texts.names.get(code, code),
-        "named": partial(_named, desk_of(request).texts.catalogue(language_of(request))),
+        "tongue": lambda code: services_of(request).texts.names.get(code, code),
+        "named": partial(_named, services_of(request).texts.catalogue(language_of(request))),
     }
     return page(request, template, **tools, **values)
 

@@ -14,7 +14,7 @@ from pipeline.assessment.report import texts
 from pipeline.base.errors import CaseError, InputError
 from pipeline.console.assessment.assessment_pages import go, reader_language, show
 from pipeline.console.fields import NO_NUL
-from pipeline.console.services import Desk, Signed, TheDesk
+from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review import audit
 from pipeline.review.cases import ranking
 
@@ -50,18 +50,18 @@ class PastDrill(Struct, frozen=True):
 
 
 @router.get("", response_class=HTMLResponse)
-def drills_page(request: Request, desk: TheDesk) -> Response:
+def drills_page(request: Request, services: TheServices) -> Response:
     """Show when drills are due, how to start one, and the newest drills with their results."""
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         held = [_past(connection, each) for each in drills.all_of(connection)[:MOST]]
-        schedule = _schedule(desk, connection)
+        schedule = _schedule(services, connection)
     return _show(request, "assessment_drills.html", held=held, schedule=schedule, most=MOST)
 
 
 @router.get("/{drill}", response_class=HTMLResponse)
-def drill_page(request: Request, desk: TheDesk, drill: DrillId) -> Response:
+def drill_page(request: Request, services: TheServices, drill: DrillId) -> Response:
     """Show one drill: results by language and label, times, each line, and its lines of the audit log."""
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         found, results = drills.get(connection, drill), drills.results(connection, drill)
         lines = audit.newest(connection, subject=drill)
     return _show(
@@ -79,31 +79,31 @@ def drill_page(request: Request, desk: TheDesk, drill: DrillId) -> Response:
 @router.post("")
 def order_stop(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     rooms: Annotated[str, Form(max_length=MOST * MAX_ROOM, pattern=NO_NUL)],
     sure: Annotated[Literal["yes"], Form()],
 ) -> Response:
     """Start a stop drill: the app gets the order to close these test rooms, one in each line."""
     del sure
-    with desk.database.write() as connection:
-        order = ranking.build(desk.settings)
-        made = drills.order_stop(connection, _rooms(rooms), session.account.name, desk.clock(), order)
+    with services.database.write() as connection:
+        order = ranking.build(services.settings)
+        made = drills.order_stop(connection, _rooms(rooms), session.account.name, services.clock(), order)
     return go(request, f"/assessment/drills/{made.id}")
 
 
 @router.post("/{drill}/end")
-def end_drill(request: Request, desk: TheDesk, session: Signed, drill: DrillId) -> Response:
+def end_drill(request: Request, services: TheServices, session: Signed, drill: DrillId) -> Response:
     """Record that a drill has ended. 409 if it has."""
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         if drills.get(connection, drill).ended_at is not None:
             raise CaseError(f"Drill {drill} has ended already", "Nothing was changed.", text="drill_ended")
-        drills.end(connection, drill, session.account.name, desk.clock())
+        drills.end(connection, drill, session.account.name, services.clock())
     return go(request, f"/assessment/drills/{drill}")
 
 
-def _schedule(desk: Desk, connection: Connection) -> list[Schedule]:
-    rules = desk.settings.assessment.drills
+def _schedule(services: Services, connection: Connection) -> list[Schedule]:
+    rules = services.settings.assessment.drills
     days: dict[DrillKind, float] = {"detection": rules.detection_days, "stop": rules.stop_days}
     return [Schedule(kind, days[kind], last) for kind, last in drills.last(connection).items()]
 

@@ -10,7 +10,7 @@ from pipeline.console.assessment.assessment_pages import show
 from pipeline.console.assessment.forms_page import AssessmentId
 from pipeline.console.assessment.window_choice import TheWindow
 from pipeline.console.background_figures import Look
-from pipeline.console.services import Desk, TheDesk
+from pipeline.console.services import Services, TheServices
 from pipeline.review.quality.figure import Window
 
 router = APIRouter(prefix="/assessment/measuring")
@@ -19,34 +19,38 @@ ShownQuery = Annotated[float, Query(ge=0, le=1e12, description="When the figures
 
 
 @router.get("", response_class=HTMLResponse)
-def figures_progress(request: Request, desk: TheDesk, chosen: TheWindow, shown: ShownQuery = 0.0) -> Response:
+def figures_progress(request: Request, services: TheServices, chosen: TheWindow, shown: ShownQuery = 0.0) -> Response:
     """Tell about the figures of a window."""
-    return _progress(request, desk.measured.figures.look(chosen.window), f"/assessment/measuring?{chosen.query}", shown)
+    return _progress(
+        request, services.measured.figures.look(chosen.window), f"/assessment/measuring?{chosen.query}", shown
+    )
 
 
 @router.post("")
-def measure_figures(desk: TheDesk, chosen: TheWindow) -> Response:
+def measure_figures(services: TheServices, chosen: TheWindow) -> Response:
     """Measure a window now, unless nothing has changed since the last time."""
-    desk.measured.figures.again(chosen.window)
+    services.measured.figures.again(chosen.window)
     return Response(headers={"HX-Refresh": "true"})
 
 
 @router.get("/{assessment}", response_class=HTMLResponse)
-def draft_progress(request: Request, desk: TheDesk, assessment: AssessmentId, shown: ShownQuery = 0.0) -> Response:
+def draft_progress(
+    request: Request, services: TheServices, assessment: AssessmentId, shown: ShownQuery = 0.0
+) -> Response:
     """Tell about the figures of a draft report."""
-    look = desk.measured.drafts.look(_window(desk, assessment))
+    look = services.measured.drafts.look(_window(services, assessment))
     return _progress(request, look, f"/assessment/measuring/{assessment}?", shown)
 
 
 @router.post("/{assessment}")
-def measure_draft(desk: TheDesk, assessment: AssessmentId) -> Response:
+def measure_draft(services: TheServices, assessment: AssessmentId) -> Response:
     """Measure a draft report now, unless nothing has changed since the last time."""
-    desk.measured.drafts.again(_window(desk, assessment))
+    services.measured.drafts.again(_window(services, assessment))
     return Response(headers={"HX-Refresh": "true"})
 
 
-def _window(desk: Desk, assessment: str) -> Window:
-    with desk.database.read() as connection:
+def _window(services: Services, assessment: str) -> Window:
+    with services.database.read() as connection:
         return assessments.find(connection, assessment).window
 
 

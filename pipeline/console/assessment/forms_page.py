@@ -12,7 +12,7 @@ from pipeline.base.errors import InputError
 from pipeline.console.assessment.assessment_pages import reader_language, show
 from pipeline.console.fields import NO_NUL
 from pipeline.console.pages import explain
-from pipeline.console.services import Signed, TheDesk
+from pipeline.console.services import Signed, TheServices
 
 router = APIRouter(prefix="/assessment/forms")
 
@@ -22,9 +22,9 @@ Answers = Annotated[list[Annotated[str, Form(max_length=forms.MAX_TEXT, pattern=
 
 
 @router.get("", response_class=HTMLResponse)
-def newest_form(request: Request, desk: TheDesk) -> Response:
+def newest_form(request: Request, services: TheServices) -> Response:
     """Go to the form of the newest assessment, or say that there is none."""
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         found = assessments.all_of(connection)
     if found:
         return RedirectResponse(f"/assessment/forms/{found[0].id}", 303)
@@ -32,9 +32,9 @@ def newest_form(request: Request, desk: TheDesk) -> Response:
 
 
 @router.get("/{assessment}", response_class=HTMLResponse)
-def form_page(request: Request, desk: TheDesk, assessment: AssessmentId) -> Response:
+def form_page(request: Request, services: TheServices, assessment: AssessmentId) -> Response:
     """Show the fields of an assessment by part of the report, with answers, authors and times."""
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         found = assessments.find(connection, assessment)
         answers = forms.answers(connection, assessment)
         others = assessments.all_of(connection)
@@ -53,7 +53,7 @@ def form_page(request: Request, desk: TheDesk, assessment: AssessmentId) -> Resp
 @router.post("/{assessment}/{field}")
 def save_answer(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     assessment: AssessmentId,
     field: FieldId,
@@ -64,12 +64,14 @@ def save_answer(
 
     `seen` is the time of the answer that the page shows; 0: none. 409 if there is another one meanwhile.
     """
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         before = next((each for each in forms.answers(connection, assessment) if each.id == field), None)
         if before and (before.at or 0.0) != seen and before.text != ",".join(text):
             return _problem(request, field, before.at, 409, answer=before)
         try:
-            changed = forms.answer(connection, assessment, {field: ",".join(text)}, session.account.name, desk.clock())
+            changed = forms.answer(
+                connection, assessment, {field: ",".join(text)}, session.account.name, services.clock()
+            )
         except InputError as error:
             return _problem(request, field, seen, 422, what=explain(request, error))
         answers = forms.answers(connection, assessment)

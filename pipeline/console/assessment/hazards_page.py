@@ -14,7 +14,7 @@ from pipeline.assessment.report.assessments import default_window
 from pipeline.base.errors import CaseError, DependencyError, InputError
 from pipeline.console.assessment.assessment_pages import go, show
 from pipeline.console.fields import DayForm, HashForm, NameForm, NoteForm
-from pipeline.console.services import Desk, Signed, TheDesk
+from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review.delivery.tallies import HOUR
 from pipeline.review.quality.figure import Figure, Window
 
@@ -35,27 +35,27 @@ class Recheck(NamedTuple):
     figures: list[Figure]
 
 
-async def recent_figures(desk: TheDesk) -> list[Figure]:
+async def recent_figures(services: TheServices) -> list[Figure]:
     """Return the figures of the last 90 days. Raises DependencyError if they take too long."""
-    return await _figures(desk, default_window(desk.clock()))
+    return await _figures(services, default_window(services.clock()))
 
 
-async def figures_since_fix(desk: TheDesk, hazard: HazardId) -> Recheck | None:
+async def figures_since_fix(services: TheServices, hazard: HazardId) -> Recheck | None:
     """Return what a new check of a hazard needs; nothing if it is not about a figure.
 
     Raises Missing, InputError if the fix is too young, and DependencyError if the figures take too long.
     """
-    found = await run_in_threadpool(_find, desk, hazard)
+    found = await run_in_threadpool(_find, services, hazard)
     if found.source != "threshold":
         return None
-    window = _since_fix(found, desk.clock())
-    return Recheck(window, await _figures(desk, window))
+    window = _since_fix(found, services.clock())
+    return Recheck(window, await _figures(services, window))
 
 
 @router.get("", response_class=HTMLResponse)
-def hazards_page(request: Request, desk: TheDesk) -> Response:
+def hazards_page(request: Request, services: TheServices) -> Response:
     """Show the hazards with their history, open ones first."""
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         found = hazards.all_of(connection)
     found.sort(key=lambda each: ("open", "fixed", "closed").index(each.state))
     return show(request, "assessment_hazards.html", hazards=found)
@@ -64,7 +64,7 @@ def hazards_page(request: Request, desk: TheDesk) -> Response:
 @router.post("")
 def report_hazard(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     about: AboutForm,
     title: NameForm,
@@ -73,8 +73,8 @@ def report_hazard(
 ) -> Response:
     """Record a hazard that a person found."""
     finding = Finding(source="person", about=about, title=title, owner=owner.strip(), due=due)
-    with desk.database.write() as connection:
-        found = hazards.find_all(connection, [finding], session.account.name, desk.clock())
+    with services.database.write() as connection:
+        found = hazards.find_all(connection, [finding], session.account.name, services.clock())
     if not found:
         raise CaseError("This hazard is already recorded", "Add a step to it.", text="hazard_known")
     return go(request, PAGE)
@@ -82,36 +82,36 @@ def report_hazard(
 
 @router.post("/find")
 def find_hazards(
-    request: Request, desk: TheDesk, session: Signed, figures: Annotated[list[Figure], Depends(recent_figures)]
+    request: Request, services: TheServices, session: Signed, figures: Annotated[list[Figure], Depends(recent_figures)]
 ) -> Response:
     """Record the figures of the last 90 days that miss their limit, incidents, and failures of the last drills."""
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         findings = [*hazards.of_figures(figures), *register.incidents(connection), *drills.failures(connection)]
-        hazards.find_all(connection, findings, session.account.name, desk.clock())
+        hazards.find_all(connection, findings, session.account.name, services.clock())
     return go(request, PAGE)
 
 
 @router.post("/{hazard}/assign")
 def assign_hazard(
-    request: Request, desk: TheDesk, session: Signed, hazard: HazardId, owner: NameForm, due: DayForm = None
+    request: Request, services: TheServices, session: Signed, hazard: HazardId, owner: NameForm, due: DayForm = None
 ) -> Response:
     """Set the owner and the due date."""
-    with desk.database.write() as connection:
-        hazards.assign(connection, hazard, owner, due, session.account.name, desk.clock())
+    with services.database.write() as connection:
+        hazards.assign(connection, hazard, owner, due, session.account.name, services.clock())
     return go(request, PAGE)
 
 
 @router.post("/{hazard}/recheck")
 def recheck_hazard(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     hazard: HazardId,
     found: Annotated[Recheck | None, Depends(figures_since_fix)],
 ) -> Response:
     """Close a fixed hazard if its figure keeps the limit since the fix, or a later drill went right. 409 if not."""
-    by, now = session.account.name, desk.clock()
-    with desk.database.write() as connection:
+    by, now = session.account.name, services.clock()
+    with services.database.write() as connection:
         closed = hazards.recheck(connection, found.figures, found.window, by, now) if found else []
         closed += drills.recheck(connection, by, now)
     if hazard not in {each.id for each in closed}:
@@ -124,7 +124,7 @@ def recheck_hazard(
 @router.post("/{hazard}/{step}")
 def step_hazard(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     hazard: HazardId,
     step: Literal["fix", "close", "reopen"],
@@ -133,8 +133,8 @@ def step_hazard(
     sha256: HashForm = "",
 ) -> Response:
     """Record that a hazard is fixed, closed or open again. To close it, name a file that proves it."""
-    by, now = session.account.name, desk.clock()
-    with desk.database.write() as connection:
+    by, now = session.account.name, services.clock()
+    with services.database.write() as connection:
         if step == "reopen":
             hazards.reopen(connection, hazard, note, by, now)
         else:
@@ -151,13 +151,13 @@ def _since_fix(hazard: Hazard, now: float) -> Window:
     return window
 
 
-def _find(desk: Desk, hazard: str) -> Hazard:
-    with desk.database.read() as connection:
+def _find(services: Services, hazard: str) -> Hazard:
+    with services.database.read() as connection:
         return hazards.get(connection, hazard)
 
 
-async def _figures(desk: Desk, window: Window) -> list[Figure]:
-    look = await desk.measured.figures.wait(window, MEASURE_SECONDS, newest=True)
+async def _figures(services: Services, window: Window) -> list[Figure]:
+    look = await services.measured.figures.wait(window, MEASURE_SECONDS, newest=True)
     if look.kept is None:
         raise DependencyError("The figures are being measured", "Try again in a minute.")
     return look.kept.value

@@ -15,7 +15,7 @@ from pipeline.console.assessment.assessment_pages import reader_language, show
 from pipeline.console.assessment.window_choice import DAYS, TheWindow
 from pipeline.console.background_figures import Look
 from pipeline.console.guard import Refused
-from pipeline.console.services import TheDesk
+from pipeline.console.services import TheServices
 from pipeline.review.cases import reading
 from pipeline.review.delivery import room_speech
 from pipeline.review.quality.figure import Figure
@@ -35,17 +35,17 @@ SplitQuery = Annotated[list[Annotated[str, Query(max_length=256, pattern=r"^[^\x
 Identity = Annotated[str, Path(pattern=r"^I-\d\d$")]
 
 
-async def figures_of(desk: TheDesk, chosen: TheWindow) -> Look[list[Figure]]:
+async def figures_of(services: TheServices, chosen: TheWindow) -> Look[list[Figure]]:
     """Return the figures of the chosen window; none if they take longer than a page may."""
-    return await desk.measured.figures.wait(chosen.window)
+    return await services.measured.figures.wait(chosen.window)
 
 
 Figures = Annotated[Look[list[Figure]], Depends(figures_of)]
 
 
-async def listed_figures(desk: TheDesk, chosen: TheWindow) -> list[Figure]:
+async def listed_figures(services: TheServices, chosen: TheWindow) -> list[Figure]:
     """Return the figures of the chosen window. Raises DependencyError if they take longer than LIST_SECONDS."""
-    look = await desk.measured.figures.wait(chosen.window, LIST_SECONDS)
+    look = await services.measured.figures.wait(chosen.window, LIST_SECONDS)
     if look.kept is None:
         raise DependencyError("The figures are being measured", "Load the page again in a minute.")
     return look.kept.value
@@ -54,14 +54,14 @@ async def listed_figures(desk: TheDesk, chosen: TheWindow) -> list[Figure]:
 @router.get("", response_class=HTMLResponse)
 def indicators_page(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     chosen: TheWindow,
     look: Figures,
     data: Annotated[Literal["operation", "test"], Query()] = "operation",
 ) -> Response:
     """Show the indicators of a window, of operation or of test data. While they are measured, the page says so."""
     rows = indicator_rows.rows(look.kept.value if look.kept else [], data == "test")
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         steps = assessment_steps.newest(connection)
     counts = Counter(row.state for row in rows)
     return show(
@@ -79,7 +79,9 @@ def indicators_page(
 
 
 @router.get("/indicators/{identity}", response_class=HTMLResponse)
-def indicator_page(request: Request, desk: TheDesk, chosen: TheWindow, look: Figures, identity: Identity) -> Response:
+def indicator_page(
+    request: Request, services: TheServices, chosen: TheWindow, look: Figures, identity: Identity
+) -> Response:
     """Show one indicator: values, definition, formula, sources, and the values of parts of the speech.
 
     OF_LANGUAGES also has the rooms with the most speech in other languages, of the last days and not of the window.
@@ -88,8 +90,8 @@ def indicator_page(request: Request, desk: TheDesk, chosen: TheWindow, look: Fig
         raise Refused(404, "There is no such indicator.", "no_figure")
     indicator, figures, rooms = INDICATORS[identity], look.kept.value if look.kept else [], None
     if identity == OF_LANGUAGES:
-        with desk.database.read() as connection:
-            rooms = room_speech.most_in_other_languages(connection, desk.clock())
+        with services.database.read() as connection:
+            rooms = room_speech.most_in_other_languages(connection, services.clock())
     return show(
         request,
         "assessment_indicator.html",
@@ -107,7 +109,7 @@ def indicator_page(request: Request, desk: TheDesk, chosen: TheWindow, look: Fig
 @router.get("/indicators/{identity}/cases", response_class=HTMLResponse)
 def indicator_cases(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     chosen: TheWindow,
     figures: Annotated[list[Figure], Depends(listed_figures)],
     identity: Identity,
@@ -119,7 +121,7 @@ def indicator_cases(
     `split` has the figure's part of the speech, as `name=value`.
     """
     figure = _figure(figures, identity, key, split)
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         behind = cases.listed(connection, figure, chosen.window, COUNTED)
         found = [reading.case(connection, each) for each in behind[: cases.MOST]]
     row = indicator_rows.FigureRow(INDICATORS[identity], figure)

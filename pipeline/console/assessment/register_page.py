@@ -14,7 +14,7 @@ from pipeline.assessment.register import KINDS, Kind
 from pipeline.assessment.report import texts
 from pipeline.base.errors import InputError
 from pipeline.console.assessment.assessment_pages import go, reader_language, show
-from pipeline.console.services import Signed, TheDesk
+from pipeline.console.services import Signed, TheServices
 from pipeline.review import audit
 
 router = APIRouter(prefix="/assessment/register")
@@ -56,12 +56,12 @@ Given = Annotated[dict[str, str], Depends(given)]
 @router.get("", response_class=HTMLResponse)
 def register_page(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     kind: Annotated[Kind | None, Query()] = None,
     still_open: Annotated[bool, Query(alias="open")] = False,
 ) -> Response:
     """List the entries, newest first, at most MOST: of one kind, or only open ones, if the reader asks."""
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         found = register.all_of(connection, kind, still_open=still_open, limit=MOST)
     return _show(request, "assessment_register.html", entries=found, kind=kind, still_open=still_open, most=MOST)
 
@@ -75,7 +75,7 @@ def new_entry(request: Request, kind: Annotated[Kind, Query()]) -> Response:
 @router.post("")
 def add_entry(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     given: Given,
     kind: Annotated[Kind, Form()],
@@ -85,34 +85,36 @@ def add_entry(
 ) -> Response:
     """Store an entry. Without `opened`, it is opened now."""
     times = {"opened_at": _seconds(opened), "due_at": _seconds(due), "closed_at": _seconds(closed)}
-    with desk.database.write() as connection:
-        made = register.add(connection, kind, _values(kind, given), session.account.name, desk.clock(), **times)
+    with services.database.write() as connection:
+        made = register.add(connection, kind, _values(kind, given), session.account.name, services.clock(), **times)
     return go(request, f"/assessment/register/{made.id}")
 
 
 @router.get("/{entry}", response_class=HTMLResponse)
-def entry_page(request: Request, desk: TheDesk, entry: EntryId) -> Response:
+def entry_page(request: Request, services: TheServices, entry: EntryId) -> Response:
     """Show one entry with its lines of the audit log."""
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         found = register.get(connection, entry)
         lines = audit.newest(connection, subject=entry)
     return _show(request, "assessment_entry.html", entry=found, fields=fields_of(found.kind), lines=lines)
 
 
 @router.post("/{entry}")
-def change_entry(request: Request, desk: TheDesk, session: Signed, entry: EntryId, given: Given) -> Response:
+def change_entry(request: Request, services: TheServices, session: Signed, entry: EntryId, given: Given) -> Response:
     """Change the fields of an entry that the form has."""
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         kind = register.get(connection, entry).kind
-        register.change(connection, entry, _values(kind, given), session.account.name, desk.clock())
+        register.change(connection, entry, _values(kind, given), session.account.name, services.clock())
     return go(request, f"/assessment/register/{entry}")
 
 
 @router.post("/{entry}/close")
-def close_entry(request: Request, desk: TheDesk, session: Signed, entry: EntryId, closed: TimeForm = None) -> Response:
+def close_entry(
+    request: Request, services: TheServices, session: Signed, entry: EntryId, closed: TimeForm = None
+) -> Response:
     """Close an entry, now if the form has no time. 409 if it is closed."""
-    with desk.database.write() as connection:
-        register.close(connection, entry, session.account.name, desk.clock(), _seconds(closed))
+    with services.database.write() as connection:
+        register.close(connection, entry, session.account.name, services.clock(), _seconds(closed))
     return go(request, f"/assessment/register/{entry}")
 
 

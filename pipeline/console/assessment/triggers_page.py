@@ -9,7 +9,7 @@ from pipeline.assessment import triggers, watching, workdays
 from pipeline.assessment.proofs import FileProof
 from pipeline.console.assessment.assessment_pages import go, show
 from pipeline.console.fields import HashForm, NameForm, NeededDayForm, NoteForm
-from pipeline.console.services import Signed, TheDesk
+from pipeline.console.services import Signed, TheServices
 
 PAGE = "/assessment/triggers"
 router = APIRouter(prefix=PAGE)
@@ -18,9 +18,9 @@ TriggerId = Annotated[str, Path(pattern=r"^[0-9a-f.-]{1,64}$")]
 
 
 @router.get("", response_class=HTMLResponse)
-def triggers_page(request: Request, desk: TheDesk) -> Response:
+def triggers_page(request: Request, services: TheServices) -> Response:
     """Show the cases of article 3, undecided ones first, with due dates."""
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         found = triggers.all_of(connection)
     calendar = workdays.calendar()
     without = {triggers.due_of(each, calendar).without for each in found if not each.due}
@@ -32,31 +32,31 @@ def triggers_page(request: Request, desk: TheDesk) -> Response:
 
 
 @router.post("/watch")
-def watch_triggers(request: Request, desk: TheDesk) -> Response:
+def watch_triggers(request: Request, services: TheServices) -> Response:
     """Look for new signals now."""
-    watching.watch(desk.database, desk.settings, workdays.calendar(), desk.clock())
+    watching.watch(services.database, services.settings, workdays.calendar(), services.clock())
     return go(request, PAGE)
 
 
 @router.post("/{trigger}")
 def decide_trigger(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     trigger: TriggerId,
     answer: Annotated[Literal["accept", "reject"], Form()],
     reason: NoteForm,
 ) -> Response:
     """Accept or reject a suggestion. 409 if it is decided already, 422 without a reason."""
-    with desk.database.write() as connection:
-        triggers.decide(connection, trigger, answer == "accept", reason, session.account.name, desk.clock())
+    with services.database.write() as connection:
+        triggers.decide(connection, trigger, answer == "accept", reason, session.account.name, services.clock())
     return go(request, PAGE)
 
 
 @router.post("")
 def record_notice(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     authority: NameForm,
     day: NeededDayForm,
@@ -65,6 +65,6 @@ def record_notice(
 ) -> Response:
     """Record the written notice of an authority, case 3(5), with the name and hash of its scan."""
     proof, calendar = FileProof(scan, sha256), workdays.calendar()
-    with desk.database.write() as connection:
-        triggers.record_notice(connection, authority, day, proof, session.account.name, calendar, desk.clock())
+    with services.database.write() as connection:
+        triggers.record_notice(connection, authority, day, proof, session.account.name, calendar, services.clock())
     return go(request, PAGE)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from pipeline.assessment.report.assessments import default_window
 from pipeline.base.errors import InputError
-from pipeline.console.services import TheDesk
+from pipeline.console.services import TheServices
 from pipeline.review.delivery.tallies import HOUR
 from pipeline.review.quality.figure import Window
 
@@ -35,12 +35,12 @@ class Chosen(Struct, frozen=True):
         return urlencode(chosen)
 
 
-def choose(desk: TheDesk, days: Literal["30", "90"] = "90", since: Day = None, until: Day = None) -> Chosen:
+def choose(services: TheServices, days: Literal["30", "90"] = "90", since: Day = None, until: Day = None) -> Chosen:
     """Return the window of a request. Days are UTC, and `until` belongs to the window.
 
     Raises InputError for a window that is empty or has not begun.
     """
-    now = desk.clock()
+    now = services.clock()
     if since is None or until is None:
         window = default_window(now, int(days))
         return Chosen(window, days, _day(window.since), _day(window.until - 1))

@@ -11,7 +11,7 @@ from pipeline.console.desk.case_page import shown
 from pipeline.console.desk.decision_choices import REASONS
 from pipeline.console.fields import NoteForm, WordForm
 from pipeline.console.pages import page
-from pipeline.console.services import Signed, TheDesk
+from pipeline.console.services import Signed, TheServices
 from pipeline.review import audit
 from pipeline.review.appeals import appeals
 from pipeline.review.appeals.appeals import Appeal
@@ -28,14 +28,14 @@ AppealId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$")]
 @router.get("", response_class=HTMLResponse)
 def appeals_page(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     since: Annotated[float, Query(ge=0, le=1e12)] = 0.0,
     after: Annotated[str, Query(max_length=64, pattern=r"^[0-9a-f-]*$")] = "",
 ) -> Response:
     """Show open appeals, oldest first. The reader cannot settle an appeal if they had a part in its case."""
-    name, now, window = session.account.name, desk.clock(), desk.settings.console.undo_seconds
-    with desk.database.read() as connection:
+    name, now, window = session.account.name, services.clock(), services.settings.console.undo_seconds
+    with services.database.read() as connection:
         found = appeals.waiting(connection, (since, after), PAGE)
         rows = [(appeal, case, _free(connection, case, name)) for appeal, case in found]
         last = [one for one in deciding.last_of(connection, name, now - window) if _settles(connection, one.id)]
@@ -45,24 +45,24 @@ def appeals_page(
 
 
 @router.get("/{appeal}", response_class=HTMLResponse)
-def appeal_page(request: Request, desk: TheDesk, session: Signed, appeal: AppealId) -> Response:
+def appeal_page(request: Request, services: TheServices, session: Signed, appeal: AppealId) -> Response:
     """Show an appeal: the statement, the decision that it is against, and the case with its audio.
 
     403 if the reader speaks in the case, or reported it.
     """
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         found = appeals.get(connection, appeal)
         duty.check_party(connection, reading.case(connection, found.case), session.account.name)
         about = _about(connection, found, session.account.name)
-        audit.append(connection, desk.clock(), session.account.name, "appeal.view", found.case, {"appeal": appeal})
-    return page(request, "appeal.html", **shown(desk, found.case), **about)
+        audit.append(connection, services.clock(), session.account.name, "appeal.view", found.case, {"appeal": appeal})
+    return page(request, "appeal.html", **shown(services, found.case), **about)
 
 
 @router.post("/undo")
-def undo_appeal(desk: TheDesk, session: Signed) -> Response:
+def undo_appeal(services: TheServices, session: Signed) -> Response:
     """Undo the last appeal that the reader settled. 409 if the undo window is over."""
-    name, now, window = session.account.name, desk.clock(), desk.settings.console.undo_seconds
-    with desk.database.write() as connection:
+    name, now, window = session.account.name, services.clock(), services.settings.console.undo_seconds
+    with services.database.write() as connection:
         last = [one for one in deciding.last_of(connection, name, now - window) if _settles(connection, one.id)]
         if not last:
             raise CaseError(
@@ -71,13 +71,13 @@ def undo_appeal(desk: TheDesk, session: Signed) -> Response:
                 text="nothing_to_undo",
             )
         deciding.undo(connection, last[0].id, name, now, window)
-    desk.metrics.appeals.labels("reopened").inc()
+    services.metrics.appeals.labels("reopened").inc()
     return _to_list()
 
 
 @router.post("/{appeal}")
 def settle_appeal(
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     appeal: AppealId,
     verdict: Annotated[Literal["uphold", "dismiss"], Form()],
@@ -91,10 +91,10 @@ def settle_appeal(
     if reason and reason not in REASONS:
         raise CaseError(f"Unknown reason {reason}", f"Use one of: {', '.join(REASONS)}.", text="reason")
     choice = Choice(verdict=verdict, reason=reason, note=note)
-    name, window = session.account.name, desk.settings.console.undo_seconds
-    with desk.database.write() as connection:
-        appeals.settle(connection, appeal, name, choice, desk.clock(), window)
-    desk.metrics.appeals.labels("upheld" if verdict == "uphold" else "overturned").inc()
+    name, window = session.account.name, services.settings.console.undo_seconds
+    with services.database.write() as connection:
+        appeals.settle(connection, appeal, name, choice, services.clock(), window)
+    services.metrics.appeals.labels("upheld" if verdict == "uphold" else "overturned").inc()
     return _to_list()
 
 

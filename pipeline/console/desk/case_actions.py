@@ -15,7 +15,7 @@ from pipeline.console.desk.decision_choices import REASONS
 from pipeline.console.desk.queue_page import Filters, wanted_by
 from pipeline.console.fields import CaseId, IdForm, NoteForm, WordForm
 from pipeline.console.pages import explain, language_of, page
-from pipeline.console.services import Desk, Signed, TheDesk, desk_of
+from pipeline.console.services import Services, Signed, TheServices, services_of
 from pipeline.contract.messages import Decision, Verdict
 from pipeline.review import audit
 from pipeline.review.accounts import wellness
@@ -43,7 +43,7 @@ ActionForm = Annotated[
 @router.post("/cases/{case}/open", response_class=HTMLResponse)
 def open_case(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     case: CaseId,
     leaving: IdForm = "",
@@ -55,8 +55,8 @@ def open_case(
     another one in another tab, the case is shown without the form, unless they want it `instead`. 403 if the
     moderator speaks in the case, or reported it.
     """
-    name, now = session.account.name, desk.clock()
-    with desk.database.write() as connection:
+    name, now = session.account.name, services.clock()
+    with services.database.write() as connection:
         duty.check_party(connection, reading.case(connection, case), name)
         other = leases.held_by(connection, name, now)
         elsewhere = other is not None and other.case_id != case and other.id != leaving and not instead
@@ -65,7 +65,7 @@ def open_case(
                 lease, refused = None, _say(request, "desk.elsewhere")
             else:
                 wellness.allow(connection, name, session.account.preferences.comfort, now)
-                lease, refused = leases.claim(connection, case, name, now, desk.settings.console.lease_seconds), ""
+                lease, refused = leases.claim(connection, case, name, now, services.settings.console.lease_seconds), ""
         except Missing:
             raise
         except CaseError as error:
@@ -73,40 +73,42 @@ def open_case(
         if lease is None:
             wellness.end_break(connection, name, now)
             audit.append(connection, now, name, "case.view", case)
-    return page(request, "case.html", refused=refused, **shown(desk, case, lease, elsewhere))
+    return page(request, "case.html", refused=refused, **shown(services, case, lease, elsewhere))
 
 
 @router.post("/next", response_class=HTMLResponse)
-def open_next(request: Request, desk: TheDesk, session: Signed, asked: Filters) -> Response:
+def open_next(request: Request, services: TheServices, session: Signed, asked: Filters) -> Response:
     """Take the most urgent free case and show it. Return an empty page if there is none."""
     for _ in range(TRIES):
         try:
-            with desk.database.write() as connection:
-                wellness.allow(connection, session.account.name, session.account.preferences.comfort, desk.clock())
-                wanted = wanted_by(desk, connection, session, asked)
-                case = queue.next_free(connection, session.account.name, desk.clock(), wanted)
+            with services.database.write() as connection:
+                wellness.allow(connection, session.account.name, session.account.preferences.comfort, services.clock())
+                wanted = wanted_by(services, connection, session, asked)
+                case = queue.next_free(connection, session.account.name, services.clock(), wanted)
                 if case is None:
                     break
                 lease = leases.claim(
-                    connection, case, session.account.name, desk.clock(), desk.settings.console.lease_seconds
+                    connection, case, session.account.name, services.clock(), services.settings.console.lease_seconds
                 )
-            return page(request, "case.html", **shown(desk, case, lease))
+            return page(request, "case.html", **shown(services, case, lease))
         except Taken:
             continue
     return page(request, "empty.html")
 
 
 @router.post("/cases/{case}/retake", response_class=HTMLResponse)
-def retake_case(request: Request, desk: TheDesk, session: Signed, case: CaseId) -> Response:
+def retake_case(request: Request, services: TheServices, session: Signed, case: CaseId) -> Response:
     """Take a case again after a conflict. The page gets the new lease and keeps the version that the person saw."""
-    with desk.database.write() as connection:
-        lease = leases.claim(connection, case, session.account.name, desk.clock(), desk.settings.console.lease_seconds)
+    with services.database.write() as connection:
+        lease = leases.claim(
+            connection, case, session.account.name, services.clock(), services.settings.console.lease_seconds
+        )
     return _with_event(page(request, "retaken.html", lease=lease), "retaken", [case])
 
 
 @router.post("/leases/{lease}/renew")
 def renew_lease(
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     lease: Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]+$")],
     case: IdForm = "",
@@ -115,12 +117,12 @@ def renew_lease(
 
     A lease also ends when it has reached its longest time.
     """
-    name, now, console = session.account.name, desk.clock(), desk.settings.console
+    name, now, console = session.account.name, services.clock(), services.settings.console
     try:
-        with desk.database.write() as connection:
+        with services.database.write() as connection:
             held = leases.renew(connection, lease, name, now, console.lease_seconds, console.longest_lease_seconds)
     except Stale:
-        with desk.database.read() as connection:
+        with services.database.read() as connection:
             holder = leases.holders(connection, now).get(case, "")
         return JSONResponse({"holder": "" if holder == name else holder}, 409)
     return JSONResponse({"expires_at": held.expires_at, "seconds": held.expires_at - now})
@@ -128,21 +130,21 @@ def renew_lease(
 
 @router.post("/cases/{case}/skip", response_class=HTMLResponse)
 def skip_case(
-    request: Request, desk: TheDesk, session: Signed, case: CaseId, lease: IdForm = "", reason: WordForm = ""
+    request: Request, services: TheServices, session: Signed, case: CaseId, lease: IdForm = "", reason: WordForm = ""
 ) -> Response:
     """Release the lease on a case without a decision."""
     name = session.account.name
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         reading.case(connection, case)
         leases.release(connection, lease, name)
-        audit.append(connection, desk.clock(), name, "case.skip", case, {"reason": reason})
+        audit.append(connection, services.clock(), name, "case.skip", case, {"reason": reason})
     return _with_event(page(request, "skipped.html"), "skipped", [case])
 
 
 @router.post("/cases/{case}/decision", response_class=HTMLResponse)
 def decide_case(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     case: CaseId,
     verdict: Annotated[Verdict, Form()],
@@ -154,28 +156,28 @@ def decide_case(
     action: ActionForm = "",
 ) -> Response:
     """Decide a case. 409 if the lease or the version is old; the page keeps the text that the person typed."""
-    choice = choice_of(desk, verdict, label, reason, note, action)
+    choice = choice_of(services, verdict, label, reason, note, action)
     try:
-        with desk.database.write() as connection:
+        with services.database.write() as connection:
             if leases.check(connection, lease, session.account.name).case_id != case:
                 raise Stale("The lease belongs to another case", "Open this case again.", text="lease_lost")
-            made = _decide(desk, connection, case, session.account.name, choice, version, desk.clock())
+            made = _decide(services, connection, case, session.account.name, choice, version, services.clock())
     except Missing:
         raise
     except CaseError as error:
-        return _conflict(request, desk, case, session.account.name, error)
-    return _decided(request, desk, [made])
+        return _conflict(request, services, case, session.account.name, error)
+    return _decided(request, services, [made])
 
 
 @router.get("/cases/{case}/like", response_class=HTMLResponse)
 def like_cases(
-    request: Request, desk: TheDesk, session: Signed, case: CaseId, by: Annotated[Likeness, Query()] = "speaker"
+    request: Request, services: TheServices, session: Signed, case: CaseId, by: Annotated[Likeness, Query()] = "speaker"
 ) -> Response:
     """Show the number of open cases that are similar to this one, and three of them."""
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         this = reading.case(connection, case)
         duty.check_party(connection, this, session.account.name)
-        found = queue.like(connection, this, by, session.account.name, desk.clock(), MOST_ALIKE)
+        found = queue.like(connection, this, by, session.account.name, services.clock(), MOST_ALIKE)
         heard = {one.id for one in found[:SAMPLES] if reading.evidence(connection, one.id)}
     return page(
         request,
@@ -193,7 +195,7 @@ def like_cases(
 @router.post("/cases/{case}/like", response_class=HTMLResponse)
 def decide_like(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     case: CaseId,
     verdict: Annotated[Verdict, Form()],
@@ -206,29 +208,29 @@ def decide_like(
 
     `seen` is a hash of the cases that the page showed. 409 if the similar cases are different now.
     """
-    name, now = session.account.name, desk.clock()
-    choice = choice_of(desk, verdict, "", reason, note, "")
-    with desk.database.write() as connection:
+    name, now = session.account.name, services.clock()
+    choice = choice_of(services, verdict, "", reason, note, "")
+    with services.database.write() as connection:
         found = queue.like(connection, reading.case(connection, case), by, name, now, MOST_ALIKE)
         if _stamp(found) != seen:
             raise Stale("The similar cases have changed", "Look at them again, then decide.", text="like_changed")
-        window = desk.settings.console.undo_seconds
-        made = deciding.decide_all(connection, found, name, choice, now, window, desk.measures)
-    return _decided(request, desk, made)
+        window = services.settings.console.undo_seconds
+        made = deciding.decide_all(connection, found, name, choice, now, window, services.measures)
+    return _decided(request, services, made)
 
 
 @router.post("/undo", response_class=HTMLResponse)
-def undo_decision(request: Request, desk: TheDesk, session: Signed) -> Response:
+def undo_decision(request: Request, services: TheServices, session: Signed) -> Response:
     """Undo the last decision and all decisions that were made with it. 409 if the undo window is over."""
-    name, now, window = session.account.name, desk.clock(), desk.settings.console.undo_seconds
-    with desk.database.write() as connection:
+    name, now, window = session.account.name, services.clock(), services.settings.console.undo_seconds
+    with services.database.write() as connection:
         last = deciding.last_of(connection, name, now - window)
         if not last:
             raise CaseError(
                 "There is nothing to undo", "A lead can still correct an older decision.", text="nothing_to_undo"
             )
         deciding.undo_all(connection, last, name, now, window)
-    desk.metrics.decisions_undone.inc(len(last))
+    services.metrics.decisions_undone.inc(len(last))
     return _with_event(page(request, "undone.html", count=len(last)), "undone", [one.case for one in last])
 
 
@@ -237,11 +239,11 @@ def _stamp(cases: list[Case]) -> str:
     return sha256(" ".join(sorted(f"{case.id}/{case.version}" for case in cases)).encode()).hexdigest()
 
 
-def choice_of(desk: Desk, verdict: Verdict, label: str, reason: str, note: str, action: str) -> Choice:
+def choice_of(services: Services, verdict: Verdict, label: str, reason: str, note: str, action: str) -> Choice:
     """Return the choice of a form. Raises CaseError for an unknown label or reason."""
     if label:
         try:
-            desk.labels.check([label], "label")
+            services.labels.check([label], "label")
         except ConfigError as error:
             raise CaseError(error.what, error.remedy, text=error.text) from error
     if reason and reason not in REASONS:
@@ -254,34 +256,34 @@ def choice_of(desk: Desk, verdict: Verdict, label: str, reason: str, note: str, 
 
 
 def _decide(
-    desk: Desk, connection: Connection, case: str, name: str, choice: Choice, version: int, now: float
+    services: Services, connection: Connection, case: str, name: str, choice: Choice, version: int, now: float
 ) -> Decision:
-    window = desk.settings.console.undo_seconds
+    window = services.settings.console.undo_seconds
     return deciding.decide(
-        connection, case, name, choice, now, version=version, undo_seconds=window, measures=desk.measures
+        connection, case, name, choice, now, version=version, undo_seconds=window, measures=services.measures
     )
 
 
-def _decided(request: Request, desk: Desk, made: list[Decision]) -> Response:
-    seconds = desk.settings.console.undo_seconds
-    console_metrics.decided(desk, made)
-    answer = page(request, "decided.html", made=made, seconds=seconds, **_offers(desk, made))
+def _decided(request: Request, services: Services, made: list[Decision]) -> Response:
+    seconds = services.settings.console.undo_seconds
+    console_metrics.decided(services, made)
+    answer = page(request, "decided.html", made=made, seconds=seconds, **_offers(services, made))
     return _with_event(answer, "decided", [one.case for one in made], made[0].verdict if made else "")
 
 
-def _offers(desk: Desk, made: list[Decision]) -> dict[str, Any]:
+def _offers(services: Services, made: list[Decision]) -> dict[str, Any]:
     """Return the values for `mute_offer.html`: what a lead could mute after the dismissal of one case."""
     if len(made) != 1 or made[0].verdict != "dismiss":
         return {"offers": []}
-    with desk.database.read() as connection:
-        return {"case_id": made[0].case, "offers": phrases.offered(connection, made[0].case, desk.clock())}
+    with services.database.read() as connection:
+        return {"case_id": made[0].case, "offers": phrases.offered(connection, made[0].case, services.clock())}
 
 
-def _conflict(request: Request, desk: Desk, case: str, name: str, error: CaseError) -> Response:
+def _conflict(request: Request, services: Services, case: str, name: str, error: CaseError) -> Response:
     """Answer 409 with the reason: the case is `decided`, `held` by another one, `free`, or it `changed`."""
-    values = shown(desk, case)
+    values = shown(services, case)
     found, lease = values["view"], values["view"].lease
-    holder = lease.account if lease and lease.expires_at > desk.clock() else ""
+    holder = lease.account if lease and lease.expires_at > services.clock() else ""
     state = "refused"
     if found.case.status == "decided":
         state, holder = "decided", values["decided_by"].moderator
@@ -293,7 +295,7 @@ def _conflict(request: Request, desk: Desk, case: str, name: str, error: CaseErr
 
 
 def _say(request: Request, key: str) -> str:
-    return desk_of(request).texts.say(language_of(request), key)
+    return services_of(request).texts.say(language_of(request), key)
 
 
 def _with_event(response: Response, event: str, cases: list[str], verdict: str = "") -> Response:

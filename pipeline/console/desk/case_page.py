@@ -19,7 +19,7 @@ from pipeline.console.desk.waveform import outline
 from pipeline.console.fields import CaseId, WordQuery
 from pipeline.console.guard import Refused
 from pipeline.console.pages import page
-from pipeline.console.services import Desk, Signed, TheDesk
+from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Decision, Flag
 from pipeline.judge.reasons import agreed, from_context, from_risk, manner
 from pipeline.review import audit
@@ -50,26 +50,26 @@ class FlagScore(Struct, frozen=True):
 
 
 @router.get("/{case}", response_class=HTMLResponse)
-def case_page(request: Request, desk: TheDesk, session: Signed, case: CaseId, asked: Filters) -> Response:
+def case_page(request: Request, services: TheServices, session: Signed, case: CaseId, asked: Filters) -> Response:
     """Show a case without a lease on it, beside the queue with the filters of the request.
 
     403 if the reader speaks in the case, or reported it.
     """
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         duty.check_party(connection, reading.case(connection, case), session.account.name)
-    values = shown(desk, case)
-    with desk.database.write() as connection:
-        audit.append(connection, desk.clock(), session.account.name, "case.view", case)
+    values = shown(services, case)
+    with services.database.write() as connection:
+        audit.append(connection, services.clock(), session.account.name, "case.view", case)
     if request.headers.get("hx-request") == "true":
         return page(request, "case.html", **values)
-    with desk.database.read() as connection:
-        values |= listed(desk, connection, session, asked)
+    with services.database.read() as connection:
+        values |= listed(services, connection, session, asked)
     return page(request, "queue.html", **values)
 
 
 @router.get("/{case}/clip", response_class=Response)
 def case_clip(
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     case: CaseId,
     speed: Annotated[Literal["0.75", "1", "1.25", "1.5", "2"], Query()] = "1",
@@ -82,50 +82,50 @@ def case_clip(
     204 without a clip to fetch ahead.
     403 if the reader speaks in the case, or reported it.
     """
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         duty.check_party(connection, reading.case(connection, case), session.account.name)
         clips = reading.evidence(connection, case)
-    data = desk.evidence.get(clips[0].path) if clips else None
-    picture = outline(desk.evidence, clips[0]) if data else None
+    data = services.evidence.get(clips[0].path) if clips else None
+    picture = outline(services.evidence, clips[0]) if data else None
     if ahead and picture is None:
         return Response(status_code=204)
     if data is None or picture is None:
         raise Refused(404, "The audio of this case is no longer kept.", "no_clip")
-    _log(desk, session, "case.fetch" if ahead else "case.play", case, {"speed": speed})
+    _log(services, session, "case.fetch" if ahead else "case.play", case, {"speed": speed})
     sent = data if speed == "1" else _stretched(data, float(speed))
     return Response(sent, media_type="audio/ogg", headers={"x-gain-db": str(picture.gain)})
 
 
 @router.get("/{case}/proposal", response_class=HTMLResponse)
-def propose_measure(request: Request, desk: TheDesk, case: CaseId, label: WordQuery = "") -> Response:
+def propose_measure(request: Request, services: TheServices, case: CaseId, label: WordQuery = "") -> Response:
     """Show the measure that the ladder proposes if the case gets another label."""
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         found = reading.case(connection, case)
-        relabelled = replace(found, label=label or found.label, severity=_severity(desk, found, label))
-        proposal = desk.measures.propose(connection, relabelled, desk.clock())
-    return page(request, "proposed.html", case=found, **proposed(desk, found, proposal))
+        relabelled = replace(found, label=label or found.label, severity=_severity(services, found, label))
+        proposal = services.measures.propose(connection, relabelled, services.clock())
+    return page(request, "proposed.html", case=found, **proposed(services, found, proposal))
 
 
 @router.post("/{case}/played", status_code=204)
-def clip_played(desk: TheDesk, session: Signed, case: CaseId) -> Response:
+def clip_played(services: TheServices, session: Signed, case: CaseId) -> Response:
     """Record that the person plays a clip that the page fetched ahead."""
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         reading.case(connection, case)
-    _log(desk, session, "case.play", case, {"speed": "1"})
+    _log(services, session, "case.play", case, {"speed": "1"})
     return Response(status_code=204)
 
 
-def shown(desk: Desk, case: str, lease: Lease | None = None, elsewhere: bool = False) -> dict[str, Any]:
+def shown(services: Services, case: str, lease: Lease | None = None, elsewhere: bool = False) -> dict[str, Any]:
     """Return the values for `case.html`. With a `lease` of the reader, the page has the form for a decision.
 
     `elsewhere`: the reader holds another case in another tab, so that this page offers to take this case instead.
     """
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         found, reported = view(connection, case), reports.of_case(connection, case)
         enforced = enforcements.of_case(connection, case)
-        proposal = desk.measures.propose(connection, found.case, desk.clock())
-        offers = phrases.offered(connection, case, desk.clock())
-    picture = outline(desk.evidence, found.clip) if found.clip else None
+        proposal = services.measures.propose(connection, found.case, services.clock())
+        offers = phrases.offered(connection, case, services.clock())
+    picture = outline(services.evidence, found.clip) if found.clip else None
     return {
         "view": found,
         "case": found.case,
@@ -135,8 +135,8 @@ def shown(desk: Desk, case: str, lease: Lease | None = None, elsewhere: bool = F
         "enforced": enforced,
         "case_id": case,
         "offers": offers,
-        **proposed(desk, found.case, proposal),
-        "axis": timeline.axis(found, desk.labels),
+        **proposed(services, found.case, proposal),
+        "axis": timeline.axis(found, services.labels),
         "sound": timeline.sound(found, picture),
         "scores": scores,
         "from_context": from_context,
@@ -145,21 +145,21 @@ def shown(desk: Desk, case: str, lease: Lease | None = None, elsewhere: bool = F
         "from_risk": from_risk,
         "normal_forms": {flag.id: form for flag in found.file.flags if (form := normalised(flag))},
         "decided_by": next((one for one in reversed(found.file.decisions) if one.undone is None), None),
-        "picks": partial(picks, desk),
-        "labels": list(desk.labels.labels),
+        "picks": partial(picks, services),
+        "labels": list(services.labels.labels),
         "reasons": REASONS,
         "filled": filled(found.file.decisions, lease.account) if lease else NOTHING,
-        "desk_labels": desk.labels.labels,
+        "desk_labels": services.labels.labels,
     }
 
 
-def proposed(desk: Desk, case: Case, proposal: Proposal | None) -> dict[str, Any]:
+def proposed(services: Services, case: Case, proposal: Proposal | None) -> dict[str, Any]:
     """Return the values for `proposed.html` and `strikes.html`."""
     return {
         "proposal": proposal,
         "strikes": len(proposal.earlier) if proposal else 0,
-        "strike_days": desk.measures.days,
-        "measure_choices": desk.measures.choices,
+        "strike_days": services.measures.days,
+        "measure_choices": services.measures.choices,
         "notice_language": notices.language_of(case.language),
     }
 
@@ -179,13 +179,13 @@ def scores(flag: Flag) -> list[FlagScore]:
     return [FlagScore(label, flag.labels[label], reached.get(label)) for label in flag.flagged if label in flag.labels]
 
 
-def _severity(desk: Desk, case: Case, label: str) -> int:
-    return desk.labels.severity(label) if label in desk.labels.labels else case.severity
+def _severity(services: Services, case: Case, label: str) -> int:
+    return services.labels.severity(label) if label in services.labels.labels else case.severity
 
 
-def _log(desk: Desk, session: LoginSession, action: str, case: str, detail: dict[str, str]) -> None:
-    with desk.database.write() as connection:
-        audit.append(connection, desk.clock(), session.account.name, action, case, detail)
+def _log(services: Services, session: LoginSession, action: str, case: str, detail: dict[str, str]) -> None:
+    with services.database.write() as connection:
+        audit.append(connection, services.clock(), session.account.name, action, case, detail)
 
 
 @lru_cache(maxsize=32)

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from pipeline.console import console_metrics
 from pipeline.console.desk.case_actions import ActionForm, VersionForm, choice_of
 from pipeline.console.fields import CaseId, NoteForm, WordForm
-from pipeline.console.services import Signed, TheDesk
+from pipeline.console.services import Signed, TheServices
 from pipeline.review.cases import correcting, ranking
 
 router = APIRouter(prefix="/cases")
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/cases")
 
 @router.post("/{case}/correct")
 def correct_case(
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     case: CaseId,
     verdict: Annotated[Literal["uphold", "dismiss"], Form()],
@@ -27,28 +27,32 @@ def correct_case(
     action: ActionForm = "",
 ) -> Response:
     """Replace the decision of a case, with a reason. 409 if the case has changed or has an open appeal."""
-    choice = choice_of(desk, verdict, label, reason, note, action)
-    undo_seconds = desk.settings.console.undo_seconds
-    with desk.database.write() as connection:
+    choice = choice_of(services, verdict, label, reason, note, action)
+    undo_seconds = services.settings.console.undo_seconds
+    with services.database.write() as connection:
         made = correcting.correct(
             connection,
             case,
             session.account.name,
             choice,
-            desk.clock(),
+            services.clock(),
             version=version,
             undo_seconds=undo_seconds,
-            measures=desk.measures,
+            measures=services.measures,
         )
-    console_metrics.decided(desk, [made])
+    console_metrics.decided(services, [made])
     return RedirectResponse(f"/cases/{case}", 303)
 
 
 @router.post("/{case}/reopen")
-def reopen_case(desk: TheDesk, session: Signed, case: CaseId, version: VersionForm, reason: WordForm) -> Response:
+def reopen_case(
+    services: TheServices, session: Signed, case: CaseId, version: VersionForm, reason: WordForm
+) -> Response:
     """Take the decision of a case back, with a reason, and put the case into the queue. 409 as for a correction."""
-    choice_of(desk, "dismiss", "", reason, "", "")
-    order = ranking.of(desk.labels, desk.settings)
-    with desk.database.write() as connection:
-        correcting.reopen(connection, case, session.account.name, reason, desk.clock(), version=version, ranking=order)
+    choice_of(services, "dismiss", "", reason, "", "")
+    order = ranking.of(services.labels, services.settings)
+    with services.database.write() as connection:
+        correcting.reopen(
+            connection, case, session.account.name, reason, services.clock(), version=version, ranking=order
+        )
     return RedirectResponse(f"/cases/{case}", 303)

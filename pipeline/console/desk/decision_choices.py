@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from pipeline.console.services import Desk
+from pipeline.console.services import Services
 
 REASONS = ("confirmed", "wrong_label", "misheard", "quote", "joke", "context", "not_speech", "unsure", "legal", "other")
 
@@ -17,26 +17,26 @@ class PickChoice(Struct, frozen=True):
     hint: str = ""
 
 
-def picks(desk: Desk, language: str, label: str) -> dict[str, list[PickChoice]]:
+def picks(services: Services, language: str, label: str) -> dict[str, list[PickChoice]]:
     """Return the choices of each field in `language`. `label` is the case's own; an empty value keeps it."""
-    say = desk.texts.say
-    own = _label(desk, language, label)
-    others = [_label(desk, language, name) for name in desk.labels.labels if name != label]
+    say = services.texts.say
+    own = _label(services, language, label)
+    others = [_label(services, language, name) for name in services.labels.labels if name != label]
     kept = PickChoice("", own.text, own.words, own.means, say(language, "desk.as_flagged"))
-    return {"label": [kept, *others], "reason": [_reason(desk, language, name) for name in ("none", *REASONS)]}
+    return {"label": [kept, *others], "reason": [_reason(services, language, name) for name in ("none", *REASONS)]}
 
 
-def _label(desk: Desk, language: str, name: str) -> PickChoice:
-    known = desk.labels.labels.get(name)
+def _label(services: Services, language: str, name: str) -> PickChoice:
+    known = services.labels.labels.get(name)
     if known is None:
         return PickChoice(name, name, name)
-    say = desk.texts.say
+    say = services.texts.say
     means = say(language, "desk.means", text=known.means.say(language))
     not_meant = say(language, "desk.not_meant", text=known.not_meant.say(language))
-    words = [name, *(known.name(other) for other in desk.texts.names)]
+    words = [name, *(known.name(other) for other in services.texts.names)]
     return PickChoice(name, known.name(language), " ".join(words).lower(), f"{means} {not_meant}")
 
 
-def _reason(desk: Desk, language: str, name: str) -> PickChoice:
-    words = " ".join(desk.texts.say(other, f"reason.{name}") for other in desk.texts.names)
-    return PickChoice("" if name == "none" else name, desk.texts.say(language, f"reason.{name}"), words.lower())
+def _reason(services: Services, language: str, name: str) -> PickChoice:
+    words = " ".join(services.texts.say(other, f"reason.{name}") for other in services.texts.names)
+    return PickChoice("" if name == "none" else name, services.texts.say(language, f"reason.{name}"), words.lower())

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from pipeline.console.access import allowed
 from pipeline.console.desk.queue_page import Asked, wanted_by
 from pipeline.console.pages import page
-from pipeline.console.services import Desk, Signed, TheDesk
+from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review.accounts import accounts, wellness
 from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.appeals import appeals
@@ -26,11 +26,11 @@ OLDEST_SECONDS = 600.0
 
 
 @router.get("", response_class=HTMLResponse)
-def inbox_page(request: Request, desk: TheDesk, session: Signed) -> Response:
+def inbox_page(request: Request, services: TheServices, session: Signed) -> Response:
     """Show the person's mentions, assigned cases, escalated cases and appeals."""
-    name, seconds = session.account.name, desk.settings.console.escalated_seconds
-    with desk.database.read() as connection:
-        wanted = wanted_by(desk, connection, session, Asked())
+    name, seconds = session.account.name, services.settings.console.escalated_seconds
+    with services.database.read() as connection:
+        wanted = wanted_by(services, connection, session, Asked())
         values: dict[str, Any] = {
             "mentions": notes.unread(connection, name, SHOWN),
             "assigned": queue.page(connection, msgspec.structs.replace(wanted, view="mine"), limit=SHOWN),
@@ -41,7 +41,9 @@ def inbox_page(request: Request, desk: TheDesk, session: Signed) -> Response:
 
 
 @router.get("/due")
-def inbox_due(desk: TheDesk, session: Signed, since: Annotated[float | None, Query(ge=0, le=1e12)] = None) -> Response:
+def inbox_due(
+    services: TheServices, session: Signed, since: Annotated[float | None, Query(ge=0, le=1e12)] = None
+) -> Response:
     """Return the number of things that wait, and what is new after `since` (UTC seconds). `at` is the next `since`.
 
     `queue` and `appeals` are the numbers in the top bar: the open cases that the person may get, and the open appeals.
@@ -49,31 +51,31 @@ def inbox_due(desk: TheDesk, session: Signed, since: Annotated[float | None, Que
 
     During a break nothing is new; it comes after the break.
     """
-    now = desk.clock()
-    with desk.database.read() as connection:
-        wanted = wanted_by(desk, connection, session, Asked())
+    now = services.clock()
+    with services.database.read() as connection:
+        wanted = wanted_by(services, connection, session, Asked())
         waiting = inbox.due(connection, session.account.name, wanted, _decides(session), _leads(session)).total
         bar = {"queue": queue.count(connection, wanted, COUNTED), "appeals": appeals.open_count(connection, COUNTED)}
         quiet = wellness.meter(connection, session.account.name, session.account.preferences.comfort, now).on_break
         if since is None or quiet:
             found, at = News(), now if since is None else since
         else:
-            found, at = _news(desk, connection, session, max(since, now - OLDEST_SECONDS)), now
+            found, at = _news(services, connection, session, max(since, now - OLDEST_SECONDS)), now
     return JSONResponse({"count": waiting, "at": at, "news": msgspec.to_builtins(found)} | bar)
 
 
 @router.post("/notifications")
-def set_notifications(desk: TheDesk, session: Signed, on: Annotated[Literal["yes", "no"], Form()]) -> Response:
+def set_notifications(services: TheServices, session: Signed, on: Annotated[Literal["yes", "no"], Form()]) -> Response:
     """Switch the person's browser notifications on or off. The browser asks for permission before."""
     preferences = msgspec.structs.replace(session.account.preferences, notify=on == "yes")
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         accounts.store_preferences(connection, session.account.name, preferences)
     return RedirectResponse("/me", 303)
 
 
-def _news(desk: Desk, connection: Connection, session: LoginSession, since: float) -> News:
-    wanted, seconds = wanted_by(desk, connection, session, Asked()), desk.settings.console.escalated_seconds
-    return inbox.news(connection, session.account.name, wanted, since, desk.clock(), seconds)
+def _news(services: Services, connection: Connection, session: LoginSession, since: float) -> News:
+    wanted, seconds = wanted_by(services, connection, session, Asked()), services.settings.console.escalated_seconds
+    return inbox.news(connection, session.account.name, wanted, since, services.clock(), seconds)
 
 
 def _leads(session: LoginSession) -> bool:

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.console.access import allowed
 from pipeline.console.fields import NO_CONTROL, CaseId, WordForm
 from pipeline.console.pages import page
-from pipeline.console.services import Signed, TheDesk
+from pipeline.console.services import Signed, TheServices
 from pipeline.review.cases import phrases
 
 router = APIRouter()
@@ -19,11 +19,11 @@ TermForm = Annotated[str, Form(min_length=1, max_length=512, pattern=NO_CONTROL)
 
 @router.post("/cases/{case}/mute", response_class=HTMLResponse)
 def mute_phrase(
-    request: Request, desk: TheDesk, session: Signed, case: CaseId, label: WordForm, term: TermForm
+    request: Request, services: TheServices, session: Signed, case: CaseId, label: WordForm, term: TermForm
 ) -> Response:
     """Mute a phrase of a dismissed case in its room. A moderator asks, and a lead mutes at once."""
-    account, now = session.account, desk.clock()
-    with desk.database.write() as connection:
+    account, now = session.account, services.clock()
+    with services.database.write() as connection:
         approve = allowed("approve_phrase", account.role)
         phrases.ask(connection, case, label, term, account.name, now, approve=approve)
         offers = phrases.offered(connection, case, now)
@@ -31,16 +31,16 @@ def mute_phrase(
 
 
 @router.post("/phrases/{muted}/approve")
-def approve_phrase(desk: TheDesk, session: Signed, muted: MutedId) -> Response:
+def approve_phrase(services: TheServices, session: Signed, muted: MutedId) -> Response:
     """Mute the phrase that a moderator asked for."""
-    with desk.database.write() as connection:
-        phrases.approved(connection, muted, session.account.name, desk.clock())
+    with services.database.write() as connection:
+        phrases.approved(connection, muted, session.account.name, services.clock())
     return RedirectResponse("/team#phrases", 303)
 
 
 @router.post("/phrases/{muted}/end")
-def end_phrase(desk: TheDesk, session: Signed, muted: MutedId) -> Response:
+def end_phrase(services: TheServices, session: Signed, muted: MutedId) -> Response:
     """End the mute of a phrase, or refuse a wish."""
-    with desk.database.write() as connection:
-        phrases.end(connection, muted, session.account.name, desk.clock())
+    with services.database.write() as connection:
+        phrases.end(connection, muted, session.account.name, services.clock())
     return RedirectResponse("/team#phrases", 303)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from pipeline.console.fields import NO_NUL, CaseId
 from pipeline.console.pages import page
-from pipeline.console.services import Signed, TheDesk
+from pipeline.console.services import Signed, TheServices
 from pipeline.review.accounts import accounts
 from pipeline.review.cases import assigning, notes, reading
 from pipeline.review.cases.notes import LONGEST
@@ -19,19 +19,19 @@ NoteText = Annotated[str, Form(max_length=LONGEST, pattern=NO_NUL)]
 
 
 @router.get("/{case}/notes", response_class=HTMLResponse)
-def case_notes(request: Request, desk: TheDesk, session: Signed, case: CaseId) -> Response:
+def case_notes(request: Request, services: TheServices, session: Signed, case: CaseId) -> Response:
     """Show the notes on a case. The reader's mentions in them count as read."""
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         reading.case(connection, case)
         notes.read(connection, session.account.name, case)
         return _notes(request, connection, case)
 
 
 @router.post("/{case}/notes", response_class=HTMLResponse)
-def write_note(request: Request, desk: TheDesk, session: Signed, case: CaseId, text: NoteText) -> Response:
+def write_note(request: Request, services: TheServices, session: Signed, case: CaseId, text: NoteText) -> Response:
     """Write a note. `@name` tells a person to look."""
-    with desk.database.write() as connection:
-        notes.add(connection, case, session.account.name, text, desk.clock())
+    with services.database.write() as connection:
+        notes.add(connection, case, session.account.name, text, services.clock())
         return _notes(request, connection, case)
 
 

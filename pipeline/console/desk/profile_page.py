@@ -15,7 +15,7 @@ from pipeline.console.desk.search_page import FoundRow, address, found_row, view
 from pipeline.console.fields import NO_CONTROL, NameQuery
 from pipeline.console.local_times import zone_of
 from pipeline.console.pages import page, profile_href
-from pipeline.console.services import Desk, Signed, TheDesk
+from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Flag
 from pipeline.review import audit
 from pipeline.review.cases import phrases
@@ -99,40 +99,42 @@ TheAsked = Annotated[ProfileAsked, Depends(asked_of)]
 
 
 @router.get("/speakers/{speaker:path}", response_class=HTMLResponse)
-def speaker_page(request: Request, desk: TheDesk, session: Signed, asked: TheAsked, speaker: PersonPath) -> Response:
+def speaker_page(
+    request: Request, services: TheServices, session: Signed, asked: TheAsked, speaker: PersonPath
+) -> Response:
     """Show a speaker: cases, rooms, appeals, and the measure that the ladder proposes."""
     speaker = speaker or asked.name
-    with desk.database.read() as connection:
-        viewer = viewer_of(desk, connection, session)
+    with services.database.read() as connection:
+        viewer = viewer_of(services, connection, session)
         last = profile.last_spoken(connection, viewer, speaker=speaker)
         href = profile_href("speakers", speaker)
-        values = _common(request, desk, connection, viewer, Wanted(speaker=(speaker,)), asked, last, href)
+        values = _common(request, services, connection, viewer, Wanted(speaker=(speaker,)), asked, last, href)
         values |= {
             "speaker": speaker,
             "room": last.room if last else "",
             "rooms": profile.rooms_of(connection, speaker, viewer),
             "appeals": profile.appeals_of(connection, speaker, viewer),
-            "proposal": _proposal(desk, connection, values["rows"]),
+            "proposal": _proposal(services, connection, values["rows"]),
         }
     _known(speaker, values)
-    _log(desk, session, "speaker.view", pseudonym(speaker))
+    _log(services, session, "speaker.view", pseudonym(speaker))
     return page(request, "speaker.html", **values)
 
 
 @router.get("/rooms/{room:path}", response_class=HTMLResponse)
-def room_page(request: Request, desk: TheDesk, session: Signed, asked: TheAsked, room: PersonPath) -> Response:
+def room_page(request: Request, services: TheServices, session: Signed, asked: TheAsked, room: PersonPath) -> Response:
     """Show a room: cases, speakers on stage, muted phrases and reports."""
     room = room or asked.name
-    now = desk.clock()
-    with desk.database.read() as connection:
-        viewer = viewer_of(desk, connection, session)
+    now = services.clock()
+    with services.database.read() as connection:
+        viewer = viewer_of(services, connection, session)
         last = profile.last_spoken(connection, viewer, room=room)
         href = profile_href("rooms", room)
-        values = _common(request, desk, connection, viewer, Wanted(room=(room,)), asked, last, href)
+        values = _common(request, services, connection, viewer, Wanted(room=(room,)), asked, last, href)
         values |= {
             "room": room,
             "last": last,
-            "people": profile.speakers_of(connection, room, now - STAGE_SECONDS, desk.measures.since(now), viewer),
+            "people": profile.speakers_of(connection, room, now - STAGE_SECONDS, services.measures.since(now), viewer),
             "phrases": phrases.in_room(connection, room, now),
             "reports": profile.reports_in(connection, room, viewer),
             "spoken": room_speech.of_room(connection, room, now),
@@ -140,13 +142,13 @@ def room_page(request: Request, desk: TheDesk, session: Signed, asked: TheAsked,
         }
     if not values["spoken"]:
         _known(room, values)
-    _log(desk, session, "room.view", room)
+    _log(services, session, "room.view", room)
     return page(request, "room.html", **values)
 
 
 def _common(
     request: Request,
-    desk: Desk,
+    services: Services,
     connection: Connection,
     viewer: Viewer,
     whose: Wanted,
@@ -155,7 +157,7 @@ def _common(
     href: str,
 ) -> dict[str, Any]:
     """Return the values of both pages: the cases, and the timeline of the room in which somebody spoke last."""
-    values = _cases(desk, connection, viewer, whose, asked.show)
+    values = _cases(services, connection, viewer, whose, asked.show)
     axis = _axis(request, connection, viewer, last.room, last.end, asked.minutes, asked.until, href) if last else None
     return values | {"axis": axis, "href": href, "minutes": asked.minutes}
 
@@ -166,16 +168,16 @@ def _known(name: str, values: Mapping[str, Any]) -> None:
         raise HTTPException(404, "Nothing is stored about this name.")
 
 
-def _cases(desk: Desk, connection: Connection, viewer: Viewer, whose: Wanted, show: str) -> dict[str, Any]:
+def _cases(services: Services, connection: Connection, viewer: Viewer, whose: Wanted, show: str) -> dict[str, Any]:
     """Return the values about cases: counts, the strip of 30 days, and the newest ones of the chosen kind."""
     found = finding.find(connection, whose, viewer)
-    recent = profile.recent(found, desk.clock())
+    recent = profile.recent(found, services.clock())
     chosen = [one for one in found if _shows(SHOWN[show], one)]
     terms = [QueryTerm(name, tuple(getattr(whose, name))) for name in ("speaker", "room") if getattr(whose, name)]
     return {
         "total": len(found),
         "counted": COUNTED,
-        "dots": [_dot(one, desk.clock()) for one in recent],
+        "dots": [_dot(one, services.clock()) for one in recent],
         "days": STRIP_DAYS,
         "states": Counter(one.verdict if one.status == "decided" else "open" for one in recent),
         "rows": [found_row(row) for row in listed(connection, [one.id for one in chosen[:PAGE]])],
@@ -184,10 +186,10 @@ def _cases(desk: Desk, connection: Connection, viewer: Viewer, whose: Wanted, sh
     }
 
 
-def _proposal(desk: Desk, connection: Connection, rows: Sequence[FoundRow]) -> Proposal | None:
+def _proposal(services: Services, connection: Connection, rows: Sequence[FoundRow]) -> Proposal | None:
     """Return the measure that the ladder proposes for the speaker's newest open case; None if no case is open."""
     waiting = next((row.listed.case for row in rows if row.listed.case.status != "decided"), None)
-    return desk.measures.propose(connection, waiting, desk.clock()) if waiting else None
+    return services.measures.propose(connection, waiting, services.clock()) if waiting else None
 
 
 def _shows(wanted: Wanted, one: FoundCase) -> bool:
@@ -243,7 +245,7 @@ def _block(spoken: Spoken, start: float, seconds: float) -> LaneBlock:
     return LaneBlock(spoken, round(x, 2), round(min(max(width, NARROWEST), 100 - x), 2))
 
 
-def _log(desk: Desk, session: Signed, action: str, subject: str) -> None:
+def _log(services: Services, session: Signed, action: str, subject: str) -> None:
     """Write who looked at whom. A speaker stands there as a pseudonym, because the log outlives an erasure."""
-    with desk.database.write() as connection:
-        audit.append(connection, desk.clock(), session.account.name, action, subject)
+    with services.database.write() as connection:
+        audit.append(connection, services.clock(), session.account.name, action, subject)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from pipeline.console.desk.queue_rows import rows
 from pipeline.console.fields import NameQuery
 from pipeline.console.pages import page
-from pipeline.console.services import Desk, Signed, TheDesk
+from pipeline.console.services import Services, Signed, TheServices
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.sign_in import LoginSession
@@ -85,17 +85,17 @@ def home() -> Response:
 
 
 @router.get("/queue", response_class=HTMLResponse)
-def queue_page(request: Request, desk: TheDesk, session: Signed, asked: Filters) -> Response:
+def queue_page(request: Request, services: TheServices, session: Signed, asked: Filters) -> Response:
     """Show the queue with its filters."""
-    with desk.database.read() as connection:
-        values = listed(desk, connection, session, asked)
+    with services.database.read() as connection:
+        values = listed(services, connection, session, asked)
     return page(request, "queue.html", **values)
 
 
 @router.get("/queue/rows", response_class=HTMLResponse)
 def queue_rows(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     asked: Filters,
     urgency: Annotated[float | None, Query(ge=-1e12, le=1e12)] = None,
@@ -103,8 +103,8 @@ def queue_rows(
 ) -> Response:
     """Return the rows after the case with this urgency and id; without them, the first rows."""
     place = (urgency, after) if urgency is not None else None
-    with desk.database.read() as connection:
-        values = listing(desk, connection, wanted_by(desk, connection, session, asked), asked, place)
+    with services.database.read() as connection:
+        values = listing(services, connection, wanted_by(services, connection, session, asked), asked, place)
     return page(request, "queue_rows.html", asked=asked, **values)
 
 
@@ -114,24 +114,24 @@ async def queue_live(request: Request, session: Signed) -> Response:
     return StreamingResponse(request.app.state.live.events(session.account.name), media_type="text/event-stream")
 
 
-def wanted_by(desk: Desk, connection: Connection, session: LoginSession, asked: Asked) -> QueueFilter:
+def wanted_by(services: Services, connection: Connection, session: LoginSession, asked: Asked) -> QueueFilter:
     """Return the request's filter without the cases that this person does not get.
 
     These are checks of their own decisions, labels they excluded, severe cases above their limit, cases outside their
     skills, and cases that are reserved for another person.
     """
-    account, now = session.account, desk.clock()
+    account, now = session.account, services.clock()
     without = wellness.without(connection, account.name, account.preferences.comfort, now)
     return msgspec.structs.replace(
         asked.wanted, without=without, reach=reachable_cases.of(connection, account.name, now)
     )
 
 
-def listed(desk: Desk, connection: Connection, session: LoginSession, asked: Asked) -> dict[str, Any]:
+def listed(services: Services, connection: Connection, session: LoginSession, asked: Asked) -> dict[str, Any]:
     """Return the values for `queue.html`: the first rows, the counts, the filters and the saved views."""
-    wanted = wanted_by(desk, connection, session, asked)
-    values = listing(desk, connection, wanted, asked, None)
-    total, late = _counts(connection, wanted, values, desk.clock())
+    wanted = wanted_by(services, connection, session, asked)
+    values = listing(services, connection, wanted, asked, None)
+    total, late = _counts(connection, wanted, values, services.clock())
     choices = queue.choices(connection) | {"status": ["pending", "escalated"]}
     saved = views.visible(connection, session.account.name, "queue")
     counts = {"total": _up_to(total), "late": _up_to(late)}
@@ -150,12 +150,12 @@ def _up_to(count: int) -> str:
 
 
 def listing(
-    desk: Desk, connection: Connection, wanted: QueueFilter, asked: Asked, after: tuple[float, str] | None
+    services: Services, connection: Connection, wanted: QueueFilter, asked: Asked, after: tuple[float, str] | None
 ) -> dict[str, Any]:
     """Return the values for `queue_rows.html`. `after` is the place of the last case on the page before."""
-    cases, last = _page(desk, connection, wanted, after)
-    found = strikes.count(connection, {case.speaker for case in cases}, desk.measures.since(desk.clock()))
-    holders = leases.holders(connection, desk.clock())
+    cases, last = _page(services, connection, wanted, after)
+    found = strikes.count(connection, {case.speaker for case in cases}, services.measures.since(services.clock()))
+    holders = leases.holders(connection, services.clock())
     owners = assigning.owners(connection, [case.id for case in cases])
     more = ""
     if last:
@@ -164,14 +164,14 @@ def listing(
 
 
 def _page(
-    desk: Desk, connection: Connection, wanted: QueueFilter, after: tuple[float, str] | None
+    services: Services, connection: Connection, wanted: QueueFilter, after: tuple[float, str] | None
 ) -> tuple[list[Case], Case | None]:
     """Return a page of cases, and the last of it if there may be more.
 
     Without a view, the first page begins with the cases that are assigned to the person.
     """
     if wanted.view == "escalated":
-        found = escalations.page(connection, wanted, desk.settings.console.escalated_seconds, after, queue.PAGE)
+        found = escalations.page(connection, wanted, services.settings.console.escalated_seconds, after, queue.PAGE)
         return found, found[-1] if len(found) == queue.PAGE else None
     mine: list[Case] = []
     if wanted.view is None and wanted.assigned is None:

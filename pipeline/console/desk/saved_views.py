@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Path
 from fastapi.responses import RedirectResponse, Response
 
 from pipeline.console.fields import NO_CONTROL
-from pipeline.console.services import Signed, TheDesk
+from pipeline.console.services import Signed, TheServices
 from pipeline.review.search import views
 from pipeline.review.search.views import ViewPage
 
@@ -20,7 +20,7 @@ Shared = Annotated[bool, Form()]
 
 @router.post("")
 def save_view(
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     name: ViewName,
     page: Annotated[ViewPage, Form()],
@@ -28,22 +28,24 @@ def save_view(
     shared: Shared = False,
 ) -> Response:
     """Save a search or a filter of the queue under a name."""
-    with desk.database.write() as connection:
-        view = views.add(connection, session.account.name, name, page, query, shared, desk.clock())
+    with services.database.write() as connection:
+        view = views.add(connection, session.account.name, name, page, query, shared, services.clock())
     return RedirectResponse(view.href, 303)
 
 
 @router.post("/{view}")
-def change_view(desk: TheDesk, session: Signed, view: ViewId, name: ViewName, shared: Shared = False) -> Response:
+def change_view(
+    services: TheServices, session: Signed, view: ViewId, name: ViewName, shared: Shared = False
+) -> Response:
     """Rename a view of one's own, and share it with the team or not."""
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         changed = views.change(connection, view, session.account.name, name, shared)
     return RedirectResponse(changed.href, 303)
 
 
 @router.post("/{view}/delete")
-def delete_view(desk: TheDesk, session: Signed, view: ViewId) -> Response:
+def delete_view(services: TheServices, session: Signed, view: ViewId) -> Response:
     """Delete a view of one's own."""
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         gone = views.remove(connection, view, session.account.name)
     return RedirectResponse(gone.href, 303)

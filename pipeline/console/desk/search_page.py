@@ -21,7 +21,7 @@ from pipeline.console.desk.waveform import outline
 from pipeline.console.fields import CaseId
 from pipeline.console.local_times import zone_of
 from pipeline.console.pages import label_name, language_of, page
-from pipeline.console.services import Desk, Signed, TheDesk
+from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import HeardKind
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review import audit
@@ -80,24 +80,26 @@ class FoundRow(Struct, frozen=True):
 
 
 @router.get("", response_class=HTMLResponse)
-def search_page(request: Request, desk: TheDesk, session: Signed, q: QueryText = "", more: QueryText = "") -> Response:
+def search_page(
+    request: Request, services: TheServices, session: Signed, q: QueryText = "", more: QueryText = ""
+) -> Response:
     """Show a search. `more` are terms to add: the page then goes to the address of the whole search."""
     if more.strip():
         return RedirectResponse(address(" ".join((q, more.strip())).strip()), 303)
     started = time.perf_counter()
     values: dict[str, Any] = {"q": q, "problem": None, "rows": (), "more": "", "facets": {}, "count": 0}
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         values["views"] = views.visible(connection, session.account.name, "search")
         values["catching_up"] = case_words.waiting(connection)
         try:
             terms = parse(q)
             values["chips"] = _chips(request, terms)
-            wanted = _wanted(request, desk, terms)
-            values |= _results(desk, connection, session, terms, wanted)
+            wanted = _wanted(request, services, terms)
+            values |= _results(services, connection, session, terms, wanted)
         except QueryError as error:
             values = {"chips": [], **values, "problem": error}
     if terms_given := bool(q.strip()) and values["problem"] is None:
-        _log(desk, session, "search", wanted, values["count"])
+        _log(services, session, "search", wanted, values["count"])
     spent = round(1_000 * (time.perf_counter() - started)) if terms_given else 0
     status = 200 if values["problem"] is None else 422
     return page(request, "search.html", status, counted=COUNTED, milliseconds=spent, **values)
@@ -106,7 +108,7 @@ def search_page(request: Request, desk: TheDesk, session: Signed, q: QueryText =
 @router.get("/rows", response_class=HTMLResponse)
 def search_rows(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     at: Annotated[float, Query(ge=-1e12, le=1e12)],
     after: Annotated[str, Query(max_length=64, pattern=r"^[0-9a-f-]*$")],
@@ -114,40 +116,44 @@ def search_rows(
 ) -> Response:
     """Return the results after the place (`at`, `after`): see `Place` in `review/search/finding.py`."""
     terms = parse(q)
-    wanted = _wanted(request, desk, terms)
-    with desk.database.read() as connection:
-        found = _after(connection, wanted, viewer_of(desk, connection, session), (at, after))
+    wanted = _wanted(request, services, terms)
+    with services.database.read() as connection:
+        found = _after(connection, wanted, viewer_of(services, connection, session), (at, after))
         values = _rows(connection, terms, wanted, found)
     return page(request, "search_rows.html", **values)
 
 
 @router.get("/preview/{case}", response_class=HTMLResponse)
-def search_preview(request: Request, desk: TheDesk, session: Signed, case: CaseId, q: QueryText = "") -> Response:
+def search_preview(
+    request: Request, services: TheServices, session: Signed, case: CaseId, q: QueryText = ""
+) -> Response:
     """Show one result beside the list. Like the page of the case, it is a line of the audit log.
 
     403 if the reader speaks in the case, or reported it.
     """
-    phrases = _wanted(request, desk, parse(q)).phrases
-    with desk.database.read() as connection:
+    phrases = _wanted(request, services, parse(q)).phrases
+    with services.database.read() as connection:
         duty.check_party(connection, reading.case(connection, case), session.account.name)
         found = view(connection, case)
         rows = [found_row(row, phrases) for row in listed(connection, [case])]
-    with desk.database.write() as connection:
-        audit.append(connection, desk.clock(), session.account.name, "case.view", case)
+    with services.database.write() as connection:
+        audit.append(connection, services.clock(), session.account.name, "case.view", case)
     turns = [(flag, marked(flag, phrases)) for flag in once(found.file.flags)]
-    sound = timeline.sound(found, outline(desk.evidence, found.clip) if found.clip else None)
+    sound = timeline.sound(found, outline(services.evidence, found.clip) if found.clip else None)
     return page(request, "search_preview.html", view=found, case=found.case, row=rows[0], turns=turns, sound=sound)
 
 
 @router.get("/results.csv", response_class=Response)
-def search_csv(request: Request, desk: TheDesk, session: Signed, q: QueryText = "") -> Response:
+def search_csv(request: Request, services: TheServices, session: Signed, q: QueryText = "") -> Response:
     """Return the results as CSV, at most COUNTED of them. The audit log has a line about it."""
-    wanted = _wanted(request, desk, parse(q))
-    say = partial(desk.texts.say, language_of(request))
-    with desk.database.read() as connection:
-        found = finding.ordered(finding.find(connection, wanted, viewer_of(desk, connection, session)), wanted.order)
+    wanted = _wanted(request, services, parse(q))
+    say = partial(services.texts.say, language_of(request))
+    with services.database.read() as connection:
+        found = finding.ordered(
+            finding.find(connection, wanted, viewer_of(services, connection, session)), wanted.order
+        )
         body = exported(listed(connection, [one.id for one in found]), say, zone_of(request))
-    _log(desk, session, "search.export", wanted, len(found))
+    _log(services, session, "search.export", wanted, len(found))
     headers = {"content-disposition": 'attachment; filename="cases.csv"'}
     return Response(body, media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -157,10 +163,10 @@ def address(q: str) -> str:
     return "/search?" + urlencode({"q": q})
 
 
-def viewer_of(desk: Desk, connection: Connection, session: LoginSession) -> Viewer:
+def viewer_of(services: Services, connection: Connection, session: LoginSession) -> Viewer:
     """Return what this person sees of the cases. Those that their queue leaves out are left out here, too."""
     account = session.account
-    without = wellness.without(connection, account.name, account.preferences.comfort, desk.clock())
+    without = wellness.without(connection, account.name, account.preferences.comfort, services.clock())
     return Viewer(without, duty.users_of(connection, account.name), account.role in AUDIT)
 
 
@@ -179,23 +185,23 @@ def _part(row: ListedCase, start: float, end: float) -> tuple[float, float] | No
     return first or 0.0, row.clip.seconds if last is None else last
 
 
-def _wanted(request: Request, desk: Desk, terms: Sequence[QueryTerm]) -> Wanted:
-    return plan(terms, desk.labels, desk.clock(), zone_of(request), _named(desk))
+def _wanted(request: Request, services: Services, terms: Sequence[QueryTerm]) -> Wanted:
+    return plan(terms, services.labels, services.clock(), zone_of(request), _named(services))
 
 
-def _named(desk: Desk) -> Mapping[str, tuple[str, ...]]:
+def _named(services: Services) -> Mapping[str, tuple[str, ...]]:
     """Return the names of each kind of sound in all languages of the console, folded."""
     return {
-        kind: tuple(fold(desk.texts.say(language, f"sound.{kind}")) for language in desk.texts.names)
+        kind: tuple(fold(services.texts.say(language, f"sound.{kind}")) for language in services.texts.names)
         for kind in get_args(HeardKind)
     }
 
 
 def _results(
-    desk: Desk, connection: Connection, session: LoginSession, terms: Sequence[QueryTerm], wanted: Wanted
+    services: Services, connection: Connection, session: LoginSession, terms: Sequence[QueryTerm], wanted: Wanted
 ) -> dict[str, Any]:
     """Return the values of `search.html` about the results."""
-    viewer = viewer_of(desk, connection, session)
+    viewer = viewer_of(services, connection, session)
     found = finding.find(connection, wanted, viewer)
     counts = finding.facets(connection, wanted, viewer, found)
     values = _rows(connection, terms, wanted, finding.ordered(found, wanted.order)[:PAGE])
@@ -271,12 +277,12 @@ def _language(code: str) -> str:
     return languages.of(code).name or code if code in languages.known() else code
 
 
-def _log(desk: Desk, session: LoginSession, action: str, wanted: Wanted, count: int) -> None:
+def _log(services: Services, session: LoginSession, action: str, wanted: Wanted, count: int) -> None:
     """Write who searched for what. Words and speakers stand there as hashes: docs/security.md says why."""
     detail = {name: value for name in wanted.__struct_fields__ if (value := getattr(wanted, name)) not in {None, ()}}
     if wanted.said:
         detail["said"] = [[pseudonym(phrase) for phrase in phrases] for phrases in wanted.said]
     if wanted.speaker:
         detail["speaker"] = [pseudonym(speaker) for speaker in wanted.speaker]
-    with desk.database.write() as connection:
-        audit.append(connection, desk.clock(), session.account.name, action, "cases", detail | {"found": count})
+    with services.database.write() as connection:
+        audit.append(connection, services.clock(), session.account.name, action, "cases", detail | {"found": count})

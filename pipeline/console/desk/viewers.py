@@ -8,7 +8,7 @@ from fastapi.responses import Response
 
 from pipeline.console.fields import IdForm
 from pipeline.console.live import viewed
-from pipeline.console.services import Signed, TheDesk
+from pipeline.console.services import Signed, TheServices
 from pipeline.review.accounts import presence
 from pipeline.review.cases import duty, leases, reading
 
@@ -18,13 +18,13 @@ PageForm = Annotated[str, Form(pattern=r"^[0-9a-f]{32}$", description="A random 
 
 
 @router.post("/viewing")
-def note_viewing(desk: TheDesk, session: Signed, page: PageForm, case: IdForm = "") -> Response:
+def note_viewing(services: TheServices, session: Signed, page: PageForm, case: IdForm = "") -> Response:
     """Record which case an open page shows, and return who else has it open. Without a `case`, it shows none any more.
 
     403 if the reader speaks in the case, or reported it: then they learn nothing.
     """
-    name, now = session.account.name, desk.clock()
-    with desk.database.write() as connection:
+    name, now = session.account.name, services.clock()
+    with services.database.write() as connection:
         if not case:
             presence.end_viewing(connection, name, page)
             return Response(status_code=204)

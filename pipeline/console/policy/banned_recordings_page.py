@@ -13,7 +13,7 @@ from starlette.datastructures import FormData, UploadFile
 from pipeline.base.errors import AudioError, InputError
 from pipeline.console.fields import NameQuery
 from pipeline.console.pages import page
-from pipeline.console.services import Desk, Signed, TheDesk
+from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review import bank
 from pipeline.review.search.query import quoted
 from pipeline.sound.fingerprints.fingerprint import LONGEST_LINE, Ban, ban_of, fingerprint
@@ -34,9 +34,9 @@ router = APIRouter(prefix=PAGE)
 
 
 @router.get("", response_class=HTMLResponse)
-def recordings_page(request: Request, desk: TheDesk, q: NameQuery = "", added: NameQuery = "") -> Response:
+def recordings_page(request: Request, services: TheServices, q: NameQuery = "", added: NameQuery = "") -> Response:
     """Show the newest recordings of the bank with the words `q`. `added` is the id of the one that was just added."""
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         found, size = bank.listed(connection, q.strip(), SHOWN), bank.size(connection)
     return page(
         request,
@@ -45,7 +45,7 @@ def recordings_page(request: Request, desk: TheDesk, q: NameQuery = "", added: N
         size=size,
         asked=q,
         added=next((each for each in found if each.id == added), None),
-        labels=list(desk.labels.labels),
+        labels=list(services.labels.labels),
         longest_line=LONGEST_LINE,
         mib=MAX_MIB,
         minutes=MAX_MINUTES,
@@ -56,40 +56,42 @@ def recordings_page(request: Request, desk: TheDesk, q: NameQuery = "", added: N
 
 
 @router.post("", status_code=204)
-async def ban_recording(request: Request, desk: TheDesk, session: Signed) -> Response:
+async def ban_recording(request: Request, services: TheServices, session: Signed) -> Response:
     """Add an uploaded recording to the bank: fields file, title, reason and label."""
     # There is no parameter for the file, so that nothing is read from the body before the guard has let it pass.
     async with request.form(max_files=1, max_fields=4) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile) or not file.filename:
             raise InputError("There is no file", "Choose one.", text="no_file")
-        ban = _ban(desk, form, file.filename, session.account.name)
-        added = await run_in_threadpool(_add, desk, file, ban)
+        ban = _ban(services, form, file.filename, session.account.name)
+        added = await run_in_threadpool(_add, services, file, ban)
     return _to(f"{PAGE}?added={added}")
 
 
 @router.post("/{recording}/remove", status_code=204)
-def unban_recording(desk: TheDesk, session: Signed, recording: Annotated[str, Path(pattern=IDENTITY)]) -> Response:
+def unban_recording(
+    services: TheServices, session: Signed, recording: Annotated[str, Path(pattern=IDENTITY)]
+) -> Response:
     """Remove a recording from the bank. 404 if the bank does not have it."""
-    with desk.database.write() as connection:
-        bank.remove(connection, recording, session.account.name, desk.clock())
+    with services.database.write() as connection:
+        bank.remove(connection, recording, session.account.name, services.clock())
     return _to(PAGE)
 
 
-def _ban(desk: Desk, form: FormData, name: str, actor: str) -> Ban:
+def _ban(services: Services, form: FormData, name: str, actor: str) -> Ban:
     """Return who bans the recording and why. Without a title, it is the name of the file."""
     texts = {key: value.strip() for key, value in form.items() if isinstance(value, str)}
     label = texts.get("label", "")
     if label:
-        desk.labels.check([label], "label")
+        services.labels.check([label], "label")
     plain = "".join(letter for letter in PurePath(name).stem if letter.isprintable())[:LONGEST_LINE]
-    return ban_of(texts.get("title") or plain, texts.get("reason", ""), label, actor, desk.clock())
+    return ban_of(texts.get("title") or plain, texts.get("reason", ""), label, actor, services.clock())
 
 
-def _add(desk: Desk, file: UploadFile, ban: Ban) -> str:
+def _add(services: Services, file: UploadFile, ban: Ban) -> str:
     """Add the recording, and return its id."""
     made = fingerprint(_blocks(file, ban), ban, MAX_MINUTES * 60.0)
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         bank.add(connection, made)
     return made.id
 

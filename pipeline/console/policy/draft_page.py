@@ -15,7 +15,7 @@ from pipeline.console.fields import NO_CONTROL, NO_NUL
 from pipeline.console.pages import page
 from pipeline.console.policy.difference import difference, runs
 from pipeline.console.policy.policies_page import TitleForm, live_now, version_of
-from pipeline.console.services import Desk, Signed, TheDesk
+from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Flag
 from pipeline.judge import editing
 from pipeline.judge.labels import SEVERITIES
@@ -65,36 +65,41 @@ class ShownSample:
 
 @router.post("")
 def begin_draft(
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     title: TitleForm = "",
     version: Annotated[int | None, Form(ge=0, le=2**31 - 1)] = None,
 ) -> Response:
     """Begin a draft with the live texts, or with those of a version."""
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         if version is None:
-            texts = versions.texts_now(connection, desk.settings)
+            texts = versions.texts_now(connection, services.settings)
         else:
-            texts = version_of(desk, connection, version).texts
-    state = drafts.state_of(texts, desk.labels)
-    with desk.database.write() as connection:
-        draft = drafts.begin(connection, texts, title.strip(), state, session.account.name, desk.clock())
+            texts = version_of(services, connection, version).texts
+    state = drafts.state_of(texts, services.labels)
+    with services.database.write() as connection:
+        draft = drafts.begin(connection, texts, title.strip(), state, session.account.name, services.clock())
     return RedirectResponse(f"/policies/drafts/{draft.number}", 303)
 
 
 @router.get("/{number}", response_class=HTMLResponse)
 def draft_page(
-    request: Request, desk: TheDesk, session: Signed, number: DraftNumber, view: FileQuery = "", split: bool = False
+    request: Request,
+    services: TheServices,
+    session: Signed,
+    number: DraftNumber,
+    view: FileQuery = "",
+    split: bool = False,
 ) -> Response:
     """Show a draft. Its approver sees the difference first, its authors the editor."""
-    with desk.database.read() as connection:
-        values = _shown(desk, connection, drafts.find(connection, number), session.account.name, view)
+    with services.database.read() as connection:
+        values = _shown(services, connection, drafts.find(connection, number), session.account.name, view)
     return page(request, "policy_draft.html", diff_runs=runs, beside=split and values["view"] == DIFF, **values)
 
 
 @router.post("/{number}")
 def save_draft(
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     number: DraftNumber,
     seen: ShaForm,
@@ -104,14 +109,14 @@ def save_draft(
     then: FileForm = "",
 ) -> Response:
     """Save one text of a draft, and show the text `then`."""
-    draft = _found(desk, number)
-    _save(desk, session, draft, _with(draft.texts, file, _lines(text)), title.strip(), seen)
+    draft = _found(services, number)
+    _save(services, session, draft, _with(draft.texts, file, _lines(text)), title.strip(), seen)
     return RedirectResponse(f"/policies/drafts/{number}?view={then or file}", 303)
 
 
 @router.post("/{number}/terms")
 def add_terms(
-    desk: TheDesk,
+    services: TheServices,
     session: Signed,
     number: DraftNumber,
     seen: ShaForm,
@@ -121,40 +126,40 @@ def add_terms(
     terms: Annotated[str, Form(max_length=4_000, pattern=NO_NUL)],
 ) -> Response:
     """Add terms to a lexicon: one on each line. They come first in its list of groups."""
-    desk.labels.check([label], "label")
-    draft = _found(desk, number)
+    services.labels.check([label], "label")
+    draft = _found(services, number)
     old = next((each.text for each in draft.texts.lexicons if each.name == file), "")
     texts = _with(draft.texts, file, editing.with_terms(old, label, level, terms.splitlines()))
-    _save(desk, session, draft, texts, draft.title, seen)
+    _save(services, session, draft, texts, draft.title, seen)
     return RedirectResponse(f"/policies/drafts/{number}?view={file}", 303)
 
 
 @router.post("/{number}/lexicons")
-def add_lexicon(desk: TheDesk, session: Signed, number: DraftNumber, seen: ShaForm, name: FileForm) -> Response:
+def add_lexicon(services: TheServices, session: Signed, number: DraftNumber, seen: ShaForm, name: FileForm) -> Response:
     """Add an empty lexicon."""
-    draft = _found(desk, number)
+    draft = _found(services, number)
     if not NAME.fullmatch(name) or name in {POLICY, DIFF, *(each.name for each in draft.texts.lexicons)}:
         raise InputError(
             f"{name!r} is no new name for a lexicon", "Use letters, digits and hyphens.", text="lexicon_name"
         )
     texts = replace(draft.texts, lexicons=(*draft.texts.lexicons, LexiconText(name, "groups: []\n")))
-    _save(desk, session, draft, texts, draft.title, seen)
+    _save(services, session, draft, texts, draft.title, seen)
     return RedirectResponse(f"/policies/drafts/{number}?view={name}", 303)
 
 
 @router.post("/{number}/check", response_class=HTMLResponse)
 def check_draft(
-    request: Request, desk: TheDesk, number: DraftNumber, file: FileForm = POLICY, text: TextForm = ""
+    request: Request, services: TheServices, number: DraftNumber, file: FileForm = POLICY, text: TextForm = ""
 ) -> Response:
     """Check a text that is not saved yet, and show its mistakes and warnings."""
-    texts = _with(_found(desk, number).texts, file, _lines(text))
-    return page(request, "policy_remarks.html", remarks=desk.lab.remarks(texts), file=file)
+    texts = _with(_found(services, number).texts, file, _lines(text))
+    return page(request, "policy_remarks.html", remarks=services.lab.remarks(texts), file=file)
 
 
 @router.post("/{number}/try", response_class=HTMLResponse)
 def try_sentence(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     number: DraftNumber,
     sentence: SentenceForm,
     room_type: ShortForm = "",
@@ -162,110 +167,116 @@ def try_sentence(
     text: TextForm = "",
 ) -> Response:
     """Judge a sentence by the live rules and by the draft as it is on the page."""
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         draft = drafts.find(connection, number)
-        live, old = versions.newest(connection), versions.texts_now(connection, desk.settings)
+        live, old = versions.newest(connection), versions.texts_now(connection, services.settings)
     texts = _with(draft.texts, file, _lines(text)) if text else draft.texts
     values: dict[str, Any] = {"live": live, "draft": draft}
     if not sentence.strip():
         return page(request, "policy_tried.html", **values, state="empty")
     try:
-        sides = [desk.lab.rules_of(each, mark) for each, mark in ((old, "live"), (texts, "draft"))]
+        sides = [services.lab.rules_of(each, mark) for each, mark in ((old, "live"), (texts, "draft"))]
     except ConfigError:
         return page(request, "policy_tried.html", **values, state="mistakes")
-    before, after = (desk.lab.try_text(rules, sentence, room_type.strip() or "default") for rules in sides)
+    before, after = (services.lab.try_text(rules, sentence, room_type.strip() or "default") for rules in sides)
     return page(request, "policy_tried.html", **values, state="", before=before, after=after, marked=quotes.marked)
 
 
 @router.post("/{number}/backtest")
 def start_backtest(
-    desk: TheDesk, session: Signed, number: DraftNumber, hours: Annotated[int, Form(ge=0, le=24)] = 0
+    services: TheServices, session: Signed, number: DraftNumber, hours: Annotated[int, Form(ge=0, le=24)] = 0
 ) -> Response:
     """Begin a backtest in the background."""
-    wanted = hours if desk.lab.hears else 0
-    with desk.database.write() as connection:
-        run = backtests.begin(connection, number, wanted, session.account.name, desk.clock())
-    desk.lab.start(run)
+    wanted = hours if services.lab.hears else 0
+    with services.database.write() as connection:
+        run = backtests.begin(connection, number, wanted, session.account.name, services.clock())
+    services.lab.start(run)
     return RedirectResponse(f"/policies/drafts/{number}?view={DIFF}", 303)
 
 
 @router.get("/{number}/backtest", response_class=HTMLResponse)
-def backtest_progress(request: Request, desk: TheDesk, session: Signed, number: DraftNumber) -> Response:
+def backtest_progress(request: Request, services: TheServices, session: Signed, number: DraftNumber) -> Response:
     """Show the progress or the result of the backtest. The page asks again while it runs."""
-    with desk.database.read() as connection:
-        values = _shown(desk, connection, drafts.find(connection, number), session.account.name, DIFF)
+    with services.database.read() as connection:
+        values = _shown(services, connection, drafts.find(connection, number), session.account.name, DIFF)
     if values["backtest"] and not values["running"]:
         return Response(headers={"HX-Refresh": "true"})
     return page(request, "policy_backtest.html", **values)
 
 
 @router.post("/{number}/backtest/cancel")
-def cancel_backtest(desk: TheDesk, number: DraftNumber) -> Response:
+def cancel_backtest(services: TheServices, number: DraftNumber) -> Response:
     """End the running backtest without a result."""
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         if run := backtests.of(connection, number):
-            backtests.stop(connection, run, "cancelled", desk.clock())
+            backtests.stop(connection, run, "cancelled", services.clock())
     return RedirectResponse(f"/policies/drafts/{number}?view={DIFF}", 303)
 
 
 @router.post("/{number}/ask")
-def ask_approval(desk: TheDesk, session: Signed, number: DraftNumber) -> Response:
+def ask_approval(services: TheServices, session: Signed, number: DraftNumber) -> Response:
     """Ask a second person for approval."""
-    with desk.database.write() as connection:
-        drafts.ask(connection, number, session.account.name, desk.clock())
+    with services.database.write() as connection:
+        drafts.ask(connection, number, session.account.name, services.clock())
     return RedirectResponse(f"/policies/drafts/{number}?view={DIFF}", 303)
 
 
 @router.post("/{number}/back")
-def send_draft_back(desk: TheDesk, session: Signed, number: DraftNumber, note: TitleForm = "") -> Response:
+def send_draft_back(services: TheServices, session: Signed, number: DraftNumber, note: TitleForm = "") -> Response:
     """Take a request for approval back, or refuse it."""
-    with desk.database.write() as connection:
-        drafts.send_back(connection, number, session.account.name, desk.clock(), note.strip())
+    with services.database.write() as connection:
+        drafts.send_back(connection, number, session.account.name, services.clock(), note.strip())
     return RedirectResponse(f"/policies/drafts/{number}", 303)
 
 
 @router.post("/{number}/approve")
 def approve_draft(
-    desk: TheDesk, session: Signed, number: DraftNumber, seen: ShaForm, live: Annotated[int, Form(ge=0, le=2**31 - 1)]
+    services: TheServices,
+    session: Signed,
+    number: DraftNumber,
+    seen: ShaForm,
+    live: Annotated[int, Form(ge=0, le=2**31 - 1)],
 ) -> Response:
     """Publish a draft. Nobody who has edited it, or asked for its approval, may do that."""
-    with desk.database.write() as connection:
-        drafts.approve(connection, number, seen, live, desk.labels, session.account.name, desk.clock())
+    with services.database.write() as connection:
+        drafts.approve(connection, number, seen, live, services.labels, session.account.name, services.clock())
     return RedirectResponse("/policies", 303)
 
 
 @router.post("/{number}/drop")
-def drop_draft(desk: TheDesk, session: Signed, number: DraftNumber) -> Response:
+def drop_draft(services: TheServices, session: Signed, number: DraftNumber) -> Response:
     """Give a draft up."""
-    with desk.database.write() as connection:
-        drafts.drop(connection, number, session.account.name, desk.clock())
+    with services.database.write() as connection:
+        drafts.drop(connection, number, session.account.name, services.clock())
     return RedirectResponse("/policies", 303)
 
 
 @router.post("/{number}/shadow")
-def shadow_draft(desk: TheDesk, session: Signed, number: DraftNumber) -> Response:
+def shadow_draft(services: TheServices, session: Signed, number: DraftNumber) -> Response:
     """Run the saved texts of a draft as a shadow policy."""
-    with desk.database.write() as connection:
+    with services.database.write() as connection:
         marked = drafts.find(connection, number).marked
-        versions.start_shadow(connection, marked.mark, marked.texts, desk.labels, session.account.name, desk.clock())
+        versions.start_shadow(
+            connection, marked.mark, marked.texts, services.labels, session.account.name, services.clock()
+        )
     return RedirectResponse("/policies", 303)
 
 
-def _found(desk: Desk, number: int) -> Draft:
-    with desk.database.read() as connection:
+def _found(services: Services, number: int) -> Draft:
+    with services.database.read() as connection:
         return drafts.find(connection, number)
 
 
-def _save(desk: Desk, session: LoginSession, draft: Draft, texts: RuleTexts, title: str, seen: str) -> None:
+def _save(services: Services, session: LoginSession, draft: Draft, texts: RuleTexts, title: str, seen: str) -> None:
     """Store new texts of a draft. They are checked before the store is locked."""
-    state = drafts.state_of(texts, desk.labels)
-    with desk.database.write() as connection:
-        drafts.save(connection, draft.number, texts, title, seen, state, session.account.name, desk.clock())
+    state = drafts.state_of(texts, services.labels)
+    with services.database.write() as connection:
+        drafts.save(connection, draft.number, texts, title, seen, state, session.account.name, services.clock())
 
 
-def _shown(desk: Desk, connection: Connection, draft: Draft, reader: str, view: str) -> dict[str, Any]:
-    live = live_now(desk, connection)
-    texts = versions.texts_now(connection, desk.settings)
+def _shown(services: Services, connection: Connection, draft: Draft, reader: str, view: str) -> dict[str, Any]:
+    live = live_now(services, connection)
+    texts = versions.texts_now(connection, services.settings)
     rows = difference(texts, draft.texts)
     names = [POLICY, *(each.name for each in draft.texts.lexicons)]
     author = reader in draft.authors
@@ -286,16 +297,16 @@ def _shown(desk: Desk, connection: Connection, draft: Draft, reader: str, view: 
         "rows": rows,
         "added": sum(row.kind == "changed" and row.new is not None for row in rows),
         "removed": sum(row.kind == "changed" and row.old is not None for row in rows),
-        "remarks": desk.lab.remarks(draft.texts),
+        "remarks": services.lab.remarks(draft.texts),
         "backtest": run,
-        "running": bool(run and run.running(desk.clock())),
+        "running": bool(run and run.running(services.clock())),
         "current": current,
         "result": result,
-        "limit": desk.settings.assessment.limits.get(LIMIT),
+        "limit": services.settings.assessment.limits.get(LIMIT),
         "samples": _samples(connection, run),
-        "hears": desk.lab.hears,
+        "hears": services.lab.hears,
         "hours": HOURS,
-        "labels": list(desk.labels.labels),
+        "labels": list(services.labels.labels),
         "levels": SEVERITIES,
         "shadowed": any(each.mark == draft.marked.mark for each in versions.shadows(connection)),
     }

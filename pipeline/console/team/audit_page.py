@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, Response
 from pipeline.console.fields import DayQuery, NameQuery
 from pipeline.console.local_times import zone_of
 from pipeline.console.pages import page
-from pipeline.console.services import TheDesk
+from pipeline.console.services import TheServices
 from pipeline.review import audit
 from pipeline.review.accounts import accounts
 
@@ -28,7 +28,7 @@ LineQuery = Annotated[int, Query(ge=0, le=2**31 - 1)]
 @router.get("/audit", response_class=HTMLResponse)
 def audit_page(
     request: Request,
-    desk: TheDesk,
+    services: TheServices,
     actor: NameQuery = "",
     action: ActionQuery = "",
     subject: NameQuery = "",
@@ -42,7 +42,7 @@ def audit_page(
     """
     sought = {"action": action, "actor": actor, "subject": subject, "since": since, "until": until}
     zone = zone_of(request)
-    with desk.database.read() as connection:
+    with services.database.read() as connection:
         lines = audit.newest(
             connection,
             actor,
@@ -62,9 +62,9 @@ def audit_page(
         "also": partial(_address, sought),
         "actions": actions,
         "people": people,
-        "chain": desk.chain.report,
-        "checked_at": desk.chain.at,
-        "anchor": desk.anchoring.newest,
+        "chain": services.chain.report,
+        "checked_at": services.chain.at,
+        "anchor": services.anchoring.newest,
     }
     return page(request, "audit.html", **values)
 

@@ -13,7 +13,7 @@ from pipeline.base.errors import Missing
 from pipeline.console import charts, local_times
 from pipeline.console.fields import WordQuery
 from pipeline.console.pages import language_of, page
-from pipeline.console.services import Desk, TheDesk
+from pipeline.console.services import Services, TheServices
 from pipeline.console.team.team_page import team_figures
 from pipeline.review.quality import figures
 from pipeline.review.quality.statistics import Interval, Share
@@ -34,9 +34,9 @@ Asked = Annotated[QualityQuestion, Depends(asked)]
 
 
 @router.get("", response_class=HTMLResponse)
-async def quality_page(request: Request, desk: TheDesk, question: Asked) -> Response:
+async def quality_page(request: Request, services: TheServices, question: Asked) -> Response:
     """Show the figures of a period, of all labels or of one."""
-    look, team = await desk.measured.quality.wait(question), await team_figures(desk)
+    look, team = await services.measured.quality.wait(question), await team_figures(services)
     found = look.kept.value if look.kept else None
     return page(
         request,
@@ -46,17 +46,17 @@ async def quality_page(request: Request, desk: TheDesk, question: Asked) -> Resp
         team=team.kept.value if team.kept else None,
         question=question,
         periods=tuple(PERIODS),
-        labels=list(desk.labels.labels),
+        labels=list(services.labels.labels),
         enough=figures.ENOUGH,
-        limits=desk.settings.quality,
-        **(drawn(request, desk, found) if found else {}),
+        limits=services.settings.quality,
+        **(drawn(request, services, found) if found else {}),
     )
 
 
 @router.get("/figures.csv", response_class=Response)
-async def quality_csv(desk: TheDesk, question: Asked) -> Response:
+async def quality_csv(services: TheServices, question: Asked) -> Response:
     """Return the figures as CSV. Each line has the period and the label that were asked for."""
-    look = await desk.measured.quality.wait(question)
+    look = await services.measured.quality.wait(question)
     if look.kept is None:
         raise Missing("These figures are being measured", "Load the page again in some seconds.")
     text = io.StringIO()
@@ -68,9 +68,9 @@ async def quality_csv(desk: TheDesk, question: Asked) -> Response:
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def drawn(request: Request, desk: Desk, found: QualityFigures) -> dict[str, Any]:
+def drawn(request: Request, services: Services, found: QualityFigures) -> dict[str, Any]:
     """Return the charts of the page."""
-    limits, labels = desk.settings.quality, desk.labels.labels
+    limits, labels = services.settings.quality, services.labels.labels
     language = language_of(request)
 
     def named(shares: dict[str, Share]) -> list[tuple[str, Share]]:
@@ -80,7 +80,7 @@ def drawn(request: Request, desk: Desk, found: QualityFigures) -> dict[str, Any]
     agreed = {name: one.share for name, one in found.agreements.items()}
     places = [(change.at - found.weeks[0].at) / WEEK for change in found.changes]
     precision = [one.precision for one in found.weeks]
-    zone, say = local_times.zone_of(request), lambda key: desk.texts.say(language, key)
+    zone, say = local_times.zone_of(request), lambda key: services.texts.say(language, key)
     return {
         "flow": charts.pair([one.arrived for one in found.flow], [one.decided for one in found.flow]),
         "precision": charts.dots(named(dict(by_label)), figures.ENOUGH, limits.precision_limit),

@@ -10,7 +10,7 @@ import pytest
 
 from agents.gateway import Close, Gateway
 from pipeline.base.metrics import LABELS, Metrics, catalogue, from_zero
-from pipeline.console.app import create_app, open_desk
+from pipeline.console.app import create_app, open_services
 from pipeline.contract.messages import Mark, Source, Suggestion, Verdict
 from pipeline.contract.topology import STAGES
 from pipeline.judge import judge_stage, labels
@@ -63,7 +63,7 @@ def transcribe(settings: Settings, metrics: Metrics) -> Any:
 
 def console(settings: Settings, metrics: Metrics) -> Any:
     with closing(Database(settings.database_url)) as database:
-        return create_app(open_desk(settings, database, metrics=metrics))
+        return create_app(open_services(settings, database, metrics=metrics))
 
 
 def outbox(settings: Settings, metrics: Metrics) -> None:

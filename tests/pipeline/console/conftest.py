@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from pipeline.console import app, background_figures, pages
-from pipeline.console.app import create_app, open_desk
+from pipeline.console.app import create_app, open_services
 from pipeline.console.guard import COOKIE, HEADER
 from pipeline.console.texts import Texts
 from pipeline.judge import labels
@@ -95,7 +95,7 @@ def console(tmp_path: Path, staffed: Path) -> Iterator[Console]:
     shutil.copy(staffed, tmp_path / "voxwarden.db")
     with closing(Database(settings.database_url)) as database:
         clock = Clock()
-        with served(create_app(open_desk(settings, database, clock))) as url:
+        with served(create_app(open_services(settings, database, clock))) as url:
             yield Console(url, database, clock, tmp_path)
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from pipeline.base.metrics import Metrics
 from pipeline.console import audit_watch
-from pipeline.console.app import create_app, open_desk
+from pipeline.console.app import create_app, open_services
 from pipeline.console.audit_watch import WHOLE_SECONDS, ChainWatch
 from pipeline.review import audit
 from pipeline.review.database import Database
@@ -101,17 +101,17 @@ def test_a_long_log_is_read_in_parts(database: Database, monkeypatch: pytest.Mon
 
 
 def test_the_page_shows_the_state_of_the_chain(console: Console, enter: Enter) -> None:
-    desk = open_desk(Settings(data_dir=console.evidence.parent), console.database, console.clock)
+    services = open_services(Settings(data_dir=console.evidence.parent), console.database, console.clock)
     auditor = enter("aud")
-    with served(create_app(desk)) as url:
-        desk.chain.look()
+    with served(create_app(services)) as url:
+        services.chain.look()
         page = words(auditor.get(f"{url}/audit"))
         assert "Newest first. Chain verified 12:00 UTC." in page
         assert "It holds from the first line." in page
         assert "No anchors are written outside the database." in page
         change(console.database, 2)
         console.clock.now += WHOLE_SECONDS
-        desk.chain.look()
+        services.chain.look()
         page = enter("aud").get(f"{url}/audit").text
         assert "The chain is broken at line 2" in page
         assert "Keep a copy of the database now." in page

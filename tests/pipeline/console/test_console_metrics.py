@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.assessment.indicators import harm
 from pipeline.console import console_metrics
-from pipeline.console.app import open_desk
-from pipeline.console.services import Desk
+from pipeline.console.app import open_services
+from pipeline.console.services import Services
 from pipeline.contract.messages import Hit
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
@@ -28,11 +28,11 @@ SAME = (Hit("刷单", "fraud", "high", 0, 2),)
 
 
 class Shift:
-    """A desk with its store. Cases are stored at NOON."""
+    """Services with their store. Cases are stored at NOON."""
 
-    def __init__(self, desk: Desk, clock: Clock) -> None:
-        self.desk, self.clock = desk, clock
-        self.store = SqlReviewStore(desk.database)
+    def __init__(self, services: Services, clock: Clock) -> None:
+        self.services, self.clock = services, clock
+        self.store = SqlReviewStore(services.database)
 
     def case(self, name: str, at: float = 0.0, **changes: object) -> str:
         [outcome] = self.store.add([flag(name, at, at + 1, **changes)], NOON)
@@ -40,14 +40,14 @@ class Shift:
 
     def decide(self, case: str, verdict: str, at: float, by: str = "ana") -> str:
         self.clock.now = NOON + at
-        with self.desk.database.write() as connection:
+        with self.services.database.write() as connection:
             choice = Choice(verdict=verdict, action="mute" if verdict == "uphold" else None)  # type: ignore[arg-type]
             made = deciding.decide(connection, case, by, choice, self.clock.now)
-        console_metrics.decided(self.desk, [made])
+        console_metrics.decided(self.services, [made])
         return made.id
 
     def figure(self, name: str, **labels: str) -> float:
-        value = self.desk.metrics.registry.get_sample_value(f"voxwarden_{name}", labels)
+        value = self.services.metrics.registry.get_sample_value(f"voxwarden_{name}", labels)
         assert value is not None, (name, labels)
         return value
 
@@ -58,9 +58,9 @@ def shift(tmp_path: Path, staffed: Path) -> Iterator[Shift]:
     shutil.copy(staffed, tmp_path / "voxwarden.db")
     with closing(Database(settings.database_url)) as database:
         clock = Clock()
-        desk = open_desk(settings, database, clock)
-        console_metrics.from_the_start(desk)
-        yield Shift(desk, clock)
+        services = open_services(settings, database, clock)
+        console_metrics.from_the_start(services)
+        yield Shift(services, clock)
 
 
 def test_the_first_final_decision_counts_with_its_time_and_deadline(shift: Shift) -> None:
@@ -91,7 +91,7 @@ def test_a_confirmed_action_gives_its_time_since_the_decision(
 ) -> None:
     decision = shift.decide(shift.case("a"), "uphold", 60)
     held = Confirmation(decision=decision, action="mute", result=result, at=NOON + 80, received_at=NOON + 90)
-    console_metrics.confirmed(shift.desk, held)
+    console_metrics.confirmed(shift.services, held)
     assert shift.figure("actions_total", result=result) == 1
     assert shift.figure("review_to_action_seconds_count") == count
     assert shift.figure("review_to_action_seconds_sum") == seconds
@@ -100,7 +100,7 @@ def test_a_confirmed_action_gives_its_time_since_the_decision(
 def test_the_queue_is_shown_by_severity(shift: Shift) -> None:
     shift.case("a")
     shift.clock.now = NOON + 100_000
-    console_metrics.queue(shift.desk)
+    console_metrics.queue(shift.services)
     assert shift.figure("open_cases", severity="medium") == 1
     assert shift.figure("late_cases", severity="medium") == 1
     assert shift.figure("oldest_case_seconds", severity="medium") == 100_000
@@ -111,7 +111,7 @@ def test_the_queue_is_shown_by_severity(shift: Shift) -> None:
 
 
 def test_without_data_the_shares_are_no_numbers(shift: Shift) -> None:
-    console_metrics.quality(shift.desk)
+    console_metrics.quality(shift.services)
     assert math.isnan(shift.figure("recall_ratio", bound="estimate"))
     assert math.isnan(shift.figure("precision_ratio", bound="low"))
     assert math.isnan(shift.figure("confirmed_ratio", label="fraud"))
@@ -123,7 +123,7 @@ def test_quality_shows_confirmation_and_repeat_offenders(shift: Shift) -> None:
         shift.decide(shift.case(str(number), number * 1_000), verdict, 60)
     shift.decide(shift.case("other", 5_000, speaker="ben"), "uphold", 60)
     shift.clock.now += 1
-    console_metrics.quality(shift.desk)
+    console_metrics.quality(shift.services)
     assert shift.figure("confirmed_ratio", label="violence") == 0.75
     assert shift.figure("upheld_speakers") == 2
     assert shift.figure("repeat_offenders") == 1
@@ -135,7 +135,7 @@ def test_recall_shows_its_interval(shift: Shift) -> None:
     [audit] = shift.store.add([passed], NOON, {"passed"}, 1.0)
     shift.decide(audit.case, "uphold", 61)
     shift.clock.now = NOON + 4_000
-    console_metrics.quality(shift.desk)
+    console_metrics.quality(shift.services)
     assert shift.figure("recall_ratio", bound="estimate") == pytest.approx(0.5)
     assert shift.figure("recall_ratio", bound="low") <= 0.5 <= shift.figure("recall_ratio", bound="high")
     assert shift.figure("decided_audits") == 1
@@ -145,17 +145,17 @@ def test_one_term_of_three_speakers_spreads(shift: Shift) -> None:
     for number, speaker in enumerate(("ann", "ben", "cho", "cho")):
         shift.case(str(number), number * 10, speaker=speaker, hits=SAME, flagged=("fraud",))
     shift.clock.now = NOON + 600
-    console_metrics.quality(shift.desk)
+    console_metrics.quality(shift.services)
     assert shift.figure("spread_speakers", label="fraud") == 3
     assert shift.figure("spread_terms", label="fraud") == 1
     shift.clock.now = NOON + 4_000
-    console_metrics.quality(shift.desk)
+    console_metrics.quality(shift.services)
     assert shift.figure("spread_terms", label="fraud") == 0
 
 
 def test_only_flagged_real_speech_and_these_labels_spread(shift: Shift) -> None:
     shift.case("drill", 0, hits=SAME, drill="d")
     shift.case("other", 100, hits=(Hit("term", "violence", "high", 0, 2),))
-    with shift.desk.database.read() as connection:
+    with shift.services.database.read() as connection:
         found = harm.speakers(connection, Window(NOON - 10, NOON + 10), frozenset({"fraud"}))
     assert found == {}

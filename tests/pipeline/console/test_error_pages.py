@@ -24,7 +24,7 @@ from pipeline.base.errors import (
     VoxwardenError,
 )
 from pipeline.base.http_shield import HEADERS
-from pipeline.console.app import create_app, open_desk
+from pipeline.console.app import create_app, open_services
 from pipeline.console.guard import COOKIE
 from pipeline.console.texts import Texts
 from pipeline.review.accounts import accounts
@@ -72,7 +72,7 @@ def test_a_moderator_reads_no_hint_for_the_command_line(enter: Enter) -> None:
 
 
 def test_an_error_of_ours_is_a_page_with_a_reference(console: Console, caplog: pytest.LogCaptureFixture) -> None:
-    app = create_app(open_desk(Settings(data_dir=console.evidence.parent), console.database, console.clock))
+    app = create_app(open_services(Settings(data_dir=console.evidence.parent), console.database, console.clock))
 
     def broken() -> None:
         raise RuntimeError(EVIL)
@@ -161,7 +161,7 @@ def test_an_invalid_field_is_named_and_its_text_is_not_repeated(enter: Enter) ->
     ],
 )
 async def test_each_of_our_errors_has_its_status(console: Console, kind: type[VoxwardenError], status: int) -> None:
-    app = create_app(open_desk(Settings(data_dir=console.evidence.parent), console.database, console.clock))
+    app = create_app(open_services(Settings(data_dir=console.evidence.parent), console.database, console.clock))
     handler = app.exception_handlers[VoxwardenError]
     scope = {"type": "http", "method": "GET", "path": "/api/x", "headers": [], "app": app, "query_string": b""}
     answer = await handler(Request(scope), kind(EVIL, "Do this."))  # type: ignore[misc]

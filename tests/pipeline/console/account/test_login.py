@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.console.account import login
 from pipeline.console.account.login import BROWSER, own, with_cookie
-from pipeline.console.app import create_app, open_desk
+from pipeline.console.app import create_app, open_services
 from pipeline.console.guard import COOKIE
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.accounts.login_limits import ALLOWED
@@ -98,7 +98,7 @@ def test_a_flood_of_sign_ins_does_not_hold_up_the_queue(
     settings = Settings(data_dir=console.evidence.parent, console=ReviewConsole(proxies=(ip_network("127.0.0.0/8"),)))
     ana = enter("ana")
     with (
-        served(create_app(open_desk(settings, console.database, console.clock))) as url,
+        served(create_app(open_services(settings, console.database, console.clock))) as url,
         ThreadPoolExecutor(60) as pool,
     ):
 
@@ -128,7 +128,7 @@ def test_a_sign_out_ends_the_session_and_not_only_the_cookie(console: Console, e
 @pytest.mark.parametrize("secure", [True, False])
 def test_the_setting_makes_the_cookie_secure(console: Console, secure: bool) -> None:
     settings = Settings(data_dir=console.evidence.parent, console=ReviewConsole(secure_cookies=secure))
-    response = with_cookie(RedirectResponse("/"), open_desk(settings, console.database), "token")
+    response = with_cookie(RedirectResponse("/"), open_services(settings, console.database), "token")
     assert ("Secure" in response.headers["set-cookie"]) == secure
 
 

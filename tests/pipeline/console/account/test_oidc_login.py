@@ -19,7 +19,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from pipeline.console.account.oidc_login import BACK, COOKIE
-from pipeline.console.app import create_app, open_desk
+from pipeline.console.app import create_app, open_services
 from pipeline.console.guard import COOKIE as SESSION
 from pipeline.review.accounts import accounts
 from pipeline.review.database import Database
@@ -90,7 +90,7 @@ def browser(tmp_path: Path, database: Database, issuer: Issuer) -> Iterator[http
     """A browser at a console that knows the provider."""
     oidc = Oidc(issuer=issuer.name, client_id="voxwarden", roles={"mods": "moderator", "leads": "lead"})
     console = ReviewConsole(public_url=f"{PUBLIC}/", oidc=oidc)
-    app = create_app(open_desk(Settings(data_dir=tmp_path, console=console), database, Clock()))
+    app = create_app(open_services(Settings(data_dir=tmp_path, console=console), database, Clock()))
     with served(app) as url, httpx.Client(base_url=url, timeout=60, verify=NO_CERTIFICATES) as client:
         yield client
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from pipeline.console.app import create_app, open_desk
+from pipeline.console.app import create_app, open_services
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.cases import deciding, queue
 from pipeline.review.cases.values import Choice
@@ -32,7 +32,7 @@ def console(tmp_path: Path, staffed: Path) -> Iterator[Console]:
     )
     shutil.copy(staffed, tmp_path / "voxwarden.db")
     database, clock = Database(settings.database_url), Clock()
-    with served(create_app(open_desk(settings, database, clock))) as url:
+    with served(create_app(open_services(settings, database, clock))) as url:
         yield Console(url, database, clock, tmp_path)
     database.close()
 

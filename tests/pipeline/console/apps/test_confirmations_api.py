@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from pipeline.console.app import create_app, open_desk
+from pipeline.console.app import create_app, open_services
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
@@ -29,7 +29,7 @@ def console(tmp_path: Path, staffed: Path) -> Iterator[Console]:
     settings = Settings(data_dir=tmp_path, console=ReviewConsole(api_tokens=(SecretStr(TOKEN),)))
     shutil.copy(staffed, tmp_path / "voxwarden.db")
     database, clock = Database(settings.database_url), Clock()
-    with served(create_app(open_desk(settings, database, clock))) as url:
+    with served(create_app(open_services(settings, database, clock))) as url:
         yield Console(url, database, clock, tmp_path)
     database.close()
 

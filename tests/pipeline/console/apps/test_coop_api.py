@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import select
 
-from pipeline.console.app import create_app, open_desk
+from pipeline.console.app import create_app, open_services
 from pipeline.contract.messages import Decision
 from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.values import Choice
@@ -44,7 +44,7 @@ def console(tmp_path: Path, staffed: Path, key: RSAPrivateKey) -> Iterator[Conso
     settings = Settings(data_dir=tmp_path, webhooks=WebhookSettings(coop=coop))
     shutil.copy(staffed, tmp_path / "voxwarden.db")
     database, clock = Database(settings.database_url), Clock()
-    with served(create_app(open_desk(settings, database, clock))) as url:
+    with served(create_app(open_services(settings, database, clock))) as url:
         yield Console(url, database, clock, tmp_path)
     database.close()
 
@@ -175,7 +175,7 @@ def test_without_a_key_all_actions_are_refused(tmp_path: Path, staffed: Path, ke
         settings = Settings(data_dir=tmp_path, webhooks=WebhookSettings(coop=coop))
         shutil.copy(staffed, tmp_path / "voxwarden.db")
         database = Database(settings.database_url)
-        with served(create_app(open_desk(settings, database, Clock()))) as url:
+        with served(create_app(open_services(settings, database, Clock()))) as url:
             body = json.dumps(asks("0")).encode()
             signature = base64.b64encode(key.sign(body, PKCS1v15(), SHA256())).decode()
             answer = httpx.post(

@@ -14,7 +14,7 @@ from pipeline.assessment import cases, measure
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.base.errors import ConfigError
 from pipeline.console import background_figures
-from pipeline.console.app import open_desk
+from pipeline.console.app import open_services
 from pipeline.console.texts import Texts
 from pipeline.contract.speech_status import status_of
 from pipeline.review import audit
@@ -141,7 +141,7 @@ def test_no_page_has_an_inline_style_or_script(spoken: Console, enter: Enter) ->
 def test_the_console_does_not_start_with_a_limit_of_an_unknown_figure(console: Console, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, assessment={"limits": {"I-99.share": 1}})
     with pytest.raises(ConfigError, match="I-99"):
-        open_desk(settings, console.database)
+        open_services(settings, console.database)
 
 
 def test_a_figure_links_to_the_cases_behind_it(console: Console, enter: Enter) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from pipeline.console import console_metrics
-from pipeline.console.app import open_desk
+from pipeline.console.app import open_services
 from pipeline.review.cases.values import Choice
 from pipeline.review.quality import figures
 from pipeline.review.quality.trends import PERIODS, QualityQuestion
@@ -80,12 +80,12 @@ def test_the_csv_has_every_bucket(console: Console, enter: Enter) -> None:
 
 
 def test_the_month_is_measured_before_anybody_asks(console: Console) -> None:
-    desk = open_desk(Settings(data_dir=console.evidence.parent), console.database, console.clock)
-    console_metrics.quality(desk)
-    job = desk.measured.quality._jobs[QualityQuestion()]
+    services = open_services(Settings(data_dir=console.evidence.parent), console.database, console.clock)
+    console_metrics.quality(services)
+    job = services.measured.quality._jobs[QualityQuestion()]
     assert job.future.result(60) is None
-    assert desk.measured.quality.look(QualityQuestion()).kept is not None
-    desk.measured.close()
+    assert services.measured.quality.look(QualityQuestion()).kept is not None
+    services.measured.close()
 
 
 def test_only_leads_see_it(enter: Enter) -> None:

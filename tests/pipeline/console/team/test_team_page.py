@@ -5,7 +5,7 @@ from html import unescape
 
 import pytest
 
-from pipeline.console.app import draw, open_desk
+from pipeline.console.app import draw, open_services
 from pipeline.console.background_figures import TEAM_SECONDS
 from pipeline.review.cases import groups
 from pipeline.review.cases.ranking import Ranking
@@ -132,6 +132,6 @@ def test_the_console_draws_checks(console: Console, enter: Enter) -> None:
     decide(ana, case, taken(ana, case))
     console.clock.now += 60
     settings = Settings(data_dir=console.evidence.parent, quality=Quality(second_share=1.0))
-    draw(open_desk(settings, console.database, console.clock))
+    draw(open_services(settings, console.database, console.clock))
     assert "data-case" in enter("ben").get("/queue/rows").text
     assert "data-case" not in ana.get("/queue/rows").text
