@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.client.gateway import SpeakerStream
-    from pipeline.client.verdicts import VerdictStream
-    from pipeline.moderator import Moderator
-    from pipeline.vendors.agora import AgoraAudio
-    from pipeline.vendors.events import AgoraNotices, TrtcCallbacks
-    from pipeline.vendors.room_audio import RoomAudio
+    from pipeline.connect.client.gateway import SpeakerStream
+    from pipeline.connect.client.verdicts import VerdictStream
+    from pipeline.connect.vendors.agora import AgoraAudio
+    from pipeline.connect.vendors.events import AgoraNotices, TrtcCallbacks
+    from pipeline.connect.vendors.room_audio import RoomAudio
+    from pipeline.runner.moderator import Moderator
 
 __all__ = [
     "AgoraAudio",
@@ -29,13 +29,13 @@ __all__ = [
 ]
 
 MODULES = {
-    "AgoraAudio": "pipeline.vendors.agora",
-    "AgoraNotices": "pipeline.vendors.events",
-    "Moderator": "pipeline.moderator",
-    "RoomAudio": "pipeline.vendors.room_audio",
-    "SpeakerStream": "pipeline.client.gateway",
-    "TrtcCallbacks": "pipeline.vendors.events",
-    "VerdictStream": "pipeline.client.verdicts",
+    "AgoraAudio": "pipeline.connect.vendors.agora",
+    "AgoraNotices": "pipeline.connect.vendors.events",
+    "Moderator": "pipeline.runner.moderator",
+    "RoomAudio": "pipeline.connect.vendors.room_audio",
+    "SpeakerStream": "pipeline.connect.client.gateway",
+    "TrtcCallbacks": "pipeline.connect.vendors.events",
+    "VerdictStream": "pipeline.connect.client.verdicts",
 }
 NAMES = ("agents", "pipeline")
 REMEDY = "Install Voxwarden into a virtual environment of its own: python3 -m venv .venv"
@@ -48,10 +48,10 @@ def main() -> None:
     if fault := foreign():
         sys.stderr.write(f"error: {fault}\n")
         sys.exit(FAILED)
-    from pipeline.uncollected import uncollected
+    from pipeline.base.import_speed import without_collection
 
-    with uncollected():
-        from agents.cli import main as start
+    with without_collection():
+        from agents.commands.command_line import main as start
 
     start()
 

@@ -1,8 +1,8 @@
 """`python -m agents` runs `voxwarden`."""
 
-from pipeline.uncollected import uncollected
+from pipeline.base.import_speed import without_collection
 
-with uncollected():
-    from agents.cli import main
+with without_collection():
+    from agents.commands.command_line import main
 
 main()

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from agents import topics
-from agents.app import group_of
+from agents.broker import topics
+from agents.broker.kafka_clients import admin
 from agents.doctor import (
     DoctorCheck,
     check_both_sources,
@@ -24,12 +24,12 @@ from agents.doctor import (
     check_store,
     reach,
 )
-from agents.kafka import admin
-from agents.lag import Lag
-from pipeline.errors import ConfigError, DependencyError, VoxwardenError
-from pipeline.review.database import clock_of, revisions
+from agents.loop.app import group_of
+from agents.loop.lag import Lag
+from pipeline.base.errors import ConfigError, DependencyError, VoxwardenError
+from pipeline.contract.topology import STAGES, Stage
+from pipeline.review.database import UNRELEASED, UNRELEASED_REMEDY, clock_of, revisions
 from pipeline.settings import Settings
-from pipeline.topology import STAGES, Stage
 
 ANSWER_SECONDS = 5.0
 CLOCK_SECONDS = 2.0
@@ -97,6 +97,8 @@ def _tables(settings: Settings) -> str:
         raise ConfigError(
             f"migration {current or 'none'}, this version has {newest}", "The start of deliver or the console migrates."
         )
+    if current in UNRELEASED:
+        raise ConfigError(f"migration {current} of a build between 0.1.0 and 0.2.0", UNRELEASED_REMEDY)
     raise ConfigError(f"migration {current} of a newer version", "Update Voxwarden on this machine.")
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.errors import DependencyError, VoxwardenError
-from pipeline.libraries import LIBRARIES, installed, require
+from pipeline.base.errors import DependencyError, VoxwardenError
+from pipeline.base.libraries import LIBRARIES, installed, require
 from pipeline.settings import Settings
 from voxwarden import NAMES, REMEDY, others
 
@@ -62,7 +62,7 @@ def _libraries(settings: Settings) -> str:
 
 def _weights(settings: Settings) -> str:
     """Of this machine: nothing is downloaded."""
-    from pipeline.asr.weights import find
+    from pipeline.speech.asr.weights import find
 
     weights = find(settings.asr.model_copy(update={"download": False}))
     return f"{weights.name} ({weights.kind}), SHA-256 {weights.sha256[:8]}"
@@ -74,8 +74,8 @@ def _audio(settings: Settings) -> str:
     import av
     import numpy as np
 
-    from pipeline.audio.encode import decode_flac, encode_flac, encode_opus_clip
-    from pipeline.messages import SAMPLE_RATE
+    from pipeline.contract.messages import SAMPLE_RATE
+    from pipeline.speech.audio.encode import decode_flac, encode_flac, encode_opus_clip
 
     silence = np.zeros(SAMPLE_RATE, np.float32)
     kept = decode_flac(encode_flac(silence))
@@ -84,22 +84,22 @@ def _audio(settings: Settings) -> str:
 
 
 def _vad(settings: Settings) -> str:
-    from pipeline.audio.segment import build
-    from pipeline.metrics import Metrics
+    from pipeline.base.metrics import Metrics
+    from pipeline.speech.audio.segment_stage import build
 
     build(settings, Metrics()).close()
     return "Silero, ONNX Runtime"
 
 
 def _judge(settings: Settings) -> str:
-    from pipeline.judge.judge import check
+    from pipeline.judge.judge_stage import check
 
     return f"policy {check(settings.judge).policy.version}, lexicons {', '.join(settings.judge.lexicons)}"
 
 
 def check_live_policy(settings: Settings) -> str:
     """What the policy studio has published counts more than the files, so a difference is shown."""
-    from pipeline.review.policies.standing import standing
+    from pipeline.review.policies.live_policy import standing
 
     found = standing(settings, time.time())
     if found is None:
@@ -114,8 +114,8 @@ def check_live_policy(settings: Settings) -> str:
 
 def check_both_sources(settings: Settings) -> str:
     """Judges can pair words and sounds, if a label needs both. Without such a label, no broker is asked."""
-    from agents.pairing import check_pairing, paired_labels
-    from pipeline.review.policies.standing import rules_in_use
+    from agents.broker.pairing import check_pairing, paired_labels
+    from pipeline.review.policies.live_policy import rules_in_use
 
     rules = rules_in_use(settings)
     if paired_labels(rules):
@@ -134,9 +134,9 @@ def _classifier(settings: Settings) -> str:
 
 
 def _second_ear(settings: Settings) -> str:
+    from pipeline.base.metrics import Metrics
     from pipeline.judge.hub import is_fetched, is_id
-    from pipeline.metrics import Metrics
-    from pipeline.sound.second_ear.ear import build
+    from pipeline.sound.second_ear.user_model_detector import build
 
     source = settings.listen.ear
     if source and is_id(source) and not is_fetched(source, "listen.ear"):
@@ -146,14 +146,14 @@ def _second_ear(settings: Settings) -> str:
 
 
 def _yamnet(settings: Settings) -> str:
-    from pipeline.sound.yamnet.ear import build
+    from pipeline.sound.yamnet.yamnet_detector import build
 
     heard = build(settings.listen)
     return str(settings.listen.yamnet) if heard else "off: listen.sounds has no sound that it hears"
 
 
 def _second_reader(settings: Settings) -> str:
-    from pipeline.reader.checking import check_reader
+    from pipeline.judge.reader.checking import check_reader
 
     return check_reader(settings)
 
@@ -185,7 +185,7 @@ def _check_writable(file: Path) -> None:
 
 
 def _broker(settings: Settings) -> str:
-    from agents.topics import plans
+    from agents.broker.topics import plans
 
     reach(settings.kafka.bootstrap)
     found = plans(settings.kafka)

@@ -7,23 +7,23 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from agents.commands.api import imported
 from agents.gateway import Gateway
 from agents.signals import stop_on_signals
-from pipeline.cli.api import imported
-from pipeline.dead_letters import DeadLetters, path_of
-from pipeline.folder_lock import sole_user
-from pipeline.local import LocalRunner
-from pipeline.messages import Flag
-from pipeline.metrics import Metrics
-from pipeline.metrics_server import serving
+from pipeline.base.folder_lock import sole_user
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import serving
+from pipeline.contract.messages import Flag
+from pipeline.contract.stage import Rejected
+from pipeline.contract.topology import DEAD_LETTERS, Stage
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.policies.source import follow_store
+from pipeline.runner.dead_letter_file import DeadLetters, path_of
+from pipeline.runner.local import LocalRunner
 from pipeline.settings import Settings
-from pipeline.stage import Rejected
-from pipeline.topology import DEAD_LETTERS, Stage
 
 if TYPE_CHECKING:
-    from pipeline.api.server import ServedApi
+    from pipeline.connect.api.server import ServedApi
     from pipeline.console.server import Serving
 
 log = logging.getLogger(__name__)

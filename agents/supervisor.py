@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from agents.loop import EXIT_HALTED, EXIT_UNFINISHED
+from agents.loop.stage_loop import EXIT_HALTED, EXIT_UNFINISHED
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 HALTED_PAUSE = 300.0

@@ -8,7 +8,7 @@ speech. Passed speech is drawn for audit with the shares that the settings had a
 a second opinion. A part of both is not decided yet. Moderators are always right.
 
 The draws are random numbers with the product's probabilities, and the figures come from the product's functions
-(`pipeline/assessment/audits.py`). With `--stored`, audits also pass through a real store, and the product draws them.
+(`quality/audits.py`). With `--stored`, audits also pass through a real store, and the product draws them.
 """
 
 import argparse
@@ -23,16 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from pipeline.assessment import audits, snapshot
-from pipeline.assessment.audits import Judged, JudgedSpeech, Reviewed
-from pipeline.assessment.figure import Window
-from pipeline.messages import SAMPLE_RATE, Flag
+from pipeline.contract.messages import SAMPLE_RATE, Flag
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.quality import checks, drawing
+from pipeline.review.quality import audits, checks, drawing, snapshot
+from pipeline.review.quality.audits import Judged, JudgedSpeech, Reviewed
 from pipeline.review.quality.drawing import Shares
+from pipeline.review.quality.figure import Window
 from pipeline.review.quality.statistics import Interval
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.core import CASES

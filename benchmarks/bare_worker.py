@@ -10,8 +10,8 @@ import time
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.fast_worker import transcript
-from pipeline.events import decode, encode
-from pipeline.messages import Utterance
+from pipeline.contract.events import decode, encode
+from pipeline.contract.messages import Utterance
 
 
 async def main(bootstrap: str, takes: str, gives: str, group: str, batch: str) -> None:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import jiwer
 import numpy as np
 
-from pipeline.asr.transcriber import Samples
-from pipeline.audio.decode import samples_of
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.audio.decode import samples_of
 from training.speech.sounds import SEED, SOUNDS
 from training.speech.words import normalisers
 

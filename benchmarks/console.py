@@ -30,11 +30,11 @@ import msgspec
 import numpy as np
 from sqlalchemy import Connection, insert, text
 
+from pipeline.base.http_server import listen
 from pipeline.console.guard import COOKIE, HEADER
-from pipeline.http_server import listen
+from pipeline.contract.messages import Flag, Hit
 from pipeline.judge import labels
-from pipeline.messages import Flag, Hit
-from pipeline.review.accounts import accounts, sessions
+from pipeline.review.accounts import accounts, sign_in
 from pipeline.review.cases import ranking
 from pipeline.review.cases.writing import columns
 from pipeline.review.database import Database
@@ -193,11 +193,11 @@ def serve(url: str, folder: str, listener: socket.socket, console: ReviewConsole
     """Runs in the server's process."""
     import asyncio
 
-    from pipeline import http_server
-    from pipeline.console.app import create_app, open_desk
+    from pipeline.base import http_server
+    from pipeline.console.app import create_app, open_services
 
     settings = Settings(data_dir=Path(folder), console=console)
-    app = create_app(open_desk(settings, Database(url)))
+    app = create_app(open_services(settings, Database(url)))
 
     async def forever() -> None:
         async with http_server.served(app, listener, app.state.live.hang_up):
@@ -296,10 +296,10 @@ def arrive(database: Database, first: int, count: int = 100) -> dict[str, float]
 def entered(database: Database, address: str, name: str) -> httpx.Client:
     now = time.time()
     with database.write() as connection:
-        if not accounts.find(connection, name):
-            accounts.add(connection, name, "moderator", now, "benchmark")
-        token = sessions.begin(connection, name, now)
-        session = sessions.find(connection, token, now)
+        if not accounts.find_account(connection, name):
+            accounts.add_account(connection, name, "moderator", now, "benchmark")
+        token = sign_in.begin_session(connection, name, now)
+        session = sign_in.find_session(connection, token, now)
     assert session is not None  # noqa: S101 - just begun
     return httpx.Client(base_url=address, cookies={COOKIE: token}, headers={HEADER: session.csrf}, timeout=60)
 

@@ -27,13 +27,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.judging.conversations import Dialogue, cut, ordinary, ours, public
-from pipeline.errors import VoxwardenError
+from pipeline.base.errors import VoxwardenError
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Flag
 from pipeline.judge import in_context
 from pipeline.judge.classifier import Classifier, load
-from pipeline.judge.judge import Judge, JudgeConfig, check
+from pipeline.judge.judge_stage import Judge, JudgeConfig, check
 from pipeline.learning.figures import auroc, recall_at
-from pipeline.messages import Flag
-from pipeline.metrics import Metrics
 from pipeline.settings import JudgeSettings
 
 Numbers = NDArray[np.float64]

@@ -20,10 +20,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from agents.lag import Lag
+from agents.loop.lag import Lag
 from benchmarks.capacity.deployment import Deployment
 from benchmarks.capacity.scene import LoadScene, Observation
-from pipeline.topology import STAGES
+from pipeline.contract.topology import STAGES
 from tests.broker import Broker
 
 TARGET_SECONDS = 1.5

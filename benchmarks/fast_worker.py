@@ -12,13 +12,13 @@ import time
 from collections.abc import Sequence
 from unittest.mock import patch
 
-from agents.worker import work
-from pipeline.asr.transcripts import transcript_of
-from pipeline.judge.judge import Judge, Rules, check
-from pipeline.messages import Transcript, Utterance
-from pipeline.metrics import Metrics
+from agents.loop.worker import work
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Transcript, Utterance
+from pipeline.contract.stage import Processor, Rejected
+from pipeline.judge.judge_stage import Judge, Rules, check
 from pipeline.settings import Settings, load
-from pipeline.stage import Processor, Rejected
+from pipeline.speech.asr.transcripts import transcript_of
 
 
 class Instant(Processor[Utterance, Transcript]):
@@ -56,8 +56,8 @@ def careless(settings: Settings, metrics: Metrics, rules: Rules | None) -> Judge
 def main(role: str, batch: str = "", ms: str = "0") -> None:
     overrides = {"stages": {role: {"batch": int(batch)}}} if batch else {}
     with (
-        patch("pipeline.asr.transcribe.build", lambda *_: Instant(float(ms) / 1000)),
-        patch("pipeline.judge.judge.build", careless),
+        patch("pipeline.speech.asr.transcribe_stage.build", lambda *_: Instant(float(ms) / 1000)),
+        patch("pipeline.judge.judge_stage.build", careless),
     ):
         work(role, load(overrides))
 

@@ -33,22 +33,22 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from agents.commands.paths import audio_files
 from benchmarks.clips import references
 from benchmarks.songs import song
-from pipeline.audio.decode import read_bytes, read_file, samples_of
-from pipeline.audio.encode import encode_opus_clip
-from pipeline.audio.resample import Resampler, Samples
-from pipeline.cli.paths import audio_files
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.bank import Bank, add, remove
 from pipeline.review.database import Database
 from pipeline.review.quality.statistics import Share
-from pipeline.sound.fingerprints.ear import changed, loaded
 from pipeline.sound.fingerprints.fingerprint import Ban, BannedRecording, Fingerprint, fingerprint
 from pipeline.sound.fingerprints.index import LandmarkIndex
 from pipeline.sound.fingerprints.landmarks import Landmarks
 from pipeline.sound.fingerprints.matching import Playback, RecordingMatcher, joined
+from pipeline.sound.fingerprints.recording_detector import changed, loaded
 from pipeline.sound.fingerprints.spectrum import FRAME_SECONDS
+from pipeline.speech.audio.decode import read_bytes, read_file, samples_of
+from pipeline.speech.audio.encode import encode_opus_clip
+from pipeline.speech.audio.resample import Resampler, Samples
 
 SEED = 31
 BITRATE = 16_000

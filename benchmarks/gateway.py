@@ -28,13 +28,13 @@ from kafka import TopicPartition
 from rich.console import Console
 from rich.table import Table
 
-from agents import topics
-from agents.kafka import reader, topic_name
+from agents.broker import topics
+from agents.broker.kafka_clients import reader, topic_name
 from benchmarks.stream import cpu_seconds
-from pipeline.events import decode
-from pipeline.messages import Flag
+from pipeline.contract.events import decode
+from pipeline.contract.messages import Flag
+from pipeline.contract.topology import AUDIO, FLAGS, JUDGE, SEGMENT, TRANSCRIBE, UTTERANCES, Topic
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import AUDIO, FLAGS, JUDGE, SEGMENT, TRANSCRIBE, UTTERANCES, Topic
 from tests.broker import ROOT, Broker
 from tests.ports import free_port
 from tests.stream.kafka_io import wait_for_members

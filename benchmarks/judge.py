@@ -16,7 +16,7 @@ from rich.table import Table
 
 from benchmarks.judging import alarms, hatecheck, heldout, throughput, transcribed
 from benchmarks.judging.bench import Bench, notes
-from pipeline.errors import VoxwardenError
+from pipeline.base.errors import VoxwardenError
 
 SECTIONS: Mapping[str, Callable[[Bench], Iterator[Table]]] = {
     "heldout": heldout.tables,

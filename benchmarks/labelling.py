@@ -23,12 +23,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from pipeline.audio.decode import read_bytes, read_file
-from pipeline.audio.encode import encode_opus_clip
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.quality.statistics import poisson_interval, wilson
 from pipeline.sound.labelling.rhythm import Rhythm, RhythmDetector
+from pipeline.speech.audio.decode import read_bytes, read_file
+from pipeline.speech.audio.encode import encode_opus_clip
+from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.labelling.made import VOICES, Beat, any_beat, played, rhythm
 
 CLIPS = Path(__file__).parent.parent / "tests" / "data"

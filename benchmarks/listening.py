@@ -29,14 +29,14 @@ from rich.table import Table
 from benchmarks.opus_client import opus_packets
 from benchmarks.rooms import ban, every_sound, made_bank
 from benchmarks.speech import clips
-from pipeline.audio.encode import to_pcm16
-from pipeline.audio.packets import pack
-from pipeline.audio.resample import Samples
-from pipeline.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind
-from pipeline.metrics import Metrics
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind
+from pipeline.contract.topology import LISTEN
 from pipeline.settings import ListenSettings, Settings
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
-from pipeline.topology import LISTEN
+from pipeline.speech.audio.encode import to_pcm16
+from pipeline.speech.audio.packets import pack
+from pipeline.speech.audio.resample import Samples
 
 START = 1_790_000_000
 """UTC seconds at which all speakers begin."""

@@ -21,13 +21,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.livekit.access import client
-from pipeline.livekit.quiet import quiet
-from pipeline.livekit.rooms import Rooms
-from pipeline.livekit.webhooks import Signature, receiving
-from pipeline.metrics import Metrics
+from pipeline.base.metrics import Metrics
+from pipeline.connect.livekit.access import client
+from pipeline.connect.livekit.quiet import quiet
+from pipeline.connect.livekit.rooms import Rooms
+from pipeline.connect.livekit.webhooks import Signature, receiving
 from tests.livekit import KEY, SECRET, LiveKit, joined, until
-from tests.pipeline.livekit.conftest import KeepingGateway, tone
+from tests.pipeline.connect.livekit.conftest import KeepingGateway, tone
 
 HERTZ = 440.0
 SPOKEN = 1.0

@@ -17,14 +17,14 @@ import av
 import numpy as np
 from msgspec import structs
 
-from pipeline.audio.decode import read_file
-from pipeline.audio.encode import to_pcm16
-from pipeline.audio.files import chunks_of
-from pipeline.audio.resample import Samples
-from pipeline.audio.segment import Segment, build
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
-from pipeline.metrics import Metrics
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.settings import load
+from pipeline.speech.audio.decode import read_file
+from pipeline.speech.audio.encode import to_pcm16
+from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.segment_stage import Segment, build
 
 DATA = Path(__file__).parents[1] / "tests" / "data"
 MEBIBYTE = 1024 * 1024

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from agents.cli import main as voxwarden
+from agents.commands.command_line import main as voxwarden
 from benchmarks.odd import recordings, texts
 from benchmarks.odd.recordings import FLAGGED, PASS, REFUSED
 from benchmarks.odd.sheets import FORMS, SHEETS

@@ -18,9 +18,9 @@ import av
 import numpy as np
 
 from benchmarks.speech import talk
-from pipeline.audio.encode import to_pcm16
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.encode import to_pcm16
+from pipeline.speech.audio.resample import Samples
 
 FRAME_SECONDS = 0.02
 TALK_SECONDS = 60

@@ -23,13 +23,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from pipeline.asr.language import RoomLanguages
-from pipeline.asr.transcriber import Clip, Samples, Transcriber, load, most_likely
-from pipeline.asr.triage import VOICED, triage
-from pipeline.audio.decode import samples_of
-from pipeline.messages import SAMPLE_RATE, Utterance
+from pipeline.contract.messages import SAMPLE_RATE, Utterance
 from pipeline.review.quality.statistics import wilson
 from pipeline.settings import Asr
+from pipeline.speech.asr.language import RoomLanguages
+from pipeline.speech.asr.transcriber import Clip, Samples, Transcriber, load, most_likely
+from pipeline.speech.asr.triage import VOICED, triage
+from pipeline.speech.audio.decode import samples_of
 
 SPOKEN = Asr().languages
 LONGEST = 15 * SAMPLE_RATE

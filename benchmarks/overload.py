@@ -14,17 +14,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from agents.backlog import Inflow
-from agents.health import LOOK_SECONDS
-from agents.lag import GroupPosition
-from pipeline.asr.shedding import Shedding
-from pipeline.asr.transcripts import wordless
-from pipeline.messages import Transcript, Utterance
-from pipeline.metrics import Metrics
-from pipeline.overload import Valve
+from agents.loop.backlog import Inflow
+from agents.loop.health import LOOK_SECONDS
+from agents.loop.lag import GroupPosition
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Transcript, Utterance
+from pipeline.contract.stage import Backlog, Processor, Rejected
+from pipeline.contract.topology import TRANSCRIBE
 from pipeline.settings import Overload
-from pipeline.stage import Backlog, Processor, Rejected
-from pipeline.topology import TRANSCRIBE
+from pipeline.speech.asr.shedding import Shedding
+from pipeline.speech.asr.transcripts import wordless
+from pipeline.speech.overload import Valve
 
 ROOM_TYPES = ("game", "default", "default", "kids")
 """Room types of the utterances, in rotation."""

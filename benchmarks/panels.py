@@ -21,10 +21,10 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from deploy.dashboards import files
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import serving
 from pipeline.judge import labels
 from pipeline.judge.labels import SEVERITIES
-from pipeline.metrics import Metrics
-from pipeline.metrics_server import serving
 from tests.deploy.prometheus import Prometheus, prometheus
 
 BOARDS = ("quality", "risk")

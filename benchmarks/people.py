@@ -26,11 +26,11 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.recognisers import Recognise, faster, ours
-from pipeline.asr.transcriber import MAX_SAMPLES
-from pipeline.audio.decode import samples_of
-from pipeline.cores import cores
+from pipeline.base.cores import cores
+from pipeline.contract.topology import TRANSCRIBE
 from pipeline.settings import Asr
-from pipeline.topology import TRANSCRIBE
+from pipeline.speech.asr.transcriber import MAX_SAMPLES
+from pipeline.speech.audio.decode import samples_of
 from training.speech.words import characters
 
 DRAWS = 10_000

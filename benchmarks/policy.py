@@ -15,10 +15,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.judge.judge import build
+from pipeline.base.metrics import Metrics
+from pipeline.judge.judge_stage import build
 from pipeline.judge.texts import Text, judge_texts
 from pipeline.learning.rows import part_of
-from pipeline.metrics import Metrics
 from pipeline.settings import JudgeSettings, Settings
 from training.classifier import sets as training_sets
 from training.classifier.validation import CONVERSATIONS, sets_limits

@@ -18,14 +18,14 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.people import PersonClip, batches, clips, errors, interval, rate
-from pipeline import languages
-from pipeline.asr import talk, weights
-from pipeline.asr.ct2_engine import network_of
-from pipeline.asr.engine import Engine
-from pipeline.asr.hypothesis import Hypothesis
-from pipeline.asr.transcriber import MAX_SAMPLES, Clip
-from pipeline.audio.decode import samples_of
 from pipeline.settings import Asr
+from pipeline.speech import languages
+from pipeline.speech.asr import talk, weights
+from pipeline.speech.asr.ct2_engine import network_of
+from pipeline.speech.asr.engine import Engine
+from pipeline.speech.asr.hypothesis import Hypothesis
+from pipeline.speech.asr.transcriber import MAX_SAMPLES, Clip
+from pipeline.speech.audio.decode import samples_of
 from training.speech.words import characters
 
 LANGUAGE = "zh"

@@ -21,12 +21,12 @@ from rich.table import Table
 from benchmarks.judging.cases import CasePair, TextCase, transcribed
 from benchmarks.judging.measures import Numbers
 from benchmarks.judging.systems import Remembering, WholeJudge
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import MAX_ALTERNATIVES
 from pipeline.judge.classifier import load
-from pipeline.judge.judge import Judge, check
+from pipeline.judge.judge_stage import Judge, check
 from pipeline.learning.figures import auroc, recall_at
 from pipeline.learning.rows import RISK
-from pipeline.messages import MAX_ALTERNATIVES
-from pipeline.metrics import Metrics
 from pipeline.settings import JudgeSettings
 
 DRAWS = 2_000

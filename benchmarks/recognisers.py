@@ -11,16 +11,16 @@ from typing import Any
 
 import msgspec
 
-from pipeline.asr import weights
-from pipeline.asr.ct2_engine import device_of
-from pipeline.asr.recordings import utterance_of
-from pipeline.asr.transcribe import Transcribe
-from pipeline.asr.transcriber import Samples, load
-from pipeline.cores import cores
-from pipeline.messages import Transcript
-from pipeline.metrics import Metrics
+from pipeline.base.cores import cores
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Transcript
+from pipeline.contract.topology import TRANSCRIBE
 from pipeline.settings import Asr
-from pipeline.topology import TRANSCRIBE
+from pipeline.speech.asr import weights
+from pipeline.speech.asr.ct2_engine import device_of
+from pipeline.speech.asr.recordings import utterance_of
+from pipeline.speech.asr.transcribe_stage import Transcribe
+from pipeline.speech.asr.transcriber import Samples, load
 
 
 class Recognised(msgspec.Struct, frozen=True):
@@ -56,8 +56,8 @@ def ours(asr: Asr, take: int = TRANSCRIBE.batch) -> Recognise:
 
 
 def openai_as_called(asr: Asr) -> Recognise:
-    from pipeline.asr.checkpoint import model_of
-    from pipeline.asr.openai_whisper import device_of as torch_device
+    from pipeline.speech.asr.checkpoint import model_of
+    from pipeline.speech.asr.openai_whisper import device_of as torch_device
 
     found = weights.find(asr.model_copy(update={"engine": "openai-whisper"}))
     model = model_of(found, torch_device(asr.device))

@@ -15,15 +15,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from agents.app import group_of
-from agents.kafka import admin
-from agents.worker import stage_of
+from agents.broker.kafka_clients import admin
+from agents.loop.app import group_of
+from agents.loop.worker import stage_of
 from benchmarks.chaos.run import run
 from benchmarks.chaos.scene import Scene, say
 from benchmarks.chaos.troubles import Frequent, Planned
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
+from pipeline.contract.topology import STAGES
 from pipeline.settings import Settings
-from pipeline.topology import STAGES
 
 HANDOVER_SECONDS = 60.0
 

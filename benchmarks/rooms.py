@@ -40,19 +40,19 @@ from benchmarks.fingerprints import Played, bank_of, filled
 from benchmarks.songs import song
 from benchmarks.speech import clips as bundled
 from benchmarks.stage_cpu import StageTimes, named
-from pipeline.asr.transcriber import Samples
-from pipeline.audio.decode import samples_of
-from pipeline.audio.encode import to_pcm16
-from pipeline.cores import cores
-from pipeline.local import LocalRunner
-from pipeline.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind, Flag, Message, Transcript
-from pipeline.metrics import Metrics
+from pipeline.base.cores import cores
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind, Flag, Message, Transcript
+from pipeline.contract.topology import DELIVER, LISTEN, STAGES, TRANSCRIBE, Stage
 from pipeline.review import bank
 from pipeline.review.database import Database
 from pipeline.review.evidence.lookback import open_lookback
+from pipeline.runner.local import LocalRunner
 from pipeline.settings import Asr, ListenSettings, Settings
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
-from pipeline.topology import DELIVER, LISTEN, STAGES, TRANSCRIBE, Stage
+from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.encode import to_pcm16
 
 SHARE = 0.4
 """Share of the time in which somebody speaks."""

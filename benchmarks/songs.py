@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.resample import Samples
 
 Random = np.random.Generator
 Wave = NDArray[np.float64]

@@ -39,13 +39,13 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.disturbances import clipped, deafening, howl
-from pipeline.audio.decode import samples_of
-from pipeline.audio.encode import decode_flac, encode_flac, encode_opus_clip
-from pipeline.audio.resample import Samples
-from pipeline.errors import InputError
-from pipeline.messages import SAMPLE_RATE, EventKind
+from pipeline.base.errors import InputError
+from pipeline.contract.messages import SAMPLE_RATE, EventKind
 from pipeline.review.quality.statistics import Share, poisson_interval
-from pipeline.sound.events.ear import RULES, EventDetector
+from pipeline.sound.events.event_detector import RULES, EventDetector
+from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.encode import decode_flac, encode_flac, encode_opus_clip
+from pipeline.speech.audio.resample import Samples
 from training.sound.sources import KINDS, MUSICAL, Kind
 
 SEED = 37

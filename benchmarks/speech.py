@@ -8,9 +8,9 @@ from random import Random
 
 import numpy as np
 
-from pipeline.audio.decode import samples_of
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.resample import Samples
 
 CLIPS = Path(__file__).parent.parent / "tests" / "data"
 

@@ -13,12 +13,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.stage import Processor
-from pipeline.topology import Stage
+from pipeline.contract.stage import Processor
+from pipeline.contract.topology import Stage
 
 if TYPE_CHECKING:
-    from pipeline.judge.judge import Rules
-    from pipeline.metrics import Metrics
+    from pipeline.base.metrics import Metrics
+    from pipeline.judge.judge_stage import Rules
     from pipeline.review.evidence.log import UtteranceLog
     from pipeline.settings import Settings
 

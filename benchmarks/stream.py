@@ -27,13 +27,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from agents import topics
-from agents.app import group_of
-from agents.kafka import admin, producer, reader, topic_name
-from pipeline.events import encode
-from pipeline.messages import Utterance
+from agents.broker import topics
+from agents.broker.kafka_clients import admin, producer, reader, topic_name
+from agents.loop.app import group_of
+from pipeline.contract.events import encode
+from pipeline.contract.messages import Utterance
+from pipeline.contract.topology import TRANSCRIBE, TRANSCRIPTS, UTTERANCES
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import TRANSCRIBE, TRANSCRIPTS, UTTERANCES
 from tests.broker import Broker
 from tests.stream.processes import Process, environment
 

@@ -24,9 +24,9 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.sound import sent
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.events.windows import HOP
+from pipeline.speech.audio.resample import Samples
 from training.sound.sources import Kind, Recording, recordings
 from training.voices.errors import equal_error
 from training.voices.measure import VoiceMeasure, VoiceModel

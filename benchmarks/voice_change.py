@@ -35,15 +35,15 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.sound import sent
-from pipeline.audio.encode import decode_flac
-from pipeline.audio.resample import Samples
-from pipeline.audio.vad import WINDOW
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.quality.statistics import Share
 from pipeline.sound.voices.change import FRESH, KNOWN, LIMIT, SURE, Embedding, Voices, similarity
-from pipeline.sound.voices.ear import VoiceEar
-from pipeline.sound.voices.embedding import Embeddings, embed
 from pipeline.sound.voices.speech import WINDOWS, SpeechParts
+from pipeline.sound.voices.voice_detector import VoiceEar
+from pipeline.sound.voices.voice_embedding import Embeddings, embed
+from pipeline.speech.audio.encode import decode_flac
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.vad import WINDOW
 
 SEED = 29
 LONGEST = 45 * SAMPLE_RATE

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from benchmarks.clips import Reference, errors, references
 from benchmarks.recognisers import ours
-from pipeline.audio.decode import read_bytes, samples_of
-from pipeline.audio.encode import encode_flac, encode_opus_clip
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
+from pipeline.speech.audio.decode import read_bytes, samples_of
+from pipeline.speech.audio.encode import encode_flac, encode_opus_clip
+from pipeline.speech.audio.resample import Samples
 
 Encode = Callable[[Samples], bytes]
 

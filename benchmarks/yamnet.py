@@ -34,15 +34,15 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.sound import PAUSE, PIECE, PROGRESS, minute, per_hour, places, sent, share, stream
-from pipeline.audio.decode import samples_of
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE, YamnetKind
+from pipeline.contract.messages import SAMPLE_RATE, YamnetKind
 from pipeline.review.quality.statistics import Share
 from pipeline.sound.events.windows import HOP, Windows
-from pipeline.sound.yamnet.ear import YamnetDetector
 from pipeline.sound.yamnet.glances import Glances
 from pipeline.sound.yamnet.network import Yamnet
 from pipeline.sound.yamnet.rules import RULES, Rule
+from pipeline.sound.yamnet.yamnet_detector import YamnetDetector
+from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.resample import Samples
 from training.sound.sources import Kind
 
 KINDS: tuple[YamnetKind, ...] = get_args(YamnetKind)

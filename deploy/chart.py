@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from deploy.stages import OPTIONAL
+from pipeline.contract.topology import STAGES
 from pipeline.settings import Settings
-from pipeline.topology import STAGES
 
 COMMAND = "python -m deploy.chart"
 CHART = Path(__file__).parent / "helm" / "voxwarden"

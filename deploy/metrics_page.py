@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.metrics import LABELS, Entry, catalogue
+from pipeline.base.metrics import LABELS, Entry, catalogue
 
 COMMAND = "python -m deploy.metrics_page"
 DEPLOY = Path(__file__).parent
@@ -19,7 +19,7 @@ UNITS = {"ratio": "0 to 1", "share": "0 to 1"}
 
 HEAD = """# Metrics
 
-`{command}` writes this page from [pipeline/metrics.py](../pipeline/metrics.py) and
+`{command}` writes this page from [pipeline/base/metrics.py](../pipeline/metrics.py) and
 [rules.yml](../deploy/prometheus/rules.yml), which also has the recorded series. Do not edit it.
 [dashboards.yaml](../deploy/grafana/dashboards.yaml) names the metrics of each panel.
 

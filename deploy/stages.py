@@ -1,4 +1,4 @@
-"""Write the lines in deploy/ that name the stages of pipeline/topology.py: services, targets, alerts, roles in Helm.
+"""Write the lines in deploy/ that name the stages of `topology.py`: services, targets, alerts, roles in Helm.
 
 Run it with `python -m deploy.stages` after a change of STAGES. It replaces only the lines between `# begin NAME` and
 `# end NAME`. The other lines of these files are written by hand.
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import indent
 
-from pipeline.topology import SPEECH, STAGES, UTTERANCES, Stage, Topic
+from pipeline.contract.topology import SPEECH, STAGES, UTTERANCES, Stage, Topic
 
 COMMAND = "python -m deploy.stages"
 DEPLOY = Path(__file__).parent

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import structs
 
-from pipeline.messages import Flag, HeardSound, Hit, SecondReading, Sound, Transcript, Utterance, derive_id
+from pipeline.contract.messages import Flag, HeardSound, Hit, SecondReading, Sound, Transcript, Utterance, derive_id
 from pipeline.review.cases.values import Case
 
 NOON = 1_767_268_800.0

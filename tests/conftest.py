@@ -13,6 +13,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from tests.s3 import S3Server
 
+pytest_plugins = ["tests.databases"]
+
 buckets = itertools.count()
 
 # A busy machine is no failure. CI draws the same examples each time: what new ones find is for a person, at a desk.

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.errors import VoxwardenError
-from pipeline.stopping import like_ctrl_c
+from pipeline.base.errors import VoxwardenError
+from pipeline.base.stopping import like_ctrl_c
 
 notes = Console(stderr=True)
 

@@ -1,1 +1,1 @@
-"""Commands that need Kafka, and commands that run the whole pipeline on one machine."""
+"""The commands of `voxwarden`: one file for each group."""

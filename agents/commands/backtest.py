@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline.cli.app import Exit, app, say_error, settings_of, stderr, stdout
-from pipeline.cli.cases import moment
-from pipeline.cli.progress import progress_bar
-from pipeline.cli.terminal import json_text
-from pipeline.errors import VoxwardenError
-from pipeline.messages import Transcript
+from agents.commands.app import Exit, app, say_error, settings_of, stderr, stdout
+from agents.commands.cases import moment
+from agents.commands.progress import progress_bar
+from agents.commands.terminal import json_text
+from pipeline.base.errors import VoxwardenError
+from pipeline.contract.messages import Transcript
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from agents.transcripts import Source, StoredTranscript
+    from agents.broker.stored_transcripts import Source, StoredTranscript
     from pipeline.judge.backtest import Backtest, Comparison
 
 BATCH = 64
@@ -78,7 +78,7 @@ def backtest(
 def _source(
     settings: Settings, file: Path | None, since: float | None, until: float | None
 ) -> "AbstractContextManager[Source]":
-    from agents.transcripts import from_file, from_kafka
+    from agents.broker.stored_transcripts import from_file, from_kafka
 
     return from_file(file, since, until) if file else from_kafka(settings.kafka, since, until)
 
@@ -108,7 +108,7 @@ class _Run:
                 bar.advance(task, len(batch))
 
     def report(self) -> None:
-        from pipeline.cli import differences
+        from agents.commands import differences
 
         if self._lines:
             _write(differences.total_line(self._test, self.tally, self.unreadable))
@@ -120,7 +120,7 @@ class _Run:
             stderr.print(f"{self._test.skipped} utterances were skipped and have no text.")
 
     def _take(self, comparison: "Comparison") -> None:
-        from pipeline.cli.differences import difference_line
+        from agents.commands.differences import difference_line
 
         kind = comparison.kind
         self.tally.add(comparison)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from pipeline.cli.app import Exit, app, settings_of, stderr, stdout
-from pipeline.cli.cases import moment
-from pipeline.cli.progress import progress_bar
-from pipeline.cli.terminal import json_text, plain
+from agents.commands.app import Exit, app, settings_of, stderr, stdout
+from agents.commands.cases import moment
+from agents.commands.progress import progress_bar
+from agents.commands.terminal import json_text, plain
 
 if TYPE_CHECKING:
-    from agents.transcripts import Source
-    from pipeline.coverage import Coverage
+    from agents.broker.stored_transcripts import Source
+    from pipeline.runner.coverage import Coverage
     from pipeline.settings import Settings
 
 Local = Annotated[
@@ -62,14 +62,14 @@ def coverage(
 
 
 def _of_machine(settings: "Settings", since: float | None, until: float | None) -> "tuple[Coverage, int]":
-    from pipeline.coverage import of_lookback
     from pipeline.review.evidence.lookback import existing_lookback
+    from pipeline.runner.coverage import of_lookback
 
     return of_lookback(existing_lookback(settings), since or 0.0, float("inf") if until is None else until)
 
 
 def _of_kafka(settings: "Settings", since: float | None, until: float | None) -> "tuple[Coverage, int]":
-    from agents.transcripts import from_kafka
+    from agents.broker.stored_transcripts import from_kafka
 
     with from_kafka(settings.kafka, since, until) as source:
         return _count(source)
@@ -77,8 +77,8 @@ def _of_kafka(settings: "Settings", since: float | None, until: float | None) ->
 
 def _count(source: "Source") -> "tuple[Coverage, int]":
     """Return the coverage, and the number of transcripts that cannot be read."""
-    from pipeline.coverage import Coverage
-    from pipeline.messages import Transcript
+    from pipeline.contract.messages import Transcript
+    from pipeline.runner.coverage import Coverage
 
     found, unreadable = Coverage(), 0
     with progress_bar() as bar:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from pipeline.cli.app import Exit, app, settings_of, stderr, stdout
-from pipeline.cli.cases import moment
-from pipeline.cli.terminal import json_text, plain
+from agents.commands.app import Exit, app, settings_of, stderr, stdout
+from agents.commands.cases import moment
+from agents.commands.terminal import json_text, plain
 
 if TYPE_CHECKING:
-    from pipeline.letterbox import Box, Letter, LetterFilter
+    from pipeline.runner.dead_letter_store import Box, Letter, LetterFilter
 
 HEAD_BYTES = 256
 """Bytes of a value that `show` prints, at most."""
@@ -149,10 +149,10 @@ def drop(
 
 def _box(ctx: typer.Context, local: bool) -> "Box":
     if local:
-        from pipeline.dead_letters import box_of
+        from pipeline.runner.dead_letter_file import box_of
 
         return box_of(settings_of(ctx))
-    from agents.dead_letters import KafkaBox
+    from agents.broker.dead_letter_topic import KafkaBox
 
     return KafkaBox(settings_of(ctx).kafka)
 
@@ -165,7 +165,7 @@ def _chosen(
     since: str | None,
     everything: bool,
 ) -> "list[Letter]":
-    from pipeline.letterbox import check_chosen
+    from pipeline.runner.dead_letter_store import check_chosen
 
     wanted = _wanted(addresses or [], stage, reason, since, handled=False)
     check_chosen(wanted, everything)
@@ -175,7 +175,7 @@ def _chosen(
 def _wanted(
     addresses: list[str], stage: str | None, reason: str | None, since: str | None, handled: bool
 ) -> "LetterFilter":
-    from pipeline.letterbox import LetterFilter
+    from pipeline.runner.dead_letter_store import LetterFilter
 
     after = moment(since, time.time()) if since else None
     return LetterFilter(frozenset(addresses), stage, reason, after, handled)

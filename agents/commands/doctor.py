@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipeline.cli.app import Exit, app, settings_of, stdout
+from agents.commands.app import Exit, app, settings_of, stdout
 
 MARKS = {"ok": "[green]● ok[/]    ", "optional": "[yellow]◆ absent[/]", "fault": "[bold red]■ fault[/] "}
 

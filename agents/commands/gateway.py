@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.cli.app import app, settings_of, stderr
-from pipeline.uncollected import uncollected
+from agents.commands.app import app, settings_of, stderr
+from pipeline.base.import_speed import without_collection
 
 if TYPE_CHECKING:
     from agents.gateway import Gateway
@@ -24,7 +24,7 @@ def gateway(ctx: typer.Context) -> None:
     Example:
       VOXWARDEN_GATEWAY__TOKENS='["<long random text>"]' voxwarden --set gateway.host=0.0.0.0 gateway
     """
-    with uncollected():
+    with without_collection():
         from agents.gateway.sink import serve
 
     asyncio.run(serve(settings_of(ctx), _started))

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from pipeline.cli.app import Exit, app, say_error, settings_of
-from pipeline.cli.progress import progress_bar
-from pipeline.cli.roomtype import warn_unknown
-from pipeline.cli.terminal import harmless
-from pipeline.errors import InputError
-from pipeline.messages import AudioChunk
+from agents.commands.app import Exit, app, say_error, settings_of
+from agents.commands.progress import progress_bar
+from agents.commands.roomtype import warn_unknown
+from agents.commands.terminal import harmless
+from pipeline.base.errors import InputError
+from pipeline.contract.messages import AudioChunk
 
 if TYPE_CHECKING:
-    from agents.ingest import Ingest
+    from agents.broker.send_recordings import Ingest
 
 Play = Callable[[Path, float], Iterator[AudioChunk]]
 """Returns a file as chunks, given its path and its start in UTC seconds."""
@@ -57,10 +57,10 @@ def ingest(
     """
     settings = settings_of(ctx)
     warn_unknown(settings, room_type)
-    from agents.ingest import Ingest, paced
-    from pipeline.audio import vad
-    from pipeline.audio.files import chunks_of
-    from pipeline.audio.parts import check_one_part
+    from agents.broker.send_recordings import Ingest, paced
+    from pipeline.speech.audio import vad
+    from pipeline.speech.audio.files import chunks_of
+    from pipeline.speech.audio.parts import check_one_part
 
     begin = start.replace(tzinfo=UTC).timestamp() if start else time.time()
 
@@ -75,7 +75,7 @@ def ingest(
 
 def _send_all(out: "Ingest", files: Sequence[Path], begin: float, play: Play) -> Exit:
     """Send the files one after another. Each file starts where the previous one ended."""
-    from pipeline.audio.decode import duration_of
+    from pipeline.speech.audio.decode import duration_of
 
     code = Exit.CLEAN
     with progress_bar() as bar:

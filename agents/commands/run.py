@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from agents.commands.api import print_api
+from agents.commands.app import app, settings_of, stderr, stdout
+from agents.commands.console import print_address
+from agents.commands.line_writer import LineWriter
+from agents.commands.lines import verdict_line
+from agents.commands.terminal import json_text
 from agents.signals import stop_on_signals
-from pipeline.cli.api import print_api
-from pipeline.cli.app import app, settings_of, stderr, stdout
-from pipeline.cli.console import print_address
-from pipeline.cli.line_writer import LineWriter
-from pipeline.cli.lines import verdict_line
-from pipeline.cli.terminal import json_text
+from pipeline.base.import_speed import without_collection
 from pipeline.settings import Settings
-from pipeline.uncollected import uncollected
 
 if TYPE_CHECKING:
     from agents.gateway import Gateway
-    from pipeline.api.server import ServedApi
+    from pipeline.connect.api.server import ServedApi
     from pipeline.console.server import Serving
-    from pipeline.messages import Flag
+    from pipeline.contract.messages import Flag
 
 
 class RunFormat(StrEnum):
@@ -67,7 +67,7 @@ def run(
 
 
 async def _serve(settings: Settings, host: "_Terminal", api: bool, stop: asyncio.Event | None = None) -> None:
-    with uncollected():
+    with without_collection():
         from agents.run import run as serve
 
     await serve(settings, host, stop, with_api=api)
@@ -103,7 +103,7 @@ class _Terminal:
 
     def judged(self, flag: "Flag") -> None:
         if self._show:
-            from pipeline.cli.table import arrived_row
+            from agents.commands.table import arrived_row
 
             stdout.print(arrived_row(flag))
 

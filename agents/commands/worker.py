@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.app import app, settings_of, stderr
-from pipeline.errors import ConfigError
+from agents.commands.app import app, settings_of, stderr
+from pipeline.base.errors import ConfigError
+from pipeline.base.import_speed import without_collection
+from pipeline.contract.topology import STAGES
 from pipeline.settings import Settings
-from pipeline.topology import STAGES
-from pipeline.uncollected import uncollected
 
 ALL = "all"
 ROLES = tuple(stage.name for stage in STAGES)
@@ -52,8 +52,8 @@ def worker(
         raise typer.Exit(asyncio.run(supervise(_commands(ctx, settings, counts_of(count or [], settings)))))
     if count:
         raise ConfigError("--count works only with `worker all`", "Start one more process of the role instead.")
-    with uncollected():
-        from agents.worker import work
+    with without_collection():
+        from agents.loop.worker import work
 
     work(role, settings)
 

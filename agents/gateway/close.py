@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 
 
 class Close(IntEnum):

@@ -8,8 +8,8 @@ sends 16-bit PCM, 48 kHz stereo, and digital silence while the track is muted.
 
 from agents.gateway.close import Close, RefusalError
 from agents.gateway.request import Voice, fields_of, voice_of
-from pipeline.bearer import TokenSet
-from pipeline.errors import InputError
+from pipeline.base.bearer import TokenSet
+from pipeline.base.errors import InputError
 
 PATH = "/v1/livekit/egress"
 FORM = {"sample_rate": "48000", "channels": "2"}

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.errors import DependencyError
-from pipeline.events import Event
+from pipeline.base.errors import DependencyError
+from pipeline.contract.events import Event
 
 LINGER_SECONDS = 0.01
 """How long a batch waits for more records."""

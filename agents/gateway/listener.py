@@ -15,11 +15,11 @@ from agents.gateway.outbox import Outbox, Sink
 from agents.gateway.request import Voice
 from agents.gateway.session import Arrival, AudioSession, Frame
 from agents.gateway.wire import Connection, Message
-from pipeline.audio.counting import samples_in
-from pipeline.errors import InputError
-from pipeline.messages import Listeners
-from pipeline.metrics import Metrics
+from pipeline.base.errors import InputError
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Listeners
 from pipeline.settings import GatewaySettings
+from pipeline.speech.audio.counting import samples_in
 
 STALL_SECONDS = 0.5
 """The gateway has stalled if it has not read for this much longer than its usual pause."""

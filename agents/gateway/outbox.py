@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import structs
 
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
 
 Confirmation = asyncio.Future[None]
 

@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 from msgspec import Meta, Struct
 
-from pipeline.audio.opus import OPUS_RATE
-from pipeline.errors import InputError
-from pipeline.messages import Drill, Listeners, Name, Seconds, StreamCodec
+from pipeline.base.errors import InputError
+from pipeline.contract.messages import Drill, Listeners, Name, Seconds, StreamCodec
+from pipeline.speech.audio.opus import OPUS_RATE
 
 PATH = re.compile(r"/v1/rooms/([^/]+)/speakers/([^/]+)/audio")
 KEYS = (

@@ -20,10 +20,10 @@ from agents.gateway.listener import Listener
 from agents.gateway.outbox import Sink
 from agents.gateway.request import Voice
 from agents.gateway.wire import Connection
-from pipeline import logs
-from pipeline.bearer import ServerTokens, TokenSet
-from pipeline.errors import ConfigError, DependencyError, InputError
-from pipeline.metrics import Metrics, from_zero
+from pipeline.base import logs
+from pipeline.base.bearer import ServerTokens, TokenSet
+from pipeline.base.errors import ConfigError, DependencyError, InputError
+from pipeline.base.metrics import Metrics, from_zero
 from pipeline.settings import GatewaySettings
 
 log = logging.getLogger(__name__)

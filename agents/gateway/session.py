@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agents.gateway.request import Voice
-from pipeline.audio.packets import LENGTH_BYTES, MAX_PACKETS, pack
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
+from pipeline.speech.audio.packets import LENGTH_BYTES, MAX_PACKETS, pack
 
 PROMPT_SECONDS = 0.01
 """A read that waited at least this long has received everything that the client had sent."""

@@ -9,22 +9,22 @@ from typing import Any, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from agents import topics
+from agents.broker import topics
+from agents.broker.kafka_clients import topic_name
+from agents.broker.partitions import partition_of
+from agents.broker.security import producer_arguments
 from agents.gateway import Gateway
 from agents.gateway.lanes import Lane, Parcel
-from agents.kafka import topic_name
-from agents.partitions import partition_of
-from agents.records import RECORD_OVERHEAD, size_of
-from agents.security import producer_arguments
+from agents.loop.records import RECORD_OVERHEAD, size_of
 from agents.signals import stop_on_signals
-from pipeline.dependencies import answered
-from pipeline.errors import ConfigError, DependencyError
-from pipeline.events import encode
-from pipeline.messages import AudioChunk
-from pipeline.metrics import Metrics
-from pipeline.metrics_server import Starting, serving
+from pipeline.base.dependencies import answered
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import Starting, serving
+from pipeline.contract.events import encode
+from pipeline.contract.messages import AudioChunk
+from pipeline.contract.topology import AUDIO
 from pipeline.settings import GatewaySettings, Kafka, Settings
-from pipeline.topology import AUDIO
 
 WATCH_SECONDS = 0.25
 """How often to check the age of the records in flight."""

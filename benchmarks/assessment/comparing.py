@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.assessment.truth.figures import Fact, Key
-from pipeline.assessment.figure import Figure
+from pipeline.review.quality.figure import Figure
 
 EXACT = 1e-9
 OF_INTERVALS = 1e-5

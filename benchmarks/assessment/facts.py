@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pipeline.assessment.register import Kind as EntryKind
-from pipeline.messages import Action, Mark, SpeechState, Suggestion, Verdict
+from pipeline.contract.messages import Action, Mark, SpeechState, Suggestion, Verdict
 
 DAY = 86_400.0
 HOUR = 3_600.0

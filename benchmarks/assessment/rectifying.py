@@ -13,11 +13,11 @@ from benchmarks.assessment.truth.rules import Rules
 from benchmarks.assessment.truth.window import true_figures
 from benchmarks.assessment.world.core import Process, World
 from pipeline.assessment import drills, hazards, register
-from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.hazards import Finding, Hazard
 from pipeline.assessment.measure import measure
 from pipeline.assessment.proofs import FileProof
-from pipeline.errors import CaseError, InputError
+from pipeline.base.errors import CaseError, InputError
+from pipeline.review.quality.figure import Figure, Window
 
 P = ParamSpec("P")
 

@@ -14,14 +14,14 @@ from sqlalchemy import Connection
 from benchmarks.assessment import bulk
 from benchmarks.assessment.settings import options
 from benchmarks.assessment.truth.rules import Rules
-from pipeline.assessment import snapshot
 from pipeline.assessment.catalogue import INDICATORS
-from pipeline.assessment.figure import Window
 from pipeline.assessment.measure import Compute, function, measure
 from pipeline.assessment.report import evidence, tallies
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.gather import draft
 from pipeline.review.database import Database
+from pipeline.review.quality import snapshot
+from pipeline.review.quality.figure import Window
 from pipeline.settings import Settings
 
 QUARTER = Window(bulk.BEGIN, bulk.BEGIN + bulk.SECONDS)

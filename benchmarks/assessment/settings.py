@@ -8,9 +8,9 @@ from benchmarks.assessment.facts import HOUR
 from benchmarks.assessment.truth.rules import Rules
 from pipeline.assessment import options as choices
 from pipeline.assessment.options import Options
+from pipeline.contract.topology import TOPICS
 from pipeline.review.evidence.store import EvidenceStore
 from pipeline.settings import Keep, Retention, Settings
-from pipeline.topology import TOPICS
 
 RETENTION = Retention(
     open=Keep(audio_days=90, case_days=180),

@@ -17,9 +17,9 @@ from benchmarks.assessment.truth.window import true_figures
 from benchmarks.assessment.watching import DailyWatch
 from benchmarks.assessment.world.core import END, World
 from benchmarks.assessment.world.play import Play, expire
-from pipeline.assessment.figure import Window
 from pipeline.assessment.measure import measure
 from pipeline.review import audit
+from pipeline.review.quality.figure import Window
 from pipeline.review.tables.assessment import TALLIES
 
 RULES = Rules()

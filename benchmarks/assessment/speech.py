@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 
 from benchmarks.assessment.facts import BEGIN, DAY, HOUR, LABELS, WorldSpeech
-from pipeline.messages import Flag, Hit, SpeechState, SpeechStatus, Suggestion
+from pipeline.contract.messages import Flag, Hit, SpeechState, SpeechStatus, Suggestion
 
 DAYS = 14
 NIGHT_HOURS = 6

@@ -18,7 +18,7 @@ from pipeline.assessment import triggers, watching
 from pipeline.assessment.proofs import FileProof
 from pipeline.assessment.triggers import Trigger
 from pipeline.assessment.workdays import SHIPPED, Calendar
-from pipeline.errors import CaseError
+from pipeline.base.errors import CaseError
 
 CALENDAR_KNOWN = BEGIN + 4 * DAY
 """Until then, the operator has no calendar of the year."""

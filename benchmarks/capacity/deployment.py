@@ -19,13 +19,13 @@ import msgspec
 import numpy as np
 from pydantic import SecretStr
 
-from agents import topics
-from agents.history import History
+from agents.broker import topics
+from agents.broker.history import History
 from benchmarks.capacity.scene import BROKER, GATEWAY, HANGOVER_SECONDS, ROLES, LoadScene, Observation, Sent
-from pipeline.events import decode
-from pipeline.messages import Flag
+from pipeline.contract.events import decode
+from pipeline.contract.messages import Flag
+from pipeline.contract.topology import FLAGS, TOPICS
 from pipeline.settings import Kafka, Settings, Store
-from pipeline.topology import FLAGS, TOPICS
 from tests.broker import ROOT, Broker
 from tests.ports import free_port
 from tests.stream.processes import Process, environment

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from benchmarks.capacity.model import LARGEST_SHARE, REPLICAS, Model, Need, SpeechLoad, full
 from benchmarks.capacity.scene import BROKER, GATEWAY
+from pipeline.contract.shards import shard_key
+from pipeline.contract.topology import TOPICS
 from pipeline.settings import Settings
-from pipeline.shards import shard_key
-from pipeline.topology import TOPICS
 
 TAIL = 1.2
 """Exponent of the sizes of rooms: of a hundred rooms, six have ten times the size of the smallest ones or more."""

@@ -14,12 +14,12 @@ from sqlalchemy import text
 
 from benchmarks.capacity.deployment import Deployment
 from benchmarks.capacity.scene import LoadScene, Observation
-from pipeline.cores import cores
-from pipeline.messages import Flag, SpeechStatus
+from pipeline.base.cores import cores
+from pipeline.contract.messages import Flag, SpeechStatus
+from pipeline.contract.speech_status import status_of
 from pipeline.review.database import Database
 from pipeline.review.store import open_store
 from pipeline.settings import Settings, Store
-from pipeline.speech_status import status_of
 from tests.broker import Broker
 from tests.builders import NOON, flag
 from tests.pipeline.review import postgres

@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from pipeline.topology import STAGES
+from pipeline.contract.topology import STAGES
 
 SHARE = 0.4
 """Share of the time in which somebody speaks, in each conversation."""

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from benchmarks.chaos.marks import FRAME, FRAME_SECONDS, marked
 from benchmarks.speech import Voice
-from pipeline.audio.resample import Samples
+from pipeline.speech.audio.resample import Samples
 
 FORM = "codec=pcm_s16le&sample_rate=16000"
 TOKEN = "chaos-clients-of-the-benchmark"  # noqa: S105

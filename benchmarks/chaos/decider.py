@@ -4,7 +4,7 @@ from contextlib import suppress
 from threading import Event, Thread
 from time import time
 
-from pipeline.errors import CaseError, DependencyError
+from pipeline.base.errors import CaseError, DependencyError
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.store import ReviewStore, open_store
 from pipeline.settings import Settings

@@ -13,9 +13,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from benchmarks.speech import SpokenSpan, Voice
-from pipeline.audio.encode import to_pcm16
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.encode import to_pcm16
+from pipeline.speech.audio.resample import Samples
 
 FRAME = SAMPLE_RATE // 10
 """Samples in a frame."""

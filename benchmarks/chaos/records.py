@@ -8,18 +8,18 @@ import numpy as np
 from kafka import TopicPartition
 from sqlalchemy import select
 
-from agents.kafka import reader, topic_name
-from agents.lag import Lag
+from agents.broker.kafka_clients import reader, topic_name
+from agents.loop.lag import Lag
 from benchmarks.chaos.marks import said_in
 from benchmarks.speech import SpokenSpan, Voice
-from pipeline.audio.encode import decode_flac, to_pcm16
-from pipeline.errors import BadMessage
-from pipeline.events import decode
-from pipeline.messages import AudioChunk, Message, Utterance
+from pipeline.base.errors import BadMessage
+from pipeline.contract.events import decode
+from pipeline.contract.messages import AudioChunk, Message, Utterance
+from pipeline.contract.topology import AUDIO, DEAD_LETTERS, STAGES, UTTERANCES, Stage, Topic
 from pipeline.review.database import Database
 from pipeline.review.tables.core import CASES, FLAGS
 from pipeline.settings import Settings
-from pipeline.topology import AUDIO, DEAD_LETTERS, STAGES, UTTERANCES, Stage, Topic
+from pipeline.speech.audio.encode import decode_flac, to_pcm16
 
 M = TypeVar("M", bound=Message)
 

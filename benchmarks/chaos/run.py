@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from agents import topics
+from agents.broker import topics
 from benchmarks.chaos import records, stores, tallied, verdict
 from benchmarks.chaos.clients import Crowd
 from benchmarks.chaos.decider import Decider
@@ -14,9 +14,9 @@ from benchmarks.chaos.scene import Scene, say
 from benchmarks.chaos.troubles import Planned, Storm
 from benchmarks.chaos.verdict import ChaosVerdict
 from benchmarks.speech import SpokenSpan, Voice, voices
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
+from pipeline.contract.topology import STAGES
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import STAGES
 from tests.broker import Cluster
 
 SPEAKERS = 2

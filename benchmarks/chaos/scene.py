@@ -25,8 +25,8 @@ from rich.console import Console
 
 from benchmarks.chaos.clients import TOKEN
 from benchmarks.chaos.stores import ChaosStore
+from pipeline.contract.topology import STAGES
 from pipeline.settings import Settings
-from pipeline.topology import STAGES
 from tests.broker import Cluster
 from tests.ports import free_port
 from tests.stream.processes import Process, environment

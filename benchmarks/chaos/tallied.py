@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from sqlalchemy import func, select
 
 from benchmarks.chaos.records import messages
-from pipeline.messages import Flag, SpeechStatus, sample_of
+from pipeline.contract.messages import Flag, SpeechStatus, sample_of
+from pipeline.contract.topology import FLAGS, SPEECH
 from pipeline.review.database import Database
 from pipeline.review.delivery.tallies import HOUR
 from pipeline.review.tables.assessment import TALLIES
 from pipeline.settings import Settings
-from pipeline.topology import FLAGS, SPEECH
 
 Line = tuple[str, str, int, int, int]
 """Measure, bucket, hour, count, samples."""

@@ -16,11 +16,11 @@ from kafka import TopicPartition
 from kafka.admin import OffsetTimestamp
 from kafka.errors import KafkaError, NoError
 
-from agents.app import group_of
-from agents.kafka import admin, producer, topic_name
+from agents.broker.kafka_clients import admin, producer, topic_name
+from agents.loop.app import group_of
 from benchmarks.chaos.scene import Member, Scene, say
-from pipeline.errors import DependencyError
-from pipeline.topology import AUDIO, STAGES, TOPICS, Stage
+from pipeline.base.errors import DependencyError
+from pipeline.contract.topology import AUDIO, STAGES, TOPICS, Stage
 
 RARE_SECONDS = 45.0
 """Time between two rare troubles."""

@@ -5,11 +5,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from random import Random
 
-from agents.kafka import producer, topic_name
+from agents.broker.kafka_clients import producer, topic_name
 from benchmarks.incidents.service import LiveService
 from benchmarks.incidents.speakers import campaign
-from pipeline.demo.rooms import tracks
-from pipeline.topology import AUDIO
+from pipeline.contract.topology import AUDIO
+from pipeline.runner.demo.rooms import tracks
 
 MALFORMED = 5
 CROWD = 4

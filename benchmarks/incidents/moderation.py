@@ -11,7 +11,7 @@ from threading import Event, Thread
 import httpx
 
 from benchmarks.console import entered
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.review.database import Database
 
 PAUSE_SECONDS = 1.0

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from unittest.mock import patch
 
-from agents.cli import main
-from pipeline.asr.transcriber import Clip, HasRoom, Recognition, Transcriber, always_room, load
+from agents.commands.command_line import main
 from pipeline.settings import Asr
+from pipeline.speech.asr.transcriber import Clip, HasRoom, Recognition, Transcriber, always_room, load
 
 FILE = "SLOWED_BY"
 
@@ -38,5 +38,5 @@ def slowed(asr: Asr) -> Transcriber:
 
 
 if __name__ == "__main__":
-    with patch("pipeline.asr.transcribe.load", slowed):
+    with patch("pipeline.speech.asr.transcribe_stage.load", slowed):
         main()

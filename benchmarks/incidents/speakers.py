@@ -14,11 +14,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from benchmarks.speech import talk
-from pipeline.audio.decode import samples_of
-from pipeline.audio.encode import to_pcm16
-from pipeline.audio.resample import Samples
-from pipeline.demo.rooms import tracks
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.runner.demo.rooms import tracks
+from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.encode import to_pcm16
+from pipeline.speech.audio.resample import Samples
 
 FRAME = SAMPLE_RATE // 5
 """Samples in a frame, 0.2 s."""

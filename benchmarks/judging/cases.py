@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import msgspec
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.contract.messages import Alternative
 from pipeline.learning.rows import CLEAN, Row, part_of, positive
-from pipeline.messages import Alternative
 from training.classifier import sets
 from training.classifier.files import plain
 from training.classifier.sides import split

@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.judging.cases import SUITES
+from pipeline.contract.messages import Transcript
 from pipeline.judge.texts import as_transcript
-from pipeline.languages.characters import tokens_of
 from pipeline.learning.rows import CLEAN, RISK, Part, Row, part_of
-from pipeline.messages import Transcript
+from pipeline.speech.languages.characters import tokens_of
 from training.classifier import sets
 from training.classifier.context import CLAUSE_END
 from training.classifier.files import read_csv

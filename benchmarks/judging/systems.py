@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from benchmarks.judging.cases import TextCase
 from benchmarks.judging.measures import Numbers
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Flag, Transcript
 from pipeline.judge import labels
 from pipeline.judge.classifier import Classifier, load
-from pipeline.judge.judge import Judge, check
+from pipeline.judge.judge_stage import Judge, check
 from pipeline.judge.readings import classify
 from pipeline.judge.texts import as_transcript
 from pipeline.judge.verdict import WEIGHTS
 from pipeline.learning.figures import threshold_at
 from pipeline.learning.rows import LABELS, OUTPUTS, RISK
-from pipeline.messages import Flag, Transcript
-from pipeline.metrics import Metrics
 from pipeline.settings import JudgeSettings
 
 Scores = Mapping[str, Numbers]

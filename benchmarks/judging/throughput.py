@@ -11,9 +11,9 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import TextCase, spoken
 from benchmarks.judging.systems import transcript
-from pipeline.judge import judge
+from pipeline.base.metrics import Metrics
+from pipeline.judge import judge_stage
 from pipeline.judge.classifier import SHIPPED
-from pipeline.metrics import Metrics
 from pipeline.settings import JudgeSettings, Settings
 
 BATCH = 32
@@ -51,7 +51,7 @@ def _rate(run: Callable[[Sequence[TextCase]], object], cases: Sequence[TextCase]
 
 
 def _judge(model: str | None) -> Callable[[Sequence[TextCase]], object]:
-    built = judge.build(Settings(judge=JudgeSettings(model=model)), Metrics())
+    built = judge_stage.build(Settings(judge=JudgeSettings(model=model)), Metrics())
     return lambda cases: built.process([*map(transcript, cases)])
 
 

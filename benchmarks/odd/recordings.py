@@ -10,11 +10,11 @@ from typing import cast
 import av
 import numpy as np
 
-from pipeline.audio.decode import samples_of
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.resample import Samples
 
-VOICE = Path(__file__).parents[2] / "pipeline" / "demo" / "lounge-ben.ogg"
+VOICE = Path(__file__).parents[2] / "pipeline" / "runner" / "demo" / "lounge-ben.ogg"
 
 PASS, FLAGGED, REFUSED = "pass", "flagged", "refused"
 NOT_MISSED = frozenset({FLAGGED, REFUSED})

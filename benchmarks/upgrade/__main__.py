@@ -26,10 +26,10 @@ from typing import Any
 from msgspec import structs
 
 from benchmarks.upgrade import reading, writing
-from pipeline.messages import Message, SpeechStatus
+from pipeline.contract.messages import Message, SpeechStatus
+from pipeline.contract.topology import SPEECH
 from pipeline.review import audit
 from pipeline.review.database import Database
-from pipeline.topology import SPEECH
 
 ROOT = Path(__file__).parents[2]
 RELEASE = "deb68d9"

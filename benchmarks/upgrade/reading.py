@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import VoxwardenError
-from pipeline.events import decode
+from pipeline.base.errors import VoxwardenError
+from pipeline.contract.events import decode
+from pipeline.contract.topology import TOPICS
 from pipeline.review.database import Database
-from pipeline.topology import TOPICS
 
 KINDS = {topic.message.__name__: topic.message for topic in TOPICS if topic.message}
 

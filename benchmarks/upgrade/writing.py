@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import MetaData, create_engine, select
 
-from pipeline.audio.encode import encode_flac
-from pipeline.events import encode
-from pipeline.messages import Alternative, AudioChunk, Flag, Hit, Message, Transcript, Utterance, Word
+from pipeline.contract.events import encode
+from pipeline.contract.messages import Alternative, AudioChunk, Flag, Hit, Message, Transcript, Utterance, Word
+from pipeline.contract.topology import AUDIO, FLAGS, TRANSCRIPTS, UTTERANCES
 from pipeline.review.accounts import accounts
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
@@ -27,7 +27,7 @@ from pipeline.review.delivery import outbox
 from pipeline.review.privacy import holds
 from pipeline.review.quality import checks
 from pipeline.review.store import SqlReviewStore
-from pipeline.topology import AUDIO, FLAGS, TRANSCRIPTS, UTTERANCES
+from pipeline.speech.audio.encode import encode_flac
 
 NOON = 1_767_268_800.0
 """2026-01-01 12:00 UTC, in UTC seconds."""
@@ -135,7 +135,7 @@ def fill(database: Database) -> None:
     """Let people work for an hour."""
     with database.write() as connection:
         for name, role in PEOPLE:
-            accounts.add(connection, name, role, NOON, "setup")  # type: ignore[arg-type]
+            accounts.add_account(connection, name, role, NOON, "setup")  # type: ignore[arg-type]
     store = SqlReviewStore(database)
     flags = [flag(speaker, 10.0 * number) for number, speaker in enumerate(SPEAKERS)]
     cases = {one.speaker: made.case for one, made in zip(flags, store.add(flags, NOON + 100), strict=True)}

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, exists, select
 
-from pipeline.assessment.audits import within
-from pipeline.assessment.decided import REAL, standing, verdict
-from pipeline.assessment.figure import Figure, Window
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.cases.values import REPORTED
 from pipeline.review.quality import figures
+from pipeline.review.quality.audits import within
+from pipeline.review.quality.decided import REAL, standing, verdict
+from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.quality.figures import FLAGGED, Pair
 from pipeline.review.tables.core import CASES, DECISIONS
 from pipeline.review.tables.quality import CHECKS, COPIES

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from pipeline import yamlfiles
-from pipeline.assessment.figure import Figure, Unit, Unmeasured
+from pipeline.base import yaml_reading
+from pipeline.review.quality.figure import Figure, Unit, Unmeasured
 
 Better = Literal["higher", "lower"]
 Source = Literal[
@@ -123,7 +123,7 @@ def _indicator(identity: str, entry: _Entry) -> Indicator:
     )
 
 
-_FILE = msgspec.convert(yamlfiles.read(Path(__file__).with_name("catalogue.yaml")), _File)
+_FILE = msgspec.convert(yaml_reading.read(Path(__file__).with_name("catalogue.yaml")), _File)
 
 SOURCES: dict[Source, Bilingual] = _FILE.sources
 INDICATORS: dict[str, Indicator] = {name: _indicator(name, entry) for name, entry in _FILE.indicators.items()}

@@ -9,15 +9,15 @@ from tempfile import TemporaryDirectory
 from msgspec import Struct
 from pydantic import Field
 
-from pipeline.audio.decode import samples_of
-from pipeline.audio.resample import Samples
-from pipeline.configuration import config_file
-from pipeline.errors import InputError
-from pipeline.messages import SAMPLE_RATE
-from pipeline.sheets import Sheet, read
+from pipeline.base.configuration import config_file
+from pipeline.base.errors import InputError
+from pipeline.base.user_files import Sheet, read
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.resample import Samples
 
 SHIPPED = Path(__file__).with_name("drills.yaml")
-RECORDINGS = Path(__file__).parent.parent / "demo"
+RECORDINGS = Path(__file__).parents[1] / "runner" / "demo"
 CLEAN = "clean"
 MAX_SECONDS = 15.0
 """The longest recording of a line: that of an utterance."""

@@ -9,10 +9,10 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from pipeline.assessment.drills import SPEAKER
-from pipeline.audio.encode import to_pcm16
-from pipeline.audio.resample import Samples
-from pipeline.errors import DependencyError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.base.errors import DependencyError
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.encode import to_pcm16
+from pipeline.speech.audio.resample import Samples
 
 FRAME_SECONDS = 0.2
 FRAME_BYTES = round(FRAME_SECONDS * SAMPLE_RATE) * 2

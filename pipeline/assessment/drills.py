@@ -19,8 +19,8 @@ from pipeline.assessment import hazards
 from pipeline.assessment.drill_lines import DrillLine
 from pipeline.assessment.hazards import Finding, Hazard
 from pipeline.assessment.proofs import DrillProof
-from pipeline.errors import InputError, Missing
-from pipeline.messages import Flag
+from pipeline.base.errors import InputError, Missing
+from pipeline.contract.messages import Flag
 from pipeline.review import audit
 from pipeline.review.cases import deciding, writing
 from pipeline.review.cases.ranking import Ranking

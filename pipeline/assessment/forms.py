@@ -17,11 +17,11 @@ from pydantic import Field as Key
 from pydantic import model_validator
 from sqlalchemy import Connection, insert, select
 
-from pipeline import yamlfiles
-from pipeline.errors import CaseError, InputError, Missing
+from pipeline.base import yaml_reading
+from pipeline.base.errors import CaseError, InputError, Missing
+from pipeline.base.user_files import Sheet, read
 from pipeline.review import audit
 from pipeline.review.tables.duties import ANSWERS, ASSESSMENTS
-from pipeline.sheets import Sheet, read
 
 FILE = Path(__file__).with_name("forms.yaml")
 MAX_TEXT = 20_000
@@ -170,7 +170,7 @@ def template(connection: Connection, assessment: str, language: Language) -> str
 
 def read_file(path: Path) -> dict[str, Any]:
     """Return the answers of a YAML file. Raises ConfigError if it is not YAML, InputError if it is no mapping."""
-    found = yamlfiles.read(path)
+    found = yaml_reading.read(path)
     if not isinstance(found, dict):
         raise InputError(f"{path} is not a mapping of fields", "`voxwarden assess answer --template` writes one.")
     return found

@@ -13,11 +13,11 @@ from typing import Any, Literal
 from msgspec import Struct
 from sqlalchemy import Connection, func, insert, select, update
 
-from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.proofs import Proof, name_of, of_figure
 from pipeline.assessment.workdays import day_of
-from pipeline.errors import CaseError, InputError, Missing
+from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit
+from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.tables.duties import HAZARD_STEPS, HAZARDS
 from pipeline.review.upsert import put_new
 

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Select, distinct, func, select
 
-from pipeline.assessment import snapshot
 from pipeline.assessment.catalogue import INDICATORS, Indicator, Source
-from pipeline.assessment.decided import REAL
-from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.options import DAY_SECONDS, Options
-from pipeline.assessment.totals import hours
 from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.quality import snapshot
+from pipeline.review.quality.decided import REAL
+from pipeline.review.quality.figure import Figure, Window
+from pipeline.review.quality.totals import hours
 from pipeline.review.tables.assessment import TALLIES
 from pipeline.review.tables.core import AUDIT, CASES
 from pipeline.review.tables.duties import ROOM_HOURS

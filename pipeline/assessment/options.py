@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from pipeline.assessment.catalogue import INDICATORS
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
 from pipeline.review.cases.ranking import TARGETS

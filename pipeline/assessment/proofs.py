@@ -7,8 +7,8 @@ from typing import Any, BinaryIO
 import msgspec
 from msgspec import Struct
 
-from pipeline.assessment.figure import Figure, Window
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
+from pipeline.review.quality.figure import Figure, Window
 
 BLOCK = 1 << 20
 

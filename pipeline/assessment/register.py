@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from sqlalchemy import Connection, insert, select, update
 
 from pipeline.assessment.hazards import Finding
-from pipeline.errors import CaseError, InputError, Missing
+from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit
 from pipeline.review.tables.duties import REGISTER
 

@@ -13,16 +13,15 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from pipeline.asr.transcripts import UNDETERMINED
-from pipeline.assessment.figure import Figure
 from pipeline.assessment.indicators.judgement import caught_near
 from pipeline.assessment.proofs import name_of
 from pipeline.assessment.triggers import Signal
 from pipeline.assessment.workdays import CHINA
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE, UNDETERMINED
 from pipeline.review.cases.values import REPORTED
 from pipeline.review.delivery.tallies import DAY_HOURS, HOUR
 from pipeline.review.quality.checks import FINAL
+from pipeline.review.quality.figure import Figure
 from pipeline.review.tables.assessment import ROOM_TYPES, TALLIES
 from pipeline.review.tables.core import CASES, DECISIONS
 from pipeline.review.tables.duties import ASSESSMENTS, REGISTER

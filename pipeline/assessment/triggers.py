@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select, update
 
 from pipeline.assessment.proofs import FileProof
 from pipeline.assessment.workdays import Calendar, Due, day_of
-from pipeline.errors import CaseError, InputError, Missing
+from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit
 from pipeline.review.tables.duties import TRIGGERS
 from pipeline.review.upsert import put_new

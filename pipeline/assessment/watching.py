@@ -2,12 +2,12 @@
 
 from pipeline.assessment import measure, signals, triggers
 from pipeline.assessment import options as choices
-from pipeline.assessment.figure import Window
 from pipeline.assessment.options import DAY_SECONDS
 from pipeline.assessment.report import files
 from pipeline.assessment.triggers import Trigger
 from pipeline.assessment.workdays import Calendar
 from pipeline.review.database import Database
+from pipeline.review.quality.figure import Window
 from pipeline.settings import Settings
 
 

@@ -12,9 +12,9 @@ from typing import Self
 from msgspec import Struct
 from pydantic import Field, model_validator
 
-from pipeline.configuration import config_file, shipped_file
-from pipeline.errors import ConfigError
-from pipeline.sheets import Sheet, read
+from pipeline.base.configuration import config_file, shipped_file
+from pipeline.base.errors import ConfigError
+from pipeline.base.user_files import Sheet, read
 
 SHIPPED = Path(__file__).parent / "calendars"
 CHINA = timezone(timedelta(hours=8))

@@ -11,70 +11,61 @@ from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from pipeline.console import (
-    account_page,
-    accounts_page,
-    acting,
-    appeals_api,
-    appeals_page,
-    assessment_drills,
-    assessment_forms,
-    assessment_hazards,
-    assessment_indicators,
-    assessment_measuring,
-    assessment_proofs,
-    assessment_register,
-    assessment_reports,
-    assessment_triggers,
-    audit_page,
-    case_page,
-    confirmations_api,
-    coop_api,
-    correcting,
-    docs_page,
-    golden_page,
-    inbox_page,
-    invitation_page,
-    keeping_page,
-    login,
-    measuring,
-    moving_page,
-    notes_page,
-    oidc_login,
-    pages,
-    phrases_page,
-    policies_page,
-    policy_draft_page,
-    problems,
-    profile_page,
-    quality_page,
-    queue_page,
-    recordings_page,
-    search_page,
-    skills_page,
-    static,
-    team_page,
-    tokens_page,
-    viewing_api,
-    views_page,
-    wellness_page,
-)
+from pipeline.base.errors import ConfigError
+from pipeline.base.http_shield import Shield
+from pipeline.base.metrics import Metrics
+from pipeline.console import console_metrics, error_pages, pages, static
 from pipeline.console.access import ACCESS
-from pipeline.console.chain import EVERY_SECONDS, ChainWatch
-from pipeline.console.desk import Desk
+from pipeline.console.account import account_page, invitation_page, login, oidc_login, wellness_page
+from pipeline.console.apps import api_docs, appeals_api, confirmations_api, coop_api, tokens_page
+from pipeline.console.assessment import (
+    drills_page,
+    figures_age,
+    forms_page,
+    hazards_page,
+    indicators_page,
+    proof_upload,
+    register_page,
+    reports_page,
+    triggers_page,
+)
+from pipeline.console.audit_watch import EVERY_SECONDS, ChainWatch
+from pipeline.console.background_figures import Measured
+from pipeline.console.desk import (
+    appeals_page,
+    case_actions,
+    case_page,
+    case_transfers,
+    corrections,
+    inbox_page,
+    muted_phrases,
+    notes_page,
+    profile_page,
+    queue_page,
+    saved_views,
+    search_page,
+    viewers,
+)
 from pipeline.console.guard import guard
 from pipeline.console.live import LiveQueue
-from pipeline.console.measured import Measured
 from pipeline.console.periodic import every
-from pipeline.console.policy_draft_page import MAX_FORM_BYTES
-from pipeline.console.policy_lab import PolicyLab, RecentSpeech
-from pipeline.console.shield import Shield
+from pipeline.console.policy import banned_recordings_page, draft_page, policies_page
+from pipeline.console.policy.draft_page import MAX_FORM_BYTES
+from pipeline.console.policy.draft_trials import PolicyLab, RecentSpeech
+from pipeline.console.services import Services
+from pipeline.console.team import (
+    accounts_page,
+    audit_page,
+    golden_page,
+    quality_page,
+    retention_page,
+    skills_page,
+    team_page,
+)
 from pipeline.console.texts import Texts
-from pipeline.errors import ConfigError
 from pipeline.judge import labels
-from pipeline.metrics import Metrics
 from pipeline.review.accounts import presence
-from pipeline.review.accounts.door import Door
+from pipeline.review.accounts.sign_in import SignIn
 from pipeline.review.anchors import Anchoring
 from pipeline.review.cases import ranking
 from pipeline.review.cases.measures import Measures
@@ -82,7 +73,7 @@ from pipeline.review.database import Database
 from pipeline.review.evidence.opening import open_evidence
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
-from pipeline.review.search import said
+from pipeline.review.search import case_words
 from pipeline.settings import Settings
 
 QUEUE_SECONDS = 10.0
@@ -94,64 +85,64 @@ ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     oidc_login.router,
     account_page.router,
-    moving_page.router,
+    case_transfers.router,
     accounts_page.router,
     tokens_page.router,
     invitation_page.router,
     queue_page.router,
     search_page.router,
-    views_page.router,
+    saved_views.router,
     profile_page.router,
     notes_page.router,
     inbox_page.router,
     skills_page.router,
     case_page.router,
-    acting.router,
-    viewing_api.router,
-    correcting.router,
+    case_actions.router,
+    viewers.router,
+    corrections.router,
     audit_page.router,
     appeals_page.router,
     appeals_api.router,
     confirmations_api.router,
     coop_api.router,
-    keeping_page.router,
+    retention_page.router,
     team_page.router,
     quality_page.router,
     golden_page.router,
-    phrases_page.router,
-    assessment_indicators.router,
-    assessment_measuring.router,
-    assessment_proofs.router,
-    assessment_triggers.router,
-    assessment_hazards.router,
-    assessment_drills.router,
-    assessment_register.router,
-    assessment_forms.router,
-    assessment_reports.router,
+    muted_phrases.router,
+    indicators_page.router,
+    figures_age.router,
+    proof_upload.router,
+    triggers_page.router,
+    hazards_page.router,
+    drills_page.router,
+    register_page.router,
+    forms_page.router,
+    reports_page.router,
     policies_page.router,
-    policy_draft_page.router,
-    recordings_page.router,
+    draft_page.router,
+    banned_recordings_page.router,
     wellness_page.router,
-    docs_page.router,
+    api_docs.router,
     static.router,
 )
 
 
-def open_desk(
+def open_services(
     settings: Settings,
     database: Database,
     clock: Callable[[], float] = time.time,
     metrics: Metrics | None = None,
     speech: RecentSpeech | None = None,
-) -> Desk:
-    """Make the desk from the settings. `clock` returns UTC seconds.
+) -> Services:
+    """Make the services from the settings. `clock` returns UTC seconds.
 
     Backtests of policies read `speech`, if it is given. Raises ConfigError for a wrong label file, for a limit of an
     unknown figure, and without the key for anchors.
     """
     known = labels.load(settings.judge.labels)
     metrics = metrics or Metrics()
-    return Desk(
+    return Services(
         settings,
         database,
         open_evidence(settings),
@@ -160,7 +151,7 @@ def open_desk(
         metrics,
         clock,
         Measured(database, settings, known, clock),
-        Door(database, clock),
+        SignIn(database, clock),
         Measures(settings, known),
         ChainWatch(database, metrics, clock),
         Anchoring(database, settings, clock),
@@ -168,26 +159,26 @@ def open_desk(
     )
 
 
-def create_app(desk: Desk) -> FastAPI:
+def create_app(services: Services) -> FastAPI:
     """Make the console's app. Raises ConfigError if an endpoint is missing in `access.py`."""
-    measuring.from_the_start(desk)
-    live = LiveQueue(desk.database, desk.clock, desk.settings.console.poll_seconds)
+    console_metrics.from_the_start(services)
+    live = LiveQueue(services.database, services.clock, services.settings.console.poll_seconds)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             live,
-            every(presence.WRITE_SECONDS, partial(note_presence, desk, live), "presence"),
-            every(desk.settings.quality.draw_seconds, partial(draw, desk), "checks"),
-            every(QUEUE_SECONDS, partial(measuring.queue, desk), "figures of the queue"),
-            every(EVERY_SECONDS, desk.chain.look, "chain of the audit log"),
-            every(QUALITY_SECONDS, partial(measuring.quality, desk), "figures of quality"),
-            every(WORDS_SECONDS, partial(said.catch_up, desk.database), "words for search"),
+            every(presence.WRITE_SECONDS, partial(note_presence, services, live), "presence"),
+            every(services.settings.quality.draw_seconds, partial(draw, services), "checks"),
+            every(QUEUE_SECONDS, partial(console_metrics.queue, services), "figures of the queue"),
+            every(EVERY_SECONDS, services.chain.look, "chain of the audit log"),
+            every(QUALITY_SECONDS, partial(console_metrics.quality, services), "figures of quality"),
+            every(WORDS_SECONDS, partial(case_words.catch_up, services.database), "words for search"),
         ):
             yield
-            desk.chain.close()
-        desk.measured.close()
-        desk.lab.close()
+            services.chain.close()
+        services.measured.close()
+        services.lab.close()
         if app.state.oidc:
             app.state.oidc.close()
 
@@ -201,16 +192,16 @@ def create_app(desk: Desk) -> FastAPI:
         dependencies=[Depends(guard)],
         lifespan=lifespan,
     )
-    app.state.oidc = oidc_login.open_provider(desk)
-    app.state.desk, app.state.live, app.state.templates = desk, live, pages.environment()
+    app.state.oidc = oidc_login.open_provider(services)
+    app.state.services, app.state.live, app.state.templates = services, live, pages.environment()
     app.add_api_route("/healthz", health, response_class=PlainTextResponse)
     larger = {
-        assessment_proofs.PAGE: assessment_proofs.MAX_MIB << 20,
-        policy_draft_page.PAGE: MAX_FORM_BYTES,
-        recordings_page.PAGE: recordings_page.MAX_MIB << 20,
+        proof_upload.PAGE: proof_upload.MAX_MIB << 20,
+        draft_page.PAGE: MAX_FORM_BYTES,
+        banned_recordings_page.PAGE: banned_recordings_page.MAX_MIB << 20,
     }
-    app.add_middleware(Shield, max_body=desk.settings.console.max_body_bytes, larger=larger)
-    problems.install(app)
+    app.add_middleware(Shield, max_body=services.settings.console.max_body_bytes, larger=larger)
+    error_pages.install(app)
     _check([*app.routes, *(route for router in ROUTERS for route in router.routes)])
     return app
 
@@ -224,20 +215,20 @@ def _routes() -> APIRouter:
     return guarded
 
 
-def draw(desk: Desk) -> None:
+def draw(services: Services) -> None:
     """Put new checks into the queue."""
-    quality, undo_seconds = desk.settings.quality, desk.settings.console.undo_seconds
-    with desk.database.write() as connection:
+    quality, undo_seconds = services.settings.quality, services.settings.console.undo_seconds
+    with services.database.write() as connection:
         shares = Shares(quality.second_share, quality.golden_share)
-        order = ranking.of(desk.labels, desk.settings)
-        drawing.draw(connection, desk.evidence, desk.clock(), shares, undo_seconds, order)
+        order = ranking.of(services.labels, services.settings)
+        drawing.draw(connection, services.evidence, services.clock(), shares, undo_seconds, order)
 
 
-def note_presence(desk: Desk, live: LiveQueue) -> None:
+def note_presence(services: Services, live: LiveQueue) -> None:
     """Record the accounts with an open page of the queue."""
     if people := live.people():
-        with desk.database.write() as connection:
-            presence.note(connection, people, desk.clock())
+        with services.database.write() as connection:
+            presence.note_presence(connection, people, services.clock())
 
 
 def health() -> str:

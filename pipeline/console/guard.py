@@ -12,11 +12,11 @@ from fastapi import HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.console.access import ACCESS, ANYBODY, APP_SCOPES, Caller, allowed
-from pipeline.console.desk import Desk, desk_of
-from pipeline.console.packing import unmasked
-from pipeline.review.accounts import api_tokens, sessions
+from pipeline.console.compression import unmasked
+from pipeline.console.services import Services, services_of
+from pipeline.review.accounts import api_tokens, sign_in
 from pipeline.review.accounts.api_tokens import TokenScope
-from pipeline.review.accounts.sessions import TOUCH_SECONDS, LoginSession
+from pipeline.review.accounts.sign_in import TOUCH_SESSION_SECONDS, LoginSession
 
 COOKIE = "voxwarden_session"
 HEADER = "x-csrf-token"
@@ -76,7 +76,7 @@ async def guard(request: Request) -> None:
 async def session_of(request: Request) -> LoginSession | None:
     """Return the session of the request's cookie, if it has one."""
     token = request.cookies.get(COOKIE)
-    return await run_in_threadpool(_session, request, desk_of(request), token) if token else None
+    return await run_in_threadpool(_session, request, services_of(request), token) if token else None
 
 
 def endpoint_of(request: Request) -> str:
@@ -89,35 +89,35 @@ async def _scopes_of(request: Request) -> frozenset[TokenScope]:
     kind, _, given = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer" or not given:
         return frozenset()
-    return await run_in_threadpool(_app_scopes, desk_of(request), given)
+    return await run_in_threadpool(_app_scopes, services_of(request), given)
 
 
-def _app_scopes(desk: Desk, given: str) -> frozenset[TokenScope]:
+def _app_scopes(services: Services, given: str) -> frozenset[TokenScope]:
     """Compare the token with every token of the settings, so that the response time reveals nothing."""
-    known = [token.get_secret_value().encode() for token in desk.settings.console.api_tokens]
+    known = [token.get_secret_value().encode() for token in services.settings.console.api_tokens]
     found = [secrets.compare_digest(given.encode(), token) for token in known]
     if any(found):
         return frozenset(APP_SCOPES.values())
-    return _stored_scopes(desk, given)
+    return _stored_scopes(services, given)
 
 
-def _stored_scopes(desk: Desk, given: str) -> frozenset[TokenScope]:
-    now = desk.clock()
-    with desk.database.read() as connection:
-        token = api_tokens.find(connection, given, now)
-    if token and api_tokens.due(token, now):
-        with desk.database.write() as connection:
-            api_tokens.touch(connection, token, now)
+def _stored_scopes(services: Services, given: str) -> frozenset[TokenScope]:
+    now = services.clock()
+    with services.database.read() as connection:
+        token = api_tokens.find_token(connection, given, now)
+    if token and api_tokens.touch_is_due(token, now):
+        with services.database.write() as connection:
+            api_tokens.touch_token(connection, token, now)
     return token.scopes if token else frozenset()
 
 
-def _session(request: Request, desk: Desk, token: str) -> LoginSession | None:
-    now = desk.clock()
-    with desk.database.read() as connection:
-        session = sessions.find(connection, token, now)
-    if session and now - session.seen_at >= TOUCH_SECONDS and endpoint_of(request) not in BACKGROUND:
-        with desk.database.write() as connection:
-            sessions.touch(connection, session, now)
+def _session(request: Request, services: Services, token: str) -> LoginSession | None:
+    now = services.clock()
+    with services.database.read() as connection:
+        session = sign_in.find_session(connection, token, now)
+    if session and now - session.seen_at >= TOUCH_SESSION_SECONDS and endpoint_of(request) not in BACKGROUND:
+        with services.database.write() as connection:
+            sign_in.touch_session(connection, session, now)
     return session
 
 

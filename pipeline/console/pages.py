@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
+from urllib.parse import quote, urlencode
 
 import msgspec
 from fastapi import Request
@@ -12,17 +13,25 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from pipeline import languages
-from pipeline.console import moments, packing, static
+from pipeline.base.errors import VoxwardenError
+from pipeline.console import compression, local_times, static
 from pipeline.console.access import allowed
-from pipeline.console.addresses import profile_href
-from pipeline.console.desk import Desk, desk_of
-from pipeline.console.keys import keys_of, shown
+from pipeline.console.keyboard import keys_of, shown
+from pipeline.console.services import Services, services_of
 from pipeline.console.texts import Texts
-from pipeline.errors import VoxwardenError
-from pipeline.messages import SAMPLE_RATE, EventKind
+from pipeline.contract.messages import SAMPLE_RATE, EventKind
 from pipeline.review.accounts.accounts import Preferences, Role
-from pipeline.review.accounts.sessions import LoginSession
+from pipeline.review.accounts.sign_in import LoginSession
+from pipeline.speech import languages
+
+
+def profile_href(kind: Literal["speakers", "rooms"], name: str) -> str:
+    """Return the address of the page of a speaker or a room."""
+    # A browser takes these two out of a path, also when they are encoded.
+    if name in {".", ".."}:
+        return f"/{kind}/?{urlencode({'name': name})}"
+    return f"/{kind}/{quote(name, safe='')}"
+
 
 LANGUAGE_COOKIE = "voxwarden_language"
 
@@ -77,38 +86,38 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
     made: Environment = request.app.state.templates
     body = made.get_template(template).render(context(request) | values).encode()
     headers = {"vary": "Accept-Encoding"}
-    if len(body) >= packing.LEAST and packing.taken(request):
-        body, headers["content-encoding"] = packing.packed(body), "gzip"
+    if len(body) >= compression.LEAST and compression.taken(request):
+        body, headers["content-encoding"] = compression.packed(body), "gzip"
     return HTMLResponse(body, status, headers)
 
 
 def context(request: Request) -> dict[str, Any]:
     """Return the values that every page needs."""
-    desk = desk_of(request)
+    services = services_of(request)
     session: LoginSession | None = getattr(request.state, "session", None)
     language = language_of(request)
-    say, zone = partial(spoken, desk.texts, language), moments.zone_of(request)
+    say, zone = partial(spoken, services.texts, language), local_times.zone_of(request)
     preferences = session.account.preferences if session else Preferences()
     role = session.account.role if session else None
     return {
         "t": say,
         "language": language,
-        "languages": desk.texts.names,
-        "when": lambda at: moments.tag(at, desk.clock(), zone, say),
+        "languages": services.texts.names,
+        "when": lambda at: local_times.tag(at, services.clock(), zone, say),
         "lang": languages.of(language).tag or language,
         "preferences": preferences,
         "account": session.account if session else None,
-        "csrf": packing.masked(session.csrf) if session else "",
+        "csrf": compression.masked(session.csrf) if session else "",
         "keys": keys_of(preferences.remapped),
         "palette_key": "⌘K" if "Mac" in request.headers.get("user-agent", "") else "Ctrl K",
         "may": partial(allowed, role=role),
         "navigation": navigation(role),
-        "now": desk.clock(),
+        "now": services.clock(),
         "path": request.url.path,
-        "script_texts": desk.texts.of_scripts(language),
-        "label_name": partial(named, desk, language),
-        "age": partial(age, desk.texts.say, language),
-        "action_words": lambda action: action_words(say, desk.texts.catalogue(language), action),
+        "script_texts": services.texts.of_scripts(language),
+        "label_name": partial(named, services, language),
+        "age": partial(age, services.texts.say, language),
+        "action_words": lambda action: action_words(say, services.texts.catalogue(language), action),
         "label_means": lambda label: label_means(request, label),
     }
 
@@ -137,7 +146,7 @@ def spoken(texts: Texts, language: str, key: str, /, **values: object) -> str:
 def explain(request: Request, error: VoxwardenError) -> str:
     """Return an error in the reader's language, with the names in it isolated."""
     values = {name: bdi(value) if isinstance(value, str) else value for name, value in error.values.items()}
-    return spoken(desk_of(request).texts, language_of(request), f"error.{error.text}", **values)
+    return spoken(services_of(request).texts, language_of(request), f"error.{error.text}", **values)
 
 
 def navigation(role: Role | None) -> dict[str, list[tuple[str, str]]]:
@@ -153,7 +162,7 @@ def language_of(request: Request) -> str:
     session: LoginSession | None = getattr(request.state, "session", None)
     wanted = session.account.preferences.language if session else ""
     wanted = wanted or request.cookies.get(LANGUAGE_COOKIE, "")
-    return desk_of(request).texts.preferred(wanted, request.headers.get("accept-language", ""))
+    return services_of(request).texts.preferred(wanted, request.headers.get("accept-language", ""))
 
 
 def label_name(request: Request, label: str) -> str:
@@ -161,14 +170,14 @@ def label_name(request: Request, label: str) -> str:
 
     A label that is not in the label file any more is returned unchanged. An empty one gives the text `report.label`.
     """
-    return named(desk_of(request), language_of(request), label)
+    return named(services_of(request), language_of(request), label)
 
 
-def named(desk: Desk, language: str, label: str) -> str:
+def named(services: Services, language: str, label: str) -> str:
     """Return the name of a label in a language, as `label_name` does."""
     if not label:
-        return desk.texts.say(language, "report.label")
-    known = desk.labels.labels.get(label)
+        return services.texts.say(language, "report.label")
+    known = services.labels.labels.get(label)
     return known.name(language) if known else label
 
 
@@ -180,7 +189,7 @@ def action_words(say: Callable[[str], str], catalogue: Mapping[str, str], action
 
 def label_means(request: Request, label: str) -> tuple[str, str] | None:
     """Return what a label covers and what it does not, in the reader's language; None for an unknown label."""
-    known = desk_of(request).labels.labels.get(label)
+    known = services_of(request).labels.labels.get(label)
     language = language_of(request)
     return (known.means.say(language), known.not_meant.say(language)) if known else None
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 
 log = logging.getLogger(__name__)
 

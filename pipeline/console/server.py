@@ -6,13 +6,13 @@ from functools import partial
 
 from pipeline.assessment import watching
 from pipeline.assessment.workdays import calendar
-from pipeline.console.app import create_app, open_desk
-from pipeline.console.desk import Desk
-from pipeline.console.first_login import first_login
+from pipeline.base.http_server import listen, served
+from pipeline.base.metrics import Metrics
+from pipeline.console.account.first_login import first_login
+from pipeline.console.app import create_app, open_services
 from pipeline.console.periodic import every
-from pipeline.console.policy_lab import RecentSpeech
-from pipeline.http_server import listen, served
-from pipeline.metrics import Metrics
+from pipeline.console.policy.draft_trials import RecentSpeech
+from pipeline.console.services import Services
 from pipeline.review.database import Database
 from pipeline.review.delivery.webhooks import sending
 from pipeline.review.privacy import retention
@@ -44,14 +44,14 @@ async def serving(settings: Settings, metrics: Metrics, speech: RecentSpeech | N
     database = Database(settings.database_url)
     try:
         login = first_login(database)
-        desk = open_desk(settings, database, metrics=metrics, speech=speech)
-        app = create_app(desk)
+        services = open_services(settings, database, metrics=metrics, speech=speech)
+        app = create_app(services)
         async with (
             served(app, listener, app.state.live.hang_up),
             sending(settings, database, metrics),
-            every(RETENTION_SECONDS, partial(keep, desk), "retention"),
-            every(settings.audit.anchor_seconds, desk.anchoring.anchor, "anchors of the audit log"),
-            every(WATCH_SECONDS, partial(watch, desk), "watch"),
+            every(RETENTION_SECONDS, partial(keep, services), "retention"),
+            every(settings.audit.anchor_seconds, services.anchoring.anchor, "anchors of the audit log"),
+            every(WATCH_SECONDS, partial(watch, services), "watch"),
         ):
             yield Serving(f"http://{console.host}:{listener.getsockname()[1]}", login)
     finally:
@@ -59,15 +59,15 @@ async def serving(settings: Settings, metrics: Metrics, speech: RecentSpeech | N
         database.close()
 
 
-def keep(desk: Desk) -> None:
+def keep(services: Services) -> None:
     """Run the retention job if it is due, and if this process is to run it."""
-    settings = desk.settings
+    settings = services.settings
     if not settings.retention.in_console:
         return
     kept = settings.kafka.longest_retention_seconds
-    retention.run_if_due(desk.database, desk.evidence, settings.retention, desk.clock(), kept)
+    retention.run_if_due(services.database, services.evidence, settings.retention, services.clock(), kept)
 
 
-def watch(desk: Desk) -> None:
+def watch(services: Services) -> None:
     """Look for cases of article 3, and store the new ones as triggers. Repeated runs change nothing."""
-    watching.watch(desk.database, desk.settings, calendar(), desk.clock())
+    watching.watch(services.database, services.settings, calendar(), services.clock())

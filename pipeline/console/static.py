@@ -13,8 +13,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from msgspec import Struct
 
+from pipeline.console.compression import packed, taken
 from pipeline.console.guard import Refused
-from pipeline.console.packing import packed, taken
 
 router = APIRouter()
 

@@ -5,9 +5,10 @@ from functools import cache
 from pathlib import Path
 from string import Formatter
 
-from pipeline import languages, yamlfiles
-from pipeline.errors import ConfigError
-from pipeline.languages import FALLBACK, SHIPPED
+from pipeline.base import yaml_reading
+from pipeline.base.errors import ConfigError
+from pipeline.speech import languages
+from pipeline.speech.languages import FALLBACK, SHIPPED
 
 FILE = "console.yaml"
 SCRIPTS = "script."
@@ -84,7 +85,7 @@ def _placeholders(text: str) -> set[str]:
 
 @cache
 def _read(file: Path) -> Mapping[str, object]:
-    tree = yamlfiles.read(file)
+    tree = yaml_reading.read(file)
     if not isinstance(tree, dict):
         raise ConfigError(f"{file} is not a catalogue of texts", "Write a mapping from keys to texts.")
     return tree

@@ -1,1 +1,1 @@
-"""Generates the message contract from the code: `python -m pipeline.contract`."""
+"""The messages between stages, the topics and the stages as data, and the interfaces of both."""

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from pipeline.contract.messages import Flag, Transcript
 from pipeline.judge.classifier import Classifier
 from pipeline.judge.classifier import load as load_classifier
 from pipeline.judge.conversations import Conversations
 from pipeline.judge.detector import Detection, Detector
 from pipeline.judge.flagger import Flagger
-from pipeline.judge.judge import check
+from pipeline.judge.judge_stage import check
 from pipeline.judge.labels import Labels
 from pipeline.judge.rules import RuleSet
-from pipeline.messages import Flag, Transcript
 from pipeline.settings import JudgeSettings
 
 Kind = Literal["new", "gone", "changed", "same"]

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 
 Numbers = NDArray[np.float64]
 

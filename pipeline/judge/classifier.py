@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from pipeline.errors import ConfigError
-from pipeline.libraries import require
+from pipeline.base.errors import ConfigError
+from pipeline.base.libraries import require
+from pipeline.base.shared_models import Shelf
 from pipeline.settings import JudgeSettings
-from pipeline.sharing import Shelf
 
 if TYPE_CHECKING:
     from pipeline.judge.calibration import Calibrated

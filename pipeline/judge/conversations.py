@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from pipeline.contract.messages import Flag, Transcript
+from pipeline.judge.conversation_text import OWN, apart
 from pipeline.judge.speaker_memory import SpeakerMemory
-from pipeline.judge.turns import OWN, apart
-from pipeline.messages import Flag, Transcript
 
 OWN_SECONDS = 20.0
 """How long ago the speaker's own words began that may belong to an utterance."""

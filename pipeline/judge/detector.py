@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pipeline.contract.messages import Transcript
 from pipeline.judge import in_context
 from pipeline.judge.classifier import Classifier
 from pipeline.judge.conversations import Before
 from pipeline.judge.matcher import Match, Matcher
 from pipeline.judge.readings import classify
-from pipeline.messages import Transcript
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from pipeline import yamlfiles
-from pipeline.errors import ConfigError
+from pipeline.base import yaml_reading
+from pipeline.base.errors import ConfigError
+from pipeline.base.user_files import Sheet, SheetError
+from pipeline.base.yaml_reading import YamlError
 from pipeline.judge import lexicon, rules
 from pipeline.judge.labels import Labels, Severity
 from pipeline.judge.lexicon import Group, Lexicon
@@ -24,8 +26,6 @@ from pipeline.judge.policy import EarRule, LabelRule, Policy, PolicyLayer, Polic
 from pipeline.judge.rules import POLICY, LexiconText, RuleTexts
 from pipeline.judge.unheard import Unheard, unheard
 from pipeline.settings import ListenSettings
-from pipeline.sheets import Sheet, SheetError
-from pipeline.yamlfiles import YamlError
 
 Key = tuple[str | int, ...]
 
@@ -165,7 +165,7 @@ def _read(text: str, name: str, kind: type[Any], lines: dict[Key, int]) -> Any:
 def lines_of(text: str) -> dict[Key, int]:
     """Return the line of each key and item of a YAML text that was checked before."""
     found: dict[Key, int] = {}
-    waiting: list[tuple[Key, Any]] = [((), yaml.compose(text, Loader=yamlfiles.LOADER))]
+    waiting: list[tuple[Key, Any]] = [((), yaml.compose(text, Loader=yaml_reading.LOADER))]
     while waiting:
         key, node = waiting.pop()
         if isinstance(node, yaml.MappingNode):

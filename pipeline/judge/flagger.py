@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from pipeline.contract.messages import Flag, Hit, Transcript, derive_id, origin
 from pipeline.judge.cooldowns import Blocked, CoolDowns
 from pipeline.judge.detector import Detection
 from pipeline.judge.labels import Labels
@@ -11,7 +12,6 @@ from pipeline.judge.reasons import of_both
 from pipeline.judge.times import times_of
 from pipeline.judge.verdict import Verdict, decide, in_context
 from pipeline.judge.windows import highest
-from pipeline.messages import Flag, Hit, Transcript, derive_id, origin
 
 
 class Flagger:

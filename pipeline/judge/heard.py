@@ -2,11 +2,11 @@
 
 from uuid import uuid5
 
+from pipeline.contract.messages import NAMESPACE, Flag, HeardSound, Sound, Suggestion, origin
 from pipeline.judge.cooldowns import Blocked, CoolDowns
 from pipeline.judge.labels import Labels
 from pipeline.judge.policy import NEVER, PolicyResolver, ResolvedPolicy, SoundLimits
 from pipeline.judge.reasons import of_both, of_cooldown, of_ear, of_sound, of_withheld
-from pipeline.messages import NAMESPACE, Flag, HeardSound, Sound, Suggestion, origin
 
 NO_LANGUAGE = ""
 """The language of a sound. Moderators of all languages may get its case."""

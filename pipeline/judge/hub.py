@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 
 ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 LATEST = "main"

@@ -6,11 +6,11 @@ utterances whose own score is neither very low nor very high are read again.
 
 from collections.abc import Mapping, Sequence
 
+from pipeline.contract.messages import Transcript
 from pipeline.judge.classifier import Classifier
+from pipeline.judge.conversation_text import joined
 from pipeline.judge.conversations import Before
-from pipeline.judge.turns import joined
 from pipeline.judge.windows import windows
-from pipeline.messages import Transcript
 
 LEAST = 0.5
 """The lowest `risk` of an utterance that is read in context. With 0, every utterance would be read twice, and with this

@@ -6,10 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, RootModel, model_validator
 
-from pipeline.configuration import configs_folder
-from pipeline.languages import FALLBACK
-from pipeline.languages.codes import CODES
-from pipeline.sheets import Sheet, SheetError, read
+from pipeline.base.configuration import configs_folder
+from pipeline.base.language_codes import CODES
+from pipeline.base.user_files import Sheet, SheetError, read
+from pipeline.speech.languages import FALLBACK
 
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from pipeline import languages
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.base.language_codes import CODES
+from pipeline.base.user_files import Sheet, SheetError, is_path, read
 from pipeline.judge.labels import Labels, Severity
 from pipeline.judge.matcher import Matcher, Term
 from pipeline.judge.normalise import normalise
-from pipeline.languages.codes import CODES
-from pipeline.sheets import Sheet, SheetError, is_path, read
+from pipeline.speech import languages
 
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import ahocorasick
 
-from pipeline import languages
 from pipeline.judge.disguise import Skeleton, disguised, skeleton
 from pipeline.judge.labels import SEVERITIES, Severity
 from pipeline.judge.normalise import PlainView, normalise
+from pipeline.speech import languages
 
 MILDER: dict[Severity, Severity] = {"critical": "high", "high": "medium"}
 """The lower level of a term that matches by sound alone. A moderator should check it."""

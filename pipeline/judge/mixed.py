@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration
+from pipeline.judge.conversation_text import utterance
 from pipeline.judge.sounds import FILE, Numbers, Sounds
-from pipeline.judge.turns import utterance
-from pipeline.languages.zh.pinyin import has_han
+from pipeline.speech.languages.zh.pinyin import has_han
 
 
 class Mixed(Calibrated):

@@ -10,8 +10,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipeline import languages
-from pipeline.languages.characters import HAN
+from pipeline.speech import languages
+from pipeline.speech.languages.characters import HAN
 
 APOSTROPHES = frozenset("'’‘ʼ`＇")
 INVISIBLE = frozenset({"Mn", "Me", "Cf", "Cc"})

@@ -15,8 +15,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from pipeline.cores import cores
-from pipeline.errors import ConfigError
+from pipeline.base.cores import cores
+from pipeline.base.errors import ConfigError
 from pipeline.judge import calibration, sounds
 from pipeline.judge.calibration import Calibrated, Numbers
 from pipeline.judge.tokens import Tokens

@@ -7,8 +7,8 @@ source is known already. The flags and their ids are the same in any order.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from pipeline.contract.messages import Flag
 from pipeline.judge.speaker_memory import SpeakerMemory
-from pipeline.messages import Flag
 
 MAX_SPEAKERS = 4_000
 """Limit for all rooms together. The transcripts of all withheld flags take about 200 MB at most."""

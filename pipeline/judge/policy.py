@@ -15,11 +15,11 @@ from typing import Annotated, Literal, TypeVar, get_args
 import msgspec
 from pydantic import Field
 
-from pipeline.configuration import configs_folder
+from pipeline.base.configuration import configs_folder
+from pipeline.base.user_files import Sheet, SheetError, is_path, read
+from pipeline.contract.messages import Mark, SoundKind, Suggestion
 from pipeline.judge.labels import SEVERITIES, Labels, Severity
-from pipeline.messages import Mark, SoundKind, Suggestion
 from pipeline.settings import LanguageCode
-from pipeline.sheets import Sheet, SheetError, is_path, read
 
 V = TypeVar("V")
 Share = Annotated[float, Field(ge=0, le=1)]

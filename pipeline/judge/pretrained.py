@@ -12,7 +12,7 @@ from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import RemoteEntryNotFoundError
 from transformers.utils import logging
 
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.judge.hub import LATEST, commit_of, is_id
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")

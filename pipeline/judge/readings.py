@@ -7,9 +7,9 @@ logits. A likelier reading weighs more, and an unlikely one weighs little.
 import math
 from collections.abc import Mapping, Sequence
 
+from pipeline.contract.messages import Transcript
 from pipeline.judge.classifier import Classifier
 from pipeline.judge.windows import classify as classify_texts
-from pipeline.messages import Transcript
 
 SURE = 1e-6
 """Probabilities are clipped to this distance from 0 and 1, where logits are infinite."""

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from pipeline.contract.messages import Suggestion
 from pipeline.judge.labels import Severity
-from pipeline.messages import Suggestion
 
 TERM = re.compile(r"([a-z0-9_]+): the term “(.*)” \((?:low|medium|high|critical)\) means (?:review|block)", re.DOTALL)
 CONTEXT = "in context: the speech before it raised the score; alone, the text means "

@@ -12,10 +12,10 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.errors import DependencyError, VoxwardenError
-from pipeline.judge.judge import JudgeConfig, check
+from pipeline.base.errors import DependencyError, VoxwardenError
+from pipeline.base.metrics import Metrics
+from pipeline.judge.judge_stage import JudgeConfig, check
 from pipeline.judge.rules import RuleTexts, compiled
-from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 
 FOLLOW_SECONDS = 2.0

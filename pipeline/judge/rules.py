@@ -8,14 +8,14 @@ from hashlib import sha256
 import msgspec
 from msgspec import Struct
 
-from pipeline import yamlfiles
+from pipeline.base import yaml_reading
+from pipeline.base.user_files import SheetError, of
+from pipeline.base.yaml_reading import YamlError
 from pipeline.judge import lexicon, policy
 from pipeline.judge.labels import Labels
 from pipeline.judge.lexicon import Lexicon
 from pipeline.judge.matcher import Matcher
 from pipeline.judge.policy import Policy, PolicyResolver
-from pipeline.sheets import SheetError, of
-from pipeline.yamlfiles import YamlError
 
 POLICY = "policy"
 """What errors call the policy's text. A lexicon's text has the name of the lexicon."""
@@ -73,8 +73,8 @@ def read_texts(policy_name: str, lexicons: Sequence[str]) -> RuleTexts:
         name = OTHER_CHARACTERS.sub("-", lexicon.language_of(given))[:32]
         names[f"{name}-{len(names)}" if name in {*names, POLICY} else name] = given
     return RuleTexts(
-        yamlfiles.read_text(policy.path_of(policy_name)),
-        tuple(LexiconText(name, yamlfiles.read_text(lexicon.path_of(given))) for name, given in names.items()),
+        yaml_reading.read_text(policy.path_of(policy_name)),
+        tuple(LexiconText(name, yaml_reading.read_text(lexicon.path_of(given))) for name, given in names.items()),
     )
 
 
@@ -135,6 +135,6 @@ def lexicon_of(given: LexiconText, labels: Labels) -> Lexicon:
 def parsed(text: str, name: str) -> object:
     """Return the content of a YAML text. Raises YamlError."""
     try:
-        return yamlfiles.parse(text, name, MAX_VALUES)
+        return yaml_reading.parse(text, name, MAX_VALUES)
     except UnicodeEncodeError as error:  # half of a surrogate pair
         raise YamlError(f"{name} is not valid Unicode", "Delete the wrong character.", "encoding") from error

@@ -5,14 +5,14 @@ from dataclasses import replace
 from functools import partial
 from typing import get_args
 
+from pipeline.base.metrics import Metrics, from_zero
+from pipeline.contract.messages import Flag, Sound, Suggestion, Transcript
 from pipeline.judge.conversations import Before
 from pipeline.judge.detector import Detection, Detector
 from pipeline.judge.flagger import Flagger
 from pipeline.judge.heard import SoundFlagger
 from pipeline.judge.matcher import Matcher
 from pipeline.judge.pairs import Pairs, Release
-from pipeline.messages import Flag, Sound, Suggestion, Transcript
-from pipeline.metrics import Metrics, from_zero
 
 
 class Shadow:

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge.view import view
-from pipeline.languages.characters import HAN
-from pipeline.languages.zh.pinyin import has_han
+from pipeline.speech.languages.characters import HAN
+from pipeline.speech.languages.zh.pinyin import has_han
 
 Numbers = NDArray[np.float64]
 Buckets = NDArray[np.int64]

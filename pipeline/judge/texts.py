@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import languages
-from pipeline.judge.judge import Judge
-from pipeline.messages import Flag, Transcript
+from pipeline.contract.messages import Flag, Transcript
+from pipeline.judge.judge_stage import Judge
+from pipeline.speech import languages
 
 
 @dataclass(frozen=True, slots=True)

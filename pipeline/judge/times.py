@@ -1,6 +1,6 @@
 """Finds when a part of a transcript was spoken."""
 
-from pipeline.messages import Transcript
+from pipeline.contract.messages import Transcript
 
 
 def times_of(transcript: Transcript, start: int, end: int) -> tuple[float, float]:

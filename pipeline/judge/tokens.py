@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from tokenizers import Tokenizer
 
-from pipeline.judge.turns import SEPARATOR
+from pipeline.judge.conversation_text import SEPARATOR
 from pipeline.judge.view import MAX_TOKENS
 
 BEGIN = "<s>"

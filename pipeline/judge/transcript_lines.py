@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import MsgspecError, Struct, json
 
-from pipeline.errors import TextError
+from pipeline.base.errors import TextError
+from pipeline.contract.messages import Mark, Name, Seconds, Transcript, Unit
 from pipeline.judge.texts import as_transcript
-from pipeline.messages import Mark, Name, Seconds, Transcript, Unit
 
 
 class TranscriptLine(Struct):

@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline import languages
+from pipeline.speech import languages
 
 LOOP = re.compile(r"(.{1,24}?)\1{3,}", re.DOTALL)
 """A piece that is repeated four times or more: stretched letters, or a looping recogniser."""

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
-from pipeline import languages
+from pipeline.contract.messages import Mark
 from pipeline.judge import lexicon
 from pipeline.judge.classifier import SHIPPED, languages_of
-from pipeline.judge.judge import JudgeConfig
+from pipeline.judge.judge_stage import JudgeConfig
 from pipeline.judge.policy import NEVER, OTHER, Policy, PolicyResolver
 from pipeline.judge.unheard import Cause, unheard
-from pipeline.messages import Mark
 from pipeline.settings import Settings
+from pipeline.speech import languages
 
 INVENTED: tuple[Mark, ...] = ("no_speech", "repetition", "low_confidence")
 """Marks that real speech also gets, in noise or if somebody mumbles."""

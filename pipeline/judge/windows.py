@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.judge.classifier import Classifier
-from pipeline.judge.turns import joined
-from pipeline.languages.characters import UNSPACED
+from pipeline.judge.conversation_text import joined
+from pipeline.speech.languages.characters import UNSPACED
 
 WINDOW = {True: 110, False: 400}
 """Characters in about 120 tokens, by whether the text has a script without spaces. Utterances are rarely longer."""

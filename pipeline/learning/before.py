@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Select, select
 
+from pipeline.contract.messages import Flag
 from pipeline.judge.conversations import Before, Conversations, Said
 from pipeline.judge.texts import transcript_of
-from pipeline.messages import Flag
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import worst
 from pipeline.review.quality.exporting import PlacedExample

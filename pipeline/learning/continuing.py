@@ -16,8 +16,8 @@ from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 from pipeline.judge import calibration, sounds
 from pipeline.judge.calibration import sigmoid
 from pipeline.judge.classifier import load_model
+from pipeline.judge.conversation_text import joined
 from pipeline.judge.tokens import MAX_JOINED
-from pipeline.judge.turns import joined
 from pipeline.learning import encoder, folder, loop
 from pipeline.learning.batches import Batch, batches, targets_of
 from pipeline.learning.lessons import filled

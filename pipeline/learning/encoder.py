@@ -7,7 +7,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, BertForSequenceClassification
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge.hub import LATEST, commit_of, is_id
 from pipeline.judge.onnx import MODEL
 from pipeline.learning.model import HEAD

@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
+from pipeline.base.stopping import whole
 from pipeline.judge.onnx import MODEL
 from pipeline.learning.export import export
-from pipeline.stopping import whole
 
 SHARED = ("config.json", "tokenizer.json", "tokenizer_config.json")
 CALIBRATION = "calibration.json"

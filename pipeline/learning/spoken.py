@@ -2,7 +2,7 @@
 
 Flagged speech is decided, and passed speech only where an audit drew it. So an audit stands for many utterances. The
 weights of each language add up to its flagged and passed utterances in the tallies, as in the recall of the machine
-(`pipeline/assessment/audits.py`). Without tallies, an audit weighs 1 / its probability, and a flagged case 1.
+(`pipeline/review/quality/audits.py`). Without tallies, an audit weighs 1 / its probability, and a flagged case 1.
 """
 
 from collections import defaultdict
@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
-from pipeline.assessment.figure import Window
-from pipeline.assessment.totals import totals
 from pipeline.review.quality.exporting import Example, PlacedExample, placed
+from pipeline.review.quality.figure import Window
+from pipeline.review.quality.totals import totals
 
 FLAGGED = ("review", "block")
 

@@ -16,9 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
-from pipeline import private_files
-from pipeline.assessment.report import keys
-from pipeline.errors import DependencyError, InputError
+from pipeline.base import private_files, signing
+from pipeline.base.errors import DependencyError, InputError
 from pipeline.review import audit
 from pipeline.review.database import Database
 from pipeline.review.tables.core import AUDIT, AUDIT_HEAD
@@ -64,7 +63,7 @@ class Anchoring:
         self._database = database
         self._to = settings.audit
         self._clock = clock
-        self._key = keys.load(key_of(settings), MADE_BY) if settings.audit.places else None
+        self._key = signing.load(key_of(settings), MADE_BY) if settings.audit.places else None
         self.newest: SignedHead | None = None
         """The newest anchor of this process."""
 
@@ -92,9 +91,9 @@ def head_of(connection: Connection, at: float) -> Head:
 
 def sign(head: Head, key: Ed25519PrivateKey) -> SignedHead:
     """Sign a head."""
-    pem = keys.public_pem(key.public_key())
+    pem = signing.public_pem(key.public_key())
     signature = base64.b64encode(key.sign(msgspec.json.encode(head))).decode()
-    return SignedHead(head, keys.fingerprint(pem), signature)
+    return SignedHead(head, signing.fingerprint(pem), signature)
 
 
 def read(path: Path) -> list[SignedHead]:
@@ -146,8 +145,8 @@ def _is_signed(anchor: SignedHead, public_pem: bytes) -> bool:
         signature = base64.b64decode(anchor.signature, validate=True)
     except ValueError:
         return False
-    named = anchor.key == keys.fingerprint(public_pem)
-    return named and keys.signed(public_pem, signature, msgspec.json.encode(anchor.head))
+    named = anchor.key == signing.fingerprint(public_pem)
+    return named and signing.signed(public_pem, signature, msgspec.json.encode(anchor.head))
 
 
 def _write(to: AuditSettings, line: bytes) -> None:

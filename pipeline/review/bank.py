@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from msgspec import Struct
 from sqlalchemy import Connection, delete, func, inspect, or_, select
 
-from pipeline.errors import InputError, Missing
+from pipeline.base.errors import InputError, Missing
 from pipeline.review import audit, database, upsert
 from pipeline.review.tables.core import FLAGS, HEARD
 from pipeline.review.tables.quality import COPIES

@@ -18,12 +18,17 @@ from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 
-from pipeline import logs, private_files
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base import logs, private_files
+from pipeline.base.errors import ConfigError, DependencyError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x766F7877
 """Key ("voxw") of the PostgreSQL advisory lock that migrations take."""
+
+UNRELEASED = frozenset(f"{number:04}" for number in range(7, 28))
+"""Migrations of builds between 0.1.0 and 0.2.0, which are gone. No later migration may have their numbers."""
+
+UNRELEASED_REMEDY = "Restore the back-up of the store of 0.1.0, or set data_dir or store.url to a new store."
 
 BUSY_MILLISECONDS = 15_000
 """How long a SQLite writer waits for another writer."""
@@ -55,7 +60,7 @@ class Database:
     """A pool of connections. An error of the server becomes a DependencyError, and the caller may retry.
 
     The constructor raises ConfigError for a URL that is not supported, a file that cannot be made (with `must_exist`:
-    that does not exist) and a store that a newer Voxwarden wrote.
+    that does not exist) and a store that a newer Voxwarden, or a build between two releases wrote.
     """
 
     def __init__(self, url: str, must_exist: bool = False) -> None:
@@ -107,8 +112,14 @@ class Database:
 
     def _upgrade(self) -> None:
         with self.read() as connection:
-            if MigrationContext.configure(connection).get_current_revision() == _newest():
-                return
+            current = MigrationContext.configure(connection).get_current_revision()
+        if current == _newest():
+            return
+        if current in UNRELEASED:
+            raise ConfigError(
+                f"The review store {self.name} was written by a build between 0.1.0 and 0.2.0 (migration {current})",
+                UNRELEASED_REMEDY,
+            )
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         with self.write() as connection:

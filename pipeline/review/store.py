@@ -5,8 +5,8 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from pipeline.errors import CaseError
-from pipeline.messages import Decision, Flag, SpeechStatus, first_id
+from pipeline.base.errors import CaseError
+from pipeline.contract.messages import Decision, Flag, SpeechStatus, first_id
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Report
 from pipeline.review.cases import deciding, measures, phrases, ranking, reading, writing

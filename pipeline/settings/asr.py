@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt
 
-from pipeline.languages.codes import check_code
+from pipeline.base.language_codes import check_code
 from pipeline.settings.section import Section
 
 LanguageCode = Annotated[str, AfterValidator(check_code)]

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from pipeline import yamlfiles
-from pipeline.configuration import config_file
-from pipeline.errors import ConfigError
+from pipeline.base import yaml_reading
+from pipeline.base.configuration import config_file
+from pipeline.base.errors import ConfigError
 
 
 def in_file() -> dict[str, Any]:
     """The content of the configuration file. Raises ConfigError if it cannot be read."""
-    found = yamlfiles.read(config_file(), "Name one with --config or VOXWARDEN_CONFIG.")
+    found = yaml_reading.read(config_file(), "Name one with --config or VOXWARDEN_CONFIG.")
     if found is None:
         return {}
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
+from pipeline.contract.topology import TOPICS, Topic
 from pipeline.settings.section import Section, section_of
 from pipeline.settings.security import Security
-from pipeline.topology import TOPICS, Topic
 
 ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s,:\[\]/]+)(:\d{1,5})?")
 

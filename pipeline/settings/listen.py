@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.messages import OF_YAMNET, EventKind
+from pipeline.contract.messages import OF_YAMNET, EventKind
 from pipeline.settings.section import Section
 
 
@@ -15,7 +15,7 @@ class ListenSettings(Section):
         (), description="sounds to recognise beside banned recordings, e.g. [howl, clipping]; each costs CPU"
     )
     yamnet: Path | None = Field(
-        None, description="the file of YAMNet, which scream, moan, crying and gunshot need (docs/sound-events.md)"
+        None, description="the file of YAMNet, which scream, moan, crying and gunshot need (docs/sounds.md)"
     )
     ear: str | None = Field(
         None,
@@ -47,6 +47,6 @@ class ListenSettings(Section):
         if self.yamnet is None and (unheard := [sound for sound in self.sounds if sound in OF_YAMNET]):
             raise ValueError(
                 f"sounds has {' and '.join(unheard)}, which YAMNet hears: name its file in listen.yamnet "
-                "(docs/sound-events.md has the command that downloads it)"
+                "(docs/sounds.md has the command that downloads it)"
             )
         return self

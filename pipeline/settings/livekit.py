@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, SecretStr, StringConstraints, model_validator
 
-from pipeline.messages import Action
+from pipeline.contract.messages import Action
 from pipeline.settings.section import Section
 from pipeline.settings.token import Token
 

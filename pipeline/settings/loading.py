@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.settings.environment import check_environment
 from pipeline.settings.file import in_file
 from pipeline.settings.origin import keys, nearest, origin_of

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from pipeline.messages import MAX_DURATION, TIMED, Action
+from pipeline.contract.messages import MAX_DURATION, TIMED, Action
 from pipeline.settings.section import Section
 
 

@@ -2,8 +2,8 @@
 
 from pydantic import Field, PositiveInt
 
+from pipeline.contract.topology import STAGES
 from pipeline.settings.section import Section, section_of
-from pipeline.topology import STAGES
 
 
 class Batching(Section):

@@ -5,7 +5,8 @@ from pathlib import Path
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from pipeline.configuration import PREFIX
+from pipeline.base.configuration import PREFIX
+from pipeline.contract.topology import Stage
 from pipeline.settings.api import Api
 from pipeline.settings.asr import Asr
 from pipeline.settings.assessment import AssessmentSettings
@@ -29,7 +30,6 @@ from pipeline.settings.rtp import RtpSettings
 from pipeline.settings.stages import Batching, Stages
 from pipeline.settings.store import Store
 from pipeline.settings.webhooks import WebhookSettings
-from pipeline.topology import Stage
 
 BYTES_PER_SECOND = 32_000
 """Largest size of an utterance per second: FLAC is never larger than 16-bit PCM at 16 kHz."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
 
-from pipeline.messages import Action
+from pipeline.contract.messages import Action
 from pipeline.settings.section import Section
 
 

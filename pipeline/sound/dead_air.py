@@ -13,12 +13,12 @@ from weakref import WeakSet, WeakValueDictionary
 
 import numpy as np
 
-from pipeline.audio.resample import Samples
-from pipeline.audio.speakers import Key
-from pipeline.messages import SAMPLE_RATE, AudioChunk, HeardSound
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, HeardSound
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.listener import LATE_SECONDS, STEP
 from pipeline.sound.spans import REPORT
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.speakers import Key
 
 MODEL = "dead-air@1"
 LATE = LATE_SECONDS * SAMPLE_RATE

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from pipeline.audio.resample import Samples
-from pipeline.audio.speakers import Key
-from pipeline.messages import SAMPLE_RATE, HeardSound
+from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.sound.together import DueWindow
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.speakers import Key
 
 PAUSE = 10 * SAMPLE_RATE
 """After a longer pause, in samples, it is a new sound."""

@@ -9,17 +9,17 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from pipeline.audio.encode import FULL_SCALE, encode_flac
-from pipeline.audio.resample import Samples
-from pipeline.audio.resent import ReceivedSamples
-from pipeline.audio.speakers import Key
-from pipeline.audio.track import AudioTrack
-from pipeline.messages import NAMESPACE, SAMPLE_RATE, Sound
-from pipeline.metrics import Metrics
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import NAMESPACE, SAMPLE_RATE, Sound
 from pipeline.settings import Audio
 from pipeline.sound.detector import Ear, SoundDetector, SoundSpan
 from pipeline.sound.spans import LONGEST, Spans
 from pipeline.sound.together import DueWindow
+from pipeline.speech.audio.encode import FULL_SCALE, encode_flac
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.resent import ReceivedSamples
+from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.track import AudioTrack
 
 STEP = SAMPLE_RATE
 """Samples from one decision to the next. Decisions fall on whole seconds, whatever the size of the chunks."""

@@ -7,7 +7,7 @@ touch, so that they are one case. A detector may ask that a part with a higher s
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.detector import SoundSpan
 
 REPORT = 15 * SAMPLE_RATE

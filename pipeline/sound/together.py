@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Protocol, TypeVar
 
-from pipeline.audio.resample import Samples
 from pipeline.judge.calibration import Numbers
+from pipeline.speech.audio.resample import Samples
 
 Result = TypeVar("Result")
 

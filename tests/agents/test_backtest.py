@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from agents.cli import app
 from agents.commands import backtest as command
-from pipeline.errors import ConfigError, InputError, TextError
+from agents.commands.command_line import app
+from pipeline.base.errors import ConfigError, InputError, TextError
 from pipeline.judge import backtest
 from tests.pipeline.judge.fakes import WordClassifier
 

@@ -13,12 +13,12 @@ from sqlalchemy import text
 
 from agents.deployment import addresses, checks
 from agents.doctor import DoctorResult, examine
-from pipeline.errors import ConfigError, DependencyError
-from pipeline.metrics import Metrics
-from pipeline.metrics_server import serving
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import serving
+from pipeline.contract.topology import STAGES
 from pipeline.review.database import Database
 from pipeline.settings import Kafka, Settings, WebhookSettings
-from pipeline.topology import STAGES
 from tests.pipeline.review import release
 from tests.ports import free_port
 
@@ -150,6 +150,10 @@ def test_the_migration_of_the_store_is_compared(settings: Settings) -> None:
     assert (behind.state, "migration 0005, this version has" in behind.detail) == ("fault", True)
     with closing(Database(url)) as database:
         assert findings(settings)["tables of the store"].state == "ok"
-        with database.write() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    assert "9999 of a newer version" in findings(settings)["tables of the store"].detail
+        for number, detail in (
+            ("0027", "0027 of a build between 0.1.0 and 0.2.0"),
+            ("9999", "9999 of a newer version"),
+        ):
+            with database.write() as connection:
+                connection.execute(text("UPDATE alembic_version SET version_num = :number"), {"number": number})
+            assert detail in findings(settings)["tables of the store"].detail

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from agents.doctor import CHECKS, DoctorResult, examine, reach
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.settings import Asr, EvidenceSettings, JudgeSettings, Kafka, ListenSettings, Settings, Store
-from tests.pipeline.reader.model import said, settings_of
+from tests.pipeline.judge.reader.model import said, settings_of
 from tests.pipeline.review.delivery.receiver import Reply, receiving
 from tests.pipeline.sound.yamnet import networks
 from tests.ports import free_port

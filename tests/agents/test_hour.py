@@ -13,14 +13,14 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from agents.ledger import Ledger
-from pipeline.audio.encode import decode_flac, to_pcm16
-from pipeline.audio.resample import Samples
-from pipeline.audio.segment import Segment
-from pipeline.audio.vad import WINDOW, Memory, Vad
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
-from pipeline.metrics import Metrics
+from agents.loop.ledger import Ledger
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.settings import Audio
+from pipeline.speech.audio.encode import decode_flac, to_pcm16
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.segment_stage import Segment
+from pipeline.speech.audio.vad import WINDOW, Memory, Vad
 
 SIZE = 6_400
 SECONDS = SIZE / SAMPLE_RATE

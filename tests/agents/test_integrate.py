@@ -24,12 +24,12 @@ from pydantic import SecretStr
 
 from agents.gateway import Close
 from agents.run import run
-from pipeline.audio.resent import ReceivedSamples
-from pipeline.errors import DependencyError
-from pipeline.events import decode
-from pipeline.messages import AudioChunk
+from pipeline.base.errors import DependencyError
+from pipeline.connect.vendors.room_audio import RoomAudio
+from pipeline.contract.events import decode
+from pipeline.contract.messages import AudioChunk
 from pipeline.settings import Asr, FlagEvents, GatewaySettings, JudgeSettings, Settings, WebhookSettings, keys
-from pipeline.vendors.room_audio import RoomAudio
+from pipeline.speech.audio.resent import ReceivedSamples
 from tests.agents.gateway.test_server import running, until
 from tests.agents.test_run import Host, speak
 from tests.ports import free_port

@@ -15,19 +15,19 @@ import numpy as np
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from pipeline.audio import segment
-from pipeline.audio.decode import read_file
-from pipeline.audio.encode import to_pcm16
-from pipeline.audio.vad import WINDOW
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
-from pipeline.metrics import Metrics
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.review.cases.values import Filters
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.evidence.marks import Finish
 from pipeline.review.store import open_store
 from pipeline.settings import Audio, Settings
+from pipeline.speech.audio import segment_stage
+from pipeline.speech.audio.decode import read_file
+from pipeline.speech.audio.encode import to_pcm16
+from pipeline.speech.audio.vad import WINDOW
 
-SPEECH = Path(__file__).parents[2] / "pipeline" / "demo" / "lounge-ben.ogg"
+SPEECH = Path(__file__).parents[2] / "pipeline" / "runner" / "demo" / "lounge-ben.ogg"
 STEP_SECONDS = 0.01
 MOST_MISSING = Audio().pad_seconds + 2 * WINDOW / SAMPLE_RATE
 """Seconds.
@@ -101,7 +101,7 @@ def spoken() -> bytes:
 
 def expected(settings: Settings) -> list[Utterance]:
     """Return the utterances that one process cuts without a kill."""
-    stage = segment.build(settings, Metrics())
+    stage = segment_stage.build(settings, Metrics())
     chunk = AudioChunk(room="lounge", speaker="ben", start=0, sequence=0, data=spoken(), final=True)
     found = stage.process([chunk])
     stage.close()

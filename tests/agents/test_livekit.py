@@ -15,8 +15,8 @@ from livekit import api
 from websockets.asyncio.client import connect
 
 from agents.run import run
-from pipeline.livekit.serving import Listening, serve
-from pipeline.messages import SAMPLE_RATE
+from pipeline.connect.livekit.serving import Listening, serve
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Asr, GatewaySettings, LiveKitSettings, Settings

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from agents.cli import app
-from pipeline.dead_letters import DeadLetters, path_of
-from pipeline.errors import BadMessage, InputError
+from agents.commands.command_line import app
+from pipeline.base.errors import BadMessage, InputError
+from pipeline.contract.stage import Rejected
 from pipeline.review.evidence.lookback import Lookback, open_lookback
 from pipeline.review.evidence.marks import Finish
+from pipeline.runner.dead_letter_file import DeadLetters, path_of
 from pipeline.settings import Settings
-from pipeline.stage import Rejected
 from tests.builders import utterance
 
 Shell = Callable[..., str]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.audio.opus_check import checked_samples
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.settings import GatewaySettings
+from pipeline.speech.audio.opus_check import checked_samples
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "operate.md").read_text(encoding="utf-8")
 

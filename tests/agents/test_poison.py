@@ -11,19 +11,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from agents.app import create_app
-from agents.lead_in import Earlier
-from agents.loop import StageLoop
-from agents.segment import Segmenting
-from pipeline.audio import segment as stage
-from pipeline.audio.segment import Segment
-from pipeline.audio.vad import shared
-from pipeline.events import decode, encode
-from pipeline.messages import AudioChunk, Utterance
-from pipeline.metrics import Metrics
+from agents.loop.app import create_app
+from agents.loop.holding_work import Segmenting
+from agents.loop.lead_in import Earlier
+from agents.loop.stage_loop import StageLoop
+from pipeline.base.metrics import Metrics
+from pipeline.contract.events import decode, encode
+from pipeline.contract.messages import AudioChunk, Utterance
+from pipeline.contract.topology import SEGMENT
 from pipeline.settings import Audio, Settings
-from pipeline.topology import SEGMENT
-from tests.pipeline.audio.sound import clip, seconds
+from pipeline.speech.audio import segment_stage as stage
+from pipeline.speech.audio.segment_stage import Segment
+from pipeline.speech.audio.vad import shared
+from tests.pipeline.speech.audio.sound import clip, seconds
 from tests.pipeline.strategies import messages
 
 Headers = list[tuple[str, bytes | None]]
@@ -176,7 +176,7 @@ async def test_a_decoding_bug_costs_the_chunk_and_an_encoding_bug_the_utterance(
         raise ZeroDivisionError
 
     bad = AudioChunk(room="r", speaker="bad", start=0, sequence=0, codec="container", data=b"x", final=True)
-    monkeypatch.setattr("pipeline.audio.frames.StreamDecoder._recording", broken)
+    monkeypatch.setattr("pipeline.speech.audio.frames.StreamDecoder._recording", broken)
     broker = await carried(numbered([*SPEECH[:2], event(bad), *SPEECH[2:]]))
     assert len(said(broker)) == 1
     assert len(broker.sent["voice.dead-letters"]) == 1

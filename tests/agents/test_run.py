@@ -11,19 +11,19 @@ from websockets.asyncio.client import connect
 
 from agents.gateway import Gateway
 from agents.run import run
-from pipeline.api.server import ServedApi
-from pipeline.asr import ct2_engine
-from pipeline.asr.transcriber import Transcriber
-from pipeline.audio.decode import read_file
-from pipeline.audio.encode import to_pcm16
-from pipeline.client.verdicts import VerdictStream
+from pipeline.connect.api.server import ServedApi
+from pipeline.connect.client.verdicts import VerdictStream
 from pipeline.console.server import Serving
-from pipeline.messages import SAMPLE_RATE, Flag
+from pipeline.contract.messages import SAMPLE_RATE, Flag
 from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Asr, Settings
+from pipeline.speech.asr import ct2_engine
+from pipeline.speech.asr.transcriber import Transcriber
+from pipeline.speech.audio.decode import read_file
+from pipeline.speech.audio.encode import to_pcm16
 
-THREAT = Path(__file__).parents[2] / "pipeline" / "demo" / "lounge-ben.ogg"
+THREAT = Path(__file__).parents[2] / "pipeline" / "runner" / "demo" / "lounge-ben.ogg"
 FROM, TO = 23.5, 28.5
 """The seconds of the recording that hold the threat."""
 

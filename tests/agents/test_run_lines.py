@@ -11,7 +11,7 @@ from typing import IO
 import pytest
 from websockets.sync.client import connect
 
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from tests.agents.test_run import spoken
 
 SETTINGS = ["gateway.port=0", "metrics.port=0", "console.port=0", "asr.model=tiny.en", "asr.languages=[en]"]

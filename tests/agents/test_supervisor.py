@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from agents.commands.worker import counts_of, stop_on_hangup
-from agents.loop import EXIT_HALTED
+from agents.loop.stage_loop import EXIT_HALTED
 from agents.supervisor import FIRST_PAUSE, HALTED_PAUSE, LONGEST_PAUSE, STEADY_SECONDS, BackOff, Supervisor, meaning
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.contract.topology import STAGES
 from pipeline.settings import ReaderSettings, Settings
-from pipeline.topology import STAGES
 
 DRAINS = """
 import pathlib, signal, sys, time

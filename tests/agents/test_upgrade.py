@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from agents.records import Received, receive
-from pipeline.messages import Flag, Message, SpeechStatus, Transcript
-from pipeline.metrics import Metrics
+from agents.loop.records import Received, receive
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Flag, Message, SpeechStatus, Transcript
+from pipeline.contract.stage import Rejected
+from pipeline.contract.topology import JUDGE, SEGMENT, TRANSCRIBE, Stage
 from pipeline.settings import Asr, Settings
-from pipeline.stage import Rejected
-from pipeline.topology import JUDGE, SEGMENT, TRANSCRIBE, Stage
 from tests.pipeline.review import release
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.audits import Service, judge, keep, run, speak, truth
-from pipeline.assessment import audits
+from pipeline.review.quality import audits
 
 SERVICE = Service("small", 120, 0.3, 0.7, (1.0,), second_shares=(1.0,))
 

@@ -13,7 +13,7 @@ from benchmarks.capacity.measuring import CostMeasurement, StoreCost
 from benchmarks.capacity.microphones import Microphones, encoded, sentences
 from benchmarks.capacity.model import LARGEST_SHARE, UNITS, SpeechLoad, fitted, least_squares, load_of
 from benchmarks.capacity.scene import BROKER, FRAME_SECONDS, ROLES, Codec, LoadScene, Observation, Sent
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 
 COST = {name: 0.002 * (place + 1) for names in UNITS.values() for place, name in enumerate(names)}
 """CPU seconds for each unit, the same for all roles."""

@@ -20,17 +20,17 @@ from benchmarks.chaos.marks import FRAME, FRAME_SECONDS, Pcm, marked, said_in
 from benchmarks.chaos.troubles import TROUBLES, plan
 from benchmarks.chaos.verdict import ChaosVerdict
 from benchmarks.speech import SpokenSpan, voices
-from pipeline.audio.encode import decode_flac, to_pcm16
-from pipeline.audio.resample import Samples
-from pipeline.audio.segment import build as build_segment
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Utterance
-from pipeline.metrics import Metrics
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
+from pipeline.contract.speech_status import status_of
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.store import open_store
 from pipeline.review.tables.core import CASES
 from pipeline.settings import Settings
-from pipeline.speech_status import status_of
+from pipeline.speech.audio.encode import decode_flac, to_pcm16
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.segment_stage import build as build_segment
 from tests.builders import NOON, flag
 
 ALICE = ("lobby", "alice")

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from benchmarks.songs import song
-from pipeline.audio.decode import samples_of
-from pipeline.audio.encode import encode_flac
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.yamnet.rules import RULES
+from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.encode import encode_flac
 from tests.pipeline.sound.yamnet import networks
 from training.voices.network import VoiceNetwork, export
 

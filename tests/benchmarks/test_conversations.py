@@ -8,7 +8,7 @@ from rich.console import Console
 
 from benchmarks.conversations import Readers, compared, tables
 from benchmarks.judging.conversations import cut, ordinary, ours, public
-from pipeline.judge.judge import check
+from pipeline.judge.judge_stage import check
 from pipeline.settings import JudgeSettings
 from tests.pipeline.judge.fakes import WordClassifier
 

@@ -15,9 +15,9 @@ from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import Sides, TextCase, evasion, lookalikes, spoken, transcribed
 from benchmarks.judging.measures import best_threshold, macro_f1
 from benchmarks.judging.systems import Remembering, Scored, Scores, System
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.contract.messages import Alternative
 from pipeline.learning.rows import CLEAN, OUTPUTS, RISK, positive
-from pipeline.messages import Alternative
 from tests.pipeline.judge.fakes import WordClassifier
 
 HEAD = "language\tlabel\ttext\theard\talternatives\tconfidence\n"

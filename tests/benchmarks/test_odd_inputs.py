@@ -8,10 +8,10 @@ import pytest
 from benchmarks import odd_inputs
 from benchmarks.odd import recordings, sheets, texts
 from benchmarks.odd.shells import SHELLS
-from pipeline.audio.decode import read_file
-from pipeline.audio.parts import parts_of
-from pipeline.audio.vad import shared
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
+from pipeline.speech.audio.decode import read_file
+from pipeline.speech.audio.parts import parts_of
+from pipeline.speech.audio.vad import shared
 
 
 def test_there_are_more_than_150_odd_inputs() -> None:

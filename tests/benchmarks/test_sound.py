@@ -21,8 +21,8 @@ from benchmarks.sound import (
     write,
     written,
 )
-from pipeline.errors import InputError
-from pipeline.messages import EventKind
+from pipeline.base.errors import InputError
+from pipeline.contract.messages import EventKind
 from training.sound.sources import Kind
 
 

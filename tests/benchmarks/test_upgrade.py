@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from benchmarks.upgrade import reading, writing
-from pipeline.events import decode
+from pipeline.contract.events import decode
 from tests.pipeline.review import release
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.yamnet import alarms, auc, in_room, rare_limit, recall, reports, windowed
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.events.scores import Persistence, above
 from pipeline.sound.events.windows import HOP
 from pipeline.sound.yamnet.rules import RULES, Rule

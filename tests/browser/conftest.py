@@ -12,19 +12,19 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
-from pipeline.audio.encode import decode_flac, encode_opus_clip
-from pipeline.console import measured
-from pipeline.console.app import create_app, open_desk
+from pipeline.console import background_figures
+from pipeline.console.app import create_app, open_services
 from pipeline.console.guard import COOKIE
+from pipeline.contract.messages import SAMPLE_RATE, Flag, Hit
 from pipeline.judge import labels
-from pipeline.messages import SAMPLE_RATE, Flag, Hit
-from pipeline.review.accounts import sessions
+from pipeline.review.accounts import sign_in
 from pipeline.review.cases import ranking
 from pipeline.review.cases.values import ClipPiece, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder, checksum
 from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Settings
+from pipeline.speech.audio.encode import decode_flac, encode_opus_clip
 from tests.builders import NOON, flag
 from tests.pipeline.console.servers import served
 from tests.pipeline.review import people
@@ -131,7 +131,7 @@ class Stack:
 
     def cookie(self, name: str) -> str:
         with self.database.write() as connection:
-            return sessions.begin(connection, name, time.time())
+            return sign_in.begin_session(connection, name, time.time())
 
 
 @pytest.fixture(scope="package")
@@ -155,9 +155,9 @@ def running(folder: Path, mark: str = "") -> Iterator[Stack]:
     """Run a console with its store in `folder`. Figures may take a minute, so that no page shows half of them."""
     settings = Settings(data_dir=folder)
     with pytest.MonkeyPatch.context() as patch, closing(Database(settings.database_url)) as database:
-        patch.setattr(measured, "WAIT_SECONDS", 60.0)
+        patch.setattr(background_figures, "WAIT_SECONDS", 60.0)
         people.hire(database)
-        with served(create_app(open_desk(settings, database))) as url:
+        with served(create_app(open_services(settings, database))) as url:
             yield Stack(url, folder, database, mark)
 
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from playwright.sync_api import expect
 
-from pipeline.messages import Hit
+from pipeline.contract.messages import Hit
 from tests.browser.conftest import Sit, Stack
 from tests.browser.test_look import violations
 from tests.builders import NOON, sound_flag

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import update
 
-from pipeline.console.app import create_app, open_desk
+from pipeline.console.app import create_app, open_services
 from pipeline.review.cases import assigning, deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
@@ -112,7 +112,7 @@ def second_console(stack: Stack, tmp_path: Path) -> Iterator[str]:
     settings = Settings(data_dir=tmp_path)
     with (
         closing(Database(settings.database_url)) as database,
-        served(create_app(open_desk(settings, database))) as url,
+        served(create_app(open_services(settings, database))) as url,
     ):
         yield url
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from pydantic import SecretStr
 
-from pipeline.console.app import create_app, open_desk
+from pipeline.console.app import create_app, open_services
 from pipeline.review.accounts import accounts
 from pipeline.review.database import Database
 from pipeline.settings import Oidc, ReviewConsole, Settings
@@ -40,7 +40,7 @@ def place(tmp_path: Path) -> Iterator[tuple[str, Database]]:
         )
         console = ReviewConsole(public_url=f"http://127.0.0.1:{port}", oidc=oidc)
         with closing(Database(f"sqlite:///{tmp_path / 'store.db'}")) as database:
-            app = create_app(open_desk(Settings(data_dir=tmp_path, console=console), database))
+            app = create_app(open_services(Settings(data_dir=tmp_path, console=console), database))
             with served(app, port) as url:
                 yield url, database
         provider.terminate()
@@ -72,7 +72,7 @@ def test_a_lead_can_sign_in_and_a_stranger_cannot(place: tuple[str, Database], b
     expect(page.locator("main")).to_contain_text("None of your groups has a role here")
     context.close()
     with database.read() as connection:
-        [account] = accounts.everybody(connection)
+        [account] = accounts.all_accounts(connection)
     assert (account.name, account.role, account.password) == ("lin-leads", "lead", None)
 
 
@@ -84,4 +84,4 @@ def test_an_answer_without_a_sign_in_is_refused(place: tuple[str, Database], bro
     expect(page.locator("main")).to_contain_text("belongs to no sign-in of this browser")
     context.close()
     with database.read() as connection:
-        assert accounts.nobody(connection)
+        assert accounts.has_no_accounts(connection)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Dialog, Page, expect
 
-from pipeline.audio.encode import encode_opus_clip
-from pipeline.console.recordings_page import MAX_MIB, PAGE
+from pipeline.console.policy.banned_recordings_page import MAX_MIB, PAGE
+from pipeline.speech.audio.encode import encode_opus_clip
 from tests.browser.conftest import Sit, Stack
 from tests.browser.test_look import in_both_themes
 from tests.pipeline.sound.fingerprints.music import tune

@@ -11,19 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.audio.opus_check import checked_samples
-from pipeline.audio.resent import ReceivedSamples
-from pipeline.client.sse import EventParser
-from pipeline.errors import DependencyError, InputError
-from pipeline.moderator import Moderator
+from pipeline.base.errors import DependencyError, InputError
+from pipeline.connect.client.sse import EventParser
+from pipeline.runner.moderator import Moderator
+from pipeline.speech.audio.opus_check import checked_samples
+from pipeline.speech.audio.resent import ReceivedSamples
 from tests.agents.gateway.test_server import ended, heard, running, until
 from tests.builders import NOON, flag
 from tests.deploy.files import ROOT
-from tests.pipeline.api.conftest import CASES, MODERATE, running_api
-from tests.pipeline.api.conftest import moderator as moderator  # noqa: PLC0414 - a fixture
-from tests.pipeline.audio.test_opus_check import opus_packets
-from tests.pipeline.client.test_sse import PIECES
-from tests.pipeline.client.test_verdicts import OK, event, server
+from tests.pipeline.connect.api.conftest import CASES, MODERATE, running_api
+from tests.pipeline.connect.api.conftest import moderator as moderator  # noqa: PLC0414 - a fixture
+from tests.pipeline.connect.client.test_sse import PIECES
+from tests.pipeline.connect.client.test_verdicts import OK, event, server
+from tests.pipeline.speech.audio.test_opus_check import opus_packets
 
 BEARER = "an-ascii-token-of-the-tests"
 SPEECH = bytes(range(256)) * 75
@@ -152,7 +152,7 @@ def test_texts_recordings_and_cases(built: Path, tmp_path: Path, moderator: Mode
     for api in running_api(url, tmp_path, moderator, wait_seconds=0):
         for number in range(3):
             api.store.add([flag(str(number), number * 100, number * 100 + 5)], NOON + number)
-        demo = str(ROOT / "pipeline" / "demo" / "lounge-ben.ogg")
+        demo = str(ROOT / "pipeline" / "runner" / "demo" / "lounge-ben.ogg")
         shown = node(built, "api.mjs", url=api.url, moderate=MODERATE, cases=CASES, file=demo)
     assert [result["flagged"] for result in shown["texts"]] == [False, True]
     assert shown["texts"][1]["categories"]["harassment"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.metrics import Metrics
+from pipeline.base.metrics import Metrics
 
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = ROOT / "deploy"
@@ -37,7 +37,7 @@ def recorded() -> set[str]:
 
 
 def unknown_names(expression: str) -> set[str]:
-    """Return the series in a PromQL expression that neither `pipeline/metrics.py` nor a recording rule defines."""
+    """Return the series in a PromQL expression that neither `pipeline/base/metrics.py` nor a recording rule defines."""
     families = Metrics().registry.collect()
     known = {family.name + suffix for family in families for suffix in ("", "_total", "_bucket", "_count", "_sum")}
     return set(re.findall(r"\b(?:voxwarden|process)[\w:]+", expression)) - known - recorded()

@@ -10,11 +10,11 @@ import pytest
 from jsonschema import Draft7Validator
 from typer.main import get_command
 
-from agents.cli import app
-from agents.worker import END_SECONDS, GRACE_SECONDS
+from agents.commands.command_line import app
+from agents.loop.worker import END_SECONDS, GRACE_SECONDS
 from deploy.chart import CHART, COMMAND, SCHEMA, SET_BY_THE_CHART, values_schema, written
+from pipeline.contract.topology import STAGES
 from pipeline.settings import Settings, keys
-from pipeline.topology import STAGES
 from tests.deploy.chart import EXAMPLES, SMALL, TEMPLATES, merged, roles, values
 from tests.deploy.files import DASHBOARDS, ROOT, RULES, load, parsed
 from tests.deploy.test_compose import is_setting

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from agents.app import group_of
-from agents.kafka import topic_name
+from agents.broker.kafka_clients import topic_name
+from agents.loop.app import group_of
 from deploy.chart import CHART
-from pipeline.judge.judge import check
+from pipeline.contract.topology import STAGES
+from pipeline.judge.judge_stage import check
 from pipeline.settings import Settings
 from pipeline.settings.loading import load as load_settings
-from pipeline.topology import STAGES
 from tests.deploy.chart import (
     EXAMPLES,
     LARGE,

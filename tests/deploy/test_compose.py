@@ -9,11 +9,11 @@ import yaml
 from compose_spec import PyCompose
 from pydantic import BaseModel
 
-from agents.app import REBALANCE_SECONDS
+from agents.loop.app import REBALANCE_SECONDS
 from deploy.stages import OPTIONAL
-from pipeline.configuration import PREFIX
+from pipeline.base.configuration import PREFIX
+from pipeline.contract.topology import STAGES
 from pipeline.settings import Settings
-from pipeline.topology import STAGES
 from tests.deploy.files import DEPLOY, ROOT, load
 from tests.deploy.stack import PATH, SECRETS, VARIABLE, ours, services, stack
 

@@ -10,9 +10,9 @@ import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
 from deploy.dashboards import COMMAND, files
-from pipeline.metrics import Metrics
-from pipeline.metrics_server import serving
-from pipeline.topology import STAGES
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import serving
+from pipeline.contract.topology import STAGES
 from tests.deploy.files import DASHBOARDS, DEPLOY, load, unknown_names
 from tests.deploy.prometheus import prometheus
 

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pipeline.metrics import Metrics
-from pipeline.metrics_server import serving
-from pipeline.topology import STAGES
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import serving
+from pipeline.contract.topology import STAGES
 from tests.deploy.notified import OnCall, notifying
 
 FACTOR = 30

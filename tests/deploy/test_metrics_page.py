@@ -1,7 +1,7 @@
 """docs/metrics.md is up to date and has every metric."""
 
 from deploy.metrics_page import COMMAND, PAGE, page
-from pipeline.metrics import catalogue
+from pipeline.base.metrics import catalogue
 
 
 def test_the_page_is_up_to_date() -> None:

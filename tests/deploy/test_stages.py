@@ -13,7 +13,7 @@ import yaml
 from compose_spec import PyCompose
 
 from deploy.stages import COMMAND, FILES, OPTIONAL, files, main
-from pipeline.topology import STAGES
+from pipeline.contract.topology import STAGES
 from tests.deploy.files import DEPLOY, load
 from tests.deploy.prometheus import program
 from tests.deploy.stack import stack

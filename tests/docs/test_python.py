@@ -9,8 +9,8 @@ from threading import Event, Thread
 
 import pytest
 
-from pipeline.audio.decode import samples_of
-from pipeline.audio.encode import to_pcm16
+from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.encode import to_pcm16
 from tests.agents.gateway.test_server import running
 from tests.deploy.files import ROOT
 
@@ -46,7 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         wav.setnchannels(1)
         wav.setsampwidth(2)
         wav.setframerate(16_000)
-        wav.writeframes(to_pcm16(samples_of(ROOT / "pipeline" / "demo" / "lounge-ben.ogg")))
+        wav.writeframes(to_pcm16(samples_of(ROOT / "pipeline" / "runner" / "demo" / "lounge-ben.ogg")))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -11,11 +11,11 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
-from agents import topics
-from agents.app import group_of
-from agents.kafka import topic_name
+from agents.broker import topics
+from agents.broker.kafka_clients import topic_name
+from agents.loop.app import group_of
+from pipeline.contract.topology import JUDGE, TRANSCRIPTS
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import JUDGE, TRANSCRIPTS
 from tests.broker import Broker
 from tests.builders import transcript
 from tests.deploy.chart import SMALL, options

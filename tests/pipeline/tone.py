@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.messages import Flag, Utterance, derive_id
-from pipeline.stage import Processor, Rejected
-from pipeline.topology import FLAGS, UTTERANCES, Stage
+from pipeline.contract.messages import Flag, Utterance, derive_id
+from pipeline.contract.stage import Processor, Rejected
+from pipeline.contract.topology import FLAGS, UTTERANCES, Stage
 
 if TYPE_CHECKING:  # the settings are built from the topology, after this entry is added
-    from pipeline.metrics import Metrics
+    from pipeline.base.metrics import Metrics
     from pipeline.settings import Settings
 
 TONE = Stage("tone", (UTTERANCES,), (FLAGS,), "tests.pipeline.tone:build", 8, 0.02)

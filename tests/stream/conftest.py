@@ -9,12 +9,12 @@ from uuid import uuid4
 
 import pytest
 
-from agents import topics
-from pipeline.local import LocalRunner
-from pipeline.messages import Flag
-from pipeline.metrics import Metrics
+from agents.broker import topics
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Flag
+from pipeline.contract.topology import JUDGE, LISTEN, SEGMENT, TRANSCRIBE, Stage
+from pipeline.runner.local import LocalRunner
 from pipeline.settings import Asr, Kafka, Settings
-from pipeline.topology import JUDGE, LISTEN, SEGMENT, TRANSCRIBE, Stage
 from tests.broker import Broker
 from tests.stream.moderated import Moderated, audio, ban, events, moderate
 

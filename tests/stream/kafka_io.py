@@ -8,12 +8,12 @@ from typing import Any
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
-from agents.app import group_of
-from agents.kafka import admin, producer, reader, topic_name
-from pipeline.events import Event, encode
-from pipeline.messages import Message
+from agents.broker.kafka_clients import admin, producer, reader, topic_name
+from agents.loop.app import group_of
+from pipeline.contract.events import Event, encode
+from pipeline.contract.messages import Message
+from pipeline.contract.topology import Stage, Topic
 from pipeline.settings import Settings
-from pipeline.topology import Stage, Topic
 
 PATIENCE_SECONDS = 120
 """A busy machine needs much of it."""

@@ -12,19 +12,19 @@ import numpy as np
 from msgspec import structs
 
 from benchmarks.disturbances import howl
-from pipeline.audio.files import chunks_of
-from pipeline.audio.resample import Samples
-from pipeline.events import decode
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Flag
+from pipeline.contract.events import decode
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Flag
+from pipeline.contract.topology import AUDIO, FLAGS, STAGES
 from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import ListenSettings, Settings
-from pipeline.topology import AUDIO, FLAGS, STAGES
+from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.resample import Samples
 from tests.broker import ROOT
-from tests.pipeline.audio.sound import chunks, silence
 from tests.pipeline.review import banning
 from tests.pipeline.sound.fingerprints.music import banned, tune
 from tests.pipeline.sound.yamnet import networks
+from tests.pipeline.speech.audio.sound import chunks, silence
 from tests.stream.kafka_io import put, wait_for
 from tests.stream.processes import Process, environment
 
@@ -32,7 +32,7 @@ ROOM, SPEAKER = "zqroomqz", "zqspeakerqz"
 """No other text contains these names, so that every occurrence can be found."""
 START = 1_700_000_000.0
 VOICES = {
-    (ROOM, SPEAKER): ROOT / "pipeline" / "demo" / "lounge-ben.ogg",
+    (ROOM, SPEAKER): ROOT / "pipeline" / "runner" / "demo" / "lounge-ben.ogg",
     (ROOM, "ann"): ROOT / "tests" / "data" / "demo-echotest.flac",
     ("attic", "eve"): ROOT / "tests" / "data" / "tt-weasels.flac",
 }
@@ -50,7 +50,7 @@ def events(folder: Path) -> ListenSettings:
     return ListenSettings(sounds=("howl", "dead_air", "scream"), dead_air_seconds=15, yamnet=network)
 
 
-LOUD = "import logging; logging.basicConfig(level=logging.DEBUG); from agents.cli import main; main()"
+LOUD = "import logging; logging.basicConfig(level=logging.DEBUG); from agents.commands.command_line import main; main()"
 """The command line with the debug log of every library."""
 
 

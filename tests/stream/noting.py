@@ -5,15 +5,15 @@ import logging
 import time
 from collections.abc import Sequence
 
-from agents.app import create_app
-from agents.loop import StageLoop
-from agents.work import BatchWork
-from agents.worker import run
-from pipeline.messages import Flag, Transcript
-from pipeline.metrics import Metrics
+from agents.loop.app import create_app
+from agents.loop.stage_loop import StageLoop
+from agents.loop.work import BatchWork
+from agents.loop.worker import run
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Flag, Transcript
+from pipeline.contract.stage import Processor, Rejected
+from pipeline.contract.topology import JUDGE
 from pipeline.settings import Settings, load
-from pipeline.stage import Processor, Rejected
-from pipeline.topology import JUDGE
 from tests.builders import flag
 
 NOTES = "batches.jsonl"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from websockets.sync.client import connect
 
-from pipeline.audio.files import chunks_of
-from pipeline.messages import SAMPLE_RATE
-from pipeline.topology import STAGES
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.contract.topology import STAGES
+from pipeline.speech.audio.files import chunks_of
 from tests.broker import ROOT
 from tests.deploy.stack import SECRETS, stack
 from tests.ports import free_port
@@ -21,7 +21,7 @@ from tests.stream.processes import Process
 
 WORKERS = tuple(stage.name for stage in STAGES if not stage.switch)
 NAMES = ("gateway", *WORKERS, "console")
-VOICE = ROOT / "pipeline" / "demo" / "lounge-ben.ogg"
+VOICE = ROOT / "pipeline" / "runner" / "demo" / "lounge-ben.ogg"
 """A speaker of the demo: a threat among harmless sentences."""
 FROM, TO = 18.0, 30.0
 """Length in seconds."""

@@ -4,18 +4,18 @@ import logging
 import time
 from collections.abc import Sequence
 
-from agents.app import create_app
-from agents.health import Health
-from agents.loop import StageLoop
-from agents.work import BatchWork
-from agents.worker import run
-from pipeline.dependencies import Dependencies
-from pipeline.messages import Flag, Transcript
-from pipeline.metrics import Metrics
-from pipeline.metrics_server import serving
+from agents.loop.app import create_app
+from agents.loop.health import Health
+from agents.loop.stage_loop import StageLoop
+from agents.loop.work import BatchWork
+from agents.loop.worker import run
+from pipeline.base.dependencies import Dependencies
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import serving
+from pipeline.contract.messages import Flag, Transcript
+from pipeline.contract.stage import Processor, Rejected
+from pipeline.contract.topology import JUDGE
 from pipeline.settings import load
-from pipeline.stage import Processor, Rejected
-from pipeline.topology import JUDGE
 from tests.builders import flag
 
 

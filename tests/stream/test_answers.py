@@ -2,8 +2,8 @@
 
 import pytest
 
-from agents.answers import BrokerAnswers
-from pipeline.errors import DependencyError
+from agents.broker.broker_check import BrokerAnswers
+from pipeline.base.errors import DependencyError
 from pipeline.settings import Kafka
 from tests.broker import Broker
 

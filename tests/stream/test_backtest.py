@@ -11,15 +11,15 @@ from kafka import KafkaProducer
 from msgspec import structs
 from typer.testing import CliRunner
 
-from agents.cli import app
-from agents.history import History
-from agents.kafka import producer, topic_name
-from pipeline.errors import ConfigError
-from pipeline.events import Event, encode
+from agents.broker.history import History
+from agents.broker.kafka_clients import producer, topic_name
+from agents.commands.command_line import app
+from pipeline.base.errors import ConfigError
+from pipeline.contract.events import Event, encode
+from pipeline.contract.messages import Message
+from pipeline.contract.topology import TRANSCRIPTS
 from pipeline.judge import backtest
-from pipeline.messages import Message
 from pipeline.settings import Settings
-from pipeline.topology import TRANSCRIPTS
 from tests.builders import transcript
 from tests.pipeline.judge.fakes import WordClassifier
 

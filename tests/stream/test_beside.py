@@ -5,10 +5,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline.events import decode
-from pipeline.messages import Flag
+from pipeline.contract.events import decode
+from pipeline.contract.messages import Flag
+from pipeline.contract.topology import FLAGS, UTTERANCES
 from pipeline.settings import Settings
-from pipeline.topology import FLAGS, UTTERANCES
 from tests.builders import utterance
 from tests.ports import free_port
 from tests.stream.kafka_io import put, wait_for

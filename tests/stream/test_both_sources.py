@@ -16,21 +16,21 @@ import pytest
 from msgspec import structs
 from sqlalchemy import func, select
 
-from agents import topics
-from pipeline.audio.decode import samples_of
-from pipeline.events import decode
-from pipeline.local import LocalRunner
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Flag
-from pipeline.metrics import Metrics
+from agents.broker import topics
+from pipeline.base.metrics import Metrics
+from pipeline.contract.events import decode
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Flag
+from pipeline.contract.topology import AUDIO, FLAGS, JUDGE, LISTEN, SEGMENT, STAGES, TRANSCRIBE, Stage
 from pipeline.review.cases.values import CaseFile, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import open_store
 from pipeline.review.tables.assessment import TALLIES
+from pipeline.runner.local import LocalRunner
 from pipeline.settings import JudgeSettings, ListenSettings, Settings
-from pipeline.topology import AUDIO, FLAGS, JUDGE, LISTEN, SEGMENT, STAGES, TRANSCRIBE, Stage
+from pipeline.speech.audio.decode import samples_of
 from tests.broker import ROOT
-from tests.pipeline.audio.sound import chunks
 from tests.pipeline.sound.second_ear import tiny
+from tests.pipeline.speech.audio.sound import chunks
 from tests.stream.conftest import settings_of
 from tests.stream.kafka_io import put, wait_for, wait_for_members
 from tests.stream.processes import Process, environment
@@ -51,7 +51,7 @@ room_types:
 
 def audio() -> list[AudioChunk]:
     """Return one second of each speaker at a time."""
-    calm = samples_of(ROOT / "pipeline" / "demo" / "lounge-ben.ogg")
+    calm = samples_of(ROOT / "pipeline" / "runner" / "demo" / "lounge-ben.ogg")
     loud = calm.copy()
     loud[SHOUT] += tiny.siren(6)
     sizes = [SAMPLE_RATE] * (calm.size // SAMPLE_RATE)

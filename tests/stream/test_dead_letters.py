@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from agents.cli import app
-from agents.dead_letters import letters
-from agents.halt import ENOUGH
-from agents.kafka import topic_name
-from agents.records import dead_letter
-from pipeline.errors import BadMessage, ConfigError, InputError
-from pipeline.events import Event, encode
-from pipeline.letterbox import MOST_REPLAYS, LetterFilter
+from agents.broker.dead_letter_topic import letters
+from agents.broker.kafka_clients import topic_name
+from agents.commands.command_line import app
+from agents.loop.halt import ENOUGH
+from agents.loop.records import dead_letter
+from pipeline.base.errors import BadMessage, ConfigError, InputError
+from pipeline.contract.events import Event, encode
+from pipeline.contract.topology import DEAD_LETTERS, JUDGE, SEGMENT, TRANSCRIPTS
+from pipeline.runner.dead_letter_store import MOST_REPLAYS, LetterFilter
 from pipeline.settings import Settings
-from pipeline.topology import DEAD_LETTERS, JUDGE, SEGMENT, TRANSCRIPTS
 from tests.builders import transcript
 from tests.stream.kafka_io import committed, headers_of, put, wait_for
 from tests.stream.processes import worker

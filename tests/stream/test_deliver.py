@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from pipeline.audio.decode import read_file
-from pipeline.audio.encode import encode_flac
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
+from pipeline.contract.topology import DELIVER, FLAGS, UTTERANCES
 from pipeline.review.cases.values import Case, Choice, Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Settings
-from pipeline.topology import DELIVER, FLAGS, UTTERANCES
+from pipeline.speech.audio.decode import read_file
+from pipeline.speech.audio.encode import encode_flac
 from tests.broker import ROOT
 from tests.builders import NOON, flag, utterance
 from tests.stream.kafka_io import committed, put, wait_until

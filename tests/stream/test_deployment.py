@@ -11,11 +11,11 @@ import pytest
 
 from agents.deployment import checks
 from agents.doctor import examine
+from pipeline.contract.topology import STAGES
 from pipeline.review.cases.values import Case, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Kafka, Settings, Store
-from pipeline.topology import STAGES
 from tests.deploy.prometheus import Prometheus, prometheus
 from tests.pipeline.review import postgres
 from tests.stream.roles import NAMES, Role, addresses_of, speak

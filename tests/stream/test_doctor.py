@@ -8,8 +8,8 @@ import pytest
 
 from agents.deployment import checks
 from agents.doctor import DoctorResult, examine
+from pipeline.contract.topology import DELIVER, FLAGS
 from pipeline.settings import Settings
-from pipeline.topology import DELIVER, FLAGS
 from tests.builders import flag
 from tests.stream.kafka_io import put, wait_for_members
 from tests.stream.processes import Process, environment

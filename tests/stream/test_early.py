@@ -10,17 +10,17 @@ import httpx
 import numpy as np
 import pytest
 
-from agents.early import STALE_SECONDS, EarlyReader
-from agents.partitions import partition_of
-from pipeline.audio.encode import encode_flac
-from pipeline.audio.resample import Samples
-from pipeline.events import decode
-from pipeline.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Message, Transcript, Utterance
+from agents.broker.partitions import partition_of
+from agents.loop.early import STALE_SECONDS, EarlyReader
+from pipeline.contract.events import decode
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Message, Transcript, Utterance
+from pipeline.contract.topology import AUDIO, EARLY, TRANSCRIPTS, UTTERANCES
 from pipeline.settings import Settings
-from pipeline.topology import AUDIO, EARLY, TRANSCRIPTS, UTTERANCES
+from pipeline.speech.audio.encode import encode_flac
+from pipeline.speech.audio.resample import Samples
 from tests.builders import utterance
-from tests.pipeline.asr.parts import speech
-from tests.pipeline.audio.sound import chunks
+from tests.pipeline.speech.asr.parts import speech
+from tests.pipeline.speech.audio.sound import chunks
 from tests.stream.kafka_io import put, wait_for, wait_until
 from tests.stream.processes import Worker, worker
 

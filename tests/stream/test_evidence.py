@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from agents import evidence
-from agents.evidence import KafkaLog
-from pipeline.errors import DependencyError
-from pipeline.messages import Utterance
+from agents.broker import audio_log
+from agents.broker.audio_log import KafkaLog
+from pipeline.base.errors import DependencyError
+from pipeline.contract.messages import Utterance
+from pipeline.contract.topology import UTTERANCES
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import UTTERANCES
 from tests.builders import utterance
 from tests.ports import free_port
 from tests.stream.kafka_io import put
@@ -59,8 +59,8 @@ def test_before_gives_only_the_same_speaker_in_order_and_within_the_time(setting
 
 @pytest.mark.parametrize("room", [10**9, 1_000], ids=["all kept", "most forgotten"])
 def test_the_cache_changes_no_result(settings: Settings, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
-    monkeypatch.setattr(evidence, "CACHE_BYTES", room)
-    monkeypatch.setattr(evidence, "SEARCH_RECORDS", 8)
+    monkeypatch.setattr(audio_log, "CACHE_BYTES", room)
+    monkeypatch.setattr(audio_log, "SEARCH_RECORDS", 8)
     said = [spoken(number, room=f"room-{number % 3}", speaker=f"s{number % 2}") for number in range(60)]
     addresses = write(settings, *said)
     log = KafkaLog(settings.kafka)
@@ -139,8 +139,8 @@ def test_latest_keeps_no_audio_of_other_rooms(settings: Settings, monkeypatch: p
         looked_into.append(record.key.decode())
         return evidence_utterance(record)
 
-    evidence_utterance = evidence._utterance
-    monkeypatch.setattr(evidence, "_utterance", utterance_of)
+    evidence_utterance = audio_log._utterance
+    monkeypatch.setattr(audio_log, "_utterance", utterance_of)
     log = KafkaLog(settings.kafka)
     assert sum(map(len, log.latest("room-3", None, now, 60))) == 4
     assert looked_into == ["room-3"] * 4

@@ -6,10 +6,10 @@ import pytest
 from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
-from agents.app import group_of
-from agents.kafka import admin, topic_name
+from agents.broker.kafka_clients import admin, topic_name
+from agents.loop.app import group_of
+from pipeline.contract.topology import FLAGS, JUDGE, TRANSCRIPTS
 from pipeline.settings import Settings
-from pipeline.topology import FLAGS, JUDGE, TRANSCRIPTS
 from tests.builders import transcript
 from tests.ports import free_port
 from tests.stream.kafka_io import committed, put, wait_for

@@ -8,14 +8,14 @@ from threading import Event, Thread
 import pytest
 from kafka.admin import KafkaAdminClient
 
-from agents import evidence, topics
-from agents.evidence import KafkaLog
-from agents.ingest import Ingest
-from agents.kafka import admin, topic_name
-from pipeline.errors import DependencyError
-from pipeline.messages import AudioChunk
+from agents.broker import audio_log, topics
+from agents.broker.audio_log import KafkaLog
+from agents.broker.kafka_clients import admin, topic_name
+from agents.broker.send_recordings import Ingest
+from pipeline.base.errors import DependencyError
+from pipeline.contract.messages import AudioChunk
+from pipeline.contract.topology import AUDIO, UTTERANCES, Topic
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import AUDIO, UTTERANCES, Topic
 from tests.broker import Broker, Cluster
 from tests.builders import utterance
 from tests.stream.kafka_io import headers_of, put, wait_for
@@ -58,7 +58,7 @@ def test_evidence_is_read_again_after_the_brokers_are_back(
     cluster: Cluster, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two of three brokers are down, with the leader of the audio. Deliver once stood still for minutes after that."""
-    monkeypatch.setattr(evidence, "ANSWER_SECONDS", 3.0)
+    monkeypatch.setattr(audio_log, "ANSWER_SECONDS", 3.0)
     said = utterance("a", room="lobby")
     written = put(settings, UTTERANCES, [said, said])
     addresses = [f"{each.topic}/{each.partition}/{each.offset}" for each in written]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
+from pipeline.contract.topology import FLAGS, TRANSCRIPTS
 from pipeline.settings import Settings
-from pipeline.topology import FLAGS, TRANSCRIPTS
 from tests.builders import transcript
 from tests.stream.kafka_io import put, wait_for
 from tests.stream.noting import NOTES

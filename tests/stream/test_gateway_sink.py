@@ -19,11 +19,11 @@ from websockets.exceptions import ConnectionClosed
 
 from agents.gateway import Close, Gateway
 from agents.gateway.sink import KafkaSink, serve
-from pipeline.events import decode
-from pipeline.messages import AudioChunk
-from pipeline.metrics import Metrics
+from pipeline.base.metrics import Metrics
+from pipeline.contract.events import decode
+from pipeline.contract.messages import AudioChunk
+from pipeline.contract.topology import AUDIO
 from pipeline.settings import GatewaySettings, MetricsServer, Settings
-from pipeline.topology import AUDIO
 from tests.agents.gateway.test_server import until
 from tests.agents.test_integrate import run_client
 from tests.broker import ROOT, Broker

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.kafka import topic_name
+from agents.broker.kafka_clients import topic_name
+from pipeline.contract.topology import FLAGS, TRANSCRIPTS
 from pipeline.settings import Settings
-from pipeline.topology import FLAGS, TRANSCRIPTS
 from tests.builders import transcript
 from tests.stream.kafka_io import grow, put, wait_for
 from tests.stream.processes import worker

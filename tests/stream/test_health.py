@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.contract.topology import FLAGS, TRANSCRIPTS
 from pipeline.settings import Settings
-from pipeline.topology import FLAGS, TRANSCRIPTS
 from tests.builders import transcript
 from tests.ports import free_port
 from tests.stream.kafka_io import PATIENCE_SECONDS, put, wait_for

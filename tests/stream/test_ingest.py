@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.audio.files import chunks_of
-from pipeline.events import decode
-from pipeline.messages import AudioChunk
+from pipeline.contract.events import decode
+from pipeline.contract.messages import AudioChunk
+from pipeline.contract.topology import AUDIO
 from pipeline.settings import Settings
-from pipeline.topology import AUDIO
+from pipeline.speech.audio.files import chunks_of
 from tests.broker import ROOT
 from tests.ports import free_port
 from tests.stream.kafka_io import wait_for

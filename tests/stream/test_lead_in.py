@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from agents.kafka import producer, topic_name
-from agents.lead_in import LeadIn
-from agents.partitions import partition_of
-from pipeline.errors import DependencyError
-from pipeline.events import encode
-from pipeline.messages import AudioChunk, Utterance
+from agents.broker.kafka_clients import producer, topic_name
+from agents.broker.partitions import partition_of
+from agents.loop.lead_in import LeadIn
+from pipeline.base.errors import DependencyError
+from pipeline.contract.events import encode
+from pipeline.contract.messages import AudioChunk, Utterance
+from pipeline.contract.shards import key_of
+from pipeline.contract.topology import AUDIO, UTTERANCES
 from pipeline.settings import Kafka, Settings
-from pipeline.shards import key_of
-from pipeline.topology import AUDIO, UTTERANCES
 from tests.builders import utterance
 
 pytestmark = pytest.mark.broker

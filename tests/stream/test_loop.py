@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from agents.loop import EXIT_UNFINISHED
-from pipeline.events import Event, decode, encode
-from pipeline.messages import Flag, Message
+from agents.loop.stage_loop import EXIT_UNFINISHED
+from pipeline.contract.events import Event, decode, encode
+from pipeline.contract.messages import Flag, Message
+from pipeline.contract.topology import DEAD_LETTERS, FLAGS, JUDGE, TRANSCRIPTS
 from pipeline.settings import Settings
-from pipeline.topology import DEAD_LETTERS, FLAGS, JUDGE, TRANSCRIPTS
 from tests.builders import transcript
 from tests.stream.kafka_io import committed, headers_of, put, wait_for, wait_for_members
 from tests.stream.processes import worker

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.app import group_of
-from agents.kafka import admin
+from agents.broker.kafka_clients import admin
+from agents.loop.app import group_of
+from pipeline.contract.topology import JUDGE
 from pipeline.settings import Settings
-from pipeline.topology import JUDGE
 from tests.stream.kafka_io import wait_for_members
 from tests.stream.processes import worker
 

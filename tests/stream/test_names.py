@@ -15,14 +15,14 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from agents.run import run
-from pipeline.dead_letters import DeadLetters
-from pipeline.local import LocalRunner
-from pipeline.metrics import Metrics
+from pipeline.base.metrics import Metrics
+from pipeline.contract.stage import Rejected
+from pipeline.contract.topology import SEGMENT, Stage
 from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
+from pipeline.runner.dead_letter_file import DeadLetters
+from pipeline.runner.local import LocalRunner
 from pipeline.settings import Asr, Settings
-from pipeline.stage import Rejected
-from pipeline.topology import SEGMENT, Stage
 from tests.agents.test_run import Host, spoken
 from tests.stream.moderated import ROOM, SPEAKER, Moderated, unusable
 from tests.stream.roles import WORKERS

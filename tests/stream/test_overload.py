@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agents.cli import app
-from agents.kafka import producer, topic_name
-from pipeline.audio.encode import encode_flac
-from pipeline.events import decode, encode
-from pipeline.messages import Transcript
+from agents.broker.kafka_clients import producer, topic_name
+from agents.commands.command_line import app
+from pipeline.contract.events import decode, encode
+from pipeline.contract.messages import Transcript
+from pipeline.contract.topology import TRANSCRIBE, TRANSCRIPTS, UTTERANCES
 from pipeline.settings import Settings
-from pipeline.topology import TRANSCRIBE, TRANSCRIPTS, UTTERANCES
+from pipeline.speech.audio.encode import encode_flac
 from tests.builders import utterance
-from tests.pipeline.asr.parts import speech
+from tests.pipeline.speech.asr.parts import speech
 from tests.stream.kafka_io import committed, wait_for
 from tests.stream.processes import worker
 

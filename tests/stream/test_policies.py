@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from agents.kafka import producer, topic_name
-from agents.policies import RELEASE, Exchange, PolicyTopic, follow_topic, packed
-from agents.transcripts import TopicSpeech
-from pipeline.console.app import create_app, open_desk
-from pipeline.events import decode
-from pipeline.judge.judge import check
+from agents.broker.kafka_clients import producer, topic_name
+from agents.broker.policy_topic import RELEASE, Exchange, PolicyTopic, follow_topic, packed
+from agents.broker.stored_transcripts import TopicSpeech
+from pipeline.base.metrics import Metrics
+from pipeline.console.app import create_app, open_services
+from pipeline.contract.events import decode
+from pipeline.contract.messages import Flag
+from pipeline.contract.topology import FLAGS, POLICIES, TRANSCRIPTS
+from pipeline.judge.judge_stage import check
 from pipeline.judge.labels import load
 from pipeline.judge.release import JudgeReport, MarkedTexts, Release
 from pipeline.judge.rules import RuleTexts
-from pipeline.messages import Flag
-from pipeline.metrics import Metrics
 from pipeline.review import audit
 from pipeline.review.database import Database
 from pipeline.review.policies import versions, workers
 from pipeline.settings import Settings
-from pipeline.topology import FLAGS, POLICIES, TRANSCRIPTS
 from tests.builders import transcript
 from tests.pipeline.console.servers import served
 from tests.pipeline.review.people import hire
@@ -81,9 +81,9 @@ def database(settings: Settings) -> Iterator[Database]:
 def studio(settings: Settings, database: Database) -> Iterator[Callable[[str], StudioGuest]]:
     """A console that reads speech. `studio("lea")` signs somebody in."""
     hire(database)
-    desk = open_desk(settings, database, speech=TopicSpeech(settings))
+    services = open_services(settings, database, speech=TopicSpeech(settings))
     with ExitStack() as stack:
-        url = stack.enter_context(served(create_app(desk)))
+        url = stack.enter_context(served(create_app(services)))
         yield lambda name: stack.enter_context(closing(StudioGuest(url, database, name)))
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from agents.kafka import topic_name
-from pipeline.events import decode
-from pipeline.messages import AudioChunk
+from agents.broker.kafka_clients import topic_name
+from pipeline.contract.events import decode
+from pipeline.contract.messages import AudioChunk
+from pipeline.contract.topology import AUDIO
 from pipeline.settings import Settings
-from pipeline.topology import AUDIO
 from tests.agents.test_integrate import block, recording, samples_of
 from tests.stream.kafka_io import wait_for
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
+from pipeline.contract.topology import FLAGS, READ
 from pipeline.review.cases.values import Case, Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Settings
-from pipeline.topology import FLAGS, READ
 from tests.builders import flag
-from tests.pipeline.reader.model import by_word, settings_of
+from tests.pipeline.judge.reader.model import by_word, settings_of
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
 from tests.stream.kafka_io import committed, put, wait_until
 from tests.stream.processes import Process, environment

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
 from tests.stream.moderated import START, Moderated
 
 pytestmark = [pytest.mark.broker, pytest.mark.weights]

@@ -7,13 +7,13 @@ import pytest
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ACLResourcePatternType, ResourcePattern, ResourceType
 from pydantic import SecretStr
 
-from agents import topics
-from agents.answers import BrokerAnswers
-from agents.kafka import admin, producer, reader
-from agents.lag import Lag
-from pipeline.errors import ConfigError, DependencyError
+from agents.broker import topics
+from agents.broker.broker_check import BrokerAnswers
+from agents.broker.kafka_clients import admin, producer, reader
+from agents.loop.lag import Lag
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.contract.topology import FLAGS, JUDGE, TRANSCRIPTS
 from pipeline.settings import Kafka, Security, Settings
-from pipeline.topology import FLAGS, JUDGE, TRANSCRIPTS
 from tests.builders import transcript
 from tests.stream.kafka_io import committed, put, wait_for
 from tests.stream.processes import worker

@@ -13,17 +13,17 @@ from typing import Any
 import httpx
 import pytest
 
-from agents import topics
+from agents.broker import topics
 from agents.gateway.sink import KafkaSink
 from benchmarks.speech import SpokenSpan, merged
-from pipeline.audio import vad
-from pipeline.audio.files import chunks_of
-from pipeline.audio.segment import Segment
-from pipeline.events import decode
-from pipeline.messages import AudioChunk, Utterance
-from pipeline.metrics import Metrics
+from pipeline.base.metrics import Metrics
+from pipeline.contract.events import decode
+from pipeline.contract.messages import AudioChunk, Utterance
+from pipeline.contract.topology import AUDIO, SEGMENT, UTTERANCES
 from pipeline.settings import GatewaySettings, ListenSettings, Settings
-from pipeline.topology import AUDIO, SEGMENT, UTTERANCES
+from pipeline.speech.audio import vad
+from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.segment_stage import Segment
 from tests.broker import ROOT
 from tests.stream.conftest import settings_of
 from tests.stream.kafka_io import put, wait_for, wait_for_members

@@ -7,12 +7,12 @@ import pytest
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from agents import topics
-from agents.kafka import admin, reader, topic_name
-from agents.worker import work
-from pipeline.errors import ConfigError
+from agents.broker import topics
+from agents.broker.kafka_clients import admin, reader, topic_name
+from agents.loop.worker import work
+from pipeline.base.errors import ConfigError
+from pipeline.contract.topology import AUDIO, DEAD_LETTERS, POLICIES, TOPICS, Topic
 from pipeline.settings import Kafka, Settings
-from pipeline.topology import AUDIO, DEAD_LETTERS, POLICIES, TOPICS, Topic
 from tests.builders import transcript
 from tests.stream.kafka_io import PATIENCE_SECONDS, put
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.audio.decode import read_file
-from pipeline.audio.encode import encode_flac
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
+from pipeline.contract.topology import DELIVER, FLAGS, UTTERANCES
 from pipeline.review.database import Database
 from pipeline.review.evidence import stored
 from pipeline.review.evidence.opening import open_evidence
 from pipeline.review.evidence.sealing import MAGIC
 from pipeline.settings import EvidenceSettings, Settings, Store
-from pipeline.topology import DELIVER, FLAGS, UTTERANCES
+from pipeline.speech.audio.decode import read_file
+from pipeline.speech.audio.encode import encode_flac
 from tests import s3
 from tests.broker import ROOT
 from tests.builders import NOON, flag, utterance

@@ -13,20 +13,20 @@ from zlib import crc32
 
 import pytest
 
-from agents import topics
-from agents.app import group_of
+from agents.broker import topics
+from agents.broker.kafka_clients import admin, topic_name
+from agents.broker.pairing import warn_unpaired
+from agents.broker.partitions import partition_of
+from agents.broker.policy_topic import follow_topic
 from agents.deployment import checks
 from agents.doctor import examine
-from agents.kafka import admin, topic_name
-from agents.pairing import warn_unpaired
-from agents.partitions import partition_of
-from agents.policies import follow_topic
-from pipeline.events import decode
-from pipeline.messages import Flag, Sound, Transcript
-from pipeline.metrics import Metrics
+from agents.loop.app import group_of
+from pipeline.base.metrics import Metrics
+from pipeline.contract.events import decode
+from pipeline.contract.messages import Flag, Sound, Transcript
+from pipeline.contract.shards import key_of
+from pipeline.contract.topology import FLAGS, JUDGE, SOUNDS, TRANSCRIPTS
 from pipeline.settings import JudgeSettings, Settings
-from pipeline.shards import key_of
-from pipeline.topology import FLAGS, JUDGE, SOUNDS, TRANSCRIPTS
 from tests.builders import NOON, sound, transcript
 from tests.stream.conftest import settings_of
 from tests.stream.kafka_io import grow, put, wait_for, wait_for_members

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.contract.topology import DEAD_LETTERS, DELIVER, FLAGS
 from pipeline.review.cases.values import Filters
 from pipeline.review.store import open_store
 from pipeline.settings import Settings
-from pipeline.topology import DEAD_LETTERS, DELIVER, FLAGS
 from tests.pipeline.review import release
 from tests.stream.kafka_io import committed, put, wait_for, wait_until
 from tests.stream.processes import Process, environment

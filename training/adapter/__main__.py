@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.asr import weights
-from pipeline.asr.adapter import file_of
-from pipeline.asr.checkpoint import model_of
-from pipeline.languages import SHIPPED
 from pipeline.settings import Asr
+from pipeline.speech.asr import weights
+from pipeline.speech.asr.adapter import file_of
+from pipeline.speech.asr.checkpoint import model_of
+from pipeline.speech.languages import SHIPPED
 from training.adapter.lessons import LANGUAGE, begun, lessons, lines
 from training.adapter.teach import AdapterRecipe, teach
 from training.commands import errors_in_a_line, notes

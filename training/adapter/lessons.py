@@ -13,15 +13,15 @@ from zipfile import BadZipFile
 import numpy as np
 from rich.progress import track
 
-from pipeline.asr import adapter
-from pipeline.asr.adapter import Factors
-from pipeline.asr.context import as_trained, with_margin
-from pipeline.asr.mel import log_mel
-from pipeline.asr.transcriber import Samples
-from pipeline.audio.decode import samples_of
-from pipeline.cores import cores
-from pipeline.errors import ConfigError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.base.cores import cores
+from pipeline.base.errors import ConfigError
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.asr import adapter
+from pipeline.speech.asr.adapter import Factors
+from pipeline.speech.asr.context import as_trained, with_margin
+from pipeline.speech.asr.mel import log_mel
+from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.audio.decode import samples_of
 from training.adapter.teach import Taught
 from training.classifier.sets import read
 from training.classifier.sides import split

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.asr.adapter import Factors
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.speech.asr.adapter import Factors
 from training.adapter.lessons import begun
 from training.commands import errors_in_a_line
 

@@ -16,13 +16,13 @@ from torch.nn.utils.parametrize import register_parametrization
 from whisper.model import Whisper
 from whisper.tokenizer import Tokenizer
 
-from pipeline.asr.adapter import PLACES, Factors
-from pipeline.asr.batch_decoding import tokenizer_of
-from pipeline.asr.context import POSITIONS_PER_SECOND
-from pipeline.asr.encoder import encode
-from pipeline.cores import multiplies_bfloat16
-from pipeline.errors import ConfigError
+from pipeline.base.cores import multiplies_bfloat16
+from pipeline.base.errors import ConfigError
 from pipeline.learning.gradients import Gradients
+from pipeline.speech.asr.adapter import PLACES, Factors
+from pipeline.speech.asr.batch_decoding import tokenizer_of
+from pipeline.speech.asr.context import POSITIONS_PER_SECOND
+from pipeline.speech.asr.encoder import encode
 
 HALVES = multiplies_bfloat16()
 SIMILAR = 8

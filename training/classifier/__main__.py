@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from training.commands import errors_in_a_line, notes
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -31,7 +31,7 @@ def train(
 ) -> None:
     """Train the text classifier: is a text risky, and under which labels?
 
-    It needs `pip install -e '.\\[train]'` and the text sets of docs/training.md.
+    It needs `pip install -e '.\\[train]'` and the text sets of docs/learning.md.
     It takes hours: two cores read about 80 texts a second, or 20 without bfloat16.
     judge.model takes OUT/onnx. Other tools can fine-tune OUT/transformers.
 

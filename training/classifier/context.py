@@ -12,9 +12,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from random import Random
 
-from pipeline.judge.turns import joined
-from pipeline.languages.characters import UNSPACED
+from pipeline.judge.conversation_text import joined
 from pipeline.learning.rows import CLEAN, Row
+from pipeline.speech.languages.characters import UNSPACED
 from training.classifier.noise import Mishearing
 from training.classifier.sets import TALK
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 
 MARKUP = re.compile(r"https?://\S+|\brt @\w+:?|@\w+|\[(?:user|url)\]|&#?\w+;|[#\"“”]+", re.IGNORECASE)
 
@@ -24,6 +24,6 @@ def read_csv(path: Path) -> Iterator[dict[str, str]]:
 def read_lines(path: Path, newline: str | None = None) -> Iterator[str]:
     """The lines of a text file; raises ConfigError if there is no file."""
     if not path.is_file():
-        raise ConfigError(f"No training set at {path}", "docs/training.md says where the sets are.")
+        raise ConfigError(f"No training set at {path}", "docs/learning.md says where the sets are.")
     with path.open(encoding="utf-8-sig", newline=newline) as file:
         yield from file

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 
 Numbers = NDArray[np.float32]
 

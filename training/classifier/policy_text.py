@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge.policy import LabelLimits, PolicyResolver
 from pipeline.learning.rows import RISK
 

@@ -8,14 +8,14 @@ from time import monotonic
 
 import torch
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.base.stopping import whole
 from pipeline.judge.calibration import Calibrated
 from pipeline.judge.classifier import load_model
 from pipeline.judge.onnx import MODEL
 from pipeline.learning import encoder, folder
 from pipeline.learning.loop import Recipe, Say
 from pipeline.learning.rows import OUTPUTS, Row
-from pipeline.stopping import whole
 from training.classifier import beginning, sets, sounds
 from training.classifier.calibrate import calibrate
 from training.classifier.noise import hearing

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from pipeline.judge import onnx
 from pipeline.judge.sounds import Sounds, grams
-from pipeline.languages.zh.pinyin import has_han
 from pipeline.learning.batches import masked_loss, targets_of
 from pipeline.learning.figures import auroc
 from pipeline.learning.rows import OUTPUTS, Row
+from pipeline.speech.languages.zh.pinyin import has_han
 
 Numbers = NDArray[np.float64]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.app import stdout
-from pipeline.cli.policy_fit import ALARMS, RECALL, goals_of, table
-from pipeline.cli.progress import progress_bar
-from pipeline.errors import ConfigError, InputError
+from agents.commands.app import stdout
+from agents.commands.policy_fit import ALARMS, RECALL, goals_of, table
+from agents.commands.progress import progress_bar
+from pipeline.base.errors import ConfigError, InputError
 from training.commands import errors_in_a_line, notes
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def thresholds(
     """Fit the review thresholds of a policy to a model, for a number of false alarms that you state.
 
     Use it after a training. The speech is our own lines and ordinary talk of the
-    validation side, as a recogniser would hear it (docs/training.md). Each label
+    validation side, as a recogniser would hear it (docs/learning.md). Each label
     and language gets the lowest threshold that keeps the number of false alarms.
     Without --write, the table is only shown.
 

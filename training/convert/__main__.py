@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from training.commands import errors_in_a_line, notes
 from training.convert.files import Cells
 from training.convert.sources import SOURCES, Converter
@@ -17,13 +17,13 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def convert(
-    name: Annotated[str, typer.Argument(help="The set, as docs/training.md names it.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="The set, as docs/learning.md names it.", show_default=False)],
     source: Annotated[Path, typer.Argument(help="Folder with the authors' files.", show_default=False)],
     data: Annotated[Path, typer.Option(help="Folder with one folder for each set.", show_default=False)],
 ) -> None:
     """Convert a public set to the files that the training reads.
 
-    Download the set from the address in docs/training.md first, for example
+    Download the set from the address in docs/learning.md first, for example
     with git clone. Files may be in subfolders. A file of DATA is replaced.
 
     Examples:
@@ -47,7 +47,7 @@ def converted(rows: Converter, source: Path) -> list[Cells]:
             return found
     except (AttributeError, LookupError, OSError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"The files in {source} have another form: {error!r}", "Take the version in docs/training.md."
+            f"The files in {source} have another form: {error!r}", "Take the version in docs/learning.md."
         ) from error
     raise ConfigError(f"No rows in {source}", "Check the folder with the authors' files.")
 

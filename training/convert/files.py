@@ -13,7 +13,7 @@ from zipfile import BadZipFile, ZipFile
 
 import msgspec
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 
 SHEET = re.compile(r"xl/worksheets/sheet\d+\.xml")
 WORKBOOK = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -26,7 +26,7 @@ def found(folder: Path, pattern: str) -> list[Path]:
     """The files of a download that match `pattern`, at any depth, in order; raises ConfigError if there are none."""
     if paths := sorted(folder.rglob(pattern)):
         return paths
-    raise ConfigError(f"No file {pattern} in {folder}", "docs/training.md says where each set is.")
+    raise ConfigError(f"No file {pattern} in {folder}", "docs/learning.md says where each set is.")
 
 
 def table(path: Path, delimiter: str = ",", encoding: str = "utf-8-sig") -> Iterator[dict[str, str]]:

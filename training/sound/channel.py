@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from pipeline.audio.encode import decode_flac, encode_opus_clip
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.encode import decode_flac, encode_opus_clip
+from pipeline.speech.audio.resample import Samples
 
 Random = np.random.Generator
 

@@ -17,11 +17,11 @@ from typing import Literal, NamedTuple
 
 from rich.progress import track
 
-from pipeline.audio.decode import samples_of
-from pipeline.audio.encode import encode_flac
-from pipeline.audio.resample import Samples
-from pipeline.errors import InputError, VoxwardenError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.base.errors import InputError, VoxwardenError
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.encode import encode_flac
+from pipeline.speech.audio.resample import Samples
 from training.commands import errors_in_a_line, notes
 from training.sound.sources import KINDS, Kind
 

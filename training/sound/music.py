@@ -18,9 +18,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.errors import InputError
-from pipeline.sound.events.mel import BANDS
+from pipeline.base.errors import InputError
 from pipeline.sound.events.music import MODEL, SOUNDS
+from pipeline.sound.events.music_mel import BANDS
 from training.commands import errors_in_a_line
 
 LAYERS = 8

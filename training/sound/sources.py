@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-from pipeline.audio.decode import samples_of
-from pipeline.audio.resample import Samples
-from pipeline.errors import InputError
-from pipeline.messages import YamnetKind
+from pipeline.base.errors import InputError
+from pipeline.contract.messages import YamnetKind
+from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.resample import Samples
 
 Kind = Literal["music", "singing", "speech", "other", YamnetKind, "synthetic"]
 """`music` may have voices, `singing` has voices alone, `other` is any other sound: noise, effects of games. The

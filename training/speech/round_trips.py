@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from pipeline.audio.encode import encode_flac
+from pipeline.contract.messages import SAMPLE_RATE, Alternative
 from pipeline.learning.rows import CLEAN, Row
-from pipeline.messages import SAMPLE_RATE, Alternative
+from pipeline.speech.audio.encode import encode_flac
 from training.classifier.noise import ROUND_TRIPS
 from training.classifier.sets import authored
 from training.commands import errors_in_a_line, notes

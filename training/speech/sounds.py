@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.asr.transcriber import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.asr.transcriber import Samples
 
 SEED = 4
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.asr.talk import END, FILE, START, clauses
-from pipeline.languages import SHIPPED
 from pipeline.learning.rows import CLEAN, part_of
+from pipeline.speech.asr.talk import END, FILE, START, clauses
+from pipeline.speech.languages import SHIPPED
 from training.classifier.sets import read
 from training.commands import errors_in_a_line, notes
 

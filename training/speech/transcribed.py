@@ -32,14 +32,14 @@ from rich.progress import track
 from rich.table import Table
 
 from pipeline import settings
-from pipeline.asr.transcriber import Samples
-from pipeline.audio.decode import samples_of
-from pipeline.audio.encode import encode_flac
-from pipeline.errors import ConfigError
-from pipeline.messages import SAMPLE_RATE, Transcript, Utterance
-from pipeline.metrics import Metrics
-from pipeline.stage import Processor
-from pipeline.topology import TRANSCRIBE
+from pipeline.base.errors import ConfigError
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import SAMPLE_RATE, Transcript, Utterance
+from pipeline.contract.stage import Processor
+from pipeline.contract.topology import TRANSCRIBE
+from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.encode import encode_flac
 from training.commands import errors_in_a_line, notes
 from training.speech.words import normalisers
 

@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from training.adapter.lessons import LANGUAGE, lines
 from training.classifier.noise import ROUND_TRIPS
 from training.commands import errors_in_a_line

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.resample import Samples
 from training.sound.channel import Random
 from training.sound.vocoder import FRAME, STEP, Wave, harmonics, joined, spectra
 

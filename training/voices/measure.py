@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from pipeline.audio.resample import Samples
 from pipeline.sound.events.windows import HOP
+from pipeline.speech.audio.resample import Samples
 from training.voices.spectrogram import SIZE, powers, shape
 
 QUIETEST = 1e-6

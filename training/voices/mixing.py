@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.resample import Samples
 from training.sound.channel import Random, coded, gain, in_room, levelled, tilted
 from training.sound.sources import Kind, Recording
 from training.speech.sounds import SOUNDS

@@ -5,8 +5,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.resample import Samples
 
 FRAME = 512
 """Samples of a frame: 32 ms."""

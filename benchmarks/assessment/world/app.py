@@ -9,7 +9,7 @@ from benchmarks.assessment.speech import NEW_ROOM_TYPE, ROOM_TYPES
 from benchmarks.assessment.world.core import Process, World
 from pipeline.assessment import room_hours
 from pipeline.assessment.room_hours import RoomHour
-from pipeline.messages import Action
+from pipeline.contract.messages import Action
 from pipeline.review.delivery import outbox
 from pipeline.review.delivery.confirmations import Confirmation, confirm
 

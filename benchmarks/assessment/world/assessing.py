@@ -3,9 +3,9 @@
 from benchmarks.assessment.facts import BEGIN, DAY, FinishedAssessment
 from benchmarks.assessment.world.core import Process, World
 from pipeline.assessment import forms
-from pipeline.assessment.figure import Window
 from pipeline.assessment.forms import Field
 from pipeline.assessment.report import assessments, gather
+from pipeline.review.quality.figure import Window
 from pipeline.settings import Settings
 
 WINDOW = Window(BEGIN, BEGIN + 5 * DAY)

@@ -6,7 +6,7 @@ from benchmarks.assessment.facts import BEGIN, DAY, HOUR, CaseFact, WorldSpeech
 from benchmarks.assessment.speech import NEW_POLICY, flag, status
 from benchmarks.assessment.world.casebook import CaseBook
 from benchmarks.assessment.world.core import Process, World
-from pipeline.messages import Flag, SpeechStatus
+from pipeline.contract.messages import Flag, SpeechStatus
 from pipeline.review.quality import checks
 
 BATCH = 32

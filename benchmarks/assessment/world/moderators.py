@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.assessment.facts import BEGIN, CHECKS, DAY, HOUR, LABELS, LEADS, MODERATORS, CaseFact, Given
 from benchmarks.assessment.world.core import END, Process, World
-from pipeline.messages import Action, Verdict
+from pipeline.contract.messages import Action, Verdict
 from pipeline.review import audit
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.accounts import Role
@@ -30,7 +30,7 @@ class Moderators:
         """Make the accounts."""
         for name in MODERATORS + LEADS:
             role: Role = "lead" if name in LEADS else "moderator"
-            self._world.write(accounts.add, name, role, self._world.now, "setup")
+            self._world.write(accounts.add_account, name, role, self._world.now, "setup")
             self._world.line()
 
     def receive(self, case: CaseFact) -> None:

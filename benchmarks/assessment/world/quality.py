@@ -5,7 +5,7 @@ from typing import Any
 from benchmarks.assessment.facts import BEGIN, DAY, HOUR, CaseFact
 from benchmarks.assessment.world.core import Process, World
 from benchmarks.assessment.world.moderators import Moderators
-from pipeline.messages import Verdict
+from pipeline.contract.messages import Verdict
 from pipeline.review.quality import checks, drawing
 from pipeline.review.quality.drawing import Shares
 

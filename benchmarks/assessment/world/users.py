@@ -3,7 +3,7 @@
 from benchmarks.assessment.facts import HOUR, LABELS, SEVERITIES, Appealed, CaseFact, Given, Reported, WorldSpeech
 from benchmarks.assessment.world.core import Process, UnexpectedError, World
 from benchmarks.assessment.world.moderators import Moderators
-from pipeline.messages import Verdict
+from pipeline.contract.messages import Verdict
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases.ranking import Ranking

@@ -16,12 +16,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, func, select
 
-from pipeline.assessment.audits import within
 from pipeline.assessment.catalogue import figure
-from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.indicators.records import counted, in_use
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.assessment.survival import Spell, Survival
+from pipeline.review.quality.audits import within
+from pipeline.review.quality.figure import Figure, Unmeasured, Window
 from pipeline.review.tables.duties import DRILL_LINES, DRILLS, REGISTER
 
 REPORT_SECONDS = DAY_SECONDS

@@ -7,14 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from pipeline.asr.transcripts import UNDETERMINED
 from pipeline.assessment.catalogue import figure, quotient
-from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.options import Options
 from pipeline.assessment.survival import Spell, Survival
-from pipeline.assessment.totals import Total, Totals, hours, split, summed, totals
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE, UNDETERMINED
 from pipeline.review.delivery.tallies import HOUR, Measure
+from pipeline.review.quality.figure import Figure, Unmeasured, Window
+from pipeline.review.quality.totals import Total, Totals, hours, split, summed, totals
 from pipeline.review.tables.assessment import TALLIES
 from pipeline.review.tables.duties import REGISTER, ROOM_HOURS
 

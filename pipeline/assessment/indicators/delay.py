@@ -7,16 +7,16 @@ from typing import Any
 from sqlalchemy import Connection, Select, case, func, select
 
 from pipeline.assessment import waits
-from pipeline.assessment.audits import within
 from pipeline.assessment.catalogue import figure, quotient
-from pipeline.assessment.decided import ceiling, floor
-from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.options import Options
-from pipeline.assessment.snapshot import FLAGGED, SNAPSHOT, UPHOLDS
 from pipeline.assessment.survival import Survival
-from pipeline.assessment.totals import Totals, split, totals
 from pipeline.assessment.waits import Part
 from pipeline.review.delivery.tallies import DELAYS
+from pipeline.review.quality.audits import within
+from pipeline.review.quality.decided import ceiling, floor
+from pipeline.review.quality.figure import Figure, Unmeasured, Window
+from pipeline.review.quality.snapshot import FLAGGED, SNAPSHOT, UPHOLDS
+from pipeline.review.quality.totals import Totals, split, totals
 from pipeline.review.tables.duties import ACTIONS
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}

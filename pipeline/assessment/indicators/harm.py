@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select
 
-from pipeline.assessment.audits import within
 from pipeline.assessment.catalogue import figure
-from pipeline.assessment.decided import ceiling
-from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.options import Options
-from pipeline.assessment.snapshot import FLAGGED, OF_FLAG, SNAPSHOT, STOPS, UPHELD
-from pipeline.assessment.totals import Totals, summed, totals
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.review.quality.audits import within
+from pipeline.review.quality.decided import ceiling
+from pipeline.review.quality.figure import Figure, Unmeasured, Window
+from pipeline.review.quality.snapshot import FLAGGED, OF_FLAG, SNAPSHOT, STOPS, UPHELD
+from pipeline.review.quality.totals import Totals, summed, totals
 from pipeline.review.tables.core import FLAGS
 from pipeline.review.tables.duties import ACTIONS
 

@@ -1,7 +1,7 @@
 """How right the machine and the moderators are: I-09 to I-15, and I-26.
 
 Shares of moderators' decisions have Wilson's interval. The methods of estimated figures are in
-`pipeline/assessment/audits.py`.
+`pipeline/review/quality/audits.py`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,17 +9,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, or_, select
 
-from pipeline.assessment import audits
-from pipeline.assessment.audits import DIMENSIONS, Judged, Reviewed, within
 from pipeline.assessment.catalogue import figure
-from pipeline.assessment.decided import REAL, standing
-from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.assessment.parts import parts
-from pipeline.assessment.snapshot import FLAGGED, LABEL, SNAPSHOT, UPHELD, UPHOLDS
 from pipeline.review.cases.values import WHOLE_ROOM
-from pipeline.review.quality import figures
+from pipeline.review.quality import audits, figures
+from pipeline.review.quality.audits import DIMENSIONS, Judged, Reviewed, within
+from pipeline.review.quality.decided import REAL, standing
+from pipeline.review.quality.figure import Figure, Unmeasured, Window
 from pipeline.review.quality.figures import Pair
+from pipeline.review.quality.snapshot import FLAGGED, LABEL, SNAPSHOT, UPHELD, UPHOLDS
 from pipeline.review.quality.statistics import Estimate, Share
 from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
 from pipeline.review.tables.quality import COPIES

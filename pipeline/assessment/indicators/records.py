@@ -9,19 +9,19 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, case, exists, func, select
 
-from pipeline.assessment.audits import within
 from pipeline.assessment.catalogue import figure
-from pipeline.assessment.decided import floor
-from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.indicators.judgement import actions, share
 from pipeline.assessment.options import DAY_SECONDS, Options
-from pipeline.assessment.snapshot import UPHOLDS
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import Evidence
 from pipeline.review.delivery.tallies import HOUR
 from pipeline.review.evidence.sealing import ClipDamaged
 from pipeline.review.evidence.store import EvidenceStore, checksum
 from pipeline.review.privacy.retention import overdue
+from pipeline.review.quality.audits import within
+from pipeline.review.quality.decided import floor
+from pipeline.review.quality.figure import Figure, Window
+from pipeline.review.quality.snapshot import UPHOLDS
 from pipeline.review.quality.statistics import Share
 from pipeline.review.tables.assessment import TALLIES
 from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, FLAGS

@@ -6,16 +6,16 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_, case, exists, func, select
 from sqlalchemy.orm import aliased
 
-from pipeline.assessment.audits import within
 from pipeline.assessment.catalogue import figure
-from pipeline.assessment.decided import REAL, ceiling, floor, standing
-from pipeline.assessment.figure import Figure, Unmeasured, Window
 from pipeline.assessment.indicators.judgement import actions, share
 from pipeline.assessment.indicators.records import counted, in_use
 from pipeline.assessment.options import Options
 from pipeline.assessment.parts import parts
-from pipeline.assessment.snapshot import SNAPSHOT, UPHELD, UPHOLDS
 from pipeline.assessment.survival import Spell, Survival
+from pipeline.review.quality.audits import within
+from pipeline.review.quality.decided import REAL, ceiling, floor, standing
+from pipeline.review.quality.figure import Figure, Unmeasured, Window
+from pipeline.review.quality.snapshot import SNAPSHOT, UPHELD, UPHOLDS
 from pipeline.review.quality.statistics import Share
 from pipeline.review.tables.core import CASES, DECISIONS, OUTBOX
 from pipeline.review.tables.rights import APPEALS, REPORTS

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, select
 
 from pipeline.assessment.catalogue import figure, quotient
-from pipeline.assessment.decided import MICROSECOND
-from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.options import Options
 from pipeline.assessment.survival import Spell, Survival
-from pipeline.assessment.totals import Totals, totals
+from pipeline.review.quality.decided import MICROSECOND
+from pipeline.review.quality.figure import Figure, Window
+from pipeline.review.quality.totals import Totals, totals
 from pipeline.review.tables.core import AUDIT
 
 MINUTE = 60

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from sqlalchemy import Connection, func, insert, select, update
 
-from pipeline.assessment.figure import Window
-from pipeline.assessment.report import canonical, content
+from pipeline.assessment.report import content
 from pipeline.assessment.report.content import AssessmentReport
-from pipeline.errors import CaseError, InputError, Missing
+from pipeline.base import canonical
+from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit
 from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.quality.figure import Window
 from pipeline.review.tables.duties import ASSESSMENTS
 
 DAYS = 90

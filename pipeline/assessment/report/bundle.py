@@ -4,24 +4,32 @@ The same report, clips and key always give the same bytes.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
-from pipeline.assessment.report import canonical, content, dsa, html, keys, packing, pdf, tables, tallies, transparency
+from pipeline.assessment.report import content, dsa, html, packing, pdf, tables, tallies, transparency
 from pipeline.assessment.report.assessments import FROZEN, Assessment
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.numbers import LANGUAGES
-from pipeline.errors import InputError, Missing
+from pipeline.base import canonical, signing
+from pipeline.base.errors import InputError, Missing
 from pipeline.review import audit
 from pipeline.review.audit import AuditLine
 from pipeline.review.evidence.store import EvidenceStore, checksum
 from pipeline.review.tables.core import EVIDENCE
+from pipeline.settings import Settings
 
 MANIFEST, SIGNATURE, PUBLIC_KEY = "manifest.json", "manifest.sig", "key.pem"
 CONTENT, TALLIES, LEDGER, AUDIT_LINE = "report.json", "tallies.csv", "room_hours.csv", "audit.json"
+
+
+def key_file(settings: Settings) -> Path:
+    """Return the file of the private key that signs bundles."""
+    return settings.assessment.key or settings.data_dir / "assessment.key"
 
 
 class Anchor(Struct, frozen=True):
@@ -69,14 +77,14 @@ def build(
         AUDIT_LINE: canonical.encode(anchor(connection, report.id)),
         **{f"clips/{case}.ogg": clip for case, clip in (clips or {}).items()},
     }
-    pem = keys.public_pem(key.public_key())
+    pem = signing.public_pem(key.public_key())
     manifest = canonical.encode(
         Manifest(
             assessment=report.id,
             sha256=canonical.digest(files[CONTENT]),
             voxwarden=renderer(),
             pdf=pdf.engine() if with_pdf else "",
-            key=keys.fingerprint(pem),
+            key=signing.fingerprint(pem),
             files={name: canonical.digest(data) for name, data in files.items()},
         )
     )

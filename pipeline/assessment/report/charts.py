@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from pipeline.assessment.figure import Figure
+from pipeline.review.quality.figure import Figure
 
 WIDTH, HEIGHT, EDGE = 132, 16, 5
 ROOM = 1.15

@@ -9,9 +9,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from pipeline.assessment.figure import Figure, Unit, Window
-from pipeline.assessment.report import canonical
-from pipeline.errors import InputError
+from pipeline.base import canonical
+from pipeline.base.errors import InputError
+from pipeline.review.quality.figure import Figure, Unit, Window
 
 FORMAT = 1
 

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from msgspec import Struct, convert
 
-from pipeline import yamlfiles
-from pipeline.assessment.figure import Figure
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.numbers import day
+from pipeline.base import yaml_reading
+from pipeline.review.quality.figure import Figure
 
 FOLDER = Path(__file__).with_name("dsa")
 HOUR = 3_600.0
@@ -68,7 +68,7 @@ def tables(report: AssessmentReport) -> dict[str, bytes]:
 
 @cache
 def mapped() -> Mapped:
-    return convert(yamlfiles.read(FOLDER / "mapping.yaml"), Mapped)
+    return convert(yaml_reading.read(FOLDER / "mapping.yaml"), Mapped)
 
 
 def place_of(report: AssessmentReport, label: str, notice: bool = False) -> Place:

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
-from pipeline.assessment.figure import Window
 from pipeline.assessment.report.content import ReportedEvidence
 from pipeline.review.quality.checks import FINAL
+from pipeline.review.quality.figure import Window
 from pipeline.review.tables.core import AUDIT, CASES, DECISIONS, EVIDENCE, FLAGS
 from pipeline.review.tables.duties import ACTIONS, DRILLS, HAZARDS, REGISTER, ROOM_HOURS
 from pipeline.review.tables.quality import CHECKS

@@ -5,17 +5,17 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
-from pipeline.assessment.figure import Window
-from pipeline.assessment.report.canonical import digest
 from pipeline.assessment.report.content import File, Names, Versions
-from pipeline.assessment.totals import hours
-from pipeline.configuration import configs_folder
-from pipeline.errors import ConfigError
+from pipeline.base.canonical import digest
+from pipeline.base.configuration import configs_folder
+from pipeline.base.errors import ConfigError
+from pipeline.base.user_files import is_path
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
+from pipeline.review.quality.figure import Window
+from pipeline.review.quality.totals import hours
 from pipeline.review.tables.assessment import TALLIES
 from pipeline.settings import Settings
-from pipeline.sheets import is_path
 
 
 def in_force(settings: Settings) -> tuple[File, ...]:

@@ -7,7 +7,6 @@ from sqlalchemy import Connection, distinct, func, select
 from pipeline.assessment import catalogue
 from pipeline.assessment import measure as measuring
 from pipeline.assessment import options as choices
-from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.report import content, evidence, files, plain_options, queries, records, tallies
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.content import (
@@ -27,6 +26,7 @@ from pipeline.assessment.report.content import (
 from pipeline.assessment.report.evidence import EvidenceSource
 from pipeline.assessment.report.queries import Queries
 from pipeline.review import audit
+from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, DECISIONS
 from pipeline.settings import Settings
 

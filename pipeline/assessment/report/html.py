@@ -10,13 +10,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from msgspec import Struct
 
-from pipeline.assessment.report import canonical, content, numbers
+from pipeline.assessment.report import content, numbers
 from pipeline.assessment.report.content import AssessmentReport, ReportedAnswer, ReportItem
 from pipeline.assessment.report.counts import query_sections, restriction_table
 from pipeline.assessment.report.numbers import Language
 from pipeline.assessment.report.rows import ReportRow, ReportRows, combined
 from pipeline.assessment.report.settings_rows import setting_rows
 from pipeline.assessment.report.texts import FOLDER, signal, texts
+from pipeline.base import canonical
 
 TEMPLATES = Path(__file__).parent / "templates"
 HAN = range(0x4E00, 0xA000)

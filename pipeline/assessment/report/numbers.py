@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Literal
 
-from pipeline.assessment.figure import Unit
+from pipeline.review.quality.figure import Unit
 from pipeline.review.quality.statistics import Interval
 
 Language = Literal["zh", "en"]

@@ -4,7 +4,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 
 DATE = (1980, 1, 1, 0, 0, 0)
 """The date of every file in the zip: the earliest that the format knows."""

@@ -5,8 +5,8 @@ from importlib import metadata
 from io import BytesIO
 from typing import Any
 
-from pipeline.assessment.report import canonical
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base import canonical
+from pipeline.base.errors import ConfigError, DependencyError
 
 EXTRA = "pip install 'voxwarden[report]'"
 SYSTEM = "sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk"

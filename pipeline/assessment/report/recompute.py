@@ -13,11 +13,12 @@ from sqlalchemy import Connection, func, select
 
 from pipeline.assessment import catalogue
 from pipeline.assessment.catalogue import INDICATORS
-from pipeline.assessment.figure import Figure
 from pipeline.assessment.measure import OF_CASES, computed
-from pipeline.assessment.report import canonical, evidence, plain_options, tallies
+from pipeline.assessment.report import evidence, plain_options, tallies
 from pipeline.assessment.report.content import AssessmentReport
+from pipeline.base import canonical
 from pipeline.review.database import Database
+from pipeline.review.quality.figure import Figure
 from pipeline.review.tables.core import AUDIT
 from pipeline.review.tables.duties import REGISTER
 

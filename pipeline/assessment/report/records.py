@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Row, func, or_, select
 
 from pipeline.assessment import drills as drilling
 from pipeline.assessment import forms
-from pipeline.assessment.figure import Window
 from pipeline.assessment.report.content import (
     DrillCount,
     DrillTime,
@@ -25,7 +24,8 @@ from pipeline.assessment.report.content import (
     ReportedTrigger,
     Restrictions,
 )
-from pipeline.assessment.snapshot import UPHOLDS
+from pipeline.review.quality.figure import Window
+from pipeline.review.quality.snapshot import UPHOLDS
 from pipeline.review.tables.duties import HAZARD_STEPS, HAZARDS, REGISTER, TRIGGERS
 
 

@@ -7,11 +7,11 @@ from typing import Any
 from markupsafe import Markup
 from msgspec import Struct
 
-from pipeline.assessment.figure import Figure
 from pipeline.assessment.report import charts, numbers
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.numbers import Language
 from pipeline.assessment.report.texts import texts
+from pipeline.review.quality.figure import Figure
 
 
 class ReportRow(Struct, frozen=True, kw_only=True):

@@ -4,9 +4,9 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from pipeline.assessment.figure import Figure
-from pipeline.assessment.report import canonical
 from pipeline.assessment.report.content import AssessmentReport
+from pipeline.base import canonical
+from pipeline.review.quality.figure import Figure
 
 COLUMNS = (
     "data",

@@ -9,9 +9,9 @@ from typing import Any, get_args
 
 from sqlalchemy import ColumnElement, Connection, Table, insert, select
 
-from pipeline.assessment.figure import Window
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.review.delivery.tallies import HOUR, Measure
+from pipeline.review.quality.figure import Window
 from pipeline.review.tables.assessment import TALLIES
 from pipeline.review.tables.duties import ROOM_HOURS
 

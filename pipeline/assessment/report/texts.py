@@ -4,8 +4,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline import yamlfiles
 from pipeline.assessment.report.numbers import Language
+from pipeline.base import yaml_reading
 
 FOLDER = Path(__file__).parent / "texts"
 
@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent / "texts"
 @cache
 def texts(language: Language) -> dict[str, Any]:
     """Return all texts of a language."""
-    found: dict[str, Any] = yamlfiles.read(FOLDER / f"{language}.yaml")
+    found: dict[str, Any] = yaml_reading.read(FOLDER / f"{language}.yaml")
     return found
 
 

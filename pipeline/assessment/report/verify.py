@@ -6,12 +6,13 @@ from typing import Literal
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from pipeline.assessment.report import bundle, canonical, content, keys, packing, pdf, recompute, tallies
+from pipeline.assessment.report import bundle, content, packing, pdf, recompute, tallies
 from pipeline.assessment.report.assessments import FROZEN, Assessment
 from pipeline.assessment.report.bundle import Anchor, Manifest
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.recompute import Recomputed
-from pipeline.errors import VoxwardenError
+from pipeline.base import canonical, signing
+from pipeline.base.errors import VoxwardenError
 from pipeline.review import audit
 
 UNSIGNED = {bundle.MANIFEST, bundle.SIGNATURE, bundle.PUBLIC_KEY}
@@ -102,9 +103,9 @@ def anchor_of(files: Mapping[str, bytes]) -> Anchor:
 
 def _signed(files: Mapping[str, bytes], manifest: Manifest, public_key: bytes | None) -> Iterator[Checked]:
     pem = files.get(bundle.PUBLIC_KEY, b"")
-    signed = keys.signed(pem, files.get(bundle.SIGNATURE, b""), files[bundle.MANIFEST])
-    yield _same("The manifest is signed by the key {key}", signed, key=keys.fingerprint(pem))
-    yield _same("The manifest names that key", manifest.key == keys.fingerprint(pem))
+    signed = signing.signed(pem, files.get(bundle.SIGNATURE, b""), files[bundle.MANIFEST])
+    yield _same("The manifest is signed by the key {key}", signed, key=signing.fingerprint(pem))
+    yield _same("The manifest names that key", manifest.key == signing.fingerprint(pem))
     if public_key is None:
         yield Checked("skipped", "No public key was given: compare the fingerprint with the one that the operator gave")
     else:

@@ -16,7 +16,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from msgspec import Struct
 
-from pipeline.errors import AccountError, DependencyError
+from pipeline.base.errors import AccountError, DependencyError
 from pipeline.review.accounts.accounts import Role
 from pipeline.settings import Oidc
 

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Select, func, insert, or_, select, update
 
-from pipeline.errors import CaseError, Missing, Stale
-from pipeline.messages import NAMESPACE, Decision
+from pipeline.base.errors import CaseError, Missing, Stale
+from pipeline.contract.messages import NAMESPACE, Decision
 from pipeline.review import audit
 from pipeline.review.cases import deciding, duty, reading
 from pipeline.review.cases.values import Case, Choice

@@ -14,14 +14,14 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Select, insert, select, update
 
-from pipeline.messages import NAMESPACE
+from pipeline.contract.messages import NAMESPACE
 from pipeline.review import audit
 from pipeline.review.cases import reading
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import OPEN, REPORTED, WHOLE_ROOM, Case
 from pipeline.review.cases.writing import columns, lock_speakers
 from pipeline.review.quality import checks
-from pipeline.review.search import said
+from pipeline.review.search import case_words
 from pipeline.review.tables.core import CASES
 from pipeline.review.tables.rights import REPORTS, VOICES
 
@@ -168,7 +168,7 @@ def _open(connection: Connection, complaint: Complaint, at: float, ranking: Rank
     }
     severity = ranking.of_label(complaint.label)
     connection.execute(insert(CASES).values(made | ranking.place(severity, at)))
-    said.keep(connection, str(made["id"]), at, [])
+    case_words.keep(connection, str(made["id"]), at, [])
     return str(made["id"])
 
 

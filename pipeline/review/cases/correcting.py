@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, update
 
-from pipeline.errors import CaseError, Stale
-from pipeline.messages import Decision
+from pipeline.base.errors import CaseError, Stale
+from pipeline.contract.messages import Decision
 from pipeline.review import audit
 from pipeline.review.appeals import appeals
 from pipeline.review.cases import deciding, duty, reading

@@ -9,8 +9,8 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from pipeline.errors import CaseError, Missing, Stale
-from pipeline.messages import TIMED, Decision, Verdict
+from pipeline.base.errors import CaseError, Missing, Stale
+from pipeline.contract.messages import TIMED, Decision, Verdict
 from pipeline.review import audit
 from pipeline.review.cases import duty, reading, repeated
 from pipeline.review.cases.measures import Measures

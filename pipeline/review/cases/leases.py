@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from pipeline.errors import CaseError, Stale, Taken
+from pipeline.base.errors import CaseError, Stale, Taken
 from pipeline.review import audit
 from pipeline.review.accounts import wellness
 from pipeline.review.cases import assigning, duty, reading

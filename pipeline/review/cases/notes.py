@@ -11,7 +11,7 @@ from collections.abc import Collection
 from msgspec import Struct
 from sqlalchemy import Connection, func, insert, select, update
 
-from pipeline.errors import CaseError
+from pipeline.base.errors import CaseError
 from pipeline.review import audit
 from pipeline.review.cases import reading
 from pipeline.review.tables.core import ACCOUNTS, CASES

@@ -12,10 +12,11 @@ from typing import Annotated
 from msgspec import Struct
 from pydantic import AfterValidator
 
-from pipeline import languages, sheets
-from pipeline.languages import FALLBACK, SHIPPED
-from pipeline.messages import Action
-from pipeline.sheets import Sheet
+from pipeline.base import user_files
+from pipeline.base.user_files import Sheet
+from pipeline.contract.messages import Action
+from pipeline.speech import languages
+from pipeline.speech.languages import FALLBACK, SHIPPED
 
 FILE = "notices.yaml"
 UNITS = (("day", 1_440), ("hour", 60), ("minute", 1))
@@ -132,4 +133,4 @@ def check() -> None:
 
 @cache
 def _read(path: Path) -> NoticeTexts:
-    return sheets.read(path, NoticeTexts)
+    return user_files.read(path, NoticeTexts)

@@ -14,9 +14,9 @@ from msgspec import Struct
 from msgspec.structs import asdict
 from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, insert, select, update
 
-from pipeline.errors import CaseError, Missing
+from pipeline.base.errors import CaseError, Missing
+from pipeline.contract.messages import Flag
 from pipeline.judge import reasons
-from pipeline.messages import Flag
 from pipeline.review import audit
 from pipeline.review.cases import reading
 from pipeline.review.tables.core import CASES

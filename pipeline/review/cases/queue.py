@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, false, func, or_, select, tuple_
 
-from pipeline.review.cases import duty, reach, reading
-from pipeline.review.cases.reach import Reach
+from pipeline.review.cases import duty, reachable_cases, reading
+from pipeline.review.cases.reachable_cases import Reach
 from pipeline.review.cases.values import WHOLE_ROOM, Case
 from pipeline.review.tables.core import CASES, LEASES, OPEN, QUEUE_FILTERS
 from pipeline.review.tables.quality import COPIES
@@ -108,7 +108,7 @@ def next_free(connection: Connection, account: str, at: float, wanted: QueueFilt
     """
     parts: tuple[View | None, ...] = (wanted.view,)
     if wanted.view is None and wanted.reach:
-        parts = ("mine", "others") if reach.has_assigned(connection, account) else ("others",)
+        parts = ("mine", "others") if reachable_cases.has_assigned(connection, account) else ("others",)
     for view in parts:
         query = _free(account, at, msgspec.structs.replace(wanted, view=view)).limit(1)
         if found := connection.execute(query.with_for_update(of=CASES, skip_locked=True)).scalar_one_or_none():
@@ -135,7 +135,7 @@ def like(connection: Connection, case: Case, by: Likeness, account: str, at: flo
     query = (
         select(CASES)
         .outerjoin(LEASES, LEASES.c.case_id == CASES.c.id)
-        .where(*reach.of(connection, account, at).conditions())
+        .where(*reachable_cases.of(connection, account, at).conditions())
         .where(OPEN, CASES.c.id.not_in(COPIES), CASES.c.label == case.label, same.get(by, CASES.c.label == case.label))
         .where(or_(LEASES.c.id.is_(None), LEASES.c.expires_at <= at, LEASES.c.account == account))
         .order_by(CASES.c.urgency, CASES.c.id)
@@ -203,12 +203,12 @@ def _hidden(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def _shared_out(wanted: QueueFilter) -> list[ColumnElement[bool]]:
     """Return the conditions of `view` and `assigned`."""
-    found = [reach.assigned_to(wanted.assigned)] if wanted.assigned is not None else []
-    mine = reach.assigned_to(wanted.reach.account) if wanted.reach else false()
+    found = [reachable_cases.assigned_to(wanted.assigned)] if wanted.assigned is not None else []
+    mine = reachable_cases.assigned_to(wanted.reach.account) if wanted.reach else false()
     views = {
         "mine": mine,
         "others": ~mine,
-        "unassigned": reach.unassigned(),
+        "unassigned": reachable_cases.unassigned(),
         "escalated": CASES.c.status == "escalated",
     }
     return [*found, views[wanted.view]] if wanted.view else found

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
 from pipeline.review.cases.values import Case
 from pipeline.settings import Settings
 

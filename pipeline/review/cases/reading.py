@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, Row, Select, select, tuple_
 
-from pipeline.errors import Missing
-from pipeline.messages import Decision, Flag
+from pipeline.base.errors import Missing
+from pipeline.contract.messages import Decision, Flag
 from pipeline.review.cases.values import Case, CaseFile, Evidence, Filters
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS
 from pipeline.review.tables.quality import COPIES

@@ -23,7 +23,7 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import SEVERITY
 from pipeline.review.tables.core import DECISIONS, FLAGS

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, Row, Select, select
 
-from pipeline.messages import Action
+from pipeline.contract.messages import Action
 from pipeline.review.cases.values import WHOLE_ROOM, Case
 from pipeline.review.tables.core import CASES, DECISIONS
 from pipeline.review.tables.quality import COPIES

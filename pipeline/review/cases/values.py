@@ -7,8 +7,8 @@ from typing import Literal
 
 from msgspec import MsgspecError, Struct, json
 
-from pipeline.errors import BadMessage, CaseError
-from pipeline.messages import NAMESPACE, Action, Decision, Flag, Hit, Source, SpeechStatus, Suggestion, Verdict
+from pipeline.base.errors import BadMessage, CaseError
+from pipeline.contract.messages import NAMESPACE, Action, Decision, Flag, Hit, Source, SpeechStatus, Suggestion, Verdict
 
 Status = Literal["pending", "escalated", "decided"]
 """An escalated case has a decision, but waits for another decision by a more senior person."""

@@ -13,14 +13,14 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
 from pipeline.review import audit as audit_log
 from pipeline.review.cases import assigning, reading, repeated
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import OPEN, REPORTED, Case, Evidence, Outcome, Result, case_id, worst
 from pipeline.review.privacy import holds
 from pipeline.review.quality import checks
-from pipeline.review.search import said
+from pipeline.review.search import case_words
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS, LEASES
 from pipeline.review.tables.quality import CHECKS, COPIES
 from pipeline.review.tables.queues import NOTES
@@ -123,7 +123,7 @@ def _store(connection: Connection, flag: Flag, at: float, merge: Merge, ranking:
     )
     if decided:
         connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": decided, "linked": True, "stored_at": at}))
-        said.refresh(connection, decided)
+        case_words.refresh(connection, decided)
         return "linked"
     touched = _touched(flag, [case for case in near if case.status in OPEN], merge.longest)
     if not touched:
@@ -137,7 +137,7 @@ def _store(connection: Connection, flag: Flag, at: float, merge: Merge, ranking:
     found = reading.flags(connection, kept.id)
     summary = _summary(found, ranking.since(kept), ranking)
     connection.execute(update(CASES).where(CASES.c.id == kept.id).values(summary | {"version": kept.version + 1}))
-    said.keep(connection, kept.id, kept.created_at, found)
+    case_words.keep(connection, kept.id, kept.created_at, found)
     return "merged"
 
 
@@ -145,7 +145,7 @@ def _open(connection: Connection, flag: Flag, at: float, ranking: Ranking) -> No
     made = {"id": case_id(flag), "status": "pending", "version": 1, "created_at": at}
     connection.execute(insert(CASES).values(_summary([flag], at, ranking) | made))
     connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": made["id"], "stored_at": at}))
-    said.keep(connection, case_id(flag), at, [flag])
+    case_words.keep(connection, case_id(flag), at, [flag])
 
 
 def _nearby(connection: Connection, flag: Flag, gap: float) -> list[Case]:

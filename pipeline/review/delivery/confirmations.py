@@ -8,8 +8,8 @@ from typing import Literal
 from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select
 
-from pipeline.errors import CaseError, Missing
-from pipeline.messages import Action
+from pipeline.base.errors import CaseError, Missing
+from pipeline.contract.messages import Action
 from pipeline.review import audit
 from pipeline.review.delivery import drills
 from pipeline.review.tables.core import DECISIONS

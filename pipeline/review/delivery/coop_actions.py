@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from sqlalchemy import Connection
 
-from pipeline.errors import ConfigError
-from pipeline.messages import Action, Decision
+from pipeline.base.errors import ConfigError
+from pipeline.contract.messages import Action, Decision
 from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.measures import Measures
 from pipeline.review.cases.values import Choice

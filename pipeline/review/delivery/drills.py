@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, case, or_, select, update
 
-from pipeline.messages import Flag, Suggestion
+from pipeline.contract.messages import Flag, Suggestion
 from pipeline.review.tables.core import CASES
 from pipeline.review.tables.duties import DRILL_LINES, DRILLS
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, func, or_, select, update
 
-from pipeline.messages import Action, Suggestion
+from pipeline.contract.messages import Action, Suggestion
 from pipeline.review import audit, upsert
 from pipeline.review.delivery import confirmations
 from pipeline.review.delivery.confirmations import Confirmation

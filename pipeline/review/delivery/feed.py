@@ -18,7 +18,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, Row, Select, select, tuple_
 
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.review.cases import reading
 from pipeline.review.database import Database
 from pipeline.review.delivery import raising

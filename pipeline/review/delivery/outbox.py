@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, true, update
 
-from pipeline.messages import NAMESPACE
+from pipeline.contract.messages import NAMESPACE
 from pipeline.review.tables.core import OUTBOX, UNSENT
 
 RAISED = "flag.raised"

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 
+from pipeline.contract.messages import Flag
 from pipeline.judge import labels
-from pipeline.messages import Flag
 from pipeline.review.cases.values import Outcome
 from pipeline.review.cases.writing import plain
 from pipeline.review.delivery import outbox

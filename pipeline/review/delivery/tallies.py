@@ -16,8 +16,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from pipeline.asr.transcripts import UNDETERMINED
-from pipeline.messages import Flag, SpeechStatus, first_id, sample_of
+from pipeline.contract.messages import UNDETERMINED, Flag, SpeechStatus, first_id, sample_of
 from pipeline.review import upsert
 from pipeline.review.delivery import room_speech
 from pipeline.review.delivery.room_speech import RoomCell

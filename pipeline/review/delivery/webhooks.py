@@ -22,11 +22,11 @@ from typing import TypeVar
 
 import httpx
 
-from pipeline.errors import ConfigError, DependencyError
-from pipeline.metrics import Metrics, from_zero
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.metrics import Metrics, from_zero
+from pipeline.base.retry_after import AppAnswer, answer_of
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox
-from pipeline.review.delivery.answers import AppAnswer, answer_of
 from pipeline.review.delivery.formats.choosing import EventTargets, Target, plain_targets, targets
 from pipeline.review.delivery.outbox import OutboxEvent
 from pipeline.settings import Settings, WebhookSettings

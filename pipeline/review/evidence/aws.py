@@ -11,7 +11,7 @@ from botocore.loaders import create_loader
 from botocore.session import Session
 from urllib3.exceptions import HTTPError
 
-from pipeline.errors import ConfigError, DependencyError, VoxwardenError
+from pipeline.base.errors import ConfigError, DependencyError, VoxwardenError
 from pipeline.settings.evidence import S3
 
 ATTEMPTS = 2

@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.encode import decode_flac, encode_opus_clip
-from pipeline.errors import AudioError, CaseError
-from pipeline.messages import SAMPLE_RATE, Flag, Sound, Utterance
+from pipeline.base.errors import AudioError, CaseError
+from pipeline.contract.messages import SAMPLE_RATE, Flag, Sound, Utterance
 from pipeline.review.cases.values import CaseFile, ClipPiece, Evidence
 from pipeline.review.evidence.log import UtteranceLog
 from pipeline.review.evidence.store import EvidenceStore, checksum
 from pipeline.review.store import ReviewStore
+from pipeline.speech.audio.encode import decode_flac, encode_opus_clip
 
 logger = logging.getLogger(__name__)
 

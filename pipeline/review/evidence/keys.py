@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline import yamlfiles
-from pipeline.errors import ConfigError
+from pipeline.base import yaml_reading
+from pipeline.base.errors import ConfigError
 from pipeline.review.evidence.sealing import DATA_KEY, NONCE, ClipDamaged, KeyRing, WrappingKey
 from pipeline.settings import EvidenceSettings
 from pipeline.settings.evidence import EvidenceKey
@@ -63,7 +63,7 @@ def _in_kms(settings: EvidenceSettings) -> Mapping[str, WrappingKey]:
 
 def _in_file(file: Path) -> tuple[EvidenceKey, ...]:
     remedy = "Write a list of {id: NAME, key: KEY} into it, with keys from: openssl rand -base64 32"
-    found = yamlfiles.read(file, "Correct evidence.encryption.keys_file.")
+    found = yaml_reading.read(file, "Correct evidence.encryption.keys_file.")
     try:
         keys = TypeAdapter(tuple[EvidenceKey, ...]).validate_python(found)
     except ValidationError as error:

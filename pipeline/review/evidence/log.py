@@ -6,7 +6,7 @@ Audio is written once. Transcripts and flags contain only its address. The deliv
 from collections.abc import Iterator
 from typing import Protocol
 
-from pipeline.messages import Sound, Utterance
+from pipeline.contract.messages import Sound, Utterance
 
 
 class UtteranceLog(Protocol):

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import recordfile
-from pipeline.errors import InputError
-from pipeline.messages import Sound, Utterance
+from pipeline.base.errors import InputError
+from pipeline.contract.messages import Sound, Utterance
+from pipeline.review.evidence import recordfile
 from pipeline.review.evidence.log import UtteranceLog
 from pipeline.review.evidence.marks import Finish
 from pipeline.review.evidence.segments import SegmentLog

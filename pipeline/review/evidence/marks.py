@@ -11,7 +11,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import private_files
+from pipeline.base import private_files
 
 RECORD = struct.Struct(">QdB")
 SUFFIX = ".marks"

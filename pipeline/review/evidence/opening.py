@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from pipeline.dependencies import DependencyCheck
-from pipeline.errors import ConfigError
+from pipeline.base.dependencies import DependencyCheck
+from pipeline.base.errors import ConfigError
 from pipeline.review.evidence.keys import INSTALL, open_ring
 from pipeline.review.evidence.sealed_store import SealedEvidence
 from pipeline.review.evidence.store import EvidenceFolder, EvidenceStore

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-from pipeline.errors import DependencyError, InputError, VoxwardenError
+from pipeline.base.errors import DependencyError, InputError, VoxwardenError
 from pipeline.review.evidence.store import EvidenceStore
 
 CLIP = b"OggS: a clip of `voxwarden evidence check`"

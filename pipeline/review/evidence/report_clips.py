@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import numpy as np
 
-from pipeline.errors import CaseError
-from pipeline.messages import SAMPLE_RATE, Utterance
+from pipeline.base.errors import CaseError
+from pipeline.contract.messages import SAMPLE_RATE, Utterance
 from pipeline.review.appeals.reports import Report
 from pipeline.review.evidence.clip import Samples, compose, keep, samples_of
 from pipeline.review.evidence.log import UtteranceLog

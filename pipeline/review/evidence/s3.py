@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.review.evidence.aws import BROKEN, DENIED, Forbidden, code_of, explained, s3_client
 from pipeline.review.evidence.sealing import ClipDamaged
 from pipeline.review.evidence.store import EvidenceStore

@@ -20,10 +20,10 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from pipeline import private_files, recordfile
-from pipeline.errors import DependencyError
-from pipeline.messages import Sound, Utterance
-from pipeline.review.evidence import marks
+from pipeline.base import private_files
+from pipeline.base.errors import DependencyError
+from pipeline.contract.messages import Sound, Utterance
+from pipeline.review.evidence import marks, recordfile
 from pipeline.review.evidence.marks import Finish, FinishMark
 
 M = TypeVar("M", bound=Utterance | Sound)

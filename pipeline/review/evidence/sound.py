@@ -6,9 +6,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.decode import read_bytes
-from pipeline.audio.encode import MAX_SECONDS, encode_opus_clip
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.decode import read_bytes
+from pipeline.speech.audio.encode import MAX_SECONDS, encode_opus_clip
 
 Samples = NDArray[np.float32]
 """16 kHz mono, shape (samples,)."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Protocol
 
-from pipeline import private_files
-from pipeline.errors import DependencyError
+from pipeline.base import private_files
+from pipeline.base.errors import DependencyError
 
 IDENTITY = re.compile(r"[0-9a-f-]{1,64}")
 

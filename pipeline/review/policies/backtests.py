@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select, update
 
-from pipeline.errors import CaseError
-from pipeline.messages import Suggestion
+from pipeline.base.errors import CaseError
+from pipeline.contract.messages import Suggestion
 from pipeline.review import audit
 from pipeline.review.policies import drafts, versions
 from pipeline.review.quality.statistics import Share

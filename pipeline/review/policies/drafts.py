@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, func, insert, select, update
 
-from pipeline.errors import CaseError, ConfigError, Involved, Missing, Stale
+from pipeline.base.errors import CaseError, ConfigError, Involved, Missing, Stale
 from pipeline.judge.labels import Labels
 from pipeline.judge.release import MarkedTexts
 from pipeline.judge.rules import RuleTexts, compiled

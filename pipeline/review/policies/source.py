@@ -2,8 +2,8 @@
 
 from contextlib import closing
 
+from pipeline.base.metrics import Metrics
 from pipeline.judge.release import FollowedRules, JudgeReport, Release
-from pipeline.metrics import Metrics
 from pipeline.review.database import Database
 from pipeline.review.policies import versions, workers
 from pipeline.settings import Settings

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, delete, func, insert, select
 
-from pipeline.errors import CaseError, Missing
+from pipeline.base.errors import CaseError, Missing
 from pipeline.judge.labels import Labels
 from pipeline.judge.release import MAX_SHADOWS, MarkedTexts, Release
 from pipeline.judge.rules import RuleTexts, compiled, read_texts

@@ -10,14 +10,14 @@ import math
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
-from pipeline.errors import CaseError
+from pipeline.base.errors import CaseError
 from pipeline.review import audit
 from pipeline.review.cases import reading
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceStore
 from pipeline.review.privacy import forgetting, holds
 from pipeline.review.privacy.pseudonym import pseudonym
-from pipeline.review.search import said
+from pipeline.review.search import case_words
 from pipeline.review.tables.core import CASES
 from pipeline.review.tables.quality import CHECKS, COPIES
 from pipeline.review.tables.rights import ERASURES, REPORTS, VOICES
@@ -79,7 +79,7 @@ def carry_out(
             break
     with database.write() as connection:
         if cases:
-            said.compact(connection)
+            case_words.compact(connection)
         clips += _erase_traces(connection, evidence, request)
         held = _held(connection, request)
         if not held and at > request.asked_at + kept:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, CompoundSelect, Connection, insert, or_, select, union, update
 
-from pipeline.errors import CaseError, Missing
+from pipeline.base.errors import CaseError, Missing
 from pipeline.review import audit
 from pipeline.review.privacy.pseudonym import pseudonym
 from pipeline.review.quality import checks

@@ -6,7 +6,7 @@ retention job sets it again (`relock`). A lock without a hold would make that jo
 
 from sqlalchemy import ColumnElement, Connection, select
 
-from pipeline.errors import DependencyError, VoxwardenError
+from pipeline.base.errors import DependencyError, VoxwardenError
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceStore
 from pipeline.review.privacy import holds

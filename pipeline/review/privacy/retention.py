@@ -20,7 +20,7 @@ from pipeline.review.database import Database
 from pipeline.review.evidence import orphans
 from pipeline.review.evidence.store import EvidenceStore
 from pipeline.review.privacy import erasure, forgetting, holds, locks
-from pipeline.review.search import said
+from pipeline.review.search import case_words
 from pipeline.review.tables.core import AUDIT, CASES, DECISIONS, EVIDENCE
 from pipeline.review.tables.quality import CHECKS, COPIES
 from pipeline.settings import Keep, Retention
@@ -94,7 +94,7 @@ def run(database: Database, evidence: EvidenceStore, settings: Retention, at: fl
     clips += _delete_orphans(database, evidence, at - ORPHAN_SECONDS)
     with database.write() as connection:
         if cases:
-            said.compact(connection)
+            case_words.compact(connection)
         old = _old_lines(settings, at)
         done = Done(
             clips, cases, _count(connection, select(AUDIT.c.seq).where(old)), erased, _held(connection, found, at)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 
-from pipeline.messages import Decision
+from pipeline.contract.messages import Decision
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import Case
 from pipeline.review.quality.checks import FINAL

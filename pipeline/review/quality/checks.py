@@ -17,8 +17,8 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Exists, Select, delete, exists, insert, or_, select, update
 
-from pipeline.errors import CaseError
-from pipeline.messages import Verdict
+from pipeline.base.errors import CaseError
+from pipeline.contract.messages import Verdict
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import REPORTED
 from pipeline.review.tables.core import DECISIONS

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import Connection, exists, func, insert, select
 
-from pipeline.messages import NAMESPACE, Flag
+from pipeline.contract.messages import NAMESPACE, Flag
 from pipeline.review.cases import reading
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import REPORTED, Case, ClipPiece, Evidence

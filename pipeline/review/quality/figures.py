@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from pipeline.assessment.decided import standing, verdict, verdict_now
 from pipeline.review.cases.values import REPORTED
 from pipeline.review.quality import checks
 from pipeline.review.quality.checks import FINAL
+from pipeline.review.quality.decided import standing, verdict, verdict_now
 from pipeline.review.quality.statistics import Kappa, Share, kappa
 from pipeline.review.tables.core import CASES, DECISIONS
 from pipeline.review.tables.quality import CHECKS, COPIES, GOLDEN

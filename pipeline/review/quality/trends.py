@@ -1,7 +1,7 @@
 """Figures of quality over time: arrivals and decisions, precision and agreement by label and by week.
 
-They read most cases of a period, so a page takes them from a cache (`pipeline/console/measured.py`). The caller opens
-the connection. Times are UTC seconds. A period consists of buckets of equal length and ends with the last full hour.
+They read most cases of a period, so a page takes them from a cache (`background_figures.py`). The caller opens the
+connection. Times are UTC seconds. A period consists of buckets of equal length and ends with the last full hour.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,12 @@ from typing import Any, Literal
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from pipeline.assessment import audits, snapshot
-from pipeline.assessment.audits import Recall
-from pipeline.assessment.decided import floor, standing
-from pipeline.assessment.figure import Window
 from pipeline.review.appeals import appeals
 from pipeline.review.cases import groups
-from pipeline.review.quality import figures, lead_figures
+from pipeline.review.quality import audits, figures, lead_figures, snapshot
+from pipeline.review.quality.audits import Recall
+from pipeline.review.quality.decided import floor, standing
+from pipeline.review.quality.figure import Window
 from pipeline.review.quality.figures import FLAGGED, Agreement
 from pipeline.review.quality.statistics import Estimate, Share
 from pipeline.review.tables.assessment import TALLIES

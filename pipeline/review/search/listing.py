@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
-from pipeline.messages import Decision, Flag
+from pipeline.contract.messages import Decision, Flag
 from pipeline.review.appeals import appeals
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import Case, Evidence

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.appeals import Appeal
 from pipeline.review.appeals.reports import Report

@@ -1,4 +1,4 @@
-"""The query language of search: `said:返现|cashback label:fraud when:7d`. docs/console-search.md describes it.
+"""The query language of search: `said:返现|cashback label:fraud when:7d`. docs/console.md describes it.
 
 A query is a list of terms, and a case must match all of them. A term without a field searches the transcripts. `|`
 stands between alternatives, and quotes keep spaces, colons and `|` together. `sort:risk` is the order of the results.
@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 
 Field = Literal["said", "label", "speaker", "room", "by", "when", "policy", "verdict", "status", "severity", "language",
                 "has", "sort"]  # fmt: skip

@@ -5,7 +5,7 @@ Pages name the kind in the reader's language. So a phrase that is a part of such
 
 from collections.abc import Collection, Iterator, Mapping
 
-from pipeline.messages import HeardSound
+from pipeline.contract.messages import HeardSound
 from pipeline.review.search.grams import fold
 
 Names = Mapping[str, Collection[str]]

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
-from pipeline.errors import CaseError, Missing
+from pipeline.base.errors import CaseError, Missing
 from pipeline.review.tables.search import VIEWS
 
 ViewPage = Literal["search", "queue"]

@@ -1,6 +1,7 @@
 """The main tables of the review store.
 
-Change them only with a migration (`pipeline/review/migrations/`). A test compares tables and migrations.
+Change them only with a migration (`pipeline/review/migrations/`). A test compares tables and migrations. A migration is
+released, and never changed again, once a version is tagged. Until then, change it instead of adding another.
 
 Times are UTC seconds. Text columns have no length limit, because SQLite would ignore it. `cases/values.py` refuses ids
 that are too long.
@@ -196,7 +197,7 @@ ACCOUNTS = Table(
     Column("totp_step", Integer, nullable=False),
     Column("oidc_subject", String, nullable=True, unique=True),
     Column("disabled", Boolean, nullable=False),
-    # Release 0.1.0 reads these two. Newer ones count wrong passwords in memory (`accounts/tries.py`).
+    # Release 0.1.0 reads these two. Newer ones count wrong passwords in memory (`accounts/login_limits.py`).
     Column("failures", Integer, nullable=False, default=0),
     Column("locked_until", Double, nullable=False, default=0.0),
     Column("preferences", JSON, nullable=False),

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pipeline.audio.resample import Samples
 from pipeline.sound.events.scores import above
+from pipeline.speech.audio.resample import Samples
 
 CEILING = 0.985
 """A sample with at least this size, of 1, is cut off."""

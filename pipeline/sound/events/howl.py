@@ -10,9 +10,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.events.scores import above
+from pipeline.speech.audio.resample import Samples
 
 FRAME = 2_048
 """Samples of a frame: 128 ms. A bin of its spectrum is 7.8 Hz."""

@@ -9,10 +9,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.events.scores import above
 from pipeline.sound.events.windows import HOP
+from pipeline.speech.audio.resample import Samples
 
 SHELF = ((1.53512485958697, -2.69169618940638, 1.19839281085285), (1.0, -1.69065929318241, 0.73248077421585))
 """The first filter of the K-weighting, for the head: numerator and denominator at 48 kHz (BS.1770-5, table 1)."""

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
-from pipeline.sound.events.mel import levels
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.sound.events.music_mel import levels
 from pipeline.sound.events.scores import HEARD
+from pipeline.speech.audio.resample import Samples
 
 MODEL = Path(__file__).parent / "model" / "music.onnx"
 """Input `levels`, shape (batch, frames, BANDS); output `shares`, shape (batch, frames, SOUNDS), from 0 to 1."""

@@ -3,8 +3,8 @@
 from collections import deque
 from typing import NamedTuple, Protocol
 
-from pipeline.audio.resample import Samples
 from pipeline.sound.events.windows import HOP, WINDOW
+from pipeline.speech.audio.resample import Samples
 
 HEARD = 0.5
 """A window with at least this score holds the sound."""

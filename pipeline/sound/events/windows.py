@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipeline.audio.resample import EMPTY, Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.resample import EMPTY, Samples
 
 WINDOW = SAMPLE_RATE
 """Samples of a window: one second."""

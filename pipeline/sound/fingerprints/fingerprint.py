@@ -6,10 +6,10 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from pipeline.audio.resample import Samples
-from pipeline.errors import InputError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.base.errors import InputError
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.fingerprints.landmarks import STORED_PAIRS, LandmarkFinder, Landmarks, joined, packed
+from pipeline.speech.audio.resample import Samples
 
 MAX_SECONDS = 4 * 3600.0
 """The longest recording."""

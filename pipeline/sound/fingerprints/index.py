@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
 from pipeline.sound.fingerprints.landmarks import HASHES
 

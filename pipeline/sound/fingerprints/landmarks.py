@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.fingerprints.peaks import NO_PEAKS, PeakPicker, Peaks
 from pipeline.sound.fingerprints.spectrum import BANDS, PER_OCTAVE, Spectrogram
+from pipeline.speech.audio.resample import Samples
 
 ZONE = 60
 """The second peak of a pair comes at most this many frames (1.9 s) after the first,"""

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.fingerprints.index import LandmarkIndex
 from pipeline.sound.fingerprints.landmarks import HASHES, HEARD_PAIRS, LandmarkFinder, Landmarks
 from pipeline.sound.fingerprints.landmarks import joined as joined_landmarks
 from pipeline.sound.fingerprints.spectrum import FRAME_SECONDS
+from pipeline.speech.audio.resample import Samples
 
 STEP = SAMPLE_RATE
 """Samples from one decision to the next: one second."""

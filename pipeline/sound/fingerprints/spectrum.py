@@ -5,8 +5,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.resample import EMPTY, Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.resample import EMPTY, Samples
 
 WINDOW = 2_048
 """Samples of a frame: 128 ms, so that neighbouring tones of a low chord are two peaks."""

@@ -7,13 +7,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Literal
 
-from pipeline.audio.decode import read_file
-from pipeline.errors import AudioError, VoxwardenError
-from pipeline.messages import SAMPLE_RATE, Transcript
+from pipeline.base.errors import AudioError, VoxwardenError
+from pipeline.contract.messages import SAMPLE_RATE, Transcript
 from pipeline.sound.labelling.field import ImplicitLabel
 from pipeline.sound.labelling.notice import NoticeFinder
 from pipeline.sound.labelling.rhythm import RhythmDetector
 from pipeline.sound.labelling.tags import labels_in
+from pipeline.speech.audio.decode import read_file
 
 EDGE_SECONDS = 10.0
 """A mark this near to the start or the end of the recording is at its start or end, else in the middle."""

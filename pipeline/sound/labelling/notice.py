@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from pipeline import languages
-from pipeline.languages import NoticeWords
-from pipeline.languages.characters import tokens_of
-from pipeline.messages import Transcript
+from pipeline.contract.messages import Transcript
+from pipeline.speech import languages
+from pipeline.speech.languages import NoticeWords
+from pipeline.speech.languages.characters import tokens_of
 
 BETWEEN = 8
 """Most tokens between the word for AI and the word for generated: characters in Chinese, words in English."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.audio.resample import Samples
 from pipeline.sound.labelling.bands import BANDS, FRAMES_PER_SECOND, BandMeter, Levels
 from pipeline.sound.labelling.likeness import Loudness
 from pipeline.sound.labelling.pulses import LONGEST, MAX_QUIET, lasting, rhythms_in, runs_of
+from pipeline.speech.audio.resample import Samples
 
 CONTRAST = 10.0
 """The quietest pulse is so many dB above the loudest gap."""

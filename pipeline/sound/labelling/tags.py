@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.audio.container import opened
-from pipeline.audio.decode import size_of
 from pipeline.sound.labelling.field import MAX_CHARACTERS, NAME, ImplicitLabel, read_field
+from pipeline.speech.audio.container import opened
+from pipeline.speech.audio.decode import size_of
 
 MAX_LABELS = 16
 """More fields of a file are not read."""

@@ -5,7 +5,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.sound.voices.embedding import SIZE
+from pipeline.sound.voices.voice_embedding import SIZE
 
 KNOWN = 8
 """Parts of speech from which a voice is known: 13 s."""
@@ -13,7 +13,7 @@ FRESH = 4
 """Parts of speech that are compared with the known voice: 6.5 s."""
 LIMIT = 0.7
 """Cosine of two voices below which they are different. The least similar speech of one person, through one microphone,
-had .86. The rest is room for other microphones and moods (docs/sound-events.md)."""
+had .86. The rest is room for other microphones and moods (docs/sounds.md)."""
 SURE = 0.8
 """Cosine of a part of speech and the known voice from which the part surely has this voice."""
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.resample import Samples
-from pipeline.audio.vad import WINDOW, Memory, shared
-from pipeline.sound.voices.embedding import PART
+from pipeline.sound.voices.voice_embedding import PART
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.vad import WINDOW, Memory, shared
 
 WINDOWS = -(-PART // WINDOW)
 """Windows of speech that make a part: 1.6 s."""

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE, YamnetKind
+from pipeline.contract.messages import SAMPLE_RATE, YamnetKind
 from pipeline.sound.yamnet.network import SAMPLES, Yamnet
 from pipeline.sound.yamnet.rules import RULES
+from pipeline.speech.audio.resample import Samples
 
 TRACE = 0.05
 """The least trace of a sound, as a share of its limit. No recording of the side *validate* was lost by it."""

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.audio.resample import Samples
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.base.libraries import require
 from pipeline.judge.calibration import Numbers
-from pipeline.libraries import require
+from pipeline.speech.audio.resample import Samples
 
 SETTING = "listen.yamnet"
 SAMPLES = 15_600
 """The network hears 0.975 s at once."""
 CLASSES = 521
-REMEDY = "docs/sound-events.md has the command that downloads the file."
+REMEDY = "docs/sounds.md has the command that downloads the file."
 
 
 class Yamnet:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from pipeline.messages import YamnetKind
+from pipeline.contract.messages import YamnetKind
 
 CLASSES: Mapping[str, int] = {
     "Screaming": 11,

@@ -12,8 +12,8 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatch
 
 from agents.gateway.lanes import Lane, Parcel
-from pipeline.errors import DependencyError
-from pipeline.events import Event
+from pipeline.base.errors import DependencyError
+from pipeline.contract.events import Event
 
 BATCH_BYTES = 400
 

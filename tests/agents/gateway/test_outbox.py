@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.gateway.outbox import Confirmation, Outbox
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
 
 RATE = 16_000
 LIMIT = 1.0

@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 
 from agents.gateway.request import Voice
 from agents.gateway.session import Arrival, AudioSession, Frame
-from pipeline.audio.counting import samples_in
-from pipeline.audio.frames import StreamDecoder
-from pipeline.errors import InputError
-from pipeline.events import decode, encode
-from pipeline.messages import AudioChunk
+from pipeline.base.errors import InputError
+from pipeline.contract.events import decode, encode
+from pipeline.contract.messages import AudioChunk
+from pipeline.speech.audio.counting import samples_in
+from pipeline.speech.audio.frames import StreamDecoder
 
 OPUS = Voice(room="r", speaker="s", codec="opus", sample_rate=48_000)
 PCM = Voice(room="r", speaker="s", codec="pcm_f32le", sample_rate=48_000, channels=2)

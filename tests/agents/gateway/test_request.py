@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.gateway.request import Voice, parse
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from tests.pipeline.strategies import NAMES
 
 AUDIO = "/v1/rooms/lobby/speakers/alice/audio"

@@ -15,12 +15,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from agents.gateway import Gateway
-from pipeline import logs
-from pipeline.audio.packets import unpack
-from pipeline.errors import ConfigError, DependencyError
-from pipeline.messages import AudioChunk
-from pipeline.metrics import Metrics
+from pipeline.base import logs
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import AudioChunk
 from pipeline.settings import GatewaySettings
+from pipeline.speech.audio.packets import unpack
 
 BEARER = "the-right-tøken-of-the-tests"
 OTHER = "another-token-of-the-tests"

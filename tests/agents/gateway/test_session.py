@@ -7,8 +7,8 @@ from msgspec import structs
 
 from agents.gateway.request import Voice
 from agents.gateway.session import Arrival, AudioSession, Frame
-from pipeline.audio.packets import MAX_PACKETS, unpack
-from pipeline.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk
+from pipeline.speech.audio.packets import MAX_PACKETS, unpack
 
 VOICE = Voice(room="r", speaker="s", room_type="game", sample_rate=48_000, channels=2)
 OPUS = Voice(room="r", speaker="s", codec="opus", sample_rate=48_000)

@@ -3,7 +3,7 @@
 import pytest
 
 from agents.gateway.sink import check
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.settings import GatewaySettings, Kafka, Settings
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.review.database import Database
+from tests.databases import created
 from tests.pipeline.assessment import world
 from tests.pipeline.assessment.world import Fact
-from tests.pipeline.conftest import created
 from tests.pipeline.review import people
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 from sqlalchemy import Connection
 
-from pipeline.assessment import snapshot
-from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.options import Options
 from pipeline.review.database import Database
+from pipeline.review.quality import snapshot
+from pipeline.review.quality.figure import Figure, Window
 from tests.builders import NOON
 
 WEEK = Window(NOON - 12 * 3_600, NOON - 12 * 3_600 + 7 * 86_400)

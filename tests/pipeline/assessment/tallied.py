@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.delivery.tallies import HOUR, Cell, Tally
 from pipeline.review.tables.duties import ASSESSMENTS
 from tests.builders import NOON

@@ -7,10 +7,9 @@ import pytest
 
 from pipeline.assessment import cases
 from pipeline.assessment.catalogue import INDICATORS, figure
-from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.indicators import judgement
 from pipeline.assessment.options import Options
-from pipeline.messages import Verdict
+from pipeline.contract.messages import Verdict
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases.ranking import Ranking
@@ -18,6 +17,7 @@ from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.quality import drawing
+from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.store import SqlReviewStore
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.reading import WEEK, figures

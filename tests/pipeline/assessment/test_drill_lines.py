@@ -8,10 +8,10 @@ import pytest
 
 from pipeline.assessment import drill_lines
 from pipeline.assessment.drill_lines import DrillLine
-from pipeline.configuration import configs_folder
-from pipeline.errors import ConfigError, InputError
+from pipeline.base.configuration import configs_folder
+from pipeline.base.errors import ConfigError, InputError
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.judge import labels
-from pipeline.messages import SAMPLE_RATE
 
 LABELS = set(labels.load(configs_folder() / "labels.yaml").labels)
 CLIP = Path(__file__).parents[2] / "data" / "tt-weasels.flac"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.assessment.drill_sending import send, speech_seconds
-from pipeline.errors import DependencyError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.base.errors import DependencyError
+from pipeline.contract.messages import SAMPLE_RATE
 
 
 def test_silence_at_the_end_is_no_speech() -> None:

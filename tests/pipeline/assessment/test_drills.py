@@ -11,7 +11,7 @@ from pipeline.assessment import drills, hazards
 from pipeline.assessment.drill_lines import DrillLine
 from pipeline.assessment.drills import Drill, DrillCell, Times
 from pipeline.assessment.hazards import Finding
-from pipeline.errors import InputError, Missing
+from pipeline.base.errors import InputError, Missing
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import confirmations

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from pipeline import yamlfiles
 from pipeline.assessment import forms
-from pipeline.errors import CaseError, InputError, Missing
+from pipeline.base import yaml_reading
+from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit
 from pipeline.review.database import Database
 from tests.builders import NOON
@@ -126,7 +126,7 @@ def test_the_template_has_every_field_and_gives_the_same_answers_back(
 
 
 def test_an_empty_template_answers_nothing(connection: Connection) -> None:
-    empty = yamlfiles.parse(forms.template(connection, "2026-1", "zh"), "template")
+    empty = yaml_reading.parse(forms.template(connection, "2026-1", "zh"), "template")
     assert answer(connection, **empty) == []
 
 

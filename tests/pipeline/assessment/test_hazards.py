@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import Connection
 
 from pipeline.assessment import hazards, proofs
-from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.hazards import Finding, Hazard
-from pipeline.errors import CaseError, InputError, Missing
+from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit
 from pipeline.review.database import Database
+from pipeline.review.quality.figure import Figure, Window
 from tests.builders import NOON
 
 LEAK = Finding(source="person", about="5(5)", title="the clips are not encrypted", owner="lea", due=date(2026, 2, 1))

@@ -4,15 +4,15 @@ from typing import Any
 
 from pipeline.assessment import cases, drills
 from pipeline.assessment.catalogue import INDICATORS
-from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.measure import measure
 from pipeline.assessment.options import DAY_SECONDS, Options
-from pipeline.messages import Flag, HeardSound
+from pipeline.contract.messages import Flag, HeardSound
+from pipeline.contract.speech_status import status_of
 from pipeline.review import audit
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
+from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.store import SqlReviewStore
-from pipeline.speech_status import status_of
 from tests.builders import NOON, flag, sound_flag
 
 DAY = Window(NOON, NOON + DAY_SECONDS)

@@ -3,9 +3,9 @@
 import pytest
 
 from pipeline.assessment import options
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.contract.topology import DEAD_LETTERS
 from pipeline.settings import AssessmentSettings, Settings
-from pipeline.topology import DEAD_LETTERS
 
 
 def chosen(**changes: object) -> Settings:

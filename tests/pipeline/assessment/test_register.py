@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from pipeline.assessment import hazards, register
 from pipeline.assessment.proofs import FileProof
 from pipeline.assessment.register import KINDS, Kind, Record
-from pipeline.errors import CaseError, InputError, Missing
+from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit
 from pipeline.review.database import Database
 from tests.builders import NOON

@@ -6,20 +6,20 @@ from msgspec.structs import replace
 from sqlalchemy import insert
 
 from pipeline.assessment import signals, triggers
-from pipeline.assessment.figure import Figure
 from pipeline.assessment.report import content
 from pipeline.assessment.triggers import Signal
 from pipeline.assessment.workdays import SHIPPED, Calendar
+from pipeline.contract.speech_status import status_of
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery.tallies import DAY_HOURS, Cell
+from pipeline.review.quality.figure import Figure
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.duties import REGISTER
 from pipeline.settings.triggers import Triggers
-from pipeline.speech_status import status_of
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.report import samples
 from tests.pipeline.assessment.tallied import DAY, MIDNIGHT_HOUR, NOON_HOUR, finish, tally

@@ -9,7 +9,7 @@ import pytest
 from pipeline.assessment import proofs, triggers
 from pipeline.assessment.triggers import Signal, Trigger
 from pipeline.assessment.workdays import SHIPPED, Calendar
-from pipeline.errors import CaseError, InputError, Missing
+from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit
 from pipeline.review.database import Database
 from tests.builders import NOON

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.assessment import workdays
 from pipeline.assessment.workdays import SHIPPED, Calendar, Due, day_of
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 
 NATIONAL_2025 = date(2025, 9, 30)
 

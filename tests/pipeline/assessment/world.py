@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from pipeline.messages import Flag, Hit, Verdict
+from pipeline.contract.messages import Flag, Hit, Verdict
 from pipeline.review import audit
 from pipeline.review.cases import deciding, reading, writing
 from pipeline.review.cases.ranking import Ranking

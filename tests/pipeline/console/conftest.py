@@ -11,12 +11,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline.console import app, measured, pages
-from pipeline.console.app import create_app, open_desk
+from pipeline.console import app, background_figures, pages
+from pipeline.console.app import create_app, open_services
 from pipeline.console.guard import COOKIE, HEADER
 from pipeline.console.texts import Texts
 from pipeline.judge import labels
-from pipeline.review.accounts import sessions
+from pipeline.review.accounts import sign_in
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Settings
@@ -37,7 +37,7 @@ shipped_texts = cache(Texts)
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let pages wait for figures for a minute, so that a busy machine does not fail a test."""
-    monkeypatch.setattr(measured, "WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(background_figures, "WAIT_SECONDS", 60.0)
 
 
 class Clock:
@@ -62,11 +62,11 @@ class Console:
 
     def cookie(self, name: str) -> str:
         with self.database.write() as connection:
-            return sessions.begin(connection, name, self.clock())
+            return sign_in.begin_session(connection, name, self.clock())
 
     def csrf(self, token: str) -> str:
         with self.database.read() as connection:
-            session = sessions.find(connection, token, self.clock())
+            session = sign_in.find_session(connection, token, self.clock())
         assert session is not None
         return session.csrf
 
@@ -95,7 +95,7 @@ def console(tmp_path: Path, staffed: Path) -> Iterator[Console]:
     shutil.copy(staffed, tmp_path / "voxwarden.db")
     with closing(Database(settings.database_url)) as database:
         clock = Clock()
-        with served(create_app(open_desk(settings, database, clock))) as url:
+        with served(create_app(open_services(settings, database, clock))) as url:
             yield Console(url, database, clock, tmp_path)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import httpx
 from fastapi import FastAPI
 
-from pipeline.http_server import HttpServer, listen
+from pipeline.base.http_server import HttpServer, listen
 
 
 @contextmanager

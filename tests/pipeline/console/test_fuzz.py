@@ -13,7 +13,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import APIOperation, Case, GenerationMode
 from schemathesis.core.result import Ok
 
-from pipeline.console.app import create_app, open_desk
+from pipeline.console.app import create_app, open_services
 from pipeline.console.guard import COOKIE, HEADER
 from pipeline.settings import Settings
 from tests.builders import NOON, flag
@@ -28,7 +28,7 @@ OPEN = {"/login", "/login/oidc", "/login/oidc/back", "/healthz"}
 
 
 def operations(console: Console) -> list[Operation]:
-    document = create_app(open_desk(Settings(), console.database)).openapi()
+    document = create_app(open_services(Settings(), console.database)).openapi()
     del document["paths"][STREAM]
     found = list(schemathesis.openapi.from_dict(document).get_all_operations())
     assert all(isinstance(one, Ok) for one in found)

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from pipeline.base.errors import DependencyError
 from pipeline.console.periodic import every
-from pipeline.errors import DependencyError
 
 
 async def test_a_task_is_repeated_also_after_a_dependency_error() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.console import policy_lab
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.console.policy import draft_trials
 from pipeline.judge import editing
 from pipeline.judge.labels import load
 from pipeline.judge.rules import MAX_COMBINATIONS, POLICY, LexiconText, RuleTexts, compiled, read_texts
@@ -56,7 +56,7 @@ EVIL = {
 
 @pytest.fixture(autouse=True)
 def words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy_lab, "load_classifier", lambda _: WordClassifier())
+    monkeypatch.setattr(draft_trials, "load_classifier", lambda _: WordClassifier())
 
 
 def begin(client: httpx.Client) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import languages, yamlfiles
+from pipeline.base import yaml_reading
+from pipeline.base.errors import ConfigError
 from pipeline.console import texts
 from pipeline.console.texts import Texts
-from pipeline.errors import ConfigError
+from pipeline.speech import languages
 
 USED = re.compile(r"""\bt\("([a-z_.]+)"[,)]""")
 PLACEHOLDER = re.compile(r"\{\w+\}")
@@ -33,7 +34,7 @@ def test_scripts_get_only_their_texts() -> None:
 
 
 def test_the_chinese_catalogue_is_complete() -> None:
-    english, chinese = (_keys(yamlfiles.read(languages.SHIPPED / code / texts.FILE)) for code in ("en", "zh"))
+    english, chinese = (_keys(yaml_reading.read(languages.SHIPPED / code / texts.FILE)) for code in ("en", "zh"))
     assert english == chinese
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from pipeline.base.metrics import Metrics
 from pipeline.judge import lexicon
-from pipeline.judge.judge import Judge, JudgeConfig, check
+from pipeline.judge.judge_stage import Judge, JudgeConfig, check
 from pipeline.judge.labels import load
 from pipeline.judge.matcher import Matcher
-from pipeline.metrics import Metrics
 from pipeline.settings import JudgeSettings
 
 LABELS = load()

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json, structs
 
-from pipeline.errors import ConfigError, TextError
+from pipeline.base.errors import ConfigError, TextError
+from pipeline.contract.messages import Flag, Transcript
 from pipeline.judge import backtest as backtests
 from pipeline.judge.backtest import Backtest, BacktestTally, Comparison, Kind
 from pipeline.judge.transcript_lines import transcripts
-from pipeline.messages import Flag, Transcript
 from pipeline.settings import JudgeSettings
 from tests.builders import flag, transcript
 from tests.pipeline.judge.fakes import WordClassifier

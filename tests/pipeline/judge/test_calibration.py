@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge import calibration
 from pipeline.judge.calibration import Calibrated, Calibration, Numbers, sigmoid
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge.classifier import SHIPPED, Classifier, load, load_model
 from pipeline.settings import JudgeSettings
 

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.contract.messages import Transcript
 from pipeline.judge import conversations
 from pipeline.judge.conversations import Before, Conversations
-from pipeline.messages import Transcript
 from tests.builders import transcript
 
 

@@ -2,9 +2,9 @@
 
 from msgspec import structs
 
+from pipeline.contract.messages import Alternative, Transcript
 from pipeline.judge.conversations import Conversations
 from pipeline.judge.detector import Detection, Detector
-from pipeline.messages import Alternative, Transcript
 from tests.builders import transcript
 from tests.pipeline.judge.fakes import WordClassifier, shipped_matcher
 

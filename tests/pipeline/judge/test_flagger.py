@@ -6,12 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.contract.messages import Transcript, Word
 from pipeline.judge import policy, reasons
 from pipeline.judge.conversations import Before, Conversations
 from pipeline.judge.detector import Detection
 from pipeline.judge.flagger import Flagger
 from pipeline.judge.matcher import Match, Term
-from pipeline.messages import Transcript, Word
 from tests.builders import transcript
 from tests.pipeline.judge.fakes import LABELS
 from tests.pipeline.strategies import messages

@@ -5,11 +5,11 @@ from typing import get_args
 import pytest
 from msgspec import structs
 
+from pipeline.contract.messages import EventKind, Flag, HeardSound, Sound
 from pipeline.judge.heard import SoundFlagger
 from pipeline.judge.labels import Labels
 from pipeline.judge.policy import PolicyResolver
 from pipeline.judge.rules import policy_of
-from pipeline.messages import EventKind, Flag, HeardSound, Sound
 from tests.builders import sound
 from tests.pipeline.judge.fakes import LABELS
 

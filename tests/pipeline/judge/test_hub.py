@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from transformers import AutoModelForSequenceClassification
 
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.judge import hub, transformer
 from pipeline.learning import encoder
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge import mapping
 from pipeline.judge.calibration import Calibrated, Calibration, Numbers
 from pipeline.judge.mapping import MappedClassifier, Outputs

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration
+from pipeline.judge.conversation_text import joined
 from pipeline.judge.mixed import Mixed
 from pipeline.judge.sounds import Numbers
-from pipeline.judge.turns import joined
 from tests.pipeline.judge.test_sounds import sounds
 
 

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge import onnx
 from pipeline.judge.classifier import SHIPPED
 from pipeline.judge.onnx import BATCH, Config, OnnxClassifier

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Flag, Sound, Transcript, first_id
 from pipeline.judge import lexicon, reasons
-from pipeline.judge.judge import Judge, JudgeConfig
+from pipeline.judge.judge_stage import Judge, JudgeConfig
 from pipeline.judge.pairs import LATE_SECONDS, MAX_FLAGS
 from pipeline.judge.rules import policy_of
-from pipeline.messages import Flag, Sound, Transcript, first_id
-from pipeline.metrics import Metrics
 from tests.builders import sound, transcript
 from tests.pipeline.judge.fakes import LABELS, judge_of
 

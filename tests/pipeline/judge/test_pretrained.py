@@ -7,7 +7,7 @@ import httpx
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
 
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.judge import pretrained
 from pipeline.judge.pretrained import Pretrained
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.contract.messages import MAX_ALTERNATIVES, Alternative, Transcript
 from pipeline.judge.readings import classify, mean, readings_of
-from pipeline.messages import MAX_ALTERNATIVES, Alternative, Transcript
 from tests.builders import transcript
 from tests.pipeline.judge.fakes import WordClassifier, judge_of
 from tests.pipeline.strategies import messages

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.contract.messages import Suggestion
 from pipeline.judge import reasons
 from pipeline.judge.labels import SEVERITIES
-from pipeline.messages import Suggestion
 
 
 @given(st.text(min_size=1), st.sampled_from(SEVERITIES), st.sampled_from(("review", "block")))

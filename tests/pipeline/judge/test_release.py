@@ -7,13 +7,13 @@ from contextlib import closing
 import pytest
 from msgspec import structs
 
-from pipeline.errors import BadMessage, DependencyError
+from pipeline.base.errors import BadMessage, DependencyError
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Flag
 from pipeline.judge import release as module
-from pipeline.judge.judge import Judge
+from pipeline.judge.judge_stage import Judge
 from pipeline.judge.release import FollowedRules, JudgeReport, MarkedTexts, Release
 from pipeline.judge.rules import LexiconText, RuleTexts
-from pipeline.messages import Flag
-from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from tests.builders import transcript
 from tests.pipeline.judge.fakes import WordClassifier

@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Flag
 from pipeline.judge.classifier import SHIPPED, Classifier, load
-from pipeline.judge.judge import Judge, build, check
-from pipeline.messages import Flag
-from pipeline.metrics import Metrics
+from pipeline.judge.judge_stage import Judge, build, check
 from pipeline.settings import JudgeSettings, Settings
 from tests.builders import sound, transcript
 from tests.pipeline.judge.fakes import WordClassifier, judge_of

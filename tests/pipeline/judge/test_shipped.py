@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipeline.judge.judge import Judge, build
+from pipeline.base.metrics import Metrics
+from pipeline.judge.judge_stage import Judge, build
 from pipeline.judge.texts import Text, judge_texts
-from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 
 RISKY = (

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge.sounds import FILE, LONGEST, Sounds, grams, load, syllable
 
 BUCKETS = 2**12

@@ -1,7 +1,7 @@
 import pytest
 
+from pipeline.contract.messages import Word
 from pipeline.judge.times import times_of
-from pipeline.messages import Word
 from tests.builders import transcript
 
 WORDS = (Word("we", 100.1, 100.3), Word(" kill", 100.5, 100.9), Word(" you.", 101.0, 101.4))

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from pipeline.judge.classifier import SHIPPED, load_model
+from pipeline.judge.conversation_text import SEPARATOR, joined, utterance
 from pipeline.judge.mapping import MappedClassifier
 from pipeline.judge.readings import classify
 from pipeline.judge.tokens import MAX_JOINED, Tokens
-from pipeline.judge.turns import SEPARATOR, joined, utterance
 from pipeline.judge.view import MAX_TOKENS, view
 from tests.builders import transcript
 

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json
 
-from pipeline.errors import TextError
+from pipeline.base.errors import TextError
+from pipeline.contract.messages import Transcript
 from pipeline.judge.transcript_lines import transcripts
-from pipeline.messages import Transcript
 from tests.builders import transcript
 
 

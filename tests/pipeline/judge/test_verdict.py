@@ -2,11 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.contract.messages import Mark
 from pipeline.judge.labels import SEVERITIES, Severity
 from pipeline.judge.matcher import Match, Term
 from pipeline.judge.policy import Policy, PolicyLayer, PolicyResolver, ResolvedPolicy
 from pipeline.judge.verdict import ORDER, decide
-from pipeline.messages import Mark
 from tests.pipeline.judge.fakes import LABELS
 
 POLICY = Policy.model_validate(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.judge.judge import check
+from pipeline.judge.judge_stage import check
 from pipeline.judge.policy import Policy
 from pipeline.judge.warnings import doubts, unknown_room_type
 from pipeline.settings import (

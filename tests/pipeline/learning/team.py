@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
 from pipeline.review.accounts import accounts
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
@@ -36,7 +36,7 @@ class Said:
 def hire(database: Database) -> None:
     with database.write() as connection:
         for name in TEAM:
-            accounts.add(connection, name, "moderator", NOON, "test")
+            accounts.add_account(connection, name, "moderator", NOON, "test")
 
 
 def work(

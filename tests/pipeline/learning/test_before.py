@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from pipeline.contract.messages import Flag
 from pipeline.learning import before, spoken
 from pipeline.learning.before import Heard
-from pipeline.messages import Flag
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database

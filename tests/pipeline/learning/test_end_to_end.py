@@ -16,15 +16,15 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
-from pipeline.cli import app
-from pipeline.cli import train as command
+from agents.commands import train as command
+from agents.commands.command_line import app
+from pipeline.base.metrics import Metrics
 from pipeline.judge.classifier import load_model
-from pipeline.judge.judge import build
+from pipeline.judge.judge_stage import build
 from pipeline.judge.texts import Text, judge_texts
 from pipeline.learning import card, continuing, folder, spoken
 from pipeline.learning.loop import Recipe
 from pipeline.learning.rows import CLEAN, OUTPUTS, Row, positive
-from pipeline.metrics import Metrics
 from pipeline.review import audit
 from pipeline.review.database import Database
 from pipeline.review.quality import checks

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.assessment.figure import Window
+from pipeline.base.user_files import of
 from pipeline.judge import labels, rules
+from pipeline.judge.conversation_text import SEPARATOR
 from pipeline.judge.policy import Policy
 from pipeline.judge.rules import LexiconText, RuleSet, RuleTexts
-from pipeline.judge.turns import SEPARATOR
 from pipeline.learning import before, fitting, spoken
 from pipeline.learning.fitting import FittedLanguage
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
+from pipeline.review.quality.figure import Window
 from pipeline.review.store import SqlReviewStore
-from pipeline.sheets import of
 from tests.builders import NOON, flag
 from tests.pipeline.learning import team
 from tests.pipeline.learning.team import Said

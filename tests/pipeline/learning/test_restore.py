@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import BertForSequenceClassification
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge.onnx import MODEL
 from pipeline.learning import encoder
 from pipeline.learning.export import export

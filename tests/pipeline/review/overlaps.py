@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 from sqlalchemy import Engine, event, text
 
-from pipeline.errors import CaseError
+from pipeline.base.errors import CaseError
 from pipeline.review.database import Database
 
 Work = Callable[[Database], object]

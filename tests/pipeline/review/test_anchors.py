@@ -13,8 +13,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, text, update
 
-from pipeline.assessment.report import keys
-from pipeline.errors import ConfigError, DependencyError, InputError
+from pipeline.base import signing
+from pipeline.base.errors import ConfigError, DependencyError, InputError
 from pipeline.review import anchors, audit
 from pipeline.review.anchors import Anchoring, SignedHead
 from pipeline.review.database import Database
@@ -31,7 +31,7 @@ LINES = 12
 @pytest.fixture(scope="module")
 def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("key") / "audit.key"
-    keys.make(path)
+    signing.make(path)
     return path
 
 
@@ -43,14 +43,14 @@ def write(database: Database, count: int, at: float = NOON) -> None:
 
 def signed(database: Database, key: Path, at: float) -> SignedHead:
     with database.read() as connection:
-        return anchors.sign(anchors.head_of(connection, at), keys.load(key))
+        return anchors.sign(anchors.head_of(connection, at), signing.load(key))
 
 
 def found(database: Database, made: list[SignedHead], key: Path, at: float = NOON + 100) -> list[str]:
     with database.read() as connection:
         report = audit.verify(connection)
         return [report.reason] * (report.broken is not None) + list(
-            anchors.faults(connection, made, keys.read_public(keys.public_file(key)), at)
+            anchors.faults(connection, made, signing.read_public(signing.public_file(key)), at)
         )
 
 
@@ -145,7 +145,7 @@ def test_an_unchanged_log_matches_its_anchors(log: Log) -> None:
 def test_an_anchor_of_another_key_or_with_another_head_is_a_fault(log: Log, tmp_path: Path) -> None:
     log.store(log.rows, forge_head=True)
     other = tmp_path / "other.key"
-    keys.make(other)
+    signing.make(other)
     forged = msgspec.structs.replace(log.anchors[0], head=msgspec.structs.replace(log.anchors[0].head, seq=1))
     broken = msgspec.structs.replace(log.anchors[0], signature="no Base64")
     for wrong in (signed(log.database, other, NOON), forged, broken):

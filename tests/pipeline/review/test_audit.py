@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import ColumnElement, Connection, delete, text, update
 from sqlalchemy.exc import DBAPIError
 
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.review import audit
 from pipeline.review.database import Database
 from pipeline.review.tables.core import AUDIT

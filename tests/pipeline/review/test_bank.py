@@ -8,8 +8,8 @@ from msgspec import structs
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from pipeline.errors import DependencyError, InputError, Missing
-from pipeline.messages import HeardSound
+from pipeline.base.errors import DependencyError, InputError, Missing
+from pipeline.contract.messages import HeardSound
 from pipeline.review import audit, bank
 from pipeline.review.bank import Bank
 from pipeline.review.cases.values import Choice

@@ -2,19 +2,23 @@
 
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+from sqlalchemy.engine.interfaces import ReflectedIndex
 
-from pipeline.errors import ConfigError, DependencyError
-from pipeline.review.database import Database, clock_of, revisions
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.review.database import MIGRATIONS, UNRELEASED, Database, clock_of, revisions
 from pipeline.review.store import open_store
 from pipeline.review.tables import METADATA
 from pipeline.settings import Settings
+from tests.pipeline.review import release
 
 
 def not_of_fts5(name: str | None, kind: str, parents: object) -> bool:
@@ -22,11 +26,26 @@ def not_of_fts5(name: str | None, kind: str, parents: object) -> bool:
     return not (name or "").startswith(("said_index", "ix_said_grams"))
 
 
-def test_migrations_of_an_empty_database_make_the_tables(empty_url: str) -> None:
+def partial(index: ReflectedIndex) -> bool:
+    """Tell whether the index has a condition. The text of the condition differs by database."""
+    return bool({"sqlite_where", "postgresql_where"} & index.get("dialect_options", {}).keys())
+
+
+@pytest.mark.parametrize("fill", [None, release.make_store], ids=["empty", "0.1.0"])
+def test_migrations_make_the_tables(empty_url: str, fill: Callable[[str], None] | None) -> None:
+    if fill:
+        fill(empty_url)
     with closing(Database(empty_url)) as database, database.read() as connection:
         opts = {"compare_type": True, "compare_server_default": True, "include_name": not_of_fts5}
         context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, METADATA) == []
+        # What Alembic does not compare.
+        store = inspect(connection)
+        for table in METADATA.sorted_tables:
+            key = store.get_pk_constraint(table.name)["constrained_columns"]
+            assert key == [column.name for column in table.primary_key], table.name
+            found = {index["name"] for index in store.get_indexes(table.name) if partial(index)}
+            assert found == {index.name for index in table.indexes if index.dialect_kwargs}, table.name
 
 
 def test_opening_again_keeps_the_data(empty_url: str) -> None:
@@ -44,6 +63,19 @@ def test_a_store_of_a_newer_version_is_not_changed(url: str) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ConfigError, match="newer Voxwarden"):
         Database(url)
+
+
+@pytest.mark.parametrize("number", ["0007", "0027"])
+def test_a_store_of_an_unreleased_build_is_refused(sqlite_url: str, number: str) -> None:
+    with closing(Database(sqlite_url)) as database, database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :number"), {"number": number})
+    with pytest.raises(ConfigError, match=rf"store\.db was written by .* \(migration {number}\)\. Restore") as raised:
+        Database(sqlite_url)
+    assert "\n" not in str(raised.value)
+
+
+def test_no_migration_has_the_number_of_an_unreleased_one() -> None:
+    assert not UNRELEASED & {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
 
 
 def test_the_migration_and_the_clock_are_read_without_a_change(empty_url: str, url: str) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, text
 
-from pipeline.messages import Verdict
-from pipeline.review.accounts import wellness
+from pipeline.contract.messages import Verdict
+from pipeline.review.accounts import presence, wellness
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases import deciding, leases, reading, viewing
+from pipeline.review.cases import deciding, leases, reading
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
@@ -31,8 +31,8 @@ from pipeline.review.tables.core import CASES
 from pipeline.review.tables.rights import APPEALS
 from pipeline.review.tables.wellness import BREAKS
 from pipeline.settings import Retention
+from tests import databases
 from tests.builders import NOON, flag
-from tests.pipeline import conftest
 from tests.pipeline.review import people
 from tests.pipeline.review.overlaps import locking_statements, overlap
 
@@ -143,10 +143,10 @@ class Stage:
     def look(self, page: str, case: str, database: Database) -> None:
         """Show a case on a page of ana. She has as many pages as she may, and a page of ben is over."""
         with database.write() as connection:
-            for number in range(viewing.MOST_PAGES):
-                viewing.note(connection, "ana", str(number), "old", LATER - 1)
-            viewing.note(connection, "ben", "over", "old", LATER - viewing.SHOWN_SECONDS)
-            viewing.note(connection, "ana", page, case, LATER)
+            for number in range(presence.MOST_PAGES):
+                presence.note_viewer(connection, "ana", str(number), "old", LATER - 1)
+            presence.note_viewer(connection, "ben", "over", "old", LATER - presence.SHOWN_SECONDS)
+            presence.note_viewer(connection, "ana", page, case, LATER)
 
     def expire(self, database: Database) -> None:
         retention.run(database, self.evidence, Retention(), NOON + 400 * retention.DAY)
@@ -220,7 +220,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 def filled(postgres_server: str, postgres_model: str, stage: Stage) -> Iterator[Database]:
     """A PostgreSQL database with the rows of `stage`, and a copy of each row in the schema `kept`."""
     with (
-        conftest.created(postgres_server, f"scene TEMPLATE {postgres_model}") as url,
+        databases.created(postgres_server, f"scene TEMPLATE {postgres_model}") as url,
         closing(Database(url)) as database,
     ):
         stage.fill(database)

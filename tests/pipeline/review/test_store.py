@@ -5,8 +5,8 @@ from contextlib import closing
 import msgspec
 import pytest
 
-from pipeline.errors import CaseError
-from pipeline.messages import Flag, derive_id
+from pipeline.base.errors import CaseError
+from pipeline.contract.messages import Flag, derive_id
 from pipeline.review.cases.values import Case, Choice, ClipPiece, Evidence, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore

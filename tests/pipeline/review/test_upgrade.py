@@ -6,9 +6,10 @@ from contextlib import closing
 import pytest
 from sqlalchemy import MetaData, create_engine, insert, select, text
 
-from pipeline.errors import CaseError
-from pipeline.events import decode
-from pipeline.messages import (
+from pipeline.base.errors import CaseError
+from pipeline.base.metrics import Metrics
+from pipeline.contract.events import decode
+from pipeline.contract.messages import (
     AudioChunk,
     EarlyUtterance,
     Flag,
@@ -19,21 +20,22 @@ from pipeline.messages import (
     Transcript,
     Utterance,
 )
-from pipeline.metrics import Metrics
+from pipeline.contract.topology import TOPICS
 from pipeline.review import audit
-from pipeline.review.accounts import wellness
+from pipeline.review.accounts import sign_in, wellness
+from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.appeals import appeals, reports
-from pipeline.review.cases import reading
+from pipeline.review.cases import duty, reading
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database, _url
 from pipeline.review.delivery import outbox
 from pipeline.review.delivery.webhooks import Webhooks
-from pipeline.review.privacy import holds
+from pipeline.review.privacy import erasure, holds
+from pipeline.review.quality import checks
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.core import CASES, OUTBOX
 from pipeline.review.tables.wellness import BREAKS
 from pipeline.settings import WebhookSettings
-from pipeline.topology import TOPICS
 from tests.builders import NOON
 from tests.pipeline.review import release
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
@@ -100,6 +102,40 @@ def test_moderators_work_on(database: Database) -> None:
         assert [hold.reason for hold in holds.active(connection)] == ["police 7"]
         assert [report.text for report in reports.of_case(connection, case_of(database, ""))] == ["他骂人"]
         assert audit.verify(connection).broken is None
+
+
+def test_people_work_on(database: Database) -> None:
+    with database.read() as connection:
+        session = sign_in.find_session(connection, release.COOKIE, NOON + 60)
+        assert session is not None
+        assert session.account.name == "ana"
+        assert wellness.meter(connection, "ana", ViewingLimits(), NOON + 60).minutes == 1.5
+        assert not wellness.meter(connection, "ben", ViewingLimits(), NOON + 60).on_break
+        assert [request.speaker for request in erasure.requests(connection)] == ["gone"]
+        check = checks.of(connection, case_of(database, "dismissed"))
+        assert check is not None
+        assert (check.kind, check.done) == ("audit", True)
+        assert checks.golden_verdict(connection, case_of(database, "dismissed")) == "dismiss"
+        heard = select(CASES.c.speaker).where(duty.involves({"ben"}))
+        assert connection.scalars(heard).all() == [""]
+        assert len(checks.draw_key(connection)) == 32
+
+
+def test_the_audit_log_goes_on_where_0_1_0_had_cut_it(empty_url: str) -> None:
+    """Retention of 0.1.0 deleted the oldest lines, and wrote no anchor."""
+    release.make_store(empty_url)
+    engine = create_engine(_url(empty_url))
+    with engine.begin() as connection:
+        # To delete young lines, take away the guard of 0.1.0. No test of it follows.
+        guard = "audit_no_delete" if engine.dialect.name == "sqlite" else "audit_only_added ON audit"
+        connection.execute(text(f"DROP TRIGGER {guard}"))
+        connection.execute(text("DELETE FROM audit WHERE seq < 4"))
+    engine.dispose()
+    with closing(Database(empty_url)) as opened, opened.write() as connection:
+        assert (found := audit.verify(connection)).broken is None
+        assert (found.first, found.anchor) == (4, 18)
+        audit.append(connection, NOON + 60, "ana", "case.open", "c")
+        assert audit.verify(connection).last == 19
 
 
 def test_flags_that_wait_in_kafka_are_stored_once(database: Database) -> None:

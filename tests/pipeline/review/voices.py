@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.audio.encode import encode_flac
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE, Utterance
+from pipeline.contract.messages import SAMPLE_RATE, Utterance
+from pipeline.speech.audio.encode import encode_flac
+from pipeline.speech.audio.resample import Samples
 from tests import builders
 from tests.builders import NOON
 

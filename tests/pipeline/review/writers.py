@@ -4,7 +4,7 @@ from contextlib import closing
 from multiprocessing import Queue
 from multiprocessing.synchronize import Barrier
 
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
 from pipeline.review.cases.values import Outcome
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore

@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from pipeline.audio.encode import decode_flac
-from pipeline.audio.resample import Samples
-from pipeline.audio.speakers import KEEP_SECONDS
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Sound
-from pipeline.metrics import Metrics
-from pipeline.overload import Valve
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Sound
+from pipeline.contract.stage import Backlog
 from pipeline.settings import Audio, Overload, RoomShare
 from pipeline.sound.dead_air import DeadAir, is_audible
-from pipeline.sound.fingerprints.ear import RecordingEar
-from pipeline.sound.listen import Listen
-from pipeline.stage import Backlog
-from tests.pipeline.audio.sound import chunks, silence
+from pipeline.sound.fingerprints.recording_detector import RecordingEar
+from pipeline.sound.listen_stage import Listen
+from pipeline.speech.audio.encode import decode_flac
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.speakers import KEEP_SECONDS
+from pipeline.speech.overload import Valve
 from tests.pipeline.review.banning import ban
 from tests.pipeline.sound.fingerprints.music import banned, talk
+from tests.pipeline.speech.audio.sound import chunks, silence
 
 GRID = 1_790_000_010
 """A second at which a report may be due: a multiple of 15."""

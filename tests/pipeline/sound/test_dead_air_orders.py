@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from pipeline.messages import SAMPLE_RATE, AudioChunk, Sound
-from pipeline.metrics import Metrics
-from pipeline.overload import Valve
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Sound
 from pipeline.settings import Audio, Overload
 from pipeline.sound.dead_air import DeadAir
-from pipeline.sound.listen import Listen
+from pipeline.sound.listen_stage import Listen
 from pipeline.sound.listener import LATE_SECONDS
-from tests.pipeline.audio.sound import chunks
+from pipeline.speech.overload import Valve
+from tests.pipeline.speech.audio.sound import chunks
 
 GRID = 1_790_000_010
 """A second at which a report may be due: a multiple of 15. All other times count from here."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.listener import Recent
 from pipeline.sound.spans import LONGEST
 

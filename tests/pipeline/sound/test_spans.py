@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.messages import SAMPLE_RATE, HeardSound
+from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.spans import LONGEST, REPORT, Spans
 

@@ -9,12 +9,12 @@ from shutil import copy
 import numpy as np
 import pytest
 
-from pipeline.asr import adapter, weights
-from pipeline.asr.transcriber import Samples
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.learning.duplicates import Seen
-from pipeline.messages import SAMPLE_RATE
 from pipeline.settings import Asr
+from pipeline.speech.asr import adapter, weights
+from pipeline.speech.asr.transcriber import Samples
 from training.adapter import __main__ as command
 from training.adapter import lessons
 from training.speech import transcribed

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.asr import adapter
-from pipeline.asr.adapter import Adapter, Factors
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.speech.asr import adapter
+from pipeline.speech.asr.adapter import Adapter, Factors
 from training.adapter.mean import arguments, cut, make, mean
 
 PLACE = "decoder/layer_0/ffn/linear_0"

@@ -7,12 +7,12 @@ import pytest
 import torch
 from whisper.model import Whisper
 
-from pipeline.asr.adapter import Adapter
-from pipeline.asr.batch_decoding import tokenizer_of
-from pipeline.asr.checkpoint import adapted
-from pipeline.asr.mel import FRAMES_PER_SECOND
-from pipeline.errors import ConfigError
-from tests.pipeline.asr.models import little_whisper
+from pipeline.base.errors import ConfigError
+from pipeline.speech.asr.adapter import Adapter
+from pipeline.speech.asr.batch_decoding import tokenizer_of
+from pipeline.speech.asr.checkpoint import adapted
+from pipeline.speech.asr.mel import FRAMES_PER_SECOND
+from tests.pipeline.speech.asr.models import little_whisper
 from training.adapter.teach import UNASKED, AdapterRecipe, Taught, batches, losses, teach, tokens_of, written
 
 MULTILINGUAL = 51865

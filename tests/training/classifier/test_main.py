@@ -12,7 +12,7 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner, Result
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge.classifier import load
 from pipeline.learning.loop import Recipe
 from pipeline.settings import JudgeSettings

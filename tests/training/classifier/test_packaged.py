@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.learning.encoder import Encoder
 from training.classifier import beginning
 from training.classifier.packaged import MAGIC, PackedWeights

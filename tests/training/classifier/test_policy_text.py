@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge import labels, rules
 from pipeline.judge.policy import ResolvedPolicy
 from pipeline.judge.rules import read_texts

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from training.convert.files import document, found, one_in, sheets, table, unzipped
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"

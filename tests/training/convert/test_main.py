@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from tests.training.convert.samples import put
 from training.classifier.sets import SETS, read
 from training.convert.__main__ import app
 from training.convert.sources import SOURCES
 
-DOCS = Path(__file__).parents[3] / "docs" / "training.md"
+DOCS = Path(__file__).parents[3] / "docs" / "learning.md"
 FREE = re.compile(r"(Apache-2\.0|MIT|CC0-1\.0|CC-BY-4\.0|CC-BY-SA-3\.0|CDLA-Sharing-1\.0)(, (texts|names) CC-BY-SA.*)?")
-"""Licences that let us publish a model. docs/training.md says why those with share-alike are among them."""
+"""Licences that let us publish a model. docs/learning.md says why those with share-alike are among them."""
 
 
 def run(*arguments: object) -> str:

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.audio.decode import samples_of
-from pipeline.audio.encode import encode_flac
-from pipeline.errors import InputError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.base.errors import InputError
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.encode import encode_flac
 from training.sound import collect
 from training.sound.collect import Limits, Source, sources
 from training.sound.sources import KINDS

@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.errors import InputError
-from pipeline.sound.events.mel import BANDS
+from pipeline.base.errors import InputError
 from pipeline.sound.events.music import SOUNDS
+from pipeline.sound.events.music_mel import BANDS
 from training.sound.music import AHEAD, BEHIND, HIDDEN, LAYERS, WIDTH, Network, export, read
 
 FRAMES = 90

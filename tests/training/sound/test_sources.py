@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.audio.encode import encode_flac
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
+from pipeline.speech.audio.encode import encode_flac
 from training.sound.sources import recordings
 
 SECOND = np.linspace(-0.5, 0.5, 16_000, dtype=np.float32)

@@ -7,8 +7,8 @@ import onnxruntime
 import pytest
 import torch
 
-from pipeline.sound.voices.embedding import FRAMES, SIZE
-from pipeline.sound.voices.mel import BANDS
+from pipeline.sound.voices.voice_embedding import FRAMES, SIZE
+from pipeline.sound.voices.voice_mel import BANDS
 from training.sound.voice import LAYERS, export
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.asr.transcriber import Samples
-from pipeline.audio.encode import encode_flac
-from pipeline.errors import ConfigError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.base.errors import ConfigError
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.audio.encode import encode_flac
 from training.speech import transcribed
 from training.speech.transcribed import Sentence
 

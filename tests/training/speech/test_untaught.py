@@ -5,7 +5,7 @@ from shlex import quote
 
 import pytest
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from tests.training.classifier import tiny
 from training.adapter import lessons as adapter
 from training.classifier.noise import round_trips

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
-from tests.pipeline.audio.sound import clip
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.resample import Samples
+from tests.pipeline.speech.audio.sound import clip
 from training.sound.vocoder import spectra
 from training.voices.converting import CONVERTERS, _pitch, converted, shifted
 

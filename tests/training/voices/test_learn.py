@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from pipeline.audio.decode import samples_of
-from pipeline.audio.resample import Samples
-from tests.pipeline.audio.sound import clip
+from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.resample import Samples
+from tests.pipeline.speech.audio.sound import clip
 from training.sound.sources import Recording
 from training.voices.learn import Lessons, learn
 from training.voices.mixing import VoiceMixer

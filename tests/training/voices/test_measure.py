@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.events.windows import HOP
+from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.fingerprints.music import talk
 from training.voices.measure import VoiceMeasure, VoiceModel
 from training.voices.network import VoiceNetwork, export

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from tests.pipeline.sound.fingerprints.music import talk
 from training.voices.spectrogram import BINS, FRAME, STEP, powers, shape
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.learning.rows import Row
 from training.classifier.files import plain
 from training.classifier.sets import authored, hate, offence, prompts, talk, trade

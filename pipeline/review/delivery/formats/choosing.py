@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.judge import labels
 from pipeline.review.delivery.envelope import envelope
 from pipeline.review.delivery.formats import alibaba, coop, shumei, tencent_ams, yidun

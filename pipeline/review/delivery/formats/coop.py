@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.review.delivery.formats.raised import RaisedFlag, Rendered, encoded, iso
 from pipeline.settings import CoopSettings
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from pipeline.contract.messages import NAMESPACE, Hit, Suggestion
 from pipeline.judge.labels import Labels
-from pipeline.messages import NAMESPACE, Hit, Suggestion
 from pipeline.review.delivery.outbox import OutboxEvent
 
 VendorName = Literal["tencent", "alibaba", "yidun", "shumei"]

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from pipeline.messages import Suggestion
+from pipeline.contract.messages import Suggestion
 from pipeline.review.delivery.formats.raised import AtVendor, RaisedFlag, Rendered, encoded, milliseconds
 
 OTHER = "other"

@@ -3,7 +3,7 @@
 from hashlib import sha256
 from typing import Any
 
-from pipeline.messages import Suggestion
+from pipeline.contract.messages import Suggestion
 from pipeline.review.delivery.formats.raised import AtVendor, RaisedFlag, Rendered, encoded, iso, milliseconds
 
 OTHER = "Custom"

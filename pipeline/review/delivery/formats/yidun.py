@@ -5,7 +5,7 @@ from hashlib import md5
 from typing import Any
 from urllib.parse import urlencode
 
-from pipeline.messages import Suggestion
+from pipeline.contract.messages import Suggestion
 from pipeline.review.delivery.formats.raised import AtVendor, RaisedFlag, Rendered, encoded, milliseconds
 
 OTHER = "900"

@@ -8,12 +8,12 @@ from statistics import median
 import pytest
 from sqlalchemy import select
 
-from pipeline.assessment.figure import Window
 from pipeline.assessment.indicators.backlog import backlog
 from pipeline.assessment.options import Options
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.quality import drawing
+from pipeline.review.quality.figure import Window
 from pipeline.review.tables.core import CASES
 from tests.builders import NOON, flag
 from tests.pipeline.assessment import world

@@ -8,16 +8,16 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import insert
 
-from pipeline.assessment.figure import Window
 from pipeline.assessment.indicators import coverage
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.assessment.room_hours import RoomHour, store
-from pipeline.messages import Flag, SpeechState, SpeechStatus
+from pipeline.contract.messages import Flag, SpeechState, SpeechStatus
+from pipeline.contract.speech_status import status_of
 from pipeline.review.database import Database
 from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.quality.figure import Window
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.duties import REGISTER
-from pipeline.speech_status import status_of
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.reading import WEEK, figures
 

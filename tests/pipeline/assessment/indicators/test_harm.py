@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 from pipeline.assessment.indicators import harm
 from pipeline.assessment.indicators.harm import PhraseUse
 from pipeline.assessment.options import Options
-from pipeline.messages import Hit
+from pipeline.contract.messages import Hit
 from pipeline.review.cases.writing import columns
 from pipeline.review.database import Database
 from pipeline.review.tables.core import CASES, FLAGS

@@ -5,17 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.assessment import audits, snapshot
 from pipeline.assessment.indicators import judgement
 from pipeline.assessment.options import Options
-from pipeline.messages import Verdict
+from pipeline.contract.messages import Verdict
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.quality import drawing
+from pipeline.review.quality import audits, drawing, snapshot
 from pipeline.review.quality.statistics import Share, wilson
 from pipeline.review.store import SqlReviewStore
 from tests.builders import NOON, flag

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from pipeline.assessment.figure import Window
 from pipeline.assessment.indicators import records
 from pipeline.assessment.indicators.records import KEPT_DAYS
 from pipeline.assessment.options import Options
@@ -14,6 +13,7 @@ from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder, checksum
 from pipeline.review.privacy import retention
+from pipeline.review.quality.figure import Window
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.core import FLAGS
 from pipeline.settings import Retention

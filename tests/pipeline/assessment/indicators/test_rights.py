@@ -2,10 +2,9 @@
 
 import pytest
 
-from pipeline.assessment.figure import Window
 from pipeline.assessment.indicators import rights
 from pipeline.assessment.options import Options
-from pipeline.messages import Verdict
+from pipeline.contract.messages import Verdict
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases import deciding
@@ -13,6 +12,7 @@ from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox
+from pipeline.review.quality.figure import Window
 from pipeline.review.store import SqlReviewStore
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.reading import WEEK, figures

@@ -6,11 +6,11 @@ from statistics import median_low
 
 import pytest
 
-from pipeline.assessment.figure import Window
 from pipeline.assessment.indicators import staffing
 from pipeline.assessment.options import Options
 from pipeline.review import audit
 from pipeline.review.database import Database
+from pipeline.review.quality.figure import Window
 from pipeline.review.store import SqlReviewStore
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.reading import figures

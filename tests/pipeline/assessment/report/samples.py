@@ -3,7 +3,6 @@
 import msgspec
 
 from pipeline.assessment import catalogue
-from pipeline.assessment.figure import Figure, Window
 from pipeline.assessment.report import content, evidence, gather
 from pipeline.assessment.report.bundle import Manifest
 from pipeline.assessment.report.content import (
@@ -26,6 +25,7 @@ from pipeline.assessment.report.content import (
     Reviewers,
     Versions,
 )
+from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.quality.statistics import Share
 from pipeline.settings import Keep, Retention
 from pipeline.settings.retention import KeepLabel

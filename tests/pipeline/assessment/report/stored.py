@@ -5,17 +5,17 @@ from pathlib import Path
 from sqlalchemy import insert
 
 from pipeline.assessment import forms
-from pipeline.assessment.figure import Window
 from pipeline.assessment.forms import Field
 from pipeline.assessment.report import assessments, gather
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.content import AssessmentReport
+from pipeline.contract.speech_status import status_of
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
+from pipeline.review.quality.figure import Window
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.duties import DRILL_LINES, DRILLS, HAZARD_STEPS, HAZARDS, TRIGGERS
 from pipeline.settings import Settings
-from pipeline.speech_status import status_of
 from tests.builders import NOON, flag
 
 DAY = 86_400.0

@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import delete, update
 from sqlalchemy.exc import DBAPIError
 
-from pipeline.assessment.figure import Window
-from pipeline.assessment.report import assessments, canonical
+from pipeline.assessment.report import assessments
 from pipeline.assessment.report.assessments import Assessment
-from pipeline.errors import CaseError, DependencyError, InputError, Missing
+from pipeline.base import canonical
+from pipeline.base.errors import CaseError, DependencyError, InputError, Missing
 from pipeline.review import audit
 from pipeline.review.database import Database
+from pipeline.review.quality.figure import Window
 from pipeline.review.tables.duties import ASSESSMENTS
 from tests.builders import NOON
 from tests.pipeline.assessment.report import samples, stored

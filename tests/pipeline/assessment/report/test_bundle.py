@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from pipeline.assessment.report import bundle, canonical, packing
+from pipeline.assessment.report import bundle, packing
 from pipeline.assessment.report.assessments import Assessment
-from pipeline.errors import InputError, Missing
+from pipeline.base import canonical
+from pipeline.base.errors import InputError, Missing
 from pipeline.review.cases.values import Evidence, Filters
 from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceFolder, checksum

@@ -3,8 +3,8 @@
 import re
 from xml.etree import ElementTree
 
-from pipeline.assessment.figure import Figure
 from pipeline.assessment.report import charts
+from pipeline.review.quality.figure import Figure
 
 SHARE = Figure(
     indicator="I-02",

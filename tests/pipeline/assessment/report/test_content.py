@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.assessment.report import content
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 from tests.pipeline.assessment.report import samples
 
 

@@ -5,10 +5,10 @@ import io
 
 import pytest
 
-from pipeline.assessment.figure import Figure
 from pipeline.assessment.report import dsa
 from pipeline.assessment.report.content import AssessmentReport, Restrictions
 from pipeline.judge import labels
+from pipeline.review.quality.figure import Figure
 from tests.pipeline.assessment.report import samples
 
 MADE = "Number of measures taken at the provider's own initiative"

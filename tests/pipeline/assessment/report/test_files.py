@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.assessment.report import canonical, files
-from pipeline.configuration import configs_folder
-from pipeline.errors import ConfigError
+from pipeline.assessment.report import files
+from pipeline.base import canonical
+from pipeline.base.configuration import configs_folder
+from pipeline.base.errors import ConfigError
 from pipeline.review.database import Database
 from pipeline.settings import JudgeSettings, Settings
 from tests.pipeline.assessment.report import stored

@@ -7,11 +7,11 @@ import msgspec
 import pytest
 from markupsafe import escape
 
-from pipeline.assessment.figure import Figure
 from pipeline.assessment.report import html
 from pipeline.assessment.report.content import ITEMS, Gap
 from pipeline.assessment.report.numbers import LANGUAGES, Language
 from pipeline.assessment.report.texts import signal, texts
+from pipeline.review.quality.figure import Figure
 from tests.builders import NOON
 from tests.pipeline.assessment.report import samples
 

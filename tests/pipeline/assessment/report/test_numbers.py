@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipeline.assessment.figure import Unit
 from pipeline.assessment.report import numbers
 from pipeline.assessment.report.numbers import Language
+from pipeline.review.quality.figure import Unit
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.assessment.report import packing
-from pipeline.errors import InputError
+from pipeline.base.errors import InputError
 
 FILES = {"b.txt": b"two", "a/c.txt": "一".encode()}
 

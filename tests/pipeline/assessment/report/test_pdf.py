@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.assessment.report import html, pdf
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base.errors import ConfigError, DependencyError
 from tests.pipeline.assessment.report import samples
 
 PAGE = '<html lang="zh-Hans"><body style="font-family: Noto Sans CJK SC">安全评估 <b>99.2%</b></body></html>'

@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 
 from pipeline.assessment import options as choices
-from pipeline.assessment.report import canonical, plain_options
+from pipeline.assessment.report import plain_options
+from pipeline.base import canonical
 from pipeline.settings import Settings
 
 

@@ -2,11 +2,12 @@
 
 from sqlalchemy import insert, update
 
-from pipeline.assessment import forms, snapshot
-from pipeline.assessment.figure import Window
+from pipeline.assessment import forms
 from pipeline.assessment.report import records
 from pipeline.assessment.report.content import DrillCount, Entries, Restrictions
 from pipeline.review.database import Database
+from pipeline.review.quality import snapshot
+from pipeline.review.quality.figure import Window
 from pipeline.review.tables.duties import HAZARDS, REGISTER, TRIGGERS
 from tests.builders import NOON
 from tests.pipeline.assessment.report import stored

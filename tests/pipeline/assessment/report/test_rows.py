@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipeline.assessment.figure import Figure, Unmeasured
 from pipeline.assessment.report import rows
 from pipeline.assessment.report.rows import ReportRows
+from pipeline.review.quality.figure import Figure, Unmeasured
 from tests.pipeline.assessment.report import samples
 
 REPORT = samples.report()

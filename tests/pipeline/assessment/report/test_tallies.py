@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
-from pipeline.assessment.figure import Window
-from pipeline.assessment.report import canonical, tallies
-from pipeline.errors import InputError
+from pipeline.assessment.report import tallies
+from pipeline.base import canonical
+from pipeline.base.errors import InputError
 from pipeline.review.database import Database
+from pipeline.review.quality.figure import Window
 from pipeline.review.tables.assessment import TALLIES
 from pipeline.review.tables.duties import ROOM_HOURS
 from tests.builders import NOON

@@ -5,11 +5,11 @@ from typing import Any, get_args
 import pytest
 
 from pipeline.assessment import hazards, register
-from pipeline.assessment.figure import Unmeasured
 from pipeline.assessment.report import content, evidence
 from pipeline.assessment.report.numbers import LANGUAGES, Language
 from pipeline.assessment.report.texts import texts
 from pipeline.review.accounts.accounts import Role
+from pipeline.review.quality.figure import Unmeasured
 
 
 def keys(value: Any, path: str = "") -> set[str]:

@@ -11,9 +11,10 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import delete, text, update
 
-from pipeline.assessment.report import bundle, canonical, keys, packing, verify
+from pipeline.assessment.report import bundle, packing, verify
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.verify import Checked
+from pipeline.base import canonical, signing
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.assessment import TALLIES
@@ -24,7 +25,7 @@ from tests.pipeline.assessment.report import samples, stored
 from tests.pipeline.review import people
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
-PEM = keys.public_pem(KEY.public_key())
+PEM = signing.public_pem(KEY.public_key())
 OF_NOW = "These figures describe the store at the time of the report"
 SMALL = packing.pack({"manifest.json": b"{}", "a.txt": b"a"})
 
@@ -67,7 +68,7 @@ def test_without_a_public_key_the_fingerprint_is_to_be_compared(made: bytes) -> 
 
 
 def test_another_key_is_a_fault(made: bytes) -> None:
-    other = keys.public_pem(Ed25519PrivateKey.generate().public_key())
+    other = signing.public_pem(Ed25519PrivateKey.generate().public_key())
     assert results(verify.of_bundle(made, "it", other))["fault"] == ["Not true: That key is the given public key"]
 
 

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import select
 
-from pipeline.errors import CaseError, Involved, Missing, Stale
-from pipeline.messages import Decision
+from pipeline.base.errors import CaseError, Involved, Missing, Stale
+from pipeline.contract.messages import Decision
 from pipeline.review import audit
 from pipeline.review.appeals import appeals
 from pipeline.review.appeals.appeals import Appeal, Count

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from pipeline.errors import CaseError, Involved, Stale
-from pipeline.messages import Decision
+from pipeline.base.errors import CaseError, Involved, Stale
+from pipeline.contract.messages import Decision
 from pipeline.review import audit
 from pipeline.review.appeals import appeals
 from pipeline.review.cases import correcting, deciding, escalations, queue, reading

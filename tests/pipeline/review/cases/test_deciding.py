@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import select
 
-from pipeline.errors import CaseError, Involved, Stale
-from pipeline.messages import Decision
+from pipeline.base.errors import CaseError, Involved, Stale
+from pipeline.contract.messages import Decision
 from pipeline.review import audit
 from pipeline.review.cases import deciding, leases, queue, reading, strikes
 from pipeline.review.cases.values import Choice, Filters

@@ -2,10 +2,10 @@
 
 import pytest
 
-from pipeline.errors import Involved
+from pipeline.base.errors import Involved
 from pipeline.review.accounts import skills
 from pipeline.review.accounts.skills import Skills
-from pipeline.review.cases import deciding, escalations, leases, queue, reach
+from pipeline.review.cases import deciding, escalations, leases, queue, reachable_cases
 from pipeline.review.cases.queue import QueueFilter
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
@@ -25,7 +25,7 @@ def escalated(database: Database, name: str, who: str, at: float, label: str = "
 
 def theirs(database: Database, account: str, after: tuple[float, str] | None = None, limit: int = 50) -> list[str]:
     with database.read() as connection:
-        wanted = QueueFilter(reach=reach.of(connection, account, NOON))
+        wanted = QueueFilter(reach=reachable_cases.of(connection, account, NOON))
         return [case.id for case in escalations.page(connection, wanted, HALF, after, limit)]
 
 
@@ -39,11 +39,14 @@ def test_only_people_with_the_right_decide_and_never_who_escalated(database: Dat
             leases.claim(connection, case, "ben", NOON)
         with pytest.raises(Involved, match="ben may not decide such cases"):
             deciding.decide(connection, case, "ben", Choice(verdict="uphold"), NOON)
-        skills.change(connection, "ben", Skills(escalated=True), "lea", NOON)
-        skills.change(connection, "ana", Skills(escalated=True), "lea", NOON)
+        skills.change_skills(connection, "ben", Skills(escalated=True), "lea", NOON)
+        skills.change_skills(connection, "ana", Skills(escalated=True), "lea", NOON)
     assert (set(theirs(database, "ben")), theirs(database, "ana")) == ({case, own}, [own])
     with database.write() as connection:
-        assert queue.next_free(connection, "ana", NOON, QueueFilter(reach=reach.of(connection, "ana", NOON))) == own
+        assert (
+            queue.next_free(connection, "ana", NOON, QueueFilter(reach=reachable_cases.of(connection, "ana", NOON)))
+            == own
+        )
         deciding.decide(connection, case, "ben", Choice(verdict="uphold"), NOON)
     assert theirs(database, "lea") == []
 
@@ -54,7 +57,7 @@ def test_the_deadline_counts_from_the_escalation(database: Database) -> None:
     severe = escalated(database, "severe", "ana", NOON + 600, "fraud")
     assert theirs(database, "lea") == [severe, early, late]
     with database.read() as connection:
-        wanted = QueueFilter(reach=reach.of(connection, "lea", NOON))
+        wanted = QueueFilter(reach=reachable_cases.of(connection, "lea", NOON))
         first, second, _ = escalations.page(connection, wanted, HALF, None, 50)
         assert (first.due_at, second.due_at) == (NOON + 600 + HALF, NOON + 10 + HALF)
         state = escalations.count(connection, wanted, HALF, NOON + HALF + 15)

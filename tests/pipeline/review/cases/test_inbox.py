@@ -1,7 +1,7 @@
 """What waits for a person, and what is new."""
 
 from pipeline.review.appeals import appeals
-from pipeline.review.cases import assigning, deciding, inbox, notes, reach
+from pipeline.review.cases import assigning, deciding, inbox, notes, reachable_cases
 from pipeline.review.cases.inbox import Due, News
 from pipeline.review.cases.queue import QueueFilter
 from pipeline.review.cases.values import Choice
@@ -17,13 +17,13 @@ def stored(database: Database, count: int) -> list[str]:
 
 def due(database: Database, account: str, decides: bool = True) -> Due:
     with database.read() as connection:
-        wanted = QueueFilter(reach=reach.of(connection, account, NOON))
+        wanted = QueueFilter(reach=reachable_cases.of(connection, account, NOON))
         return inbox.due(connection, account, wanted, decides, decides)
 
 
 def news(database: Database, account: str, since: float, at: float) -> News:
     with database.read() as connection:
-        wanted = QueueFilter(reach=reach.of(connection, account, at))
+        wanted = QueueFilter(reach=reachable_cases.of(connection, account, at))
         return inbox.news(connection, account, wanted, since, at, 1_800.0)
 
 

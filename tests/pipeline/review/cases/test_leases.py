@@ -6,7 +6,7 @@ from threading import Barrier
 
 import pytest
 
-from pipeline.errors import CaseError, Involved, Stale, Taken
+from pipeline.base.errors import CaseError, Involved, Stale, Taken
 from pipeline.review.accounts import wellness
 from pipeline.review.cases import deciding, leases, queue
 from pipeline.review.cases.values import Choice

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import CaseError, ConfigError
+from pipeline.base.errors import CaseError, ConfigError
+from pipeline.contract.messages import Decision
 from pipeline.judge import labels
-from pipeline.messages import Decision
 from pipeline.review.cases import deciding
 from pipeline.review.cases.measures import Measures
 from pipeline.review.cases.notices import Measure

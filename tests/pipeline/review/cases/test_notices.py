@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import languages
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.review.cases import notices
 from pipeline.review.cases.notices import Measure
+from pipeline.speech import languages
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from pipeline.assessment import audits, snapshot
-from pipeline.assessment.figure import Window
-from pipeline.errors import CaseError, Missing
+from pipeline.base.errors import CaseError, Missing
+from pipeline.contract.messages import Flag
 from pipeline.judge import reasons
-from pipeline.messages import Flag
 from pipeline.review import audit
 from pipeline.review.cases import deciding, phrases, queue
 from pipeline.review.cases.phrases import MutedPhrase
 from pipeline.review.cases.values import Choice, Outcome
 from pipeline.review.database import Database
+from pipeline.review.quality import audits, snapshot
+from pipeline.review.quality.figure import Window
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.assessment import TALLIES
 from tests.builders import NOON, flag

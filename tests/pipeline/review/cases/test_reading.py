@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import Missing
-from pipeline.messages import Verdict
+from pipeline.base.errors import Missing
+from pipeline.contract.messages import Verdict
 from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.values import Choice, Evidence, Filters, check
 from pipeline.review.database import Database

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.console.view import view
-from pipeline.errors import CaseError
-from pipeline.messages import Flag, Verdict
+from pipeline.base.errors import CaseError
+from pipeline.console.desk.case_view import view
+from pipeline.contract.messages import Flag, Verdict
 from pipeline.review import audit
 from pipeline.review.cases import deciding, queue
 from pipeline.review.cases.repeated import shared

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import BadMessage, CaseError
-from pipeline.messages import Decision, Flag
+from pipeline.base.errors import BadMessage, CaseError
+from pipeline.contract.messages import Decision, Flag
 from pipeline.review.cases.values import (
     MAX_ID,
     CaseFile,

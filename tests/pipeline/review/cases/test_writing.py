@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from pipeline.errors import CaseError
-from pipeline.messages import Decision, Flag
+from pipeline.base.errors import CaseError
+from pipeline.contract.messages import Decision, Flag
 from pipeline.review.cases.values import Choice, Filters, Outcome
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from pipeline.errors import CaseError, Missing
+from pipeline.base.errors import CaseError, Missing
 from pipeline.review import audit
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice, Filters

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from pipeline.messages import Flag
+from pipeline.contract.messages import Flag
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.duties import DRILL_LINES, DRILLS

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from pipeline.messages import Action, Decision
+from pipeline.contract.messages import Action, Decision
 from pipeline.review import audit
 from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.values import Choice

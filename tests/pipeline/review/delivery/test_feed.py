@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.delivery import feed as feeds

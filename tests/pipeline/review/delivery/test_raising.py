@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from pipeline.errors import ConfigError
-from pipeline.messages import Flag, Hit
+from pipeline.base.errors import ConfigError
+from pipeline.contract.messages import Flag, Hit
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox, raising

@@ -2,12 +2,12 @@
 
 from msgspec.structs import replace
 
-from pipeline.messages import SAMPLE_RATE, Flag, SpeechStatus
+from pipeline.contract.messages import SAMPLE_RATE, Flag, SpeechStatus
+from pipeline.contract.speech_status import status_of
 from pipeline.review.database import Database
 from pipeline.review.delivery import room_speech
 from pipeline.review.delivery.room_speech import DAY_SECONDS, DAYS, MOST, LanguageShare, RoomShare
 from pipeline.review.store import SqlReviewStore
-from pipeline.speech_status import status_of
 from tests.builders import NOON, flag
 
 

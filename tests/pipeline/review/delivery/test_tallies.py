@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from sqlalchemy import func, select
 
-from pipeline.messages import SAMPLE_RATE, Flag, SpeechState, SpeechStatus
+from pipeline.contract.messages import SAMPLE_RATE, Flag, SpeechState, SpeechStatus
+from pipeline.contract.speech_status import status_of
 from pipeline.review.database import Database
 from pipeline.review.delivery import tallies
 from pipeline.review.delivery.tallies import DAY_HOURS, DELAYS, HOUR, MAX_ROOM_TYPES, OTHER
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.assessment import COUNTED, ROOM_TYPES, TALLIES
-from pipeline.speech_status import status_of
 from tests.builders import NOON, flag, released_flag, withheld_flag
 
 Rows = dict[tuple[Any, ...], tuple[int, int]]

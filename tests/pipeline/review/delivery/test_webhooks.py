@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from pipeline.errors import ConfigError, DependencyError
-from pipeline.metrics import Metrics
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.metrics import Metrics
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox, raising, webhooks
 from pipeline.review.delivery.formats import choosing

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.cases.values import ClipPiece
 from pipeline.review.evidence.clip import MAX_SILENCE, compose
+from pipeline.speech.audio.resample import Samples
 
 
 def level(value: float, seconds: float) -> Samples:

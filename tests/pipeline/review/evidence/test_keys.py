@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.review.evidence.keys import open_ring
 from pipeline.review.evidence.sealing import key_of, seal, unseal
 from pipeline.settings import EvidenceSettings, load

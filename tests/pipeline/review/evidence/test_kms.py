@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.review.evidence.aws import client
 from pipeline.review.evidence.keys import open_ring
 from pipeline.review.evidence.kms import KmsKey

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pipeline.errors import DependencyError
-from pipeline.messages import Utterance
+from pipeline.base.errors import DependencyError
+from pipeline.contract.messages import Utterance
 from pipeline.review.evidence.lookback import SUFFIX, Lookback, open_lookback
 from pipeline.review.evidence.segments import SHARE
 from pipeline.settings import Settings, Store

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import ConfigError, DependencyError
-from pipeline.metrics import Metrics
-from pipeline.review.delivery import deliver
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.metrics import Metrics
+from pipeline.review.delivery import deliver_stage
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.evidence.opening import evidence_checks, open_evidence
 from pipeline.settings import EvidenceSettings, Settings
@@ -64,5 +64,5 @@ def test_deliver_waits_for_the_server_before_it_takes_flags(tmp_path: Path) -> N
     chosen = settings(tmp_path, **away())
     log = open_lookback(chosen)
     with pytest.raises(DependencyError, match="S3 bucket clips"):
-        deliver.build(chosen, Metrics(), log)
+        deliver_stage.build(chosen, Metrics(), log)
     log.close()

@@ -7,21 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.audio.decode import read_bytes
-from pipeline.errors import DependencyError
-from pipeline.messages import SAMPLE_RATE, Utterance
-from pipeline.metrics import Metrics
+from pipeline.base.errors import DependencyError
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import SAMPLE_RATE, Utterance
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint, Report
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Evidence
 from pipeline.review.database import Database
-from pipeline.review.delivery.deliver import Deliver
+from pipeline.review.delivery.deliver_stage import Deliver
 from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.evidence.report_clips import READ_SECONDS, SETTLE_SECONDS, ReportCutter
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.privacy import erasure
 from pipeline.review.store import SqlReviewStore
+from pipeline.speech.audio.decode import read_bytes
 from tests.builders import NOON
 from tests.pipeline.review.voices import utterance
 

@@ -16,7 +16,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 from pydantic import SecretStr, ValidationError
 
-from pipeline.errors import ConfigError, DependencyError
+from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.review.evidence import s3
 from pipeline.review.evidence.aws import Forbidden
 from pipeline.review.evidence.s3 import S3Evidence

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
 from pipeline.review.evidence.keys import LocalKey
 from pipeline.review.evidence.sealing import MAGIC, ClipDamaged, KeyRing, key_of, seal, unseal
 

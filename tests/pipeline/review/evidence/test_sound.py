@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.audio.encode import encode_opus_clip
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.evidence import sound
+from pipeline.speech.audio.encode import encode_opus_clip
 
 SECONDS = 4
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.review.evidence.store import EvidenceFolder, checksum, clip_path
 from tests.builders import NOON
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.messages import Hit, Word
+from pipeline.contract.messages import Hit, Word
 from pipeline.review.cases.values import ClipPiece
 from pipeline.review.evidence.times import offset_of, tokens
 from tests.builders import NOON, flag

@@ -6,7 +6,7 @@ from threading import Barrier
 
 import pytest
 
-from pipeline.errors import CaseError, Involved, Missing, Stale, VoxwardenError
+from pipeline.base.errors import CaseError, Involved, Missing, Stale, VoxwardenError
 from pipeline.judge.labels import load
 from pipeline.review import audit
 from pipeline.review.database import Database

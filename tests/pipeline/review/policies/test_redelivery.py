@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import func, select
 
-from pipeline.messages import Flag, derive_id
+from pipeline.contract.messages import Flag, derive_id
 from pipeline.review.delivery.raising import Raising
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.assessment import TALLIES

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agents.cli import app
+from agents.commands.command_line import app
 from agents.doctor import check_live_policy
-from pipeline.errors import InputError, Missing, VoxwardenError
+from pipeline.base.errors import InputError, Missing, VoxwardenError
+from pipeline.base.metrics import Metrics
 from pipeline.judge.labels import load
 from pipeline.judge.release import JudgeReport
 from pipeline.judge.rules import RuleTexts, read_texts
-from pipeline.metrics import Metrics
 from pipeline.review.database import Database
 from pipeline.review.policies import versions, workers
+from pipeline.review.policies.live_policy import rules_in_use, standing
 from pipeline.review.policies.source import follow_store
-from pipeline.review.policies.standing import rules_in_use, standing
 from pipeline.settings import Settings
 from tests.pipeline.review.policies.texts import POLICY, texts
 

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from pipeline.errors import CaseError, Missing
+from pipeline.base.errors import CaseError, Missing
 from pipeline.judge.labels import load
 from pipeline.judge.release import MAX_SHADOWS, JudgeReport, ShadowCount
 from pipeline.judge.rules import RuleTexts, read_texts

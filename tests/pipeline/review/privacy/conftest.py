@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import Missing
+from pipeline.base.errors import Missing
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases import deciding

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from pipeline.errors import CaseError, Missing
+from pipeline.base.errors import CaseError, Missing
 from pipeline.review import audit
 from pipeline.review.appeals import reports
 from pipeline.review.cases import deciding, reading

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from pipeline.errors import DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.cases import deciding, leases
 from pipeline.review.cases.values import Choice

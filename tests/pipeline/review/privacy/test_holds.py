@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import insert, select
 
-from pipeline.errors import CaseError, Missing
+from pipeline.base.errors import CaseError, Missing
 from pipeline.review import audit
 from pipeline.review.database import Database
 from pipeline.review.privacy import holds

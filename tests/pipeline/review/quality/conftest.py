@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from pipeline.messages import Verdict
+from pipeline.contract.messages import Verdict
 from pipeline.review.cases import deciding, queue
 from pipeline.review.cases.values import Case, Choice, ClipPiece, Evidence
 from pipeline.review.database import Database
@@ -15,6 +15,9 @@ from pipeline.review.quality.drawing import Shares
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.core import OUTBOX
 from tests.builders import NOON, flag
+from tests.pipeline.assessment.conftest import facts, filled, postgres_week, sqlite_week
+
+__all__ = ["facts", "filled", "postgres_week", "sqlite_week"]
 
 SECOND, GOLDEN = Shares(second=1.0, golden=0.0), Shares(second=0.0, golden=1.0)
 

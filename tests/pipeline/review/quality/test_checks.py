@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import CaseError
-from pipeline.messages import Verdict
+from pipeline.base.errors import CaseError
+from pipeline.contract.messages import Verdict
 from pipeline.review.cases import leases, reading
 from pipeline.review.quality import checks
 from pipeline.review.quality.checks import Check

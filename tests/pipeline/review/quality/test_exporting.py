@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline.messages import Verdict
+from pipeline.contract.messages import Verdict
 from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database

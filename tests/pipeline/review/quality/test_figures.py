@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.messages import Verdict
+from pipeline.contract.messages import Verdict
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.quality import checks, drawing, figures

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.contract.messages import Verdict
 from pipeline.judge import reasons
-from pipeline.messages import Verdict
 from pipeline.review.cases import phrases
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database

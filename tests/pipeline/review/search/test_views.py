@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.errors import CaseError, Missing
+from pipeline.base.errors import CaseError, Missing
 from pipeline.review.database import Database
 from pipeline.review.search import views
 from tests.builders import NOON

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from benchmarks.disturbances import clipped
-from pipeline.audio.resample import Samples
 from pipeline.sound.events.clipping import LIMIT, Clipping
 from pipeline.sound.events.scores import HEARD
 from pipeline.sound.events.windows import HOP, WINDOW
-from tests.pipeline.audio.sound import clip
+from pipeline.speech.audio.resample import Samples
+from tests.pipeline.speech.audio.sound import clip
 
 TALK = clip("sense-and-sensibility")
 

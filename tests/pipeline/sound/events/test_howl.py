@@ -7,11 +7,11 @@ import pytest
 
 from benchmarks.disturbances import howl
 from benchmarks.songs import song
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.events.howl import Howl
 from pipeline.sound.events.scores import HEARD
 from pipeline.sound.events.windows import HOP, WINDOW
+from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.fingerprints.music import talk
 
 SECONDS = 10

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.events.loudness import (
     HIGH_PASS,
     LIMIT,
@@ -17,7 +16,8 @@ from pipeline.sound.events.loudness import (
 )
 from pipeline.sound.events.scores import HEARD
 from pipeline.sound.events.windows import HOP, WINDOW
-from tests.pipeline.audio.sound import clip
+from pipeline.speech.audio.resample import Samples
+from tests.pipeline.speech.audio.sound import clip
 
 
 def sine(decibels: float, frequency: float = 1_000.0, seconds: float = 5.0) -> Samples:

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from benchmarks.songs import song
-from pipeline.audio.encode import decode_flac, encode_opus_clip
-from pipeline.audio.resample import Samples
 from pipeline.sound.events import music
-from pipeline.sound.events.mel import levels
 from pipeline.sound.events.music import GLANCE, MODEL, WINDOW, Music
+from pipeline.sound.events.music_mel import levels
 from pipeline.sound.events.scores import HEARD
-from tests.pipeline.audio.sound import clip
+from pipeline.speech.audio.encode import decode_flac, encode_opus_clip
+from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.fingerprints.music import talk
+from tests.pipeline.speech.audio.sound import clip
 from training.speech.sounds import SOUNDS
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.audio.resample import Samples
 from pipeline.sound.events.windows import HOP, WINDOW, Windows
+from pipeline.speech.audio.resample import Samples
 
 DAY = 1_790_000_003 * WINDOW
 NOISE = np.random.default_rng(1).normal(size=5 * WINDOW).astype(np.float32)

@@ -6,12 +6,12 @@ from functools import cache
 import numpy as np
 
 from benchmarks.songs import song
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.fingerprints.fingerprint import Ban, Fingerprint, fingerprint
 from pipeline.sound.fingerprints.index import LandmarkIndex
 from pipeline.sound.fingerprints.matching import Playback, RecordingMatcher, joined
-from tests.pipeline.audio.sound import clip
+from pipeline.speech.audio.resample import Samples
+from tests.pipeline.speech.audio.sound import clip
 
 BAN = Ban(title="A song", reason="a test", added_by="lin", added_at=1.8e9)
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from pipeline.errors import InputError
-from pipeline.messages import SAMPLE_RATE
+from pipeline.base.errors import InputError
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.fingerprints import fingerprint as module
 from pipeline.sound.fingerprints.fingerprint import ban_of, fingerprint
 from pipeline.sound.fingerprints.landmarks import HASHES, Landmarks, packed, unpacked

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.fingerprints.landmarks import HASHES, STORED_PAIRS, TIMES, LandmarkFinder, Landmarks, joined
 from pipeline.sound.fingerprints.spectrum import HOP
-from tests.pipeline.audio.sound import clip
+from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.fingerprints.music import tune
+from tests.pipeline.speech.audio.sound import clip
 
 SECOND = np.arange(SAMPLE_RATE) / SAMPLE_RATE
 

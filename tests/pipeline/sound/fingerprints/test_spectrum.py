@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.fingerprints.spectrum import BANDS, FLOOR, HOP, LOWEST, PER_OCTAVE, SILENCE, WINDOW, Spectrogram
 from tests.pipeline.sound.fingerprints.music import tune
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.labelling.bands import BANDS, EDGES, FLOOR, HOP, WINDOW, BandMeter
 
 

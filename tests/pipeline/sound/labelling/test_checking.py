@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
 from pipeline.sound.labelling.checking import ExplicitLabel, Heard, LabelCheck, Labelling, Position, Verdict
 from tests.builders import transcript
-from tests.pipeline.audio.sound import silence
 from tests.pipeline.sound.labelling.made import FIELD, recorded, rhythm
+from tests.pipeline.speech.audio.sound import silence
 
 SPEECH = transcript(text="本音频由AI生成", start=0.2, end=2.0, language="zh")
 OTHER = transcript(text="大家好", start=0.2, end=2.0, language="zh")

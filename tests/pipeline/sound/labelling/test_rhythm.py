@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.audio.decode import read_bytes
-from pipeline.audio.encode import encode_opus_clip
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.labelling.rhythm import STEP, Rhythm, RhythmDetector
-from tests.pipeline.audio.sound import DATA, clip, silence
+from pipeline.speech.audio.decode import read_bytes
+from pipeline.speech.audio.encode import encode_opus_clip
+from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.labelling.made import VOICES, Beat, played, rhythm
+from tests.pipeline.speech.audio.sound import DATA, clip, silence
 
 LABEL = rhythm()
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import AudioError
+from pipeline.base.errors import AudioError
 from pipeline.sound.labelling.field import MAX_CHARACTERS
 from pipeline.sound.labelling.tags import MAX_LABELS, labels_in
-from tests.pipeline.audio.sound import silence
 from tests.pipeline.sound.labelling.made import FIELD, FIELDS, chunk, recorded, with_chunk
+from tests.pipeline.speech.audio.sound import silence
 
 WAV = recorded(silence(0.5))
 

@@ -4,8 +4,8 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.audio.resample import Samples
-from tests.pipeline.audio.sound import clip
+from pipeline.speech.audio.resample import Samples
+from tests.pipeline.speech.audio.sound import clip
 
 PAUSE = np.zeros(8_000, np.float32)
 

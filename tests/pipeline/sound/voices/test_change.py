@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.sound.voices.change import FRESH, KNOWN, LIMIT, Embedding, Voices, similarity
-from pipeline.sound.voices.embedding import SIZE
+from pipeline.sound.voices.voice_embedding import SIZE
 
 
 def voice(seed: int, like: int = 0, share: float = 0.0) -> Embedding:

@@ -5,10 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from pipeline.audio.resample import Samples
-from pipeline.messages import SAMPLE_RATE
-from pipeline.sound.voices.embedding import PART
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.voices.speech import BLOCK, SpeechPart, SpeechParts
+from pipeline.sound.voices.voice_embedding import PART
+from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.voices.speakers import reader
 
 DAY = 1_790_000_003 * SAMPLE_RATE + 77

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from pipeline.audio.resample import Samples
+from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.judge.calibration import Numbers
-from pipeline.messages import SAMPLE_RATE
 from pipeline.sound.events.windows import HOP, WINDOW
 from pipeline.sound.yamnet.glances import QUIETEST, TRACE, Glances
 from pipeline.sound.yamnet.network import CLASSES, Yamnet
 from pipeline.sound.yamnet.rules import RULES
+from pipeline.speech.audio.resample import Samples
 
 SCREAM = RULES["scream"]
 

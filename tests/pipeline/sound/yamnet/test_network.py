@@ -9,10 +9,10 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from pipeline import libraries
-from pipeline.audio.resample import Samples
-from pipeline.errors import ConfigError
+from pipeline.base import libraries
+from pipeline.base.errors import ConfigError
 from pipeline.sound.yamnet.network import CLASSES, SAMPLES, Yamnet
+from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.yamnet.networks import write
 
 SCREAMING = 11

@@ -12,9 +12,9 @@ import yaml
 from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 
-from pipeline.errors import ConfigError
+from pipeline.base.errors import ConfigError
+from pipeline.base.metrics import Metrics
 from pipeline.judge import labels
-from pipeline.metrics import Metrics
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox, raising, webhooks
 from pipeline.review.delivery.formats import choosing

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from msgspec import structs
 
+from pipeline.contract.messages import Flag
 from pipeline.judge import labels
-from pipeline.messages import Flag
 from pipeline.review.cases.writing import plain
 from pipeline.review.delivery import raising
 from pipeline.review.delivery.formats import alibaba, choosing, shumei, tencent_ams, yidun

@@ -1,0 +1,190 @@
+"""The `voxwarden` command: global options, error output and exit codes."""
+
+import inspect
+import logging
+import os
+import sys
+from enum import IntEnum, StrEnum
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from agents.commands.streams import standard_streams
+from agents.commands.terminal import console
+from pipeline.base import yaml_reading
+from pipeline.base.configuration import PREFIX
+from pipeline.base.errors import ConfigError, VoxwardenError
+from pipeline.settings import Settings, load
+
+
+class Exit(IntEnum):
+    """Exit codes. Shells also expect 130 for Ctrl-C and 141 for a closed output pipe."""
+
+    CLEAN = 0
+    FLAGGED = 1
+    USAGE = 2
+    FAILED = 3
+
+
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 flagged (only with --fail-on), 2 wrong usage or settings, 3 an input or a service failed, "
+    "130 Ctrl-C, 141 the reader of the output has ended."
+)
+
+
+class FailOn(StrEnum):
+    """The lowest suggestion for which `--fail-on` exits with 1."""
+
+    REVIEW = "review"
+    BLOCK = "block"
+
+    def holds_for(self, suggestion: str | None) -> bool:
+        return suggestion in {FailOn.BLOCK, self}
+
+
+stdout = console()
+"""For results only."""
+stderr = console(stderr=True)
+"""For progress, notes and errors."""
+
+app = typer.Typer(
+    name="voxwarden",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"voxwarden {metadata.version('voxwarden')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file (YAML). Default: VOXWARDEN_CONFIG, or else the shipped file.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change one setting, e.g. asr.model=small. Repeat it for more."
+        ),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Write a detailed log to stderr.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Moderate live voice rooms: transcribe speech, and flag what breaks the rules.
+
+    Examples:
+      voxwarden demo               moderate two small rooms as if they were live
+      voxwarden moderate call.wav  moderate a recording
+      voxwarden run                moderate live rooms on one machine
+      voxwarden doctor             check what this machine lacks
+    """
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    if not verbose:  # the library logs every attempt to connect; our error reports it once
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    if config:
+        os.environ[PREFIX + "CONFIG"] = str(config)
+    ctx.obj = overrides_of(assignments or [])
+
+
+def overrides_of(assignments: list[str]) -> dict[str, Any]:
+    """Return `["asr.model=small"]` as `{"asr": {"model": "small"}}`. Lists, mappings and null are YAML.
+
+    Raises ConfigError for an assignment that cannot be read.
+    """
+    tree: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {assignment} has no '='", "Write it as --set asr.model=small.")
+        *sections, name = key.split(".")
+        branch = tree
+        for section in sections:
+            branch = branch_of(branch, section)
+        found = yaml_reading.parse(value, f"--set {key}")
+        # Numbers stay text, as in the environment: only the setting knows whether 2024 is a number or a name.
+        branch[name] = found if isinstance(found, str | list | dict | None) else value
+    return tree
+
+
+def branch_of(tree: dict[str, Any], section: str) -> dict[str, Any]:
+    """Return the settings below `section` of `tree`; you may change them in place.
+
+    Raises ConfigError if it is no section.
+    """
+    branch = tree.setdefault(section, {})
+    if not isinstance(branch, dict):
+        raise ConfigError(
+            f"--set {section}={branch}: {section} is a section", f"Write it as --set {section}.KEY=VALUE."
+        )
+    return branch
+
+
+def settings_of(ctx: typer.Context) -> Settings:
+    """Return the settings. They are read when a command first needs them. Raises ConfigError for a wrong setting."""
+    root = ctx.find_root()
+    if not isinstance(root.obj, Settings):
+        root.obj = load(root.obj)
+    return root.obj
+
+
+def with_policy(settings: Settings, policy: str | None) -> Settings:
+    """Return the settings with `policy` (a name or path) as `judge.policy`; unchanged if it is None."""
+    if not policy:
+        return settings
+    return settings.model_copy(update={"judge": settings.judge.model_copy(update={"policy": policy})})
+
+
+def say_error(error: object) -> None:
+    """Print an error as one line on stderr."""
+    stderr.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+
+
+def complete_help(group: typer.Typer) -> None:
+    """Finish the help of every command: reflow its paragraphs to the terminal and append the exit codes."""
+    for command in group.registered_commands:
+        command.epilog = command.epilog or EXIT_CODES
+        command.help = _reflowed(command.help or inspect.getdoc(command.callback) or "")
+    for inner in group.registered_groups:
+        if inner.typer_instance:
+            complete_help(inner.typer_instance)
+
+
+def _reflowed(text: str) -> str:
+    """Join each paragraph into one line. A paragraph with indented examples stays as it is."""
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(each if "\n  " in each else " ".join(each.split("\n")) for each in paragraphs)
+
+
+def main() -> None:
+    """Run the command line. An error is one line that says what is wrong and what to do."""
+    with standard_streams():
+        _run()
+
+
+def _run() -> None:
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except VoxwardenError as error:
+        say_error(error)
+        sys.exit(Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED)
+    except Exception:
+        logging.getLogger(__name__).exception("This is a bug in Voxwarden. Please report it with the following text")
+        sys.exit(Exit.FAILED)  # Python would exit with 1, which means flagged

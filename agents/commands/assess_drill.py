@@ -1,0 +1,255 @@
+"""`voxwarden assess drill`: test speech through the live pipeline, and orders to stop test rooms."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agents.commands.app import Exit, settings_of
+from agents.commands.assess import assess
+from agents.commands.assess_words import By, author, said, say, show, warn, when
+from agents.commands.store_access import database_of
+from pipeline.base.errors import InputError
+
+if TYPE_CHECKING:
+    from pipeline.assessment.drill_lines import DrillLine, Voice
+    from pipeline.assessment.drills import Drill
+    from pipeline.review.database import Database
+    from pipeline.settings import Settings
+    from pipeline.speech.audio.resample import Samples
+
+AT_ONCE = 8
+"""Lines that are spoken at the same time."""
+POLL_SECONDS = 0.5
+
+drill = typer.Typer(
+    no_args_is_help=True, help="Drills: detection of test speech, and stop of test rooms.", rich_markup_mode="rich"
+)
+assess.add_typer(drill, name="drill")
+
+Languages = Annotated[
+    list[str] | None, typer.Option("--language", help="Only lines of this language. Repeat it for more.")
+]
+Labels = Annotated[
+    list[str] | None, typer.Option("--label", help="Only lines of this label, or `clean`. Repeat it for more.")
+]
+Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for the last result.")]
+
+
+@drill.command("list")
+def list_drills(ctx: typer.Context) -> None:
+    """List the drills, newest first, and warn if the next one is due.
+
+    Example:
+      voxwarden assess drill list
+    """
+    from pipeline.assessment import drills
+
+    rules = settings_of(ctx).assessment.drills
+    with database_of(ctx) as database, database.read() as connection:
+        for each in drills.all_of(connection):
+            held = said("{since} to {until}", since=when(each.started_at), until=when(each.ended_at))
+            show(f"{each.id}  {held}  {each.started_by}")
+        due = drills.overdue(connection, {"detection": rules.detection_days, "stop": rules.stop_days}, time.time())
+    for kind in due:
+        warn("A {name} drill is due. assessment.drills.{kind}_days says how often.", name=said(kind), kind=kind)
+
+
+@drill.command()
+def lines(ctx: typer.Context, languages: Languages = None, labels: Labels = None) -> None:
+    """List the sentences of a detection drill, with the names that your recordings need.
+
+    Example:
+      voxwarden assess drill lines --language zh
+    """
+    for line in _lines(settings_of(ctx), languages, labels):
+        show(f"{line.name:26} {line.text}")
+
+
+@drill.command()
+def run(
+    ctx: typer.Context,
+    gateway: Annotated[str, typer.Option(help="Address of the gateway.")] = "ws://127.0.0.1:8765",
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="VOXWARDEN_DRILL_TOKEN", help="Token of the gateway. Default: the first of gateway.tokens."
+        ),
+    ] = None,
+    audio: Annotated[Path | None, typer.Option(help="Folder of recordings, named like the lines.")] = None,
+    speak: Annotated[
+        str | None,
+        typer.Option(help="Command of a speech synthesiser, with {language}, {file} and {text}."),
+    ] = None,
+    languages: Languages = None,
+    labels: Labels = None,
+    room_type: Annotated[str, typer.Option(help="Type of the test rooms.")] = "default",
+    wait: Wait = 60.0,
+    by: By = None,
+) -> None:
+    """Send test sentences through the live gateway, and show what was detected.
+
+    Each sentence is spoken in a room of its own, marked as a drill, so it counts in no production figure. Its cases
+    come to your moderators. Without --audio and --speak only the few sentences are spoken for which Voxwarden ships
+    recordings. The exit code is 3 if a flag is missing at the end.
+
+    Examples:
+      voxwarden assess drill run
+      voxwarden assess drill run --speak "espeak-ng -v {language} -w {file} {text}"
+      voxwarden assess drill run --audio recordings --language zh --label fraud
+    """
+    from pipeline.assessment import drills
+
+    settings = settings_of(ctx)
+    sounds = _sounds(_lines(settings, languages, labels), _voice(audio, speak))
+    key = token or next((each.get_secret_value() for each in settings.gateway.tokens), "")
+    with database_of(ctx) as database:
+        with database.write() as connection:
+            made, rooms = drills.begin(connection, [line for line, _ in sounds], author(by), time.time())
+        say("{id}: {n} lines", id=made.id, n=len(rooms))
+        send = partial(_send, database, made, gateway, key, room_type)
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            list(threads.map(send, rooms, [samples for _, samples in sounds]))
+        missing = _await(database, made, wait)
+        with database.write() as connection:
+            drills.end(connection, made.id, author(by), time.time())
+        _results(database, made)
+    if missing:
+        raise typer.Exit(Exit.FAILED)
+
+
+@drill.command()
+def stop(
+    ctx: typer.Context,
+    rooms: Annotated[list[str], typer.Option("--room", help="An open test room of your app. Repeat it for more.")],
+    wait: Wait = 60.0,
+    by: By = None,
+) -> None:
+    """Order your app to close test rooms, and show when it confirmed the last one.
+
+    The command decides a test case in each room. The app gets the usual events, marked as a drill, and must confirm
+    each action. Use rooms without users. The exit code is 3 if a room is not confirmed at the end.
+
+    Example:
+      voxwarden assess drill stop --room test-1 --room test-2
+    """
+    from pipeline.assessment import drills
+    from pipeline.review.cases import ranking
+
+    with database_of(ctx) as database:
+        with database.write() as connection:
+            order = ranking.build(settings_of(ctx))
+            made = drills.order_stop(connection, rooms, author(by), time.time(), order)
+        say("{id}: {n} rooms", id=made.id, n=len(rooms))
+        missing = _await(database, made, wait)
+        with database.write() as connection:
+            drills.end(connection, made.id, author(by), time.time())
+        _results(database, made)
+    if missing:
+        raise typer.Exit(Exit.FAILED)
+
+
+@drill.command("show")
+def show_drill(ctx: typer.Context, identity: Annotated[str, typer.Argument(help="Id of the drill.")]) -> None:
+    """Show the results of a drill by language and label, its times, and each line.
+
+    Example:
+      voxwarden assess drill show detection-20260131-1a2b3c
+    """
+    from pipeline.assessment import drills
+
+    with database_of(ctx) as database:
+        with database.read() as connection:
+            found = drills.get(connection, identity)
+        _results(database, found)
+
+
+def _lines(settings: "Settings", languages: Sequence[str] | None, labels: Sequence[str] | None) -> "list[DrillLine]":
+    """Return the lines of the languages and labels that are chosen, and that the policy turns on."""
+    from pipeline.assessment import drill_lines
+    from pipeline.judge import labels as label_file
+    from pipeline.judge import policy
+
+    book = drill_lines.book()
+    rules = policy.load(settings.judge.policy, label_file.load(settings.judge.labels))
+    enabled = {language: rules.resolved("default", language).labels for language in book.lines}
+    return [
+        line
+        for line in drill_lines.lines_of(book, enabled)
+        if (not languages or line.language in languages) and (not labels or (line.label or "clean") in labels)
+    ]
+
+
+def _voice(audio: Path | None, speak: str | None) -> "Voice":
+    from pipeline.assessment import drill_lines
+
+    if audio and speak:
+        raise InputError("--audio and --speak exclude each other", "Give one of the two.")
+    if audio:
+        return drill_lines.folder(audio)
+    return drill_lines.synthesiser(speak) if speak else drill_lines.shipped(drill_lines.book())
+
+
+def _sounds(lines: "Sequence[DrillLine]", voice: "Voice") -> "list[tuple[DrillLine, Samples]]":
+    """Return the lines that have a sound, and warn about the others."""
+    sounds = [(line, samples) for line in lines if (samples := voice(line)) is not None]
+    if len(sounds) < len(lines):
+        silent = sorted({line.name for line in lines} - {line.name for line, _ in sounds})
+        warn("{n} lines have no recording and are left out: {names}", n=len(silent), names=", ".join(silent))
+    return sounds
+
+
+def _send(
+    database: "Database", made: "Drill", gateway: str, token: str, room_type: str, room: str, samples: "Samples"
+) -> None:
+    """Speak one line in its room, and store when it ended."""
+    from pipeline.assessment import drills
+    from pipeline.assessment.drill_sending import send
+
+    ended = send(gateway, token, made.id, room, samples, room_type)
+    with database.write() as connection:
+        drills.spoken(connection, made.id, room, ended)
+
+
+def _await(database: "Database", made: "Drill", seconds: float) -> int:
+    """Wait until all results are there, at most for some seconds. Return the number of missing ones."""
+    from pipeline.assessment import drills
+
+    deadline = time.monotonic() + seconds
+    while True:
+        with database.read() as connection:
+            missing = drills.waiting(connection, made)
+        if not missing or time.monotonic() >= deadline:
+            return missing
+        time.sleep(POLL_SECONDS)
+
+
+def _results(database: "Database", made: "Drill") -> None:
+    from pipeline.assessment import drills
+
+    with database.read() as connection:
+        found = drills.results(connection, made.id)
+    if made.kind == "detection":
+        for cell in drills.cells(found):
+            label, under = cell.label or said("clean"), ""
+            if cell.label:
+                under = said(", {n} under this label", n=cell.named)
+            right = said("{n} of {m} right, {k} with a flag", n=cell.right, m=cell.lines, k=cell.answered)
+            show(f"{cell.language}  {label:20} {right}{under}")
+    for name, (n, median, longest) in drills.times(found).items():
+        if n:
+            say(
+                "to {step}: {n} of {m}, median {median:.1f} s, longest {longest:.1f} s",
+                step=said(name),
+                n=n,
+                m=len(found),
+                median=median,
+                longest=longest,
+            )
+    for line in found:
+        result = said(line.suggestion or ("failed" if line.failed else "done" if line.acted_at else "no result"))
+        show(f"  {line.room}  {line.language} {line.label or '-'}  {result}  {', '.join(line.flagged)}")

@@ -1,0 +1,203 @@
+"""`voxwarden cases`: list, show and decide cases without the console."""
+
+import re
+import sys
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+import typer
+
+from agents.commands import casetables
+from agents.commands.app import app, settings_of, stderr, stdout
+from agents.commands.terminal import json_text
+from pipeline.base.errors import InputError
+from pipeline.contract.messages import Suggestion, Verdict
+from pipeline.review.cases.values import Case, Choice, Filters, Status
+
+if TYPE_CHECKING:
+    from pipeline.review.store import SqlReviewStore
+
+PAGE = 200
+"""Cases that one query fetches."""
+
+UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+AGO = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+
+Table = Literal["table", "json", "jsonl"]
+Page = Literal["text", "json"]
+
+cases = typer.Typer(no_args_is_help=True, help="List, show and decide cases.", rich_markup_mode="rich")
+app.add_typer(cases, name="cases")
+
+
+@cases.command("list")
+def list_cases(
+    ctx: typer.Context,
+    status: Annotated[Status | None, typer.Option(help="Only cases with this status.")] = None,
+    label: Annotated[str | None, typer.Option(help="Only cases with this label, e.g. violence.")] = None,
+    suggestion: Annotated[
+        Suggestion | None, typer.Option(help="Only cases with this suggestion of the policy.")
+    ] = None,
+    room: Annotated[str | None, typer.Option(help="Only cases of this room.")] = None,
+    speaker: Annotated[str | None, typer.Option(help="Only cases of this speaker.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="Only cases stored since: an age such as 30m, 12h or 7d, or a UTC time such as 2026-01-31T08:00."
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show only this many cases, the newest.")] = 50,
+    output: Annotated[
+        Table, typer.Option("--format", help="table for a person, json or jsonl for a program.")
+    ] = "table",
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Then show new cases as they arrive, until Ctrl-C; newest last.")
+    ] = False,
+) -> None:
+    """List cases, newest first.
+
+    Use it to see what was flagged, to pass cases to a program, or to watch new cases.
+
+    Examples:
+      voxwarden cases list --status pending --suggestion block
+      voxwarden cases list --since 24h --format jsonl
+      voxwarden cases list --follow --suggestion block
+    """
+    if follow and output == "json":
+        raise typer.BadParameter("a list that goes on has no end; use table or jsonl", param_hint="--format")
+    after = None if since is None else moment(since, time.time())
+    filters = Filters(status=status, label=label, suggestion=suggestion, room=room, speaker=speaker, since=after)
+    store = _store(ctx)
+    try:
+        found = _pages(store, filters, limit)
+        if follow:
+            _follow(store, filters, found[::-1], output)
+    finally:
+        store.close()
+    if output == "table":
+        stdout.print(casetables.listing(found, time.time()) if found else "No cases.")
+        if len(found) == limit:
+            stderr.print(f"These are the newest {limit} cases. Show more with --limit.")
+    else:
+        _write(found, lines=output == "jsonl")
+
+
+@cases.command("show")
+def show_case(
+    ctx: typer.Context,
+    case: Annotated[
+        str, typer.Argument(help="Id of the case, or the start of the id if no other case begins with it.")
+    ],
+    output: Annotated[Page, typer.Option("--format", help="text for a person, json for a program.")] = "text",
+) -> None:
+    """Show one case: the text, the reasons for the flag, the path of its clip, and the decisions.
+
+    Use it before you decide. The start of an id is enough if no other case begins with it.
+
+    Example:
+      voxwarden cases show 3f2a
+    """
+    store = _store(ctx)
+    try:
+        file = store.case(store.find(case))
+    finally:
+        store.close()
+    clips = [settings_of(ctx).data_dir / "evidence" / clip.path for clip in file.evidence]
+    if output == "text":
+        stdout.print(casetables.page(file, clips, time.time()), soft_wrap=False)
+    else:
+        fields = {name: msgspec.to_builtins(getattr(file, name)) for name in file.__struct_fields__}
+        _write_line(fields | {"clips": [str(clip) for clip in clips]})
+
+
+@cases.command("decide")
+def decide_case(
+    ctx: typer.Context,
+    case: Annotated[
+        str, typer.Argument(help="Id of the case, or the start of the id if no other case begins with it.")
+    ],
+    verdict: Annotated[Verdict, typer.Argument(help="uphold, dismiss or escalate.")],
+    moderator: Annotated[str, typer.Option(help="Name of the moderator who decides.")],
+    label: Annotated[str | None, typer.Option(help="The right label, if the flag has a wrong one.")] = None,
+    note: Annotated[str, typer.Option(help="The reason. It is stored with the decision.")] = "",
+) -> None:
+    """Decide one case.
+
+    Use it to decide without the console. [bold]uphold[/bold]: the speech breaks the rules. [bold]dismiss[/bold]: it
+    does not. [bold]escalate[/bold]: a senior moderator must decide, and the case stays open.
+
+    Example:
+      voxwarden cases decide 3f2a dismiss --moderator ana --note "it was a quote"
+    """
+    if label is not None:
+        from pipeline.judge import labels
+
+        labels.load(settings_of(ctx).judge.labels).check([label], "--label")
+    choice = Choice(verdict=verdict, label=label, note=note)
+    store = _store(ctx)
+    try:
+        decision = store.decide(store.find(case), moderator, choice, time.time())
+    finally:
+        store.close()
+    stdout.print(casetables.decided(decision))
+
+
+def moment(text: str, now: float, option: str = "--since") -> float:
+    """Return a time as UTC seconds: an age such as `12h` before `now`, or a date and time, by default in UTC.
+
+    Raises InputError, which names `option`, for other text.
+    """
+    if ago := AGO.fullmatch(text):
+        return now - float(ago[1]) * UNITS[ago[2]]
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"{option} {text} is not a time", "Write 30m, 12h, 7d or 2026-01-31T08:00.") from error
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _store(ctx: typer.Context) -> "SqlReviewStore":
+    from pipeline.review.store import open_store
+
+    return open_store(settings_of(ctx), must_exist=True)
+
+
+def _pages(store: "SqlReviewStore", filters: Filters, limit: int) -> list[Case]:
+    found: list[Case] = []
+    while len(found) < limit:
+        page = store.cases(filters, found[-1].key if found else None, min(PAGE, limit - len(found)))
+        if not page:
+            break
+        found += page
+    return found
+
+
+def _follow(store: "SqlReviewStore", filters: Filters, found: list[Case], output: Table) -> None:
+    """Show the cases `found`, and then new ones for ever."""
+    from agents.commands.following import new_cases
+
+    if output == "table":
+        stdout.print(casetables.listing(found, time.time()))
+    else:
+        _write(found, lines=True)
+    sys.stdout.flush()
+    for case in new_cases(store, filters, {case.id for case in found}):
+        if output == "table":
+            stdout.print(casetables.listing([case], time.time(), header=False))
+        else:
+            _write_line(case)
+        sys.stdout.flush()
+
+
+def _write(found: list[Case], lines: bool) -> None:
+    if lines:
+        for case in found:
+            _write_line(case)
+    else:
+        sys.stdout.write(json_text(msgspec.json.format(msgspec.json.encode(found), indent=2).decode()) + "\n")
+
+
+def _write_line(value: Any) -> None:
+    sys.stdout.write(json_text(msgspec.json.encode(value).decode()) + "\n")

@@ -1,0 +1,126 @@
+"""`voxwarden evidence`: try the storage of clips, check the stored clips, and change their key."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from agents.commands.app import Exit, app, settings_of, stdout
+from agents.commands.progress import progress_bar
+from agents.commands.store_access import database_of
+from pipeline.base.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pipeline.review.database import Database
+    from pipeline.review.evidence.stored import StoredClip
+
+evidence = typer.Typer(
+    no_args_is_help=True,
+    help="Try the storage of clips, check the stored clips, and change their key.",
+    rich_markup_mode="rich",
+)
+app.add_typer(evidence, name="evidence")
+
+MARKS = {True: "[green]● ok[/]      ", False: "[bold red]■ refused[/] "}
+FAULTS = {"changed", "missing"}
+
+
+@evidence.command()
+def check(ctx: typer.Context) -> None:
+    """Write a small clip, read it, lock it, delete it, and tell what this account may do.
+
+    Use it when you set up S3, with the credentials of each role: its output must match the table of rights in
+    docs/evidence.md. It also shows whether the server encrypts, if the settings ask for it.
+
+    Exits with 3 if a step is refused.
+
+    Example:
+      voxwarden evidence check
+    """
+    from pipeline.review.evidence.opening import open_evidence
+    from pipeline.review.evidence.probe import probe
+
+    refused = False
+    for step in probe(open_evidence(settings_of(ctx))):
+        refused = refused or not step.done
+        stdout.print(f"{MARKS[step.done]} {step.name}: {escape(step.detail)}", highlight=False, soft_wrap=True)
+    raise typer.Exit(Exit.FAILED if refused else Exit.CLEAN)
+
+
+@evidence.command()
+def verify(ctx: typer.Context) -> None:
+    """Read the clips of all cases and compare each with its SHA-256 in the database.
+
+    Use it after you restored a backup or moved the clips. Each clip that is changed or missing is a line.
+
+    Exits with 3 if there is such a clip.
+
+    Example:
+      voxwarden evidence verify
+    """
+    from pipeline.review.evidence import stored
+    from pipeline.review.evidence.opening import open_evidence
+
+    store = open_evidence(settings_of(ctx))
+
+    def work(database: "Database", clip: "StoredClip") -> str:
+        del database
+        found = stored.read(store, clip)
+        return "intact" if isinstance(found, bytes) else found
+
+    _for_each(ctx, work)
+
+
+@evidence.command()
+def rotate(
+    ctx: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the clips that would change.")] = False,
+) -> None:
+    """Encrypt all clips with the current key: clips with older keys, and clips that are not encrypted.
+
+    Use it after you put a new key first in the settings. You can interrupt and repeat it, and deliver and the console
+    may run meanwhile. When it ends with 0, no clip needs the older keys any more.
+
+    Exits with 3 if a clip is changed or missing.
+
+    Examples:
+      voxwarden evidence rotate --dry-run
+      voxwarden evidence rotate
+    """
+    from pipeline.review.evidence import stored
+    from pipeline.review.evidence.opening import open_evidence
+
+    store = open_evidence(settings_of(ctx))
+    if not store.ring.current:
+        raise ConfigError("There is no key in evidence.encryption", "Set a key first; docs/evidence.md shows how.")
+
+    def planned(database: "Database", clip: "StoredClip") -> str:
+        del database
+        return stored.renewal(store, clip)
+
+    def renewed(database: "Database", clip: "StoredClip") -> str:
+        return stored.renew(database, store, clip)
+
+    _for_each(ctx, planned if dry_run else renewed)
+
+
+def _for_each(ctx: typer.Context, work: "Callable[[Database, StoredClip], str]") -> None:
+    """Do `work` for the clip of each case, print its faults and count its results. Exits with 3 if there is a fault."""
+    from pipeline.review.evidence import stored
+
+    results = Counter[str]()
+    with database_of(ctx) as database, progress_bar() as bar:
+        task = bar.add_task("clips", total=stored.count(database))
+        for clip in stored.clips(database):
+            result = work(database, clip)
+            if result in FAULTS and not stored.is_named(database, clip):
+                result = "replaced meanwhile"
+            results[result] += 1
+            if result in FAULTS:
+                stdout.print(f"{result}: {clip.path} (case {clip.case})", highlight=False, soft_wrap=True)
+            bar.advance(task)
+    counts = ", ".join(f"{number} {result}" for result, number in sorted(results.items()))
+    stdout.print(f"{results.total()} clips: {counts}" if results else "No clips.", highlight=False)
+    raise typer.Exit(Exit.FAILED if FAULTS & results.keys() else Exit.CLEAN)

@@ -1,0 +1,57 @@
+"""`voxwarden export`: write moderators' decisions as training data."""
+
+import sys
+import time
+from typing import Annotated
+
+import msgspec
+import typer
+
+from agents.commands.app import app, settings_of
+from agents.commands.cases import moment
+from agents.commands.terminal import json_text
+
+export = typer.Typer(
+    no_args_is_help=True, help="Write moderators' decisions for other programs.", rich_markup_mode="rich"
+)
+app.add_typer(export, name="export")
+
+
+@export.callback()
+def commands() -> None:
+    """Write moderators' decisions for other programs."""
+
+
+@export.command("decisions")
+def export_decisions(
+    ctx: typer.Context,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="Only decisions since: an age such as 30m, 12h or 7d, or a UTC time such as 2026-01-31T08:00."
+        ),
+    ] = None,
+) -> None:
+    """Write decided cases as training data in JSON lines: the text and its labels, without audio or names.
+
+    Use it to train or to measure a classifier. The texts were spoken in private rooms, so protect them as you protect
+    the review store. The audit log records the export.
+
+    Example:
+      voxwarden export decisions --since 30d > decisions.jsonl
+    """
+    from pipeline.review import audit
+    from pipeline.review.database import Database
+    from pipeline.review.quality import exporting
+
+    now = time.time()
+    begin = 0.0 if since is None else moment(since, now)
+    database = Database(settings_of(ctx).database_url, must_exist=True)
+    try:
+        with database.write() as connection:
+            audit.append(connection, now, "cli", "export.decisions", "", {"since": begin})
+        with database.read() as connection:
+            for example in exporting.examples(connection, begin):
+                sys.stdout.write(json_text(msgspec.json.encode(example).decode()) + "\n")
+    finally:
+        database.close()

@@ -1,0 +1,198 @@
+"""`voxwarden policy fit`: choose thresholds from a team's decisions."""
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from agents.commands.app import settings_of, stderr, stdout
+from agents.commands.cases import moment
+from agents.commands.policy import policy, write_new
+from agents.commands.progress import progress_bar
+from agents.commands.store_access import database_of
+from pipeline.base.errors import ConfigError, InputError
+from pipeline.base.stopping import like_ctrl_c
+
+if TYPE_CHECKING:
+    from pipeline.judge.labels import Labels
+    from pipeline.judge.rules import RuleSet
+    from pipeline.learning.fitting import FittedLanguage, FittedRule, Flagging
+    from pipeline.review.quality.statistics import Estimate
+    from pipeline.settings import Settings
+
+ALARMS = Annotated[
+    float,
+    typer.Option(
+        "--alarms-per-1000",
+        min=0.001,
+        max=500,
+        help="False alarms that you accept in 1,000 utterances of a language.",
+        show_default=False,
+    ),
+]
+RECALL = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="LABEL=SHARE",
+        help="The least share of this label's speech to catch, as far as the false alarms allow it. Repeat it.",
+    ),
+]
+
+
+@policy.command()
+@like_ctrl_c()
+def fit(
+    ctx: typer.Context,
+    alarms: ALARMS,
+    recall: RECALL = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A new file for the policy. Without it, the table is only shown.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Only decisions since: an age such as 30d, or a UTC time such as 2026-01-31T08:00."),
+    ] = None,
+) -> None:
+    """Choose the review thresholds of the policy from your team's decisions.
+
+    Use it when moderators see too many false alarms, or audits find too much missed speech. Each label and language
+    gets the lowest threshold that keeps the number of false alarms that you state. It needs 100 decided audits of a
+    language (`quality.audit_share`), and 20 upheld cases of a label. Other thresholds stay. It changes the published
+    policy, or that of judge.policy if none is published, and writes the result as a new file.
+
+    Examples:
+      voxwarden policy fit --alarms-per-1000 5
+      voxwarden policy fit --alarms-per-1000 5 --recall self_harm=0.6
+      voxwarden policy fit --alarms-per-1000 5 --since 90d --out fitted.yaml
+    """
+    settings, now = settings_of(ctx), time.time()
+    if out and out.exists():
+        raise ConfigError(f"--out: {out} exists", "Name a new file.")
+    begin = 0.0 if since is None else moment(since, now)
+    rules, found = _fitted(ctx, settings, begin, now, alarms / 1000, recall or ())
+    for each in found:
+        counts = f"{each.upheld[0]} upheld, {each.dismissed[0]} dismissed, {each.audits} audits"
+        stdout.print(table(each, f"{each.language}: {counts}"))
+        for line in _kept(each):
+            stdout.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+    stdout.print("Caught: share of the upheld speech. False alarms: per 1,000 utterances. Brackets: 95 % interval.")
+    if not any(rule.after is not None for each in found for rule in each.rules):
+        raise InputError("No threshold changes", "Decide more cases and audits, or accept more false alarms.")
+    if out:
+        _write(out, rules, found, settings, alarms)
+
+
+def _fitted(
+    ctx: typer.Context, settings: "Settings", begin: float, now: float, rate: float, recall: Sequence[str]
+) -> "tuple[RuleSet, list[FittedLanguage]]":
+    """Return the present rules, and the fitted thresholds."""
+    from pipeline.judge import classifier, labels, rules
+    from pipeline.learning import before, fitting, spoken
+    from pipeline.review.policies import versions
+    from pipeline.review.quality.figure import Window
+
+    known = labels.load(settings.judge.labels)
+    goals = goals_of(recall, known)
+    with database_of(ctx) as database, database.read() as connection:
+        present = rules.compiled(versions.texts_now(connection, settings), known, "now")
+        special = present.policy.policy.room_types
+        cases = [each for each in spoken.read(connection, begin) if each.example.room_type not in special]
+        heard = before.read(connection, cases)
+        weights = spoken.weights(connection, cases, Window(begin, now), lambda kind: kind not in special)
+    if not cases:
+        raise InputError("The store has no decided cases", "Decide cases in the console first.")
+    with progress_bar() as bar:
+        task = bar.add_task("reading the decided cases", total=len(cases))
+        read = fitting.read(
+            cases,
+            weights,
+            classifier.load(settings.judge),
+            present,
+            lambda done, _: bar.update(task, completed=done),
+            heard,
+        )
+        bar.update(task, description="choosing thresholds", total=None)
+        return present, fitting.fit(read, present.policy, known, rate, goals)
+
+
+def goals_of(given: Iterable[str], known: "Labels") -> dict[str, float]:
+    """The share to catch of each label in `given`, as LABEL=SHARE. Raises ConfigError."""
+    goals: dict[str, float] = {}
+    for each in given:
+        label, _, share = each.partition("=")
+        known.check([label], "--recall")
+        if not re.fullmatch(r"0?\.\d+|1", share):
+            raise ConfigError(f"--recall {each}: there is no share from 0 to 1", "Write for example self_harm=0.6.")
+        goals[label] = float(share)
+    return goals
+
+
+def table(found: "FittedLanguage", title: str) -> Table:
+    """The new thresholds of a language, with the figures before and after."""
+    rows = Table("Rule", "Upheld", "Threshold", "Caught", "False alarms", title=escape(title), title_justify="left")
+    for rule in found.rules:
+        if rule.after is not None:
+            rows.add_row(escape(rule.rule), str(rule.upheld), _thresholds(rule), *_figures(rule.flagged))
+    rows.add_section()
+    rows.add_row("[bold]all rules[/]", str(found.upheld[0]), "", *_figures(found.flagged))
+    return rows
+
+
+def _kept(found: "FittedLanguage") -> Iterator[str]:
+    """What stays, and how many decisions are missing."""
+    from pipeline.learning.fitting import AUDITS, UPHELD
+    from pipeline.learning.limits import FOLDS
+
+    for name, (whole, before, after) in (("upheld", found.upheld), ("dismissed", found.dismissed)):
+        yield f"Of {whole} {name} cases, {before} are flagged now, and {after} with the new thresholds."
+    stays = f"Nothing changes for {found.language}:"
+    if found.audits < AUDITS:
+        yield f"{stays} {AUDITS - found.audits} decided audits are missing."
+    elif found.speakers < FOLDS:
+        yield f"{stays} {FOLDS - found.speakers} speakers are missing."
+    elif found.excess is not None:
+        yield f"{stays} terms and other thresholds alone give {found.excess * 1000:.1f} false alarms per 1,000."
+    missing = [f"{rule.rule} {UPHELD - rule.upheld}" for rule in found.rules if rule.upheld < UPHELD]
+    if missing:
+        yield f"Upheld cases are missing, so these thresholds stay: {', '.join(missing)}."
+
+
+def _thresholds(rule: "FittedRule") -> str:
+    before = f"{rule.before:g}" if rule.before <= 1 else "never"
+    return f"{before} → {rule.after:g}"
+
+
+def _figures(flagged: "tuple[Flagging, Flagging]") -> tuple[str, str]:
+    before, after = flagged
+    return _change(before.recall, after.recall, 100, "%"), _change(before.false, after.false, 1000)
+
+
+def _change(before: "Estimate | None", after: "Estimate | None", factor: float, unit: str = "") -> str:
+    """Both shares, and the interval of the second one."""
+    if before is None or after is None:
+        return "–"
+    was, now, low, high = (
+        f"{share * factor:.{0 if unit else 1}f}" for share in (before.value, after.value, *after.interval)
+    )
+    return f"{was} → {now}{unit} ({low}–{high})"
+
+
+def _write(out: Path, rules: "RuleSet", found: "list[FittedLanguage]", settings: "Settings", alarms: float) -> None:
+    import yaml
+
+    from pipeline.base.user_files import of
+    from pipeline.judge import labels, policy
+    from pipeline.learning.fitting import with_limits
+
+    content = with_limits(rules.policy, out.stem, found)
+    policy.checked(of(content, policy.Policy, str(out)), str(out), labels.load(settings.judge.labels))
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    about = f"# `voxwarden policy fit --alarms-per-1000 {alarms:g}` made it from {rules.policy.policy.name} on {day}.\n"
+    write_new(out, about + yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    stderr.print(f"[green]ok[/]: {escape(str(out))}. Compare it before you use it:", highlight=False)
+    stderr.print(f"  voxwarden backtest --policy {escape(str(out))} --from 12h", highlight=False, soft_wrap=True)

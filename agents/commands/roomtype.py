@@ -1,0 +1,16 @@
+"""Warn about a room type that the policy does not name. It is allowed, but may be a typing error."""
+
+from rich.markup import escape
+
+from agents.commands.app import stderr
+from pipeline.settings import Settings
+
+
+def warn_unknown(settings: Settings, room_type: str) -> None:
+    """Warn on stderr if the policy has no own rules for `room_type`. Raises ConfigError for a broken policy."""
+    from pipeline.judge import labels, policy
+    from pipeline.judge.warnings import unknown_room_type
+
+    book = policy.load(settings.judge.policy, labels.load(settings.judge.labels))
+    if warning := unknown_room_type(book.policy, room_type):
+        stderr.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)

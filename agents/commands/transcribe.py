@@ -1,0 +1,136 @@
+"""`voxwarden transcribe`: transcribe recordings."""
+
+import os
+import sys
+from collections import Counter
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agents.commands.app import Exit, app, branch_of, say_error, settings_of, stderr
+from agents.commands.paths import Named, recordings, seconds_of
+from agents.commands.progress import progress_bar
+from agents.commands.terminal import harmless, json_text
+from pipeline.base.errors import VoxwardenError
+from pipeline.contract.messages import Transcript
+from pipeline.settings import Settings
+from pipeline.speech.asr.formats import VTT_HEADER, error_line, json_line, srt_cue, vtt_cue
+
+
+class TranscribeFormat(StrEnum):
+    TXT = "txt"
+    JSONL = "jsonl"
+    SRT = "srt"
+    VTT = "vtt"
+
+
+@app.command()
+def transcribe(
+    ctx: typer.Context,
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Recordings, folders or pipes; - is standard input.", show_default=False),
+    ],
+    engine: Annotated[str | None, typer.Option(help="Speech recogniser, instead of asr.engine.")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language, e.g. zh. Default: detected for each utterance.")
+    ] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Do not cut recordings of at most 30 s.")] = False,
+    words: Annotated[bool, typer.Option("--words", help="Add word times to jsonl (slower).")] = False,
+    form: Annotated[
+        TranscribeFormat,
+        typer.Option("--format", help="txt for a person, jsonl for a program, srt or vtt for subtitles."),
+    ] = TranscribeFormat.TXT,
+) -> None:
+    """Transcribe recordings: speech to text, without judging the text.
+
+    Use it for transcripts or subtitles. Results appear as they are ready, in the order of the files. Long recordings
+    are cut at pauses. A file that cannot be read to its last byte is reported on stderr (with jsonl also as {"file",
+    "error"}), the others are still transcribed, and the exit code is 3.
+
+    Examples:
+      voxwarden transcribe call.wav
+      voxwarden transcribe recordings/ --format jsonl > transcripts.jsonl
+      voxwarden transcribe talk.mp3 --language en --format srt > talk.srt
+      arecord -f cd -d 10 | voxwarden transcribe -
+    """
+    chosen = {"engine": engine, "language": language, "words": words or None}
+    asr = branch_of(ctx.find_root().obj, "asr")
+    asr.update({key: value for key, value in chosen.items() if value is not None})
+    settings = settings_of(ctx)
+    with recordings(paths) as named:
+        if form in {TranscribeFormat.SRT, TranscribeFormat.VTT} and len(named.files) > 1:
+            raise typer.BadParameter(
+                "srt and vtt work with one recording; name one file, or use jsonl", param_hint="--format"
+            )
+        writer, errors = _Writer(form, several=len(named.files) > 1), named.errors()
+        if len(errors) < len(named.files):
+            raise typer.Exit(_transcribe(settings, named, writer, whole=whole))
+        for name, error in errors.items():  # no file can be read, so no model needs to be loaded
+            writer.write(Path(name), error)
+        raise typer.Exit(Exit.FAILED)
+
+
+def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: bool) -> Exit:
+    from pipeline.base.metrics import Metrics
+    from pipeline.contract.topology import SEGMENT, TRANSCRIBE
+    from pipeline.speech.asr.recordings import UtteranceFiles, transcribed
+
+    metrics, code, other = Metrics(), Exit.CLEAN, Counter[str]()
+    segment, stage = SEGMENT.processor(settings, metrics), TRANSCRIBE.processor(settings, metrics)
+    with progress_bar() as progress:
+        task = progress.add_task("listening", total=seconds_of(named.files))
+        utterances = UtteranceFiles(named.files, segment, whole, partial(progress.advance, task), named.names)
+        for path, result in transcribed(utterances, stage, settings.batching(TRANSCRIBE).batch):
+            writer.write(Path(named.names.get(path, path)), result)
+            if isinstance(result, VoxwardenError):
+                code = Exit.FAILED
+            elif result.skipped:
+                other[result.language] += 1
+    for language, count in other.most_common():
+        note = f"{count} utterances are in the language {language}, which asr.languages does not have."
+        stderr.print(f"{note} To transcribe them, use --language {language}.", highlight=False)
+    return code
+
+
+class _Writer:
+    """Writes results to stdout as they arrive. Errors go to stderr, and with jsonl to both."""
+
+    def __init__(self, form: TranscribeFormat, *, several: bool) -> None:
+        self._form = form
+        self._several = several
+        self._cues = 0
+        if form is TranscribeFormat.VTT:
+            self._put(VTT_HEADER)
+
+    def write(self, path: Path, result: Transcript | VoxwardenError) -> None:
+        file = os.fsencode(path).decode(errors="replace")
+        if isinstance(result, Transcript):
+            self._write(file, result)
+            return
+        say_error(result)
+        if self._form is TranscribeFormat.JSONL:
+            self._put(json_text(error_line(file, result)))
+
+    def _write(self, file: str, transcript: Transcript) -> None:
+        if self._form is TranscribeFormat.JSONL:
+            self._put(json_text(json_line(file, transcript)))
+            return
+        if not transcript.text:
+            return
+        self._cues += 1
+        match self._form:
+            case TranscribeFormat.SRT:
+                self._put(srt_cue(self._cues, transcript.start, transcript.end, harmless(transcript.text)))
+            case TranscribeFormat.VTT:
+                self._put(vtt_cue(transcript.start, transcript.end, harmless(transcript.text)))
+            case TranscribeFormat.TXT:
+                self._put(harmless(f"{file}\t{transcript.text}\n" if self._several else f"{transcript.text}\n"))
+
+    @staticmethod
+    def _put(text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""The loop of a worker: records in, one stage, records out, commits."""

@@ -1,0 +1,184 @@
+"""The health of a worker, judged by the lag of its consumer group and by its commits.
+
+A worker that hangs still answers HTTP and sends heartbeats. But it commits nothing.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+
+from agents.loop.backlog import Inflow
+from agents.loop.lag import GroupPosition, Lag, PartitionName
+from pipeline.base.dependencies import Dependencies
+from pipeline.base.errors import VoxwardenError
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import Probe
+from pipeline.contract.stage import Backlog
+from pipeline.contract.topology import Stage
+from pipeline.settings import Settings
+
+LOOK_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A partition with waiting records: its committed offset, and the time of the offset's last change."""
+
+    committed: int
+    since: float
+
+
+class Progress:
+    """How long each partition of a worker has had waiting records and an unchanged committed offset."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._standing: dict[PartitionName, Standing] = {}
+
+    def see(self, places: Mapping[PartitionName, GroupPosition]) -> None:
+        """Take in one look at the worker's own partitions, and forget all others."""
+        now = self._clock()
+        self._standing = {
+            partition: self._standing_of(partition, place, now) for partition, place in places.items() if place.lag > 0
+        }
+
+    def forget(self) -> None:
+        """Forget everything, because the broker did not answer. The worker is not to blame for that."""
+        self._standing = {}
+
+    @property
+    def seconds(self) -> float:
+        """The longest standstill of a partition in seconds; 0 if all partitions progress."""
+        now = self._clock()
+        return max((now - standing.since for standing in dict(self._standing).values()), default=0.0)
+
+    def _standing_of(self, partition: PartitionName, place: GroupPosition, now: float) -> Standing:
+        before = self._standing.get(partition)
+        return before if before and before.committed == place.committed else Standing(place.committed, now)
+
+
+class Health:
+    """The health of one worker. A thread looks at the broker, and the probes report the last result."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        settings: Settings,
+        metrics: Metrics,
+        dependencies: Dependencies,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._dependencies = dependencies
+        self._stage, self._metrics = stage, metrics
+        self._stall = settings.kafka.stall_seconds
+        self._lag = Lag(stage, settings)
+        self._progress = Progress(clock)
+        self._inflow = Inflow(clock)
+        self._mine: frozenset[PartitionName] | None = None
+        self._over = threading.Event()
+
+    def backlog(self) -> Backlog:
+        """Return the records that wait on this worker's partitions."""
+        return self._inflow.backlog()
+
+    @property
+    def probes(self) -> dict[str, Probe]:
+        return {"/healthz": self.stalled, "/readyz": self.unready}
+
+    def stalled(self) -> list[str]:
+        """Liveness probe: return the reasons to restart the worker, or nothing.
+
+        A dependency that is down is no reason, because a restart does not bring it back.
+        """
+        seconds = self._progress.seconds
+        if seconds < self._stall or self._dependencies.down:
+            return []
+        return [f"{self._stage.name} has waiting records and has committed nothing for {seconds:.0f} s"]
+
+    def unready(self) -> list[str]:
+        """Readiness probe: return the reasons why the worker is not ready, or nothing.
+
+        A worker is ready when its models are loaded and the consumer group has assigned partitions, even if it got
+        none.
+        """
+        return (
+            [f"{self._stage.name} is still starting, or waits for its partitions to be assigned"]
+            if self._mine is None
+            else []
+        )
+
+    def follow(self, app: faust.App) -> None:
+        """Learn from `app` which partitions this worker has. The stage of `app` must be loaded."""
+
+        async def assigned(_: Any, given: Any, **__: Any) -> None:
+            self._assign(frozenset((each.topic, each.partition) for each in given))
+
+        async def revoked(_: Any, __: Any, **___: Any) -> None:
+            self._assign(None)
+
+        happened: Any = app  # Faust types its signals for handlers that take anything
+        happened.on_partitions_assigned.connect(assigned)
+        happened.on_partitions_revoked.connect(revoked)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Look at the broker every few seconds while the block runs."""
+        thread = threading.Thread(target=self._watch, name="health", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join(LOOK_SECONDS)
+
+    def look(self) -> None:
+        """Look at the broker once. If the broker does not answer or refuses us, the worker stays healthy.
+
+        No error may end the thread. Otherwise the probes would report the last result for ever.
+        """
+        try:
+            places = self._lag.places()
+        except Exception as error:
+            known = "kafka" in self._dependencies.down  # the outage is in the log already
+            log.log(
+                logging.INFO if known else logging.WARNING,
+                "the lag of the consumer group is unknown: %s",
+                error,
+                exc_info=not isinstance(error, VoxwardenError),
+            )
+            self._forget()
+            self._publish(math.nan, math.nan)
+            return
+        if self._dependencies.down:
+            self._progress.forget()
+        mine = {partition: place for partition, place in places.items() if partition in (self._mine or ())}
+        self._progress.see(mine)
+        self._inflow.see(mine)
+        self._publish(sum(place.lag for place in places.values()), self._progress.seconds)
+
+    def _publish(self, lag: float, age: float) -> None:
+        """Set the metrics, to NaN if unknown: NaN raises no alert, and panels do not draw an old value."""
+        self._metrics.lag_messages.labels(self._stage.name).set(lag)
+        self._metrics.committed_age_seconds.labels(self._stage.name).set(age)
+
+    def _assign(self, partitions: frozenset[PartitionName] | None) -> None:
+        self._mine = partitions
+        self._forget()  # a partition that was just assigned has not stood still
+
+    def _forget(self) -> None:
+        self._progress.forget()
+        self._inflow.forget()
+
+    def _watch(self) -> None:
+        while not self._over.wait(min(LOOK_SECONDS, self._stall / 4)):
+            self.look()
+        self._lag.close()

@@ -1,0 +1,150 @@
+"""The work of a stage that keeps speakers between batches, as segment does with unfinished speech.
+
+A ledger decides what to acknowledge.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import faust
+
+from agents.broker.topics import retention_seconds
+from agents.loop.lag import PartitionName
+from agents.loop.lead_in import Earlier, LeadIn, lead_seconds
+from agents.loop.ledger import Ledger, Speaker
+from agents.loop.records import Received
+from agents.loop.work import Work
+from pipeline.base.metrics import Metrics
+from pipeline.contract.speech_status import reporting
+from pipeline.contract.stage import HoldingProcessor
+from pipeline.contract.topology import UTTERANCES, Stage
+from pipeline.settings import Settings
+
+Before = Callable[[Any], Earlier]
+"""Returns what to learn before the first record of a partition."""
+
+
+STANDSTILL_SECONDS = 10.0
+"""A worker that stood still for longer has been removed from its consumer group (session time-out: 6 s)."""
+
+
+class Segmenting(Work):
+    """Has a processor for each partition, so that a partition's outputs do not depend on those of other partitions.
+
+    After a change of the shards or of the partitions, old audio of a speaker waits on one partition, and new audio on
+    another. One processor for both would take the old audio for late, and drop it.
+
+    It starts again after each rebalance: Kafka then delivers again all records that were not acknowledged.
+    """
+
+    tick_seconds = 1.0
+
+    def __init__(
+        self,
+        build: Callable[[], HoldingProcessor[Any, Any]],
+        generation: Callable[[], int],
+        before: Before,
+        retention: float = math.inf,
+    ) -> None:
+        super().__init__(retention)
+        self._build = build
+        self._generation_now = generation
+        self._before = before
+        self.processors: dict[PartitionName, HoldingProcessor[Any, Any]] = {}
+        """By partition. A partition has one when its first record has arrived."""
+        self._generation: int | None = None
+        self._outdated = False
+        self._ledger: Ledger[PartitionName, Any] = Ledger()
+        self._ticked = math.inf
+        """Time of the last tick, in UTC seconds."""
+        self._silent_until = 0.0
+
+    def choose(self, records: Sequence[Any]) -> Sequence[Any]:
+        """Drop records that were fetched before the last rebalance. Kafka delivers them again, here or elsewhere."""
+        self._follow()
+        return [record for record in records if record.generation_id == self._generation]
+
+    def take(self, received: Received) -> None:
+        chunk, record = received.message, received.record
+        self._ledger.add(_partition(received), record, (chunk.room, chunk.speaker) if chunk else None)
+
+    def process(self, batch: Sequence[Received]) -> list[Any]:
+        self._renew()
+        parts: dict[PartitionName, list[Received]] = {}
+        for received in batch:
+            parts.setdefault(_partition(received), []).append(received)
+        self._begin({name: part[0].record for name, part in parts.items() if name not in self.processors})
+        backlog = self.backlog_of(batch)
+        for name in parts:
+            self.processors[name].behind(backlog)
+        return [
+            result
+            for name, part in parts.items()
+            for result in self.processors[name].process([received.message for received in part])
+        ]
+
+    def tick(self, now: float) -> list[Any]:
+        """Return what is due at `now` (UTC seconds), and nothing for 10 s after a standstill.
+
+        After a standstill, another worker may have our partitions, and we do not know it yet.
+        """
+        self._renew()
+        if now - self._ticked > STANDSTILL_SECONDS:
+            self._silent_until = now + STANDSTILL_SECONDS
+        self._ticked = now
+        silent = 0 < self._silent_until - now <= STANDSTILL_SECONDS  # both bounds, because the clock may be set back
+        return [] if silent else [result for each in self.processors.values() for result in each.tick(now)]
+
+    def finished(self, batch: Sequence[Received]) -> list[Any]:
+        for received in batch:  # the ledger keeps records for seconds; it does not need their audio
+            received.record.value = None
+        self._follow()
+        return [] if self._outdated else self._ledger.finished(self._needed)
+
+    def close(self) -> None:
+        for processor in self.processors.values():
+            processor.close()
+        self.processors.clear()
+
+    def _needed(self, partition: PartitionName, speaker: Speaker) -> int:
+        return self.processors[partition].needed(*speaker)
+
+    def _follow(self) -> None:
+        now = self._generation_now()
+        if now != self._generation:
+            self._outdated = self._outdated or self._generation is not None
+            self._generation = now
+            self._ledger = Ledger()
+
+    def _renew(self) -> None:
+        if self._outdated:
+            self.close()
+            self._outdated = False
+
+    def _begin(self, firsts: Mapping[PartitionName, Any]) -> None:
+        """Build the processors of partitions whose first records have arrived.
+
+        Each one hears what came before: that audio is already acknowledged and sent.
+        """
+        earlier = {name: self._before(record) for name, record in firsts.items()}
+        for name, found in earlier.items():
+            processor = self._build()
+            processor.lead_in(found.chunks, found.sent)
+            self.processors[name] = processor
+
+
+def _partition(received: Received) -> PartitionName:
+    return received.record.topic, received.record.partition
+
+
+def build(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) -> Segmenting:
+    def processor() -> HoldingProcessor[Any, Any]:
+        made = reporting(stage.processor(settings, metrics), stage)
+        if not isinstance(made, HoldingProcessor):
+            raise TypeError(f"{stage.build} must make a HoldingProcessor, because stage {stage.name} holds records")
+        return made
+
+    before = LeadIn(settings.kafka, lead_seconds(settings.audio), with_sent=UTTERANCES in stage.gives)
+    retention = retention_seconds(stage.takes, settings.kafka)
+    return Segmenting(processor, lambda: app.consumer_generation_id, before, retention)

@@ -1,0 +1,73 @@
+"""The lag of a role's consumer group, by partition, as the broker reports it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import OffsetSpec
+
+from agents.broker.kafka_clients import broker_errors, client, topic_name
+from agents.loop.app import group_of
+from pipeline.contract.topology import Stage
+from pipeline.settings import Settings
+
+PartitionName = tuple[str, int]
+"""A topic's name and a partition number."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPosition:
+    """The committed offset of a group on one partition, and the partition's end offset."""
+
+    committed: int
+    end: int
+
+    @property
+    def lag(self) -> int:
+        """Number of records that wait."""
+        return max(0, self.end - self.committed)
+
+
+class Lag:
+    """Asks for the lag of one stage over one connection.
+
+    For one thread. After an error, the next call opens a new connection.
+    """
+
+    def __init__(self, stage: Stage, settings: Settings) -> None:
+        self._kafka = settings.kafka
+        self._topics = [topic_name(topic, settings.kafka) for topic in stage.takes]
+        self._group = group_of(settings, stage)
+        self._client: Any = None
+
+    def places(self) -> dict[PartitionName, GroupPosition]:
+        """Return the position on each partition. Raises DependencyError if the broker does not answer."""
+        try:
+            with broker_errors(self._kafka):
+                return self._ask()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _ask(self) -> dict[PartitionName, GroupPosition]:
+        if self._client is None:
+            self._client = client(KafkaAdminClient, self._kafka)
+        described = self._client.describe_topics(self._topics)
+        numbers = {topic["name"]: [each["partition_index"] for each in topic["partitions"]] for topic in described}
+        partitions = [TopicPartition(name, number) for name, found in numbers.items() for number in found]
+        first = self._offsets(partitions, OffsetSpec.EARLIEST)
+        end = self._offsets(partitions, OffsetSpec.LATEST)
+        committed = self._client.list_group_offsets({self._group: partitions})[self._group]
+        return {
+            each: GroupPosition(max(committed[each].offset if each in committed else -1, first[each]), end[each])
+            for each in partitions
+        }
+
+    def _offsets(self, partitions: list[TopicPartition], which: Any) -> dict[TopicPartition, int]:
+        found = self._client.list_partition_offsets(dict.fromkeys(partitions, which))
+        return {partition: each.offset for partition, each in found.items()}

@@ -1,0 +1,268 @@
+"""The loop of every stage: it takes batches from topic to topic and loses no record.
+
+It decodes a batch, runs the stage in a thread, sends the results, and waits for the broker. Only then it acknowledges
+the batch, in order. On an unexpected error the process ends without an acknowledgement. A supervisor starts it again,
+and Kafka delivers the batch again. Faust's own ways (automatic acks, restarted agents, sinks) each lost records in
+tests.
+"""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+import faust
+from aiokafka.errors import KafkaError
+
+from agents.broker.kafka_clients import max_bytes, topic_name
+from agents.loop.app import channel_of
+from agents.loop.halt import DeadLetterShare, HaltError
+from agents.loop.intake import batches
+from agents.loop.one_thread import OneThread
+from agents.loop.records import (
+    Received,
+    address_of,
+    dead_letter,
+    original,
+    receive,
+    refused,
+    sender_of,
+    size_of,
+    spans_of,
+)
+from agents.loop.work import Work
+from pipeline.base.errors import BadMessage, DependencyError, VoxwardenError
+from pipeline.base.metrics import Metrics
+from pipeline.base.priority import step_back
+from pipeline.contract.events import Event, encode
+from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Rejected
+from pipeline.contract.topology import DEAD_LETTERS, Stage
+from pipeline.settings import Settings
+
+R = TypeVar("R")
+Addressed = tuple[str, Event]
+"""A topic and the event that goes to it."""
+
+PATIENCE_TICKS = 10
+"""At most this many ticks in a row are skipped for a backlog.
+
+Held records block commits, and a worker without commits seems dead.
+"""
+
+EXIT_UNFINISHED = 3
+EXIT_HALTED = 4
+
+log = logging.getLogger(__name__)
+
+
+def end_process(code: int) -> NoReturn:
+    """End the process at once. An orderly stop would let Faust commit the batch or restart the agent."""
+    logging.shutdown()
+    os._exit(code)
+
+
+class Figures:
+    """The metrics of one stage.
+
+    They are looked up once, because a look-up for each batch costs as much as decoding a message.
+
+    All start at 0. Prometheus would not see the first increase of a counter that appears with a value.
+    """
+
+    def __init__(self, metrics: Metrics, stage: str) -> None:
+        self.messages = metrics.messages.labels(stage)
+        self.dead_letters = metrics.dead_letters.labels(stage)
+        self.dead_letter_share = metrics.dead_letter_share.labels(stage)
+        self.retries = metrics.retries.labels(stage)
+        self.lag_seconds = metrics.lag_seconds.labels(stage)
+        self.batch_seconds = metrics.batch_seconds.labels(stage)
+
+
+class StageLoop:
+    """The loop of one worker. `end` ends the process. Tests replace `end`, `sleep` and `clock` (UTC seconds)."""
+
+    def __init__(
+        self,
+        app: faust.App,
+        stage: Stage,
+        work: Work,
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        end: Callable[[int], NoReturn] = end_process,
+        sleep: Callable[[float], Any] = asyncio.sleep,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.app, self.stage, self._work, self.metrics = app, stage, work, metrics
+        self._channel = channel_of(app, stage.takes, settings)
+        self._kinds = {topic_name(topic, settings.kafka): topic.message for topic in stage.takes if topic.message}
+        self._topics = {topic.message: topic_name(topic, settings.kafka) for topic in stage.gives}
+        """The topic for each kind of output."""
+        self._batching = settings.batching(stage)
+        self._dead_letters = topic_name(DEAD_LETTERS, settings.kafka)
+        self._shards = settings.kafka.room_shards
+        self._limit = settings.kafka.max_message_bytes
+        self._dead_letter_limit = max_bytes(DEAD_LETTERS, settings.kafka)
+        self._share = DeadLetterShare(stage.name, settings.kafka.dead_letter_share)
+        self._end, self._sleep, self._clock = end, sleep, clock
+        self._thread = OneThread(stage.name, *([step_back] if stage.spares else []))
+        self._one_at_a_time = asyncio.Lock()
+        self._batch: Sequence[Any] = ()
+        self._behind = False
+        self._skipped = 0
+        self._figures = Figures(metrics, stage.name)
+
+    def attach(self) -> None:
+        """Register the loop with the app: one agent with concurrency 1, and a timer for `tick`."""
+        self.app.agent(self._channel, name=self.stage.name, concurrency=1)(self.run)
+        self.app.timer(self._work.tick_seconds)(self.tick)
+
+    async def run(self, stream: Any) -> None:
+        """Handle records until the app stops.
+
+        Faust subscribes to the topic because this method takes a `stream`. The records are not read from `stream`: they
+        come from agents/loop/intake.py.
+        """
+        del stream
+        await self.consume(batches(self.app, self._batching.batch, self._batching.wait_seconds))
+
+    async def consume(self, batches: AsyncIterator[list[Any]]) -> None:
+        """Handle one batch after the other. On an unexpected error, end the process."""
+        try:
+            async for records in batches:
+                async with self._one_at_a_time:
+                    self._batch = records
+                    await self._handle(records)
+                    self._batch = ()
+        except asyncio.CancelledError:
+            if not self.app.should_stop:
+                self._give_up("the agent was cancelled, but the worker is not stopping")
+            raise
+        except Exception as error:
+            self._give_up(error)
+
+    async def tick(self) -> None:
+        """Between batches, send the results that only time completes, and acknowledge their records.
+
+        Skip the tick while a backlog waits, because speech that seems overdue may be in it. Records that arrive fast
+        are no backlog. The tick waits for the batch in hand: otherwise it would never run under load. It uses the time
+        of the call, because nobody has looked yet at the records that arrived while it waited.
+        """
+        now = self._clock()
+        try:
+            async with self._one_at_a_time:
+                if not self._backlog_waits():
+                    await self._send(await self._in_thread(lambda: self._work.tick(now)), [])
+                    self._acknowledge([])
+        except Exception as error:
+            self._give_up(error)
+
+    def early(self, messages: Sequence[Any]) -> None:
+        """Give the stage messages on which it may work ahead. Any thread may call this."""
+        self._work.early(messages)
+
+    def close(self) -> None:
+        """Close the stage after the app has stopped."""
+        self._thread.close(self._work.close)
+
+    async def _in_thread(self, function: Callable[[], R]) -> R:
+        """Run `function` in the stage's one thread. If a dependency does not answer, try again a few times."""
+        for pause in RETRY_SECONDS:
+            try:
+                return await self._thread.call(function)
+            except DependencyError as error:
+                self._figures.retries.inc()
+                log.warning("%s tries again in %g s: %s", self.stage.name, pause, error)
+                await self._sleep(pause)
+        return await self._thread.call(function)
+
+    def _backlog_waits(self) -> bool:
+        """Whether a backlog was seen since the last tick.
+
+        The answer resets, since that full batch may have been the last one.
+        """
+        behind, self._behind = self._behind, False
+        self._skipped = self._skipped + 1 if behind and self._skipped < PATIENCE_TICKS else 0
+        return self._skipped > 0
+
+    async def _handle(self, records: list[Any]) -> None:
+        oldest = min(record.timestamp for record in records)
+        self._figures.lag_seconds.set(max(0.0, self._clock() - oldest))
+        batch = [receive(self._kinds[record.topic], record) for record in self._work.choose(records)]
+        for received in batch:
+            self._work.take(received)
+        self._figures.messages.inc(len(batch))
+        good = [each for each in batch if each.error is None]
+        with self._figures.batch_seconds.time():
+            outcome = await self._in_thread(lambda: self._work.process(good)) if good else []
+        await self._send(outcome, batch)
+        self._acknowledge(batch)
+        full = len(records) >= self._batching.batch
+        self._behind = self._behind or (full and self._clock() - oldest > BEHIND_SECONDS)
+
+    async def _send(self, outcome: Sequence[Any], batch: Sequence[Received]) -> None:
+        """Send dead letters and outputs to the broker, in order, and wait until it has all of them."""
+        made = [each for each in map(self._made, outcome) if each]
+        rejected = [each for each in made if isinstance(each, Rejected)]
+        letters = [self._bad(each) for each in batch if each.error]
+        letters += [refused(self.stage, each, batch, self._dead_letter_limit) for each in rejected if each.letter]
+        self._judge_share(batch, rejected)
+        await self._put([(self._dead_letters, letter) for letter in letters])
+        await self._put([each for each in made if not isinstance(each, Rejected)])
+
+    def _made(self, outcome: Any) -> Addressed | Rejected | None:
+        """Return one output of the stage as an event with its topic. None if no topic takes this kind of output."""
+        if isinstance(outcome, Rejected):
+            return outcome
+        topic = self._topics.get(type(outcome))
+        if topic is None:
+            return None
+        try:
+            event = encode(outcome, self.stage.name, self._shards)
+        except BadMessage as error:
+            return Rejected(outcome, error)
+        return (topic, event) if size_of(event) <= self._limit else Rejected(outcome, self._too_large(event))
+
+    def _judge_share(self, batch: Sequence[Received], rejected: Sequence[Rejected]) -> None:
+        """Raise HaltError if nothing of the batch may be sent."""
+        bad = [sender_of(each.message, each.record) for each in batch if each.error]
+        bad += [sender_of(each.message) for each in rejected]
+        self._share.add([sender_of(each.message, each.record) for each in batch], bad)
+        self._figures.dead_letter_share.set(self._share.share)
+        self._figures.dead_letters.inc(len(bad))
+
+    async def _put(self, events: Sequence[Addressed]) -> None:
+        if not events:
+            return
+        producer: Any = await self.app.maybe_start_producer()
+        send = producer._ensure_producer().send  # Faust's own send emits signals and costs 50% more CPU
+        try:
+            sent = [await send(topic, each.value, each.key, headers=each.headers) for topic, each in events]
+            await asyncio.gather(*sent)  # without this second await, a refused record is lost without an error
+        except KafkaError as error:
+            raise DependencyError(f"Kafka did not take the results: {error}", "Check that the broker runs.") from error
+
+    def _acknowledge(self, batch: Sequence[Received]) -> None:
+        for record in self._work.finished(batch):
+            self.app.consumer.ack(record)
+
+    def _bad(self, received: Received) -> Event:
+        record = received.record
+        error = received.error or BadMessage("A record without a message")
+        return dead_letter(self.stage, original(record), error, address_of(record), self._dead_letter_limit)
+
+    def _too_large(self, event: Event) -> BadMessage:
+        return BadMessage(
+            f"An output has {size_of(event)} bytes, but a record may have at most {self._limit}",
+            "Raise kafka.max_message_bytes, and max.message.bytes of the topics.",
+        )
+
+    def _give_up(self, reason: object) -> None:
+        unforeseen = isinstance(reason, Exception) and not isinstance(reason, VoxwardenError)
+        place = spans_of(self._batch) or "no record in hand"
+        log.critical(
+            "%s ends without acknowledging its batch (%s): %s", self.stage.name, place, reason, exc_info=unforeseen
+        )
+        self._end(EXIT_HALTED if isinstance(reason, HaltError) else EXIT_UNFINISHED)

@@ -1,0 +1,1 @@
+"""Generates the message contract from the code: `python -m deploy.contract`."""

@@ -1,0 +1,73 @@
+"""Answers for errors, in the shape that OpenAI's clients know: {"error": {"message", "type", "param", "code"}}."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from pipeline.base.errors import DependencyError, Missing, VoxwardenError
+
+KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+
+
+class ErrorDetail(BaseModel):
+    """What is wrong. `message` also says what to do."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class ErrorAnswer(BaseModel):
+    error: ErrorDetail
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorAnswer} for status in (400, 401, 403, 404, 413, 414, 422, 429, 503)
+}
+"""The errors of every endpoint, for the OpenAPI document."""
+
+
+class TooManyError(VoxwardenError):
+    """A program has too much work in hand."""
+
+
+def problem(message: str, status: int) -> JSONResponse:
+    """Return the answer for an error. With 429 it says when to try again."""
+    kind = KINDS.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    headers = {429: {"retry-after": "1"}, 401: {"www-authenticate": "Bearer"}}.get(status)
+    return JSONResponse(ErrorAnswer(error=ErrorDetail(message=message, type=kind)).model_dump(), status, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Add the handlers of errors to the app."""
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(VoxwardenError, _ours)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    del request
+    return problem(str(error.detail), error.status_code) if isinstance(error, HTTPException) else problem("", 500)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    del request
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    return problem("; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults), 422)
+
+
+async def _ours(request: Request, error: Exception) -> JSONResponse:
+    del request
+    known = ((Missing, 404), (TooManyError, 429), (DependencyError, 503))
+    return problem(str(error), next((status for kind, status in known if isinstance(error, kind)), 422))
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    del request
+    return problem(f"An unexpected {type(error).__name__}; see the log of the API", 500)

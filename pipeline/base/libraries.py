@@ -1,0 +1,53 @@
+"""The libraries that run models. The slim install (deploy/requirements-slim.txt) has only `ctranslate2`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+
+from pipeline.base.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLibrary:
+    """A library that runs models."""
+
+    modules: tuple[str, ...]
+    """The modules that it needs and that a slim install may not have."""
+    install: str
+    """The command that installs them."""
+    full: bool = True
+    """Whether `make run FULL=1` installs them, too."""
+
+
+LIBRARIES: Mapping[str, ModelLibrary] = {
+    "ai-edge-litert": ModelLibrary(("ai_edge_litert",), "pip install ai-edge-litert", full=False),
+    "ctranslate2": ModelLibrary(("ctranslate2",), "pip install ctranslate2"),
+    # A slim install has the package without its dependencies. pip then adds the dependencies.
+    "openai-whisper": ModelLibrary(("whisper", "torch", "numba", "tiktoken"), "pip install openai-whisper"),
+    "transformers": ModelLibrary(("transformers", "torch"), "pip install transformers torch"),
+}
+"""Libraries by the name of the package."""
+
+
+def missing_modules(library: str) -> list[str]:
+    """The modules that `library` needs and that are not installed. Nothing is imported."""
+    return [module for module in LIBRARIES[library].modules if find_spec(module) is None]
+
+
+def require(library: str, setting: str) -> None:
+    """Raise ConfigError, which names `setting` and the install command, if `library` cannot run here."""
+    if missing := missing_modules(library):
+        known = LIBRARIES[library]
+        everything = ", or everything in a checkout with `make run FULL=1`" if known.full else ""
+        raise ConfigError(
+            f"{setting} needs {' and '.join(missing)}, which this install does not have",
+            f"Install with `{known.install}`{everything}.",
+        )
+
+
+def installed(library: str) -> str:
+    """`library` with its version, or with the command that installs it."""
+    if missing_modules(library):
+        return f"no {library} (`{LIBRARIES[library].install}`)"
+    return f"{library} {version(library)}"

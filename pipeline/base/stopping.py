@@ -1,0 +1,48 @@
+"""What a long command leaves if it is stopped: SIGTERM acts like Ctrl-C, and a folder is there as a whole or not."""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from pipeline.base.errors import InputError
+
+
+@contextmanager
+def like_ctrl_c() -> Iterator[None]:
+    """Make SIGTERM raise KeyboardInterrupt while the block runs. For the main thread."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill. It becomes `folder` at the end of the block, in place of the one that is there.
+
+    It lies beside `folder`, with a dot before its name. If the block raises an error, it is deleted. Raises InputError
+    if it cannot be made.
+    """
+    new, old = (folder.with_name(f".{folder.name}.{kind}-{os.getpid()}") for kind in ("new", "old"))
+    try:
+        new.mkdir()
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {error.strerror}", "Name a new folder in one of yours.") from error
+    try:
+        yield new
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    finally:
+        for each in (new, old):
+            shutil.rmtree(each, ignore_errors=True)

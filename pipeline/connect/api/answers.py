@@ -1,0 +1,113 @@
+"""The results of moderation in the shape of OpenAI's moderation API, with our fields beside theirs."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from pipeline.contract.messages import Flag, Hit, Suggestion
+from pipeline.judge.labels import Labels, Severity
+
+CATEGORIES = (
+    "harassment",
+    "harassment/threatening",
+    "hate",
+    "hate/threatening",
+    "illicit",
+    "illicit/violent",
+    "self-harm",
+    "self-harm/instructions",
+    "self-harm/intent",
+    "sexual",
+    "sexual/minors",
+    "violence",
+    "violence/graphic",
+)
+"""OpenAI's categories. `elsewhere.openai` in `configs/labels.yaml` maps our labels to them."""
+
+
+class HitAnswer(BaseModel):
+    """A lexicon term in the text: characters `start` to `end`, half open."""
+
+    term: str
+    label: str
+    level: Severity
+    start: int
+    end: int
+
+
+class ModerationResult(BaseModel):
+    """The result for one text. The first four fields are OpenAI's."""
+
+    flagged: bool = Field(description="whether the suggestion is not `pass`")
+    categories: dict[str, bool] = Field(description="OpenAI's categories; true if a flagged label maps to it")
+    category_scores: dict[str, float] = Field(description="the highest score of the labels that map to a category")
+    category_applied_input_types: dict[str, list[Literal["text"]]]
+    suggestion: Suggestion = Field(description="`pass`, `review` by a moderator, or `block` at once")
+    risk: float = Field(description="probability that at least one label applies")
+    labels: dict[str, float] = Field(description="score of each label that the policy turns on")
+    flagged_labels: list[str] = Field(description="labels that led to the suggestion, the worst one first")
+    reasons: list[str] = Field(description="rules of the policy that led to the suggestion")
+    hits: list[HitAnswer]
+    language: str
+    policy: str
+
+
+class Moderations(BaseModel):
+    """One result for each text, in order."""
+
+    id: str
+    model: str = Field(description="name of the classifier")
+    results: list[ModerationResult]
+
+
+class UtteranceResult(ModerationResult):
+    """The result for an utterance of a recording. Times are seconds from its start."""
+
+    start: float
+    end: float
+    text: str
+    confidence: float = Field(description="confidence of the recogniser in the text")
+
+
+class Categories:
+    """Maps labels to OpenAI's categories."""
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = {
+            category: [name for name, label in labels.labels.items() if category in label.elsewhere.openai]
+            for category in CATEGORIES
+        }
+
+    def result(self, flag: Flag) -> ModerationResult:
+        """Return the result for a judged text."""
+        return ModerationResult(**self._fields(flag))
+
+    def utterance(self, flag: Flag) -> UtteranceResult:
+        """Return the result for an utterance of a recording."""
+        times = {"start": round(flag.start, 3), "end": round(flag.end, 3)}
+        return UtteranceResult(**self._fields(flag), **times, text=flag.text, confidence=round(flag.confidence, 4))
+
+    def _fields(self, flag: Flag) -> dict[str, object]:
+        flagged = set(flag.flagged) if flag.suggestion != "pass" else set()
+        scores = {
+            category: max((flag.labels.get(name, 0.0) for name in names), default=0.0)
+            for category, names in self._labels.items()
+        }
+        return {
+            "flagged": flag.suggestion != "pass",
+            "categories": {name: not flagged.isdisjoint(mine) for name, mine in self._labels.items()},
+            "category_scores": scores,
+            "category_applied_input_types": {category: ["text"] for category in CATEGORIES},
+            "suggestion": flag.suggestion,
+            "risk": flag.risk,
+            "labels": flag.labels,
+            "flagged_labels": list(flag.flagged),
+            "reasons": list(flag.reasons),
+            "hits": [_hit(hit) for hit in flag.hits],
+            "language": flag.language,
+            "policy": flag.policy,
+        }
+
+
+def _hit(hit: Hit) -> HitAnswer:
+    return HitAnswer(term=hit.term, label=hit.label, level=hit.level, start=hit.start, end=hit.end)

@@ -1,0 +1,112 @@
+"""POST /v1/audio/moderations: moderate a recording. A long one becomes a job, whose progress can be read."""
+
+import asyncio
+import contextlib
+import shutil
+from pathlib import Path as FilePath
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Path, Response, UploadFile
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+from pipeline.base.errors import AudioError
+from pipeline.base.http_problems import ERRORS
+from pipeline.connect.api.answers import Categories, UtteranceResult
+from pipeline.connect.api.backend import Backend, TheBackend, TheProgram
+from pipeline.connect.api.jobs import Job, State
+from pipeline.contract.messages import Suggestion
+from pipeline.speech.audio.decode import duration_of
+
+router = APIRouter(prefix="/v1/audio", tags=["moderation"], responses=ERRORS)
+
+JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="id of the recording")]
+
+
+class AudioModeration(BaseModel):
+    """A recording and its result. Until `status` is `done`, the utterances are those that are judged so far."""
+
+    id: str
+    status: State
+    progress: float = Field(description="share of the recording that is judged, from 0 to 1")
+    suggestion: Suggestion | None = Field(description="the worst suggestion of its utterances; null: not known yet")
+    seconds: float | None = Field(description="length of the recording; null: not known yet")
+    speech_seconds: float | None
+    error: str | None = Field(description="why the recording, or the rest of it, could not be read")
+    utterances: list[UtteranceResult]
+
+
+@router.post(
+    "/moderations",
+    responses={202: {"model": AudioModeration, "description": "A long recording: read its progress at `Location`."}},
+)
+async def moderate_recording(
+    backend: TheBackend,
+    program: TheProgram,
+    response: Response,
+    file: Annotated[UploadFile, File(description="a recording of any format that FFmpeg opens")],
+    room_type: Annotated[str, Form(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")] = "default",
+) -> AudioModeration:
+    """Moderate a recording. The answer is 200 with the result, if that is there within `api.wait_seconds`.
+
+    Else the answer is 202. `Location` is the address of the progress and the result.
+    """
+    backend.jobs.check_room(program.number)
+    path = backend.jobs.new_path()
+    try:
+        seconds = await run_in_threadpool(_keep, file, path, backend.settings.api.max_audio_seconds)
+        job = Job(program.number, path, room_type, seconds)
+        backend.jobs.add(job)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return await _answer(backend, job, response)
+
+
+@router.get("/moderations/{job}")
+async def recording_state(backend: TheBackend, program: TheProgram, job: JobId) -> AudioModeration:
+    """Return the progress of a recording, and its result so far. Only the token that sent it can read it."""
+    return answer_of(backend.jobs.get(program.number, job), backend.categories)
+
+
+@router.delete("/moderations/{job}", status_code=204)
+async def forget_recording(backend: TheBackend, program: TheProgram, job: JobId) -> None:
+    """End the work on a recording, and forget its result."""
+    backend.jobs.remove(program.number, job)
+
+
+def answer_of(job: Job, categories: Categories) -> AudioModeration:
+    """Return what is known of a recording."""
+    report = job.report
+    return AudioModeration(
+        id=job.id,
+        status=job.state,
+        progress=round(job.progress, 3),
+        suggestion=report.suggestion if report else None,
+        seconds=round(report.seconds, 3) if report else job.seconds or None,
+        speech_seconds=round(report.speech_seconds, 3) if report else None,
+        error=job.error,
+        utterances=[categories.utterance(flag) for flag in sorted(job.flags, key=lambda flag: flag.start)],
+    )
+
+
+def _keep(upload: UploadFile, path: FilePath, longest: float) -> float:
+    """Write an upload to `path`. Returns the length that it states, or 0. Raises AudioError if it is too long."""
+    with path.open("wb") as file:
+        shutil.copyfileobj(upload.file, file)
+    seconds = duration_of(path) or 0.0
+    if seconds > longest:
+        raise AudioError(f"The recording has {seconds:.0f} s", f"Send at most {longest:.0f} s (api.max_audio_seconds).")
+    return seconds
+
+
+async def _answer(backend: Backend, job: Job, response: Response) -> AudioModeration:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(backend.settings.api.wait_seconds):
+            await job.ended.wait()
+    if job.state == "failed":
+        backend.jobs.remove(job.owner, job.id)
+        raise AudioError(job.error or "The recording cannot be read")
+    response.status_code = 200 if job.ended.is_set() else 202
+    response.headers["location"] = f"/v1/audio/moderations/{job.id}"
+    return answer_of(job, backend.categories)

@@ -1,0 +1,217 @@
+"""The bot in one room: it subscribes to each microphone and keeps a reader for it.
+
+Events tell of changes, but not of tracks that are older than the bot, and some events get lost. So `compare` takes the
+server's list of tracks, which is the truth.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from livekit import api, rtc
+
+from pipeline.base.errors import VoxwardenError
+from pipeline.base.metrics import Metrics
+from pipeline.connect.livekit.access import BOT, bot_token
+from pipeline.connect.livekit.track import Speech, TrackReader
+from pipeline.settings import LiveKitSettings
+
+log = logging.getLogger(__name__)
+
+REPLACED = rtc.DisconnectReason.DUPLICATE_IDENTITY
+CLOSED = (rtc.DisconnectReason.ROOM_CLOSED, rtc.DisconnectReason.ROOM_DELETED)
+
+SpeechOf = Callable[[str, str], AbstractAsyncContextManager[Speech]]
+"""Opens the way to the gateway for a room and a speaker."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeardTrack:
+    """A microphone that is read."""
+
+    identity: str
+    reader: TrackReader
+
+
+class RoomBot:
+    """Listens in the room `name`. `arrived` gets the identity of each participant who joins later.
+
+    `ended` is called once when the room is lost, with the reason.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: LiveKitSettings,
+        speech_of: SpeechOf,
+        metrics: Metrics,
+        arrived: Callable[[str], None],
+        ended: Callable[["RoomBot", "rtc.DisconnectReason.ValueType"], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self._settings = settings
+        self._speech_of = speech_of
+        self._metrics = metrics
+        self._arrived = arrived
+        self._ended = ended
+        self._clock = clock
+        self._room = rtc.Room()
+        self._readings: dict[str, HeardTrack] = {}
+        """By the sid of the track."""
+        self._encrypted: set[str] = set()
+        self._gone: set[str] = set()
+        """The microphones that the last comparison did not find on the server."""
+        self._published: dict[str, float] = {}
+        """When each track was first seen."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._last: dict[str, asyncio.Task[None]] = {}
+        """The newest reader of each speaker, by identity."""
+
+    @property
+    def heard(self) -> Collection[str]:
+        """The sids of the microphones that are read."""
+        return self._readings
+
+    @property
+    def encrypted(self) -> Collection[str]:
+        """The sids of the microphones that are encrypted end to end. They are not read: they would be noise."""
+        return self._encrypted
+
+    async def join(self) -> None:
+        """Join the room. Raises rtc.ConnectError."""
+        for event, handler in self._handlers().items():
+            self._room.on(event, handler)
+        token = bot_token(self._settings, self.name)
+        await self._room.connect(self._settings.url, token, rtc.RoomOptions(auto_subscribe=False))
+        self.look()
+
+    async def leave(self) -> None:
+        """Leave the room, after all audio was handed to the gateway."""
+        for sid in list(self._readings):
+            self._stop(sid)
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._room.disconnect()
+
+    def look(self) -> None:
+        """Take up all microphones that are not read. Those that are older than the bot raised no event."""
+        for participant in self._room.remote_participants.values():
+            for publication in participant.track_publications.values():
+                self._take(publication, participant)
+
+    async def compare(self, participants: Iterable[api.ParticipantInfo]) -> set[str]:
+        """Return the sids of the microphones in the server's list that are not read.
+
+        End the readers of those that are not in the list, if the last comparison did not find them either: an answer of
+        the server is a moment old. Count what is lost, and tell the gateway how many people listen.
+        """
+        published = {track.sid for each in participants for track in each.tracks if _is_microphone(track)}
+        gone = self._readings.keys() - published
+        for sid in gone & self._gone:
+            self._stop(sid)
+        self._gone = gone
+        self._encrypted &= published
+        listeners = max(0, len(self._room.remote_participants) - 1)
+        for reading in list(self._readings.values()):
+            await reading.reader.tell(listeners)
+            await self._count_loss(reading.reader)
+        return published - self._readings.keys() - self._encrypted
+
+    def _handlers(self) -> dict["rtc.room.EventTypes", Callable[..., None]]:
+        return {
+            "participant_connected": lambda participant: self._arrived(participant.identity),
+            "participant_disconnected": self._left,
+            "participant_encryption_status_changed": lambda participant, encrypted: self.look(),
+            "track_published": self._take,
+            "track_subscribed": lambda track, publication, participant: self._take(publication, participant),
+            "track_unsubscribed": lambda track, publication, participant: self._stop(publication.sid),
+            "track_unpublished": lambda publication, participant: self._forget(publication.sid),
+            "reconnected": self.look,
+            "disconnected": self._disconnected,
+        }
+
+    def _take(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> None:
+        """Subscribe to a microphone, or read it if it is subscribed. Do nothing if it is read already."""
+        sid = publication.sid
+        if publication.source != rtc.TrackSource.SOURCE_MICROPHONE or participant.identity == BOT:
+            return
+        self._published.setdefault(sid, self._clock())
+        if publication.encryption_type != rtc.EncryptionType.NONE:
+            self._note_encrypted(sid)
+        elif sid not in self._readings and publication.track is not None:
+            self._read(sid, publication.track, participant.identity)
+        elif sid not in self._readings:
+            publication.set_subscribed(True)
+
+    def _read(self, sid: str, track: rtc.RemoteTrack, identity: str) -> None:
+        for other, reading in list(self._readings.items()):
+            if reading.identity == identity:  # a full reconnect publishes a microphone again, with another sid
+                self._stop(other)
+        before = self._last.get(identity)
+        reader = TrackReader(
+            track, lambda: self._speech_of(self.name, identity), self._metrics, self._published[sid], self._clock
+        )
+        self._readings[sid] = HeardTrack(identity, reader)
+        self._last[identity] = self._start(self._reading(sid, identity, reader, before))
+
+    async def _reading(self, sid: str, identity: str, reader: TrackReader, before: asyncio.Task[None] | None) -> None:
+        """Read until `_stop`. If the gateway refuses the audio, the next comparison tries it again.
+
+        The gateway takes one connection of a speaker. So this waits until the reader `before` has handed over all.
+        """
+        try:
+            if before:
+                await asyncio.wait({before})
+            await reader.run()
+        except VoxwardenError as error:
+            log.warning("a microphone is not heard: %s", error)
+        finally:
+            if (held := self._readings.get(sid)) and held.reader is reader:
+                del self._readings[sid]
+            if self._last.get(identity) is asyncio.current_task():
+                del self._last[identity]
+            await reader.close()
+
+    def _note_encrypted(self, sid: str) -> None:
+        if sid not in self._encrypted:
+            log.warning("a microphone is encrypted end to end and cannot be heard: track %s", sid)
+        self._encrypted.add(sid)
+        self._stop(sid)
+
+    def _left(self, participant: rtc.RemoteParticipant) -> None:
+        for sid in [sid for sid, reading in self._readings.items() if reading.identity == participant.identity]:
+            self._stop(sid)
+
+    def _forget(self, sid: str) -> None:
+        self._stop(sid)
+        self._published.pop(sid, None)
+        self._encrypted.discard(sid)
+
+    def _stop(self, sid: str) -> None:
+        if reading := self._readings.pop(sid, None):
+            reading.reader.stop()
+
+    def _disconnected(self, reason: "rtc.DisconnectReason.ValueType") -> None:
+        for sid in list(self._readings):
+            self._stop(sid)
+        self._ended(self, reason)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    @staticmethod
+    async def _count_loss(reader: TrackReader) -> None:
+        with suppress(Exception):  # the track went away meanwhile; LiveKit raises a plain Exception
+            await reader.count_loss()
+
+
+def _is_microphone(track: api.TrackInfo) -> bool:
+    return track.source == api.TrackSource.MICROPHONE

@@ -1,0 +1,1 @@
+"""Endpoints for apps: appeals, confirmations, Coop, tokens."""

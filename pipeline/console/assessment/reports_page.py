@@ -1,0 +1,217 @@
+"""The pages of the reports: open an assessment, see what it lacks, read the draft, make it final, get its files."""
+
+from base64 import b64encode
+from collections import Counter
+from hashlib import sha256
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import HTMLResponse, Response
+from msgspec import Struct
+from starlette.concurrency import run_in_threadpool
+
+from pipeline.assessment import forms, hazards, triggers
+from pipeline.assessment.report import assessments, bundle, gather, html, pdf
+from pipeline.assessment.report.assessments import Assessment
+from pipeline.assessment.report.content import AssessmentReport
+from pipeline.assessment.report.gather import Measurement
+from pipeline.assessment.report.numbers import Language
+from pipeline.base import signing
+from pipeline.base.errors import DependencyError
+from pipeline.console.assessment import indicator_rows
+from pipeline.console.assessment.assessment_pages import go, show
+from pipeline.console.assessment.forms_page import AssessmentId
+from pipeline.console.assessment.window_choice import window_of
+from pipeline.console.background_figures import Look
+from pipeline.console.fields import DayForm, NameForm
+from pipeline.console.services import Services, Signed, TheServices
+from pipeline.review import audit
+
+router = APIRouter(prefix="/assessment/reports")
+
+FINISH_SECONDS = 30.0
+"""Seconds that *Make the report final* waits for newer figures. Proxies end a request after a minute."""
+File = Literal["report.zh.pdf", "report.en.pdf", "report.json", "figures.csv"]
+TYPES = {
+    "pdf": "application/pdf",
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+    "zip": "application/zip",
+}
+
+
+class Opened(Struct, frozen=True):
+    """An assessment, and the measurement of its window. A final report needs none."""
+
+    assessment: Assessment
+    look: Look[Measurement] | None
+
+
+async def opened(services: TheServices, assessment: AssessmentId) -> Opened:
+    """Return an assessment; without a measurement if that takes longer than a page may. Raises Missing."""
+    return await _opened(services, assessment)
+
+
+async def newest(services: TheServices, assessment: AssessmentId) -> Opened:
+    """Return an assessment with a measurement that is not out of date.
+
+    Raises Missing, CaseError if the report is final, and DependencyError if the measurement takes too long.
+    """
+    found = await _opened(services, assessment, FINISH_SECONDS, newest=True)
+    assessments.check_open(found.assessment)
+    if found.look is None or found.look.kept is None or found.look.running:
+        raise DependencyError("The report is being measured", "Read the draft when it is ready, then try again.")
+    return found
+
+
+TheAssessment = Annotated[Opened, Depends(opened)]
+
+
+@router.get("", response_class=HTMLResponse)
+def reports_page(request: Request, services: TheServices) -> Response:
+    """List the assessments, newest first."""
+    with services.database.read() as connection:
+        found = assessments.all_of(connection)
+    return show(request, "assessment_reports.html", assessments=found)
+
+
+@router.post("")
+def open_assessment(
+    request: Request,
+    services: TheServices,
+    session: Signed,
+    title: NameForm,
+    since: DayForm = None,
+    until: DayForm = None,
+) -> Response:
+    """Open an assessment. Without dates, its window is the last 90 days."""
+    now = services.clock()
+    window = window_of(since, until, now) if since and until else assessments.default_window(now)
+    with services.database.write() as connection:
+        made = assessments.open_one(connection, title, window, session.account.name, now)
+    return go(request, f"/assessment/reports/{made.id}")
+
+
+@router.get("/{assessment}", response_class=HTMLResponse)
+def report_page(request: Request, services: TheServices, found: TheAssessment) -> Response:
+    """Show the state of an assessment, what it lacks, its files, and the anchor of a final report."""
+    made = found.assessment
+    values = _final(services, made) if found.look is None else _draft(services, made, found.look)
+    return show(request, "assessment_report.html", assessment=made, **values)
+
+
+@router.get("/{assessment}/report.{language}.html", response_class=HTMLResponse)
+def report_preview(
+    request: Request, services: TheServices, found: TheAssessment, language: Literal["zh", "en"]
+) -> Response:
+    """Return the report as one page: the final one, or a draft. While it is measured, the page says so."""
+    if (report := _report(services, found)) is None:
+        return _measuring(request, found)
+    made = html.render(report, language)
+    return HTMLResponse(made, headers={"content-security-policy": _policy(made)})
+
+
+@router.get("/{assessment}/files/{name}", response_class=Response)
+def report_file(request: Request, services: TheServices, found: TheAssessment, name: File) -> Response:
+    """Return a file of the report: PDF, content as JSON, or figures as CSV. While it is measured, a page says so."""
+    if (report := _report(services, found)) is None:
+        return _measuring(request, found)
+    return _download(f"{report.id}-{name}", _file(report, name))
+
+
+@router.get("/{assessment}/bundle.zip", response_class=Response)
+def report_bundle(services: TheServices, session: Signed, assessment: AssessmentId) -> Response:
+    """Return the signed evidence bundle of a final report, without audio. The audit log records it."""
+    found, signer = _find(services, assessment), signing.load(bundle.key_file(services.settings))
+    with services.database.read() as connection:
+        data = bundle.build(connection, found, signer)
+    with services.database.write() as connection:
+        audit.append(connection, services.clock(), session.account.name, "assessment.bundle", assessment, {"clips": []})
+    return _download(f"assessment-{assessment}.zip", data)
+
+
+@router.post("/{assessment}/final")
+def finish_report(
+    request: Request,
+    services: TheServices,
+    session: Signed,
+    found: Annotated[Opened, Depends(newest)],
+    sure: Annotated[Literal["yes"], Form()],
+) -> Response:
+    """Freeze the report. 409 if required fields are empty, or if it is final already."""
+    del sure
+    draft = _report(services, found)
+    assert draft is not None  # noqa: S101 - `newest` has measured it
+    made = gather.finish(draft, session.account.name, services.clock())
+    with services.database.write() as connection:
+        assessments.freeze(connection, made)
+    return go(request, f"/assessment/reports/{made.id}")
+
+
+def _find(services: Services, assessment: str) -> Assessment:
+    with services.database.read() as connection:
+        return assessments.find(connection, assessment)
+
+
+async def _opened(services: Services, assessment: str, seconds: float | None = None, *, newest: bool = False) -> Opened:
+    found = await run_in_threadpool(_find, services, assessment)
+    if found.final:
+        return Opened(found, None)
+    return Opened(found, await services.measured.drafts.wait(found.window, seconds, newest=newest))
+
+
+def _report(services: Services, found: Opened) -> AssessmentReport | None:
+    """Return the report; None if it is a draft that is not measured yet."""
+    if found.look is None:
+        return found.assessment.report()
+    if found.look.kept is None:
+        return None
+    with services.database.read() as connection:
+        return gather.draft(connection, found.assessment, services.settings, found.look.kept.value)
+
+
+def _measuring(request: Request, found: Opened) -> Response:
+    return show(request, "assessment_waiting.html", assessment=found.assessment, look=found.look)
+
+
+def _draft(services: Services, assessment: Assessment, look: Look[Measurement]) -> dict[str, Any]:
+    """Return what a draft lacks."""
+    with services.database.read() as connection:
+        missing = forms.missing(connection, assessment.id)
+        undecided = triggers.all_of(connection, "suggested")
+        pending = [each for each in hazards.all_of(connection) if each.state != "closed"]
+    counts = Counter(row.state for row in indicator_rows.rows(look.kept.value.figures, False)) if look.kept else {}
+    return {
+        "look": look,
+        "missing": missing,
+        "undecided": undecided,
+        "pending": pending,
+        "counts": [(state, counts[state]) for state in indicator_rows.STATES] if look.kept else [],
+    }
+
+
+def _final(services: Services, assessment: Assessment) -> dict[str, Any]:
+    """Return the anchor of a final report in the audit log."""
+    with services.database.read() as connection:
+        return {"anchor": bundle.anchor(connection, assessment.id), "report": assessment.report()}
+
+
+def _file(report: AssessmentReport, name: File) -> bytes:
+    if name.endswith(".pdf"):
+        language: Language = "zh" if name == "report.zh.pdf" else "en"
+        return pdf.render(html.render(report, language))
+    return bundle.parts(report)[name]
+
+
+def _download(name: str, data: bytes) -> Response:
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(data, media_type=TYPES[name.rpartition(".")[2]], headers=headers)
+
+
+def _policy(page: str) -> str:
+    """Return the content policy of a report: nothing but its own style sheet, by hash."""
+    css = page.partition("<style>")[2].partition("</style>")[0]
+    digest = b64encode(sha256(css.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )

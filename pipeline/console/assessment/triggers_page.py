@@ -1,0 +1,70 @@
+"""The page of the cases of article 3: suggestions that people accept or reject, and written notices."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Path, Request
+from fastapi.responses import HTMLResponse, Response
+
+from pipeline.assessment import triggers, watching, workdays
+from pipeline.assessment.proofs import FileProof
+from pipeline.console.assessment.assessment_pages import go, show
+from pipeline.console.fields import HashForm, NameForm, NeededDayForm, NoteForm
+from pipeline.console.services import Signed, TheServices
+
+PAGE = "/assessment/triggers"
+router = APIRouter(prefix=PAGE)
+
+TriggerId = Annotated[str, Path(pattern=r"^[0-9a-f.-]{1,64}$")]
+
+
+@router.get("", response_class=HTMLResponse)
+def triggers_page(request: Request, services: TheServices) -> Response:
+    """Show the cases of article 3, undecided ones first, with due dates."""
+    with services.database.read() as connection:
+        found = triggers.all_of(connection)
+    calendar = workdays.calendar()
+    without = {triggers.due_of(each, calendar).without for each in found if not each.due}
+    missing = {year: calendar.file(year) for year in without if year}
+    found.sort(key=lambda each: each.state != "suggested")
+    after = request.headers.get("hx-request") == "true"  # a decision was sent, so the next one gets the focus
+    values = {"triggers": found, "missing": missing, "most": triggers.MAX_REASON, "after": after}
+    return show(request, "assessment_triggers.html", **values)
+
+
+@router.post("/watch")
+def watch_triggers(request: Request, services: TheServices) -> Response:
+    """Look for new signals now."""
+    watching.watch(services.database, services.settings, workdays.calendar(), services.clock())
+    return go(request, PAGE)
+
+
+@router.post("/{trigger}")
+def decide_trigger(
+    request: Request,
+    services: TheServices,
+    session: Signed,
+    trigger: TriggerId,
+    answer: Annotated[Literal["accept", "reject"], Form()],
+    reason: NoteForm,
+) -> Response:
+    """Accept or reject a suggestion. 409 if it is decided already, 422 without a reason."""
+    with services.database.write() as connection:
+        triggers.decide(connection, trigger, answer == "accept", reason, session.account.name, services.clock())
+    return go(request, PAGE)
+
+
+@router.post("")
+def record_notice(
+    request: Request,
+    services: TheServices,
+    session: Signed,
+    authority: NameForm,
+    day: NeededDayForm,
+    scan: NameForm,
+    sha256: HashForm,
+) -> Response:
+    """Record the written notice of an authority, case 3(5), with the name and hash of its scan."""
+    proof, calendar = FileProof(scan, sha256), workdays.calendar()
+    with services.database.write() as connection:
+        triggers.record_notice(connection, authority, day, proof, session.account.name, calendar, services.clock())
+    return go(request, PAGE)

@@ -1,0 +1,153 @@
+"""The console's metrics: what people decide and apps confirm, and figures of the review store.
+
+The figures are the same for every console process. A query takes their `max`.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, get_args
+
+from prometheus_client import Gauge
+from sqlalchemy import Connection, func, select
+
+from pipeline.assessment.indicators import harm
+from pipeline.assessment.options import of as options_of
+from pipeline.base.metrics import Bound, from_zero
+from pipeline.console.services import Services
+from pipeline.contract.messages import Decision, Verdict
+from pipeline.judge.labels import SEVERITIES
+from pipeline.review.cases import groups, uncovered
+from pipeline.review.delivery.confirmations import Confirmation, Result
+from pipeline.review.quality import audits, figures, lead_figures, snapshot
+from pipeline.review.quality.checks import FINAL
+from pipeline.review.quality.decided import REAL, verdict_now
+from pipeline.review.quality.figure import Window
+from pipeline.review.quality.lead_figures import WINDOW
+from pipeline.review.quality.statistics import Estimate
+from pipeline.review.quality.trends import QualityQuestion
+from pipeline.review.tables.core import CASES, DECISIONS
+from pipeline.review.tables.quality import COPIES
+
+OTHER = "other"
+"""The metric label of a case whose label is not in the label file (any more)."""
+
+
+def from_the_start(services: Services) -> None:
+    """Expose the counters from 0."""
+    metrics, names = services.metrics, [*services.labels.labels, OTHER]
+    from_zero(metrics.decisions, get_args(Verdict))
+    from_zero(metrics.reviews, names, FINAL)
+    from_zero(metrics.review_deadlines, SEVERITIES, ("met", "missed"))
+    from_zero(metrics.actions, get_args(Result))
+    from_zero(metrics.appeals, ("lodged", "upheld", "overturned", "reopened"))
+    metrics.audit_checked.set(services.clock())  # so that a first check that never ends is noticed
+
+
+def decided(services: Services, made: Sequence[Decision]) -> None:
+    """Count decisions. Deadlines and times are those of the first final decision on a flagged case."""
+    for decision in made:
+        services.metrics.decisions.labels(decision.verdict).inc()
+    final = {decision.case: decision for decision in made if decision.verdict in FINAL}
+    with services.database.read() as connection:
+        rows = _first_decided(connection, final)
+    for row in rows:
+        _review(services, row, final[row.id])
+
+
+def confirmed(services: Services, held: Confirmation) -> None:
+    """Count an action that the app confirmed, and the time since its decision."""
+    services.metrics.actions.labels(held.result).inc()
+    with services.database.read() as connection:
+        at = connection.scalar(select(DECISIONS.c.at).where(DECISIONS.c.id == held.decision))
+    if held.result == "done" and at is not None:
+        services.metrics.review_to_action.observe(max(0.0, held.at - at))
+
+
+def queue(services: Services) -> None:
+    """Update the figures of the open cases."""
+    now, metrics = services.clock(), services.metrics
+    with services.database.read() as connection:
+        waiting = groups.read(connection, now)
+        found = {each.severity: each for each in lead_figures.backlog(connection, waiting, now)}
+        missing = uncovered.find(connection, waiting, now)
+    for number, severity in enumerate(SEVERITIES):
+        state = found.get(number)
+        metrics.open_cases.labels(severity).set(state.open if state else 0)
+        metrics.late_cases.labels(severity).set(state.late if state else 0)
+        metrics.oldest_case_seconds.labels(severity).set(state.oldest if state else 0)
+    metrics.uncovered_cases.labels("nobody").set(sum(one.nobody for one in missing))
+    metrics.uncovered_cases.labels("away").set(sum(one.away for one in missing))
+    metrics.oldest_overdue_seconds.set(max(0.0, now - min((group.due for group in waiting), default=now)))
+
+
+def quality(services: Services) -> None:
+    """Update the figures of quality and harm of the last 30 days, also those that the page of quality shows first."""
+    now = services.clock()
+    with services.database.read_in_background() as connection:
+        _confirmed(services, connection, now - WINDOW)
+        _sampled(services, connection, Window(now - WINDOW, now))
+        _offenders(services, connection, now)
+        _spread(services, connection, now)
+    services.measured.quality.look(QualityQuestion())
+
+
+def offenders(connection: Connection, since: float) -> tuple[int, int]:
+    """Return how many speakers have an upheld case since `since` (UTC seconds), and how many have at least two."""
+    cases = (CASES.c.created_at >= since, REAL, CASES.c.id.not_in(COPIES))
+    query = select(func.count().label("n")).where(*cases, CASES.c.speaker != "", verdict_now() == "uphold")
+    n = query.group_by(CASES.c.speaker).subquery().c.n
+    one, more = connection.execute(select(func.count(), func.count().filter(n >= 2)).select_from(n.table)).one()
+    return int(one), int(more)
+
+
+def _first_decided(connection: Connection, cases: Iterable[str]) -> Sequence[Any]:
+    """Return those of the cases that were flagged, and have only one final decision."""
+    final = (DECISIONS.c.case_id == CASES.c.id, DECISIONS.c.verdict.in_(FINAL), DECISIONS.c.undone.is_(None))
+    once = select(func.count()).select_from(DECISIONS).where(*final).scalar_subquery()
+    query = select(CASES.c.id, CASES.c.label, CASES.c.severity, CASES.c.created_at, CASES.c.due_at)
+    return connection.execute(query.where(CASES.c.id.in_(cases), *figures.FLAGGED, once == 1)).all()
+
+
+def _review(services: Services, row: Any, decision: Decision) -> None:
+    metrics, severity = services.metrics, SEVERITIES[row.severity]
+    label = row.label if row.label in services.labels.labels else OTHER
+    metrics.reviews.labels(label, decision.verdict).inc()
+    metrics.review_deadlines.labels(severity, "met" if decision.at <= row.due_at else "missed").inc()
+    metrics.flag_to_review.labels(severity).observe(max(0.0, decision.at - row.created_at))
+
+
+def _confirmed(services: Services, connection: Connection, since: float) -> None:
+    shares = figures.confirmed(connection, since)
+    for label in services.labels.labels:
+        services.metrics.confirmed_ratio.labels(label).set(shares[label].value if label in shares else math.nan)
+
+
+def _sampled(services: Services, connection: Connection, window: Window) -> None:
+    snapshot.take_cases(connection, window.until, window.since)
+    recall = audits.recall(audits.read(connection, window))
+    precision = audits.precision(audits.read_reviewed(connection, window))
+    _set(services.metrics.recall_ratio, Estimate(recall.value, recall.interval) if recall else None)
+    _set(services.metrics.precision_ratio, precision)
+    services.metrics.decided_audits.set(recall.decided if recall else 0)
+
+
+def _set(gauge: Gauge, estimate: Estimate | None) -> None:
+    low, high = estimate.interval if estimate else (math.nan, math.nan)
+    bounds: dict[Bound, float] = {"estimate": estimate.value if estimate else math.nan, "low": low, "high": high}
+    for bound, value in bounds.items():
+        gauge.labels(bound).set(value)
+
+
+def _offenders(services: Services, connection: Connection, now: float) -> None:
+    one, more = offenders(connection, now - WINDOW)
+    services.metrics.upheld_speakers.set(one)
+    services.metrics.repeat_offenders.set(more)
+
+
+def _spread(services: Services, connection: Connection, now: float) -> None:
+    options = options_of(services.settings, services.labels)
+    terms = harm.speakers(connection, Window(now - options.spread, now), options.illegal)
+    for label in sorted(options.illegal):
+        counts = [count for (of, _), count in terms.items() if of == label]
+        services.metrics.spread_speakers.labels(label).set(max(counts, default=0))
+        services.metrics.spread_terms.labels(label).set(sum(count >= options.spread_speakers for count in counts))

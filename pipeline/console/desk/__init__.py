@@ -1,0 +1,1 @@
+"""Pages on which moderators find and decide cases."""

@@ -1,0 +1,182 @@
+"""The page of the queue: the list of open cases, its next pages, and its live updates."""
+
+import inspect
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from sqlalchemy import Connection
+
+from pipeline.console.desk.queue_rows import rows
+from pipeline.console.fields import NameQuery
+from pipeline.console.pages import page
+from pipeline.console.services import Services, Signed, TheServices
+from pipeline.judge.labels import SEVERITIES
+from pipeline.review.accounts import wellness
+from pipeline.review.accounts.sign_in import LoginSession
+from pipeline.review.cases import assigning, escalations, leases, queue, reachable_cases, strikes
+from pipeline.review.cases.queue import QueueFilter
+from pipeline.review.cases.values import Case
+from pipeline.review.search import views
+
+router = APIRouter()
+
+SuggestionQuery = Annotated[str, Query(pattern="^(|pass|review|block)$")]
+StatusQuery = Annotated[str, Query(pattern="^(|pending|escalated)$")]
+SeverityQuery = Annotated[str, Query(pattern="^(|low|medium|high|critical)$")]
+ViewQuery = Annotated[str, Query(pattern="^(|mine|unassigned|escalated)$")]
+
+COUNTED = 1_000
+"""The page counts open cases up to this number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The filters that a request asks for. An empty field selects all cases."""
+
+    label: NameQuery = ""
+    language: NameQuery = ""
+    room: NameQuery = ""
+    speaker: NameQuery = ""
+    suggestion: SuggestionQuery = ""
+    policy: NameQuery = ""
+    status: StatusQuery = ""
+    severity: SeverityQuery = ""
+    assigned: NameQuery = ""
+    view: ViewQuery = ""
+
+    @property
+    def given(self) -> dict[str, str]:
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: value for name, value in fields.items() if value}
+
+    @property
+    def query(self) -> str:
+        """The filters as the query of a URL, with its question mark; empty without a filter."""
+        return "?" + urlencode(self.given) if self.given else ""
+
+    def but(self, name: str) -> str:
+        """Return the URL of the queue without the filter `name`."""
+        rest = {key: value for key, value in self.given.items() if key != name}
+        return "/queue?" + urlencode(rest) if rest else "/queue"
+
+    @property
+    def wanted(self) -> QueueFilter:
+        severity = SEVERITIES.index(self.severity) if self.severity else None
+        return msgspec.convert(self.given | {"severity": severity}, QueueFilter)
+
+
+async def _asked(**given: Any) -> Asked:
+    return Asked(**given)
+
+
+# FastAPI calls a class in a thread, but a coroutine at once. It reads the fields from the signature.
+_asked.__signature__ = inspect.signature(Asked)  # type: ignore[attr-defined]
+Filters = Annotated[Asked, Depends(_asked)]
+
+
+@router.get("/")
+def home() -> Response:
+    """Go to the queue."""
+    return RedirectResponse("/queue", 303)
+
+
+@router.get("/queue", response_class=HTMLResponse)
+def queue_page(request: Request, services: TheServices, session: Signed, asked: Filters) -> Response:
+    """Show the queue with its filters."""
+    with services.database.read() as connection:
+        values = listed(services, connection, session, asked)
+    return page(request, "queue.html", **values)
+
+
+@router.get("/queue/rows", response_class=HTMLResponse)
+def queue_rows(
+    request: Request,
+    services: TheServices,
+    session: Signed,
+    asked: Filters,
+    urgency: Annotated[float | None, Query(ge=-1e12, le=1e12)] = None,
+    after: Annotated[str, Query(max_length=64, pattern=r"^[0-9a-f-]*$")] = "",
+) -> Response:
+    """Return the rows after the case with this urgency and id; without them, the first rows."""
+    place = (urgency, after) if urgency is not None else None
+    with services.database.read() as connection:
+        values = listing(services, connection, wanted_by(services, connection, session, asked), asked, place)
+    return page(request, "queue_rows.html", asked=asked, **values)
+
+
+@router.get("/queue/live", response_class=StreamingResponse)
+async def queue_live(request: Request, session: Signed) -> Response:
+    """Stream server-sent events about cases that arrive, are assigned, are taken or are decided."""
+    return StreamingResponse(request.app.state.live.events(session.account.name), media_type="text/event-stream")
+
+
+def wanted_by(services: Services, connection: Connection, session: LoginSession, asked: Asked) -> QueueFilter:
+    """Return the request's filter without the cases that this person does not get.
+
+    These are checks of their own decisions, labels they excluded, severe cases above their limit, cases outside their
+    skills, and cases that are reserved for another person.
+    """
+    account, now = session.account, services.clock()
+    without = wellness.without(connection, account.name, account.preferences.comfort, now)
+    return msgspec.structs.replace(
+        asked.wanted, without=without, reach=reachable_cases.of(connection, account.name, now)
+    )
+
+
+def listed(services: Services, connection: Connection, session: LoginSession, asked: Asked) -> dict[str, Any]:
+    """Return the values for `queue.html`: the first rows, the counts, the filters and the saved views."""
+    wanted = wanted_by(services, connection, session, asked)
+    values = listing(services, connection, wanted, asked, None)
+    total, late = _counts(connection, wanted, values, services.clock())
+    choices = queue.choices(connection) | {"status": ["pending", "escalated"]}
+    saved = views.visible(connection, session.account.name, "queue")
+    counts = {"total": _up_to(total), "late": _up_to(late)}
+    return values | counts | {"asked": asked, "choices": choices, "views": saved}
+
+
+def _counts(connection: Connection, wanted: QueueFilter, values: dict[str, Any], now: float) -> tuple[int, int]:
+    """Return how many cases wait, and how many of them are late, both up to COUNTED. `values` has the first rows."""
+    if values["more"]:
+        return queue.counts(connection, wanted, now, COUNTED)
+    return len(values["rows"]), sum(row.case.due_at < now for row in values["rows"])
+
+
+def _up_to(count: int) -> str:
+    return f"{COUNTED:,}+" if count == COUNTED else str(count)
+
+
+def listing(
+    services: Services, connection: Connection, wanted: QueueFilter, asked: Asked, after: tuple[float, str] | None
+) -> dict[str, Any]:
+    """Return the values for `queue_rows.html`. `after` is the place of the last case on the page before."""
+    cases, last = _page(services, connection, wanted, after)
+    found = strikes.count(connection, {case.speaker for case in cases}, services.measures.since(services.clock()))
+    holders = leases.holders(connection, services.clock())
+    owners = assigning.owners(connection, [case.id for case in cases])
+    more = ""
+    if last:
+        more = "/queue/rows?" + urlencode(asked.given | {"urgency": repr(last.urgency), "after": last.id})
+    return {"rows": rows(cases, found, holders, owners), "more": more}
+
+
+def _page(
+    services: Services, connection: Connection, wanted: QueueFilter, after: tuple[float, str] | None
+) -> tuple[list[Case], Case | None]:
+    """Return a page of cases, and the last of it if there may be more.
+
+    Without a view, the first page begins with the cases that are assigned to the person.
+    """
+    if wanted.view == "escalated":
+        found = escalations.page(connection, wanted, services.settings.console.escalated_seconds, after, queue.PAGE)
+        return found, found[-1] if len(found) == queue.PAGE else None
+    mine: list[Case] = []
+    if wanted.view is None and wanted.assigned is None:
+        if after is None and wanted.reach and reachable_cases.has_assigned(connection, wanted.reach.account):
+            mine = queue.page(connection, msgspec.structs.replace(wanted, view="mine"), limit=assigning.MOST_ASSIGNED)
+        wanted = msgspec.structs.replace(wanted, view="others")
+    found = queue.page(connection, wanted, after, queue.PAGE)
+    return [*mine, *found], found[-1] if len(found) == queue.PAGE else None

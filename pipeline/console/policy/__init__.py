@@ -1,0 +1,1 @@
+"""The policy studio, and the bank of banned recordings."""

@@ -1,0 +1,62 @@
+"""The objects that every endpoint needs: settings, stores, texts, clock. Each app has one of each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from pipeline.base.metrics import Metrics
+from pipeline.console.audit_watch import ChainWatch
+from pipeline.console.background_figures import Measured
+from pipeline.console.policy.draft_trials import PolicyLab
+from pipeline.console.texts import Texts
+from pipeline.judge.labels import Labels
+from pipeline.review.accounts.sign_in import LoginSession, SignIn
+from pipeline.review.anchors import Anchoring
+from pipeline.review.cases.measures import Measures
+from pipeline.review.database import Database
+from pipeline.review.evidence.store import EvidenceStore
+from pipeline.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    settings: Settings
+    database: Database
+    evidence: EvidenceStore
+    labels: Labels
+    texts: Texts
+    metrics: Metrics
+    clock: Callable[[], float]
+    """Returns UTC seconds."""
+    measured: Measured
+    door: SignIn
+    measures: Measures
+    chain: ChainWatch
+    anchoring: Anchoring
+    lab: PolicyLab
+
+
+def services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+def session_of(request: Request) -> LoginSession:
+    """Return the session that the guard found. Only endpoints that require a role may call this."""
+    session: LoginSession = request.state.session
+    return session
+
+
+async def _services(request: Request) -> Services:
+    return services_of(request)
+
+
+async def _signed(request: Request) -> LoginSession:
+    return session_of(request)
+
+
+# These are coroutines because FastAPI calls plain functions in a thread, which costs more than they do.
+TheServices = Annotated[Services, Depends(_services)]
+Signed = Annotated[LoginSession, Depends(_signed)]

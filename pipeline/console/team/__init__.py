@@ -1,0 +1,1 @@
+"""Pages for leads and admins: people, quality, audit log, retention."""

@@ -1,0 +1,106 @@
+"""The page of accounts, for admins: invitations, roles, resets. Every change is a line of the audit log."""
+
+from typing import Annotated, Any, Literal, get_args
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from pipeline.base.errors import AccountError
+from pipeline.console.fields import NameForm, NameQuery
+from pipeline.console.pages import page
+from pipeline.console.services import Services, Signed, TheServices
+from pipeline.console.team.skills_page import account_href, languages_of
+from pipeline.review.accounts import accounts, passwords, skills
+from pipeline.review.accounts.accounts import Preferences, Role
+from pipeline.review.accounts.skills import SENIOR
+
+router = APIRouter(prefix="/accounts")
+
+Language = Annotated[str, Form(max_length=7, pattern=r"^[a-z]*$")]
+
+
+@router.get("", response_class=HTMLResponse)
+def accounts_page(request: Request, services: TheServices, name: NameQuery = "") -> Response:
+    """Show all accounts, and below the one with this name what an admin can do with it."""
+    return _page(request, services, name)
+
+
+@router.post("", response_class=HTMLResponse)
+def invite_account(
+    request: Request,
+    services: TheServices,
+    session: Signed,
+    name: NameForm,
+    role: Annotated[Role, Form()],
+    language: Language = "",
+) -> Response:
+    """Make an account, and show the link of its invitation once. 422 for a name that is taken or not valid."""
+    if language and language not in services.texts.names:
+        raise AccountError(
+            f"The console has no texts in {language!r}", f"Choose {', '.join(services.texts.names)}.", text="language"
+        )
+    now = services.clock()
+    with services.database.write() as connection:
+        accounts.add_account(connection, name, role, now, session.account.name)
+        accounts.store_preferences(connection, name, Preferences(language=language))
+        token = accounts.invite(connection, name, now, session.account.name)
+    return _page(request, services, name, token)
+
+
+@router.post("/reset", response_class=HTMLResponse)
+def reset_password(request: Request, services: TheServices, session: Signed, name: NameForm) -> Response:
+    """Take the password from an account, sign it out, and show a link to set a new one once."""
+    with services.database.write() as connection:
+        account = accounts.get_account(connection, name)
+        if account.oidc_subject:
+            raise AccountError(f"{name} signs in at the OpenID provider", "Reset the password there.", text="provider")
+        token = accounts.invite(connection, name, services.clock(), session.account.name)
+    return _page(request, services, name, token)
+
+
+@router.post("/codes")
+def reset_totp(services: TheServices, session: Signed, name: NameForm) -> Response:
+    """Remove the one-time codes of an account and its recovery codes, and sign it out."""
+    with services.database.write() as connection:
+        accounts.change_account(connection, name, services.clock(), session.account.name, totp_secret=None)
+        passwords.forget_recovery_codes(connection, name)
+    return RedirectResponse(account_href(name), 303)
+
+
+@router.post("/role")
+def set_role(services: TheServices, session: Signed, name: NameForm, role: Annotated[Role, Form()]) -> Response:
+    """Change the role of an account, and sign it out. 422 for the last admin."""
+    with services.database.write() as connection:
+        accounts.change_account(connection, name, services.clock(), session.account.name, role=role)
+    return RedirectResponse(account_href(name), 303)
+
+
+@router.post("/disabled")
+def set_disabled(
+    services: TheServices, session: Signed, name: NameForm, disabled: Annotated[Literal["on", "off"], Form()]
+) -> Response:
+    """Disable an account, and end its sessions at once; or let it sign in again. 422 for the last admin."""
+    with services.database.write() as connection:
+        accounts.change_account(connection, name, services.clock(), session.account.name, disabled=disabled == "on")
+    return RedirectResponse(account_href(name), 303)
+
+
+def _page(request: Request, services: Services, name: str = "", token: str = "") -> Response:
+    """Show the accounts, and more of the account `name`; with `token`, also a link for it."""
+    with services.database.read() as connection:
+        found = accounts.all_accounts(connection)
+        invited = accounts.open_invitations(connection, services.clock())
+        skilled = skills.all_skills(connection)
+    values: dict[str, Any] = {
+        "accounts": found,
+        "invited": invited,
+        "skilled": skilled,
+        "opened": name,
+        "link": f"{services.settings.console.public_url.rstrip('/')}/invitation/{token}" if token else "",
+        "days": int(accounts.INVITATION_SECONDS // 86_400),
+        "roles": get_args(Role),
+        "senior": SENIOR,
+        "languages_spoken": languages_of(services, skilled.values()),
+        "labels": services.labels.labels,
+    }
+    return page(request, "accounts.html", **values)

@@ -1,0 +1,143 @@
+"""The page of quality: how precise the machine is and how well people agree, over time, as charts, tables and CSV."""
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import HTMLResponse, Response
+
+from pipeline.base.errors import Missing
+from pipeline.console import charts, local_times
+from pipeline.console.fields import WordQuery
+from pipeline.console.pages import language_of, page
+from pipeline.console.services import Services, TheServices
+from pipeline.console.team.team_page import team_figures
+from pipeline.review.quality import figures
+from pipeline.review.quality.statistics import Interval, Share
+from pipeline.review.quality.trends import PERIODS, WEEK, Period, QualityFigures, QualityQuestion, WeekQuality
+
+router = APIRouter(prefix="/quality")
+
+LOW_KAPPA = 0.0
+COLUMNS = ("figure", "name", "from", "to", "value", "low", "high", "n", "period", "label")
+
+
+def asked(period: Annotated[Period, Query()] = "month", label: WordQuery = "") -> QualityQuestion:
+    """Return what a request asks for."""
+    return QualityQuestion(period, label)
+
+
+Asked = Annotated[QualityQuestion, Depends(asked)]
+
+
+@router.get("", response_class=HTMLResponse)
+async def quality_page(request: Request, services: TheServices, question: Asked) -> Response:
+    """Show the figures of a period, of all labels or of one."""
+    look, team = await services.measured.quality.wait(question), await team_figures(services)
+    found = look.kept.value if look.kept else None
+    return page(
+        request,
+        "quality.html",
+        found=found,
+        measured_at=look.kept.at if look.kept else None,
+        team=team.kept.value if team.kept else None,
+        question=question,
+        periods=tuple(PERIODS),
+        labels=list(services.labels.labels),
+        enough=figures.ENOUGH,
+        limits=services.settings.quality,
+        **(drawn(request, services, found) if found else {}),
+    )
+
+
+@router.get("/figures.csv", response_class=Response)
+async def quality_csv(services: TheServices, question: Asked) -> Response:
+    """Return the figures as CSV. Each line has the period and the label that were asked for."""
+    look = await services.measured.quality.wait(question)
+    if look.kept is None:
+        raise Missing("These figures are being measured", "Load the page again in some seconds.")
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for line in lines(look.kept.value):
+        writer.writerow([*line, question.period, question.label])
+    headers = {"content-disposition": f'attachment; filename="quality-{question.period}.csv"'}
+    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def drawn(request: Request, services: Services, found: QualityFigures) -> dict[str, Any]:
+    """Return the charts of the page."""
+    limits, labels = services.settings.quality, services.labels.labels
+    language = language_of(request)
+
+    def named(shares: dict[str, Share]) -> list[tuple[str, Share]]:
+        return [(labels[name].name(language) if name in labels else name, share) for name, share in shares.items()]
+
+    by_label = sorted(found.precision.items(), key=lambda item: (item[1].n < figures.ENOUGH, -_value(item[1]), item[0]))
+    agreed = {name: one.share for name, one in found.agreements.items()}
+    places = [(change.at - found.weeks[0].at) / WEEK for change in found.changes]
+    precision = [one.precision for one in found.weeks]
+    zone, say = local_times.zone_of(request), lambda key: services.texts.say(language, key)
+    return {
+        "flow": charts.pair([one.arrived for one in found.flow], [one.decided for one in found.flow]),
+        "precision": charts.dots(named(dict(by_label)), figures.ENOUGH, limits.precision_limit),
+        "agreement": charts.dots(named(agreed), figures.ENOUGH, None),
+        "precision_weeks": charts.band(*_series(precision), places),
+        "kappa_weeks": charts.band(*_kappas(found.weeks), places, LOW_KAPPA),
+        "at": lambda at: _short(at, found.step, zone, say),
+        "day": lambda at: _short(at, WEEK, zone, say),
+    }
+
+
+def lines(found: QualityFigures) -> Iterator[tuple[Any, ...]]:
+    """Yield the lines of the CSV without the question. Times are ISO 8601 in UTC; shares are 0 to 1."""
+    since, until = found.since, found.until
+    for one in found.flow:
+        span = (_iso(one.at), _iso(one.at + found.step))
+        yield "arrived", "", *span, one.arrived, "", "", ""
+        yield "decided", "", *span, one.decided, "", "", ""
+    shares = {"in_time": found.in_time, "overturned": found.overturned, "golden": found.golden}
+    for name, share in (shares | {"agreement": found.agreement.share}).items():
+        yield _line(name, "", since, until, share)
+    for label, share in found.precision.items():
+        yield _line("precision", label, since, until, share)
+    for label, agreement in found.agreements.items():
+        yield _line("agreement", label, since, until, agreement.share)
+    for week in found.weeks:
+        yield _line("precision_week", "", week.at, week.at + WEEK, week.precision)
+        kappa = week.agreement.kappa
+        low, high = kappa.interval or ("", "")
+        value = "" if kappa.value is None else kappa.value
+        yield "kappa_week", "", _iso(week.at), _iso(week.at + WEEK), value, low, high, kappa.n
+    yield "muted_flags", "", _iso(since), _iso(until), found.muted, "", "", ""
+
+
+def _line(name: str, label: str, since: float, until: float, share: Share) -> tuple[Any, ...]:
+    return name, label, _iso(since), _iso(until), share.value if share.n else "", *share.interval, share.n
+
+
+def _iso(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _value(share: Share) -> float:
+    return share.value if share.n else 0.0
+
+
+def _series(shares: list[Share]) -> tuple[list[float | None], list[Interval | None]]:
+    """Return the values and the intervals; None for weeks with too few items."""
+    enough = [share if share.n >= figures.ENOUGH else None for share in shares]
+    return [one.value if one else None for one in enough], [one.interval if one else None for one in enough]
+
+
+def _kappas(weeks: tuple[WeekQuality, ...]) -> tuple[list[float | None], list[Interval | None]]:
+    kappas = [week.agreement.kappa if week.agreement.enough else None for week in weeks]
+    return [one.value if one else None for one in kappas], [one.interval if one else None for one in kappas]
+
+
+def _short(at: float, step: int, zone: Any, say: Any) -> str:
+    """Return the time of a bucket: the hour within a day, else the date."""
+    return datetime.fromtimestamp(at, zone).strftime(say("time.today" if step < 6 * 3_600 else "quality.date"))

@@ -1,0 +1,187 @@
+"""The pipeline as data: the topics, and the stages between them. The local runner and the Kafka agents both read it.
+
+    app ──► voice.audio ──► voice.utterances ──► voice.transcripts ──► voice.flags ──► review store
+      │        segment          transcribe            judge ▲            deliver
+      └────────────────────────► voice.sounds ──────────────┘
+               listen
+
+The stage read asks a second reader about unsure flags, if `reader.url` is set: `voice.flags` ──► read ──►
+`voice.readings` ──► deliver. No verdict waits for it.
+
+Segment also writes to `voice.early` what transcribe may recognise early, in the pause that may end an utterance.
+Beside them, segment, transcribe and judge write to `voice.speech` which utterances were cut, skipped or failed.
+Deliver counts them (`pipeline/review/delivery/tallies.py`).
+
+A stage may take and give several topics. To add a stage, write its processor in its own folder and add an entry to
+STAGES. Both runners, `voxwarden worker` and the metrics then know it. `python -m deploy.stages` and
+`python -m deploy.contract` write it into the compose stack, the alert rules and the contract.
+
+Every topic is keyed by room, or by a shard of a room (`shards.py`), so the messages of a speaker stay in order on one
+partition. A message that a stage cannot handle goes to `voice.dead-letters`.
+"""
+
+import math
+from dataclasses import dataclass
+from importlib import import_module
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from pipeline.contract.messages import (
+    AudioChunk,
+    EarlyUtterance,
+    Flag,
+    Message,
+    SecondReading,
+    Sound,
+    SpeechStatus,
+    Transcript,
+    Utterance,
+)
+from pipeline.contract.stage import Processor
+
+if TYPE_CHECKING:
+    from pipeline.base.metrics import Metrics
+    from pipeline.judge.judge_stage import Rules
+    from pipeline.review.evidence.log import UtteranceLog
+    from pipeline.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A Kafka topic and its message type."""
+
+    name: str
+    message: type[Message] | None
+    """None: unchanged records from any stage."""
+    retention_hours: float
+    """The default of kafka.retention_hours.KEY. The review store keeps flagged speech longer."""
+    compacted: bool = False
+    """It has one partition, and keeps the newest record of each key for ever."""
+
+    @property
+    def key(self) -> str:
+        """The topic's name in the settings."""
+        return self.name.removeprefix("voice.").replace("-", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of the pipeline."""
+
+    name: str
+    takes: tuple[Topic, ...]
+    gives: tuple[Topic, ...]
+    """Each topic has another message type: the type of an output selects its topic."""
+    build: str
+    """`module:function`. The function builds the processor from (Settings, Metrics), from an UtteranceLog if
+    `reads_audio`, and from Rules if it `follows`. The module is imported when the stage starts."""
+    batch: int
+    """Maximum messages in one batch: the default of stages.NAME.batch."""
+    wait_seconds: float
+    """Seconds after its first message when a batch starts, full or not: the default of stages.NAME.wait_seconds."""
+    holds: bool = False
+    """The processor is a `HoldingProcessor`: it keeps messages between batches."""
+    reads_audio: bool = False
+    """The processor reads audio from the log of utterances."""
+    stores: bool = False
+    """The processor needs the database."""
+    reads_store: bool = False
+    """The processor reads the database from time to time, and works on while it is down."""
+    follows: bool = False
+    """The processor follows the published policies."""
+    spares: bool = False
+    """It leaves out live messages when it is behind: no other stage waits for it."""
+    switch: str = ""
+    """The setting that turns the stage on, e.g. `reader.url`. Empty: every deployment needs the stage."""
+    early: Topic | None = None
+    """The processor may work ahead on its messages. They are not part of its work: nothing waits for them."""
+
+    def is_on(self, settings: "Settings") -> bool:
+        """Whether these settings turn the stage on."""
+        return not self.switch or bool(attrgetter(self.switch)(settings))
+
+    def processor(
+        self, settings: "Settings", metrics: "Metrics", log: "UtteranceLog | None" = None, rules: "Rules | None" = None
+    ) -> Processor[Any, Any]:
+        """Build the stage's processor. It reads audio from `log` if the stage `reads_audio`.
+
+        It uses `rules` if the stage `follows`; without them, the files of the settings.
+        """
+        if self.reads_audio and log is None:
+            raise TypeError(f"The stage {self.name} reads audio, but there is no log to read it from")
+        module, function = self.build.split(":")
+        build = getattr(import_module(module), function)
+        made: Processor[Any, Any] = build(
+            settings, metrics, *([log] if self.reads_audio else []), *([rules] if self.follows else [])
+        )
+        return made
+
+
+AUDIO = Topic("voice.audio", AudioChunk, retention_hours=2)
+UTTERANCES = Topic("voice.utterances", Utterance, retention_hours=24)
+SOUNDS = Topic("voice.sounds", Sound, retention_hours=24)
+TRANSCRIPTS = Topic("voice.transcripts", Transcript, retention_hours=24)
+FLAGS = Topic("voice.flags", Flag, retention_hours=24)
+READINGS = Topic("voice.readings", SecondReading, retention_hours=24)
+EARLY = Topic("voice.early", EarlyUtterance, retention_hours=0.25)
+SPEECH = Topic("voice.speech", SpeechStatus, retention_hours=24)
+DEAD_LETTERS = Topic("voice.dead-letters", None, retention_hours=7 * 24)
+
+TOPICS = (AUDIO, UTTERANCES, EARLY, SOUNDS, TRANSCRIPTS, FLAGS, READINGS, SPEECH, DEAD_LETTERS)
+"""The topics that carry speech and what is known about it."""
+
+POLICIES = Topic("voice.policies", None, retention_hours=math.inf, compacted=True)
+"""The published policies, and which of them each judge uses (`agents/broker/policy_topic.py`)."""
+
+SEGMENT = Stage(
+    "segment", (AUDIO,), (UTTERANCES, EARLY, SPEECH), "pipeline.speech.audio.segment_stage:build", 64, 0.02, holds=True
+)
+LISTEN = Stage(
+    "listen",
+    (AUDIO,),
+    (SOUNDS,),
+    "pipeline.sound.listen_stage:build",
+    64,
+    0.02,
+    holds=True,
+    spares=True,
+    reads_store=True,
+)
+TRANSCRIBE = Stage(
+    "transcribe",
+    (UTTERANCES,),
+    (TRANSCRIPTS, SPEECH),
+    "pipeline.speech.asr.transcribe_stage:build",
+    16,
+    0.02,
+    early=EARLY,
+)
+JUDGE = Stage(
+    "judge", (TRANSCRIPTS, SOUNDS), (FLAGS, SPEECH), "pipeline.judge.judge_stage:build", 32, 0.02, follows=True
+)
+# A batch takes at most twice `reader.seconds`, which is far below Kafka's rebalance timeout.
+READ = Stage(
+    "read",
+    (FLAGS,),
+    (READINGS,),
+    "pipeline.judge.reader.read_stage:build",
+    64,
+    0.02,
+    follows=True,
+    spares=True,
+    switch="reader.url",
+)
+# One flag may need the clip of the longest case: 1.5 s of CPU. A larger batch could take so long that Kafka reassigns
+# its partition.
+DELIVER = Stage(
+    "deliver",
+    (FLAGS, READINGS, SPEECH),
+    (),
+    "pipeline.review.delivery.deliver_stage:build",
+    16,
+    0.02,
+    reads_audio=True,
+    stores=True,
+)
+
+STAGES: tuple[Stage, ...] = (SEGMENT, LISTEN, TRANSCRIBE, JUDGE, READ, DELIVER)

@@ -1,0 +1,238 @@
+"""The judge stage: takes transcripts and sounds, and gives one flag for each, also for clean ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol, get_args
+
+from pipeline import settings
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.metrics import Metrics, from_zero
+from pipeline.contract.messages import Flag, Sound, Source, SpeechStatus, Suggestion, Transcript
+from pipeline.contract.speech_status import skipped
+from pipeline.contract.stage import Processor, Rejected
+from pipeline.judge import labels, lexicon, policy, reasons
+from pipeline.judge.classifier import Classifier
+from pipeline.judge.classifier import load as load_classifier
+from pipeline.judge.conversations import Conversations
+from pipeline.judge.cooldowns import CoolDowns
+from pipeline.judge.detector import Detection, Detector
+from pipeline.judge.flagger import Flagger
+from pipeline.judge.heard import SoundFlagger
+from pipeline.judge.labels import Labels
+from pipeline.judge.matcher import Matcher
+from pipeline.judge.pairs import Pairs, Release
+from pipeline.judge.policy import PolicyResolver
+from pipeline.judge.rules import RuleSet
+from pipeline.judge.shadow import Shadow, ShadowModel
+
+ACTIVE = ""
+"""The key of the active policy's memory. A shadow's key is its version."""
+CANDIDATE = "candidate"
+"""The key of the shadow model's memory."""
+
+SILENT_SECONDS = 600.0
+"""Words of a room are forgotten after one to two times this, by the clock, if nobody speaks there."""
+
+TENTHS = tuple(f"{tenth / 10:.1f}" for tenth in range(10))
+"""The lower bounds of the tenths of a score."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyMemory:
+    """What a policy has decided about speakers."""
+
+    words: CoolDowns = field(default_factory=CoolDowns)
+    """The blocks for words. Words and sounds come in no certain order, so the blocks for sounds are kept apart."""
+    sounds: CoolDowns = field(default_factory=CoolDowns)
+    pairs: Pairs = field(default_factory=Pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeConfig:
+    """Labels, lexicons and policies, read from the users' YAML files or from a published release."""
+
+    labels: Labels
+    matcher: Matcher
+    policy: PolicyResolver
+    shadows: tuple[RuleSet, ...] = ()
+    """Each may have terms of its own."""
+    model_policy: PolicyResolver | None = None
+    """The policy for the scores of the shadow model. None: the active one."""
+
+    def now(self) -> "JudgeConfig":
+        """These rules never change."""
+        return self
+
+    def close(self) -> None: ...
+
+
+class Rules(Protocol):
+    """Gives the rules that the judge is to use now. They may change when a version is published."""
+
+    def now(self) -> JudgeConfig: ...
+
+    def close(self) -> None: ...
+
+
+class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
+    """Classifier and lexicons detect; the policy decides. Shadow policies only count their decisions.
+
+    A new version of the rules applies from the next batch on, so all flags of a batch come from one version.
+    """
+
+    def __init__(
+        self, rules: Rules, classifier: Classifier, metrics: Metrics, candidate: Classifier | None = None
+    ) -> None:
+        """`candidate` is the model that judges in the shadow of `classifier`."""
+        self._rules, self._classifier, self._metrics, self._candidate = rules, classifier, metrics, candidate
+        self._memories: dict[str, PolicyMemory] = {}
+        self._conversations = Conversations()
+        self._sweep_at = 0.0
+        from_zero(metrics.flags, get_args(Suggestion), get_args(Source))
+        from_zero(metrics.context, ("same", "raised"))
+        metrics.classifier.labels(classifier.name).set(1)
+        self._take(rules.now())
+
+    def process(self, batch: Sequence[Transcript | Sound]) -> list[Flag | SpeechStatus | Rejected]:
+        """One flag for each transcript and each sound; a status for speech that was not transcribed."""
+        if (config := self._rules.now()) is not self._config:
+            self._take(config)
+        released: list[Flag] = []
+        sounds = [self._judge_sound(message, released) for message in batch if isinstance(message, Sound)]
+        words = self._judge_all([message for message in batch if isinstance(message, Transcript)], released)
+        return [*words, *sounds, *released]
+
+    def _judge_all(self, batch: Sequence[Transcript], released: list[Flag]) -> list[Flag | SpeechStatus | Rejected]:
+        transcribed = [transcript for transcript in batch if not transcript.skipped]
+        before = self._conversations.follow(transcribed)
+        detections = self._detector.detect(transcribed, before)
+        flags = [self._judge(*each, released) for each in zip(transcribed, detections, strict=True)]
+        if self._shadow_model:
+            self._shadow_model.watch(transcribed, before, flags)
+        return [*flags, *(skipped(each) for each in batch if each.skipped)]
+
+    def tick(self, now: float) -> list[Flag | SpeechStatus | Rejected]:
+        """Forget the words of rooms that have fallen silent. The clock decides nothing else here."""
+        if now >= self._sweep_at:
+            self._conversations.sweep()
+            self._sweep_at = now + SILENT_SECONDS
+        return []
+
+    def close(self) -> None:
+        self._rules.close()
+
+    def _take(self, config: JudgeConfig) -> None:
+        """Use these rules. Cool-downs go on, because they belong to the speakers."""
+        self._config, metrics = config, self._metrics
+        self._detector = Detector(self._classifier, config.matcher)
+        versions = {ACTIVE, CANDIDATE, *(each.policy.version for each in config.shadows)}
+        self._memories = {version: self._memories.get(version, PolicyMemory()) for version in versions}
+        self._flagger = self._flagger_of(config.policy, ACTIVE)
+        self._sound_flagger = self._sound_flagger_of(config.policy, ACTIVE)
+        self._shadows = [
+            Shadow(
+                self._flagger_of(each.policy, each.policy.version),
+                metrics,
+                None if each.matcher is config.matcher else each.matcher,
+                self._sound_flagger_of(each.policy, each.policy.version),
+                pairs=self._memories[each.policy.version].pairs,
+            )
+            for each in config.shadows
+        ]
+        self._shadow_model = self._shadow_model_of(config)
+        from_zero(metrics.labels, config.labels.labels)
+        from_zero(metrics.scores, config.labels.labels, TENTHS)
+        from_zero(metrics.both, config.policy.need_both(), ("words", "ear"), ("withheld", "released"))
+        metrics.policy.clear()
+        metrics.policy.labels(config.policy.version).set(1)
+
+    def _shadow_model_of(self, config: JudgeConfig) -> ShadowModel | None:
+        if self._candidate is None:
+            return None
+        flagger = Flagger(
+            config.model_policy or config.policy, config.labels, self._candidate.name, self._memories[CANDIDATE].words
+        )
+        return ShadowModel(Detector(self._candidate, config.matcher), flagger, self._metrics)
+
+    def _flagger_of(self, policy: PolicyResolver, memory: str) -> Flagger:
+        return Flagger(policy, self._config.labels, self._classifier.name, self._memories[memory].words)
+
+    def _sound_flagger_of(self, policy: PolicyResolver, memory: str) -> SoundFlagger:
+        return SoundFlagger(policy, self._config.labels, self._memories[memory].sounds)
+
+    def _judge(self, transcript: Transcript, detection: Detection, released: list[Flag]) -> Flag:
+        """Return the flag of a transcript. Adds the flags that it releases to `released`."""
+        again = partial(self._flagger.flag, transcript, detection)
+        flag = again()
+        self._count(flag, detection)
+        self._release(flag, again, released)
+        for shadow in self._shadows:
+            shadow.watch(transcript, detection, flag)
+        return flag
+
+    def _judge_sound(self, sound: Sound, released: list[Flag]) -> Flag:
+        """Return the flag of a sound. Adds the flags that it releases to `released`."""
+        again = partial(self._sound_flagger.flag, sound)
+        flag = again()
+        self._count_flag(flag)
+        self._release(flag, again, released)
+        for shadow in self._shadows:
+            shadow.watch_sound(sound, flag)
+        return flag
+
+    def _release(self, flag: Flag, again: Release, released: list[Flag]) -> None:
+        for each in self._memories[ACTIVE].pairs.meet(flag, again):
+            self._count_flag(each.flag, each.before)
+            released.append(each.flag)
+
+    def _count(self, flag: Flag, detection: Detection) -> None:
+        self._count_flag(flag)
+        if detection.in_context:
+            self._metrics.context.labels("raised" if reasons.from_context(flag.reasons) else "same").inc()
+        for label, score in flag.labels.items():
+            self._metrics.scores.labels(label, TENTHS[min(int(score * 10), 9)]).inc()
+
+    def _count_flag(self, flag: Flag, before: Sequence[Flag] = ()) -> None:
+        """Count a flag. If a flag `before` of the same message was not passed, it counts only with its new labels."""
+        counted = [each for each in before if each.suggestion != "pass"]
+        if not counted:
+            self._metrics.flags.labels(flag.suggestion, flag.source).inc()
+        if flag.suggestion != "pass":
+            for label in flag.flagged:
+                if all(label not in each.flagged for each in counted):
+                    self._metrics.labels.labels(label).inc()
+        for label in flag.withheld:
+            self._metrics.both.labels(label, flag.source, "withheld").inc()
+        if flag.released:
+            self._metrics.both.labels(flag.released, flag.source, "released").inc()
+
+
+def build(all_settings: settings.Settings, metrics: Metrics, rules: Rules | None = None) -> Judge:
+    """The judge for these settings. Without `rules`, it uses those of the settings' files. Raises ConfigError."""
+    chosen = all_settings.judge
+    return Judge(rules or check(chosen), load_classifier(chosen), metrics, _candidate(chosen))
+
+
+def check(chosen: settings.JudgeSettings) -> JudgeConfig:
+    """Read labels, lexicons and policies, without loading a model; raises ConfigError, which names file and key."""
+    known = labels.load(chosen.labels)
+    lexicons = lexicon.load(chosen.lexicons, known)
+    shadows = [policy.load(name, known, lexicons) for name in chosen.shadow_policies]
+    matcher = lexicon.compile_terms(lexicons)
+    return JudgeConfig(
+        known,
+        matcher,
+        policy.load(chosen.policy, known, lexicons),
+        tuple({each.version: RuleSet(each, matcher) for each in shadows}.values()),
+        policy.load(chosen.shadow_model_policy, known, lexicons) if chosen.shadow_model_policy else None,
+    )
+
+
+def _candidate(chosen: settings.JudgeSettings) -> Classifier | None:
+    if chosen.shadow_model is None:
+        return None
+    try:
+        return load_classifier(chosen.model_copy(update={"model": chosen.shadow_model, "label_map": None}))
+    except (ConfigError, DependencyError) as error:  # it names the setting that it knows
+        raise type(error)(error.what.replace("judge.model", "judge.shadow_model"), error.remedy) from error

@@ -1,0 +1,163 @@
+"""The cases and their upholding decisions as they stood at the end of a window, in temporary tables.
+
+To rank the decisions of a million cases takes seconds, so it is done once for all figures of a window. The rows have no
+texts, so that a figure reads a tenth of the bytes that the cases have. Drills are left out.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Double,
+    Integer,
+    MetaData,
+    Select,
+    String,
+    Subquery,
+    Table,
+    and_,
+    case,
+    func,
+    select,
+)
+from sqlalchemy.schema import CreateTable, DropTable
+
+from pipeline.review.cases.values import REPORTED
+from pipeline.review.quality.decided import REAL, standing
+from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
+from pipeline.review.tables.duties import ACTIONS
+from pipeline.review.tables.quality import COPIES
+
+SORT_MEMORY = "64MB"
+"""What PostgreSQL may use for each sort of the figures. With its default, 4 MB, it sorts a million cases on disk."""
+TEMPORARY: dict[str, Any] = {"prefixes": ["TEMPORARY"], "postgresql_on_commit": "DROP"}
+COPIED = (
+    "speaker",
+    "label",
+    "language",
+    "room_type",
+    "policy",
+    "source",
+    "suggestion",
+    "severity",
+    "end",
+    "created_at",
+)
+"""Columns of CASES that the snapshot has, too."""
+OF_CASE = ("kind", *COPIED, "verdict", "last_at")
+"""Columns of SNAPSHOT that UPHOLDS has, too."""
+
+SNAPSHOT = Table(
+    "case_snapshot",
+    MetaData(),
+    Column("id", String, primary_key=True),
+    # "machine", "audit" or "report"; "copy": a check that copies another case.
+    Column("kind", String, nullable=False),
+    *(Column(name, CASES.c[name].type, nullable=False) for name in COPIED),
+    # The first and the last standing decision (`pipeline/review/quality/decided.py`). NULL: there is none.
+    Column("first_at", Double),
+    Column("last_at", Double),
+    Column("verdict", String),
+    # The label that the last decision gives; NULL: it gives none.
+    Column("corrected", String),
+    sqlite_with_rowid=False,
+    **TEMPORARY,
+)
+
+UPHOLDS = Table(
+    # The standing decisions to uphold, each with its case. Copies are left out.
+    "uphold_snapshot",
+    MetaData(),
+    Column("decision", String, nullable=False),
+    Column("case_id", String, nullable=False),
+    Column("at", Double, nullable=False),
+    # The label and the action that the decision gives; NULL: it gives none.
+    Column("corrected", String),
+    Column("action", String),
+    # When the app had carried out the action; NULL: it has not confirmed it.
+    Column("done_at", Double),
+    *(Column(name, SNAPSHOT.c[name].type) for name in OF_CASE),
+    **TEMPORARY,
+)
+
+STOPS = Table(
+    # Each case with a standing decision to uphold: when the first one was made.
+    "stop_snapshot",
+    MetaData(),
+    Column("case_id", String, primary_key=True),
+    Column("at", Double, nullable=False),
+    # The number of its actions, and when the app had carried out the first; NULL: it has not confirmed any.
+    Column("ordered", Integer, nullable=False),
+    Column("done_at", Double),
+    sqlite_with_rowid=False,
+    **TEMPORARY,
+)
+
+FLAGGED = SNAPSHOT.c.kind == "machine"
+UPHELD = SNAPSHOT.c.verdict == "uphold"
+NO_COPY = SNAPSHOT.c.kind != "copy"
+OF_FLAG = SNAPSHOT.c.id == FLAGS.c.case_id.concat("")
+"""The case of a flag, for queries that read most flags. Without the text "", SQLite reads them by index, at random."""
+LABEL = func.coalesce(SNAPSHOT.c.corrected, SNAPSHOT.c.label)
+"""The label of the case after corrections."""
+
+
+def take(connection: Connection, until: float, since: float = 0.0) -> None:
+    """Fill the tables with the cases that were stored from `since` to `until` (UTC seconds), as they stood at `until`.
+
+    They end with the transaction, or with the next snapshot.
+    """
+    take_cases(connection, until, since)
+    _fill(connection, UPHOLDS, _upholds(since, until))
+    _fill(connection, STOPS, _stops())
+
+
+def take_cases(connection: Connection, until: float, since: float = 0.0) -> None:
+    """Fill SNAPSHOT alone, as `take` does. Precision and recall need no more."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL work_mem = '{SORT_MEMORY}'")
+    _fill(connection, SNAPSHOT, _cases(since, until))
+
+
+def _fill(connection: Connection, table: Table, query: Select[Any]) -> None:
+    connection.execute(DropTable(table, if_exists=True))
+    connection.execute(CreateTable(table))
+    connection.execute(table.insert().from_select([column.name for column in table.columns], query))
+    if connection.dialect.name == "postgresql":  # it knows no statistics of a temporary table
+        connection.exec_driver_sql(f"ANALYZE {table.name}")
+
+
+def _cases(since: float, until: float) -> Select[Any]:
+    decided = _decided(since, until)
+    machine = case((CASES.c.suggestion == "pass", "audit"), else_="machine")
+    kind = case((CASES.c.id.in_(COPIES), "copy"), (CASES.c.policy == REPORTED, "report"), else_=machine)
+    columns = [CASES.c.id, kind, *(CASES.c[name] for name in COPIED)]
+    columns += [decided.c[name] for name in ("first_at", "last_at", "verdict", "label")]
+    query = select(*columns).select_from(CASES.outerjoin(decided, decided.c.case_id == CASES.c.id))
+    return query.where(CASES.c.created_at >= since, CASES.c.created_at < until, REAL).order_by(CASES.c.id)
+
+
+def _decided(since: float, until: float) -> Subquery:
+    """Return the first and the last standing decision of each case that was stored since `since` and has one."""
+    newest_first = (DECISIONS.c.at.desc(), DECISIONS.c.id.desc())
+    place = func.row_number().over(partition_by=DECISIONS.c.case_id, order_by=newest_first)
+    first = func.min(DECISIONS.c.at).over(partition_by=DECISIONS.c.case_id)
+    columns = (DECISIONS.c.case_id, DECISIONS.c.verdict, DECISIONS.c.label, DECISIONS.c.at.label("last_at"))
+    query = select(*columns, first.label("first_at"), place.label("place"))
+    ranked = query.where(DECISIONS.c.at >= since, *standing(until)).subquery()
+    return select(ranked).where(ranked.c.place == 1).subquery()
+
+
+def _upholds(since: float, until: float) -> Select[Any]:
+    done = and_(ACTIONS.c.decision == DECISIONS.c.id, ACTIONS.c.result == "done", ACTIONS.c.received_at < until)
+    own = [DECISIONS.c[name] for name in ("id", "case_id", "at", "label", "action")]
+    query = select(*own, ACTIONS.c.at, *(SNAPSHOT.c[name] for name in OF_CASE)).select_from(DECISIONS)
+    query = query.join(SNAPSHOT, SNAPSHOT.c.id == DECISIONS.c.case_id).outerjoin(ACTIONS, done)
+    return query.where(DECISIONS.c.at >= since, DECISIONS.c.verdict == "uphold", *standing(until), NO_COPY)
+
+
+def _stops() -> Select[Any]:
+    first, done = func.min(UPHOLDS.c.at), func.min(UPHOLDS.c.done_at)
+    query = select(UPHOLDS.c.case_id, first, func.count(UPHOLDS.c.action), done)
+    return query.group_by(UPHOLDS.c.case_id).order_by(UPHOLDS.c.case_id)

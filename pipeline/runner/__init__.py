@@ -1,0 +1,1 @@
+"""The pipeline in one process, for one machine, files and tests."""

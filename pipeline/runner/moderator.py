@@ -1,0 +1,135 @@
+"""Moderate recordings and texts in a Python program. docs/api.md is the manual."""
+
+import asyncio
+import math
+import os
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from pipeline.base.errors import AudioError
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import Flag, Suggestion
+from pipeline.settings import ReaderSettings, Settings, load
+
+if TYPE_CHECKING:
+    from pipeline.judge.judge_stage import Judge, Rules
+    from pipeline.runner.recordings import FileReport
+    from pipeline.speech.asr.transcriber import Transcriber
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ModeratedFile:
+    """The result for a recording. docs/contract.md describes the flags; their times are seconds in the recording."""
+
+    utterances: tuple[Flag, ...]
+    """One flag for each utterance, by time. Harmless speech has the suggestion `pass`."""
+    suggestion: Suggestion | None
+    """The worst suggestion of the utterances. None: there are none, and the recording could not be read to its end."""
+    seconds: float
+    """Length of the recording."""
+    speech_seconds: float
+    """Seconds of speech in it."""
+    error: str | None = None
+    """Why the rest of the recording could not be read."""
+
+
+class Moderator:
+    """Finds what breaks the rules, as `voxwarden moderate` and `voxwarden judge` do. Nothing is stored.
+
+    `overrides` are settings that differ from those of the environment and the settings file, e.g.
+    `{"judge": {"policy": "strict"}}`. Each model is loaded when it is first needed. Raises ConfigError for a wrong
+    setting. Several threads may use one moderator.
+    """
+
+    def __init__(self, overrides: Mapping[str, Any] | None = None) -> None:
+        self._settings = load(dict(overrides or {}))
+        self._metrics = Metrics()
+        self._turn = Lock()
+        self._rules: Rules | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, rules: "Rules | None" = None) -> Self:
+        """Make a moderator with these settings. Without `rules`, it uses those of the settings' files."""
+        moderator = cls.__new__(cls)
+        moderator._settings, moderator._metrics, moderator._turn = settings, Metrics(), Lock()
+        moderator._rules = rules
+        return moderator
+
+    def load_models(self) -> None:
+        """Load all models now, so that nobody waits for them later. Raises WeightsMissing."""
+        with self._turn:
+            self._models  # noqa: B018 - a cached property
+
+    def file(self, path: str | os.PathLike[str], *, room_type: str = "default") -> ModeratedFile:
+        """Moderate a recording of any format that FFmpeg opens. `room_type` selects rules of the policy.
+
+        Raises AudioError if no audio can be read, and WeightsMissing if there are no weights of the recogniser.
+        """
+        self.load_models()
+        return _run(self._moderated(Path(path), room_type))
+
+    def texts(
+        self, texts: Iterable[str], *, language: str | None = None, room_type: str = "default"
+    ) -> tuple[Flag, ...]:
+        """Judge texts: one flag for each, in order. `language` is an ISO 639-1 code; without it, the script decides."""
+        from pipeline.judge.texts import Text, judge_texts
+
+        with self._turn:
+            return tuple(judge_texts(self._judge, [Text(text, language, room_type) for text in texts]))
+
+    async def results(
+        self, path: Path, room_type: str = "default", name: str | None = None, longest: float = math.inf
+    ) -> "AsyncIterator[Flag | FileReport]":
+        """Yield the flag of each utterance of a recording as it is judged, and at the end its report.
+
+        Errors name the recording `name`. Only its first `longest` seconds are moderated.
+        """
+        from pipeline.runner.recordings import Recordings
+
+        names = {path: name} if name else {}
+        rules = self._rules.now if self._rules else None  # one version judges a whole recording
+        # Each recording would have a budget of its own for the second reader.
+        settings = self._settings.model_copy(update={"reader": ReaderSettings()})
+        async for found in Recordings([path], settings, self._metrics, room_type, names, longest, rules):
+            yield found
+
+    async def _moderated(self, path: Path, room_type: str) -> ModeratedFile:
+        flags: list[Flag] = []
+        async for found in self.results(path, room_type):
+            if isinstance(found, Flag):
+                flags.append(found)
+            else:
+                report = found
+        if report.error and not report.seconds:
+            raise AudioError(report.error)
+        utterances = tuple(sorted(flags, key=lambda flag: flag.start))
+        return ModeratedFile(utterances, report.suggestion, report.seconds, report.speech_seconds, report.error)
+
+    @cached_property
+    def _models(self) -> "tuple[Judge, Transcriber]":
+        from pipeline.speech.asr import transcriber
+
+        return self._judge, transcriber.load(self._settings.asr)
+
+    @cached_property
+    def _judge(self) -> "Judge":
+        from pipeline.judge.judge_stage import build
+
+        return build(self._settings, self._metrics, self._rules)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, also where an event loop runs already, e.g. in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()

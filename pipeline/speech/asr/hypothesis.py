@@ -1,0 +1,144 @@
+"""A decoder's hypothesis for a clip, and its properties computed from the tokens."""
+
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from pipeline.speech import languages
+from pipeline.speech.asr import talk
+from pipeline.speech.asr.guards import is_doubled, is_looping
+
+SECONDS_PER_TIMESTAMP = 0.02
+
+SPARE_TOKENS = 6
+"""Tokens allowed in addition to the language's tokens per second."""
+
+BROKEN = "\N{REPLACEMENT CHARACTER}"
+"""The character for bytes that are not a whole UTF-8 character."""
+MAX_PARTS = 4
+"""Maximum tokens of a character: UTF-8 has at most four bytes per character."""
+
+WORD = re.compile(r"[\u3400-\u9fff]|[A-Za-z']+")
+"""A Chinese character, or a Latin word in Chinese text. Spoken numbers are written as characters."""
+
+
+OVERCONFIDENCE = 0.2
+"""Subtracted from the mean log-probability of an adapter: it is surer than Whisper, also where it is wrong."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A text that the decoder proposes for a clip."""
+
+    language: str
+    tokens: tuple[int, ...]
+    """Tokens of the text, without timestamps."""
+    text: str
+    avg_logprob: float
+    """Mean log-probability per token."""
+    no_speech: float
+    """Probability that nobody spoke."""
+    seconds: float
+    """Length of the clip."""
+    adapted: bool = False
+    """Decoded with an adapter."""
+
+    @cached_property
+    def compression_ratio(self) -> float:
+        """Bytes of the text divided by its zlib size. It is high for repetitive text."""
+        raw = self.text.encode()
+        return len(raw) / len(zlib.compress(raw))
+
+    @cached_property
+    def looping(self) -> bool:
+        """Whether the text repeats the same words again and again."""
+        return is_looping(self.text, self.compression_ratio)
+
+    @cached_property
+    def doubled(self) -> bool:
+        """Whether the text is one sentence, twice."""
+        return is_doubled(self.text)
+
+    @property
+    def faults(self) -> tuple[bool, bool, bool]:
+        """Whether the text loops, is too long for the clip, or says a sentence twice."""
+        return self.looping, self.hasty, self.doubled
+
+    @cached_property
+    def plausibility(self) -> float:
+        """The score that selects the best of several texts. The language decides whether it is a mean or a sum."""
+        logprob = self.avg_logprob - OVERCONFIDENCE * self.adapted
+        recogniser = languages.of(self.language).recogniser
+        if recogniser.ranking == "mean":
+            return logprob
+        usual = recogniser.talk_weight * talk.fluency(self.text, self.language) if recogniser.talk_weight else 0.0
+        return logprob * (len(self.tokens) + 1) + len(WORD.findall(self.text)) + usual
+
+    @property
+    def hasty(self) -> bool:
+        """Whether the text has more tokens than anybody can speak in the clip's time."""
+        rate = languages.of(self.language).recogniser.tokens_per_second
+        return len(self.tokens) > SPARE_TOKENS + rate * self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialTokens:
+    """Ids of the tokens that are not text. All ids from `end_of_text` on are such tokens."""
+
+    end_of_text: int
+    timestamps: int
+    """Id of the first timestamp, 0.00 s. The other timestamps follow it."""
+
+
+def spoken(tokens: Sequence[int], marks: SpecialTokens, seconds: float) -> tuple[int, ...]:
+    """The text tokens of the segments that start within the clip's `seconds`."""
+    return tuple(token for start, segment in _segments(tokens, marks) if start < seconds for token in segment)
+
+
+def _segments(tokens: Sequence[int], marks: SpecialTokens) -> Iterator[tuple[float, list[int]]]:
+    start, segment = 0.0, list[int]()
+    for token in tokens:
+        if token >= marks.timestamps:
+            if segment:
+                yield start, segment
+            start, segment = (token - marks.timestamps) * SECONDS_PER_TIMESTAMP, []
+        elif token < marks.end_of_text:
+            segment.append(token)
+    if segment:
+        yield start, segment
+
+
+def legible(tokens: Sequence[int], text_of: Callable[[Sequence[int]], str]) -> tuple[tuple[int, ...], str]:
+    """Remove the tokens of incomplete characters. Returns the remaining tokens and their text.
+
+    A token may be a part of a character's UTF-8 bytes, and the decoder may stop inside a character.
+    """
+    if BROKEN not in (text := text_of(tokens)):
+        return tuple(tokens), text
+    kept: list[int] = []
+    part: list[int] = []
+    for token in tokens:
+        part.append(token)
+        while BROKEN in (piece := text_of(part)):
+            if piece.endswith(BROKEN) and len(part) < MAX_PARTS:
+                break  # the next token may complete it
+            part.pop(0)
+        else:
+            kept += part
+            part = []
+    return tuple(kept), text_of(kept)
+
+
+def best_first(tried: Sequence[Hypothesis]) -> list[Hypothesis]:
+    """Sort the hypotheses, best first, and keep each text once.
+
+    Texts with faults come last, because their scores are too high. Otherwise the most plausible text is first, but an
+    adapter's text only if all others have faults. An adapter recognises sounds better, but chooses characters worse.
+    """
+    ranked = sorted(tried, key=lambda one: (one.faults, -one.plausibility))
+    found = {(best := min(ranked, key=lambda one: (one.faults, one.adapted))).text: best}
+    for one in ranked:
+        found.setdefault(one.text, one)
+    return list(found.values())

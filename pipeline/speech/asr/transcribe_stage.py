@@ -1,0 +1,265 @@
+"""The transcribe stage: it takes utterances of many rooms and returns transcripts."""
+
+import math
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
+
+from pipeline.base.cores import cores
+from pipeline.base.errors import AudioError, BadMessage
+from pipeline.base.metrics import Metrics, from_zero
+from pipeline.contract.messages import (
+    MAX_ALTERNATIVES,
+    SAMPLE_RATE,
+    Alternative,
+    EarlyUtterance,
+    Mark,
+    Transcript,
+    Utterance,
+    Word,
+)
+from pipeline.contract.stage import BEHIND_SECONDS, Backlog, Processor, Rejected
+from pipeline.settings import Asr, Settings
+from pipeline.speech.asr.busy import BusyTime
+from pipeline.speech.asr.early import EarlyRecogniser, EarlyResult, Offer
+from pipeline.speech.asr.guards import Guards, collapse, is_sure
+from pipeline.speech.asr.language import RoomLanguages
+from pipeline.speech.asr.overlap import Overlaps, without_repeat, words_left
+from pipeline.speech.asr.shedding import Shedding
+from pipeline.speech.asr.transcriber import (
+    MAX_SAMPLES,
+    MAX_SECONDS,
+    AdapterUse,
+    Clip,
+    Recognition,
+    Samples,
+    Transcriber,
+    load,
+)
+from pipeline.speech.asr.transcripts import transcript_of, wordless
+from pipeline.speech.asr.triage import GATE, VOICED, Reason, triage
+from pipeline.speech.audio.encode import decode_flac
+from pipeline.speech.audio.vad import shared
+from pipeline.speech.overload import Valve
+
+
+def build(settings: Settings, metrics: Metrics) -> Shedding:
+    """Build the transcribe stage with its model. Raises WeightsMissing, WeightsCorrupt or ConfigError."""
+    transcribe = Transcribe(load(settings.asr), settings.asr, metrics)
+    return Shedding(transcribe, Valve(settings.overload), metrics, was_early=lambda: transcribe.was_early)
+
+
+class Transcribe(Processor[Utterance, Transcript]):
+    """Transcribes batches of utterances. The output has one transcript or `Rejected` per utterance, in order."""
+
+    def __init__(self, transcriber: Transcriber, asr: Asr, metrics: Metrics) -> None:
+        self._transcriber = transcriber
+        self._asr = asr
+        self._metrics = metrics
+        from_zero(metrics.transcripts, asr.languages)
+        from_zero(metrics.marked, get_args(Mark))
+        from_zero(metrics.triaged, get_args(Reason))
+        from_zero(metrics.adapter_readings, get_args(AdapterUse))
+        metrics.recogniser.labels(transcriber.name).set(1)
+        self._only = frozenset(() if asr.language else asr.languages)
+        """The languages to transcribe. Empty: the settings give the language."""
+        self._guards = Guards()
+        self._languages = RoomLanguages(asr.languages)
+        self._overlaps = Overlaps()
+        self._busy = BusyTime(metrics.recogniser_busy_seconds)
+        workers = asr.workers or cores()
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="triage")
+        shared()  # load the detector once, before several threads ask for it at the same time
+        early_workers = workers if asr.early_share else 0
+        self._early = EarlyRecogniser(self._recognise_early, early_workers, asr.early_share, metrics)
+        self._waited = 0.0
+        """Seconds for which the oldest utterance of the last batch had waited."""
+        self.was_early = False
+        """Whether the last batch used early results."""
+
+    def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
+        opened = list(self._pool.map(self._open, batch))
+        clips = {place: clip for place, clip in enumerate(opened) if isinstance(clip, Clip)}
+        offers = self._offers(batch, clips)
+        self.was_early = bool(offers)
+        late = [place for place in clips if place not in offers]
+        found = dict(zip(late, self._recognise_now([clips[place] for place in late]), strict=True))
+        found |= {place: self._confirmed(clips[place], offer) for place, offer in offers.items()}
+        return [
+            self._transcript(utterance, clip, found[place]) if isinstance(clip, Clip) else clip
+            for place, (utterance, clip) in enumerate(zip(batch, opened, strict=True))
+        ]
+
+    def behind(self, backlog: Backlog) -> None:
+        self._waited = backlog.waited
+        self._early.behind(is_behind=backlog.waited > BEHIND_SECONDS)
+
+    def early(self, messages: Sequence[EarlyUtterance]) -> None:
+        self._early.offer(messages)
+
+    def ready(self, messages: Sequence[Utterance]) -> list[Utterance]:
+        return self._early.ready(messages)
+
+    def close(self) -> None:
+        self._early.close()
+        self._pool.shutdown()
+
+    def _offers(self, batch: Sequence[Utterance], clips: Collection[int]) -> dict[int, Offer]:
+        """The offers of the utterances at the places `clips`. The work on them has begun.
+
+        If a batch has several utterances of a room, they are recognised together, without their offers. The language of
+        each one depends on those before it.
+        """
+        rooms = Counter(utterance.room for utterance in batch)
+        taken = {place: offer for place, utterance in enumerate(batch) if (offer := self._early.take(utterance))}
+        chosen = {place for place in taken if place in clips and rooms[batch[place].room] == 1}
+        for place in taken.keys() - chosen:
+            self._early.settle(taken[place], used=False)
+        return {place: taken[place] for place in sorted(chosen)}
+
+    def _confirmed(self, clip: Clip, offer: Offer) -> Recognition:
+        """Wait for the early result. It is used if the room has not changed the language meanwhile."""
+        result = offer.result.result()
+        used = result is not None and (
+            not result.probabilities
+            or self._languages.guess(offer.utterance, result.probabilities, voiced=clip.voice >= VOICED)
+            == result.language
+        )
+        self._early.settle(offer, used=used)
+        if result is None or not used:
+            return self._recognise_now([clip])[0]
+        self._early.recognised(len(clip.samples) / SAMPLE_RATE)
+        if result.probabilities:
+            clip.choose(result.probabilities)  # the room remembers the language
+        return result.recognition
+
+    def _recognise_now(self, clips: Sequence[Clip]) -> list[Recognition]:
+        if not clips:
+            return []
+        with self._early.beside(len(clips)):
+            recognitions = self._recognise(clips)
+        self._early.recognised(sum(len(clip.samples) for clip in clips) / SAMPLE_RATE)
+        return recognitions
+
+    def _recognise_early(self, utterances: Sequence[EarlyUtterance]) -> list[EarlyResult | None]:
+        choices = [LanguageGuess(self._languages, utterance) for utterance in utterances]
+        opened = [self._open_early(*each) for each in zip(utterances, choices, strict=True)]
+        clips = [clip for clip in opened if clip]
+        recognitions = iter(self._recognise(clips) if clips else [])
+        return [
+            EarlyResult(next(recognitions), choice.language, choice.probabilities) if clip else None
+            for clip, choice in zip(opened, choices, strict=True)
+        ]
+
+    def _open_early(self, utterance: EarlyUtterance, choice: "LanguageGuess") -> Clip | None:
+        samples = decode_flac(utterance.data)
+        if not 0 < len(samples) <= MAX_SAMPLES or (found := triage(samples)).reason is not None:
+            return None
+        choice.voiced = found.voice >= VOICED
+        return Clip(samples, self._asr.language, choice, self._only, found.voice)
+
+    def _recognise(self, clips: Sequence[Clip]) -> list[Recognition]:
+        with self._busy.working():
+            recognitions = self._transcriber.transcribe(clips, words=self._asr.words, has_room=self._has_room)
+        self._metrics.recognised_seconds.inc(sum(len(clip.samples) for clip in clips) / SAMPLE_RATE)
+        return recognitions
+
+    def _has_room(self) -> bool:
+        """Whether no utterance has waited for longer than the settings allow."""
+        return max(self._waited, self._early.waited) <= self._asr.adapter_patience_seconds
+
+    def _open(self, utterance: Utterance) -> Clip | Transcript | Rejected:
+        """The clip to transcribe; a transcript without text if there is no speech; `Rejected` for invalid audio."""
+        samples = _samples(utterance)
+        if isinstance(samples, Rejected):
+            return samples
+        found = triage(samples)
+        if found.reason is None:
+            choose = self._languages.chooser(utterance, voiced=found.voice >= VOICED)
+            return Clip(samples, self._asr.language, choose, self._only, found.voice)
+        return self._no_speech(utterance, found.reason, found.voice)
+
+    def _no_speech(self, utterance: Utterance, reason: Reason, voice: float) -> Transcript:
+        self._metrics.triaged.labels(reason).inc()
+        return wordless(utterance, no_speech=1 - voice, marks=("no_speech",), model=GATE)
+
+    def _other_language(self, utterance: Utterance, language: str) -> Transcript:
+        self._metrics.other_language_seconds.labels(language).inc(utterance.end - utterance.start)
+        return wordless(utterance, language, skipped=True, model=self._transcriber.name)
+
+    def _transcript(self, utterance: Utterance, clip: Clip, recognition: Recognition) -> Transcript:
+        if self._only and recognition.language not in self._only:
+            return self._other_language(utterance, recognition.language)
+        if clip.voice < VOICED and not is_sure(recognition):
+            return self._no_speech(utterance, "no_voice", clip.voice)
+        marks = self._guards.marks(recognition)
+        others = _alternatives(recognition, self._overlaps.before(utterance), utterance.overlap)
+        text = self._overlaps.trim(utterance, collapse(recognition.text))
+        words = () if "repetition" in marks else words_left(_words(utterance.start, recognition), text)
+        self._metrics.transcripts.labels(recognition.language).inc()
+        self._metrics.adapter_readings.labels(recognition.adapter).inc()
+        for mark in marks:
+            self._metrics.marked.labels(mark).inc()
+        return transcript_of(
+            utterance,
+            text=text,
+            language=recognition.language,
+            confidence=_unit(math.exp(recognition.avg_logprob)),
+            no_speech=_unit(recognition.no_speech),
+            marks=marks,
+            words=words,
+            alternatives=others,
+            model=self._transcriber.name,
+        )
+
+
+class LanguageGuess:
+    """Selects the language of an early utterance as `RoomLanguages` would, and keeps what it was selected from."""
+
+    def __init__(self, languages: RoomLanguages, utterance: EarlyUtterance) -> None:
+        self._languages = languages
+        self._utterance = utterance
+        self.voiced = True
+        """False: it may be music."""
+        self.language = ""
+        self.probabilities: Mapping[str, float] = {}
+
+    def __call__(self, probabilities: Mapping[str, float]) -> str:
+        self.probabilities = probabilities
+        self.language = self._languages.guess(self._utterance, probabilities, voiced=self.voiced)
+        return self.language
+
+
+def _samples(utterance: Utterance) -> Samples | Rejected:
+    try:
+        samples = decode_flac(utterance.data)
+    except AudioError as error:
+        return Rejected(utterance, error)
+    if not 0 < len(samples) <= MAX_SAMPLES:
+        seconds = len(samples) / SAMPLE_RATE
+        return Rejected(
+            utterance,
+            BadMessage(
+                f"The utterance has {seconds:.1f} s of audio", f"Send more than 0 s and at most {MAX_SECONDS:g} s."
+            ),
+        )
+    return samples
+
+
+def _words(start: float, recognition: Recognition) -> tuple[Word, ...]:
+    return tuple(
+        Word(word.text, start + word.start, start + word.end, _unit(word.probability)) for word in recognition.words
+    )
+
+
+def _alternatives(recognition: Recognition, before: str, overlap: float) -> tuple[Alternative, ...]:
+    """The alternative texts, without the words that `before` has already. Otherwise the judge would read them twice."""
+    best = recognition.alternatives[:MAX_ALTERNATIVES]
+    texts = (without_repeat(before, collapse(other.text), overlap) for other in best)
+    return tuple(Alternative(text, other.avg_logprob) for text, other in zip(texts, best, strict=True))
+
+
+def _unit(value: float) -> float:
+    """Limit a probability to 0 to 1, because of rounding errors. Models without a no-speech token give NaN, here 0."""
+    return 0.0 if math.isnan(value) else min(max(value, 0.0), 1.0)

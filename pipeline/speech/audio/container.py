@@ -1,0 +1,229 @@
+"""Decode files and whole recordings to blocks of 16 kHz mono audio with FFmpeg (PyAV), in bounded memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.error import FFmpegError
+
+from pipeline.base.errors import AudioError
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.resample import EMPTY, RATES, Mix, Resampler, Samples, from_pcm, mean, planes
+
+FORMATS = (
+    "aac,aiff,amr,amrnb,amrwb,asf,au,avi,caf,flac,flv,matroska,webm,mov,mp4,m4a,3gp,mp3,mpeg,mpegts,ogg,w64,wav,wv"
+)
+"""Demuxers that read only the given file. A playlist could name other files or network addresses."""
+
+EXACT_LENGTH = frozenset({"aiff", "au", "flac", "flv", "mp3", "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "w64"})
+"""Containers that state their intended length. Others give the length that was found in the file."""
+
+OPTIONS = {"format_whitelist": FORMATS, "ignore_editlist": "1"}
+"""An edit list selects the parts of a track to play. Players treat it differently, so all of the track is decoded."""
+
+DECODER_OPTIONS = {"err_detect": "crccheck+explode"}
+"""Drop FLAC frames with a wrong checksum, so that they count as missing. By default FFmpeg would decode noise."""
+
+STREAMED = frozenset({"wav", "au"})
+"""Containers that may omit their length. Then FFmpeg expects more data and marks the last packet as corrupt."""
+
+TOLERANCE_SECONDS = 0.25
+"""Missing audio up to this length is accepted: encoders pad and round by less. A truncated file mostly lacks more."""
+EXACT_SECONDS = 0.001
+"""The same for containers without padding. It covers the rounding of the resampler."""
+
+MAX_OFFSET = 0.02
+"""Largest mean (DC offset) of one second of samples that is not corrected. Microphones stay far below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a recording that is processed separately: the mean of all channels of an audio stream, or one channel.
+
+    `stream` and `channel` count from 0. `channel` None is the mean of all channels.
+    """
+
+    stream: int = 0
+    channel: int | None = None
+    gain: float = 1.0
+    """Factor for its samples, so that voice activity detection works on a very quiet recording."""
+
+    def of(self, speaker: str) -> str:
+        """Return `speaker`, followed by this part's stream and channel. In the name, both count from 1."""
+        stream = f", stream {self.stream + 1}" if self.stream else ""
+        return speaker + stream + ("" if self.channel is None else f", channel {self.channel + 1}")
+
+
+MAIN = Part()
+
+
+@dataclass
+class DecodeTally:
+    """Statistics of a decoding. The decoding functions fill it."""
+
+    samples: int = 0
+    """Decoded samples at 16 kHz."""
+    damaged: int = 0
+    """Packets that could not be decoded and were skipped."""
+    not_numbers: int = 0
+    """Samples that were NaN or infinite and became silence."""
+    last: range = range(0)
+    """Byte range in the file of the packet that ends last, in any stream."""
+    until: float = 0.0
+    """Seconds at which the last audio packet ends, by its time stamp; 0 without a time stamp."""
+    channels: set[int] = field(default_factory=set)
+    """All numbers of channels that frames had. More than one number may hide audio from the mix."""
+
+
+class _Source:
+    """A file object for FFmpeg. In broken files FFmpeg may seek to a negative position, which must not raise here."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read, self.tell, self.seekable = file.read, file.tell, file.seekable
+        self._seek = file.seek
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._seek(offset, whence)
+        except (OSError, ValueError):
+            return -1
+
+
+def opened(source: BinaryIO, name: str) -> InputContainer:
+    """Open an audio file. Its content decides the format, not its name. Raises AudioError if it is not audio.
+
+    `name` names the file in errors.
+    """
+    try:
+        container = av.open(_Source(source), "r", options=OPTIONS, metadata_errors="replace")
+    except (FFmpegError, ValueError, OSError) as error:
+        raise AudioError(
+            f"{name} cannot be read as audio: its format is unknown, or its header or index is missing",
+            "Use WAV, FLAC, MP3, Ogg, M4A or WebM. If the file is truncated, copy it again.",
+        ) from error
+    codecs = [stream.codec_context for stream in container.streams.audio]
+    if not codecs or None in codecs:
+        container.close()
+        raise AudioError(
+            f"{name} has {'audio in an unknown codec' if codecs else 'no audio stream'}",
+            "Use WAV, FLAC, MP3, Ogg, M4A or WebM with sound.",
+        )
+    return container
+
+
+def decoded(
+    container: InputContainer, name: str, tally: DecodeTally, part: Part = MAIN, mix: Mix = mean
+) -> Iterator[Samples]:
+    """All audio of one part at 16 kHz mono, in pieces of shape (samples,) and any size. Fills `tally`."""
+    resampler: Resampler | None = None
+    for frame in frames(container, name, tally, part.stream):
+        if resampler is None or resampler.rate != frame.sample_rate:
+            yield resampler.flush() if resampler else EMPTY
+            resampler = Resampler(frame.sample_rate)
+        channels = planes(frame) if part.channel is None else planes(frame)[[part.channel]]
+        samples, not_numbers = from_pcm(channels, mix)
+        tally.not_numbers += not_numbers
+        yield resampler.push(samples)
+    if resampler:
+        yield resampler.flush()
+
+
+def frames(container: InputContainer, name: str, tally: DecodeTally, stream: int = 0) -> Iterator[av.AudioFrame]:
+    """Decoded frames of audio stream `stream` (from 0). Raises AudioError for a sample rate outside RATES."""
+    for packet in _packets(container, tally, container.streams.audio[stream]):
+        for frame in _frames(packet, tally):
+            if frame.sample_rate not in RATES:
+                raise AudioError(
+                    f"{name} has a sample rate of {frame.sample_rate} Hz",
+                    f"Use {RATES.start:,} to {RATES.stop - 1:,} Hz.",
+                )
+            tally.channels.add(frame.layout.nb_channels)
+            yield frame
+
+
+def _packets(container: InputContainer, tally: DecodeTally, audio: AudioStream) -> "Iterator[av.Packet[Any]]":
+    audio.codec_context.options = DECODER_OPTIONS
+    packets = container.demux()
+    while True:
+        try:
+            packet = next(packets, None)
+        except (FFmpegError, OSError):  # the container is cut off, or the disk failed: no further packet can be read
+            tally.damaged += 1
+            return
+        if packet is None:
+            return
+        if packet.pos is not None and packet.pos + packet.size > tally.last.stop:
+            tally.last = range(packet.pos, packet.pos + packet.size)
+        if packet.stream_index == audio.index:
+            tally.damaged += packet.is_corrupt and container.format.name not in STREAMED
+            yield packet
+
+
+def _frames(packet: "av.Packet[Any]", tally: DecodeTally) -> list[av.AudioFrame]:
+    if packet.pts is not None:
+        tally.until = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+    try:
+        decoded: list[Any] = packet.decode()
+    except FFmpegError:
+        tally.damaged += 1
+        return []
+    return [frame for frame in decoded if frame.samples]
+
+
+def in_blocks(pieces: Iterator[Samples], tally: DecodeTally, size: int = SAMPLE_RATE) -> Iterator[Samples]:
+    """Join pieces into blocks of `size` samples. Only the last block is shorter. Counts the samples in `tally`."""
+    held: list[Samples] = []
+    count = 0
+    for piece in pieces:
+        held.append(piece)
+        count += piece.size
+        tally.samples += piece.size
+        if count >= size:
+            joined = np.concatenate(held)
+            whole = count - count % size
+            yield from joined[:whole].reshape(-1, size)
+            held, count = [joined[whole:]], count - whole
+    if count:
+        yield np.concatenate(held)
+
+
+def audible(block: Samples, gain: float) -> Samples:
+    """Remove a large DC offset from a block, then multiply it by `gain`. A large offset hides speech from the VAD."""
+    offset = block.mean()
+    if abs(offset) >= MAX_OFFSET:
+        block = (block - offset).clip(-1, 1)
+    return block if gain == 1 else (block * gain).clip(-1, 1)
+
+
+def seconds_of(container: InputContainer, number: int = 0) -> float | None:
+    """Length in seconds of audio stream `number`, as the container states it or FFmpeg estimates it."""
+    stream: AudioStream = container.streams.audio[number]
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
+def shortfall(container: InputContainer, number: int, head: bytes, size: int, tally: DecodeTally) -> str | None:
+    """How much shorter a fully decoded audio stream is than the container states, in words. None if nothing is missing.
+
+    `head` holds the first bytes of the file, `size` is the size of the file in bytes.
+    """
+    kind = container.format.name
+    decoded_seconds = tally.samples / SAMPLE_RATE
+    declared = seconds_of(container, number) or 0.0
+    if kind == "flac":
+        declared = max(declared, tally.until)
+    elif kind == "wav":  # FFmpeg computes the length of a WAV from the file size and ignores the header
+        stated = int.from_bytes(head[4:8], "little") + 8
+        declared = decoded_seconds * stated / size if size + 1 < stated < 0x7FFF_0000 else 0.0
+    elif kind == "mp3" and not (b"Xing" in head or b"Info" in head):
+        return None  # the length is only FFmpeg's estimate from the bit rate, which may vary
+    elif kind not in EXACT_LENGTH or (kind in {"matroska,webm", "flv"} and container.streams.video):
+        return None
+    missing = declared - decoded_seconds
+    tolerance = EXACT_SECONDS if kind in {"wav", "flac"} else TOLERANCE_SECONDS
+    return f"{missing:.2f} s of {declared:.2f} s are missing" if missing > tolerance else None

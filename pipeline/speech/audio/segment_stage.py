@@ -1,0 +1,189 @@
+"""The segment stage: it takes the audio of all speakers and returns utterances."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+
+from msgspec import structs
+
+from pipeline.base.metrics import Metrics, from_zero
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id, origin
+from pipeline.contract.stage import STAGE_FAULTS, HoldingProcessor, Rejected, blamed
+from pipeline.settings import Audio, Settings
+from pipeline.speech.audio import vad
+from pipeline.speech.audio.encode import encode_flac
+from pipeline.speech.audio.examples import FaultExamples
+from pipeline.speech.audio.order import FAULTS
+from pipeline.speech.audio.resent import ReceivedSamples
+from pipeline.speech.audio.sent_speech import SentSpeech
+from pipeline.speech.audio.speaker import Speaker, SpeechPiece
+from pipeline.speech.audio.speakers import KEEP_SECONDS, Key, Speakers
+
+LIVE_SECONDS = (-1.0, 5.0)
+"""The least and the most seconds from the end of live speech to its processing. The clocks of apps may differ."""
+
+Output = Utterance | EarlyUtterance | Rejected
+
+
+class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
+    """Cuts each speaker's audio into utterances. The result does not depend on other speakers or on the chunk size.
+
+    If it is `early`, it also returns live speech in the pause that may end it, once in each pause.
+    """
+
+    def __init__(
+        self,
+        settings: Audio,
+        metrics: Metrics,
+        model: vad.Vad,
+        clock: Callable[[], float] = time.time,
+        *,
+        early: bool = False,
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        from_zero(metrics.sequence_faults, FAULTS)
+        self._model = model
+        self._clock = clock
+        self._early = early
+        self._speakers: Speakers[Speaker, Utterance | EarlyUtterance] = Speakers(
+            settings, clock, self._speaker, self._hear, self._end
+        )
+        self._shown = 0
+        """Number of speakers that the metric counts."""
+        self._sent = SentSpeech(settings)
+        self._examples = FaultExamples(clock)
+
+    def process(self, batch: Sequence[AudioChunk]) -> list[Output]:
+        results = [result for chunk in batch for result in self._speakers.take(chunk)]
+        self._show_speakers()
+        return self._counted(results)
+
+    def lead_in(self, earlier: Iterable[AudioChunk], sent: Iterable[Utterance | EarlyUtterance] = ()) -> None:
+        """Process again the audio that came before the first batch.
+
+        So speech in progress is cut at the same places as before. `sent` are the utterances that were already returned:
+        for this audio, and for audio that is delivered again after it.
+        """
+        self._sent.note(each for each in sent if isinstance(each, Utterance))
+        for chunk in earlier:
+            deque(self._speakers.take(chunk), maxlen=0)
+
+    def tick(self, now: float) -> list[Output]:
+        """Return the unfinished speech of speakers who sent nothing for `idle_seconds`.
+
+        Their speech stays open for `KEEP_SECONDS`, because an outage looks the same. A runner with a backlog must not
+        call this: the backlog may contain their audio.
+        """
+        idle = self._speakers.idle(now)
+        sent = [result for key in idle for result in self._unfinished(key)]
+        over = [key for key in idle if not self._stays_open(self._speakers.tracks[key], now)]
+        return self._counted(sent) + self._end_all(over)
+
+    def drain(self) -> list[Output]:
+        return self._end_all(self.speakers())
+
+    def close(self) -> None:
+        self._speakers.tracks.clear()
+        self._show_speakers()
+
+    def needed(self, room: str, speaker: str) -> int:
+        """How many of this speaker's latest chunks are still needed."""
+        held = self._speakers.tracks.get((room, speaker))
+        return held.needed if held else 0
+
+    def held_since(self, room: str, speaker: str) -> float | None:
+        """The `start` (UTC seconds) of the oldest chunk of this speaker that is still needed; None if none is."""
+        held = self._speakers.tracks.get((room, speaker))
+        return held.held_since if held else None
+
+    def speakers(self) -> list[Key]:
+        """The speakers that the stage follows. The one who is idle longest comes first."""
+        return list(self._speakers.tracks)
+
+    def held_seconds(self) -> list[float]:
+        """Seconds of decoded audio in memory for each speaker, in the order of `speakers`."""
+        return [speaker.held / SAMPLE_RATE for speaker in self._speakers.tracks.values()]
+
+    def _unfinished(self, key: Key) -> Iterator[Output]:
+        for result in self._utterances(key, self._speakers.tracks[key].unfinished()):
+            yield result
+            if isinstance(result, Utterance):
+                self._sent.note([result])
+
+    def _stays_open(self, speaker: Speaker, now: float) -> bool:
+        return speaker.is_open and now - speaker.seen < self._settings.idle_seconds + KEEP_SECONDS
+
+    def _speaker(self, key: Key, received: ReceivedSamples) -> Speaker:
+        return Speaker(self._model, self._settings, self._metrics, received, partial(self._examples.due, key))
+
+    def _hear(self, key: Key, speaker: Speaker, chunk: AudioChunk) -> Iterator[Output]:
+        yield from self._utterances(key, speaker.push(chunk))
+        if self._early and not chunk.final and (paused := speaker.paused()):
+            yield from self._early_utterance(key, paused)
+
+    def _end(self, key: Key, speaker: Speaker) -> Iterator[Output]:
+        yield from self._utterances(key, speaker.flush())
+
+    def _early_utterance(self, key: Key, piece: SpeechPiece) -> Iterator[EarlyUtterance]:
+        """The utterance that the pause will make. Nothing for recordings: the pause in them is over before its work."""
+        unsent = self._sent.rest(key, piece) if self._is_live(piece) else None
+        made = _encoded(unsent) if unsent else None
+        if isinstance(made, Utterance):
+            yield EarlyUtterance(**origin(made), id=made.id, end=made.end, data=made.data)
+
+    def _is_live(self, piece: SpeechPiece) -> bool:
+        least, most = LIVE_SECONDS
+        return least <= self._clock() - (piece.start + piece.cut.samples.size) / SAMPLE_RATE <= most
+
+    def _end_all(self, keys: Iterable[Key]) -> list[Output]:
+        results = [*self._speakers.end(keys)]
+        self._show_speakers()
+        return self._counted(results)
+
+    def _show_speakers(self) -> None:
+        """Update the metric, to which all segmenters of the process add their speakers."""
+        self._metrics.open_speakers.inc(len(self._speakers.tracks) - self._shown)
+        self._shown = len(self._speakers.tracks)
+
+    def _counted(self, results: list[Output]) -> list[Output]:
+        seconds = (result.end - result.start - result.overlap for result in results if isinstance(result, Utterance))
+        self._metrics.speech_seconds.inc(sum(seconds))
+        return results
+
+    def _utterances(self, key: Key, pieces: Iterable[SpeechPiece | Rejected]) -> Iterator[Output]:
+        for piece in pieces:
+            if isinstance(piece, Rejected):
+                yield piece
+            elif unsent := self._sent.rest(key, piece):
+                yield _encoded(unsent)
+
+
+def _encoded(piece: SpeechPiece) -> Utterance | Rejected:
+    """Encode a piece as an utterance. If that fails, its raw samples go to the dead letters."""
+    try:
+        return _utterance(piece, encode_flac(piece.cut.samples))
+    except STAGE_FAULTS:
+        raise
+    except Exception as error:
+        return Rejected(_utterance(piece, piece.cut.samples.tobytes()), blamed(error))
+
+
+def _utterance(piece: SpeechPiece, data: bytes) -> Utterance:
+    cut = piece.cut
+    utterance = Utterance(
+        **piece.origin,
+        start=piece.start / SAMPLE_RATE,
+        end=(piece.start + cut.samples.size) / SAMPLE_RATE,
+        id="",
+        forced=cut.forced,
+        overlap=cut.overlap / SAMPLE_RATE,
+        data=data,
+    )
+    return structs.replace(utterance, id=derive_id("segment", utterance))
+
+
+def build(settings: Settings, metrics: Metrics) -> Segment:
+    """Build the segment stage. Loads the voice activity detector once per process."""
+    return Segment(settings.audio, metrics, vad.shared(), early=settings.asr.early_share > 0)

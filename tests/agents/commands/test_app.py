@@ -1,0 +1,99 @@
+"""Global options, and the errors for a user's mistakes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agents.commands.app import main, overrides_of
+from pipeline.base.errors import ConfigError
+from pipeline.settings import load
+
+
+def voxwarden(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "agents", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
+
+
+def test_assignments_become_a_tree() -> None:
+    assert overrides_of(["asr.model=small", "asr.batch=4", "data_dir=here"]) == {
+        "asr": {"model": "small", "batch": "4"},
+        "data_dir": "here",
+    }
+
+
+def test_the_setting_decides_the_type_of_a_value() -> None:
+    given = ["asr.batch=4", "asr.adapters=false", "asr.beams={zh: 2}", "kafka.prefix=20240101.", "asr.model='12'"]
+    settings = load(overrides_of([*given, "judge.lexicons=[en]"]))
+    assert (settings.asr.batch, settings.asr.adapters, settings.asr.beams["zh"]) == (4, False, 2)
+    assert (settings.kafka.prefix, settings.asr.model) == ("20240101.", "12")
+    assert settings.judge.lexicons == ("en",)
+
+
+def test_an_assignment_without_a_value_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"--set asr\.model has no '='"):
+        overrides_of(["asr.model"])
+
+
+@pytest.mark.parametrize(
+    ("assignments", "why"),
+    [
+        (["judge.lexicons=[en,zh"], r"--set judge\.lexicons, line 2, is not YAML"),
+        (["asr=base", "asr.model=x"], "asr is a section"),
+    ],
+)
+def test_an_unreadable_assignment_is_named(assignments: list[str], why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        overrides_of(assignments)
+
+
+@pytest.mark.parametrize("command", ["moderate", "transcribe", "judge", "run", "ingest", "worker", "cases", "doctor"])
+def test_the_help_teaches_each_command(command: str) -> None:
+    shown = voxwarden(command, "--help")
+    assert shown.returncode == 0, shown.stderr
+    assert len(shown.stdout.splitlines()) > 8
+
+
+def test_the_help_loads_no_model_library() -> None:
+    models = "'torch', 'whisper', 'faust', 'sqlalchemy'"
+    code = f"import sys, agents.commands.command_line; print([m for m in ({models}) if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+def test_a_wrong_setting_is_one_line_with_the_key() -> None:
+    shown = voxwarden("--set", "asr.modell=tiny", "config", "show")
+    assert shown.returncode == 2
+    assert "asr.modell" in shown.stderr
+    assert "Traceback" not in shown.stderr
+    assert len(shown.stderr.strip().splitlines()) == 1
+
+
+def test_a_missing_configuration_file_is_named(tmp_path: Path) -> None:
+    shown = voxwarden("--config", str(tmp_path / "none.yaml"), "config", "show")
+    assert shown.returncode == 2
+    assert "none.yaml" in shown.stderr
+
+
+def test_a_bug_does_not_exit_as_flagged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def fault() -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(sys.modules["agents.commands.app"], "app", fault)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 3
+    assert "unforeseen" in caplog.text
+
+
+def test_wrong_usage_exits_with_2() -> None:
+    assert voxwarden("moderate").returncode == 2
+    assert voxwarden("moderate", "x.wav", "--format", "xml").returncode == 2
+
+
+def test_a_room_type_without_rules_causes_a_warning() -> None:
+    told = voxwarden("policy", "explain", "hello", "--room-type", "kid")
+    assert told.returncode == 0
+    assert "no rules for the room type kid, so the rules for all rooms apply. Did you mean kids?" in told.stderr
+    assert "room type" not in voxwarden("policy", "explain", "hello", "--room-type", "kids").stderr

@@ -1,0 +1,30 @@
+"""The demo prints each utterance as it is judged, and counts what it flagged."""
+
+from pathlib import Path
+
+import pytest
+
+from agents.commands.demo import _Audience
+from pipeline.runner.demo.rooms import Playback
+from pipeline.settings import Settings
+from tests.builders import NOON, flag, utterance
+
+
+def test_only_flags_are_printed_and_counted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr("time.time", lambda: NOON + 4)
+    audience = _Audience()
+    said = utterance("u", NOON, NOON + 4)
+    audience.see("judge", [], [flag("early", 0, 2)])
+    audience.playback = Playback(NOON, 2.0)
+    audience.see("judge", [said], [flag("late", 0, 4), flag("fine", 1, 5, suggestion="pass"), said])
+    early, late, fine = capsys.readouterr().out.splitlines()
+    assert "+2.0 s" in early, "without playback, the speech is live"
+    assert "+2.0 s" in late, "at twice the speed, 4 s of speech end after 2 s"
+    assert "● pass" in fine
+    audience.sum_up(Settings(data_dir=tmp_path))
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.startswith("3 utterances, 2 flagged.")
+    assert f"(in {tmp_path / 'voxwarden.db'})" in told

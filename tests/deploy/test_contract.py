@@ -1,0 +1,64 @@
+"""The contract in docs/ matches the code, and encoded messages match the contract."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from msgspec import structs
+
+from agents.commands.labelling import labelling_line
+from agents.commands.lines import error_line, file_line, utterance_line
+from agents.commands.textlines import InputPlace
+from deploy.contract.__main__ import COMMAND, DOCS, files, main
+from deploy.contract.schemas import KINDS
+from pipeline.contract.messages import Flag
+from pipeline.runner.recordings import FileReport
+from pipeline.sound.labelling.checking import ExplicitLabel, Labelling
+from pipeline.sound.labelling.field import ImplicitLabel
+from tests.pipeline.strategies import messages
+
+LABELLED = labelling_line(
+    Labelling(
+        "a.mp3",
+        transcribed=True,
+        marks=[ExplicitLabel("rhythm", 0.0, 1.1), ExplicitLabel("notice", 1.5, 4.0, "AI", "en")],
+        metadata=[ImplicitLabel("tag AIGC", "valid", {"Label": "1"})],
+    )
+)
+
+
+@pytest.mark.parametrize("path", files(DOCS), ids=lambda path: path.name)
+def test_the_documents_match_the_code(path: Path) -> None:
+    assert path.is_file(), f"Run {COMMAND}"
+    assert path.read_text(encoding="utf-8") == files(DOCS)[path], f"The contract has changed: run {COMMAND}"
+
+
+def test_the_command_writes_the_same_documents_twice(tmp_path: Path) -> None:
+    (tmp_path / "contract.md").write_text("# Topics\n<!-- begin topics -->\n<!-- end topics -->\n", encoding="utf-8")
+    main(tmp_path)
+    first = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    main(tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == first
+    assert len(first) == len(KINDS) + 2
+    assert "`voice.dead-letters`" in (tmp_path / "contract.md").read_text(encoding="utf-8")
+
+
+def test_no_line_of_the_manual_is_too_long_to_read() -> None:
+    assert max(map(len, (DOCS / "contract.md").read_text(encoding="utf-8").splitlines())) <= 120
+
+
+@given(messages(Flag).filter(lambda flag: bool(flag.hits)))
+def test_the_json_lines_in_the_manual_have_the_keys_that_the_command_prints(flag: Flag) -> None:
+    flag = structs.replace(flag, sound=None, withheld=(), released="")
+    text = (DOCS / "contract.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```jsonl\n(.*?)```", text, re.DOTALL)
+    shown = [json.loads(one) for block in blocks for one in re.split(r"\n(?=\{)", block)]
+    report = FileReport("a.wav", seconds=3.0, speech_seconds=1.7, utterances=1, suggestion="review", error=None)
+    printed = [utterance_line(flag, "a.wav"), file_line(report), error_line(InputPlace(7), ""), LABELLED]
+    assert [list(line) for line in shown] == [list(line) for line in printed]
+    assert list(shown[0]["hits"][0]) == list(printed[0]["hits"][0])
+    assert [[*map(list, shown[3][key])] for key in ("marks", "metadata")] == [
+        [*map(list, LABELLED[key])] for key in ("marks", "metadata")
+    ]

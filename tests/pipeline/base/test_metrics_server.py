@@ -1,0 +1,55 @@
+"""Metrics and probes are served on one port."""
+
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import pytest
+
+from pipeline.base.errors import DependencyError
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import Starting, serving
+
+
+def ask(url: str, path: str) -> tuple[int, str]:
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=5)
+    connection.request("GET", path)
+    response = connection.getresponse()
+    text = response.read().decode()
+    connection.close()
+    return response.status, text
+
+
+def test_a_probe_reports_the_problems() -> None:
+    problems = ["judge stands still"]
+    with serving(Metrics(), "127.0.0.1", 0, {"/healthz": lambda: problems}) as url:
+        assert ask(url, "/healthz") == (503, "judge stands still\n")
+        assert ask(url, "/readyz") == (200, "ok\n")
+        problems.clear()
+        assert ask(url, "/healthz") == (200, "ok\n")
+
+
+def test_a_process_is_ready_when_it_has_started() -> None:
+    starting = Starting()
+    with serving(Metrics(), "127.0.0.1", 0, starting.probes) as url:
+        assert ask(url, "/readyz") == (503, "it is still starting\n")
+        assert ask(url, "/healthz") == (200, "ok\n")
+        starting.done = True
+        assert ask(url, "/readyz") == (200, "ok\n")
+
+
+def test_metrics_are_served_beside_the_probes() -> None:
+    with serving(Metrics(), "127.0.0.1", 0) as url:
+        status, text = ask(url, "/metrics")
+        assert status == 200
+        assert "voxwarden_messages_total" in text
+        assert ask(url, "/healthz") == (200, "ok\n")
+
+
+def test_the_error_names_a_port_in_use() -> None:
+    with serving(Metrics(), "127.0.0.1", 0) as url:
+        port = urlsplit(url).port or 0
+        with (
+            pytest.raises(DependencyError, match=f"cannot listen on 127.0.0.1:{port}"),
+            serving(Metrics(), "127.0.0.1", port),
+        ):
+            pass

@@ -1,0 +1,58 @@
+"""SIGTERM stops a block like Ctrl-C, and a folder is there as a whole or not."""
+
+import os
+import signal
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from pipeline.base.errors import InputError
+from pipeline.base.stopping import like_ctrl_c, whole
+
+
+def test_sigterm_interrupts_the_block_and_nothing_after_it() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), like_ctrl_c():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_folder_appears_at_the_end(tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    with whole(out) as new:
+        (new / "weights").write_text("new")
+        assert not out.exists()
+    assert [*tmp_path.iterdir()] == [out]
+    assert (out / "weights").read_text() == "new"
+
+
+def test_an_interrupted_folder_leaves_nothing_but_the_one_before(tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    for there in (False, True):
+        if there:
+            out.mkdir()
+            (out / "weights").write_text("old")
+        with pytest.raises(KeyboardInterrupt), whole(out) as new:
+            _half(new)
+        assert [*tmp_path.iterdir()] == [out] * there
+    assert (out / "weights").read_text() == "old"
+
+
+def _half(new: Path) -> NoReturn:
+    (new / "weights").write_text("half")
+    raise KeyboardInterrupt
+
+
+def test_the_folder_before_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    for name in ("old", "new"):
+        with whole(out) as new:
+            (new / name).touch()
+    assert [each.name for each in out.iterdir()] == ["new"]
+    assert [*tmp_path.iterdir()] == [out]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere/model cannot be made"), whole(tmp_path / "nowhere" / "model"):
+        pytest.fail("there is nothing to fill")

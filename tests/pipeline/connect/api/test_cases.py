@@ -1,0 +1,66 @@
+"""Cases over HTTP."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.review.cases.values import Choice
+from tests.builders import NOON, flag
+from tests.pipeline.connect.api.conftest import CASES, MODERATE, RunningApi
+
+pytestmark = pytest.mark.weights
+
+
+@pytest.fixture
+def stocked(api: RunningApi) -> RunningApi:
+    for number in range(5):
+        room = "lobby" if number % 2 else "kitchen"
+        api.store.add([flag(str(number), number * 100, number * 100 + 5, room=room)], NOON + number)
+    return api
+
+
+def test_cases_come_newest_first_in_pages(stocked: RunningApi) -> None:
+    with stocked.client(CASES) as client:
+        found, after = [], None
+        while True:
+            query = {"limit": 2} | ({"after": after} if after else {})
+            page = client.get("/v1/cases", params=query).json()
+            found += page["data"]
+            if (after := page["next"]) is None:
+                break
+        assert [case["created_at"] - NOON for case in found] == [4, 3, 2, 1, 0]
+        assert (found[0]["status"], found[0]["label"], found[0]["verdict"]) == ("pending", "violence", None)
+        assert client.get(f"/v1/cases/{found[2]['id']}").json() == found[2] | {"decision": None}
+
+
+def test_one_case_has_the_decision_that_holds(stocked: RunningApi) -> None:
+    with stocked.client(CASES) as client:
+        case = client.get("/v1/cases").json()["data"][0]["id"]
+        choice = Choice(verdict="uphold", action="mute", duration_seconds=3_600.0, note="private")
+        stocked.store.decide(case, "ana", choice, NOON + 10)
+        decision = client.get(f"/v1/cases/{case}").json()["decision"]
+    assert (decision["action"], decision["duration_seconds"], decision["verdict"]) == ("mute", 3_600, "uphold")
+    assert decision.keys().isdisjoint({"note", "moderator"})
+
+
+def test_filters_choose_cases(stocked: RunningApi) -> None:
+    with stocked.client(CASES) as client:
+        for query, count in (({"room": "lobby"}, 2), ({"since": NOON + 3}, 2), ({"status": "decided"}, 0)):
+            assert len(client.get("/v1/cases", params=query).json()["data"]) == count
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/v1/cases/0", 404), ("/v1/cases?after=0", 404), ("/v1/cases?limit=0", 422), ("/v1/cases?room=%00", 422)],
+)
+def test_wrong_requests_are_refused(api: RunningApi, path: str, status: int) -> None:
+    with api.client(CASES) as client:
+        assert client.get(path).status_code == status
+
+
+def test_cases_need_their_scope(api: RunningApi, tmp_path: Path) -> None:
+    with api.client(MODERATE) as client:
+        assert client.get("/v1/cases").status_code == 403
+    with api.client(None) as client:
+        assert client.get("/v1/cases").status_code == 401
+        assert client.get("/healthz").text == "ok\n"

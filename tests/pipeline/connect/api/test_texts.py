@@ -1,0 +1,78 @@
+"""Texts over HTTP, by plain requests and by OpenAI's own client."""
+
+import pytest
+from openai import AuthenticationError, DefaultHttpxClient, OpenAI, PermissionDeniedError, UnprocessableEntityError
+
+from pipeline.connect.api.answers import CATEGORIES
+from tests.pipeline.connect.api.conftest import CASES, MODERATE, RunningApi
+
+pytestmark = pytest.mark.weights
+
+ABUSE = "shut up, you worthless idiot"
+
+
+def openai(api: RunningApi, token: str = MODERATE) -> OpenAI:
+    return OpenAI(
+        base_url=f"{api.url}/v1", api_key=token, max_retries=0, http_client=DefaultHttpxClient(trust_env=False)
+    )
+
+
+def test_the_client_of_openai_reads_the_answer(api: RunningApi) -> None:
+    with openai(api) as client:
+        answer = client.moderations.create(input=["well played", ABUSE], model="omni-moderation-latest")
+    assert answer.id.startswith("modr-")
+    clean, abuse = answer.results
+    assert (clean.flagged, abuse.flagged) == (False, True)
+    assert abuse.categories.harassment
+    assert not clean.categories.harassment
+    assert abuse.category_scores.harassment > 0.5 > clean.category_scores.harassment
+    assert set(abuse.categories.to_dict()) == set(abuse.category_scores.to_dict()) == set(CATEGORIES)
+    assert abuse.category_applied_input_types.harassment == ["text"]
+
+
+def test_our_fields_stand_beside_theirs(api: RunningApi) -> None:
+    with api.client() as client:
+        answer = client.post("/v1/moderations", json={"input": ABUSE}).json()
+    [result] = answer["results"]
+    assert (result["suggestion"], result["flagged_labels"], result["language"]) == ("review", ["abuse"], "en")
+    assert result["labels"]["abuse"] == result["category_scores"]["harassment"]
+    assert 0.9 < result["risk"] <= 1
+    assert result["reasons"]
+    assert [ABUSE[hit["start"] : hit["end"]] for hit in result["hits"]]
+    assert result["policy"].startswith("default@")
+
+
+def test_parts_and_options_are_accepted(api: RunningApi) -> None:
+    with api.client() as client:
+        body = {"input": [{"type": "text", "text": ABUSE}], "room_type": "kids", "language": "en"}
+        assert client.post("/v1/moderations", json=body).json()["results"][0]["flagged"]
+        image = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+        assert client.post("/v1/moderations", json={"input": [image]}).status_code == 422
+
+
+def test_errors_have_the_shape_of_openai(api: RunningApi) -> None:
+    with openai(api, "wrong-token") as client, pytest.raises(AuthenticationError, match="Bearer"):
+        client.moderations.create(input="hello")
+    with openai(api, CASES) as client, pytest.raises(PermissionDeniedError, match="scope moderate"):
+        client.moderations.create(input="hello")
+    with openai(api) as client, pytest.raises(UnprocessableEntityError, match="at most 256"):
+        client.moderations.create(input=["hello"] * 257)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 422),
+        ({"input": []}, 422),
+        ({"input": ""}, 200),
+        ({"input": "a", "more": 1}, 422),
+        ({"input": "a", "language": "english"}, 422),
+        ({"input": "x" * 100_001}, 422),
+        ({"input": ["x" * 100_000] * 11}, 413),
+    ],
+)
+def test_the_limits_of_a_request(api: RunningApi, body: object, status: int) -> None:
+    with api.client() as client:
+        answer = client.post("/v1/moderations", json=body)
+    assert answer.status_code == status
+    assert status == 200 or answer.json()["error"]["message"]

@@ -1,0 +1,115 @@
+"""The stream of verdicts against a server that repeats, breaks off, refuses and speaks nonsense."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+
+import pytest
+
+from pipeline.base.errors import InputError
+from pipeline.connect.client import reconnecting, verdicts
+from pipeline.connect.client.verdicts import VerdictStream
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+
+
+def event(number: int) -> bytes:
+    data = json.dumps({"type": "flag.raised", "timestamp": "…", "data": {"id": f"flag-{number}", "text": "嗨"}})
+    return f"id: {number}\nevent: flag.raised\ndata: {data}\n\n".encode()
+
+
+@asynccontextmanager
+async def server(answers: Sequence[bytes]) -> AsyncIterator[tuple[str, list[str]]]:
+    """Serve one answer for each connection, and close it; the last one stays open. Yields address and requests."""
+    requests: list[str] = []
+    over = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(answers[min(len(requests), len(answers)) - 1])
+        await writer.drain()
+        if len(requests) >= len(answers):
+            await over.wait()
+        writer.close()
+
+    made = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with made:
+        yield f"http://127.0.0.1:{made.sockets[0].getsockname()[1]}", requests
+        over.set()
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy stands between, and a failed connection is tried again soon."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(reconnecting, "LONGEST_PAUSE", 0.01)
+
+
+async def first(stream: VerdictStream, count: int, each: Callable[[str | None], object] = lambda _: None) -> list[str]:
+    found: list[str] = []
+    async with stream, aclosing(stream.verdicts()) as arriving:
+        async for verdict in arriving:
+            found.append(verdict["id"])
+            each(stream.last_event_id)
+            if len(found) == count:
+                break
+    return found
+
+
+async def test_it_resumes_after_the_last_id_and_gives_each_verdict_once() -> None:
+    places: list[str | None] = []
+    answers = [OK + event(1) + event(2) + b"id: 3\nevent: fl", OK + b": ping\n\n" + event(2) + event(3)]
+    async with server(answers) as (url, requests):
+        found = await first(VerdictStream(url, "a-token", room="聊 天"), 3, places.append)
+    assert (found, places) == (["flag-1", "flag-2", "flag-3"], ["1", "2", "3"])
+    assert requests[0].startswith("GET /v1/verdicts?room=%E8%81%8A+%E5%A4%A9 ")
+    assert "authorization: Bearer a-token" in requests[0]
+    assert "last-event-id" not in requests[0].lower()
+    assert "last-event-id: 2" in requests[1].lower()
+
+
+async def test_it_begins_after_a_given_id() -> None:
+    async with server([OK + event(8)]) as (url, requests):
+        assert await first(VerdictStream(url + "/", "a-token", last_event_id="7"), 1) == ["flag-8"]
+    assert "last-event-id: 7" in requests[0].lower()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 429 Slow\r\ncontent-length: 0\r\n\r\n",
+        b"no HTTP at all\r\n\r\n",
+        OK + b"event: flag.raised\ndata: {}\n\n",
+        OK + b"event: flag.raised\ndata: \xff\n\n",
+        OK + b'event: flag.raised\ndata: {"data": {"id": 7}}\n\n',
+        OK + b"event: flag.raised\ndata: " + b"[" * 100_000 + b"\n\n",
+        OK + b"data: " + b"x" * 2_000_000,
+    ],
+    ids=range(9),
+)
+async def test_a_fault_of_the_server_is_tried_again(answer: bytes) -> None:
+    async with server([answer, OK + event(1)]) as (url, _):
+        assert await first(VerdictStream(url, "a-token"), 1) == ["flag-1"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 422])
+async def test_a_refusal_is_raised_with_the_reason(status: int) -> None:
+    async with server([b"HTTP/1.1 %d No\r\ncontent-length: 7\r\n\r\nbecause" % status]) as (url, _):
+        with pytest.raises(InputError, match=f"{status}: because.*scope verdicts"):
+            await first(VerdictStream(url, "a-token"), 1)
+
+
+async def test_only_the_newest_ids_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdicts, "REMEMBERED", 2)
+    answers = [OK + b"".join(map(event, (1, 2, 3, 3, 2))) + event(1)]
+    async with server(answers) as (url, _):
+        assert await first(VerdictStream(url, "a-token"), 4) == ["flag-1", "flag-2", "flag-3", "flag-1"]
+
+
+@pytest.mark.parametrize("url", ["ws://a", "", "127.0.0.1:8090", "http://"])
+def test_an_address_of_another_kind_is_an_error(url: str) -> None:
+    with pytest.raises(InputError, match="http://127"):
+        VerdictStream(url, "a-token")

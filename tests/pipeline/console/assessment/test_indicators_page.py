@@ -1,0 +1,199 @@
+"""The pages of the indicators."""
+
+import re
+from html import unescape
+from pathlib import Path
+from threading import Event
+from time import sleep
+
+import pytest
+from markupsafe import escape
+from msgspec.structs import replace
+
+from pipeline.assessment import cases, measure
+from pipeline.assessment.catalogue import INDICATORS
+from pipeline.base.errors import ConfigError
+from pipeline.console import background_figures
+from pipeline.console.app import open_services
+from pipeline.console.texts import Texts
+from pipeline.contract.speech_status import status_of
+from pipeline.review import audit
+from pipeline.review.cases.values import Choice
+from pipeline.review.delivery.tallies import Cell
+from pipeline.settings import Settings
+from tests.builders import NOON, flag
+from tests.pipeline.assessment.tallied import MIDNIGHT_HOUR, tally
+from tests.pipeline.console.conftest import Console, Enter
+
+CHINESE = {"accept-language": "zh-CN"}
+CASES = re.compile(r'href="(/assessment/indicators/I-\d\d/cases[^"]+)"')
+ROW = re.compile(r"<tr[^>]*>.*?</tr>", re.DOTALL)
+
+
+def row_of(page: str, text: str) -> str:
+    """Return the first table row with a text."""
+    return next(row[0] for row in ROW.finditer(page) if text in row[0])
+
+
+@pytest.fixture
+def spoken(console: Console) -> Console:
+    """A store with 98 of 100 utterances monitored."""
+    hour = MIDNIGHT_HOUR + 1
+    with console.database.write() as connection:
+        tally(
+            connection,
+            (Cell(hour, "segmented", room_type="quiz"), 100),
+            (Cell(hour, "monitored", room_type="quiz", language="zh"), 98),
+        )
+    return console
+
+
+def test_the_table_has_every_indicator_of_operation(spoken: Console, enter: Enter) -> None:
+    page = enter("aud").get("/assessment").text
+    shown = set(re.findall(r"/assessment/indicators/(I-\d\d)\?", page))
+    assert shown == {each.id for each in INDICATORS.values() if "drills" not in each.sources}
+    assert "98%" in row_of(page, "Speech coverage")
+    assert "the app must send its ledger of rooms" in row_of(page, "Room coverage")
+    assert "not measured" in row_of(page, "Room coverage")
+
+
+def test_test_data_has_its_own_table_with_a_warning(console: Console, enter: Enter) -> None:
+    page = enter("aud").get("/assessment?data=test").text
+    assert "These figures come from drills" in page
+    assert set(re.findall(r"/assessment/indicators/(I-\d\d)\?", page)) == {
+        each.id for each in INDICATORS.values() if "drills" in each.sources
+    }
+
+
+def test_an_indicator_has_its_parts_and_its_definition(spoken: Console, enter: Enter) -> None:
+    page = enter("aud").get("/assessment/indicators/I-02").text
+    assert INDICATORS["I-02"].definition.partition(".")[0] in page
+    assert "hourly counts of all speech" in page
+    assert "By type of room" in page
+    assert "98%" in row_of(page, "quiz")
+
+
+def test_both_languages(spoken: Console, enter: Enter) -> None:
+    aud = enter("aud")
+    assert "未测量: 需要应用提供房间台账" in aud.get("/assessment", headers=CHINESE).text
+    page = aud.get("/assessment/indicators/I-02", headers=CHINESE).text
+    assert INDICATORS["I-02"].formula_zh in page
+    assert "按房间类型" in page
+
+
+def test_every_indicator_opens(enter: Enter) -> None:
+    aud = enter("aud")
+    for indicator in INDICATORS.values():
+        assert escape(indicator.name) in aud.get(f"/assessment/indicators/{indicator.id}").text
+
+
+def test_an_unknown_indicator_is_not_found(enter: Enter) -> None:
+    assert enter("aud").get("/assessment/indicators/I-99").status_code == 404
+
+
+def test_a_page_tells_while_figures_are_measured(enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background_figures, "WAIT_SECONDS", 0.0)
+    may = Event()
+    whole = measure.measure
+    monkeypatch.setattr(measure, "measure", lambda *given: [*whole(*given)] if may.wait(60) else [])
+    aud = enter("aud")
+    for path in ("/assessment?days=30", "/assessment/indicators/I-02?days=30"):
+        page = aud.get(path).text
+        assert "The figures are being measured" in page
+        assert 'hx-get="/assessment/measuring?days=30&amp;shown=0"' in page
+    line = aud.get("/assessment/measuring?days=30")
+    assert "Being measured for" in line.text
+    assert "hx-refresh" not in line.headers
+    may.set()
+    for _ in range(600):
+        if "hx-refresh" in (line := aud.get("/assessment/measuring?days=30")).headers:
+            break
+        sleep(0.1)
+    assert line.headers["hx-refresh"] == "true"
+    assert "Measured 2026-01-01 12:00 UTC, 0 s ago." in aud.get("/assessment?days=30").text
+
+
+def test_a_page_tells_of_newer_figures(console: Console, enter: Enter) -> None:
+    aud = enter("aud")
+    aud.get("/assessment?days=30")
+    with console.database.write() as connection:
+        audit.append(connection, NOON, "ana", "case.view", "c")
+    console.clock.now += 60
+    assert aud.post("/assessment/measuring?days=30").headers["hx-refresh"] == "true"
+    for _ in range(600):
+        line = aud.get(f"/assessment/measuring?days=30&shown={NOON}").text
+        if "Show the new figures" in line:
+            break
+        sleep(0.1)
+    assert "Show the new figures" in line
+    assert "Measured 2026-01-01 12:00 UTC, 1 m ago." in line
+    assert "Measured 2026-01-01 12:01 UTC, 0 s ago." in aud.get("/assessment?days=30").text
+
+
+def test_no_page_has_an_inline_style_or_script(spoken: Console, enter: Enter) -> None:
+    aud = enter("aud")
+    for path in ("/assessment", "/assessment/indicators/I-02"):
+        page = aud.get(path).text
+        assert "style=" not in page
+        assert "onclick" not in page
+
+
+def test_the_console_does_not_start_with_a_limit_of_an_unknown_figure(console: Console, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, assessment={"limits": {"I-99.share": 1}})
+    with pytest.raises(ConfigError, match="I-99"):
+        open_services(settings, console.database)
+
+
+def test_a_figure_links_to_the_cases_behind_it(console: Console, enter: Enter) -> None:
+    first, second = (
+        console.store.add([flag(n, at, at + 5)], NOON + at + 6)[0].case for n, at in (("a", -7_200), ("b", -900))
+    )
+    console.store.decide(first, "ana", Choice(verdict="uphold"), NOON - 7_100)
+    aud = enter("aud")
+    pages = [aud.get(path).text for path in ("/assessment?days=30", "/assessment/indicators/I-09?days=30")]
+    links = {unescape(link) for page in pages for link in CASES.findall(page) if "/I-09/" in link}
+    assert any("split=label%3Dviolence" in link for link in links)
+    for link in links:
+        page = aud.get(link).text
+        assert f'href="/cases/{first}"' in page
+        assert f'href="/cases/{second}"' not in page
+
+
+def test_the_list_behind_a_number_has_that_many_cases(console: Console, enter: Enter) -> None:
+    found = [
+        console.store.add([flag(str(n), -60.0 * (n + 1) * 100, -60.0 * (n + 1) * 100 + 5)], NOON - 30)[0].case
+        for n in range(250)
+    ]
+    for case in found[:20]:
+        console.store.decide(case, "ana", Choice(verdict="uphold"), NOON - 10)
+    aud = enter("aud")
+    row = row_of(aud.get("/assessment/indicators/I-06?days=30").text, "without a decision")
+    assert ">230<" in row
+    page = aud.get(unescape(CASES.findall(row)[0])).text
+    assert "undecided cases: 230 (the first 200)" in page
+    assert page.count('href="/cases/') == 200
+    page = aud.get("/assessment/indicators/I-09/cases?days=30&key=share").text
+    assert "decided cases: 20</h3>" in page
+    assert page.count('href="/cases/') == 20
+
+
+def test_every_list_has_a_name() -> None:
+    assert {f"assess.list.{name}" for name in cases.LISTS} <= Texts().catalogue("en").keys()
+
+
+@pytest.mark.parametrize("query", ["key=share&split=label%3Dnone", "key=nothing", "key=share&split=label"])
+def test_a_figure_without_a_list_has_no_page(enter: Enter, query: str) -> None:
+    assert enter("aud").get(f"/assessment/indicators/I-02/cases?{query}").status_code == 404
+
+
+def test_hard_to_hear_lists_the_rooms_with_speech_in_other_languages(console: Console, enter: Enter) -> None:
+    path = "/assessment/indicators/I-04"
+    assert "No room has speech in other languages." in enter("aud").get(path).text
+    heard = flag("a", 0, 30, room="tea <b>", suggestion="pass", flagged=(), hits=())
+    other = replace(status_of(flag("b", 60, 90, room="tea <b>"), "skipped", "language"), language="fr")
+    console.store.add([heard, other, flag("c", 0, 30, room="lounge")], NOON)
+    page = enter("aud").get(path).text
+    row = row_of(page, "tea &lt;b&gt;")
+    assert ("50.0%" in row, "0.5" in row, 'href="/rooms/tea' in row) == (True, True, True)
+    assert "lounge" not in page
+    assert "Rooms with the most speech" not in enter("aud").get("/assessment/indicators/I-03").text

@@ -1,0 +1,185 @@
+"""The page of accounts: invitations, roles, resets, and their end of sessions."""
+
+import re
+from html import unescape
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from pipeline.console.guard import COOKIE, HEADER
+from pipeline.review import audit
+from pipeline.review.accounts import accounts, passwords
+from pipeline.review.accounts.accounts import INVITATION_SECONDS, Account
+from tests.builders import NOON
+from tests.pipeline.console.conftest import Console, Enter
+from tests.pipeline.review.people import PASSWORD
+
+LINK = re.compile(r'<p class="mono">(http[^<]+)</p>')
+EVIL = "<b>\"'&name"
+
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
+
+
+def account(console: Console, name: str) -> Account:
+    with console.database.read() as connection:
+        return accounts.get_account(connection, name)
+
+
+def invited(admin: httpx.Client, name: str = "zoe", role: str = "lead", language: str = "zh") -> str:
+    """The path of the link of a new invitation."""
+    page = admin.post("/accounts", data={"name": name, "role": role, "language": language})
+    assert page.status_code == 200
+    [link] = LINK.findall(page.text)
+    assert link not in admin.get("/accounts").text, "shown once"
+    return urlsplit(unescape(link)).path
+
+
+def test_an_invitation_makes_an_account_and_its_link_works_once(console: Console, enter: Enter) -> None:
+    path = invited(enter("ada"))
+    zoe = enter("")
+    assert zoe.post("/login", data={"name": "zoe", "password": ""}).status_code in {401, 422}
+    assert [zoe.get(path).status_code for _ in range(2)] == [200, 200], "to look uses nothing up"
+    assert zoe.post(path, data={"password": "password1234"}).status_code == 422
+    started = zoe.post(path, data={"password": PASSWORD})
+    assert (started.status_code, started.headers["location"]) == (303, "/")
+    page = zoe.get("/me")
+    assert 'lang="zh' in page.text
+    assert account(console, "zoe").role == "lead"
+    assert enter("").get(path).status_code == 422
+    assert enter("").post(path, data={"password": PASSWORD}).status_code == 422
+    assert enter("").post("/login", data={"name": "zoe", "password": PASSWORD}).status_code == 303
+    with console.database.read() as connection:
+        logged = [(line.actor, line.action) for line in reversed(audit.newest(connection, subject="zoe"))]
+    assert logged[:3] == [("ada", "account.add"), ("ada", "account.change"), ("ada", "account.invite")]
+    assert logged[3:] == [("zoe", "account.change"), ("zoe", "login")]
+
+
+def test_a_link_ends_with_time_a_newer_link_or_its_account(console: Console, enter: Enter) -> None:
+    admin = enter("ada")
+    first = invited(admin)
+    [second] = LINK.findall(admin.post("/accounts/reset", data={"name": "zoe"}).text)
+    second = urlsplit(second).path
+    nobody = enter("")
+    assert [nobody.get(path).status_code for path in (first, second, "/invitation/x")] == [422, 200, 422]
+    admin.post("/accounts/disabled", data={"name": "zoe", "disabled": "on"})
+    assert nobody.get(second).status_code == 422
+    admin.post("/accounts/disabled", data={"name": "zoe", "disabled": "off"})
+    console.clock.now += INVITATION_SECONDS - 1
+    assert nobody.get(second).status_code == 200
+    console.clock.now += 1
+    assert nobody.post(second, data={"password": PASSWORD}).status_code == 422
+
+
+def test_the_store_does_not_hold_the_link(console: Console, enter: Enter) -> None:
+    token = invited(enter("ada")).rpartition("/")[2]
+    with console.database.read() as connection:
+        rows = str(connection.exec_driver_sql("SELECT * FROM invitations").all())
+        assert token not in rows + str(list(audit.lines(connection)))
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("role", {"role": "lead"}),
+        ("disabled", {"disabled": "on"}),
+        ("reset", {}),
+        ("codes", {}),
+    ],
+)
+def test_a_change_ends_the_sessions_at_once_and_is_logged(
+    console: Console, enter: Enter, path: str, form: dict[str, str]
+) -> None:
+    with console.database.write() as connection:
+        changes = {"password": passwords.hash_new_password(PASSWORD, "ana"), "totp_secret": "A" * 32}
+        accounts.change_account(connection, "ana", NOON, "test", **changes)
+    ana, admin = enter("ana"), enter("ada")
+    assert ana.get("/queue").status_code == 200
+    assert admin.post(f"/accounts/{path}", data={"name": "ana"} | form).status_code in {200, 303}
+    assert ana.get("/queue").status_code == 401
+    after = account(console, "ana")
+    assert (after.role, after.disabled, after.password is None, after.totp_secret is None) == (
+        "lead" if path == "role" else "moderator",
+        path == "disabled",
+        path == "reset",
+        path == "codes",
+    )
+    with console.database.read() as connection:
+        assert "ada" in {line.actor for line in audit.newest(connection, subject="ana", limit=2)}
+
+
+def test_the_last_admin_can_be_neither_demoted_nor_disabled(console: Console, enter: Enter) -> None:
+    admin = enter("ada")
+    for path, form in (("role", {"role": "auditor"}), ("disabled", {"disabled": "on"})):
+        assert admin.post(f"/accounts/{path}", data={"name": "ada"} | form).status_code == 422
+    assert admin.get("/accounts").status_code == 200
+    assert account(console, "ada").role == "admin"
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("", {"name": "ana", "role": "lead"}),
+        ("", {"name": "zoe", "role": "king"}),
+        ("", {"name": "zoe", "role": "lead", "language": "xx"}),
+        ("/role", {"name": "nobody", "role": "lead"}),
+        ("/disabled", {"name": "ana", "disabled": "maybe"}),
+        ("/reset", {"name": "nobody"}),
+    ],
+)
+def test_wrong_forms_change_nothing(console: Console, enter: Enter, path: str, form: dict[str, str]) -> None:
+    admin = enter("ada")
+    with console.database.read() as connection:
+        before = accounts.all_accounts(connection)
+    assert admin.post(f"/accounts{path}", data=form).status_code == 422
+    with console.database.read() as connection:
+        assert accounts.all_accounts(connection) == before
+
+
+def test_an_account_of_the_provider_has_no_password_to_reset(console: Console, enter: Enter) -> None:
+    with console.database.write() as connection:
+        accounts.account_of_identity(connection, "subject", "ann", "lead", NOON)
+    admin = enter("ada")
+    assert admin.post("/accounts/reset", data={"name": "ann"}).status_code == 422
+    assert "OpenID Connect" in admin.get("/accounts").text
+
+
+def test_all_that_an_admin_can_do_with_an_account_stands_below_it(console: Console, enter: Enter) -> None:
+    with console.database.write() as connection:
+        accounts.change_account(
+            connection, "ana", NOON, "test", password=passwords.hash_new_password(PASSWORD, "ana"), totp_secret="A" * 32
+        )
+        accounts.account_of_identity(connection, "subject", "ann", "lead", NOON)
+    admin = enter("ada")
+    actions = re.compile(r'<form method="post" action="(/accounts[^"]*|/skills)"')
+    own = ["/accounts/role", "/skills", "/accounts/reset", "/accounts/codes", "/accounts/disabled", "/accounts"]
+    expected = {
+        "": ["/accounts"],
+        "ana": own,
+        "ann": ["/skills", "/accounts/disabled", "/accounts"],
+        "aud": ["/accounts/role", "/accounts/reset", "/accounts/disabled", "/accounts"],
+        "nobody": ["/accounts"],
+    }
+    forms = {name: actions.findall(admin.get("/accounts", params={"name": name}).text) for name in expected}
+    assert forms == expected
+    after = admin.post("/accounts/role", data={"name": "ana", "role": "lead"}).headers["location"]
+    assert after == "/accounts?name=ana#opened"
+
+
+def test_names_are_escaped(enter: Enter) -> None:
+    admin = enter("ada")
+    invited(admin, EVIL)
+    page = admin.get("/accounts").text
+    assert EVIL not in page
+    assert f"<bdi>{EVIL}" not in page
+    assert "&lt;b&gt;" in page
+
+
+def test_an_invitation_from_another_site_is_refused(console: Console, enter: Enter) -> None:
+    path = invited(enter("ada"))
+    stranger = enter("")
+    assert stranger.post(path, data={"password": PASSWORD}, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    signed_in = enter("ana")
+    del signed_in.headers[HEADER]
+    assert signed_in.post(path, data={"password": PASSWORD}).status_code == 403
+    assert signed_in.cookies[COOKIE]

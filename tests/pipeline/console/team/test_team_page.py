@@ -1,0 +1,137 @@
+"""The team's page: figures, the cases behind them, and golden cases."""
+
+import re
+from html import unescape
+
+import pytest
+
+from pipeline.console.app import draw, open_services
+from pipeline.console.background_figures import TEAM_SECONDS
+from pipeline.review.cases import groups
+from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.values import Choice
+from pipeline.review.quality import checks, lead_figures
+from pipeline.review.store import SqlReviewStore
+from pipeline.settings import Quality, Settings
+from tests.builders import NOON, flag
+from tests.pipeline.console.conftest import Console, Enter
+from tests.pipeline.console.desk.test_case_actions import decide, stored, taken
+
+LINK = re.compile(r'href="(/team/cases[^"]+)"')
+
+
+def test_every_figure_links_to_its_cases(console: Console, enter: Enter) -> None:
+    first, second, _ = stored(console, 3)
+    ana = enter("ana")
+    decide(ana, first, taken(ana, first))
+    taken(ana, second)
+    console.clock.now += 7_200
+    lea = enter("lea")
+    page = lea.get("/team").text
+    links = {link.replace("&amp;", "&") for link in LINK.findall(page)}
+    assert {link.split("what=")[1].split("&")[0] for link in links} >= {"open", "late", "decided", "held", "overdue"}
+    counts = {link: lea.get(link).text.count("<td lang=") for link in links}
+    assert counts["/team/cases?what=open&severity=1"] == 2
+    assert counts["/team/cases?what=late&severity=1"] == 2
+    assert counts["/team/cases?what=decided&account=ana"] == 1
+    assert counts["/team/cases?what=decided&account=ben"] == 0
+    assert counts["/team/cases?what=overdue"] == 0
+
+
+def test_late_cases_are_assigned_from_the_figure(console: Console, enter: Enter) -> None:
+    store = SqlReviewStore(console.database, ranking=Ranking({"violence": 2, "fraud": 1}))
+    late = [store.add([flag(f"v{n}", speaker=f"v{n}")], NOON)[0].case for n in range(2)]
+    other = store.add([flag("f", speaker="f", flagged=("fraud",), labels={"fraud": 0.9})], NOON)[0].case
+    assert 'data-do="move"' not in enter("lea").get("/team").text
+    console.clock.now += 7_200
+    fresh = store.add([flag("w", 7_190, 7_195, speaker="w")], console.clock.now)[0].case
+    lea = enter("lea")
+    page = lea.get("/team").text
+    links = [unescape(link) for link in re.findall(r'data-do="move" data-href="([^"]+)"', page)]
+    assert links == ["/queue/move?severity=high&count=2", "/queue/move?severity=medium&count=1"]
+    form = lea.get(links[0]).text
+    assert re.search(r'name="count" value="2" min="1" max="3"', form)
+    assert "Severity: <bdi>High</bdi>" in form
+    moved = lea.post("/queue/move?severity=high", data={"account": "ben", "reason": "workload", "count": "2"})
+    assert moved.status_code == 200
+    given = {case for case in (*late, other, fresh) if case in enter("ben").get("/queue?view=mine").text}
+    assert given == set(late)
+    assert fresh in lea.get("/queue?severity=high").text
+    assert other not in lea.get("/queue?severity=high").text
+    assert lea.get("/queue?severity=2").status_code == 422
+
+
+@pytest.mark.parametrize("what", lead_figures.WHATS)
+def test_every_list_opens(console: Console, enter: Enter, what: str) -> None:
+    stored(console)
+    assert enter("lea").get(f"/team/cases?what={what}&severity=1&account=ana&label=violence").status_code == 200
+
+
+def test_both_languages(console: Console, enter: Enter) -> None:
+    stored(console)
+    lea = enter("lea")
+    page = lea.get("/team", headers={"accept-language": "zh-CN"}).text
+    assert "预计清空还需" in page
+    assert "持续增加" in page
+    assert "健康" in lea.get("/wellness", headers={"accept-language": "zh-CN"}).text
+
+
+def test_an_empty_store(console: Console, enter: Enter) -> None:
+    page = enter("lea").get("/team").text
+    assert ">Clear<" in page
+    assert "No phrase is muted" in page
+
+
+def test_the_figures_are_kept_for_some_seconds(console: Console, enter: Enter) -> None:
+    lea = enter("lea")
+    lea.get("/team")
+    stored(console)
+    assert "0 open" in lea.get("/team").text
+    console.clock.now += TEAM_SECONDS
+    assert "1 open" in lea.get("/team").text
+
+
+def test_the_forecast_and_the_oldest_against_its_target(console: Console) -> None:
+    store = SqlReviewStore(console.database, ranking=Ranking({"violence": 2}))
+    old, new = (store.add([flag(str(n), n, n + 0.5)], NOON + n)[0].case for n in (0, 1_000))
+    with console.database.read() as connection:
+        [backlog] = lead_figures.backlog(connection, groups.read(connection, NOON + 1_100), NOON + 1_100)
+        assert (backlog.oldest_case, backlog.oldest, backlog.target, backlog.over) == (old, 1_100, 900, True)
+        assert (backlog.open, backlog.late) == (2, 1)
+        assert lead_figures.forecast(connection, NOON + 1_100).seconds is None
+        [late] = lead_figures.found(connection, "late", NOON + 1_100)
+    store.decide(new, "ana", Choice(verdict="dismiss"), NOON + 4_500)
+    with console.database.read() as connection:
+        assert (
+            lead_figures.forecast(connection, NOON + 4_601).seconds == 3_600
+        )  # one case waits, one is decided per hour
+        found = lead_figures.in_time(connection, NOON)
+    assert (late.id, found.hits, found.n) == (old, 0, 1)
+
+
+def test_only_leads_mark_and_unmark_golden_cases(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana, lea = enter("ana"), enter("lea")
+    assert lea.post(f"/cases/{case}/golden", data={"verdict": "uphold"}).status_code == 409
+    decide(ana, case, taken(ana, case))
+    assert "Use as golden case: Violation" not in ana.get(f"/cases/{case}").text
+    assert "Use as golden case: Violation" in lea.get(f"/cases/{case}").text
+    assert ana.post(f"/cases/{case}/golden", data={"verdict": "uphold"}).status_code == 403
+    assert lea.post(f"/cases/{case}/golden", data={"verdict": "uphold"}).status_code == 303
+    with console.database.read() as connection:
+        assert checks.golden_verdict(connection, case) == "uphold"
+    assert "No longer golden" in lea.get(f"/cases/{case}").text
+    lea.post(f"/cases/{case}/golden")
+    with console.database.read() as connection:
+        assert checks.golden_verdict(connection, case) is None
+
+
+def test_the_console_draws_checks(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    decide(ana, case, taken(ana, case))
+    console.clock.now += 60
+    settings = Settings(data_dir=console.evidence.parent, quality=Quality(second_share=1.0))
+    draw(open_services(settings, console.database, console.clock))
+    assert "data-case" in enter("ben").get("/queue/rows").text
+    assert "data-case" not in ana.get("/queue/rows").text

@@ -1,0 +1,80 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.speech.asr.hypothesis import Hypothesis, SpecialTokens, best_first, spoken
+
+MARKS = SpecialTokens(end_of_text=100, timestamps=200)
+
+
+def at(seconds: float) -> int:
+    return MARKS.timestamps + round(seconds / 0.02)
+
+
+def heard(text: str, avg_logprob: float) -> Hypothesis:
+    return Hypothesis("en", (1,) * len(text.split()), text, avg_logprob, 0.1, seconds=1.0)
+
+
+def test_segments_that_start_after_the_end_are_removed() -> None:
+    tokens = [at(0), 1, 2, at(1.5), at(1.5), 3, at(2), at(2.4), 4, 5, at(3)]
+    assert spoken(tokens, MARKS, 2.0) == (1, 2, 3)
+    assert spoken(tokens, MARKS, 2.5) == (1, 2, 3, 4, 5)
+
+
+def test_a_segment_without_an_end_counts() -> None:
+    assert spoken([at(0), 1, 2], MARKS, 1.0) == (1, 2)
+    assert spoken([], MARKS, 1.0) == ()
+
+
+@given(st.lists(st.integers(0, 1800)), st.floats(0, 30))
+def test_only_text_tokens_remain_in_order(tokens: list[int], seconds: float) -> None:
+    text = [token for token in tokens if token < MARKS.end_of_text]
+    left = iter(text)
+    assert all(token in left for token in spoken(tokens, MARKS, seconds))
+    assert list(spoken(tokens, MARKS, 40.0)) == text
+
+
+def test_a_loop_comes_last_with_any_score() -> None:
+    loop = heard("get out " * 9, -0.01)
+    assert best_first([loop, heard("one", -0.9), heard("two", -0.4)])[0].text == "two"
+    assert best_first([loop, heard("one", -0.9)])[-1] is loop
+
+
+def test_an_impossibly_fast_text_comes_after_a_less_certain_one() -> None:
+    hasty = heard(" ".join(map(str, range(15))), -0.1)
+    assert best_first([hasty, heard("one", -0.9)])[0].text == "one"
+
+
+def test_a_sentence_comes_before_the_same_sentence_twice() -> None:
+    once = "wait for me"
+    twice = "wait for me now ana wait for me now ana"
+    assert best_first([heard(twice, -0.1), heard(once, -0.9)])[0].text == once
+    assert best_first([heard(twice, -0.1)])[0].text == twice
+
+
+def test_each_text_occurs_once_with_its_best_score() -> None:
+    found = best_first([heard("one", -0.9), heard("two", -0.5), heard("one", -0.3)])
+    assert [(one.text, one.avg_logprob) for one in found] == [("one", -0.3), ("two", -0.5)]
+
+
+def mandarin(text: str, tokens: int, avg_logprob: float) -> Hypothesis:
+    return Hypothesis("zh", (1,) * tokens, text, avg_logprob, 0.1, seconds=5.0)
+
+
+def test_the_many_tokens_of_a_rare_character_give_no_advantage() -> None:
+    usual, rare = mandarin("锦上添花", 4, -0.5), mandarin("锦上添囮", 6, -0.4)
+    assert rare.avg_logprob > usual.avg_logprob
+    assert best_first([rare, usual])[0] is usual
+
+
+def test_a_short_text_has_no_advantage() -> None:
+    whole, half = mandarin("你在哪里上学", 6, -0.4), mandarin("你在", 2, -0.6)
+    assert best_first([half, whole])[0] is whole
+    assert best_first([half, mandarin("", 0, -0.9)])[0] is half
+
+
+def test_numbers_are_written_as_spoken() -> None:
+    assert best_first([mandarin("5斤", 2, -0.2), mandarin("五斤", 2, -0.3)])[0].text == "五斤"
+
+
+def test_an_empty_text_has_a_compression_ratio_of_zero() -> None:
+    assert heard("", -0.1).compression_ratio == 0
