@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from agents.cli import app
+from agents.commands.command_line import app
 from tests.docs.pages import PAGES
 
 COMMAND = re.compile(
