@@ -19,7 +19,7 @@ UNITS = {"ratio": "0 to 1", "share": "0 to 1"}
 
 HEAD = """# Metrics
 
-`{command}` writes this page from [pipeline/base/metrics.py](../pipeline/metrics.py) and
+`{command}` writes this page from [pipeline/base/metrics.py](../pipeline/base/metrics.py) and
 [rules.yml](../deploy/prometheus/rules.yml), which also has the recorded series. Do not edit it.
 [dashboards.yaml](../deploy/grafana/dashboards.yaml) names the metrics of each panel.
 
@@ -54,8 +54,7 @@ def _unit(name: str) -> str:
 
 
 def _labels() -> str:
-    rows = [f"| `{label}` | {values} |" for label, values in LABELS.items()]
-    return "\n".join(["## Labels\n", "| label | values |", "|---|---|", *rows, ""])
+    return "\n".join(["## Labels\n", *(f"- `{label}`: {values}" for label, values in LABELS.items()), ""])
 
 
 def _alerts(name: str) -> dict[str, str]:

@@ -13,6 +13,8 @@ DOCS = ROOT / "docs"
 BUILD = ROOT / "build"
 LINK = re.compile(r"(!?\[[^\]]*\])\(([^)\s#:]+)(#[^)\s]*)?\)")
 """A link or picture, with its path and anchor. Links to other hosts have a colon."""
+ITEM = re.compile(r" {0,3}(?:[-*]|\d+\.) +(?=\S)")
+"""The mark of an item of a list. With more spaces before it, it is code."""
 
 
 def main(build: Path = BUILD) -> None:
@@ -43,8 +45,25 @@ def _copied(file: Path, site: Path) -> list[Path]:
         linked.append(target)
         return f"{link[1]}({relpath(site / _place(target), place.parent)}{link[3] or ''})"
 
-    place.write_text(LINK.sub(moved, file.read_text("utf-8")), "utf-8")
+    place.write_text(indented(LINK.sub(moved, file.read_text("utf-8"))), "utf-8")
     return linked
+
+
+def indented(text: str) -> str:
+    """Indent what belongs to an item of a list by four spaces a level, as Python-Markdown needs it."""
+    lines, open_items, fence = [], list[int](), False
+    for line in text.split("\n"):
+        depth = len(line) - len(line.lstrip())
+        if line and not fence:
+            while open_items and depth < open_items[-1]:
+                open_items.pop()
+        start = open_items[-1] if open_items else 0
+        lines.append(" " * 4 * len(open_items) + line[start:] if line else line)
+        fence ^= line.lstrip().startswith("```")
+        item = ITEM.match(line[start:])
+        if item and not fence:
+            open_items.append(start + item.end())
+    return "\n".join(lines)
 
 
 def _place(file: Path) -> Path:

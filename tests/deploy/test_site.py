@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy.site import main
+from deploy.site import indented, main
 from tests.docs.pages import LINK, leads_somewhere, text_of
 
 
@@ -43,3 +43,11 @@ def test_the_readme_is_the_first_page(copy: Path) -> None:
     assert "](integrate.md)" in first
     assert "](repository/CONTRIBUTING.md)" in first
     assert (copy / "docs" / "repository" / "NOTICE").is_file()
+
+
+def test_what_belongs_to_an_item_is_indented_by_four() -> None:
+    """Code that only looks like a list stays as it is."""
+    code = "```yaml\n- a\n```\n\n    - code\n\n"
+    given = f"1. one\n   more\n   - two\n\n         code\n\n{code}- b\n  ```\n  c\n  ```\n"
+    made = f"1. one\n    more\n    - two\n\n            code\n\n{code}- b\n    ```\n    c\n    ```\n"
+    assert indented(given) == made
