@@ -17,7 +17,7 @@ PLACES = 3
 """A syllable has its own vector as the first, the second, and a later one of its piece."""
 
 
-class Sounding(torch.nn.Embedding):
+class HomophoneEmbedding(torch.nn.Embedding):
     """The embedding `rows`, shape (pieces, width), plus the vectors of each piece's syllables, which start at 0."""
 
     _syllables: Tensor

@@ -8,16 +8,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
-from zipfile import BadZipFile
 
 import numpy as np
 from rich.progress import track
 
 from pipeline.base.cores import cores
-from pipeline.base.errors import ConfigError
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.speech.asr import adapter
-from pipeline.speech.asr.adapter import Factors
 from pipeline.speech.asr.context import as_trained, with_margin
 from pipeline.speech.asr.mel import log_mel
 from pipeline.speech.asr.transcriber import Samples
@@ -26,9 +23,9 @@ from training.adapter.teach import Taught
 from training.classifier.sets import read
 from training.classifier.sides import split
 from training.commands import notes
-from training.speech.round_trips import NOISE_SECONDS, NOISES, TrainingLine, echo
+from training.speech.recordings import Line, TrainingLine, recording
 from training.speech.sounds import SOUNDS
-from training.speech.transcribed import noisy, recording, reverberated
+from training.speech.surroundings import NOISE_SECONDS, NOISES, echo, noisy, reverberated
 
 LANGUAGE = "zh"
 SETS = ("authored", "kdconv", "crosswoz", "teleantifraud")
@@ -58,14 +55,14 @@ FIRST_REFLECTION = 0.0125
 """Maximum delay of the first reflection, in seconds."""
 
 
-def lines(data: Path, count: int) -> list[TrainingLine]:
+def lines(data: Path, count: int) -> list[Line]:
     """`count` lines, in the order of a hash, so that new lines change few of the selected ones."""
     rows = [row for row in split([*read(data, SETS)])["train"] if row.language == LANGUAGE]
-    found = [TrainingLine(LANGUAGE, row.source, row.text) for row in rows if len(row.text) in LENGTHS]
+    found: list[Line] = [TrainingLine(LANGUAGE, row.source, row.text) for row in rows if len(row.text) in LENGTHS]
     return sorted(found, key=lambda line: line.id)[:count]
 
 
-def clip(wanted: Sequence[TrainingLine], audio: Path, at: int, take: int) -> tuple[str, Samples]:
+def clip(wanted: Sequence[Line], audio: Path, at: int, take: int) -> tuple[str, Samples]:
     """The text and the samples of one take of a line. The result is deterministic."""
     random = Random(f"{take}: {wanted[at].text}")
     spoken = wanted[at : at + (random.randint(2, MOST_JOINED) if random.random() < JOINED else 1)]
@@ -89,7 +86,7 @@ def room(random: Random) -> Samples:
     return (impulse / 2).astype(np.float32)
 
 
-def noise(wanted: Sequence[TrainingLine], audio: Path, random: Random) -> Samples:
+def noise(wanted: Sequence[Line], audio: Path, random: Random) -> Samples:
     """Other speech, or one of the generated noises."""
     if random.random() < BABBLE:
         others = random.sample(wanted, min(random.randint(1, VOICES_OF_BABBLE), len(wanted)))
@@ -123,23 +120,13 @@ def taught(text: str, samples: Samples, bands: int) -> Taught:
     return Taught(text, len(samples) / SAMPLE_RATE, as_trained(mel, with_margin(mel)).astype(np.float16))
 
 
-def lessons(wanted: Sequence[TrainingLine], audio: Path, bands: int, takes: range) -> Iterator[Taught]:
-    """The training clips of all lines, in these takes. Clips that are too long are skipped."""
+def training_clips(wanted: Sequence[Line], audio: Path, bands: int, takes: int) -> Iterator[Taught]:
+    """The clips of all lines, `takes` of each. Clips that are too long are skipped."""
 
     def of(at: int) -> list[Taught]:
-        found = [clip(wanted, audio, at, take) for take in takes]
+        found = [clip(wanted, audio, at, take) for take in range(takes)]
         return [taught(*each, bands) for each in found if len(each[1]) <= MOST_SECONDS * SAMPLE_RATE]
 
     with ThreadPoolExecutor(cores()) as pool:
         for some in track(pool.map(of, range(len(wanted))), "clips", len(wanted), console=notes):
             yield from some
-
-
-def begun(path: Path) -> Factors:
-    """Reads the factors of an existing adapter; raises ConfigError if the file is not one."""
-    try:
-        return adapter.read(path, LANGUAGE).factors
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise ConfigError(
-            f"The adapter {path} cannot be read: {error}", "Name a file that training.adapter wrote."
-        ) from error

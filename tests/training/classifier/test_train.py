@@ -3,18 +3,16 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer
 
-from pipeline.judge.classifier import load, load_model
+from pipeline.judge.classifier import load
 from pipeline.learning import encoder, folder
 from pipeline.learning.loop import Recipe
 from pipeline.learning.rows import CLEAN, OUTPUTS, Row, negative, part_of, positive
 from pipeline.settings import JudgeSettings
 from tests.training.classifier import tiny
-from training.classifier.calibrate import calibrate
 from training.classifier.sides import split
 from training.classifier.train import train
 
@@ -27,7 +25,7 @@ ROWS = [
     ),
 ]
 TEXTS = [row.text for row in ROWS]
-RECIPE = Recipe(samples=4_000, batch=16, learning_rate=5e-3, warm_up=10)
+RECIPE = Recipe(samples=2_000, batch=16, learning_rate=5e-3, warm_up=10)
 
 
 def test_the_sides_of_the_split_are_disjoint() -> None:
@@ -52,11 +50,9 @@ def test_the_two_lines_of_a_pair_stay_though_they_are_close_and_no_copy_does() -
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folders that a run writes."""
+    """The folder that a run writes."""
     out = tmp_path_factory.mktemp("trained")
-    folder.save(out / "transformers", *train(ROWS, tiny.encoder(TEXTS), RECIPE, print, folder_unused))
-    folder.convert(out / "transformers", out / "onnx")
-    calibrate(out / "onnx", ROWS, seed=1)
+    folder.save(out, *train(ROWS, tiny.encoder(TEXTS), RECIPE, print, folder_unused))
     return out
 
 
@@ -65,21 +61,14 @@ def folder_unused(*_trained: object) -> None:
 
 
 def test_a_run_writes_a_model_that_the_judge_loads(trained: Path) -> None:
-    classifier = load(JudgeSettings(model=str(trained / "onnx")))
+    classifier = load(JudgeSettings(model=str(trained)))
     insult, weather = classifier.classify(["you are a stupid idiot", "今天天气很好"], ["en", "zh"])
     assert insult["abuse"] > 0.5 > weather["abuse"]
-    assert classifier.context, "it was trained with the speech before the texts"
-    assert (trained / "onnx" / "thresholds.json").is_file()
 
 
 def test_the_saved_tokenizer_does_not_truncate(trained: Path) -> None:
-    tokenizer = Tokenizer.from_file(str(trained / "transformers" / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(trained / "tokenizer.json"))
     assert len(tokenizer.encode("no " * (2 * RECIPE.max_tokens)).ids) > 2 * RECIPE.max_tokens
-
-
-def test_eight_bits_change_the_scores_little(trained: Path) -> None:
-    exact, small = (load_model(str(trained / kind)).logits(TEXTS[::9]) for kind in ("transformers", "onnx"))
-    np.testing.assert_allclose(small, exact, atol=0.15)
 
 
 def test_the_kept_share_of_the_weights_is_mixed_in() -> None:
@@ -95,10 +84,9 @@ def test_the_kept_share_of_the_weights_is_mixed_in() -> None:
     torch.testing.assert_close(midway, (trained + begun) / 2)
 
 
-@pytest.mark.parametrize("kind", ["transformers", "onnx"])
-def test_a_written_model_can_be_trained_further(trained: Path, kind: str) -> None:
+def test_a_written_model_can_be_trained_further(trained: Path) -> None:
     """It starts with the weights and the head of the first run, not with a new head."""
-    before = encoder.load(str(trained / kind))
+    before = encoder.load(str(trained))
     model, tokenizer = train(ROWS, before, replace(RECIPE, samples=16, learning_rate=1e-6), print, folder_unused)
     batch = tokenizer(TEXTS[:40], padding=True, return_tensors="pt")
     with torch.inference_mode():

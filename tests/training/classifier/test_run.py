@@ -19,7 +19,7 @@ from pipeline.learning import folder, loop
 from pipeline.learning.loop import Recipe
 from pipeline.learning.rows import OUTPUTS
 from tests.training.classifier import tiny
-from tests.training.classifier.test_training import RECIPE, ROWS, TEXTS
+from tests.training.classifier.test_train import RECIPE, ROWS, TEXTS
 from training.classifier import run
 from training.classifier.run import generation, named, time_of
 from training.classifier.teach import taught
@@ -55,7 +55,7 @@ def weights(out: Path) -> torch.Tensor:
 def test_a_pupil_learns_labels_that_only_its_teacher_knows(base: str, tmp_path: Path) -> None:
     scores = []
     for teach in (iter, partial(taught, teacher=Believer())):
-        generation(0, ROWS, tmp_path, RECIPE, base, print, teach)
+        generation(0, ROWS, tmp_path, replace(RECIPE, samples=2_000), base, print, teach)
         found = load_model(str(tmp_path)).probabilities(TEXTS)
         scores.append(found[:, OUTPUTS.index("fraud")].mean())
     untaught, pupil = scores
