@@ -72,7 +72,7 @@ def create_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
         broker_commit_interval=1.0,
         consumer_metadata_max_age_ms=METADATA_SECONDS * 1000,
         producer_metadata_max_age_ms=METADATA_SECONDS * 1000,
-        broker_max_poll_records=FETCH_BATCHES * settings.batching(stage).batch,
+        broker_max_poll_records=FETCH_BATCHES * stage.batch,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=settings.kafka.instance,
         producer_acks=-1,

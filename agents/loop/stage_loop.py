@@ -100,7 +100,6 @@ class StageLoop:
         self._kinds = {topic_name(topic, settings.kafka): topic.message for topic in stage.takes if topic.message}
         self._topics = {topic.message: topic_name(topic, settings.kafka) for topic in stage.gives}
         """The topic for each kind of output."""
-        self._batching = settings.batching(stage)
         self._dead_letters = topic_name(DEAD_LETTERS, settings.kafka)
         self._shards = settings.kafka.room_shards
         self._limit = settings.kafka.max_message_bytes
@@ -126,7 +125,7 @@ class StageLoop:
         come from agents/loop/intake.py.
         """
         del stream
-        await self.consume(batches(self.app, self._batching.batch, self._batching.wait_seconds))
+        await self.consume(batches(self.app, self.stage.batch, self.stage.wait_seconds))
 
     async def consume(self, batches: AsyncIterator[list[Any]]) -> None:
         """Handle one batch after the other. On an unexpected error, end the process."""
@@ -199,7 +198,7 @@ class StageLoop:
             outcome = await self._in_thread(lambda: self._work.process(good)) if good else []
         await self._send(outcome, batch)
         self._acknowledge(batch)
-        full = len(records) >= self._batching.batch
+        full = len(records) >= self.stage.batch
         self._behind = self._behind or (full and self._clock() - oldest > BEHIND_SECONDS)
 
     async def _send(self, outcome: Sequence[Any], batch: Sequence[Received]) -> None:

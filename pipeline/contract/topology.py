@@ -76,9 +76,9 @@ class Stage:
     """`module:function`. The function builds the processor from (Settings, Metrics), from an UtteranceLog if
     `reads_audio`, and from Rules if it `follows`. The module is imported when the stage starts."""
     batch: int
-    """Maximum messages in one batch: the default of stages.NAME.batch."""
+    """Maximum messages in one batch. Larger batches give more throughput and later flags."""
     wait_seconds: float
-    """Seconds after its first message when a batch starts, full or not: the default of stages.NAME.wait_seconds."""
+    """Seconds after its first message when a batch starts, full or not."""
     holds: bool = False
     """The processor is a `HoldingProcessor`: it keeps messages between batches."""
     reads_audio: bool = False

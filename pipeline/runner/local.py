@@ -23,7 +23,7 @@ from pipeline.contract.speech_status import reporting
 from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Backlog, Processor, Rejected
 from pipeline.contract.topology import AUDIO, SOUNDS, STAGES, UTTERANCES, Stage, Topic
 from pipeline.runner.recovery import Cutting, Recovery
-from pipeline.settings import Batching, Settings
+from pipeline.settings import Settings
 from pipeline.speech.overload import Arrivals
 
 if TYPE_CHECKING:
@@ -55,17 +55,14 @@ class StageRunner:
     `sources` is the number of sources that put messages into the queue. The stream ends when each has put None.
     """
 
-    def __init__(
-        self, stage: Stage, batching: Batching, sources: int, tap: Tap, metrics: Metrics, clock: Clock | None
-    ) -> None:
+    def __init__(self, stage: Stage, sources: int, tap: Tap, metrics: Metrics, clock: Clock | None) -> None:
         self.stage = stage
-        self.queue: asyncio.Queue[tuple[Message | None, float]] = asyncio.Queue(batching.batch * QUEUE_BATCHES)
+        self.queue: asyncio.Queue[tuple[Message | None, float]] = asyncio.Queue(stage.batch * QUEUE_BATCHES)
         self.takers: Mapping[type[Message], Sequence[StageRunner]] = {}
         """The stages that take an output, by the type of its message."""
         self.early_takers: Mapping[type[Message], Sequence[StageRunner]] = {}
         """The stages that may work ahead on an output, by the type of its message."""
         self.recovery: Recovery | None = None
-        self._batching = batching
         self._open_sources = sources
         self.processor: Processor[Any, Any]
         self._tap = tap
@@ -198,14 +195,14 @@ class StageRunner:
         first = self._now()
         try:
             async with asyncio.timeout(patience) as limit:
-                while len(batch) < self._batching.batch:
+                while len(batch) < self.stage.batch:
                     message, since = await self.queue.get()
                     if message is None:
                         self._open_sources -= 1
                         return batch, first
                     if not batch:
                         first = since
-                        limit.reschedule(asyncio.get_running_loop().time() + self._batching.wait_seconds)
+                        limit.reschedule(asyncio.get_running_loop().time() + self.stage.wait_seconds)
                     batch.append(message)
         except TimeoutError:
             log.debug("%s: %d messages before the timeout", self.stage.name, len(batch))
@@ -294,7 +291,7 @@ class LocalRunner:
     def _runner(self, stage: Stage, stages: Sequence[Stage], clock: Clock | None) -> StageRunner:
         before = sum(len({*each.gives} & {*stage.takes}) > 0 for each in stages)
         sources = before + (AUDIO in stage.takes)
-        return StageRunner(stage, self._settings.batching(stage), sources, self._tap, self._metrics, clock)
+        return StageRunner(stage, sources, self._tap, self._metrics, clock)
 
     def _takers(self, topic: Topic) -> list[StageRunner]:
         return [runner for runner in self._runners if topic in runner.stage.takes]

@@ -4,7 +4,7 @@ import asyncio
 import math
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from pipeline.base.errors import AudioError, VoxwardenError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import AudioChunk, Flag, Message, SecondReading, Sound, Suggestion, Utterance
 from pipeline.contract.stage import Rejected
-from pipeline.contract.topology import AUDIO, READ, STAGES, Stage
+from pipeline.contract.topology import AUDIO, READ, STAGES, TRANSCRIBE, Stage
 from pipeline.judge.reader.opinion import flag_of
 from pipeline.runner.local import LocalRunner
 from pipeline.settings import Settings
@@ -82,6 +82,8 @@ class Recordings:
     """Seconds of a file that are moderated. The rest of a longer file is an error."""
     rules: "Callable[[], Rules] | None" = None
     """Makes the rules of the judge; None: those of the settings' files."""
+    batch: int = TRANSCRIBE.batch
+    """Utterances that are transcribed at once, at most."""
     _found: "asyncio.Queue[Flag | FileReport | None]" = field(default_factory=asyncio.Queue)
     _files: dict[str, _Progress] = field(default_factory=dict)
 
@@ -96,8 +98,9 @@ class Recordings:
             feeder.cancel()
 
     async def _feed(self) -> None:
+        stages = [replace(stage, batch=self.batch) if stage is TRANSCRIBE else stage for stage in MODERATING]
         async with LocalRunner(
-            self.settings, self.metrics, self._tap, stages=MODERATING, rules=self.rules, clock=None
+            self.settings, self.metrics, self._tap, stages=stages, rules=self.rules, clock=None
         ) as runner:
             for path in self.paths:
                 await self._feed_file(runner, path)

@@ -4,8 +4,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from pipeline.settings.section import Section
-from pipeline.settings.token import Token
+from pipeline.settings.section import Section, Token
 
 Scope = Literal["moderate", "cases", "verdicts"]
 """What a token allows: send texts and recordings, read cases, read the stream of verdicts."""

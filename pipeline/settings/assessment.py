@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
-from pipeline.settings.asr import LanguageCode
 from pipeline.settings.drills import Drills
 from pipeline.settings.section import Section
+from pipeline.settings.speech import LanguageCode
 from pipeline.settings.triggers import Triggers
 
 

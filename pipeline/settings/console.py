@@ -1,12 +1,27 @@
 """Settings of the web console."""
 
 from ipaddress import IPv4Network, IPv6Network
+from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
 
-from pipeline.settings.oidc import Oidc
-from pipeline.settings.section import Section
-from pipeline.settings.token import Token
+from pipeline.contract.messages import MAX_DURATION, TIMED, Action
+from pipeline.settings.section import Section, Token
+
+
+class Oidc(Section):
+    """Sign-in with OpenID Connect."""
+
+    issuer: str = Field(description="issuer URL of the provider, e.g. https://id.example.org")
+    client_id: str = Field(description="client id of the console at the provider")
+    client_secret: SecretStr | None = Field(None, description="client secret; set it in the environment")
+    scopes: tuple[str, ...] = Field(("openid", "profile"), description="scopes that the console requests")
+    name_claim: str = Field("preferred_username", description="claim that names the account")
+    groups_claim: str = Field("groups", description="claim that lists the groups of the account")
+    roles: dict[str, Literal["moderator", "lead", "auditor", "admin"]] = Field(
+        description="role by group; a person in none of these groups is refused"
+    )
+    seconds: PositiveFloat = Field(10.0, description="seconds within which the provider must answer")
 
 
 class Targets(Section):
@@ -55,3 +70,43 @@ class ReviewConsole(Section):
         (), description="bearer tokens of apps that send appeals and reports; 16 characters or more"
     )
     targets_seconds: Targets = Targets()
+
+
+class LadderStep(Section):
+    """The action that the console proposes at one strike."""
+
+    action: Action = Field(description="warn, mute, remove or close_room")
+    duration_seconds: float | None = Field(
+        None, gt=0, le=MAX_DURATION, description="seconds of a mute or a removal; unset: your app decides"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.duration_seconds is not None and self.action not in TIMED:
+            raise ValueError(f"{self.action} has no duration; only {' and '.join(TIMED)} have one")
+        return self
+
+
+Ladder = tuple[LadderStep, ...]
+
+
+class MeasuresSettings(Section):
+    """What the console proposes against a speaker: docs/console.md."""
+
+    strike_days: PositiveFloat = Field(30.0, le=3_650, description="days for which a strike counts")
+    ladder: Ladder = Field(
+        (
+            LadderStep(action="warn"),
+            LadderStep(action="mute", duration_seconds=3_600),
+            LadderStep(action="mute", duration_seconds=86_400),
+        ),
+        max_length=20,
+        description="proposal at the first strike, the second and so on; the last one repeats; empty: none",
+    )
+    severities: dict[Literal["low", "medium", "high", "critical"], Ladder] = Field(
+        {}, description="ladder of a severity (low, medium, high, critical), where it differs"
+    )
+    labels: dict[str, Ladder] = Field({}, description="ladder of a label, where it differs; it goes before severities")
+    appeal_url: str | None = Field(
+        None, pattern="^https?://", max_length=512, description="page for appeals in notices; unset: `in the app`"
+    )

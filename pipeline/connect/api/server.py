@@ -14,14 +14,12 @@ from pipeline.connect.api.answers import Categories
 from pipeline.connect.api.app import create_app
 from pipeline.connect.api.backend import Backend
 from pipeline.connect.api.jobs import Jobs
-from pipeline.contract.topology import TRANSCRIBE
 from pipeline.judge import labels
 from pipeline.judge.release import FollowedRules
 from pipeline.review.database import Database
 from pipeline.review.policies.source import follow_store
 from pipeline.runner.moderator import Moderator
 from pipeline.settings import Settings
-from pipeline.settings.section import Section
 
 NAME = "The recording"
 """What errors call a recording, because its name at the sender may be a secret."""
@@ -51,7 +49,7 @@ async def serving(settings: Settings) -> AsyncIterator[ServedApi]:
     rules: FollowedRules | None = None
     try:
         rules = await asyncio.to_thread(follow_store, settings, Metrics())
-        moderator = Moderator.of(_in_small_batches(settings), rules)
+        moderator = Moderator.of(settings, rules)
         await asyncio.to_thread(moderator.load_models)
         backend = open_backend(settings, database, moderator)
         app = create_app(backend, tokens)
@@ -67,12 +65,5 @@ async def serving(settings: Settings) -> AsyncIterator[ServedApi]:
 def open_backend(settings: Settings, database: Database, moderator: Moderator) -> Backend:
     """Make the backend. Raises ConfigError for a wrong label file."""
     longest = settings.api.max_audio_seconds
-    jobs = Jobs(partial(moderator.results, name=NAME, longest=longest), settings.api, time.time)
+    jobs = Jobs(partial(moderator.results, name=NAME, longest=longest, batch=BATCH), settings.api, time.time)
     return Backend(settings, database, moderator, Categories(labels.load(settings.judge.labels)), jobs)
-
-
-def _in_small_batches(settings: Settings) -> Settings:
-    given = settings.batching(TRANSCRIBE)
-    small = given.model_copy(update={"batch": min(BATCH, given.batch)})
-    stages: Section = settings.stages
-    return settings.model_copy(update={"stages": stages.model_copy(update={TRANSCRIBE.name: small})})

@@ -12,7 +12,7 @@ from botocore.session import Session
 from urllib3.exceptions import HTTPError
 
 from pipeline.base.errors import ConfigError, DependencyError, VoxwardenError
-from pipeline.settings.evidence import S3
+from pipeline.settings.review import S3
 
 ATTEMPTS = 2
 """How often a request is tried. The runner of the stage retries later, and a batch must end before Kafka's limit."""

@@ -11,7 +11,7 @@ from pipeline.base import yaml_reading
 from pipeline.base.errors import ConfigError
 from pipeline.review.evidence.sealing import DATA_KEY, NONCE, ClipDamaged, KeyRing, WrappingKey
 from pipeline.settings import EvidenceSettings
-from pipeline.settings.evidence import EvidenceKey
+from pipeline.settings.review import EvidenceKey
 
 INSTALL = 'Install it: pip install "voxwarden[s3]".'
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.settings.asr import Chinese
+from pipeline.settings.speech import Chinese
 from pipeline.speech import languages
 from pipeline.speech.asr.adapter import WIDEST
 from pipeline.speech.asr.context import LIMITS, as_trained, limit_of, own_length, with_margin

@@ -18,7 +18,7 @@ from pipeline.contract.stage import Processor, Rejected
 from pipeline.contract.topology import AUDIO, EARLY, SEGMENT, Stage, Topic
 from pipeline.runner import local
 from pipeline.runner.local import QUEUE_BATCHES, LocalRunner
-from pipeline.settings import Batching, ReaderSettings, Settings
+from pipeline.settings import ReaderSettings, Settings
 
 Chunks = Processor[AudioChunk, AudioChunk]
 
@@ -144,7 +144,6 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Make:
         stages = chain(len(processors), batch)
         by_name = {stage.name: made for stage, made in zip(stages, processors, strict=True)}
         monkeypatch.setattr(Stage, "processor", lambda stage, *_: by_name[stage.name])
-        monkeypatch.setattr(Settings, "batching", lambda _, stage: Batching(batch=stage.batch, wait_seconds=0.0))
         return LocalRunner(Settings(), options.pop("metrics", Metrics()), seen, stages=stages, **options)
 
     return runner
@@ -194,7 +193,6 @@ async def test_a_stage_gets_early_messages_while_it_works(monkeypatch: pytest.Mo
     stages = [replace(first, gives=(*first.gives, EARLY)), replace(second, early=EARLY)]
     ahead = Ahead()
     monkeypatch.setattr(Stage, "processor", lambda stage, *_: Announce() if stage is stages[0] else ahead)
-    monkeypatch.setattr(Settings, "batching", lambda *_: Batching(batch=1, wait_seconds=0.0))
     await feed(LocalRunner(Settings(), Metrics(), Seen(), stages=stages), 2)
     assert ahead.batches == [[0], [1]]
 
@@ -403,7 +401,6 @@ async def test_outputs_that_a_stage_spares_hold_up_no_other_stage(monkeypatch: p
 
     monkeypatch.setattr(Stage, "processor", lambda stage, *_: slow if stage.spares else Last())
     stages = [first, replace(last, name="judge", spares=True), replace(last, name="deliver")]
-    monkeypatch.setattr(Settings, "batching", lambda *_: Batching(batch=1, wait_seconds=0.0))
     async with LocalRunner(Settings(), Metrics(), seen, stages=stages) as runner:
         for number in range(100):
             await runner.put(chunk(number))
@@ -423,7 +420,6 @@ async def test_a_stage_that_is_off_does_not_run(monkeypatch: pytest.MonkeyPatch)
         return Forward()
 
     monkeypatch.setattr(Stage, "processor", processor)
-    monkeypatch.setattr(Settings, "batching", lambda *_: Batching(batch=1, wait_seconds=0.0))
     stages = [first, replace(last, switch="reader.url")]
     await feed(LocalRunner(Settings(), Metrics(), Seen(), stages=stages), 3)
     assert made == ["stage0"]

@@ -10,7 +10,7 @@ from pipeline.base.errors import ConfigError
 from pipeline.review.evidence.keys import open_ring
 from pipeline.review.evidence.sealing import key_of, seal, unseal
 from pipeline.settings import EvidenceSettings, load
-from pipeline.settings.evidence import EvidenceEncryption
+from pipeline.settings.review import EvidenceEncryption
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER = base64.b64encode(bytes(32)).decode()

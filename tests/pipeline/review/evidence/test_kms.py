@@ -13,7 +13,7 @@ from pipeline.review.evidence.keys import open_ring
 from pipeline.review.evidence.kms import KmsKey
 from pipeline.review.evidence.sealing import ClipDamaged, KeyRing, key_of, seal, unseal
 from pipeline.settings import EvidenceSettings
-from pipeline.settings.evidence import S3, EvidenceEncryption
+from pipeline.settings.review import S3, EvidenceEncryption
 from tests.ports import free_port
 
 PATH, CLIP = "2026/01/01/a.ogg", b"OggS sound"

@@ -23,7 +23,7 @@ from pipeline.review.evidence.s3 import S3Evidence
 from pipeline.review.evidence.sealing import ClipDamaged
 from pipeline.review.evidence.store import clip_path
 from pipeline.settings import EvidenceSettings
-from pipeline.settings.evidence import S3
+from pipeline.settings.review import S3
 from tests.builders import NOON
 from tests.ports import free_port
 from tests.s3 import S3Server, running

@@ -1,0 +1,149 @@
+"""Settings of speech recognition."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+
+from pipeline.base.language_codes import check_code
+from pipeline.settings.section import Section
+
+LanguageCode = Annotated[str, AfterValidator(check_code)]
+"""A language code that Whisper uses, e.g. zh."""
+
+Chinese = Literal["simplified", "traditional"]
+"""A variant of the Chinese script. Traditional is that of Taiwan."""
+
+
+class Asr(Section):
+    """Speech recognition."""
+
+    engine: Literal["ctranslate2", "openai-whisper"] = Field(
+        "ctranslate2", description="engine that runs Whisper; docs/asr.md compares them"
+    )
+    model: str = Field("base", description="a Whisper size, a .pt file, or a CTranslate2 folder")
+    folder: Path | None = Field(None, description="folder that is searched for weights first")
+    download: bool = Field(True, description="download the weights if they are not found on this machine")
+    revision: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{40}$",
+        description="commit of the model on the hub, for ctranslate2 sizes without a pinned SHA-256",
+    )
+    adapters: bool = Field(True, description="use Voxwarden's Mandarin fine-tuning of `base`; docs/asr.md describes it")
+    adapter_patience_seconds: float = Field(
+        0.3,
+        ge=0,
+        description="while speech waits for longer, the adapter is left out: texts stay the same, and the judge gets "
+        "fewer readings of Mandarin",
+    )
+    device: str = Field("auto", description="cpu, cuda, cuda:1, or auto")
+    language: LanguageCode | None = Field(
+        None, description="language of all utterances, e.g. zh; unset: detected for each utterance"
+    )
+    languages: tuple[LanguageCode, ...] = Field(
+        ("en", "zh"),
+        min_length=1,
+        description="languages spoken in rooms; clear speech in another one is reported, and not transcribed",
+    )
+    chinese: Chinese = Field("simplified", description="characters of Mandarin transcripts; traditional: as in Taiwan")
+    words: bool = Field(
+        False, description="word times for every utterance (slower); off: estimated times, for flagged utterances"
+    )
+    batch: int = Field(8, ge=1, le=512, description="utterances decoded together; `voxwarden tune` finds the best")
+    workers: PositiveInt | None = Field(None, description="batches decoded at the same time; unset: one per CPU core")
+    early_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="recognise speech in the pause that may end it; seconds that this may waste, per second of speech; "
+        "0: never",
+    )
+    beams: dict[LanguageCode, Annotated[int, Field(ge=1, le=20)]] = Field(
+        {}, description="beam size by language; others: from its language.yaml, else 5 (openai-whisper: 1)"
+    )
+
+
+class Audio(Section):
+    """Voice activity detection, and the segmentation of speech into utterances."""
+
+    vad_threshold: float = Field(
+        0.5, gt=0, le=0.9, description="lowest speech probability at which a frame counts as speech"
+    )
+    min_seconds: float = Field(0.3, gt=0, le=1, description="minimum seconds of speech; shorter speech is dropped")
+    max_seconds: float = Field(
+        15.0, ge=3, le=30, description="maximum seconds of an utterance; Whisper takes at most 30"
+    )
+    soft_seconds: float = Field(
+        8.0, ge=2, le=30, description="seconds after which an utterance is cut at its next quiet moment"
+    )
+    hangover_seconds: float = Field(0.6, gt=0, le=5, description="seconds of silence that end an utterance")
+    pad_seconds: float = Field(0.2, ge=0, le=1, description="seconds of audio kept before and after the speech")
+    overlap_seconds: float = Field(
+        0.5, ge=0, le=1.5, description="seconds that the next utterance repeats after a cut without a pause"
+    )
+    idle_seconds: float = Field(
+        3.0, gt=0, le=60, description="seconds without a chunk after which unfinished speech is sent on"
+    )
+    max_gap_seconds: float = Field(
+        2.0, gt=0, le=60, description="longest gap in a stream, in seconds; a longer gap ends the utterance"
+    )
+    reorder_chunks: int = Field(
+        8, ge=0, le=500, description="chunks held while an earlier chunk is missing; then it counts as lost"
+    )
+    max_speakers: int = Field(
+        10_000, ge=100, description="open speakers per partition; above it, the speaker who is idle longest is closed"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "Audio":
+        if self.soft_seconds > self.max_seconds:
+            raise ValueError(
+                f"soft_seconds ({self.soft_seconds:g}) must not be more than max_seconds ({self.max_seconds:g})"
+            )
+        return self
+
+
+class RoomShare(Section):
+    """The minimum share of a room type that is transcribed under overload."""
+
+    name: str = Field(
+        min_length=1, max_length=256, description="a room type; `other` means each room type that is not listed"
+    )
+    share: float = Field(0.1, ge=0, le=1, description="minimum share of its utterances that is transcribed")
+
+
+class Overload(Section):
+    """Which utterances are skipped when more arrive than the workers can transcribe."""
+
+    enabled: bool = Field(
+        True, description="skip utterances under overload; off: all of them wait, e.g. a backlog of recordings"
+    )
+    start_seconds: PositiveFloat = Field(
+        60.0, description="seconds that the oldest utterance must wait before any utterance is skipped"
+    )
+    full_seconds: PositiveFloat = Field(
+        300.0, description="seconds of waiting at which only the minimum shares are transcribed"
+    )
+    catch_up_seconds: PositiveFloat = Field(
+        7_200.0, description="nothing is skipped if the worker can clear the backlog within these seconds"
+    )
+    recover_seconds: float = Field(
+        60.0, gt=0, le=3600, description="shortest time in seconds from the minimum shares back to all utterances"
+    )
+    room_types: tuple[RoomShare, ...] = Field(
+        (
+            RoomShare(name="game"),
+            RoomShare(name="default"),
+            RoomShare(name="other"),
+            RoomShare(name="kids", share=0.5),
+        ),
+        description="room types, the first is skipped first; if `other` is absent, unlisted types are never skipped",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "Overload":
+        if self.full_seconds <= self.start_seconds:
+            raise ValueError("full_seconds must be more than start_seconds")
+        if len({kind.name for kind in self.room_types}) < len(self.room_types):
+            raise ValueError("room_types lists a room type twice")
+        return self
