@@ -6,6 +6,12 @@ from agents.gateway.close import Close, RefusalError
 from pipeline.base.rates import TokenBucket
 from pipeline.settings import GatewaySettings
 
+MAX_FRAME_BYTES = 262_144
+"""Largest frame: 1.3 s of PCM at 48 kHz stereo, far more than any client sends at once."""
+
+MAX_BROKEN_PER_SECOND = 5.0
+"""Broken frames of one connection, on average. A client that sends more will not send speech."""
+
 
 class Limits:
     """The limits of one connection. Each method raises RefusalError when its limit is exceeded."""
@@ -14,10 +20,10 @@ class Limits:
         def bucket(rate: float, least: float = 0.0) -> TokenBucket:
             return TokenBucket(rate, max(rate * settings.burst_seconds, least), clock)
 
-        self._bytes = bucket(settings.max_bytes_per_second, settings.max_frame_bytes)
+        self._bytes = bucket(settings.max_bytes_per_second, MAX_FRAME_BYTES)
         self._frames = bucket(settings.max_frames_per_second)
         self._audio = TokenBucket(settings.max_speed, settings.burst_seconds, clock)
-        self._invalid = bucket(settings.max_invalid_per_second)
+        self._invalid = bucket(MAX_BROKEN_PER_SECOND)
 
     def count_frames(self, frames: int, size: int) -> None:
         """Count `frames` frames of `size` bytes in total. Text frames count, too."""

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
 from agents.gateway.close import Close, RefusalError
-from agents.gateway.limits import Limits
+from agents.gateway.limits import MAX_FRAME_BYTES, Limits
 from agents.gateway.outbox import Outbox, Sink
 from agents.gateway.request import Voice
 from agents.gateway.session import Arrival, AudioSession, Frame
@@ -27,6 +27,18 @@ STALL_SECONDS = 0.5
 ACKNOWLEDGE_SECONDS = 0.25
 """Confirmations within this time go to the client in one frame."""
 
+
+GATHER_SECONDS = 0.2
+"""Frames of this time become one record, so that Kafka has five records a second and speaker, not fifty."""
+
+BUFFER_SECONDS = 5.0
+"""Audio of a connection that waits for the sink. Then the client is not read, and keeps its audio itself."""
+
+LARGEST_GAP = 1.0
+"""Seconds that a stream may be behind the clock. Then it jumps to the present time: the client was silent."""
+
+PING_SECONDS = 20.0
+"""Silence after which a client is pinged, and its time to answer. Proxies close what is silent for a minute."""
 
 LEFT = {CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD}
 """Close codes of a client that has nothing more to send."""
@@ -61,7 +73,7 @@ class Safe(msgspec.Struct):
 
 
 class Listener:
-    """Reads the frames that have arrived, passes them on as one chunk, pauses for `gather_seconds`, and repeats.
+    """Reads the frames that have arrived, passes them on as one chunk, pauses for GATHER_SECONDS, and repeats.
 
     So neither the first frame after silence nor the last frame before it waits. `clock` returns UTC seconds, `ticks`
     monotonic seconds.
@@ -83,9 +95,9 @@ class Listener:
         self._metrics = metrics
         self._clock = clock
         self._ticks = ticks
-        self._session = AudioSession(voice, settings.gap_seconds, settings.burst_seconds, settings.max_frame_bytes)
+        self._session = AudioSession(voice, LARGEST_GAP, settings.burst_seconds, MAX_FRAME_BYTES)
         self._limits = Limits(settings, ticks)
-        self._outbox = Outbox(sink, settings.buffer_seconds, voice.first_sample, self._confirmed, connection.interrupt)
+        self._outbox = Outbox(sink, BUFFER_SECONDS, voice.first_sample, self._confirmed, connection.interrupt)
         self._acknowledging: asyncio.Task[None] | None = None
         self._muted = False
         self._left = False
@@ -99,7 +111,7 @@ class Listener:
         try:
             while True:
                 await self._take(*await self._receive())
-                await asyncio.sleep(self._settings.gather_seconds)
+                await asyncio.sleep(GATHER_SECONDS)
         except ConnectionClosed as closed:
             self._left = closed.rcvd is not None and closed.rcvd.code in LEFT
             raise
@@ -111,7 +123,7 @@ class Listener:
 
     async def _receive(self) -> tuple[Sequence[Message], Arrival]:
         asked = self._ticks()
-        stalled = asked - self._read_at > self._settings.gather_seconds + STALL_SECONDS
+        stalled = asked - self._read_at > GATHER_SECONDS + STALL_SECONDS
         messages = await self._messages()
         self._read_at = self._ticks()
         return messages, Arrival(self._clock(), self._read_at - asked, stalled)
@@ -125,10 +137,10 @@ class Listener:
         signs = None
         for waited in count(1):
             try:
-                async with asyncio.timeout(self._settings.ping_seconds):
+                async with asyncio.timeout(PING_SECONDS):
                     return await self._connection.receive()
             except TimeoutError:
-                idle = not self._muted and waited * self._settings.ping_seconds >= self._settings.idle_seconds
+                idle = not self._muted and waited * PING_SECONDS >= self._settings.idle_seconds
                 if idle or signs == self._connection.signs_of_life:
                     break
                 signs = self._connection.signs_of_life

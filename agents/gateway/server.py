@@ -16,6 +16,7 @@ from websockets.http11 import Request
 from agents.gateway import egress
 from agents.gateway import request as gateway_request
 from agents.gateway.close import Close, RefusalError
+from agents.gateway.limits import MAX_FRAME_BYTES
 from agents.gateway.listener import Listener
 from agents.gateway.outbox import Sink
 from agents.gateway.request import Voice
@@ -86,7 +87,7 @@ class Gateway:
                 settings.host,
                 settings.port,
                 compression=None,  # audio does not shrink, and a small frame could expand
-                max_size=settings.max_frame_bytes,
+                max_size=MAX_FRAME_BYTES,
                 create_connection=Connection,
                 ping_interval=None,  # the listener pings, and only clients without unread audio
                 close_timeout=CLOSE_SECONDS,

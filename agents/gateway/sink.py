@@ -15,6 +15,7 @@ from agents.broker.partitions import partition_of
 from agents.broker.security import producer_arguments
 from agents.gateway import Gateway
 from agents.gateway.lanes import Lane, Parcel
+from agents.gateway.limits import MAX_FRAME_BYTES
 from agents.loop.records import RECORD_OVERHEAD, size_of
 from agents.signals import stop_on_signals
 from pipeline.base.dependencies import answered
@@ -24,7 +25,13 @@ from pipeline.base.metrics_server import Starting, serving
 from pipeline.contract.events import encode
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO
-from pipeline.settings import GatewaySettings, Kafka, Settings
+from pipeline.settings import Kafka, Settings
+
+CONFIRM_SECONDS = 10.0
+"""Time for Kafka to confirm audio. A new leader is elected within it; after it, the connection is closed."""
+
+BUFFER_BYTES = 67_108_864
+"""Bytes of all connections that wait for Kafka, so that an outage does not fill the memory."""
 
 WATCH_SECONDS = 0.25
 """How often to check the age of the records in flight."""
@@ -47,17 +54,15 @@ log = logging.getLogger(__name__)
 class KafkaSink:
     """The gateway's `Sink`: each future is done when all in-sync replicas have the chunk.
 
-    `async with KafkaSink(kafka, settings) as sink` connects. It raises DependencyError if the broker cannot be reached.
-    A future fails with DependencyError if the broker rejects a chunk, or does not confirm it within `confirm_seconds`.
-    While a partition has not answered for that long, its chunks are refused at once. At most `buffer_bytes` wait; then
+    `async with KafkaSink(kafka) as sink` connects. It raises DependencyError if the broker cannot be reached.
+    A future fails with DependencyError if the broker rejects a chunk, or does not confirm it within CONFIRM_SECONDS.
+    While a partition has not answered for that long, its chunks are refused at once. At most BUFFER_BYTES wait; then
     calls wait, too.
     """
 
-    def __init__(self, kafka: Kafka, settings: GatewaySettings) -> None:
+    def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
         self._topic = topic_name(AUDIO, kafka)
-        self._patience = settings.confirm_seconds
-        self._most = settings.buffer_bytes
         self._bytes = 0
         self._room = asyncio.Event()
         self._lanes: dict[int, Lane] = {}
@@ -86,7 +91,7 @@ class KafkaSink:
     async def __call__(self, chunk: AudioChunk) -> "asyncio.Future[None]":
         event = encode(chunk, "gateway", self._kafka.room_shards)
         lane = self._lanes[partition_of(event.key, self._lanes)]
-        if lane.oldest is not None and lane.oldest < self._loop.time() - self._patience:
+        if lane.oldest is not None and lane.oldest < self._loop.time() - CONFIRM_SECONDS:
             raise self._unanswered()
         size = size_of(event)
         await self._until_room(size)
@@ -103,7 +108,7 @@ class KafkaSink:
             acks="all",
             max_batch_size=self._kafka.max_message_bytes,
             max_request_size=self._kafka.max_message_bytes,
-            request_timeout_ms=round(self._patience * 1000),
+            request_timeout_ms=round(CONFIRM_SECONDS * 1000),
             retry_backoff_ms=RETRY_MS,
             **producer_arguments(self._kafka.security),
         )
@@ -116,8 +121,8 @@ class KafkaSink:
 
     async def _until_room(self, size: int) -> None:
         try:
-            async with asyncio.timeout(self._patience):
-                while self._bytes and self._bytes + size > self._most:
+            async with asyncio.timeout(CONFIRM_SECONDS):
+                while self._bytes and self._bytes + size > BUFFER_BYTES:
                     self._room.clear()
                     await self._room.wait()
         except TimeoutError as error:
@@ -131,11 +136,11 @@ class KafkaSink:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             for lane in self._lanes.values():
-                lane.expire(self._loop.time() - self._patience)
+                lane.expire(self._loop.time() - CONFIRM_SECONDS)
 
     def _unanswered(self) -> DependencyError:
         return DependencyError(
-            f"Kafka at {self._kafka.bootstrap} has not taken audio for {self._patience:g} s",
+            f"Kafka at {self._kafka.bootstrap} has not taken audio for {CONFIRM_SECONDS:g} s",
             "Check that the broker runs, and that enough of its replicas are in sync.",
         )
 
@@ -164,7 +169,7 @@ async def serve(settings: Settings, started: Started, stop: asyncio.Event | None
         if not await _broker_answers(settings.kafka, stop):
             return
         async with (
-            KafkaSink(settings.kafka, settings.gateway) as sink,
+            KafkaSink(settings.kafka) as sink,
             Gateway(settings.gateway, metrics, sink) as gateway,
         ):
             starting.done = True
@@ -189,9 +194,9 @@ async def _broker_answers(kafka: Kafka, stop: asyncio.Event) -> bool:
 
 def check(settings: Settings) -> None:
     """Raise ConfigError if the largest frame does not fit into a record."""
-    frame, record = settings.gateway.max_frame_bytes, settings.kafka.max_message_bytes
-    if frame + 2 * RECORD_OVERHEAD > record:
+    record, least = settings.kafka.max_message_bytes, MAX_FRAME_BYTES + 2 * RECORD_OVERHEAD
+    if record < least:
         raise ConfigError(
-            f"Setting gateway.max_frame_bytes: a frame of {frame} bytes does not fit into a record of {record}",
-            "Lower it, or raise kafka.max_message_bytes.",
+            f"Setting kafka.max_message_bytes: a frame of the gateway does not fit into a record of {record} bytes",
+            f"Set it to {least} or more.",
         )

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from benchmarks.assessment.facts import BEGIN, DAY, HOUR
-from benchmarks.assessment.settings import RECOGNISERS, settings
+from benchmarks.assessment.settings import RECOGNISERS, limits, settings
 from benchmarks.assessment.truth.figures import Key
 from benchmarks.assessment.truth.rules import Rules
 from benchmarks.assessment.truth.signals import SeenMoment, TrueSignal
@@ -67,7 +67,9 @@ class DailyWatch:
 
     def _run(self) -> list[Trigger]:
         world = self._world
-        return world.repeat(lambda: watching.watch(world.database, self._settings, self._calendar, world.now))
+        return world.repeat(
+            lambda: watching.watch(world.database, self._settings, self._calendar, world.now, limits(self._rules))
+        )
 
     @property
     def _settings(self) -> Any:

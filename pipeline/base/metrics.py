@@ -321,7 +321,7 @@ class Metrics:
         "speech_to_flag_seconds", "Seconds from the end of the speech to its stored flag.", buckets=LATENCY_SECONDS
     )
     events_dropped: Counter = _metric(
-        "events_dropped_total", "Events flag.raised that were dropped because webhooks.max_waiting events waited."
+        "events_dropped_total", "Events flag.raised that were dropped because 10,000 events waited."
     )
     evidence_missing: Counter = _metric("evidence_missing_total", "Flags whose audio had already been deleted.")
     evidence_retention_seconds: Gauge = _metric(

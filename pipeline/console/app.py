@@ -47,7 +47,7 @@ from pipeline.console.desk import (
     viewers,
 )
 from pipeline.console.guard import guard
-from pipeline.console.live import LiveQueue
+from pipeline.console.live import POLL_SECONDS, LiveQueue
 from pipeline.console.periodic import every
 from pipeline.console.policy import banned_recordings_page, draft_page, policies_page
 from pipeline.console.policy.draft_page import MAX_FORM_BYTES
@@ -72,9 +72,12 @@ from pipeline.review.cases.measures import Measures
 from pipeline.review.database import Database
 from pipeline.review.evidence.opening import open_evidence
 from pipeline.review.quality import drawing
-from pipeline.review.quality.drawing import Shares
+from pipeline.review.quality.drawing import DRAW_SECONDS, Shares
 from pipeline.review.search import case_words
 from pipeline.settings import Settings
+
+MAX_BODY_BYTES = 262_144
+"""Largest body of a request, but for the pages that take files or policies."""
 
 QUEUE_SECONDS = 10.0
 QUALITY_SECONDS = 300.0
@@ -162,14 +165,14 @@ def open_services(
 def create_app(services: Services) -> FastAPI:
     """Make the console's app. Raises ConfigError if an endpoint is missing in `access.py`."""
     console_metrics.from_the_start(services)
-    live = LiveQueue(services.database, services.clock, services.settings.console.poll_seconds)
+    live = LiveQueue(services.database, services.clock, POLL_SECONDS)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             live,
             every(presence.WRITE_SECONDS, partial(note_presence, services, live), "presence"),
-            every(services.settings.quality.draw_seconds, partial(draw, services), "checks"),
+            every(DRAW_SECONDS, partial(draw, services), "checks"),
             every(QUEUE_SECONDS, partial(console_metrics.queue, services), "figures of the queue"),
             every(EVERY_SECONDS, services.chain.look, "chain of the audit log"),
             every(QUALITY_SECONDS, partial(console_metrics.quality, services), "figures of quality"),
@@ -200,7 +203,7 @@ def create_app(services: Services) -> FastAPI:
         draft_page.PAGE: MAX_FORM_BYTES,
         banned_recordings_page.PAGE: banned_recordings_page.MAX_MIB << 20,
     }
-    app.add_middleware(Shield, max_body=services.settings.console.max_body_bytes, larger=larger)
+    app.add_middleware(Shield, max_body=MAX_BODY_BYTES, larger=larger)
     error_pages.install(app)
     _check([*app.routes, *(route for router in ROUTERS for route in router.routes)])
     return app

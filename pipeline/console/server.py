@@ -20,6 +20,9 @@ from pipeline.settings import Settings
 
 RETENTION_SECONDS = 3_600.0
 """Seconds between two checks whether the retention job is due."""
+ANCHOR_SECONDS = 3_600.0
+"""Pause between two anchors: who changes the database has at most an hour before the next one."""
+
 WATCH_SECONDS = 21_600.0
 """Seconds between two looks for cases of article 3 (`pipeline/assessment/watching.py`)."""
 
@@ -50,7 +53,7 @@ async def serving(settings: Settings, metrics: Metrics, speech: RecentSpeech | N
             served(app, listener, app.state.live.hang_up),
             sending(settings, database, metrics),
             every(RETENTION_SECONDS, partial(keep, services), "retention"),
-            every(settings.audit.anchor_seconds, services.anchoring.anchor, "anchors of the audit log"),
+            every(ANCHOR_SECONDS, services.anchoring.anchor, "anchors of the audit log"),
             every(WATCH_SECONDS, partial(watch, services), "watch"),
         ):
             yield Serving(f"http://{console.host}:{listener.getsockname()[1]}", login)

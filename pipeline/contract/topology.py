@@ -57,11 +57,13 @@ class Topic:
     """The default of kafka.retention_hours.KEY. The review store keeps flagged speech longer."""
     compacted: bool = False
     """It has one partition, and keeps the newest record of each key for ever."""
+    kept_with: str = ""
+    """The key of the topic whose retention it has, because it says what that topic says. Empty: it has its own."""
 
     @property
     def key(self) -> str:
-        """The topic's name in the settings."""
-        return self.name.removeprefix("voice.").replace("-", "_")
+        """The name of its retention in the settings."""
+        return self.kept_with or self.name.removeprefix("voice.").replace("-", "_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +121,12 @@ class Stage:
 
 AUDIO = Topic("voice.audio", AudioChunk, retention_hours=2)
 UTTERANCES = Topic("voice.utterances", Utterance, retention_hours=24)
-SOUNDS = Topic("voice.sounds", Sound, retention_hours=24)
-TRANSCRIPTS = Topic("voice.transcripts", Transcript, retention_hours=24)
+SOUNDS = Topic("voice.sounds", Sound, retention_hours=24, kept_with="flags")
+TRANSCRIPTS = Topic("voice.transcripts", Transcript, retention_hours=24, kept_with="utterances")
 FLAGS = Topic("voice.flags", Flag, retention_hours=24)
-READINGS = Topic("voice.readings", SecondReading, retention_hours=24)
+READINGS = Topic("voice.readings", SecondReading, retention_hours=24, kept_with="flags")
 EARLY = Topic("voice.early", EarlyUtterance, retention_hours=0.25)
-SPEECH = Topic("voice.speech", SpeechStatus, retention_hours=24)
+SPEECH = Topic("voice.speech", SpeechStatus, retention_hours=24, kept_with="flags")
 DEAD_LETTERS = Topic("voice.dead-letters", None, retention_hours=7 * 24)
 
 TOPICS = (AUDIO, UTTERANCES, EARLY, SOUNDS, TRANSCRIPTS, FLAGS, READINGS, SPEECH, DEAD_LETTERS)

@@ -65,7 +65,7 @@ def _mapped(settings: JudgeSettings) -> Classifier:
     from pipeline.judge import mapping
 
     source = settings.model or str(SHIPPED)
-    model = load_model(source, settings.threads)
+    model = load_model(source)
     outputs = mapping.load(settings.label_map, model.labels, source, settings.labels)
     return mapping.MappedClassifier(model, outputs)
 

@@ -20,6 +20,10 @@ from pipeline.review.delivery.tallies import Tally
 from pipeline.review.privacy import holds
 from pipeline.review.quality import checks
 from pipeline.settings import Settings
+from pipeline.speech.audio.cutter import OVERLAP_SECONDS
+
+MAX_CASE_SECONDS = 120.0
+"""Longest case: a moderator hears a clip of two minutes at most. More flags open another case."""
 
 
 class ReviewStore(Protocol):
@@ -86,25 +90,22 @@ class ReviewStore(Protocol):
 
 
 class SqlReviewStore(ReviewStore):
-    """The review store in a SQL database. All three limits are seconds.
+    """The review store in a SQL database.
 
-    Flags at most `merge_gap` apart make one case, which may last up to `max_case`. An utterance that was cut for its
-    length repeats the last `repeat` seconds of the one before. `raising` chooses the flags that make an event.
-    `measures` counts strikes and writes notices; without it, decisions have none.
+    Flags without a pause between them make one case, which may last up to `max_case` seconds. `raising` chooses the
+    flags that make an event. `measures` counts strikes and writes notices; without it, decisions have none.
     """
 
     def __init__(
         self,
         database: Database,
-        merge_gap: float = 0.0,
-        max_case: float = 120.0,
-        repeat: float = 0.5,
+        max_case: float = MAX_CASE_SECONDS,
         ranking: Ranking | None = None,
         raising: Raising | None = None,
         measures: Measures | None = None,
     ) -> None:
         self._database = database
-        self._merge = writing.Merge(merge_gap, max_case, repeat)
+        self._merge = writing.Merge(max_case, OVERLAP_SECONDS)
         self._ranking = ranking or Ranking({})
         self._raising = raising or Raising()
         self._measures = measures
@@ -205,14 +206,9 @@ def open_store(settings: Settings, must_exist: bool = False) -> SqlReviewStore:
     With `must_exist`, raises ConfigError if the SQLite file does not exist; otherwise creates it.
     """
     database = Database(settings.database_url, must_exist)
-    store = settings.store
-    repeat = settings.audio.overlap_seconds
     return SqlReviewStore(
         database,
-        store.merge_gap_seconds,
-        store.max_case_seconds,
-        repeat,
-        ranking.build(settings),
-        raising.build(settings),
-        measures.build(settings),
+        ranking=ranking.build(settings),
+        raising=raising.build(settings),
+        measures=measures.build(settings),
     )

@@ -1,10 +1,11 @@
 """Moderate recordings with the one-machine runner, one file after the other."""
 
 import asyncio
+import dataclasses
 import math
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,9 @@ class Recordings:
             feeder.cancel()
 
     async def _feed(self) -> None:
-        stages = [replace(stage, batch=self.batch) if stage is TRANSCRIBE else stage for stage in MODERATING]
+        stages = [
+            dataclasses.replace(stage, batch=self.batch) if stage is TRANSCRIBE else stage for stage in MODERATING
+        ]
         async with LocalRunner(
             self.settings, self.metrics, self._tap, stages=stages, rules=self.rules, clock=None
         ) as runner:

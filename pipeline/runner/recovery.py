@@ -16,6 +16,7 @@ from pipeline.contract.stage import Backlog, HoldingProcessor, Processor, Reject
 from pipeline.review.evidence.marks import Finish
 from pipeline.runner.journal import Journal
 from pipeline.settings import Settings
+from pipeline.speech.audio.cutter import OVERLAP_SECONDS
 
 if TYPE_CHECKING:
     from pipeline.review.evidence.lookback import Lookback
@@ -115,7 +116,6 @@ class Recovery:
     def __init__(self, settings: Settings, lookback: "Lookback") -> None:
         self.lookback = lookback
         self.journal = Journal(settings.data_dir / "journal")
-        self._overlap = settings.audio.overlap_seconds
 
     def logged(self, segment: Cutting) -> Logged:
         """Wrap the segment stage, so that the look-back has each utterance before its audio is deleted."""
@@ -159,7 +159,7 @@ class Recovery:
         last = self.lookback.newest(room, speaker)
         if last is None:
             return float("-inf")
-        return last.end - self._overlap if last.forced else last.end
+        return last.end - OVERLAP_SECONDS if last.forced else last.end
 
 
 def _finish(message: Message) -> Finish:

@@ -9,7 +9,6 @@ The limits of each setting refuse values that would switch moderation off.
 from pipeline.settings.api import Api, ApiToken, Scope
 from pipeline.settings.assessment import AssessmentSettings
 from pipeline.settings.console import LadderStep, MeasuresSettings, Oidc, ReviewConsole
-from pipeline.settings.drills import Drills
 from pipeline.settings.gateway import ActionRule, GatewaySettings, LiveKitSettings, MetricsServer, RtpSettings
 from pipeline.settings.judge import JudgeSettings, ListenSettings, ReaderSettings
 from pipeline.settings.kafka import Kafka, Security
@@ -17,7 +16,6 @@ from pipeline.settings.loading import keys, load, origin_of
 from pipeline.settings.review import AuditSettings, EvidenceSettings, Keep, KeepLabel, Quality, Retention, Store
 from pipeline.settings.speech import Asr, Audio, LanguageCode, Overload, RoomShare
 from pipeline.settings.tree import Settings, in_file
-from pipeline.settings.triggers import Triggers
 from pipeline.settings.webhooks import CoopSettings, FlagEvents, VendorSettings, WebhookSettings
 
 __all__ = [
@@ -29,7 +27,6 @@ __all__ = [
     "Audio",
     "AuditSettings",
     "CoopSettings",
-    "Drills",
     "EvidenceSettings",
     "FlagEvents",
     "GatewaySettings",
@@ -55,7 +52,6 @@ __all__ = [
     "Security",
     "Settings",
     "Store",
-    "Triggers",
     "VendorSettings",
     "WebhookSettings",
     "in_file",

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
+from pydantic import Field, PositiveFloat, SecretStr, model_validator
 
 from pipeline.contract.messages import MAX_DURATION, TIMED, Action
 from pipeline.settings.section import Section, Token
@@ -46,26 +46,12 @@ class ReviewConsole(Section):
     proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), description="addresses or networks of your proxies; only theirs X-Forwarded-For is believed"
     )
-    max_body_bytes: PositiveInt = Field(262_144, description="maximum bytes of a request body")
-    lease_seconds: PositiveFloat = Field(
-        300.0, description="seconds without activity after which a moderator's case returns to the queue"
-    )
-    longest_lease_seconds: PositiveFloat = Field(
-        1_800.0, description="seconds after which a case returns to the queue although its moderator is active"
-    )
     undo_seconds: float = Field(
         10.0, ge=0, le=60, description="seconds in which a decision can be undone; its webhook is sent after them"
-    )
-    assigned_seconds: PositiveFloat = Field(
-        3_600.0, description="seconds in which an assigned case is offered to its person only, while the person is here"
-    )
-    escalated_seconds: PositiveFloat = Field(
-        1_800.0, description="seconds after the escalation within which an escalated case should be decided"
     )
     reads_speech: bool = Field(
         False, description="read voice.transcripts from Kafka, so that backtests of policies judge the last hours, too"
     )
-    poll_seconds: PositiveFloat = Field(0.15, description="seconds between two reads of news from the database")
     api_tokens: tuple[Token, ...] = Field(
         (), description="bearer tokens of apps that send appeals and reports; 16 characters or more"
     )

@@ -23,7 +23,6 @@ class GatewaySettings(Section):
         (), description="room types whose audio is refused with code 4403 and never recorded"
     )
     max_connections: PositiveInt = Field(2_000, description="maximum open connections")
-    max_frame_bytes: PositiveInt = Field(262_144, description="maximum bytes of one frame")
     max_bytes_per_second: PositiveInt = Field(
         400_000, description="maximum bytes per second and connection; PCM at 48 kHz stereo has 192,000"
     )
@@ -31,25 +30,8 @@ class GatewaySettings(Section):
         500, description="maximum frames per second and connection; Opus has at most 400 packets"
     )
     max_speed: float = Field(2.0, ge=1, description="maximum seconds of audio per second and connection")
-    max_invalid_per_second: PositiveFloat = Field(5.0, description="maximum broken frames per second and connection")
     burst_seconds: PositiveFloat = Field(
         10.0, description="size of a burst after a network stall: seconds of audio, and of the other maximum rates"
-    )
-    gather_seconds: float = Field(0.2, ge=0, le=5, description="seconds of frames that are sent as one record")
-    buffer_seconds: PositiveFloat = Field(
-        5.0, description="maximum seconds of audio that wait for Kafka's confirmation, per connection"
-    )
-    buffer_bytes: PositiveInt = Field(
-        67_108_864, description="maximum bytes that wait for Kafka's confirmation, in all connections together"
-    )
-    confirm_seconds: PositiveFloat = Field(
-        10.0, description="seconds within which Kafka must confirm audio; else the connection is closed"
-    )
-    gap_seconds: PositiveFloat = Field(
-        1.0, description="a stream that is this many seconds behind the clock jumps to the present time"
-    )
-    ping_seconds: PositiveFloat = Field(
-        20.0, description="seconds of silence after which a client is pinged, and seconds it has to answer"
     )
     idle_seconds: PositiveFloat = Field(600.0, description="seconds without a frame after which a connection is closed")
 
@@ -102,10 +84,6 @@ class LiveKitSettings(Section):
     mute_seconds: PositiveFloat = Field(
         600.0, le=31_536_000, description="seconds after which a muted speaker may publish again"
     )
-    late_seconds: PositiveFloat = Field(
-        60.0, le=86_400, description="seconds in which an action is tried; after them it counts as failed"
-    )
-    poll_seconds: PositiveFloat = Field(0.25, description="seconds between two reads of decisions and flags")
 
     @model_validator(mode="after")
     def _check(self) -> "LiveKitSettings":
@@ -136,10 +114,6 @@ class RtpSettings(Section):
     )
     jitter_seconds: PositiveFloat = Field(
         0.1, le=1, description="seconds for which packets wait for a missing one before it counts as lost"
-    )
-    max_streams: PositiveInt = Field(500, description="maximum streams of this process")
-    max_packets_per_second: PositiveInt = Field(
-        200, description="maximum packets per second and stream; at 20 ms a stream has 50"
     )
 
     @model_validator(mode="after")

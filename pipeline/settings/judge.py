@@ -20,9 +20,6 @@ class JudgeSettings(Section):
     label_map: Path | None = Field(
         None, description="YAML file that maps the labels of `model` to the labels of Voxwarden"
     )
-    threads: PositiveInt | None = Field(
-        None, description="CPU threads of the shipped classifier; unset: one per CPU core"
-    )
     policy: str = Field("default", description="name of a file in configs/policies, or a path")
     lexicons: tuple[str, ...] = Field(("en", "zh"), description="language codes, or paths of lexicons")
     labels: Path | None = Field(None, description="file of label definitions; unset: configs/labels.yaml")
@@ -56,20 +53,14 @@ class ReaderSettings(Section):
     api_key: SecretStr | None = Field(None, description="API key; set it in the environment")
     from_risk: float = Field(0.2, ge=0, le=1, description="lowest risk of an utterance that is asked about")
     to_risk: float = Field(0.7, ge=0, le=1, description="highest risk of an utterance that is asked about")
-    suggestions: tuple[Literal["pass", "review"], ...] = Field(
-        ("pass", "review"), min_length=1, description="suggestions of the utterances that are asked about"
-    )
     context: bool = Field(True, description="send the speaker's own words of the last 20 s, too")
     seconds: PositiveFloat = Field(5.0, le=10, description="seconds within which the API must answer")
     parallel: int = Field(8, ge=1, le=64, description="maximum requests at once, of each process")
     per_minute: PositiveInt = Field(60, description="maximum requests in a minute, of each process")
     per_day: PositiveInt = Field(10_000, le=1_000_000, description="maximum requests in 24 hours, of each process")
-    room_share: float = Field(0.25, gt=0, le=1, description="share of both limits that one room may use")
-    speaker_share: float = Field(0.1, gt=0, le=1, description="share of both limits that one speaker may use")
     stale_seconds: PositiveFloat = Field(
         60.0, description="an utterance whose flag has waited longer is not asked about"
     )
-    answer_tokens: PositiveInt = Field(200, le=4_096, description="maximum tokens of an answer: `max_tokens`")
     response_format: Literal["json_object", "json_schema", "text"] = Field(
         "json_object", description="how the API is made to answer in JSON: `response_format.type`; text: it is not"
     )
@@ -129,7 +120,6 @@ class ListenSettings(Section):
     ear_floor: float = Field(
         0.5, ge=0, le=1, description="scores of `ear` below this are not sent; not above the lowest limit of a policy"
     )
-    ear_device: str = Field("auto", description="device of `ear`: cpu, cuda, cuda:1, or auto")
 
     dead_air_seconds: int = Field(
         60, ge=15, le=600, description="seconds in which nobody in a room is audible before dead_air is reported"

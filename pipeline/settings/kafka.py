@@ -55,11 +55,19 @@ def _addresses(text: str) -> str:
     return text
 
 
+def _kept(key: str) -> str:
+    return " and ".join(topic.name for topic in TOPICS if topic.key == key)
+
+
 RetentionHours = section_of(
     "RetentionHours",
     {
-        topic.key: (PositiveFloat, Field(topic.retention_hours, description=f"hours that {topic.name} keeps a record"))
+        topic.key: (
+            PositiveFloat,
+            Field(topic.retention_hours, description=f"hours that a record is kept in {_kept(topic.key)}"),
+        )
         for topic in TOPICS
+        if not topic.kept_with
     },
 )
 
@@ -87,9 +95,6 @@ class Kafka(Section):
     )
     dead_letter_share: float = Field(
         0.5, gt=0, le=1, description="share of bad messages over all senders above which a worker stops; 1: never"
-    )
-    stall_seconds: PositiveFloat = Field(
-        45.0, description="seconds without a commit after which a worker with lag counts as unhealthy"
     )
     retention_hours: RetentionHours = RetentionHours()  # type: ignore[valid-type]
     security: Security = Security()

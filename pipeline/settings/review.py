@@ -32,14 +32,8 @@ class Store(Section):
     lookback_bytes: int = Field(
         2_000_000_000, ge=10_000_000, description="maximum size of these utterances on disk, in bytes"
     )
-    merge_gap_seconds: float = Field(
-        0.0, ge=0, le=600, description="flags of one speaker that are at most this many seconds apart join one case"
-    )
     report_seconds: PositiveFloat = Field(
         180.0, le=540, description="seconds of audio kept from before the moment that a user reports"
-    )
-    max_case_seconds: PositiveFloat = Field(
-        120.0, description="maximum seconds from the start to the end of a case; more flags open another case"
     )
 
 
@@ -109,9 +103,6 @@ class S3(Section):
     ca_file: Path | None = Field(
         None, description="PEM file of certificate authorities; unset: those that come with botocore"
     )
-    timeout_seconds: PositiveFloat = Field(
-        5.0, le=60, description="seconds without an answer that count as an error; a request is tried twice"
-    )
     server_encryption: Literal["AES256", "aws:kms"] | None = Field(
         None, description="encryption that the server must apply and confirm for each clip"
     )
@@ -168,9 +159,6 @@ class Retention(Section):
     dismissed: Keep = Keep(audio_days=14, case_days=90)
     labels: dict[str, KeepLabel] = Field({}, description="retention by label, where it differs")
     logs_days: float = Field(365.0, ge=183, description="days to keep the audit log; at least half a year")
-    every_hours: float = Field(
-        24.0, gt=0, le=168, description="hours between two runs of the retention job in the console's process"
-    )
     in_console: bool = Field(
         True, description="whether the console's process runs the job; false: run `voxwarden retention run` each day"
     )
@@ -207,7 +195,6 @@ class Quality(Section):
     in_time_limit: float | None = Field(
         None, gt=0, lt=1, description="your lower limit for the share of cases decided in time; unset: none"
     )
-    draw_seconds: PositiveFloat = Field(15.0, description="seconds between two draws of checks")
 
 
 class AuditSettings(Section):
@@ -220,7 +207,6 @@ class AuditSettings(Section):
         None, pattern=r"^https?://", description="URL to which the console sends each anchor as JSON"
     )
     anchor_log: bool = Field(False, description="write each anchor to the console's log")
-    anchor_seconds: PositiveFloat = Field(3_600.0, description="seconds between two anchors")
     key: Path | None = Field(None, description="the key that signs anchors; unset: audit.key in data_dir")
 
     @property

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
+from pydantic import Field, PositiveFloat, SecretStr, model_validator
 
 from pipeline.contract.messages import Action
 from pipeline.settings.section import Section
@@ -65,9 +65,6 @@ class WebhookSettings(Section):
         10.0, le=60, description="seconds within which the app must answer a webhook; else it is sent again"
     )
     parallel: int = Field(16, ge=2, le=256, description="maximum requests at once; one room has one request at a time")
-    max_waiting: PositiveInt = Field(
-        10_000, description="maximum events flag.raised that wait; above it, the oldest ones of the fullest room go"
-    )
 
     @model_validator(mode="after")
     def _check(self) -> "WebhookSettings":

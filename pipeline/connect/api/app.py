@@ -19,6 +19,9 @@ from pipeline.review.delivery.feed import VerdictFeed
 
 ROUTERS: tuple[APIRouter, ...] = (texts.router, audio.router, cases.router, verdicts.router)
 
+MAX_BODY_BYTES = 1_048_576
+"""Largest body of a request with texts."""
+
 FORM_BYTES = 65_536
 """What a request with a recording may have beside it."""
 
@@ -48,7 +51,7 @@ def create_app(backend: Backend, tokens: ApiTokens) -> FastAPI:
         app.include_router(router)
     http_problems.install(app)
     uploads = {"/v1/audio/moderations": settings.max_audio_bytes + FORM_BYTES}
-    app.add_middleware(Shield, max_body=settings.max_body_bytes, larger=uploads, refuse=http_problems.problem)
+    app.add_middleware(Shield, max_body=MAX_BODY_BYTES, larger=uploads, refuse=http_problems.problem)
     app.add_middleware(Gate, tokens=tokens, settings=settings)
     return app
 

@@ -15,6 +15,7 @@ from livekit import api, rtc
 
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.connect.livekit.access import BOT, ServerFault
+from pipeline.connect.livekit.actor import LATE_SECONDS
 from pipeline.connect.livekit.bot import CLOSED, REPLACED, RoomBot, SpeechOf
 from pipeline.connect.livekit.hashing import ranked
 from pipeline.settings import LiveKitSettings
@@ -76,8 +77,8 @@ class Rooms:
             self._hinted.set()
 
     def covers(self, room: str) -> bool:
-        """Whether our bot is in the room, or was there in the last `livekit.late_seconds`."""
-        since = self._clock() - self._settings.late_seconds
+        """Whether our bot is in the room, or was there in the last LATE_SECONDS."""
+        since = self._clock() - LATE_SECONDS
         return room in self.bots or self._left.get(room, since) > since
 
     async def run(self) -> None:
@@ -120,7 +121,7 @@ class Rooms:
         names = {room.name for room in listed if self._matches(room.name)}
         for gone in self.bots.keys() - names:
             self._leave(self.bots.pop(gone))
-        self._left = {name: at for name, at in self._left.items() if self._clock() - at < self._settings.late_seconds}
+        self._left = {name: at for name, at in self._left.items() if self._clock() - at < LATE_SECONDS}
         self._yielded &= names
         for by_room in (self._vacant, self._missed, self._stuck):
             for gone in by_room.keys() - names:

@@ -65,7 +65,7 @@ def open_case(
                 lease, refused = None, _say(request, "desk.elsewhere")
             else:
                 wellness.allow(connection, name, session.account.preferences.comfort, now)
-                lease, refused = leases.claim(connection, case, name, now, services.settings.console.lease_seconds), ""
+                lease, refused = leases.claim(connection, case, name, now, leases.LEASE_SECONDS), ""
         except Missing:
             raise
         except CaseError as error:
@@ -87,9 +87,7 @@ def open_next(request: Request, services: TheServices, session: Signed, asked: F
                 case = queue.next_free(connection, session.account.name, services.clock(), wanted)
                 if case is None:
                     break
-                lease = leases.claim(
-                    connection, case, session.account.name, services.clock(), services.settings.console.lease_seconds
-                )
+                lease = leases.claim(connection, case, session.account.name, services.clock(), leases.LEASE_SECONDS)
             return page(request, "case.html", **shown(services, case, lease))
         except Taken:
             continue
@@ -100,9 +98,7 @@ def open_next(request: Request, services: TheServices, session: Signed, asked: F
 def retake_case(request: Request, services: TheServices, session: Signed, case: CaseId) -> Response:
     """Take a case again after a conflict. The page gets the new lease and keeps the version that the person saw."""
     with services.database.write() as connection:
-        lease = leases.claim(
-            connection, case, session.account.name, services.clock(), services.settings.console.lease_seconds
-        )
+        lease = leases.claim(connection, case, session.account.name, services.clock(), leases.LEASE_SECONDS)
     return _with_event(page(request, "retaken.html", lease=lease), "retaken", [case])
 
 
@@ -117,10 +113,10 @@ def renew_lease(
 
     A lease also ends when it has reached its longest time.
     """
-    name, now, console = session.account.name, services.clock(), services.settings.console
+    name, now = session.account.name, services.clock()
     try:
         with services.database.write() as connection:
-            held = leases.renew(connection, lease, name, now, console.lease_seconds, console.longest_lease_seconds)
+            held = leases.renew(connection, lease, name, now, leases.LEASE_SECONDS, leases.LONGEST_SECONDS)
     except Stale:
         with services.database.read() as connection:
             holder = leases.holders(connection, now).get(case, "")

@@ -51,7 +51,7 @@ def move_cases(
     case: CaseQuery = "",
 ) -> Response:
     """Give cases to a person, in the order of the queue. Cases that the person may not get are left out."""
-    now, seconds = services.clock(), services.settings.console.assigned_seconds
+    now, seconds = services.clock(), assigning.OFFERED_SECONDS
     with services.database.write() as connection:
         chosen = assigning.candidates(connection, account, asked.wanted, now, count, case)
         made = assigning.move(connection, chosen, account, session.account.name, reason, now, seconds)

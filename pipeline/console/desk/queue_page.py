@@ -171,7 +171,7 @@ def _page(
     Without a view, the first page begins with the cases that are assigned to the person.
     """
     if wanted.view == "escalated":
-        found = escalations.page(connection, wanted, services.settings.console.escalated_seconds, after, queue.PAGE)
+        found = escalations.page(connection, wanted, escalations.TARGET_SECONDS, after, queue.PAGE)
         return found, found[-1] if len(found) == queue.PAGE else None
     mine: list[Case] = []
     if wanted.view is None and wanted.assigned is None:

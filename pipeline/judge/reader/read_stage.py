@@ -115,7 +115,7 @@ class Read(Processor[Flag, SecondReading]):
         chosen = self._settings
         return (
             chosen.from_risk <= flag.risk <= chosen.to_risk
-            and flag.suggestion in chosen.suggestions
+            and flag.suggestion != "block"
             and bool(flag.text)
             and not flag.marks
             and not reasons.terms_alone(flag.reasons)

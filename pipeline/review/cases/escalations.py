@@ -16,6 +16,9 @@ from pipeline.review.cases.ranking import HEAD_START
 from pipeline.review.cases.values import Case
 from pipeline.review.tables.core import CASES, DECISIONS
 
+TARGET_SECONDS = 1_800.0
+"""Time within which an escalated case should be decided: a lead is not always at the desk."""
+
 MOST = 1_000
 """The most escalated cases that are read."""
 

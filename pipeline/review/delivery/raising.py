@@ -17,6 +17,9 @@ from pipeline.review.cases.writing import plain
 from pipeline.review.delivery import outbox
 from pipeline.settings import Settings
 
+MOST_WAITING = 10_000
+"""Events `flag.raised` that wait for the app. Above it, the oldest of the fullest room go: its cases stay."""
+
 LEFT_OUT = frozenset({"words", "address"})
 """Fields of a flag that no event has: the app has no use for them, or they are large."""
 
@@ -56,7 +59,7 @@ def build(settings: Settings) -> Raising:
     """Build the choice from the settings. Raises ConfigError for an unknown label."""
     chosen = settings.webhooks.flags
     labels.load(settings.judge.labels).check(chosen.labels, "webhooks.flags.labels")
-    return Raising(frozenset(chosen.suggestions), frozenset(chosen.labels), settings.webhooks.max_waiting)
+    return Raising(frozenset(chosen.suggestions), frozenset(chosen.labels), MOST_WAITING)
 
 
 def data(flag: Flag, case: str) -> dict[str, Any]:

@@ -186,4 +186,4 @@ def _utterance(piece: SpeechPiece, data: bytes) -> Utterance:
 
 def build(settings: Settings, metrics: Metrics) -> Segment:
     """Build the segment stage. Loads the voice activity detector once per process."""
-    return Segment(settings.audio, metrics, vad.shared(), early=settings.asr.early_share > 0)
+    return Segment(settings.audio, metrics, vad.shared(), early=True)

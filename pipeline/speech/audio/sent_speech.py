@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from pipeline.contract.messages import SAMPLE_RATE, Utterance, sample_of
 from pipeline.settings import Audio
+from pipeline.speech.audio.cutter import OVERLAP_SECONDS
 from pipeline.speech.audio.speaker import SpeechPiece
 
 Key = tuple[str, str]
@@ -25,7 +26,7 @@ class SentSpeech:
     """The latest utterances that were returned before their speech ended."""
 
     def __init__(self, settings: Audio) -> None:
-        self._overlap = round(settings.overlap_seconds * SAMPLE_RATE)
+        self._overlap = round(OVERLAP_SECONDS * SAMPLE_RATE)
         self._shortest = round(settings.min_seconds * SAMPLE_RATE)
         self._ends: OrderedDict[tuple[Key, int], int] = OrderedDict()
         """The end sample of each utterance, by speaker and start sample."""

@@ -21,6 +21,12 @@ Found = TypeVar("Found")
 JITTER = SAMPLE_RATE // 10
 """Largest deviation in samples between the times of consecutive chunks that does not count as missing audio."""
 
+MAX_GAP = 2 * SAMPLE_RATE
+"""Longest gap in samples that is filled with silence. A longer one is a pause of the speaker, or a new connection."""
+
+REORDERED_CHUNKS = 8
+"""Chunks held while an earlier one is missing. Then it counts as lost, so that speech does not wait for it."""
+
 AHEAD_SECONDS = 24 * 3600.0
 """A chunk whose time is further in the future has a wrong clock."""
 
@@ -46,7 +52,7 @@ class AudioTrack(ABC, Generic[Found]):
         self._received = received
         self._example = example
         self._decoder = StreamDecoder()
-        self._order = Reorder(settings.reorder_chunks, metrics.sequence_faults)
+        self._order = Reorder(REORDERED_CHUNKS, metrics.sequence_faults)
         self._set_back = False
         """The last chunk began far before the end of the stream, and its time was ignored."""
 
@@ -131,7 +137,7 @@ class AudioTrack(ABC, Generic[Found]):
         chunk is appended. A chunk with a wrong clock is appended, too.
         """
         if self.end is not None:
-            if abs(start - self.end) <= self._settings.max_gap_seconds * SAMPLE_RATE:
+            if abs(start - self.end) <= MAX_GAP:
                 self._set_back = False
                 yield from self._fill(start, self.end, 0 if after_gap else JITTER)
             elif after_gap or not self._clock_is_wrong(start, self.end):

@@ -185,7 +185,7 @@ def test_a_small_gap_is_filled_so_that_times_stay_correct() -> None:
     stream = seconds(dialogue())
     del stream[4]
     metrics = Metrics()
-    heard = utterances(segment(metrics, reorder_chunks=0).process(stream))
+    heard = utterances(segment(metrics).process(stream))
     whole = utterances(segment().process(seconds(dialogue())))
     assert [u.start for u in heard] == pytest.approx([u.start for u in whole], abs=0.3)
     assert metrics.registry.get_sample_value("voxwarden_sequence_faults_total", {"result": "gap"}) == 1
