@@ -17,11 +17,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 from rich.console import Console
 from rich.table import Table
 
 from pipeline.base.metrics import Metrics
+from pipeline.connect.livekit import rooms as rooms_module
 from pipeline.connect.livekit.access import client
 from pipeline.connect.livekit.quiet import quiet
 from pipeline.connect.livekit.rooms import Rooms
@@ -51,8 +53,8 @@ class LiveKitBench:
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[LiveKitBench]:
     """Run server, bot and webhooks. The bot sweeps only once in five minutes, so that webhooks bring it."""
-    with LiveKit(folder) as server:
-        settings, metrics, gateway = server.settings(sweep_seconds=300), Metrics(), KeepingGateway()
+    with LiveKit(folder) as server, patch.object(rooms_module, "SWEEP_SECONDS", 300.0):
+        settings, metrics, gateway = server.settings(), Metrics(), KeepingGateway()
         async with AsyncExitStack() as stack:
             service = (await stack.enter_async_context(client(settings))).room
             rooms = Rooms(settings, service, gateway.speech, metrics, lambda room, who: None)

@@ -9,6 +9,12 @@ from pipeline.settings import GatewaySettings
 MAX_FRAME_BYTES = 262_144
 """Largest frame: 1.3 s of PCM at 48 kHz stereo, far more than any client sends at once."""
 
+BYTES_PER_SECOND = 400_000
+"""Bytes of one connection, on average: twice those of PCM at 48 kHz stereo."""
+
+FRAMES_PER_SECOND = 500
+"""Frames of one connection, on average. Opus has at most 400 packets a second."""
+
 MAX_BROKEN_PER_SECOND = 5.0
 """Broken frames of one connection, on average. A client that sends more will not send speech."""
 
@@ -17,11 +23,11 @@ class Limits:
     """The limits of one connection. Each method raises RefusalError when its limit is exceeded."""
 
     def __init__(self, settings: GatewaySettings, clock: Callable[[], float]) -> None:
-        def bucket(rate: float, least: float = 0.0) -> TokenBucket:
-            return TokenBucket(rate, max(rate * settings.burst_seconds, least), clock)
+        def bucket(rate: float) -> TokenBucket:
+            return TokenBucket(rate, rate * settings.burst_seconds, clock)
 
-        self._bytes = bucket(settings.max_bytes_per_second, MAX_FRAME_BYTES)
-        self._frames = bucket(settings.max_frames_per_second)
+        self._bytes = bucket(BYTES_PER_SECOND)
+        self._frames = bucket(FRAMES_PER_SECOND)
         self._audio = TokenBucket(settings.max_speed, settings.burst_seconds, clock)
         self._invalid = bucket(MAX_BROKEN_PER_SECOND)
 

@@ -40,6 +40,9 @@ LARGEST_GAP = 1.0
 PING_SECONDS = 20.0
 """Silence after which a client is pinged, and its time to answer. Proxies close what is silent for a minute."""
 
+IDLE_SECONDS = 600.0
+"""Silence of a client that answers pings after which the connection closes. A muted client may stay."""
+
 LEFT = {CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD}
 """Close codes of a client that has nothing more to send."""
 
@@ -140,7 +143,7 @@ class Listener:
                 async with asyncio.timeout(PING_SECONDS):
                     return await self._connection.receive()
             except TimeoutError:
-                idle = not self._muted and waited * PING_SECONDS >= self._settings.idle_seconds
+                idle = not self._muted and waited * PING_SECONDS >= IDLE_SECONDS
                 if idle or signs == self._connection.signs_of_life:
                     break
                 signs = self._connection.signs_of_life

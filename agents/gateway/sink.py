@@ -10,16 +10,15 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from agents.broker import topics
-from agents.broker.kafka_clients import topic_name
+from agents.broker.kafka_clients import MAX_MESSAGE_BYTES, topic_name
 from agents.broker.partitions import partition_of
 from agents.broker.security import producer_arguments
 from agents.gateway import Gateway
 from agents.gateway.lanes import Lane, Parcel
-from agents.gateway.limits import MAX_FRAME_BYTES
-from agents.loop.records import RECORD_OVERHEAD, size_of
+from agents.loop.records import size_of
 from agents.signals import stop_on_signals
 from pipeline.base.dependencies import answered
-from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import Starting, serving
 from pipeline.contract.events import encode
@@ -106,8 +105,8 @@ class KafkaSink:
             bootstrap_servers=self._kafka.bootstrap,
             client_id="voxwarden",
             acks="all",
-            max_batch_size=self._kafka.max_message_bytes,
-            max_request_size=self._kafka.max_message_bytes,
+            max_batch_size=MAX_MESSAGE_BYTES,
+            max_request_size=MAX_MESSAGE_BYTES,
             request_timeout_ms=round(CONFIRM_SECONDS * 1000),
             retry_backoff_ms=RETRY_MS,
             **producer_arguments(self._kafka.security),
@@ -163,7 +162,6 @@ async def serve(settings: Settings, started: Started, stop: asyncio.Event | None
     record.
     """
     stop = stop or stop_on_signals()
-    check(settings)
     metrics, starting = Metrics(), Starting()
     with serving(metrics, settings.metrics.host, settings.metrics.port, starting.probes) as url:
         if not await _broker_answers(settings.kafka, stop):
@@ -190,13 +188,3 @@ async def _broker_answers(kafka: Kafka, stop: asyncio.Event) -> bool:
         return False
     asking.result()
     return True
-
-
-def check(settings: Settings) -> None:
-    """Raise ConfigError if the largest frame does not fit into a record."""
-    record, least = settings.kafka.max_message_bytes, MAX_FRAME_BYTES + 2 * RECORD_OVERHEAD
-    if record < least:
-        raise ConfigError(
-            f"Setting kafka.max_message_bytes: a frame of the gateway does not fit into a record of {record} bytes",
-            f"Set it to {least} or more.",
-        )

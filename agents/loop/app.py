@@ -6,7 +6,7 @@ from typing import Any
 
 import faust
 
-from agents.broker.kafka_clients import ROOM_FOR_ERRORS, topic_name
+from agents.broker.kafka_clients import MAX_MESSAGE_BYTES, ROOM_FOR_ERRORS, topic_name
 from agents.broker.security import faust_credentials
 from agents.loop.expiry import Expiry
 from agents.loop.intake import Transport
@@ -77,7 +77,7 @@ def create_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
         consumer_group_instance_id=settings.kafka.instance,
         producer_acks=-1,
         producer_request_timeout=60.0,
-        producer_max_request_size=settings.kafka.max_message_bytes * ROOM_FOR_ERRORS,
+        producer_max_request_size=MAX_MESSAGE_BYTES * ROOM_FOR_ERRORS,
     )
     app.transport = Transport(app.conf.broker_consumer, app, Expiry(stage, metrics))
     return app

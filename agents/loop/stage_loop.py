@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 import faust
 from aiokafka.errors import KafkaError
 
-from agents.broker.kafka_clients import max_bytes, topic_name
+from agents.broker.kafka_clients import MAX_MESSAGE_BYTES, max_bytes, topic_name
 from agents.loop.app import channel_of
 from agents.loop.halt import DeadLetterShare, HaltError
 from agents.loop.intake import batches
@@ -102,8 +102,8 @@ class StageLoop:
         """The topic for each kind of output."""
         self._dead_letters = topic_name(DEAD_LETTERS, settings.kafka)
         self._shards = settings.kafka.room_shards
-        self._limit = settings.kafka.max_message_bytes
-        self._dead_letter_limit = max_bytes(DEAD_LETTERS, settings.kafka)
+        self._limit = MAX_MESSAGE_BYTES
+        self._dead_letter_limit = max_bytes(DEAD_LETTERS)
         self._share = DeadLetterShare(stage.name, settings.kafka.dead_letter_share)
         self._end, self._sleep, self._clock = end, sleep, clock
         self._thread = OneThread(stage.name, *([step_back] if stage.spares else []))
@@ -255,7 +255,7 @@ class StageLoop:
     def _too_large(self, event: Event) -> BadMessage:
         return BadMessage(
             f"An output has {size_of(event)} bytes, but a record may have at most {self._limit}",
-            "Raise kafka.max_message_bytes, and max.message.bytes of the topics.",
+            "This is a bug: report it.",
         )
 
     def _give_up(self, reason: object) -> None:

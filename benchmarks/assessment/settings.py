@@ -27,9 +27,7 @@ def settings(rules: Rules, recogniser: str = RECOGNISERS[0]) -> Settings:
         {
             "data_dir": Path("/nowhere"),
             "asr": {"model": recogniser},
-            "kafka": {
-                "retention_hours": dict.fromkeys(Kafka().retention_hours.model_dump(), rules.settled / HOUR - 24)
-            },
+            "kafka": {"retention_hours": dict.fromkeys(kept, rules.settled / HOUR - 24)},
             "console": {"targets_seconds": dict(zip(names, rules.targets, strict=True))},
             "retention": RETENTION,
             "assessment": {

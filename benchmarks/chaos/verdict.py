@@ -8,11 +8,13 @@ pipeline assigns to it.
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from unittest.mock import patch
 
 from benchmarks.speech import SpokenSpan, Voice, merged
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.settings import Audio, Settings
+from pipeline.speech.audio import cutter
 from pipeline.speech.audio.cutter import OVERLAP_SECONDS, PAD_SECONDS
 from pipeline.speech.audio.encode import to_pcm16
 from pipeline.speech.audio.resample import Samples
@@ -75,13 +77,11 @@ def stretches(voice: Voice, samples: Samples, settings: Settings) -> list[Spoken
     Pads, and longer pauses inside an utterance, are not speech. Another cut may leave them out.
     """
     pad = PAD_SECONDS
-    fine = Audio(hangover_seconds=2 * pad, min_seconds=WINDOW / SAMPLE_RATE)
+    fine = Audio(hangover_seconds=2 * pad)
     delivered = merged(list(_spoken(voice, samples, settings.audio)))
-    found = [
-        SpokenSpan(*voice, span.start + pad, span.end - pad)
-        for span in merged(list(_spoken(voice, samples, fine)))
-        if span.end - span.start > 2 * pad
-    ]
+    with patch.object(cutter, "MIN_SECONDS", WINDOW / SAMPLE_RATE):
+        spoken = merged(list(_spoken(voice, samples, fine)))
+    found = [SpokenSpan(*voice, span.start + pad, span.end - pad) for span in spoken if span.end - span.start > 2 * pad]
     return [span for span in found if any(span.start >= each.start and span.end <= each.end for each in delivered)]
 
 

@@ -397,11 +397,11 @@ class Metrics:
     upheld_speakers: Gauge = _metric("upheld_speakers", "Speakers with an upheld case in 30 days.")
     repeat_offenders: Gauge = _metric("repeat_offenders", "Speakers with at least two upheld cases in 30 days.")
     spread_speakers: Gauge = _metric(
-        "spread_speakers", "Most speakers with the same flagged term within `assessment.spread_minutes`.", "label"
+        "spread_speakers", "Most speakers with the same flagged term within an hour.", "label"
     )
     spread_terms: Gauge = _metric(
         "spread_terms",
-        "Flagged terms that at least `assessment.spread_speakers` speakers used within the same time.",
+        "Flagged terms that at least three speakers used within an hour.",
         "label",
     )
 

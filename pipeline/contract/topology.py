@@ -57,13 +57,15 @@ class Topic:
     """The default of kafka.retention_hours.KEY. The review store keeps flagged speech longer."""
     compacted: bool = False
     """It has one partition, and keeps the newest record of each key for ever."""
-    kept_with: str = ""
-    """The key of the topic whose retention it has, because it says what that topic says. Empty: it has its own."""
+    kept_with: str | None = None
+    """The key of the topic whose retention it has, because it says what that topic says. None: it has its own.
+    Empty: no setting changes it."""
 
     @property
     def key(self) -> str:
         """The name of its retention in the settings."""
-        return self.kept_with or self.name.removeprefix("voice.").replace("-", "_")
+        own = self.name.removeprefix("voice.").replace("-", "_")
+        return own if self.kept_with is None else self.kept_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ SOUNDS = Topic("voice.sounds", Sound, retention_hours=24, kept_with="flags")
 TRANSCRIPTS = Topic("voice.transcripts", Transcript, retention_hours=24, kept_with="utterances")
 FLAGS = Topic("voice.flags", Flag, retention_hours=24)
 READINGS = Topic("voice.readings", SecondReading, retention_hours=24, kept_with="flags")
-EARLY = Topic("voice.early", EarlyUtterance, retention_hours=0.25)
+EARLY = Topic("voice.early", EarlyUtterance, retention_hours=0.25, kept_with="")
 SPEECH = Topic("voice.speech", SpeechStatus, retention_hours=24, kept_with="flags")
 DEAD_LETTERS = Topic("voice.dead-letters", None, retention_hours=7 * 24)
 

@@ -25,11 +25,7 @@ class Api(Section):
     tokens: tuple[ApiToken, ...] = Field(
         (), description="tokens with their scopes: a list of {token, scopes}; set them in the environment"
     )
-    max_audio_bytes: PositiveInt = Field(104_857_600, description="maximum bytes of a request with a recording")
     max_audio_seconds: PositiveFloat = Field(14_400.0, description="maximum length of a recording in seconds")
-    wait_seconds: float = Field(
-        30.0, ge=0, le=300, description="seconds that a request waits for its recording, which then becomes a job"
-    )
     max_requests_per_second: PositiveFloat = Field(20.0, description="maximum requests per second and token")
     max_waiting: PositiveInt = Field(16, description="maximum requests of one token that wait for their answer")
     max_jobs: PositiveInt = Field(16, description="maximum recordings of one token that wait or are in work")

@@ -42,7 +42,6 @@ class ReviewConsole(Section):
         "http://127.0.0.1:8080", description="URL that browsers use; the OpenID provider redirects to it"
     )
     oidc: Oidc | None = Field(None, description="sign-in with OpenID Connect; unset: local accounts only")
-    secure_cookies: bool = Field(False, description="turn on if a proxy serves the console over https")
     proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), description="addresses or networks of your proxies; only theirs X-Forwarded-For is believed"
     )
@@ -56,6 +55,11 @@ class ReviewConsole(Section):
         (), description="bearer tokens of apps that send appeals and reports; 16 characters or more"
     )
     targets_seconds: Targets = Targets()
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers use https, so that they must keep its cookies for https alone."""
+        return self.public_url.startswith("https://")
 
 
 class LadderStep(Section):

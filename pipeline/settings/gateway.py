@@ -23,17 +23,10 @@ class GatewaySettings(Section):
         (), description="room types whose audio is refused with code 4403 and never recorded"
     )
     max_connections: PositiveInt = Field(2_000, description="maximum open connections")
-    max_bytes_per_second: PositiveInt = Field(
-        400_000, description="maximum bytes per second and connection; PCM at 48 kHz stereo has 192,000"
-    )
-    max_frames_per_second: PositiveInt = Field(
-        500, description="maximum frames per second and connection; Opus has at most 400 packets"
-    )
     max_speed: float = Field(2.0, ge=1, description="maximum seconds of audio per second and connection")
     burst_seconds: PositiveFloat = Field(
         10.0, description="size of a burst after a network stall: seconds of audio, and of the other maximum rates"
     )
-    idle_seconds: PositiveFloat = Field(600.0, description="seconds without a frame after which a connection is closed")
 
 
 SHORTEST_SECRET = 32
@@ -63,16 +56,10 @@ class LiveKitSettings(Section):
     gateway_url: str = Field(
         "ws://127.0.0.1:8765", pattern="^wss?://", description="URL of the gateway that takes the audio"
     )
-    gateway_token: Token | None = Field(
-        None, description="token for the gateway; unset: the first one of gateway.tokens"
-    )
     members: tuple[Word, ...] = Field(
         (), description="names of all processes that share the rooms, the same list in each; empty: one process"
     )
     name: str = Field("", description="name of this process in livekit.members")
-    sweep_seconds: PositiveFloat = Field(
-        30.0, le=300, description="seconds between two comparisons with the server's list of rooms and tracks"
-    )
     webhook_host: str = Field("127.0.0.1", description="address on which LiveKit's webhooks arrive")
     webhook_port: int | None = Field(
         None, ge=0, le=65_535, description="port on which LiveKit's webhooks arrive; 0: any free port; unset: none"
@@ -108,9 +95,6 @@ class RtpSettings(Section):
     )
     gateway_url: str = Field(
         "ws://127.0.0.1:8765", pattern="^wss?://", description="URL of the gateway that takes the audio"
-    )
-    gateway_token: Token | None = Field(
-        None, description="token for the gateway; unset: the first one of gateway.tokens"
     )
     jitter_seconds: PositiveFloat = Field(
         0.1, le=1, description="seconds for which packets wait for a missing one before it counts as lost"

@@ -55,7 +55,6 @@ class ReaderSettings(Section):
     to_risk: float = Field(0.7, ge=0, le=1, description="highest risk of an utterance that is asked about")
     context: bool = Field(True, description="send the speaker's own words of the last 20 s, too")
     seconds: PositiveFloat = Field(5.0, le=10, description="seconds within which the API must answer")
-    parallel: int = Field(8, ge=1, le=64, description="maximum requests at once, of each process")
     per_minute: PositiveInt = Field(60, description="maximum requests in a minute, of each process")
     per_day: PositiveInt = Field(10_000, le=1_000_000, description="maximum requests in 24 hours, of each process")
     stale_seconds: PositiveFloat = Field(

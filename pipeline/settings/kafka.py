@@ -67,7 +67,7 @@ RetentionHours = section_of(
             Field(topic.retention_hours, description=f"hours that a record is kept in {_kept(topic.key)}"),
         )
         for topic in TOPICS
-        if not topic.kept_with
+        if topic.kept_with is None
     },
 )
 
@@ -84,9 +84,6 @@ class Kafka(Section):
         1, ge=1, le=1_000, description="shards of a room; with more than one, several workers can process one room"
     )
     replication: PositiveInt = Field(1, description="replicas per partition, used when Voxwarden creates the topics")
-    max_message_bytes: PositiveInt = Field(
-        1_048_588, description="maximum bytes of a record, for topics, producers and consumers"
-    )
     connect_seconds: PositiveFloat = Field(
         15.0, description="seconds without an answer from the broker that count as an error"
     )
@@ -101,7 +98,7 @@ class Kafka(Section):
 
     def retention_seconds(self, topic: Topic) -> float:
         """How many seconds `topic` keeps a record."""
-        hours: float = getattr(self.retention_hours, topic.key)
+        hours: float = getattr(self.retention_hours, topic.key, topic.retention_hours)
         return hours * 3600
 
     @property

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveFloat, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from pipeline.settings.section import Section
 
@@ -25,15 +25,9 @@ class Store(Section):
     url: Annotated[SecretStr, AfterValidator(_store_url)] | None = Field(
         None, description="URL of the database, postgresql:// or sqlite://; unset: SQLite in data_dir"
     )
-    preroll_seconds: float = Field(
-        5.0, ge=0, le=60, description="seconds of audio before the flagged utterance in the clip"
-    )
     lookback_hours: float = Field(24.0, ge=0.25, description="hours that one machine keeps utterances on disk")
     lookback_bytes: int = Field(
         2_000_000_000, ge=10_000_000, description="maximum size of these utterances on disk, in bytes"
-    )
-    report_seconds: PositiveFloat = Field(
-        180.0, le=540, description="seconds of audio kept from before the moment that a user reports"
     )
 
 
@@ -106,7 +100,6 @@ class S3(Section):
     server_encryption: Literal["AES256", "aws:kms"] | None = Field(
         None, description="encryption that the server must apply and confirm for each clip"
     )
-    server_kms_key: str | None = Field(None, description="key of the server for aws:kms; unset: the bucket's key")
     object_lock: bool = Field(False, description="also set a legal hold on the server for each clip on hold")
 
     @model_validator(mode="after")
@@ -186,15 +179,6 @@ class Quality(Section):
     golden_share: float = Field(
         0.03, ge=0, le=1, description="golden cases shown per decision, if leads have marked any"
     )
-    precision_limit: float | None = Field(
-        None, gt=0, lt=1, description="your lower limit for the share of flags that moderators confirm; unset: none"
-    )
-    kappa_limit: float | None = Field(
-        None, gt=0, lt=1, description="your lower limit for Cohen's kappa of second opinions; unset: none"
-    )
-    in_time_limit: float | None = Field(
-        None, gt=0, lt=1, description="your lower limit for the share of cases decided in time; unset: none"
-    )
 
 
 class AuditSettings(Section):
@@ -206,10 +190,9 @@ class AuditSettings(Section):
     anchor_url: str | None = Field(
         None, pattern=r"^https?://", description="URL to which the console sends each anchor as JSON"
     )
-    anchor_log: bool = Field(False, description="write each anchor to the console's log")
     key: Path | None = Field(None, description="the key that signs anchors; unset: audit.key in data_dir")
 
     @property
     def places(self) -> bool:
         """Whether anchors are written anywhere."""
-        return bool(self.anchor_file or self.anchor_url or self.anchor_log)
+        return bool(self.anchor_file or self.anchor_url)

@@ -45,24 +45,17 @@ class Asr(Section):
     )
     batch: int = Field(8, ge=1, le=512, description="utterances decoded together; `voxwarden tune` finds the best")
     workers: PositiveInt | None = Field(None, description="batches decoded at the same time; unset: one per CPU core")
-    beams: dict[LanguageCode, Annotated[int, Field(ge=1, le=20)]] = Field(
-        {}, description="beam size by language; others: from its language.yaml, else 5 (openai-whisper: 1)"
-    )
 
 
 class Audio(Section):
     """Voice activity detection, and the segmentation of speech into utterances."""
 
-    min_seconds: float = Field(0.3, gt=0, le=1, description="minimum seconds of speech; shorter speech is dropped")
     max_seconds: float = Field(
         15.0, ge=3, le=30, description="maximum seconds of an utterance; Whisper takes at most 30"
     )
     hangover_seconds: float = Field(0.6, gt=0, le=5, description="seconds of silence that end an utterance")
     idle_seconds: float = Field(
         3.0, gt=0, le=60, description="seconds without a chunk after which unfinished speech is sent on"
-    )
-    max_speakers: int = Field(
-        10_000, ge=100, description="open speakers per partition; above it, the speaker who is idle longest is closed"
     )
 
 
@@ -84,14 +77,8 @@ class Overload(Section):
     start_seconds: PositiveFloat = Field(
         60.0, description="seconds that the oldest utterance must wait before any utterance is skipped"
     )
-    full_seconds: PositiveFloat = Field(
-        300.0, description="seconds of waiting at which only the minimum shares are transcribed"
-    )
     catch_up_seconds: PositiveFloat = Field(
         7_200.0, description="nothing is skipped if the worker can clear the backlog within these seconds"
-    )
-    recover_seconds: float = Field(
-        60.0, gt=0, le=3600, description="shortest time in seconds from the minimum shares back to all utterances"
     )
     room_types: tuple[RoomShare, ...] = Field(
         (
@@ -105,8 +92,6 @@ class Overload(Section):
 
     @model_validator(mode="after")
     def _check(self) -> "Overload":
-        if self.full_seconds <= self.start_seconds:
-            raise ValueError("full_seconds must be more than start_seconds")
         if len({kind.name for kind in self.room_types}) < len(self.room_types):
             raise ValueError("room_types lists a room type twice")
         return self

@@ -19,11 +19,6 @@ from pipeline.settings.review import AuditSettings, EvidenceSettings, Quality, R
 from pipeline.settings.speech import Asr, Audio, Overload
 from pipeline.settings.webhooks import WebhookSettings
 
-BYTES_PER_SECOND = 32_000
-"""Largest size of an utterance per second: FLAC is never larger than 16-bit PCM at 16 kHz."""
-RECORD_BYTES = 65_536
-"""Largest size of a record without its audio."""
-
 
 class Settings(BaseSettings):
     """All settings. An unknown key is an error, so that a typing mistake is noticed."""
@@ -74,11 +69,6 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check(self) -> "Settings":
-        needed = round(self.audio.max_seconds * BYTES_PER_SECOND) + RECORD_BYTES
-        if self.kafka.max_message_bytes < needed:
-            raise ValueError(
-                f"kafka.max_message_bytes must be at least {needed:,}: an utterance of audio.max_seconds must fit"
-            )
         if "dead_air" in self.listen.sounds and self.kafka.room_shards > 1:
             raise ValueError(
                 "listen.sounds has dead_air, which needs kafka.room_shards 1: else no worker hears a whole room"

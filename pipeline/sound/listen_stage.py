@@ -25,7 +25,7 @@ from pipeline.sound.together import DueWindow, together
 from pipeline.sound.voices.voice_detector import VoiceEar
 from pipeline.sound.yamnet import yamnet_detector as yamnet
 from pipeline.speech.audio.resent import ReceivedSamples
-from pipeline.speech.audio.speakers import KEEP_SECONDS, Key, Speakers
+from pipeline.speech.audio.speakers import KEEP_SECONDS, MAX_SPEAKERS, Key, Speakers
 from pipeline.speech.overload import Valve
 
 log = logging.getLogger(__name__)
@@ -183,7 +183,7 @@ def build(settings: Settings, metrics: Metrics) -> Listen:
     ears: list[Ear] = [
         recordings,
         EventEar(sounds),
-        VoiceEar("voice_change" in sounds, 2 * settings.audio.max_speakers),
+        VoiceEar("voice_change" in sounds, 2 * MAX_SPEAKERS),
     ]
     if heard := yamnet.build(settings.listen):
         ears.append(heard)

@@ -22,6 +22,9 @@ ROUTERS: tuple[APIRouter, ...] = (texts.router, audio.router, cases.router, verd
 MAX_BODY_BYTES = 1_048_576
 """Largest body of a request with texts."""
 
+MAX_AUDIO_BYTES = 104_857_600
+"""Largest recording: api.max_audio_seconds of it fit, as Opus or AAC."""
+
 FORM_BYTES = 65_536
 """What a request with a recording may have beside it."""
 
@@ -50,7 +53,7 @@ def create_app(backend: Backend, tokens: ApiTokens) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     http_problems.install(app)
-    uploads = {"/v1/audio/moderations": settings.max_audio_bytes + FORM_BYTES}
+    uploads = {"/v1/audio/moderations": MAX_AUDIO_BYTES + FORM_BYTES}
     app.add_middleware(Shield, max_body=MAX_BODY_BYTES, larger=uploads, refuse=http_problems.problem)
     app.add_middleware(Gate, tokens=tokens, settings=settings)
     return app

@@ -36,6 +36,10 @@ class AudioModeration(BaseModel):
     utterances: list[UtteranceResult]
 
 
+WAIT_SECONDS = 30.0
+"""Time that a request waits for its recording, which then becomes a job: below the timeout of most proxies."""
+
+
 @router.post(
     "/moderations",
     responses={202: {"model": AudioModeration, "description": "A long recording: read its progress at `Location`."}},
@@ -47,7 +51,7 @@ async def moderate_recording(
     file: Annotated[UploadFile, File(description="a recording of any format that FFmpeg opens")],
     room_type: Annotated[str, Form(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")] = "default",
 ) -> AudioModeration:
-    """Moderate a recording. The answer is 200 with the result, if that is there within `api.wait_seconds`.
+    """Moderate a recording. The answer is 200 with the result, if that is there within half a minute.
 
     Else the answer is 202. `Location` is the address of the progress and the result.
     """
@@ -63,10 +67,18 @@ async def moderate_recording(
     return await _answer(backend, job, response)
 
 
+WAIT_SECONDS = 30.0
+"""Time that a request waits for its recording, which then becomes a job: below the timeout of most proxies."""
+
+
 @router.get("/moderations/{job}")
 async def recording_state(backend: TheBackend, program: TheProgram, job: JobId) -> AudioModeration:
     """Return the progress of a recording, and its result so far. Only the token that sent it can read it."""
     return answer_of(backend.jobs.get(program.number, job), backend.categories)
+
+
+WAIT_SECONDS = 30.0
+"""Time that a request waits for its recording, which then becomes a job: below the timeout of most proxies."""
 
 
 @router.delete("/moderations/{job}", status_code=204)
@@ -102,7 +114,7 @@ def _keep(upload: UploadFile, path: FilePath, longest: float) -> float:
 
 async def _answer(backend: Backend, job: Job, response: Response) -> AudioModeration:
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(backend.settings.api.wait_seconds):
+        async with asyncio.timeout(WAIT_SECONDS):
             await job.ended.wait()
     if job.state == "failed":
         backend.jobs.remove(job.owner, job.id)

@@ -1,6 +1,6 @@
 """Keeps a bot in each room of this process. The server's list of rooms is the truth, and webhooks are hints.
 
-Every `livekit.sweep_seconds` it asks for all rooms and their participants. A hint does the same for one room at once.
+Every SWEEP_SECONDS it asks for all rooms and their participants. A hint does the same for one room at once.
 """
 
 import asyncio
@@ -22,6 +22,8 @@ from pipeline.settings import LiveKitSettings
 
 log = logging.getLogger(__name__)
 
+SWEEP_SECONDS = 30.0
+"""Pause between two looks at all rooms: how late the bot may be in a room whose webhook was lost."""
 AT_ONCE = 8
 """The most rooms that are asked about at the same time."""
 RETRY_SECONDS = 2.0
@@ -87,7 +89,7 @@ class Rooms:
         due = loop.time()
         while True:
             if loop.time() >= due:
-                due = loop.time() + self._settings.sweep_seconds
+                due = loop.time() + SWEEP_SECONDS
                 await self._safely(self._sweep)
             hints, self._hints = self._hints, set()
             self._hinted.clear()

@@ -34,7 +34,7 @@ def oidc_login(request: Request, services: TheServices, then: NameQuery = "/") -
         path=BACK,
         httponly=True,
         samesite="lax",
-        secure=services.settings.console.secure_cookies,
+        secure=services.settings.console.is_secure,
     )
     return response
 

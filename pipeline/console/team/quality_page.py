@@ -48,7 +48,7 @@ async def quality_page(request: Request, services: TheServices, question: Asked)
         periods=tuple(PERIODS),
         labels=list(services.labels.labels),
         enough=figures.ENOUGH,
-        limits=services.settings.quality,
+        limits=services.settings.assessment.limits,
         **(drawn(request, services, found) if found else {}),
     )
 
@@ -70,7 +70,7 @@ async def quality_csv(services: TheServices, question: Asked) -> Response:
 
 def drawn(request: Request, services: Services, found: QualityFigures) -> dict[str, Any]:
     """Return the charts of the page."""
-    limits, labels = services.settings.quality, services.labels.labels
+    limits, labels = services.settings.assessment.limits, services.labels.labels
     language = language_of(request)
 
     def named(shares: dict[str, Share]) -> list[tuple[str, Share]]:
@@ -83,7 +83,7 @@ def drawn(request: Request, services: Services, found: QualityFigures) -> dict[s
     zone, say = local_times.zone_of(request), lambda key: services.texts.say(language, key)
     return {
         "flow": charts.pair([one.arrived for one in found.flow], [one.decided for one in found.flow]),
-        "precision": charts.dots(named(dict(by_label)), figures.ENOUGH, limits.precision_limit),
+        "precision": charts.dots(named(dict(by_label)), figures.ENOUGH, limits.get("I-10.share")),
         "agreement": charts.dots(named(agreed), figures.ENOUGH, None),
         "precision_weeks": charts.band(*_series(precision), places),
         "kappa_weeks": charts.band(*_kappas(found.weeks), places, LOW_KAPPA),

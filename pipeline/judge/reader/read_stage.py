@@ -30,6 +30,9 @@ LeftOut = Literal["behind", "paused"] | Spent
 """Why an unsure flag was not asked about: the stage is behind, the endpoint fails, or something is used up."""
 Answered = Literal["flagged", "harmless"]
 
+PARALLEL = 8
+"""Most requests at once of a process: what servers of one GPU answer without a queue."""
+
 MOST_PROMPTS = 64
 """Prompts that are kept: one for each type of room and language that turns other labels on."""
 
@@ -124,7 +127,7 @@ class Read(Processor[Flag, SecondReading]):
     async def _read_all(
         self, endpoint: Endpoint, unsure: Sequence[Unsure], config: JudgeConfig
     ) -> Sequence[SecondReading]:
-        places = asyncio.Semaphore(self._settings.parallel)
+        places = asyncio.Semaphore(PARALLEL)
         until = self._timer() + self._settings.seconds
 
         async def read(one: Unsure) -> SecondReading | None:

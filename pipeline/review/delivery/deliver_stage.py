@@ -52,7 +52,6 @@ class Deliver(Processor[Delivered, Outcome]):
         evidence: EvidenceStore,
         log: UtteranceLog,
         metrics: Metrics,
-        preroll: float,
         clock: Callable[[], float] = time.time,
         audit_share: float = 0.0,
         keep_counted: float = math.inf,
@@ -60,7 +59,7 @@ class Deliver(Processor[Delivered, Outcome]):
     ) -> None:
         self._store = store
         self._log = log
-        self._cutter = ClipCutter(store, evidence, log, preroll)
+        self._cutter = ClipCutter(store, evidence, log)
         self._reports = ReportCutter(store, evidence, log)
         self._metrics = metrics
         self._clock = clock
@@ -140,7 +139,6 @@ def build(settings: Settings, metrics: Metrics, log: UtteranceLog) -> Deliver:
         evidence,
         log,
         metrics,
-        settings.store.preroll_seconds,
         audit_share=settings.quality.audit_share,
         keep_counted=settings.kafka.longest_retention_seconds + 86_400,
         room_types=Valve(settings.overload).kinds,

@@ -57,9 +57,9 @@ WIDE = 5
 """Whisper's default beam size."""
 
 
-def first_beam(language: str, beams: Mapping[str, int], default: int) -> int:
+def first_beam(language: str, default: int) -> int:
     """The beam size of the first decode: from the settings, else from the language, else the engine's default."""
-    return beams.get(language) or languages.of(language).recogniser.beam or default
+    return languages.of(language).recogniser.beam or default
 
 
 AGAIN = (12.0, LIMITS[-1])

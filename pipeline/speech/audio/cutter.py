@@ -25,6 +25,9 @@ VAD_THRESHOLD = 0.5
 HYSTERESIS = 0.15
 """Difference between the thresholds that start and end speech. Silero uses the same value."""
 
+MIN_SECONDS = 0.3
+"""Shorter speech is dropped: it is a click, a cough or a breath, and Whisper would invent a word for it."""
+
 PAD_SECONDS = 0.2
 """Audio kept before and after the speech, so that soft first and last sounds reach the recogniser."""
 
@@ -71,7 +74,7 @@ class Cutter:
     """Cuts the stream of one speaker. It holds PAD_SECONDS of audio in silence, at most `max_seconds` in speech."""
 
     def __init__(self, settings: Audio) -> None:
-        self._min = _windows(settings.min_seconds)
+        self._min = _windows(MIN_SECONDS)
         self._max = max(int(settings.max_seconds * SAMPLE_RATE) // WINDOW, 4 * SMOOTH)
         self._soft = min(max(_windows(SOFT_SECONDS), 2 * SMOOTH), self._max - 2 * SMOOTH)
         self._hangover = _windows(settings.hangover_seconds)

@@ -52,7 +52,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
         )
         self._shown = 0
         """Number of speakers that the metric counts."""
-        self._sent = SentSpeech(settings)
+        self._sent = SentSpeech()
         self._examples = FaultExamples(clock)
 
     def process(self, batch: Sequence[AudioChunk]) -> list[Output]:

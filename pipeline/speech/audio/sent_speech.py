@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pipeline.contract.messages import SAMPLE_RATE, Utterance, sample_of
-from pipeline.settings import Audio
-from pipeline.speech.audio.cutter import OVERLAP_SECONDS
+from pipeline.speech.audio.cutter import MIN_SECONDS, OVERLAP_SECONDS
 from pipeline.speech.audio.speaker import SpeechPiece
 
 Key = tuple[str, str]
@@ -25,9 +24,9 @@ MAX_REMEMBERED = 50_000
 class SentSpeech:
     """The latest utterances that were returned before their speech ended."""
 
-    def __init__(self, settings: Audio) -> None:
+    def __init__(self) -> None:
         self._overlap = round(OVERLAP_SECONDS * SAMPLE_RATE)
-        self._shortest = round(settings.min_seconds * SAMPLE_RATE)
+        self._shortest = round(MIN_SECONDS * SAMPLE_RATE)
         self._ends: OrderedDict[tuple[Key, int], int] = OrderedDict()
         """The end sample of each utterance, by speaker and start sample."""
 

@@ -16,12 +16,15 @@ Key = tuple[str, str]
 KEEP_SECONDS = 120.0
 """Seconds after `audio.idle_seconds` for which what must not break off stays open: an outage looks like silence."""
 
+MAX_SPEAKERS = 10_000
+"""Open speakers of a partition, which bound the memory: a speaker needs a few hundred kB while speaking."""
+
 Track = TypeVar("Track", bound=AudioTrack[Any])
 Out = TypeVar("Out")
 
 
 class Speakers(Generic[Track, Out]):
-    """Gives chunks to the tracks of their speakers. There are at most `audio.max_speakers`.
+    """Gives chunks to the tracks of their speakers. Above MAX_SPEAKERS, the one idle longest ends.
 
     `new` makes the track of a speaker, `hear` gives what the next chunk leads to, and `end` what the end of the track
     leads to. `clock` returns UTC seconds.
@@ -38,7 +41,7 @@ class Speakers(Generic[Track, Out]):
         self.tracks: OrderedDict[Key, Track] = OrderedDict()
         """The speaker who is idle longest comes first."""
         self._settings = settings
-        self._sessions = Sessions(2 * settings.max_speakers)
+        self._sessions = Sessions(2 * MAX_SPEAKERS)
         self._clock = clock
         self._new, self._hear, self._end = new, hear, end
 
@@ -69,7 +72,7 @@ class Speakers(Generic[Track, Out]):
 
     def _follow(self, key: Key, chunk: AudioChunk) -> Iterator[Out | Rejected]:
         if key not in self.tracks:
-            if len(self.tracks) >= self._settings.max_speakers:
+            if len(self.tracks) >= MAX_SPEAKERS:
                 yield from self.end([next(iter(self.tracks))])
             self.tracks[key] = self._new(key, self._sessions.of(key))
         self.tracks.move_to_end(key)

@@ -106,7 +106,7 @@ async def test_an_egress_is_a_speaker_and_its_muted_time_is_silence() -> None:
 
 async def test_a_muted_egress_stays_though_it_is_silent_and_has_its_own_pongs() -> None:
     """Its stream ends for ever if the gateway closes. The time of its silence passes."""
-    async with egress(PING_SECONDS=0.02, LARGEST_GAP=0.1, idle_seconds=0.05) as place, started(place) as livekit:
+    async with egress(PING_SECONDS=0.02, LARGEST_GAP=0.1, IDLE_SECONDS=0.05) as place, started(place) as livekit:
         livekit.send(SPEECH, MUTED)
         await until(lambda: livekit.pings > 10)
         assert place.refused("idle") == 0

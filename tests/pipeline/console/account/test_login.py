@@ -126,8 +126,9 @@ def test_a_sign_out_ends_the_session_and_not_only_the_cookie(console: Console, e
 
 
 @pytest.mark.parametrize("secure", [True, False])
-def test_the_setting_makes_the_cookie_secure(console: Console, secure: bool) -> None:
-    settings = Settings(data_dir=console.evidence.parent, console=ReviewConsole(secure_cookies=secure))
+def test_an_https_address_makes_the_cookie_secure(console: Console, secure: bool) -> None:
+    address = f"http{'s' if secure else ''}://console.example"
+    settings = Settings(data_dir=console.evidence.parent, console=ReviewConsole(public_url=address))
     response = with_cookie(RedirectResponse("/"), open_services(settings, console.database), "token")
     assert ("Secure" in response.headers["set-cookie"]) == secure
 

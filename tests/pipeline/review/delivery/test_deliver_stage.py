@@ -26,7 +26,7 @@ from pipeline.review.evidence.log import UtteranceLog
 from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.store import SqlReviewStore
-from pipeline.settings import Settings, Store
+from pipeline.settings import Settings
 from pipeline.speech.audio.decode import read_bytes
 from tests.builders import NOON, flag, second_reading, sound, sound_flag
 from tests.pipeline.review.voices import utterance
@@ -42,7 +42,7 @@ class Desk:
         self.evidence = EvidenceFolder(folder / "evidence")
         self.log = Lookback(folder / "lookback", 3_600, 10_000_000, lambda: self.now)
         self.metrics = Metrics()
-        self.stage = Deliver(self.store, self.evidence, self.log, self.metrics, preroll=5.0, clock=lambda: self.now)
+        self.stage = Deliver(self.store, self.evidence, self.log, self.metrics, clock=lambda: self.now)
 
     def said(self, name: str, start: float, end: float, hertz: float = 220.0) -> Flag:
         """Put an utterance into the log, and return a flag about it."""
@@ -400,7 +400,7 @@ def test_a_tick_deletes_old_utterances(desk: Desk) -> None:
 
 
 def test_the_topology_builds_the_stage_on_the_local_look_back(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, store=Store(preroll_seconds=0))
+    settings = Settings(data_dir=tmp_path)
     log = Lookback(tmp_path / "lookback", 3_600, 10_000_000)
     stage = DELIVER.processor(settings, Metrics(), log)
     said = utterance("a", 0, 4)

@@ -15,13 +15,11 @@ from pipeline.runner.local import QUEUE_BATCHES, LocalRunner
 from pipeline.settings import Asr, Overload, RoomShare, load
 from pipeline.speech.asr.shedding import Shedding
 from pipeline.speech.asr.transcribe_stage import Transcribe
-from pipeline.speech.overload import Valve
+from pipeline.speech.overload import RECOVER_SECONDS, Valve
 from tests.pipeline.speech.asr.parts import Scripted, recognition, utterance
 
 OVERLOAD = Overload(
     start_seconds=10,
-    full_seconds=20,
-    recover_seconds=30,
     room_types=(RoomShare(name="game", share=0), RoomShare(name="default", share=0.25)),
 )
 
@@ -249,7 +247,7 @@ async def test_a_slow_recogniser_sheds_by_room_type_and_recovers(monkeypatch: py
         assert coverage(metrics, "other", "heard") == 100
 
         room.inner.seconds = 0.0
-        room.clock.now += OVERLOAD.recover_seconds
+        room.clock.now += RECOVER_SECONDS
         before = len(room.heard("game"))
         await room.speak(30, first=300)
     assert len(room.heard("game")) == before + 10, "without load everything is heard again"
@@ -257,7 +255,7 @@ async def test_a_slow_recogniser_sheds_by_room_type_and_recovers(monkeypatch: py
 
 async def test_waiting_outside_of_a_full_queue_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a queue of 32 with one second each, nothing waits for a minute. Sources that wait for the full queue do."""
-    patient = OVERLOAD.model_copy(update={"start_seconds": 60.0, "full_seconds": 90.0})
+    patient = OVERLOAD.model_copy(update={"start_seconds": 60.0})
     room = Room(monkeypatch, patient, seconds=1.0)
     async with room.runner:
         await room.speak(300)

@@ -28,8 +28,8 @@ from pipeline.contract.messages import (
 )
 from pipeline.contract.stage import Backlog, Rejected
 from pipeline.settings import Asr, Audio, Overload, Settings
-from pipeline.speech.asr.shedding import Shedding
 from pipeline.speech.asr import transcribe_stage
+from pipeline.speech.asr.shedding import Shedding
 from pipeline.speech.asr.transcribe_stage import Transcribe, build
 from pipeline.speech.asr.transcriber import (
     AdapterUse,

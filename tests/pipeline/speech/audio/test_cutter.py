@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Audio
-from pipeline.speech.audio.cutter import PAD_SECONDS, SOFT_SECONDS, Cut, Cutter
+from pipeline.speech.audio.cutter import MIN_SECONDS, PAD_SECONDS, SOFT_SECONDS, Cut, Cutter
 from pipeline.speech.audio.vad import WINDOW
 
 WINDOWS_A_SECOND = SAMPLE_RATE / WINDOW
@@ -132,7 +132,6 @@ drawings = st.lists(
 
 audios = st.builds(
     Audio,
-    min_seconds=st.floats(0.05, 1),
     max_seconds=st.floats(3, 30),
     hangover_seconds=st.floats(0.05, 2),
 )
@@ -161,7 +160,7 @@ def test_no_speech_is_lost(drawn: Drawn) -> None:
         kept[each.start // WINDOW : (each.start + each.samples.size) // WINDOW] = True
     lost = [probability >= 0.5 and not there for (probability, _), there in zip(drawn, kept, strict=True)]
     longest = max((len(run) for run in "".join("x" if one else " " for one in lost).split()), default=0)
-    assert longest < SETTINGS.min_seconds * WINDOWS_A_SECOND + 1
+    assert longest < MIN_SECONDS * WINDOWS_A_SECOND + 1
 
 
 @given(drawings)

@@ -14,6 +14,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id
 from pipeline.contract.stage import Rejected
 from pipeline.settings import Audio, load
+from pipeline.speech.audio import speakers
 from pipeline.speech.audio.encode import decode_flac, to_pcm16
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.segment_stage import Output, Segment, build
@@ -324,8 +325,9 @@ def test_drain_returns_all_held_speech() -> None:
     assert stage.drain() == []
 
 
-def test_above_the_limit_the_speaker_who_is_idle_longest_is_ended() -> None:
-    stage = segment(max_speakers=100)
+def test_above_the_limit_the_speaker_who_is_idle_longest_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speakers, "MAX_SPEAKERS", 100)
+    stage = segment()
     stream = seconds(clip("tt-weasels"))[:-1]
     for name in ("ann", "bo", "ann", *map(str, range(98))):
         stage.process(

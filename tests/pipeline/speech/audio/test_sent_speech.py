@@ -5,7 +5,6 @@ import pytest
 from msgspec import structs
 
 from pipeline.contract.messages import SAMPLE_RATE, Utterance
-from pipeline.settings import Audio
 from pipeline.speech.audio.cutter import Cut
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.sent_speech import SentSpeech
@@ -30,7 +29,7 @@ def piece(seconds: float) -> SpeechPiece:
 
 
 def sent(*utterances: Utterance) -> SentSpeech:
-    made = SentSpeech(Audio())
+    made = SentSpeech()
     made.note(utterances)
     return made
 

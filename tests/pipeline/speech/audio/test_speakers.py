@@ -32,10 +32,10 @@ class Counter(AudioTrack[str]):
 
 
 class Room:
-    def __init__(self, most: int = 100) -> None:
+    def __init__(self) -> None:
         self.now = 1_000.0
         self.fault: Exception | None = None
-        settings, metrics = Audio(max_speakers=most), Metrics()
+        settings, metrics = Audio(), Metrics()
 
         def new(key: Key, received: ReceivedSamples) -> Counter:
             return Counter(settings, metrics, received, lambda: False)
@@ -89,7 +89,7 @@ def test_speakers_who_send_nothing_are_idle_and_can_be_ended() -> None:
 
 
 def test_beyond_the_limit_the_speaker_who_is_idle_longest_leaves() -> None:
-    room = Room(most=100)
+    room = Room()
     for number in range(100):
         room.send(str(number))
     room.send("0", 1)
