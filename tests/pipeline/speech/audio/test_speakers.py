@@ -8,6 +8,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.stage import Rejected
 from pipeline.settings import Audio
+from pipeline.speech.audio import speakers
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.resent import ReceivedSamples
 from pipeline.speech.audio.speakers import Key, Speakers
@@ -88,7 +89,8 @@ def test_speakers_who_send_nothing_are_idle_and_can_be_ended() -> None:
     assert room.names == ["ana"]
 
 
-def test_beyond_the_limit_the_speaker_who_is_idle_longest_leaves() -> None:
+def test_beyond_the_limit_the_speaker_who_is_idle_longest_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speakers, "MAX_SPEAKERS", 100)
     room = Room()
     for number in range(100):
         room.send(str(number))
