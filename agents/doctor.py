@@ -40,9 +40,9 @@ def examine(settings: Settings, checks: Iterable[DoctorCheck] | None = None) -> 
     """Yield the result of each check, as it is done. Without `checks`, those of this machine."""
     for check in CHECKS if checks is None else checks:
         try:
-            yield DoctorResult(check.what, "ok", check.look(settings))
+            yield DoctorResult(check.what, "ok", read_config.look(settings))
         except VoxwardenError as error:
-            yield DoctorResult(check.what, "fault" if check.needed else "optional", str(error))
+            yield DoctorResult(check.what, "fault" if read_config.needed else "optional", str(error))
 
 
 def _names(settings: Settings) -> str:
@@ -92,9 +92,9 @@ def _vad(settings: Settings) -> str:
 
 
 def _judge(settings: Settings) -> str:
-    from pipeline.judge.judge_stage import check
+    from pipeline.judge.judge_stage import read_config
 
-    return f"policy {check(settings.judge).policy.version}, lexicons {', '.join(settings.judge.lexicons)}"
+    return f"policy {read_config(settings.judge).policy.version}, lexicons {', '.join(settings.judge.lexicons)}"
 
 
 def check_live_policy(settings: Settings) -> str:
@@ -124,13 +124,13 @@ def check_both_sources(settings: Settings) -> str:
 
 
 def _classifier(settings: Settings) -> str:
-    from pipeline.judge.classifier import load
+    from pipeline.judge.classifier import load_classifier
     from pipeline.judge.hub import is_fetched, is_id
 
     source = settings.judge.model
     if source and is_id(source) and not is_fetched(source):
         raise VoxwardenError(f"{source} is not on this machine", "The first start fetches it from the hub.")
-    return load(settings.judge).name
+    return load_classifier(settings.judge).name
 
 
 def _second_ear(settings: Settings) -> str:

@@ -31,8 +31,8 @@ from pipeline.base.errors import VoxwardenError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag
 from pipeline.judge import in_context
-from pipeline.judge.classifier import Classifier, load
-from pipeline.judge.judge_stage import Judge, JudgeConfig, check
+from pipeline.judge.classifier import Classifier, load_classifier
+from pipeline.judge.judge_stage import Judge, JudgeConfig, read_config
 from pipeline.learning.figures import auroc, recall_at
 from pipeline.settings import JudgeSettings
 
@@ -124,7 +124,7 @@ def main() -> None:
     screen = Console(width=120)
     try:
         chosen = JudgeSettings(model=options.model, policy=options.policy)
-        readers = Readers(check(chosen), classifier := load(chosen))
+        readers = Readers(read_config(chosen), classifier := load_classifier(chosen))
         screen.print(f"{classifier.name} reads {'context' if classifier.context else 'no context'}")
         in_context.LEAST = options.least
         for table in tables(readers, options.data, options.limit, validation=options.validation):

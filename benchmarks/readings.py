@@ -23,8 +23,8 @@ from benchmarks.judging.measures import Numbers
 from benchmarks.judging.systems import Remembering, WholeJudge
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import MAX_ALTERNATIVES
-from pipeline.judge.classifier import load
-from pipeline.judge.judge_stage import Judge, check
+from pipeline.judge.classifier import load_classifier
+from pipeline.judge.judge_stage import Judge, read_config
 from pipeline.learning.figures import auroc, recall_at
 from pipeline.learning.rows import RISK
 from pipeline.settings import JudgeSettings
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--model", help="folder or hub id of another classifier; unset: the shipped one")
     options = parser.parse_args()
     settings = JudgeSettings(model=options.model)
-    judge = WholeJudge(Judge(check(settings), Remembering(load(settings)), Metrics()))
+    judge = WholeJudge(Judge(read_config(settings), Remembering(load_classifier(settings)), Metrics()))
     pairs = [*transcribed(options.heard)]
     for language in sorted({pair.read.language for pair in pairs}):
         Console(width=120).print(table(language, [p for p in pairs if p.read.language == language], judge))

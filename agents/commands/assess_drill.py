@@ -175,7 +175,7 @@ def _lines(settings: "Settings", languages: Sequence[str] | None, labels: Sequen
     from pipeline.judge import policy
 
     book = drill_lines.book()
-    rules = policy.load(settings.judge.policy, label_file.load(settings.judge.labels))
+    rules = policy.load_policy(settings.judge.policy, label_file.load_labels(settings.judge.labels))
     enabled = {language: rules.resolved("default", language).labels for language in book.lines}
     return [
         line

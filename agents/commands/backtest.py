@@ -62,12 +62,12 @@ def backtest(
       voxwarden backtest --policy new.yaml --from 12h
       voxwarden backtest --policy strict --file transcripts.jsonl --format jsonl > differences.jsonl
     """
-    from pipeline.judge.backtest import build
+    from pipeline.judge.backtest import build_backtest
 
     settings, now = settings_of(ctx), time.time()
     first = moment(since, now, "--from") if since else None
     end = moment(until, now, "--to") if until else None
-    test = build(settings.judge, against or settings.judge.policy, policy)
+    test = build_backtest(settings.judge, against or settings.judge.policy, policy)
     run = _Run(test, examples, lines=form == "jsonl")
     with _source(settings, file, first, end) as source:
         run.read(source, limit)

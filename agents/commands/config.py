@@ -76,14 +76,14 @@ def check(ctx: typer.Context) -> None:
       voxwarden --config mine.yaml config check
     """
     from pipeline.console.texts import Texts
-    from pipeline.judge.judge_stage import check as check_judge
+    from pipeline.judge.judge_stage import read_config
     from pipeline.judge.warnings import doubts
     from pipeline.speech import languages
 
     settings = settings_of(ctx)
     languages.check()
     Texts()
-    for doubt in doubts(settings, check_judge(settings.judge)):
+    for doubt in doubts(settings, read_config(settings.judge)):
         stderr.print(f"[yellow]warning:[/] {escape(doubt)}", highlight=False, soft_wrap=True)
     stderr.print(f"[green]ok[/]: {config_file()}", highlight=False)
 

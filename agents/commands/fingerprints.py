@@ -64,7 +64,7 @@ def add_recordings(
     from pipeline.review.database import Database
 
     if label:
-        labels.load(settings_of(ctx).judge.labels).check([label], "--label")
+        labels.load_labels(settings_of(ctx).judge.labels).check([label], "--label")
     with closing(Database(settings_of(ctx).database_url)) as database:
 
         def add(file: Path, name: str, heard: Progressed) -> None:

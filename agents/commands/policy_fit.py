@@ -96,7 +96,7 @@ def _fitted(
     from pipeline.review.policies import versions
     from pipeline.review.quality.figure import Window
 
-    known = labels.load(settings.judge.labels)
+    known = labels.load_labels(settings.judge.labels)
     goals = goals_of(recall, known)
     with database_of(ctx) as database, database.read() as connection:
         present = rules.compiled(versions.texts_now(connection, settings), known, "now")
@@ -111,7 +111,7 @@ def _fitted(
         read = fitting.read(
             cases,
             weights,
-            classifier.load(settings.judge),
+            classifier.load_classifier(settings.judge),
             present,
             lambda done, _: bar.update(task, completed=done),
             heard,
@@ -190,7 +190,7 @@ def _write(out: Path, rules: "RuleSet", found: "list[FittedLanguage]", settings:
     from pipeline.learning.fitting import with_limits
 
     content = with_limits(rules.policy, out.stem, found)
-    policy.checked(of(content, policy.Policy, str(out)), str(out), labels.load(settings.judge.labels))
+    policy.checked_policy(of(content, policy.Policy, str(out)), str(out), labels.load_labels(settings.judge.labels))
     day = time.strftime("%Y-%m-%d", time.gmtime())
     about = f"# `voxwarden policy fit --alarms-per-1000 {alarms:g}` made it from {rules.policy.policy.name} on {day}.\n"
     write_new(out, about + yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

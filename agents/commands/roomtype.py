@@ -11,6 +11,6 @@ def warn_unknown(settings: Settings, room_type: str) -> None:
     from pipeline.judge import labels, policy
     from pipeline.judge.warnings import unknown_room_type
 
-    book = policy.load(settings.judge.policy, labels.load(settings.judge.labels))
+    book = policy.load_policy(settings.judge.policy, labels.load_labels(settings.judge.labels))
     if warning := unknown_room_type(book.policy, room_type):
         stderr.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)

@@ -15,8 +15,8 @@ from benchmarks.judging.measures import Numbers
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, Transcript
 from pipeline.judge import labels
-from pipeline.judge.classifier import Classifier, load
-from pipeline.judge.judge_stage import Judge, check
+from pipeline.judge.classifier import Classifier, load_classifier
+from pipeline.judge.judge_stage import Judge, read_config
 from pipeline.judge.readings import classify
 from pipeline.judge.texts import as_transcript
 from pipeline.judge.verdict import WEIGHTS
@@ -114,8 +114,8 @@ class Remembering:
 def systems(model: str | None, ordinary: Sequence[TextCase], say: Callable[[str], None]) -> list[System]:
     """All systems that can run here. `ordinary` talk sets the thresholds of those without their own."""
     chosen = JudgeSettings(model=model)
-    classifier = Remembering(load(chosen))
-    config = check(chosen)
+    classifier = Remembering(load_classifier(chosen))
+    config = read_config(chosen)
     whole = WholeJudge(Judge(config, classifier, Metrics()))
 
     def classified(cases: Sequence[TextCase]) -> Scores:
@@ -173,7 +173,7 @@ def _zero_shot() -> Scored:
     from benchmarks.judging.embedding import Embedding
 
     embed = Embedding()
-    meanings = labels.load().labels
+    meanings = labels.load_labels().labels
     targets = embed([meanings[label].means.say("en") for label in LABELS])
     ordinary = embed([ORDINARY])
 

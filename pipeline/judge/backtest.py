@@ -11,11 +11,11 @@ from typing import Literal
 
 from pipeline.contract.messages import Flag, Transcript
 from pipeline.judge.classifier import Classifier
-from pipeline.judge.classifier import load as load_classifier
+from pipeline.judge.classifier import load_classifier
 from pipeline.judge.conversations import Conversations
 from pipeline.judge.detector import Detection, Detector
 from pipeline.judge.flagger import Flagger
-from pipeline.judge.judge_stage import check
+from pipeline.judge.judge_stage import read_config
 from pipeline.judge.labels import Labels
 from pipeline.judge.rules import RuleSet
 from pipeline.settings import JudgeSettings
@@ -104,9 +104,9 @@ class Backtest:
         return True
 
 
-def build(chosen: JudgeSettings, before: str, after: str) -> Backtest:
+def build_backtest(chosen: JudgeSettings, before: str, after: str) -> Backtest:
     """A backtest of two policies, each given by name or path; raises ConfigError."""
-    config = check(chosen.model_copy(update={"policy": before, "shadow_policies": (after,)}))
+    config = read_config(chosen.model_copy(update={"policy": before, "shadow_policies": (after,)}))
     return Backtest(load_classifier(chosen), config.labels, RuleSet(config.policy, config.matcher), config.shadows[0])
 
 

@@ -53,7 +53,7 @@ class SharedClassifier:
 _shelf: Shelf[SharedClassifier] = Shelf()
 
 
-def load(settings: JudgeSettings) -> Classifier:
+def load_classifier(settings: JudgeSettings) -> Classifier:
     """The classifier that `settings.model` names, or the shipped one. Callers with the same settings share it.
 
     Raises ConfigError or DependencyError.
@@ -66,7 +66,7 @@ def _mapped(settings: JudgeSettings) -> Classifier:
 
     source = settings.model or str(SHIPPED)
     model = load_model(source, settings.threads)
-    outputs = mapping.load(settings.label_map, model.labels, source, settings.labels)
+    outputs = mapping.load_label_map(settings.label_map, model.labels, source, settings.labels)
     return mapping.MappedClassifier(model, outputs)
 
 
@@ -86,8 +86,8 @@ def load_model(source: str, threads: int | None = None) -> "Calibrated":
 
     folder = Path(source)
     if (folder / onnx.MODEL).is_file():
-        encoder, by_sound = onnx.load(folder, threads), sounds.load(folder)
-        return mixed.Mixed(encoder, by_sound, calibration.load(folder)) if by_sound else encoder
+        encoder, by_sound = onnx.load_onnx(folder, threads), sounds.load_pinyin_model(folder)
+        return mixed.Mixed(encoder, by_sound, calibration.load_calibration(folder)) if by_sound else encoder
     if not is_id(source) and not (folder / "config.json").is_file():
         raise ConfigError(
             f"judge.model: no model at {source}",
@@ -97,4 +97,4 @@ def load_model(source: str, threads: int | None = None) -> "Calibrated":
     # PyTorch takes seconds to import, so only a model that needs it imports it.
     from pipeline.judge import transformer
 
-    return transformer.load(source)
+    return transformer.load_transformer(source)

@@ -15,7 +15,7 @@ ROOM: Mapping[bool, int] = {True: 20, False: 60}
 """Most characters of the other speakers' last words: about 16 tokens."""
 
 
-def joined(text: str, own: str = "", room: str = "") -> str:
+def with_context(text: str, own: str = "", room: str = "") -> str:
     """`room`, then `own`, then `text`. Without context it is `text` alone."""
     parts = [apart(room, ROOM), apart(own, OWN), text.replace(SEPARATOR, " ")]
     return SEPARATOR.join(parts) if any(parts[:2]) else parts[2]

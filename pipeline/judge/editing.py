@@ -143,7 +143,7 @@ def _lexicon(given: LexiconText, labels: Labels) -> Iterator[Remark]:
             yield from read
             return
         yield from _broad_terms(given.name, read, lines)
-        lexicon.checked(read, given.name, labels)
+        lexicon.checked_lexicon(read, given.name, labels)
     except YamlError as error:
         yield _of_yaml(given.name, error)
     except SheetError as error:

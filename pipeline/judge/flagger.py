@@ -10,7 +10,7 @@ from pipeline.judge.matcher import Match
 from pipeline.judge.policy import PolicyResolver
 from pipeline.judge.reasons import of_both
 from pipeline.judge.times import times_of
-from pipeline.judge.verdict import Verdict, decide, in_context
+from pipeline.judge.verdict import Verdict, decide_verdict, in_context
 from pipeline.judge.windows import highest
 
 
@@ -38,7 +38,7 @@ class Flagger:
         cooling = self._cooldowns.cooling(room, speaker, start, policy.cooldown_seconds)
 
         def decided(scores: Mapping[str, float]) -> Verdict:
-            return decide(scores, matches, policy, self._labels, transcript.marks, cooling, agreed)
+            return decide_verdict(scores, matches, policy, self._labels, transcript.marks, cooling, agreed)
 
         verdict = decided(detection.scores)
         if self._reads_context(detection):

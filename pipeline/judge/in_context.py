@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.contract.messages import Transcript
 from pipeline.judge.classifier import Classifier
-from pipeline.judge.conversation_text import joined
+from pipeline.judge.conversation_text import with_context
 from pipeline.judge.conversations import Before
 from pipeline.judge.windows import windows
 
@@ -33,7 +33,7 @@ def classify(
     if not classifier.context:
         return found
     places = [at for at, each in enumerate(zip(batch, before, alone, strict=True)) if _is_worth(*each)]
-    texts = [joined(batch[at].text, before[at].own_text, before[at].room_text) for at in places]
+    texts = [with_context(batch[at].text, before[at].own_text, before[at].room_text) for at in places]
     languages = [batch[at].language for at in places]
     for at, scores in zip(places, classifier.classify(texts, languages), strict=True):
         found[at] = scores
@@ -43,4 +43,4 @@ def classify(
 def _is_worth(transcript: Transcript, before: Before, alone: Scores) -> bool:
     """A text of several windows has its context in itself."""
     likely = LEAST <= alone.get("risk", 0.0) < MOST
-    return likely and bool(before.own or before.others) and len(windows(joined(transcript.text))) == 1
+    return likely and bool(before.own or before.others) and len(windows(with_context(transcript.text))) == 1

@@ -13,7 +13,7 @@ from pipeline.contract.speech_status import skipped
 from pipeline.contract.stage import Processor, Rejected
 from pipeline.judge import labels, lexicon, policy, reasons
 from pipeline.judge.classifier import Classifier
-from pipeline.judge.classifier import load as load_classifier
+from pipeline.judge.classifier import load_classifier
 from pipeline.judge.conversations import Conversations
 from pipeline.judge.cooldowns import CoolDowns
 from pipeline.judge.detector import Detection, Detector
@@ -211,21 +211,21 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
 def build(all_settings: settings.Settings, metrics: Metrics, rules: Rules | None = None) -> Judge:
     """The judge for these settings. Without `rules`, it uses those of the settings' files. Raises ConfigError."""
     chosen = all_settings.judge
-    return Judge(rules or check(chosen), load_classifier(chosen), metrics, _candidate(chosen))
+    return Judge(rules or read_config(chosen), load_classifier(chosen), metrics, _candidate(chosen))
 
 
-def check(chosen: settings.JudgeSettings) -> JudgeConfig:
+def read_config(chosen: settings.JudgeSettings) -> JudgeConfig:
     """Read labels, lexicons and policies, without loading a model; raises ConfigError, which names file and key."""
-    known = labels.load(chosen.labels)
-    lexicons = lexicon.load(chosen.lexicons, known)
-    shadows = [policy.load(name, known, lexicons) for name in chosen.shadow_policies]
+    known = labels.load_labels(chosen.labels)
+    lexicons = lexicon.load_lexicons(chosen.lexicons, known)
+    shadows = [policy.load_policy(name, known, lexicons) for name in chosen.shadow_policies]
     matcher = lexicon.compile_terms(lexicons)
     return JudgeConfig(
         known,
         matcher,
-        policy.load(chosen.policy, known, lexicons),
+        policy.load_policy(chosen.policy, known, lexicons),
         tuple({each.version: RuleSet(each, matcher) for each in shadows}.values()),
-        policy.load(chosen.shadow_model_policy, known, lexicons) if chosen.shadow_model_policy else None,
+        policy.load_policy(chosen.shadow_model_policy, known, lexicons) if chosen.shadow_model_policy else None,
     )
 
 

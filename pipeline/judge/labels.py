@@ -123,7 +123,7 @@ class Labels(Sheet):
                 )
 
 
-def load(path: Path | None = None) -> Labels:
+def load_labels(path: Path | None = None) -> Labels:
     """Read `path`, or the shipped `configs/labels.yaml`; raises ConfigError."""
     return read(path or configs_folder() / "labels.yaml", Labels)
 

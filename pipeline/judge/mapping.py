@@ -57,7 +57,7 @@ class MappedClassifier:
         return joined.clip(0, 1)
 
 
-def load(
+def load_label_map(
     path: Path | None, theirs: Sequence[str], source: str, known: Path | None = None, setting: str = "judge.label_map"
 ) -> Outputs:
     """Read the map at `path` and check it against the model's labels and ours. Raises ConfigError with the `setting`.
@@ -70,7 +70,7 @@ def load(
         outputs = _filled(outputs, theirs, f"{path}", source)
     if missing := [label for label in theirs if label not in outputs]:
         raise ConfigError(f"{path}: no line for {', '.join(missing)} of {source}", "Map each to a label, or to null.")
-    ours = labels.load(known).labels
+    ours = labels.load_labels(known).labels
     if strange := [label for found in outputs.values() for label in found if label not in ours and label != RISK]:
         raise ConfigError(
             f"{path or source}: unknown label {', '.join(strange)}",

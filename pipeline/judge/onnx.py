@@ -50,7 +50,7 @@ class OnnxClassifier(Calibrated):
     """
 
     def __init__(self, folder: Path, config: Config, threads: int) -> None:
-        super().__init__(_name(folder), config.labels, calibration.load(folder), context=config.context)
+        super().__init__(_name(folder), config.labels, calibration.load_calibration(folder), context=config.context)
         self._tokens = Tokens(Tokenizer.from_file(str(folder / "tokenizer.json")))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -84,7 +84,7 @@ class OnnxClassifier(Calibrated):
         return found
 
 
-def load(folder: Path, threads: int | None = None) -> OnnxClassifier:
+def load_onnx(folder: Path, threads: int | None = None) -> OnnxClassifier:
     """The model in `folder`, on `threads` threads (None: one a core); raises ConfigError if it cannot be loaded."""
     try:
         config = msgspec.json.decode((folder / "config.json").read_bytes(), type=Config)

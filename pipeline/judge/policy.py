@@ -189,13 +189,13 @@ class PolicyResolver:
         return ResolvedPolicy(labels, risk, self.policy.marks, cooldown, sounds, ear, reader)
 
 
-def load(name: str, labels: Labels, rests_on: Iterable[Sheet] = ()) -> PolicyResolver:
+def load_policy(name: str, labels: Labels, rests_on: Iterable[Sheet] = ()) -> PolicyResolver:
     """Read and check a policy by name or path; raises ConfigError, which names file and key."""
-    path = path_of(name)
-    return checked(read(path, Policy), str(path), labels, rests_on)
+    path = policy_path(name)
+    return checked_policy(read(path, Policy), str(path), labels, rests_on)
 
 
-def checked(
+def checked_policy(
     policy: Policy, name: str, labels: Labels, rests_on: Iterable[Sheet] = (), mark: str = ""
 ) -> PolicyResolver:
     """Check a policy against the labels. Raises SheetError, which has the `name` of its file."""
@@ -224,7 +224,7 @@ def combinations(policy: Policy) -> int:
     return (1 + len(policy.room_types)) * len(_languages([policy, *policy.room_types.values()]))
 
 
-def path_of(name: str) -> Path:
+def policy_path(name: str) -> Path:
     """The file for `name`: a path, or the name of a file in `configs/policies`."""
     return Path(name) if is_path(name) else configs_folder() / "policies" / f"{name}.yaml"
 

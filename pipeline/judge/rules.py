@@ -70,11 +70,11 @@ def read_texts(policy_name: str, lexicons: Sequence[str]) -> RuleTexts:
     """Read the files of the settings `judge.policy` and `judge.lexicons`, as they are. Raises ConfigError."""
     names: dict[str, str] = {}
     for given in lexicons:
-        name = OTHER_CHARACTERS.sub("-", lexicon.language_of(given))[:32]
+        name = OTHER_CHARACTERS.sub("-", lexicon.language_of_lexicon(given))[:32]
         names[f"{name}-{len(names)}" if name in {*names, POLICY} else name] = given
     return RuleTexts(
-        yaml_reading.read_text(policy.path_of(policy_name)),
-        tuple(LexiconText(name, yaml_reading.read_text(lexicon.path_of(given))) for name, given in names.items()),
+        yaml_reading.read_text(policy.policy_path(policy_name)),
+        tuple(LexiconText(name, yaml_reading.read_text(lexicon.lexicon_path(given))) for name, given in names.items()),
     )
 
 
@@ -124,12 +124,12 @@ def check_policy(read: Policy, labels: Labels, lexicons: Sequence[Lexicon] = (),
             ("room_types",),
             most=MAX_COMBINATIONS,
         )
-    return policy.checked(read, POLICY, labels, lexicons, mark)
+    return policy.checked_policy(read, POLICY, labels, lexicons, mark)
 
 
 def lexicon_of(given: LexiconText, labels: Labels) -> Lexicon:
     """Read and check the text of a lexicon. Raises ConfigError."""
-    return lexicon.checked(of(parsed(given.text, given.name), Lexicon, given.name), given.name, labels)
+    return lexicon.checked_lexicon(of(parsed(given.text, given.name), Lexicon, given.name), given.name, labels)
 
 
 def parsed(text: str, name: str) -> object:

@@ -62,7 +62,7 @@ class Sounds:
         )
 
 
-def load(folder: Path) -> Sounds | None:
+def load_pinyin_model(folder: Path) -> Sounds | None:
     """The pinyin model in a model folder, or None if there is no file; raises ConfigError for a broken file."""
     path = folder / FILE
     if not path.is_file():

@@ -41,7 +41,7 @@ class TransformersClassifier(Calibrated):
         return found
 
 
-def load(source: str) -> TransformersClassifier:
+def load_transformer(source: str) -> TransformersClassifier:
     """Load a model folder, or a model of the Hugging Face hub by its id `owner/name@commit`.
 
     Raises ConfigError if it is not a sequence classifier, DependencyError if the hub does not answer.
@@ -49,4 +49,4 @@ def load(source: str) -> TransformersClassifier:
     found = Pretrained(source, "judge.model", "sequence classifier")
     model, tokenizer = found.model(AutoModelForSequenceClassification), found.part(AutoTokenizer)
     exclusive, name = found.is_exclusive(model.config), found.name(model.config, "calibration.json")
-    return TransformersClassifier(model, tokenizer, calibration.load(Path(source)), name, exclusive)
+    return TransformersClassifier(model, tokenizer, calibration.load_calibration(Path(source)), name, exclusive)

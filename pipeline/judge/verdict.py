@@ -47,7 +47,7 @@ class FiredRule:
     by_risk: bool = False
 
 
-def decide(
+def decide_verdict(
     scores: Mapping[str, float],
     matches: Sequence[Match],
     policy: ResolvedPolicy,

@@ -79,7 +79,7 @@ def _languages(settings: Settings) -> Iterator[str]:
     if judge.model is not None:
         return
     taught = languages_of(SHIPPED)
-    judged = taught.union(map(lexicon.language_of, judge.lexicons))
+    judged = taught.union(map(lexicon.language_of_lexicon, judge.lexicons))
     for language in (asr.language,) if asr.language else asr.languages:
         if language not in judged:
             yield (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.judge.classifier import Classifier
-from pipeline.judge.conversation_text import joined
+from pipeline.judge.conversation_text import with_context
 from pipeline.speech.languages.characters import UNSPACED
 
 WINDOW = {True: 110, False: 400}
@@ -13,7 +13,7 @@ OVERLAP = 0.2
 
 def classify(classifier: Classifier, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
     """Each text's probability of each label and `risk`: the highest of its windows; empty for a blank text."""
-    pieces = [(place, piece) for place, text in enumerate(texts) for piece in windows(joined(text))]
+    pieces = [(place, piece) for place, text in enumerate(texts) for piece in windows(with_context(text))]
     found: list[dict[str, float]] = [{} for _ in texts]
     if pieces:
         scores = classifier.classify([piece for _, piece in pieces], [languages[place] for place, _ in pieces])

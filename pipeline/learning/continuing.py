@@ -16,7 +16,7 @@ from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 from pipeline.judge import calibration, sounds
 from pipeline.judge.calibration import sigmoid
 from pipeline.judge.classifier import load_model
-from pipeline.judge.conversation_text import joined
+from pipeline.judge.conversation_text import with_context
 from pipeline.judge.tokens import MAX_JOINED
 from pipeline.learning import encoder, folder, loop
 from pipeline.learning.batches import Batch, batches, targets_of
@@ -85,12 +85,12 @@ def _counted(stream: Iterator[Batch], progress: Progress) -> Iterator[Batch]:
 
 def _written(row: Row) -> str:
     """The row as the judge writes it for the classifier."""
-    return joined(row.text, row.own, row.room)
+    return with_context(row.text, row.own, row.room)
 
 
 def _calibrate(base: Path, held: Sequence[Row], out: Path) -> None:
     """Write temperatures from the held-out cases. A label with few of them keeps its present temperature."""
-    found = dict(calibration.load(base).temperature)
+    found = dict(calibration.load_calibration(base).temperature)
     logits = load_model(str(out)).logits([*map(_written, held)])
     truth, weights = (tensor.double().numpy() for tensor in targets_of(held))
     for place, output in enumerate(OUTPUTS):

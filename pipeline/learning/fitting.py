@@ -18,7 +18,7 @@ from pipeline.judge.policy import NEVER, OTHER, LabelLimits, PolicyResolver, Res
 from pipeline.judge.readings import classify
 from pipeline.judge.rules import RuleSet
 from pipeline.judge.texts import as_transcript
-from pipeline.judge.verdict import Verdict, decide
+from pipeline.judge.verdict import Verdict, decide_verdict
 from pipeline.judge.windows import highest
 from pipeline.learning.before import NOTHING, Heard
 from pipeline.learning.limits import FOLDS, DecidedSpeech, Truths, choose, expected, share
@@ -51,7 +51,7 @@ class ReadCase:
         return self.case.example.labels.get(label) == 1
 
     def verdict(self, policy: ResolvedPolicy, labels: Labels) -> Verdict:
-        return decide(self.scores, self.matches, policy, labels)
+        return decide_verdict(self.scores, self.matches, policy, labels)
 
 
 @dataclass(frozen=True, slots=True)

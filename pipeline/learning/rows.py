@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from pipeline.judge.labels import load
+from pipeline.judge.labels import load_labels
 
-LABELS = tuple(load().labels)
+LABELS = tuple(load_labels().labels)
 """In the order of configs/labels.yaml, which is that of the model's outputs."""
 RISK = "risk"
 """The output for any label. Sets often say that a text is fine without saying which labels it is free of."""

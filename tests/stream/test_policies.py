@@ -15,8 +15,8 @@ from pipeline.console.app import create_app, open_services
 from pipeline.contract.events import decode
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import FLAGS, POLICIES, TRANSCRIPTS
-from pipeline.judge.judge_stage import check
-from pipeline.judge.labels import load
+from pipeline.judge.judge_stage import read_config
+from pipeline.judge.labels import load_labels
 from pipeline.judge.release import JudgeReport, MarkedTexts, Release
 from pipeline.judge.rules import RuleTexts
 from pipeline.review import audit
@@ -102,7 +102,7 @@ def test_a_policy_edited_in_the_page_changes_a_running_worker_and_is_rolled_back
             deliver.running()
 
         talk = Talk(settings, alive)
-        files = check(settings.judge).policy.version
+        files = read_config(settings.judge).policy.version
         assert talk.until(files).suggestion == "pass"
 
         term = f"groups:\n  - {{label: abuse, level: high, terms: [{TERM}]}}\n"
@@ -160,7 +160,7 @@ def test_a_release_that_cannot_be_used_stops_nobody(settings: Settings) -> None:
 
 def test_the_exchange_repairs_the_topic_and_keeps_it_small(settings: Settings, database: Database) -> None:
     with database.write() as connection:
-        versions.publish(connection, texts(), load(), "A title", ["lea"], "ada", 0.0)
+        versions.publish(connection, texts(), load_labels(), "A title", ["lea"], "ada", 0.0)
     now = 1_000_000.0
     with closing(Exchange(Database(settings.database_url), PolicyTopic(settings.kafka), lambda: now)) as exchange:
         exchange.look()

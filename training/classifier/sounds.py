@@ -73,7 +73,7 @@ def add(folder: Path, model: Sounds, validation: Sequence[Row], hear: Callable[[
     rows = [row for row in validation if has_han(row.text)]
     texts = [hear(row.text) for row in rows]
     truth, weights = (tensor.double().numpy() for tensor in targets_of(rows))
-    share = best_share(onnx.load(folder).logits(texts), model.logits(texts), truth, weights)
+    share = best_share(onnx.load_onnx(folder).logits(texts), model.logits(texts), truth, weights)
     replace(model, share=share).save(folder)
     return share
 

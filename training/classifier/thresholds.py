@@ -50,14 +50,14 @@ def thresholds(
     """
     try:
         from pipeline.judge import labels, rules
-        from pipeline.judge.policy import path_of
+        from pipeline.judge.policy import policy_path
         from pipeline.learning import fitting
         from pipeline.settings import JudgeSettings
         from training.classifier.policy_text import with_limits, with_origin
     except ModuleNotFoundError as error:
         raise ConfigError(f"Fitting needs the package {error.name}", "pip install -e '.[train]'") from error
     chosen = JudgeSettings(model=model, policy=policy)
-    known = labels.load(chosen.labels)
+    known = labels.load_labels(chosen.labels)
     texts = rules.read_texts(policy, chosen.lexicons)
     present = rules.compiled(texts, known, "now")
     goals = goals_of(recall or (), known)
@@ -75,8 +75,8 @@ def thresholds(
     changed = with_limits(texts.policy, present.policy, [*_general(found), *_special(quieter, present.policy)])
     rules.policy_of(changed, known)
     if write:
-        path_of(policy).write_text(with_origin(changed, _origin(alarms, goals, name)), "utf-8")
-        notes.print(f"[green]ok[/]: {path_of(policy)}", highlight=False)
+        policy_path(policy).write_text(with_origin(changed, _origin(alarms, goals, name)), "utf-8")
+        notes.print(f"[green]ok[/]: {policy_path(policy)}", highlight=False)
 
 
 def _read(data: Path, chosen: "JudgeSettings", present: "RuleSet", seed: int) -> "tuple[str, list[ReadCase]]":
@@ -86,7 +86,7 @@ def _read(data: Path, chosen: "JudgeSettings", present: "RuleSet", seed: int) ->
     from training.classifier import validation
 
     rows = validation.rows(data)
-    judge = classifier.load(chosen)
+    judge = classifier.load_classifier(chosen)
     with progress_bar() as bar:
         task = bar.add_task("reading the speech", total=len(rows))
         examples, weights = validation.examples(rows, seed), validation.weights(rows)

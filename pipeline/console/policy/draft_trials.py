@@ -17,7 +17,7 @@ from pipeline.base.errors import DependencyError, VoxwardenError
 from pipeline.contract.messages import Flag, Suggestion, Transcript
 from pipeline.judge.backtest import Backtest
 from pipeline.judge.classifier import Classifier
-from pipeline.judge.classifier import load as load_classifier
+from pipeline.judge.classifier import load_classifier
 from pipeline.judge.detector import Detection
 from pipeline.judge.editing import Remark, remarks
 from pipeline.judge.flagger import Flagger

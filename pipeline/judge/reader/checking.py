@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from pipeline.base.errors import DependencyError
-from pipeline.judge.judge_stage import check
+from pipeline.judge.judge_stage import read_config
 from pipeline.judge.reader.answers import ReaderAnswer
 from pipeline.judge.reader.endpoint import Endpoint, Fault, NoAnswerError
 from pipeline.judge.reader.prompt import Prompt
@@ -29,7 +29,7 @@ def check_reader(settings: Settings, timer: Callable[[], float] = time.monotonic
     """
     if not settings.reader.url:
         return "off: reader.url is not set"
-    rules = check(settings.judge)
+    rules = read_config(settings.judge)
     asked = tuple(rules.policy.resolved("default", "en").labels)
     prompt = Prompt(rules.labels, asked, rules.policy.policy.about)
 

@@ -16,7 +16,7 @@ from pipeline.contract.messages import Flag, SecondReading
 from pipeline.contract.stage import NO_BACKLOG, Backlog, Processor, Rejected
 from pipeline.judge import reasons
 from pipeline.judge.conversations import Conversations
-from pipeline.judge.judge_stage import SILENT_SECONDS, JudgeConfig, Rules, check
+from pipeline.judge.judge_stage import SILENT_SECONDS, JudgeConfig, Rules, read_config
 from pipeline.judge.reader.breaker import CircuitBreaker
 from pipeline.judge.reader.budget import Budget, Spent
 from pipeline.judge.reader.endpoint import Endpoint, Fault, NoAnswerError
@@ -195,4 +195,4 @@ class Read(Processor[Flag, SecondReading]):
 def build(settings: Settings, metrics: Metrics, rules: Rules | None = None) -> Read:
     """Build the stage from the settings. Without `rules`, it uses those of the settings' files. Raises ConfigError."""
     endpoint = Endpoint(settings.reader) if settings.reader.url else None
-    return Read(endpoint, settings.reader, rules or check(settings.judge), metrics)
+    return Read(endpoint, settings.reader, rules or read_config(settings.judge), metrics)

@@ -68,7 +68,7 @@ def build(settings: Settings) -> Ranking:
     """Return the ranking of the settings and of the label file that they name."""
     from pipeline.judge import labels
 
-    return of(labels.load(settings.judge.labels), settings)
+    return of(labels.load_labels(settings.judge.labels), settings)
 
 
 def of(known: "Labels", settings: Settings) -> Ranking:

@@ -55,7 +55,7 @@ class Raising(Struct, frozen=True):
 def build(settings: Settings) -> Raising:
     """Build the choice from the settings. Raises ConfigError for an unknown label."""
     chosen = settings.webhooks.flags
-    labels.load(settings.judge.labels).check(chosen.labels, "webhooks.flags.labels")
+    labels.load_labels(settings.judge.labels).check(chosen.labels, "webhooks.flags.labels")
     return Raising(frozenset(chosen.suggestions), frozenset(chosen.labels), settings.webhooks.max_waiting)
 
 

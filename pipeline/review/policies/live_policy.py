@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from pipeline.judge.judge_stage import JudgeConfig, check
+from pipeline.judge.judge_stage import JudgeConfig, read_config
 from pipeline.judge.release import JudgeReport, rules_of
 from pipeline.judge.rules import read_texts
 from pipeline.review import database
@@ -48,7 +48,7 @@ def rules_in_use(settings: Settings) -> JudgeConfig:
 
     Raises ConfigError for wrong rules, and DependencyError.
     """
-    files = check(settings.judge)
+    files = read_config(settings.judge)
     if not _can_be_read(settings.database_url):
         return files
     with database.visit(settings.database_url) as connection:

@@ -169,7 +169,7 @@ def build(settings: Settings, metrics: Metrics) -> SecondEar | None:
     from pipeline.sound.second_ear import audio_classifier
 
     model = _shelf.get(chosen.model_dump_json(), lambda: audio_classifier.load(chosen))
-    outputs = mapping.load(
+    outputs = mapping.load_label_map(
         chosen.ear_label_map, model.labels, chosen.ear, settings.judge.labels, "listen.ear_label_map"
     )
     if any(RISK in found for found in outputs.values()):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.base.errors import ConfigError
 from pipeline.console.policy import draft_trials
 from pipeline.judge import editing
-from pipeline.judge.labels import load
+from pipeline.judge.labels import load_labels
 from pipeline.judge.rules import MAX_COMBINATIONS, POLICY, LexiconText, RuleTexts, compiled, read_texts
 from pipeline.review.policies import drafts, versions
 from pipeline.settings import ListenSettings
@@ -19,7 +19,7 @@ from tests.builders import NOON
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.judge.fakes import WordClassifier
 
-LABELS = load()
+LABELS = load_labels()
 SHIPPED = read_texts("default", ("en", "zh"))
 DRAFT = "/policies/drafts/1"
 

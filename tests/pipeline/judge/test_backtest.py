@@ -50,10 +50,10 @@ def tally(comparisons: Iterable[Comparison]) -> BacktestTally:
 def test_flags_are_new_gone_changed_or_the_same(classifier: WordClassifier, tmp_path: Path) -> None:
     lax, strict = written(tmp_path, "lax"), written(tmp_path, "strict", review=0.4, block=0.8)
     said = [transcript("mild", 1.0), transcript("harsh", 2.0), transcript("fine", 3.0)]
-    there = backtests.build(JudgeSettings(), lax, strict)
+    there = backtests.build_backtest(JudgeSettings(), lax, strict)
     assert compared(there, *said) == [("mild", "new"), ("harsh", "changed"), ("fine", "same")]
     assert classifier.asked == ["mild", "harsh", "fine"], "each text is read once, for both policies"
-    back = backtests.build(JudgeSettings(), strict, lax)
+    back = backtests.build_backtest(JudgeSettings(), strict, lax)
     assert compared(back, *said) == [("mild", "gone"), ("harsh", "changed"), ("fine", "same")]
     assert (there.before.version[:4], there.after.version[:7]) == ("lax@", "strict@")
 
@@ -62,7 +62,7 @@ def test_flags_are_new_gone_changed_or_the_same(classifier: WordClassifier, tmp_
 def test_a_policy_does_not_differ_from_itself(tmp_path: Path) -> None:
     lax = written(tmp_path, "lax", cooldown=30)
     said = [transcript(text, float(at)) for at, text in enumerate(["harsh", "mild", "harsh", "add me on telegram"])]
-    found = tally(backtests.build(JudgeSettings(), lax, lax).compare(said))
+    found = tally(backtests.build_backtest(JudgeSettings(), lax, lax).compare(said))
     assert found.kinds == {"same": 4}
 
 
@@ -70,7 +70,7 @@ def test_a_policy_does_not_differ_from_itself(tmp_path: Path) -> None:
 def test_each_policy_has_its_own_cool_downs(tmp_path: Path) -> None:
     calm = written(tmp_path, "calm", block=0.8, cooldown=30)
     eager = written(tmp_path, "eager", block=0.8)
-    test = backtests.build(JudgeSettings(), calm, eager)
+    test = backtests.build_backtest(JudgeSettings(), calm, eager)
     assert compared(test, transcript("harsh", 1.0)) == [("harsh", "same")]
     assert compared(test, transcript("harsh", 2.0)) == [("harsh", "changed")], "review by cool-down, and block"
 
@@ -78,14 +78,14 @@ def test_each_policy_has_its_own_cool_downs(tmp_path: Path) -> None:
 def test_both_policies_read_context(classifier: WordClassifier, tmp_path: Path) -> None:
     classifier.context = True
     classifier.known |= {"you": {"abuse": 0.3, "risk": 0.6}, "i hate</s>you": {"abuse": 0.7, "risk": 0.7}}
-    test = backtests.build(JudgeSettings(), written(tmp_path, "lax", 0.8), written(tmp_path, "strict", 0.5))
+    test = backtests.build_backtest(JudgeSettings(), written(tmp_path, "lax", 0.8), written(tmp_path, "strict", 0.5))
     assert compared(test, transcript("i hate", 1.0)) == [("i hate", "same")]
     assert compared(test, transcript("you", 4.0)) == [("you", "new")]
 
 
 @pytest.mark.usefixtures("classifier")
 def test_repeated_and_skipped_transcripts_are_not_judged(tmp_path: Path) -> None:
-    test = backtests.build(JudgeSettings(), written(tmp_path, "lax"), "strict")
+    test = backtests.build_backtest(JudgeSettings(), written(tmp_path, "lax"), "strict")
     once, unheard = transcript("mild", 1.0), structs.replace(transcript("", 2.0), skipped=True)
     assert len(test.compare([once, once, unheard])) == 1
     assert test.compare([once]) == []
@@ -96,7 +96,7 @@ def test_repeated_and_skipped_transcripts_are_not_judged(tmp_path: Path) -> None
 
 def test_a_missing_policy_is_named() -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
-        backtests.build(JudgeSettings(), "default", "nowhere")
+        backtests.build_backtest(JudgeSettings(), "default", "nowhere")
 
 
 def test_each_label_has_its_own_difference(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.base.errors import ConfigError
-from pipeline.judge.classifier import SHIPPED, Classifier, load, load_model
+from pipeline.judge.classifier import SHIPPED, Classifier, load_classifier, load_model
 from pipeline.settings import JudgeSettings
 
 RISKY = [
@@ -33,7 +33,7 @@ CLEAN = [
 
 @pytest.fixture(scope="module")
 def shipped() -> Classifier:
-    return load(JudgeSettings())
+    return load_classifier(JudgeSettings())
 
 
 def risks(classifier: Classifier, texts: list[tuple[str, str]]) -> list[float]:
@@ -83,7 +83,8 @@ def test_the_package_stays_small() -> None:
 
 def test_the_number_of_threads_changes_no_score() -> None:
     one, two = (
-        load(JudgeSettings(threads=threads)).classify(["you idiot", "今天天气很好"], ["en", "zh"]) for threads in (1, 2)
+        load_classifier(JudgeSettings(threads=threads)).classify(["you idiot", "今天天气很好"], ["en", "zh"])
+        for threads in (1, 2)
     )
     for scores, same in zip(one, two, strict=True):
         assert scores == pytest.approx(same, abs=1e-6)
@@ -112,7 +113,7 @@ def test_the_calibration_is_applied(copy: Path) -> None:
 def test_a_broken_calibration_is_named(copy: Path, content: str) -> None:
     (copy / "calibration.json").write_text(content)
     with pytest.raises(ConfigError, match=r"calibration\.json"):
-        load(JudgeSettings(model=str(copy)))
+        load_classifier(JudgeSettings(model=str(copy)))
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "config.json"])
@@ -120,12 +121,12 @@ def test_a_broken_calibration_is_named(copy: Path, content: str) -> None:
 def test_a_broken_file_is_named(copy: Path, name: str, content: bytes) -> None:
     (copy / name).write_bytes(content)
     with pytest.raises(ConfigError, match=r"judge\.model: .*model cannot be loaded"):
-        load(JudgeSettings(model=str(copy)))
+        load_classifier(JudgeSettings(model=str(copy)))
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"judge\.model: no model at .*nowhere"):
-        load(JudgeSettings(model=str(tmp_path / "nowhere")))
+        load_classifier(JudgeSettings(model=str(tmp_path / "nowhere")))
 
 
 def test_other_labels_are_mapped_to_ours(copy: Path, tmp_path: Path) -> None:
@@ -133,8 +134,8 @@ def test_other_labels_are_mapped_to_ours(copy: Path, tmp_path: Path) -> None:
     lines = [f"{label}: {label}" for label in labels_of(copy) if label not in {"toxic", "identity_attack"}]
     file = tmp_path / "map.yaml"
     file.write_text("\n".join([*lines, "toxic: [abuse]", "identity_attack: [abuse, hate]"]))
-    (scores,) = load(JudgeSettings(model=str(copy), label_map=file)).classify(["you idiot"], ["en"])
-    (own,) = load(JudgeSettings()).classify(["you idiot"], ["en"])
+    (scores,) = load_classifier(JudgeSettings(model=str(copy), label_map=file)).classify(["you idiot"], ["en"])
+    (own,) = load_classifier(JudgeSettings()).classify(["you idiot"], ["en"])
     assert scores["abuse"] == pytest.approx(max(own["abuse"], own["hate"]), abs=1e-6)
     assert scores["hate"] == pytest.approx(own["hate"], abs=1e-6)
 
@@ -142,14 +143,14 @@ def test_other_labels_are_mapped_to_ours(copy: Path, tmp_path: Path) -> None:
 def test_unmapped_labels_are_named_with_the_remedy(copy: Path) -> None:
     rename(copy, {"abuse": "toxic"})
     with pytest.raises(ConfigError, match=r"unknown label toxic.*judge\.label_map"):
-        load(JudgeSettings(model=str(copy)))
+        load_classifier(JudgeSettings(model=str(copy)))
 
 
 def test_a_map_without_a_label_is_named(copy: Path, tmp_path: Path) -> None:
     file = tmp_path / "map.yaml"
     file.write_text("abuse: abuse\n")
     with pytest.raises(ConfigError, match="no line for"):
-        load(JudgeSettings(model=str(copy), label_map=file))
+        load_classifier(JudgeSettings(model=str(copy), label_map=file))
 
 
 def labels_of(folder: Path) -> list[str]:

@@ -8,7 +8,7 @@ from pipeline.judge import editing, labels
 from pipeline.judge.rules import RuleTexts, read_texts
 from pipeline.settings import ListenSettings
 
-LABELS = labels.load()
+LABELS = labels.load_labels()
 SHIPPED = read_texts("default", ()).policy
 
 

@@ -33,7 +33,7 @@ MATCH = Match(Term("kill you", "violence", "critical"), "critical", 7, 15)
 
 def flagger(folder: Path, text: str = OWN) -> Flagger:
     (folder / "own.yaml").write_text(text, "utf-8")
-    return Flagger(policy.load(str(folder / "own.yaml"), LABELS), LABELS, "words@1")
+    return Flagger(policy.load_policy(str(folder / "own.yaml"), LABELS), LABELS, "words@1")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ COMMIT = "0123456789abcdef" * 2 + "01234567"
 
 @pytest.mark.parametrize("source", ["owner/name", "owner/name@main", "owner/name@0123abc"])
 def test_an_id_without_a_commit_is_refused_before_a_download(source: str) -> None:
-    for load in (transformer.load, encoder.load):
+    for load in (transformer.load_transformer, encoder.load):
         with pytest.raises(ConfigError, match=r"Write owner/name@COMMIT"):
             load(source)
 
@@ -29,7 +29,7 @@ def test_the_commit_is_the_one_requested(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(AutoModelForSequenceClassification, "from_pretrained", fetch)
     with pytest.raises(DependencyError, match="out of reach"):
-        transformer.load(f"owner/name@{COMMIT}")
+        transformer.load_transformer(f"owner/name@{COMMIT}")
     assert asked == [("owner/name", COMMIT)]
 
 

@@ -31,7 +31,7 @@ class Foreign(Calibrated):
 def outputs(folder: Path, text: str = MAP, theirs: Sequence[str] = THEIRS) -> Outputs:
     path = folder / "map.yaml"
     path.write_text(text, "utf-8")
-    return mapping.load(path, theirs, "foreign")
+    return mapping.load_label_map(path, theirs, "foreign")
 
 
 def scores(model: Foreign, found: Outputs) -> dict[str, float]:
@@ -86,9 +86,9 @@ def test_one_line_may_stand_for_all_other_labels(tmp_path: Path) -> None:
 
 
 def test_without_a_file_the_models_labels_must_be_ours() -> None:
-    assert mapping.load(None, ["abuse", "risk"], "foreign") == {"abuse": ("abuse",), "risk": ("risk",)}
+    assert mapping.load_label_map(None, ["abuse", "risk"], "foreign") == {"abuse": ("abuse",), "risk": ("risk",)}
     with pytest.raises(ConfigError, match=r"foreign: unknown label toxic, insult, fine.*judge\.label_map"):
-        mapping.load(None, THEIRS, "foreign")
+        mapping.load_label_map(None, THEIRS, "foreign")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.base.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration
-from pipeline.judge.conversation_text import joined
+from pipeline.judge.conversation_text import with_context
 from pipeline.judge.mixed import Mixed
 from pipeline.judge.sounds import Numbers
 from tests.pipeline.judge.test_sounds import sounds
@@ -35,9 +35,9 @@ def test_mandarin_uses_both_models_and_english_one() -> None:
 
 def test_the_pinyin_model_reads_the_utterance_without_its_context() -> None:
     mixed = Mixed(Lengths(), sounds(share=1.0), Calibration())
-    found = mixed.logits([joined("你好世界", "我要", "你要"), "你好世界"])
+    found = mixed.logits([with_context("你好世界", "我要", "你要"), "你好世界"])
     np.testing.assert_allclose(found[0], found[1])
-    text = joined("hello", "我要")
+    text = with_context("hello", "我要")
     assert mixed.logits([text])[0, 0] == len(text), "Mandarin before it does not count"
 
 

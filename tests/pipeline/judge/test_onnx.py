@@ -17,7 +17,7 @@ TEXTS = ["hi", "", "you are an idiot", "今天天气很好", "word " * 40, "我�
 
 @pytest.fixture(scope="module")
 def shipped() -> OnnxClassifier:
-    return onnx.load(SHIPPED, threads=2)
+    return onnx.load_onnx(SHIPPED, threads=2)
 
 
 def test_a_text_has_its_own_logits_in_any_order_and_number(shipped: OnnxClassifier) -> None:
@@ -62,4 +62,4 @@ def test_a_missing_file_is_named(tmp_path: Path, missing: str) -> None:
     if missing != "model.onnx":
         (tmp_path / "model.onnx").symlink_to(SHIPPED / "model.onnx")
     with pytest.raises(ConfigError, match=rf"judge\.model: {tmp_path} cannot be loaded"):
-        onnx.load(tmp_path)
+        onnx.load_onnx(tmp_path)

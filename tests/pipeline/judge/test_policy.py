@@ -29,7 +29,7 @@ room_types:
 def book(folder: Path, text: str = OWN) -> policy.PolicyResolver:
     path = folder / "own.yaml"
     path.write_text(text, "utf-8")
-    return policy.load(str(path), LABELS)
+    return policy.load_policy(str(path), LABELS)
 
 
 def test_a_label_rule_wins_over_every_and_a_language_rule_over_both(tmp_path: Path) -> None:
@@ -140,12 +140,12 @@ def test_mistakes_are_named_by_file_and_key(tmp_path: Path, text: str, message: 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"lax\.yaml cannot be read.*There are: default, strict"):
-        policy.load("lax", LABELS)
+        policy.load_policy("lax", LABELS)
 
 
 @pytest.mark.parametrize("name", ["default", "strict"])
 def test_the_shipped_policies_are_sound(name: str) -> None:
-    rules = policy.load(name, LABELS).resolved("default", "zh")
+    rules = policy.load_policy(name, LABELS).resolved("default", "zh")
     assert set(rules.labels) == set(LABELS.labels) - {"political_sensitive"}
     assert rules.labels["self_harm"].levels["critical"] == "review"
     assert rules.labels["self_harm"].by_score(1.0) == "review"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import ConfigError
-from pipeline.judge.sounds import FILE, LONGEST, Sounds, grams, load, syllable
+from pipeline.judge.sounds import FILE, LONGEST, Sounds, grams, load_pinyin_model, syllable
 
 BUCKETS = 2**12
 
@@ -68,10 +68,10 @@ def test_logits_are_the_scaled_sum_and_the_bias() -> None:
 
 
 def test_a_saved_model_is_loaded(tmp_path: Path) -> None:
-    assert load(tmp_path) is None
+    assert load_pinyin_model(tmp_path) is None
     model = sounds(share=0.35)
     model.save(tmp_path)
-    loaded = load(tmp_path)
+    loaded = load_pinyin_model(tmp_path)
     assert loaded is not None
     assert (loaded.labels, loaded.share) == (model.labels, 0.35)
     np.testing.assert_array_equal(loaded.logits(["你好世界"]), model.logits(["你好世界"]))
@@ -81,10 +81,10 @@ def test_a_saved_model_is_loaded(tmp_path: Path) -> None:
 def test_a_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE).write_bytes(content)
     with pytest.raises(ConfigError, match=FILE):
-        load(tmp_path)
+        load_pinyin_model(tmp_path)
 
 
 def test_an_incomplete_file_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / FILE, weights=np.zeros((2, 2), np.int8))
     with pytest.raises(ConfigError, match=FILE):
-        load(tmp_path)
+        load_pinyin_model(tmp_path)

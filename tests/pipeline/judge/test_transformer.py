@@ -34,7 +34,7 @@ def test_each_text_gets_its_own_logits_whatever_the_batch(
 ) -> None:
     monkeypatch.setattr(transformer, "BATCH", 2)
     model, folder = saved
-    loaded = transformer.load(str(folder))
+    loaded = transformer.load_transformer(str(folder))
     found = loaded.logits(TEXTS)
     assert found.shape == (len(TEXTS), len(loaded.labels))
     for text, row in zip(TEXTS, found, strict=True):
@@ -53,34 +53,34 @@ def test_the_problem_type_says_whether_labels_exclude_each_other(
     saved: tuple[BertForSequenceClassification, Path], problem: str | None, exclusive: bool
 ) -> None:
     change(saved[1], problem_type=problem)
-    assert transformer.load(str(saved[1])).exclusive == exclusive
+    assert transformer.load_transformer(str(saved[1])).exclusive == exclusive
 
 
 def test_a_regression_is_refused(saved: tuple[BertForSequenceClassification, Path]) -> None:
     change(saved[1], problem_type="regression")
     with pytest.raises(ConfigError, match="a regression model has no probabilities"):
-        transformer.load(str(saved[1]))
+        transformer.load_transformer(str(saved[1]))
 
 
 def test_an_encoder_without_a_trained_head_is_refused(saved: tuple[BertForSequenceClassification, Path]) -> None:
     model, folder = saved
     model.bert.save_pretrained(folder)
     with pytest.raises(ConfigError, match="weights of its head are missing"):
-        transformer.load(str(folder))
+        transformer.load_transformer(str(folder))
 
 
 def test_the_name_changes_with_weights_and_calibration(saved: tuple[BertForSequenceClassification, Path]) -> None:
     model, folder = saved
-    names = [transformer.load(str(folder)).name]
+    names = [transformer.load_transformer(str(folder)).name]
     (folder / "calibration.json").write_text('{"temperature": {"risk": 2}}')
-    names.append(transformer.load(str(folder)).name)
+    names.append(transformer.load_transformer(str(folder)).name)
     model.classifier.bias.data += 1
     model.save_pretrained(folder)
-    names.append(transformer.load(str(folder)).name)
+    names.append(transformer.load_transformer(str(folder)).name)
     assert len(set(names)) == 3
     assert all(name.startswith("tiny@") for name in names)
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"judge.model: {tmp_path} cannot be loaded"):
-        transformer.load(str(tmp_path))
+        transformer.load_transformer(str(tmp_path))

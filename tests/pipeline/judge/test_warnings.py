@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.judge.judge_stage import check
+from pipeline.judge.judge_stage import read_config
 from pipeline.judge.policy import Policy
 from pipeline.judge.warnings import doubts, unknown_room_type
 from pipeline.settings import (
@@ -21,7 +21,7 @@ from pipeline.settings import (
 
 def told(**sections: object) -> list[str]:
     settings = Settings(**sections)  # type: ignore[arg-type]
-    return list(doubts(settings, check(settings.judge)))
+    return list(doubts(settings, read_config(settings.judge)))
 
 
 def test_the_shipped_settings_cause_no_warning() -> None:

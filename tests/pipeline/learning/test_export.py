@@ -24,7 +24,7 @@ LARGE = 60.0
 def exported(model: BertForSequenceClassification, out: Path) -> OnnxClassifier:
     folder.save(out / "transformers", model, wrapped(tiny.encoder(TEXTS, WIDTH).tokenizer))
     folder.convert(out / "transformers", out / "onnx")
-    return onnx.load(out / "onnx")
+    return onnx.load_onnx(out / "onnx")
 
 
 def model_with(outlier: float) -> BertForSequenceClassification:

@@ -25,7 +25,7 @@ from tests.builders import NOON, flag
 from tests.pipeline.learning import team
 from tests.pipeline.learning.team import Said
 
-LABELS = labels.load()
+LABELS = labels.load_labels()
 POLICY = """
 name: team
 every: {review: 0.8, block: 0.98, levels: {high: review}}

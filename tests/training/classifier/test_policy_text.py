@@ -8,7 +8,7 @@ from pipeline.judge.policy import ResolvedPolicy
 from pipeline.judge.rules import read_texts
 from training.classifier.policy_text import NewLimit, with_limits, with_origin
 
-LABELS = labels.load()
+LABELS = labels.load_labels()
 TEXT = """# What it is for.
 
 name: small

@@ -16,7 +16,7 @@ from training.classifier import thresholds, validation
 from training.classifier.sets import authored
 from training.classifier.validation import SHARES, UTTERANCES
 
-LABELS = labels.load()
+LABELS = labels.load_labels()
 POLICY = """# For tests.
 name: small
 every: {review: 0.5}
@@ -76,7 +76,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (own / "risky.yaml").write_text("".join(_block(*each) for each in risky.items()))
     (own / "clean.yaml").write_text(_block("abuse", lines(5_600, 300)))
     monkeypatch.setattr(authored, "EXAMPLES", tmp_path / "spoken")
-    monkeypatch.setattr(classifier, "load", lambda chosen: Worded())
+    monkeypatch.setattr(classifier, "load_classifier", lambda chosen: Worded())
     return tmp_path
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from pipeline.judge.classifier import load
+from pipeline.judge.classifier import load_classifier
 from pipeline.learning import encoder, folder
 from pipeline.learning.loop import Recipe
 from pipeline.learning.rows import CLEAN, OUTPUTS, Row, negative, part_of, positive
@@ -61,7 +61,7 @@ def folder_unused(*_trained: object) -> None:
 
 
 def test_a_run_writes_a_model_that_the_judge_loads(trained: Path) -> None:
-    classifier = load(JudgeSettings(model=str(trained)))
+    classifier = load_classifier(JudgeSettings(model=str(trained)))
     insult, weather = classifier.classify(["you are a stupid idiot", "今天天气很好"], ["en", "zh"])
     assert insult["abuse"] > 0.5 > weather["abuse"]
 

@@ -14,7 +14,7 @@ from pipeline.judge import labels
 from pipeline.review.cases.values import CaseFile, ClipPiece, Evidence
 from tests.builders import NOON, case, flag
 
-LABELS = labels.load()
+LABELS = labels.load_labels()
 SECONDS = 10.0
 PICTURE = Outline((0.5,) * int(SECONDS * BARS_PER_SECOND), 1.0)
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.console.policy import draft_trials
-from pipeline.judge.labels import load
+from pipeline.judge.labels import load_labels
 from pipeline.judge.rules import POLICY, read_texts
 from pipeline.review import audit
 from pipeline.review.policies import backtests, drafts, versions
@@ -17,7 +17,7 @@ from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.judge.fakes import WordClassifier
 from tests.pipeline.review.policies.texts import pass_backtest
 
-LABELS = load()
+LABELS = load_labels()
 DRAFT = "/policies/drafts/1"
 TERM = "\n  - {label: abuse, level: high, terms: [purple banana]}"
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, SecondReading
 from pipeline.contract.stage import Backlog
-from pipeline.judge.judge_stage import JudgeConfig, check
+from pipeline.judge.judge_stage import JudgeConfig, read_config
 from pipeline.judge.reader.breaker import FAILURES, FIRST_PAUSE_SECONDS
 from pipeline.judge.reader.endpoint import Endpoint
 from pipeline.judge.reader.opinion import flag_of
@@ -27,7 +27,7 @@ from tests.pipeline.judge.reader.test_prompt import ATTACK
 from tests.pipeline.review.delivery.receiver import Got, ReceivingApp, Reply, receiving
 from tests.ports import free_port
 
-RULES = check(JudgeSettings())
+RULES = read_config(JudgeSettings())
 POLICY = """
 name: own
 every: {review: 0.6, reader: 0.6}

@@ -22,7 +22,7 @@ DAY = 86_400.0
 
 
 def measures(**settings: Any) -> Measures:
-    return Measures(Settings(measures=MeasuresSettings(**settings)), labels.load())
+    return Measures(Settings(measures=MeasuresSettings(**settings)), labels.load_labels())
 
 
 class Room:

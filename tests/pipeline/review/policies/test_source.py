@@ -11,7 +11,7 @@ from agents.commands.command_line import app
 from agents.doctor import check_live_policy
 from pipeline.base.errors import InputError, Missing, VoxwardenError
 from pipeline.base.metrics import Metrics
-from pipeline.judge.labels import load
+from pipeline.judge.labels import load_labels
 from pipeline.judge.release import JudgeReport
 from pipeline.judge.rules import RuleTexts, read_texts
 from pipeline.review.database import Database
@@ -21,7 +21,7 @@ from pipeline.review.policies.source import follow_store
 from pipeline.settings import Settings
 from tests.pipeline.review.policies.texts import POLICY, texts
 
-LABELS = load()
+LABELS = load_labels()
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.rights import VOICES
 from tests.builders import NOON, flag
 
-LABELS = labels.load()
+LABELS = labels.load_labels()
 LEAD = Viewer(checked=True)
 UPHOLD, DISMISS = Choice(verdict="uphold"), Choice(verdict="dismiss")
 

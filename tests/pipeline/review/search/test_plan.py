@@ -9,7 +9,7 @@ from pipeline.review.search.plan import Wanted, plan
 from pipeline.review.search.query import QueryError, parse
 from tests.builders import NOON
 
-LABELS = labels.load()
+LABELS = labels.load_labels()
 DAY = 86_400.0
 MIDNIGHT = NOON - DAY / 2
 """The start of NOON's day in UTC."""

@@ -238,7 +238,7 @@ def test_any_label_map_gives_outputs_or_one_line_with_its_name(
     path.write_text(f"{content}\n{rest}", "utf-8")
     said = ""
     try:
-        found = mapping.load(path, ["Siren", "Talk"], "tiny", setting="listen.ear_label_map")
+        found = mapping.load_label_map(path, ["Siren", "Talk"], "tiny", setting="listen.ear_label_map")
     except ConfigError as error:
         said = str(error)
     assert (str(path) in said and "judge.label_map" not in said) if said else found.keys() == {"Siren", "Talk"}

@@ -21,7 +21,7 @@ from pipeline.review.delivery.outbox import RAISED, OutboxEvent
 from tests.builders import NOON, flag
 from tests.pipeline.review.delivery.formats.vendors import ACCOUNT, BUSINESS, KEY, READERS
 
-LABELS = labels.load()
+LABELS = labels.load_labels()
 CUSTOMER = AtVendor(LABELS, ACCOUNT, BUSINESS, KEY)
 OTHERS: dict[VendorName, str] = {
     "tencent": tencent_ams.OTHER,
