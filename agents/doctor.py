@@ -40,9 +40,9 @@ def examine(settings: Settings, checks: Iterable[DoctorCheck] | None = None) -> 
     """Yield the result of each check, as it is done. Without `checks`, those of this machine."""
     for check in CHECKS if checks is None else checks:
         try:
-            yield DoctorResult(check.what, "ok", read_config.look(settings))
+            yield DoctorResult(check.what, "ok", check.look(settings))
         except VoxwardenError as error:
-            yield DoctorResult(check.what, "fault" if read_config.needed else "optional", str(error))
+            yield DoctorResult(check.what, "fault" if check.needed else "optional", str(error))
 
 
 def _names(settings: Settings) -> str:
@@ -124,8 +124,7 @@ def check_both_sources(settings: Settings) -> str:
 
 
 def _classifier(settings: Settings) -> str:
-    from pipeline.judge.classifier import load_classifier
-    from pipeline.judge.hub import is_fetched, is_id
+    from pipeline.judge.classifier import is_fetched, is_id, load_classifier
 
     source = settings.judge.model
     if source and is_id(source) and not is_fetched(source):
@@ -135,7 +134,7 @@ def _classifier(settings: Settings) -> str:
 
 def _second_ear(settings: Settings) -> str:
     from pipeline.base.metrics import Metrics
-    from pipeline.judge.hub import is_fetched, is_id
+    from pipeline.judge.classifier import is_fetched, is_id
     from pipeline.sound.second_ear.user_model_detector import build
 
     source = settings.listen.ear
@@ -153,7 +152,7 @@ def _yamnet(settings: Settings) -> str:
 
 
 def _second_reader(settings: Settings) -> str:
-    from pipeline.judge.reader.checking import check_reader
+    from pipeline.judge.reader.read_stage import check_reader
 
     return check_reader(settings)
 

@@ -77,13 +77,13 @@ def check(ctx: typer.Context) -> None:
     """
     from pipeline.console.texts import Texts
     from pipeline.judge.judge_stage import read_config
-    from pipeline.judge.warnings import doubts
+    from pipeline.judge.rule_warnings import find_warnings
     from pipeline.speech import languages
 
     settings = settings_of(ctx)
     languages.check()
     Texts()
-    for doubt in doubts(settings, read_config(settings.judge)):
+    for doubt in find_warnings(settings, read_config(settings.judge)):
         stderr.print(f"[yellow]warning:[/] {escape(doubt)}", highlight=False, soft_wrap=True)
     stderr.print(f"[green]ok[/]: {config_file()}", highlight=False)
 

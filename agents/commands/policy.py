@@ -58,7 +58,7 @@ def explain(
     from agents.commands.table import flag_row
     from pipeline.base.metrics import Metrics
     from pipeline.judge.judge_stage import build
-    from pipeline.judge.texts import Text, judge_texts
+    from pipeline.judge.text_transcripts import Text, judge_texts
 
     settings = with_policy(settings_of(ctx), name)
     warn_unknown(settings, room_type)

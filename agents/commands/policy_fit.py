@@ -20,7 +20,7 @@ from pipeline.base.stopping import like_ctrl_c
 
 if TYPE_CHECKING:
     from pipeline.judge.labels import Labels
-    from pipeline.judge.rules import RuleSet
+    from pipeline.judge.rule_texts import RuleSet
     from pipeline.learning.fitting import FittedLanguage, FittedRule, Flagging
     from pipeline.review.quality.statistics import Estimate
     from pipeline.settings import Settings
@@ -91,7 +91,7 @@ def _fitted(
     ctx: typer.Context, settings: "Settings", begin: float, now: float, rate: float, recall: Sequence[str]
 ) -> "tuple[RuleSet, list[FittedLanguage]]":
     """Return the present rules, and the fitted thresholds."""
-    from pipeline.judge import classifier, labels, rules
+    from pipeline.judge import classifier, labels, rule_texts
     from pipeline.learning import before, fitting, spoken
     from pipeline.review.policies import versions
     from pipeline.review.quality.figure import Window
@@ -99,7 +99,7 @@ def _fitted(
     known = labels.load_labels(settings.judge.labels)
     goals = goals_of(recall, known)
     with database_of(ctx) as database, database.read() as connection:
-        present = rules.compiled(versions.texts_now(connection, settings), known, "now")
+        present = rule_texts.compiled(versions.texts_now(connection, settings), known, "now")
         special = present.policy.policy.room_types
         cases = [each for each in spoken.read(connection, begin) if each.example.room_type not in special]
         heard = before.read(connection, cases)
@@ -186,11 +186,13 @@ def _write(out: Path, rules: "RuleSet", found: "list[FittedLanguage]", settings:
     import yaml
 
     from pipeline.base.user_files import of
-    from pipeline.judge import labels, policy
+    from pipeline.judge import labels, moderation_policy
     from pipeline.learning.fitting import with_limits
 
     content = with_limits(rules.policy, out.stem, found)
-    policy.checked_policy(of(content, policy.Policy, str(out)), str(out), labels.load_labels(settings.judge.labels))
+    moderation_policy.checked_policy(
+        of(content, moderation_policy.Policy, str(out)), str(out), labels.load_labels(settings.judge.labels)
+    )
     day = time.strftime("%Y-%m-%d", time.gmtime())
     about = f"# `voxwarden policy fit --alarms-per-1000 {alarms:g}` made it from {rules.policy.policy.name} on {day}.\n"
     write_new(out, about + yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

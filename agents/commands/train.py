@@ -82,7 +82,7 @@ def _train(ctx: typer.Context, out: Path, since: str | None, minutes: float | No
 def _present(base: Path) -> "Calibrated":
     """Return the model in this folder. Raises ConfigError if a training cannot continue from it."""
     from pipeline.judge.classifier import load_model
-    from pipeline.judge.onnx import MODEL
+    from pipeline.judge.onnx_classifier import MODEL
     from pipeline.learning.rows import OUTPUTS
 
     if not (base / MODEL).is_file():

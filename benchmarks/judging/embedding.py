@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from benchmarks.judging.measures import Numbers
-from pipeline.judge.view import MAX_TOKENS
+from pipeline.judge.classifier_text import MAX_TOKENS
 from pipeline.learning.model import wrapped
 from training.classifier import beginning
 

@@ -16,9 +16,9 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, Transcript
 from pipeline.judge import labels
 from pipeline.judge.classifier import Classifier, load_classifier
+from pipeline.judge.detection import score_readings
 from pipeline.judge.judge_stage import Judge, read_config
-from pipeline.judge.readings import classify
-from pipeline.judge.texts import as_transcript
+from pipeline.judge.text_transcripts import as_transcript
 from pipeline.judge.verdict import WEIGHTS
 from pipeline.learning.figures import threshold_at
 from pipeline.learning.rows import LABELS, OUTPUTS, RISK
@@ -119,7 +119,7 @@ def systems(model: str | None, ordinary: Sequence[TextCase], say: Callable[[str]
     whole = WholeJudge(Judge(config, classifier, Metrics()))
 
     def classified(cases: Sequence[TextCase]) -> Scores:
-        found = classify(classifier, [*map(transcript, cases)])
+        found = score_readings(classifier, [*map(transcript, cases)])
         return {output: np.array([score.get(output, 0.0) for score in found]) for output in OUTPUTS}
 
     def listed(cases: Sequence[TextCase]) -> Scores:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from pipeline.base.errors import DependencyError, VoxwardenError
 from pipeline.base.metrics import Metrics
 from pipeline.judge.judge_stage import JudgeConfig, read_config
-from pipeline.judge.rules import RuleTexts, compiled
+from pipeline.judge.rule_texts import RuleTexts, compiled
 from pipeline.settings import Settings
 
 FOLLOW_SECONDS = 2.0

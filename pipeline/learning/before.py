@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Select, select
 
 from pipeline.contract.messages import Flag
-from pipeline.judge.conversations import Before, Conversations, Said
-from pipeline.judge.texts import transcript_of
+from pipeline.judge.conversations import Conversations, RecentUtterance, SpeechBefore
+from pipeline.judge.text_transcripts import transcript_of
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import worst
 from pipeline.review.quality.exporting import PlacedExample
 from pipeline.review.tables.core import CASES, FLAGS
 from pipeline.review.tables.quality import COPIES
 
-NOTHING = Before(Said("", "", 0.0, 0.0))
+NOTHING = SpeechBefore(RecentUtterance("", "", 0.0, 0.0))
 """No speech before an utterance."""
 FLAGGED = "flagged"
 """In `Said.flagged_by`: some policy flagged it on the day."""
@@ -29,12 +29,12 @@ class Heard:
     """The utterance that represents a case, and the stored speech before it."""
 
     flag: Flag
-    before: Before
+    before: SpeechBefore
     cases: frozenset[str]
     """Ids of the cases that the speech before it belongs to."""
 
     @property
-    def judged(self) -> Before:
+    def judged(self) -> SpeechBefore:
         """The speech that the judge reads with it: none if the speaker's own words before it have a flag."""
         return NOTHING if self.before.follows_flag(FLAGGED) else self.before
 
@@ -63,7 +63,7 @@ def _spoken() -> Select[tuple[object, ...]]:
 
 def _heard(stored: Iterable[tuple[str, Flag]]) -> Iterable[tuple[str, Heard]]:
     conversations = Conversations()
-    owners: dict[int, tuple[Said, str]] = {}
+    owners: dict[int, tuple[RecentUtterance, str]] = {}
     for case, flag in stored:
         (before,) = conversations.follow([transcript_of(flag)])
         owners[id(before.said)] = before.said, case

@@ -13,11 +13,10 @@ from tempfile import TemporaryDirectory
 
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
-from pipeline.judge import calibration, sounds
+from pipeline.judge import calibration, pinyin_model
 from pipeline.judge.calibration import sigmoid
 from pipeline.judge.classifier import load_model
-from pipeline.judge.conversation_text import with_context
-from pipeline.judge.tokens import MAX_JOINED
+from pipeline.judge.classifier_text import MAX_JOINED, with_context
 from pipeline.learning import encoder, folder, loop
 from pipeline.learning.batches import Batch, batches, targets_of
 from pipeline.learning.lessons import filled
@@ -26,7 +25,7 @@ from pipeline.learning.model import wrapped
 from pipeline.learning.rows import OUTPUTS, Row
 from pipeline.learning.temperature import FEWEST, temperature
 
-COPIED = (sounds.FILE, folder.THRESHOLDS)
+COPIED = (pinyin_model.FILE, folder.THRESHOLDS)
 """Files of the present model that stay as they are: the pinyin model, and its thresholds."""
 PASSES = 4
 """How often each case is seen."""

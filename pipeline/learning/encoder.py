@@ -8,8 +8,8 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, BertForSequenceClassification
 
 from pipeline.base.errors import ConfigError
-from pipeline.judge.hub import LATEST, commit_of, is_id
-from pipeline.judge.onnx import MODEL
+from pipeline.judge.classifier import LATEST, commit_of, is_id
+from pipeline.judge.onnx_classifier import MODEL
 from pipeline.learning.model import HEAD
 from pipeline.learning.restore import restored
 

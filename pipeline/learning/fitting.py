@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.judge import in_context
+from pipeline.judge import detection
 from pipeline.judge.classifier import Classifier
+from pipeline.judge.detection import highest, score_readings
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Match
-from pipeline.judge.policy import NEVER, OTHER, LabelLimits, PolicyResolver, ResolvedPolicy
-from pipeline.judge.readings import classify
-from pipeline.judge.rules import RuleSet
-from pipeline.judge.texts import as_transcript
+from pipeline.judge.moderation_policy import NEVER, OTHER, LabelLimits, PolicyResolver, ResolvedPolicy
+from pipeline.judge.rule_texts import RuleSet
+from pipeline.judge.text_transcripts import as_transcript
 from pipeline.judge.verdict import Verdict, decide_verdict
-from pipeline.judge.windows import highest
 from pipeline.learning.before import NOTHING, Heard
 from pipeline.learning.limits import FOLDS, DecidedSpeech, Truths, choose, expected, share
 from pipeline.learning.spoken import is_flagged
@@ -122,8 +121,8 @@ def _scores(classifier: Classifier, batch: Sequence[Example], heard: Mapping[str
     """The higher score, alone and in context, of each label."""
     said = [as_transcript(each.text, each.language) for each in batch]
     before = [heard[each.group].judged if each.group in heard else NOTHING for each in batch]
-    alone = classify(classifier, said)
-    return [*map(highest, alone, in_context.classify(classifier, said, before, alone))]
+    alone = score_readings(classifier, said)
+    return [*map(highest, alone, detection.score_in_context(classifier, said, before, alone))]
 
 
 def fit(

@@ -7,7 +7,7 @@ import msgspec
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
 from pipeline.base.stopping import whole
-from pipeline.judge.onnx import MODEL
+from pipeline.judge.onnx_classifier import MODEL
 from pipeline.learning.export import export
 
 SHARED = ("config.json", "tokenizer.json", "tokenizer_config.json")

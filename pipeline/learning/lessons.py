@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from pipeline.judge.calibration import Numbers
-from pipeline.judge.view import view
+from pipeline.judge.classifier_text import view
 from pipeline.learning.before import Heard
 from pipeline.learning.duplicates import Seen
 from pipeline.learning.rows import OUTPUTS, RISK, Row, negative

@@ -5,7 +5,7 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertForSequenceClassification, BertModel, PreTrainedTokenizerFast
 
-from pipeline.judge.view import MAX_TOKENS
+from pipeline.judge.classifier_text import MAX_TOKENS
 from pipeline.learning.rows import OUTPUTS
 
 SPECIAL = {

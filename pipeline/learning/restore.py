@@ -11,7 +11,7 @@ from onnx import GraphProto, numpy_helper
 from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification
 
-from pipeline.judge.onnx import MODEL
+from pipeline.judge.onnx_classifier import MODEL
 from pipeline.learning.model import HEAD
 
 PREFIX = "_model."

@@ -12,7 +12,7 @@ import pytest
 import benchmarks
 from benchmarks.judging.cases import transcribed
 from benchmarks.judging.conversations import ours
-from pipeline.judge.view import view
+from pipeline.judge.classifier_text import view
 from pipeline.learning.duplicates import Seen
 from pipeline.learning.rows import LABELS, Row
 from tests.benchmarks import hatecheck

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from random import Random
 
-from pipeline.judge.conversation_text import with_context
+from pipeline.judge.classifier_text import with_context
 from pipeline.learning.rows import CLEAN, Row
 from pipeline.speech.languages.characters import UNSPACED
 from training.classifier.noise import Mishearing

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import yaml
 
 from pipeline.base.errors import ConfigError
-from pipeline.judge.policy import LabelLimits, PolicyResolver
+from pipeline.judge.moderation_policy import LabelLimits, PolicyResolver
 from pipeline.learning.rows import RISK
 
 Key = tuple[str, ...]

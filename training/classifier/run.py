@@ -12,7 +12,7 @@ from pipeline.base.errors import ConfigError
 from pipeline.base.stopping import whole
 from pipeline.judge.calibration import Calibrated
 from pipeline.judge.classifier import load_model
-from pipeline.judge.onnx import MODEL
+from pipeline.judge.onnx_classifier import MODEL
 from pipeline.learning import encoder, folder
 from pipeline.learning.loop import Recipe, Say
 from pipeline.learning.rows import OUTPUTS, Row

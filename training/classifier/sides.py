@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from pipeline.judge.view import view
+from pipeline.judge.classifier_text import view
 from pipeline.learning.duplicates import Seen
 from pipeline.learning.rows import RISK, Part, Row, part_of
 

@@ -15,8 +15,8 @@ from pipeline.base.errors import ConfigError, InputError
 from training.commands import errors_in_a_line, notes
 
 if TYPE_CHECKING:
-    from pipeline.judge.policy import PolicyResolver
-    from pipeline.judge.rules import RuleSet
+    from pipeline.judge.moderation_policy import PolicyResolver
+    from pipeline.judge.rule_texts import RuleSet
     from pipeline.learning.fitting import FittedLanguage, ReadCase
     from pipeline.settings import JudgeSettings
     from training.classifier.policy_text import NewLimit
@@ -49,8 +49,8 @@ def thresholds(
       python -m training.classifier.thresholds --data sets --alarms-per-1000 5 --recall self_harm=0.6 --write
     """
     try:
-        from pipeline.judge import labels, rules
-        from pipeline.judge.policy import policy_path
+        from pipeline.judge import labels, rule_texts
+        from pipeline.judge.moderation_policy import policy_path
         from pipeline.learning import fitting
         from pipeline.settings import JudgeSettings
         from training.classifier.policy_text import with_limits, with_origin
@@ -58,8 +58,8 @@ def thresholds(
         raise ConfigError(f"Fitting needs the package {error.name}", "pip install -e '.[train]'") from error
     chosen = JudgeSettings(model=model, policy=policy)
     known = labels.load_labels(chosen.labels)
-    texts = rules.read_texts(policy, chosen.lexicons)
-    present = rules.compiled(texts, known, "now")
+    texts = rule_texts.read_texts(policy, chosen.lexicons)
+    present = rule_texts.compiled(texts, known, "now")
     goals = goals_of(recall or (), known)
     name, cases = _read(data, chosen, present, seed)
     found, quieter = (fitting.fit(cases, present.policy, known, part * alarms / 1000, goals) for part in (1.0, QUIETER))
@@ -73,7 +73,7 @@ def thresholds(
                 f"Accept {1 / QUIETER:g} times as many or more, or correct the terms.",
             )
     changed = with_limits(texts.policy, present.policy, [*_general(found), *_special(quieter, present.policy)])
-    rules.policy_of(changed, known)
+    rule_texts.policy_of(changed, known)
     if write:
         policy_path(policy).write_text(with_origin(changed, _origin(alarms, goals, name)), "utf-8")
         notes.print(f"[green]ok[/]: {policy_path(policy)}", highlight=False)

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.judge.view import view
+from pipeline.judge.classifier_text import view
 from pipeline.learning.rows import CLEAN, RISK, Row, part_of
 from pipeline.review.quality.exporting import Example, PlacedExample
 from training.classifier import sets

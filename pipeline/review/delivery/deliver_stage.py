@@ -15,7 +15,7 @@ from pipeline.contract.messages import SAMPLE_RATE, Flag, SecondReading, SpeechS
 from pipeline.contract.speech_status import status_of
 from pipeline.contract.stage import Processor, Rejected
 from pipeline.contract.topology import DELIVER
-from pipeline.judge.reader.opinion import flag_of
+from pipeline.judge.reader.second_reading import flag_of
 from pipeline.review.cases.values import Outcome, Result, check
 from pipeline.review.delivery.tallies import Tally
 from pipeline.review.evidence.clip import ClipCutter

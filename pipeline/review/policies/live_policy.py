@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from pipeline.judge.judge_stage import JudgeConfig, read_config
 from pipeline.judge.release import JudgeReport, rules_of
-from pipeline.judge.rules import read_texts
+from pipeline.judge.rule_texts import read_texts
 from pipeline.review import database
 from pipeline.review.policies import versions, workers
 from pipeline.review.policies.versions import PublishedPolicy

@@ -12,9 +12,9 @@ from pipeline.base.metrics import Metrics, from_zero
 from pipeline.base.shared_models import Shelf
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.contract.stage import STAGE_FAULTS
-from pipeline.judge import mapping
+from pipeline.judge import label_map
 from pipeline.judge.calibration import Numbers
-from pipeline.judge.mapping import RISK, Outputs
+from pipeline.judge.label_map import RISK, Outputs
 from pipeline.settings import ListenSettings, Settings
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.windows import Windows
@@ -169,7 +169,7 @@ def build(settings: Settings, metrics: Metrics) -> SecondEar | None:
     from pipeline.sound.second_ear import audio_classifier
 
     model = _shelf.get(chosen.model_dump_json(), lambda: audio_classifier.load(chosen))
-    outputs = mapping.load_label_map(
+    outputs = label_map.load_label_map(
         chosen.ear_label_map, model.labels, chosen.ear, settings.judge.labels, "listen.ear_label_map"
     )
     if any(RISK in found for found in outputs.values()):

@@ -9,9 +9,9 @@ from rich.console import Console, RenderableType
 
 from agents.commands.differences import MARKS, SHOWN, difference_line, examples, total_line, totals
 from pipeline.contract.messages import Flag
-from pipeline.judge.backtest import Backtest, BacktestTally, Comparison
 from pipeline.judge.judge_stage import read_config
-from pipeline.judge.rules import RuleSet
+from pipeline.judge.policy_comparison import Backtest, BacktestTally, Comparison
+from pipeline.judge.rule_texts import RuleSet
 from pipeline.settings import JudgeSettings
 from tests.builders import flag
 from tests.pipeline.judge.fakes import WordClassifier

@@ -5,12 +5,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from transformers import AutoModelForSequenceClassification
 
-from pipeline.base.errors import ConfigError
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.judge import classifier, transformers_model
 from pipeline.judge.classifier import SHIPPED, Classifier, load_classifier, load_model
+from pipeline.learning import encoder
 from pipeline.settings import JudgeSettings
 
 RISKY = [
@@ -169,3 +173,34 @@ def rename(folder: Path, names: dict[str, str]) -> None:
     config["id2label"] = {at: names.get(label, label) for at, label in config["id2label"].items()}
     config["label2id"] = {label: int(at) for at, label in config["id2label"].items()}
     path.write_text(json.dumps(config))
+
+
+COMMIT = "0123456789abcdef" * 2 + "01234567"
+
+
+@pytest.mark.parametrize("source", ["owner/name", "owner/name@main", "owner/name@0123abc"])
+def test_an_id_without_a_commit_is_refused_before_a_download(source: str) -> None:
+    for load in (transformers_model.load_transformer, encoder.load):
+        with pytest.raises(ConfigError, match=r"Write owner/name@COMMIT"):
+            load(source)
+
+
+def test_the_commit_is_the_one_requested(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def fetch(place: str, **options: Any) -> None:
+        asked.append((place, options["revision"]))
+        raise OSError("out of reach")
+
+    monkeypatch.setattr(AutoModelForSequenceClassification, "from_pretrained", fetch)
+    with pytest.raises(DependencyError, match="out of reach"):
+        transformers_model.load_transformer(f"owner/name@{COMMIT}")
+    assert asked == [("owner/name", COMMIT)]
+
+
+def test_a_folder_needs_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "owner" / "name").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert not classifier.is_id("owner/name")
+    assert classifier.is_id(f"owner/name@{COMMIT}")
+    assert not classifier.is_id("/nowhere/at/all")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from pipeline.contract.messages import Mark
 from pipeline.judge.labels import SEVERITIES, Severity
 from pipeline.judge.matcher import Match, Term
-from pipeline.judge.policy import Policy, PolicyLayer, PolicyResolver, ResolvedPolicy
+from pipeline.judge.moderation_policy import Policy, PolicyLayer, PolicyResolver, ResolvedPolicy
 from pipeline.judge.verdict import ORDER, decide_verdict
 from tests.pipeline.judge.fakes import LABELS
 

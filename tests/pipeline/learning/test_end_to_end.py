@@ -21,7 +21,7 @@ from agents.commands.command_line import app
 from pipeline.base.metrics import Metrics
 from pipeline.judge.classifier import load_model
 from pipeline.judge.judge_stage import build
-from pipeline.judge.texts import Text, judge_texts
+from pipeline.judge.text_transcripts import Text, judge_texts
 from pipeline.learning import card, continuing, folder, spoken
 from pipeline.learning.loop import Recipe
 from pipeline.learning.rows import CLEAN, OUTPUTS, Row, positive

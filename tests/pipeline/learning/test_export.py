@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from transformers import BertForSequenceClassification
 
-from pipeline.judge import onnx
-from pipeline.judge.onnx import OnnxClassifier
+from pipeline.judge import onnx_classifier
+from pipeline.judge.onnx_classifier import OnnxClassifier
 from pipeline.learning import folder
 from pipeline.learning.model import wrapped
 from tests.training.classifier import tiny
@@ -24,7 +24,7 @@ LARGE = 60.0
 def exported(model: BertForSequenceClassification, out: Path) -> OnnxClassifier:
     folder.save(out / "transformers", model, wrapped(tiny.encoder(TEXTS, WIDTH).tokenizer))
     folder.convert(out / "transformers", out / "onnx")
-    return onnx.load_onnx(out / "onnx")
+    return onnx_classifier.load_onnx(out / "onnx")
 
 
 def model_with(outlier: float) -> BertForSequenceClassification:

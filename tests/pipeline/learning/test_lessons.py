@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from pipeline.judge.conversations import Before, Said
+from pipeline.judge.conversations import RecentUtterance, SpeechBefore
 from pipeline.learning.before import Heard
 from pipeline.learning.lessons import HELD, LARGEST, filled, rows, split, teaching
 from pipeline.learning.rows import CLEAN, OUTPUTS
@@ -69,7 +69,11 @@ def test_golden_cases_and_texts_close_to_them_never_teach() -> None:
 
 def after(case: str) -> Heard:
     """An utterance that follows two of others: the speaker's own one, and one of the case `case`."""
-    before = Before(Said("ann", "now", 5, 6), (Said("ann", "mine", 0, 1),), (Said("bob", "theirs", 2, 3),))
+    before = SpeechBefore(
+        RecentUtterance("ann", "now", 5, 6),
+        (RecentUtterance("ann", "mine", 0, 1),),
+        (RecentUtterance("bob", "theirs", 2, 3),),
+    )
     return Heard(flag(), before, frozenset({case, "undecided"}))
 
 

@@ -3,7 +3,7 @@
 import torch
 from transformers import BertConfig, BertModel
 
-from pipeline.judge.view import MAX_TOKENS
+from pipeline.judge.classifier_text import MAX_TOKENS
 from pipeline.learning.model import new_model, wrapped
 from pipeline.learning.rows import OUTPUTS
 from tests.training.classifier import tiny

@@ -7,7 +7,7 @@ import torch
 from transformers import BertForSequenceClassification
 
 from pipeline.base.errors import ConfigError
-from pipeline.judge.onnx import MODEL
+from pipeline.judge.onnx_classifier import MODEL
 from pipeline.learning import encoder
 from pipeline.learning.export import export
 from pipeline.learning.restore import restored

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.judge.view import view
+from pipeline.judge.classifier_text import view
 from pipeline.learning.rows import part_of
 from pipeline.settings import Asr
 from pipeline.speech.asr import adapter, weights

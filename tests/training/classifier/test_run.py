@@ -14,7 +14,7 @@ from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 from pipeline.base.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration, Numbers
 from pipeline.judge.classifier import load_model
-from pipeline.judge.onnx import MODEL
+from pipeline.judge.onnx_classifier import MODEL
 from pipeline.learning import folder, loop
 from pipeline.learning.loop import Recipe
 from pipeline.learning.rows import OUTPUTS

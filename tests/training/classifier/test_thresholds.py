@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.judge import classifier, labels, rules
+from pipeline.judge import classifier, labels, rule_texts
 from pipeline.learning.rows import OUTPUTS, RISK
 from tests.training.classifier.sets.tables import write
 from training.classifier import thresholds, validation
@@ -91,7 +91,7 @@ def run(data: Path, *options: str, policy: str = POLICY % STATED) -> Result:
 
 
 def limit(data: Path, label: str, room_type: str = "", language: str = "en") -> float:
-    resolved = rules.policy_of((data / "small.yaml").read_text(), LABELS).resolved(room_type, language)
+    resolved = rule_texts.policy_of((data / "small.yaml").read_text(), LABELS).resolved(room_type, language)
     return resolved.labels[label].review
 
 
@@ -128,7 +128,7 @@ def test_the_policy_keeps_the_false_alarms_and_the_goal(data: Path) -> None:
     assert "for worded@1, 20" in text
     assert limit(data, "self_harm") < before
     scores = Worded().classify(FRESH, [])
-    resolved = rules.policy_of(text, LABELS).resolved("", "en")
+    resolved = rule_texts.policy_of(text, LABELS).resolved("", "en")
     flagged = [
         any(each[label] >= limits.review for label, limits in resolved.labels.items())
         or each[RISK] >= resolved.risk.review

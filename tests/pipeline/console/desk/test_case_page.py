@@ -9,7 +9,7 @@ from pipeline.console.desk.case_page import NOTHING, FlagScore, filled, scores
 from pipeline.console.desk.case_view import view
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound, Hit
 from pipeline.judge import reasons
-from pipeline.judge.reader.opinion import flag_of
+from pipeline.judge.reader.second_reading import flag_of
 from pipeline.judge.verdict import decide_verdict as judged
 from pipeline.review import audit
 from pipeline.review.appeals import reports

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from pipeline.console.policy import draft_trials
 from pipeline.judge.labels import load_labels
-from pipeline.judge.rules import POLICY, read_texts
+from pipeline.judge.rule_texts import POLICY, read_texts
 from pipeline.review import audit
 from pipeline.review.policies import backtests, drafts, versions
 from pipeline.review.tables.core import CASES, FLAGS

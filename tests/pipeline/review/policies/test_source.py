@@ -13,7 +13,7 @@ from pipeline.base.errors import InputError, Missing, VoxwardenError
 from pipeline.base.metrics import Metrics
 from pipeline.judge.labels import load_labels
 from pipeline.judge.release import JudgeReport
-from pipeline.judge.rules import RuleTexts, read_texts
+from pipeline.judge.rule_texts import RuleTexts, read_texts
 from pipeline.review.database import Database
 from pipeline.review.policies import versions, workers
 from pipeline.review.policies.live_policy import rules_in_use, standing

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from pipeline.base.errors import ConfigError, DependencyError
-from pipeline.judge.hub import COMMIT
+from pipeline.judge.classifier import COMMIT
 from pipeline.settings import ListenSettings
 from pipeline.sound.second_ear import audio_classifier
 from pipeline.sound.second_ear.audio_classifier import AudioClassifier

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from agents.commands.app import app
 from pipeline.contract.messages import Flag
 from pipeline.judge.judge_stage import read_config
-from pipeline.judge.warnings import doubts
+from pipeline.judge.rule_warnings import find_warnings
 from pipeline.settings import JudgeSettings, Settings, load
 from pipeline.speech import languages
 from pipeline.speech.asr.engine import first_beam
@@ -53,13 +53,13 @@ def spanish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def test_the_settings_accept_it_and_leave_no_doubt(spanish: Settings) -> None:
     assert spanish.asr.languages == ("en", "es")
-    assert list(doubts(spanish, read_config(spanish.judge))) == []
+    assert list(find_warnings(spanish, read_config(spanish.judge))) == []
     assert languages.known() == ("en", "es", "zh")
 
 
 def test_a_lexicon_that_the_settings_do_not_name_is_a_doubt(spanish: Settings) -> None:
     unnamed = spanish.model_copy(update={"judge": JudgeSettings(lexicons=("en",))})
-    unused, hardly_judged = doubts(unnamed, read_config(unnamed.judge))
+    unused, hardly_judged = find_warnings(unnamed, read_config(unnamed.judge))
     assert "languages/es/lexicon.yaml is not used: judge.lexicons does not name es." in unused
     assert "es is transcribed, but barely judged" in hardly_judged
 
