@@ -37,6 +37,7 @@ from pipeline.base.errors import BadMessage, DependencyError, VoxwardenError
 from pipeline.base.metrics import Metrics
 from pipeline.base.priority import step_back
 from pipeline.contract.events import Event, encode
+from pipeline.contract.speech_status import statuses
 from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Rejected
 from pipeline.contract.topology import DEAD_LETTERS, Stage
 from pipeline.settings import Settings
@@ -204,7 +205,8 @@ class StageLoop:
 
     async def _send(self, outcome: Sequence[Any], batch: Sequence[Received]) -> None:
         """Send dead letters and outputs to the broker, in order, and wait until it has all of them."""
-        made = [each for each in map(self._made, outcome) if each]
+        outputs = [*outcome, *statuses(self.stage, outcome)]
+        made = [each for each in map(self._made, outputs) if each]
         rejected = [each for each in made if isinstance(each, Rejected)]
         letters = [self._bad(each) for each in batch if each.error]
         letters += [refused(self.stage, each, batch, self._dead_letter_limit) for each in rejected if each.letter]
