@@ -12,8 +12,8 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 
 from agents.broker import topics
 from agents.broker.kafka_clients import broker_errors, reader, topic_name
+from agents.broker.kafka_records import address_of
 from agents.broker.partitions import partition_of
-from agents.loop.records import address_of
 from pipeline.base.errors import BadMessage
 from pipeline.base.metrics import Metrics
 from pipeline.contract.events import decode

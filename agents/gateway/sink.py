@@ -11,16 +11,16 @@ from aiokafka.errors import KafkaError
 
 from agents.broker import topics
 from agents.broker.kafka_clients import topic_name
+from agents.broker.kafka_records import RECORD_OVERHEAD, size_of
 from agents.broker.partitions import partition_of
 from agents.broker.security import producer_arguments
 from agents.gateway import Gateway
 from agents.gateway.lanes import Lane, Parcel
-from agents.loop.records import RECORD_OVERHEAD, size_of
-from agents.signals import stop_on_signals
 from pipeline.base.dependencies import answered
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import Starting, serving
+from pipeline.base.stopping import stop_on_signals
 from pipeline.contract.events import encode
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO

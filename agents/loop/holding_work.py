@@ -9,11 +9,11 @@ from typing import Any
 
 import faust
 
+from agents.broker.kafka_records import Received
 from agents.broker.topics import retention_seconds
 from agents.loop.lag import PartitionName
 from agents.loop.lead_in import Earlier, LeadIn, lead_seconds
 from agents.loop.ledger import Ledger, Speaker
-from agents.loop.records import Received
 from agents.loop.work import Work
 from pipeline.base.metrics import Metrics
 from pipeline.contract.stage import HoldingProcessor

@@ -17,11 +17,7 @@ import faust
 from aiokafka.errors import KafkaError
 
 from agents.broker.kafka_clients import max_bytes, topic_name
-from agents.loop.app import channel_of
-from agents.loop.halt import DeadLetterShare, HaltError
-from agents.loop.intake import batches
-from agents.loop.one_thread import OneThread
-from agents.loop.records import (
+from agents.broker.kafka_records import (
     Received,
     address_of,
     dead_letter,
@@ -32,6 +28,10 @@ from agents.loop.records import (
     size_of,
     spans_of,
 )
+from agents.loop.app import channel_of
+from agents.loop.halt import DeadLetterShare, HaltError
+from agents.loop.intake import batches
+from agents.loop.one_thread import OneThread
 from agents.loop.work import Work
 from pipeline.base.errors import BadMessage, DependencyError, VoxwardenError
 from pipeline.base.metrics import Metrics

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agents.loop.records import Received, receive
+from agents.broker.kafka_records import Received, receive
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, Message, SpeechStatus, Transcript
 from pipeline.contract.stage import Rejected

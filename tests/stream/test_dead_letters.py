@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from agents.broker.dead_letter_topic import letters
 from agents.broker.kafka_clients import topic_name
+from agents.broker.kafka_records import dead_letter
 from agents.commands.command_line import app
 from agents.loop.halt import ENOUGH
-from agents.loop.records import dead_letter
 from pipeline.base.errors import BadMessage, ConfigError, InputError
 from pipeline.contract.events import Event, encode
 from pipeline.contract.topology import DEAD_LETTERS, JUDGE, SEGMENT, TRANSCRIPTS

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.loop.records import Received, address_of, dead_letter, receive, refused, size_of
+from agents.broker.kafka_records import Received, address_of, dead_letter, receive, refused, size_of
 from pipeline.base.errors import BadMessage
 from pipeline.contract.events import Event, decode, encode
 from pipeline.contract.messages import AudioChunk
