@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.errors import ConfigError
-from pipeline.base.libraries import LIBRARIES, data_file, installed, missing_modules, require, without_collection
+from pipeline.base.libraries import (
+    LIBRARIES,
+    data_file,
+    importing,
+    installed,
+    missing_modules,
+    require,
+    without_collection,
+)
 from tests.deploy.files import ROOT
 
 SPEECH = ROOT / "tests" / "data" / "tt-weasels.flac"
