@@ -8,10 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agents.gateway import Gateway
-from pipeline.base.folder_lock import sole_user
 from pipeline.base.libraries import importing
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import serving
+from pipeline.base.private_files import sole_user
 from pipeline.base.stopping import stop_on_signals
 from pipeline.contract.messages import Flag
 from pipeline.contract.stage import Rejected

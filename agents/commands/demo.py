@@ -40,9 +40,9 @@ def demo(
 
 
 async def _demo(settings: Settings, speed: float, console: bool) -> None:
-    from pipeline.base.folder_lock import sole_user
     from pipeline.base.metrics import Metrics
     from pipeline.base.metrics_server import serving
+    from pipeline.base.private_files import sole_user
     from pipeline.review.evidence.lookback import open_lookback
     from pipeline.runner.demo.rooms import Playback, next_start, play
     from pipeline.runner.local import LocalRunner

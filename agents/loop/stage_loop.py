@@ -33,10 +33,10 @@ from agents.loop.halt import DeadLetterShare, HaltError
 from agents.loop.intake import batches
 from agents.loop.one_thread import OneThread
 from agents.loop.work import Work
+from pipeline.base.cpu import step_back
 from pipeline.base.errors import BadMessage, DependencyError, VoxwardenError
 from pipeline.base.metrics import Metrics
-from pipeline.base.priority import step_back
-from pipeline.contract.events import Event, encode
+from pipeline.contract.cloud_events import Event, encode_event
 from pipeline.contract.speech_status import statuses
 from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Rejected
 from pipeline.contract.topology import DEAD_LETTERS, Stage
@@ -222,7 +222,7 @@ class StageLoop:
         if topic is None:
             return None
         try:
-            event = encode(outcome, self.stage.name, self._shards)
+            event = encode_event(outcome, self.stage.name, self._shards)
         except BadMessage as error:
             return Rejected(outcome, error)
         return (topic, event) if size_of(event) <= self._limit else Rejected(outcome, self._too_large(event))

@@ -15,9 +15,9 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from pipeline.base.cpu import step_back
 from pipeline.base.errors import DependencyError, VoxwardenError
 from pipeline.base.metrics import Metrics, from_zero
-from pipeline.base.priority import step_back
 from pipeline.contract.messages import AudioChunk, Message
 from pipeline.contract.speech_status import statuses
 from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Backlog, Processor, Rejected

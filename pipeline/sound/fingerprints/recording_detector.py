@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from pipeline.base.errors import VoxwardenError
-from pipeline.base.shared_models import Shelf
+from pipeline.base.shared_models import SharedModels
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.fingerprints.fingerprint import Ban, BankState, Fingerprint
@@ -179,7 +179,7 @@ def score_of(landmarks: int) -> float:
     return 1 - LEAST / (2 * landmarks)
 
 
-_shelf: Shelf[RecordingEar] = Shelf()
+_shelf: SharedModels[RecordingEar] = SharedModels()
 
 
 def shared(url: str, bank: RecordingBank) -> RecordingEar:

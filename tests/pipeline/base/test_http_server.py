@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
-from pipeline.base.http_shield import HEADERS, MAX_QUERY, Shield
+from pipeline.base.http_server import HEADERS, MAX_QUERY, Shield
 from tests.pipeline.console.conftest import Console, Enter
 
 MOST = 100
