@@ -211,7 +211,7 @@ class Room:
         self.found: list[Transcript] = []
         # The segment stage has a small queue, so that utterances wait in the recogniser's queue, which holds 32.
         settings = load({"stages": {"segment": {"batch": 1}, "transcribe": {"batch": 32 // QUEUE_BATCHES}}})
-        made = {SEGMENT.name: Cut(), TRANSCRIBE.name: self.held}
+        made: dict[str, Processor[Any, Any]] = {SEGMENT.name: Cut(), TRANSCRIBE.name: self.held}
         self.runner = LocalRunner(
             settings,
             self.metrics,
