@@ -185,13 +185,13 @@ def _change(before: "Estimate | None", after: "Estimate | None", factor: float, 
 def _write(out: Path, rules: "RuleSet", found: "list[FittedLanguage]", settings: "Settings", alarms: float) -> None:
     import yaml
 
-    from pipeline.base.user_files import of
+    from pipeline.base.user_files import validated
     from pipeline.judge import labels, moderation_policy
     from pipeline.learning.fitting import with_limits
 
     content = with_limits(rules.policy, out.stem, found)
     moderation_policy.checked_policy(
-        of(content, moderation_policy.Policy, str(out)), str(out), labels.load_labels(settings.judge.labels)
+        validated(content, moderation_policy.Policy, str(out)), str(out), labels.load_labels(settings.judge.labels)
     )
     day = time.strftime("%Y-%m-%d", time.gmtime())
     about = f"# `voxwarden policy fit --alarms-per-1000 {alarms:g}` made it from {rules.policy.policy.name} on {day}.\n"

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from pipeline.base import yaml_reading
 from pipeline.base.errors import ConfigError
-from pipeline.base.user_files import Sheet, SheetError
+from pipeline.base.user_files import StrictModel, UserFileError
 from pipeline.base.yaml_reading import YamlError
 from pipeline.judge import lexicon, rule_texts
 from pipeline.judge.labels import Labels, Severity
@@ -106,7 +106,7 @@ def remarks(texts: RuleTexts, labels: Labels, listen: ListenSettings) -> list[Ru
     """Return all remarks, by text and line. `listen` tells what the second ear knows."""
     try:
         rule_texts.check_size(texts)
-    except SheetError as error:
+    except UserFileError as error:
         return [_of_sheet(POLICY, error, {})]
     found = list(_policy(texts.policy, labels, listen))[:MOST]
     for each in texts.lexicons:
@@ -139,7 +139,7 @@ def _policy(text: str, labels: Labels, listen: ListenSettings) -> Iterator[RuleR
         yield from _unheard(rule_texts.check_policy(read, labels), listen, lines)
     except YamlError as error:
         yield _of_yaml(POLICY, error)
-    except SheetError as error:
+    except UserFileError as error:
         yield _of_sheet(POLICY, error, lines)
 
 
@@ -154,7 +154,7 @@ def _lexicon(given: LexiconText, labels: Labels) -> Iterator[RuleRemark]:
         lexicon.checked_lexicon(read, given.name, labels)
     except YamlError as error:
         yield _of_yaml(given.name, error)
-    except SheetError as error:
+    except UserFileError as error:
         yield _of_sheet(given.name, error, lines)
 
 
@@ -163,7 +163,7 @@ def _read(text: str, name: str, kind: type[Any], lines: dict[Key, int]) -> Any:
     content = rule_texts.parsed(text, name)
     lines |= lines_of(text)
     try:
-        sheet: Sheet = kind.model_validate({} if content is None else content)
+        sheet: StrictModel = kind.model_validate({} if content is None else content)
     except ValidationError as error:
         errors = error.errors(include_input=False, include_url=False)
         return [_of_field(name, each, lines) for each in errors if each["loc"][-1:] != NEVER_PART][:MOST]
@@ -200,7 +200,7 @@ def _of_yaml(file: str, error: YamlError) -> RuleRemark:
     return RuleRemark(file, error.line or 0, "error", f"yaml_{error.code}", values=_texts(error.values))
 
 
-def _of_sheet(file: str, error: SheetError, lines: Mapping[Key, int]) -> RuleRemark:
+def _of_sheet(file: str, error: UserFileError, lines: Mapping[Key, int]) -> RuleRemark:
     made = RuleRemark(file, _line(error.key, lines), "error", error.code, _dotted(error.key), _texts(error.values))
     if error.code != "unknown_label":
         return made
