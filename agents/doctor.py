@@ -99,9 +99,9 @@ def _judge(settings: Settings) -> str:
 
 def check_live_policy(settings: Settings) -> str:
     """What the policy studio has published counts more than the files, so a difference is shown."""
-    from pipeline.review.policies.live_policy import standing
+    from pipeline.review.policies.live_policy import policy_status
 
-    found = standing(settings, time.time())
+    found = policy_status(settings, time.time())
     if found is None:
         return "nothing is published: the files count"
     wrong = [f"{each.worker}: {each.problem}" for each in found.behind if each.problem]

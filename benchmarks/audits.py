@@ -216,7 +216,7 @@ def keep(rng: Rng, service: Service, speech: Speeches, folder: Path) -> tuple[Ju
         with database.read() as connection:
             window = Window(0.0, 4 * HOUR)
             snapshot.take(connection, window.until)
-            return audits.read(connection, window), audits.read_reviewed(connection, window)
+            return audits.read_judged(connection, window), audits.read_reviewed(connection, window)
     finally:
         database.close()
 

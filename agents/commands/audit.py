@@ -56,7 +56,7 @@ def verify(
     database = Database(settings.database_url, must_exist=True)
     try:
         with database.read() as connection:
-            report = log.verify(connection)
+            report = log.verify_chain(connection)
             _check(report)
             if expect and not log.holds(connection, expect):
                 raise InputError("The audit log does not hold the expected head", FORGED)
@@ -84,7 +84,7 @@ def key(ctx: typer.Context) -> None:
     from pipeline.base import signing
     from pipeline.review import anchors
 
-    path = anchors.key_of(settings_of(ctx))
+    path = anchors.audit_key_file(settings_of(ctx))
     stdout.print(f"{signing.make(path)}  {path}", soft_wrap=True, highlight=False)
 
 
@@ -106,7 +106,7 @@ def export(
     try:
         with database.read() as connection:
             _line({"export": "audit", "after": after})
-            for line in log.lines(connection, after):
+            for line in log.all_lines(connection, after):
                 _line(line)
     finally:
         database.close()
@@ -125,8 +125,8 @@ def _check_anchors(connection: "Connection", settings: "Settings", file: Path, p
     from pipeline.base import signing
     from pipeline.review import anchors
 
-    pem = signing.read_public(public_key or signing.public_file(anchors.key_of(settings)))
-    found = anchors.read(file)
+    pem = signing.read_public(public_key or signing.public_file(anchors.audit_key_file(settings)))
+    found = anchors.read_anchors(file)
     fault = next(anchors.faults(connection, found, pem, time.time()), None)
     if fault:
         raise InputError(f"The audit log does not match {file}, {fault}", FORGED)

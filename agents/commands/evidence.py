@@ -67,7 +67,7 @@ def verify(ctx: typer.Context) -> None:
 
     def work(database: "Database", clip: "StoredClip") -> str:
         del database
-        found = stored.read(store, clip)
+        found = stored.read_clip(store, clip)
         return "intact" if isinstance(found, bytes) else found
 
     _for_each(ctx, work)
@@ -112,8 +112,8 @@ def _for_each(ctx: typer.Context, work: "Callable[[Database, StoredClip], str]")
 
     results = Counter[str]()
     with database_of(ctx) as database, progress_bar() as bar:
-        task = bar.add_task("clips", total=stored.count(database))
-        for clip in stored.clips(database):
+        task = bar.add_task("clips", total=stored.count_clips(database))
+        for clip in stored.all_clips(database):
             result = work(database, clip)
             if result in FAULTS and not stored.is_named(database, clip):
                 result = "replaced meanwhile"

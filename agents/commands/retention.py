@@ -40,7 +40,7 @@ def run_job(
             done = job.preview(database, settings.retention, time.time())
         else:
             kept = settings.kafka.longest_retention_seconds
-            done = job.run(database, open_evidence(settings), settings.retention, time.time(), kept)
+            done = job.run_retention(database, open_evidence(settings), settings.retention, time.time(), kept)
     verb = "Would delete" if dry_run else "Deleted"
     stdout.print(
         f"{verb} {done.clips} clips, {done.cases} cases, {done.lines} lines of the log; "
@@ -68,7 +68,7 @@ def erase_speaker(
     evidence = open_evidence(settings_of(ctx))
     with database_of(ctx) as database:
         with database.write() as connection:
-            request = erasure.ask(connection, speaker, actor(), time.time())
+            request = erasure.ask_erasure(connection, speaker, actor(), time.time())
         done = erasure.carry_out(database, evidence, request, actor(), time.time())
     stdout.print(f"Erased {done.cases} cases, {done.clips} clips; {done.held} are on legal hold.", highlight=False)
 
@@ -93,7 +93,7 @@ def place_hold(
 
     with database_of(ctx) as database:
         evidence = open_evidence(settings_of(ctx))
-        hold = locks.place(database, evidence, kind, subject, reason, actor(), time.time())
+        hold = locks.place_and_lock(database, evidence, kind, subject, reason, actor(), time.time())
     stdout.print(hold.id, highlight=False)
 
 
@@ -108,7 +108,7 @@ def release_hold(ctx: typer.Context, hold: Annotated[str, typer.Argument(help="I
     from pipeline.review.privacy import locks
 
     with database_of(ctx) as database:
-        locks.release(database, open_evidence(settings_of(ctx)), hold, actor(), time.time())
+        locks.release_and_unlock(database, open_evidence(settings_of(ctx)), hold, actor(), time.time())
 
 
 @retention.command("holds")

@@ -111,7 +111,7 @@ class Simulation:
             self._result.lines += compared("records", part.product(), part.truth())
         self._result.lines += self._tallies()
         with self._world.database.read() as connection:
-            chain = audit.verify(connection)
+            chain = audit.verify_chain(connection)
         lines = len(self._world.history.lines)
         key: Key = ("log", "lines", ())
         self._result.lines.append(ComparedLine("records", key, (chain.lines, chain.broken), (lines, None)))

@@ -142,7 +142,7 @@ def order_stop(
     drill = _start(connection, "stop", author, at)
     _write_lines(connection, drill, {room: DrillLine("", "", "", ORDER) for room in rooms}, at)
     flags = [_order(drill, room) for room in rooms]
-    for outcome in writing.add(connection, flags, at, Merge(0.0, 0.0, 0.0), ranking or Ranking({})):
+    for outcome in writing.add_flags(connection, flags, at, Merge(0.0, 0.0, 0.0), ranking or Ranking({})):
         choice = Choice(verdict="uphold", action="close_room", note=ORDER)
         deciding.decide(connection, outcome.case, author, choice, at, undo_seconds=0.0)
     audit.append(connection, at, author, "drill.start", drill.id, {"kind": drill.kind, "lines": len(rooms)})

@@ -34,7 +34,7 @@ def fault(line: RoomHour) -> str | None:
 
 def store(connection: Connection, lines: Sequence[RoomHour], at: float) -> None:
     """Store lines of the ledger at `at` (UTC seconds). A line replaces an earlier line of its hour and type of room."""
-    insert = upsert.insert(connection, ROOM_HOURS)
+    insert = upsert.upsert(connection, ROOM_HOURS)
     values = {name: insert.excluded[name] for name in ("rooms", "seconds", "received_at")}
     rows = [{name: getattr(line, name) for name in line.__struct_fields__} | {"received_at": at} for line in lines]
     newest = {(row["hour"], row["room_type"]): row for row in rows}

@@ -220,7 +220,7 @@ def draw(services: Services) -> None:
     quality, undo_seconds = services.settings.quality, services.settings.console.undo_seconds
     with services.database.write() as connection:
         shares = Shares(quality.second_share, quality.golden_share)
-        order = ranking.of(services.labels, services.settings)
+        order = ranking.ranking_of(services.labels, services.settings)
         drawing.draw(connection, services.evidence, services.clock(), shares, undo_seconds, order)
 
 

@@ -60,6 +60,6 @@ class ChainWatch:
         """Check the lines after `known`. The report has unchecked lines only if the watch was closed meanwhile."""
         while True:
             with self._database.read() as connection:
-                known = audit.verify(connection, known, MOST)
+                known = audit.verify_chain(connection, known, MOST)
             if not known.unchecked or self._closed.wait(PAUSE_SECONDS):
                 return known

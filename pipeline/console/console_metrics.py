@@ -67,9 +67,9 @@ def queue(services: Services) -> None:
     """Update the figures of the open cases."""
     now, metrics = services.clock(), services.metrics
     with services.database.read() as connection:
-        waiting = groups.read(connection, now)
+        waiting = groups.open_groups(connection, now)
         found = {each.severity: each for each in lead_figures.backlog(connection, waiting, now)}
-        missing = uncovered.find(connection, waiting, now)
+        missing = uncovered.find_uncovered(connection, waiting, now)
     for number, severity in enumerate(SEVERITIES):
         state = found.get(number)
         metrics.open_cases.labels(severity).set(state.open if state else 0)
@@ -124,7 +124,7 @@ def _confirmed(services: Services, connection: Connection, since: float) -> None
 
 def _sampled(services: Services, connection: Connection, window: Window) -> None:
     snapshot.take_cases(connection, window.until, window.since)
-    recall = audits.recall(audits.read(connection, window))
+    recall = audits.recall(audits.read_judged(connection, window))
     precision = audits.precision(audits.read_reviewed(connection, window))
     _set(services.metrics.recall_ratio, Estimate(recall.value, recall.interval) if recall else None)
     _set(services.metrics.precision_ratio, precision)

@@ -123,7 +123,7 @@ def lock(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
 
 
-def lines(connection: Connection, after: int = 0, page: int = 1_000) -> Iterator[AuditLine]:
+def all_lines(connection: Connection, after: int = 0, page: int = 1_000) -> Iterator[AuditLine]:
     """Yield all lines with a number above `after`, in order. Read `page` lines at a time."""
     while rows := connection.execute(select(AUDIT).where(AUDIT.c.seq > after).order_by(AUDIT.c.seq).limit(page)).all():
         for row in rows:
@@ -131,7 +131,7 @@ def lines(connection: Connection, after: int = 0, page: int = 1_000) -> Iterator
         after = rows[-1].seq
 
 
-def newest(
+def newest_lines(
     connection: Connection,
     actor: str = "",
     subject: str = "",
@@ -181,7 +181,7 @@ def cut(connection: Connection, first: int, at: float, actor: str) -> int:
     return count
 
 
-def verify(connection: Connection, known: ChainReport | None = None, most: int | None = None) -> ChainReport:
+def verify_chain(connection: Connection, known: ChainReport | None = None, most: int | None = None) -> ChainReport:
     """Compute all hashes again. With `known`, an earlier report without a fault, only those of newer lines.
 
     With `most`, stop after as many lines: the report then has `unchecked` lines, and is the next `known`.
@@ -199,7 +199,7 @@ def verify(connection: Connection, known: ChainReport | None = None, most: int |
 
 def _begin(connection: Connection, end: int) -> ChainReport:
     """Return where the chain begins: before line 1, or before the oldest line if a cut before it is anchored."""
-    oldest = next(lines(connection, page=1), None)
+    oldest = next(all_lines(connection, page=1), None)
     if oldest is None or oldest.seq == 1:
         return ChainReport(1, oldest.at if oldest else 0.0)
     found = ChainReport(oldest.seq, oldest.at, last=oldest.seq - 1)
@@ -226,7 +226,7 @@ def _resumed(connection: Connection, known: ChainReport) -> ChainReport:
 def _followed(connection: Connection, begin: ChainReport, end: int, most: int | None) -> ChainReport:
     """Check the lines after `begin.last`, up to the line `end`, or `most` lines."""
     last, head = begin.last, begin.head
-    for number, line in enumerate(lines(connection, last)):
+    for number, line in enumerate(all_lines(connection, last)):
         if line.seq > end or number == most:
             break
         reason = ""

@@ -46,10 +46,10 @@ class ListedRecording(Struct, frozen=True):
     """When it was heard last, in UTC seconds."""
 
 
-def add(connection: Connection, made: Fingerprint) -> None:
+def add_recording(connection: Connection, made: Fingerprint) -> None:
     """Add a recording. Raises InputError if the bank has it already, or is full."""
     ban = made.recording.ban
-    if size(connection) >= MAX_RECORDINGS:
+    if bank_size(connection) >= MAX_RECORDINGS:
         raise InputError(f"The bank has {MAX_RECORDINGS:,} recordings", "Remove some first.", text="bank_full")
     fields = {name: getattr(ban, name) for name in ban.__struct_fields__}
     values = {"id": made.id, "seconds": made.recording.seconds, "landmarks": packed(made.landmarks)} | fields
@@ -66,7 +66,7 @@ def add(connection: Connection, made: Fingerprint) -> None:
     audit.append(connection, ban.added_at, ban.added_by, "recording.ban", made.id, detail)
 
 
-def remove(connection: Connection, identity: str, actor: str, at: float) -> None:
+def remove_recording(connection: Connection, identity: str, actor: str, at: float) -> None:
     """Remove a recording. Raises Missing if the bank does not have it."""
     statement = delete(BANNED_RECORDINGS).where(BANNED_RECORDINGS.c.id == identity)
     title = connection.execute(statement.returning(BANNED_RECORDINGS.c.title)).scalar()
@@ -75,12 +75,12 @@ def remove(connection: Connection, identity: str, actor: str, at: float) -> None
     audit.append(connection, at, actor, "recording.unban", identity, {"title": title})
 
 
-def size(connection: Connection) -> int:
+def bank_size(connection: Connection) -> int:
     """Return the number of recordings."""
     return connection.scalar(select(func.count()).select_from(BANNED_RECORDINGS)) or 0
 
 
-def listed(connection: Connection, words: str = "", limit: int | None = None) -> list[ListedRecording]:
+def list_recordings(connection: Connection, words: str = "", limit: int | None = None) -> list[ListedRecording]:
     """Return the recordings with these words in title, reason or id, the newest first, at most `limit`."""
     heard = FLAGS.c.sound["reference"].as_string()
     count = func.count(FLAGS.c.case_id.distinct())

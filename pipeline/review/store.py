@@ -124,15 +124,17 @@ class SqlReviewStore(ReviewStore):
         with self._database.write() as connection:
             muted = phrases.muted_flags(connection, caught)
             heard = [flag for flag in caught if flag.id not in muted]
-            stored = writing.add(connection, heard, at, self._merge, self._ranking) if heard else []
+            stored = writing.add_flags(connection, heard, at, self._merge, self._ranking) if heard else []
             self._raising.put(connection, heard, stored, at)
             found = iter(stored)
             outcomes = [Outcome(flag.id, "", "muted") if flag.id in muted else next(found) for flag in caught]
             passed = [_passed(flag) for flag in flags if flag.suggestion == "pass" or flag.id in muted]
-            checks.release(connection, {case_id(replace(flag, id=first_id(flag))) for flag in heard if flag.released})
+            checks.release_audits(
+                connection, {case_id(replace(flag, id=first_id(flag))) for flag in heard if flag.released}
+            )
             audits = [flag for flag in passed if flag.id in drawn]
-            outcomes += writing.audit(connection, audits, at, probability, self._ranking) if audits else []
-            tally = tallies.count(connection, batch, at, muted)
+            outcomes += writing.add_audits(connection, audits, at, probability, self._ranking) if audits else []
+            tally = tallies.count_batch(connection, batch, at, muted)
             drills.record(connection, flags, at)
             writing.note_linked(connection, caught, outcomes[: len(caught)], at)
         counted(tally)
@@ -149,7 +151,7 @@ class SqlReviewStore(ReviewStore):
 
     def forget_counted(self, before: float) -> None:
         with self._database.write() as connection:
-            tallies.forget(connection, before)
+            tallies.forget_counted(connection, before)
 
     def attach(self, clip: Evidence) -> list[str]:
         with self._database.write() as connection:
@@ -212,7 +214,7 @@ def open_store(settings: Settings, must_exist: bool = False) -> SqlReviewStore:
         store.merge_gap_seconds,
         store.max_case_seconds,
         repeat,
-        ranking.build(settings),
+        ranking.build_ranking(settings),
         raising.build(settings),
-        measures.build(settings),
+        measures.build_measures(settings),
     )

@@ -7,14 +7,14 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
-def insert(connection: Connection, table: Table) -> Any:
+def upsert(connection: Connection, table: Table) -> Any:
     """Return an INSERT that has `on_conflict_do_nothing` and `on_conflict_do_update`."""
     return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
 
 
 def insert_new(connection: Connection, table: Table) -> Any:
     """Return an INSERT that skips rows whose key is already there."""
-    return insert(connection, table).on_conflict_do_nothing()
+    return upsert(connection, table).on_conflict_do_nothing()
 
 
 def put_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:

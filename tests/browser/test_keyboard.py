@@ -24,7 +24,7 @@ def test_j_continues_on_the_next_pages_of_a_long_queue(stack: Stack, sit: Sit, m
     flags = [stack._flag(number) for number in range(4 * queue.PAGE)]
     stack.store.add(flags, time.time())
     with stack.database.read() as connection:
-        ordered = [case.id for case in queue.page(connection, limit=len(flags))]
+        ordered = [case.id for case in queue.list_queue(connection, limit=len(flags))]
     page = sit("ana")
     for number in range(2 * queue.PAGE + 5):
         page.keyboard.press("j")

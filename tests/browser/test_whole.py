@@ -162,6 +162,6 @@ def test_a_threat_is_flagged_decided_and_sent_to_the_app(
     assert told["data"]["decision"]["verdict"] == "uphold"
     assert 'voxwarden_decisions_total{verdict="uphold"} 1.0' in figures
     with closing(Database(f"sqlite:///{tmp_path / 'voxwarden.db'}")) as database, database.read() as connection:
-        done = [line.action for line in audit.lines(connection) if line.action != "retention.run"]
-        assert audit.verify(connection).broken is None
+        done = [line.action for line in audit.all_lines(connection) if line.action != "retention.run"]
+        assert audit.verify_chain(connection).broken is None
     assert done == ["account.add", "login", "case.claim", "case.play", "case.decide"]

@@ -66,7 +66,7 @@ def expire(world: World) -> None:
     world.now = world.history.expired = EXPIRY
     due = [case for case in world.history.cases if _over(case, RETENTION.dismissed.case_days)]
     audio = [case for case in world.history.cases if _over(case, RETENTION.dismissed.audio_days)]
-    done = retention.run(world.database, world.evidence, RETENTION, EXPIRY)
+    done = retention.run_retention(world.database, world.evidence, RETENTION, EXPIRY)
     for case in due:
         case.deleted = True
     for case in audio:

@@ -20,7 +20,7 @@ def draw(world: World, moderators: Moderators) -> Process:
         yield world.now + DRAW_SECONDS
         made = world.write(drawing.draw, world.evidence, world.now, SHARES, UNDO)
         with world.database.read() as connection:
-            drawn = [check for case in made if (check := checks.of(connection, case))]
+            drawn = [check for case in made if (check := checks.check_of(connection, case))]
         known = {case.id: case for case in world.history.cases}
         for check in sorted(drawn, key=lambda one: one.case_id):
             original = known[check.original or ""]

@@ -15,7 +15,7 @@ from pipeline.assessment.parts import parts
 from pipeline.review.cases.values import WHOLE_ROOM
 from pipeline.review.quality import audits, figures
 from pipeline.review.quality.audits import DIMENSIONS, Judged, Reviewed, within
-from pipeline.review.quality.decided import REAL, standing
+from pipeline.review.quality.decided import REAL, in_force
 from pipeline.review.quality.figure import Figure, Unmeasured, Window
 from pipeline.review.quality.figures import Pair
 from pipeline.review.quality.snapshot import FLAGGED, LABEL, SNAPSHOT, UPHELD, UPHOLDS
@@ -64,7 +64,7 @@ def wrong_actions(connection: Connection, window: Window, options: Options) -> I
 def audited(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
     """I-12 and I-13 (in seconds of speech), from the audits of passed speech and the decisions on flagged speech."""
     del options
-    judged = audits.read(connection, window)
+    judged = audits.read_judged(connection, window)
     for part, speech in _speech(judged):
         yield from _recall(speech, part)
     for label in judged.labels():
@@ -218,7 +218,7 @@ def _settled(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     query: Select[Any] = select(APPEALS.c.case_id, DECISIONS.c.verdict, CASES.c.label)
     query = query.join_from(APPEALS, DECISIONS, DECISIONS.c.id == APPEALS.c.resolution)
     query = query.join(CASES, CASES.c.id == APPEALS.c.case_id)
-    return connection.execute(query.where(DECISIONS.c.at >= window.since, *standing(window.until), REAL)).all()
+    return connection.execute(query.where(DECISIONS.c.at >= window.since, *in_force(window.until), REAL)).all()
 
 
 def _offenders(connection: Connection, window: Window) -> Share:

@@ -66,7 +66,7 @@ def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Ch
     encoded = (assessment.content or "").encode()
     digest = canonical.digest(encoded)
     yield _same("The content has the stored SHA-256", digest == assessment.sha256)
-    chain = audit.verify(connection)
+    chain = audit.verify_chain(connection)
     yield _same("The audit log is unchanged ({n} lines)", chain.broken is None, n=chain.lines)
     found = audit.about(connection, FROZEN, assessment.id)
     if found is None:

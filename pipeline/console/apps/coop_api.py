@@ -63,7 +63,7 @@ async def _signed(services: Services, request: Request) -> CoopAction:
     pem, body = services.settings.webhooks.coop.public_key, await request.body()
     if not pem:
         raise HTTPException(403, "webhooks.coop.public_key is not set.")
-    if not coop_actions.is_signed(coop_actions.key_of(pem), body, request.headers.get("coop-signature", "")):
+    if not coop_actions.is_signed(coop_actions.coop_key(pem), body, request.headers.get("coop-signature", "")):
         raise HTTPException(403, "The signature is not that of Coop.")
     try:
         return CoopAction.model_validate_json(body)
@@ -78,7 +78,7 @@ def _store(services: Services, given: CoopAction, done: bool) -> CoopState:
         raise CaseError(f"The action {given.action.id} of Coop has no counterpart", "Add it to webhooks.coop.actions.")
     now = services.clock()
     with services.database.write() as connection:
-        decision, new = coop_actions.decide(
+        decision, new = coop_actions.decide_from_coop(
             connection, given.item.id, action, given.decision_reason or "", now, services.measures
         )
         held = _confirm(connection, decision, action, now) if done else None

@@ -95,7 +95,7 @@ def entry_page(request: Request, services: TheServices, entry: EntryId) -> Respo
     """Show one entry with its lines of the audit log."""
     with services.database.read() as connection:
         found = register.get(connection, entry)
-        lines = audit.newest(connection, subject=entry)
+        lines = audit.newest_lines(connection, subject=entry)
     return _show(request, "assessment_entry.html", entry=found, fields=fields_of(found.kind), lines=lines)
 
 

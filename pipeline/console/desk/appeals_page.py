@@ -36,7 +36,7 @@ def appeals_page(
     """Show open appeals, oldest first. The reader cannot settle an appeal if they had a part in its case."""
     name, now, window = session.account.name, services.clock(), services.settings.console.undo_seconds
     with services.database.read() as connection:
-        found = appeals.waiting(connection, (since, after), PAGE)
+        found = appeals.list_open_appeals(connection, (since, after), PAGE)
         rows = [(appeal, case, _free(connection, case, name)) for appeal, case in found]
         last = [one for one in deciding.last_of(connection, name, now - window) if _settles(connection, one.id)]
         total = appeals.open_count(connection)
@@ -51,7 +51,7 @@ def appeal_page(request: Request, services: TheServices, session: Signed, appeal
     403 if the reader speaks in the case, or reported it.
     """
     with services.database.write() as connection:
-        found = appeals.get(connection, appeal)
+        found = appeals.get_appeal(connection, appeal)
         duty.check_party(connection, reading.case(connection, found.case), session.account.name)
         about = _about(connection, found, session.account.name)
         audit.append(connection, services.clock(), session.account.name, "appeal.view", found.case, {"appeal": appeal})

@@ -136,7 +136,7 @@ def skip_case(
     name = session.account.name
     with services.database.write() as connection:
         reading.case(connection, case)
-        leases.release(connection, lease, name)
+        leases.release_lease(connection, lease, name)
         audit.append(connection, services.clock(), name, "case.skip", case, {"reason": reason})
     return _with_event(page(request, "skipped.html"), "skipped", [case])
 
@@ -159,7 +159,7 @@ def decide_case(
     choice = choice_of(services, verdict, label, reason, note, action)
     try:
         with services.database.write() as connection:
-            if leases.check(connection, lease, session.account.name).case_id != case:
+            if leases.check_lease(connection, lease, session.account.name).case_id != case:
                 raise Stale("The lease belongs to another case", "Open this case again.", text="lease_lost")
             made = _decide(services, connection, case, session.account.name, choice, version, services.clock())
     except Missing:

@@ -28,7 +28,7 @@ from pipeline.review.appeals import reports
 from pipeline.review.cases import duty, notices, phrases, reading
 from pipeline.review.cases.leases import Lease
 from pipeline.review.cases.measures import Proposal
-from pipeline.review.cases.notices import Measure
+from pipeline.review.cases.notices import SpeakerMeasure
 from pipeline.review.cases.values import Case
 from pipeline.review.delivery import enforcements
 from pipeline.review.evidence import sound
@@ -160,7 +160,7 @@ def proposed(services: Services, case: Case, proposal: Proposal | None) -> dict[
         "strikes": len(proposal.earlier) if proposal else 0,
         "strike_days": services.measures.days,
         "measure_choices": services.measures.choices,
-        "notice_language": notices.language_of(case.language),
+        "notice_language": notices.notice_language(case.language),
     }
 
 
@@ -169,7 +169,7 @@ def filled(decisions: Sequence[Decision], account: str) -> dict[str, str]:
     last = decisions[-1] if decisions else None
     if last is None or last.undone is None or last.moderator != account:
         return NOTHING
-    action = Measure(last.action, last.duration_seconds).key if last.action else ""
+    action = SpeakerMeasure(last.action, last.duration_seconds).key if last.action else ""
     return {"label": last.label or "", "reason": last.reason, "action": action, "note": last.note, "given": "yes"}
 
 

@@ -80,7 +80,7 @@ def _form(services: Services, connection: Connection, asked: Asked, case: str, c
         "case": case,
         "count": count,
         "query": urlencode(asked.given | ({"case": case} if case else {})),
-        "total": 1 if case else queue.count(connection, asked.wanted, MOST_MOVED),
+        "total": 1 if case else queue.count_queue(connection, asked.wanted, MOST_MOVED),
         "most": MOST_MOVED,
         "people": assigning.people(connection, services.clock()),
         "reasons": get_args(MoveReason),

@@ -92,8 +92,8 @@ def view(connection: Connection, identity: str) -> PageView:
         _around(connection, file, kin),
         _history(connection, case, kin),
         _similar(connection, case, kin),
-        leases.of(connection, identity),
-        check.kind if (check := checks.of(connection, identity)) else None,
+        leases.lease_of(connection, identity),
+        check.kind if (check := checks.check_of(connection, identity)) else None,
         checks.golden_verdict(connection, identity),
     )
 

@@ -24,10 +24,10 @@ from pipeline.review.delivery import room_speech
 from pipeline.review.privacy.pseudonym import pseudonym
 from pipeline.review.search import finding, profile
 from pipeline.review.search.finding import COUNTED, PAGE, FoundCase, Viewer
-from pipeline.review.search.listing import listed
+from pipeline.review.search.listing import list_cases
 from pipeline.review.search.plan import Wanted
 from pipeline.review.search.profile import STRIP_DAYS, STRIP_SECONDS, Spoken
-from pipeline.review.search.query import QueryTerm, written
+from pipeline.review.search.query import QueryTerm, write_query
 
 router = APIRouter()
 
@@ -170,7 +170,7 @@ def _known(name: str, values: Mapping[str, Any]) -> None:
 
 def _cases(services: Services, connection: Connection, viewer: Viewer, whose: Wanted, show: str) -> dict[str, Any]:
     """Return the values about cases: counts, the strip of 30 days, and the newest ones of the chosen kind."""
-    found = finding.find(connection, whose, viewer)
+    found = finding.find_cases(connection, whose, viewer)
     recent = profile.recent(found, services.clock())
     chosen = [one for one in found if _shows(SHOWN[show], one)]
     terms = [QueryTerm(name, tuple(getattr(whose, name))) for name in ("speaker", "room") if getattr(whose, name)]
@@ -180,9 +180,9 @@ def _cases(services: Services, connection: Connection, viewer: Viewer, whose: Wa
         "dots": [_dot(one, services.clock()) for one in recent],
         "days": STRIP_DAYS,
         "states": Counter(one.verdict if one.status == "decided" else "open" for one in recent),
-        "rows": [found_row(row) for row in listed(connection, [one.id for one in chosen[:PAGE]])],
+        "rows": [found_row(row) for row in list_cases(connection, [one.id for one in chosen[:PAGE]])],
         "show": show,
-        "search": address(written(terms)),
+        "search": address(write_query(terms)),
     }
 
 

@@ -123,7 +123,7 @@ def wanted_by(services: Services, connection: Connection, session: LoginSession,
     account, now = session.account, services.clock()
     without = wellness.without(connection, account.name, account.preferences.comfort, now)
     return msgspec.structs.replace(
-        asked.wanted, without=without, reach=reachable_cases.of(connection, account.name, now)
+        asked.wanted, without=without, reach=reachable_cases.eligibility_of(connection, account.name, now)
     )
 
 
@@ -154,7 +154,9 @@ def listing(
 ) -> dict[str, Any]:
     """Return the values for `queue_rows.html`. `after` is the place of the last case on the page before."""
     cases, last = _page(services, connection, wanted, after)
-    found = strikes.count(connection, {case.speaker for case in cases}, services.measures.since(services.clock()))
+    found = strikes.count_strikes(
+        connection, {case.speaker for case in cases}, services.measures.since(services.clock())
+    )
     holders = leases.holders(connection, services.clock())
     owners = assigning.owners(connection, [case.id for case in cases])
     more = ""
@@ -171,12 +173,16 @@ def _page(
     Without a view, the first page begins with the cases that are assigned to the person.
     """
     if wanted.view == "escalated":
-        found = escalations.page(connection, wanted, services.settings.console.escalated_seconds, after, queue.PAGE)
+        found = escalations.list_escalated(
+            connection, wanted, services.settings.console.escalated_seconds, after, queue.PAGE
+        )
         return found, found[-1] if len(found) == queue.PAGE else None
     mine: list[Case] = []
     if wanted.view is None and wanted.assigned is None:
         if after is None and wanted.reach and reachable_cases.has_assigned(connection, wanted.reach.account):
-            mine = queue.page(connection, msgspec.structs.replace(wanted, view="mine"), limit=assigning.MOST_ASSIGNED)
+            mine = queue.list_queue(
+                connection, msgspec.structs.replace(wanted, view="mine"), limit=assigning.MOST_ASSIGNED
+            )
         wanted = msgspec.structs.replace(wanted, view="others")
-    found = queue.page(connection, wanted, after, queue.PAGE)
+    found = queue.list_queue(connection, wanted, after, queue.PAGE)
     return [*mine, *found], found[-1] if len(found) == queue.PAGE else None

@@ -37,7 +37,7 @@ def outline(evidence: EvidenceStore, clip: Evidence) -> Outline | None:
 
 @lru_cache(maxsize=256)
 def _outline(data: bytes) -> Outline:
-    samples = sound.decode(data)
+    samples = sound.decode_clip(data)
     peaks = sound.peaks(samples, max(1, math.ceil(samples.size * BARS_PER_SECOND / SAMPLE_RATE)))
     scale = max(float(peaks.max()), 0.05)
     return Outline(tuple(round(float(peak) / scale, 3) for peak in peaks), round(sound.gain(samples), 1))

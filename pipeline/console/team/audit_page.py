@@ -43,7 +43,7 @@ def audit_page(
     sought = {"action": action, "actor": actor, "subject": subject, "since": since, "until": until}
     zone = zone_of(request)
     with services.database.read() as connection:
-        lines = audit.newest(
+        lines = audit.newest_lines(
             connection,
             actor,
             subject,

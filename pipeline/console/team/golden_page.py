@@ -20,7 +20,10 @@ router = APIRouter()
 def golden_page(request: Request, services: TheServices) -> Response:
     """Show the golden cases with their answers, and proposals for new ones."""
     with services.database.read() as connection:
-        found, proposals = golden.listed(connection, services.clock()), golden.proposed(connection, services.clock())
+        found, proposals = (
+            golden.golden_cases(connection, services.clock()),
+            golden.golden_proposals(connection, services.clock()),
+        )
     return page(request, "golden_list.html", golden=found, proposals=proposals)
 
 
@@ -40,7 +43,7 @@ def feedback_page(request: Request, services: TheServices, session: Signed) -> R
     name, since = session.account.name, services.clock() - WINDOW
     with services.database.read() as connection:
         remarks = adjudication.feedback(connection, name, since)
-        checked = adjudication.checked(connection, name, since)
+        checked = adjudication.count_checked(connection, name, since)
     return page(request, "feedback.html", remarks=remarks, checked=checked)
 
 

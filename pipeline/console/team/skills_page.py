@@ -42,7 +42,9 @@ def desk_people(request: Request, services: TheServices) -> Response:
     """Show who is at the desk, what each person has, and the open cases that nobody can take."""
     with services.database.read() as connection:
         people = assigning.people(connection, services.clock())
-        missing = uncovered.find(connection, groups.read(connection, services.clock()), services.clock())
+        missing = uncovered.find_uncovered(
+            connection, groups.open_groups(connection, services.clock()), services.clock()
+        )
     here = sum(one.presence == "here" for one in people)
     return page(request, "desk_people.html", people=people, here=here, uncovered=missing)
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, delete, func, select, tuple_
 from pipeline.review.tables.core import SESSIONS
 from pipeline.review.tables.queues import PRESENCE, VIEWERS
 from pipeline.review.tables.wellness import BREAKS
-from pipeline.review.upsert import insert as upsert
+from pipeline.review.upsert import upsert as upsert
 
 WRITE_SECONDS = 15.0
 """Seconds between two writes of a console."""

@@ -17,7 +17,7 @@ from pipeline.review.cases.groups import OpenGroup
 from pipeline.review.cases.values import Case
 from pipeline.review.tables.core import ACCOUNTS, CASES
 from pipeline.review.tables.queues import SKILLS
-from pipeline.review.upsert import insert as upsert
+from pipeline.review.upsert import upsert as upsert
 
 CRITICAL = 3
 DECIDING: frozenset[Role] = frozenset({"moderator", "lead", "admin"})

@@ -17,7 +17,7 @@ from pipeline.contract.messages import NAMESPACE, Decision
 from pipeline.review import audit
 from pipeline.review.cases import deciding, duty, reading
 from pipeline.review.cases.values import Case, Choice
-from pipeline.review.cases.writing import plain
+from pipeline.review.cases.writing import all_fields
 from pipeline.review.delivery import outbox
 from pipeline.review.quality import checks
 from pipeline.review.tables.core import CASES, DECISIONS
@@ -97,13 +97,13 @@ def settle(
             "Decide it, or leave it to another person.",
             text="appeal_choice",
         )
-    appeal = get(connection, identity)
+    appeal = get_appeal(connection, identity)
     case = reading.case(connection, appeal.case, lock=True)
-    if get(connection, identity).state != "open":
+    if get_appeal(connection, identity).state != "open":
         raise Stale("This appeal is already settled", "Take the next one.", text="appeal_settled")
     duty.check_fresh(connection, case, reviewer)
     first = next(one for one in reading.decisions(connection, case.id) if one.id == appeal.decision)
-    decision = deciding.add(connection, case, reviewer, choice, at)
+    decision = deciding.add_decision(connection, case, reviewer, choice, at)
     connection.execute(update(APPEALS).where(APPEALS.c.id == identity).values(resolution=decision.id))
     _put_event(connection, appeal, case, first, decision, undo_seconds)
     detail = {"appeal": identity, "verdict": choice.verdict, "reason": choice.reason, "decision": decision.id}
@@ -111,7 +111,7 @@ def settle(
     return decision
 
 
-def get(connection: Connection, identity: str) -> Appeal:
+def get_appeal(connection: Connection, identity: str) -> Appeal:
     """Return the appeal with this id. Raises Missing if there is none."""
     found = _appeals(connection, _query().where(APPEALS.c.id == identity))
     if not found:
@@ -130,7 +130,7 @@ def of_case(connection: Connection, case: str) -> list[Appeal]:
     return _appeals(connection, _query().where(APPEALS.c.case_id == case))
 
 
-def waiting(
+def list_open_appeals(
     connection: Connection, after: tuple[float, str] = (0.0, ""), limit: int = PAGE
 ) -> list[tuple[Appeal, Case]]:
     """Return open appeals with their cases, oldest first.
@@ -183,15 +183,15 @@ def _put_event(
     payload: dict[str, Any] = {
         "appeal": appeal.id,
         "appellant": appeal.appellant,
-        "decision": plain(decision),
-        "against": plain(first),
+        "decision": all_fields(decision),
+        "against": all_fields(first),
         "reverse": first.action if overturned else None,
         "room": case.room,
         "speaker": case.speaker,
         "room_type": case.room_type,
     }
     kind = "appeal.overturned" if overturned else "appeal.upheld"
-    outbox.put(connection, kind, decision.id, payload, decision.at, decision.at + undo_seconds)
+    outbox.store_event(connection, kind, decision.id, payload, decision.at, decision.at + undo_seconds)
 
 
 def _joined() -> Any:

@@ -168,7 +168,7 @@ def _open(connection: Connection, complaint: Complaint, at: float, ranking: Rank
     }
     severity = ranking.of_label(complaint.label)
     connection.execute(insert(CASES).values(made | ranking.place(severity, at)))
-    case_words.keep(connection, str(made["id"]), at, [])
+    case_words.store_words(connection, str(made["id"]), at, [])
     return str(made["id"])
 
 

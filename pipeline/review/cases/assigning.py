@@ -19,12 +19,12 @@ from pipeline.review.accounts import accounts, presence, skills, wellness
 from pipeline.review.accounts.accounts import Account
 from pipeline.review.cases import duty, queue, reachable_cases, reading, values
 from pipeline.review.cases.queue import QueueFilter
-from pipeline.review.cases.reachable_cases import Reach
+from pipeline.review.cases.reachable_cases import Eligibility
 from pipeline.review.cases.values import Case
 from pipeline.review.quality import checks
 from pipeline.review.tables.core import CASES, OPEN
 from pipeline.review.tables.queues import ASSIGNMENTS
-from pipeline.review.upsert import insert as upsert
+from pipeline.review.upsert import upsert as upsert
 
 MOST_MOVED = 200
 """The most cases in one move."""
@@ -74,7 +74,7 @@ def candidates(
     Cases that somebody else holds at `at`, or that the account has already, are left out. `only` is the id of the one
     case that is asked for.
     """
-    may_get = Reach(account, skills.skills_of(connection, account), duty.users_of(connection, account), at)
+    may_get = Eligibility(account, skills.skills_of(connection, account), duty.users_of(connection, account), at)
     barred = queue.Without(cases=checks.barred(connection, account, at))
     theirs = msgspec.structs.replace(
         wanted, reach=may_get, view="others" if wanted.view is None else wanted.view, without=barred
@@ -138,7 +138,7 @@ def undo(connection: Connection, move: str, by: str, at: float) -> list[str]:
     return back
 
 
-def check(connection: Connection, case: Case, account: str, at: float) -> None:
+def check_assignment(connection: Connection, case: Case, account: str, at: float) -> None:
     """Raise Taken if the case is reserved for another account that is here."""
     others = presence.people_here(connection, at) - {account}
     owner = select(ASSIGNMENTS.c.account).where(ASSIGNMENTS.c.case_id == case.id, reachable_cases.reserved(others, at))
@@ -146,7 +146,7 @@ def check(connection: Connection, case: Case, account: str, at: float) -> None:
         raise Taken(f"Case {case.id} is assigned to {name}", "Take the next one.", text="assigned", name=name)
 
 
-def of(connection: Connection, case: str) -> Assignment | None:
+def assignment_of(connection: Connection, case: str) -> Assignment | None:
     """Return the assignment of a case; None if it is assigned to nobody."""
     query = select(ASSIGNMENTS).where(ASSIGNMENTS.c.case_id == case, ASSIGNMENTS.c.account.is_not(None))
     row = connection.execute(query).one_or_none()

@@ -17,7 +17,7 @@ from pipeline.review.cases.deciding import UNDO_SECONDS
 from pipeline.review.cases.measures import Measures
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Case, Choice
-from pipeline.review.cases.writing import plain
+from pipeline.review.cases.writing import all_fields
 from pipeline.review.delivery import outbox
 from pipeline.review.quality import checks
 from pipeline.review.quality.checks import FINAL
@@ -50,17 +50,17 @@ def correct(
             text="correction",
         )
     before = _standing(connection, case)[-1]
-    decision = deciding.add(connection, found, lead, choice, at, measures)
-    payload = {"decision": plain(decision), "against": plain(before), "reverse": _reversed(before, decision)}
+    decision = deciding.add_decision(connection, found, lead, choice, at, measures)
+    payload = {"decision": all_fields(decision), "against": all_fields(before), "reverse": _reversed(before, decision)}
     payload |= deciding.about(found, decision)
-    outbox.put(connection, CORRECTED, decision.id, payload, at, at + undo_seconds)
+    outbox.store_event(connection, CORRECTED, decision.id, payload, at, at + undo_seconds)
     detail: dict[str, Any] = {"verdict": choice.verdict, "label": choice.label, "reason": choice.reason}
     detail |= {"action": choice.action, "decision": decision.id, "against": before.id}
     audit.append(connection, at, lead, "case.correct", case, detail)
     return decision
 
 
-def reopen(
+def reopen_case(
     connection: Connection, case: str, lead: str, reason: str, at: float, *, version: int, ranking: Ranking
 ) -> None:
     """Take the final decisions of a case back, and put it into the queue again. Raises as `correct`.

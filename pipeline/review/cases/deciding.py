@@ -15,7 +15,7 @@ from pipeline.review import audit
 from pipeline.review.cases import duty, reading, repeated
 from pipeline.review.cases.measures import Measures
 from pipeline.review.cases.values import Case, Choice, Status, check_decision, decision_id
-from pipeline.review.cases.writing import columns, plain
+from pipeline.review.cases.writing import all_fields, columns
 from pipeline.review.delivery import outbox
 from pipeline.review.quality import checks
 from pipeline.review.tables.core import CASES, DECISIONS, LEASES
@@ -111,7 +111,7 @@ def decide_all(
     return [decision for decision, _ in made]
 
 
-def add(
+def add_decision(
     connection: Connection,
     case: Case,
     moderator: str,
@@ -259,9 +259,9 @@ def _update_case(connection: Connection, case: Case, decisions: Sequence[Decisio
     connection.execute(change.values(status=status, verdict=verdict, version=case.version + 1))
     checks.note(connection, case.id, done=status == "decided")
     if status != "decided":
-        repeated.reopen(connection, case.id)
+        repeated.unlink_flags(connection, case.id)
 
 
 def _put_event(connection: Connection, case: Case, decision: Decision, undo_seconds: float) -> None:
-    payload = {"decision": plain(decision), **about(case, decision)}
-    outbox.put(connection, "case.decided", decision.id, payload, decision.at, decision.at + undo_seconds)
+    payload = {"decision": all_fields(decision), **about(case, decision)}
+    outbox.store_event(connection, "case.decided", decision.id, payload, decision.at, decision.at + undo_seconds)

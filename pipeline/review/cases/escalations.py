@@ -16,7 +16,7 @@ from pipeline.review.cases.ranking import HEAD_START
 from pipeline.review.cases.values import Case
 from pipeline.review.tables.core import CASES, DECISIONS
 
-MOST = 1_000
+MOST_ESCALATED = 1_000
 """The most escalated cases that are read."""
 
 
@@ -27,21 +27,21 @@ class Escalated(Struct, frozen=True):
     late: int
 
 
-def page(
+def list_escalated(
     connection: Connection, wanted: QueueFilter, seconds: float, after: tuple[float, str] | None, limit: int
 ) -> list[Case]:
     """Return escalated cases with the deadline `seconds` after they were escalated or reopened, most urgent first.
 
     For the next page, give the `place` of the last case as `after`.
     """
-    found = queue.page(connection, msgspec.structs.replace(wanted, view="escalated"), limit=MOST)
+    found = queue.list_queue(connection, msgspec.structs.replace(wanted, view="escalated"), limit=MOST_ESCALATED)
     placed = sorted(_placed(connection, found, seconds), key=lambda case: case.place)
     return [case for case in placed if after is None or case.place > after][:limit]
 
 
-def count(connection: Connection, wanted: QueueFilter, seconds: float, at: float) -> Escalated:
+def count_escalated(connection: Connection, wanted: QueueFilter, seconds: float, at: float) -> Escalated:
     """Count the escalated cases at `at`."""
-    found = page(connection, wanted, seconds, None, MOST)
+    found = list_escalated(connection, wanted, seconds, None, MOST_ESCALATED)
     return Escalated(len(found), sum(case.due_at < at for case in found))
 
 

@@ -25,7 +25,7 @@ class OpenGroup(Struct, frozen=True, kw_only=True):
     """The earliest deadline."""
 
 
-def read(connection: Connection, at: float) -> list[OpenGroup]:
+def open_groups(connection: Connection, at: float) -> list[OpenGroup]:
     """Return the groups of the cases that are open at `at` (UTC seconds). The caller opens the connection."""
     keys = [CASES.c[name] for name in GROUPED]
     late = func.sum(case((CASES.c.due_at < at, 1), else_=0))

@@ -48,7 +48,7 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
     duty.check_party(connection, found, account)
     duty.check_escalated(connection, found, account)
     duty.check_skills(connection, found, account)
-    assigning.check(connection, found, account, at)
+    assigning.check_assignment(connection, found, account, at)
     replaced = (LEASES.c.case_id == case) | (LEASES.c.account == account)
     rows = connection.execute(select(LEASES).where(replaced).order_by(LEASES.c.case_id).with_for_update())
     held = next((lease for lease in map(_lease, rows) if lease.case_id == case), None)
@@ -94,7 +94,7 @@ def renew(
     return msgspec.structs.replace(lease, expires_at=expires_at)
 
 
-def check(connection: Connection, identity: str, account: str) -> Lease:
+def check_lease(connection: Connection, identity: str, account: str) -> Lease:
     """Return the account's lease with this id, and lock its case. Raises Stale if the account no longer has it.
 
     An expired lease still holds until another moderator takes the case.
@@ -104,12 +104,12 @@ def check(connection: Connection, identity: str, account: str) -> Lease:
     return _held(connection, identity, account)
 
 
-def release(connection: Connection, identity: str, account: str) -> None:
+def release_lease(connection: Connection, identity: str, account: str) -> None:
     """Release a lease. Nothing happens if the account no longer has it."""
     connection.execute(delete(LEASES).where(LEASES.c.id == identity, LEASES.c.account == account))
 
 
-def of(connection: Connection, case: str) -> Lease | None:
+def lease_of(connection: Connection, case: str) -> Lease | None:
     """Return the lease on a case, expired or not; None if there is none."""
     row = connection.execute(select(LEASES).where(LEASES.c.case_id == case)).one_or_none()
     return _lease(row) if row else None

@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from pipeline.review.cases import notices, strikes
-from pipeline.review.cases.notices import Measure
+from pipeline.review.cases.notices import SpeakerMeasure
 from pipeline.review.cases.strikes import Strike
 from pipeline.review.cases.values import WHOLE_ROOM, Case, Choice
 from pipeline.review.quality import checks
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.judge.labels import Labels
 
 DAY = 86_400.0
-PLAIN = (Measure("warn"), Measure("mute"), Measure("remove"), Measure("close_room"))
+PLAIN = (SpeakerMeasure("warn"), SpeakerMeasure("mute"), SpeakerMeasure("remove"), SpeakerMeasure("close_room"))
 """The measures that a moderator can always choose; the app decides how long they last."""
 
 
@@ -27,7 +27,7 @@ class Proposal(Struct, frozen=True):
 
     earlier: tuple[Strike, ...]
     """The speaker's strikes for other speech that still count, oldest first."""
-    ladder: tuple[Measure, ...]
+    ladder: tuple[SpeakerMeasure, ...]
     notice: str
     """What the speaker would be told. Empty: the ladder proposes nothing."""
 
@@ -37,7 +37,7 @@ class Proposal(Struct, frozen=True):
         return len(self.earlier) + 1
 
     @property
-    def measure(self) -> Measure | None:
+    def measure(self) -> SpeakerMeasure | None:
         """The proposed measure. None: the ladder is empty."""
         return self.ladder[min(self.strike, len(self.ladder)) - 1] if self.ladder else None
 
@@ -51,7 +51,7 @@ class Measures:
 
         chosen = settings.measures
         labels.check(chosen.labels, "measures.labels")
-        notices.check()
+        notices.check_notices()
         self._labels = labels
         self._appeal_url = chosen.appeal_url
         self.days = chosen.strike_days
@@ -67,7 +67,7 @@ class Measures:
         """Return the time from which strikes count at `at`. Both are UTC seconds."""
         return at - self.days * DAY
 
-    def ladder(self, label: str, severity: int) -> tuple[Measure, ...]:
+    def ladder(self, label: str, severity: int) -> tuple[SpeakerMeasure, ...]:
         """Return the ladder for a case with this label and severity (0 to 3)."""
         return self._of_label.get(label, self._of_severity.get(severity, self._ladder))
 
@@ -76,7 +76,7 @@ class Measures:
         if case.speaker == WHOLE_ROOM:
             return None
         kin = checks.family(connection, case.id)
-        earlier = tuple(strikes.before(connection, case, kin, self.since(at)))
+        earlier = tuple(strikes.strikes_before(connection, case, kin, self.since(at)))
         found = Proposal(earlier, self.ladder(case.label, case.severity), "")
         if found.measure is None:
             return found
@@ -84,11 +84,11 @@ class Measures:
             found.earlier, found.ladder, self.notice(found.measure, case.language, case.label, found.strike)
         )
 
-    def notice(self, measure: Measure, language: str, label: str, strike: int) -> str:
+    def notice(self, measure: SpeakerMeasure, language: str, label: str, strike: int) -> str:
         """Return what a speaker of `language` (a code) is told about a measure."""
-        known, language = self._labels.labels.get(label), notices.language_of(language)
+        known, language = self._labels.labels.get(label), notices.notice_language(language)
         name = known.name(language) if known else label
-        return notices.write(measure, language, name, strike, self.days, self._appeal_url)
+        return notices.write_notice(measure, language, name, strike, self.days, self._appeal_url)
 
     def follow(self, connection: Connection, case: Case, choice: Choice, at: float) -> tuple[int | None, str]:
         """Return the number of the strike that the choice makes, and the notice to the speaker.
@@ -98,23 +98,23 @@ class Measures:
         real = case.drill == "" and case.speaker != WHOLE_ROOM and not checks.copied(connection, case.id)
         if choice.verdict != "uphold" or not real:
             return None, ""
-        number = len(strikes.before(connection, case, [case.id], self.since(at))) + 1
+        number = len(strikes.strikes_before(connection, case, [case.id], self.since(at))) + 1
         if choice.action is None:
             return number, ""
-        measure = Measure(choice.action, choice.duration_seconds)
+        measure = SpeakerMeasure(choice.action, choice.duration_seconds)
         return number, self.notice(measure, case.language, choice.label or case.label, number)
 
 
-def build(settings: Settings) -> Measures:
+def build_measures(settings: Settings) -> Measures:
     """Build the measures of the settings and of the label file that they name. Raises ConfigError."""
     from pipeline.judge import labels
 
     return Measures(settings, labels.load(settings.judge.labels))
 
 
-def _ladder(steps: Sequence[LadderStep]) -> tuple[Measure, ...]:
-    return tuple(Measure(step.action, step.duration_seconds) for step in steps)
+def _ladder(steps: Sequence[LadderStep]) -> tuple[SpeakerMeasure, ...]:
+    return tuple(SpeakerMeasure(step.action, step.duration_seconds) for step in steps)
 
 
-def _mildest_first(measure: Measure) -> tuple[int, float]:
+def _mildest_first(measure: SpeakerMeasure) -> tuple[int, float]:
     return [plain.action for plain in PLAIN].index(measure.action), measure.duration_seconds or 0.0

@@ -64,7 +64,7 @@ def offered(connection: Connection, case: str, at: float) -> list[tuple[str, str
     return [(label, term, known.get((label, term))) for label, term in sorted(set[tuple[str, str]]().union(*causes))]
 
 
-def ask(
+def ask_to_mute(
     connection: Connection, case: str, label: str, term: str, account: str, at: float, *, approve: bool
 ) -> MutedPhrase:
     """Ask to mute a term that alone led to a dismissed case. With `approve`, mute it at once.
@@ -82,11 +82,11 @@ def ask(
     if muted is None:
         muted = _store(connection, reading.case(connection, case).room, case, label, term, account, at)
     if approve and muted.approved_at is None:
-        return approved(connection, muted.id, account, at)
+        return approve_mute(connection, muted.id, account, at)
     return muted
 
 
-def approved(connection: Connection, identity: str, account: str, at: float) -> MutedPhrase:
+def approve_mute(connection: Connection, identity: str, account: str, at: float) -> MutedPhrase:
     """Approve a wish: the phrase is muted from `at` on. Raises Missing if no wish with this id waits."""
     waits = (MUTED_PHRASES.c.id == identity, MUTED_PHRASES.c.approved_at.is_(None), MUTED_PHRASES.c.until > at)
     change = update(MUTED_PHRASES).where(*waits)
@@ -98,7 +98,7 @@ def approved(connection: Connection, identity: str, account: str, at: float) -> 
     return muted
 
 
-def end(connection: Connection, identity: str, account: str, at: float) -> None:
+def end_mute(connection: Connection, identity: str, account: str, at: float) -> None:
     """End a mute now, or refuse a wish. Raises Missing if there is none that lasts."""
     change = update(MUTED_PHRASES).where(MUTED_PHRASES.c.id == identity, MUTED_PHRASES.c.until > at)
     if not connection.execute(change.values(until=at, ended_by=account)).rowcount:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, false, func, or_, select, tuple_
 
 from pipeline.review.cases import duty, reachable_cases, reading
-from pipeline.review.cases.reachable_cases import Reach
+from pipeline.review.cases.reachable_cases import Eligibility
 from pipeline.review.cases.values import WHOLE_ROOM, Case
 from pipeline.review.tables.core import CASES, LEASES, OPEN, QUEUE_FILTERS
 from pipeline.review.tables.quality import COPIES
@@ -51,7 +51,7 @@ class QueueFilter(Struct, frozen=True, kw_only=True):
     view: View | None = None
     """"mine" and "others" need a `reach`."""
     without: Without = Without()
-    reach: Reach | None = None
+    reach: Eligibility | None = None
 
 
 EVERYTHING = QueueFilter()
@@ -59,7 +59,7 @@ COLUMNS = ("label", "language", "room", "speaker", "suggestion", "policy", "stat
 """The fields of a QueueFilter that are columns of CASES."""
 
 
-def page(
+def list_queue(
     connection: Connection, wanted: QueueFilter = EVERYTHING, after: tuple[float, str] | None = None, limit: int = PAGE
 ) -> list[Case]:
     """Return open cases, most urgent first. For the next page, give the `place` of the last case as `after`."""
@@ -71,7 +71,7 @@ def page(
     return [reading.case_of(row) for row in connection.execute(query)]
 
 
-def count(connection: Connection, wanted: QueueFilter = EVERYTHING, most: int | None = None) -> int:
+def count_queue(connection: Connection, wanted: QueueFilter = EVERYTHING, most: int | None = None) -> int:
     """Count the open cases. Counting stops at `most`, so that it stays cheap when many cases wait."""
     found = _filtered(select(CASES.c.id), wanted).limit(most).subquery()
     return int(connection.execute(select(func.count()).select_from(found)).scalar_one())
@@ -135,7 +135,7 @@ def like(connection: Connection, case: Case, by: Likeness, account: str, at: flo
     query = (
         select(CASES)
         .outerjoin(LEASES, LEASES.c.case_id == CASES.c.id)
-        .where(*reachable_cases.of(connection, account, at).conditions())
+        .where(*reachable_cases.eligibility_of(connection, account, at).conditions())
         .where(OPEN, CASES.c.id.not_in(COPIES), CASES.c.label == case.label, same.get(by, CASES.c.label == case.label))
         .where(or_(LEASES.c.id.is_(None), LEASES.c.expires_at <= at, LEASES.c.account == account))
         .order_by(CASES.c.urgency, CASES.c.id)

@@ -12,7 +12,7 @@ from pipeline.review.tables.core import CASES
 from pipeline.review.tables.queues import ASSIGNMENTS
 
 
-class Reach(Struct, frozen=True):
+class Eligibility(Struct, frozen=True):
     """What `account` may get at `at` (UTC seconds), while the accounts `here` are at the desk."""
 
     account: str
@@ -30,10 +30,10 @@ class Reach(Struct, frozen=True):
         return found
 
 
-def of(connection: Connection, account: str, at: float) -> Reach:
+def eligibility_of(connection: Connection, account: str, at: float) -> Eligibility:
     """Return what `account` may get at `at` (UTC seconds)."""
     users = duty.users_of(connection, account)
-    return Reach(account, skills.skills_of(connection, account), users, at, presence.people_here(connection, at))
+    return Eligibility(account, skills.skills_of(connection, account), users, at, presence.people_here(connection, at))
 
 
 def reserved(accounts: Collection[str], at: float) -> ColumnElement[bool]:

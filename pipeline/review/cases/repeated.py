@@ -74,7 +74,7 @@ def shared(flag: Flag, others: Collection[Flag]) -> float:
     return seconds
 
 
-def reopen(connection: Connection, case: str) -> None:
+def unlink_flags(connection: Connection, case: str) -> None:
     """Turn the linked flags of a case into its normal flags, so that the next moderator sees them."""
     connection.execute(update(FLAGS).where(FLAGS.c.case_id == case, FLAGS.c.linked).values(linked=False))
 

@@ -17,7 +17,7 @@ from pipeline.review.cases.values import WHOLE_ROOM, Case
 from pipeline.review.tables.core import CASES, DECISIONS
 from pipeline.review.tables.quality import COPIES
 
-REPEAT = 0.5
+REPEAT_SECONDS = 0.5
 """Seconds that two utterances may share. An utterance that was cut for its length is repeated by so much."""
 
 
@@ -31,13 +31,13 @@ class Strike(Struct, frozen=True):
     duration_seconds: float | None
 
 
-def count(connection: Connection, speakers: Collection[str], since: float) -> dict[str, int]:
+def count_strikes(connection: Connection, speakers: Collection[str], since: float) -> dict[str, int]:
     """Count the strikes of each of these speakers since `since` (UTC seconds). A speaker without one is left out."""
     found = connection.execute(_upheld(set(speakers) - {WHOLE_ROOM}, since))
     return {speaker: len(rows) for speaker, rows in _by_speaker(_once(found)).items()}
 
 
-def before(connection: Connection, case: Case, kin: Collection[str], since: float) -> list[Strike]:
+def strikes_before(connection: Connection, case: Case, kin: Collection[str], since: float) -> list[Strike]:
     """Return the strikes of the case's speaker since `since` (UTC seconds) for other speech, oldest first.
 
     `kin` are the ids of the case and of its copies.
@@ -71,7 +71,7 @@ def _once(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
     reached = 0.0
     for row in rows:
         same = kept and (kept[-1].speaker, kept[-1].room) == (row.speaker, row.room)
-        if not same or row.start >= reached - REPEAT:
+        if not same or row.start >= reached - REPEAT_SECONDS:
             kept.append(row)
             reached = row.end
         reached = max(reached, row.end)
@@ -79,7 +79,9 @@ def _once(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
 
 
 def _same(row: Row[Any], case: Case) -> bool:
-    return bool(row.room == case.room and row.start < case.end - REPEAT and case.start < row.end - REPEAT)
+    return bool(
+        row.room == case.room and row.start < case.end - REPEAT_SECONDS and case.start < row.end - REPEAT_SECONDS
+    )
 
 
 def _by_speaker(rows: Iterable[Row[Any]]) -> Mapping[str, list[Row[Any]]]:

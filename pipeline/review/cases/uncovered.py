@@ -23,7 +23,7 @@ class Uncovered(Struct, frozen=True):
     away: int
 
 
-def find(connection: Connection, waiting: Sequence[OpenGroup], at: float) -> list[Uncovered]:
+def find_uncovered(connection: Connection, waiting: Sequence[OpenGroup], at: float) -> list[Uncovered]:
     """Return the cases of the groups `waiting` that nobody can take at `at` (UTC seconds), by language, most first."""
     everybody, here = skills.all_skills(connection), presence.people_here(connection, at)
     nobody = _outside(waiting, everybody.values())

@@ -198,7 +198,7 @@ def _weight(flag: Flag) -> tuple[int, int, bool, float, float, str]:
     return SEVERITY[flag.suggestion], RANKS[flag.source], labelled, flag.risk, -flag.start, flag.id
 
 
-def check(message: Flag | SpeechStatus) -> None:
+def check_storable(message: Flag | SpeechStatus) -> None:
     """Raise BadMessage if a database could not store `message`, or if a stored flag could not be read.
 
     So the message becomes one dead letter. Otherwise its whole batch would fail at every retry.

@@ -43,7 +43,9 @@ class Merge:
     repeat: float
 
 
-def add(connection: Connection, flags: Sequence[Flag], at: float, merge: Merge, ranking: Ranking) -> list[Outcome]:
+def add_flags(
+    connection: Connection, flags: Sequence[Flag], at: float, merge: Merge, ranking: Ranking
+) -> list[Outcome]:
     """Store flags at `at` (UTC seconds). Return the outcome of each flag, in order."""
     lock_speakers(connection, {(flag.room, flag.speaker) for flag in flags})
     _lock_near(connection, flags, merge.gap)
@@ -62,7 +64,7 @@ def add(connection: Connection, flags: Sequence[Flag], at: float, merge: Merge, 
     return [Outcome(flag.id, cases[name], result) for flag, name, result in zip(flags, stored, results, strict=True)]
 
 
-def audit(
+def add_audits(
     connection: Connection, flags: Sequence[Flag], at: float, probability: float, ranking: Ranking
 ) -> list[Outcome]:
     """Store each passed flag as a case of its own.
@@ -137,7 +139,7 @@ def _store(connection: Connection, flag: Flag, at: float, merge: Merge, ranking:
     found = reading.flags(connection, kept.id)
     summary = _summary(found, ranking.since(kept), ranking)
     connection.execute(update(CASES).where(CASES.c.id == kept.id).values(summary | {"version": kept.version + 1}))
-    case_words.keep(connection, kept.id, kept.created_at, found)
+    case_words.store_words(connection, kept.id, kept.created_at, found)
     return "merged"
 
 
@@ -145,7 +147,7 @@ def _open(connection: Connection, flag: Flag, at: float, ranking: Ranking) -> No
     made = {"id": case_id(flag), "status": "pending", "version": 1, "created_at": at}
     connection.execute(insert(CASES).values(_summary([flag], at, ranking) | made))
     connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": made["id"], "stored_at": at}))
-    case_words.keep(connection, case_id(flag), at, [flag])
+    case_words.store_words(connection, case_id(flag), at, [flag])
 
 
 def _nearby(connection: Connection, flag: Flag, gap: float) -> list[Case]:
@@ -219,12 +221,12 @@ def _summary(flags: Sequence[Flag], at: float, ranking: Ranking) -> dict[str, An
     }
 
 
-def plain(value: msgspec.Struct) -> dict[str, Any]:
+def all_fields(value: msgspec.Struct) -> dict[str, Any]:
     """Return every field as plain data, defaults too."""
     return {name: msgspec.to_builtins(getattr(value, name)) for name in value.__struct_fields__}
 
 
 def columns(value: msgspec.Struct) -> dict[str, Any]:
     """Return the fields as `plain` does, as columns: the field `case` becomes the column `case_id`."""
-    stored = {name: field for name, field in plain(value).items() if name not in NOT_STORED}
+    stored = {name: field for name, field in all_fields(value).items() if name not in NOT_STORED}
     return {"case_id" if name == "case" else name: field for name, field in stored.items()}

@@ -46,7 +46,7 @@ def confirm(connection: Connection, given: Confirmation, actor: str = "app") -> 
             f"The decision {given.decision} asks for {decision.action or 'no action'}, not {given.action}",
             "Confirm the action of the event.",
         )
-    held = of(connection, given.decision)
+    held = confirmation_of(connection, given.decision)
     if held and (held.result == "done" or given.result == "failed"):
         return held, False
     connection.execute(delete(ACTIONS).where(ACTIONS.c.decision == given.decision))
@@ -58,7 +58,7 @@ def confirm(connection: Connection, given: Confirmation, actor: str = "app") -> 
     return given, True
 
 
-def of(connection: Connection, decision: str) -> Confirmation | None:
+def confirmation_of(connection: Connection, decision: str) -> Confirmation | None:
     """Return the confirmation of a decision; None if there is none."""
     row = connection.execute(select(ACTIONS).where(ACTIONS.c.decision == decision)).one_or_none()
     return Confirmation(**{str(name): value for name, value in row._mapping.items()}) if row else None

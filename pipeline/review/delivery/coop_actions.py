@@ -24,7 +24,7 @@ ACTOR = "coop"
 """Who made the decisions. Coop's moderators have no accounts here."""
 
 
-def key_of(pem: str) -> RSAPublicKey:
+def coop_key(pem: str) -> RSAPublicKey:
     """Return the public key of `webhooks.coop.public_key`, also with `\\n` for its line breaks. Raises ConfigError."""
     try:
         key = load_pem_public_key(pem.replace("\\n", "\n").encode())
@@ -47,7 +47,7 @@ def is_signed(key: RSAPublicKey, body: bytes, signature: str) -> bool:
     return True
 
 
-def decide(
+def decide_from_coop(
     connection: Connection, case: str, action: Action, note: str, at: float, measures: Measures | None = None
 ) -> tuple[Decision, bool]:
     """Decide a case with an action at `at` (UTC seconds). Return the decision that has it, and whether it is new.

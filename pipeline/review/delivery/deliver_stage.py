@@ -16,7 +16,7 @@ from pipeline.contract.speech_status import status_of
 from pipeline.contract.stage import Processor, Rejected
 from pipeline.contract.topology import DELIVER
 from pipeline.judge.reader.opinion import flag_of
-from pipeline.review.cases.values import Outcome, Result, check
+from pipeline.review.cases.values import Outcome, Result, check_storable
 from pipeline.review.delivery.tallies import Tally
 from pipeline.review.evidence.clip import ClipCutter
 from pipeline.review.evidence.log import UtteranceLog
@@ -150,7 +150,7 @@ def build(settings: Settings, metrics: Metrics, log: UtteranceLog) -> Deliver:
 def _checked(message: Delivered) -> Flag | SpeechStatus | Rejected:
     stored = flag_of(message) if isinstance(message, SecondReading) else message
     try:
-        check(stored)
+        check_storable(stored)
     except BadMessage as error:
         return Rejected(message, error)
     return stored

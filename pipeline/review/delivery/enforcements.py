@@ -83,7 +83,7 @@ class Enforced(Struct, frozen=True, kw_only=True):
     decided: bool
 
 
-def asked(connection: Connection, since: float) -> list[Enforcement]:
+def waiting_actions(connection: Connection, since: float) -> list[Enforcement]:
     """Return the actions of decisions since `since` (UTC seconds) that wait. Actions that the app confirmed do not."""
     confirmed = select(ACTIONS.c.decision).where(ACTIONS.c.decision == DECISIONS.c.id).exists()
     label = func.coalesce(DECISIONS.c.label, CASES.c.label).label("label")
@@ -206,7 +206,7 @@ def lift(connection: Connection, mute: Mute, why: Ending, at: float) -> None:
         audit.append(connection, at, ACTOR, "action.lifted", mute.case, {"action": "mute", "why": why, "of": mute.id})
 
 
-def keep(connection: Connection, mute: Mute, permission: dict[str, Any]) -> None:
+def keep_permission(connection: Connection, mute: Mute, permission: dict[str, Any]) -> None:
     """Record the permission to give back at the end of a mute that had taken nothing so far."""
     connection.execute(update(ENFORCEMENTS).where(ENFORCEMENTS.c.id == mute.id).values(permission=permission))
 

@@ -57,7 +57,9 @@ class Waiting(Struct, frozen=True):
     oldest: float
 
 
-def put(connection: Connection, kind: str, about: str, payload: dict[str, Any], at: float, send_at: float) -> str:
+def store_event(
+    connection: Connection, kind: str, about: str, payload: dict[str, Any], at: float, send_at: float
+) -> str:
     """Store an event of `kind` (e.g. case.decided) about the decision or flag with the id `about`; return its id.
 
     `payload` names the room. `send_at` is the earliest time to send it. Both times are UTC seconds.
@@ -79,7 +81,7 @@ def withdraw(connection: Connection, about: str, at: float) -> None:
         if event.status == "waiting":
             connection.execute(update(OUTBOX).where(OUTBOX.c.id == event.id).values(status="withdrawn"))
         elif event.status in {"sending", "sent"}:
-            put(connection, UNDONE, about, dict(event.payload), at, at)
+            store_event(connection, UNDONE, about, dict(event.payload), at, at)
 
 
 def any_due(connection: Connection, at: float) -> bool:
@@ -133,7 +135,7 @@ def step_aside(connection: Connection, event: OutboxEvent) -> None:
     _set(connection, event, lane=event.id)
 
 
-def waiting(connection: Connection, at: float) -> Waiting:
+def count_waiting(connection: Connection, at: float) -> Waiting:
     """Count the unsent events that are due at `at` (UTC seconds)."""
     # A console of 0.1.0 that still runs after an upgrade leaves due_at 0.
     due_at = func.coalesce(func.nullif(OUTBOX.c.due_at, 0), OUTBOX.c.created_at)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from pipeline.contract.messages import Flag
 from pipeline.judge import labels
 from pipeline.review.cases.values import Outcome
-from pipeline.review.cases.writing import plain
+from pipeline.review.cases.writing import all_fields
 from pipeline.review.delivery import outbox
 from pipeline.settings import Settings
 
@@ -41,7 +41,7 @@ class Raising(Struct, frozen=True):
     def put(self, connection: Connection, flags: Sequence[Flag], outcomes: Sequence[Outcome], at: float) -> None:
         """Store the events about flags that were stored at `at` (UTC seconds), with their `outcomes` in order."""
         for number, (flag, case) in enumerate(self._chosen(flags, outcomes)):
-            outbox.put(connection, outbox.RAISED, flag.id, data(flag, case), at, at + number * APART_SECONDS)
+            outbox.store_event(connection, outbox.RAISED, flag.id, data(flag, case), at, at + number * APART_SECONDS)
 
     def _chosen(self, flags: Sequence[Flag], outcomes: Sequence[Outcome]) -> Iterator[tuple[Flag, str]]:
         for flag, outcome in zip(flags, outcomes, strict=True):
@@ -64,7 +64,7 @@ def data(flag: Flag, case: str) -> dict[str, Any]:
 
     If it would be larger, `shortened` is true: lists are empty, and at last the text is cut.
     """
-    found = {"case": case} | {name: value for name, value in plain(flag).items() if name not in LEFT_OUT}
+    found = {"case": case} | {name: value for name, value in all_fields(flag).items() if name not in LEFT_OUT}
     found["shortened"] = _size(found) > MAX_BYTES
     for name in SHORTENED:
         if _size(found) > MAX_BYTES:

@@ -156,7 +156,7 @@ class Webhooks:
 
     def _count(self, now: float) -> None:
         with self._database.read() as connection:
-            found = outbox.waiting(connection, now)
+            found = outbox.count_waiting(connection, now)
         self._metrics.webhooks_waiting.set(found.events)
         self._metrics.webhooks_oldest_seconds.set(found.oldest)
         self._counted_at = now
@@ -226,7 +226,7 @@ class Webhooks:
 @asynccontextmanager
 async def sending(settings: Settings, database: Database, metrics: Metrics) -> AsyncIterator[None]:
     """Send the outbox's events while the block runs, if `webhooks.url` is set."""
-    webhooks = build(settings, database, metrics, time.time)
+    webhooks = build_webhooks(settings, database, metrics, time.time)
     if webhooks is None:
         yield
         return
@@ -240,7 +240,9 @@ async def sending(settings: Settings, database: Database, metrics: Metrics) -> A
         await webhooks.close()
 
 
-def build(settings: Settings, database: Database, metrics: Metrics, clock: Callable[[], float]) -> Webhooks | None:
+def build_webhooks(
+    settings: Settings, database: Database, metrics: Metrics, clock: Callable[[], float]
+) -> Webhooks | None:
     """Build the sender from the settings; None if `webhooks.url` is empty.
 
     Raises ConfigError if the secret is not valid, or a setting that the format needs is missing.

@@ -73,10 +73,10 @@ class ClipCutter:
         case, seconds = file.case, len(samples) / SAMPLE_RATE
         # A longer old clip stays: it holds speech that the log no longer has.
         if timeline and all(clip.seconds < seconds for clip in file.evidence):
-            keep(self._store, self._evidence, case.id, case.start - self._preroll, case.end, samples, timeline)
+            store_clip(self._store, self._evidence, case.id, case.start - self._preroll, case.end, samples, timeline)
 
 
-def keep(
+def store_clip(
     store: ReviewStore,
     evidence: EvidenceStore,
     case: str,

@@ -9,7 +9,7 @@ from pipeline.review.evidence.aws import client, code_of, explained
 from pipeline.review.evidence.sealing import ClipDamaged, WrappingKey
 from pipeline.settings import EvidenceSettings
 
-OTHERS = frozenset({"InvalidCiphertextException", "IncorrectKeyException", "ValidationException"})
+OTHER_KEY_CODES = frozenset({"InvalidCiphertextException", "IncorrectKeyException", "ValidationException"})
 """Codes of the answer to a wrapped key that is not a key of this clip."""
 
 
@@ -30,13 +30,13 @@ class KmsKey(WrappingKey):
             try:
                 found = self._kms.decrypt(CiphertextBlob=wrapped, KeyId=self._key, EncryptionContext={"clip": path})
             except ClientError as error:
-                if code_of(error) in OTHERS:
+                if code_of(error) in OTHER_KEY_CODES:
                     raise ClipDamaged(path) from error
                 raise
         return bytes(found["Plaintext"])
 
 
-def open_keys(settings: EvidenceSettings) -> Mapping[str, WrappingKey]:
+def open_kms_keys(settings: EvidenceSettings) -> Mapping[str, WrappingKey]:
     """Return the keys of `evidence.encryption.kms_keys`, by their ARNs."""
     kms = client("kms", settings.s3, settings.encryption.kms_endpoint)
     return {key: KmsKey(kms, key) for key in settings.encryption.kms_keys}

@@ -126,7 +126,7 @@ class Lookback(SegmentLog[Utterance], UtteranceLog):
         if self._read_to[name] == size:
             return
         with self._file(name).open("rb") as file:
-            for offset, following, utterance in recordfile.scan(file, self._read_to[name], size, Utterance):
+            for offset, following, utterance in recordfile.scan_records(file, self._read_to[name], size, Utterance):
                 self._read_to[name] = following
                 entry = IndexEntry(utterance.start, utterance.end, name, offset, (utterance.room, utterance.speaker))
                 self._entries.append(entry)

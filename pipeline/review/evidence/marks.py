@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from pipeline.base import private_files
 
-RECORD = struct.Struct(">QdB")
-SUFFIX = ".marks"
+MARK_RECORD = struct.Struct(">QdB")
+MARKS_SUFFIX = ".marks"
 
 
 class Finish(IntEnum):
@@ -36,9 +36,9 @@ class FinishMark(NamedTuple):
     outcome: Finish
 
 
-def write(file: Path, offsets: Iterable[int], mark: FinishMark) -> None:
+def write_marks(file: Path, offsets: Iterable[int], mark: FinishMark) -> None:
     """Append one mark for each offset. Do nothing if `file` is gone: then its segment has been deleted, too."""
-    content = b"".join(RECORD.pack(offset, mark.at, mark.outcome) for offset in offsets)
+    content = b"".join(MARK_RECORD.pack(offset, mark.at, mark.outcome) for offset in offsets)
     try:
         target = os.open(file, os.O_WRONLY | os.O_APPEND)
     except FileNotFoundError:
@@ -49,22 +49,24 @@ def write(file: Path, offsets: Iterable[int], mark: FinishMark) -> None:
         os.close(target)
 
 
-def read(file: Path) -> dict[int, FinishMark]:
+def read_marks(file: Path) -> dict[int, FinishMark]:
     """Return the last mark of each utterance, by the utterance's offset in the segment.
 
     Ignores an incomplete mark at the end of the file: the process was killed while it wrote this mark.
     """
     content = file.read_bytes()
-    whole = content[: len(content) - len(content) % RECORD.size]
+    whole = content[: len(content) - len(content) % MARK_RECORD.size]
     known = {outcome.value for outcome in Finish}
     return {
-        offset: FinishMark(at, Finish(outcome)) for offset, at, outcome in RECORD.iter_unpack(whole) if outcome in known
+        offset: FinishMark(at, Finish(outcome))
+        for offset, at, outcome in MARK_RECORD.iter_unpack(whole)
+        if outcome in known
     }
 
 
-def remove(file: Path, offset: int) -> None:
+def remove_marks(file: Path, offset: int) -> None:
     """Remove the marks of an utterance, so that it is unfinished again."""
-    kept = b"".join(RECORD.pack(at, *mark) for at, mark in read(file).items() if at != offset)
+    kept = b"".join(MARK_RECORD.pack(at, *mark) for at, mark in read_marks(file).items() if at != offset)
     fresh = file.with_name(file.name + ".new")
     fresh.touch(private_files.FILE)
     fresh.write_bytes(kept)

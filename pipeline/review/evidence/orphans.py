@@ -12,7 +12,7 @@ from pipeline.review.database import Database
 from pipeline.review.evidence.store import EvidenceStore
 from pipeline.review.tables.core import EVIDENCE
 
-PAGE = 500
+ORPHAN_PAGE = 500
 MOST_SHARE = 0.5
 """If more than this share of all clips has no case, this is probably the storage of another database."""
 FEW = 100
@@ -21,7 +21,7 @@ FEW = 100
 log = logging.getLogger(__name__)
 
 
-def find(database: Database, evidence: EvidenceStore, before: float) -> list[str]:
+def find_orphans(database: Database, evidence: EvidenceStore, before: float) -> list[str]:
     """Return the paths of clips without a case, last written before `before` (UTC seconds).
 
     The result is empty if there are so many that the database must be the wrong one, for example an empty one.
@@ -29,7 +29,7 @@ def find(database: Database, evidence: EvidenceStore, before: float) -> list[str
     orphans: list[str] = []
     seen = 0
     paths = evidence.paths(before)
-    while page := list(islice(paths, PAGE)):
+    while page := list(islice(paths, ORPHAN_PAGE)):
         with database.read() as connection:
             named = set(connection.scalars(select(EVIDENCE.c.path).where(EVIDENCE.c.path.in_(page))))
         orphans += [path for path in page if path not in named]

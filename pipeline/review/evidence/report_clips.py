@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.base.errors import CaseError
 from pipeline.contract.messages import SAMPLE_RATE, Utterance
 from pipeline.review.appeals.reports import Report
-from pipeline.review.evidence.clip import Samples, compose, keep, samples_of
+from pipeline.review.evidence.clip import Samples, compose, samples_of, store_clip
 from pipeline.review.evidence.log import UtteranceLog
 from pipeline.review.evidence.store import EvidenceStore
 from pipeline.review.store import ReviewStore
@@ -96,7 +96,7 @@ class ReportCutter:
         samples, timeline = compose(mixed(search.utterances, begin), begin)
         # A longer old clip stays: it holds speech that the log no longer has.
         if timeline and all(clip.seconds < len(samples) / SAMPLE_RATE for clip in file.evidence):
-            keep(self._store, self._evidence, report.case, begin, search.end, samples, timeline)
+            store_clip(self._store, self._evidence, report.case, begin, search.end, samples, timeline)
         self._store.finish_search(report, {utterance.speaker for utterance in search.utterances} if timeline else set())
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.review.evidence.sealing import KeyRing, key_of, seal, unseal
+from pipeline.review.evidence.sealing import KeyRing, seal, unseal, wrapping_key_of
 from pipeline.review.evidence.store import EvidenceStore
 
 
@@ -23,7 +23,7 @@ class SealedEvidence(EvidenceStore):
     def key_of(self, path: str) -> str | None:
         """Return the id of the key of a clip; empty if it is not encrypted, None if it does not exist."""
         data = self._inner.get(path)
-        return None if data is None else key_of(data, path)
+        return None if data is None else wrapping_key_of(data, path)
 
     def remove(self, path: str) -> None:
         self._inner.remove(path)

@@ -103,7 +103,7 @@ def unseal(data: bytes, path: str, ring: KeyRing) -> bytes:
         raise ClipDamaged(path) from error
 
 
-def key_of(data: bytes, path: str) -> str:
+def wrapping_key_of(data: bytes, path: str) -> str:
     """Return the id of the key that wraps the clip's data key; empty if the clip is not encrypted."""
     return _parts(data, path).key if data.startswith(MAGIC) else ""
 

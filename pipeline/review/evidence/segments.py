@@ -67,7 +67,7 @@ class SegmentLog(Generic[M]):
 
     def put(self, message: M) -> str:
         """Append a message and return its address."""
-        record = recordfile.pack(msgspec.structs.replace(message, address=None))
+        record = recordfile.pack_record(msgspec.structs.replace(message, address=None))
         with self._guarded():
             file = self._writable(len(record))
             try:
@@ -95,7 +95,7 @@ class SegmentLog(Generic[M]):
             offsets.setdefault(found[1], []).append(int(found[2]))
         with self._guarded():
             for name, those in offsets.items():
-                marks.write(self._marks(name), those, FinishMark(self._clock(), outcome))
+                marks.write_marks(self._marks(name), those, FinishMark(self._clock(), outcome))
 
     def reopen(self, address: str) -> bool:
         """Mark a finished message as unfinished. Return False if the message no longer exists."""
@@ -103,7 +103,7 @@ class SegmentLog(Generic[M]):
         with self._guarded():
             if not found or not self._marks(found[1]).is_file() or not self._read(found[1], int(found[2])):
                 return False
-            marks.remove(self._marks(found[1]), int(found[2]))
+            marks.remove_marks(self._marks(found[1]), int(found[2]))
         return True
 
     def unfinished(self) -> list[str]:
@@ -115,9 +115,11 @@ class SegmentLog(Generic[M]):
         for name in self._names():
             # Another process may have deleted the segment, and segments of older versions have no marks.
             with self._named_errors(), suppress(FileNotFoundError):
-                found = marks.read(self._marks(name))
+                found = marks.read_marks(self._marks(name))
                 with self._file(name).open("rb") as file:
-                    for offset, _, message in recordfile.scan(file, 0, os.fstat(file.fileno()).st_size, self._kind):
+                    for offset, _, message in recordfile.scan_records(
+                        file, 0, os.fstat(file.fileno()).st_size, self._kind
+                    ):
                         yield f"{self._name}/{name}/{offset}", message, found.get(offset)
 
     def expire(self, now: float) -> None:
@@ -172,7 +174,7 @@ class SegmentLog(Generic[M]):
     def _read(self, name: str, offset: int) -> M | None:
         try:
             with self._file(name).open("rb") as file:
-                found = recordfile.read(file, offset, self._kind)
+                found = recordfile.read_record(file, offset, self._kind)
         except FileNotFoundError:
             return None
         return found and msgspec.structs.replace(found, address=f"{self._name}/{name}/{offset}")
@@ -185,7 +187,7 @@ class SegmentLog(Generic[M]):
         return self.folder / (name + self._suffix)
 
     def _marks(self, name: str) -> Path:
-        return self.folder / (name + marks.SUFFIX)
+        return self.folder / (name + marks.MARKS_SUFFIX)
 
 
 def _opened(name: str) -> float:

@@ -20,7 +20,7 @@ SPEEDS = (0.75, 1.0, 1.25, 1.5, 2.0)
 BITRATE = 24_000
 
 
-def decode(clip: bytes) -> Samples:
+def decode_clip(clip: bytes) -> Samples:
     """Decode a clip (Ogg Opus) to 16 kHz mono, shape (samples,). Raises AudioError."""
     return read_bytes(clip, "The clip", MAX_SECONDS)[0]
 
@@ -43,7 +43,7 @@ def stretched(clip: bytes, speed: float) -> bytes:
     source.link_to(tempo)
     tempo.link_to(sink)
     graph.configure()
-    frame = av.AudioFrame.from_ndarray(decode(clip)[None], format="flt", layout="mono")
+    frame = av.AudioFrame.from_ndarray(decode_clip(clip)[None], format="flt", layout="mono")
     frame.sample_rate = SAMPLE_RATE
     graph.push(frame)
     graph.push(None)

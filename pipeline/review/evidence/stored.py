@@ -27,13 +27,13 @@ class StoredClip(Struct, frozen=True):
     sha256: str
 
 
-def count(database: Database) -> int:
+def count_clips(database: Database) -> int:
     """Return the number of clips of all cases."""
     with database.read() as connection:
         return connection.scalar(select(func.count()).select_from(EVIDENCE)) or 0
 
 
-def clips(database: Database) -> Iterator[StoredClip]:
+def all_clips(database: Database) -> Iterator[StoredClip]:
     """Yield the clips of all cases. No transaction is open meanwhile.
 
     Their order does not depend on their paths, so a clip comes once although `renew` changes its path.
@@ -50,7 +50,7 @@ def clips(database: Database) -> Iterator[StoredClip]:
         last = (page[-1].case_id, page[-1].start, page[-1].sha256)
 
 
-def read(evidence: EvidenceStore, clip: StoredClip) -> bytes | Fault:
+def read_clip(evidence: EvidenceStore, clip: StoredClip) -> bytes | Fault:
     """Return a clip, or why it is not the one whose SHA-256 the database has."""
     try:
         data = evidence.get(clip.path)
@@ -86,7 +86,7 @@ def renew(database: Database, evidence: SealedEvidence, clip: StoredClip) -> Fau
     """
     if (needed := renewal(evidence, clip)) != "to renew":
         return needed
-    found = read(evidence, clip)
+    found = read_clip(evidence, clip)
     if not isinstance(found, bytes):
         return found
     path = _renewed(clip.path)

@@ -11,7 +11,7 @@ from pipeline.review.cases.values import ClipPiece
 TOKEN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\s\u3400-\u9fff\uf900-\ufaff]+|\s+")
 """One Han character, a run of other characters, or white space. The matches together are the whole text."""
 
-LOW = 0.5
+DOUBTFUL_BELOW = 0.5
 """The console marks a word below this probability as doubtful."""
 
 
@@ -67,7 +67,7 @@ def _measured(flag: Flag) -> Iterator[Span]:
         if first > cursor:
             yield cursor, first, clock, word.start, False, True
         cursor, clock = first + len(text), word.end
-        yield first, cursor, word.start, word.end, word.probability < LOW, True
+        yield first, cursor, word.start, word.end, word.probability < DOUBTFUL_BELOW, True
     if cursor < len(flag.text):
         yield cursor, len(flag.text), clock, flag.end, False, True
 

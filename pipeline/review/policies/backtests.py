@@ -125,23 +125,23 @@ class StoredBacktest(Struct, frozen=True):
         return self.state == "running" and now - self.beat_at < SILENT_SECONDS
 
 
-def begin(connection: Connection, draft: int, hours: int, actor: str, now: float) -> StoredBacktest:
+def begin_backtest(connection: Connection, draft: int, hours: int, actor: str, now: float) -> StoredBacktest:
     """Note that a backtest of a draft begins. Raises CaseError if one runs, or if the draft has mistakes."""
     versions.lock(connection)
-    found = drafts.find(connection, draft)
+    found = drafts.find_draft(connection, draft)
     if not found.open or found.state == "edited":
         raise CaseError("This draft has mistakes, or is closed", "Correct it first.", text="policy_wrong")
-    last = of(connection, draft)
+    last = backtest_of(connection, draft)
     if last and last.running(now):
         raise CaseError("A backtest of this draft runs already", "Wait for it, or cancel it.", text="policy_tested")
-    live = versions.newest(connection)
+    live = versions.live_version(connection)
     made = StoredBacktest(draft, found.sha256, live.number if live else 0, hours, "running", actor, now, now, 0, 0)
     connection.execute(delete(POLICY_BACKTESTS).where(POLICY_BACKTESTS.c.draft == draft))
     connection.execute(insert(POLICY_BACKTESTS).values(msgspec.to_builtins(made)))
     return made
 
 
-def of(connection: Connection, draft: int) -> StoredBacktest | None:
+def backtest_of(connection: Connection, draft: int) -> StoredBacktest | None:
     """Return the newest backtest of a draft."""
     row = connection.execute(select(POLICY_BACKTESTS).where(POLICY_BACKTESTS.c.draft == draft)).one_or_none()
     fields = {str(name): value for name, value in row._mapping.items()} if row else None

@@ -54,7 +54,9 @@ class Draft(Struct, frozen=True):
         return MarkedTexts(f"draft-{self.number}-{self.sha256[:8]}", self.texts)
 
 
-def begin(connection: Connection, texts: RuleTexts, title: str, state: CheckedState, actor: str, at: float) -> Draft:
+def begin_draft(
+    connection: Connection, texts: RuleTexts, title: str, state: CheckedState, actor: str, at: float
+) -> Draft:
     """Begin a draft with `texts`. Raises CaseError if there are MAX_OPEN already."""
     versions.lock(connection)
     open_now = connection.scalar(select(func.count()).where(POLICY_DRAFTS.c.state.in_(OPEN))) or 0
@@ -100,7 +102,7 @@ def save(
     values |= {"asked_by": None, "asked_at": None} if changed else {}
     _change(connection, number, values)
     audit.append(connection, at, actor, "policy.edit", str(number), {"sha256": texts.sha256, "title": title})
-    return find(connection, number)
+    return find_draft(connection, number)
 
 
 def ask(connection: Connection, number: int, actor: str, at: float) -> Draft:
@@ -110,7 +112,7 @@ def ask(connection: Connection, number: int, actor: str, at: float) -> Draft:
     _check_backtested(connection, draft)
     _change(connection, number, {"state": "asked", "asked_by": actor, "asked_at": at})
     audit.append(connection, at, actor, "policy.ask", str(number), {"sha256": draft.sha256})
-    return find(connection, number)
+    return find_draft(connection, number)
 
 
 def approve(
@@ -129,7 +131,7 @@ def approve(
         raise CaseError(
             "Nobody has asked for the approval of this draft", "Let an author ask.", text="policy_not_asked"
         )
-    current = versions.newest(connection)
+    current = versions.live_version(connection)
     if draft.sha256 != seen or (current.number if current else 0) != live:
         raise Stale("The draft or the live version has changed", "Look at the difference again.", text="policy_moved")
     _check_backtested(connection, draft)
@@ -150,7 +152,7 @@ def send_back(connection: Connection, number: int, actor: str, at: float, note: 
         )
     _change(connection, number, {"state": "backtested", "asked_by": None, "asked_at": None})
     audit.append(connection, at, actor, "policy.back", str(number), {"sha256": draft.sha256, "note": note})
-    return find(connection, number)
+    return find_draft(connection, number)
 
 
 def drop(connection: Connection, number: int, actor: str, at: float) -> None:
@@ -167,7 +169,7 @@ def backtested(connection: Connection, number: int, sha256: str) -> None:
     connection.execute(update(POLICY_DRAFTS).where(*same).values(state="backtested"))
 
 
-def find(connection: Connection, number: int) -> Draft:
+def find_draft(connection: Connection, number: int) -> Draft:
     """Return a draft. Raises Missing."""
     row = connection.execute(select(POLICY_DRAFTS).where(POLICY_DRAFTS.c.number == number)).one_or_none()
     if row is None:
@@ -183,14 +185,14 @@ def opened(connection: Connection) -> list[Draft]:
 
 
 def _open(connection: Connection, number: int) -> Draft:
-    draft = find(connection, number)
+    draft = find_draft(connection, number)
     if not draft.open:
         raise CaseError(f"Draft {number} is {draft.state}", "Begin a new draft.", text="policy_draft_over")
     return draft
 
 
 def _check_backtested(connection: Connection, draft: Draft) -> None:
-    live = versions.newest(connection)
+    live = versions.live_version(connection)
     wanted = (draft.sha256, live.number if live else 0, "done")
     columns = (POLICY_BACKTESTS.c.sha256, POLICY_BACKTESTS.c.against, POLICY_BACKTESTS.c.state)
     found = connection.execute(select(*columns).where(POLICY_BACKTESTS.c.draft == draft.number)).one_or_none()

@@ -11,7 +11,7 @@ from pipeline.review.policies.versions import PublishedPolicy
 from pipeline.settings import Settings
 
 
-class Standing(Struct, frozen=True):
+class PolicyStatus(Struct, frozen=True):
     """The live version beside the files and the running judges."""
 
     live: PublishedPolicy
@@ -27,7 +27,7 @@ class Standing(Struct, frozen=True):
         return tuple(each for each in self.judges if each.edition != self.edition)
 
 
-def standing(settings: Settings, now: float) -> Standing | None:
+def policy_status(settings: Settings, now: float) -> PolicyStatus | None:
     """Look at the store at `now` (UTC seconds). None if nothing was published, or if there is no store yet.
 
     Raises ConfigError for wrong files, and DependencyError.
@@ -35,12 +35,12 @@ def standing(settings: Settings, now: float) -> Standing | None:
     if not _can_be_read(settings.database_url):
         return None
     with database.visit(settings.database_url) as connection:
-        live, edition = versions.newest(connection), versions.edition(connection)
-        judges = tuple(workers.running(connection, now))
+        live, edition = versions.live_version(connection), versions.edition(connection)
+        judges = tuple(workers.running_judges(connection, now))
     if live is None:
         return None
     files = read_texts(settings.judge.policy, settings.judge.lexicons)
-    return Standing(live, edition, files.sha256 == live.sha256, judges)
+    return PolicyStatus(live, edition, files.sha256 == live.sha256, judges)
 
 
 def rules_in_use(settings: Settings) -> JudgeConfig:

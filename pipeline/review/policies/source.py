@@ -25,7 +25,7 @@ class StoreReleases:
 
     def report(self, report: JudgeReport) -> None:
         with self._database.write() as connection:
-            workers.put(connection, report)
+            workers.store_judge_report(connection, report)
 
     def close(self) -> None:
         self._database.close()

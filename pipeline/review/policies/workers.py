@@ -7,24 +7,24 @@ from pipeline.judge.release import REPORT_SECONDS, JudgeReport, ShadowCount
 from pipeline.review import upsert
 from pipeline.review.tables.policies import POLICY_SHADOW_COUNTS, POLICY_SHADOWS, POLICY_WORKERS
 
-SILENT_SECONDS = 4 * REPORT_SECONDS
+JUDGE_SILENT_SECONDS = 4 * REPORT_SECONDS
 """A judge that has reported nothing for longer has ended."""
 
 
-def put(connection: Connection, report: JudgeReport) -> None:
+def store_judge_report(connection: Connection, report: JudgeReport) -> None:
     """Store a report, unless there is a newer one of the same judge. Forget the judges that have ended."""
     fields = msgspec.structs.asdict(report)
     values = {name: fields[name] for name in ("worker", "edition", "policy", "problem", "since")} | {
         "seen_at": report.at
     }
-    statement = upsert.insert(connection, POLICY_WORKERS).values(values)
+    statement = upsert.upsert(connection, POLICY_WORKERS).values(values)
     changes = {name: value for name, value in values.items() if name != "worker"}
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["worker"], set_=changes, where=POLICY_WORKERS.c.seen_at < report.at
         )
     )
-    connection.execute(delete(POLICY_WORKERS).where(POLICY_WORKERS.c.seen_at < report.at - SILENT_SECONDS))
+    connection.execute(delete(POLICY_WORKERS).where(POLICY_WORKERS.c.seen_at < report.at - JUDGE_SILENT_SECONDS))
     for count in report.shadows:
         _put_count(connection, report.worker, count)
 
@@ -41,7 +41,7 @@ def _put_count(connection: Connection, worker: str, count: ShadowCount) -> None:
         return
     changes = {name: values[name] for name in ("judged", "flagged", "differ")}
     connection.execute(
-        upsert.insert(connection, POLICY_SHADOW_COUNTS)
+        upsert.upsert(connection, POLICY_SHADOW_COUNTS)
         .values(values)
         .on_conflict_do_update(
             index_elements=["mark", "worker", "since"],
@@ -51,9 +51,9 @@ def _put_count(connection: Connection, worker: str, count: ShadowCount) -> None:
     )
 
 
-def running(connection: Connection, now: float) -> list[JudgeReport]:
+def running_judges(connection: Connection, now: float) -> list[JudgeReport]:
     """Return the newest report of each judge that runs at `now` (UTC seconds), by name."""
-    query = select(POLICY_WORKERS).where(POLICY_WORKERS.c.seen_at >= now - SILENT_SECONDS)
+    query = select(POLICY_WORKERS).where(POLICY_WORKERS.c.seen_at >= now - JUDGE_SILENT_SECONDS)
     return [
         JudgeReport(row.worker, row.edition, row.policy, row.since, row.seen_at, row.problem)
         for row in connection.execute(query.order_by(POLICY_WORKERS.c.worker))

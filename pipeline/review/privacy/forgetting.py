@@ -13,7 +13,7 @@ from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS, OUTBO
 from pipeline.review.tables.rights import REPORTS, VOICES
 
 
-def audio(connection: Connection, evidence: EvidenceStore, case: str) -> int:
+def delete_audio(connection: Connection, evidence: EvidenceStore, case: str) -> int:
     """Delete the clips of a case and return their number."""
     clips = reading.evidence(connection, case)
     for clip in clips:
@@ -25,9 +25,9 @@ def audio(connection: Connection, evidence: EvidenceStore, case: str) -> int:
     return len(clips)
 
 
-def case(connection: Connection, evidence: EvidenceStore, identity: str) -> int:
+def delete_case(connection: Connection, evidence: EvidenceStore, identity: str) -> int:
     """Delete a case with all rows about it in all tables. Return the number of deleted clips."""
-    clips = audio(connection, evidence, identity)
+    clips = delete_audio(connection, evidence, identity)
     for table in (DECISIONS, FLAGS):
         theirs = select(table.c.id).where(table.c.case_id == identity)
         connection.execute(delete(OUTBOX).where(OUTBOX.c.about.in_(theirs)))

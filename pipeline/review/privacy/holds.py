@@ -37,7 +37,7 @@ class Hold(Struct, frozen=True, kw_only=True):
     released_at: float | None = None
 
 
-def place(connection: Connection, kind: Kind, subject: str, reason: str, actor: str, at: float) -> Hold:
+def place_hold(connection: Connection, kind: Kind, subject: str, reason: str, actor: str, at: float) -> Hold:
     """Place a legal hold. A hold on a copy for a check holds the original, and so all copies.
 
     Raises CaseError if the subject or the reason is empty.
@@ -56,7 +56,7 @@ def place(connection: Connection, kind: Kind, subject: str, reason: str, actor: 
     return hold
 
 
-def release(connection: Connection, identity: str, actor: str, at: float) -> None:
+def release_hold(connection: Connection, identity: str, actor: str, at: float) -> None:
     """Release a hold. Raises Missing if there is no active hold with this id."""
     query = select(HOLDS).where(HOLDS.c.id == identity, HOLDS.c.released_at.is_(None)).with_for_update()
     row = connection.execute(query).one_or_none()

@@ -14,15 +14,15 @@ from pipeline.review.privacy.holds import Hold, Kind
 from pipeline.review.tables.core import CASES, EVIDENCE
 
 
-def place(
+def place_and_lock(
     database: Database, evidence: EvidenceStore, kind: Kind, subject: str, reason: str, actor: str, at: float
 ) -> Hold:
     """Place a legal hold and lock its clips.
 
-    Raises CaseError as `holds.place`, and DependencyError if the hold is placed but the storage could not lock.
+    Raises CaseError as `holds.place_hold`, and DependencyError if the hold is placed but the storage could not lock.
     """
     with database.write() as connection:
-        hold = holds.place(connection, kind, subject, reason, actor, at)
+        hold = holds.place_hold(connection, kind, subject, reason, actor, at)
     with database.read() as connection:
         found = _paths(connection, holds.covers(hold.id))
     try:
@@ -33,10 +33,10 @@ def place(
     return hold
 
 
-def release(database: Database, evidence: EvidenceStore, identity: str, actor: str, at: float) -> None:
-    """Unlock the clips that no other hold covers, and release the hold. Raises Missing as `holds.release`."""
+def release_and_unlock(database: Database, evidence: EvidenceStore, identity: str, actor: str, at: float) -> None:
+    """Unlock the clips that no other hold covers, and release the hold. Raises Missing as `holds.release_hold`."""
     with database.write() as connection:
-        holds.release(connection, identity, actor, at)
+        holds.release_hold(connection, identity, actor, at)
         _set(evidence, _paths(connection, holds.covers(identity) & ~holds.held()), False)
 
 

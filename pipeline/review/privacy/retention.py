@@ -75,7 +75,9 @@ def rules(settings: Retention) -> Iterator[RetentionRule]:
             yield RetentionRule(state, label, frozenset(), keep)
 
 
-def run(database: Database, evidence: EvidenceStore, settings: Retention, at: float, kept: float = math.inf) -> Done:
+def run_retention(
+    database: Database, evidence: EvidenceStore, settings: Retention, at: float, kept: float = math.inf
+) -> Done:
     """Delete all data whose time is over at `at` (UTC seconds), up to BATCH cases in each transaction.
 
     Kafka keeps speech for `kept` seconds. A request to erase a speaker stays until no earlier speech can arrive.
@@ -127,7 +129,7 @@ def run_if_due(
         last = last_run(connection)
     if last is not None and at < last + settings.every_hours * 3_600:
         return None
-    return run(database, evidence, settings, at, kept)
+    return run_retention(database, evidence, settings, at, kept)
 
 
 def due(connection: Connection, settings: Retention, at: float) -> frozenset[str]:
@@ -159,7 +161,7 @@ def _delete(
         with database.write() as connection:
             query = due.where(~holds.held()).limit(BATCH)
             found: list[str] = list(connection.scalars(query.with_for_update(skip_locked=True, of=CASES)))
-            forget = forgetting.case if part == "case" else forgetting.audio
+            forget = forgetting.delete_case if part == "case" else forgetting.delete_audio
             clips = sum(forget(connection, evidence, case) for case in found)
             for case in found:
                 audit.append(connection, at, ACTOR, f"{part}.expire", case, why)
@@ -170,7 +172,7 @@ def _delete(
 
 def _delete_orphans(database: Database, evidence: EvidenceStore, before: float) -> int:
     """Delete the clips without a case, and return their number."""
-    found = orphans.find(database, evidence, before)
+    found = orphans.find_orphans(database, evidence, before)
     deleted = sum(evidence.discard(path) for path in found)
     if deleted < len(found):
         log.warning("%d clips without a case stay: they are locked on the server", len(found) - deleted)

@@ -40,7 +40,7 @@ class Dispute(Struct, frozen=True):
         return self.opinions[-1].verdict if self.opinions else ""
 
 
-class Remark(Struct, frozen=True):
+class CheckFeedback(Struct, frozen=True):
     """Feedback about one decision of a person: a check gave another verdict. `at` is when the person decided."""
 
     case: str
@@ -73,7 +73,7 @@ def disputes(connection: Connection, since: float, *, settled: bool, account: st
     return [_dispute(connection, row, settled) for row in connection.execute(query).all()]
 
 
-def feedback(connection: Connection, account: str, since: float) -> list[Remark]:
+def feedback(connection: Connection, account: str, since: float) -> list[CheckFeedback]:
     """Return where checks since `since` gave another verdict than `account`, newest decision first."""
     remarks = _golden(connection, account, since)
     for one in disputes(connection, since, settled=True, account=account):
@@ -81,7 +81,7 @@ def feedback(connection: Connection, account: str, since: float) -> list[Remark]
     return sorted(remarks, key=lambda remark: -remark.at)
 
 
-def checked(connection: Connection, account: str, since: float) -> int:
+def count_checked(connection: Connection, account: str, since: float) -> int:
     """Count the person's decisions since `since` that were checked: by a second opinion, or on a golden case.
 
     A dispute counts when it is settled, so that nobody learns of it earlier.
@@ -120,9 +120,9 @@ def _differs(dispute: Dispute, opinion: Decision, account: str) -> bool:
     return opinion.moderator == account and opinion.verdict != dispute.verdict
 
 
-def _remark(dispute: Dispute, opinion: Decision) -> Remark:
+def _remark(dispute: Dispute, opinion: Decision) -> CheckFeedback:
     third = dispute.opinions[-1]
-    return Remark(
+    return CheckFeedback(
         dispute.original,
         dispute.case.label,
         opinion.verdict,
@@ -134,7 +134,7 @@ def _remark(dispute: Dispute, opinion: Decision) -> Remark:
     )
 
 
-def _golden(connection: Connection, account: str, since: float) -> list[Remark]:
+def _golden(connection: Connection, account: str, since: float) -> list[CheckFeedback]:
     query = (
         select(CHECKS.c.original, CASES.c.label, DECISIONS.c.verdict, GOLDEN.c.verdict.label("right"), DECISIONS.c.at)
         .join(CHECKS, CHECKS.c.case_id == DECISIONS.c.case_id)
@@ -144,4 +144,4 @@ def _golden(connection: Connection, account: str, since: float) -> list[Remark]:
         .where(CHECKS.c.kind == "golden", DECISIONS.c.verdict.in_(FINAL), DECISIONS.c.verdict != GOLDEN.c.verdict)
     )
     rows = connection.execute(query)
-    return [Remark(row.original, row.label, row.verdict, row.right, "golden", row.at) for row in rows]
+    return [CheckFeedback(row.original, row.label, row.verdict, row.right, "golden", row.at) for row in rows]

@@ -137,7 +137,7 @@ class Recall(Struct, frozen=True):
         return 1 / (1 + high), 1 / (1 + low)
 
 
-def read(connection: Connection, window: Window) -> Judged:
+def read_judged(connection: Connection, window: Window) -> Judged:
     """Return the speech of the window with the verdicts of the snapshot, which is taken at the window's end.
 
     Time before the first tally is left out, because nothing counts the speech that was passed then.

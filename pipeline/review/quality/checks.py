@@ -63,7 +63,7 @@ def draw_key(connection: Connection) -> bytes:
     return bytes(connection.scalars(select(DRAW_KEY.c.key)).one())
 
 
-def of(connection: Connection, case: str) -> Check | None:
+def check_of(connection: Connection, case: str) -> Check | None:
     """Return the check that this case is; None if the case is no check."""
     row = connection.execute(select(CHECKS).where(CHECKS.c.case_id == case)).one_or_none()
     return msgspec.convert({str(name): value for name, value in row._mapping.items()}, Check) if row else None
@@ -76,7 +76,7 @@ def copied(connection: Connection, case: str) -> bool:
 
 def family(connection: Connection, case: str) -> list[str]:
     """Return the ids of the original case and of all its copies. `case` may be the original or a copy."""
-    check = of(connection, case)
+    check = check_of(connection, case)
     root = check.original if check and check.original else case
     return [root, *connection.scalars(select(CHECKS.c.case_id).where(CHECKS.c.original == root))]
 
@@ -106,7 +106,7 @@ def record(connection: Connection, case: str, kind: Kind, original: str | None, 
     connection.execute(insert(CHECKS).values(values | {"done": False}))
 
 
-def release(connection: Connection, cases: Collection[str]) -> None:
+def release_audits(connection: Connection, cases: Collection[str]) -> None:
     """Take the audits of speech that was passed, and flagged since, out of the sample. `cases` are their case ids."""
     if cases:
         drawn = (CHECKS.c.case_id.in_(cases), CHECKS.c.kind == "audit")
@@ -122,7 +122,7 @@ def mark_golden(connection: Connection, case: str, account: str, verdict: Verdic
     found = reading.case(connection, case, lock=True)
     if verdict not in FINAL or found.status != "decided":
         raise CaseError("Only an upheld or dismissed case can be golden", "Decide the case first.", text="golden_open")
-    if found.policy == REPORTED or of(connection, case):
+    if found.policy == REPORTED or check_of(connection, case):
         raise CaseError(
             "A check or a reported case cannot be golden", "Choose a case that was flagged.", text="golden_reported"
         )

@@ -15,18 +15,18 @@ REAL = CASES.c.drill == ""
 """The case is no drill."""
 
 
-def standing(until: float) -> tuple[ColumnElement[bool], ...]:
+def in_force(until: float) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions for decisions to uphold or dismiss that were made before `until` and not undone by then."""
     kept = or_(DECISIONS.c.undone.is_(None), DECISIONS.c.undone >= until)
     return DECISIONS.c.at < until, kept, DECISIONS.c.verdict.in_(FINAL)
 
 
-def verdict(until: float) -> ScalarSelect[str]:
+def verdict_at(until: float) -> ScalarSelect[str]:
     """Return the last standing verdict of the row of CASES; NULL if there is none.
 
     For some cases. For the figures of all cases of a window, `quality/snapshot.py` is many times as fast.
     """
-    of_case = select(DECISIONS.c.verdict).where(DECISIONS.c.case_id == CASES.c.id, *standing(until))
+    of_case = select(DECISIONS.c.verdict).where(DECISIONS.c.case_id == CASES.c.id, *in_force(until))
     newest = of_case.order_by(DECISIONS.c.at.desc(), DECISIONS.c.id.desc()).limit(1)
     return newest.correlate(CASES).scalar_subquery()
 
@@ -37,7 +37,7 @@ def verdict_now() -> ColumnElement[str]:
     The column has it, except for a case that was escalated after a verdict.
     """
     stored: ColumnElement[str] = CASES.c.verdict
-    return case((stored.is_(None) | stored.in_(FINAL), stored), else_=verdict(math.inf))
+    return case((stored.is_(None) | stored.in_(FINAL), stored), else_=verdict_at(math.inf))
 
 
 def ceiling(value: ColumnElement[float]) -> ColumnElement[int]:

@@ -76,7 +76,7 @@ def _kept(connection: Connection, evidence: EvidenceStore, made: dict[str, str])
     """
     there = reading.locked(connection, made.values())
     for one in [one for one, original in made.items() if original not in there]:
-        forgetting.case(connection, evidence, one)
+        forgetting.delete_case(connection, evidence, one)
     return [one for one, original in made.items() if original in there]
 
 
@@ -95,7 +95,7 @@ def copy(
     `cause` is the id of the decision or check that led to it. None: the same cause already made this check.
     """
     identity = str(uuid.uuid5(NAMESPACE, f"check\x1f{kind}\x1f{cause}"))
-    if checks.of(connection, identity):
+    if checks.check_of(connection, identity):
         return None
     file = reading.case_file(connection, original)
     # The times of a golden case are moved to the present, so that it looks like a new case.

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from pipeline.review.cases.values import REPORTED
 from pipeline.review.quality import checks
 from pipeline.review.quality.checks import FINAL
-from pipeline.review.quality.decided import standing, verdict, verdict_now
+from pipeline.review.quality.decided import in_force, verdict_at, verdict_now
 from pipeline.review.quality.statistics import Kappa, Share, kappa
 from pipeline.review.tables.core import CASES, DECISIONS
 from pipeline.review.tables.quality import CHECKS, COPIES, GOLDEN
@@ -161,8 +161,8 @@ def confirmed(connection: Connection, since: float, until: float = math.inf) -> 
     reviewed.
     """
     counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(FINAL, 0))
-    decided = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= since, *standing(until))
-    last = verdict_now() if until == math.inf else verdict(until)
+    decided = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= since, *in_force(until))
+    last = verdict_now() if until == math.inf else verdict_at(until)
     each = select(CASES.c.label, last.label("verdict")).where(CASES.c.id.in_(decided), *FLAGGED).subquery().c
     query = select(*each, func.count().label("n")).group_by(*each)
     for row in connection.execute(query):
@@ -189,7 +189,7 @@ def _opinions(
     which = CHECKS.c.original if of_original else CHECKS.c.case_id
     query = (
         select(DECISIONS.c.case_id, DECISIONS.c.verdict, DECISIONS.c.moderator, DECISIONS.c.at)
-        .where(DECISIONS.c.case_id.in_(select(which).where(*_drawn(kind, since, until))), *standing(until))
+        .where(DECISIONS.c.case_id.in_(select(which).where(*_drawn(kind, since, until))), *in_force(until))
         .order_by(DECISIONS.c.at, DECISIONS.c.id)
     )
     found: dict[str, list[Opinion]] = defaultdict(list)

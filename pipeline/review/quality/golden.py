@@ -18,7 +18,7 @@ from pipeline.review.quality.figures import Answer
 from pipeline.review.tables.core import CASES
 from pipeline.review.tables.quality import CHECKS, GOLDEN
 
-MOST = 200
+MOST_GOLDEN = 200
 PROPOSED = 20
 """The most proposals."""
 ANSWERS = 5_000
@@ -49,13 +49,15 @@ class GoldenProposal(Struct, frozen=True):
     people: tuple[str, ...]
 
 
-def listed(connection: Connection, at: float) -> list[GoldenCase]:
+def golden_cases(connection: Connection, at: float) -> list[GoldenCase]:
     """Return the golden cases, newest first, with at most ANSWERS answers."""
     answers = figures.answers(connection, _since(connection, "golden", ANSWERS, at - FORGET_SECONDS))
     query: Select[Any] = select(
         CASES, GOLDEN.c.verdict.label("right"), GOLDEN.c.account, GOLDEN.c.at.label("marked_at")
     )
-    query = query.join(GOLDEN, GOLDEN.c.case_id == CASES.c.id).order_by(GOLDEN.c.at.desc(), CASES.c.id).limit(MOST)
+    query = (
+        query.join(GOLDEN, GOLDEN.c.case_id == CASES.c.id).order_by(GOLDEN.c.at.desc(), CASES.c.id).limit(MOST_GOLDEN)
+    )
     return [
         GoldenCase(
             reading.case_of(row),
@@ -69,7 +71,7 @@ def listed(connection: Connection, at: float) -> list[GoldenCase]:
     ]
 
 
-def proposed(connection: Connection, at: float) -> list[GoldenProposal]:
+def golden_proposals(connection: Connection, at: float) -> list[GoldenProposal]:
     """Return cases with an agreed verdict that could become golden: those with three opinions first.
 
     They are among the newest PAIRS pairs of opinions.

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateTable, DropTable
 
 from pipeline.review.cases.values import REPORTED
-from pipeline.review.quality.decided import REAL, standing
+from pipeline.review.quality.decided import REAL, in_force
 from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
 from pipeline.review.tables.duties import ACTIONS
 from pipeline.review.tables.quality import COPIES
@@ -145,7 +145,7 @@ def _decided(since: float, until: float) -> Subquery:
     first = func.min(DECISIONS.c.at).over(partition_by=DECISIONS.c.case_id)
     columns = (DECISIONS.c.case_id, DECISIONS.c.verdict, DECISIONS.c.label, DECISIONS.c.at.label("last_at"))
     query = select(*columns, first.label("first_at"), place.label("place"))
-    ranked = query.where(DECISIONS.c.at >= since, *standing(until)).subquery()
+    ranked = query.where(DECISIONS.c.at >= since, *in_force(until)).subquery()
     return select(ranked).where(ranked.c.place == 1).subquery()
 
 
@@ -154,7 +154,7 @@ def _upholds(since: float, until: float) -> Select[Any]:
     own = [DECISIONS.c[name] for name in ("id", "case_id", "at", "label", "action")]
     query = select(*own, ACTIONS.c.at, *(SNAPSHOT.c[name] for name in OF_CASE)).select_from(DECISIONS)
     query = query.join(SNAPSHOT, SNAPSHOT.c.id == DECISIONS.c.case_id).outerjoin(ACTIONS, done)
-    return query.where(DECISIONS.c.at >= since, DECISIONS.c.verdict == "uphold", *standing(until), NO_COPY)
+    return query.where(DECISIONS.c.at >= since, DECISIONS.c.verdict == "uphold", *in_force(until), NO_COPY)
 
 
 def _stops() -> Select[Any]:

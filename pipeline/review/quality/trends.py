@@ -14,7 +14,7 @@ from pipeline.review.appeals import appeals
 from pipeline.review.cases import groups
 from pipeline.review.quality import audits, figures, lead_figures, snapshot
 from pipeline.review.quality.audits import Recall
-from pipeline.review.quality.decided import floor, standing
+from pipeline.review.quality.decided import floor, in_force
 from pipeline.review.quality.figure import Window
 from pipeline.review.quality.figures import FLAGGED, Agreement
 from pipeline.review.quality.statistics import Estimate, Share
@@ -120,7 +120,7 @@ def measure(connection: Connection, asked: QualityQuestion, at: float) -> Qualit
         agreements=figures.by_label(pairs),
         weeks=weeks(connection, until, asked.label),
         changes=changes(connection, until - WEEKS * WEEK, until),
-        recall=audits.recall(audits.read(connection, window)),
+        recall=audits.recall(audits.read_judged(connection, window)),
         sampled=audits.precision(audits.read_reviewed(connection, window)),
         muted=muted(connection, since, until),
     )
@@ -136,7 +136,7 @@ def flow(connection: Connection, since: float, step: int, count: int, label: str
     stored = select(_bucket(CASES.c.created_at, since, step), func.count())
     stored = stored.where(CASES.c.created_at >= since, CASES.c.created_at < until, *of_label)
     made = select(_bucket(DECISIONS.c.at, since, step), func.count())
-    made = made.where(DECISIONS.c.at >= since, *standing(until))
+    made = made.where(DECISIONS.c.at >= since, *in_force(until))
     if label:
         made = made.join(CASES, CASES.c.id == DECISIONS.c.case_id).where(*of_label)
     arrived, decided = (_counts(connection, query) for query in (stored, made))
@@ -146,7 +146,7 @@ def flow(connection: Connection, since: float, step: int, count: int, label: str
 def in_time(connection: Connection, since: float, until: float, label: str = "") -> Share:
     """Return the share of decisions that came before the deadline of their case."""
     query = select(func.count().filter(DECISIONS.c.at <= CASES.c.due_at), func.count())
-    query = query.join(CASES, CASES.c.id == DECISIONS.c.case_id).where(DECISIONS.c.at >= since, *standing(until))
+    query = query.join(CASES, CASES.c.id == DECISIONS.c.case_id).where(DECISIONS.c.at >= since, *in_force(until))
     hits, n = connection.execute(query.where(CASES.c.label == label) if label else query).one()
     return Share(int(hits), int(n))
 
@@ -188,7 +188,7 @@ def muted(connection: Connection, since: float, until: float) -> int:
 def _weekly_verdicts(connection: Connection, since: float, until: float, label: str) -> dict[tuple[int, str], int]:
     """Count the flagged cases by the week of their last decision and by their verdict."""
     last = select(DECISIONS.c.case_id, func.max(DECISIONS.c.at).label("at"))
-    last = last.where(DECISIONS.c.at >= since, *standing(until)).group_by(DECISIONS.c.case_id)
+    last = last.where(DECISIONS.c.at >= since, *in_force(until)).group_by(DECISIONS.c.case_id)
     decided = last.subquery().c
     query = select(_bucket(decided.at, since, WEEK), CASES.c.verdict, func.count())
     query = query.join(CASES, CASES.c.id == decided.case_id).where(*FLAGGED)
@@ -223,7 +223,7 @@ class TeamFigures(Struct, frozen=True):
 def team(connection: Connection, at: float) -> TeamFigures:
     """Measure the team's figures at the time `at`."""
     return TeamFigures(
-        lead_figures.backlog(connection, groups.read(connection, at), at),
+        lead_figures.backlog(connection, groups.open_groups(connection, at), at),
         lead_figures.forecast(connection, at),
         lead_figures.in_time(connection, at - DAY),
         lead_figures.loads(connection, at),

@@ -24,10 +24,10 @@ LONGEST = 20_000
 BATCH = 200
 
 
-def keep(connection: Connection, case: str, created_at: float, flags: Iterable[Flag]) -> None:
+def store_words(connection: Connection, case: str, created_at: float, flags: Iterable[Flag]) -> None:
     """Store the words of a case, in place of those before. `flags` are all its flags."""
     values = _values(case, created_at, flags)
-    statement = upsert.insert(connection, SAID).values(values)
+    statement = upsert.upsert(connection, SAID).values(values)
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[SAID.c.case_id], set_={name: statement.excluded[name] for name in ("text", "grams")}
@@ -38,13 +38,13 @@ def keep(connection: Connection, case: str, created_at: float, flags: Iterable[F
 def refresh(connection: Connection, case: str) -> None:
     """Store the words of a case again from all its flags, linked ones included."""
     file = reading.case_file(connection, case)
-    keep(connection, case, file.case.created_at, (*file.flags, *file.linked))
+    store_words(connection, case, file.case.created_at, (*file.flags, *file.linked))
 
 
 def words(flags: Iterable[Flag]) -> str:
     """Return the folded words and the sounds of flags, and after them the terms that the words hit and do not have."""
     known = list(flags)
-    said = "\n".join(sounds.written(flag.sound) if flag.sound else fold(flag.text) for flag in known)
+    said = "\n".join(sounds.sound_words(flag.sound) if flag.sound else fold(flag.text) for flag in known)
     terms = dict.fromkeys(fold(hit.term) for flag in known for hit in flag.hits)
     return "\n".join((said, *(term for term in terms if term not in said)))[:LONGEST]
 
@@ -65,7 +65,7 @@ def catch_up(database: Database) -> int:
         total, last = total + len(found), (found[-1].created_at, found[-1].id)
 
 
-def waiting(connection: Connection) -> bool:
+def is_indexing(connection: Connection) -> bool:
     """Tell whether the oldest case has no words yet, so that `catch_up` is still at work."""
     oldest = select(func.min(CASES.c.created_at)).where(CASES.c.id.not_in(COPIES)).scalar_subquery()
     indexed = select(func.min(SAID.c.created_at)).scalar_subquery()

@@ -112,7 +112,7 @@ COLUMNS = tuple(CASES.c[name] for name in (*FoundCase.__struct_fields__, "speake
 """The columns of a case that the search and `shows` need."""
 
 
-def find(
+def find_cases(
     connection: Connection, wanted: Wanted, viewer: Viewer, before: Place | None = None, most: int = COUNTED
 ) -> list[FoundCase]:
     """Return the newest matches, at most `most`. For the next page, give the `place` of the last one as `before`."""
@@ -140,7 +140,7 @@ def facets(
     for name in FACETS:
         among = found
         if name != "has" and getattr(wanted, name):
-            among = find(connection, replace(wanted, **{name: ()}), viewer)
+            among = find_cases(connection, replace(wanted, **{name: ()}), viewer)
         counts[name] = _kept(connection, among) if name == "has" else _counted(among, name)
     return counts
 

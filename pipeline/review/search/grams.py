@@ -14,7 +14,7 @@ from pipeline.judge.normalise import normalise
 from pipeline.speech.languages.characters import UNSPACED
 
 LENGTH, UNSPACED_LENGTH = 3, 2
-MOST = 16
+MOST_GRAMS = 16
 """The most grams of a phrase that the index is asked for."""
 
 _CLASS = UNSPACED.pattern.strip("[]")
@@ -52,7 +52,7 @@ def needles(folded: str) -> Needles:
         for at in range(len(run) - length + 1):
             whole[run[at : at + length]] = None
     # Beginnings cost more than whole grams, so they are asked for only if nothing else is there.
-    return Needles(tuple(whole)[:MOST], () if whole else tuple(beginnings)[:MOST])
+    return Needles(tuple(whole)[:MOST_GRAMS], () if whole else tuple(beginnings)[:MOST_GRAMS])
 
 
 def _runs(folded: str) -> Iterator[str]:

@@ -24,7 +24,7 @@ class ListedCase(Struct, frozen=True, kw_only=True):
     appealed: bool
 
 
-def listed(connection: Connection, ids: Sequence[str]) -> list[ListedCase]:
+def list_cases(connection: Connection, ids: Sequence[str]) -> list[ListedCase]:
     """Return the cases with these ids, in this order. A case that is gone meanwhile is left out."""
     cases = {row.id: reading.case_of(row) for row in connection.execute(select(CASES).where(CASES.c.id.in_(ids)))}
     flags, decisions, clips = _flags(connection, ids), _decisions(connection, ids), clips_of(connection, ids)

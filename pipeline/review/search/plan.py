@@ -96,7 +96,7 @@ def plan(
 def _phrases(values: Iterable[str], named: sounds.Names) -> Iterator[str]:
     for phrase in map(_phrase, values):
         yield phrase
-        yield from sounds.asked(phrase, named)
+        yield from sounds.sound_phrases(phrase, named)
 
 
 def _phrase(value: str) -> str:

@@ -101,7 +101,7 @@ def speakers_of(connection: Connection, room: str, since: float, strikes_since: 
     theirs = (CASES.c.room == room, CASES.c.created_at >= since, CASES.c.speaker != WHOLE_ROOM, shows(viewer))
     query = select(CASES.c.speaker, func.count(), last).where(*theirs).group_by(CASES.c.speaker)
     rows = connection.execute(query.order_by(last.desc()).limit(MOST)).all()
-    counts = strikes.count(connection, {row.speaker for row in rows}, strikes_since)
+    counts = strikes.count_strikes(connection, {row.speaker for row in rows}, strikes_since)
     return [Company(row.speaker, row[1], row[2], counts.get(row.speaker, 0)) for row in rows]
 
 

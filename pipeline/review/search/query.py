@@ -87,12 +87,12 @@ def quoted(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def written(terms: Iterable[QueryTerm]) -> str:
+def write_query(terms: Iterable[QueryTerm]) -> str:
     """Return terms as one query. `parse` gives the same terms again."""
     return " ".join(term.text for term in terms)
 
 
-def parse(text: str) -> tuple[QueryTerm, ...]:
+def parse_query(text: str) -> tuple[QueryTerm, ...]:
     """Return the terms of a query. Raises QueryError, which names the wrong part."""
     if len(text) > MOST_CHARACTERS:
         raise QueryError("long", str(MOST_CHARACTERS))

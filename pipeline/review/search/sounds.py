@@ -14,12 +14,12 @@ EDGE = ": "
 """Stands between a kind and the name of a sound."""
 
 
-def written(sound: HeardSound) -> str:
+def sound_words(sound: HeardSound) -> str:
     """Return a sound as the index holds it."""
     return f"{_kind(sound.kind)} {fold(sound.name)}".rstrip()
 
 
-def asked(phrase: str, names: Names) -> Iterator[str]:
+def sound_phrases(phrase: str, names: Names) -> Iterator[str]:
     """Yield the phrases that find the sounds whose name, as it is shown, has the folded `phrase`."""
     for kind, known in names.items():
         if any(phrase.strip(EDGE) in name for name in known):

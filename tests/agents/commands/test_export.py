@@ -25,7 +25,7 @@ def test_decisions_become_json_lines(tmp_path: Path) -> None:
     [line] = ran.stdout.splitlines()
     assert json.loads(line)["labels"] == {"violence": 1.0, "risk": 1.0}
     with closing(Database(settings.database_url)) as database, database.read() as connection:
-        assert next(one.action for one in audit.newest(connection)) == "export.decisions"
+        assert next(one.action for one in audit.newest_lines(connection)) == "export.decisions"
 
 
 def test_no_decisions_give_no_lines(tmp_path: Path) -> None:

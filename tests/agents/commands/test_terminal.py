@@ -38,7 +38,7 @@ def folder(tmp_path: Path, own_store: str, monkeypatch: pytest.MonkeyPatch) -> P
         [stored] = store.add([evil], NOON)
         with store._database.write() as connection:
             accounts.add_account(connection, "lin", "moderator", NOON, "test")
-            holds.place(connection, "room", NAME, EVIL, "test", NOON)
+            holds.place_hold(connection, "room", NAME, EVIL, "test", NOON)
         (tmp_path / "case").write_text(stored.case)
     return tmp_path
 

@@ -28,7 +28,7 @@ def suggested(
 
 def actions(database: Database, subject: str) -> list[tuple[str, str, float]]:
     with database.read() as connection:
-        found = audit.newest(connection, subject=subject)
+        found = audit.newest_lines(connection, subject=subject)
     return [(line.action, line.actor, line.at) for line in reversed(found)]
 
 

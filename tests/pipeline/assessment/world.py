@@ -83,10 +83,10 @@ def store(database: Database, facts: list[Fact]) -> None:
     with database.write() as connection:
         for fact in facts:
             if fact.audited:
-                [outcome] = writing.audit(connection, [fact.flag], fact.stored, 0.5, ranking)
+                [outcome] = writing.add_audits(connection, [fact.flag], fact.stored, 0.5, ranking)
             else:
-                [outcome] = writing.add(connection, [fact.flag], fact.stored, merge, ranking)
-            tallies.count(connection, [fact.flag], fact.stored)
+                [outcome] = writing.add_flags(connection, [fact.flag], fact.stored, merge, ranking)
+            tallies.count_batch(connection, [fact.flag], fact.stored)
             for number, given in enumerate(fact.decisions):
                 _decide(connection, outcome.case, given, f"{fact.flag.id}-{number}")
 
@@ -139,7 +139,7 @@ def _decide(connection: Connection, case: str, given: Given, name: str) -> None:
     choice = Choice(verdict=given.verdict, action="mute" if given.action else None, note=name)
     found = reading.case(connection, case)
     if found.status == "decided":  # as the settlement of an appeal does
-        decision = deciding.add(connection, found, "lea", choice, given.at)
+        decision = deciding.add_decision(connection, found, "lea", choice, given.at)
     else:
         decision = deciding.decide(connection, case, person, choice, given.at)
     if given.undone is not None:

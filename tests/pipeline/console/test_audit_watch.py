@@ -77,7 +77,7 @@ def test_the_metrics_say_whether_it_is_broken_and_when_it_was_checked(
 
 def test_a_long_log_is_read_in_parts(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     parts: list[tuple[int, int]] = []
-    real = audit.verify
+    real = audit.verify_chain
 
     def verify(connection: Connection, known: audit.ChainReport | None, most: int) -> audit.ChainReport:
         report = real(connection, known, most)
@@ -86,7 +86,7 @@ def test_a_long_log_is_read_in_parts(database: Database, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(audit_watch, "MOST", 4)
     monkeypatch.setattr(audit_watch, "PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(audit, "verify", verify)
+    monkeypatch.setattr(audit, "verify_chain", verify)
     write(database, 5)
     watch = ChainWatch(database, Metrics(), Clock())
     assert look(watch).broken is None

@@ -131,7 +131,7 @@ def test_the_folder_has_a_card_and_no_texts(learnt: tuple[Result, Path], home: P
     assert not any(text in written for text in (*PLAIN, *CODED, *MISTAKEN, *HARMLESS))
     with closing(Database(Settings(data_dir=home).database_url)) as database, database.read() as connection:
         cases = [each.example for each in spoken.read(connection, 0.0)]
-        assert next(one.action for one in audit.newest(connection)) == "train.decisions"
+        assert next(one.action for one in audit.newest_lines(connection)) == "train.decisions"
         known = {card.hashed(case) for case in connection.scalars(select(CASES.c.id))}
     used = {*(out / "cases.txt").read_text().split()}
     assert len(used) > 100

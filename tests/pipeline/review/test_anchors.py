@@ -48,7 +48,7 @@ def signed(database: Database, key: Path, at: float) -> SignedHead:
 
 def found(database: Database, made: list[SignedHead], key: Path, at: float = NOON + 100) -> list[str]:
     with database.read() as connection:
-        report = audit.verify(connection)
+        report = audit.verify_chain(connection)
         return [report.reason] * (report.broken is not None) + list(
             anchors.faults(connection, made, signing.read_public(signing.public_file(key)), at)
         )
@@ -175,14 +175,14 @@ def test_anchors_go_to_the_places_of_the_settings(
             for _ in range(2):
                 write(database, 1)
                 anchoring.anchor()
-        made = anchors.read(file)
+        made = anchors.read_anchors(file)
         assert [anchor.head.seq for anchor in made] == [1, 2]
         assert found(database, made, key) == []
         assert [got.event["head"]["seq"] for got in app.got] == [1, 2]
         assert anchoring.newest == made[-1]
         logged = tmp_path / "log"
         logged.write_text("\n".join(line for line in caplog.text.splitlines() if "Anchor of the" in line))
-        assert anchors.read(logged) == made, "lines of a log serve as a file of anchors"
+        assert anchors.read_anchors(logged) == made, "lines of a log serve as a file of anchors"
         assert file.stat().st_mode & 0o777 == 0o600
         app.answer = lambda got: Reply(500)
         with pytest.raises(DependencyError, match="anchor_url"):
@@ -202,7 +202,7 @@ def test_a_file_without_anchors_is_named(tmp_path: Path, content: str) -> None:
     file = tmp_path / "anchors.jsonl"
     file.write_text(content)
     with pytest.raises(InputError, match=r"anchors\.jsonl"):
-        anchors.read(file)
+        anchors.read_anchors(file)
 
 
 @given(st.binary(max_size=200))
@@ -210,7 +210,7 @@ def test_any_bytes_are_refused_with_one_line(tmp_path_factory: pytest.TempPathFa
     file = tmp_path_factory.getbasetemp() / "any.jsonl"
     file.write_bytes(content)
     with pytest.raises(InputError):
-        anchors.read(file)
+        anchors.read_anchors(file)
 
 
 def test_the_clock_of_the_log_is_not_used(database: Database) -> None:

@@ -38,7 +38,7 @@ def unguarded(database: Database) -> None:
 
 def verify(database: Database) -> audit.ChainReport:
     with database.read() as connection:
-        return audit.verify(connection)
+        return audit.verify_chain(connection)
 
 
 def test_an_unchanged_log_verifies(database: Database) -> None:
@@ -123,7 +123,7 @@ def test_a_cut_without_an_anchor_is_found(database: Database, deleted: ColumnEle
         connection.execute(delete(AUDIT).where(deleted))
     assert verify(database).reason == fault
     with database.read() as connection:
-        assert audit.verify(connection, known).broken is not None, "a later check finds it, too"
+        assert audit.verify_chain(connection, known).broken is not None, "a later check finds it, too"
 
 
 def test_a_gap_at_the_end_stays_when_lines_are_added(database: Database) -> None:
@@ -174,16 +174,16 @@ def test_a_later_check_reads_only_newer_lines_and_finds_their_faults(database: D
     with database.write() as connection:
         connection.execute(update(AUDIT).where(AUDIT.c.seq == 3).values(actor="eve"))
     with database.read() as connection:
-        assert audit.verify(connection, known).last == 15
-        assert audit.verify(connection).broken == 3
+        assert audit.verify_chain(connection, known).last == 15
+        assert audit.verify_chain(connection).broken == 3
     with database.write() as connection:
         connection.execute(update(AUDIT).where(AUDIT.c.seq == 12).values(actor="eve"))
     with database.read() as connection:
-        assert audit.verify(connection, known).broken == 12
+        assert audit.verify_chain(connection, known).broken == 12
     with database.write() as connection:
         connection.execute(update(AUDIT).where(AUDIT.c.seq == 10).values(hash="x"))
     with database.read() as connection:
-        assert audit.verify(connection, known).broken == 10
+        assert audit.verify_chain(connection, known).broken == 10
 
 
 def test_a_line_of_an_older_version_goes_on_in_the_chain(database: Database) -> None:
@@ -218,18 +218,18 @@ def test_any_written_line_verifies(reused: Database, subject: str, at: float) ->
 def test_a_check_in_parts_finds_what_a_whole_one_finds(database: Database) -> None:
     write(database, 7)
     with database.read() as connection:
-        whole, known, parts = audit.verify(connection), audit.verify(connection, most=5), 1
+        whole, known, parts = audit.verify_chain(connection), audit.verify_chain(connection, most=5), 1
         while known.unchecked:
-            known, parts = audit.verify(connection, known, most=5), parts + 1
+            known, parts = audit.verify_chain(connection, known, most=5), parts + 1
         assert (known, parts) == (whole, 3)
     unguarded(database)
     with database.write() as connection:
         connection.execute(delete(AUDIT).where(AUDIT.c.seq == 12))
     with database.read() as connection:
-        known = audit.verify(connection, most=5)
+        known = audit.verify_chain(connection, most=5)
         while known.unchecked and known.broken is None:
-            known = audit.verify(connection, known, most=5)
-        assert (known.broken, known) == (12, audit.verify(connection))
+            known = audit.verify_chain(connection, known, most=5)
+        assert (known.broken, known) == (12, audit.verify_chain(connection))
 
 
 def test_lines_are_sought_by_action_and_time(database: Database) -> None:
@@ -238,8 +238,8 @@ def test_lines_are_sought_by_action_and_time(database: Database) -> None:
         audit.append(connection, NOON + 2.5, "ben", "case.play", "late")  # written after lines with a later time
     with database.read() as connection:
         assert audit.actions(connection) == ["account.add", "case.play", "case.view"]
-        between = audit.newest(connection, since=NOON + 2, until=NOON + 4)
+        between = audit.newest_lines(connection, since=NOON + 2, until=NOON + 4)
         assert [(line.seq, line.at) for line in between] == [(11, NOON + 2.5), (9, NOON + 3), (8, NOON + 2)]
-        assert [line.seq for line in audit.newest(connection, since=NOON + 2, action="case.play")] == [11]
-        assert [line.seq for line in audit.newest(connection, before=9, since=NOON + 1, until=NOON + 4)] == [8, 7]
-        assert audit.newest(connection, until=NOON - 1) == []
+        assert [line.seq for line in audit.newest_lines(connection, since=NOON + 2, action="case.play")] == [11]
+        assert [line.seq for line in audit.newest_lines(connection, before=9, since=NOON + 1, until=NOON + 4)] == [8, 7]
+        assert audit.newest_lines(connection, until=NOON - 1) == []

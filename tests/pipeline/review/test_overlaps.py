@@ -22,7 +22,7 @@ from pipeline.review.delivery import confirmations
 from pipeline.review.delivery.confirmations import Confirmation
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.privacy import erasure, retention
-from pipeline.review.privacy.erasure import Request
+from pipeline.review.privacy.erasure import ErasureRequest
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
 from pipeline.review.store import SqlReviewStore
@@ -86,11 +86,11 @@ class Stage:
         """Decide as the page does: with the lease that the person has, or takes."""
         with database.write() as connection:
             case = self.of(connection, "ann")[which]
-            lease = leases.of(connection, case)
+            lease = leases.lease_of(connection, case)
             if lease is None or lease.account != who:
                 lease = leases.claim(connection, case, who, LATER)
         with database.write() as connection:
-            leases.check(connection, lease.id, who)
+            leases.check_lease(connection, lease.id, who)
             deciding.decide(connection, case, who, DISMISS, LATER)
 
     def claim(self, which: int, who: str, database: Database) -> None:
@@ -138,7 +138,7 @@ class Stage:
             drawing.draw(connection, self.evidence, LATER, Shares(1.0, 0.0), 10.0)
 
     def erase(self, who: str, database: Database) -> None:
-        erasure.carry_out(database, self.evidence, Request(who, "ada", LATER), "ada", LATER)
+        erasure.carry_out(database, self.evidence, ErasureRequest(who, "ada", LATER), "ada", LATER)
 
     def look(self, page: str, case: str, database: Database) -> None:
         """Show a case on a page of ana. She has as many pages as she may, and a page of ben is over."""
@@ -149,7 +149,7 @@ class Stage:
             presence.note_viewer(connection, "ana", page, case, LATER)
 
     def expire(self, database: Database) -> None:
-        retention.run(database, self.evidence, Retention(), NOON + 400 * retention.DAY)
+        retention.run_retention(database, self.evidence, Retention(), NOON + 400 * retention.DAY)
 
 
 WORKS: dict[str, Callable[[Stage], Callable[[Database], Any]]] = {

@@ -75,7 +75,7 @@ def targets(settings: Settings) -> EventTargets:
 
 
 def _reports(settings: Settings) -> Callable[[RaisedFlag], Rendered]:
-    coop.check(settings.webhooks.coop)
+    coop.check_coop(settings.webhooks.coop)
     labels.load(settings.judge.labels).check(settings.webhooks.coop.policies, "webhooks.coop.policies")
     return coop.CoopReports(settings.webhooks.coop, settings.console.public_url.rstrip("/")).render
 

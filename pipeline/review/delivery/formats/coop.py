@@ -56,7 +56,7 @@ class CoopReports(Struct, frozen=True):
         }
 
 
-def check(settings: CoopSettings) -> None:
+def check_coop(settings: CoopSettings) -> None:
     """Raise ConfigError if a setting is missing without which Coop takes no report."""
     if missing := [name for name in NEEDS if not getattr(settings, name)]:
         raise ConfigError(

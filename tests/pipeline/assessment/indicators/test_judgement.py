@@ -77,7 +77,7 @@ def test_recall_and_prevalence_have_all_parts(filled: Database, facts: list[Fact
     recall, prevalence = (figures(filled, judgement.audited, OPTIONS, indicator=name) for name in ("I-12", "I-13"))
     with filled.read() as connection:
         snapshot.take(connection, WEEK.until)
-        judged = audits.read(connection, WEEK)
+        judged = audits.read_judged(connection, WEEK)
     whole = audits.recall(judged)
     assert whole is not None
     assert recall["share",].value == whole.value

@@ -84,7 +84,7 @@ def test_cases_past_their_limit(database: Database, tmp_path: Path) -> None:
     found = figures(database, records.retention, Options(retention=kept))["overdue",]
     assert found.value == pytest.approx(1 / 3)
     assert found.n == 3
-    retention.run(database, EvidenceFolder(tmp_path), kept, WEEK.until)
+    retention.run_retention(database, EvidenceFolder(tmp_path), kept, WEEK.until)
     found = figures(database, records.retention, Options(retention=kept))["overdue",]
     assert (found.value, found.n) == (0, 1)
 

@@ -103,7 +103,7 @@ def test_figures_whose_cases_are_deleted_are_named(
 ) -> None:
     at_first = recomputed(database, last_quarter)
     gone = Retention(open=SHORT, upheld=SHORT, dismissed=SHORT)
-    assert retention.run(database, EvidenceFolder(tmp_path / "evidence"), gone, LATER).cases > 50
+    assert retention.run_retention(database, EvidenceFolder(tmp_path / "evidence"), gone, LATER).cases > 50
     found = recomputed(database, last_quarter)
     assert (found.different, OF_CASES - set(found.deleted)) == ((), set())
     assert {"I-02", "I-03", "I-05", "I-17"}.isdisjoint(found.deleted), "tallies and audit log are kept"

@@ -99,7 +99,7 @@ class Stage:
     def dismiss(self, case: str) -> None:
         with self.database.write() as connection:
             found = reading.case(connection, case, lock=True)
-            deciding.add(connection, found, "bo", Choice(verdict="dismiss"), self.now)
+            deciding.add_decision(connection, found, "bo", Choice(verdict="dismiss"), self.now)
 
     async def tick(self, later: float = 0.0) -> list[str]:
         """Let time pass, and return what the actor then does."""
@@ -110,7 +110,7 @@ class Stage:
 
     def result(self, decision: str) -> tuple[str, str] | None:
         with self.database.read() as connection:
-            held = confirmations.of(connection, decision)
+            held = confirmations.confirmation_of(connection, decision)
         return (held.result, held.detail) if held else None
 
     def states(self, case: str) -> list[str]:
@@ -368,7 +368,7 @@ async def test_an_erased_speaker_is_not_muted_for_ever(stage: Stage, tmp_path: A
     await stage.tick()
     await stage.tick()
     with stage.database.write() as connection:
-        forgetting.case(connection, EvidenceFolder(tmp_path), case)
+        forgetting.delete_case(connection, EvidenceFolder(tmp_path), case)
     assert await stage.tick(1) == ["unmute room ann", "tell room ann unmute"]
     assert await stage.tick(1) == []
 

@@ -83,7 +83,7 @@ def test_no_case_above_the_limit_of_minutes(console: Console, enter: Enter) -> N
     assert "You have listened for 5 minutes" in ana.post(f"/cases/{case}/open").text
     assert "You have listened for 5 minutes" in ana.post("/next").text
     with console.database.read() as connection:
-        assert leases.of(connection, case) is None
+        assert leases.lease_of(connection, case) is None
 
 
 def test_a_break_reserves_the_case(console: Console, enter: Enter) -> None:

@@ -46,7 +46,7 @@ def test_the_pages_contain_every_case_once_in_order(
     monkeypatch.setattr(queue, "PAGE", 3)
     cases = stored(console, count)
     with console.database.read() as connection:
-        order = [case.id for case in queue.page(connection, limit=100)]
+        order = [case.id for case in queue.list_queue(connection, limit=100)]
     pages = shown(enter("ana"), "/queue")
     assert list(chain.from_iterable(pages)) == order
     assert sorted(order) == sorted(cases)

@@ -62,7 +62,7 @@ def test_a_lead_bans_a_recording_and_removes_it(console: Console, enter: Enter) 
     assert bank(console).state() == ()
     assert lea.post(f"{PAGE}/{added}/remove").status_code == 404
     with console.database.read() as connection:
-        found = [line for line in audit.lines(connection) if line.action.startswith("recording.")]
+        found = [line for line in audit.all_lines(connection) if line.action.startswith("recording.")]
     assert [(line.actor, line.action, line.subject) for line in found] == [
         ("lea", "recording.ban", added),
         ("lea", "recording.unban", added),

@@ -95,7 +95,7 @@ def test_the_forecast_and_the_oldest_against_its_target(console: Console) -> Non
     store = SqlReviewStore(console.database, ranking=Ranking({"violence": 2}))
     old, new = (store.add([flag(str(n), n, n + 0.5)], NOON + n)[0].case for n in (0, 1_000))
     with console.database.read() as connection:
-        [backlog] = lead_figures.backlog(connection, groups.read(connection, NOON + 1_100), NOON + 1_100)
+        [backlog] = lead_figures.backlog(connection, groups.open_groups(connection, NOON + 1_100), NOON + 1_100)
         assert (backlog.oldest_case, backlog.oldest, backlog.target, backlog.over) == (old, 1_100, 900, True)
         assert (backlog.open, backlog.late) == (2, 1)
         assert lead_figures.forecast(connection, NOON + 1_100).seconds is None

@@ -61,7 +61,7 @@ class Entrance:
 
     def log(self) -> list[tuple[str, str, str]]:
         with self.database.read() as connection:
-            return [(line.actor, line.action, line.subject) for line in audit.lines(connection, after=6)]
+            return [(line.actor, line.action, line.subject) for line in audit.all_lines(connection, after=6)]
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_leads_keep_the_right_to_decide_escalated_cases(database: Database) -> N
 def test_a_change_stands_in_the_audit_log(database: Database) -> None:
     change(database, "ana", languages=("zh",), labels=("fraud",))
     with database.read() as connection:
-        [line] = audit.newest(connection, subject="ana", limit=1)
+        [line] = audit.newest_lines(connection, subject="ana", limit=1)
     assert (line.action, line.actor) == ("account.skills", "lea")
     assert line.detail == '{"escalated":false,"labels":["fraud"],"languages":["zh"],"severity":3}'
 

@@ -30,9 +30,9 @@ def file(database: Database, now: float = NOON, **changes: Any) -> Report:
 def test_a_report_opens_a_case_about_the_minutes_before(database: Database) -> None:
     report = file(database)
     with database.read() as connection:
-        [case] = queue.page(connection)
+        [case] = queue.list_queue(connection)
         assert reports.of_case(connection, case.id) == [report]
-        line = list(audit.lines(connection))[-1]
+        line = list(audit.all_lines(connection))[-1]
     assert (case.id, case.room, case.speaker, case.label) == (report.case, "room", "ann", "violence")
     assert (case.start, case.end) == (NOON - 180, NOON)
     assert (case.severity, case.due_at, case.policy) == (2, NOON + 900, REPORTED)
@@ -46,7 +46,7 @@ def test_a_report_opens_a_case_about_the_minutes_before(database: Database) -> N
 def test_the_same_report_sent_again_changes_nothing(database: Database) -> None:
     assert file(database, NOON) == file(database, NOON + 5)
     with database.read() as connection:
-        assert queue.count(connection) == 1
+        assert queue.count_queue(connection) == 1
 
 
 def test_further_reports_join_the_case_until_it_is_decided(database: Database) -> None:
@@ -110,7 +110,7 @@ def test_the_reporter_may_not_decide_the_case(database: Database) -> None:
         deciding.decide(connection, report.case, "ana", Choice(verdict="uphold", action="mute"), NOON)
     with database.read() as connection:
         assert reading.case(connection, report.case).verdict == "uphold"
-        assert strikes.count(connection, ["ann"], 0) == {"ann": 1}
+        assert strikes.count_strikes(connection, ["ann"], 0) == {"ann": 1}
 
 
 def test_a_copy_shows_the_reports_of_its_original(database: Database) -> None:

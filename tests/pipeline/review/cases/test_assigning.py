@@ -45,7 +45,7 @@ def candidates(database: Database, account: str, limit: int = MOST_MOVED, **want
 
 def offered(database: Database, account: str, at: float = NOON + 100) -> str | None:
     with database.write() as connection:
-        wanted = QueueFilter(reach=reachable_cases.of(connection, account, at))
+        wanted = QueueFilter(reach=reachable_cases.eligibility_of(connection, account, at))
         return queue.next_free(connection, account, at, wanted)
 
 
@@ -56,7 +56,7 @@ def claim(database: Database, case: str, account: str, at: float = NOON + 100) -
 
 def owner(database: Database, case: str) -> str | None:
     with database.read() as connection:
-        found = assigning.of(connection, case)
+        found = assigning.assignment_of(connection, case)
     return found.account if found else None
 
 
@@ -126,7 +126,7 @@ def test_each_moved_case_has_its_line_in_the_audit_log(database: Database) -> No
     with database.write() as connection:
         assigning.undo(connection, made.id, "lea", NOON + 110)
         for case in cases:
-            back, given = audit.newest(connection, actor="lea", subject=case)
+            back, given = audit.newest_lines(connection, actor="lea", subject=case)
             assert (given.action, back.action) == ("case.assign", "case.unassign")
             assert msgspec.json.decode(given.detail) == {"to": "ana", "reason": "workload", "move": made.id}
 
@@ -219,7 +219,7 @@ def test_four_people_get_each_case_once_and_none_outside_their_skills(database: 
         mine: list[str] = []
         while True:
             with database.write() as connection:
-                wanted = QueueFilter(reach=reachable_cases.of(connection, account, NOON + 100))
+                wanted = QueueFilter(reach=reachable_cases.eligibility_of(connection, account, NOON + 100))
                 case = queue.next_free(connection, account, NOON + 100, wanted)
                 if case is None:
                     return mine

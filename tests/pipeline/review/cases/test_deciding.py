@@ -41,8 +41,8 @@ def events(database: Database) -> list[tuple[str, str]]:
 def test_an_upheld_case_leaves_the_queue_and_gives_a_strike_and_an_event(database: Database, case: str) -> None:
     decision = decide(database, case)
     with database.read() as connection:
-        assert queue.page(connection) == []
-        assert strikes.count(connection, ["ann", "bob"], 0) == {"ann": 1}
+        assert queue.list_queue(connection) == []
+        assert strikes.count_strikes(connection, ["ann", "bob"], 0) == {"ann": 1}
         [event] = connection.execute(select(OUTBOX)).all()
     assert (event.kind, event.status, event.send_at) == ("case.decided", "waiting", NOON + 10)
     sent = event.payload["decision"]
@@ -60,8 +60,8 @@ def test_an_undo_leaves_only_a_record_of_the_decision(database: Database, case: 
     assert [one.undone for one in file.decisions] == [NOON + 9]
     assert events(database) == [("case.decided", "withdrawn")]
     with database.read() as connection:
-        assert strikes.count(connection, ["ann"], 0) == {}
-        assert [line.action for line in audit.lines(connection, after=5)] == ["case.decide", "case.undo"]
+        assert strikes.count_strikes(connection, ["ann"], 0) == {}
+        assert [line.action for line in audit.all_lines(connection, after=5)] == ["case.decide", "case.undo"]
 
 
 def test_the_same_decision_can_be_made_again_after_an_undo(database: Database, case: str) -> None:

@@ -25,8 +25,8 @@ def escalated(database: Database, name: str, who: str, at: float, label: str = "
 
 def theirs(database: Database, account: str, after: tuple[float, str] | None = None, limit: int = 50) -> list[str]:
     with database.read() as connection:
-        wanted = QueueFilter(reach=reachable_cases.of(connection, account, NOON))
-        return [case.id for case in escalations.page(connection, wanted, HALF, after, limit)]
+        wanted = QueueFilter(reach=reachable_cases.eligibility_of(connection, account, NOON))
+        return [case.id for case in escalations.list_escalated(connection, wanted, HALF, after, limit)]
 
 
 def test_only_people_with_the_right_decide_and_never_who_escalated(database: Database) -> None:
@@ -44,7 +44,9 @@ def test_only_people_with_the_right_decide_and_never_who_escalated(database: Dat
     assert (set(theirs(database, "ben")), theirs(database, "ana")) == ({case, own}, [own])
     with database.write() as connection:
         assert (
-            queue.next_free(connection, "ana", NOON, QueueFilter(reach=reachable_cases.of(connection, "ana", NOON)))
+            queue.next_free(
+                connection, "ana", NOON, QueueFilter(reach=reachable_cases.eligibility_of(connection, "ana", NOON))
+            )
             == own
         )
         deciding.decide(connection, case, "ben", Choice(verdict="uphold"), NOON)
@@ -57,10 +59,10 @@ def test_the_deadline_counts_from_the_escalation(database: Database) -> None:
     severe = escalated(database, "severe", "ana", NOON + 600, "fraud")
     assert theirs(database, "lea") == [severe, early, late]
     with database.read() as connection:
-        wanted = QueueFilter(reach=reachable_cases.of(connection, "lea", NOON))
-        first, second, _ = escalations.page(connection, wanted, HALF, None, 50)
+        wanted = QueueFilter(reach=reachable_cases.eligibility_of(connection, "lea", NOON))
+        first, second, _ = escalations.list_escalated(connection, wanted, HALF, None, 50)
         assert (first.due_at, second.due_at) == (NOON + 600 + HALF, NOON + 10 + HALF)
-        state = escalations.count(connection, wanted, HALF, NOON + HALF + 15)
+        state = escalations.count_escalated(connection, wanted, HALF, NOON + HALF + 15)
     assert (state.open, state.late) == (3, 1)
     assert theirs(database, "lea", first.place) == [early, late]
     assert theirs(database, "lea", first.place, 1) == [early]

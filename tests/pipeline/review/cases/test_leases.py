@@ -62,7 +62,7 @@ def test_a_decided_case_has_no_lease_and_cannot_be_taken(database: Database) -> 
     claim(database, case, "ana")
     with database.write() as connection:
         deciding.decide(connection, case, "ana", Choice(verdict="dismiss"), NOON)
-        assert leases.of(connection, case) is None
+        assert leases.lease_of(connection, case) is None
         with pytest.raises(CaseError, match="already decided"):
             leases.claim(connection, case, "ben", NOON)
 
@@ -72,7 +72,7 @@ def test_the_lease_of_a_merged_case_ends(database: Database) -> None:
     lease = claim(database, second, "ana")
     SqlReviewStore(database).add([flag("between", 4, 11)], NOON)
     with database.write() as connection, pytest.raises(Stale):
-        leases.check(connection, lease.id, "ana")
+        leases.check_lease(connection, lease.id, "ana")
     assert claim(database, first, "ben").account == "ben"
 
 

@@ -9,7 +9,7 @@ from pipeline.contract.messages import Decision
 from pipeline.judge import labels
 from pipeline.review.cases import deciding
 from pipeline.review.cases.measures import Measures
-from pipeline.review.cases.notices import Measure
+from pipeline.review.cases.notices import SpeakerMeasure
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.quality import checks
@@ -143,4 +143,4 @@ def test_the_same_action_for_another_time_is_another_decision(room: Room) -> Non
 
 
 def test_measures_have_one_key_each() -> None:
-    assert [Measure("warn").key, Measure("mute", 60.0).key] == ["warn", "mute:60"]
+    assert [SpeakerMeasure("warn").key, SpeakerMeasure("mute", 60.0).key] == ["warn", "mute:60"]

@@ -45,7 +45,7 @@ class Lobby:
 
     def ask(self, case: str, at: float = 10.0, *, approve: bool = True, term: str = "弄死你") -> MutedPhrase:
         with self.database.write() as connection:
-            return phrases.ask(connection, case, "violence", term, "lea", NOON + at, approve=approve)
+            return phrases.ask_to_mute(connection, case, "violence", term, "lea", NOON + at, approve=approve)
 
     def counted(self) -> dict[str, int]:
         with self.database.read() as connection:
@@ -99,7 +99,7 @@ def test_audits_are_drawn_from_muted_flags_as_from_passed_speech(lobby: Lobby) -
     lobby.ask(lobby.dismissed())
     [_, audited] = lobby.says(20, drawn=True)
     with lobby.database.read() as connection:
-        [waiting] = queue.page(connection)
+        [waiting] = queue.list_queue(connection)
     assert (waiting.id, waiting.suggestion, waiting.severity) == (audited.case, "pass", 0)
     assert lobby.store.case(audited.case).flags[0].reasons == (TERM,)
 
@@ -111,7 +111,7 @@ def test_the_recall_counts_muted_flags_as_passed_speech(lobby: Lobby) -> None:
     lobby.store.decide(audited.case, "ana", Choice(verdict="uphold"), NOON + 60)
     with lobby.database.read() as connection:
         snapshot.take(connection, NOON + HOUR)
-        judged = audits.read(connection, Window(NOON, NOON + HOUR))
+        judged = audits.read_judged(connection, Window(NOON, NOON + HOUR))
     assert sum(one.count for one in judged.passed) == 2
     assert [one.verdict for one in judged.audits] == ["uphold"]
     assert sum(one.count for one in judged.flagged) == 1, "the dismissed one"
@@ -124,23 +124,23 @@ def test_a_wish_waits_for_a_lead(lobby: Lobby) -> None:
     assert lobby.ask(case, 21, approve=False) == wish, "asking twice is one wish"
     with lobby.database.write() as connection:
         assert [one.id for one in phrases.everywhere(connection, NOON + 22)] == [wish.id]
-        approved = phrases.approved(connection, wish.id, "lea", NOON + 25)
-        lines = [line.action for line in audit.lines(connection) if line.action.startswith("phrase.")]
+        approved = phrases.approve_mute(connection, wish.id, "lea", NOON + 25)
+        lines = [line.action for line in audit.all_lines(connection) if line.action.startswith("phrase.")]
     assert lines == ["phrase.ask", "phrase.mute"]
     assert approved.until == NOON + 25 + DAY
     assert lobby.says(30)[0].result == "muted"
     with pytest.raises(Missing), lobby.database.write() as connection:
-        phrases.approved(connection, wish.id, "lea", NOON + 31)
+        phrases.approve_mute(connection, wish.id, "lea", NOON + 31)
 
 
 def test_a_mute_can_end_early_and_stays_true_for_what_was_said_before(lobby: Lobby) -> None:
     muted = lobby.ask(lobby.dismissed())
     with lobby.database.write() as connection:
-        phrases.end(connection, muted.id, "lea", NOON + 100)
+        phrases.end_mute(connection, muted.id, "lea", NOON + 100)
     assert lobby.says(99)[0].result == "muted"
     assert lobby.says(150)[0].result == "created"
     with pytest.raises(Missing), lobby.database.write() as connection:
-        phrases.end(connection, muted.id, "lea", NOON + 101)
+        phrases.end_mute(connection, muted.id, "lea", NOON + 101)
 
 
 def test_a_mute_ends_when_its_case_is_no_longer_dismissed(lobby: Lobby) -> None:

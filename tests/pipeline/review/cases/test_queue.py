@@ -32,13 +32,13 @@ def test_severe_cases_come_first_and_mild_ones_never_wait_for_ever(database: Dat
     worst = add(database, "worst", 30, "minor_safety")
     late = add(database, "late", TARGETS[0] + HEAD_START[2] + 100, "fraud")
     with database.read() as connection:
-        assert [case.id for case in queue.page(connection)] == [worst, grave, middling, mild, late]
+        assert [case.id for case in queue.list_queue(connection)] == [worst, grave, middling, mild, late]
 
 
 def test_a_suggestion_to_block_makes_any_label_severe(database: Database) -> None:
     add(database, "a", 0, "ads_spam", suggestion="block")
     with database.read() as connection:
-        [case] = queue.page(connection)
+        [case] = queue.list_queue(connection)
     assert (case.severity, case.due_at) == (2, NOON + TARGETS[2])
 
 
@@ -46,7 +46,7 @@ def test_a_case_that_becomes_worse_moves_up_and_keeps_its_age(database: Database
     add(database, "a", 0)
     add(database, "b", 0.5, "minor_safety", suggestion="block")
     with database.read() as connection:
-        [case] = queue.page(connection)
+        [case] = queue.list_queue(connection)
     assert (case.severity, case.due_at) == (3, NOON + TARGETS[3])
 
 
@@ -56,7 +56,7 @@ def test_pages_contain_every_case_once(database: Database) -> None:
     seen: list[str] = []
     after = None
     with database.read() as connection:
-        while found := queue.page(connection, after=after, limit=7):
+        while found := queue.list_queue(connection, after=after, limit=7):
             seen += [case.id for case in found]
             after = found[-1].place
     assert len(seen) == len(set(seen)) == 120
@@ -65,7 +65,7 @@ def test_pages_contain_every_case_once(database: Database) -> None:
 
 def queue_is_sorted(database: Database) -> bool:
     with database.read() as connection:
-        places = [case.place for case in queue.page(connection, limit=1_000)]
+        places = [case.place for case in queue.list_queue(connection, limit=1_000)]
     return all(one < other for one, other in itertools.pairwise(places))
 
 
@@ -82,8 +82,8 @@ def test_filters(database: Database) -> None:
             (QueueFilter(policy="p@1"), [first]),
             (QueueFilter(status="escalated"), []),
         ):
-            assert [case.id for case in queue.page(connection, wanted)] == expected
-            assert queue.count(connection, wanted) == len(expected)
+            assert [case.id for case in queue.list_queue(connection, wanted)] == expected
+            assert queue.count_queue(connection, wanted) == len(expected)
         assert queue.choices(connection)["label"] == ["abuse", "fraud"]
 
 
@@ -91,7 +91,7 @@ def test_counts_of_all_and_of_late_cases(database: Database) -> None:
     for n, start in enumerate((0, 10, 20)):
         add(database, f"s{n}", start)
     with database.read() as connection:
-        due = sorted(case.due_at for case in queue.page(connection))
+        due = sorted(case.due_at for case in queue.list_queue(connection))
         assert queue.counts(connection, QueueFilter(), due[1] + 0.5, 100) == (3, 2)
         assert queue.counts(connection, QueueFilter(), due[2] + 0.5, 2) == (2, 2)
         assert queue.counts(connection, QueueFilter(label="none"), due[2], 100) == (0, 0)

@@ -51,11 +51,11 @@ class Desk:
 
     def waiting(self) -> list[Case]:
         with self.database.read() as connection:
-            return queue.page(connection)
+            return queue.list_queue(connection)
 
     def log(self) -> list[tuple[str, str]]:
         with self.database.read() as connection:
-            return [(line.subject, line.detail) for line in audit.lines(connection) if line.action == "case.link"]
+            return [(line.subject, line.detail) for line in audit.all_lines(connection) if line.action == "case.link"]
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_linked_flag_changes_nothing_but_is_shown(desk: Desk) -> None:
     assert (after.case, after.flags, after.linked) == (before.case, before.flags, (again,))
     assert desk.log() == [(case, '{"flag":"b","labels":["fraud"],"suggestion":"block"}')]
     with desk.database.read() as connection:
-        assert audit.verify(connection).broken is None
+        assert audit.verify_chain(connection).broken is None
         assert view(connection, case).file.linked == (again,)
 
 

@@ -30,7 +30,7 @@ class Speaker:
 
     def count(self, since: float = NOON - 1) -> int:
         with self.database.read() as connection:
-            return strikes.count(connection, ["ann", "bob", ""], since).get("ann", 0)
+            return strikes.count_strikes(connection, ["ann", "bob", ""], since).get("ann", 0)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_report_of_a_whole_room_strikes_nobody(ann: Speaker) -> None:
     ann.decide(report.case)
     assert ann.count() == 0
     with ann.database.read() as connection:
-        assert strikes.before(connection, ann.store.case(report.case).case, [], NOON - 1) == []
+        assert strikes.strikes_before(connection, ann.store.case(report.case).case, [], NOON - 1) == []
 
 
 def test_the_strikes_before_a_case_leave_its_own_speech_out(ann: Speaker) -> None:
@@ -101,7 +101,7 @@ def test_the_strikes_before_a_case_leave_its_own_speech_out(ann: Speaker) -> Non
     ann.decide(muted, action="mute", duration_seconds=3_600.0, at=NOON + 100)
     ann.decide(now, at=NOON + 200)
     with ann.database.read() as connection:
-        found = strikes.before(connection, ann.store.case(now).case, [now], NOON)
+        found = strikes.strikes_before(connection, ann.store.case(now).case, [now], NOON)
     assert [(one.case, one.label, one.action, one.duration_seconds) for one in found] == [
         (warned, "abuse", "warn", None),
         (muted, "violence", "mute", 3_600),

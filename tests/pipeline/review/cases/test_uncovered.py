@@ -13,7 +13,7 @@ from tests.pipeline.review.people import sit_down
 
 def found(database: Database) -> list[Uncovered]:
     with database.read() as connection:
-        return uncovered.find(connection, groups.read(connection, NOON), NOON)
+        return uncovered.find_uncovered(connection, groups.open_groups(connection, NOON), NOON)
 
 
 def test_cases_in_a_language_that_nobody_here_knows(database: Database) -> None:

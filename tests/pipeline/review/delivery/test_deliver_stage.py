@@ -233,7 +233,7 @@ def test_a_muted_flag_gets_no_case_and_no_clip_but_is_counted(desk: Desk) -> Non
     assert isinstance(created, Outcome)
     desk.store.decide(created.case, "ana", Choice(verdict="dismiss"), desk.now)
     with desk.store._database.write() as connection:
-        phrases.ask(connection, created.case, "violence", "弄死你", "lea", NOON + 5, approve=True)
+        phrases.ask_to_mute(connection, created.case, "violence", "弄死你", "lea", NOON + 5, approve=True)
     clips = desk.clips()
     again = msgspec.structs.replace(desk.said("b", 10, 14), reasons=why)
     assert desk.stage.process([again]) == [Outcome("b", "", "muted")]

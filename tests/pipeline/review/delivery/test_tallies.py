@@ -292,7 +292,7 @@ def test_words_that_are_never_released_count_as_passed(database: Database) -> No
 def test_a_muted_phrase_counts_as_muted_until_a_release_makes_it_worse(database: Database) -> None:
     with database.write() as connection:
         for each, muted in ((MORE, {MORE.id}), (BOTH[0], set()), (MORE, {MORE.id})):
-            tallies.count(connection, [each], NOON + 3.2, muted)
+            tallies.count_batch(connection, [each], NOON + 3.2, muted)
     assert counted(database, "bucket", measure="judged") == {("review",): (1, 2 * SAMPLE_RATE)}
     assert counted(database, "bucket", measure="delay") == {("1.5",): (1, 2 * SAMPLE_RATE)}
 

@@ -63,7 +63,7 @@ def put(
     database: Database, about: str = "decision", send_at: float = NOON, room: str = "茶馆", kind: str = RAISED
 ) -> str:
     with database.write() as connection:
-        return outbox.put(connection, kind, about, {"room": room, "of": about, "end": NOON - 2}, NOON, send_at)
+        return outbox.store_event(connection, kind, about, {"room": room, "of": about, "end": NOON - 2}, NOON, send_at)
 
 
 def state(database: Database) -> list[tuple[str, int]]:
@@ -391,13 +391,13 @@ def vendor_settings(app: ReceivingApp, **changes: Any) -> Settings:
 
 def put_flag(database: Database, name: str = "flag", drill: str = "") -> None:
     with database.write() as connection:
-        outbox.put(connection, RAISED, name, raising.data(flag(name, drill=drill), "case"), NOON, NOON)
+        outbox.store_event(connection, RAISED, name, raising.data(flag(name, drill=drill), "case"), NOON, NOON)
 
 
 async def test_a_vendors_receiver_gets_flags_in_its_shape_but_no_decision_and_no_drill(
     database: Database, app: ReceivingApp, clock: Clock, metrics: Metrics
 ) -> None:
-    sender = webhooks.build(vendor_settings(app), database, metrics, clock)
+    sender = webhooks.build_webhooks(vendor_settings(app), database, metrics, clock)
     assert sender is not None
     put(database, kind="case.decided", room="room")
     put_flag(database, "of a drill", drill="d1")
@@ -419,7 +419,7 @@ async def test_the_receiver_of_each_vendor_reads_and_checks_what_arrives(
 ) -> None:
     vendor = {"account": vendors.ACCOUNT, "business": vendors.BUSINESS, "secret": vendors.KEY}
     database = Database(sqlite_url)
-    sender = webhooks.build(vendor_settings(app, format=name, vendor=vendor), database, Metrics(), clock)
+    sender = webhooks.build_webhooks(vendor_settings(app, format=name, vendor=vendor), database, Metrics(), clock)
     assert sender is not None
     put_flag(database)
     await sender.send_due()
@@ -434,7 +434,7 @@ async def test_decisions_have_a_url_of_their_own_beside_a_vendors_receiver(
     database: Database, app: ReceivingApp, clock: Clock
 ) -> None:
     with receiving() as other:
-        sender = webhooks.build(vendor_settings(app, decisions_url=other.url), database, Metrics(), clock)
+        sender = webhooks.build_webhooks(vendor_settings(app, decisions_url=other.url), database, Metrics(), clock)
         assert sender is not None
         put(database, kind="case.decided", room="room")
         put_flag(database)
@@ -447,7 +447,7 @@ async def test_decisions_have_a_url_of_their_own_beside_a_vendors_receiver(
 
 def test_a_format_without_the_names_for_its_signature_is_refused(app: ReceivingApp, database: Database) -> None:
     with pytest.raises(ConfigError, match=r"yidun needs webhooks\.vendor\.account and webhooks\.vendor\.business and"):
-        webhooks.build(vendor_settings(app, format="yidun"), database, Metrics(), Clock())
+        webhooks.build_webhooks(vendor_settings(app, format="yidun"), database, Metrics(), Clock())
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones() -> None:

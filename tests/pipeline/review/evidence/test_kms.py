@@ -11,7 +11,7 @@ from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.review.evidence.aws import client
 from pipeline.review.evidence.keys import open_ring
 from pipeline.review.evidence.kms import KmsKey
-from pipeline.review.evidence.sealing import ClipDamaged, KeyRing, key_of, seal, unseal
+from pipeline.review.evidence.sealing import ClipDamaged, KeyRing, seal, unseal, wrapping_key_of
 from pipeline.settings import EvidenceSettings
 from pipeline.settings.evidence import S3, EvidenceEncryption
 from tests.ports import free_port
@@ -37,7 +37,7 @@ def test_a_clip_comes_back_by_the_kms(kms: Any) -> None:
     key = kms.create_key()["KeyMetadata"]["Arn"]
     ring = ring_of(key)
     sealed = seal(CLIP, PATH, ring)
-    assert key_of(sealed, PATH) == key
+    assert wrapping_key_of(sealed, PATH) == key
     assert unseal(sealed, PATH, ring) == CLIP
 
 

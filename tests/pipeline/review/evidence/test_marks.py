@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.review.evidence import marks
-from pipeline.review.evidence.marks import RECORD, Finish, FinishMark
+from pipeline.review.evidence.marks import MARK_RECORD, Finish, FinishMark
 
 JUDGED = FinishMark(1_000.0, Finish.JUDGED)
 
@@ -20,28 +20,28 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_the_last_mark_of_an_utterance_counts(file: Path) -> None:
-    marks.write(file, [0, 500], JUDGED)
-    marks.write(file, [500], FinishMark(2_000.0, Finish.FAILED))
-    assert marks.read(file) == {0: JUDGED, 500: FinishMark(2_000.0, Finish.FAILED)}
+    marks.write_marks(file, [0, 500], JUDGED)
+    marks.write_marks(file, [500], FinishMark(2_000.0, Finish.FAILED))
+    assert marks.read_marks(file) == {0: JUDGED, 500: FinishMark(2_000.0, Finish.FAILED)}
 
 
 def test_an_incomplete_mark_at_the_end_is_ignored(file: Path) -> None:
-    marks.write(file, [0, 500], JUDGED)
-    for cut in range(RECORD.size):
-        file.write_bytes(file.read_bytes()[: 2 * RECORD.size - cut])
-        assert set(marks.read(file)) == ({0, 500} if cut == 0 else {0})
+    marks.write_marks(file, [0, 500], JUDGED)
+    for cut in range(MARK_RECORD.size):
+        file.write_bytes(file.read_bytes()[: 2 * MARK_RECORD.size - cut])
+        assert set(marks.read_marks(file)) == ({0, 500} if cut == 0 else {0})
 
 
 def test_a_removed_mark_is_gone_and_the_others_stay(file: Path) -> None:
-    marks.write(file, [0, 500], JUDGED)
-    marks.remove(file, 0)
-    assert marks.read(file) == {500: JUDGED}
+    marks.write_marks(file, [0, 500], JUDGED)
+    marks.remove_marks(file, 0)
+    assert marks.read_marks(file) == {500: JUDGED}
     assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_nothing_is_written_beside_a_deleted_segment(file: Path) -> None:
     file.unlink()
-    marks.write(file, [0], JUDGED)
+    marks.write_marks(file, [0], JUDGED)
     assert not file.exists()
 
 
@@ -49,4 +49,4 @@ def test_nothing_is_written_beside_a_deleted_segment(file: Path) -> None:
 def test_any_content_is_read(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     found = tmp_path_factory.mktemp("any") / "x.marks"
     found.write_bytes(content)
-    assert len(marks.read(found)) <= len(content) // RECORD.size
+    assert len(marks.read_marks(found)) <= len(content) // MARK_RECORD.size

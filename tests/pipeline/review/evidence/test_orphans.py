@@ -35,15 +35,15 @@ def lose(folder: EvidenceFolder, number: int) -> list[str]:
 def test_only_clips_without_a_case_are_found(database: Database, folder: EvidenceFolder) -> None:
     keep(database, folder, "abc")
     lost = lose(folder, 2)
-    assert sorted(orphans.find(database, folder, EVER)) == lost
-    assert orphans.find(database, folder, NOON) == [], "young clips may still get their row"
+    assert sorted(orphans.find_orphans(database, folder, EVER)) == lost
+    assert orphans.find_orphans(database, folder, NOON) == [], "young clips may still get their row"
 
 
 def test_many_pages_are_read(database: Database, folder: EvidenceFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orphans, "PAGE", 2)
+    monkeypatch.setattr(orphans, "ORPHAN_PAGE", 2)
     keep(database, folder, "abc")
     lost = lose(folder, 4)
-    assert sorted(orphans.find(database, folder, EVER)) == lost
+    assert sorted(orphans.find_orphans(database, folder, EVER)) == lost
 
 
 def test_the_clips_of_another_database_stay(
@@ -52,7 +52,7 @@ def test_the_clips_of_another_database_stay(
     monkeypatch.setattr(orphans, "FEW", 3)
     keep(database, folder, "abc")
     lose(folder, 4)
-    assert orphans.find(database, folder, EVER) == []
+    assert orphans.find_orphans(database, folder, EVER) == []
     assert "4 of 7 clips have no case in this database" in caplog.text
     keep(database, folder, "d")
-    assert len(orphans.find(database, folder, EVER)) == 4, "half of all clips may be without a case"
+    assert len(orphans.find_orphans(database, folder, EVER)) == 4, "half of all clips may be without a case"

@@ -228,7 +228,7 @@ def test_an_erasure_during_the_cut_leaves_no_audio(desk: Desk) -> None:
     search = desk.stage._reports._begin(DUE)
     assert search
     with desk.database.write() as connection:
-        request = erasure.ask(connection, "ann", "ada", NOON)
+        request = erasure.ask_erasure(connection, "ann", "ada", NOON)
     erasure.carry_out(desk.database, desk.evidence, request, "ada", NOON)
     assert search.report == report
     desk.stage._reports._cut(search)
@@ -242,7 +242,7 @@ def test_an_erasure_removes_clips_of_rooms_with_the_speaker(desk: Desk) -> None:
     desk.stage.tick(DUE)
     assert len(desk.files()) == 1
     with desk.database.write() as connection:
-        request = erasure.ask(connection, "bob", "ada", NOON + 60)
+        request = erasure.ask_erasure(connection, "bob", "ada", NOON + 60)
     assert erasure.carry_out(desk.database, desk.evidence, request, "ada", NOON + 60) == erasure.Erased(0, 1, 0)
     assert desk.files() == []
     assert desk.store.case(report.case).evidence == ()

@@ -42,7 +42,7 @@ def row(path: str, case: str, sound: bytes) -> Evidence:
 
 
 def rotate(database: Database, evidence: SealedEvidence) -> list[str]:
-    return [stored.renew(database, evidence, clip) for clip in stored.clips(database)]
+    return [stored.renew(database, evidence, clip) for clip in stored.all_clips(database)]
 
 
 @pytest.fixture
@@ -53,9 +53,9 @@ def folder(tmp_path: Path) -> EvidenceFolder:
 def test_all_clips_come_in_pages(database: Database, folder: EvidenceFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored, "PAGE", 2)
     made = {keep(database, SealedEvidence(folder, AFTER), name) for name in "abcde"}
-    found = list(stored.clips(database))
+    found = list(stored.all_clips(database))
     assert set(found) == made
-    assert len(found) == stored.count(database) == 5
+    assert len(found) == stored.count_clips(database) == 5
 
 
 def test_changed_and_missing_clips_are_found(database: Database, folder: EvidenceFolder) -> None:
@@ -65,8 +65,8 @@ def test_changed_and_missing_clips_are_found(database: Database, folder: Evidenc
     folder.remove(gone.path)
     folder.write(swapped.path, folder.file(other.path).read_bytes())
     folder.write(plain.path, b"OggS other")
-    assert stored.read(evidence, intact) == SOUND
-    assert [stored.read(evidence, clip) for clip in (gone, swapped, plain)] == ["missing", "changed", "changed"]
+    assert stored.read_clip(evidence, intact) == SOUND
+    assert [stored.read_clip(evidence, clip) for clip in (gone, swapped, plain)] == ["missing", "changed", "changed"]
 
 
 def test_a_rotation_encrypts_all_clips_with_the_new_key(database: Database, folder: EvidenceFolder) -> None:
@@ -76,8 +76,8 @@ def test_a_rotation_encrypts_all_clips_with_the_new_key(database: Database, fold
     evidence = SealedEvidence(folder, AFTER)
     assert sorted(rotate(database, evidence)) == ["current", "renewed", "renewed"]
     only_new = SealedEvidence(folder, KeyRing("new", {"new": NEW}))
-    found = list(stored.clips(database))
-    assert [stored.read(only_new, clip) for clip in found] == [SOUND] * 3
+    found = list(stored.all_clips(database))
+    assert [stored.read_clip(only_new, clip) for clip in found] == [SOUND] * 3
     assert {clip.sha256 for clip in found} == {old.sha256, plain.sha256, new.sha256}
     assert sorted(folder.paths(4e9)) == sorted(clip.path for clip in found), "no old file is left"
     assert set(rotate(database, evidence)) == {"current"}
@@ -108,8 +108,8 @@ def test_a_rotation_keeps_the_clip_that_deliver_makes_longer_meanwhile(
             SqlReviewStore(database).attach(row(clip.path, clip.case, longer))
 
     assert stored.renew(database, Meanwhile(folder, AFTER), clip) == "current"
-    [found] = stored.clips(database)
-    assert stored.read(evidence, found) == b"OggS longer sound"
+    [found] = stored.all_clips(database)
+    assert stored.read_clip(evidence, found) == b"OggS longer sound"
     assert list(folder.paths(4e9)) == [clip.path]
 
 
@@ -119,7 +119,7 @@ def test_a_clip_on_hold_stays_locked_and_leaves_no_old_version(
     server = S3Evidence(EvidenceSettings(store="s3", s3=s3_server.settings(bucket, object_lock=True)))
     clip = keep(database, SealedEvidence(server, BEFORE))
     evidence = SealedEvidence(server, AFTER)
-    locks.place(database, evidence, "case", clip.case, "court", "lea", NOON)
+    locks.place_and_lock(database, evidence, "case", clip.case, "court", "lea", NOON)
     assert rotate(database, evidence) == ["renewed"]
     with database.read() as connection:
         path = connection.scalars(select(EVIDENCE.c.path)).one()

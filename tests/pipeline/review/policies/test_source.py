@@ -16,7 +16,7 @@ from pipeline.judge.release import JudgeReport
 from pipeline.judge.rules import RuleTexts, read_texts
 from pipeline.review.database import Database
 from pipeline.review.policies import versions, workers
-from pipeline.review.policies.live_policy import rules_in_use, standing
+from pipeline.review.policies.live_policy import policy_status, rules_in_use
 from pipeline.review.policies.source import follow_store
 from pipeline.settings import Settings
 from tests.pipeline.review.policies.texts import POLICY, texts
@@ -33,7 +33,7 @@ def publish(settings: Settings, these: RuleTexts, reports: tuple[JudgeReport, ..
     with closing(Database(settings.database_url)) as database, database.write() as connection:
         versions.publish(connection, these, LABELS, "A title", ["lea"], "ada", time.time())
         for report in reports:
-            workers.put(connection, report)
+            workers.store_judge_report(connection, report)
 
 
 def test_a_judge_follows_the_store_and_reports_to_it(settings: Settings) -> None:
@@ -41,7 +41,7 @@ def test_a_judge_follows_the_store_and_reports_to_it(settings: Settings) -> None
         assert rules.now().policy.version.startswith("default@")
         publish(settings, texts())
         deadline = time.monotonic() + 60
-        while (found := standing(settings, time.time())) is None or found.behind or not found.judges:
+        while (found := policy_status(settings, time.time())) is None or found.behind or not found.judges:
             assert time.monotonic() < deadline, found
             time.sleep(0.1)
         assert rules.now().policy.version == "mine@1"

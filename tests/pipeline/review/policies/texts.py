@@ -18,7 +18,7 @@ def texts(term: str = "purple banana", policy: str = POLICY) -> RuleTexts:
 def pass_backtest(database: Database, number: int, at: float) -> None:
     """Store a finished backtest of a draft against the live version."""
     with database.write() as connection:
-        draft, live = drafts.find(connection, number), versions.newest(connection)
+        draft, live = drafts.find_draft(connection, number), versions.live_version(connection)
         connection.execute(
             insert(POLICY_BACKTESTS).values(
                 draft=number,

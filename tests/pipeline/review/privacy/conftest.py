@@ -58,7 +58,7 @@ class Archive:
         return report.case
 
     def run(self, days: float, rules: Retention = RULES) -> Done:
-        return retention.run(self.database, self.evidence, rules, NOON + days * DAY, KEPT)
+        return retention.run_retention(self.database, self.evidence, rules, NOON + days * DAY, KEPT)
 
     def state(self, case: str) -> str:
         """Return "audio", "case" (without audio) or "gone"."""

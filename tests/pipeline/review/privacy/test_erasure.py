@@ -13,7 +13,7 @@ from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.privacy import erasure, holds
-from pipeline.review.privacy.erasure import Erased, Request
+from pipeline.review.privacy.erasure import Erased, ErasureRequest
 from pipeline.review.privacy.pseudonym import pseudonym
 from pipeline.review.privacy.retention import DAY
 from pipeline.review.quality import checks, drawing
@@ -23,16 +23,16 @@ from tests.builders import NOON, flag
 from tests.pipeline.review.privacy.conftest import DISMISSED, KEPT, UPHELD, Archive
 
 
-def ask(archive: Archive, speaker: str = "ann", at: float = NOON + DAY) -> Request:
+def ask(archive: Archive, speaker: str = "ann", at: float = NOON + DAY) -> ErasureRequest:
     with archive.database.write() as connection:
-        return erasure.ask(connection, speaker, "ada", at)
+        return erasure.ask_erasure(connection, speaker, "ada", at)
 
 
-def erase(archive: Archive, request: Request, at: float = NOON + DAY, kept: float = KEPT) -> Erased:
+def erase(archive: Archive, request: ErasureRequest, at: float = NOON + DAY, kept: float = KEPT) -> Erased:
     return erasure.carry_out(archive.database, archive.evidence, request, "ada", at, kept)
 
 
-def asked(archive: Archive) -> list[Request]:
+def asked(archive: Archive) -> list[ErasureRequest]:
     with archive.database.read() as connection:
         return erasure.requests(connection)
 
@@ -41,20 +41,20 @@ def test_an_erasure_deletes_all_of_the_speaker_and_nothing_of_others(archive: Ar
     mine = [archive.add("a", UPHELD), archive.add("b", None)]
     other = archive.add("c", UPHELD, speaker="bob")
     with archive.database.write() as connection:
-        request = erasure.ask(connection, "ann", "ada", NOON + DAY)
+        request = erasure.ask_erasure(connection, "ann", "ada", NOON + DAY)
     done = erasure.carry_out(archive.database, archive.evidence, request, "ada", NOON + DAY)
     assert (done.cases, done.clips, done.held) == (2, 2, 0)
     assert [archive.state(case) for case in (*mine, other)] == ["gone", "gone", "audio"]
     with archive.database.read() as connection:
         assert "ann" not in {event.payload["speaker"] for event in connection.execute(select(OUTBOX))}
-        lines = list(audit.lines(connection))
-    assert [line.action for line in lines[-4:]] == ["erasure.ask", "case.erase", "case.erase", "erasure.done"]
+        lines = list(audit.all_lines(connection))
+    assert [line.action for line in lines[-4:]] == ["erasure.ask_erasure", "case.erase", "case.erase", "erasure.done"]
     assert not any('"ann"' in line.detail or line.subject == "ann" for line in lines)
 
 
 def test_an_erasure_also_deletes_late_speech_and_is_then_deleted(archive: Archive) -> None:
     with archive.database.write() as connection:
-        erasure.ask(connection, "ann", "ada", NOON + DAY)
+        erasure.ask_erasure(connection, "ann", "ada", NOON + DAY)
     late = archive.add("late", None)
     new = SqlReviewStore(archive.database).add([flag("new", 2 * DAY, 2 * DAY + 5)], NOON + 2 * DAY)[0].case
     assert archive.run(2).erased == 1
@@ -67,13 +67,13 @@ def test_an_erasure_also_deletes_late_speech_and_is_then_deleted(archive: Archiv
 def test_an_erasure_waits_until_a_hold_is_released(archive: Archive) -> None:
     held = archive.add("a", UPHELD)
     with archive.database.write() as connection:
-        hold = holds.place(connection, "case", held, "court", "lea", NOON)
-        request = erasure.ask(connection, "ann", "ada", NOON + DAY)
+        hold = holds.place_hold(connection, "case", held, "court", "lea", NOON)
+        request = erasure.ask_erasure(connection, "ann", "ada", NOON + DAY)
     assert erasure.carry_out(archive.database, archive.evidence, request, "ada", NOON + DAY).held == 1
     archive.run(15)
     assert archive.state(held) == "audio"
     with archive.database.write() as connection:
-        holds.release(connection, hold.id, "lea", NOON + 16 * DAY)
+        holds.release_hold(connection, hold.id, "lea", NOON + 16 * DAY)
     assert archive.run(16).erased == 1
     with archive.database.read() as connection:
         assert erasure.requests(connection) == []
@@ -84,13 +84,13 @@ def test_an_erasure_waits_until_a_hold_is_released(archive: Archive) -> None:
 def test_a_hold_on_a_speaker_keeps_clips_of_rooms_with_them(archive: Archive) -> None:
     case = archive.report({"ann", "bob"})
     with archive.database.write() as connection:
-        hold = holds.place(connection, "speaker", "ann", "court", "lea", NOON)
-        request = erasure.ask(connection, "bob", "ada", NOON + DAY)
+        hold = holds.place_hold(connection, "speaker", "ann", "court", "lea", NOON)
+        request = erasure.ask_erasure(connection, "bob", "ada", NOON + DAY)
     assert erasure.carry_out(archive.database, archive.evidence, request, "ada", NOON + DAY).held == 1
     assert archive.run(1_000).held == 1
     assert archive.state(case) == "audio"
     with archive.database.write() as connection:
-        holds.release(connection, hold.id, "lea", NOON + 1_000 * DAY)
+        holds.release_hold(connection, hold.id, "lea", NOON + 1_000 * DAY)
     assert archive.run(1_000).cases == 1
     assert archive.clips() == 0
 
@@ -102,13 +102,13 @@ def test_a_held_case_keeps_its_reporter_until_the_hold_is_released(archive: Arch
 
     case = archive.report({"ann"}, reporter="bob")
     with archive.database.write() as connection:
-        hold = holds.place(connection, "case", case, "court", "lea", NOON)
-        request = erasure.ask(connection, "bob", "ada", NOON + DAY)
+        hold = holds.place_hold(connection, "case", case, "court", "lea", NOON)
+        request = erasure.ask_erasure(connection, "bob", "ada", NOON + DAY)
     assert erasure.carry_out(archive.database, archive.evidence, request, "ada", NOON + DAY).held == 1
     assert reporters() == ["bob"]
     archive.run(20)
     with archive.database.write() as connection:
-        holds.release(connection, hold.id, "lea", NOON + 20 * DAY)
+        holds.release_hold(connection, hold.id, "lea", NOON + 20 * DAY)
     archive.run(21)
     assert reporters() == [""]
     with archive.database.read() as connection:
@@ -127,7 +127,7 @@ def test_a_second_request_replaces_the_first(archive: Archive) -> None:
     ask(archive, "ann", NOON)
     ask(archive, "bob", NOON + 1)
     ask(archive, "ann", NOON + 2)
-    assert asked(archive) == [Request("bob", "ada", NOON + 1), Request("ann", "ada", NOON + 2)]
+    assert asked(archive) == [ErasureRequest("bob", "ada", NOON + 1), ErasureRequest("ann", "ada", NOON + 2)]
 
 
 def test_many_cases_are_erased_in_batches(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_many_cases_are_erased_in_batches(archive: Archive, monkeypatch: pytest.
     assert {archive.state(case) for case in made} == {"gone"}
     assert erase(archive, request) == Erased()
     with archive.database.read() as connection:
-        done = [line for line in audit.lines(connection) if line.action == "erasure.done"]
+        done = [line for line in audit.all_lines(connection) if line.action == "erasure.done"]
     assert [(line.subject, line.detail) for line in done] == [(pseudonym("ann"), '{"cases":5,"clips":5,"held":0}')]
 
 
@@ -180,13 +180,13 @@ def test_a_golden_copy_goes_although_its_time_is_after_the_request(archive: Arch
 def test_the_request_stays_while_a_golden_copy_is_held(archive: Archive) -> None:
     copy = golden_copy(archive, NOON + 2 * DAY)
     with archive.database.write() as connection:
-        hold = holds.place(connection, "case", copy, "court", "lea", NOON)
+        hold = holds.place_hold(connection, "case", copy, "court", "lea", NOON)
     request = ask(archive)
     late = NOON + DAY + KEPT + 1
     assert erase(archive, request, late) == Erased(held=2), "a hold on the copy holds the original, too"
     assert asked(archive) == [request]
     with archive.database.write() as connection:
-        holds.release(connection, hold.id, "lea", late)
+        holds.release_hold(connection, hold.id, "lea", late)
     assert erase(archive, request, late) == Erased(cases=2, clips=2)
     assert (archive.state(copy), asked(archive)) == ("gone", [])
 

@@ -28,11 +28,11 @@ def test_all_rows_about_a_case_are_deleted_with_it(archive: Archive) -> None:
         appeal, _ = appeals.lodge(connection, made, "ann", "no", NOON + 60, 10.0)
         appeals.settle(connection, appeal.id, "ben", DISMISSED, NOON + 90, 10.0)
         flagged = connection.scalars(select(FLAGS.c.id).where(FLAGS.c.case_id == made)).one()
-        outbox.put(connection, outbox.RAISED, flagged, {"room": "room"}, NOON, NOON)
+        outbox.store_event(connection, outbox.RAISED, flagged, {"room": "room"}, NOON, NOON)
         checks.mark_golden(connection, made, "lea", "dismiss", NOON + 95)
         checks.record(connection, made, "audit", None, 1.0, NOON + 99)
     with archive.database.write() as connection:
-        assert forgetting.case(connection, archive.evidence, made) == 1
+        assert forgetting.delete_case(connection, archive.evidence, made) == 1
     assert archive.clips() == 0
     with archive.database.read() as connection:
         tables = [table for table in METADATA.sorted_tables if {"case_id", "about"} & set(table.columns.keys())]
@@ -45,7 +45,7 @@ def test_other_cases_keep_their_rows_and_clips(archive: Archive) -> None:
     made, other = archive.add("a", UPHELD), archive.add("b", UPHELD)
     with archive.database.write() as connection:
         before = connection.execute(select(OUTBOX)).all()
-        forgetting.case(connection, archive.evidence, made)
+        forgetting.delete_case(connection, archive.evidence, made)
         after = connection.execute(select(OUTBOX)).all()
     assert (len(before), len(after)) == (2, 1)
     assert (archive.state(other), archive.clips()) == ("audio", 1)
@@ -56,8 +56,8 @@ def test_other_cases_keep_their_rows_and_clips(archive: Archive) -> None:
 def test_the_audio_goes_and_the_case_stays(archive: Archive) -> None:
     case = archive.report({"ann", "bob"})
     with archive.database.write() as connection:
-        assert forgetting.audio(connection, archive.evidence, case) == 1
-        assert forgetting.audio(connection, archive.evidence, case) == 0
+        assert forgetting.delete_audio(connection, archive.evidence, case) == 1
+        assert forgetting.delete_audio(connection, archive.evidence, case) == 0
         assert [one.audio for one in reports.of_case(connection, case)] == ["gone"]
         assert connection.execute(select(VOICES)).all() == []
     assert (archive.state(case), archive.clips()) == ("case", 0)
@@ -67,14 +67,14 @@ def test_a_report_whose_clip_is_deleted_waits_for_no_clip(archive: Archive) -> N
     case = archive.report(set())
     with archive.database.write() as connection:
         connection.execute(REPORTS.update().values(audio="waiting"))
-        forgetting.audio(connection, archive.evidence, case)
+        forgetting.delete_audio(connection, archive.evidence, case)
         assert reports.awaiting_clip(connection, NOON + 1) == []
 
 
 def test_an_unknown_case_is_nothing_to_delete(archive: Archive) -> None:
     made = archive.add("a", UPHELD)
     with archive.database.write() as connection:
-        assert forgetting.case(connection, archive.evidence, "nil") == 0
+        assert forgetting.delete_case(connection, archive.evidence, "nil") == 0
     assert archive.state(made) == "audio"
 
 
@@ -88,10 +88,10 @@ class StuckFolder(EvidenceFolder):
 def test_a_file_that_cannot_be_deleted_keeps_its_row(archive: Archive, tmp_path: Path) -> None:
     made = archive.add("a", UPHELD)
     with pytest.raises(DependencyError), archive.database.write() as connection:
-        forgetting.case(connection, StuckFolder(tmp_path / "evidence"), made)
+        forgetting.delete_case(connection, StuckFolder(tmp_path / "evidence"), made)
     assert (archive.state(made), archive.clips()) == ("audio", 1)
     with archive.database.write() as connection:
-        assert forgetting.case(connection, archive.evidence, made) == 1
+        assert forgetting.delete_case(connection, archive.evidence, made) == 1
     assert archive.clips() == 0
 
 
@@ -99,5 +99,5 @@ def test_a_crash_between_file_and_row_is_repeated(archive: Archive) -> None:
     made = archive.add("a", UPHELD)
     archive.evidence.remove(archive.store.case(made).evidence[0].path)
     with archive.database.write() as connection:
-        assert forgetting.audio(connection, archive.evidence, made) == 1
+        assert forgetting.delete_audio(connection, archive.evidence, made) == 1
         assert connection.execute(select(EVIDENCE)).all() == []

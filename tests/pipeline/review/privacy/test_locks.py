@@ -9,7 +9,7 @@ from pipeline.base.errors import DependencyError
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.aws import Forbidden
-from pipeline.review.evidence.clip import keep
+from pipeline.review.evidence.clip import store_clip
 from pipeline.review.evidence.s3 import S3Evidence
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.privacy import holds, locks, retention
@@ -42,21 +42,21 @@ def test_a_held_clip_cannot_be_deleted_until_its_last_hold_is_released(
     database: Database, evidence: S3Evidence
 ) -> None:
     case, path = dismissed(database, evidence)
-    by_case = locks.place(database, evidence, "case", case, "court", "lea", NOON)
-    by_speaker = locks.place(database, evidence, "speaker", "ann", "police", "lea", NOON)
-    locks.release(database, evidence, by_case.id, "lea", NOON)
+    by_case = locks.place_and_lock(database, evidence, "case", case, "court", "lea", NOON)
+    by_speaker = locks.place_and_lock(database, evidence, "speaker", "ann", "police", "lea", NOON)
+    locks.release_and_unlock(database, evidence, by_case.id, "lea", NOON)
     with pytest.raises(Forbidden):
         evidence.remove(path)
-    assert retention.run(database, evidence, SHORT, NOON + DAY).cases == 0
-    locks.release(database, evidence, by_speaker.id, "lea", NOON)
-    assert retention.run(database, evidence, SHORT, NOON + DAY).cases == 1
+    assert retention.run_retention(database, evidence, SHORT, NOON + DAY).cases == 0
+    locks.release_and_unlock(database, evidence, by_speaker.id, "lea", NOON)
+    assert retention.run_retention(database, evidence, SHORT, NOON + DAY).cases == 1
     assert evidence.get(path) is None
 
 
 def test_other_clips_stay_free(database: Database, evidence: S3Evidence) -> None:
     held, _ = dismissed(database, evidence, "a")
     _, path = dismissed(database, evidence, "b")
-    locks.place(database, evidence, "case", held, "court", "lea", NOON)
+    locks.place_and_lock(database, evidence, "case", held, "court", "lea", NOON)
     evidence.remove(path)
     assert evidence.get(path) is None
 
@@ -64,8 +64,8 @@ def test_other_clips_stay_free(database: Database, evidence: S3Evidence) -> None
 def test_the_retention_job_sets_a_missing_lock(database: Database, evidence: S3Evidence) -> None:
     case, path = dismissed(database, evidence)
     with database.write() as connection:
-        holds.place(connection, "case", case, "court", "lea", NOON)
-    retention.run(database, evidence, SHORT, NOON + DAY)
+        holds.place_hold(connection, "case", case, "court", "lea", NOON)
+    retention.run_retention(database, evidence, SHORT, NOON + DAY)
     with pytest.raises(Forbidden):
         evidence.remove(path)
 
@@ -73,8 +73,8 @@ def test_the_retention_job_sets_a_missing_lock(database: Database, evidence: S3E
 def test_a_new_clip_of_a_held_case_is_locked(database: Database, evidence: S3Evidence) -> None:
     store = SqlReviewStore(database)
     case = store.add([flag("a", 0, 5)], NOON)[0].case
-    locks.place(database, evidence, "speaker", "ann", "court", "lea", NOON)
-    keep(store, evidence, case, NOON, NOON + 1, tone(1.0), ())
+    locks.place_and_lock(database, evidence, "speaker", "ann", "court", "lea", NOON)
+    store_clip(store, evidence, case, NOON, NOON + 1, tone(1.0), ())
     [clip] = store.case(case).evidence
     with pytest.raises(Forbidden):
         evidence.remove(clip.path)
@@ -91,12 +91,12 @@ def test_a_hold_counts_although_the_server_is_away(database: Database, tmp_path:
     path = evidence.put(case, NOON, b"sound")
     store.attach(Evidence(path=path, case=case, start=NOON, end=NOON, seconds=1.0, bytes=5, sha256=""))
     with pytest.raises(DependencyError, match=r"is placed, but .* The server does not answer\..*tries again"):
-        locks.place(database, evidence, "case", case, "court", "lea", NOON)
+        locks.place_and_lock(database, evidence, "case", case, "court", "lea", NOON)
     assert store.held(case)
     with database.read() as connection:
         [hold] = holds.active(connection)
     with pytest.raises(DependencyError):
-        locks.release(database, evidence, hold.id, "lea", NOON)
+        locks.release_and_unlock(database, evidence, hold.id, "lea", NOON)
     assert store.held(case), "a clip that is still locked is still on hold"
 
 
@@ -106,6 +106,6 @@ def test_a_locked_clip_without_a_case_stays_and_is_told(
     """A restored database may lack the case, and the hold, too."""
     locked, free = (evidence.put(name, NOON, b"sound") for name in ("aa", "bb"))
     evidence.hold(locked, True)
-    assert retention.run(database, evidence, SHORT, time.time() + 2 * DAY).clips == 1
+    assert retention.run_retention(database, evidence, SHORT, time.time() + 2 * DAY).clips == 1
     assert (evidence.get(locked), evidence.get(free)) == (b"sound", None)
     assert "1 clips without a case stay" in caplog.text

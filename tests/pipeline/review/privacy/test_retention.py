@@ -58,16 +58,16 @@ def test_held_cases_stay_until_their_hold_is_released(archive: Archive) -> None:
     other = archive.add("d", DISMISSED, speaker="dee")
     with archive.database.write() as connection:
         placed = [
-            holds.place(connection, "case", kept[0], "court", "lea", NOON),
-            holds.place(connection, "speaker", "bob", "court", "lea", NOON),
-            holds.place(connection, "room", "den", "court", "lea", NOON),
+            holds.place_hold(connection, "case", kept[0], "court", "lea", NOON),
+            holds.place_hold(connection, "speaker", "bob", "court", "lea", NOON),
+            holds.place_hold(connection, "room", "den", "court", "lea", NOON),
         ]
     done = archive.run(100)
     assert [archive.state(case) for case in kept] == ["audio"] * 3
     assert (archive.state(other), done.cases, done.held) == ("gone", 1, 3)
     with archive.database.write() as connection:
         for hold in placed:
-            holds.release(connection, hold.id, "lea", NOON)
+            holds.release_hold(connection, hold.id, "lea", NOON)
     assert archive.run(100).cases == 3
     assert archive.clips() == 0
 
@@ -89,8 +89,13 @@ def test_the_audit_log_has_a_line_with_the_rule_for_each_deletion(archive: Archi
     archive.run(3)
     archive.run(11)
     with archive.database.read() as connection:
-        lines = [line for line in audit.lines(connection) if line.actor == retention.ACTOR]
-    assert [line.action for line in lines] == ["audio.expire", "retention.run", "case.expire", "retention.run"]
+        lines = [line for line in audit.all_lines(connection) if line.actor == retention.ACTOR]
+    assert [line.action for line in lines] == [
+        "audio.expire",
+        "retention.run_retention",
+        "case.expire",
+        "retention.run_retention",
+    ]
     assert (lines[0].subject, lines[0].detail) == (made, '{"class":"dismissed","days":2.0,"label":"any"}')
     assert lines[1].detail == '{"cases":0,"clips":1,"erased":0,"held":0,"lines":0}'
 
@@ -111,7 +116,7 @@ def test_a_preview_counts_but_deletes_nothing(archive: Archive) -> None:
     preview = retention.preview(archive.database, RULES, at)
     assert [archive.state(case) for case in made] == ["audio", "audio"]
     assert (preview.cases, preview.held) == (1, 0)
-    assert retention.run(archive.database, archive.evidence, RULES, at).cases == 1
+    assert retention.run_retention(archive.database, archive.evidence, RULES, at).cases == 1
 
 
 def test_the_chain_verifies_after_old_lines_are_deleted(url: str, tmp_path: Path) -> None:
@@ -123,13 +128,13 @@ def test_the_chain_verifies_after_old_lines_are_deleted(url: str, tmp_path: Path
             audit.append(connection, long_ago + at, "ana", "case.view", "x")
     rules = Retention(logs_days=200)
     assert retention.preview(database, rules, long_ago + 201.5 * DAY).lines == 1
-    assert retention.run(database, evidence, rules, long_ago + 201.5 * DAY).lines == 1
+    assert retention.run_retention(database, evidence, rules, long_ago + 201.5 * DAY).lines == 1
     with database.read() as connection:
-        assert audit.verify(connection).broken is None
-        assert [(line.seq, line.action) for line in audit.lines(connection)] == [
+        assert audit.verify_chain(connection).broken is None
+        assert [(line.seq, line.action) for line in audit.all_lines(connection)] == [
             (2, "case.view"),
             (3, "case.view"),
-            (4, "retention.run"),
+            (4, "retention.run_retention"),
             (5, "audit.cut"),
         ]
     database.close()
@@ -202,13 +207,13 @@ def test_a_copy_goes_with_its_original(archive: Archive) -> None:
 def test_a_hold_on_a_case_or_on_its_copy_covers_both(archive: Archive, on_copy: bool) -> None:
     original, copy = golden(archive, days=1)
     with archive.database.write() as connection:
-        hold = holds.place(connection, "case", copy if on_copy else original, "court", "lea", NOON)
+        hold = holds.place_hold(connection, "case", copy if on_copy else original, "court", "lea", NOON)
         assert hold.subject == original
         assert all(holds.is_held(connection, case) for case in (original, copy))
     assert archive.run(1_000).held >= 2
     assert (archive.state(original), archive.state(copy), archive.clips()) == ("audio", "audio", 2)
     with archive.database.write() as connection:
-        holds.release(connection, hold.id, "lea", NOON)
+        holds.release_hold(connection, hold.id, "lea", NOON)
     assert archive.run(1_000).cases == 2
     assert archive.clips() == 0
 
@@ -216,7 +221,7 @@ def test_a_hold_on_a_case_or_on_its_copy_covers_both(archive: Archive, on_copy: 
 def test_a_copy_without_an_original_goes_at_the_next_run(archive: Archive) -> None:
     original, copy = golden(archive, days=1)
     with archive.database.write() as connection:
-        forgetting.case(connection, archive.evidence, original)
+        forgetting.delete_case(connection, archive.evidence, original)
     assert retention.preview(archive.database, RULES, NOON + 2 * DAY).cases == 1
     assert archive.run(2).cases == 1
     assert (archive.state(copy), archive.clips()) == ("gone", 0)

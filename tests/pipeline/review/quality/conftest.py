@@ -54,7 +54,7 @@ class Desk:
 
     def waiting(self) -> list[Case]:
         with self.database.read() as connection:
-            return queue.page(connection)
+            return queue.list_queue(connection)
 
     def events(self) -> int:
         with self.database.read() as connection:

@@ -3,7 +3,7 @@
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.quality import adjudication, checks
-from pipeline.review.quality.adjudication import Dispute, Remark
+from pipeline.review.quality.adjudication import CheckFeedback, Dispute
 from tests.builders import NOON
 from tests.pipeline.review.quality.conftest import GOLDEN, SECOND, Desk
 
@@ -23,14 +23,14 @@ def found(desk: Desk, *, settled: bool) -> list[Dispute]:
         return adjudication.disputes(connection, SINCE, settled=settled)
 
 
-def feedback(desk: Desk, account: str) -> list[Remark]:
+def feedback(desk: Desk, account: str) -> list[CheckFeedback]:
     with desk.database.read() as connection:
         return adjudication.feedback(connection, account, SINCE)
 
 
 def checked(desk: Desk, account: str) -> int:
     with desk.database.read() as connection:
-        return adjudication.checked(connection, account, SINCE)
+        return adjudication.count_checked(connection, account, SINCE)
 
 
 def test_the_opinions_are_hidden_until_the_third_one_is_in(desk: Desk) -> None:

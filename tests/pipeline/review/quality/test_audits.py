@@ -38,7 +38,7 @@ def decide(store: SqlReviewStore, case: str, verdict: Verdict, at: float = LATER
 def read(database: Database, window: Window = DAY) -> Judged:
     with database.read() as connection:
         snapshot.take(connection, window.until)
-        return audits.read(connection, window)
+        return audits.read_judged(connection, window)
 
 
 def reviewed(database: Database) -> Reviewed:

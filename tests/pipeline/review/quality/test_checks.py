@@ -65,14 +65,14 @@ def test_another_purpose_draws_other_ids() -> None:
 def test_a_check_is_read_as_it_was_recorded(desk: Desk) -> None:
     with desk.database.write() as connection:
         checks.record(connection, desk.case, "audit", None, 0.25, NOON)
-        assert checks.of(connection, desk.case) == Check(desk.case, "audit", None, 0.25, NOON, False)
+        assert checks.check_of(connection, desk.case) == Check(desk.case, "audit", None, 0.25, NOON, False)
         checks.note(connection, desk.case, done=True)
-        found = checks.of(connection, desk.case)
+        found = checks.check_of(connection, desk.case)
         assert found is not None
         assert found.done
         assert not checks.copied(connection, desk.case)
         checks.note(connection, "nil", done=True)
-        assert checks.of(connection, "nil") is None
+        assert checks.check_of(connection, "nil") is None
 
 
 def test_a_golden_case_has_one_verdict_until_it_is_unmarked(desk: Desk) -> None:

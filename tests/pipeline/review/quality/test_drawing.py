@@ -58,7 +58,7 @@ def test_a_copy_has_no_effect_outside(desk: Desk) -> None:
     desk.decide(copy, "ben", "uphold", NOON + 12)
     assert desk.events() == events
     with desk.database.read() as connection:
-        assert strikes.count(connection, ["ann"], 0) == {"ann": 1}
+        assert strikes.count_strikes(connection, ["ann"], 0) == {"ann": 1}
     assert [case.id for case in desk.store.cases(Filters())] == [desk.case]
 
 

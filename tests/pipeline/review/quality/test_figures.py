@@ -78,7 +78,7 @@ def test_a_pair_keeps_the_first_opinion_after_an_appeal(desk: Desk) -> None:
     desk.decide(copy, "ben", "uphold", NOON + 12)
     with desk.database.write() as connection:
         case = desk.store.case(desk.case).case
-        deciding.add(connection, case, "lea", Choice(verdict="dismiss"), NOON + 90)
+        deciding.add_decision(connection, case, "lea", Choice(verdict="dismiss"), NOON + 90)
     with desk.database.read() as connection:
         [found] = figures.pairs(connection, NOON)
         assert (found.original, found.second_case, found.label) == (desk.case, copy, "violence")

@@ -13,24 +13,24 @@ def test_a_golden_case_names_who_was_right_and_who_was_wrong(desk: Desk) -> None
     [copy] = desk.draw(GOLDEN, NOON + 30)
     desk.decide(copy, "ben", "uphold", NOON + 40)
     with desk.database.read() as connection:
-        [one] = golden.listed(connection, NOON + 50)
-        assert golden.listed(connection, NOON + 50 + checks.FORGET_SECONDS)[0].right == ()
+        [one] = golden.golden_cases(connection, NOON + 50)
+        assert golden.golden_cases(connection, NOON + 50 + checks.FORGET_SECONDS)[0].right == ()
     assert (one.case.id, one.verdict, one.marked_by, one.right, one.wrong) == (desk.case, "uphold", "lea", ("ben",), ())
     with desk.database.write() as connection:
         checks.unmark_golden(connection, desk.case)
-        assert golden.listed(connection, NOON + 60) == []
+        assert golden.golden_cases(connection, NOON + 60) == []
 
 
 def test_a_case_on_which_two_people_agree_is_proposed_until_it_is_golden(desk: Desk) -> None:
     [second] = desk.draw(SECOND, NOON + 20)
     with desk.database.read() as connection:
-        assert golden.proposed(connection, NOON + 25) == []
+        assert golden.golden_proposals(connection, NOON + 25) == []
     desk.decide(second, "ben", "uphold", NOON + 30)
     with desk.database.write() as connection:
-        [one] = golden.proposed(connection, NOON + 40)
+        [one] = golden.golden_proposals(connection, NOON + 40)
         assert (one.case.id, one.verdict, one.people) == (desk.case, "uphold", ("ana", "ben"))
         checks.mark_golden(connection, desk.case, "lea", "uphold", NOON + 50)
-        assert golden.proposed(connection, NOON + 60) == []
+        assert golden.golden_proposals(connection, NOON + 60) == []
 
 
 def test_people_who_differ_agree_on_nothing_until_a_third_decides(desk: Desk) -> None:
@@ -38,10 +38,10 @@ def test_people_who_differ_agree_on_nothing_until_a_third_decides(desk: Desk) ->
     desk.decide(second, "ben", "dismiss", NOON + 30)
     [third] = desk.draw(SECOND, NOON + 60)
     with desk.database.read() as connection:
-        assert golden.proposed(connection, NOON + 70) == []
+        assert golden.golden_proposals(connection, NOON + 70) == []
     desk.decide(third, "lea", "dismiss", NOON + 80)
     with desk.database.read() as connection:
-        [one] = golden.proposed(connection, NOON + 90)
+        [one] = golden.golden_proposals(connection, NOON + 90)
     assert (one.verdict, one.people) == ("dismiss", ("ben", "lea"))
 
 
@@ -55,7 +55,7 @@ def test_only_the_newest_answers_are_read(
     [copy] = desk.draw(GOLDEN, NOON + 30)
     desk.decide(copy, "ben", "uphold", NOON + 40)
     with desk.database.read() as connection:
-        [one] = golden.listed(connection, NOON + 50)
+        [one] = golden.golden_cases(connection, NOON + 50)
     assert one.right == right
 
 
@@ -65,4 +65,4 @@ def test_only_the_newest_pairs_are_read(desk: Desk, monkeypatch: pytest.MonkeyPa
     [second] = desk.draw(SECOND, NOON + 20)
     desk.decide(second, "ben", "uphold", NOON + 30)
     with desk.database.read() as connection:
-        assert len(golden.proposed(connection, NOON + 40)) == most
+        assert len(golden.golden_proposals(connection, NOON + 40)) == most

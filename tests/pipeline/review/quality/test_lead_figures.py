@@ -70,7 +70,7 @@ def test_the_backlog_has_a_line_for_each_severity_with_open_cases(shift: Shift) 
     old, _, mild = shift.add("a", 2 * HOUR), shift.add("b", 60), shift.add("c", 30, "abuse")
     shift.decide(shift.add("d", 3 * HOUR), "ana", 0)
     with shift.database.read() as connection:
-        lines = lead_figures.backlog(connection, groups.read(connection, AT), AT)
+        lines = lead_figures.backlog(connection, groups.open_groups(connection, AT), AT)
     found = [(one.severity, one.open, one.late, one.oldest, one.oldest_case, one.over) for one in lines]
     assert found == [(2, 2, 1, 2 * HOUR, old, True), (0, 1, 0, 30, mild, False)]
     assert (len(shift.found("open", severity=2)), len(shift.found("late", severity=2))) == (2, 1)
@@ -81,7 +81,7 @@ def test_a_case_that_is_decided_meanwhile_is_not_the_oldest_one(shift: Shift) ->
     gone, kept = shift.add("a", 100), shift.add("b", 50)
     only = shift.add("c", 40, "abuse")
     with shift.database.read() as connection:
-        waiting = groups.read(connection, AT)
+        waiting = groups.open_groups(connection, AT)
     for case in (gone, only):
         shift.decide(case, "ana", 1)
     with shift.database.read() as connection:
@@ -91,7 +91,7 @@ def test_a_case_that_is_decided_meanwhile_is_not_the_oldest_one(shift: Shift) ->
 
 def test_an_empty_queue_has_no_backlog_and_no_time_to_wait(shift: Shift) -> None:
     with shift.database.read() as connection:
-        assert lead_figures.backlog(connection, groups.read(connection, AT), AT) == []
+        assert lead_figures.backlog(connection, groups.open_groups(connection, AT), AT) == []
         assert lead_figures.forecast(connection, AT).seconds == 0.0
         assert lead_figures.in_time(connection, NOON).n == 0
 

@@ -90,7 +90,7 @@ def test_muted_flags_are_counted(past: Past) -> None:
     why = (reasons.of_term("violence", "弄死你", "high", "review"),)
     case = past.case(3 * HOUR, "dismiss", reasons=why)
     with past.database.write() as connection:
-        phrases.ask(connection, case, "violence", "弄死你", "lea", NOON - 3 * HOUR + 100, approve=True)
+        phrases.ask_to_mute(connection, case, "violence", "弄死你", "lea", NOON - 3 * HOUR + 100, approve=True)
     past.store.add([flag("again", -HOUR, 1 - HOUR, reasons=why)], NOON - HOUR)
     assert past.measure().muted == 1
 

@@ -75,13 +75,13 @@ def test_reports_have_a_row_and_copies_have_none(database: Database, store: SqlR
 def test_words_of_older_cases_are_added_in_the_background(upgraded: Database) -> None:
     with upgraded.read() as connection:
         cases = set(connection.scalars(select(CASES.c.id)))
-        assert case_words.waiting(connection)
+        assert case_words.is_indexing(connection)
     assert case_words.catch_up(upgraded) == len(cases)
     assert words_of(upgraded).keys() == cases
     assert any("弄死" in words for words in words_of(upgraded).values())
     assert case_words.catch_up(upgraded) == 0
     with upgraded.read() as connection:
-        assert not case_words.waiting(connection)
+        assert not case_words.is_indexing(connection)
 
 
 def test_a_process_of_the_version_before_can_delete_cases(database: Database, store: SqlReviewStore) -> None:
@@ -102,7 +102,7 @@ def test_no_word_outlives_an_erasure(sqlite_url: str, tmp_path: Path) -> None:
         store.add([flag("mine", text="qkwj", hits=())], NOON)
         assert held(database, "qkw"), "the test would see a word that stays"
         with database.write() as connection:
-            request = erasure.ask(connection, "ann", "ada", NOON + 10)
+            request = erasure.ask_erasure(connection, "ann", "ada", NOON + 10)
         erasure.carry_out(database, EvidenceFolder(tmp_path), request, "ada", NOON + 20)
         assert held(database, "zyv")
         assert not held(database, "qkw")

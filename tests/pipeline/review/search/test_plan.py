@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.judge import labels
 from pipeline.review.search.plan import Wanted, plan
-from pipeline.review.search.query import QueryError, parse
+from pipeline.review.search.query import QueryError, parse_query
 from tests.builders import NOON
 
 LABELS = labels.load()
@@ -16,7 +16,7 @@ MIDNIGHT = NOON - DAY / 2
 
 
 def planned(text: str) -> Wanted:
-    return plan(parse(text), LABELS, NOON)
+    return plan(parse_query(text), LABELS, NOON)
 
 
 def test_names_become_ids_in_both_languages() -> None:
@@ -56,7 +56,7 @@ def test_times(when: str, since: float | None, until: float | None) -> None:
 def test_two_times_must_both_hold_and_days_are_those_of_the_zone() -> None:
     wanted = planned("when:7d when:..yesterday")
     assert (wanted.since, wanted.until) == (NOON - 7 * DAY, MIDNIGHT)
-    shanghai = plan(parse("when:today"), LABELS, NOON, timezone(timedelta(hours=8)))
+    shanghai = plan(parse_query("when:today"), LABELS, NOON, timezone(timedelta(hours=8)))
     assert shanghai.since == MIDNIGHT - 8 * 3_600
 
 

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.review.search.query import FIELDS, MOST_CHARACTERS, MOST_TERMS, QueryError, QueryTerm, parse, written
+from pipeline.review.search.query import (
+    FIELDS,
+    MOST_CHARACTERS,
+    MOST_TERMS,
+    QueryError,
+    QueryTerm,
+    parse_query,
+    write_query,
+)
 
 
 @pytest.mark.parametrize(
@@ -22,7 +30,7 @@ from pipeline.review.search.query import FIELDS, MOST_CHARACTERS, MOST_TERMS, Qu
     ],
 )
 def test_a_query_has_terms(text: str, terms: tuple[QueryTerm, ...]) -> None:
-    assert parse(text) == terms
+    assert parse_query(text) == terms
 
 
 @pytest.mark.parametrize(
@@ -41,7 +49,7 @@ def test_a_query_has_terms(text: str, terms: tuple[QueryTerm, ...]) -> None:
 )
 def test_an_error_names_the_wrong_part(text: str, problem: str, token: str) -> None:
     with pytest.raises(QueryError) as raised:
-        parse(text)
+        parse_query(text)
     assert (raised.value.problem, raised.value.token) == (problem, token)
     assert token in str(raised.value)
     assert raised.value.remedy
@@ -59,7 +67,7 @@ def test_any_text_gives_terms_or_an_error_that_names_a_part(text: str) -> None:
 
 def understood(text: str) -> tuple[QueryTerm, ...] | QueryError:
     try:
-        return parse(text)
+        return parse_query(text)
     except QueryError as error:
         return error
 
@@ -77,4 +85,4 @@ def understood(text: str) -> tuple[QueryTerm, ...] | QueryError:
     )
 )
 def test_a_written_query_is_read_as_it_was(terms: list[QueryTerm]) -> None:
-    assert parse(written(terms)) == tuple(terms)
+    assert parse_query(write_query(terms)) == tuple(terms)

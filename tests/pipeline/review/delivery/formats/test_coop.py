@@ -71,12 +71,12 @@ def test_a_flag_without_labels_is_a_valid_report() -> None:
 
 async def test_coop_gets_reports_with_the_key_until_it_accepts_them(sqlite_url: str, coop: ReceivingApp) -> None:
     database, now = Database(sqlite_url), [NOON]
-    sender = webhooks.build(settings(coop), database, Metrics(), lambda: now[0])
+    sender = webhooks.build_webhooks(settings(coop), database, Metrics(), lambda: now[0])
     assert sender is not None
     with database.write() as connection:
         for number in range(2):
             one = flag(f"{number}", number)
-            outbox.put(connection, RAISED, one.id, raising.data(one, "case"), NOON, NOON + number)
+            outbox.store_event(connection, RAISED, one.id, raising.data(one, "case"), NOON, NOON + number)
     coop.answer = lambda got: Reply(503 if len(coop.got) == 1 else 201, body=b'{"reportId": "r"}')
     for _ in range(3):
         await sender.send_due()

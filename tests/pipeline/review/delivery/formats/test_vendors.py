@@ -13,7 +13,7 @@ from msgspec import structs
 
 from pipeline.contract.messages import Flag
 from pipeline.judge import labels
-from pipeline.review.cases.writing import plain
+from pipeline.review.cases.writing import all_fields
 from pipeline.review.delivery import raising
 from pipeline.review.delivery.formats import alibaba, choosing, shumei, tencent_ams, yidun
 from pipeline.review.delivery.formats.raised import AtVendor, RaisedFlag, VendorName, flag_of
@@ -198,4 +198,4 @@ def test_the_customer_chooses_the_id_of_a_stream(template: str, name: str) -> No
 
 def test_the_formats_read_fields_that_every_event_has() -> None:
     required = {field.name for field in structs.fields(RaisedFlag) if field.required}
-    assert required - {"raised_at", "case"} <= set(plain(TWO))
+    assert required - {"raised_at", "case"} <= set(all_fields(TWO))
