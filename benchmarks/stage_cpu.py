@@ -18,8 +18,8 @@ from pipeline.contract.topology import Stage
 
 if TYPE_CHECKING:
     from pipeline.base.metrics import Metrics
+    from pipeline.contract.utterance_log import UtteranceLog
     from pipeline.judge.judge_stage import Rules
-    from pipeline.review.evidence.log import UtteranceLog
     from pipeline.settings import Settings
 
 TASKS = Path("/proc/self/task")

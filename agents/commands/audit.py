@@ -16,7 +16,7 @@ from pipeline.base.errors import InputError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from pipeline.review.audit import ChainReport
+    from pipeline.review.audit_log import ChainReport
     from pipeline.settings import Settings
 
 FORGED = "The log was cut or forged. Find out why."
@@ -49,7 +49,7 @@ def verify(
     Example:
       voxwarden audit verify --anchors anchors.jsonl --public-key audit.key.pub
     """
-    from pipeline.review import audit as log
+    from pipeline.review import audit_log as log
     from pipeline.review.database import Database
 
     settings = settings_of(ctx)
@@ -99,7 +99,7 @@ def export(
     Example:
       voxwarden audit export > audit.jsonl
     """
-    from pipeline.review import audit as log
+    from pipeline.review import audit_log as log
     from pipeline.review.database import Database
 
     database = Database(settings_of(ctx).database_url, must_exist=True)

@@ -80,7 +80,7 @@ def live(ctx: typer.Context) -> None:
       voxwarden policy live
     """
     from agents.commands.casetables import utc
-    from pipeline.review.policies.live_policy import policy_status
+    from pipeline.review.policies.judge_rules import policy_status
 
     found = policy_status(settings_of(ctx), time.time())
     if found is None:

@@ -31,8 +31,8 @@ def run_job(
       voxwarden retention run --dry-run
       voxwarden retention run
     """
-    from pipeline.review.evidence.opening import open_evidence
-    from pipeline.review.privacy import retention as job
+    from pipeline.review.evidence.evidence_store import open_evidence
+    from pipeline.review.privacy import retention_job as job
 
     settings = settings_of(ctx)
     with database_of(ctx) as database:
@@ -62,7 +62,7 @@ def erase_speaker(
     Example:
       voxwarden retention erase user-4711
     """
-    from pipeline.review.evidence.opening import open_evidence
+    from pipeline.review.evidence.evidence_store import open_evidence
     from pipeline.review.privacy import erasure
 
     evidence = open_evidence(settings_of(ctx))
@@ -88,12 +88,12 @@ def place_hold(
     Example:
       voxwarden retention hold speaker user-4711 --reason "police request 2026-18"
     """
-    from pipeline.review.evidence.opening import open_evidence
-    from pipeline.review.privacy import locks
+    from pipeline.review.evidence.evidence_store import open_evidence
+    from pipeline.review.privacy import holds
 
     with database_of(ctx) as database:
         evidence = open_evidence(settings_of(ctx))
-        hold = locks.place_and_lock(database, evidence, kind, subject, reason, actor(), time.time())
+        hold = holds.place_and_lock(database, evidence, kind, subject, reason, actor(), time.time())
     stdout.print(hold.id, highlight=False)
 
 
@@ -104,11 +104,11 @@ def release_hold(ctx: typer.Context, hold: Annotated[str, typer.Argument(help="I
     Example:
       voxwarden retention release HOLD
     """
-    from pipeline.review.evidence.opening import open_evidence
-    from pipeline.review.privacy import locks
+    from pipeline.review.evidence.evidence_store import open_evidence
+    from pipeline.review.privacy import holds
 
     with database_of(ctx) as database:
-        locks.release_and_unlock(database, open_evidence(settings_of(ctx)), hold, actor(), time.time())
+        holds.release_and_unlock(database, open_evidence(settings_of(ctx)), hold, actor(), time.time())
 
 
 @retention.command("holds")

@@ -9,14 +9,13 @@ from sqlalchemy import ColumnElement, Connection, exists, select
 
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.cases.values import REPORTED
-from pipeline.review.quality import figures
+from pipeline.review.quality import agreement_figures
+from pipeline.review.quality.agreement_figures import FLAGGED, Pair
 from pipeline.review.quality.audits import within
-from pipeline.review.quality.decided import REAL, in_force, verdict_at
 from pipeline.review.quality.figure import Figure, Window
-from pipeline.review.quality.figures import FLAGGED, Pair
+from pipeline.review.quality.snapshot import REAL, in_force, verdict_at
+from pipeline.review.tables.case_tables import APPEALS, CHECKS, COPIES, REPORTS
 from pipeline.review.tables.core import CASES, DECISIONS
-from pipeline.review.tables.quality import CHECKS, COPIES
-from pipeline.review.tables.rights import APPEALS, REPORTS
 
 MOST = 200
 """The most cases in a list."""
@@ -116,7 +115,7 @@ def _reversed_appeals(connection: Connection, window: Window) -> Conditions:
 
 def _pairs(chosen: Callable[[Pair], bool]) -> CaseList:
     def found(connection: Connection, window: Window) -> Conditions:
-        pairs = figures.pairs(connection, window.since, window.until)
+        pairs = agreement_figures.pairs(connection, window.since, window.until)
         return (CASES.c.id.in_([pair.original for pair in pairs if chosen(pair)]),)
 
     return found

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 
 from pipeline.base import private_files, signing
 from pipeline.base.errors import DependencyError, InputError
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.review.tables.core import AUDIT, AUDIT_HEAD
 from pipeline.settings import AuditSettings, Settings
@@ -134,9 +134,11 @@ def _fault(connection: Connection, anchor: SignedHead, public_pem: bytes, now: H
     if head.seq > now.seq:
         return f"the log ends at line {now.seq}, but had line {head.seq}"
     if head.seq >= now.first:
-        stored = connection.scalar(select(AUDIT.c.hash).where(AUDIT.c.seq == head.seq)) if head.seq else audit.GENESIS
+        stored = (
+            connection.scalar(select(AUDIT.c.hash).where(AUDIT.c.seq == head.seq)) if head.seq else audit_log.GENESIS
+        )
         return "" if stored == head.hash else f"line {head.seq} is another one"
-    young = now.at - head.at < audit.KEPT_SECONDS
+    young = now.at - head.at < audit_log.KEPT_SECONDS
     return f"line {head.seq} was deleted before its time" if young and head.seq else ""
 
 

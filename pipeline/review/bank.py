@@ -10,10 +10,11 @@ from msgspec import Struct
 from sqlalchemy import Connection, delete, func, inspect, or_, select
 
 from pipeline.base.errors import InputError, Missing
-from pipeline.review import audit, database, upsert
+from pipeline.review import audit_log, database
+from pipeline.review.database import put_new
+from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import FLAGS, HEARD
-from pipeline.review.tables.quality import COPIES
-from pipeline.review.tables.recordings import BANNED_RECORDINGS
+from pipeline.review.tables.policy_tables import BANNED_RECORDINGS
 from pipeline.sound.fingerprints.fingerprint import Ban, BannedRecording, Fingerprint
 from pipeline.sound.fingerprints.landmarks import packed, unpacked
 
@@ -53,7 +54,7 @@ def add_recording(connection: Connection, made: Fingerprint) -> None:
         raise InputError(f"The bank has {MAX_RECORDINGS:,} recordings", "Remove some first.", text="bank_full")
     fields = {name: getattr(ban, name) for name in ban.__struct_fields__}
     values = {"id": made.id, "seconds": made.recording.seconds, "landmarks": packed(made.landmarks)} | fields
-    if not upsert.put_new(connection, BANNED_RECORDINGS, values):
+    if not put_new(connection, BANNED_RECORDINGS, values):
         known = connection.scalar(select(BANNED_RECORDINGS.c.title).where(BANNED_RECORDINGS.c.id == made.id))
         raise InputError(
             f"{ban.title} is in the bank already, as {made.id} {known}",
@@ -63,7 +64,7 @@ def add_recording(connection: Connection, made: Fingerprint) -> None:
             known=known,
         )
     detail = {"title": ban.title, "reason": ban.reason, "label": ban.label, "seconds": made.recording.seconds}
-    audit.append(connection, ban.added_at, ban.added_by, "recording.ban", made.id, detail)
+    audit_log.append(connection, ban.added_at, ban.added_by, "recording.ban", made.id, detail)
 
 
 def remove_recording(connection: Connection, identity: str, actor: str, at: float) -> None:
@@ -72,7 +73,7 @@ def remove_recording(connection: Connection, identity: str, actor: str, at: floa
     title = connection.execute(statement.returning(BANNED_RECORDINGS.c.title)).scalar()
     if title is None:
         raise Missing(f"The bank has no recording {identity}", "See `voxwarden fingerprints list`.")
-    audit.append(connection, at, actor, "recording.unban", identity, {"title": title})
+    audit_log.append(connection, at, actor, "recording.unban", identity, {"title": title})
 
 
 def bank_size(connection: Connection) -> int:

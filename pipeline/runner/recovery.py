@@ -13,7 +13,7 @@ import msgspec
 
 from pipeline.contract.messages import AudioChunk, EarlyUtterance, Message, Sound, SpeechStatus, Transcript, Utterance
 from pipeline.contract.stage import Backlog, HoldingProcessor, Processor, Rejected
-from pipeline.review.evidence.marks import Finish
+from pipeline.review.evidence.segments import Finish
 from pipeline.runner.journal import Journal
 from pipeline.settings import Settings
 

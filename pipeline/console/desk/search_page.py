@@ -24,18 +24,17 @@ from pipeline.console.pages import label_name, language_of, page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import HeardKind
 from pipeline.judge.labels import SEVERITIES
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.sign_in import LoginSession
-from pipeline.review.cases import duty, reading
-from pipeline.review.evidence.times import offset_of
-from pipeline.review.privacy.pseudonym import pseudonym
+from pipeline.review.audit_log import pseudonym
+from pipeline.review.cases import eligibility, reading
+from pipeline.review.evidence.clip_player import offset_of
 from pipeline.review.search import case_words, finding, views
+from pipeline.review.search.case_lists import ListedCase, list_cases
+from pipeline.review.search.case_words import fold
 from pipeline.review.search.finding import COUNTED, PAGE, FoundCase, Place, Viewer
-from pipeline.review.search.grams import fold
-from pipeline.review.search.listing import ListedCase, list_cases
-from pipeline.review.search.plan import Wanted, plan
-from pipeline.review.search.query import Field, QueryError, QueryTerm, parse_query, write_query
+from pipeline.review.search.query import Field, QueryError, QueryTerm, Wanted, parse_query, plan, write_query
 from pipeline.speech import languages
 
 router = APIRouter(prefix="/search")
@@ -133,11 +132,11 @@ def search_preview(
     """
     phrases = _wanted(request, services, parse_query(q)).phrases
     with services.database.read() as connection:
-        duty.check_party(connection, reading.case(connection, case), session.account.name)
+        eligibility.check_party(connection, reading.case(connection, case), session.account.name)
         found = view(connection, case)
         rows = [found_row(row, phrases) for row in list_cases(connection, [case])]
     with services.database.write() as connection:
-        audit.append(connection, services.clock(), session.account.name, "case.view", case)
+        audit_log.append(connection, services.clock(), session.account.name, "case.view", case)
     turns = [(flag, marked(flag, phrases)) for flag in once(found.file.flags)]
     sound = timeline.sound(found, outline(services.evidence, found.clip) if found.clip else None)
     return page(request, "search_preview.html", view=found, case=found.case, row=rows[0], turns=turns, sound=sound)
@@ -167,7 +166,7 @@ def viewer_of(services: Services, connection: Connection, session: LoginSession)
     """Return what this person sees of the cases. Those that their queue leaves out are left out here, too."""
     account = session.account
     without = wellness.without(connection, account.name, account.preferences.comfort, services.clock())
-    return Viewer(without, duty.users_of(connection, account.name), account.role in AUDIT)
+    return Viewer(without, eligibility.users_of(connection, account.name), account.role in AUDIT)
 
 
 def found_row(row: ListedCase, phrases: Sequence[str] = ()) -> FoundRow:
@@ -285,4 +284,4 @@ def _log(services: Services, session: LoginSession, action: str, wanted: Wanted,
     if wanted.speaker:
         detail["speaker"] = [pseudonym(speaker) for speaker in wanted.speaker]
     with services.database.write() as connection:
-        audit.append(connection, services.clock(), session.account.name, action, "cases", detail | {"found": count})
+        audit_log.append(connection, services.clock(), session.account.name, action, "cases", detail | {"found": count})

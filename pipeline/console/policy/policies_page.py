@@ -11,7 +11,7 @@ from pipeline.console.pages import page
 from pipeline.console.policy.difference import difference, runs
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.judge.release import MAX_SHADOWS, JudgeReport
-from pipeline.review.policies import drafts, versions, workers
+from pipeline.review.policies import drafts, judge_rules, versions
 
 router = APIRouter(prefix="/policies")
 
@@ -81,7 +81,7 @@ def end_policy_shadow(services: TheServices, session: Signed, mark: Mark) -> Res
 def live_now(services: Services, connection: Connection) -> dict[str, Any]:
     """Return the live version, and which judges use the newest release."""
     live, edition = versions.live_version(connection), versions.edition(connection)
-    judges = workers.running_judges(connection, services.clock())
+    judges = judge_rules.running_judges(connection, services.clock())
     using = [each for each in judges if each.edition == edition]
     return {"live": live, "edition": edition, "judges": judges, "using": using, "took": _took(connection, live, using)}
 

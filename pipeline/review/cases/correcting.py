@@ -10,17 +10,17 @@ from sqlalchemy import Connection, update
 
 from pipeline.base.errors import CaseError, Stale
 from pipeline.contract.messages import Decision
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.appeals import appeals
-from pipeline.review.cases import deciding, duty, reading
+from pipeline.review.cases import deciding, eligibility, reading
 from pipeline.review.cases.deciding import UNDO_SECONDS
-from pipeline.review.cases.measures import Measures
 from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.speaker_measures import Measures
+from pipeline.review.cases.storing import all_fields
 from pipeline.review.cases.values import Case, Choice
-from pipeline.review.cases.writing import all_fields
 from pipeline.review.delivery import outbox
-from pipeline.review.quality import checks
-from pipeline.review.quality.checks import FINAL
+from pipeline.review.quality import quality_checks
+from pipeline.review.quality.quality_checks import FINAL
 from pipeline.review.tables.core import CASES
 
 CORRECTED = "case.corrected"
@@ -56,7 +56,7 @@ def correct(
     outbox.store_event(connection, CORRECTED, decision.id, payload, at, at + undo_seconds)
     detail: dict[str, Any] = {"verdict": choice.verdict, "label": choice.label, "reason": choice.reason}
     detail |= {"action": choice.action, "decision": decision.id, "against": before.id}
-    audit.append(connection, at, lead, "case.correct", case, detail)
+    audit_log.append(connection, at, lead, "case.correct", case, detail)
     return decision
 
 
@@ -80,7 +80,7 @@ def reopen_case(
     connection.execute(update(CASES).where(CASES.c.id == case).values(ranking.place(found.severity, at)))
     deciding.take_back(connection, found, standing, taken, at)
     detail = {"reason": reason, "decisions": [one.id for one in taken]}
-    audit.append(connection, at, lead, "case.reopen", case, detail)
+    audit_log.append(connection, at, lead, "case.reopen", case, detail)
 
 
 def _decided(connection: Connection, case: str, lead: str, version: int) -> Case:
@@ -88,10 +88,10 @@ def _decided(connection: Connection, case: str, lead: str, version: int) -> Case
     found = reading.case(connection, case, lock=True)
     if found.version != version:
         raise Stale(f"Case {case} has changed", "Look at the changes, then correct it again.", text="case_changed")
-    duty.check_party(connection, found, lead)
+    eligibility.check_party(connection, found, lead)
     if found.status != "decided":
         raise CaseError(f"Case {case} is not decided", "Decide it.", text="not_decided")
-    if checks.copied(connection, case):
+    if quality_checks.copied(connection, case):
         raise CaseError("A decision on a check is not corrected", "Only the figures count it.", text="check_stands")
     if any(appeal.state == "open" for appeal in appeals.of_case(connection, case)):
         raise CaseError("There is an open appeal against this case", "Settle the appeal.", text="appeal_open")

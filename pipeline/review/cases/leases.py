@@ -12,10 +12,10 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from pipeline.base.errors import CaseError, Stale, Taken
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import wellness
-from pipeline.review.cases import assigning, duty, reading
-from pipeline.review.quality import checks
+from pipeline.review.cases import assigning, eligibility, reading
+from pipeline.review.quality import quality_checks
 from pipeline.review.tables.core import LEASES
 
 LEASE_SECONDS = 300.0
@@ -44,10 +44,10 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
     found = reading.case(connection, case, lock=True)
     if found.status == "decided":
         raise CaseError(f"Case {case} is already decided", "Take the next one.", text="decided")
-    checks.allow(connection, case, account, at)
-    duty.check_party(connection, found, account)
-    duty.check_escalated(connection, found, account)
-    duty.check_skills(connection, found, account)
+    quality_checks.allow(connection, case, account, at)
+    eligibility.check_party(connection, found, account)
+    eligibility.check_escalated(connection, found, account)
+    eligibility.check_skills(connection, found, account)
     assigning.check_assignment(connection, found, account, at)
     replaced = (LEASES.c.case_id == case) | (LEASES.c.account == account)
     rows = connection.execute(select(LEASES).where(replaced).order_by(LEASES.c.case_id).with_for_update())
@@ -57,13 +57,13 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
     if held and held.account == account and held.expires_at > at:
         wellness.end_break(connection, account, at)
         lease = renew(connection, held.id, account, at, seconds)
-        audit.append(connection, at, account, "case.view", case)
+        audit_log.append(connection, at, account, "case.view", case)
         return lease
     connection.execute(delete(LEASES).where(replaced))
     lease = Lease(case, str(uuid.uuid4()), account, at, at + seconds)
     connection.execute(insert(LEASES).values(msgspec.structs.asdict(lease)))
     wellness.end_break(connection, account, at)
-    audit.append(connection, at, account, "case.claim", case)
+    audit_log.append(connection, at, account, "case.claim", case)
     return lease
 
 

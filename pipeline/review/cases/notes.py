@@ -12,10 +12,10 @@ from msgspec import Struct
 from sqlalchemy import Connection, func, insert, select, update
 
 from pipeline.base.errors import CaseError
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.cases import reading
 from pipeline.review.tables.core import ACCOUNTS, CASES
-from pipeline.review.tables.queues import MENTIONS, NOTES, UNREAD
+from pipeline.review.tables.people_tables import MENTIONS, NOTES, UNREAD
 
 LONGEST = 2_000
 """The most characters of a note."""
@@ -64,7 +64,7 @@ def add_note(connection: Connection, case: str, author: str, text: str, at: floa
     if named:
         rows = [{"note": note.id, "account": name, "at": at, "read": False} for name in sorted(named)]
         connection.execute(insert(MENTIONS), rows)
-    audit.append(connection, at, author, "case.note", case, {"note": note.id, "mentions": sorted(named)})
+    audit_log.append(connection, at, author, "case.note", case, {"note": note.id, "mentions": sorted(named)})
     return note
 
 

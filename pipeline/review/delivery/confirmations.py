@@ -10,10 +10,10 @@ from sqlalchemy import Connection, delete, insert, select
 
 from pipeline.base.errors import CaseError, Missing
 from pipeline.contract.messages import Action
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.delivery import drills
+from pipeline.review.tables.assessment_tables import ACTIONS
 from pipeline.review.tables.core import DECISIONS
-from pipeline.review.tables.duties import ACTIONS
 
 Result = Literal["done", "failed"]
 
@@ -54,7 +54,7 @@ def confirm(connection: Connection, given: Confirmation, actor: str = "app") -> 
     if given.result == "done":
         drills.stopped(connection, decision.case_id, given.at)
     detail = {"decision": given.decision, "action": given.action, "at": given.at}
-    audit.append(connection, given.received_at, actor, f"action.{given.result}", decision.case_id, detail)
+    audit_log.append(connection, given.received_at, actor, f"action.{given.result}", decision.case_id, detail)
     return given, True
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, case, or_, select, update
 
 from pipeline.contract.messages import Flag, Suggestion
+from pipeline.review.tables.assessment_tables import DRILL_LINES, DRILLS
 from pipeline.review.tables.core import CASES
-from pipeline.review.tables.duties import DRILL_LINES, DRILLS
 
 RANKS: dict[Suggestion, int] = {"pass": 0, "review": 1, "block": 2}
 

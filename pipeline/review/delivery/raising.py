@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from pipeline.contract.messages import Flag
 from pipeline.judge import labels
+from pipeline.review.cases.storing import all_fields
 from pipeline.review.cases.values import Outcome
-from pipeline.review.cases.writing import all_fields
 from pipeline.review.delivery import outbox
 from pipeline.settings import Settings
 

@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Float, delete, func, literal, select
 
-from pipeline.review import upsert
-from pipeline.review.tables.rooms import ROOM_SPEECH
+from pipeline.review.database import upsert
+from pipeline.review.tables.assessment_tables import ROOM_SPEECH
 
 DAYS = 7
 """Days for which the shares of a room are shown, today included."""
@@ -50,7 +50,7 @@ def add_room_speech(connection: Connection, changes: Iterable[tuple[RoomCell, in
     """Add samples to the cells, in the order of the keys, so that two writers never wait for each other."""
     rows = [cell._asdict() | {"samples": samples} for cell, samples in sorted(changes)]
     if rows:
-        insert = upsert.upsert(connection, ROOM_SPEECH)
+        insert = upsert(connection, ROOM_SPEECH)
         samples = ROOM_SPEECH.c.samples + insert.excluded.samples
         key = list(ROOM_SPEECH.primary_key)
         connection.execute(insert.on_conflict_do_update(index_elements=key, set_={"samples": samples}), rows)

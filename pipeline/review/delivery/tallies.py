@@ -17,10 +17,10 @@ from msgspec import Struct
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from pipeline.contract.messages import UNDETERMINED, Flag, SpeechStatus, first_id, sample_of
-from pipeline.review import upsert
+from pipeline.review.database import insert_new, upsert
 from pipeline.review.delivery import room_speech
 from pipeline.review.delivery.room_speech import RoomCell
-from pipeline.review.tables.assessment import COUNTED, ROOM_TYPES, TALLIES
+from pipeline.review.tables.assessment_tables import COUNTED, ROOM_TYPES, TALLIES
 
 HOUR = 3_600
 DAY_HOURS = 24
@@ -90,7 +90,7 @@ class CountedVerdict(Struct, frozen=True, array_like=True):
     labels: tuple[str, ...]
     """The flagged labels, in alphabetical order."""
 
-    def joined(self, other: "Verdict") -> "Verdict":
+    def joined(self, other: "CountedVerdict") -> "CountedVerdict":
         """Return the verdict of both flags. The language and the model stay."""
         bucket = max(self.bucket, other.bucket, key=SUGGESTED.index)
         return CountedVerdict(bucket, self.language, self.model, tuple(sorted({*self.labels, *other.labels})))
@@ -283,7 +283,7 @@ def _keys(message: Flag | SpeechStatus) -> list[bytes]:
 def _seen(connection: Connection, keys: Sequence[bytes], at: float) -> dict[bytes, CountedState]:
     """Return the states of these ids, locked until the transaction ends. New ids are stored with an empty state."""
     rows = [{"key": key, "state": "", "reason": "", "at": at} for key in keys]
-    connection.execute(upsert.insert_new(connection, COUNTED), rows)
+    connection.execute(insert_new(connection, COUNTED), rows)
     query = select(COUNTED).where(COUNTED.c.key.in_(keys)).order_by(COUNTED.c.key).with_for_update()
     return {bytes(row.key): CountedState(row.state, row.reason) for row in connection.execute(query)}
 
@@ -303,11 +303,11 @@ def _room_types(connection: Connection, names: set[str], at: float) -> dict[str,
     fresh = sorted(names - known)[: max(0, MAX_ROOM_TYPES - len(known))]
     if fresh:
         rows = [{"name": name, "first_seen_at": at} for name in fresh]
-        connection.execute(upsert.insert_new(connection, ROOM_TYPES), rows)
+        connection.execute(insert_new(connection, ROOM_TYPES), rows)
     return {name: name if name in known or name in fresh else OTHER for name in names}
 
 
 def _add_up(connection: Connection) -> Any:
-    insert = upsert.upsert(connection, TALLIES)
+    insert = upsert(connection, TALLIES)
     sums = {name: TALLIES.c[name] + insert.excluded[name] for name in ("count", "samples")}
     return insert.on_conflict_do_update(index_elements=list(TALLIES.primary_key), set_=sums)

@@ -27,8 +27,8 @@ from pipeline.base.metrics import Metrics, from_zero
 from pipeline.base.retry_after import AppAnswer, answer_of
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox
-from pipeline.review.delivery.formats.choosing import EventTargets, Target, plain_targets, targets
 from pipeline.review.delivery.outbox import OutboxEvent
+from pipeline.review.delivery.webhook_targets import EventTargets, Target, plain_targets, targets
 from pipeline.settings import Settings, WebhookSettings
 
 log = logging.getLogger(__name__)

@@ -12,10 +12,9 @@ from pathlib import Path
 
 from pipeline.base.errors import InputError
 from pipeline.contract.messages import Sound, Utterance
+from pipeline.contract.utterance_log import UtteranceLog
 from pipeline.review.evidence import recordfile
-from pipeline.review.evidence.log import UtteranceLog
-from pipeline.review.evidence.marks import Finish
-from pipeline.review.evidence.segments import SegmentLog
+from pipeline.review.evidence.segments import Finish, SegmentLog
 from pipeline.settings import Settings
 
 SUFFIX = ".utterances"

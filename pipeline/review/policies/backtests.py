@@ -11,10 +11,10 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from pipeline.base.errors import CaseError
 from pipeline.contract.messages import Suggestion
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.policies import drafts, versions
 from pipeline.review.quality.statistics import Share
-from pipeline.review.tables.policies import POLICY_BACKTESTS
+from pipeline.review.tables.policy_tables import POLICY_BACKTESTS
 
 EndState = Literal["cancelled", "failed"]
 BacktestState = Literal["running", "done"] | EndState
@@ -161,7 +161,7 @@ def finish(connection: Connection, run: StoredBacktest, result: BacktestResult, 
     if connection.execute(update(POLICY_BACKTESTS).where(*_same(run)).values(values)).rowcount:
         drafts.backtested(connection, run.draft, run.sha256)
         detail = {"sha256": run.sha256, "against": run.against, "cases": result.cases}
-        audit.append(connection, now, run.asked_by, "policy.backtest", str(run.draft), detail)
+        audit_log.append(connection, now, run.asked_by, "policy.backtest", str(run.draft), detail)
 
 
 def stop(connection: Connection, run: StoredBacktest, state: EndState, now: float) -> None:

@@ -13,10 +13,10 @@ from pipeline.base.errors import CaseError, ConfigError, Involved, Missing, Stal
 from pipeline.judge.labels import Labels
 from pipeline.judge.release import MarkedTexts
 from pipeline.judge.rules import RuleTexts, compiled
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.policies import versions
 from pipeline.review.policies.versions import PublishedPolicy
-from pipeline.review.tables.policies import POLICY_BACKTESTS, POLICY_DRAFTS
+from pipeline.review.tables.policy_tables import POLICY_BACKTESTS, POLICY_DRAFTS
 
 CheckedState = Literal["edited", "checked"]
 DraftState = CheckedState | Literal["backtested", "asked", "published", "dropped"]
@@ -65,7 +65,7 @@ def begin_draft(
     number = (connection.scalar(select(func.max(POLICY_DRAFTS.c.number))) or 0) + 1
     draft = Draft(number, title, texts, texts.sha256, (actor,), state, at)
     connection.execute(insert(POLICY_DRAFTS).values(msgspec.to_builtins(draft)))
-    audit.append(connection, at, actor, "policy.draft", str(number), {"sha256": draft.sha256, "title": title})
+    audit_log.append(connection, at, actor, "policy.draft", str(number), {"sha256": draft.sha256, "title": title})
     return draft
 
 
@@ -101,7 +101,7 @@ def save(
     values |= {"texts": msgspec.to_builtins(texts), "sha256": texts.sha256}
     values |= {"asked_by": None, "asked_at": None} if changed else {}
     _change(connection, number, values)
-    audit.append(connection, at, actor, "policy.edit", str(number), {"sha256": texts.sha256, "title": title})
+    audit_log.append(connection, at, actor, "policy.edit", str(number), {"sha256": texts.sha256, "title": title})
     return find_draft(connection, number)
 
 
@@ -111,7 +111,7 @@ def ask(connection: Connection, number: int, actor: str, at: float) -> Draft:
     draft = _open(connection, number)
     _check_backtested(connection, draft)
     _change(connection, number, {"state": "asked", "asked_by": actor, "asked_at": at})
-    audit.append(connection, at, actor, "policy.ask", str(number), {"sha256": draft.sha256})
+    audit_log.append(connection, at, actor, "policy.ask", str(number), {"sha256": draft.sha256})
     return find_draft(connection, number)
 
 
@@ -138,7 +138,7 @@ def approve(
     made = versions.publish(connection, draft.texts, labels, draft.title, draft.authors, actor, at)
     _change(connection, number, {"state": "published", "version": made.number})
     detail = {"draft": number, "authors": draft.authors, "sha256": made.sha256, "from": live, "policy": made.version}
-    audit.append(connection, at, actor, "policy.publish", str(made.number), detail)
+    audit_log.append(connection, at, actor, "policy.publish", str(made.number), detail)
     return made
 
 
@@ -151,7 +151,7 @@ def send_back(connection: Connection, number: int, actor: str, at: float, note: 
             "Nobody has asked for the approval of this draft", "Load the page again.", text="policy_not_asked"
         )
     _change(connection, number, {"state": "backtested", "asked_by": None, "asked_at": None})
-    audit.append(connection, at, actor, "policy.back", str(number), {"sha256": draft.sha256, "note": note})
+    audit_log.append(connection, at, actor, "policy.back", str(number), {"sha256": draft.sha256, "note": note})
     return find_draft(connection, number)
 
 
@@ -160,7 +160,7 @@ def drop(connection: Connection, number: int, actor: str, at: float) -> None:
     versions.lock(connection)
     draft = _open(connection, number)
     _change(connection, number, {"state": "dropped", "asked_by": None, "asked_at": None})
-    audit.append(connection, at, actor, "policy.drop", str(number), {"sha256": draft.sha256})
+    audit_log.append(connection, at, actor, "policy.drop", str(number), {"sha256": draft.sha256})
 
 
 def backtested(connection: Connection, number: int, sha256: str) -> None:

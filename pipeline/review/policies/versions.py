@@ -15,8 +15,8 @@ from pipeline.base.errors import CaseError, Missing
 from pipeline.judge.labels import Labels
 from pipeline.judge.release import MAX_SHADOWS, MarkedTexts, Release
 from pipeline.judge.rules import RuleTexts, compiled, read_texts
-from pipeline.review import audit
-from pipeline.review.tables.policies import POLICY_RELEASES, POLICY_SHADOW_COUNTS, POLICY_SHADOWS, POLICY_VERSIONS
+from pipeline.review import audit_log
+from pipeline.review.tables.policy_tables import POLICY_RELEASES, POLICY_SHADOW_COUNTS, POLICY_SHADOWS, POLICY_VERSIONS
 from pipeline.settings import Settings
 
 LOCK = 0x766F7870
@@ -140,7 +140,7 @@ def roll_back(
         )
     made = publish(connection, old.texts, labels, title, old.authors, actor, at, old.number)
     detail = {"back_to": old.number, "from": live.number, "sha256": made.sha256, "policy": made.version}
-    audit.append(connection, at, actor, "policy.rollback", str(made.number), detail)
+    audit_log.append(connection, at, actor, "policy.rollback", str(made.number), detail)
     return made
 
 
@@ -156,7 +156,7 @@ def start_shadow(connection: Connection, mark: str, texts: RuleTexts, labels: La
     values = {"mark": mark, "texts": msgspec.to_builtins(texts), "started_by": actor, "started_at": at}
     connection.execute(insert(POLICY_SHADOWS).values(values))
     _release(connection, _live_number(connection), at)
-    audit.append(connection, at, actor, "policy.shadow", mark, {"sha256": texts.sha256})
+    audit_log.append(connection, at, actor, "policy.shadow", mark, {"sha256": texts.sha256})
 
 
 def end_shadow(connection: Connection, mark: str, actor: str, at: float) -> None:
@@ -168,7 +168,7 @@ def end_shadow(connection: Connection, mark: str, actor: str, at: float) -> None
     connection.execute(delete(POLICY_SHADOWS).where(POLICY_SHADOWS.c.mark == mark))
     _release(connection, _live_number(connection), at)
     detail = {"judged": ended.judged, "flagged": ended.flagged, "differ": ended.differ}
-    audit.append(connection, at, actor, "policy.unshadow", mark, detail)
+    audit_log.append(connection, at, actor, "policy.unshadow", mark, detail)
 
 
 def shadows(connection: Connection) -> list[RunningShadow]:

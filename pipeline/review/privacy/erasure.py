@@ -11,16 +11,42 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
 from pipeline.base.errors import CaseError
-from pipeline.review import audit
+from pipeline.review import audit_log
+from pipeline.review.audit_log import pseudonym
 from pipeline.review.cases import reading
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceStore
-from pipeline.review.privacy import forgetting, holds
-from pipeline.review.privacy.pseudonym import pseudonym
+from pipeline.review.evidence.evidence_store import EvidenceStore
+from pipeline.review.privacy import holds
 from pipeline.review.search import case_words
-from pipeline.review.tables.core import CASES
-from pipeline.review.tables.quality import CHECKS, COPIES
-from pipeline.review.tables.rights import ERASURES, REPORTS, VOICES
+from pipeline.review.tables import METADATA
+from pipeline.review.tables.case_tables import CHECKS, COPIES, ERASURES, REPORTS, VOICES
+from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS, OUTBOX
+
+
+def delete_audio(connection: Connection, evidence: EvidenceStore, case: str) -> int:
+    """Delete the clips of a case and return their number."""
+    clips = reading.evidence(connection, case)
+    for clip in clips:
+        evidence.remove(clip.path)
+    for table in (EVIDENCE, VOICES):
+        connection.execute(delete(table).where(table.c.case_id == case))
+    unheard = REPORTS.c.audio.in_(("waiting", "kept"))
+    connection.execute(update(REPORTS).where(REPORTS.c.case_id == case, unheard).values(audio="gone"))
+    return len(clips)
+
+
+def delete_case(connection: Connection, evidence: EvidenceStore, identity: str) -> int:
+    """Delete a case with all rows about it in all tables. Return the number of deleted clips."""
+    clips = delete_audio(connection, evidence, identity)
+    for table in (DECISIONS, FLAGS):
+        theirs = select(table.c.id).where(table.c.case_id == identity)
+        connection.execute(delete(OUTBOX).where(OUTBOX.c.about.in_(theirs)))
+    for table in reversed(METADATA.sorted_tables):  # reversed: a table comes before the tables that it refers to
+        for key in (key for key in table.foreign_keys if key.column is CASES.c.id):
+            connection.execute(delete(table).where(key.parent == identity))
+    connection.execute(delete(CASES).where(CASES.c.id == identity))
+    return clips
+
 
 BATCH = 50
 
@@ -50,7 +76,7 @@ def ask_erasure(connection: Connection, speaker: str, actor: str, at: float) -> 
         raise CaseError("The erasure names no speaker", "Give the speaker's id that the app uses.", text="no_speaker")
     connection.execute(delete(ERASURES).where(ERASURES.c.speaker == speaker))
     connection.execute(insert(ERASURES).values(speaker=speaker, asked_by=actor, asked_at=at))
-    audit.append(connection, at, actor, "erasure.ask", pseudonym(speaker))
+    audit_log.append(connection, at, actor, "erasure.ask", pseudonym(speaker))
     return ErasureRequest(speaker, actor, at)
 
 
@@ -71,9 +97,9 @@ def carry_out(
     while True:
         with database.write() as connection:
             found = _cases(connection, request)
-            clips += sum(forgetting.delete_case(connection, evidence, case) for case in found)
+            clips += sum(delete_case(connection, evidence, case) for case in found)
             for case in found:
-                audit.append(connection, at, actor, "case.erase", case)
+                audit_log.append(connection, at, actor, "case.erase", case)
         cases += len(found)
         if not found:
             break
@@ -86,7 +112,7 @@ def carry_out(
             connection.execute(delete(ERASURES).where(ERASURES.c.speaker == request.speaker))
         if cases or clips:
             detail = {"cases": cases, "clips": clips, "held": held}
-            audit.append(connection, at, actor, "erasure.done", pseudonym(request.speaker), detail)
+            audit_log.append(connection, at, actor, "erasure.done", pseudonym(request.speaker), detail)
     database.scrub()
     return Erased(cases, clips, held)
 
@@ -107,7 +133,7 @@ def _erase_traces(connection: Connection, evidence: EvidenceStore, request: Eras
         .where(VOICES.c.speaker == request.speaker, CASES.c.start <= request.asked_at, ~holds.held())
     )
     found = reading.locked(connection, connection.scalars(with_voice).all())
-    clips = sum(forgetting.delete_audio(connection, evidence, case) for case in found)
+    clips = sum(delete_audio(connection, evidence, case) for case in found)
     free = REPORTS.c.case_id.in_(select(CASES.c.id).where(~holds.held()))
     connection.execute(update(REPORTS).where(_reported(request), free).values(reporter=""))
     return clips

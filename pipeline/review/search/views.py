@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from pipeline.base.errors import CaseError, Missing
-from pipeline.review.tables.search import VIEWS
+from pipeline.review.tables.case_tables import VIEWS
 
 ViewPage = Literal["search", "queue"]
 

@@ -15,7 +15,7 @@ from agents.commands.terminal import harmless, is_harmful, json_text, plain
 from pipeline.review.accounts import accounts
 from pipeline.review.database import Database
 from pipeline.review.privacy import holds
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 from tests.pipeline.judge.fakes import WordClassifier
 

@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from pipeline.contract.messages import Flag, Hit, Verdict
-from pipeline.review import audit
-from pipeline.review.cases import deciding, reading, writing
+from pipeline.review import audit_log
+from pipeline.review.cases import deciding, reading, storing
 from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.storing import Merge
 from pipeline.review.cases.values import Choice
-from pipeline.review.cases.writing import Merge
 from pipeline.review.database import Database
 from pipeline.review.delivery import tallies
 from pipeline.review.delivery.confirmations import Confirmation, confirm
@@ -83,9 +83,9 @@ def store(database: Database, facts: list[Fact]) -> None:
     with database.write() as connection:
         for fact in facts:
             if fact.audited:
-                [outcome] = writing.add_audits(connection, [fact.flag], fact.stored, 0.5, ranking)
+                [outcome] = storing.add_audits(connection, [fact.flag], fact.stored, 0.5, ranking)
             else:
-                [outcome] = writing.add_flags(connection, [fact.flag], fact.stored, merge, ranking)
+                [outcome] = storing.add_flags(connection, [fact.flag], fact.stored, merge, ranking)
             tallies.count_batch(connection, [fact.flag], fact.stored)
             for number, given in enumerate(fact.decisions):
                 _decide(connection, outcome.case, given, f"{fact.flag.id}-{number}")
@@ -94,7 +94,7 @@ def store(database: Database, facts: list[Fact]) -> None:
 def work(database: Database, at: float, person: str, action: str, case: str = "x") -> None:
     """Write a line of the audit log."""
     with database.write() as connection:
-        audit.append(connection, at, person, action, case)
+        audit_log.append(connection, at, person, action, case)
 
 
 def _fact(rng: random.Random, number: int, end: float) -> Fact:

@@ -15,7 +15,7 @@ from pipeline.review.accounts import presence
 from pipeline.review.cases import assigning, deciding, leases
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.review import people

@@ -10,14 +10,14 @@ from sqlalchemy.exc import ProgrammingError
 
 from pipeline.base.errors import DependencyError, InputError, Missing
 from pipeline.contract.messages import HeardSound
-from pipeline.review import audit, bank
+from pipeline.review import audit_log, bank
 from pipeline.review.bank import Bank
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database, visit
-from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
 from tests.builders import NOON, sound_flag
 from tests.pipeline.review.banning import ban, unban
@@ -38,8 +38,8 @@ def heard(seed: int) -> HeardSound:
 
 def lines(database: Database) -> list[tuple[str, str, str]]:
     with database.read() as connection:
-        found = [*audit.all_lines(connection)]
-        assert audit.verify_chain(connection).broken is None
+        found = [*audit_log.all_lines(connection)]
+        assert audit_log.verify_chain(connection).broken is None
     return [(line.actor, line.action, line.subject) for line in found if line.action.startswith("recording.")]
 
 

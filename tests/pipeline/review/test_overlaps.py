@@ -20,16 +20,16 @@ from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.delivery import confirmations
 from pipeline.review.delivery.confirmations import Confirmation
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.privacy import erasure, retention
+from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.privacy import erasure, retention_job
 from pipeline.review.privacy.erasure import ErasureRequest
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables import METADATA
+from pipeline.review.tables.case_tables import APPEALS
 from pipeline.review.tables.core import CASES
-from pipeline.review.tables.rights import APPEALS
-from pipeline.review.tables.wellness import BREAKS
+from pipeline.review.tables.people_tables import BREAKS
 from pipeline.settings import Retention
 from tests import databases
 from tests.builders import NOON, flag
@@ -149,7 +149,7 @@ class Stage:
             presence.note_viewer(connection, "ana", page, case, LATER)
 
     def expire(self, database: Database) -> None:
-        retention.run_retention(database, self.evidence, Retention(), NOON + 400 * retention.DAY)
+        retention_job.run_retention(database, self.evidence, Retention(), NOON + 400 * retention_job.DAY)
 
 
 WORKS: dict[str, Callable[[Stage], Callable[[Database], Any]]] = {

@@ -10,7 +10,7 @@ from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.contract.messages import AudioChunk, EarlyUtterance, Flag, Sound, Transcript, Utterance
 from pipeline.contract.stage import NO_BACKLOG, Backlog, HoldingProcessor, Processor, Rejected
 from pipeline.review.evidence.lookback import Lookback, open_lookback
-from pipeline.review.evidence.marks import Finish
+from pipeline.review.evidence.segments import Finish
 from pipeline.runner.journal import Journal
 from pipeline.runner.recovery import Logged, LoggedSounds, Recovery
 from pipeline.settings import Settings

@@ -8,10 +8,10 @@ import pytest
 from pipeline.console.account.wellness_page import LATER
 from pipeline.review.cases import leases
 from pipeline.review.cases.ranking import Ranking
-from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.desk.test_case_actions import decide, stored, taken

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from pipeline.console.policy import draft_trials
 from pipeline.judge.labels import load
 from pipeline.judge.rules import POLICY, read_texts
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.policies import backtests, drafts, versions
 from pipeline.review.tables.core import CASES, FLAGS
 from tests.builders import NOON, flag
@@ -102,7 +102,7 @@ def test_a_lead_edits_another_approves_and_a_roll_back_follows(stored: Console, 
         back = versions.live_version(connection)
         assert back is not None
         assert (back.number, back.back_to, back.sha256) == (3, 1, live.sha256)
-        actions = [line.action for line in audit.all_lines(connection) if line.action.startswith("policy.")]
+        actions = [line.action for line in audit_log.all_lines(connection) if line.action.startswith("policy.")]
     assert actions == [
         f"policy.{what}" for what in ("draft", "edit", "backtest", "ask", "publish", "rollback", "rollback")
     ]

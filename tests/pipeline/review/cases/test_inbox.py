@@ -1,12 +1,12 @@
 """What waits for a person, and what is new."""
 
 from pipeline.review.appeals import appeals
-from pipeline.review.cases import assigning, deciding, inbox, notes, reachable_cases
+from pipeline.review.cases import assigning, deciding, eligibility, inbox, notes
+from pipeline.review.cases.case_queue import QueueFilter
 from pipeline.review.cases.inbox import News, WaitingWork
-from pipeline.review.cases.queue import QueueFilter
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 
@@ -17,13 +17,13 @@ def stored(database: Database, count: int) -> list[str]:
 
 def due(database: Database, account: str, decides: bool = True) -> WaitingWork:
     with database.read() as connection:
-        wanted = QueueFilter(reach=reachable_cases.eligibility_of(connection, account, NOON))
+        wanted = QueueFilter(reach=eligibility.eligibility_of(connection, account, NOON))
         return inbox.due(connection, account, wanted, decides, decides)
 
 
 def news(database: Database, account: str, since: float, at: float) -> News:
     with database.read() as connection:
-        wanted = QueueFilter(reach=reachable_cases.eligibility_of(connection, account, at))
+        wanted = QueueFilter(reach=eligibility.eligibility_of(connection, account, at))
         return inbox.news(connection, account, wanted, since, at, 1_800.0)
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from pipeline.base.errors import CaseError, Involved, Stale, Taken
 from pipeline.review.accounts import wellness
-from pipeline.review.cases import deciding, leases, queue
+from pipeline.review.cases import case_queue, deciding, leases
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 MODERATORS = ("ana", "ben", "lea", "ada")
@@ -101,7 +101,7 @@ def test_concurrent_moderators_get_different_next_cases(database: Database) -> N
         mine: list[str] = []
         while True:
             with database.write() as connection:
-                case = queue.next_free(connection, account, NOON)
+                case = case_queue.next_free(connection, account, NOON)
                 if case is None:
                     return mine
                 try:

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.errors import CaseError, Missing
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import accounts
 from pipeline.review.cases import notes
 from pipeline.review.cases.notes import LONGEST, MOST_NAMED
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.privacy import forgetting
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.privacy import erasure
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 
@@ -77,7 +77,7 @@ def test_a_person_reads_their_mentions_once(database: Database, case: str) -> No
 def test_the_audit_log_has_no_text(database: Database, case: str) -> None:
     note = write(database, case, "a secret for @ben")
     with database.read() as connection:
-        [line] = audit.newest_lines(connection, subject=case, limit=1)
+        [line] = audit_log.newest_lines(connection, subject=case, limit=1)
     assert (line.action, line.detail) == ("case.note", f'{{"mentions":["ben"],"note":"{note.id}"}}')
 
 
@@ -106,6 +106,6 @@ def test_notes_follow_a_merged_case_and_go_with_it(database: Database, tmp_path:
     store.add([flag("between", 4, 11)], NOON + 1)
     with database.write() as connection:
         assert [one.id for one in notes.notes_of(connection, first)] == [note.id]
-        forgetting.delete_case(connection, EvidenceFolder(tmp_path), first)
+        erasure.delete_case(connection, EvidenceFolder(tmp_path), first)
         assert notes.notes_of(connection, first) == []
     assert unread(database, "ben") == []

@@ -9,9 +9,9 @@ from pipeline.contract.messages import Verdict
 from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.values import Choice, Evidence, Filters, check_storable
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 

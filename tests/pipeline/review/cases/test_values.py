@@ -22,7 +22,7 @@ from pipeline.review.cases.values import (
     decision_id,
     worst,
 )
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, case, flag
 
 FLAGS = st.builds(

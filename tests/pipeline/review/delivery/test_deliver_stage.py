@@ -15,17 +15,17 @@ from pipeline.contract.messages import SAMPLE_RATE, Flag, SecondReading, Sound, 
 from pipeline.contract.speech_status import status_of
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import DELIVER
+from pipeline.contract.utterance_log import UtteranceLog
 from pipeline.judge import reasons
-from pipeline.review.cases import phrases
+from pipeline.review.cases import phrase_muting
 from pipeline.review.cases.values import CaseFile, Choice, Evidence, Filters, Outcome
 from pipeline.review.database import Database
 from pipeline.review.delivery import deliver_stage
 from pipeline.review.delivery.deliver_stage import Deliver
 from pipeline.review.delivery.raising import Raising
-from pipeline.review.evidence.log import UtteranceLog
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.evidence.lookback import Lookback
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import Settings, Store
 from pipeline.speech.audio.decode import read_bytes
 from tests.builders import NOON, flag, second_reading, sound, sound_flag
@@ -233,7 +233,7 @@ def test_a_muted_flag_gets_no_case_and_no_clip_but_is_counted(desk: Desk) -> Non
     assert isinstance(created, Outcome)
     desk.store.decide(created.case, "ana", Choice(verdict="dismiss"), desk.now)
     with desk.store._database.write() as connection:
-        phrases.ask_to_mute(connection, created.case, "violence", "弄死你", "lea", NOON + 5, approve=True)
+        phrase_muting.ask_to_mute(connection, created.case, "violence", "弄死你", "lea", NOON + 5, approve=True)
     clips = desk.clips()
     again = msgspec.structs.replace(desk.said("b", 10, 14), reasons=why)
     assert desk.stage.process([again]) == [Outcome("b", "", "muted")]

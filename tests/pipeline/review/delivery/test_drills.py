@@ -6,8 +6,8 @@ from sqlalchemy import insert, select
 
 from pipeline.contract.messages import Flag
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.duties import DRILL_LINES, DRILLS
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.assessment_tables import DRILL_LINES, DRILLS
 from tests.builders import NOON, flag
 
 

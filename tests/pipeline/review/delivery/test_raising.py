@@ -13,7 +13,7 @@ from pipeline.review.database import Database
 from pipeline.review.delivery import outbox, raising
 from pipeline.review.delivery.envelope import envelope
 from pipeline.review.delivery.raising import Raising, data
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import OUTBOX
 from pipeline.settings import FlagEvents, Settings, WebhookSettings
 from tests.builders import NOON, flag

@@ -7,7 +7,7 @@ from pipeline.contract.speech_status import status_of
 from pipeline.review.database import Database
 from pipeline.review.delivery import room_speech
 from pipeline.review.delivery.room_speech import DAY_SECONDS, DAYS, MOST, LanguageShare, OtherLanguageRoom
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 

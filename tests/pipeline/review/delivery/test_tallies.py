@@ -20,8 +20,8 @@ from pipeline.contract.speech_status import status_of
 from pipeline.review.database import Database
 from pipeline.review.delivery import tallies
 from pipeline.review.delivery.tallies import DAY_HOURS, DELAYS, HOUR, MAX_ROOM_TYPES, OTHER
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.assessment import COUNTED, ROOM_TYPES, TALLIES
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.assessment_tables import COUNTED, ROOM_TYPES, TALLIES
 from tests.builders import NOON, flag, released_flag, withheld_flag
 
 Rows = dict[tuple[Any, ...], tuple[int, int]]

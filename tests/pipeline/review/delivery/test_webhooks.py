@@ -15,15 +15,14 @@ from sqlalchemy import select
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox, raising, webhooks
-from pipeline.review.delivery.formats import choosing
-from pipeline.review.delivery.formats.raised import Rendered
+from pipeline.review.delivery import outbox, raising, webhook_targets, webhooks
 from pipeline.review.delivery.outbox import GIVE_UP_SECONDS, RAISED
+from pipeline.review.delivery.raised_flag import Rendered
 from pipeline.review.delivery.webhooks import ASIDE_TRIES, HOLD_SECONDS, Webhooks
 from pipeline.review.tables.core import OUTBOX
 from pipeline.settings import Settings, WebhookSettings, load
 from tests.builders import NOON, flag
-from tests.pipeline.review.delivery.formats import vendors
+from tests.pipeline.review.delivery import vendor_receivers
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
 
 SECRET = bytes(range(32))
@@ -413,11 +412,15 @@ async def test_a_vendors_receiver_gets_flags_in_its_shape_but_no_decision_and_no
     assert figure(metrics, "webhooks_total", result="sent") == 1
 
 
-@pytest.mark.parametrize("name", sorted(choosing.VENDORS))
+@pytest.mark.parametrize("name", sorted(webhook_targets.VENDORS))
 async def test_the_receiver_of_each_vendor_reads_and_checks_what_arrives(
     sqlite_url: str, app: ReceivingApp, clock: Clock, name: str
 ) -> None:
-    vendor = {"account": vendors.ACCOUNT, "business": vendors.BUSINESS, "secret": vendors.KEY}
+    vendor = {
+        "account": vendor_receivers.ACCOUNT,
+        "business": vendor_receivers.BUSINESS,
+        "secret": vendor_receivers.KEY,
+    }
     database = Database(sqlite_url)
     sender = webhooks.build_webhooks(vendor_settings(app, format=name, vendor=vendor), database, Metrics(), clock)
     assert sender is not None
@@ -427,7 +430,7 @@ async def test_the_receiver_of_each_vendor_reads_and_checks_what_arrives(
     database.close()
     [got] = app.got
     signed = {header: value for header, value in got.headers.items() if header.startswith("x-")}
-    assert "弄死你" in str(vendors.READERS[name](Rendered(got.body, got.headers["content-type"], signed)))
+    assert "弄死你" in str(vendor_receivers.READERS[name](Rendered(got.body, got.headers["content-type"], signed)))
 
 
 async def test_decisions_have_a_url_of_their_own_beside_a_vendors_receiver(

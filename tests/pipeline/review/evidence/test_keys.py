@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.errors import ConfigError
-from pipeline.review.evidence.keys import open_ring
-from pipeline.review.evidence.sealing import seal, unseal, wrapping_key_of
+from pipeline.review.evidence.sealing import open_ring, seal, unseal, wrapping_key_of
 from pipeline.settings import EvidenceSettings, load
 from pipeline.settings.evidence import EvidenceEncryption
 

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import ConfigError
-from pipeline.review.evidence.keys import LocalKey
-from pipeline.review.evidence.sealing import MAGIC, ClipDamaged, KeyRing, seal, unseal, wrapping_key_of
+from pipeline.review.evidence.sealing import MAGIC, ClipDamaged, KeyRing, LocalKey, seal, unseal, wrapping_key_of
 
 PATH = "2026/01/01/36334933-469b-56e0-92f3-85246dd522e9.ogg"
 CLIP = b"OggS" + bytes(range(256)) * 8

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.base.errors import CaseError, Involved, Missing, Stale, VoxwardenError
 from pipeline.judge.labels import load
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.review.policies import drafts, versions
 from pipeline.review.policies.drafts import Draft
@@ -41,8 +41,8 @@ def approved(database: Database, term: str, actor: str = "ada") -> PublishedPoli
 
 def lines(database: Database) -> list[tuple[str, str, str]]:
     with database.read() as connection:
-        assert audit.verify_chain(connection).broken is None
-        found = [(line.actor, line.action, line.subject) for line in audit.all_lines(connection)]
+        assert audit_log.verify_chain(connection).broken is None
+        found = [(line.actor, line.action, line.subject) for line in audit_log.all_lines(connection)]
     return [line for line in found if line[1].startswith("policy.")]
 
 

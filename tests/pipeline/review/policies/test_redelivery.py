@@ -5,8 +5,8 @@ from sqlalchemy import func, select
 
 from pipeline.contract.messages import Flag, derive_id
 from pipeline.review.delivery.raising import Raising
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.assessment import TALLIES
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.assessment_tables import TALLIES
 from pipeline.review.tables.core import CASES, FLAGS, OUTBOX
 from tests.builders import NOON, flag, transcript
 

@@ -5,7 +5,7 @@ from sqlalchemy import insert
 from pipeline.judge.rules import LexiconText, RuleTexts
 from pipeline.review.database import Database
 from pipeline.review.policies import drafts, versions
-from pipeline.review.tables.policies import POLICY_BACKTESTS
+from pipeline.review.tables.policy_tables import POLICY_BACKTESTS
 
 POLICY = "name: mine\nevery: {review: 0.6, block: 0.9, levels: {high: review}}\n"
 

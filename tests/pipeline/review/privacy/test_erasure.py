@@ -4,21 +4,25 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from pipeline.base.errors import CaseError, Missing
-from pipeline.review import audit
-from pipeline.review.appeals import reports
-from pipeline.review.cases import deciding, reading
+from pipeline.base.errors import CaseError, DependencyError, Missing
+from pipeline.review import audit_log
+from pipeline.review.appeals import appeals, reports
+from pipeline.review.audit_log import pseudonym
+from pipeline.review.cases import deciding, leases, reading
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
+from pipeline.review.delivery import outbox
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import erasure, holds
 from pipeline.review.privacy.erasure import Erased, ErasureRequest
-from pipeline.review.privacy.pseudonym import pseudonym
-from pipeline.review.privacy.retention import DAY
-from pipeline.review.quality import checks, drawing
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.core import OUTBOX
+from pipeline.review.privacy.retention_job import DAY
+from pipeline.review.quality import drawing, quality_checks
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables import METADATA
+from pipeline.review.tables.case_tables import REPORTS, VOICES
+from pipeline.review.tables.core import CASES, EVIDENCE, FLAGS, OUTBOX
 from tests.builders import NOON, flag
 from tests.pipeline.review.privacy.conftest import DISMISSED, KEPT, UPHELD, Archive
 
@@ -47,7 +51,7 @@ def test_an_erasure_deletes_all_of_the_speaker_and_nothing_of_others(archive: Ar
     assert [archive.state(case) for case in (*mine, other)] == ["gone", "gone", "audio"]
     with archive.database.read() as connection:
         assert "ann" not in {event.payload["speaker"] for event in connection.execute(select(OUTBOX))}
-        lines = list(audit.all_lines(connection))
+        lines = list(audit_log.all_lines(connection))
     assert [line.action for line in lines[-4:]] == ["erasure.ask_erasure", "case.erase", "case.erase", "erasure.done"]
     assert not any('"ann"' in line.detail or line.subject == "ann" for line in lines)
 
@@ -138,7 +142,7 @@ def test_many_cases_are_erased_in_batches(archive: Archive, monkeypatch: pytest.
     assert {archive.state(case) for case in made} == {"gone"}
     assert erase(archive, request) == Erased()
     with archive.database.read() as connection:
-        done = [line for line in audit.all_lines(connection) if line.action == "erasure.done"]
+        done = [line for line in audit_log.all_lines(connection) if line.action == "erasure.done"]
     assert [(line.subject, line.detail) for line in done] == [(pseudonym("ann"), '{"cases":5,"clips":5,"held":0}')]
 
 
@@ -164,7 +168,7 @@ def golden_copy(archive: Archive, at: float) -> str:
     """Draw a copy of a golden case. The copy's speech has the time `at`."""
     original = archive.add("a", UPHELD)
     with archive.database.write() as connection:
-        checks.mark_golden(connection, original, "lea", "uphold", NOON + 1)
+        quality_checks.mark_golden(connection, original, "lea", "uphold", NOON + 1)
         copy = drawing.copy(connection, archive.evidence, "golden", original, "any", 1.0, at)
         assert copy is not None
         assert reading.case(connection, copy).start > NOON + DAY
@@ -231,3 +235,86 @@ def test_no_file_of_a_sqlite_store_contains_erased_words(sqlite_url: str, tmp_pa
 
 def content(folder: Path) -> bytes:
     return b"".join(file.read_bytes() for file in sorted(folder.glob("store.db*")))
+
+
+def test_all_rows_about_a_case_are_deleted_with_it(archive: Archive) -> None:
+    made = archive.add("a", Choice(verdict="escalate"))
+    with archive.database.write() as connection:
+        leases.claim(connection, made, "lea", NOON)
+        deciding.decide(connection, made, "lea", UPHELD, NOON + 1)
+        appeal, _ = appeals.lodge(connection, made, "ann", "no", NOON + 60, 10.0)
+        appeals.settle(connection, appeal.id, "ben", DISMISSED, NOON + 90, 10.0)
+        flagged = connection.scalars(select(FLAGS.c.id).where(FLAGS.c.case_id == made)).one()
+        outbox.store_event(connection, outbox.RAISED, flagged, {"room": "room"}, NOON, NOON)
+        quality_checks.mark_golden(connection, made, "lea", "dismiss", NOON + 95)
+        quality_checks.record(connection, made, "audit", None, 1.0, NOON + 99)
+    with archive.database.write() as connection:
+        assert erasure.delete_case(connection, archive.evidence, made) == 1
+    assert archive.clips() == 0
+    with archive.database.read() as connection:
+        tables = [table for table in METADATA.sorted_tables if {"case_id", "about"} & set(table.columns.keys())]
+        left = {table.name: connection.scalar(select(func.count()).select_from(table)) for table in [*tables, CASES]}
+    assert OUTBOX in tables
+    assert set(left.values()) == {0}, left
+
+
+def test_other_cases_keep_their_rows_and_clips(archive: Archive) -> None:
+    made, other = archive.add("a", UPHELD), archive.add("b", UPHELD)
+    with archive.database.write() as connection:
+        before = connection.execute(select(OUTBOX)).all()
+        erasure.delete_case(connection, archive.evidence, made)
+        after = connection.execute(select(OUTBOX)).all()
+    assert (len(before), len(after)) == (2, 1)
+    assert (archive.state(other), archive.clips()) == ("audio", 1)
+    file = archive.store.case(other)
+    assert (len(file.flags), len(file.decisions)) == (1, 1)
+
+
+def test_the_audio_goes_and_the_case_stays(archive: Archive) -> None:
+    case = archive.report({"ann", "bob"})
+    with archive.database.write() as connection:
+        assert erasure.delete_audio(connection, archive.evidence, case) == 1
+        assert erasure.delete_audio(connection, archive.evidence, case) == 0
+        assert [one.audio for one in reports.of_case(connection, case)] == ["gone"]
+        assert connection.execute(select(VOICES)).all() == []
+    assert (archive.state(case), archive.clips()) == ("case", 0)
+
+
+def test_a_report_whose_clip_is_deleted_waits_for_no_clip(archive: Archive) -> None:
+    case = archive.report(set())
+    with archive.database.write() as connection:
+        connection.execute(REPORTS.update().values(audio="waiting"))
+        erasure.delete_audio(connection, archive.evidence, case)
+        assert reports.awaiting_clip(connection, NOON + 1) == []
+
+
+def test_an_unknown_case_is_nothing_to_delete(archive: Archive) -> None:
+    made = archive.add("a", UPHELD)
+    with archive.database.write() as connection:
+        assert erasure.delete_case(connection, archive.evidence, "nil") == 0
+    assert archive.state(made) == "audio"
+
+
+class StuckFolder(EvidenceFolder):
+    """A folder on a disk that deletes nothing."""
+
+    def remove(self, path: str) -> None:
+        raise DependencyError(f"cannot delete {path}", "")
+
+
+def test_a_file_that_cannot_be_deleted_keeps_its_row(archive: Archive, tmp_path: Path) -> None:
+    made = archive.add("a", UPHELD)
+    with pytest.raises(DependencyError), archive.database.write() as connection:
+        erasure.delete_case(connection, StuckFolder(tmp_path / "evidence"), made)
+    assert (archive.state(made), archive.clips()) == ("audio", 1)
+    with archive.database.write() as connection:
+        assert erasure.delete_case(connection, archive.evidence, made) == 1
+    assert archive.clips() == 0
+
+
+def test_a_crash_between_file_and_row_is_repeated(archive: Archive) -> None:
+    made = archive.add("a", UPHELD)
+    archive.evidence.remove(archive.store.case(made).evidence[0].path)
+    with archive.database.write() as connection:
+        assert erasure.delete_audio(connection, archive.evidence, made) == 1
+        assert connection.execute(select(EVIDENCE)).all() == []

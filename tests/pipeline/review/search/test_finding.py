@@ -12,19 +12,18 @@ from pipeline.judge import labels
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.appeals import appeals
-from pipeline.review.cases.queue import Without
+from pipeline.review.cases.case_queue import Without
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import holds
 from pipeline.review.quality import drawing
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.search import finding
+from pipeline.review.search.case_words import fold
 from pipeline.review.search.finding import Viewer
-from pipeline.review.search.grams import fold
-from pipeline.review.search.plan import Wanted, plan
-from pipeline.review.search.query import parse_query
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.rights import VOICES
+from pipeline.review.search.query import Wanted, parse_query, plan
+from pipeline.review.tables.case_tables import VOICES
 from tests.builders import NOON, flag
 
 LABELS = labels.load()
