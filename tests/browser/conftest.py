@@ -170,13 +170,13 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 Sit = Callable[..., Page]
 
 
-REFUSALS = re.compile("(status of|Status Error Code) (401|409|422)|INTERNET_DISCONNECTED|htmx:(sendError|afterRequest)")
+REFUSALS = re.compile("(status of|Status Error Code) (401|409|422)|INTERNET_DISCONNECTED|htmx:(send|afterRequest)")
 NOWHERE = "/nothing/here"
 """A path without a page."""
 
 
 def _is_problem(line: ConsoleMessage) -> bool:
-    """Tell whether a console line is an error. Refused requests and a lost network are none: tests expect them."""
+    """Tell whether a console line is an error. Refused, replaced and lost requests are none: tests expect them."""
     expected = REFUSALS.search(line.text) or line.location["url"].endswith(NOWHERE)
     return line.type == "error" and not expected
 
