@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from msgspec.structs import replace
+from sqlalchemy import Connection, or_, update
+from sqlalchemy import case as case_when
 
 from pipeline.base.errors import CaseError
 from pipeline.contract.messages import Decision, Flag, SpeechStatus, first_id
@@ -12,13 +14,14 @@ from pipeline.review.appeals.reports import Report
 from pipeline.review.cases import deciding, phrase_muting, ranking, reading, speaker_measures, storing
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.speaker_measures import Measures
-from pipeline.review.cases.values import Case, CaseFile, Choice, Evidence, Filters, Outcome, case_id
+from pipeline.review.cases.values import SEVERITY, Case, CaseFile, Choice, Evidence, Filters, Outcome, case_id
 from pipeline.review.database import Database
-from pipeline.review.delivery import drills, outbox, raising, tallies
-from pipeline.review.delivery.raising import Raising
+from pipeline.review.delivery import outbox, tallies
+from pipeline.review.delivery.outbox import FlagEventChoice
 from pipeline.review.delivery.tallies import Tally
 from pipeline.review.privacy import holds
 from pipeline.review.quality import quality_checks
+from pipeline.review.tables.assessment_tables import DRILL_LINES
 from pipeline.settings import Settings
 
 
@@ -89,7 +92,7 @@ class SqlReviewStore(ReviewStore):
     """The review store in a SQL database. All three limits are seconds.
 
     Flags at most `merge_gap` apart make one case, which may last up to `max_case`. An utterance that was cut for its
-    length repeats the last `repeat` seconds of the one before. `raising` chooses the flags that make an event.
+    length repeats the last `repeat` seconds of the one before. `flag_events` chooses the flags that make an event.
     `measures` counts strikes and writes notices; without it, decisions have none.
     """
 
@@ -100,13 +103,13 @@ class SqlReviewStore(ReviewStore):
         max_case: float = 120.0,
         repeat: float = 0.5,
         ranking: Ranking | None = None,
-        raising: Raising | None = None,
+        flag_events: FlagEventChoice | None = None,
         measures: Measures | None = None,
     ) -> None:
         self._database = database
         self._merge = storing.Merge(merge_gap, max_case, repeat)
         self._ranking = ranking or Ranking({})
-        self._raising = raising or Raising()
+        self._flag_events = flag_events or FlagEventChoice()
         self._measures = measures
 
     def add(
@@ -125,7 +128,7 @@ class SqlReviewStore(ReviewStore):
             muted = phrase_muting.muted_flags(connection, caught)
             heard = [flag for flag in caught if flag.id not in muted]
             stored = storing.add_flags(connection, heard, at, self._merge, self._ranking) if heard else []
-            self._raising.put(connection, heard, stored, at)
+            self._flag_events.put(connection, heard, stored, at)
             found = iter(stored)
             outcomes = [Outcome(flag.id, "", "muted") if flag.id in muted else next(found) for flag in caught]
             passed = [_passed(flag) for flag in flags if flag.suggestion == "pass" or flag.id in muted]
@@ -135,19 +138,19 @@ class SqlReviewStore(ReviewStore):
             audits = [flag for flag in passed if flag.id in drawn]
             outcomes += storing.add_audits(connection, audits, at, probability, self._ranking) if audits else []
             tally = tallies.count_batch(connection, batch, at, muted)
-            drills.record(connection, flags, at)
+            _record_drills(connection, flags, at)
             storing.note_linked(connection, caught, outcomes[: len(caught)], at)
         counted(tally)
         return outcomes
 
     def limit_events(self) -> int:
-        if not self._raising.suggestions:
+        if not self._flag_events.suggestions:
             return 0
         with self._database.read() as connection:
-            if outbox.raised(connection) <= self._raising.most:
+            if outbox.raised(connection) <= self._flag_events.most:
                 return 0
         with self._database.write() as connection:
-            return outbox.trim(connection, self._raising.most)
+            return outbox.trim(connection, self._flag_events.most)
 
     def forget_counted(self, before: float) -> None:
         with self._database.write() as connection:
@@ -196,6 +199,20 @@ class SqlReviewStore(ReviewStore):
         self._database.close()
 
 
+def _record_drills(connection: Connection, flags: Sequence[Flag], at: float) -> None:
+    """Write the suggestions for the test speech of drills to DRILL_LINES. They were stored at `at` (UTC seconds).
+
+    A test utterance may be cut in two. Its most severe suggestion counts, so a flag that is delivered again changes
+    nothing. Speech with the mark of an unknown drill, or in a room without a line, changes nothing.
+    """
+    for flag in sorted((flag for flag in flags if flag.drill), key=lambda flag: (flag.drill, flag.room)):
+        rank = case_when(SEVERITY, value=DRILL_LINES.c.suggestion, else_=-1)
+        worse = or_(DRILL_LINES.c.suggestion.is_(None), rank < SEVERITY[flag.suggestion])
+        line = update(DRILL_LINES).where(DRILL_LINES.c.drill == flag.drill, DRILL_LINES.c.room == flag.room, worse)
+        verdict = {"suggestion": flag.suggestion, "flagged": list(flag.flagged), "heard": flag.text, "stored_at": at}
+        connection.execute(line.values(verdict))
+
+
 def _passed(flag: Flag) -> Flag:
     """Return the flag as passed speech. Of a muted flag, the reasons say what the judge suggested."""
     return flag if flag.suggestion == "pass" else replace(flag, suggestion="pass")
@@ -215,6 +232,6 @@ def open_store(settings: Settings, must_exist: bool = False) -> SqlReviewStore:
         store.max_case_seconds,
         repeat,
         ranking.build_ranking(settings),
-        raising.build(settings),
+        outbox.build_flag_event_choice(settings),
         speaker_measures.build_measures(settings),
     )

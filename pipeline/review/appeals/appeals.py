@@ -16,9 +16,9 @@ from pipeline.base.errors import CaseError, Missing, Stale
 from pipeline.contract.messages import NAMESPACE, Decision
 from pipeline.review import audit_log
 from pipeline.review.cases import deciding, eligibility, reading
-from pipeline.review.cases.storing import all_fields
 from pipeline.review.cases.values import Case, Choice
 from pipeline.review.delivery import outbox
+from pipeline.review.delivery.events_for_apps import AppealSettled, EventKind
 from pipeline.review.quality import quality_checks
 from pipeline.review.tables.case_tables import APPEALS
 from pipeline.review.tables.core import CASES, DECISIONS
@@ -180,18 +180,18 @@ def _put_event(
     connection: Connection, appeal: Appeal, case: Case, first: Decision, decision: Decision, undo_seconds: float
 ) -> None:
     overturned = decision.verdict == "dismiss"
-    payload: dict[str, Any] = {
-        "appeal": appeal.id,
-        "appellant": appeal.appellant,
-        "decision": all_fields(decision),
-        "against": all_fields(first),
-        "reverse": first.action if overturned else None,
-        "room": case.room,
-        "speaker": case.speaker,
-        "room_type": case.room_type,
-    }
-    kind = "appeal.overturned" if overturned else "appeal.upheld"
-    outbox.store_event(connection, kind, decision.id, payload, decision.at, decision.at + undo_seconds)
+    event = AppealSettled(
+        decision=decision,
+        room=case.room,
+        speaker=case.speaker,
+        room_type=case.room_type,
+        appeal=appeal.id,
+        appellant=appeal.appellant,
+        against=first,
+        reverse=first.action if overturned else None,
+    )
+    kind: EventKind = "appeal.overturned" if overturned else "appeal.upheld"
+    outbox.store_event(connection, kind, decision.id, event.payload(), decision.at, decision.at + undo_seconds)
 
 
 def _joined() -> Any:

@@ -18,8 +18,8 @@ from pipeline.contract.messages import NAMESPACE
 from pipeline.review import audit_log
 from pipeline.review.cases import reading
 from pipeline.review.cases.ranking import Ranking
-from pipeline.review.cases.storing import columns, lock_speakers
-from pipeline.review.cases.values import OPEN, REPORTED, WHOLE_ROOM, Case
+from pipeline.review.cases.storing import lock_speakers
+from pipeline.review.cases.values import OPEN, REPORTED, WHOLE_ROOM, Case, columns
 from pipeline.review.quality import quality_checks
 from pipeline.review.search import case_words
 from pipeline.review.tables.case_tables import REPORTS, VOICES

@@ -9,21 +9,19 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from pipeline.base.errors import CaseError, Stale
-from pipeline.contract.messages import Decision
+from pipeline.contract.messages import Action, Decision
 from pipeline.review import audit_log
 from pipeline.review.appeals import appeals
 from pipeline.review.cases import deciding, eligibility, reading
 from pipeline.review.cases.deciding import UNDO_SECONDS
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.speaker_measures import Measures
-from pipeline.review.cases.storing import all_fields
 from pipeline.review.cases.values import Case, Choice
 from pipeline.review.delivery import outbox
+from pipeline.review.delivery.events_for_apps import CaseCorrected, about_case
 from pipeline.review.quality import quality_checks
 from pipeline.review.quality.quality_checks import FINAL
 from pipeline.review.tables.core import CASES
-
-CORRECTED = "case.corrected"
 
 
 def correct(
@@ -51,9 +49,8 @@ def correct(
         )
     before = _standing(connection, case)[-1]
     decision = deciding.add_decision(connection, found, lead, choice, at, measures)
-    payload = {"decision": all_fields(decision), "against": all_fields(before), "reverse": _reversed(before, decision)}
-    payload |= deciding.about(found, decision)
-    outbox.store_event(connection, CORRECTED, decision.id, payload, at, at + undo_seconds)
+    event = CaseCorrected(**about_case(found, decision), against=before, reverse=_reversed(before, decision))
+    outbox.store_event(connection, "case.corrected", decision.id, event.payload(), at, at + undo_seconds)
     detail: dict[str, Any] = {"verdict": choice.verdict, "label": choice.label, "reason": choice.reason}
     detail |= {"action": choice.action, "decision": decision.id, "against": before.id}
     audit_log.append(connection, at, lead, "case.correct", case, detail)
@@ -102,7 +99,7 @@ def _standing(connection: Connection, case: str) -> list[Decision]:
     return [one for one in reading.decisions(connection, case) if one.undone is None]
 
 
-def _reversed(before: Decision, after: Decision) -> str | None:
-    """Return the action that the app takes back: that of the decision before, if the new one has another."""
+def _reversed(before: Decision, after: Decision) -> Action | None:
+    """Return the action that the app takes back: the one of the decision before, if the new one has another."""
     same = (before.action, before.duration_seconds) == (after.action, after.duration_seconds)
     return None if same else before.action

@@ -14,9 +14,9 @@ from pipeline.contract.messages import TIMED, Decision, Verdict
 from pipeline.review import audit_log
 from pipeline.review.cases import eligibility, reading, repeated_speech
 from pipeline.review.cases.speaker_measures import Measures
-from pipeline.review.cases.storing import all_fields, columns
-from pipeline.review.cases.values import Case, Choice, Status, check_decision, decision_id
+from pipeline.review.cases.values import Case, Choice, Status, check_decision, columns, decision_id
 from pipeline.review.delivery import outbox
+from pipeline.review.delivery.events_for_apps import CaseDecided, about_case
 from pipeline.review.quality import quality_checks
 from pipeline.review.tables.core import CASES, DECISIONS, LEASES
 
@@ -199,13 +199,6 @@ def last_of(connection: Connection, moderator: str, since: float) -> list[Decisi
     return list(reading.decisions_of(connection, query))
 
 
-def about(case: Case, decision: Decision) -> dict[str, Any]:
-    """Return the fields of an event that tell which speech the decision is about."""
-    fields: dict[str, Any] = {"room": case.room, "speaker": case.speaker, "room_type": case.room_type}
-    fields |= {"start": case.start, "end": case.end, "label": decision.label or case.label}
-    return fields | ({"drill": case.drill} if case.drill else {})
-
-
 def _with_measures(
     connection: Connection, case: Case, choice: Choice, decision: Decision, measures: Measures | None
 ) -> Decision:
@@ -263,5 +256,7 @@ def _update_case(connection: Connection, case: Case, decisions: Sequence[Decisio
 
 
 def _put_event(connection: Connection, case: Case, decision: Decision, undo_seconds: float) -> None:
-    payload = {"decision": all_fields(decision), **about(case, decision)}
-    outbox.store_event(connection, "case.decided", decision.id, payload, decision.at, decision.at + undo_seconds)
+    event = CaseDecided(**about_case(case, decision))
+    outbox.store_event(
+        connection, "case.decided", decision.id, event.payload(), decision.at, decision.at + undo_seconds
+    )

@@ -17,16 +17,13 @@ from pipeline.contract.messages import Flag
 from pipeline.review import audit_log
 from pipeline.review.cases import assigning, reading, repeated_speech
 from pipeline.review.cases.ranking import Ranking
-from pipeline.review.cases.values import OPEN, REPORTED, Case, Evidence, Outcome, Result, case_id, worst
+from pipeline.review.cases.values import OPEN, REPORTED, Case, Evidence, Outcome, Result, case_id, columns, worst
 from pipeline.review.privacy import holds
 from pipeline.review.quality import quality_checks
 from pipeline.review.search import case_words
 from pipeline.review.tables.case_tables import CHECKS, COPIES, SAID
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS, LEASES
 from pipeline.review.tables.people_tables import NOTES
-
-NOT_STORED = frozenset({"withheld", "released"})
-"""Fields of a flag that the judge needs. For people, they are among its reasons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,14 +217,3 @@ def _summary(flags: Sequence[Flag], at: float, ranking: Ranking) -> dict[str, An
         "drill": lead.drill,
         **ranking.columns(lead, at),
     }
-
-
-def all_fields(value: msgspec.Struct) -> dict[str, Any]:
-    """Return every field as plain data, defaults too."""
-    return {name: msgspec.to_builtins(getattr(value, name)) for name in value.__struct_fields__}
-
-
-def columns(value: msgspec.Struct) -> dict[str, Any]:
-    """Return the fields as `plain` does, as columns: the field `case` becomes the column `case_id`."""
-    stored = {name: field for name, field in all_fields(value).items() if name not in NOT_STORED}
-    return {"case_id" if name == "case" else name: field for name, field in stored.items()}

@@ -1,7 +1,8 @@
-"""Actions that come back from ROOST Coop. Coop signs each request with RSA (PKCS #1 v1.5) and SHA-256.
+"""ROOST Coop's review console: reports that go there (`POST /api/v1/report`), and actions that come back.
 
-A moderator in Coop decides with an action on the item that we reported, which is a case. The case gets the decision, as
-if `coop` had made it in our console. So the outbox tells the app, and the LiveKit bot carries it out.
+The reported item is the case. A moderator in Coop decides with an action on it. The case gets the decision, as if
+`coop` had made it in our console. So the outbox tells the app, and the LiveKit bot carries it out. Coop signs its
+requests with RSA (PKCS #1 v1.5) and SHA-256.
 """
 
 import base64
@@ -21,7 +22,7 @@ from pipeline.contract.messages import Action, Decision
 from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.cases.values import Choice
-from pipeline.review.delivery.raised_flag import RaisedFlag, Rendered, encoded, iso
+from pipeline.review.delivery.events_for_apps import RaisedFlag, Rendered, encoded, iso
 from pipeline.settings import CoopSettings
 
 ACTOR = "coop"

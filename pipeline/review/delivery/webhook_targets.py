@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Mapping
 
+import msgspec
 from msgspec import Struct
 
 from pipeline.base.errors import ConfigError
 from pipeline.judge import labels
 from pipeline.review.delivery import coop, vendor_formats
-from pipeline.review.delivery.envelope import envelope
-from pipeline.review.delivery.outbox import RAISED, OutboxEvent
-from pipeline.review.delivery.raised_flag import AtVendor, RaisedFlag, Rendered, flag_of
+from pipeline.review.delivery.events_for_apps import RAISED, RaisedFlag, Rendered, envelope
+from pipeline.review.delivery.outbox import OutboxEvent
+from pipeline.review.delivery.vendor_formats import AtVendor
 from pipeline.settings import Settings, WebhookSettings
 
 VENDORS: Mapping[str, Callable[[RaisedFlag, AtVendor], Rendered]] = {
@@ -47,6 +48,11 @@ class EventTargets(Struct, frozen=True):
         if event.kind != RAISED:
             return self.decisions
         return self.flags if self.drills or not event.payload.get("drill") else None
+
+
+def flag_of(event: OutboxEvent) -> RaisedFlag:
+    """Return the flag of an event `flag.raised`."""
+    return msgspec.convert(event.payload | {"raised_at": event.created_at}, RaisedFlag)
 
 
 def own(event: OutboxEvent) -> Rendered:

@@ -16,10 +16,11 @@ from pipeline.base.errors import ConfigError
 from pipeline.base.metrics import Metrics
 from pipeline.judge import labels
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox, raising, webhook_targets, webhooks
+from pipeline.review.delivery import outbox, webhook_targets, webhooks
 from pipeline.review.delivery.coop import CoopReports
-from pipeline.review.delivery.outbox import RAISED, OutboxEvent
-from pipeline.review.delivery.raised_flag import flag_of
+from pipeline.review.delivery.events_for_apps import RAISED, flag_payload
+from pipeline.review.delivery.outbox import OutboxEvent
+from pipeline.review.delivery.webhook_targets import flag_of
 from pipeline.settings import CoopSettings, Settings, WebhookSettings
 from tests.builders import NOON, flag
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
@@ -42,7 +43,7 @@ def settings(coop: ReceivingApp) -> Settings:
 
 
 def report(one: Any) -> Any:
-    event = OutboxEvent("event", RAISED, raising.data(one, "case-1"), NOON + 7, NOON + 7, 1)
+    event = OutboxEvent("event", RAISED, flag_payload(one, "case-1"), NOON + 7, NOON + 7, 1)
     found = json.loads(CoopReports(COOP, "https://mod.example.org").render(flag_of(event)).body)
     SCHEMA.validate(found)
     return found
@@ -75,7 +76,7 @@ async def test_coop_gets_reports_with_the_key_until_it_accepts_them(sqlite_url: 
     with database.write() as connection:
         for number in range(2):
             one = flag(f"{number}", number)
-            outbox.store_event(connection, RAISED, one.id, raising.data(one, "case"), NOON, NOON + number)
+            outbox.store_event(connection, RAISED, one.id, flag_payload(one, "case"), NOON, NOON + number)
     coop.answer = lambda got: Reply(503 if len(coop.got) == 1 else 201, body=b'{"reportId": "r"}')
     for _ in range(3):
         await sender.send_due()

@@ -22,7 +22,7 @@ from pipeline.review.cases.values import CaseFile, Choice, Evidence, Filters, Ou
 from pipeline.review.database import Database
 from pipeline.review.delivery import deliver_stage
 from pipeline.review.delivery.deliver_stage import Deliver
-from pipeline.review.delivery.raising import Raising
+from pipeline.review.delivery.outbox import FlagEventChoice
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.review_store import SqlReviewStore
@@ -38,7 +38,7 @@ class Desk:
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
         self.now = NOON + 30
-        self.store = SqlReviewStore(database, raising=Raising(frozenset({"review"}), most=2))
+        self.store = SqlReviewStore(database, flag_events=FlagEventChoice(frozenset({"review"}), most=2))
         self.evidence = EvidenceFolder(folder / "evidence")
         self.log = Lookback(folder / "lookback", 3_600, 10_000_000, lambda: self.now)
         self.metrics = Metrics()

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox
-from pipeline.review.delivery.outbox import GIVE_UP_SECONDS, PAUSES, RAISED, OutboxEvent, Waiting
+from pipeline.review.delivery.events_for_apps import RAISED
+from pipeline.review.delivery.outbox import GIVE_UP_SECONDS, PAUSES, OutboxEvent, Waiting
 from pipeline.review.tables.core import OUTBOX
 from tests.builders import NOON
 

@@ -13,10 +13,12 @@ from msgspec import structs
 
 from pipeline.contract.messages import Flag
 from pipeline.judge import labels
-from pipeline.review.cases.storing import all_fields
-from pipeline.review.delivery import raising, vendor_formats, webhook_targets
-from pipeline.review.delivery.outbox import RAISED, OutboxEvent
-from pipeline.review.delivery.raised_flag import AtVendor, RaisedFlag, VendorName, flag_of
+from pipeline.review.cases.values import all_fields
+from pipeline.review.delivery import vendor_formats, webhook_targets
+from pipeline.review.delivery.events_for_apps import RAISED, RaisedFlag, flag_payload
+from pipeline.review.delivery.outbox import OutboxEvent
+from pipeline.review.delivery.vendor_formats import AtVendor, VendorName
+from pipeline.review.delivery.webhook_targets import flag_of
 from tests.builders import NOON, flag
 from tests.pipeline.review.delivery.vendor_receivers import ACCOUNT, BUSINESS, KEY, READERS
 
@@ -41,7 +43,7 @@ SCHEMAS = {name: schema(name) for name in NAMES}
 
 
 def event(one: Flag) -> OutboxEvent:
-    return OutboxEvent("event", RAISED, raising.data(one, "case"), NOON + 7, NOON + 7, 1)
+    return OutboxEvent("event", RAISED, flag_payload(one, "case"), NOON + 7, NOON + 7, 1)
 
 
 def told(name: str, one: Flag, customer: AtVendor = CUSTOMER) -> Any:

@@ -15,9 +15,9 @@ from sqlalchemy import select
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox, raising, webhook_targets, webhooks
+from pipeline.review.delivery import outbox, webhook_targets, webhooks
+from pipeline.review.delivery.events_for_apps import Rendered, flag_payload
 from pipeline.review.delivery.outbox import GIVE_UP_SECONDS, RAISED
-from pipeline.review.delivery.raised_flag import Rendered
 from pipeline.review.delivery.webhooks import ASIDE_TRIES, HOLD_SECONDS, Webhooks
 from pipeline.review.tables.core import OUTBOX
 from pipeline.settings import Settings, WebhookSettings, load
@@ -390,7 +390,7 @@ def vendor_settings(app: ReceivingApp, **changes: Any) -> Settings:
 
 def put_flag(database: Database, name: str = "flag", drill: str = "") -> None:
     with database.write() as connection:
-        outbox.store_event(connection, RAISED, name, raising.data(flag(name, drill=drill), "case"), NOON, NOON)
+        outbox.store_event(connection, RAISED, name, flag_payload(flag(name, drill=drill), "case"), NOON, NOON)
 
 
 async def test_a_vendors_receiver_gets_flags_in_its_shape_but_no_decision_and_no_drill(

@@ -5,7 +5,7 @@ from hashlib import md5, sha256
 from typing import Any
 from urllib.parse import parse_qs
 
-from pipeline.review.delivery.raised_flag import Rendered
+from pipeline.review.delivery.events_for_apps import Rendered
 
 ACCOUNT, BUSINESS, KEY = "1234567890", "biz_1", "秘密 seed"
 

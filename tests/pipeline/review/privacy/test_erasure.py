@@ -14,6 +14,7 @@ from pipeline.review.cases import deciding, leases, reading
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox
+from pipeline.review.delivery.events_for_apps import RAISED
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import erasure, holds
 from pipeline.review.privacy.erasure import Erased, ErasureRequest
@@ -245,7 +246,7 @@ def test_all_rows_about_a_case_are_deleted_with_it(archive: Archive) -> None:
         appeal, _ = appeals.lodge(connection, made, "ann", "no", NOON + 60, 10.0)
         appeals.settle(connection, appeal.id, "ben", DISMISSED, NOON + 90, 10.0)
         flagged = connection.scalars(select(FLAGS.c.id).where(FLAGS.c.case_id == made)).one()
-        outbox.store_event(connection, outbox.RAISED, flagged, {"room": "room"}, NOON, NOON)
+        outbox.store_event(connection, RAISED, flagged, {"room": "room"}, NOON, NOON)
         quality_checks.mark_golden(connection, made, "lea", "dismiss", NOON + 95)
         quality_checks.record(connection, made, "audit", None, 1.0, NOON + 99)
     with archive.database.write() as connection:
