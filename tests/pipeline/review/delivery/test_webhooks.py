@@ -16,8 +16,8 @@ from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox, webhook_targets, webhooks
-from pipeline.review.delivery.events_for_apps import Rendered, flag_payload
-from pipeline.review.delivery.outbox import GIVE_UP_SECONDS, RAISED
+from pipeline.review.delivery.events_for_apps import RAISED, Rendered, flag_payload
+from pipeline.review.delivery.outbox import GIVE_UP_SECONDS
 from pipeline.review.delivery.webhooks import ASIDE_TRIES, HOLD_SECONDS, Webhooks
 from pipeline.review.tables.core import OUTBOX
 from pipeline.settings import Settings, WebhookSettings, load

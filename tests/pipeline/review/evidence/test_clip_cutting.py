@@ -87,7 +87,6 @@ def test_the_timeline_is_right_for_every_moment(spans: list[tuple[float, float]]
     assert np.count_nonzero(clip) == round(speech * SAMPLE_RATE)
 
 
-Samples = np.ndarray[tuple[int], np.dtype[np.float32]]
 DUE = NOON + SETTLE_SECONDS
 
 
