@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from agents.commands.app import app
+from agents.commands.command_line import app
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag
 from pipeline.runner.moderator import Moderator
