@@ -15,7 +15,7 @@ from pipeline.review.database import put_new
 from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import FLAGS, HEARD
 from pipeline.review.tables.policy_tables import BANNED_RECORDINGS
-from pipeline.sound.fingerprints.fingerprint import Ban, BannedRecording, Fingerprint
+from pipeline.sound.fingerprints.fingerprint import Ban, BankState, BannedRecording, Fingerprint
 from pipeline.sound.fingerprints.landmarks import packed, unpacked
 
 MAX_RECORDINGS = 20_000
@@ -30,10 +30,6 @@ BAN = (
     BANNED_RECORDINGS.c.added_by,
     BANNED_RECORDINGS.c.added_at,
 )
-
-
-BankState = tuple[tuple[str, float], ...]
-"""The id and the time (UTC seconds) of each recording, by id. It changes with the bank."""
 
 
 class ListedRecording(Struct, frozen=True):
