@@ -41,9 +41,9 @@ from pipeline.review.bank import Bank, add_recording, remove_recording
 from pipeline.review.database import Database
 from pipeline.review.quality.statistics import Share
 from pipeline.sound.fingerprints.fingerprint import Ban, BannedRecording, Fingerprint, fingerprint
-from pipeline.sound.fingerprints.index import LandmarkIndex
+from pipeline.sound.fingerprints.landmark_index import LandmarkIndex
 from pipeline.sound.fingerprints.landmarks import Landmarks
-from pipeline.sound.fingerprints.matching import Playback, RecordingMatcher, joined
+from pipeline.sound.fingerprints.matching import RecordingMatcher, RecordingPlayback, joined_playbacks
 from pipeline.sound.fingerprints.recording_detector import changed, loaded
 from pipeline.sound.fingerprints.spectrum import FRAME_SECONDS
 from pipeline.speech.audio.decode import read_bytes, read_file, samples_of
@@ -129,9 +129,9 @@ def through_opus(sound: Samples) -> Samples:
     return np.concatenate([read_bytes(encode_opus_clip(each, BITRATE), "clip", 600)[0] for each in pieces])
 
 
-def heard(index: LandmarkIndex, sound: Samples) -> list[Playback]:
+def heard(index: LandmarkIndex, sound: Samples) -> list[RecordingPlayback]:
     matcher = RecordingMatcher(index)
-    return [*joined([*matcher.push(sound), *matcher.flush()])]
+    return [*joined_playbacks([*matcher.push(sound), *matcher.flush()])]
 
 
 def recall(index: LandmarkIndex, banned: Sequence[Played], talk: Samples, draws: int, random: Random) -> Table:

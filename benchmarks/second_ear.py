@@ -30,7 +30,7 @@ from transformers import (
 
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import ListenSettings
-from pipeline.sound.second_ear.audio_classifier import AudioClassifier
+from pipeline.sound.audio_classifier import AudioClassifier
 
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
 

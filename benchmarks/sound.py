@@ -42,7 +42,7 @@ from benchmarks.disturbances import clipped, deafening, howl
 from pipeline.base.errors import InputError
 from pipeline.contract.messages import SAMPLE_RATE, EventKind
 from pipeline.review.quality.statistics import Share, poisson_interval
-from pipeline.sound.events.event_detector import RULES, EventDetector
+from pipeline.sound.event_detector import RULES, EventDetector
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import decode_flac, encode_flac, encode_opus_clip
 from pipeline.speech.audio.resample import Samples

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from benchmarks.sound import sent
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.sound.events.windows import HOP
+from pipeline.sound.sound_windows import HOP
 from pipeline.speech.audio.resample import Samples
 from training.sound.sources import Kind, Recording, recordings
 from training.voices.errors import equal_error

@@ -37,10 +37,19 @@ from rich.table import Table
 from benchmarks.sound import sent
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.quality.statistics import Share
-from pipeline.sound.voices.change import FRESH, KNOWN, LIMIT, SURE, Embedding, Voices, similarity
-from pipeline.sound.voices.speech import WINDOWS, SpeechParts
-from pipeline.sound.voices.voice_detector import VoiceEar
-from pipeline.sound.voices.voice_embedding import Embeddings, embed
+from pipeline.sound.voice_change_detector import (
+    FRESH,
+    KNOWN,
+    LIMIT,
+    SURE,
+    WINDOWS,
+    Embedding,
+    SpeechParts,
+    VoiceChangeDetectors,
+    Voices,
+    similarity,
+)
+from pipeline.sound.voice_embedding import Embeddings, embed
 from pipeline.speech.audio.encode import decode_flac
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.vad import WINDOW
@@ -331,7 +340,7 @@ def measure_sure(voices: Sequence[Heard]) -> None:
 def measure_cost(sound: Samples) -> None:
     """`sound` is speech."""
     seconds = np.split(sound, range(SAMPLE_RATE, sound.size, SAMPLE_RATE))
-    ear = VoiceEar(True, 2)
+    ear = VoiceChangeDetectors(True, 2)
     ear.detector(0, ("", "")).push(sound[: 10 * SAMPLE_RATE])
     detector, began = ear.detector(0, ("", "another")), time.process_time()
     for second in seconds:

@@ -36,11 +36,8 @@ from rich.table import Table
 from benchmarks.sound import PAUSE, PIECE, PROGRESS, minute, per_hour, places, sent, share, stream
 from pipeline.contract.messages import SAMPLE_RATE, YamnetKind
 from pipeline.review.quality.statistics import Share
-from pipeline.sound.events.windows import HOP, Windows
-from pipeline.sound.yamnet.glances import Glances
-from pipeline.sound.yamnet.network import Yamnet
-from pipeline.sound.yamnet.rules import RULES, Rule
-from pipeline.sound.yamnet.yamnet_detector import YamnetDetector
+from pipeline.sound.sound_windows import HOP, Windows
+from pipeline.sound.yamnet_detector import RULES, Glances, Yamnet, YamnetDetector, YamnetRule
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.resample import Samples
 from training.sound.sources import Kind
@@ -100,23 +97,23 @@ def windowed(file: Path, samples: Samples) -> dict[YamnetKind, Windowed]:
     return {kind: np.array([scores[kind] for scores in each], np.float32) for kind in KINDS}
 
 
-def reports(scores: Windowed, rule: Rule, limit: float) -> NDArray[np.intp]:
+def reports(scores: Windowed, rule: YamnetRule, limit: float) -> NDArray[np.intp]:
     """The numbers of the windows at whose end the sound lasts, as the detector finds it with another `limit`."""
     held = np.concatenate([np.zeros(rule.of - 1, np.int64), (scores >= limit).astype(np.int64)])
     return np.flatnonzero(np.convolve(held, np.ones(rule.of, np.int64), "valid") >= rule.least)
 
 
-def alarms(scores: Windowed, rule: Rule, limit: float) -> int:
+def alarms(scores: Windowed, rule: YamnetRule, limit: float) -> int:
     """The number of sounds in a stream, if one that comes again within PAUSE is the same."""
     at = reports(scores, rule, limit) * HOP / SAMPLE_RATE
     return int(at.size > 0) + int(np.count_nonzero(np.diff(at) > PAUSE))
 
 
-def recall(positives: Sequence[Windowed], rule: Rule, limit: float) -> Share:
+def recall(positives: Sequence[Windowed], rule: YamnetRule, limit: float) -> Share:
     return Share(sum(reports(each, rule, limit).size > 0 for each in positives), len(positives))
 
 
-def rare_limit(streams: Sequence[Windowed], hours: float, rule: Rule) -> float:
+def rare_limit(streams: Sequence[Windowed], hours: float, rule: YamnetRule) -> float:
     """The lowest limit at which there is at most one alarm in RARE hours."""
     allowed = hours / RARE
     limits = np.unique(np.concatenate([np.linspace(0.001, 0.1, 100), np.linspace(0.1, 1, 181)]))

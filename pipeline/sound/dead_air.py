@@ -14,9 +14,8 @@ from weakref import WeakSet, WeakValueDictionary
 import numpy as np
 
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, HeardSound
-from pipeline.sound.detector import SoundSpan
-from pipeline.sound.listener import LATE_SECONDS, STEP
-from pipeline.sound.spans import REPORT
+from pipeline.sound.listener import LATE_SECONDS, REPORT, STEP
+from pipeline.sound.sound_detector import SoundSpan
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.speakers import Key
 
@@ -118,7 +117,7 @@ class DeadAirDetector:
             yield SoundSpan(HeardSound(kind="dead_air", score=1.0), "", at - REPORT, at, MODEL, of_room=True)
 
 
-class DeadAir:
+class DeadAirDetectors:
     """Makes the detectors of dead air. `seconds` is the least silence that is reported."""
 
     edition = 0

@@ -12,10 +12,10 @@ import pytest
 
 from benchmarks.songs import song
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.sound.yamnet.rules import RULES
+from pipeline.sound.yamnet_detector import RULES
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import encode_flac
-from tests.pipeline.sound.yamnet import networks
+from tests.pipeline.sound import yamnet_networks
 from training.voices.network import VoiceNetwork, export
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +100,7 @@ def few_screams(folder: Path) -> Path:
     path = folder / "scream" / "source" / "1.flac"
     path.parent.mkdir(parents=True)
     path.write_bytes(encode_flac(noise))
-    networks.write(folder / "yamnet.tflite", RULES["scream"].places)
+    yamnet_networks.write(folder / "yamnet.tflite", RULES["scream"].places)
     return folder
 
 

@@ -7,20 +7,19 @@ import pytest
 
 from benchmarks.yamnet import alarms, auc, in_room, rare_limit, recall, reports, windowed
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.sound.events.scores import Persistence, above
-from pipeline.sound.events.windows import HOP
-from pipeline.sound.yamnet.rules import RULES, Rule
-from tests.pipeline.sound.yamnet.networks import write
+from pipeline.sound.sound_windows import HOP, Persistence, above
+from pipeline.sound.yamnet_detector import RULES, YamnetRule
+from tests.pipeline.sound.yamnet_networks import write
 
-ONE = Rule(("Screaming",), 0.5, 1, 1)
+ONE = YamnetRule(("Screaming",), 0.5, 1, 1)
 
 
 def scores(*values: float) -> np.ndarray:
     return np.array(values, np.float32)
 
 
-@pytest.mark.parametrize("rule", [ONE, Rule((), 0.3, 2, 3), Rule((), 0.7, 3, 3)])
-def test_it_reports_where_the_detector_does(rule: Rule) -> None:
+@pytest.mark.parametrize("rule", [ONE, YamnetRule((), 0.3, 2, 3), YamnetRule((), 0.7, 3, 3)])
+def test_it_reports_where_the_detector_does(rule: YamnetRule) -> None:
     found = np.random.default_rng(1).uniform(size=500).astype(np.float32)
     persistence = Persistence(rule.least, rule.of)
     lasting = [at for at, each in enumerate(found) if persistence.add(at * HOP, above(float(each), rule.limit))]

@@ -51,7 +51,7 @@ def test_only_the_other_engines_the_second_ear_and_the_training_need_pytorch() -
     training = {name for name in shown.stdout.split() if name.startswith("pipeline.learning.")}
     whisper = {"openai_whisper", "batch_decoding", "checkpoint", "encoder", "word_times"}
     engines = {"pipeline.judge.transformers_model", *(f"pipeline.speech.asr.{name}" for name in whisper)}
-    ear = {"pipeline.sound.second_ear.audio_classifier", "pipeline.judge.transformers_model"}
+    ear = {"pipeline.sound.audio_classifier", "pipeline.judge.transformers_model"}
     assert set(shown.stdout.split()) - training == engines | ear
     assert "pipeline.learning.loop" in training
 
