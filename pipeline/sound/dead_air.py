@@ -1,8 +1,8 @@
 """Dead air: audio arrives from a room, but nobody in it is audible. The host has left, or the microphone is dead.
 
 It is a matter of the room. On a grid of times, each speaker whose audio goes on asks whether anybody in the room was
-audible for the last seconds. The times are those of the audio. So neither the chunks, nor their delays, nor the place
-where reading began change the reports; after a restart, they only begin later.
+audible for the last seconds. Times are times of the audio. So the reports do not depend on the chunks, on their delays
+or on where reading began; after a restart, they only begin later.
 
 Of the silent speakers, the first one by name reports. Others wait for this one, but not for longer than `LATE`.
 """

@@ -1,4 +1,4 @@
-"""Hears howl, clipping, loudness and music in live rooms."""
+"""Hears howl, clipping, loudness and music in live rooms. Clipping: a microphone or an amplifier is driven too hard."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple

@@ -1,4 +1,9 @@
-"""Listens to one speaker: all audio, not only speech."""
+"""Listens to one speaker: all audio, not only speech.
+
+`Spans` turns what detectors hear second by second into spans that a moderator can play. A new sound is reported at
+once. While it goes on, its next part is reported at each multiple of REPORT on the clock. These times do not depend on
+where reading began, so audio that is read again gives the same spans. The spans of one sound touch: they are one case.
+"""
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -139,8 +144,8 @@ class _Hearing:
 class SpeakerListener(AudioTrack[Sound | DueWindow]):
     """Gives the sounds of one speaker in one room, and the windows that its detectors wait for.
 
-    `air` makes the detectors of dead air. It hears a stream to its end, also if `pause` ends what the other detectors hear.
-    It counts no faults of the audio: segment does.
+    `air` makes the detectors of dead air. They hear a stream to its end, also if `pause` ends the other detectors.
+    The listener counts no faults of the audio: segment does.
     """
 
     def __init__(
@@ -239,7 +244,7 @@ class SpeakerListener(AudioTrack[Sound | DueWindow]):
     def _id(self, span: SoundSpan) -> str:
         """The id has the second of the report. The ends of the span may move a little if the audio is read again.
 
-        That of a sound of the room has no speaker, because any of them may report it, and the end, which never moves.
+        A sound of the room has an id without speaker, because any of them may report it. Its end never moves.
         """
         speaker, at = ("", span.end) if span.of_room else (self.origin["speaker"], self._second_end())
         parts = self.origin["room"], speaker, *span.key, str(at // STEP)

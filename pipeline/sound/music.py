@@ -2,6 +2,9 @@
 
 The network is the audio event detection of FireRedVAD (K. Xu et al., "FireRedASR2S", 2026). `python -m
 training.sound.music` makes the model of their weights. music_model/README.md is its model card.
+
+Its input is levels in mel bands, frame by frame. They are the filter banks of Kaldi (D. Povey et al., "The Kaldi speech
+recognition toolkit", ASRU 2011) with its usual settings, because the model was trained with them.
 """
 
 from functools import cache

@@ -1,4 +1,4 @@
-"""The scores of windows, and which sounds last long enough to be reported."""
+"""Cuts a stream into windows that overlap, and finds sounds that last over several windows."""
 
 from collections import deque
 from collections.abc import Iterator

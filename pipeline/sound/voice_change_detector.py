@@ -1,4 +1,9 @@
-"""Notices in live rooms that another voice speaks on an account."""
+"""Notices in live rooms that another voice speaks on an account.
+
+The speech of a stream is taken out of it in parts of equal length, and each part is compared with the voice that spoke
+first. Pauses and other sounds do not count. The model that tells speech costs most. So it rests where little can be
+missed: in the block after one without speech, and while the voice surely is the known one.
+"""
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
@@ -125,7 +130,7 @@ class Voices:
     def add(self, embedding: Embedding) -> float | None:
         """Take the next part of speech. Return the similarity of the voices if another one speaks.
 
-        It is returned when it no longer falls, so that it is that of the other voice alone. Then the voice before is
+        It is returned when it no longer falls: then only the other voice is compared. After that, the voice before is
         forgotten, and the next parts are learned.
         """
         if self._parts < KNOWN:
@@ -201,8 +206,8 @@ class VoiceChangeDetector:
 class VoiceChangeDetectors:
     """Makes the detectors of voice changes, if they are switched `on`.
 
-    Audio stops while a speaker is muted, and another person may speak afterwards. So the factory remembers the voices of
-    accounts beyond their streams: of at most `most` accounts, those that spoke last.
+    Audio stops while a speaker is muted, and another person may speak afterwards. So voices are remembered beyond their
+    streams: of the `most` accounts that spoke last.
     """
 
     edition = 0

@@ -2,6 +2,10 @@
 
 The model is GE2E (L. Wan, Q. Wang, A. Papir and I. Lopez Moreno, "Generalized end-to-end loss for speaker
 verification", ICASSP 2018) as the package Resemblyzer publishes it. voice_model/README.md is its model card.
+
+Its input is the power in 40 bands of the mel scale, frame by frame. The bands are those of M. Slaney's Auditory Toolbox
+(1998): the scale is linear up to 1 kHz and logarithmic above, and each triangle has the same area. The model was
+trained with these bands, frames and level.
 """
 
 from collections.abc import Sequence

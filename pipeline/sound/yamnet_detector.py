@@ -1,4 +1,11 @@
-"""Hears screams, moans, crying and shots in live rooms, with YAMNet."""
+"""Hears screams, moans, crying and shots in live rooms, with YAMNet: a network that knows 521 classes of sound.
+
+Users download the file that its authors publish. LiteRT runs it. The method is in S. Hershey et al., "CNN architectures
+for large-scale audio classification" (ICASSP 2017), with the classes of AudioSet (J. Gemmeke et al., ICASSP 2017).
+
+A window on a whole second is always heard. The window between two of them is heard only if one of the two has a trace
+of a sound. So ordinary talk needs little more than half of the time.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain

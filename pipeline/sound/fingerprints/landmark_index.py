@@ -27,7 +27,7 @@ COMMON = 2_000
 
 
 class Places(NamedTuple):
-    """Places of some landmarks, those of one landmark after those of another."""
+    """The places of some landmarks, one landmark after the other."""
 
     frames: NDArray[np.uint32]
     """Shape (places,): frames on the axis of all recordings."""
@@ -81,7 +81,7 @@ class LandmarkIndex:
         self._merge(places, counts)
 
     def _merge(self, places: NDArray[np.uint32], counts: NDArray[np.int64]) -> None:
-        """Add places, `counts` of each hash. Those of a hash come after its present ones, as they do on the axis."""
+        """Add places, `counts` of each hash. New places of a hash come after its present ones, as on the axis."""
         kept = self._counts <= COMMON
         before, more = np.diff(self._starts), counts * kept
         places = places if kept.all() else places[np.repeat(kept, counts)]
@@ -92,7 +92,7 @@ class LandmarkIndex:
         self._starts = np.concatenate([[0], np.cumsum(before + more)])
 
     def near(self, hashes: NDArray[np.int64]) -> Places:
-        """The places of hashes, shape (landmarks,), and of those with a frame less or more between the peaks.
+        """The places of hashes, shape (landmarks,), and of hashes with a frame less or more between the peaks.
 
         The frames of a stream begin at other samples than those of the recording, so a time may differ by a frame.
         Hashes with more than COMMON places are left out.

@@ -1,7 +1,8 @@
-"""Landmarks: pairs of peaks. Two numbers describe each: a hash, and the frame of the first peak.
+"""Landmarks: pairs of peaks of a spectrogram. Two numbers describe each: a hash, and the frame of the first peak.
 
-The hash has the frequency of the first peak, the ratio of both frequencies, and the time between them. A recording that
-plays at another speed keeps the ratio, and changes the others little.
+What is louder than all around it stays the loudest through codecs, noise and talk. The hash has the frequency of the
+first peak, the ratio of both frequencies, and the time between them. A recording that plays at another speed keeps the
+ratio, and changes the others little.
 """
 
 import math

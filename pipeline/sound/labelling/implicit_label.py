@@ -1,4 +1,4 @@
-"""Finds the implicit labels in the metadata of a recording.
+"""Reads the implicit labels of a recording: fields `AIGC` in its metadata, each a JSON object of seven texts.
 
 The name of a tag has to contain "AIGC" (GB 45438-2025, Annex E a). FFmpeg reads the tags that the practice guide on
 audio files (TC260-PG-202510A) names: ID3v2 `TXXX` of MP3, Vorbis comments of FLAC and Ogg, keys in `moov.udta.meta` of
@@ -27,7 +27,7 @@ FIELDS = (
 )
 OPTIONAL = frozenset({"ReservedCode1", "ReservedCode2"})
 """For the provider's own protection of the label. The others are asked for; a producer repeats its own name and number
-as those of the propagator."""
+for the propagator."""
 
 LABELS = {"1": "generated", "2": "may be generated", "3": "suspected to be generated"}
 """Values of `Label`, and what they say of the content."""

@@ -1,4 +1,9 @@
-"""Checks recordings for the labels that speech of AI must have: rhythm or spoken notice, and metadata."""
+"""Checks recordings for the labels that speech of AI must have: rhythm or spoken notice, and metadata.
+
+A spoken notice has a word for AI and a word for generated (GB 45438-2025, 5.3 b). The words are in `language.yaml` of
+each language. The words of all languages apply to every transcript, because speakers mix languages. A conversation
+about AI has the same words, so a person has to read what was found.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Finds four pulses in the rhythm short, long, short, short.
+"""Finds four pulses in the rhythm short, long, short, short, in the levels of sound in bands of frequency.
 
 A pulse is a run of frames in which one band is above one level. All bands and many levels are searched, so the loudness
 of the pulses and of other sounds need not be known.

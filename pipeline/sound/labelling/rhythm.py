@@ -135,7 +135,7 @@ def _rhythms(levels: Levels, *, first: bool, last: bool) -> Iterator[Rhythm]:
 
 
 def _apart(rhythms: Iterator[Rhythm]) -> list[Rhythm]:
-    """The first of those that overlap, in order of time."""
+    """Of rhythms that overlap, the first one. In order of time."""
     kept: list[Rhythm] = []
     for each in rhythms:
         if all(each.end <= other.start or other.end <= each.start for other in kept):
