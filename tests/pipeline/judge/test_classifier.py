@@ -74,7 +74,8 @@ def test_no_texts_have_no_scores(shipped: Classifier) -> None:
 
 def test_the_shipped_model_needs_no_pytorch() -> None:
     script = (
-        "import sys; from pipeline.judge.classifier import load_classifier; from pipeline.settings import JudgeSettings;"
+        "import sys; from pipeline.judge.classifier import load_classifier;"
+        "from pipeline.settings import JudgeSettings;"
         "load_classifier(JudgeSettings()).classify(['hello'], ['en']);"
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
