@@ -33,7 +33,7 @@ from pipeline.contract.messages import Flag
 from pipeline.judge import detection
 from pipeline.judge.classifier import Classifier, load_classifier
 from pipeline.judge.judge_stage import Judge, JudgeConfig, read_config
-from pipeline.learning.figures import auroc, recall_at
+from pipeline.learning.model_comparison import auroc, recall_at
 from pipeline.settings import JudgeSettings
 
 Numbers = NDArray[np.float64]

@@ -25,8 +25,8 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import MAX_ALTERNATIVES
 from pipeline.judge.classifier import load_classifier
 from pipeline.judge.judge_stage import Judge, read_config
-from pipeline.learning.figures import auroc, recall_at
-from pipeline.learning.rows import RISK
+from pipeline.learning.model_comparison import auroc, recall_at
+from pipeline.learning.training_rows import RISK
 from pipeline.settings import JudgeSettings
 
 DRAWS = 2_000

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pipeline.review.database import Database
     from pipeline.sound.fingerprints.fingerprint import Ban
     from pipeline.sound.fingerprints.landmark_index import LandmarkIndex
+    from pipeline.sound.fingerprints.matching import RecordingPlayback
     from pipeline.speech.audio.resample import Samples
 
 fingerprints = typer.Typer(

@@ -21,7 +21,7 @@ from pipeline.base.stopping import like_ctrl_c
 if TYPE_CHECKING:
     from pipeline.judge.labels import Labels
     from pipeline.judge.rule_texts import RuleSet
-    from pipeline.learning.fitting import FittedLanguage, FittedRule, Flagging
+    from pipeline.learning.policy_fitting import FittedLanguage, FittedRule, Flagging
     from pipeline.review.quality.statistics import Estimate
     from pipeline.settings import Settings
 
@@ -92,7 +92,7 @@ def _fitted(
 ) -> "tuple[RuleSet, list[FittedLanguage]]":
     """Return the present rules, and the fitted thresholds."""
     from pipeline.judge import classifier, labels, rule_texts
-    from pipeline.learning import before, fitting, spoken
+    from pipeline.learning import decided_cases, policy_fitting
     from pipeline.review.policies import versions
     from pipeline.review.quality.figure import Window
 
@@ -101,14 +101,16 @@ def _fitted(
     with database_of(ctx) as database, database.read() as connection:
         present = rule_texts.compiled(versions.texts_now(connection, settings), known, "now")
         special = present.policy.policy.room_types
-        cases = [each for each in spoken.read(connection, begin) if each.example.room_type not in special]
-        heard = before.read(connection, cases)
-        weights = spoken.weights(connection, cases, Window(begin, now), lambda kind: kind not in special)
+        cases = [
+            each for each in decided_cases.decided_since(connection, begin) if each.example.room_type not in special
+        ]
+        heard = decided_cases.read_speech_before(connection, cases)
+        weights = decided_cases.weights_of(connection, cases, Window(begin, now), lambda kind: kind not in special)
     if not cases:
         raise InputError("The store has no decided cases", "Decide cases in the console first.")
     with progress_bar() as bar:
         task = bar.add_task("reading the decided cases", total=len(cases))
-        read = fitting.read(
+        read = policy_fitting.read_cases(
             cases,
             weights,
             classifier.load_classifier(settings.judge),
@@ -117,7 +119,7 @@ def _fitted(
             heard,
         )
         bar.update(task, description="choosing thresholds", total=None)
-        return present, fitting.fit(read, present.policy, known, rate, goals)
+        return present, policy_fitting.fit(read, present.policy, known, rate, goals)
 
 
 def goals_of(given: Iterable[str], known: "Labels") -> dict[str, float]:
@@ -145,8 +147,8 @@ def table(found: "FittedLanguage", title: str) -> Table:
 
 def _kept(found: "FittedLanguage") -> Iterator[str]:
     """What stays, and how many decisions are missing."""
-    from pipeline.learning.fitting import AUDITS, UPHELD
-    from pipeline.learning.limits import FOLDS
+    from pipeline.learning.policy_fitting import AUDITS, UPHELD
+    from pipeline.learning.threshold_choice import FOLDS
 
     for name, (whole, before, after) in (("upheld", found.upheld), ("dismissed", found.dismissed)):
         yield f"Of {whole} {name} cases, {before} are flagged now, and {after} with the new thresholds."
@@ -187,7 +189,7 @@ def _write(out: Path, rules: "RuleSet", found: "list[FittedLanguage]", settings:
 
     from pipeline.base.user_files import validated
     from pipeline.judge import labels, moderation_policy
-    from pipeline.learning.fitting import with_limits
+    from pipeline.learning.policy_fitting import with_limits
 
     content = with_limits(rules.policy, out.stem, found)
     moderation_policy.checked_policy(

@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.judging.measures import Numbers
 from pipeline.judge.classifier_text import MAX_TOKENS
-from pipeline.learning.model import wrapped
+from pipeline.learning.starting_model import wrapped
 from training.classifier import beginning
 
 BATCH = 32

@@ -20,8 +20,8 @@ from pipeline.judge.detection import score_readings
 from pipeline.judge.judge_stage import Judge, read_config
 from pipeline.judge.text_transcripts import as_transcript
 from pipeline.judge.verdict import WEIGHTS
-from pipeline.learning.figures import threshold_at
-from pipeline.learning.rows import LABELS, OUTPUTS, RISK
+from pipeline.learning.model_comparison import threshold_at
+from pipeline.learning.training_rows import LABELS, OUTPUTS, RISK
 from pipeline.settings import JudgeSettings
 
 Scores = Mapping[str, Numbers]

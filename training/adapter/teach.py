@@ -18,7 +18,7 @@ from whisper.tokenizer import Tokenizer
 
 from pipeline.base.cpu import multiplies_bfloat16
 from pipeline.base.errors import ConfigError
-from pipeline.learning.gradients import Gradients
+from pipeline.learning.fine_tuning import Gradients
 from pipeline.speech.asr.adapter import PLACES, Factors
 from pipeline.speech.asr.batch_decoding import tokenizer_of
 from pipeline.speech.asr.context import POSITIONS_PER_SECOND

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 from pipeline.judge.classifier_text import with_context
-from pipeline.learning.rows import CLEAN, Row
+from pipeline.learning.training_rows import CLEAN, Row
 from pipeline.speech.languages.characters import UNSPACED
 from training.classifier.noise import Mishearing
 from training.classifier.sets import TALK

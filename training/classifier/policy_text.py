@@ -8,7 +8,7 @@ import yaml
 
 from pipeline.base.errors import ConfigError
 from pipeline.judge.moderation_policy import LabelLimits, PolicyResolver
-from pipeline.learning.rows import RISK
+from pipeline.learning.training_rows import RISK
 
 Key = tuple[str, ...]
 FITTED = "# Fitted by "

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from pipeline.judge import onnx_classifier
 from pipeline.judge.pinyin_model import PinyinModel, grams
-from pipeline.learning.batches import masked_loss, targets_of
-from pipeline.learning.figures import auroc
-from pipeline.learning.rows import OUTPUTS, Row
+from pipeline.learning.fine_tuning import masked_loss, targets_of
+from pipeline.learning.model_comparison import auroc
+from pipeline.learning.training_rows import OUTPUTS, Row
 from pipeline.speech.languages.zh.pinyin import has_han
 
 Numbers = NDArray[np.float64]

@@ -17,7 +17,7 @@ from training.commands import errors_in_a_line, notes
 if TYPE_CHECKING:
     from pipeline.judge.moderation_policy import PolicyResolver
     from pipeline.judge.rule_texts import RuleSet
-    from pipeline.learning.fitting import FittedLanguage, ReadCase
+    from pipeline.learning.policy_fitting import FittedLanguage, ReadCase
     from pipeline.settings import JudgeSettings
     from training.classifier.policy_text import NewLimit
 
@@ -51,7 +51,7 @@ def thresholds(
     try:
         from pipeline.judge import labels, rule_texts
         from pipeline.judge.moderation_policy import policy_path
-        from pipeline.learning import fitting
+        from pipeline.learning import policy_fitting
         from pipeline.settings import JudgeSettings
         from training.classifier.policy_text import with_limits, with_origin
     except ModuleNotFoundError as error:
@@ -62,7 +62,9 @@ def thresholds(
     present = rule_texts.compiled(texts, known, "now")
     goals = goals_of(recall or (), known)
     name, cases = _read(data, chosen, present, seed)
-    found, quieter = (fitting.fit(cases, present.policy, known, part * alarms / 1000, goals) for part in (1.0, QUIETER))
+    found, quieter = (
+        policy_fitting.fit(cases, present.policy, known, part * alarms / 1000, goals) for part in (1.0, QUIETER)
+    )
     for each in found:
         stdout.print(table(each, f"{each.language}: {each.upheld[0]} risky lines, {each.dismissed[0]} harmless ones"))
     stdout.print("Caught: share of the risky lines. False alarms: per 1,000 utterances. Brackets: 95 % interval.")
@@ -82,7 +84,7 @@ def thresholds(
 def _read(data: Path, chosen: "JudgeSettings", present: "RuleSet", seed: int) -> "tuple[str, list[ReadCase]]":
     """The name of the model, and the speech with its scores."""
     from pipeline.judge import classifier
-    from pipeline.learning import fitting
+    from pipeline.learning import policy_fitting
     from training.classifier import validation
 
     rows = validation.rows(data)
@@ -90,7 +92,9 @@ def _read(data: Path, chosen: "JudgeSettings", present: "RuleSet", seed: int) ->
     with progress_bar() as bar:
         task = bar.add_task("reading the speech", total=len(rows))
         examples, weights = validation.examples(rows, seed), validation.weights(rows)
-        cases = fitting.read(examples, weights, judge, present, lambda done, _: bar.update(task, completed=done))
+        cases = policy_fitting.read_cases(
+            examples, weights, judge, present, lambda done, _: bar.update(task, completed=done)
+        )
     return judge.name, cases
 
 

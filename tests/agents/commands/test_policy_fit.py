@@ -12,7 +12,7 @@ from pipeline.review.database import Database
 from pipeline.review.review_store import open_store
 from pipeline.settings import Settings
 from tests.pipeline.learning import team
-from tests.pipeline.learning.test_fitting import AUDITED, POLICY, Listed, conversations
+from tests.pipeline.learning.test_policy_fitting import AUDITED, POLICY, Listed, conversations
 
 
 def run(home: Path, *arguments: str) -> Result:

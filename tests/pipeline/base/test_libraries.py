@@ -53,7 +53,7 @@ def test_only_the_other_engines_the_second_ear_and_the_training_need_pytorch() -
     engines = {"pipeline.judge.transformers_model", *(f"pipeline.speech.asr.{name}" for name in whisper)}
     ear = {"pipeline.sound.audio_classifier", "pipeline.judge.transformers_model"}
     assert set(shown.stdout.split()) - training == engines | ear
-    assert "pipeline.learning.loop" in training
+    assert "pipeline.learning.fine_tuning" in training
 
 
 @pytest.mark.weights

@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.judge import classifier, transformers_model
 from pipeline.judge.classifier import SHIPPED, Classifier, load_classifier, load_model
-from pipeline.learning import encoder
+from pipeline.learning import starting_model
 from pipeline.settings import JudgeSettings
 
 RISKY = [
@@ -181,7 +181,7 @@ COMMIT = "0123456789abcdef" * 2 + "01234567"
 
 @pytest.mark.parametrize("source", ["owner/name", "owner/name@main", "owner/name@0123abc"])
 def test_an_id_without_a_commit_is_refused_before_a_download(source: str) -> None:
-    for load in (transformers_model.load_transformer, encoder.load):
+    for load in (transformers_model.load_transformer, starting_model.load_encoder):
         with pytest.raises(ConfigError, match=r"Write owner/name@COMMIT"):
             load(source)
 

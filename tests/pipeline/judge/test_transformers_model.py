@@ -14,7 +14,7 @@ from transformers import BertForSequenceClassification
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.judge import transformers_model
 from pipeline.judge.transformers_model import Pretrained
-from pipeline.learning.model import wrapped
+from pipeline.learning.starting_model import wrapped
 from tests.training.classifier import tiny
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.judge.classifier_text import view
-from pipeline.learning.rows import part_of
+from pipeline.learning.training_rows import part_of
 from pipeline.settings import Asr
 from pipeline.speech.asr import adapter, weights
 from tests.training.classifier import tiny

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from pipeline.judge.classifier_text import SEPARATOR, utterance
-from pipeline.learning.rows import CLEAN, Row, positive
+from pipeline.learning.training_rows import CLEAN, Row, positive
 from training.classifier.context import ALONE, WIDTH, Context
 from training.classifier.noise import Mishearing, Noise
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from pipeline.base.errors import ConfigError
 from pipeline.judge.classifier import load_classifier
-from pipeline.learning.loop import Recipe
+from pipeline.learning.fine_tuning import Recipe
 from pipeline.settings import JudgeSettings
 from tests.training.classifier import tiny
 from training.classifier import __main__ as command

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline.judge import classifier, labels, rule_texts
-from pipeline.learning.rows import OUTPUTS, RISK
+from pipeline.learning.training_rows import OUTPUTS, RISK
 from tests.training.classifier.sets.tables import write
 from training.classifier import thresholds, validation
 from training.classifier.sets import authored

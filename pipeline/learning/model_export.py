@@ -1,21 +1,31 @@
-"""Exports a fine-tuned model to ONNX in 8 bits: less than half the size of float32, and twice as fast.
+"""Writes a trained model as two folders: `transformers/` to fine-tune further, and `onnx/` for the judge.
 
-Layers multiply whole numbers, for which processors have had instructions since 2019 (VNNI, AMX). A layer's inputs are
-rounded for each token separately, so a text has the same logits in any batch. A few inputs of this encoder are so large
-that they would hide the rest of the token. These are multiplied without rounding.
+The ONNX model has 8 bits: less than half the size of float32, and twice as fast. Layers multiply whole numbers, for
+which processors have had instructions since 2019 (VNNI, AMX). A layer's inputs are rounded for each token separately,
+so a text has the same logits in any batch. A few inputs of this encoder are so large that they would hide the rest of
+the token. These are multiplied without rounding.
 """
 
+import logging
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import torch
+from onnx import ModelProto, NodeProto
 from torch import Tensor
 from torch.nn import Linear, Module
 from torch.nn.functional import embedding
 from torch.onnx.ops import symbolic
-from transformers import BertForSequenceClassification
+from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
-from pipeline.learning import onnx_file
+from pipeline.base.stopping import whole
+from pipeline.judge.onnx_classifier import MODEL
 
 INPUTS = ("input_ids", "attention_mask")
 SIZES = {0: "texts", 1: "tokens"}
@@ -31,9 +41,43 @@ LOUD = 4
 """
 PROBES = (160, 24)
 """Number and length of the texts of random pieces that find the largest inputs. Real texts have the same ones."""
+SHARED = ("config.json", "tokenizer.json", "tokenizer_config.json")
+CALIBRATION = "calibration.json"
+THRESHOLDS = "thresholds.json"
 
 
-class Rows(Module):
+def write_onnx(module: Module, example: tuple[Tensor, ...], path: Path, **options: Any) -> None:
+    """Write `module` to `path`, as `torch.onnx.export` does with these options.
+
+    The exporter's notes about the source of each node are left out: they name the folders of this machine.
+    """
+    with without_export_warnings():
+        torch.onnx.export(module, example, path, external_data=False, verbose=False, **options)
+    model = ModelProto.FromString(path.read_bytes())
+    for node in _nodes(model):
+        del node.metadata_props[:]
+    path.write_bytes(model.SerializeToString())
+
+
+@contextmanager
+def without_export_warnings() -> Iterator[None]:
+    """Hides the exporter's warnings about its own shape names."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _nodes(model: ModelProto) -> Iterator[NodeProto]:
+    yield from model.graph.node
+    for function in model.functions:
+        yield from function.node
+
+
+class EmbeddingRows(Module):
     """An embedding in 8 bits with one scale for each row."""
 
     whole: Tensor
@@ -105,7 +149,7 @@ class Logits(Module):
             if isinstance(layer, Linear):
                 self._model.bert.encoder.set_submodule(name, _small(name, layer, loudness[name]))
         embeddings = self._model.bert.embeddings
-        embeddings.word_embeddings = Rows(embeddings.word_embeddings.weight.detach())
+        embeddings.word_embeddings = EmbeddingRows(embeddings.word_embeddings.weight.detach())
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         logits: Tensor = self._model(input_ids, attention_mask).logits
@@ -121,7 +165,7 @@ def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
 def export(model: BertForSequenceClassification, path: Path) -> None:
     """Write `model` to `path`, with weights in 8 bits. Layer inputs are rounded at run time."""
     names = {"input_names": INPUTS, "output_names": ["logits"]}
-    onnx_file.write(Logits(model), _example(model), path, dynamic_shapes=dict.fromkeys(INPUTS, SIZES), **names)
+    write_onnx(Logits(model), _example(model), path, dynamic_shapes=dict.fromkeys(INPUTS, SIZES), **names)
 
 
 def _operator(name: str, inputs: tuple[Tensor, ...], dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
@@ -158,3 +202,26 @@ def _example(model: BertForSequenceClassification) -> tuple[Tensor, Tensor]:
     """Two texts, one of them padded. The exporter would treat sizes of 1 as constants."""
     mask = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
     return torch.full_like(mask, model.config.pad_token_id), mask
+
+
+def save_transformers(folder: Path, model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Write weights (float16), configuration and tokenizer in the format of `transformers`."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer.backend_tokenizer.no_truncation()  # Training texts are truncated, but the judge reads longer ones.
+    with whole(folder) as new:
+        model.save_pretrained(new, state_dict={name: values.half() for name, values in model.state_dict().items()})
+        tokenizer.save_pretrained(new)
+
+
+def convert_to_onnx(source: Path, target: Path) -> None:
+    """Write the model of a `transformers` folder as ONNX."""
+    target.mkdir(parents=True, exist_ok=True)
+    model = BertForSequenceClassification.from_pretrained(source, attn_implementation="eager")
+    export(model, target / MODEL)
+    for name in SHARED:
+        shutil.copy(source / name, target)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON that a person can read."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")

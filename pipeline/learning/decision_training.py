@@ -11,28 +11,45 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+import numpy as np
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
 from pipeline.judge import calibration, pinyin_model
-from pipeline.judge.calibration import sigmoid
+from pipeline.judge.calibration import Numbers, sigmoid
 from pipeline.judge.classifier import load_model
 from pipeline.judge.classifier_text import MAX_JOINED, with_context
-from pipeline.learning import encoder, folder, loop
-from pipeline.learning.batches import Batch, batches, targets_of
-from pipeline.learning.lessons import filled
-from pipeline.learning.loop import Groups, Recipe, Say
-from pipeline.learning.model import wrapped
-from pipeline.learning.rows import OUTPUTS, Row
-from pipeline.learning.temperature import FEWEST, temperature
+from pipeline.learning import fine_tuning, model_export, starting_model
+from pipeline.learning.case_split import filled
+from pipeline.learning.fine_tuning import Batch, Groups, Recipe, Say, batches, targets_of
+from pipeline.learning.starting_model import wrapped
+from pipeline.learning.training_rows import OUTPUTS, Row
 
-COPIED = (pinyin_model.FILE, folder.THRESHOLDS)
+TEMPERATURES = np.geomspace(0.25, 8, 101)
+FEWEST = 20
+"""With fewer risky or clean texts there is not enough data for a temperature, so it stays 1."""
+COPIED = (pinyin_model.FILE, model_export.THRESHOLDS)
 """Files of the present model that stay as they are: the pinyin model, and its thresholds."""
 PASSES = 4
 """How often each case is seen."""
-
-
 Progress = Callable[[int], None]
 """Gets the number of finished steps."""
+
+
+def temperature(logits: Numbers, truth: Numbers, weights: Numbers) -> float:
+    """The temperature with the lowest log loss (Guo et al. 2017). All shapes are (texts,); weight 0 means not
+    annotated.
+
+    The targets are a little inside 0 and 1 (Platt 1999). Otherwise a few texts that the model tells apart without a
+    mistake would make all its scores 0 or 1.
+    """
+    known = weights > 0
+    risky, clean = (truth[known] == 1).sum(), (truth[known] == 0).sum()
+    if min(risky, clean) < FEWEST:
+        return 1.0
+    targets = np.where(truth[known] == 1, (risky + 1) / (risky + 2), 1 / (clean + 2))
+    scaled = logits[known, None] / TEMPERATURES
+    losses = np.logaddexp(0, scaled) - targets[:, None] * scaled
+    return float(TEMPERATURES[np.average(losses, axis=0, weights=weights[known]).argmin()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +63,21 @@ class Continued(Recipe):
     max_tokens: int = MAX_JOINED
 
 
-def run(
+def train_on_decisions(
     base: Path, taught: Sequence[Row], held: Sequence[Row], recipe: Recipe, out: Path, say: Say, progress: Progress
 ) -> None:
     """Train on `taught` from the model in `base`, and write the folder `out`. `held` only sets temperatures."""
     say(f"the present model reads {len(taught)} texts")
     known = sigmoid(load_model(str(base)).logits([*map(_written, taught)]))
-    begun = encoder.load(str(base))
+    begun = starting_model.load_encoder(str(base))
     model, tokenizer = begun.model.train(), wrapped(begun.tokenizer)
     stream = _stream(filled(taught, known), tokenizer, recipe)
     groups: Groups = [{"params": [*model.parameters()], "lr": recipe.learning_rate}]
-    loop.run(model, tokenizer, groups, _counted(stream, progress), recipe, say, _unsaved)
+    fine_tuning.fine_tune(model, tokenizer, groups, _counted(stream, progress), recipe, say, _unsaved)
     say("writing the model")
     with TemporaryDirectory() as weights:
-        folder.save(Path(weights), model, tokenizer)
-        folder.convert(Path(weights), out)
+        model_export.save_transformers(Path(weights), model, tokenizer)
+        model_export.convert_to_onnx(Path(weights), out)
     for name in COPIED:
         if (base / name).is_file():
             shutil.copy(base / name, out)
@@ -96,7 +113,7 @@ def _calibrate(base: Path, held: Sequence[Row], out: Path) -> None:
         known = truth[weights[:, place] > 0, place]
         if min((known == 1).sum(), (known == 0).sum()) >= FEWEST:
             found[output] = temperature(logits[:, place], truth[:, place], weights[:, place])
-    folder.write(out / folder.CALIBRATION, {"temperature": found})
+    model_export.write_json(out / model_export.CALIBRATION, {"temperature": found})
 
 
 def _unsaved(_model: BertForSequenceClassification, _tokenizer: PreTrainedTokenizerFast) -> None:

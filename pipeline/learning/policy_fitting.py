@@ -19,9 +19,8 @@ from pipeline.judge.moderation_policy import NEVER, OTHER, LabelLimits, PolicyRe
 from pipeline.judge.rule_texts import RuleSet
 from pipeline.judge.text_transcripts import as_transcript
 from pipeline.judge.verdict import Verdict, decide_verdict
-from pipeline.learning.before import NOTHING, Heard
-from pipeline.learning.limits import FOLDS, DecidedSpeech, Truths, choose, expected, share
-from pipeline.learning.spoken import is_flagged
+from pipeline.learning.decided_cases import NOTHING, DecidedUtterance, is_flagged
+from pipeline.learning.threshold_choice import FOLDS, DecidedSpeech, Truths, choose, expected, share
 from pipeline.review.quality.exporting import RISK, Example, PlacedExample
 from pipeline.review.quality.statistics import Estimate
 
@@ -95,13 +94,13 @@ class FittedLanguage:
     dismissed: tuple[int, int, int]
 
 
-def read(
+def read_cases(
     cases: Sequence[PlacedExample],
     weights: Sequence[float],
     classifier: Classifier,
     rules: RuleSet,
     progress: Progress,
-    heard: Mapping[str, Heard] | None = None,
+    heard: Mapping[str, DecidedUtterance] | None = None,
 ) -> list[ReadCase]:
     """Read the texts as the judge does, in context if it would. `heard` has the speech before cases, by id.
 
@@ -117,7 +116,9 @@ def read(
     return found
 
 
-def _scores(classifier: Classifier, batch: Sequence[Example], heard: Mapping[str, Heard]) -> list[dict[str, float]]:
+def _scores(
+    classifier: Classifier, batch: Sequence[Example], heard: Mapping[str, DecidedUtterance]
+) -> list[dict[str, float]]:
     """The higher score, alone and in context, of each label."""
     said = [as_transcript(each.text, each.language) for each in batch]
     before = [heard[each.group].judged if each.group in heard else NOTHING for each in batch]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.learning.temperature import FEWEST, temperature
+from pipeline.learning.decision_training import FEWEST, temperature
 
 
 def test_a_temperature_undoes_overconfidence() -> None:

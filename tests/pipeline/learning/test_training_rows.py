@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.learning.rows import CLEAN, LABELS, OUTPUTS, Row, negative, part_of, positive, untested
+from pipeline.learning.training_rows import CLEAN, LABELS, OUTPUTS, Row, negative, part_of, positive, untested
 
 ROWS = [Row(f"text number {n}", "en", CLEAN, source="made") for n in range(2_000)]
 

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.contract.messages import Flag
-from pipeline.learning import before, spoken
-from pipeline.learning.before import Heard
+from pipeline.learning import decided_cases
+from pipeline.learning.decided_cases import DecidedUtterance
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
@@ -40,13 +40,18 @@ def store(database: Database, speech: Sequence[Flag]) -> None:
             deciding.decide(connection, case, "ana", Choice(verdict="uphold", label="abuse"), NOON + 61)
 
 
-def read(database: Database) -> dict[str, Heard]:
+def read(database: Database) -> dict[str, DecidedUtterance]:
     """The speech before each decided case, by the case's text."""
     with database.read() as connection:
-        return {one.flag.text: one for one in before.read(connection, spoken.read(connection, 0.0)).values()}
+        return {
+            one.flag.text: one
+            for one in decided_cases.read_speech_before(
+                connection, decided_cases.decided_since(connection, 0.0)
+            ).values()
+        }
 
 
-def words(heard: Heard) -> tuple[list[str], list[str]]:
+def words(heard: DecidedUtterance) -> tuple[list[str], list[str]]:
     return [one.text for one in heard.before.own], [one.text for one in heard.before.others]
 
 
@@ -73,7 +78,7 @@ def test_the_judge_reads_words_alone_that_follow_a_flag(database: Database) -> N
     store(database, [flagged("the first", 0), flagged("the second", 5), flagged("bob's", 8, "bob")])
     heard = read(database)
     assert words(heard["the second"]) == (["the first"], [])
-    assert heard["the second"].judged is before.NOTHING
+    assert heard["the second"].judged is decided_cases.NOTHING
     assert words(heard["bob's"]) == ([], ["the first", "the second"])
     assert heard["bob's"].judged is heard["bob's"].before
 
@@ -106,8 +111,8 @@ def test_what_retention_deletes_teaches_nothing(database: Database, tmp_path: Pa
     rules = Retention.model_validate({"labels": {"abuse": {"upheld": {"audio_days": 1, "case_days": 1}}}})
     with database.read() as connection:
         over = retention_job.due(connection, rules, NOON + 5 * retention_job.DAY)
-        cases = [each for each in spoken.read(connection, 0.0) if each.example.group not in over]
-        left = {one.flag.text: words(one) for one in before.read(connection, cases, over).values()}
+        cases = [each for each in decided_cases.decided_since(connection, 0.0) if each.example.group not in over]
+        left = {one.flag.text: words(one) for one in decided_cases.read_speech_before(connection, cases, over).values()}
     retention_job.run_retention(database, EvidenceFolder(tmp_path), rules, NOON + 5 * retention_job.DAY)
     heard = read(database)
     assert left == {text: words(one) for text, one in heard.items()}, "the same before and after the job has run"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from pipeline.learning.comparing import RATE, ComparedFigure
-from pipeline.learning.lessons import Lessons
+from pipeline.learning.case_split import CaseSplit
+from pipeline.learning.model_comparison import RATE, ComparedFigure
 
 CARD = "README.md"
 BASE_CARD = "BASE.md"
@@ -24,12 +24,12 @@ class ModelCard:
     name: str
     day: str
     seed: int
-    lessons: Lessons
+    lessons: CaseSplit
     held: Sequence[ComparedFigure]
     golden: Sequence[ComparedFigure]
 
 
-def write(card: ModelCard, base: Path, out: Path) -> None:
+def write_card(card: ModelCard, base: Path, out: Path) -> None:
     """Write the card, the list of cases, and a copy of the base model's card. None of them has a text of a case."""
     (out / CASES).write_text("".join(f"{line}\n" for line in sorted(map(hashed, _used(card.lessons)))))
     theirs = next((path for path in (base / CARD, base.parent / CARD) if path.is_file()), None)
@@ -42,7 +42,7 @@ def hashed(case: str) -> str:
     return sha256(case.encode()).hexdigest()[:DIGITS]
 
 
-def _used(lessons: Lessons) -> set[str]:
+def _used(lessons: CaseSplit) -> set[str]:
     """The ids of the cases whose words the training has read, also as the context of others."""
     decided = {each.group for each in (*lessons.taught, *lessons.held)}
     return decided.union(*(heard.cases for heard in lessons.heard.values()))
@@ -82,11 +82,11 @@ def _table(figures: Sequence[ComparedFigure]) -> Iterator[str]:
     yield "| what | label | language | risky / clean | present | new | change |"
     yield "|---|---|---|---|---|---|---|"
     for each in figures:
-        numbers = " | ".join(shown(each))
+        numbers = " | ".join(shown_figure(each))
         yield f"| {each.what} | {each.label} | {each.language} | {each.risky} / {each.clean} | {numbers} |"
 
 
-def shown(figure: ComparedFigure) -> tuple[str, str, str]:
+def shown_figure(figure: ComparedFigure) -> tuple[str, str, str]:
     """The present figure, the new one and the change, each with its interval."""
     (low, high), (worse, better) = figure.new.interval, figure.change.interval
     return (

@@ -14,8 +14,8 @@ from pipeline.judge import labels, rule_texts
 from pipeline.judge.classifier_text import SEPARATOR
 from pipeline.judge.moderation_policy import Policy
 from pipeline.judge.rule_texts import LexiconText, RuleSet, RuleTexts
-from pipeline.learning import before, fitting, spoken
-from pipeline.learning.fitting import FittedLanguage
+from pipeline.learning import decided_cases, policy_fitting
+from pipeline.learning.policy_fitting import FittedLanguage
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
@@ -83,10 +83,10 @@ def conversations(model: Listed, seed: int = 1, utterances: int = UTTERANCES) ->
 def fitted(database: Database, model: Listed, rate: float) -> list[FittedLanguage]:
     present = ruleset()
     with database.read() as connection:
-        cases = [each for each in spoken.read(connection, 0.0) if each.example.room_type == "default"]
-        weights = spoken.weights(connection, cases, Window(0.0, NOON + 1e6), lambda kind: kind == "default")
-    read = fitting.read(cases, weights, model, present, lambda done, total: None)
-    return fitting.fit(read, present.policy, LABELS, rate)
+        cases = [each for each in decided_cases.decided_since(connection, 0.0) if each.example.room_type == "default"]
+        weights = decided_cases.weights_of(connection, cases, Window(0.0, NOON + 1e6), lambda kind: kind == "default")
+    read = policy_fitting.read_cases(cases, weights, model, present, lambda done, total: None)
+    return policy_fitting.fit(read, present.policy, LABELS, rate)
 
 
 class Attentive:
@@ -115,9 +115,9 @@ def test_cases_are_scored_in_context_where_the_judge_would(sqlite_url: str) -> N
             for each in outcomes:
                 deciding.decide(connection, each.case, "ida", Choice(verdict="dismiss"), NOON + 61)
         with database.read() as connection:
-            cases = spoken.read(connection, 0.0)
-            heard = before.read(connection, cases)
-    read = fitting.read(cases, [1.0] * 4, Attentive(), ruleset(), lambda done, total: None, heard)
+            cases = decided_cases.decided_since(connection, 0.0)
+            heard = decided_cases.read_speech_before(connection, cases)
+    read = policy_fitting.read_cases(cases, [1.0] * 4, Attentive(), ruleset(), lambda done, total: None, heard)
     risks = {each.case.example.text: each.scores["risk"] for each in read}
     assert risks == {"first": 0.6, "answer": 0.9, "mild": 0.2, "again": 0.6}, "own words before `again` have a flag"
 
@@ -167,9 +167,9 @@ def test_the_weights_add_up_to_the_speech(database: Database) -> None:
     speech = conversations(model)[:200]
     team.work(database, speech, AUDITED)
     with database.read() as connection:
-        cases = spoken.read(connection, 0.0)
-        weights = spoken.weights(connection, cases, Window(0.0, NOON + 1e6), lambda kind: True)
-    passed = [weight for each, weight in zip(cases, weights, strict=True) if not spoken.is_flagged(each.example)]
+        cases = decided_cases.decided_since(connection, 0.0)
+        weights = decided_cases.weights_of(connection, cases, Window(0.0, NOON + 1e6), lambda kind: True)
+    passed = [weight for each, weight in zip(cases, weights, strict=True) if not decided_cases.is_flagged(each.example)]
     assert sum(weights) == pytest.approx(200)
     assert sum(passed) == pytest.approx(sum(said.suggestion == "pass" for said in speech))
 
@@ -179,17 +179,21 @@ def test_too_few_audits_change_nothing(database: Database) -> None:
     model = Listed()
     team.work(database, conversations(model)[:200], 0.05)
     [found] = fitted(database, model, 0.01)
-    assert found.audits < fitting.AUDITS
+    assert found.audits < policy_fitting.AUDITS
     assert all(rule.after is None for rule in found.rules)
     assert found.flagged[0] == found.flagged[1]
 
 
 def test_new_thresholds_stand_below_the_old_ones_in_the_file() -> None:
     present = ruleset()
-    rule = partial(fitting.FittedRule, upheld=20, before=PRESENT, flagged=(fitting.Flagging(None, None),) * 2)
+    rule = partial(
+        policy_fitting.FittedRule, upheld=20, before=PRESENT, flagged=(policy_fitting.Flagging(None, None),) * 2
+    )
     one = [rule("abuse", after=0.4), rule("fraud", after=None), rule("risk", after=0.995)]
-    found = FittedLanguage("zh", 100, 5, None, tuple(one), (fitting.Flagging(None, None),) * 2, (0, 0, 0), (0, 0, 0))
-    content = fitting.with_limits(present.policy, "fitted", [found])
+    found = FittedLanguage(
+        "zh", 100, 5, None, tuple(one), (policy_fitting.Flagging(None, None),) * 2, (0, 0, 0), (0, 0, 0)
+    )
+    content = policy_fitting.with_limits(present.policy, "fitted", [found])
     made = rule_texts.check_policy(validated(content, Policy, "fitted"), LABELS)
     assert made.version.startswith("fitted@")
     zh, en = made.resolved("", "zh"), made.resolved("", "en")
@@ -201,7 +205,9 @@ def test_new_thresholds_stand_below_the_old_ones_in_the_file() -> None:
 
 def test_a_block_is_never_below_its_review() -> None:
     present = ruleset()
-    one = fitting.FittedRule("abuse", 20, PRESENT, 0.99, (fitting.Flagging(None, None),) * 2)
-    found = FittedLanguage("en", 100, 5, None, (one,), (fitting.Flagging(None, None),) * 2, (0, 0, 0), (0, 0, 0))
-    made = rule_texts.check_policy(validated(fitting.with_limits(present.policy, "a", [found]), Policy, "a"), LABELS)
+    one = policy_fitting.FittedRule("abuse", 20, PRESENT, 0.99, (policy_fitting.Flagging(None, None),) * 2)
+    found = FittedLanguage("en", 100, 5, None, (one,), (policy_fitting.Flagging(None, None),) * 2, (0, 0, 0), (0, 0, 0))
+    made = rule_texts.check_policy(
+        validated(policy_fitting.with_limits(present.policy, "a", [found]), Policy, "a"), LABELS
+    )
     assert made.resolved("", "en").labels["abuse"].block == 0.99

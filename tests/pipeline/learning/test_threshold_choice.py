@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.learning.limits import FOLDS, DecidedSpeech, choose, expected, share
+from pipeline.learning.threshold_choice import FOLDS, DecidedSpeech, choose, expected, share
 
 RATE = 0.02
 
