@@ -16,8 +16,8 @@ from random import Random
 from typing import Any
 
 from agents.broker.kafka_clients import admin
-from agents.loop.app import group_of
-from agents.loop.worker import stage_of
+from agents.loop.faust_app import group_of
+from agents.loop.worker_process import stage_of
 from benchmarks.chaos.run import run
 from benchmarks.chaos.scene import Scene, say
 from benchmarks.chaos.troubles import Frequent, Planned

@@ -36,7 +36,7 @@ from benchmarks.speech import clips as bundled
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.speech.asr.transcriber import Samples
 from pipeline.speech.audio.encode import to_pcm16
-from tests.agents.test_run import spoken
+from tests.agents.test_one_machine import spoken
 from tests.ports import free_port
 
 TARGET_SECONDS = 1.5

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from pydantic import SecretStr
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from agents.broker.history import History
 from benchmarks.capacity.scene import BROKER, GATEWAY, HANGOVER_SECONDS, ROLES, LoadScene, Observation, Sent
 from pipeline.contract.cloud_events import decode_event
@@ -68,7 +68,7 @@ class Deployment:
     @contextmanager
     def running(self) -> Iterator["Deployment"]:
         """Run all processes until the end of the block. The models are loaded when it begins."""
-        topics.create(self.settings.kafka)
+        kafka_topics.create(self.settings.kafka)
         with ExitStack() as stack:
             for role, count in self._counts.items():
                 self.processes[role] = [self._start(role, number, stack) for number in range(count)]

@@ -27,7 +27,7 @@ from benchmarks.speech import clips
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.speech.asr.transcriber import Samples
 from pipeline.speech.audio.encode import to_pcm16
-from tests.agents.test_run import spoken
+from tests.agents.test_one_machine import spoken
 
 CONNECTING = 50
 """Connections that are opened at the same time."""

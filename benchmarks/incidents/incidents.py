@@ -9,7 +9,7 @@ from agents.broker.kafka_clients import producer, topic_name
 from benchmarks.incidents.service import LiveService
 from benchmarks.incidents.speakers import campaign
 from pipeline.contract.topology import AUDIO
-from pipeline.runner.demo.rooms import tracks
+from pipeline.runner.demo_rooms import tracks
 
 MALFORMED = 5
 CROWD = 4

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import insert, select
 from websockets.asyncio.server import ServerConnection, serve
 
-from agents.gateway import request as gateway_request
+from agents.gateway import connection_request as gateway_request
 from benchmarks.chaos import records, tallied, verdict
 from benchmarks.chaos.clients import Client
 from benchmarks.chaos.marks import FRAME, FRAME_SECONDS, Pcm, marked, said_in
@@ -216,7 +216,7 @@ async def gateway_that(code: int, after: int, received: list[bytes]) -> AsyncIte
 
 def first_sample(connection: ServerConnection) -> int:
     assert connection.request is not None
-    return gateway_request.parse(connection.request.path).first_sample
+    return gateway_request.voice_of_url(connection.request.path).first_sample
 
 
 @pytest.mark.parametrize("after", [1, 7])
