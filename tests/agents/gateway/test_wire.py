@@ -1,4 +1,4 @@
-"""Our cutting of a read gives the same messages as the library's parser, and the close codes are part of the contract."""
+"""Our cutting of a read gives the same messages as the library's parser. The close codes are part of the contract."""
 
 import asyncio
 from typing import Any
