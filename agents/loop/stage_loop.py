@@ -37,6 +37,7 @@ from pipeline.base.cpu_cores import step_back
 from pipeline.base.errors import BadMessage, DependencyError, VoxwardenError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.cloud_events import Event, encode_event
+from pipeline.contract.messages import SpeechStatus
 from pipeline.contract.speech_status import statuses
 from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Rejected
 from pipeline.contract.topology import DEAD_LETTERS, Stage
@@ -224,7 +225,8 @@ class StageLoop:
         try:
             event = encode_event(outcome, self.stage.name, self._shards)
         except BadMessage as error:
-            return Rejected(outcome, error)
+            # The utterance of a status has a letter for the same fault already.
+            return Rejected(outcome, error, letter=not isinstance(outcome, SpeechStatus))
         return (topic, event) if size_of(event) <= self._limit else Rejected(outcome, self._too_large(event))
 
     def _judge_share(self, batch: Sequence[Received], rejected: Sequence[Rejected]) -> None:

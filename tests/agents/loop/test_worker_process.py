@@ -19,11 +19,11 @@ from tests.stream.processes import Process
 
 STUCK = """
 import asyncio, faust
-from agents import worker
+from agents.loop import worker_process
 
-worker.GRACE_SECONDS = 0.2
+worker_process.GRACE_SECONDS = 0.2
 
-class Stuck(worker.Ending):
+class Stuck(worker_process.EndingWorker):
     async def on_stop(self):
         await asyncio.Event().wait()
 
