@@ -93,8 +93,9 @@ def confirm_action(services: TheServices, body: NewConfirmation, response: Respo
     )
     with services.database.write() as connection:
         held, new = confirmations.confirm(connection, given)
+        since = console_metrics.decided_at(connection, held.decision)
     if new:
-        console_metrics.confirmed(services, held)
+        console_metrics.count_action(services, held, since)
     response.status_code = 201 if new else 200
     return ConfirmationState(**{name: getattr(held, name) for name in ConfirmationState.model_fields})
 

@@ -82,10 +82,11 @@ def _store(services: Services, given: CoopAction, done: bool) -> CoopState:
             connection, given.item.id, action, given.decision_reason or "", now, services.measures
         )
         held = _confirm(connection, decision, action, now) if done else None
+        first = console_metrics.first_reviews(connection, [decision]) if new else []
     if new:
-        console_metrics.decided(services, [decision])
+        console_metrics.count_decisions(services, [decision], first)
     if held:
-        console_metrics.confirmed(services, held)
+        console_metrics.count_action(services, held, decision.at)
     return CoopState(decision=decision.id, case=decision.case, action=action)
 
 

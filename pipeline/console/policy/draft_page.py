@@ -9,8 +9,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
 from pipeline.base.errors import ConfigError, InputError
-from pipeline.console.desk import quotes
-from pipeline.console.desk.queue_rows import TextPiece
+from pipeline.console.cases.marked_text import TextPiece, cut, marked
 from pipeline.console.fields import NO_CONTROL, NO_NUL
 from pipeline.console.pages import page
 from pipeline.console.policy.difference import difference, runs
@@ -60,7 +59,7 @@ class ShownSample:
     @property
     def pieces(self) -> tuple[TextPiece, ...]:
         """What was said around the first term, with the terms marked."""
-        return quotes.cut(self.flag.text, self.changed.hits)
+        return cut(self.flag.text, self.changed.hits)
 
 
 @router.post("")
@@ -179,7 +178,7 @@ def try_sentence(
     except ConfigError:
         return page(request, "policy_tried.html", **values, state="mistakes")
     before, after = (services.lab.try_text(rules, sentence, room_type.strip() or "default") for rules in sides)
-    return page(request, "policy_tried.html", **values, state="", before=before, after=after, marked=quotes.marked)
+    return page(request, "policy_tried.html", **values, state="", before=before, after=after, marked=marked)
 
 
 @router.post("/{number}/backtest")
@@ -255,9 +254,9 @@ def drop_draft(services: TheServices, session: Signed, number: DraftNumber) -> R
 def shadow_draft(services: TheServices, session: Signed, number: DraftNumber) -> Response:
     """Run the saved texts of a draft as a shadow policy."""
     with services.database.write() as connection:
-        marked = drafts.find(connection, number).marked
+        draft = drafts.find(connection, number).marked
         versions.start_shadow(
-            connection, marked.mark, marked.texts, services.labels, session.account.name, services.clock()
+            connection, draft.mark, draft.texts, services.labels, session.account.name, services.clock()
         )
     return RedirectResponse("/policies", 303)
 

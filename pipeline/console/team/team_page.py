@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.console.background_figures import Look
 from pipeline.console.fields import NameQuery
 from pipeline.console.pages import page
-from pipeline.console.services import TheServices
+from pipeline.console.services import Signed, TheServices
 from pipeline.review.cases import phrases
 from pipeline.review.quality import lead_figures
 from pipeline.review.quality.lead_figures import MOST, What
@@ -16,6 +16,7 @@ from pipeline.review.quality.trends import TeamFigures
 
 router = APIRouter()
 
+MutedId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$", description="Id of the muted phrase.")]
 NOW = "now"
 """The only key of the team's figures."""
 
@@ -53,3 +54,19 @@ def team_cases(
     with services.database.read() as connection:
         cases = lead_figures.found(connection, what, services.clock(), severity=severity, account=account, label=label)
     return page(request, "found.html", cases=cases, what=what, severity=severity, by=account, label=label, most=MOST)
+
+
+@router.post("/phrases/{muted}/approve")
+def approve_phrase(services: TheServices, session: Signed, muted: MutedId) -> Response:
+    """Mute the phrase that a moderator asked for."""
+    with services.database.write() as connection:
+        phrases.approved(connection, muted, session.account.name, services.clock())
+    return RedirectResponse("/team#phrases", 303)
+
+
+@router.post("/phrases/{muted}/end")
+def end_phrase(services: TheServices, session: Signed, muted: MutedId) -> Response:
+    """End the mute of a phrase, or refuse a wish."""
+    with services.database.write() as connection:
+        phrases.end(connection, muted, session.account.name, services.clock())
+    return RedirectResponse("/team#phrases", 303)

@@ -13,8 +13,8 @@ from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
 from pipeline.review.store import SqlReviewStore
 from tests.builders import NOON, flag
+from tests.pipeline.console.cases.test_case_decisions import decide, stored, taken
 from tests.pipeline.console.conftest import Console, Enter
-from tests.pipeline.console.desk.test_case_actions import decide, stored, taken
 
 LIMITS = {"break_minutes": "50", "break_severe": "20", "most_minutes": "240", "most_severe": "100"}
 

@@ -5,8 +5,8 @@ import re
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.quality import checks, drawing
 from pipeline.review.quality.drawing import Shares
+from tests.pipeline.console.cases.test_case_decisions import decide, stored, taken
 from tests.pipeline.console.conftest import Console, Enter
-from tests.pipeline.console.desk.test_case_actions import decide, stored, taken
 
 
 def drawn(console: Console) -> str:

@@ -13,8 +13,8 @@ from pipeline.review.quality import figures
 from pipeline.review.quality.trends import PERIODS, QualityQuestion
 from pipeline.settings import Settings
 from tests.builders import NOON, flag
+from tests.pipeline.console.cases.test_case_decisions import stored
 from tests.pipeline.console.conftest import Console, Enter
-from tests.pipeline.console.desk.test_case_actions import stored
 
 HOUR, DAY = 3_600.0, 86_400.0
 LINK = re.compile(r'href="(/team/cases[^"]+)"')

@@ -14,8 +14,8 @@ from pipeline.review.quality import checks, lead_figures
 from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Quality, Settings
 from tests.builders import NOON, flag
+from tests.pipeline.console.cases.test_case_decisions import decide, stored, taken
 from tests.pipeline.console.conftest import Console, Enter
-from tests.pipeline.console.desk.test_case_actions import decide, stored, taken
 
 LINK = re.compile(r'href="(/team/cases[^"]+)"')
 

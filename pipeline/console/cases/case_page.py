@@ -5,29 +5,30 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from msgspec import Struct
 from msgspec.structs import replace
+from sqlalchemy import Connection
 
-from pipeline.console.desk import timeline
-from pipeline.console.desk.case_view import view
-from pipeline.console.desk.decision_choices import REASONS, picks
-from pipeline.console.desk.normalised_text import normalised
-from pipeline.console.desk.queue_page import Filters, listed
-from pipeline.console.desk.waveform import outline
-from pipeline.console.fields import CaseId, WordQuery
+from pipeline.console.cases.case_timeline import case_axis, clip_sound, outline
+from pipeline.console.cases.case_view import view
+from pipeline.console.cases.marked_text import normalised
+from pipeline.console.cases.queue_page import Filters, listed
+from pipeline.console.fields import NO_NUL, CaseId, WordQuery
 from pipeline.console.guard import Refused
 from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Decision, Flag
 from pipeline.judge.reasons import agreed, from_context, from_risk, manner
 from pipeline.review import audit
+from pipeline.review.accounts import accounts
 from pipeline.review.accounts.sessions import LoginSession
 from pipeline.review.appeals import reports
-from pipeline.review.cases import duty, notices, phrases, reading
+from pipeline.review.cases import assigning, duty, notes, notices, phrases, reading
 from pipeline.review.cases.leases import Lease
 from pipeline.review.cases.measures import Proposal
+from pipeline.review.cases.notes import LONGEST
 from pipeline.review.cases.notices import Measure
 from pipeline.review.cases.values import Case
 from pipeline.review.delivery import enforcements
@@ -39,6 +40,22 @@ THRESHOLD = re.compile(r"^(\w+): score [\d.]+ reaches \w+ at ([\d.]+)(?: for the
 """A rule of `pipeline/judge/verdict.py` in words: the label and the threshold that its score reached."""
 NOTHING: dict[str, str] = {"label": "", "reason": "", "action": "", "note": "", "given": ""}
 """The fields of an empty form. `given` is empty if nobody has filled it in, so that an action may be proposed."""
+
+
+REASONS = ("confirmed", "wrong_label", "misheard", "quote", "joke", "context", "not_speech", "unsure", "legal", "other")
+"""Reasons of a decision, in the order of the form."""
+
+NoteText = Annotated[str, Form(max_length=LONGEST, pattern=NO_NUL)]
+
+
+class PickChoice(Struct, frozen=True):
+    """One choice. `words` has its names in every language of the console, `means` its definition."""
+
+    value: str
+    text: str
+    words: str
+    means: str = ""
+    hint: str = ""
 
 
 class FlagScore(Struct, frozen=True):
@@ -115,6 +132,23 @@ def clip_played(services: TheServices, session: Signed, case: CaseId) -> Respons
     return Response(status_code=204)
 
 
+@router.get("/{case}/notes", response_class=HTMLResponse)
+def case_notes(request: Request, services: TheServices, session: Signed, case: CaseId) -> Response:
+    """Show the notes on a case. The reader's mentions in them count as read."""
+    with services.database.write() as connection:
+        reading.case(connection, case)
+        notes.read(connection, session.account.name, case)
+        return _notes(request, connection, case)
+
+
+@router.post("/{case}/notes", response_class=HTMLResponse)
+def write_note(request: Request, services: TheServices, session: Signed, case: CaseId, text: NoteText) -> Response:
+    """Write a note. `@name` tells a person to look."""
+    with services.database.write() as connection:
+        notes.add(connection, case, session.account.name, text, services.clock())
+        return _notes(request, connection, case)
+
+
 def shown(services: Services, case: str, lease: Lease | None = None, elsewhere: bool = False) -> dict[str, Any]:
     """Return the values for `case.html`. With a `lease` of the reader, the page has the form for a decision.
 
@@ -136,8 +170,8 @@ def shown(services: Services, case: str, lease: Lease | None = None, elsewhere: 
         "case_id": case,
         "offers": offers,
         **proposed(services, found.case, proposal),
-        "axis": timeline.axis(found, services.labels),
-        "sound": timeline.sound(found, picture),
+        "axis": case_axis(found, services.labels),
+        "sound": clip_sound(found, picture),
         "scores": scores,
         "from_context": from_context,
         "agreed": agreed,
@@ -177,6 +211,47 @@ def scores(flag: Flag) -> list[FlagScore]:
     """Return the score of each flagged label, with the threshold that it reached. The rules name the thresholds."""
     reached = {found[1]: float(found[2]) for reason in flag.reasons if (found := THRESHOLD.match(reason))}
     return [FlagScore(label, flag.labels[label], reached.get(label)) for label in flag.flagged if label in flag.labels]
+
+
+def picks(services: Services, language: str, label: str) -> dict[str, list[PickChoice]]:
+    """Return the choices of each field in `language`. `label` is the case's own; an empty value keeps it."""
+    say = services.texts.say
+    own = _label_choice(services, language, label)
+    others = [_label_choice(services, language, name) for name in services.labels.labels if name != label]
+    kept = PickChoice("", own.text, own.words, own.means, say(language, "desk.as_flagged"))
+    return {
+        "label": [kept, *others],
+        "reason": [_reason_choice(services, language, name) for name in ("none", *REASONS)],
+    }
+
+
+def _notes(request: Request, connection: Connection, case: str) -> Response:
+    people = [one.name for one in accounts.everybody(connection) if not one.disabled]
+    return page(
+        request,
+        "notes.html",
+        case_id=case,
+        notes=notes.of(connection, case),
+        assigned=assigning.of(connection, case),
+        people=people,
+        longest=LONGEST,
+    )
+
+
+def _label_choice(services: Services, language: str, name: str) -> PickChoice:
+    known = services.labels.labels.get(name)
+    if known is None:
+        return PickChoice(name, name, name)
+    say = services.texts.say
+    means = say(language, "desk.means", text=known.means.say(language))
+    not_meant = say(language, "desk.not_meant", text=known.not_meant.say(language))
+    words = [name, *(known.name(other) for other in services.texts.names)]
+    return PickChoice(name, known.name(language), " ".join(words).lower(), f"{means} {not_meant}")
+
+
+def _reason_choice(services: Services, language: str, name: str) -> PickChoice:
+    words = " ".join(services.texts.say(other, f"reason.{name}") for other in services.texts.names)
+    return PickChoice("" if name == "none" else name, services.texts.say(language, f"reason.{name}"), words.lower())
 
 
 def _severity(services: Services, case: Case, label: str) -> int:

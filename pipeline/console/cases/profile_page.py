@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from pipeline.console.desk.search_page import FoundRow, address, found_row, viewer_of
+from pipeline.console.cases.search_page import FoundRow, address, found_row, viewer_of
 from pipeline.console.fields import NO_CONTROL, NameQuery
 from pipeline.console.local_times import zone_of
 from pipeline.console.pages import page, profile_href

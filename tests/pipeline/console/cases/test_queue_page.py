@@ -9,14 +9,14 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from pipeline.console.desk import queue_page
-from pipeline.console.desk.queue_page import Asked
+from pipeline.console.cases import queue_page
+from pipeline.console.cases.queue_page import Asked
 from pipeline.review.cases import leases, queue
 from pipeline.review.cases.queue import QueueFilter
 from pipeline.review.tables.core import CASES
-from tests.builders import NOON, flag
+from tests.builders import NOON, case, flag
+from tests.pipeline.console.cases.test_case_decisions import decide, stored, taken
 from tests.pipeline.console.conftest import Console, Enter
-from tests.pipeline.console.desk.test_case_actions import decide, stored, taken
 
 ROW = re.compile(r'class="row" href="/cases/([0-9a-f-]+)"')
 MORE = re.compile(r'data-href="([^"]+)"')
@@ -183,3 +183,13 @@ def test_a_row_without_words_says_so(console: Console, enter: Enter) -> None:
     with console.database.write() as connection:
         connection.execute(update(CASES).where(CASES.c.id == case).values(text="", hits=[]))
     assert "No words are stored" in enter("ana").get("/queue").text
+
+
+def test_strikes_belong_to_the_speaker_and_a_holder_to_the_case() -> None:
+    found = queue_page.rows_of(
+        [case(text="a"), case(text="b", id="d", speaker="bob")], {"bob": 2}, {"c": "ana"}, {"d": "ben"}
+    )
+    assert [(row.case.id, row.strikes, row.holder, row.owner) for row in found] == [
+        ("c", 0, "ana", ""),
+        ("d", 2, "", "ben"),
+    ]

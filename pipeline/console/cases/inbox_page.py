@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from sqlalchemy import Connection
 
 from pipeline.console.access import allowed
-from pipeline.console.desk.queue_page import Asked, wanted_by
+from pipeline.console.cases.queue_page import Asked, wanted_by
 from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review.accounts import accounts, wellness

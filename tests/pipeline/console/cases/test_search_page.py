@@ -12,7 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from pipeline.console.desk import search_page
+from pipeline.console.cases import search_page
 from pipeline.console.texts import Texts
 from pipeline.contract.messages import HeardKind, HeardSound
 from pipeline.review.cases.values import Choice

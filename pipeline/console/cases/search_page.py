@@ -13,11 +13,10 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from pipeline.console.access import AUDIT
-from pipeline.console.desk import timeline
-from pipeline.console.desk.case_view import once, view
-from pipeline.console.desk.csv_export import exported
-from pipeline.console.desk.quotes import Quote, marked, quote
-from pipeline.console.desk.waveform import outline
+from pipeline.console.cases.case_timeline import clip_sound, outline
+from pipeline.console.cases.case_view import once, view
+from pipeline.console.cases.csv_export import exported
+from pipeline.console.cases.marked_text import Quote, marked, quote
 from pipeline.console.fields import CaseId
 from pipeline.console.local_times import zone_of
 from pipeline.console.pages import label_name, language_of, page
@@ -139,7 +138,7 @@ def search_preview(
     with services.database.write() as connection:
         audit.append(connection, services.clock(), session.account.name, "case.view", case)
     turns = [(flag, marked(flag, phrases)) for flag in once(found.file.flags)]
-    sound = timeline.sound(found, outline(services.evidence, found.clip) if found.clip else None)
+    sound = clip_sound(found, outline(services.evidence, found.clip) if found.clip else None)
     return page(request, "search_preview.html", view=found, case=found.case, row=rows[0], turns=turns, sound=sound)
 
 

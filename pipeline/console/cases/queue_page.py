@@ -1,6 +1,7 @@
 """The page of the queue: the list of open cases, its next pages, and its live updates."""
 
 import inspect
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -8,9 +9,10 @@ from urllib.parse import urlencode
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from msgspec import Struct
 from sqlalchemy import Connection
 
-from pipeline.console.desk.queue_rows import rows
+from pipeline.console.cases.marked_text import TextPiece, excerpt
 from pipeline.console.fields import NameQuery
 from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
@@ -67,6 +69,18 @@ class Asked:
     def wanted(self) -> QueueFilter:
         severity = SEVERITIES.index(self.severity) if self.severity else None
         return msgspec.convert(self.given | {"severity": severity}, QueueFilter)
+
+
+class QueueRow(Struct, frozen=True):
+    """A row of the list."""
+
+    case: Case
+    pieces: tuple[TextPiece, ...]
+    strikes: int
+    holder: str
+    """The account that holds the case; empty if nobody does."""
+    owner: str
+    """The account that the case is assigned to; empty if it is nobody."""
 
 
 async def _asked(**given: Any) -> Asked:
@@ -160,7 +174,17 @@ def listing(
     more = ""
     if last:
         more = "/queue/rows?" + urlencode(asked.given | {"urgency": repr(last.urgency), "after": last.id})
-    return {"rows": rows(cases, found, holders, owners), "more": more}
+    return {"rows": rows_of(cases, found, holders, owners), "more": more}
+
+
+def rows_of(
+    cases: Sequence[Case], strikes: Mapping[str, int], holders: Mapping[str, str], owners: Mapping[str, str]
+) -> list[QueueRow]:
+    """Return the rows of cases. `strikes` is by speaker, `holders` and `owners` are by case id."""
+    return [
+        QueueRow(case, excerpt(case), strikes.get(case.speaker, 0), holders.get(case.id, ""), owners.get(case.id, ""))
+        for case in cases
+    ]
 
 
 def _page(

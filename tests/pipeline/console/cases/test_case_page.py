@@ -5,8 +5,8 @@ import re
 import pytest
 from sqlalchemy import update
 
-from pipeline.console.desk.case_page import NOTHING, FlagScore, filled, scores
-from pipeline.console.desk.case_view import view
+from pipeline.console.cases.case_page import NOTHING, FlagScore, filled, scores
+from pipeline.console.cases.case_view import view
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound, Hit
 from pipeline.judge import reasons
 from pipeline.judge.reader.opinion import flag_of
@@ -14,6 +14,8 @@ from pipeline.judge.verdict import decide as judged
 from pipeline.review import audit
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint
+from pipeline.review.cases import notes
+from pipeline.review.cases.notes import LONGEST
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import ClipPiece, Evidence, Filters
 from pipeline.review.delivery import enforcements
@@ -23,8 +25,8 @@ from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.tables.core import CASES
 from pipeline.speech.audio.encode import encode_opus_clip
 from tests.builders import NOON, flag, second_reading, sound_flag
+from tests.pipeline.console.cases.test_case_decisions import decide, stored, taken
 from tests.pipeline.console.conftest import Console, Enter
-from tests.pipeline.console.desk.test_case_actions import decide, stored, taken
 from tests.pipeline.judge.fakes import LABELS
 from tests.pipeline.judge.test_verdict import RULES
 from tests.pipeline.review.voices import tone
@@ -358,3 +360,42 @@ def test_a_finding_of_the_second_reader_says_how_the_words_mean_it(
     ana = enter("ana")
     for case, said in zip(cases, words.values(), strict=True):
         assert f"<dd>{said}" in ana.get(f"/cases/{case}", headers={"accept-language": language}).text
+
+
+@pytest.fixture
+def case(console: Console) -> str:
+    return console.store.add([flag("a", 0, 5)], NOON)[0].case
+
+
+def test_a_thread_with_a_mention(console: Console, enter: Enter, case: str) -> None:
+    ana, ben = enter("ana"), enter("ben")
+    assert "No notes" in ana.get(f"/cases/{case}/notes").text
+    answer = ana.post(f"/cases/{case}/notes", data={"text": "@ben <b>look</b>"})
+    assert "<bdi>@ben &lt;b&gt;look&lt;/b&gt;</bdi>" in answer.text
+    assert ben.get("/inbox/due").json()["count"] == 1
+    assert "mentioned you" in ben.get("/inbox").text
+    assert "@ben" in ben.get(f"/cases/{case}/notes").text
+    assert ben.get("/inbox/due").json()["count"] == 0
+
+
+def test_an_auditor_reads_and_does_not_write(enter: Enter, case: str) -> None:
+    enter("ana").post(f"/cases/{case}/notes", data={"text": "odd"})
+    page = enter("aud").get(f"/cases/{case}/notes").text
+    assert "odd" in page
+    assert "<textarea" not in page
+
+
+def test_only_leads_assign_from_the_page(enter: Enter, case: str) -> None:
+    assert f"/queue/move?case={case}" in enter("lea").get(f"/cases/{case}/notes").text
+    assert "/queue/move" not in enter("ana").get(f"/cases/{case}/notes").text
+
+
+@pytest.mark.parametrize(("text", "status"), [("", 422), (" ", 409), ("a\x00", 422), ("x" * (LONGEST + 1), 422)])
+def test_wrong_notes_are_refused(console: Console, enter: Enter, case: str, text: str, status: int) -> None:
+    assert enter("ana").post(f"/cases/{case}/notes", data={"text": text}).status_code == status
+    with console.database.read() as connection:
+        assert notes.of(connection, case) == []
+
+
+def test_there_are_no_notes_on_an_unknown_case(enter: Enter) -> None:
+    assert enter("ana").get("/cases/0/notes").status_code == 404

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from pipeline.console.desk.csv_export import COLUMNS, exported
+from pipeline.console.cases.csv_export import COLUMNS, exported
 from pipeline.console.texts import Texts
 from pipeline.contract.messages import HeardSound
 from pipeline.review.cases.values import Case

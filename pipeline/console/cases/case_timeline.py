@@ -1,19 +1,27 @@
 """The time axis of the case page: the clip's wave, and a lane of flagged speech for each speaker in the room.
 
-Seconds count from the start of the case. Only flagged speech is stored, so the lanes show flags alone.
+Seconds count from the start of the case. Only flagged speech is stored, so the lanes show flags alone. The server
+measures the wave, and the page only shows it.
 """
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
-from pipeline.console.desk.case_view import PageView
-from pipeline.console.desk.waveform import BARS_PER_SECOND, HEIGHT, Outline
-from pipeline.contract.messages import Flag
+from pipeline.base.errors import AudioError
+from pipeline.console.cases.case_view import PageView
+from pipeline.contract.messages import SAMPLE_RATE, Flag
 from pipeline.judge.labels import Labels
 from pipeline.review.cases.values import ClipPiece, Evidence
+from pipeline.review.evidence import sound as clip_audio
+from pipeline.review.evidence.sealing import ClipDamaged
+from pipeline.review.evidence.store import EvidenceStore
 
+BARS_PER_SECOND = 4
+HEIGHT = 64
+"""Height of the picture in its units."""
 BEFORE, AFTER = -40.0, 20.0
 """The part of the room's time that the axis shows, in seconds from the start of the case."""
 LONGEST = 300.0
@@ -22,6 +30,15 @@ MOST_LANES = 6
 """The axis shows at most so many speakers."""
 
 Span = tuple[float, float]
+
+
+class Outline(Struct, frozen=True):
+    """The wave of a clip, and its gain."""
+
+    peaks: tuple[float, ...]
+    """Heights from 0 to 1, BARS_PER_SECOND for each second. The loudest is 1, unless the clip is nearly silent."""
+    gain: float
+    """Gain in dB that brings the clip to the common loudness."""
 
 
 class Block(Struct, frozen=True):
@@ -41,7 +58,7 @@ class SpeakerLane(Struct, frozen=True):
     blocks: tuple[Block, ...]
 
 
-class Axis(Struct, frozen=True):
+class CaseAxis(Struct, frozen=True):
     """The axis from `left` to `right`, its ticks, and its lanes. `more` speakers have no lane."""
 
     left: float
@@ -81,7 +98,16 @@ class ClipSound(Struct, frozen=True):
     height: int = HEIGHT
 
 
-def axis(found: PageView, labels: Labels) -> Axis:
+def outline(evidence: EvidenceStore, clip: Evidence) -> Outline | None:
+    """Return the outline of a clip; None if the clip is gone or cannot be decoded."""
+    try:
+        data = evidence.get(clip.path)
+        return _outline(data) if data else None
+    except (AudioError, ClipDamaged):
+        return None
+
+
+def case_axis(found: PageView, labels: Labels) -> CaseAxis:
     """Return the axis with a lane for each speaker, the speaker of the case first."""
     case = found.case
     length = min(max(AFTER, 10 * math.ceil((case.end - case.start + 5) / 10)), LONGEST)
@@ -95,7 +121,7 @@ def axis(found: PageView, labels: Labels) -> Axis:
         )
         blocks.setdefault(speaker, []).append(block)
     lanes = [SpeakerLane(speaker, speaker == case.speaker, tuple(said)) for speaker, said in blocks.items()]
-    return Axis(BEFORE, length, tuple(lanes[:MOST_LANES]), max(0, len(lanes) - MOST_LANES))
+    return CaseAxis(BEFORE, length, tuple(lanes[:MOST_LANES]), max(0, len(lanes) - MOST_LANES))
 
 
 def severity(flag: Flag, labels: Labels) -> int:
@@ -103,7 +129,7 @@ def severity(flag: Flag, labels: Labels) -> int:
     return max((labels.severity(name) if name in labels.labels else 1 for name in flag.flagged), default=0)
 
 
-def sound(found: PageView, picture: Outline | None) -> ClipSound | None:
+def clip_sound(found: PageView, picture: Outline | None) -> ClipSound | None:
     """Return the clip for the player; None if there is no clip to play."""
     clip = found.clip
     if clip is None or picture is None or not clip.seconds:
@@ -117,6 +143,14 @@ def sound(found: PageView, picture: Outline | None) -> ClipSound | None:
         pieces=tuple((piece.offset, round(piece.start - start, 3), piece.seconds) for piece in timeline),
         bars=tuple(_bars(piece, picture.peaks, flagged, start) for piece in timeline),
     )
+
+
+@lru_cache(maxsize=256)
+def _outline(data: bytes) -> Outline:
+    samples = clip_audio.decode(data)
+    peaks = clip_audio.peaks(samples, max(1, math.ceil(samples.size * BARS_PER_SECOND / SAMPLE_RATE)))
+    scale = max(float(peaks.max()), 0.05)
+    return Outline(tuple(round(float(peak) / scale, 3) for peak in peaks), round(clip_audio.gain(samples), 1))
 
 
 def _span(found: PageView, clip: Evidence) -> Span:

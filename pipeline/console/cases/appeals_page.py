@@ -7,8 +7,7 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
 from pipeline.base.errors import CaseError, Involved
-from pipeline.console.desk.case_page import shown
-from pipeline.console.desk.decision_choices import REASONS
+from pipeline.console.cases.case_page import REASONS, shown
 from pipeline.console.fields import NoteForm, WordForm
 from pipeline.console.pages import page
 from pipeline.console.services import Signed, TheServices

@@ -5,8 +5,11 @@ import re
 import httpx
 import pytest
 
+from pipeline.judge import reasons
 from pipeline.review import audit
-from pipeline.review.cases import leases
+from pipeline.review.cases import phrases
+from pipeline.review.cases.phrases import MutedPhrase
+from pipeline.review.cases.ranking import TARGETS
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 
@@ -59,16 +62,6 @@ def test_a_decided_case_shows_its_linked_flags(console: Console, enter: Enter) -
         assert [line.subject for line in audit.newest(connection, actor="deliver")] == [case]
 
 
-def test_a_second_moderator_may_look_but_not_decide(console: Console, enter: Enter) -> None:
-    [case] = stored(console)
-    lease = taken(enter("ana"), case)
-    ben = enter("ben")
-    page = ben.post(f"/cases/{case}/open")
-    assert "ana holds this case" in page.text
-    assert decide(ben, case, lease).status_code == 409
-    assert console.store.case(case).decisions == ()
-
-
 def test_an_old_version_is_refused_and_the_version_that_the_person_sees_is_taken(
     console: Console, enter: Enter
 ) -> None:
@@ -95,74 +88,6 @@ def test_a_decision_names_who_has_the_case_now(console: Console, enter: Enter) -
     assert "ben has this case now" in decide(ana, case, lease).text
     assert decide(ben, case, hers).status_code == 200
     assert "ben decided this case meanwhile" in decide(ana, case, lease).text
-
-
-def test_a_lease_that_ended_can_be_taken_again(console: Console, enter: Enter) -> None:
-    [case] = stored(console)
-    ana, ben = enter("ana"), enter("ben")
-    lease = taken(ana, case)
-    console.clock.now += 301
-    ben.post(f"/cases/{case}/skip", data={"lease": taken(ben, case)})
-    assert "Nobody has this case now" in decide(ana, case, lease).text
-    assert ana.post(f"/cases/{case}/retake").headers["hx-trigger"] == f'{{"retaken": {{"cases": ["{case}"]}}}}'
-
-
-def test_two_tabs_of_one_person_have_the_same_lease(console: Console, enter: Enter) -> None:
-    [case] = stored(console)
-    ana = enter("ana")
-    lease = taken(ana, case)
-    console.clock.now += 60
-    assert taken(ana, case) == lease
-    assert ana.post(f"/leases/{lease}/renew").status_code == 200
-    assert decide(ana, case, lease).status_code == 200
-
-
-def test_another_tab_does_not_take_the_lease_away_unless_it_is_wanted(console: Console, enter: Enter) -> None:
-    first, second = stored(console, 2)
-    ana = enter("ana")
-    lease = taken(ana, first)
-    shown = ana.post(f"/cases/{second}/open")
-    assert "You hold another case in another tab" in shown.text
-    assert 'data-instead="yes"' in shown.text
-    assert LEASE.search(shown.text) is None
-    assert ana.post(f"/leases/{lease}/renew").status_code == 200
-    assert LEASE.search(ana.post(f"/cases/{second}/open", data={"instead": "yes"}).text)
-    assert ana.post(f"/leases/{lease}/renew", data={"case": first}).json() == {"holder": ""}
-
-
-def test_the_tab_that_holds_a_case_moves_on_to_the_next(console: Console, enter: Enter) -> None:
-    first, second = stored(console, 2)
-    ana = enter("ana")
-    lease = taken(ana, first)
-    assert LEASE.search(ana.post(f"/cases/{second}/open", data={"leaving": lease}).text)
-    with console.database.read() as connection:
-        assert leases.holders(connection, NOON) == {second: "ana"}
-
-
-def test_a_lease_is_renewed_until_another_moderator_takes_the_case(console: Console, enter: Enter) -> None:
-    [case] = stored(console)
-    ana, ben = enter("ana"), enter("ben")
-    lease = taken(ana, case)
-    assert ana.post(f"/leases/{lease}/renew").json() == {"expires_at": NOON + 300, "seconds": 300}
-    console.clock.now += 301
-    assert taken(ben, case)
-    refused = ana.post(f"/leases/{lease}/renew", data={"case": case})
-    assert (refused.status_code, refused.json()) == (409, {"holder": "ben"})
-
-
-def test_next_gives_a_free_case(console: Console, enter: Enter) -> None:
-    first, second = stored(console, 2)
-    assert taken(enter("ben"), first)
-    assert f'data-case="{second}"' in enter("ana").post("/next").text
-    assert "data-case" not in enter("lea").post("/next").text
-
-
-def test_a_skipped_case_is_free_again(console: Console, enter: Enter) -> None:
-    [case] = stored(console)
-    ana = enter("ana")
-    assert ana.post(f"/cases/{case}/skip", data={"lease": taken(ana, case)}).status_code == 200
-    with console.database.read() as connection:
-        assert leases.holders(connection, NOON) == {}
 
 
 @pytest.mark.parametrize(("by", "count"), [("speaker", 3), ("room", 3), ("phrase", 3)])
@@ -254,3 +179,81 @@ def test_a_wrong_measure_is_refused(console: Console, enter: Enter, action: str)
     [case] = stored(console)
     ana = enter("ana")
     assert decide(ana, case, taken(ana, case), action=action).status_code == 422
+
+
+def test_a_lead_replaces_a_decision_and_reopens_the_case(console: Console, enter: Enter) -> None:
+    [case] = stored(console, 1)
+    ana, lea = enter("ana"), enter("lea")
+    decide(ana, case, taken(ana, case))
+    console.clock.now = NOON + 3_600
+    page = lea.get(f"/cases/{case}").text
+    [version] = set(re.findall(r'name="version" value="(\d+)"', page))
+    body = {"verdict": "dismiss", "reason": "joke", "version": version}
+    assert lea.post(f"/cases/{case}/correct", data=body).status_code == 303
+    assert console.store.case(case).case.verdict == "dismiss"
+    assert lea.post(f"/cases/{case}/correct", data=body).status_code == 409, "the case has changed"
+    reopened = lea.post(f"/cases/{case}/reopen", data={"reason": "unsure", "version": int(version) + 1})
+    assert (reopened.status_code, reopened.headers["location"]) == (303, f"/cases/{case}")
+    found = console.store.case(case).case
+    assert (found.status, found.due_at - NOON) == ("pending", 3_600 + TARGETS[found.severity])
+
+
+def test_only_leads_see_the_form_and_it_needs_a_known_reason(console: Console, enter: Enter) -> None:
+    [case] = stored(console, 1)
+    ana, lea = enter("ana"), enter("lea")
+    decide(ana, case, taken(ana, case))
+    assert 'id="correct"' not in ana.get(f"/cases/{case}").text
+    assert 'id="correct"' in lea.get(f"/cases/{case}").text
+    assert "更正结论" in lea.get(f"/cases/{case}", headers={"accept-language": "zh-CN"}).text
+    body = {"verdict": "dismiss", "reason": "joke", "version": 2}
+    assert ana.post(f"/cases/{case}/correct", data=body).status_code == 403
+    assert lea.post(f"/cases/{case}/correct", data=body | {"reason": "nonsense"}).status_code == 409
+    assert lea.post(f"/cases/{case}/reopen", data={"reason": "", "version": 2}).status_code == 422
+
+
+TERM = {"label": "violence", "term": "弄死你"}
+WHY = (reasons.of_term("violence", "弄死你", "high", "review"),)
+
+
+def muted(console: Console) -> list[MutedPhrase]:
+    with console.database.read() as connection:
+        return phrases.everywhere(connection, console.clock())
+
+
+def dismissed(console: Console, by: httpx.Client) -> tuple[str, str]:
+    """Return a dismissed case, and the page that tells of it."""
+    [case] = stored(console, reasons=WHY)
+    return case, decide(by, case, taken(by, case), verdict="dismiss").text
+
+
+def test_a_moderator_asks_and_a_lead_approves(console: Console, enter: Enter) -> None:
+    ana, lea = enter("ana"), enter("lea")
+    case, told = dismissed(console, ana)
+    assert "Ask a lead to mute here for 24 h" in told
+    assert "Asked a lead" in ana.post(f"/cases/{case}/mute", data=TERM).text
+    [wish] = muted(console)
+    assert (wish.asked_by, wish.approved_at) == ("ana", None)
+    assert ana.post(f"/phrases/{wish.id}/approve").status_code == 403
+    assert lea.post(f"/phrases/{wish.id}/approve").headers["location"] == "/team#phrases"
+    assert muted(console)[0].approved_by == "lea"
+    assert lea.post(f"/phrases/{wish.id}/end").status_code == 303
+    assert muted(console) == []
+    assert lea.post(f"/phrases/{wish.id}/end").status_code == 404
+
+
+def test_a_lead_mutes_at_once_and_the_case_shows_it(console: Console, enter: Enter) -> None:
+    lea = enter("lea")
+    case, told = dismissed(console, lea)
+    assert "Mute here for 24 h" in told
+    lea.post(f"/cases/{case}/mute", data=TERM)
+    assert muted(console)[0].approved_by == "lea"
+    assert "Muted here" in lea.get(f"/cases/{case}").text
+    lea.post("/undo")
+    assert muted(console) == []
+
+
+def test_a_violation_and_other_causes_offer_nothing(console: Console, enter: Enter) -> None:
+    ana = enter("ana")
+    [case] = stored(console)
+    assert "24 h" not in decide(ana, case, taken(ana, case), verdict="dismiss").text
+    assert ana.post(f"/cases/{case}/mute", data=TERM).status_code == 409
