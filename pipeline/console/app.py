@@ -14,17 +14,25 @@ from starlette.routing import BaseRoute
 from pipeline.base.errors import ConfigError
 from pipeline.base.http_shield import Shield
 from pipeline.base.metrics import Metrics
-from pipeline.console import console_metrics, error_pages, pages, static
-from pipeline.console.access import ACCESS
-from pipeline.console.account import account_page, invitation_page, login, oidc_login, wellness_page
-from pipeline.console.apps import api_docs, appeals_api, confirmations_api, coop_api, tokens_page
+from pipeline.console import (
+    account_page,
+    apps_api,
+    console_metrics,
+    coop_api,
+    error_pages,
+    live_updates,
+    login,
+    pages,
+    static_files,
+    wellness_page,
+)
+from pipeline.console.access_table import ACCESS
 from pipeline.console.assessment import (
+    assessment_pages,
     drills_page,
-    figures_age,
     forms_page,
     hazards_page,
     indicators_page,
-    proof_upload,
     register_page,
     reports_page,
     triggers_page,
@@ -41,25 +49,16 @@ from pipeline.console.cases import (
     queue_page,
     saved_views,
     search_page,
-    viewers,
 )
+from pipeline.console.console_texts import Texts
 from pipeline.console.guard import guard
-from pipeline.console.live import LiveQueue
+from pipeline.console.live_updates import LiveQueue
 from pipeline.console.periodic import every
 from pipeline.console.policy import banned_recordings_page, draft_page, policies_page
 from pipeline.console.policy.draft_page import MAX_FORM_BYTES
 from pipeline.console.policy.draft_trials import PolicyLab, RecentSpeech
 from pipeline.console.services import Services
-from pipeline.console.team import (
-    accounts_page,
-    audit_page,
-    golden_page,
-    quality_page,
-    retention_page,
-    skills_page,
-    team_page,
-)
-from pipeline.console.texts import Texts
+from pipeline.console.team import accounts_page, audit_page, quality_page, retention_page, team_page
 from pipeline.judge import labels
 from pipeline.review.accounts import presence
 from pipeline.review.accounts.sign_in import Door
@@ -80,33 +79,33 @@ WORDS_SECONDS = 3_600.0
 
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
-    oidc_login.router,
+    login.oidc_router,
     account_page.router,
     accounts_page.router,
-    tokens_page.router,
-    invitation_page.router,
+    accounts_page.tokens_router,
+    login.invitation_router,
     queue_page.router,
     search_page.router,
     saved_views.router,
     profile_page.router,
     inbox_page.router,
-    skills_page.router,
+    team_page.skills_router,
     case_page.router,
     case_assignment.router,
     case_decisions.router,
-    viewers.router,
+    live_updates.router,
     audit_page.router,
     appeals_page.router,
-    appeals_api.router,
-    confirmations_api.router,
+    apps_api.router,
+    apps_api.confirmations_router,
     coop_api.router,
     retention_page.router,
     team_page.router,
     quality_page.router,
-    golden_page.router,
+    quality_page.golden_router,
     indicators_page.router,
-    figures_age.router,
-    proof_upload.router,
+    assessment_pages.measuring_router,
+    triggers_page.proof_router,
     triggers_page.router,
     hazards_page.router,
     drills_page.router,
@@ -117,8 +116,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     draft_page.router,
     banned_recordings_page.router,
     wellness_page.router,
-    api_docs.router,
-    static.router,
+    apps_api.docs_router,
+    static_files.router,
 )
 
 
@@ -186,11 +185,11 @@ def create_app(services: Services) -> FastAPI:
         dependencies=[Depends(guard)],
         lifespan=lifespan,
     )
-    app.state.oidc = oidc_login.open_provider(services)
+    app.state.oidc = login.open_provider(services)
     app.state.services, app.state.live, app.state.templates = services, live, pages.environment()
     app.add_api_route("/healthz", health, response_class=PlainTextResponse)
     larger = {
-        proof_upload.PAGE: proof_upload.MAX_MIB << 20,
+        triggers_page.PROOF_PAGE: triggers_page.MAX_MIB << 20,
         draft_page.PAGE: MAX_FORM_BYTES,
         banned_recordings_page.PAGE: banned_recordings_page.MAX_MIB << 20,
     }

@@ -8,8 +8,8 @@ from pipeline.assessment import watching
 from pipeline.assessment.workdays import calendar
 from pipeline.base.http_server import listen, served
 from pipeline.base.metrics import Metrics
-from pipeline.console.account.first_login import first_login
 from pipeline.console.app import create_app, open_services
+from pipeline.console.login import first_login
 from pipeline.console.periodic import every
 from pipeline.console.policy.draft_trials import RecentSpeech
 from pipeline.console.services import Services

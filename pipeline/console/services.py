@@ -9,8 +9,8 @@ from fastapi import Depends, Request
 from pipeline.base.metrics import Metrics
 from pipeline.console.audit_watch import ChainWatch
 from pipeline.console.background_figures import Measured
+from pipeline.console.console_texts import Texts
 from pipeline.console.policy.draft_trials import PolicyLab
-from pipeline.console.texts import Texts
 from pipeline.judge.labels import Labels
 from pipeline.review.accounts.sessions import LoginSession
 from pipeline.review.accounts.sign_in import Door

@@ -18,10 +18,8 @@ from pipeline.assessment.report.gather import Measurement
 from pipeline.assessment.report.numbers import Language
 from pipeline.base import signing
 from pipeline.base.errors import DependencyError
-from pipeline.console.assessment import indicator_rows
-from pipeline.console.assessment.assessment_pages import go, show
-from pipeline.console.assessment.forms_page import AssessmentId
-from pipeline.console.assessment.window_choice import window_of
+from pipeline.console.assessment import indicators_page
+from pipeline.console.assessment.assessment_pages import AssessmentId, assessment_page, go, window_of
 from pipeline.console.background_figures import Look
 from pipeline.console.fields import DayForm, NameForm
 from pipeline.console.services import Services, Signed, TheServices
@@ -47,12 +45,12 @@ class Opened(Struct, frozen=True):
     look: Look[Measurement] | None
 
 
-async def opened(services: TheServices, assessment: AssessmentId) -> Opened:
+async def opened_assessment(services: TheServices, assessment: AssessmentId) -> Opened:
     """Return an assessment; without a measurement if that takes longer than a page may. Raises Missing."""
     return await _opened(services, assessment)
 
 
-async def newest(services: TheServices, assessment: AssessmentId) -> Opened:
+async def newest_assessment(services: TheServices, assessment: AssessmentId) -> Opened:
     """Return an assessment with a measurement that is not out of date.
 
     Raises Missing, CaseError if the report is final, and DependencyError if the measurement takes too long.
@@ -64,7 +62,7 @@ async def newest(services: TheServices, assessment: AssessmentId) -> Opened:
     return found
 
 
-TheAssessment = Annotated[Opened, Depends(opened)]
+TheAssessment = Annotated[Opened, Depends(opened_assessment)]
 
 
 @router.get("", response_class=HTMLResponse)
@@ -72,7 +70,7 @@ def reports_page(request: Request, services: TheServices) -> Response:
     """List the assessments, newest first."""
     with services.database.read() as connection:
         found = assessments.all_of(connection)
-    return show(request, "assessment_reports.html", assessments=found)
+    return assessment_page(request, "assessment_reports.html", assessments=found)
 
 
 @router.post("")
@@ -97,7 +95,7 @@ def report_page(request: Request, services: TheServices, found: TheAssessment) -
     """Show the state of an assessment, what it lacks, its files, and the anchor of a final report."""
     made = found.assessment
     values = _final(services, made) if found.look is None else _draft(services, made, found.look)
-    return show(request, "assessment_report.html", assessment=made, **values)
+    return assessment_page(request, "assessment_report.html", assessment=made, **values)
 
 
 @router.get("/{assessment}/report.{language}.html", response_class=HTMLResponse)
@@ -135,7 +133,7 @@ def finish_report(
     request: Request,
     services: TheServices,
     session: Signed,
-    found: Annotated[Opened, Depends(newest)],
+    found: Annotated[Opened, Depends(newest_assessment)],
     sure: Annotated[Literal["yes"], Form()],
 ) -> Response:
     """Freeze the report. 409 if required fields are empty, or if it is final already."""
@@ -153,11 +151,13 @@ def _find(services: Services, assessment: str) -> Assessment:
         return assessments.find(connection, assessment)
 
 
-async def _opened(services: Services, assessment: str, seconds: float | None = None, *, newest: bool = False) -> Opened:
+async def _opened(
+    services: Services, assessment: str, seconds: float | None = None, *, newest_assessment: bool = False
+) -> Opened:
     found = await run_in_threadpool(_find, services, assessment)
     if found.final:
         return Opened(found, None)
-    return Opened(found, await services.measured.drafts.wait(found.window, seconds, newest=newest))
+    return Opened(found, await services.measured.drafts.wait(found.window, seconds, newest=newest_assessment))
 
 
 def _report(services: Services, found: Opened) -> AssessmentReport | None:
@@ -171,7 +171,7 @@ def _report(services: Services, found: Opened) -> AssessmentReport | None:
 
 
 def _measuring(request: Request, found: Opened) -> Response:
-    return show(request, "assessment_waiting.html", assessment=found.assessment, look=found.look)
+    return assessment_page(request, "assessment_waiting.html", assessment=found.assessment, look=found.look)
 
 
 def _draft(services: Services, assessment: Assessment, look: Look[Measurement]) -> dict[str, Any]:
@@ -180,13 +180,17 @@ def _draft(services: Services, assessment: Assessment, look: Look[Measurement]) 
         missing = forms.missing(connection, assessment.id)
         undecided = triggers.all_of(connection, "suggested")
         pending = [each for each in hazards.all_of(connection) if each.state != "closed"]
-    counts = Counter(row.state for row in indicator_rows.rows(look.kept.value.figures, False)) if look.kept else {}
+    counts = (
+        Counter(row.state for row in indicators_page.indicator_rows(look.kept.value.figures, False))
+        if look.kept
+        else {}
+    )
     return {
         "look": look,
         "missing": missing,
         "undecided": undecided,
         "pending": pending,
-        "counts": [(state, counts[state]) for state in indicator_rows.STATES] if look.kept else [],
+        "counts": [(state, counts[state]) for state in indicators_page.STATES] if look.kept else [],
     }
 
 

@@ -4,10 +4,13 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 
-from pipeline.assessment import triggers, watching, workdays
+from pipeline.assessment import proofs, triggers, watching, workdays
 from pipeline.assessment.proofs import FileProof
-from pipeline.console.assessment.assessment_pages import go, show
+from pipeline.base.errors import InputError
+from pipeline.console.assessment.assessment_pages import assessment_page, go
 from pipeline.console.fields import HashForm, NameForm, NeededDayForm, NoteForm
 from pipeline.console.services import Signed, TheServices
 
@@ -28,7 +31,7 @@ def triggers_page(request: Request, services: TheServices) -> Response:
     found.sort(key=lambda each: each.state != "suggested")
     after = request.headers.get("hx-request") == "true"  # a decision was sent, so the next one gets the focus
     values = {"triggers": found, "missing": missing, "most": triggers.MAX_REASON, "after": after}
-    return show(request, "assessment_triggers.html", **values)
+    return assessment_page(request, "assessment_triggers.html", **values)
 
 
 @router.post("/watch")
@@ -68,3 +71,28 @@ def record_notice(
     with services.database.write() as connection:
         triggers.record_notice(connection, authority, day, proof, session.account.name, calendar, services.clock())
     return go(request, PAGE)
+
+
+PROOF_PAGE = "/assessment/proofs"
+MAX_MIB = 64
+"""The largest upload. The name and hash of a larger file can be written by hand."""
+MAX_NAME = 256
+
+proof_router = APIRouter(prefix=PROOF_PAGE)
+
+
+@proof_router.post("", response_class=HTMLResponse)
+async def hash_file(request: Request) -> Response:
+    """Return the fields of a proof, filled in for the uploaded file."""
+    # There is no parameter for the file, so that nothing is read from the body before the guard has let it pass.
+    async with request.form(max_files=1, max_fields=1) as form:
+        file = form.get("file")
+        if not isinstance(file, UploadFile) or not file.filename:
+            raise InputError("There is no file", "Choose one.", text="no_file")
+        proof = await run_in_threadpool(_proof, file, file.filename)
+    return assessment_page(request, "assessment_proof.html", hashed=proof, required=True)
+
+
+def _proof(file: UploadFile, name: str) -> FileProof:
+    plain = "".join(letter for letter in name if letter.isprintable())
+    return proofs.of_stream(file.file, plain[-MAX_NAME:])

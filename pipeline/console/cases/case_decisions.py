@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.base.errors import CaseError, ConfigError, Missing, Stale
-from pipeline.console.access import allowed
+from pipeline.console.access_table import allowed
 from pipeline.console.cases.case_assignment import with_event
 from pipeline.console.cases.case_page import REASONS, shown
 from pipeline.console.console_metrics import FirstReview, count_decisions, first_reviews
@@ -82,7 +82,7 @@ def decide_case(
 
 
 @router.get("/cases/{case}/like", response_class=HTMLResponse)
-def like_cases(
+def similar_cases(
     request: Request, services: TheServices, session: Signed, case: CaseId, by: Annotated[Likeness, Query()] = "speaker"
 ) -> Response:
     """Show the number of open cases that are similar to this one, and three of them."""
@@ -105,7 +105,7 @@ def like_cases(
 
 
 @router.post("/cases/{case}/like", response_class=HTMLResponse)
-def decide_like(
+def decide_similar(
     request: Request,
     services: TheServices,
     session: Signed,

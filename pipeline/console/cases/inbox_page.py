@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from sqlalchemy import Connection
 
-from pipeline.console.access import allowed
+from pipeline.console.access_table import allowed
 from pipeline.console.cases.queue_page import Asked, wanted_by
 from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices

@@ -13,8 +13,7 @@ from sqlalchemy import Connection
 
 from pipeline.console.cases.search_page import FoundRow, address, found_row, viewer_of
 from pipeline.console.fields import NO_CONTROL, NameQuery
-from pipeline.console.local_times import zone_of
-from pipeline.console.pages import page, profile_href
+from pipeline.console.pages import page, profile_href, zone_of
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Flag
 from pipeline.review import audit

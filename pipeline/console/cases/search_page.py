@@ -12,14 +12,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from pipeline.console.access import AUDIT
+from pipeline.console.access_table import AUDIT
 from pipeline.console.cases.case_timeline import clip_sound, outline
 from pipeline.console.cases.case_view import once, view
 from pipeline.console.cases.csv_export import exported
 from pipeline.console.cases.marked_text import Quote, marked, quote
 from pipeline.console.fields import CaseId
-from pipeline.console.local_times import zone_of
-from pipeline.console.pages import label_name, language_of, page
+from pipeline.console.pages import label_name, language_of, page, zone_of
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import HeardKind
 from pipeline.judge.labels import SEVERITIES

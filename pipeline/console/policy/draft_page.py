@@ -12,8 +12,8 @@ from pipeline.base.errors import ConfigError, InputError
 from pipeline.console.cases.marked_text import TextPiece, cut, marked
 from pipeline.console.fields import NO_CONTROL, NO_NUL
 from pipeline.console.pages import page
-from pipeline.console.policy.difference import difference, runs
 from pipeline.console.policy.policies_page import TitleForm, live_now, version_of
+from pipeline.console.policy.policy_difference import difference, runs
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Flag
 from pipeline.judge import editing

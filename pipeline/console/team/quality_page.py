@@ -4,18 +4,22 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.base.errors import Missing
-from pipeline.console import charts, local_times
-from pipeline.console.fields import WordQuery
+from pipeline.console import pages
+from pipeline.console.fields import CaseId, WordQuery
 from pipeline.console.pages import language_of, page
-from pipeline.console.services import Services, TheServices
+from pipeline.console.services import Services, Signed, TheServices
+from pipeline.console.team import quality_charts
 from pipeline.console.team.team_page import team_figures
-from pipeline.review.quality import figures
+from pipeline.contract.messages import Verdict
+from pipeline.review import audit
+from pipeline.review.quality import adjudication, checks, figures, golden
+from pipeline.review.quality.lead_figures import WINDOW
 from pipeline.review.quality.statistics import Interval, Share
 from pipeline.review.quality.trends import PERIODS, WEEK, Period, QualityFigures, QualityQuestion, WeekQuality
 
@@ -25,12 +29,12 @@ LOW_KAPPA = 0.0
 COLUMNS = ("figure", "name", "from", "to", "value", "low", "high", "n", "period", "label")
 
 
-def asked(period: Annotated[Period, Query()] = "month", label: WordQuery = "") -> QualityQuestion:
+def question_of(period: Annotated[Period, Query()] = "month", label: WordQuery = "") -> QualityQuestion:
     """Return what a request asks for."""
     return QualityQuestion(period, label)
 
 
-Asked = Annotated[QualityQuestion, Depends(asked)]
+Asked = Annotated[QualityQuestion, Depends(question_of)]
 
 
 @router.get("", response_class=HTMLResponse)
@@ -62,7 +66,7 @@ async def quality_csv(services: TheServices, question: Asked) -> Response:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    for line in lines(look.kept.value):
+    for line in csv_lines(look.kept.value):
         writer.writerow([*line, question.period, question.label])
     headers = {"content-disposition": f'attachment; filename="quality-{question.period}.csv"'}
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
@@ -80,19 +84,19 @@ def drawn(request: Request, services: Services, found: QualityFigures) -> dict[s
     agreed = {name: one.share for name, one in found.agreements.items()}
     places = [(change.at - found.weeks[0].at) / WEEK for change in found.changes]
     precision = [one.precision for one in found.weeks]
-    zone, say = local_times.zone_of(request), lambda key: services.texts.say(language, key)
+    zone, say = pages.zone_of(request), lambda key: services.texts.say(language, key)
     return {
-        "flow": charts.pair([one.arrived for one in found.flow], [one.decided for one in found.flow]),
-        "precision": charts.dots(named(dict(by_label)), figures.ENOUGH, limits.precision_limit),
-        "agreement": charts.dots(named(agreed), figures.ENOUGH, None),
-        "precision_weeks": charts.band(*_series(precision), places),
-        "kappa_weeks": charts.band(*_kappas(found.weeks), places, LOW_KAPPA),
+        "flow": quality_charts.pair([one.arrived for one in found.flow], [one.decided for one in found.flow]),
+        "precision": quality_charts.dots(named(dict(by_label)), figures.ENOUGH, limits.precision_limit),
+        "agreement": quality_charts.dots(named(agreed), figures.ENOUGH, None),
+        "precision_weeks": quality_charts.band(*_series(precision), places),
+        "kappa_weeks": quality_charts.band(*_kappas(found.weeks), places, LOW_KAPPA),
         "at": lambda at: _short(at, found.step, zone, say),
         "day": lambda at: _short(at, WEEK, zone, say),
     }
 
 
-def lines(found: QualityFigures) -> Iterator[tuple[Any, ...]]:
+def csv_lines(found: QualityFigures) -> Iterator[tuple[Any, ...]]:
     """Yield the lines of the CSV without the question. Times are ISO 8601 in UTC; shares are 0 to 1."""
     since, until = found.since, found.until
     for one in found.flow:
@@ -141,3 +145,53 @@ def _kappas(weeks: tuple[WeekQuality, ...]) -> tuple[list[float | None], list[In
 def _short(at: float, step: int, zone: Any, say: Any) -> str:
     """Return the time of a bucket: the hour within a day, else the date."""
     return datetime.fromtimestamp(at, zone).strftime(say("time.today" if step < 6 * 3_600 else "quality.date"))
+
+
+golden_router = APIRouter()
+
+
+@golden_router.get("/quality/golden", response_class=HTMLResponse)
+def golden_page(request: Request, services: TheServices) -> Response:
+    """Show the golden cases with their answers, and proposals for new ones."""
+    with services.database.read() as connection:
+        found, proposals = golden.listed(connection, services.clock()), golden.proposed(connection, services.clock())
+    return page(request, "golden_list.html", golden=found, proposals=proposals)
+
+
+@golden_router.get("/quality/adjudication", response_class=HTMLResponse)
+def adjudication_page(request: Request, services: TheServices) -> Response:
+    """Show what two people saw differently. The opinions are hidden until a third person has decided."""
+    since = services.clock() - WINDOW
+    with services.database.read() as connection:
+        waiting = adjudication.disputes(connection, since, settled=False)
+        settled = adjudication.disputes(connection, since, settled=True)
+    return page(request, "adjudication.html", waiting=waiting, settled=settled)
+
+
+@golden_router.get("/quality/feedback", response_class=HTMLResponse)
+def feedback_page(request: Request, services: TheServices, session: Signed) -> Response:
+    """Show the person's own decisions that a check saw differently. Nobody else sees this page."""
+    name, since = session.account.name, services.clock() - WINDOW
+    with services.database.read() as connection:
+        remarks = adjudication.feedback(connection, name, since)
+        checked = adjudication.checked(connection, name, since)
+    return page(request, "feedback.html", remarks=remarks, checked=checked)
+
+
+@golden_router.post("/cases/{case}/golden")
+def mark_golden(
+    services: TheServices,
+    session: Signed,
+    case: CaseId,
+    verdict: Annotated[Verdict | None, Form()] = None,
+    then: Annotated[Literal["case", "list"], Form()] = "case",
+) -> Response:
+    """Make a decided case golden, with the right verdict. Without a verdict, the case is no longer golden."""
+    now, name = services.clock(), session.account.name
+    with services.database.write() as connection:
+        if verdict:
+            checks.mark_golden(connection, case, name, verdict, now)
+        else:
+            checks.unmark_golden(connection, case)
+        audit.append(connection, now, name, "case.golden", case, {"verdict": verdict})
+    return RedirectResponse("/quality/golden" if then == "list" else f"/cases/{case}", 303)

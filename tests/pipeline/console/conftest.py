@@ -13,8 +13,8 @@ import pytest
 
 from pipeline.console import app, background_figures, pages
 from pipeline.console.app import create_app, open_services
+from pipeline.console.console_texts import Texts
 from pipeline.console.guard import COOKIE, HEADER
-from pipeline.console.texts import Texts
 from pipeline.judge import labels
 from pipeline.review.accounts import sessions
 from pipeline.review.database import Database

@@ -25,8 +25,8 @@ from pipeline.base.errors import (
 )
 from pipeline.base.http_shield import HEADERS
 from pipeline.console.app import create_app, open_services
+from pipeline.console.console_texts import Texts
 from pipeline.console.guard import COOKIE
-from pipeline.console.texts import Texts
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.accounts import Preferences
 from pipeline.settings import Settings

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from pipeline.console.cases.csv_export import COLUMNS, exported
-from pipeline.console.texts import Texts
+from pipeline.console.console_texts import Texts
 from pipeline.contract.messages import HeardSound
 from pipeline.review.cases.values import Case
 from pipeline.review.search.listing import ListedCase

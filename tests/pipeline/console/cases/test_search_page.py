@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.console.cases import search_page
-from pipeline.console.texts import Texts
+from pipeline.console.console_texts import Texts
 from pipeline.contract.messages import HeardKind, HeardSound
 from pipeline.review.cases.values import Choice
 from pipeline.review.evidence.store import EvidenceFolder
