@@ -194,7 +194,8 @@ def serve(url: str, folder: str, listener: socket.socket, console: ReviewConsole
     import asyncio
 
     from pipeline.base import http_server
-    from pipeline.console.app import create_app, open_services
+    from pipeline.console.console_app import create_app
+    from pipeline.console.services import open_services
 
     settings = Settings(data_dir=Path(folder), console=console)
     app = create_app(open_services(settings, Database(url)))

@@ -15,8 +15,9 @@ from statistics import median
 import httpx
 
 from benchmarks.assessment.bulk import BEGIN, DAYS, SECONDS, fill
-from pipeline.console.app import create_app, open_services
+from pipeline.console.console_app import create_app
 from pipeline.console.guard import COOKIE
+from pipeline.console.services import open_services
 from pipeline.review.accounts import accounts, sessions
 from pipeline.review.database import Database
 from pipeline.review.quality import trends

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from pipeline.console.server import Serving
+    from pipeline.console.console_app import Serving
 
 
 @app.command()
@@ -61,7 +61,7 @@ def imported() -> "Callable[..., AbstractAsyncContextManager[Serving]]":
     """Return the context manager that serves the console. Raises ConfigError if its libraries are not installed."""
     try:
         with without_collection():
-            from pipeline.console.server import serving
+            from pipeline.console.console_app import serving
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error
     return serving

@@ -19,51 +19,20 @@ from pipeline.console.services import Signed, TheServices, services_of
 from pipeline.review.accounts import accounts, passwords, recovery
 from pipeline.review.accounts.sessions import LoginSession
 
-QR_SCALE = 4
-"""Pixels of a module."""
-
-
-def qr_svg(text: str) -> Markup:
-    """Return the QR code of a text as an SVG element, black on white in every theme, because cameras need it so."""
-    out = io.BytesIO()
-    code = segno.make(text, micro=False)
-    code.save(out, kind="svg", scale=QR_SCALE, light="#fff", xmldecl=False, svgns=False, svgclass=None, lineclass=None)
-    return Markup(out.getvalue().decode())  # noqa: S704 - segno writes numbers and its own words only
-
-
 router = APIRouter(prefix="/me")
 
-KeyForm = Annotated[str, Form(max_length=16, pattern=KEY)]
-
+QR_SCALE = 4
+"""Pixels of a module."""
 AS_BROWSER = "browser"
 """Value of a form for "as in the browser". An empty one would not arrive: FastAPI takes it for a missing field."""
+
+KeyForm = Annotated[str, Form(max_length=16, pattern=KEY)]
 
 
 @router.get("", response_class=HTMLResponse)
 def me_page(request: Request, session: Signed) -> Response:
     """Show the person's preferences, and a new secret for one-time codes."""
     return _page(request, session)
-
-
-def _page(
-    request: Request,
-    session: LoginSession,
-    status: int = 200,
-    twice: tuple[str, str] | None = None,
-    wanted: Mapping[str, str] | None = None,
-) -> Response:
-    """Show the page. `wanted` are the keys of a refused form, and `twice` are the two actions with the same key."""
-    secret = passwords.totp_secret()
-    code = qr_svg(passwords.totp_uri(session.account.name, secret))
-    with services_of(request).database.read() as connection:
-        left = recovery.left(connection, session.account.name)
-    own_keys = wanted or keys_of(session.account.preferences.remapped)
-    rows = [
-        (name, first_of_two(default), "Space" if own_keys[name] == " " else own_keys[name])
-        for name, default in KEYS.items()
-    ]
-    values = {"secret": secret, "qr": code, "codes_left": left, "rows": rows, "twice": twice}
-    return page(request, "me.html", status, **values)
 
 
 @router.post("/preferences")
@@ -150,3 +119,32 @@ def set_totp(
         codes = recovery.renew(connection, name)
     request.state.session = None  # the page is for a person who is signed out
     return page(request, "recovery_codes.html", codes=codes)
+
+
+def qr_svg(text: str) -> Markup:
+    """Return the QR code of a text as an SVG element, black on white in every theme, because cameras need it so."""
+    out = io.BytesIO()
+    code = segno.make(text, micro=False)
+    code.save(out, kind="svg", scale=QR_SCALE, light="#fff", xmldecl=False, svgns=False, svgclass=None, lineclass=None)
+    return Markup(out.getvalue().decode())  # noqa: S704 - segno writes numbers and its own words only
+
+
+def _page(
+    request: Request,
+    session: LoginSession,
+    status: int = 200,
+    twice: tuple[str, str] | None = None,
+    wanted: Mapping[str, str] | None = None,
+) -> Response:
+    """Show the page. `wanted` are the keys of a refused form, and `twice` are the two actions with the same key."""
+    secret = passwords.totp_secret()
+    code = qr_svg(passwords.totp_uri(session.account.name, secret))
+    with services_of(request).database.read() as connection:
+        left = recovery.left(connection, session.account.name)
+    own_keys = wanted or keys_of(session.account.preferences.remapped)
+    rows = [
+        (name, first_of_two(default), "Space" if own_keys[name] == " " else own_keys[name])
+        for name, default in KEYS.items()
+    ]
+    values = {"secret": secret, "qr": code, "codes_left": left, "rows": rows, "twice": twice}
+    return page(request, "me.html", status, **values)

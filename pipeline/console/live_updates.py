@@ -25,8 +25,9 @@ from pipeline.review.cases.reading import decisions_since
 from pipeline.review.cases.values import Case
 from pipeline.review.database import Database
 
-log = logging.getLogger(__name__)
+router = APIRouter()
 
+log = logging.getLogger(__name__)
 OVERLAP_SECONDS = 10.0
 """Each look covers the 10 seconds before the last look again.
 
@@ -38,6 +39,8 @@ MAX_PAGES = 16
 """The most streams of one account."""
 PING_SECONDS = 15.0
 """Seconds without an event, after which a comment keeps the stream open."""
+
+PageForm = Annotated[str, Form(pattern=r"^[0-9a-f]{32}$", description="A random id of the open page.")]
 
 
 class Arrived(Struct, frozen=True, tag="arrived", tag_field="event"):
@@ -74,6 +77,9 @@ class Assigned(Struct, frozen=True, tag="assigned", tag_field="event"):
     at: float
 
 
+News = Arrived | Decided | Assigned
+
+
 class Viewed(Struct, frozen=True, tag="viewed", tag_field="event"):
     """The people who have a case open changed. Only these people get the event, because they may see the case."""
 
@@ -85,7 +91,6 @@ class Viewed(Struct, frozen=True, tag="viewed", tag_field="event"):
 
 
 Event = Arrived | Decided | Leased | Assigned | Viewed
-News = Arrived | Decided | Assigned
 
 
 class Watch:
@@ -235,6 +240,23 @@ class LiveQueue:
         page.put_nowait(None)
 
 
+@router.post("/viewing")
+def note_viewing(services: TheServices, session: Signed, page: PageForm, case: IdForm = "") -> Response:
+    """Record which case an open page shows, and return who else has it open. Without a `case`, it shows none any more.
+
+    403 if the reader speaks in the case, or reported it: then they learn nothing.
+    """
+    name, now = session.account.name, services.clock()
+    with services.database.write() as connection:
+        if not case:
+            viewing.end(connection, name, page)
+            return Response(status_code=204)
+        duty.check_party(connection, reading.case(connection, case), name)
+        viewing.note(connection, name, page, case, now)
+        found = viewed(viewing.everybody(connection, now), leases.holders(connection, now))[case]
+    return Response(msgspec.json.encode(found), media_type="application/json")
+
+
 def viewed(readers: Mapping[str, frozenset[str]], holders: Mapping[str, str]) -> dict[str, Viewed]:
     """Return who has each case open, by case id. `readers` and `holders` are by case id, too."""
     return {case: Viewed(case, tuple(sorted(names)), holders.get(case, "")) for case, names in readers.items()}
@@ -252,25 +274,3 @@ def _key(event: News) -> tuple[str, ...]:
 
 def _arrived(case: Case) -> Arrived:
     return Arrived(case.id, case.severity, case.created_at)
-
-
-router = APIRouter()
-
-PageForm = Annotated[str, Form(pattern=r"^[0-9a-f]{32}$", description="A random id of the open page.")]
-
-
-@router.post("/viewing")
-def note_viewing(services: TheServices, session: Signed, page: PageForm, case: IdForm = "") -> Response:
-    """Record which case an open page shows, and return who else has it open. Without a `case`, it shows none any more.
-
-    403 if the reader speaks in the case, or reported it: then they learn nothing.
-    """
-    name, now = session.account.name, services.clock()
-    with services.database.write() as connection:
-        if not case:
-            viewing.end(connection, name, page)
-            return Response(status_code=204)
-        duty.check_party(connection, reading.case(connection, case), name)
-        viewing.note(connection, name, page, case, now)
-        found = viewed(viewing.everybody(connection, now), leases.holders(connection, now))[case]
-    return Response(msgspec.json.encode(found), media_type="application/json")

@@ -1,4 +1,4 @@
-"""Renders the assessment pages: numbers with their units, and charts, in the reader's language."""
+"""What the assessment pages share: rendering, the window of the figures, and how old the figures are."""
 
 import json
 from collections.abc import Mapping
@@ -22,58 +22,12 @@ from pipeline.review.delivery.tallies import HOUR
 from pipeline.review.quality.figure import Unit, Window
 from pipeline.review.quality.statistics import Interval
 
-AssessmentId = Annotated[str, Path(pattern=r"^\d{4}-\d{1,6}$")]
-
-
-def assessment_page(request: Request, template: str, **values: Any) -> HTMLResponse:
-    """Render a template of the assessment."""
-    language = reader_language(request)
-    tools: dict[str, Any] = {
-        "zh": language == "zh",
-        "number": partial(_number, language),
-        "between": partial(_between, language),
-        "day": numbers.day,
-        "moment": numbers.moment,
-        "scale_of": charts.scale_of,
-        "signal": lambda trigger: texts.signal(trigger.signal, language),
-        "detail": lambda name, value: html.detail(name, value, language),
-        "tongue": lambda code: services_of(request).texts.names.get(code, code),
-        "named": partial(_named, services_of(request).texts.catalogue(language_of(request))),
-    }
-    return page(request, template, **tools, **values)
-
-
-def go(request: Request, path: str) -> Response:
-    """Show the page `path` after a form was sent. The page that sent it is only updated, and keeps its place."""
-    if request.headers.get("hx-request") != "true":
-        return RedirectResponse(path, 303)
-    if urlsplit(request.headers.get("hx-current-url", "")).path != path:
-        return Response(headers={"HX-Redirect": path})
-    update = {"path": path, "target": "#pane", "select": "#pane", "swap": "outerHTML"}
-    return Response(headers={"HX-Location": json.dumps(update)})
-
-
-def _named(catalogue: Mapping[str, str], group: str, name: str) -> str:
-    """Return the text `group.name`. A name without a text is returned unchanged: the logic may have new ones."""
-    return catalogue.get(f"{group}.{name}", name)
-
-
-def reader_language(request: Request) -> Language:
-    """Return the language of the reader, as far as the assessment has its texts: Chinese, or else English."""
-    return "zh" if language_of(request) == "zh" else "en"
-
-
-def _number(language: Language, value: float, unit: Unit) -> str:
-    return numbers.shown(value, unit, language)
-
-
-def _between(language: Language, interval: Interval, unit: Unit) -> str:
-    return numbers.interval(interval, unit, language)
-
-
+router = APIRouter(prefix="/assessment/measuring")
 DAYS = ("30", "90")
 
+AssessmentId = Annotated[str, Path(pattern=r"^\d{4}-\d{1,6}$")]
 Day = Annotated[date | None, Query(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
+ShownQuery = Annotated[float, Query(ge=0, le=1e12, description="When the figures of the page were measured; 0: none.")]
 
 
 class ChosenWindow(Struct, frozen=True):
@@ -107,6 +61,73 @@ def chosen_window(
     return ChosenWindow(window_of(since, until, now), "", since, until)
 
 
+TheWindow = Annotated[ChosenWindow, Depends(chosen_window)]
+
+
+@router.get("", response_class=HTMLResponse)
+def figures_progress(request: Request, services: TheServices, chosen: TheWindow, shown: ShownQuery = 0.0) -> Response:
+    """Tell about the figures of a window."""
+    return _progress(
+        request, services.measured.figures.look(chosen.window), f"/assessment/measuring?{chosen.query}", shown
+    )
+
+
+@router.post("")
+def measure_figures(services: TheServices, chosen: TheWindow) -> Response:
+    """Measure a window now, unless nothing has changed since the last time."""
+    services.measured.figures.again(chosen.window)
+    return Response(headers={"HX-Refresh": "true"})
+
+
+@router.get("/{assessment}", response_class=HTMLResponse)
+def draft_progress(
+    request: Request, services: TheServices, assessment: AssessmentId, shown: ShownQuery = 0.0
+) -> Response:
+    """Tell about the figures of a draft report."""
+    look = services.measured.drafts.look(_window(services, assessment))
+    return _progress(request, look, f"/assessment/measuring/{assessment}?", shown)
+
+
+@router.post("/{assessment}")
+def measure_draft(services: TheServices, assessment: AssessmentId) -> Response:
+    """Measure a draft report now, unless nothing has changed since the last time."""
+    services.measured.drafts.again(_window(services, assessment))
+    return Response(headers={"HX-Refresh": "true"})
+
+
+def assessment_page(request: Request, template: str, **values: Any) -> HTMLResponse:
+    """Render a template of the assessment."""
+    language = reader_language(request)
+    tools: dict[str, Any] = {
+        "zh": language == "zh",
+        "number": partial(_number, language),
+        "between": partial(_between, language),
+        "day": numbers.day,
+        "moment": numbers.moment,
+        "scale_of": charts.scale_of,
+        "signal": lambda trigger: texts.signal(trigger.signal, language),
+        "detail": lambda name, value: html.detail(name, value, language),
+        "tongue": lambda code: services_of(request).texts.names.get(code, code),
+        "named": partial(_named, services_of(request).texts.catalogue(language_of(request))),
+    }
+    return page(request, template, **tools, **values)
+
+
+def go(request: Request, path: str) -> Response:
+    """Show the page `path` after a form was sent. The page that sent it is only updated, and keeps its place."""
+    if request.headers.get("hx-request") != "true":
+        return RedirectResponse(path, 303)
+    if urlsplit(request.headers.get("hx-current-url", "")).path != path:
+        return Response(headers={"HX-Redirect": path})
+    update = {"path": path, "target": "#pane", "select": "#pane", "swap": "outerHTML"}
+    return Response(headers={"HX-Location": json.dumps(update)})
+
+
+def reader_language(request: Request) -> Language:
+    """Return the language of the reader, as far as the assessment has its texts: Chinese, or else English."""
+    return "zh" if language_of(request) == "zh" else "en"
+
+
 def window_of(since: date, until: date, now: float) -> Window:
     """Return the window of these days, which ends with the last full hour at the latest. Raises InputError."""
     window = Window(_midnight(since), min(_midnight(until + timedelta(days=1)), now // HOUR * HOUR))
@@ -119,7 +140,17 @@ def window_of(since: date, until: date, now: float) -> Window:
     return window
 
 
-TheWindow = Annotated[ChosenWindow, Depends(chosen_window)]
+def _named(catalogue: Mapping[str, str], group: str, name: str) -> str:
+    """Return the text `group.name`. A name without a text is returned unchanged: the logic may have new ones."""
+    return catalogue.get(f"{group}.{name}", name)
+
+
+def _number(language: Language, value: float, unit: Unit) -> str:
+    return numbers.shown(value, unit, language)
+
+
+def _between(language: Language, interval: Interval, unit: Unit) -> str:
+    return numbers.interval(interval, unit, language)
 
 
 def _midnight(day: date) -> float:
@@ -128,42 +159,6 @@ def _midnight(day: date) -> float:
 
 def _day_of(at: float) -> date:
     return datetime.fromtimestamp(at, UTC).date()
-
-
-measuring_router = APIRouter(prefix="/assessment/measuring")
-
-ShownQuery = Annotated[float, Query(ge=0, le=1e12, description="When the figures of the page were measured; 0: none.")]
-
-
-@measuring_router.get("", response_class=HTMLResponse)
-def figures_progress(request: Request, services: TheServices, chosen: TheWindow, shown: ShownQuery = 0.0) -> Response:
-    """Tell about the figures of a window."""
-    return _progress(
-        request, services.measured.figures.look(chosen.window), f"/assessment/measuring?{chosen.query}", shown
-    )
-
-
-@measuring_router.post("")
-def measure_figures(services: TheServices, chosen: TheWindow) -> Response:
-    """Measure a window now, unless nothing has changed since the last time."""
-    services.measured.figures.again(chosen.window)
-    return Response(headers={"HX-Refresh": "true"})
-
-
-@measuring_router.get("/{assessment}", response_class=HTMLResponse)
-def draft_progress(
-    request: Request, services: TheServices, assessment: AssessmentId, shown: ShownQuery = 0.0
-) -> Response:
-    """Tell about the figures of a draft report."""
-    look = services.measured.drafts.look(_window(services, assessment))
-    return _progress(request, look, f"/assessment/measuring/{assessment}?", shown)
-
-
-@measuring_router.post("/{assessment}")
-def measure_draft(services: TheServices, assessment: AssessmentId) -> Response:
-    """Measure a draft report now, unless nothing has changed since the last time."""
-    services.measured.drafts.again(_window(services, assessment))
-    return Response(headers={"HX-Refresh": "true"})
 
 
 def _window(services: Services, assessment: str) -> Window:

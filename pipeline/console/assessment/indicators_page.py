@@ -24,7 +24,10 @@ from pipeline.review.cases import reading
 from pipeline.review.delivery import room_speech
 from pipeline.review.quality.figure import Figure
 
+router = APIRouter(prefix="/assessment")
+
 FigureState = Literal["met", "missed", "inconclusive", "unlimited", "unmeasured"]
+
 STATES: tuple[FigureState, ...] = ("met", "missed", "inconclusive", "unlimited", "unmeasured")
 OF_LIMITS: dict[str, FigureState] = {
     "none": "unlimited",
@@ -34,6 +37,16 @@ OF_LIMITS: dict[str, FigureState] = {
 }
 SPLITS = ("label", "language", "room_type", "policy", "model", "source", "severity", "reason")
 """The order of the tables of parts."""
+LIST_SECONDS = 30.0
+"""Seconds that a list of cases waits for the figures."""
+OF_LANGUAGES = "I-04"
+COUNTED = 10_000
+"""A list counts its cases up to this number."""
+
+StepName = Literal["opened", "forms", "hazards", "final"]
+KeyQuery = Annotated[str, Query(pattern="^[a-z0-9_]{1,64}$")]
+SplitQuery = Annotated[list[Annotated[str, Query(max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]], Query(max_length=4)]
+Identity = Annotated[str, Path(pattern=r"^I-\d\d$")]
 
 
 class FigureRow(Struct, frozen=True):
@@ -50,55 +63,6 @@ class FigureRow(Struct, frozen=True):
         if self.figure.value is None:
             return "unmeasured"
         return OF_LIMITS[report_rows.state(self.figure)]
-
-
-def indicator_rows(figures: Sequence[Figure], drills: bool) -> list[FigureRow]:
-    """Return the main value of each indicator, and the further values that have a limit.
-
-    With `drills`: of the indicators that are measured on test data, and no others.
-    """
-    shown = [each for each in INDICATORS.values() if (OF_DRILLS in each.sources) == drills]
-    return [
-        row for each in shown for row in _figure_rows(each, figures) if row.main or row.figure.threshold is not None
-    ]
-
-
-def by_article(found: Sequence[FigureRow]) -> dict[str, list[FigureRow]]:
-    """Return the rows by the first item of article 5 that their indicator belongs to, in the order of the items."""
-    groups: dict[str, list[FigureRow]] = {}
-    for row in found:
-        groups.setdefault(row.indicator.items[0], []).append(row)
-    return dict(sorted(groups.items()))
-
-
-def values_of(indicator: Indicator, figures: Sequence[Figure]) -> list[FigureRow]:
-    """Return all values of an indicator, for all speech."""
-    return list(_figure_rows(indicator, figures))
-
-
-def parts_of(indicator: Indicator, figures: Sequence[Figure]) -> dict[tuple[str, str], list[FigureRow]]:
-    """Return the values of the parts of the speech, by split and by value of the indicator."""
-    found: dict[tuple[str, str], list[FigureRow]] = {}
-    for split in SPLITS:
-        for figure in figures:
-            if figure.indicator == indicator.id and next(iter(figure.split), "") == split:
-                row = FigureRow(indicator, figure, part=_part(figure))
-                found.setdefault((split, figure.key), []).append(row)
-    return found
-
-
-def _figure_rows(indicator: Indicator, figures: Sequence[Figure]) -> Iterator[FigureRow]:
-    whole = {each.key: each for each in figures if each.indicator == indicator.id and not each.split}
-    for key, value in indicator.values.items():
-        absent = Figure(indicator=indicator.id, key=key, unit=value.unit, unmeasured="no_data")
-        yield FigureRow(indicator, whole.get(key, absent), key == next(iter(indicator.values)))
-
-
-def _part(figure: Figure) -> str:
-    return " · ".join(figure.split.values())
-
-
-StepName = Literal["opened", "forms", "hazards", "final"]
 
 
 class AssessmentSteps(Struct, frozen=True):
@@ -124,46 +88,12 @@ class AssessmentSteps(Struct, frozen=True):
             yield name, "done" if finished or self.assessment.final else "now" if name == current else ""
 
 
-def steps_of_newest(connection: Connection) -> AssessmentSteps | None:
-    """Return the steps of the assessment that was opened last; None if there is none."""
-    found = next(iter(assessments.all_of(connection)), None)
-    if found is None:
-        return None
-    needed = [each for each in forms.answers(connection, found.id) if each.field.required]
-    known = hazards.all_of(connection)
-    pending = [each for each in known if each.state != "closed"]
-    return AssessmentSteps(found, sum(not each.missing for each in needed), len(needed), len(known), len(pending))
-
-
-router = APIRouter(prefix="/assessment")
-
-LIST_SECONDS = 30.0
-"""Seconds that a list of cases waits for the figures."""
-
-OF_LANGUAGES = "I-04"
-
-COUNTED = 10_000
-"""A list counts its cases up to this number."""
-
-KeyQuery = Annotated[str, Query(pattern="^[a-z0-9_]{1,64}$")]
-SplitQuery = Annotated[list[Annotated[str, Query(max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]], Query(max_length=4)]
-Identity = Annotated[str, Path(pattern=r"^I-\d\d$")]
-
-
 async def figures_of(services: TheServices, chosen: TheWindow) -> Look[list[Figure]]:
     """Return the figures of the chosen window; none if they take longer than a page may."""
     return await services.measured.figures.wait(chosen.window)
 
 
 Figures = Annotated[Look[list[Figure]], Depends(figures_of)]
-
-
-async def listed_figures(services: TheServices, chosen: TheWindow) -> list[Figure]:
-    """Return the figures of the chosen window. Raises DependencyError if they take longer than LIST_SECONDS."""
-    look = await services.measured.figures.wait(chosen.window, LIST_SECONDS)
-    if look.kept is None:
-        raise DependencyError("The figures are being measured", "Load the page again in a minute.")
-    return look.kept.value
 
 
 @router.get("", response_class=HTMLResponse)
@@ -221,6 +151,14 @@ def indicator_page(
     )
 
 
+async def listed_figures(services: TheServices, chosen: TheWindow) -> list[Figure]:
+    """Return the figures of the chosen window. Raises DependencyError if they take longer than LIST_SECONDS."""
+    look = await services.measured.figures.wait(chosen.window, LIST_SECONDS)
+    if look.kept is None:
+        raise DependencyError("The figures are being measured", "Load the page again in a minute.")
+    return look.kept.value
+
+
 @router.get("/indicators/{identity}/cases", response_class=HTMLResponse)
 def indicator_cases(
     request: Request,
@@ -242,6 +180,63 @@ def indicator_cases(
     row = FigureRow(INDICATORS[identity], figure)
     values = {"row": row, "cases": found, "total": len(behind), "counted": COUNTED}
     return assessment_page(request, "assessment_cases.html", **values, chosen=chosen)
+
+
+def indicator_rows(figures: Sequence[Figure], drills: bool) -> list[FigureRow]:
+    """Return the main value of each indicator, and the further values that have a limit.
+
+    With `drills`: of the indicators that are measured on test data, and no others.
+    """
+    shown = [each for each in INDICATORS.values() if (OF_DRILLS in each.sources) == drills]
+    return [
+        row for each in shown for row in _figure_rows(each, figures) if row.main or row.figure.threshold is not None
+    ]
+
+
+def by_article(found: Sequence[FigureRow]) -> dict[str, list[FigureRow]]:
+    """Return the rows by the first item of article 5 that their indicator belongs to, in the order of the items."""
+    groups: dict[str, list[FigureRow]] = {}
+    for row in found:
+        groups.setdefault(row.indicator.items[0], []).append(row)
+    return dict(sorted(groups.items()))
+
+
+def values_of(indicator: Indicator, figures: Sequence[Figure]) -> list[FigureRow]:
+    """Return all values of an indicator, for all speech."""
+    return list(_figure_rows(indicator, figures))
+
+
+def parts_of(indicator: Indicator, figures: Sequence[Figure]) -> dict[tuple[str, str], list[FigureRow]]:
+    """Return the values of the parts of the speech, by split and by value of the indicator."""
+    found: dict[tuple[str, str], list[FigureRow]] = {}
+    for split in SPLITS:
+        for figure in figures:
+            if figure.indicator == indicator.id and next(iter(figure.split), "") == split:
+                row = FigureRow(indicator, figure, part=_part(figure))
+                found.setdefault((split, figure.key), []).append(row)
+    return found
+
+
+def steps_of_newest(connection: Connection) -> AssessmentSteps | None:
+    """Return the steps of the assessment that was opened last; None if there is none."""
+    found = next(iter(assessments.all_of(connection)), None)
+    if found is None:
+        return None
+    needed = [each for each in forms.answers(connection, found.id) if each.field.required]
+    known = hazards.all_of(connection)
+    pending = [each for each in known if each.state != "closed"]
+    return AssessmentSteps(found, sum(not each.missing for each in needed), len(needed), len(known), len(pending))
+
+
+def _figure_rows(indicator: Indicator, figures: Sequence[Figure]) -> Iterator[FigureRow]:
+    whole = {each.key: each for each in figures if each.indicator == indicator.id and not each.split}
+    for key, value in indicator.values.items():
+        absent = Figure(indicator=indicator.id, key=key, unit=value.unit, unmeasured="no_data")
+        yield FigureRow(indicator, whole.get(key, absent), key == next(iter(indicator.values)))
+
+
+def _part(figure: Figure) -> str:
+    return " · ".join(figure.split.values())
 
 
 def _figure(figures: list[Figure], identity: str, key: str, split: list[str]) -> Figure:

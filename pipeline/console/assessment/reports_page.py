@@ -29,7 +29,6 @@ router = APIRouter(prefix="/assessment/reports")
 
 FINISH_SECONDS = 30.0
 """Seconds that *Make the report final* waits for newer figures. Proxies end a request after a minute."""
-File = Literal["report.zh.pdf", "report.en.pdf", "report.json", "figures.csv"]
 TYPES = {
     "pdf": "application/pdf",
     "json": "application/json",
@@ -37,32 +36,14 @@ TYPES = {
     "zip": "application/zip",
 }
 
+File = Literal["report.zh.pdf", "report.en.pdf", "report.json", "figures.csv"]
+
 
 class Opened(Struct, frozen=True):
     """An assessment, and the measurement of its window. A final report needs none."""
 
     assessment: Assessment
     look: Look[Measurement] | None
-
-
-async def opened_assessment(services: TheServices, assessment: AssessmentId) -> Opened:
-    """Return an assessment; without a measurement if that takes longer than a page may. Raises Missing."""
-    return await _opened(services, assessment)
-
-
-async def newest_assessment(services: TheServices, assessment: AssessmentId) -> Opened:
-    """Return an assessment with a measurement that is not out of date.
-
-    Raises Missing, CaseError if the report is final, and DependencyError if the measurement takes too long.
-    """
-    found = await _opened(services, assessment, FINISH_SECONDS, newest=True)
-    assessments.check_open(found.assessment)
-    if found.look is None or found.look.kept is None or found.look.running:
-        raise DependencyError("The report is being measured", "Read the draft when it is ready, then try again.")
-    return found
-
-
-TheAssessment = Annotated[Opened, Depends(opened_assessment)]
 
 
 @router.get("", response_class=HTMLResponse)
@@ -88,6 +69,14 @@ def open_assessment(
     with services.database.write() as connection:
         made = assessments.open_one(connection, title, window, session.account.name, now)
     return go(request, f"/assessment/reports/{made.id}")
+
+
+async def opened_assessment(services: TheServices, assessment: AssessmentId) -> Opened:
+    """Return an assessment; without a measurement if that takes longer than a page may. Raises Missing."""
+    return await _opened(services, assessment)
+
+
+TheAssessment = Annotated[Opened, Depends(opened_assessment)]
 
 
 @router.get("/{assessment}", response_class=HTMLResponse)
@@ -126,6 +115,18 @@ def report_bundle(services: TheServices, session: Signed, assessment: Assessment
     with services.database.write() as connection:
         audit.append(connection, services.clock(), session.account.name, "assessment.bundle", assessment, {"clips": []})
     return _download(f"assessment-{assessment}.zip", data)
+
+
+async def newest_assessment(services: TheServices, assessment: AssessmentId) -> Opened:
+    """Return an assessment with a measurement that is not out of date.
+
+    Raises Missing, CaseError if the report is final, and DependencyError if the measurement takes too long.
+    """
+    found = await _opened(services, assessment, FINISH_SECONDS, newest=True)
+    assessments.check_open(found.assessment)
+    if found.look is None or found.look.kept is None or found.look.running:
+        raise DependencyError("The report is being measured", "Read the draft when it is ready, then try again.")
+    return found
 
 
 @router.post("/{assessment}/final")

@@ -1,4 +1,4 @@
-"""The page of the cases of article 3: suggestions that people accept or reject, and written notices."""
+"""The page of the cases of article 3: suggestions that people accept or reject, written notices, and proofs."""
 
 from typing import Annotated, Literal
 
@@ -14,13 +14,18 @@ from pipeline.console.assessment.assessment_pages import assessment_page, go
 from pipeline.console.fields import HashForm, NameForm, NeededDayForm, NoteForm
 from pipeline.console.services import Signed, TheServices
 
+router = APIRouter()
+
 PAGE = "/assessment/triggers"
-router = APIRouter(prefix=PAGE)
+PROOF_PAGE = "/assessment/proofs"
+MAX_MIB = 64
+"""The largest upload. The name and hash of a larger file can be written by hand."""
+MAX_NAME = 256
 
 TriggerId = Annotated[str, Path(pattern=r"^[0-9a-f.-]{1,64}$")]
 
 
-@router.get("", response_class=HTMLResponse)
+@router.get("/assessment/triggers", response_class=HTMLResponse)
 def triggers_page(request: Request, services: TheServices) -> Response:
     """Show the cases of article 3, undecided ones first, with due dates."""
     with services.database.read() as connection:
@@ -34,14 +39,14 @@ def triggers_page(request: Request, services: TheServices) -> Response:
     return assessment_page(request, "assessment_triggers.html", **values)
 
 
-@router.post("/watch")
+@router.post("/assessment/triggers/watch")
 def watch_triggers(request: Request, services: TheServices) -> Response:
     """Look for new signals now."""
     watching.watch(services.database, services.settings, workdays.calendar(), services.clock())
     return go(request, PAGE)
 
 
-@router.post("/{trigger}")
+@router.post("/assessment/triggers/{trigger}")
 def decide_trigger(
     request: Request,
     services: TheServices,
@@ -56,7 +61,7 @@ def decide_trigger(
     return go(request, PAGE)
 
 
-@router.post("")
+@router.post("/assessment/triggers")
 def record_notice(
     request: Request,
     services: TheServices,
@@ -73,15 +78,7 @@ def record_notice(
     return go(request, PAGE)
 
 
-PROOF_PAGE = "/assessment/proofs"
-MAX_MIB = 64
-"""The largest upload. The name and hash of a larger file can be written by hand."""
-MAX_NAME = 256
-
-proof_router = APIRouter(prefix=PROOF_PAGE)
-
-
-@proof_router.post("", response_class=HTMLResponse)
+@router.post("/assessment/proofs", response_class=HTMLResponse)
 async def hash_file(request: Request) -> Response:
     """Return the fields of a proof, filled in for the uploaded file."""
     # There is no parameter for the file, so that nothing is read from the body before the guard has let it pass.

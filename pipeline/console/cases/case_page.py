@@ -40,8 +40,6 @@ THRESHOLD = re.compile(r"^(\w+): score [\d.]+ reaches \w+ at ([\d.]+)(?: for the
 """A rule of `pipeline/judge/verdict.py` in words: the label and the threshold that its score reached."""
 NOTHING: dict[str, str] = {"label": "", "reason": "", "action": "", "note": "", "given": ""}
 """The fields of an empty form. `given` is empty if nobody has filled it in, so that an action may be proposed."""
-
-
 REASONS = ("confirmed", "wrong_label", "misheard", "quote", "joke", "context", "not_speech", "unsure", "legal", "other")
 """Reasons of a decision, in the order of the form."""
 

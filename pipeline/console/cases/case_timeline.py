@@ -22,12 +22,12 @@ from pipeline.review.evidence.store import EvidenceStore
 BARS_PER_SECOND = 4
 HEIGHT = 64
 """Height of the picture in its units."""
-BEFORE, AFTER = -40.0, 20.0
-"""The part of the room's time that the axis shows, in seconds from the start of the case."""
 LONGEST = 300.0
 """The axis of a longer case ends here."""
 MOST_LANES = 6
 """The axis shows at most so many speakers."""
+BEFORE, AFTER = -40.0, 20.0
+"""The part of the room's time that the axis shows, in seconds from the start of the case."""
 
 Span = tuple[float, float]
 
@@ -39,6 +39,11 @@ class Outline(Struct, frozen=True):
     """Heights from 0 to 1, BARS_PER_SECOND for each second. The loudest is 1, unless the clip is nearly silent."""
     gain: float
     """Gain in dB that brings the clip to the common loudness."""
+
+
+def severity(flag: Flag, labels: Labels) -> int:
+    """Return the severity of a flag's worst label, from 0 to 3. A label that is not in the label file counts as 1."""
+    return max((labels.severity(name) if name in labels.labels else 1 for name in flag.flagged), default=0)
 
 
 class Block(Struct, frozen=True):
@@ -122,11 +127,6 @@ def case_axis(found: PageView, labels: Labels) -> CaseAxis:
         blocks.setdefault(speaker, []).append(block)
     lanes = [SpeakerLane(speaker, speaker == case.speaker, tuple(said)) for speaker, said in blocks.items()]
     return CaseAxis(BEFORE, length, tuple(lanes[:MOST_LANES]), max(0, len(lanes) - MOST_LANES))
-
-
-def severity(flag: Flag, labels: Labels) -> int:
-    """Return the severity of a flag's worst label, from 0 to 3. A label that is not in the label file counts as 1."""
-    return max((labels.severity(name) if name in labels.labels else 1 for name in flag.flagged), default=0)
 
 
 def clip_sound(found: PageView, picture: Outline | None) -> ClipSound | None:

@@ -9,6 +9,8 @@ from msgspec import Struct
 from pipeline.contract.messages import Flag, Hit
 from pipeline.judge.normalise import PlainView, normalise
 from pipeline.review.cases.values import Case
+from pipeline.review.evidence.times import offset_of
+from pipeline.review.search.listing import ListedCase
 
 BEFORE = 24
 """Characters that an excerpt or a quote shows before the first mark."""
@@ -28,17 +30,22 @@ class TextPiece(Struct, frozen=True):
     hit: bool
 
 
+def pieces(text: str, spans: Sequence[Span], start: int, end: int) -> tuple[TextPiece, ...]:
+    """Return the characters `start` to `end` (half open) of `text` in pieces, marked where a span is."""
+    edges = sorted({start, end, *(edge for span in spans for edge in span if start < edge < end)})
+    parts = [
+        (first, last, any(begin <= first and last <= stop for begin, stop in spans))
+        for first, last in itertools.pairwise(edges)
+    ]
+    joined = (list(group) for _, group in itertools.groupby(parts, key=lambda part: part[2]))
+    return tuple(TextPiece(text[group[0][0] : group[-1][1]], group[0][2]) for group in joined)
+
+
 class Quote(Struct, frozen=True):
     """A quote of a flag."""
 
     pieces: tuple[TextPiece, ...]
     flag: Flag
-
-
-def excerpt(case: Case) -> tuple[TextPiece, ...]:
-    """Return the part of a case's text around the first hit, at most EXCERPT_LENGTH characters long."""
-    spans = hits(case.hits)
-    return _cut(case.text, spans, max(0, _first(spans) - BEFORE), EXCERPT_LENGTH)
 
 
 def quote(flags: Sequence[Flag], phrases: Sequence[str]) -> Quote | None:
@@ -50,6 +57,20 @@ def quote(flags: Sequence[Flag], phrases: Sequence[str]) -> Quote | None:
         return Quote(cut(text_of_flag(flags[0]), ()), flags[0]) if flags else None
     flag, spans = chosen
     return Quote(cut(text_of_flag(flag), spans), flag)
+
+
+class FoundRow(Struct, frozen=True):
+    """A case in a list, with a quote, and the quote's part of the clip in seconds; None if no clip is kept."""
+
+    listed: ListedCase
+    quote: Quote | None
+    part: tuple[float, float] | None
+
+
+def excerpt(case: Case) -> tuple[TextPiece, ...]:
+    """Return the part of a case's text around the first hit, at most EXCERPT_LENGTH characters long."""
+    spans = hits(case.hits)
+    return _cut(case.text, spans, max(0, _first(spans) - BEFORE), EXCERPT_LENGTH)
 
 
 def text_of_flag(flag: Flag) -> str:
@@ -79,17 +100,6 @@ def cut(text: str, spans: Sequence[Span]) -> tuple[TextPiece, ...]:
     return _cut(text, spans, start, QUOTE_LENGTH)
 
 
-def pieces(text: str, spans: Sequence[Span], start: int, end: int) -> tuple[TextPiece, ...]:
-    """Return the characters `start` to `end` (half open) of `text` in pieces, marked where a span is."""
-    edges = sorted({start, end, *(edge for span in spans for edge in span if start < edge < end)})
-    parts = [
-        (first, last, any(begin <= first and last <= stop for begin, stop in spans))
-        for first, last in itertools.pairwise(edges)
-    ]
-    joined = (list(group) for _, group in itertools.groupby(parts, key=lambda part: part[2]))
-    return tuple(TextPiece(text[group[0][0] : group[-1][1]], group[0][2]) for group in joined)
-
-
 def normalised(flag: Flag) -> tuple[TextPiece, ...]:
     """Return the text of a flag as the lexicon read it, in pieces; none if no hit is disguised.
 
@@ -99,6 +109,13 @@ def normalised(flag: Flag) -> tuple[TextPiece, ...]:
     if all(_term(hit) == flag.text[hit.start : hit.end].casefold() for hit in apart):
         return ()
     return tuple(piece for piece in _normalised_pieces(normalise(flag.text), apart, len(flag.text)) if piece.text)
+
+
+def found_row(row: ListedCase, phrases: Sequence[str] = ()) -> FoundRow:
+    """Return a case as a list shows it."""
+    quoted = quote(row.flags, phrases)
+    spoken = quoted.flag if quoted else row.case
+    return FoundRow(row, quoted, _part(row, spoken.start, spoken.end))
 
 
 def _first(spans: Sequence[Span]) -> int:
@@ -146,3 +163,11 @@ def _normalised_pieces(view: PlainView, hits: Sequence[Hit], length: int) -> Ite
 def _normalised_between(view: PlainView, start: int, end: int) -> str:
     """Return the normalised form of the characters `start` to `end` (half open) of the text as it was said."""
     return view.text[bisect_left(view.starts, start) : bisect_left(view.starts, end)]
+
+
+def _part(row: ListedCase, start: float, end: float) -> tuple[float, float] | None:
+    """Return the seconds of the case's clip between two times (UTC seconds); None if there is no clip."""
+    if row.clip is None:
+        return None
+    first, last = offset_of(row.clip.timeline, start), offset_of(row.clip.timeline, end)
+    return first or 0.0, row.clip.seconds if last is None else last

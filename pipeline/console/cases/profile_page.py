@@ -11,7 +11,8 @@ from fastapi.responses import HTMLResponse, Response
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from pipeline.console.cases.search_page import FoundRow, address, found_row, viewer_of
+from pipeline.console.cases.marked_text import FoundRow, found_row
+from pipeline.console.cases.search_page import address, viewer_of
 from pipeline.console.fields import NO_CONTROL, NameQuery
 from pipeline.console.pages import page, profile_href, zone_of
 from pipeline.console.services import Services, Signed, TheServices

@@ -1,4 +1,4 @@
-"""The page of the queue: the list of open cases, its next pages, and its live updates."""
+"""The page of the queue: open cases, the next pages of the list, live updates, and saved views of queue and search."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from msgspec import Struct
 from sqlalchemy import Connection
 
 from pipeline.console.cases.marked_text import TextPiece, excerpt
-from pipeline.console.fields import NameQuery
+from pipeline.console.fields import NO_CONTROL, NameQuery
 from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.judge.labels import SEVERITIES
@@ -23,16 +23,21 @@ from pipeline.review.cases import assigning, escalations, leases, queue, reachab
 from pipeline.review.cases.queue import QueueFilter
 from pipeline.review.cases.values import Case
 from pipeline.review.search import views
+from pipeline.review.search.views import ViewPage
 
 router = APIRouter()
+
+COUNTED = 1_000
+"""The page counts open cases up to this number."""
 
 SuggestionQuery = Annotated[str, Query(pattern="^(|pass|review|block)$")]
 StatusQuery = Annotated[str, Query(pattern="^(|pending|escalated)$")]
 SeverityQuery = Annotated[str, Query(pattern="^(|low|medium|high|critical)$")]
 ViewQuery = Annotated[str, Query(pattern="^(|mine|unassigned|escalated)$")]
-
-COUNTED = 1_000
-"""The page counts open cases up to this number."""
+ViewId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$")]
+ViewName = Annotated[str, Form(max_length=64, pattern=NO_CONTROL)]
+QueryString = Annotated[str, Form(max_length=4_000, pattern=r"^[!-~]*$")]
+Shared = Annotated[bool, Form()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +88,17 @@ class QueueRow(Struct, frozen=True):
     """The account that the case is assigned to; empty if it is nobody."""
 
 
-async def _asked(**given: Any) -> Asked:
-    return Asked(**given)
-
-
-# FastAPI calls a class in a thread, but a coroutine at once. It reads the fields from the signature.
-_asked.__signature__ = inspect.signature(Asked)  # type: ignore[attr-defined]
-Filters = Annotated[Asked, Depends(_asked)]
-
-
 @router.get("/")
 def home() -> Response:
     """Go to the queue."""
     return RedirectResponse("/queue", 303)
+
+
+async def _asked(**given: Any) -> Asked:
+    return Asked(**given)
+
+
+Filters = Annotated[Asked, Depends(_asked)]
 
 
 @router.get("/queue", response_class=HTMLResponse)
@@ -104,6 +107,10 @@ def queue_page(request: Request, services: TheServices, session: Signed, asked: 
     with services.database.read() as connection:
         values = listed(services, connection, session, asked)
     return page(request, "queue.html", **values)
+
+
+# FastAPI calls a class in a thread, but a coroutine at once. It reads the fields from the signature.
+_asked.__signature__ = inspect.signature(Asked)  # type: ignore[attr-defined]
 
 
 @router.get("/queue/rows", response_class=HTMLResponse)
@@ -126,6 +133,39 @@ def queue_rows(
 async def queue_live(request: Request, session: Signed) -> Response:
     """Stream server-sent events about cases that arrive, are assigned, are taken or are decided."""
     return StreamingResponse(request.app.state.live.events(session.account.name), media_type="text/event-stream")
+
+
+@router.post("/views")
+def save_view(
+    services: TheServices,
+    session: Signed,
+    name: ViewName,
+    page: Annotated[ViewPage, Form()],
+    query: QueryString = "",
+    shared: Shared = False,
+) -> Response:
+    """Save a search or a filter of the queue under a name."""
+    with services.database.write() as connection:
+        view = views.add(connection, session.account.name, name, page, query, shared, services.clock())
+    return RedirectResponse(view.href, 303)
+
+
+@router.post("/views/{view}")
+def change_view(
+    services: TheServices, session: Signed, view: ViewId, name: ViewName, shared: Shared = False
+) -> Response:
+    """Rename a view of one's own, and share it with the team or not."""
+    with services.database.write() as connection:
+        changed = views.change(connection, view, session.account.name, name, shared)
+    return RedirectResponse(changed.href, 303)
+
+
+@router.post("/views/{view}/delete")
+def delete_view(services: TheServices, session: Signed, view: ViewId) -> Response:
+    """Delete a view of one's own."""
+    with services.database.write() as connection:
+        gone = views.remove(connection, view, session.account.name)
+    return RedirectResponse(gone.href, 303)
 
 
 def wanted_by(services: Services, connection: Connection, session: LoginSession, asked: Asked) -> QueueFilter:
@@ -152,17 +192,6 @@ def listed(services: Services, connection: Connection, session: LoginSession, as
     return values | counts | {"asked": asked, "choices": choices, "views": saved}
 
 
-def _counts(connection: Connection, wanted: QueueFilter, values: dict[str, Any], now: float) -> tuple[int, int]:
-    """Return how many cases wait, and how many of them are late, both up to COUNTED. `values` has the first rows."""
-    if values["more"]:
-        return queue.counts(connection, wanted, now, COUNTED)
-    return len(values["rows"]), sum(row.case.due_at < now for row in values["rows"])
-
-
-def _up_to(count: int) -> str:
-    return f"{COUNTED:,}+" if count == COUNTED else str(count)
-
-
 def listing(
     services: Services, connection: Connection, wanted: QueueFilter, asked: Asked, after: tuple[float, str] | None
 ) -> dict[str, Any]:
@@ -185,6 +214,17 @@ def rows_of(
         QueueRow(case, excerpt(case), strikes.get(case.speaker, 0), holders.get(case.id, ""), owners.get(case.id, ""))
         for case in cases
     ]
+
+
+def _counts(connection: Connection, wanted: QueueFilter, values: dict[str, Any], now: float) -> tuple[int, int]:
+    """Return how many cases wait, and how many of them are late, both up to COUNTED. `values` has the first rows."""
+    if values["more"]:
+        return queue.counts(connection, wanted, now, COUNTED)
+    return len(values["rows"]), sum(row.case.due_at < now for row in values["rows"])
+
+
+def _up_to(count: int) -> str:
+    return f"{COUNTED:,}+" if count == COUNTED else str(count)
 
 
 def _page(

@@ -1,7 +1,10 @@
 """The search page: all cases and everything said in them."""
 
+import csv
+import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from operator import attrgetter
 from typing import Annotated, Any, get_args
@@ -15,18 +18,16 @@ from sqlalchemy import Connection
 from pipeline.console.access_table import AUDIT
 from pipeline.console.cases.case_timeline import clip_sound, outline
 from pipeline.console.cases.case_view import once, view
-from pipeline.console.cases.csv_export import exported
-from pipeline.console.cases.marked_text import Quote, marked, quote
+from pipeline.console.cases.marked_text import found_row, marked
 from pipeline.console.fields import CaseId
 from pipeline.console.pages import label_name, language_of, page, zone_of
 from pipeline.console.services import Services, Signed, TheServices
-from pipeline.contract.messages import HeardKind
+from pipeline.contract.messages import Flag, HeardKind
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review import audit
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.sessions import LoginSession
 from pipeline.review.cases import duty, reading
-from pipeline.review.evidence.times import offset_of
 from pipeline.review.privacy.pseudonym import pseudonym
 from pipeline.review.search import case_words, finding, views
 from pipeline.review.search.finding import COUNTED, PAGE, FoundCase, Place, Viewer
@@ -38,10 +39,26 @@ from pipeline.speech import languages
 
 router = APIRouter(prefix="/search")
 
-QueryText = Annotated[str, Query(max_length=4_000)]
+CSV_COLUMNS = (
+    "case",
+    "stored",
+    "spoken",
+    "room",
+    "speaker",
+    "label",
+    "severity",
+    "risk",
+    "language",
+    "policy",
+    "status",
+    "verdict",
+    "decided_by",
+    "said",
+)
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet runs a cell that begins so. Speakers choose their names and words, so these get an apostrophe."""
 MOST_LANGUAGES = 6
 """The most languages of the facet."""
-
 WORDS: Mapping[str, Mapping[str, str]] = {
     # The word that a query uses for each stored value of a facet.
     "status": {"pending": "open", "escalated": "escalated", "decided": "decided"},
@@ -49,6 +66,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "severity": {str(number): SEVERITIES[number] for number in reversed(range(len(SEVERITIES)))},
     "has": {"audio": "audio", "hold": "hold"},
 }
+
+Say = Callable[[str], str]
+"""Returns a text of the console in the reader's language."""
+QueryText = Annotated[str, Query(max_length=4_000)]
 
 
 class Chip(Struct, frozen=True):
@@ -67,14 +88,6 @@ class FacetChoice(Struct, frozen=True):
     count: int
     chosen: bool
     href: str
-
-
-class FoundRow(Struct, frozen=True):
-    """A case in a list, with a quote, and the quote's part of the clip in seconds; None if no clip is kept."""
-
-    listed: ListedCase
-    quote: Quote | None
-    part: tuple[float, float] | None
 
 
 @router.get("", response_class=HTMLResponse)
@@ -150,10 +163,19 @@ def search_csv(request: Request, services: TheServices, session: Signed, q: Quer
         found = finding.ordered(
             finding.find(connection, wanted, viewer_of(services, connection, session)), wanted.order
         )
-        body = exported(listed(connection, [one.id for one in found]), say, zone_of(request))
+        body = csv_of(listed(connection, [one.id for one in found]), say, zone_of(request))
     _log(services, session, "search.export", wanted, len(found))
     headers = {"content-disposition": 'attachment; filename="cases.csv"'}
     return Response(body, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def csv_of(cases: Iterable[ListedCase], say: Say, zone: tzinfo = UTC) -> bytes:
+    """Return the cases as CSV with a header, times in `zone`. It begins with a byte order mark, which Excel needs."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(CSV_COLUMNS)
+    writer.writerows(map(_safe, _cells(case, say, zone)) for case in cases)
+    return text.getvalue().encode("utf-8-sig", "replace")
 
 
 def address(q: str) -> str:
@@ -168,19 +190,22 @@ def viewer_of(services: Services, connection: Connection, session: LoginSession)
     return Viewer(without, duty.users_of(connection, account.name), account.role in AUDIT)
 
 
-def found_row(row: ListedCase, phrases: Sequence[str] = ()) -> FoundRow:
-    """Return a case as a list shows it."""
-    quoted = quote(row.flags, phrases)
-    spoken = quoted.flag if quoted else row.case
-    return FoundRow(row, quoted, _part(row, spoken.start, spoken.end))
+def _cells(listed: ListedCase, say: Say, zone: tzinfo) -> Iterator[str]:
+    case, decision = listed.case, listed.decision
+    yield case.id
+    for at in (case.created_at, case.start):
+        yield datetime.fromtimestamp(at, zone).isoformat(timespec="seconds")
+    yield from (case.room, case.speaker, case.label, SEVERITIES[case.severity], f"{case.risk:.2f}", case.language)
+    yield from (case.policy, case.status, case.verdict or "", decision.moderator if decision else "")
+    yield " / ".join(_csv_words(flag, say) for flag in sorted(listed.flags, key=lambda flag: flag.start))
 
 
-def _part(row: ListedCase, start: float, end: float) -> tuple[float, float] | None:
-    """Return the seconds of the case's clip between two times (UTC seconds); None if there is no clip."""
-    if row.clip is None:
-        return None
-    first, last = offset_of(row.clip.timeline, start), offset_of(row.clip.timeline, end)
-    return first or 0.0, row.clip.seconds if last is None else last
+def _csv_words(flag: Flag, say: Say) -> str:
+    return f"{say(f'sound.{flag.sound.kind}')} {flag.sound.name}".rstrip() if flag.sound else flag.text
+
+
+def _safe(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(FORMULAS) else cell
 
 
 def _wanted(request: Request, services: Services, terms: Sequence[QueryTerm]) -> Wanted:

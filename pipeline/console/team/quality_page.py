@@ -23,7 +23,7 @@ from pipeline.review.quality.lead_figures import WINDOW
 from pipeline.review.quality.statistics import Interval, Share
 from pipeline.review.quality.trends import PERIODS, WEEK, Period, QualityFigures, QualityQuestion, WeekQuality
 
-router = APIRouter(prefix="/quality")
+router = APIRouter()
 
 LOW_KAPPA = 0.0
 COLUMNS = ("figure", "name", "from", "to", "value", "low", "high", "n", "period", "label")
@@ -37,7 +37,7 @@ def question_of(period: Annotated[Period, Query()] = "month", label: WordQuery =
 Asked = Annotated[QualityQuestion, Depends(question_of)]
 
 
-@router.get("", response_class=HTMLResponse)
+@router.get("/quality", response_class=HTMLResponse)
 async def quality_page(request: Request, services: TheServices, question: Asked) -> Response:
     """Show the figures of a period, of all labels or of one."""
     look, team = await services.measured.quality.wait(question), await team_figures(services)
@@ -57,7 +57,7 @@ async def quality_page(request: Request, services: TheServices, question: Asked)
     )
 
 
-@router.get("/figures.csv", response_class=Response)
+@router.get("/quality/figures.csv", response_class=Response)
 async def quality_csv(services: TheServices, question: Asked) -> Response:
     """Return the figures as CSV. Each line has the period and the label that were asked for."""
     look = await services.measured.quality.wait(question)
@@ -70,6 +70,53 @@ async def quality_csv(services: TheServices, question: Asked) -> Response:
         writer.writerow([*line, question.period, question.label])
     headers = {"content-disposition": f'attachment; filename="quality-{question.period}.csv"'}
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get("/quality/golden", response_class=HTMLResponse)
+def golden_page(request: Request, services: TheServices) -> Response:
+    """Show the golden cases with their answers, and proposals for new ones."""
+    with services.database.read() as connection:
+        found, proposals = golden.listed(connection, services.clock()), golden.proposed(connection, services.clock())
+    return page(request, "golden_list.html", golden=found, proposals=proposals)
+
+
+@router.get("/quality/adjudication", response_class=HTMLResponse)
+def adjudication_page(request: Request, services: TheServices) -> Response:
+    """Show what two people saw differently. The opinions are hidden until a third person has decided."""
+    since = services.clock() - WINDOW
+    with services.database.read() as connection:
+        waiting = adjudication.disputes(connection, since, settled=False)
+        settled = adjudication.disputes(connection, since, settled=True)
+    return page(request, "adjudication.html", waiting=waiting, settled=settled)
+
+
+@router.get("/quality/feedback", response_class=HTMLResponse)
+def feedback_page(request: Request, services: TheServices, session: Signed) -> Response:
+    """Show the person's own decisions that a check saw differently. Nobody else sees this page."""
+    name, since = session.account.name, services.clock() - WINDOW
+    with services.database.read() as connection:
+        remarks = adjudication.feedback(connection, name, since)
+        checked = adjudication.checked(connection, name, since)
+    return page(request, "feedback.html", remarks=remarks, checked=checked)
+
+
+@router.post("/cases/{case}/golden")
+def mark_golden(
+    services: TheServices,
+    session: Signed,
+    case: CaseId,
+    verdict: Annotated[Verdict | None, Form()] = None,
+    then: Annotated[Literal["case", "list"], Form()] = "case",
+) -> Response:
+    """Make a decided case golden, with the right verdict. Without a verdict, the case is no longer golden."""
+    now, name = services.clock(), session.account.name
+    with services.database.write() as connection:
+        if verdict:
+            checks.mark_golden(connection, case, name, verdict, now)
+        else:
+            checks.unmark_golden(connection, case)
+        audit.append(connection, now, name, "case.golden", case, {"verdict": verdict})
+    return RedirectResponse("/quality/golden" if then == "list" else f"/cases/{case}", 303)
 
 
 def drawn(request: Request, services: Services, found: QualityFigures) -> dict[str, Any]:
@@ -145,53 +192,3 @@ def _kappas(weeks: tuple[WeekQuality, ...]) -> tuple[list[float | None], list[In
 def _short(at: float, step: int, zone: Any, say: Any) -> str:
     """Return the time of a bucket: the hour within a day, else the date."""
     return datetime.fromtimestamp(at, zone).strftime(say("time.today" if step < 6 * 3_600 else "quality.date"))
-
-
-golden_router = APIRouter()
-
-
-@golden_router.get("/quality/golden", response_class=HTMLResponse)
-def golden_page(request: Request, services: TheServices) -> Response:
-    """Show the golden cases with their answers, and proposals for new ones."""
-    with services.database.read() as connection:
-        found, proposals = golden.listed(connection, services.clock()), golden.proposed(connection, services.clock())
-    return page(request, "golden_list.html", golden=found, proposals=proposals)
-
-
-@golden_router.get("/quality/adjudication", response_class=HTMLResponse)
-def adjudication_page(request: Request, services: TheServices) -> Response:
-    """Show what two people saw differently. The opinions are hidden until a third person has decided."""
-    since = services.clock() - WINDOW
-    with services.database.read() as connection:
-        waiting = adjudication.disputes(connection, since, settled=False)
-        settled = adjudication.disputes(connection, since, settled=True)
-    return page(request, "adjudication.html", waiting=waiting, settled=settled)
-
-
-@golden_router.get("/quality/feedback", response_class=HTMLResponse)
-def feedback_page(request: Request, services: TheServices, session: Signed) -> Response:
-    """Show the person's own decisions that a check saw differently. Nobody else sees this page."""
-    name, since = session.account.name, services.clock() - WINDOW
-    with services.database.read() as connection:
-        remarks = adjudication.feedback(connection, name, since)
-        checked = adjudication.checked(connection, name, since)
-    return page(request, "feedback.html", remarks=remarks, checked=checked)
-
-
-@golden_router.post("/cases/{case}/golden")
-def mark_golden(
-    services: TheServices,
-    session: Signed,
-    case: CaseId,
-    verdict: Annotated[Verdict | None, Form()] = None,
-    then: Annotated[Literal["case", "list"], Form()] = "case",
-) -> Response:
-    """Make a decided case golden, with the right verdict. Without a verdict, the case is no longer golden."""
-    now, name = services.clock(), session.account.name
-    with services.database.write() as connection:
-        if verdict:
-            checks.mark_golden(connection, case, name, verdict, now)
-        else:
-            checks.unmark_golden(connection, case)
-        audit.append(connection, now, name, "case.golden", case, {"verdict": verdict})
-    return RedirectResponse("/quality/golden" if then == "list" else f"/cases/{case}", 303)

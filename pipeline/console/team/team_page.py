@@ -1,4 +1,4 @@
-"""The team's page: what is open against its target, who works on it, and which phrases are muted."""
+"""The team's page: open cases against their targets, who works on them, muted phrases; and the page of skills."""
 
 from collections.abc import Iterable
 from typing import Annotated, Literal
@@ -21,14 +21,12 @@ from pipeline.review.quality.trends import TeamFigures
 
 router = APIRouter()
 
-MutedId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$", description="Id of the muted phrase.")]
 NOW = "now"
 """The only key of the team's figures."""
 
-
-async def team_figures(services: TheServices) -> Look[TeamFigures]:
-    """Return the newest figures of the team. The first reader after a pause waits for them."""
-    return await services.measured.team.wait(NOW, newest=True)
+MutedId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$", description="Id of the muted phrase.")]
+LanguageForm = Annotated[str, Form(max_length=16, pattern=r"^[a-z]{2,3}$")]
+LabelForm = Annotated[str, Form(max_length=64, pattern=r"^[a-z_]*$")]
 
 
 @router.get("/team", response_class=HTMLResponse)
@@ -77,13 +75,7 @@ def end_phrase(services: TheServices, session: Signed, muted: MutedId) -> Respon
     return RedirectResponse("/team#phrases", 303)
 
 
-skills_router = APIRouter(prefix="/skills")
-
-LanguageForm = Annotated[str, Form(max_length=16, pattern=r"^[a-z]{2,3}$")]
-LabelForm = Annotated[str, Form(max_length=64, pattern=r"^[a-z_]*$")]
-
-
-@skills_router.get("", response_class=HTMLResponse)
+@router.get("/skills", response_class=HTMLResponse)
 def skills_page(request: Request, services: TheServices) -> Response:
     """Show the skills of each person."""
     with services.database.read() as connection:
@@ -99,7 +91,7 @@ def skills_page(request: Request, services: TheServices) -> Response:
     )
 
 
-@skills_router.get("/desk", response_class=HTMLResponse)
+@router.get("/skills/desk", response_class=HTMLResponse)
 def people_now(request: Request, services: TheServices) -> Response:
     """Show who is at the desk, what each person has, and the open cases that nobody can take."""
     with services.database.read() as connection:
@@ -109,7 +101,7 @@ def people_now(request: Request, services: TheServices) -> Response:
     return page(request, "desk_people.html", people=people, here=here, uncovered=missing)
 
 
-@skills_router.post("")
+@router.post("/skills")
 def set_skills(
     services: TheServices,
     session: Signed,
@@ -131,6 +123,11 @@ def set_skills(
             )
         skills.change(connection, account, given, session.account.name, services.clock())
     return RedirectResponse("/skills" if then == "skills" else account_href(account), 303)
+
+
+async def team_figures(services: TheServices) -> Look[TeamFigures]:
+    """Return the newest figures of the team. The first reader after a pause waits for them."""
+    return await services.measured.team.wait(NOW, newest=True)
 
 
 def account_href(name: str) -> str:

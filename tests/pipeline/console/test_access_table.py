@@ -8,7 +8,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from pipeline.console.access_table import ACCESS
-from pipeline.console.app import ROUTERS
+from pipeline.console.console_app import ROUTERS
 from pipeline.review.accounts.accounts import Role
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.review.people import PEOPLE

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from pipeline.console.access_table import ACCESS
-from pipeline.console.app import create_app, open_services
+from pipeline.console.console_app import create_app
+from pipeline.console.services import open_services
 from pipeline.contract.messages import Verdict
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.cases import deciding, queue

@@ -10,8 +10,7 @@ import pytest
 
 from pipeline.assessment.indicators import harm
 from pipeline.console import console_metrics
-from pipeline.console.app import open_services
-from pipeline.console.services import Services
+from pipeline.console.services import Services, open_services
 from pipeline.contract.messages import Hit
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import select
 
-from pipeline.console.app import create_app, open_services
+from pipeline.console.console_app import create_app
+from pipeline.console.services import open_services
 from pipeline.contract.messages import Decision
 from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.values import Choice

@@ -24,9 +24,10 @@ from pipeline.base.errors import (
     VoxwardenError,
 )
 from pipeline.base.http_shield import HEADERS
-from pipeline.console.app import create_app, open_services
+from pipeline.console.console_app import create_app
 from pipeline.console.console_texts import Texts
 from pipeline.console.guard import COOKIE
+from pipeline.console.services import open_services
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.accounts import Preferences
 from pipeline.settings import Settings

@@ -24,10 +24,11 @@ from joserfc.jwk import ECKey
 from sqlalchemy import select
 
 from pipeline.console import login
-from pipeline.console.app import create_app, open_services
+from pipeline.console.console_app import create_app
 from pipeline.console.guard import COOKIE
 from pipeline.console.guard import COOKIE as SESSION
 from pipeline.console.login import BACK, BROWSER, FIRST_NAME, OIDC_COOKIE, first_login, network_of, own, with_cookie
+from pipeline.console.services import open_services
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.accounts.login_limits import ALLOWED

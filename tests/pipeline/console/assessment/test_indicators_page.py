@@ -16,10 +16,10 @@ from pipeline.assessment.hazards import Finding
 from pipeline.assessment.report import assessments
 from pipeline.base.errors import ConfigError
 from pipeline.console import background_figures
-from pipeline.console.app import open_services
 from pipeline.console.assessment import indicators_page
 from pipeline.console.assessment.indicators_page import AssessmentSteps
 from pipeline.console.console_texts import Texts
+from pipeline.console.services import open_services
 from pipeline.contract.speech_status import status_of
 from pipeline.review import audit
 from pipeline.review.cases.values import Choice

@@ -4,21 +4,28 @@ import csv
 import io
 import json
 import re
+from functools import partial
 from html import unescape
 from typing import get_args
 from urllib.parse import parse_qs, urlencode, urlsplit
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
 from sqlalchemy import select
 
 from pipeline.console.cases import search_page
+from pipeline.console.cases.search_page import CSV_COLUMNS, csv_of
 from pipeline.console.console_texts import Texts
 from pipeline.contract.messages import HeardKind, HeardSound
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.values import Case, Choice
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.privacy.pseudonym import pseudonym
 from pipeline.review.quality import drawing
+from pipeline.review.search.listing import ListedCase
 from pipeline.review.tables.core import AUDIT
 from tests.builders import NOON, flag, sound_flag
 from tests.pipeline.console.conftest import Console, Enter
@@ -247,3 +254,39 @@ def test_views_are_saved_shared_renamed_and_deleted(console: Console, enter: Ent
     assert "Team&#39;s" not in ben.get("/search").text
     assert ana.post("/views", data={"name": " ", "page": "search"}).status_code == 409
     del console
+
+
+SAY = partial(Texts().say, "zh")
+
+
+def listed(text: str = "hello", speaker: str = "ann", room: str = "lobby") -> ListedCase:
+    case = Case(
+        id="c", room=room, speaker=speaker, room_type="default", start=NOON, end=NOON + 5, label="abuse",
+        suggestion="review", risk=0.456, language="en", text=text, created_at=NOON + 7,
+    )  # fmt: skip
+    later = flag("b", 6, 9, text="and more")
+    return ListedCase(case=case, flags=(later, flag("a", 0, 5, text=text)), decision=None, clip=None, appealed=False)
+
+
+def read(body: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline="")))
+
+
+def test_a_line_has_the_case_and_all_that_was_said_in_it_by_time() -> None:
+    [line] = read(csv_of([listed()], SAY, ZoneInfo("Asia/Shanghai")))
+    assert tuple(line) == CSV_COLUMNS
+    assert (line["case"], line["severity"], line["risk"], line["verdict"]) == ("c", "medium", "0.46", "")
+    assert line["said"] == "hello / and more"
+    assert line["stored"].endswith(":07+08:00")
+
+
+def test_a_sound_is_written_in_the_readers_language() -> None:
+    heard = (sound_flag("a"), sound_flag("b", 20, sound=HeardSound(kind="howl", score=0.8)))
+    [line] = read(csv_of([structs.replace(listed(), flags=heard)], SAY))
+    assert line["said"] == "违禁录音： The anthem / 啸叫"
+
+
+@given(st.text(max_size=30).filter(lambda text: "\x00" not in text))
+def test_no_cell_is_a_formula(text: str) -> None:
+    [line] = read(csv_of([listed(text, text, text)], SAY))
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in line.values())

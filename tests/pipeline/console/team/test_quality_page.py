@@ -7,7 +7,7 @@ import re
 import pytest
 
 from pipeline.console import console_metrics
-from pipeline.console.app import open_services
+from pipeline.console.services import open_services
 from pipeline.review.cases.values import Choice
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.quality import checks, drawing, figures

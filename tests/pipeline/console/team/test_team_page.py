@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.console.app import draw, open_services
 from pipeline.console.background_figures import TEAM_SECONDS
+from pipeline.console.console_app import draw_checks
+from pipeline.console.services import open_services
 from pipeline.review.accounts import skills, wellness
 from pipeline.review.accounts.skills import Skills
 from pipeline.review.cases import assigning, groups
@@ -136,7 +137,7 @@ def test_the_console_draws_checks(console: Console, enter: Enter) -> None:
     decide(ana, case, taken(ana, case))
     console.clock.now += 60
     settings = Settings(data_dir=console.evidence.parent, quality=Quality(second_share=1.0))
-    draw(open_services(settings, console.database, console.clock))
+    draw_checks(open_services(settings, console.database, console.clock))
     assert "data-case" in enter("ben").get("/queue/rows").text
     assert "data-case" not in ana.get("/queue/rows").text
 
