@@ -140,7 +140,7 @@ def finish_report(
     """Freeze the report. 409 if required fields are empty, or if it is final already."""
     del sure
     draft = _report(services, found)
-    assert draft is not None  # noqa: S101 - `newest` has measured it
+    assert draft is not None  # noqa: S101 - `newest_assessment` has measured it
     made = gather.finish(draft, session.account.name, services.clock())
     with services.database.write() as connection:
         assessments.freeze(connection, made)
@@ -153,12 +153,12 @@ def _find(services: Services, assessment: str) -> Assessment:
 
 
 async def _opened(
-    services: Services, assessment: str, seconds: float | None = None, *, newest_assessment: bool = False
+    services: Services, assessment: str, seconds: float | None = None, *, newest: bool = False
 ) -> Opened:
     found = await run_in_threadpool(_find, services, assessment)
     if found.final:
         return Opened(found, None)
-    return Opened(found, await services.measured.drafts.wait(found.window, seconds, newest=newest_assessment))
+    return Opened(found, await services.measured.drafts.wait(found.window, seconds, newest=newest))
 
 
 def _report(services: Services, found: Opened) -> AssessmentReport | None:
