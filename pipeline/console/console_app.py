@@ -201,7 +201,7 @@ def note_presence(services: Services, live: LiveQueue) -> None:
     """Record the accounts with an open page of the queue."""
     if people := live.people():
         with services.database.write() as connection:
-            presence.note(connection, people, services.clock())
+            presence.note_presence(connection, people, services.clock())
 
 
 def health() -> str:

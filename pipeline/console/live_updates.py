@@ -20,7 +20,8 @@ from msgspec import Struct
 from pipeline.base.errors import DependencyError
 from pipeline.console.fields import IdForm
 from pipeline.console.services import Signed, TheServices
-from pipeline.review.cases import assigning, duty, leases, queue, reading, viewing
+from pipeline.review.accounts import presence
+from pipeline.review.cases import assigning, duty, leases, queue, reading
 from pipeline.review.cases.reading import decisions_since
 from pipeline.review.cases.values import Case
 from pipeline.review.database import Database
@@ -115,7 +116,7 @@ class Watch:
             ]
             assigned = [Assigned(one.case, one.account or "", one.at) for one in assigning.since(connection, since)]
             holders = leases.holders(connection, now)
-            readers = viewing.everybody(connection, now)
+            readers = presence.all_viewers(connection, now)
         found: list[News] = [*reversed(arrived), *decided, *reversed(assigned)]
         fresh = [event for event in found if self._new(event, now)]
         events: list[Event] = [*fresh, *self._moved(holders), *self._opened(viewed(readers, holders))]
@@ -249,11 +250,11 @@ def note_viewing(services: TheServices, session: Signed, page: PageForm, case: I
     name, now = session.account.name, services.clock()
     with services.database.write() as connection:
         if not case:
-            viewing.end(connection, name, page)
+            presence.end_viewing(connection, name, page)
             return Response(status_code=204)
         duty.check_party(connection, reading.case(connection, case), name)
-        viewing.note(connection, name, page, case, now)
-        found = viewed(viewing.everybody(connection, now), leases.holders(connection, now))[case]
+        presence.note_viewer(connection, name, page, case, now)
+        found = viewed(presence.all_viewers(connection, now), leases.holders(connection, now))[case]
     return Response(msgspec.json.encode(found), media_type="application/json")
 
 

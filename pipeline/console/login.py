@@ -17,7 +17,7 @@ from pipeline.console.fields import CodeForm, NameForm, NameQuery, SecretForm
 from pipeline.console.guard import COOKIE
 from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
-from pipeline.review.accounts import accounts, devices, invitations, oidc, passwords, sessions
+from pipeline.review.accounts import accounts, login_limits, oidc, passwords, sign_in
 from pipeline.review.accounts.oidc import Attempt, Provider
 from pipeline.review.accounts.sign_in import Visitor
 from pipeline.review.database import Database
@@ -29,7 +29,7 @@ OF_ONE_PERSON = 64
 HELD_SECONDS = 1.0
 """Seconds for which a refused try is held. A client that waits for its answers sends fewer; holding costs nothing."""
 BROWSER = "voxwarden_browser"
-"""Cookie of a browser in which somebody has signed in before (`accounts/devices.py`)."""
+"""Cookie of a browser in which somebody has signed in before (`accounts/login_limits.py`)."""
 FIRST_NAME = "admin"
 OIDC_COOKIE = "voxwarden_oidc"
 MINUTES = 10
@@ -72,7 +72,7 @@ async def login(
 def logout(services: TheServices, session: Signed) -> Response:
     """End the session."""
     with services.database.write() as connection:
-        sessions.end(connection, session)
+        sign_in.end_session(connection, session)
     response = RedirectResponse("/login", 303)
     response.delete_cookie(COOKIE)
     return response
@@ -82,7 +82,7 @@ def logout(services: TheServices, session: Signed) -> Response:
 def invitation_page(request: Request, services: TheServices, token: LinkToken) -> Response:
     """Show the form for the password. 422 if the link does not work any more. To look uses nothing up."""
     with services.database.read() as connection:
-        name = invitations.account_of(connection, token, services.clock())
+        name = accounts.invited_account(connection, token, services.clock())
     return page(request, "invitation.html", name=name, token=token)
 
 
@@ -91,10 +91,10 @@ def accept_invitation(request: Request, services: TheServices, token: LinkToken,
     """Set the password and sign the person in. 422 if the link does not work, or the password is easy to guess."""
     now = services.clock()
     with services.database.read() as connection:
-        name = invitations.account_of(connection, token, now)
-    stored = passwords.new(password, name)
+        name = accounts.invited_account(connection, token, now)
+    stored = passwords.hash_new_password(password, name)
     with services.database.write() as connection:
-        invitations.accept(connection, token, stored, now)
+        accounts.accept_invitation(connection, token, stored, now)
     return entered(services, name, "/", request.cookies.get(BROWSER, ""))
 
 
@@ -154,10 +154,10 @@ def entered(services: Services, name: str, then: str, browser: str) -> Response:
     """Begin a session, and remember the browser."""
     now = services.clock()
     with services.database.write() as connection:
-        token = sessions.begin(connection, name, now)
-        browser = devices.remember(connection, browser, name, now)
+        token = sign_in.begin_session(connection, name, now)
+        browser = login_limits.remember_browser(connection, browser, name, now)
     response = with_cookie(RedirectResponse(own(then), 303), services, token)
-    secure, kept = services.settings.console.secure_cookies, int(devices.KEPT_SECONDS)
+    secure, kept = services.settings.console.secure_cookies, int(login_limits.BROWSER_KEPT_SECONDS)
     response.set_cookie(BROWSER, browser, max_age=kept, path="/login", httponly=True, samesite="lax", secure=secure)
     return response
 
@@ -166,7 +166,7 @@ def with_cookie(response: Response, services: Services, token: str) -> Response:
     """Add the session's cookie to a response."""
     secure = services.settings.console.secure_cookies
     response.set_cookie(
-        COOKIE, token, max_age=int(sessions.LONGEST_SECONDS), httponly=True, samesite="lax", secure=secure
+        COOKIE, token, max_age=int(sign_in.LONGEST_SESSION_SECONDS), httponly=True, samesite="lax", secure=secure
     )
     return response
 
@@ -179,15 +179,15 @@ def own(then: str) -> str:
 def first_login(database: Database, clock: Callable[[], float] = time.time) -> tuple[str, str] | None:
     """Create an admin account if there are no accounts. Return its name and password; None if there are accounts."""
     with database.read() as connection:
-        if not accounts.nobody(connection):
+        if not accounts.has_no_accounts(connection):
             return None
-    password = passwords.generated()
-    stored = passwords.new(password, FIRST_NAME)
+    password = passwords.generate_password()
+    stored = passwords.hash_new_password(password, FIRST_NAME)
     try:
         with database.write() as connection:
-            if not accounts.nobody(connection):
+            if not accounts.has_no_accounts(connection):
                 return None
-            accounts.add(connection, FIRST_NAME, "admin", clock(), "voxwarden", password=stored)
+            accounts.add_account(connection, FIRST_NAME, "admin", clock(), "voxwarden", password=stored)
     except AccountError:
         return None  # another process made the account at the same moment
     return FIRST_NAME, password
@@ -228,8 +228,8 @@ def _form(request: Request, then: str, name: str = "", status: int = 200, wait: 
 def _begin(services: Services, identity: oidc.Identity) -> str:
     now = services.clock()
     with services.database.write() as connection:
-        account = accounts.known_elsewhere(connection, identity.subject, identity.name, identity.role, now)
-        return sessions.begin(connection, account.name, now)
+        account = accounts.account_of_identity(connection, identity.subject, identity.name, identity.role, now)
+        return sign_in.begin_session(connection, account.name, now)
 
 
 def _provider(request: Request) -> Provider:

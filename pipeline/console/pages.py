@@ -23,7 +23,7 @@ from pipeline.console.services import Services, services_of
 from pipeline.console.static_files import packed, static_address, taken
 from pipeline.contract.messages import SAMPLE_RATE, EventKind
 from pipeline.review.accounts.accounts import Preferences, Role
-from pipeline.review.accounts.sessions import LoginSession
+from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.speech import languages
 
 ZONE_COOKIE = "voxwarden_zone"

@@ -14,8 +14,7 @@ from pipeline.console.console_texts import Texts
 from pipeline.console.policy.draft_trials import PolicyLab, RecentSpeech
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
-from pipeline.review.accounts.sessions import LoginSession
-from pipeline.review.accounts.sign_in import Door
+from pipeline.review.accounts.sign_in import LoginSession, SignIn
 from pipeline.review.anchors import Anchoring
 from pipeline.review.cases.measures import Measures
 from pipeline.review.database import Database
@@ -35,7 +34,7 @@ class Services:
     clock: Callable[[], float]
     """Returns UTC seconds."""
     measured: Measured
-    door: Door
+    door: SignIn
     measures: Measures
     chain: ChainWatch
     anchoring: Anchoring
@@ -65,7 +64,7 @@ def open_services(
         metrics,
         clock,
         Measured(database, settings, known, clock),
-        Door(database, clock),
+        SignIn(database, clock),
         Measures(settings, known),
         ChainWatch(database, metrics, clock),
         Anchoring(database, settings, clock),

@@ -1,4 +1,4 @@
-"""Moderate recordings and texts in a Python program. docs/python.md is the manual."""
+"""Moderate recordings and texts in a Python program. docs/api.md is the manual."""
 
 import asyncio
 import math
@@ -31,7 +31,7 @@ class ModeratedFile:
     utterances: tuple[Flag, ...]
     """One flag for each utterance, by time. Harmless speech has the suggestion `pass`."""
     suggestion: Suggestion | None
-    """The worst suggestion of the utterances. None: there are none, and the recording could not be read to its end."""
+    """The worst suggestion of the utterances. None: none was judged, and it was not read or not heard to its end."""
     seconds: float
     """Length of the recording."""
     speech_seconds: float

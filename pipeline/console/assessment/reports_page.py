@@ -152,9 +152,7 @@ def _find(services: Services, assessment: str) -> Assessment:
         return assessments.find(connection, assessment)
 
 
-async def _opened(
-    services: Services, assessment: str, seconds: float | None = None, *, newest: bool = False
-) -> Opened:
+async def _opened(services: Services, assessment: str, seconds: float | None = None, *, newest: bool = False) -> Opened:
     found = await run_in_threadpool(_find, services, assessment)
     if found.final:
         return Opened(found, None)

@@ -23,7 +23,7 @@ from pipeline.contract.messages import Decision, Flag
 from pipeline.judge.reasons import agreed, from_context, from_risk, manner
 from pipeline.review import audit
 from pipeline.review.accounts import accounts
-from pipeline.review.accounts.sessions import LoginSession
+from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.appeals import reports
 from pipeline.review.cases import assigning, duty, notes, notices, phrases, reading
 from pipeline.review.cases.leases import Lease
@@ -224,7 +224,7 @@ def picks(services: Services, language: str, label: str) -> dict[str, list[PickC
 
 
 def _notes(request: Request, connection: Connection, case: str) -> Response:
-    people = [one.name for one in accounts.everybody(connection) if not one.disabled]
+    people = [one.name for one in accounts.all_accounts(connection) if not one.disabled]
     return page(
         request,
         "notes.html",

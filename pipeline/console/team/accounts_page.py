@@ -11,7 +11,7 @@ from pipeline.console.fields import DayForm, NameForm, NameQuery
 from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.console.team.team_page import account_href, languages_of
-from pipeline.review.accounts import accounts, api_tokens, invitations, recovery, skills
+from pipeline.review.accounts import accounts, api_tokens, passwords, skills
 from pipeline.review.accounts.accounts import Preferences, Role
 from pipeline.review.accounts.api_tokens import TokenScope
 from pipeline.review.accounts.skills import SENIOR
@@ -46,9 +46,9 @@ def invite_account(
         )
     now = services.clock()
     with services.database.write() as connection:
-        accounts.add(connection, name, role, now, session.account.name)
-        accounts.prefer(connection, name, Preferences(language=language))
-        token = invitations.make(connection, name, now, session.account.name)
+        accounts.add_account(connection, name, role, now, session.account.name)
+        accounts.store_preferences(connection, name, Preferences(language=language))
+        token = accounts.invite(connection, name, now, session.account.name)
     return _page(request, services, name, token)
 
 
@@ -56,10 +56,10 @@ def invite_account(
 def reset_password(request: Request, services: TheServices, session: Signed, name: NameForm) -> Response:
     """Take the password from an account, sign it out, and show a link to set a new one once."""
     with services.database.write() as connection:
-        account = accounts.get(connection, name)
+        account = accounts.get_account(connection, name)
         if account.oidc_subject:
             raise AccountError(f"{name} signs in at the OpenID provider", "Reset the password there.", text="provider")
-        token = invitations.make(connection, name, services.clock(), session.account.name)
+        token = accounts.invite(connection, name, services.clock(), session.account.name)
     return _page(request, services, name, token)
 
 
@@ -67,8 +67,8 @@ def reset_password(request: Request, services: TheServices, session: Signed, nam
 def reset_totp(services: TheServices, session: Signed, name: NameForm) -> Response:
     """Remove the one-time codes of an account and its recovery codes, and sign it out."""
     with services.database.write() as connection:
-        accounts.change(connection, name, services.clock(), session.account.name, totp_secret=None)
-        recovery.forget(connection, name)
+        accounts.change_account(connection, name, services.clock(), session.account.name, totp_secret=None)
+        passwords.forget_recovery_codes(connection, name)
     return RedirectResponse(account_href(name), 303)
 
 
@@ -76,7 +76,7 @@ def reset_totp(services: TheServices, session: Signed, name: NameForm) -> Respon
 def set_role(services: TheServices, session: Signed, name: NameForm, role: Annotated[Role, Form()]) -> Response:
     """Change the role of an account, and sign it out. 422 for the last admin."""
     with services.database.write() as connection:
-        accounts.change(connection, name, services.clock(), session.account.name, role=role)
+        accounts.change_account(connection, name, services.clock(), session.account.name, role=role)
     return RedirectResponse(account_href(name), 303)
 
 
@@ -86,7 +86,7 @@ def set_disabled(
 ) -> Response:
     """Disable an account, and end its sessions at once; or let it sign in again. 422 for the last admin."""
     with services.database.write() as connection:
-        accounts.change(connection, name, services.clock(), session.account.name, disabled=disabled == "on")
+        accounts.change_account(connection, name, services.clock(), session.account.name, disabled=disabled == "on")
     return RedirectResponse(account_href(name), 303)
 
 
@@ -108,7 +108,7 @@ def make_token(
     """Make a token, and show it once. It works until the end of the day `until` (UTC); without it, for ever."""
     end = datetime.combine(until, time.max, UTC).timestamp() if until else None
     with services.database.write() as connection:
-        token = api_tokens.make(connection, name, scopes, end, services.clock(), session.account.name)
+        token = api_tokens.make_token(connection, name, scopes, end, services.clock(), session.account.name)
     return _tokens(request, services, token)
 
 
@@ -118,23 +118,23 @@ def revoke_token(
 ) -> Response:
     """Refuse a token from now on."""
     with services.database.write() as connection:
-        api_tokens.revoke(connection, token, services.clock(), session.account.name)
+        api_tokens.revoke_token(connection, token, services.clock(), session.account.name)
     return RedirectResponse("/accounts/tokens", 303)
 
 
 def _page(request: Request, services: Services, name: str = "", token: str = "") -> Response:
     """Show the accounts, and more of the account `name`; with `token`, also a link for it."""
     with services.database.read() as connection:
-        found = accounts.everybody(connection)
-        invited = invitations.waiting(connection, services.clock())
-        skilled = skills.everybody(connection)
+        found = accounts.all_accounts(connection)
+        invited = accounts.open_invitations(connection, services.clock())
+        skilled = skills.all_skills(connection)
     values: dict[str, Any] = {
         "accounts": found,
         "invited": invited,
         "skilled": skilled,
         "opened": name,
         "link": f"{services.settings.console.public_url.rstrip('/')}/invitation/{token}" if token else "",
-        "days": int(invitations.VALID_SECONDS // 86_400),
+        "days": int(accounts.INVITATION_SECONDS // 86_400),
         "roles": get_args(Role),
         "senior": SENIOR,
         "languages_spoken": languages_of(services, skilled.values()),
@@ -145,6 +145,6 @@ def _page(request: Request, services: Services, name: str = "", token: str = "")
 
 def _tokens(request: Request, services: Services, made: str = "") -> Response:
     with services.database.read() as connection:
-        found = api_tokens.everything(connection)
+        found = api_tokens.all_tokens(connection)
     until = datetime.fromtimestamp(services.clock(), UTC).date() + TOKEN_LIFE
     return page(request, "tokens.html", tokens=found, made=made, scopes=get_args(TokenScope), until=until)

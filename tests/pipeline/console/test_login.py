@@ -32,7 +32,7 @@ from pipeline.console.services import open_services
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.accounts.login_limits import ALLOWED
-from pipeline.review.accounts.sign_in import Door, Visitor
+from pipeline.review.accounts.sign_in import SignIn, Visitor
 from pipeline.review.database import Database
 from pipeline.review.tables.core import ACCOUNTS
 from pipeline.settings import Oidc, ReviewConsole, Settings
@@ -55,7 +55,9 @@ HERE = "https://console.example"
 
 def test_sign_in(console: Console, enter: Enter) -> None:
     with console.database.write() as connection:
-        accounts.add(connection, "zoe", "moderator", NOON, "test", password=passwords.new(PASSWORD, "zoe"))
+        accounts.add_account(
+            connection, "zoe", "moderator", NOON, "test", password=passwords.hash_new_password(PASSWORD, "zoe")
+        )
     nobody = enter("")
     refused = nobody.post("/login", data={"name": "zoe", "password": "wrong", "then": "/audit"})
     assert refused.status_code == 401
@@ -80,7 +82,9 @@ def test_after_too_many_wrong_tries_the_page_says_how_long_to_wait(enter: Enter)
 
 def test_a_browser_that_signed_in_before_is_not_held_up_by_guesses(console: Console, enter: Enter) -> None:
     with console.database.write() as connection:
-        accounts.add(connection, "zoe", "moderator", NOON, "test", password=passwords.new(PASSWORD, "zoe"))
+        accounts.add_account(
+            connection, "zoe", "moderator", NOON, "test", password=passwords.hash_new_password(PASSWORD, "zoe")
+        )
     nobody, zoe, right = enter(""), enter(""), {"name": "zoe", "password": PASSWORD}
     entered = zoe.post("/login", data=right)
     cookie = next(line for line in entered.headers.get_list("set-cookie") if line.startswith(BROWSER))
@@ -305,7 +309,7 @@ def test_a_person_with_a_role_gets_an_account_and_a_session(
     assert (asked["code"], asked["redirect_uri"]) == ("code", PUBLIC + BACK)
     assert "<bdi>zoe</bdi>" in browser.get("/queue").text
     with database.read() as connection:
-        account = accounts.find(connection, "zoe")
+        account = accounts.find_account(connection, "zoe")
     assert account is not None
     assert (account.role, account.password) == ("moderator", None)
 
@@ -317,7 +321,7 @@ def test_the_next_sign_in_takes_the_provider_s_current_role(
     issuer.claims["groups"] = ["mods", "leads"]
     come_back(browser, leave(browser, issuer))
     with database.read() as connection:
-        assert [one.role for one in accounts.everybody(connection) if one.name == "zoe"] == ["lead"]
+        assert [one.role for one in accounts.all_accounts(connection) if one.name == "zoe"] == ["lead"]
 
 
 def refused(browser: httpx.Client, answer: httpx.Response, why: str) -> None:
@@ -368,7 +372,7 @@ def test_a_token_that_is_not_for_this_sign_in_is_refused(
 def test_a_person_who_is_disabled_here_is_refused(browser: httpx.Client, issuer: Issuer, database: Database) -> None:
     come_back(browser, leave(browser, issuer))
     with database.write() as connection:
-        accounts.change(connection, "zoe", NOON, "ada", disabled=True)
+        accounts.change_account(connection, "zoe", NOON, "ada", disabled=True)
     browser.cookies.clear()
     refused(browser, come_back(browser, leave(browser, issuer)), "is disabled")
 
@@ -390,13 +394,13 @@ def test_an_empty_store_gets_one_admin_who_can_sign_in(url: str) -> None:
         assert made is not None
         name, password = made
         with database.read() as connection:
-            [account] = accounts.everybody(connection)
+            [account] = accounts.all_accounts(connection)
             [row] = connection.execute(select(ACCOUNTS)).all()
             [line] = audit.lines(connection)
         assert (name, account.name, account.role, account.disabled) == (FIRST_NAME, FIRST_NAME, "admin", False)
         assert password not in str(row)
         assert (line.at, line.actor, line.action) == (NOON, "voxwarden", "account.add")
-        door = Door(database, lambda: NOON)
+        door = SignIn(database, lambda: NOON)
         assert door.sign_in(name, password, "", Visitor())
         assert not door.sign_in(name, password + "x", "", Visitor())
         assert first_login(database) is None
@@ -405,7 +409,7 @@ def test_an_empty_store_gets_one_admin_who_can_sign_in(url: str) -> None:
 def test_any_account_is_enough(database: Database) -> None:
     assert first_login(database) is None
     with database.read() as connection:
-        assert accounts.find(connection, FIRST_NAME) is None
+        assert accounts.find_account(connection, FIRST_NAME) is None
 
 
 def test_processes_that_start_together_make_one_account(url: str) -> None:
