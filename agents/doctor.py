@@ -5,15 +5,17 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Literal
 
 from pipeline.base.errors import DependencyError, VoxwardenError
 from pipeline.base.libraries import LIBRARIES, installed, require
 from pipeline.settings import Settings
-from voxwarden import NAMES, REMEDY, others
 
 KNOCK_SECONDS = 2.0
+NAMES = ("agents", "pipeline")
+"""The import names of Voxwarden. `voxwarden.py` checks them before it imports anything."""
 
 State = Literal["ok", "fault", "optional"]
 """`optional`: missing, but only some commands need it."""
@@ -48,10 +50,11 @@ def examine(settings: Settings, checks: Iterable[DoctorCheck] | None = None) -> 
 def _names(settings: Settings) -> str:
     """Whether other installed packages use the import names, also where Voxwarden's own come first today."""
     del settings
-    shared = {name: owners for name in NAMES if (owners := others(name))}
+    owners = packages_distributions()
+    shared = {name: others for name in NAMES if (others := {*owners.get(name, ())} - {"voxwarden"})}
     if shared:
-        held = "; ".join(f"`{name}` is also in {', '.join(owners)}" for name, owners in shared.items())
-        raise VoxwardenError(held, REMEDY)
+        held = "; ".join(f"`{name}` is also in {', '.join(sorted(others))}" for name, others in shared.items())
+        raise VoxwardenError(held, "Install Voxwarden into a virtual environment of its own: python3 -m venv .venv")
     return f"{' and '.join(NAMES)} belong to Voxwarden alone"
 
 
@@ -99,9 +102,9 @@ def _judge(settings: Settings) -> str:
 
 def check_live_policy(settings: Settings) -> str:
     """What the policy studio has published counts more than the files, so a difference is shown."""
-    from pipeline.review.policies.live_policy import standing
+    from pipeline.review.policies.judge_rules import policy_status
 
-    found = standing(settings, time.time())
+    found = policy_status(settings, time.time())
     if found is None:
         return "nothing is published: the files count"
     wrong = [f"{each.worker}: {each.problem}" for each in found.behind if each.problem]
@@ -115,7 +118,7 @@ def check_live_policy(settings: Settings) -> str:
 def check_both_sources(settings: Settings) -> str:
     """Judges can pair words and sounds, if a label needs both. Without such a label, no broker is asked."""
     from agents.broker.pairing import check_pairing, paired_labels
-    from pipeline.review.policies.live_policy import rules_in_use
+    from pipeline.review.policies.judge_rules import rules_in_use
 
     rules = rules_in_use(settings)
     if paired_labels(rules):
@@ -173,7 +176,7 @@ def check_store(settings: Settings) -> str:
 
 def check_evidence(settings: Settings) -> str:
     """The folder takes a file, or the server answers. `voxwarden evidence check` also writes and reads a clip."""
-    from pipeline.review.evidence.opening import open_evidence
+    from pipeline.review.evidence.evidence_store import open_evidence
 
     return open_evidence(settings).check()
 

@@ -18,8 +18,7 @@ from starlette.routing import BaseRoute
 from pipeline.assessment import watching
 from pipeline.assessment.workdays import calendar
 from pipeline.base.errors import ConfigError, DependencyError
-from pipeline.base.http_server import listen, served
-from pipeline.base.http_shield import Shield
+from pipeline.base.http_server import Shield, listen, served
 from pipeline.base.metrics import Metrics
 from pipeline.console import (
     account_page,
@@ -67,7 +66,7 @@ from pipeline.review.accounts import presence
 from pipeline.review.cases import ranking
 from pipeline.review.database import Database
 from pipeline.review.delivery.webhooks import sending
-from pipeline.review.privacy import retention
+from pipeline.review.privacy import retention_job
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
 from pipeline.review.search import case_words
@@ -193,7 +192,7 @@ def draw_checks(services: Services) -> None:
     quality, undo_seconds = services.settings.quality, services.settings.console.undo_seconds
     with services.database.write() as connection:
         shares = Shares(quality.second_share, quality.golden_share)
-        order = ranking.of(services.labels, services.settings)
+        order = ranking.ranking_of(services.labels, services.settings)
         drawing.draw(connection, services.evidence, services.clock(), shares, undo_seconds, order)
 
 
@@ -242,7 +241,7 @@ def run_retention(services: Services) -> None:
     if not settings.retention.in_console:
         return
     kept = settings.kafka.longest_retention_seconds
-    retention.run_if_due(services.database, services.evidence, settings.retention, services.clock(), kept)
+    retention_job.run_if_due(services.database, services.evidence, settings.retention, services.clock(), kept)
 
 
 def suggest_triggers(services: Services) -> None:

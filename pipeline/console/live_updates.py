@@ -21,7 +21,7 @@ from pipeline.base.errors import DependencyError
 from pipeline.console.fields import IdForm
 from pipeline.console.services import Signed, TheServices
 from pipeline.review.accounts import presence
-from pipeline.review.cases import assigning, duty, leases, queue, reading
+from pipeline.review.cases import assigning, case_queue, eligibility, leases, reading
 from pipeline.review.cases.reading import decisions_since
 from pipeline.review.cases.values import Case
 from pipeline.review.database import Database
@@ -109,7 +109,7 @@ class Watch:
         """Return the changes since the last look, at the time `now` (UTC seconds). The first look returns none."""
         since = min(now, self._looked or now) - OVERLAP_SECONDS
         with self._database.read() as connection:
-            arrived = [_arrived(case) for case in queue.since(connection, since)]
+            arrived = [_arrived(case) for case in case_queue.since(connection, since)]
             decided = [
                 Decided(one.id, one.case, one.moderator, one.verdict, one.undone is not None)
                 for one in decisions_since(connection, since)
@@ -252,7 +252,7 @@ def note_viewing(services: TheServices, session: Signed, page: PageForm, case: I
         if not case:
             presence.end_viewing(connection, name, page)
             return Response(status_code=204)
-        duty.check_party(connection, reading.case(connection, case), name)
+        eligibility.check_party(connection, reading.case(connection, case), name)
         presence.note_viewer(connection, name, page, case, now)
         found = viewed(presence.all_viewers(connection, now), leases.holders(connection, now))[case]
     return Response(msgspec.json.encode(found), media_type="application/json")

@@ -23,7 +23,7 @@ from pipeline.console.assessment.assessment_pages import AssessmentId, assessmen
 from pipeline.console.background_figures import Look
 from pipeline.console.fields import DayForm, NameForm
 from pipeline.console.services import Services, Signed, TheServices
-from pipeline.review import audit
+from pipeline.review import audit_log
 
 router = APIRouter(prefix="/assessment/reports")
 
@@ -109,11 +109,13 @@ def report_file(request: Request, services: TheServices, found: TheAssessment, n
 @router.get("/{assessment}/bundle.zip", response_class=Response)
 def report_bundle(services: TheServices, session: Signed, assessment: AssessmentId) -> Response:
     """Return the signed evidence bundle of a final report, without audio. The audit log records it."""
-    found, signer = _find(services, assessment), signing.load(bundle.key_file(services.settings))
+    found, signer = _find(services, assessment), signing.load_key(bundle.key_file(services.settings))
     with services.database.read() as connection:
         data = bundle.build(connection, found, signer)
     with services.database.write() as connection:
-        audit.append(connection, services.clock(), session.account.name, "assessment.bundle", assessment, {"clips": []})
+        audit_log.append(
+            connection, services.clock(), session.account.name, "assessment.bundle", assessment, {"clips": []}
+        )
     return _download(f"assessment-{assessment}.zip", data)
 
 

@@ -14,9 +14,9 @@ from pipeline.console.cases.queue_page import Asked, Filters, wanted_by
 from pipeline.console.fields import CaseId, IdForm, NameForm, WordForm
 from pipeline.console.pages import explain, language_of, page
 from pipeline.console.services import Services, Signed, TheServices
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import wellness
-from pipeline.review.cases import assigning, duty, leases, queue, reading
+from pipeline.review.cases import assigning, case_queue, eligibility, leases, reading
 from pipeline.review.cases.assigning import MOST_MOVED, MoveReason
 
 router = APIRouter()
@@ -49,7 +49,7 @@ def open_case(
     """
     name, now = session.account.name, services.clock()
     with services.database.write() as connection:
-        duty.check_party(connection, reading.case(connection, case), name)
+        eligibility.check_party(connection, reading.case(connection, case), name)
         other = leases.held_by(connection, name, now)
         elsewhere = other is not None and other.case_id != case and other.id != leaving and not instead
         try:
@@ -64,7 +64,7 @@ def open_case(
             lease, refused = None, explain(request, error)
         if lease is None:
             wellness.end_break(connection, name, now)
-            audit.append(connection, now, name, "case.view", case)
+            audit_log.append(connection, now, name, "case.view", case)
     return page(request, "case.html", refused=refused, **shown(services, case, lease, elsewhere))
 
 
@@ -76,7 +76,7 @@ def open_next(request: Request, services: TheServices, session: Signed, asked: F
             with services.database.write() as connection:
                 wellness.allow(connection, session.account.name, session.account.preferences.comfort, services.clock())
                 wanted = wanted_by(services, connection, session, asked)
-                case = queue.next_free(connection, session.account.name, services.clock(), wanted)
+                case = case_queue.next_free(connection, session.account.name, services.clock(), wanted)
                 if case is None:
                     break
                 lease = leases.claim(
@@ -128,8 +128,8 @@ def skip_case(
     name = session.account.name
     with services.database.write() as connection:
         reading.case(connection, case)
-        leases.release(connection, lease, name)
-        audit.append(connection, services.clock(), name, "case.skip", case, {"reason": reason})
+        leases.release_lease(connection, lease, name)
+        audit_log.append(connection, services.clock(), name, "case.skip", case, {"reason": reason})
     return with_event(page(request, "skipped.html"), "skipped", [case])
 
 
@@ -194,7 +194,7 @@ def _form(services: Services, connection: Connection, asked: Asked, case: str, c
         "case": case,
         "count": count,
         "query": urlencode(asked.given | ({"case": case} if case else {})),
-        "total": 1 if case else queue.count(connection, asked.wanted, MOST_MOVED),
+        "total": 1 if case else case_queue.count_queue(connection, asked.wanted, MOST_MOVED),
         "most": MOST_MOVED,
         "people": assigning.people(connection, services.clock()),
         "reasons": get_args(MoveReason),

@@ -16,9 +16,9 @@ from pipeline.console.fields import NO_CONTROL, CaseId, IdForm, NoteForm, WordFo
 from pipeline.console.pages import explain, page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Decision, Verdict
-from pipeline.review.cases import correcting, deciding, duty, leases, phrases, queue, ranking, reading
-from pipeline.review.cases.phrases import MutedPhrase
-from pipeline.review.cases.queue import Likeness
+from pipeline.review.cases import case_queue, correcting, deciding, eligibility, leases, phrase_muting, ranking, reading
+from pipeline.review.cases.case_queue import Likeness
+from pipeline.review.cases.phrase_muting import MutedPhrase
 from pipeline.review.cases.values import Case, Choice
 
 router = APIRouter()
@@ -60,7 +60,7 @@ def decide_case(
     console = services.settings.console
     try:
         with services.database.write() as connection:
-            if leases.check(connection, lease, name).case_id != case:
+            if leases.check_lease(connection, lease, name).case_id != case:
                 raise Stale("The lease belongs to another case", "Open this case again.", text="lease_lost")
             made = deciding.decide(
                 connection,
@@ -73,7 +73,7 @@ def decide_case(
                 measures=services.measures,
             )
             first = first_reviews(connection, [made])
-            offers = phrases.offered(connection, case, now) if verdict == "dismiss" else []
+            offers = phrase_muting.offered(connection, case, now) if verdict == "dismiss" else []
     except Missing:
         raise
     except CaseError as error:
@@ -88,8 +88,8 @@ def similar_cases(
     """Show the number of open cases that are similar to this one, and three of them."""
     with services.database.read() as connection:
         this = reading.case(connection, case)
-        duty.check_party(connection, this, session.account.name)
-        found = queue.like(connection, this, by, session.account.name, services.clock(), MOST_ALIKE)
+        eligibility.check_party(connection, this, session.account.name)
+        found = case_queue.like(connection, this, by, session.account.name, services.clock(), MOST_ALIKE)
         heard = {one.id for one in found[:SAMPLES] if reading.evidence(connection, one.id)}
     return page(
         request,
@@ -123,7 +123,7 @@ def decide_similar(
     name, now = session.account.name, services.clock()
     choice = choice_of(services, verdict, "", reason, note, "")
     with services.database.write() as connection:
-        found = queue.like(connection, reading.case(connection, case), by, name, now, MOST_ALIKE)
+        found = case_queue.like(connection, reading.case(connection, case), by, name, now, MOST_ALIKE)
         if _hash_of(found) != seen:
             raise Stale("The similar cases have changed", "Look at them again, then decide.", text="like_changed")
         window = services.settings.console.undo_seconds
@@ -184,9 +184,9 @@ def reopen_case(
 ) -> Response:
     """Take the decision of a case back, with a reason, and put the case into the queue. 409 as for a correction."""
     choice_of(services, "dismiss", "", reason, "", "")
-    order = ranking.of(services.labels, services.settings)
+    order = ranking.ranking_of(services.labels, services.settings)
     with services.database.write() as connection:
-        correcting.reopen(
+        correcting.reopen_case(
             connection, case, session.account.name, reason, services.clock(), version=version, ranking=order
         )
     return RedirectResponse(f"/cases/{case}", 303)
@@ -200,8 +200,8 @@ def mute_phrase(
     account, now = session.account, services.clock()
     with services.database.write() as connection:
         approve = allowed("approve_phrase", account.role)
-        phrases.ask(connection, case, label, term, account.name, now, approve=approve)
-        offers = phrases.offered(connection, case, now)
+        phrase_muting.ask_to_mute(connection, case, label, term, account.name, now, approve=approve)
+        offers = phrase_muting.offered(connection, case, now)
     return page(request, "mute_offer.html", case_id=case, offers=offers)
 
 

@@ -15,9 +15,9 @@ from pipeline.console.cases.case_view import PageView
 from pipeline.contract.messages import SAMPLE_RATE, Flag
 from pipeline.judge.labels import Labels
 from pipeline.review.cases.values import ClipPiece, Evidence
-from pipeline.review.evidence import sound as clip_audio
+from pipeline.review.evidence import clip_player
+from pipeline.review.evidence.evidence_store import EvidenceStore
 from pipeline.review.evidence.sealing import ClipDamaged
-from pipeline.review.evidence.store import EvidenceStore
 
 BARS_PER_SECOND = 4
 HEIGHT = 64
@@ -147,10 +147,10 @@ def clip_sound(found: PageView, picture: Outline | None) -> ClipSound | None:
 
 @lru_cache(maxsize=256)
 def _outline(data: bytes) -> Outline:
-    samples = clip_audio.decode(data)
-    peaks = clip_audio.peaks(samples, max(1, math.ceil(samples.size * BARS_PER_SECOND / SAMPLE_RATE)))
+    samples = clip_player.decode_clip(data)
+    peaks = clip_player.peaks(samples, max(1, math.ceil(samples.size * BARS_PER_SECOND / SAMPLE_RATE)))
     scale = max(float(peaks.max()), 0.05)
-    return Outline(tuple(round(float(peak) / scale, 3) for peak in peaks), round(clip_audio.gain(samples), 1))
+    return Outline(tuple(round(float(peak) / scale, 3) for peak in peaks), round(clip_player.gain(samples), 1))
 
 
 def _span(found: PageView, clip: Evidence) -> Span:

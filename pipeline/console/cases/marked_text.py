@@ -9,8 +9,8 @@ from msgspec import Struct
 from pipeline.contract.messages import Flag, Hit
 from pipeline.judge.normalise import PlainView, normalise
 from pipeline.review.cases.values import Case
-from pipeline.review.evidence.times import offset_of
-from pipeline.review.search.listing import ListedCase
+from pipeline.review.evidence.clip_player import offset_of
+from pipeline.review.search.case_lists import ListedCase
 
 BEFORE = 24
 """Characters that an excerpt or a quote shows before the first mark."""

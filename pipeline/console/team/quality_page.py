@@ -17,8 +17,8 @@ from pipeline.console.services import Services, Signed, TheServices
 from pipeline.console.team import quality_charts
 from pipeline.console.team.team_page import team_figures
 from pipeline.contract.messages import Verdict
-from pipeline.review import audit
-from pipeline.review.quality import adjudication, checks, figures, golden
+from pipeline.review import audit_log
+from pipeline.review.quality import adjudication, agreement_figures, quality_checks
 from pipeline.review.quality.lead_figures import WINDOW
 from pipeline.review.quality.statistics import Interval, Share
 from pipeline.review.quality.trends import PERIODS, WEEK, Period, QualityFigures, QualityQuestion, WeekQuality
@@ -51,7 +51,7 @@ async def quality_page(request: Request, services: TheServices, question: Asked)
         question=question,
         periods=tuple(PERIODS),
         labels=list(services.labels.labels),
-        enough=figures.ENOUGH,
+        enough=agreement_figures.ENOUGH,
         limits=services.settings.quality,
         **(drawn(request, services, found) if found else {}),
     )
@@ -76,7 +76,8 @@ async def quality_csv(services: TheServices, question: Asked) -> Response:
 def golden_page(request: Request, services: TheServices) -> Response:
     """Show the golden cases with their answers, and proposals for new ones."""
     with services.database.read() as connection:
-        found, proposals = golden.listed(connection, services.clock()), golden.proposed(connection, services.clock())
+        found = adjudication.golden_cases(connection, services.clock())
+        proposals = adjudication.golden_proposals(connection, services.clock())
     return page(request, "golden_list.html", golden=found, proposals=proposals)
 
 
@@ -96,7 +97,7 @@ def feedback_page(request: Request, services: TheServices, session: Signed) -> R
     name, since = session.account.name, services.clock() - WINDOW
     with services.database.read() as connection:
         remarks = adjudication.feedback(connection, name, since)
-        checked = adjudication.checked(connection, name, since)
+        checked = adjudication.count_checked(connection, name, since)
     return page(request, "feedback.html", remarks=remarks, checked=checked)
 
 
@@ -112,10 +113,10 @@ def mark_golden(
     now, name = services.clock(), session.account.name
     with services.database.write() as connection:
         if verdict:
-            checks.mark_golden(connection, case, name, verdict, now)
+            quality_checks.mark_golden(connection, case, name, verdict, now)
         else:
-            checks.unmark_golden(connection, case)
-        audit.append(connection, now, name, "case.golden", case, {"verdict": verdict})
+            quality_checks.unmark_golden(connection, case)
+        audit_log.append(connection, now, name, "case.golden", case, {"verdict": verdict})
     return RedirectResponse("/quality/golden" if then == "list" else f"/cases/{case}", 303)
 
 
@@ -127,15 +128,17 @@ def drawn(request: Request, services: Services, found: QualityFigures) -> dict[s
     def named(shares: dict[str, Share]) -> list[tuple[str, Share]]:
         return [(labels[name].name(language) if name in labels else name, share) for name, share in shares.items()]
 
-    by_label = sorted(found.precision.items(), key=lambda item: (item[1].n < figures.ENOUGH, -_value(item[1]), item[0]))
+    by_label = sorted(
+        found.precision.items(), key=lambda item: (item[1].n < agreement_figures.ENOUGH, -_value(item[1]), item[0])
+    )
     agreed = {name: one.share for name, one in found.agreements.items()}
     places = [(change.at - found.weeks[0].at) / WEEK for change in found.changes]
     precision = [one.precision for one in found.weeks]
     zone, say = pages.zone_of(request), lambda key: services.texts.say(language, key)
     return {
         "flow": quality_charts.pair([one.arrived for one in found.flow], [one.decided for one in found.flow]),
-        "precision": quality_charts.dots(named(dict(by_label)), figures.ENOUGH, limits.precision_limit),
-        "agreement": quality_charts.dots(named(agreed), figures.ENOUGH, None),
+        "precision": quality_charts.dots(named(dict(by_label)), agreement_figures.ENOUGH, limits.precision_limit),
+        "agreement": quality_charts.dots(named(agreed), agreement_figures.ENOUGH, None),
         "precision_weeks": quality_charts.band(*_series(precision), places),
         "kappa_weeks": quality_charts.band(*_kappas(found.weeks), places, LOW_KAPPA),
         "at": lambda at: _short(at, found.step, zone, say),
@@ -180,7 +183,7 @@ def _value(share: Share) -> float:
 
 def _series(shares: list[Share]) -> tuple[list[float | None], list[Interval | None]]:
     """Return the values and the intervals; None for weeks with too few items."""
-    enough = [share if share.n >= figures.ENOUGH else None for share in shares]
+    enough = [share if share.n >= agreement_figures.ENOUGH else None for share in shares]
     return [one.value if one else None for one in enough], [one.interval if one else None for one in enough]
 
 

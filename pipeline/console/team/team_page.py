@@ -14,7 +14,7 @@ from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review.accounts import accounts, skills
 from pipeline.review.accounts.skills import CRITICAL, DECIDING, SENIOR, Skills
-from pipeline.review.cases import assigning, groups, phrases, uncovered
+from pipeline.review.cases import assigning, eligibility, phrase_muting, reading
 from pipeline.review.quality import lead_figures
 from pipeline.review.quality.lead_figures import MOST, What
 from pipeline.review.quality.trends import TeamFigures
@@ -34,7 +34,7 @@ async def team_page(request: Request, services: TheServices) -> Response:
     """Show the queue against its targets, the load of each person, and the muted phrases."""
     look = await team_figures(services)
     with services.database.read() as connection:
-        muted = phrases.everywhere(connection, services.clock())
+        muted = phrase_muting.everywhere(connection, services.clock())
     return page(
         request,
         "team.html",
@@ -63,7 +63,7 @@ def team_cases(
 def approve_phrase(services: TheServices, session: Signed, muted: MutedId) -> Response:
     """Mute the phrase that a moderator asked for."""
     with services.database.write() as connection:
-        phrases.approved(connection, muted, session.account.name, services.clock())
+        phrase_muting.approve_mute(connection, muted, session.account.name, services.clock())
     return RedirectResponse("/team#phrases", 303)
 
 
@@ -71,7 +71,7 @@ def approve_phrase(services: TheServices, session: Signed, muted: MutedId) -> Re
 def end_phrase(services: TheServices, session: Signed, muted: MutedId) -> Response:
     """End the mute of a phrase, or refuse a wish."""
     with services.database.write() as connection:
-        phrases.end(connection, muted, session.account.name, services.clock())
+        phrase_muting.end_mute(connection, muted, session.account.name, services.clock())
     return RedirectResponse("/team#phrases", 303)
 
 
@@ -96,7 +96,9 @@ def people_now(request: Request, services: TheServices) -> Response:
     """Show who is at the desk, what each person has, and the open cases that nobody can take."""
     with services.database.read() as connection:
         people = assigning.people(connection, services.clock())
-        missing = uncovered.find(connection, groups.read(connection, services.clock()), services.clock())
+        missing = eligibility.find_uncovered(
+            connection, reading.open_groups(connection, services.clock()), services.clock()
+        )
     here = sum(one.presence == "here" for one in people)
     return page(request, "desk_people.html", people=people, here=here, uncovered=missing)
 

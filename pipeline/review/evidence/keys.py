@@ -56,14 +56,14 @@ def open_ring(settings: EvidenceSettings) -> KeyRing:
 def _in_kms(settings: EvidenceSettings) -> Mapping[str, WrappingKey]:
     if not settings.encryption.kms_keys:
         return {}
-    from pipeline.review.evidence.kms import open_keys
+    from pipeline.review.evidence.aws import open_kms_keys
 
-    return open_keys(settings)
+    return open_kms_keys(settings)
 
 
 def _in_file(file: Path) -> tuple[EvidenceKey, ...]:
     remedy = "Write a list of {id: NAME, key: KEY} into it, with keys from: openssl rand -base64 32"
-    found = yaml_reading.read(file, "Correct evidence.encryption.keys_file.")
+    found = yaml_reading.read_yaml(file, "Correct evidence.encryption.keys_file.")
     try:
         keys = TypeAdapter(tuple[EvidenceKey, ...]).validate_python(found)
     except ValidationError as error:

@@ -16,10 +16,10 @@ from pipeline.console.console_app import create_app
 from pipeline.console.services import open_services
 from pipeline.contract.messages import Verdict
 from pipeline.review.appeals import appeals, reports
-from pipeline.review.cases import deciding, queue
+from pipeline.review.cases import case_queue, deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.tables.duties import ROOM_HOURS
+from pipeline.review.tables.assessment_tables import ROOM_HOURS
 from pipeline.settings import ReviewConsole, Settings
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import NO_CERTIFICATES, Clock, Console, Enter
@@ -83,7 +83,7 @@ def test_a_report_becomes_a_case_in_the_queue(console: Console, app: httpx.Clien
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
     with console.database.read() as connection:
-        [case] = queue.page(connection)
+        [case] = case_queue.list_queue(connection)
         [report] = reports.of_case(connection, case.id)
     assert first.json() == {"id": report.id, "case": case.id, "audio": "waiting"}
     assert (case.room, case.speaker, case.label, case.severity) == ("lobby", "bob", "hate", 2)
@@ -127,7 +127,7 @@ def test_requests_without_a_valid_token_are_refused(console: Console, header: st
     answer = httpx.post(f"{console.url}/api/v1/reports", json=REPORT, headers={"authorization": header}, timeout=60)
     assert (answer.status_code, answer.json()) == (401, {"detail": "Sign in first."})
     with console.database.read() as connection:
-        assert queue.count(connection) == 0
+        assert case_queue.count_queue(connection) == 0
 
 
 def test_a_token_opens_no_page(app: httpx.Client) -> None:

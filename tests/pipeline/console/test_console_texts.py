@@ -35,7 +35,7 @@ def test_scripts_get_only_their_texts() -> None:
 
 def test_the_chinese_catalogue_is_complete() -> None:
     english, chinese = (
-        _keys(yaml_reading.read(languages.SHIPPED / code / console_texts.FILE)) for code in ("en", "zh")
+        _keys(yaml_reading.read_yaml(languages.SHIPPED / code / console_texts.FILE)) for code in ("en", "zh")
     )
     assert english == chinese
 

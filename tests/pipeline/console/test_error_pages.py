@@ -23,7 +23,7 @@ from pipeline.base.errors import (
     Taken,
     VoxwardenError,
 )
-from pipeline.base.http_shield import HEADERS
+from pipeline.base.http_server import HEADERS
 from pipeline.console.console_app import create_app
 from pipeline.console.console_texts import Texts
 from pipeline.console.guard import COOKIE

@@ -29,7 +29,7 @@ from pipeline.console.guard import COOKIE
 from pipeline.console.guard import COOKIE as SESSION
 from pipeline.console.login import BACK, BROWSER, FIRST_NAME, OIDC_COOKIE, first_login, network_of, own, with_cookie
 from pipeline.console.services import open_services
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.accounts.login_limits import ALLOWED
 from pipeline.review.accounts.sign_in import SignIn, Visitor
@@ -396,7 +396,7 @@ def test_an_empty_store_gets_one_admin_who_can_sign_in(url: str) -> None:
         with database.read() as connection:
             [account] = accounts.all_accounts(connection)
             [row] = connection.execute(select(ACCOUNTS)).all()
-            [line] = audit.lines(connection)
+            [line] = audit_log.all_lines(connection)
         assert (name, account.name, account.role, account.disabled) == (FIRST_NAME, FIRST_NAME, "admin", False)
         assert password not in str(row)
         assert (line.at, line.actor, line.action) == (NOON, "voxwarden", "account.add")

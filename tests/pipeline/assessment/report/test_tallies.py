@@ -6,12 +6,11 @@ import pytest
 from sqlalchemy import insert, select
 
 from pipeline.assessment.report import tallies
-from pipeline.base import canonical
+from pipeline.base import canonical_json
 from pipeline.base.errors import InputError
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Window
-from pipeline.review.tables.assessment import TALLIES
-from pipeline.review.tables.duties import ROOM_HOURS
+from pipeline.review.tables.assessment_tables import ROOM_HOURS, TALLIES
 from tests.builders import NOON
 from tests.pipeline.assessment.report import stored
 
@@ -59,4 +58,4 @@ def test_a_damaged_table_is_an_error(database: Database) -> None:
 def test_the_digest_is_that_of_the_whole_table(filled: Database) -> None:
     with filled.read() as connection:
         found = tallies.digest(connection, stored.WINDOW)
-    assert found == canonical.digest(tables(filled)[0])
+    assert found == canonical_json.digest(tables(filled)[0])

@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from pipeline.judge import reasons
-from pipeline.review import audit
-from pipeline.review.cases import phrases
-from pipeline.review.cases.phrases import MutedPhrase
+from pipeline.review import audit_log
+from pipeline.review.cases import phrase_muting
+from pipeline.review.cases.phrase_muting import MutedPhrase
 from pipeline.review.cases.ranking import TARGETS
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
@@ -45,7 +45,7 @@ def test_open_decide_undo(console: Console, enter: Enter) -> None:
     assert ana.post("/undo").status_code == 200
     assert console.store.case(case).case.status == "pending"
     with console.database.read() as connection:
-        actions = [line.action for line in audit.lines(connection, after=5)]
+        actions = [line.action for line in audit_log.all_lines(connection, after=5)]
     assert actions == ["case.claim", "case.decide", "case.undo"]
 
 
@@ -59,7 +59,7 @@ def test_a_decided_case_shows_its_linked_flags(console: Console, enter: Enter) -
     assert "还有一次" not in said
     assert "还有一次" in again
     with console.database.read() as connection:
-        assert [line.subject for line in audit.newest(connection, actor="deliver")] == [case]
+        assert [line.subject for line in audit_log.newest_lines(connection, actor="deliver")] == [case]
 
 
 def test_an_old_version_is_refused_and_the_version_that_the_person_sees_is_taken(
@@ -217,7 +217,7 @@ WHY = (reasons.of_term("violence", "弄死你", "high", "review"),)
 
 def muted(console: Console) -> list[MutedPhrase]:
     with console.database.read() as connection:
-        return phrases.everywhere(connection, console.clock())
+        return phrase_muting.everywhere(connection, console.clock())
 
 
 def dismissed(console: Console, by: httpx.Client) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from pipeline.console.cases.case_view import PageView, Turn
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.judge import labels
 from pipeline.review.cases.values import CaseFile, ClipPiece, Evidence
-from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.speech.audio.encode import encode_opus_clip
 from tests.builders import NOON, case, flag
 from tests.pipeline.review.voices import tone

@@ -21,11 +21,11 @@ from pipeline.console.cases import search_page
 from pipeline.console.cases.search_page import CSV_COLUMNS, csv_of
 from pipeline.console.console_texts import Texts
 from pipeline.contract.messages import HeardKind, HeardSound
+from pipeline.review.audit_log import pseudonym
 from pipeline.review.cases.values import Case, Choice
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.privacy.pseudonym import pseudonym
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing
-from pipeline.review.search.listing import ListedCase
+from pipeline.review.search.case_lists import ListedCase
 from pipeline.review.tables.core import AUDIT
 from tests.builders import NOON, flag, sound_flag
 from tests.pipeline.console.conftest import Console, Enter

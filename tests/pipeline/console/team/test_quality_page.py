@@ -9,8 +9,8 @@ import pytest
 from pipeline.console import console_metrics
 from pipeline.console.services import open_services
 from pipeline.review.cases.values import Choice
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.quality import checks, drawing, figures
+from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.quality import agreement_figures, drawing, quality_checks
 from pipeline.review.quality.drawing import Shares
 from pipeline.review.quality.trends import PERIODS, QualityQuestion
 from pipeline.settings import Settings
@@ -47,7 +47,7 @@ def test_a_label_below_thirty_cases_is_said_and_not_drawn(console: Console, ente
     page = enter("lea").get("/quality?period=day").text
     assert page.count("n = 5: shown from 30") == 2, "in the chart and in its table"
     assert "93%" in page
-    assert figures.ENOUGH == 30
+    assert agreement_figures.ENOUGH == 30
 
 
 def test_a_figure_links_to_its_cases(console: Console, enter: Enter) -> None:
@@ -142,11 +142,11 @@ def test_leads_make_a_golden_case_from_a_proposal_and_retire_it(console: Console
     marked = lea.post(f"/cases/{case}/golden", data={"verdict": "uphold", "then": "list"})
     assert marked.headers["location"] == "/quality/golden"
     with console.database.read() as connection:
-        assert checks.golden_verdict(connection, case) == "uphold"
+        assert quality_checks.golden_verdict(connection, case) == "uphold"
     assert "not answered yet" in lea.get("/quality/golden").text
     lea.post(f"/cases/{case}/golden", data={"then": "list"})
     with console.database.read() as connection:
-        assert checks.golden_verdict(connection, case) is None
+        assert quality_checks.golden_verdict(connection, case) is None
     assert ana.get("/quality/golden").status_code == 403
 
 
