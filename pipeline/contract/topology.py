@@ -177,7 +177,7 @@ DELIVER = Stage(
     "deliver",
     (FLAGS, READINGS, SPEECH),
     (),
-    "pipeline.review.delivery.deliver:build",
+    "pipeline.review.delivery.deliver_stage:build",
     16,
     0.02,
     reads_audio=True,

@@ -39,7 +39,7 @@ def test_only_the_other_engines_the_second_ear_and_the_training_need_pytorch() -
     training = {name for name in shown.stdout.split() if name.startswith("pipeline.learning.")}
     whisper = {"openai_whisper", "batch_decoding", "checkpoint", "encoder", "word_times"}
     engines = {"pipeline.judge.transformer", *(f"pipeline.speech.asr.{name}" for name in whisper)}
-    ear = {"pipeline.sound.second_ear.classifier", "pipeline.judge.pretrained"}
+    ear = {"pipeline.sound.second_ear.audio_classifier", "pipeline.judge.pretrained"}
     assert set(shown.stdout.split()) - training == engines | ear
     assert "pipeline.learning.loop" in training
 
