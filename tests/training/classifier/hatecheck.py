@@ -1,7 +1,7 @@
 """Fingerprints of HateCheck's cases. They show that a sentence is close to a case, without containing the cases.
 
-`python -m tests.training.classifier.hatecheck FOLDER` writes them. FOLDER holds `hatecheck/test_suite_cases.csv` (Röttger
-et al. 2021) and `hatecheck_zh/cases.csv` (Röttger et al. 2022), both CC-BY-4.0.
+`python -m tests.training.classifier.hatecheck FOLDER` writes them. FOLDER holds `hatecheck/test_suite_cases.csv`
+(Röttger et al. 2021) and `hatecheck_zh/cases.csv` (Röttger et al. 2022), both CC-BY-4.0.
 """
 
 import sys
