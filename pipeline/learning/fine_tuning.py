@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from transformers import BertForSequenceClassification, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from pipeline.base.cpu import multiplies_bfloat16
+from pipeline.base.cpu_cores import multiplies_bfloat16
 from pipeline.learning.training_rows import OUTPUTS, RISK, Row
 
 RISK_WEIGHT = 2.0

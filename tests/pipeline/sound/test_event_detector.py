@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from benchmarks.disturbances import clipped, howl
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.event_detector import LIMIT, RULES, Clipping, EventDetectors
 from pipeline.sound.sound_detector import SoundSpan
 from pipeline.sound.sound_windows import HEARD, HOP, WINDOW
 from pipeline.speech.audio.resample import Samples
+from tests.pipeline.sound.disturbances import clipped, howl
 from tests.pipeline.sound.fingerprints.music import talk
 from tests.pipeline.speech.audio.sound import clip
 

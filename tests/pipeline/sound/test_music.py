@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from benchmarks.songs import song
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound import music
 from pipeline.sound.music import BANDS, FLOOR, FRAME, GLANCE, MODEL, MUSIC_WINDOW, STEP, TOGETHER, Music, music_levels
@@ -11,6 +10,7 @@ from pipeline.sound.sound_windows import HEARD
 from pipeline.speech.audio.encode import decode_flac, encode_opus_clip
 from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.fingerprints.music import talk
+from tests.pipeline.sound.songs import song
 from tests.pipeline.speech.audio.sound import clip
 from training.speech.sounds import SOUNDS
 
