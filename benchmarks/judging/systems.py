@@ -96,7 +96,7 @@ class Remembering:
         self._classifier = classifier
         self._known: dict[tuple[str, str], dict[str, float]] = {}
 
-    def score_readings(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
+    def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
         keys = [*zip(texts, languages, strict=True)]
         if new := [key for key in dict.fromkeys(keys) if key not in self._known]:
             found = self._classifier.classify([text for text, _ in new], [language for _, language in new])
