@@ -13,7 +13,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from tests.s3 import S3Server
 
-pytest_plugins = ["tests.databases"]
+pytest_plugins = ["tests.databases", "tests.tiers"]
 
 buckets = itertools.count()
 
