@@ -14,7 +14,7 @@ from benchmarks.assessment.truth.rules import Rules
 from benchmarks.assessment.truth.signals import SeenMoment, TrueSignal
 from benchmarks.assessment.truth.triggers import TrueTriggers
 from benchmarks.assessment.world.core import Process, UnexpectedError, World
-from pipeline.assessment import triggers, watching
+from pipeline.assessment import article3_signals, triggers
 from pipeline.assessment.proofs import FileProof
 from pipeline.assessment.triggers import Trigger
 from pipeline.assessment.workdays import SHIPPED, Calendar
@@ -67,7 +67,7 @@ class DailyWatch:
 
     def _run(self) -> list[Trigger]:
         world = self._world
-        return world.repeat(lambda: watching.watch(world.database, self._settings, self._calendar, world.now))
+        return world.repeat(lambda: article3_signals.watch(world.database, self._settings, self._calendar, world.now))
 
     @property
     def _settings(self) -> Any:

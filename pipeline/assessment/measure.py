@@ -57,7 +57,7 @@ def computed(
 ) -> Iterator[Figure]:
     """Yield the figures of indicators without limits and trend.
 
-    Take all of them before you compute those of another window, because both use one table, SNAPSHOT.
+    Read all figures before you measure another window: both measurements use one table, SNAPSHOT.
     """
     connection.execution_options(purpose="shared")  # a report shows the SQL of each purpose
     snapshot.take(connection, window.until)

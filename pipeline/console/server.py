@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from pipeline.assessment import watching
+from pipeline.assessment import article3_signals
 from pipeline.assessment.workdays import calendar
 from pipeline.base.http_server import listen, served
 from pipeline.base.metrics import Metrics
@@ -21,7 +21,7 @@ from pipeline.settings import Settings
 RETENTION_SECONDS = 3_600.0
 """Seconds between two checks whether the retention job is due."""
 WATCH_SECONDS = 21_600.0
-"""Seconds between two looks for cases of article 3 (`pipeline/assessment/watching.py`)."""
+"""Seconds between two looks for cases of article 3 (`pipeline/assessment/article3_signals.py`)."""
 
 
 class Serving:
@@ -70,4 +70,4 @@ def keep(services: Services) -> None:
 
 def watch(services: Services) -> None:
     """Look for cases of article 3, and store the new ones as triggers. Repeated runs change nothing."""
-    watching.watch(services.database, services.settings, calendar(), services.clock())
+    article3_signals.watch(services.database, services.settings, calendar(), services.clock())

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from pipeline.assessment.report import charts, html, numbers, texts
-from pipeline.assessment.report.numbers import Language
+from pipeline.assessment.report import html, svg_charts, wording
+from pipeline.assessment.report.wording import Language
 from pipeline.console.pages import language_of, page
 from pipeline.console.services import services_of
 from pipeline.review.quality.figure import Unit
@@ -24,10 +24,10 @@ def show(request: Request, template: str, **values: Any) -> HTMLResponse:
         "zh": language == "zh",
         "number": partial(_number, language),
         "between": partial(_between, language),
-        "day": numbers.day,
-        "moment": numbers.moment,
-        "scale_of": charts.scale_of,
-        "signal": lambda trigger: texts.signal(trigger.signal, language),
+        "day": wording.day,
+        "moment": wording.moment,
+        "scale_of": svg_charts.scale_of,
+        "signal": lambda trigger: wording.signal(trigger.signal, language),
         "detail": lambda name, value: html.detail(name, value, language),
         "tongue": lambda code: services_of(request).texts.names.get(code, code),
         "named": partial(_named, services_of(request).texts.catalogue(language_of(request))),
@@ -56,8 +56,8 @@ def reader_language(request: Request) -> Language:
 
 
 def _number(language: Language, value: float, unit: Unit) -> str:
-    return numbers.shown(value, unit, language)
+    return wording.shown(value, unit, language)
 
 
 def _between(language: Language, interval: Interval, unit: Unit) -> str:
-    return numbers.interval(interval, unit, language)
+    return wording.interval(interval, unit, language)

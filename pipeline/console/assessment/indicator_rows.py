@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from pipeline.assessment.catalogue import INDICATORS, Indicator
-from pipeline.assessment.report import rows as report_rows
+from pipeline.assessment.report import figure_rows as report_rows
 from pipeline.assessment.report.gather import OF_DRILLS
 from pipeline.review.quality.figure import Figure
 

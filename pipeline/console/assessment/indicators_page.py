@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
-from pipeline.assessment import cases
+from pipeline.assessment import figure_cases
 from pipeline.assessment.catalogue import INDICATORS
-from pipeline.assessment.report import texts
+from pipeline.assessment.report import wording
 from pipeline.base.errors import DependencyError
 from pipeline.console.assessment import assessment_steps, indicator_rows
 from pipeline.console.assessment.assessment_pages import reader_language, show
@@ -69,7 +69,7 @@ def indicators_page(
         "assessment_indicators.html",
         look=look,
         groups=indicator_rows.by_article(rows),
-        articles=texts.texts(reader_language(request))["items"],
+        articles=wording.texts(reader_language(request))["items"],
         steps=steps,
         counts=[(state, counts[state]) for state in indicator_rows.STATES],
         chosen=chosen,
@@ -122,8 +122,8 @@ def indicator_cases(
     """
     figure = _figure(figures, identity, key, split)
     with services.database.read() as connection:
-        behind = cases.listed(connection, figure, chosen.window, COUNTED)
-        found = [reading.case(connection, each) for each in behind[: cases.MOST]]
+        behind = figure_cases.listed(connection, figure, chosen.window, COUNTED)
+        found = [reading.case(connection, each) for each in behind[: figure_cases.MOST]]
     row = indicator_rows.FigureRow(INDICATORS[identity], figure)
     values = {"row": row, "cases": found, "total": len(behind), "counted": COUNTED}
     return show(request, "assessment_cases.html", **values, chosen=chosen)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, Response
 
-from pipeline.assessment import triggers, watching, workdays
+from pipeline.assessment import article3_signals, triggers, workdays
 from pipeline.assessment.proofs import FileProof
 from pipeline.console.assessment.assessment_pages import go, show
 from pipeline.console.fields import HashForm, NameForm, NeededDayForm, NoteForm
@@ -34,7 +34,7 @@ def triggers_page(request: Request, services: TheServices) -> Response:
 @router.post("/watch")
 def watch_triggers(request: Request, services: TheServices) -> Response:
     """Look for new signals now."""
-    watching.watch(services.database, services.settings, workdays.calendar(), services.clock())
+    article3_signals.watch(services.database, services.settings, workdays.calendar(), services.clock())
     return go(request, PAGE)
 
 

@@ -62,7 +62,7 @@ class Figure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     whole: bool = True
     """False: the data cover only a part of the window."""
     cases: str = ""
-    """Name of the list of cases behind the value (`pipeline/assessment/cases.py`). Empty: there is none."""
+    """Name of the list of cases behind the value (`pipeline/assessment/figure_cases.py`). Empty: there is none."""
     threshold: float | None = None
     """The operator's limit."""
     met: bool | None = None

@@ -10,7 +10,7 @@ import pytest
 from markupsafe import escape
 from msgspec.structs import replace
 
-from pipeline.assessment import cases, measure
+from pipeline.assessment import figure_cases, measure
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.base.errors import ConfigError
 from pipeline.console import background_figures
@@ -178,7 +178,7 @@ def test_the_list_behind_a_number_has_that_many_cases(console: Console, enter: E
 
 
 def test_every_list_has_a_name() -> None:
-    assert {f"assess.list.{name}" for name in cases.LISTS} <= Texts().catalogue("en").keys()
+    assert {f"assess.list.{name}" for name in figure_cases.LISTS} <= Texts().catalogue("en").keys()
 
 
 @pytest.mark.parametrize("query", ["key=share&split=label%3Dnone", "key=nothing", "key=share&split=label"])
