@@ -17,7 +17,7 @@ from pipeline.assessment.report import content, data_files, dsa, html, pdf
 from pipeline.assessment.report.assessments import FROZEN, Assessment
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.wording import LANGUAGES
-from pipeline.base import canonical, signing
+from pipeline.base import canonical_json, signing
 from pipeline.base.errors import InputError, Missing
 from pipeline.review import audit
 from pipeline.review.audit import AuditLine
@@ -108,18 +108,18 @@ def build(
         **pages(report, with_pdf),
         **parts(report),
         **(_tables(connection, report) if same else {}),
-        AUDIT_LINE: canonical.encode(anchor(connection, report.id)),
+        AUDIT_LINE: canonical_json.canonical_bytes(anchor(connection, report.id)),
         **{f"clips/{case}.ogg": clip for case, clip in (clips or {}).items()},
     }
     pem = signing.public_pem(key.public_key())
-    manifest = canonical.encode(
+    manifest = canonical_json.canonical_bytes(
         Manifest(
             assessment=report.id,
-            sha256=canonical.digest(files[CONTENT]),
+            sha256=canonical_json.digest(files[CONTENT]),
             voxwarden=renderer(),
             pdf=pdf.engine() if with_pdf else "",
             key=signing.fingerprint(pem),
-            files={name: canonical.digest(data) for name, data in files.items()},
+            files={name: canonical_json.digest(data) for name, data in files.items()},
         )
     )
     return pack({**files, MANIFEST: manifest, SIGNATURE: key.sign(manifest), PUBLIC_KEY: pem})
@@ -145,7 +145,7 @@ def parts(report: AssessmentReport) -> dict[str, bytes]:
         "figures.json": data_files.figures_json(report),
         "figures.csv": data_files.figures_csv(report),
         "queries.sql": data_files.queries_sql(report),
-        **{f"{name}.json": canonical.encode(values) for name, values in lists.items()},
+        **{f"{name}.json": canonical_json.canonical_bytes(values) for name, values in lists.items()},
         **{f"rules/{file.name}": file.text.encode() for file in report.files},
         **{f"dsa/{name}": table for name, table in dsa.tables(report).items()},
         **{f"transparency.{each}.html": html.transparency_page(report, each).encode() for each in LANGUAGES},

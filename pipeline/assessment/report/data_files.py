@@ -13,7 +13,7 @@ from typing import Any, get_args
 from sqlalchemy import ColumnElement, Connection, Table, insert, select
 
 from pipeline.assessment.report.content import AssessmentReport
-from pipeline.base import canonical
+from pipeline.base import canonical_json
 from pipeline.base.errors import InputError
 from pipeline.review.delivery.tallies import HOUR, Measure
 from pipeline.review.quality.figure import Figure, Window
@@ -45,7 +45,7 @@ COLUMNS = (
 
 def figures_json(report: AssessmentReport) -> bytes:
     """Return all figures with their definitions as canonical JSON."""
-    return canonical.encode(
+    return canonical_json.canonical_bytes(
         {
             "assessment": report.id,
             "window": report.window,

@@ -18,7 +18,7 @@ from pipeline.assessment.report.content import AssessmentReport, ReportedAnswer,
 from pipeline.assessment.report.counts import query_sections, restriction_table
 from pipeline.assessment.report.figure_rows import ReportRow, ReportRows, combined, setting_rows
 from pipeline.assessment.report.wording import FOLDER, Language, signal, texts
-from pipeline.base import canonical
+from pipeline.base import canonical_json
 
 TEMPLATES = Path(__file__).parent / "templates"
 HAN = range(0x4E00, 0xA000)
@@ -83,7 +83,7 @@ def render(report: AssessmentReport, language: Language) -> str:
                 "detail": lambda name, value: detail(name, value, language),
                 "language": language,
                 "t": texts(language),
-                "digest": canonical.digest(content.encode(report)),
+                "digest": canonical_json.digest(content.encode(report)),
                 "css": Markup((TEMPLATES / "report.css").read_text("utf-8")),  # noqa: S704 - our own file
                 "items": item_views(report, language),
                 "answers": _by_part(report),
@@ -125,7 +125,7 @@ def render_with(template: str, values: Mapping[str, Any]) -> str:
 def version() -> str:
     """Return the version of Voxwarden, and a hash of the templates and texts."""
     files = sorted([*TEMPLATES.iterdir(), *FOLDER.iterdir()])
-    made = canonical.digest(b"".join(file.read_bytes() for file in files if file.is_file()))
+    made = canonical_json.digest(b"".join(file.read_bytes() for file in files if file.is_file()))
     return f"{metadata.version('voxwarden')}+{made[:16]}"
 
 

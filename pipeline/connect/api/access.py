@@ -9,8 +9,8 @@ from typing import get_args
 
 from starlette.concurrency import run_in_threadpool
 
-from pipeline.base.addresses import is_loopback
 from pipeline.base.errors import ConfigError
+from pipeline.base.ip_addresses import is_loopback
 from pipeline.review.accounts import api_tokens
 from pipeline.review.database import Database
 from pipeline.settings import Api, Scope

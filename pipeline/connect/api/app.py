@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse
 from fastapi.security import HTTPBearer
 
 from pipeline.base import http_problems
-from pipeline.base.http_shield import Shield
+from pipeline.base.http_server import Shield
 from pipeline.connect.api import audio, cases, texts, verdicts
 from pipeline.connect.api.access import ApiTokens
 from pipeline.connect.api.backend import Backend

@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.base.http_problems import problem
-from pipeline.base.rates import TokenBucket
+from pipeline.base.token_bucket import TokenBucket
 from pipeline.connect.api.access import OPEN, ApiTokens, Program, scope_of
 from pipeline.settings import Api
 

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.base import http_problems
-from pipeline.base.bearer import TokenSet
+from pipeline.base.bearer_tokens import TokenSet
 from pipeline.base.http_problems import problem
-from pipeline.base.http_shield import Shield
+from pipeline.base.http_server import Shield
 from pipeline.connect.rtp.mapping import NO_CONTROL, RtpMapping
 from pipeline.connect.rtp.stream import RtpStream, State
 from pipeline.connect.rtp.streams import OccupiedError, RtpStreams

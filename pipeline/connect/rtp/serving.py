@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeline.base.bearer import ServerTokens
+from pipeline.base.bearer_tokens import ServerTokens
 from pipeline.base.errors import ConfigError
 from pipeline.base.http_server import listen, served
 from pipeline.base.metrics import Metrics

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.metrics import Metrics
-from pipeline.base.rates import TokenBucket
+from pipeline.base.token_bucket import TokenBucket
 from pipeline.connect.client.gateway import SpeakerStream
 from pipeline.connect.rtp.jitter import ArrivedPacket, InTurn, JitterBuffer
 from pipeline.connect.rtp.mapping import RtpMapping

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.libraries import require
-from pipeline.base.shared_models import Shelf
+from pipeline.base.shared_models import SharedModels
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 
@@ -115,7 +115,7 @@ ENGINES = {"ctranslate2": "pipeline.speech.asr.ct2_engine", "openai-whisper": "p
 """
 
 
-_shelf: Shelf[Transcriber] = Shelf()
+_shelf: SharedModels[Transcriber] = SharedModels()
 
 
 def load(asr: Asr) -> Transcriber:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from pipeline.assessment import options
-from pipeline.base import canonical
+from pipeline.base import canonical_json
 from pipeline.base.errors import ConfigError
 from pipeline.contract.topology import DEAD_LETTERS
 from pipeline.settings import AssessmentSettings, Settings
@@ -54,7 +54,7 @@ def test_the_confidence_limit_is_a_tenth() -> None:
 
 def test_options_come_back_from_json_without_the_clips(tmp_path: Path) -> None:
     built = options.build(Settings(data_dir=tmp_path))
-    written = canonical.encode(options.to_plain(built))
+    written = canonical_json.canonical_bytes(options.to_plain(built))
     found = options.from_plain(msgspec.json.decode(written))
     assert found == msgspec.structs.replace(built, evidence=None)
     assert str(tmp_path).encode() not in written
