@@ -25,7 +25,7 @@ def test_the_csv_has_every_figure_with_its_window_and_function() -> None:
     rows = list(csv.DictReader(io.StringIO(data_files.figures_csv(REPORT).decode())))
     assert len(rows) == len(REPORT.figures) + len(REPORT.drill_figures)
     assert rows[0]["indicator"] == "I-01"
-    assert (rows[0]["since"], rows[0]["compute"]) == (str(REPORT.window.since), "coverage:room_coverage")
+    assert (rows[0]["since"], rows[0]["compute"]) == (str(REPORT.window.since), "monitoring:room_coverage")
     assert {row["data"] for row in rows if row["indicator"] == "I-28"} == {"drill"}
     assert [row["split"] for row in rows if row["split"]] == ["label=abuse", "label=sexual"]
 
