@@ -27,12 +27,11 @@ from pipeline.contract.messages import SAMPLE_RATE, UNDETERMINED
 from pipeline.review.cases.values import REPORTED
 from pipeline.review.database import Database
 from pipeline.review.delivery.tallies import DAY_HOURS, HOUR
-from pipeline.review.quality.checks import FINAL
 from pipeline.review.quality.figure import Figure, Window
-from pipeline.review.tables.assessment import ROOM_TYPES, TALLIES
+from pipeline.review.quality.quality_checks import FINAL
+from pipeline.review.tables.assessment_tables import ASSESSMENTS, REGISTER, ROOM_TYPES, TALLIES
+from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, DECISIONS
-from pipeline.review.tables.duties import ASSESSMENTS, REGISTER
-from pipeline.review.tables.quality import COPIES
 from pipeline.settings import Settings
 from pipeline.settings.triggers import Triggers
 

@@ -19,11 +19,9 @@ from pipeline.assessment.survival import Spell, Survival
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.delivery.tallies import DELAYS
 from pipeline.review.quality.audits import within
-from pipeline.review.quality.decided import ceiling, floor
-from pipeline.review.quality.figure import Figure, Unmeasured, Window
-from pipeline.review.quality.snapshot import FLAGGED, SNAPSHOT, UPHOLDS
-from pipeline.review.quality.totals import Totals, split, totals
-from pipeline.review.tables.duties import ACTIONS
+from pipeline.review.quality.figure import Figure, Totals, Unmeasured, Window, split, totals
+from pipeline.review.quality.snapshot import FLAGGED, SNAPSHOT, UPHOLDS, ceiling, floor
+from pipeline.review.tables.assessment_tables import ACTIONS
 
 ROWS = 20_000
 """Rows that are read at once."""

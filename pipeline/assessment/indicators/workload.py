@@ -19,10 +19,8 @@ from pipeline.assessment.options import Options
 from pipeline.assessment.survival import Spell, Survival
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.delivery.tallies import DAY_HOURS, HOUR
-from pipeline.review.quality.decided import MICROSECOND
-from pipeline.review.quality.figure import Figure, Window
-from pipeline.review.quality.snapshot import NO_COPY, SNAPSHOT
-from pipeline.review.quality.totals import Totals, hours, totals
+from pipeline.review.quality.figure import Figure, Totals, Window, hours, totals
+from pipeline.review.quality.snapshot import MICROSECOND, NO_COPY, SNAPSHOT
 from pipeline.review.tables.core import AUDIT
 
 MINUTE = 60

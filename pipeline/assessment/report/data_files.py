@@ -17,8 +17,7 @@ from pipeline.base import canonical_json
 from pipeline.base.errors import InputError
 from pipeline.review.delivery.tallies import HOUR, Measure
 from pipeline.review.quality.figure import Figure, Window
-from pipeline.review.tables.assessment import TALLIES
-from pipeline.review.tables.duties import ROOM_HOURS
+from pipeline.review.tables.assessment_tables import ROOM_HOURS, TALLIES
 
 COLUMNS = (
     "data",

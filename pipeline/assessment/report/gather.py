@@ -34,7 +34,7 @@ from pipeline.assessment.report.content import (
 )
 from pipeline.assessment.report.stored_evidence import EvidenceSource
 from pipeline.assessment.report.wording import Language, moment, signal, texts
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, DECISIONS
 from pipeline.settings import Settings
@@ -281,7 +281,7 @@ def _reviewers(connection: Connection, window: Window) -> Reviewers:
 
 def _head(connection: Connection) -> str:
     newest = select(AUDIT.c.hash).order_by(AUDIT.c.seq.desc()).limit(1)
-    return connection.scalar(newest) or audit.GENESIS
+    return connection.scalar(newest) or audit_log.GENESIS
 
 
 def lines(report: AssessmentReport, language: Language) -> Iterator[str]:

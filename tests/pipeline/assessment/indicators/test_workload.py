@@ -13,12 +13,12 @@ from sqlalchemy import select
 from pipeline.assessment.indicators import workload
 from pipeline.assessment.indicators.workload import backlog
 from pipeline.assessment.options import Options
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing
 from pipeline.review.quality.figure import Window
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import CASES
 from tests.builders import NOON, flag
 from tests.pipeline.assessment import world
@@ -43,7 +43,7 @@ def lines(database: Database) -> list[Line]:
     made.sort()
     with database.write() as connection:
         for at, person, action, case in made:
-            audit.append(connection, at, person, action, case)
+            audit_log.append(connection, at, person, action, case)
     return made
 
 

@@ -13,7 +13,7 @@ from pipeline.connect.api.access import ApiTokens
 from pipeline.connect.api.app import create_app
 from pipeline.connect.api.server import open_backend
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.runner.moderator import Moderator
 from pipeline.settings import Api, ApiToken, Asr, Settings
 from tests.pipeline.console.servers import served
