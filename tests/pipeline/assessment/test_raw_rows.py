@@ -256,7 +256,7 @@ def _lived(database: Database, rng: random.Random) -> RawStore:
         later = {DECISIONS.c.undone: DECISIONS.c.undone + rng.uniform(0, 2) * world.DAY}
         connection.execute(update(DECISIONS).where(DECISIONS.c.undone.is_not(None)).values(later))
         for message, at in [*messages[len(facts) :], *rng.sample(messages, len(messages) // 2)]:
-            tallies.count(connection, [message], at)
+            tallies.count_batch(connection, [message], at)
     with database.read() as connection:
 
         def rows(table: Table) -> list[Row]:
