@@ -39,8 +39,8 @@ class ReviewStore(Protocol):
         """Store a batch in one transaction, at the time `at` (UTC seconds), and count all its speech.
 
         Flags to review or block become cases. If a flag touches open cases of its speaker in time, it joins them. A
-        flag of speech that was decided before is linked to the decided case, by the rule in `cases/repeated.py`. Other
-        speech opens a new case, so that a moderator sees it.
+        flag of speech that was decided before is linked to the decided case, by the rule in `cases/repeated_speech.py`.
+        Other speech opens a new case, so that a moderator sees it.
 
         A flag whose only cause is phrases that are muted in its room counts as passed speech. Of the passed flags,
         those with an id in `drawn` become cases of their own, for audit: they were drawn with this `probability`.

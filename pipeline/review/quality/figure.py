@@ -1,4 +1,4 @@
-"""The values of the assessment: a window of time, and figures with their size, interval and limits."""
+"""A window of time, the figures about it with their size, interval and limits, and sums of the tallies over it."""
 
 import math
 from collections.abc import Collection, Iterator, Mapping

@@ -1,4 +1,7 @@
-"""Tables of the security assessment: what people record, decide and sign, and what apps report."""
+"""Tables of the security assessment: counts of all speech, what people record and sign, and what apps report.
+
+TALLIES, COUNTED and ROOM_TYPES contain no room and no person.
+"""
 
 from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
