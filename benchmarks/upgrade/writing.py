@@ -23,7 +23,7 @@ from pipeline.review.cases import deciding, leases
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox
+from pipeline.review.delivery import event_outbox
 from pipeline.review.privacy import holds
 from pipeline.review.quality import quality_checks
 from pipeline.review.review_store import SqlReviewStore
@@ -173,7 +173,7 @@ def decide(database: Database, cases: dict[str, str]) -> None:
         holds.place_hold(connection, "case", cases["upheld"], "police 7", "lea", NOON + 230)
         quality_checks.mark_golden(connection, cases["dismissed"], "lea", "dismiss", NOON + 240)
         leases.claim(connection, cases["pending"], "ana", NOON + 250)
-        outbox.store_event(connection, "case.decided", "of a deleted case", {"room": "gone"}, NOON, NOON + 900)
+        event_outbox.store_event(connection, "case.decided", "of a deleted case", {"room": "gone"}, NOON, NOON + 900)
 
 
 def rows(file: Path) -> dict[str, list[dict[str, Any]]]:

@@ -19,7 +19,7 @@ from pipeline.assessment.triggers import Signal
 from pipeline.assessment.workdays import CHINA
 from pipeline.contract.messages import SAMPLE_RATE, UNDETERMINED
 from pipeline.review.cases.values import REPORTED
-from pipeline.review.delivery.tallies import DAY_HOURS, HOUR
+from pipeline.review.delivery.speech_tallies import DAY_HOURS, HOUR
 from pipeline.review.quality.figure import Figure
 from pipeline.review.quality.quality_checks import FINAL
 from pipeline.review.tables.assessment_tables import ASSESSMENTS, REGISTER, ROOM_TYPES, TALLIES

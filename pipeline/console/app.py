@@ -65,7 +65,7 @@ from pipeline.console.team import (
 from pipeline.console.texts import Texts
 from pipeline.judge import labels
 from pipeline.review.accounts import presence
-from pipeline.review.accounts.sign_in import SignIn
+from pipeline.review.accounts.sign_in import PasswordChecker
 from pipeline.review.anchors import Anchoring
 from pipeline.review.cases import ranking
 from pipeline.review.cases.speaker_measures import Measures
@@ -151,7 +151,7 @@ def open_services(
         metrics,
         clock,
         Measured(database, settings, known, clock),
-        SignIn(database, clock),
+        PasswordChecker(database, clock),
         Measures(settings, known),
         ChainWatch(database, metrics, clock),
         Anchoring(database, settings, clock),

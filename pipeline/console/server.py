@@ -14,7 +14,7 @@ from pipeline.console.periodic import every
 from pipeline.console.policy.draft_trials import RecentSpeech
 from pipeline.console.services import Services
 from pipeline.review.database import Database
-from pipeline.review.delivery.webhooks import sending
+from pipeline.review.delivery.webhook_sender import sending
 from pipeline.review.privacy import retention_job
 from pipeline.settings import Settings
 

@@ -12,7 +12,7 @@ from pipeline.console.background_figures import Measured
 from pipeline.console.policy.draft_trials import PolicyLab
 from pipeline.console.texts import Texts
 from pipeline.judge.labels import Labels
-from pipeline.review.accounts.sign_in import LoginSession, SignIn
+from pipeline.review.accounts.sign_in import LoginSession, PasswordChecker
 from pipeline.review.anchors import Anchoring
 from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.database import Database
@@ -31,7 +31,7 @@ class Services:
     clock: Callable[[], float]
     """Returns UTC seconds."""
     measured: Measured
-    door: SignIn
+    door: PasswordChecker
     measures: Measures
     chain: ChainWatch
     anchoring: Anchoring

@@ -10,7 +10,7 @@ from benchmarks.assessment.world.core import Process, World
 from pipeline.assessment import room_hours
 from pipeline.assessment.room_hours import RoomHour
 from pipeline.contract.messages import Action
-from pipeline.review.delivery import outbox
+from pipeline.review.delivery import event_outbox
 from pipeline.review.delivery.confirmations import Confirmation, confirm
 
 SEND_SECONDS = 3 * HOUR
@@ -54,9 +54,9 @@ class SimulatedApp:
     def take_now(self) -> None:
         """Send all events that are due."""
         world = self._world
-        while events := world.write(outbox.take, world.now, HOUR, 20, 20):
+        while events := world.write(event_outbox.take, world.now, HOUR, 20, 20):
             for event in events:
-                world.write(outbox.sent, event, world.now)
+                world.write(event_outbox.sent, event, world.now)
                 self._told(event.kind, event.payload)
 
     def _told(self, kind: str, payload: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from pipeline.assessment.catalogue import figure, quotient
 from pipeline.assessment.options import Options
 from pipeline.assessment.survival import Survival
 from pipeline.assessment.waits import Part
-from pipeline.review.delivery.tallies import DELAYS
+from pipeline.review.delivery.speech_tallies import DELAYS
 from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Figure, Totals, Unmeasured, Window, split, totals
 from pipeline.review.quality.snapshot import FLAGGED, SNAPSHOT, UPHOLDS, ceiling, floor

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from sqlalchemy import ColumnElement, Connection, Table, insert, select
 
 from pipeline.base.errors import InputError
-from pipeline.review.delivery.tallies import HOUR, Measure
+from pipeline.review.delivery.speech_tallies import HOUR, Measure
 from pipeline.review.quality.figure import Window
 from pipeline.review.tables.assessment_tables import ROOM_HOURS, TALLIES
 

@@ -11,8 +11,8 @@ from pipeline.base.errors import AccountError
 from pipeline.console.account.login import own, with_cookie
 from pipeline.console.fields import NameQuery
 from pipeline.console.services import Services, TheServices
-from pipeline.review.accounts import accounts, oidc, sign_in
-from pipeline.review.accounts.oidc import Attempt, Provider
+from pipeline.review.accounts import accounts, oidc_provider, sign_in
+from pipeline.review.accounts.oidc_provider import Attempt, Provider
 
 router = APIRouter(prefix="/login/oidc")
 
@@ -25,7 +25,7 @@ BACK = "/login/oidc/back"
 @router.get("")
 def oidc_login(request: Request, services: TheServices, then: NameQuery = "/") -> Response:
     """Send the browser to the OpenID provider. 422 if none is configured."""
-    trying = oidc.attempt(own(then))
+    trying = oidc_provider.attempt(own(then))
     response = RedirectResponse(_provider(request).address(trying), 303)
     response.set_cookie(
         COOKIE,
@@ -66,7 +66,7 @@ def open_provider(services: Services) -> Provider | None:
     return Provider(console.oidc, console.public_url.rstrip("/") + BACK, services.clock)
 
 
-def _begin(services: Services, identity: oidc.Identity) -> str:
+def _begin(services: Services, identity: oidc_provider.Identity) -> str:
     now = services.clock()
     with services.database.write() as connection:
         account = accounts.account_of_identity(connection, identity.subject, identity.name, identity.role, now)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from pipeline.assessment.report.assessments import default_window
 from pipeline.base.errors import InputError
 from pipeline.console.services import TheServices
-from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Window
 
 DAYS = ("30", "90")

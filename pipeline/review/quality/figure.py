@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
-from pipeline.review.delivery.tallies import HOUR, Measure
+from pipeline.review.delivery.speech_tallies import HOUR, Measure
 from pipeline.review.quality.statistics import Interval
 from pipeline.review.tables.assessment_tables import TALLIES
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from pipeline.console.account.first_login import NAME, first_login
 from pipeline.review import audit_log
 from pipeline.review.accounts import accounts
-from pipeline.review.accounts.sign_in import SignIn, Visitor
+from pipeline.review.accounts.sign_in import PasswordChecker, Visitor
 from pipeline.review.database import Database
 from pipeline.review.tables.core import ACCOUNTS
 from tests.builders import NOON
@@ -29,7 +29,7 @@ def test_an_empty_store_gets_one_admin_who_can_sign_in(url: str) -> None:
         assert (name, account.name, account.role, account.disabled) == (NAME, NAME, "admin", False)
         assert password not in str(row)
         assert (line.at, line.actor, line.action) == (NOON, "voxwarden", "account.add")
-        door = SignIn(database, lambda: NOON)
+        door = PasswordChecker(database, lambda: NOON)
         assert door.sign_in(name, password, "", Visitor())
         assert not door.sign_in(name, password + "x", "", Visitor())
         assert first_login(database) is None
