@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, distinct, func, select
 
 from pipeline.assessment.catalogue import INDICATORS, Indicator, Source
 from pipeline.assessment.options import DAY_SECONDS, Options
-from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality import snapshot
 from pipeline.review.quality.figure import Figure, Window, hours
 from pipeline.review.quality.snapshot import REAL

@@ -65,7 +65,7 @@ from pipeline.console.team import accounts_page, audit_page, quality_page, reten
 from pipeline.review.accounts import presence
 from pipeline.review.cases import ranking
 from pipeline.review.database import Database
-from pipeline.review.delivery.webhooks import sending
+from pipeline.review.delivery.webhook_sender import sending
 from pipeline.review.privacy import retention_job
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares

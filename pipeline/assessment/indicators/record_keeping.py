@@ -14,7 +14,7 @@ from pipeline.assessment.indicators.judgement import actions, share
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import Evidence
-from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.evidence.evidence_store import EvidenceStore, checksum
 from pipeline.review.evidence.sealing import ClipDamaged
 from pipeline.review.privacy.retention_job import overdue

@@ -18,7 +18,7 @@ from pipeline.base.errors import InputError
 from pipeline.console.background_figures import Look
 from pipeline.console.pages import language_of, page
 from pipeline.console.services import Services, TheServices, services_of
-from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Unit, Window
 from pipeline.review.quality.statistics import Interval
 

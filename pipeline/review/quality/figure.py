@@ -1,4 +1,4 @@
-"""The values of the assessment: a window of time, and figures with their size, interval and limits."""
+"""A window of time, the figures about it with their size, interval and limits, and sums of the tallies over it."""
 
 import math
 from collections.abc import Collection, Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
-from pipeline.review.delivery.tallies import HOUR, Measure
+from pipeline.review.delivery.speech_tallies import HOUR, Measure
 from pipeline.review.quality.statistics import Interval
 from pipeline.review.tables.assessment_tables import TALLIES
 

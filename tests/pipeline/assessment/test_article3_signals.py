@@ -16,7 +16,7 @@ from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.delivery.tallies import DAY_HOURS, Cell
+from pipeline.review.delivery.speech_tallies import DAY_HOURS, Cell
 from pipeline.review.quality.figure import Figure
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.assessment_tables import REGISTER

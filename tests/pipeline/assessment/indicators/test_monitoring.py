@@ -14,7 +14,7 @@ from pipeline.assessment.room_hours import RoomHour, store
 from pipeline.contract.messages import Flag, SpeechState, SpeechStatus
 from pipeline.contract.speech_status import status_of
 from pipeline.review.database import Database
-from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Window
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.assessment_tables import REGISTER

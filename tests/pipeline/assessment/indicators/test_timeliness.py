@@ -14,7 +14,7 @@ from pipeline.assessment.indicators.timeliness import CaseWaits, parts
 from pipeline.assessment.options import Options
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.database import Database
-from pipeline.review.delivery.tallies import DELAYS
+from pipeline.review.delivery.speech_tallies import DELAYS
 from tests.builders import flag
 from tests.pipeline.assessment import world
 from tests.pipeline.assessment.reading import WEEK, Key, figures

@@ -11,7 +11,7 @@ from pipeline.review.cases import deciding
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox
+from pipeline.review.delivery import event_outbox
 from pipeline.review.quality.figure import Window
 from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
@@ -45,8 +45,8 @@ def reported(database: Database) -> Database:
     report(database, "early", WEEK.since - 1)
     decide(database, cases[0], "uphold", NOON + HOUR)
     with database.write() as connection:
-        [event] = outbox.take(connection, NOON + 2 * HOUR, 120, limit=1, retries=0)
-        outbox.sent(connection, event, NOON + 2 * HOUR)
+        [event] = event_outbox.take(connection, NOON + 2 * HOUR, 120, limit=1, retries=0)
+        event_outbox.sent(connection, event, NOON + 2 * HOUR)
     decide(database, cases[1], "dismiss", NOON + 1 + 3 * HOUR)
     undone = decide(database, cases[2], "dismiss", NOON + 2 + HOUR)
     with database.write() as connection:

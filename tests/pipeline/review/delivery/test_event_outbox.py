@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox
+from pipeline.review.delivery import event_outbox
+from pipeline.review.delivery.event_outbox import GIVE_UP_SECONDS, PAUSES, OutboxEvent, Waiting
 from pipeline.review.delivery.events_for_apps import RAISED
-from pipeline.review.delivery.outbox import GIVE_UP_SECONDS, PAUSES, OutboxEvent, Waiting
 from pipeline.review.tables.core import OUTBOX
 from tests.builders import NOON
 
@@ -23,32 +23,32 @@ def put(
 ) -> str:
     """Store an event about `about`, by default in a room of its own."""
     with database.write() as connection:
-        return outbox.store_event(connection, kind, about, {"room": room or about, "of": about}, NOON, send_at)
+        return event_outbox.store_event(connection, kind, about, {"room": room or about, "of": about}, NOON, send_at)
 
 
 def take(database: Database, at: float, limit: int = 20, retries: int = 20) -> list[OutboxEvent]:
     with database.write() as connection:
-        return outbox.take(connection, at, HOLD, limit, retries)
+        return event_outbox.take(connection, at, HOLD, limit, retries)
 
 
 def withdraw(database: Database, about: str = "d1", at: float = NOON + 5) -> None:
     with database.write() as connection:
-        outbox.withdraw(connection, about, at)
+        event_outbox.withdraw(connection, about, at)
 
 
 def sent(database: Database, event: OutboxEvent) -> None:
     with database.write() as connection:
-        outbox.sent(connection, event, NOON)
+        event_outbox.sent(connection, event, NOON)
 
 
 def refused(database: Database, event: OutboxEvent, error: str, next_at: float) -> bool:
     with database.write() as connection:
-        return outbox.refused(connection, event, error, next_at)
+        return event_outbox.refused(connection, event, error, next_at)
 
 
 def trim(database: Database, most: int) -> int:
     with database.write() as connection:
-        return outbox.trim(connection, most)
+        return event_outbox.trim(connection, most)
 
 
 def states(database: Database) -> list[tuple[str, str]]:
@@ -66,7 +66,7 @@ def test_an_event_is_due_at_its_time_and_not_before(database: Database) -> None:
     identity = put(database, send_at=NOON + 10)
     assert take(database, NOON + 9.9) == []
     with database.read() as connection:
-        assert [outbox.any_due(connection, NOON + at) for at in (9.9, 10)] == [False, True]
+        assert [event_outbox.any_due(connection, NOON + at) for at in (9.9, 10)] == [False, True]
     [event] = take(database, NOON + 10)
     assert event == OutboxEvent(identity, "case.decided", {"room": "d1", "of": "d1"}, NOON, NOON + 10, 1)
 
@@ -123,8 +123,8 @@ def test_an_event_that_steps_aside_is_tried_on_and_holds_up_nothing(database: Da
     put(database, "next", NOON + 1, room="lobby")
     [poison] = take(database, NOON + 1)
     with database.write() as connection:
-        outbox.step_aside(connection, poison)
-        outbox.refused(connection, poison, "500", NOON + 60)
+        event_outbox.step_aside(connection, poison)
+        event_outbox.refused(connection, poison, "500", NOON + 60)
     assert [event.payload["of"] for event in take(database, NOON + 1)] == ["next"]
     assert {event.payload["of"]: event.attempts for event in take(database, NOON + 60)} == {"next": 2, "poison": 2}
 
@@ -206,10 +206,10 @@ def test_an_event_that_failed_is_not_tried_again_after_its_undo(database: Databa
     put(database, room="lobby")
     [event] = take(database, NOON)
     with database.write() as connection:
-        outbox.step_aside(connection, event)  # it no longer holds up its room
+        event_outbox.step_aside(connection, event)  # it no longer holds up its room
     withdraw(database, at=NOON + 5)
     with database.write() as connection:
-        assert not outbox.refused(connection, event, "no answer", NOON + 6)
+        assert not event_outbox.refused(connection, event, "no answer", NOON + 6)
     assert [one.kind for one in take(database, NOON + 100)] == ["case.undone"]
     assert states(database)[0] == ("case.decided", "withdrawn")
 
@@ -218,8 +218,8 @@ def test_an_event_that_waits_for_its_next_try_is_withdrawn_by_its_undo(database:
     put(database, room="lobby")
     [event] = take(database, NOON)
     with database.write() as connection:
-        outbox.step_aside(connection, event)
-        outbox.refused(connection, event, "no answer", NOON + 60)
+        event_outbox.step_aside(connection, event)
+        event_outbox.refused(connection, event, "no answer", NOON + 60)
     withdraw(database, at=NOON + 61)
     assert [one.kind for one in take(database, NOON + 61)] == ["case.undone"]
     assert take(database, NOON + 61) == []
@@ -228,7 +228,7 @@ def test_an_event_that_waits_for_its_next_try_is_withdrawn_by_its_undo(database:
 def test_the_waiting_events_are_counted(database: Database) -> None:
     def waiting(at: float) -> Waiting:
         with database.read() as connection:
-            return outbox.count_waiting(connection, at)
+            return event_outbox.count_waiting(connection, at)
 
     assert waiting(NOON) == Waiting(0, 0.0)
     put(database, "a", NOON + 1, room="lobby")

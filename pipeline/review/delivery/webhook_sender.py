@@ -26,9 +26,9 @@ from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.base.retry_after import AppAnswer, answer_of
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox
+from pipeline.review.delivery import event_outbox
+from pipeline.review.delivery.event_outbox import OutboxEvent
 from pipeline.review.delivery.events_for_apps import RAISED
-from pipeline.review.delivery.outbox import OutboxEvent
 from pipeline.review.delivery.webhook_targets import EventTargets, Target, plain_targets, targets
 from pipeline.settings import Settings, WebhookSettings
 
@@ -144,20 +144,22 @@ class Webhooks:
         hold = self._settings.answer_seconds + HOLD_SECONDS
         retries = max(0, self._settings.parallel // 2 - self._retries)
         with self._database.write() as connection:
-            taken = [(event, self._targets.of(event)) for event in outbox.take(connection, now, hold, free, retries)]
+            taken = [
+                (event, self._targets.of(event)) for event in event_outbox.take(connection, now, hold, free, retries)
+            ]
             for event, target in taken:
                 if target is None:
-                    outbox.leave_out(connection, event, "webhooks.format has no shape for it")
+                    event_outbox.leave_out(connection, event, "webhooks.format has no shape for it")
         return taken
 
     def _any_due(self, now: float) -> bool:
         """A look that finds nothing takes no lock from the writers."""
         with self._database.read() as connection:
-            return outbox.any_due(connection, now)
+            return event_outbox.any_due(connection, now)
 
     def _count(self, now: float) -> None:
         with self._database.read() as connection:
-            found = outbox.count_waiting(connection, now)
+            found = event_outbox.count_waiting(connection, now)
         self._metrics.webhooks_waiting.set(found.events)
         self._metrics.webhooks_oldest_seconds.set(found.oldest)
         self._counted_at = now
@@ -205,10 +207,10 @@ class Webhooks:
         self._closed_until = max(self._closed_until, now + answer.close_seconds)
         with self._database.write() as connection:
             if not answer.error:
-                outbox.sent(connection, event, now)
+                event_outbox.sent(connection, event, now)
             elif self._should_step_aside(event, now):
-                outbox.step_aside(connection, event)
-            over = bool(answer.error) and outbox.refused(
+                event_outbox.step_aside(connection, event)
+            over = bool(answer.error) and event_outbox.refused(
                 connection, event, answer.error, now + max(event.pause, answer.wait_seconds)
             )
         self._metrics.webhooks.labels("failed" if over else "retried" if answer.error else "sent").inc()

@@ -18,8 +18,8 @@ from sqlalchemy import func, select
 from pipeline.contract.messages import SAMPLE_RATE, Flag, SpeechState, SpeechStatus
 from pipeline.contract.speech_status import status_of
 from pipeline.review.database import Database
-from pipeline.review.delivery import tallies
-from pipeline.review.delivery.tallies import DAY_HOURS, DELAYS, HOUR, MAX_ROOM_TYPES, OTHER
+from pipeline.review.delivery import speech_tallies
+from pipeline.review.delivery.speech_tallies import DAY_HOURS, DELAYS, HOUR, MAX_ROOM_TYPES, OTHER
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.assessment_tables import COUNTED, ROOM_TYPES, TALLIES
 from tests.builders import NOON, flag, released_flag, withheld_flag
@@ -171,8 +171,8 @@ def test_ids_are_forgotten_by_the_time_they_were_counted(database: Database) -> 
 
 @pytest.mark.parametrize("bound", [*DELAYS, 1e9])
 def test_a_delay_is_in_the_first_bucket_that_holds_it(bound: float) -> None:
-    assert tallies.bucket_of(bound) == (f"{bound:g}" if bound in DELAYS else "inf")
-    assert tallies.bucket_of(bound * 0.999) == (f"{bound:g}" if bound in DELAYS else "inf")
+    assert speech_tallies.bucket_of(bound) == (f"{bound:g}" if bound in DELAYS else "inf")
+    assert speech_tallies.bucket_of(bound * 0.999) == (f"{bound:g}" if bound in DELAYS else "inf")
 
 
 SPEECH = st.builds(
@@ -292,7 +292,7 @@ def test_words_that_are_never_released_count_as_passed(database: Database) -> No
 def test_a_muted_phrase_counts_as_muted_until_a_release_makes_it_worse(database: Database) -> None:
     with database.write() as connection:
         for each, muted in ((MORE, {MORE.id}), (BOTH[0], set()), (MORE, {MORE.id})):
-            tallies.count_batch(connection, [each], NOON + 3.2, muted)
+            speech_tallies.count_batch(connection, [each], NOON + 3.2, muted)
     assert counted(database, "bucket", measure="judged") == {("review",): (1, 2 * SAMPLE_RATE)}
     assert counted(database, "bucket", measure="delay") == {("1.5",): (1, 2 * SAMPLE_RATE)}
 

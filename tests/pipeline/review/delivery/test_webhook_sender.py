@@ -15,10 +15,10 @@ from sqlalchemy import select
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox, webhook_targets, webhooks
+from pipeline.review.delivery import event_outbox, webhook_sender, webhook_targets
+from pipeline.review.delivery.event_outbox import GIVE_UP_SECONDS
 from pipeline.review.delivery.events_for_apps import RAISED, Rendered, flag_payload
-from pipeline.review.delivery.outbox import GIVE_UP_SECONDS
-from pipeline.review.delivery.webhooks import ASIDE_TRIES, HOLD_SECONDS, Webhooks
+from pipeline.review.delivery.webhook_sender import ASIDE_TRIES, HOLD_SECONDS, Webhooks
 from pipeline.review.tables.core import OUTBOX
 from pipeline.settings import Settings, WebhookSettings, load
 from tests.builders import NOON, flag
@@ -62,7 +62,9 @@ def put(
     database: Database, about: str = "decision", send_at: float = NOON, room: str = "茶馆", kind: str = RAISED
 ) -> str:
     with database.write() as connection:
-        return outbox.store_event(connection, kind, about, {"room": room, "of": about, "end": NOON - 2}, NOON, send_at)
+        return event_outbox.store_event(
+            connection, kind, about, {"room": room, "of": about, "end": NOON - 2}, NOON, send_at
+        )
 
 
 def state(database: Database) -> list[tuple[str, int]]:
@@ -101,19 +103,19 @@ async def test_a_refused_event_is_tried_again_until_it_is_given_up(
     app.answer = lambda got: Reply(500)
     await sender.send_due()
     assert state(database) == [("sending", 1)]
-    for pause in outbox.PAUSES:
+    for pause in event_outbox.PAUSES:
         clock.now += pause - 0.1
         await sender.send_due()
         clock.now += 0.1
         await sender.send_due()
-    assert len(app.got) == 1 + len(outbox.PAUSES)
+    assert len(app.got) == 1 + len(event_outbox.PAUSES)
     assert len({got.headers["webhook-id"] for got in app.got}) == 1
     clock.now = NOON + GIVE_UP_SECONDS
     await sender.send_due()
     assert [status for status, _ in state(database)] == ["failed"]
     clock.now += 1e6
     await sender.send_due()
-    assert len(app.got) == 2 + len(outbox.PAUSES)
+    assert len(app.got) == 2 + len(event_outbox.PAUSES)
     assert figure(metrics, "webhooks_total", result="failed") == 1
 
 
@@ -277,7 +279,7 @@ async def test_an_event_that_the_app_always_refuses_loses_its_place(
         clock.now += 0.5
         put(database, f"{number}", clock.now, "elsewhere")
         await sender.send_due()
-        clock.now += outbox.PAUSES[-1] - 0.5
+        clock.now += event_outbox.PAUSES[-1] - 0.5
     await sender.send_due()
     assert [got.event["data"]["of"] for got in app.got].count("poison") == ASIDE_TRIES + 1
 
@@ -290,7 +292,7 @@ async def test_an_event_keeps_its_place_if_the_app_refuses_all(
     put(database, "second", NOON + 0.5, "lobby")
     for _ in range(2 * ASIDE_TRIES):
         await sender.send_due()
-        clock.now += outbox.PAUSES[-1]
+        clock.now += event_outbox.PAUSES[-1]
     assert {got.event["data"]["of"] for got in app.got} == {"first"}
 
 
@@ -300,7 +302,7 @@ async def test_another_sender_sends_the_events_of_a_dead_one(
     put(database)
     hold = 60 + HOLD_SECONDS
     with database.write() as connection:
-        assert len(outbox.take(connection, clock.now, hold, 1, 1)) == 1
+        assert len(event_outbox.take(connection, clock.now, hold, 1, 1)) == 1
     await sender.send_due()
     assert app.got == []
     clock.now += hold
@@ -328,7 +330,7 @@ async def test_a_withdrawn_event_is_never_sent(
 ) -> None:
     put(database, send_at=NOON + 10, kind="case.decided")
     with database.write() as connection:
-        outbox.withdraw(connection, "decision", NOON + 5)
+        event_outbox.withdraw(connection, "decision", NOON + 5)
     clock.now += 60
     await sender.send_due()
     assert app.got == []
@@ -346,8 +348,8 @@ async def test_the_sender_outlives_a_database_that_does_not_answer(
             raise DependencyError("The database does not answer", "Start it.") if asked == 1 else ZeroDivisionError
         return True
 
-    monkeypatch.setattr(webhooks, "FAULT_SECONDS", 0.01)
-    monkeypatch.setattr(outbox, "any_due", failing)
+    monkeypatch.setattr(webhook_sender, "FAULT_SECONDS", 0.01)
+    monkeypatch.setattr(event_outbox, "any_due", failing)
     put(database)
     task = asyncio.create_task(sender.run())
     await until(lambda: len(app.got) == 1)
@@ -368,11 +370,11 @@ async def test_the_time_from_speech_to_webhook_is_measured(
 @pytest.mark.parametrize("text", ["", "secret", "whsec_", "whsec_c2hvcnQ=", "whsec_not base64", "x" * 60])
 def test_invalid_secrets_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"webhooks\.secret"):
-        webhooks.secret_of(text)
+        webhook_sender.secret_of(text)
 
 
 def test_a_valid_secret_is_decoded() -> None:
-    assert webhooks.secret_of("whsec_" + base64.b64encode(SECRET).decode()) == SECRET
+    assert webhook_sender.secret_of("whsec_" + base64.b64encode(SECRET).decode()) == SECRET
 
 
 async def until(done: Callable[[], bool]) -> None:
@@ -390,13 +392,13 @@ def vendor_settings(app: ReceivingApp, **changes: Any) -> Settings:
 
 def put_flag(database: Database, name: str = "flag", drill: str = "") -> None:
     with database.write() as connection:
-        outbox.store_event(connection, RAISED, name, flag_payload(flag(name, drill=drill), "case"), NOON, NOON)
+        event_outbox.store_event(connection, RAISED, name, flag_payload(flag(name, drill=drill), "case"), NOON, NOON)
 
 
 async def test_a_vendors_receiver_gets_flags_in_its_shape_but_no_decision_and_no_drill(
     database: Database, app: ReceivingApp, clock: Clock, metrics: Metrics
 ) -> None:
-    sender = webhooks.build_webhooks(vendor_settings(app), database, metrics, clock)
+    sender = webhook_sender.build_webhooks(vendor_settings(app), database, metrics, clock)
     assert sender is not None
     put(database, kind="case.decided", room="room")
     put_flag(database, "of a drill", drill="d1")
@@ -422,7 +424,7 @@ async def test_the_receiver_of_each_vendor_reads_and_checks_what_arrives(
         "secret": vendor_receivers.KEY,
     }
     database = Database(sqlite_url)
-    sender = webhooks.build_webhooks(vendor_settings(app, format=name, vendor=vendor), database, Metrics(), clock)
+    sender = webhook_sender.build_webhooks(vendor_settings(app, format=name, vendor=vendor), database, Metrics(), clock)
     assert sender is not None
     put_flag(database)
     await sender.send_due()
@@ -437,7 +439,9 @@ async def test_decisions_have_a_url_of_their_own_beside_a_vendors_receiver(
     database: Database, app: ReceivingApp, clock: Clock
 ) -> None:
     with receiving() as other:
-        sender = webhooks.build_webhooks(vendor_settings(app, decisions_url=other.url), database, Metrics(), clock)
+        sender = webhook_sender.build_webhooks(
+            vendor_settings(app, decisions_url=other.url), database, Metrics(), clock
+        )
         assert sender is not None
         put(database, kind="case.decided", room="room")
         put_flag(database)
@@ -450,7 +454,7 @@ async def test_decisions_have_a_url_of_their_own_beside_a_vendors_receiver(
 
 def test_a_format_without_the_names_for_its_signature_is_refused(app: ReceivingApp, database: Database) -> None:
     with pytest.raises(ConfigError, match=r"yidun needs webhooks\.vendor\.account and webhooks\.vendor\.business and"):
-        webhooks.build_webhooks(vendor_settings(app, format="yidun"), database, Metrics(), Clock())
+        webhook_sender.build_webhooks(vendor_settings(app, format="yidun"), database, Metrics(), Clock())
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
