@@ -35,8 +35,8 @@ from pipeline.contract.topology import LISTEN
 from pipeline.settings import ListenSettings, Settings
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
 from pipeline.speech.audio.encode import to_pcm16
-from pipeline.speech.audio.packets import pack
 from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.stream_codecs import join_packets
 
 START = 1_790_000_000
 """UTC seconds at which all speakers begin."""
@@ -93,7 +93,7 @@ def chunks(speaker: int, sound: Samples, opus: bool) -> Iterator[AudioChunk]:
     pieces = np.split(sound, range(round(CHUNK_SECONDS * SAMPLE_RATE), sound.size, round(CHUNK_SECONDS * SAMPLE_RATE)))
     packets = opus_packets(sound) if opus else []
     for number, piece in enumerate(pieces):
-        data = pack(packets[number * PACKETS : (number + 1) * PACKETS]) if opus else to_pcm16(piece)
+        data = join_packets(packets[number * PACKETS : (number + 1) * PACKETS]) if opus else to_pcm16(piece)
         yield AudioChunk(
             room=f"room-{speaker}",
             speaker="a",

@@ -19,7 +19,7 @@ from pipeline.base.errors import InputError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Listeners
 from pipeline.settings import GatewaySettings
-from pipeline.speech.audio.counting import samples_in
+from pipeline.speech.audio.stream_codecs import samples_in
 
 STALL_SECONDS = 0.5
 """The gateway has stalled if it has not read for this much longer than its usual pause."""

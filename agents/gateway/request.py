@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from pipeline.base.errors import InputError
 from pipeline.contract.messages import Drill, Listeners, Name, Seconds, StreamCodec
-from pipeline.speech.audio.opus import OPUS_RATE
+from pipeline.speech.audio.stream_codecs import OPUS_RATE
 
 PATH = re.compile(r"/v1/rooms/([^/]+)/speakers/([^/]+)/audio")
 KEYS = (

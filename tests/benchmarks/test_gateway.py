@@ -2,7 +2,7 @@
 
 from agents.gateway.wire import whole_frames
 from benchmarks.opus_client import packets
-from pipeline.speech.audio.opus_check import checked_samples
+from pipeline.speech.audio.stream_codecs import checked_samples
 
 
 def test_each_frame_is_a_packet_of_20_ms() -> None:

@@ -10,7 +10,7 @@ from benchmarks.odd import recordings, sheets, texts
 from benchmarks.odd.shells import SHELLS
 from pipeline.base.errors import AudioError
 from pipeline.speech.audio.decode import read_file
-from pipeline.speech.audio.parts import parts_of
+from pipeline.speech.audio.recording_parts import parts_of
 from pipeline.speech.audio.vad import shared
 
 

@@ -21,7 +21,7 @@ from pipeline.review.accounts import sessions
 from pipeline.review.cases.values import CaseFile, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
-from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.recording_parts import chunks_of
 from tests.deploy.prometheus import Prometheus, prometheus
 from tests.deploy.stack import SECRETS
 from tests.livekit import KEY, SECRET, LiveKit, Person, joined, until

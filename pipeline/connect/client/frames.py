@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.base.errors import InputError
 from pipeline.contract.messages import StreamCodec
-from pipeline.speech.audio.counting import samples_in
-from pipeline.speech.audio.opus import OPUS_RATE
-from pipeline.speech.audio.pcm import PCM
+from pipeline.speech.audio.stream_codecs import OPUS_RATE, PCM, samples_in
 
 PIECE_SECONDS = 0.2
 """PCM is cut into pieces of this length, so that no frame is too large for the gateway."""

@@ -9,9 +9,8 @@ from av.audio.codeccontext import AudioCodecContext
 from pipeline.base.errors import InputError
 from pipeline.contract.messages import AudioChunk
 from pipeline.speech.audio.encode import to_pcm16
-from pipeline.speech.audio.frames import StreamDecoder
-from pipeline.speech.audio.opus import MAX_PACKET, OPUS_RATE
-from pipeline.speech.audio.opus_check import checked_samples
+from pipeline.speech.audio.stream_codecs import MAX_PACKET, OPUS_RATE, checked_samples
+from pipeline.speech.audio.stream_decoder import StreamDecoder
 
 RtpCodec = Literal["opus", "pcma", "pcmu"]
 

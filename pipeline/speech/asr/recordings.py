@@ -16,8 +16,7 @@ from pipeline.speech.audio import vad
 from pipeline.speech.audio.container import Part
 from pipeline.speech.audio.decode import read_file
 from pipeline.speech.audio.encode import encode_flac
-from pipeline.speech.audio.files import chunks_of
-from pipeline.speech.audio.parts import parts_of
+from pipeline.speech.audio.recording_parts import chunks_of, parts_of
 
 SPEAKER = "file"
 

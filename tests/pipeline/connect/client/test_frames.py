@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pipeline.base.errors import InputError
 from pipeline.connect.client.frames import FrameCutter, SpokenFrame
 from pipeline.contract.messages import StreamCodec
-from tests.pipeline.speech.audio.test_opus_check import opus_packets
+from tests.pipeline.speech.audio.test_stream_codecs import opus_packets
 
 
 class Now:

@@ -20,9 +20,9 @@ from pipeline.connect.client import reconnecting
 from pipeline.connect.client.gateway import SpeakerStream, speaker_address
 from pipeline.connect.client.reconnecting import StreamError
 from pipeline.contract.messages import AudioChunk
-from pipeline.speech.audio.resent import ReceivedSamples
+from pipeline.speech.audio.chunk_order import ReceivedSamples
 from tests.agents.gateway.test_server import ended, heard, running, until
-from tests.pipeline.speech.audio.test_opus_check import opus_packets
+from tests.pipeline.speech.audio.test_stream_codecs import opus_packets
 
 BEARER = "an-ascii-token-of-the-tests"
 SPEECH = bytes(range(256)) * 25

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.speech.audio.examples import EVERY_SECONDS, REMEMBERED, FaultExamples
+from pipeline.speech.audio.segment_stage import EVERY_SECONDS, REMEMBERED_EXAMPLES, FaultExamples
 
 
 class Clock:
@@ -48,8 +48,8 @@ def test_two_examples_of_a_speaker_are_never_closer_than_a_minute(packets: list[
 
 def test_the_number_of_remembered_speakers_is_bounded() -> None:
     examples = FaultExamples(Clock())
-    for number in range(REMEMBERED + 1):
+    for number in range(REMEMBERED_EXAMPLES + 1):
         assert examples.due(number)
-    assert not examples.due(REMEMBERED), "the latest is remembered"
+    assert not examples.due(REMEMBERED_EXAMPLES), "the latest is remembered"
     assert not examples.due(1)
     assert examples.due(0), "the oldest is forgotten"

@@ -8,10 +8,9 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.stage import Rejected
 from pipeline.settings import Audio
+from pipeline.speech.audio.chunk_order import ReceivedSamples
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.resent import ReceivedSamples
-from pipeline.speech.audio.speakers import Key, Speakers
-from pipeline.speech.audio.track import AudioTrack
+from pipeline.speech.audio.speaker_tracks import AudioTrack, Key, SpeakerTracks
 
 IDLE = Audio().idle_seconds
 
@@ -40,7 +39,9 @@ class Room:
         def new(key: Key, received: ReceivedSamples) -> Counter:
             return Counter(settings, metrics, received, lambda: False)
 
-        self.speakers: Speakers[Counter, str] = Speakers(settings, lambda: self.now, new, self._hear, self._end)
+        self.speakers: SpeakerTracks[Counter, str] = SpeakerTracks(
+            settings, lambda: self.now, new, self._hear, self._end
+        )
 
     def _hear(self, key: Key, track: Counter, chunk: AudioChunk) -> Iterable[str | Rejected]:
         if self.fault:

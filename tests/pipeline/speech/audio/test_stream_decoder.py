@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pipeline.base.errors import BadMessage, VoxwardenError
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Codec
 from pipeline.speech.audio.encode import to_pcm16
-from pipeline.speech.audio.frames import StreamDecoder
-from pipeline.speech.audio.packets import pack
 from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.stream_codecs import join_packets
+from pipeline.speech.audio.stream_decoder import StreamDecoder
 from tests.pipeline.speech.audio.sound import clip, recording
 
 
@@ -60,7 +60,7 @@ def test_joined_opus_packets_give_the_same_speech() -> None:
     one, joined = StreamDecoder(), StreamDecoder()
     packets = list(opus_packets(clip("tt-weasels"), "mono"))
     apart = [one.decode(chunk(data, "opus", 48_000)) for data in packets]
-    tens = [pack(packets[at : at + 10]) for at in range(0, len(packets), 10)]
+    tens = [join_packets(packets[at : at + 10]) for at in range(0, len(packets), 10)]
     together = [joined.decode(chunk(data, "opus_packets", 48_000)) for data in tens]
     assert np.array_equal(np.concatenate([*apart, one.flush()]), np.concatenate([*together, joined.flush()]))
 
@@ -121,9 +121,9 @@ def test_speech_with_bad_packets_keeps_its_time() -> None:
     packets = list(opus_packets(clip("tt-weasels"), "mono"))
     hurt = [b"\xff" * 9 if number % 10 == 3 else packet for number, packet in enumerate(packets)]
     decoder = StreamDecoder()
-    heard = np.concatenate([decoder.decode(chunk(pack(hurt), "opus_packets", 48_000)), decoder.flush()])
+    heard = np.concatenate([decoder.decode(chunk(join_packets(hurt), "opus_packets", 48_000)), decoder.flush()])
     whole = StreamDecoder()
-    expected = np.concatenate([whole.decode(chunk(pack(packets), "opus_packets", 48_000)), whole.flush()])
+    expected = np.concatenate([whole.decode(chunk(join_packets(packets), "opus_packets", 48_000)), whole.flush()])
     assert decoder.concealed == len(range(3, len(packets), 10))
     assert heard.size == expected.size
     assert np.corrcoef(heard, expected)[0, 1] > 0.8

@@ -15,11 +15,11 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk
 from pipeline.contract.stage import Rejected
 from pipeline.settings import Audio
+from pipeline.speech.audio.chunk_order import ReceivedSamples
 from pipeline.speech.audio.encode import to_pcm16
-from pipeline.speech.audio.packets import pack
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.resent import ReceivedSamples
-from pipeline.speech.audio.speaker import Speaker, SpeechPiece, Stream
+from pipeline.speech.audio.speech_track import ChunkMark, ChunkMarks, SpeechPiece, SpeechStream, SpeechTrack
+from pipeline.speech.audio.stream_codecs import join_packets
 from pipeline.speech.audio.vad import WINDOW, shared
 from tests.pipeline.speech.audio.sound import clip, seconds, silence
 
@@ -33,7 +33,7 @@ class Bench:
 
     def __init__(self, example: bool = True, received: ReceivedSamples | None = None) -> None:
         self.metrics = Metrics()
-        self.speaker = Speaker(shared(), Audio(), self.metrics, received or ReceivedSamples(), lambda: example)
+        self.speaker = SpeechTrack(shared(), Audio(), self.metrics, received or ReceivedSamples(), lambda: example)
         self.speaker.seen = DAY
         self.pieces: list[SpeechPiece] = []
         self.rejected: list[Rejected] = []
@@ -72,7 +72,7 @@ def test_the_same_speech_is_cut_in_the_same_place_from_any_start(skipped: int) -
     """The windows lie on one grid since 1970, so the id of an utterance does not depend on where reading began."""
     cuts = []
     for first in (0, skipped):
-        stream = Stream(BEGIN + 77 + first, shared(), Audio())
+        stream = SpeechStream(BEGIN + 77 + first, shared(), Audio())
         cuts.append([*stream.push(SENTENCE[first:]), *stream.flush()])
     ((start, cut),), ((again, same),) = cuts
     assert start == again
@@ -84,7 +84,7 @@ def test_the_same_speech_is_cut_in_the_same_place_from_any_start(skipped: int) -
 @settings(max_examples=20)
 @given(st.integers(0, 3 * WINDOW), st.lists(st.integers(0, 3_000), max_size=6))
 def test_the_end_of_a_stream_follows_its_samples(start: int, sizes: list[int]) -> None:
-    stream = Stream(BEGIN + start, shared(), Audio())
+    stream = SpeechStream(BEGIN + start, shared(), Audio())
     for size in sizes:
         assert list(stream.push(np.zeros(size, np.float32))) == []
     assert stream.end == BEGIN + start + sum(sizes)
@@ -187,7 +187,7 @@ def test_a_chunk_that_cannot_be_decoded_is_rejected_and_the_speech_goes_on() -> 
 @pytest.mark.parametrize("example", [True, False])
 def test_bad_opus_packets_become_silence_and_one_of_them_an_example(example: bool) -> None:
     bench = Bench(example)
-    data = pack([b"\xff" * 9, b"\xff" * 9])
+    data = join_packets([b"\xff" * 9, b"\xff" * 9])
     chunk = AudioChunk(
         room="r", speaker="somebody", start=DAY, sequence=0, codec="opus_packets", sample_rate=48_000, data=data
     )
@@ -205,3 +205,32 @@ def test_the_piece_has_the_room_type_of_its_last_chunk() -> None:
         np.frombuffer(chunk.data, np.float32))) for chunk in seconds(SENTENCE, DAY)))  # fmt: skip
     assert [piece.origin["room_type"] for piece in bench.pieces] == ["kids"]
     assert bench.count("audio_seconds") == pytest.approx(len(SENTENCE) / SAMPLE_RATE)
+
+
+def marked(*arrivals: int) -> ChunkMarks:
+    """Chunks of 100 samples, in the order of their audio; the numbers are their order of arrival."""
+    marks = ChunkMarks()
+    for place, arrival in enumerate(arrivals, start=1):
+        marks.add(ChunkMark(100 * place, arrival, start=float(place)))
+    return marks
+
+
+def test_the_chunk_that_holds_the_sample_is_the_oldest_needed() -> None:
+    marks = marked(1, 2, 3)
+    assert marks.oldest(150) == ChunkMark(200, 2, 2.0)
+    assert marks.oldest(300) is None
+
+
+def test_forgotten_chunks_are_needed_no_more() -> None:
+    marks = marked(1, 2, 3)
+    marks.forget(200)
+    assert marks.oldest(0) == ChunkMark(300, 3, 3.0)
+    marks.clear()
+    assert marks.oldest(0) is None
+
+
+@given(st.permutations(range(6)), st.integers(0, 600))
+def test_no_chunk_that_is_needed_arrived_before_the_oldest(arrivals: list[int], since: int) -> None:
+    needed = [arrival for place, arrival in enumerate(arrivals, start=1) if 100 * place > since]
+    found = marked(*arrivals).oldest(since)
+    assert (found and found.arrival) == (min(needed) if needed else None)

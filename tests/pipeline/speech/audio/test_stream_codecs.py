@@ -1,4 +1,4 @@
-"""The check of Opus packets, compared with FFmpeg's Opus encoder and decoder."""
+"""Joined packets are split into the same packets, other data is refused, and each list of packets has one encoding."""
 
 import av
 import numpy as np
@@ -7,8 +7,35 @@ from av.error import FFmpegError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.base.errors import InputError
-from pipeline.speech.audio.opus_check import checked_samples
+from pipeline.base.errors import BadMessage, InputError
+from pipeline.contract.messages import StreamCodec
+from pipeline.speech.audio.stream_codecs import MAX_PACKETS, checked_samples, join_packets, samples_in, split_packets
+
+
+@given(st.lists(st.binary(min_size=1, max_size=1_300), max_size=20))
+def test_joined_packets_are_split_into_the_same_packets(packets: list[bytes]) -> None:
+    assert split_packets(join_packets(packets)) == packets
+
+
+@given(st.lists(st.integers(0, 4), max_size=30).map(bytes) | st.binary(max_size=300))
+def test_any_bytes_are_joined_packets_or_are_refused(data: bytes) -> None:
+    try:
+        packets = split_packets(data)
+    except BadMessage:
+        return
+    assert all(packets)
+    assert join_packets(packets) == data
+
+
+@pytest.mark.parametrize("data", [b"\0", b"\0\0", b"\0\2x", b"\0\1x\0", join_packets([b"x"] * (MAX_PACKETS + 1))])
+def test_packets_that_are_cut_off_or_empty_or_too_many_are_refused(data: bytes) -> None:
+    with pytest.raises(BadMessage, match="are cut off"):
+        split_packets(data)
+
+
+def test_the_maximum_number_and_size_of_packets_fit() -> None:
+    assert len(split_packets(join_packets([b"x"] * MAX_PACKETS))) == MAX_PACKETS
+    assert split_packets(join_packets([bytes(65_535)])) == [bytes(65_535)]
 
 
 def opus_packets(milliseconds: str, application: str) -> list[bytes]:
@@ -99,3 +126,16 @@ def test_the_check_agrees_with_libopus(packet: bytes) -> None:
     except InputError:
         told = 0
     assert told == decoded
+
+
+WIDTHS: list[tuple[StreamCodec, int]] = [("pcm_s16le", 2), ("pcm_f32le", 4)]
+
+
+@given(st.integers(0, 500), st.sampled_from(WIDTHS), st.integers(1, 8))
+def test_a_pcm_frame_holds_whole_samples_of_all_channels(
+    count: int, codec: tuple[StreamCodec, int], channels: int
+) -> None:
+    name, width = codec
+    assert samples_in(bytes(count * width * channels), name, channels) == count
+    with pytest.raises(InputError, match="whole samples"):
+        samples_in(bytes(count * width * channels + 1), name, channels)

@@ -1,5 +1,6 @@
 """Processes the audio of one speaker from chunks to cuts: find speech in its track, and cut it."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +10,49 @@ import numpy as np
 from pipeline.base.metrics import Metrics
 from pipeline.contract.stage import Rejected
 from pipeline.settings import Audio
+from pipeline.speech.audio.chunk_order import Ordered, ReceivedSamples
 from pipeline.speech.audio.cutter import Cut, Cutter
-from pipeline.speech.audio.marks import ChunkMark, ChunkMarks
-from pipeline.speech.audio.order import Ordered
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.resent import ReceivedSamples
-from pipeline.speech.audio.track import AudioTrack
+from pipeline.speech.audio.speaker_tracks import AudioTrack
 from pipeline.speech.audio.vad import WINDOW, Memory, Vad
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkMark:
+    """A chunk without its audio."""
+
+    end: int
+    """End of its audio in 16 kHz samples since 1970 UTC."""
+    arrival: int
+    """Number of the chunk in order of arrival."""
+    start: float
+    """The chunk's own `start` in UTC seconds."""
+
+
+class ChunkMarks:
+    """Marks of chunks in the order of their audio. The chunks may have arrived in another order."""
+
+    def __init__(self) -> None:
+        self._marks: deque[ChunkMark] = deque()
+
+    def add(self, mark: ChunkMark) -> None:
+        """Add the mark of the next chunk in the stream."""
+        while self._marks and self._marks[-1].arrival > mark.arrival:
+            self._marks.pop()  # if that chunk is needed, this one is too, and this one arrived before it
+        self._marks.append(mark)
+
+    def forget(self, until: int) -> None:
+        """Drop the marks of audio before sample `until`, which is no longer needed."""
+        while self._marks and self._marks[0].end <= until:
+            self._marks.popleft()
+
+    def oldest(self, since: int) -> ChunkMark | None:
+        """The chunk that arrived first among those with audio after sample `since`. None if there is none."""
+        return next((mark for mark in self._marks if mark.end > since), None)
+
+    def clear(self) -> None:
+        self._marks.clear()
+
 
 RESET = 32
 """The voice activity detector is reset every 32 windows of the grid (1 s), except during speech. Without resets, old
@@ -33,7 +70,7 @@ class SpeechPiece:
     cut: Cut
 
 
-class Stream:
+class SpeechStream:
     """Audio without a gap, from `start` (16 kHz samples since 1970 UTC). It is cut while it grows.
 
     All streams have the same grid of windows, at multiples of 512 samples since 1970. So the same speech has the same
@@ -105,15 +142,15 @@ class Stream:
         return ((self._origin + cut.start, cut) for cut in cuts)
 
 
-class Speaker(AudioTrack[SpeechPiece]):
+class SpeechTrack(AudioTrack[SpeechPiece]):
     """Cuts the speech of one speaker in one room. Its memory is bounded: see `AudioTrack` and `Cutter`."""
 
     def __init__(
         self, vad: Vad, settings: Audio, metrics: Metrics, received: ReceivedSamples, example: Callable[[], bool]
     ) -> None:
         super().__init__(settings, metrics, received, example)
-        self._new_stream: Callable[[int], Stream] = lambda start: Stream(start, vad, settings)
-        self._stream: Stream | None = None
+        self._new_stream: Callable[[int], SpeechStream] = lambda start: SpeechStream(start, vad, settings)
+        self._stream: SpeechStream | None = None
         self._marks = ChunkMarks()
         """The chunks whose audio is in memory."""
         self._sent_to = -1

@@ -10,10 +10,8 @@ from av.error import FFmpegError
 from pipeline.base.errors import AudioError, BadMessage, InputError
 from pipeline.contract.messages import AudioChunk
 from pipeline.speech.audio.decode import read_bytes
-from pipeline.speech.audio.opus import OPUS_RATE, opus_samples
-from pipeline.speech.audio.packets import unpack
-from pipeline.speech.audio.pcm import PCM
 from pipeline.speech.audio.resample import EMPTY, Resampler, Samples, from_pcm, not_cancelled, planes
+from pipeline.speech.audio.stream_codecs import OPUS_RATE, PCM, opus_samples, split_packets
 
 OPUS_RATES = frozenset({8_000, 12_000, 16_000, 24_000, 48_000})
 
@@ -64,7 +62,7 @@ class StreamDecoder:
         if chunk.codec == "opus":
             return OPUS_RATE, self._packets(chunk, [chunk.data])
         if chunk.codec == "opus_packets":
-            return OPUS_RATE, self._packets(chunk, unpack(chunk.data))
+            return OPUS_RATE, self._packets(chunk, split_packets(chunk.data))
         if chunk.codec == "container":
             return CONTAINER_RATE, self._recording(chunk)
         raise BadMessage(f"{_name(chunk)} has the unknown codec {chunk.codec!r}", "See docs/contract.md.")
