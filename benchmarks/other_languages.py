@@ -26,8 +26,8 @@ from rich.table import Table
 from pipeline.contract.messages import SAMPLE_RATE, Utterance
 from pipeline.review.quality.statistics import wilson
 from pipeline.settings import Asr
-from pipeline.speech.asr.language import RoomLanguages
-from pipeline.speech.asr.transcriber import Clip, Samples, Transcriber, load, most_likely
+from pipeline.speech.asr.recogniser import Clip, Recogniser, Samples, load_recogniser, most_likely
+from pipeline.speech.asr.room_languages import RoomLanguages
 from pipeline.speech.asr.triage import VOICED, triage
 from pipeline.speech.audio.decode import samples_of
 
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--cost", type=int, default=0)
     options = parser.parse_args()
     clips = [clip for folder in options.clips for clip in clips_of(folder)]
-    recogniser = load(Asr())
+    recogniser = load_recogniser(Asr())
     results = evaluated(clips, heard(clips, options.heard, recogniser))
     console = Console(width=120)
     console.print(table_of([each for each in results if not each.clip.is_other], wrongly))
@@ -96,7 +96,7 @@ def clips_of(folder: Path) -> list[LanguageClip]:
 
 
 def heard(
-    clips: Sequence[LanguageClip], file: Path | None, recogniser: Transcriber
+    clips: Sequence[LanguageClip], file: Path | None, recogniser: Recogniser
 ) -> dict[LanguageClip, HeardLanguages]:
     """What the recogniser hears in each clip, from `file` as far as it is there."""
     kept = _kept(file) if file and file.exists() else {}
@@ -114,7 +114,7 @@ def _kept(file: Path) -> dict[str, HeardLanguages]:
     return {line["file"]: HeardLanguages(line["seconds"], line["voice"], line["probabilities"]) for line in lines}
 
 
-def _listen(recogniser: Transcriber, samples: Samples) -> HeardLanguages:
+def _listen(recogniser: Recogniser, samples: Samples) -> HeardLanguages:
     asked: list[Mapping[str, float]] = []
 
     def choose(probabilities: Mapping[str, float]) -> str:
@@ -196,7 +196,7 @@ def _share(hits: int, n: int) -> str:
     return f"{100 * hits / n:.1f}% ({100 * low:.1f}–{100 * high:.1f})"
 
 
-def costs(recogniser: Transcriber, clips: Sequence[LanguageClip]) -> Table:
+def costs(recogniser: Recogniser, clips: Sequence[LanguageClip]) -> Table:
     """CPU seconds for each second of speech. Other processes change it less than they change the time of the clock."""
     sounds = [samples_of(clip.path)[:LONGEST] for clip in clips]
     seconds = sum(len(sound) for sound in sounds) / SAMPLE_RATE
@@ -213,7 +213,7 @@ def costs(recogniser: Transcriber, clips: Sequence[LanguageClip]) -> Table:
     return table
 
 
-def _cpu(recogniser: Transcriber, clips: Sequence[Clip]) -> float:
+def _cpu(recogniser: Recogniser, clips: Sequence[Clip]) -> float:
     began = time.process_time()
     for clip in clips:
         recogniser.transcribe([clip])

@@ -29,7 +29,7 @@ from benchmarks.recognisers import Recognise, faster, ours
 from pipeline.base.cores import cores
 from pipeline.contract.topology import TRANSCRIBE
 from pipeline.settings import Asr
-from pipeline.speech.asr.transcriber import MAX_SAMPLES
+from pipeline.speech.asr.recogniser import MAX_SAMPLES
 from pipeline.speech.audio.decode import samples_of
 from training.speech.words import characters
 

@@ -20,11 +20,11 @@ from rich.table import Table
 from benchmarks.people import PersonClip, batches, clips, errors, interval, rate
 from pipeline.settings import Asr
 from pipeline.speech import languages
-from pipeline.speech.asr import talk, weights
-from pipeline.speech.asr.ct2_engine import network_of
-from pipeline.speech.asr.engine import Engine
+from pipeline.speech.asr import talk_model, whisper_weights
+from pipeline.speech.asr.ctranslate2_engine import network_of
 from pipeline.speech.asr.hypothesis import Hypothesis
-from pipeline.speech.asr.transcriber import MAX_SAMPLES, Clip
+from pipeline.speech.asr.recogniser import MAX_SAMPLES, Clip
+from pipeline.speech.asr.whisper_recogniser import WhisperRecogniser
 from pipeline.speech.audio.decode import samples_of
 from training.speech.words import characters
 
@@ -45,7 +45,7 @@ class ClipReadings(msgspec.Struct, frozen=True):
 Choose = Callable[[Hypothesis], float]
 
 
-class KeepingEngine(Engine):
+class KeepingEngine(WhisperRecogniser):
     """Keeps all hypotheses of each clip."""
 
     def tried(self, sound: Sequence[Clip]) -> list[list[Hypothesis]]:
@@ -60,7 +60,7 @@ class KeepingEngine(Engine):
 
 def hear(found: Sequence[PersonClip], split: str) -> Iterator[ClipReadings]:
     asr = Asr(language=LANGUAGE, adapters=False)
-    engine = KeepingEngine(network_of(asr, weights.find(asr)), "benchmark", asr.batch)
+    engine = KeepingEngine(network_of(asr, whisper_weights.find_weights(asr)), "benchmark", asr.batch)
     for batch in track([*batches(found)], split, console=Console(stderr=True)):
         sound = [Clip(samples_of(clip.file)[:MAX_SAMPLES], LANGUAGE) for clip in batch]
         for clip, hypotheses_of in zip(batch, engine.tried(sound), strict=True):
@@ -76,8 +76,8 @@ def hypotheses(clip: ClipReadings) -> list[Hypothesis]:
 
 def weighted(weight: float) -> Choose:
     """The plausibility of a reading with another weight of the model."""
-    now = languages.of(LANGUAGE).recogniser.talk_weight
-    return lambda one: one.plausibility + (weight - now) * talk.fluency(one.text, LANGUAGE)
+    now = languages.read_language(LANGUAGE).recogniser.talk_weight
+    return lambda one: one.plausibility + (weight - now) * talk_model.fluency(one.text, LANGUAGE)
 
 
 def chosen(found: Sequence[ClipReadings], choose: Choose) -> list[str]:

@@ -34,7 +34,7 @@ from websockets.asyncio.client import connect
 from benchmarks.rooms import FRAME_SECONDS, SHARE, WARM_SECONDS
 from benchmarks.speech import clips as bundled
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.asr.recogniser import Samples
 from pipeline.speech.audio.encode import to_pcm16
 from tests.agents.test_run import spoken
 from tests.ports import free_port

@@ -98,7 +98,7 @@ def _checked(settings: Settings | None, named: Named) -> Iterator[Labelling]:
 def _heard(settings: Settings, named: Named, advance: Callable[[float], None]) -> Heard:
     from pipeline.base.metrics import Metrics
     from pipeline.contract.topology import SEGMENT, TRANSCRIBE
-    from pipeline.speech.asr.recordings import UtteranceFiles, transcribed
+    from pipeline.speech.asr.file_transcription import UtteranceFiles, transcribed
 
     metrics = Metrics()
     segment, stage = SEGMENT.processor(settings, metrics), TRANSCRIBE.processor(settings, metrics)

@@ -17,7 +17,7 @@ from agents.commands.terminal import harmless, json_text
 from pipeline.base.errors import VoxwardenError
 from pipeline.contract.messages import Transcript
 from pipeline.settings import Settings
-from pipeline.speech.asr.formats import VTT_HEADER, error_line, json_line, srt_cue, vtt_cue
+from pipeline.speech.asr.transcripts import VTT_HEADER, error_line, json_line, srt_cue, vtt_cue
 
 
 class TranscribeFormat(StrEnum):
@@ -77,7 +77,7 @@ def transcribe(
 def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: bool) -> Exit:
     from pipeline.base.metrics import Metrics
     from pipeline.contract.topology import SEGMENT, TRANSCRIBE
-    from pipeline.speech.asr.recordings import UtteranceFiles, transcribed
+    from pipeline.speech.asr.file_transcription import UtteranceFiles, transcribed
 
     metrics, code, other = Metrics(), Exit.CLEAN, Counter[str]()
     segment, stage = SEGMENT.processor(settings, metrics), TRANSCRIBE.processor(settings, metrics)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from agents.loop.lag import GroupPosition, PartitionName
 from pipeline.contract.stage import Backlog
-from pipeline.speech.overload import Arrivals
+from pipeline.speech.load_shedding import Arrivals
 
 
 def unknown() -> Backlog:

@@ -24,7 +24,7 @@ from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Backlog, Proc
 from pipeline.contract.topology import AUDIO, SOUNDS, STAGES, UTTERANCES, Stage, Topic
 from pipeline.runner.recovery import Cutting, Recovery
 from pipeline.settings import Batching, Settings
-from pipeline.speech.overload import Arrivals
+from pipeline.speech.load_shedding import Arrivals
 
 if TYPE_CHECKING:
     from pipeline.judge.judge_stage import Rules

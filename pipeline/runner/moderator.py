@@ -19,7 +19,6 @@ from pipeline.settings import ReaderSettings, Settings, load
 if TYPE_CHECKING:
     from pipeline.judge.judge_stage import Judge, Rules
     from pipeline.runner.recordings import FileReport
-    from pipeline.speech.asr.transcriber import Transcriber
 
 T = TypeVar("T")
 
@@ -114,9 +113,9 @@ class Moderator:
 
     @cached_property
     def _models(self) -> "tuple[Judge, Transcriber]":
-        from pipeline.speech.asr import transcriber
+        from pipeline.speech.asr import recogniser
 
-        return self._judge, transcriber.load(self._settings.asr)
+        return self._judge, recogniser.load_recogniser(self._settings.asr)
 
     @cached_property
     def _judge(self) -> "Judge":

@@ -26,7 +26,7 @@ from pipeline.sound.voices.voice_detector import VoiceEar
 from pipeline.sound.yamnet import yamnet_detector as yamnet
 from pipeline.speech.audio.chunk_order import ReceivedSamples
 from pipeline.speech.audio.speaker_tracks import KEEP_SECONDS, Key, SpeakerTracks
-from pipeline.speech.overload import Valve
+from pipeline.speech.load_shedding import Valve
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.settings import Asr
-from pipeline.speech.asr import weights
-from pipeline.speech.asr.adapter import file_of
-from pipeline.speech.asr.checkpoint import model_of
+from pipeline.speech.asr import whisper_weights
+from pipeline.speech.asr.openai_whisper_weights import model_of
+from pipeline.speech.asr.whisper_adapter import adapter_path
 from pipeline.speech.languages import SHIPPED
 from training.adapter.lessons import LANGUAGE, begun, lessons, lines
 from training.adapter.teach import AdapterRecipe, teach
@@ -27,7 +27,7 @@ def make(options: argparse.Namespace) -> None:
     start = begun(options.start) if options.start else {}
     wanted = lines(options.data, options.lines)
     speak(wanted, options.audio, options.voices)
-    model = model_of(weights.find(Asr()), "cpu")
+    model = model_of(whisper_weights.find_weights(Asr()), "cpu")
     takes = range(options.takes * (options.seed - 1), options.takes * options.seed)
     prepared = lessons(wanted, options.audio, model.dims.n_mels, takes)
     factors = teach(model, LANGUAGE, prepared, AdapterRecipe(options.seed), notes.print, start)
@@ -51,7 +51,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         "--seed", type=int, default=1, help="from 1; with the same --takes, each seed has different takes"
     )
     parser.add_argument("--start", type=Path, help="adapter of the same rank to start from")
-    parser.add_argument("--out", type=Path, default=SHIPPED / LANGUAGE / file_of("base"))
+    parser.add_argument("--out", type=Path, default=SHIPPED / LANGUAGE / adapter_path("base"))
     return parser.parse_args(given)
 
 

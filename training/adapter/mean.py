@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.errors import ConfigError
-from pipeline.speech.asr.adapter import Factors
+from pipeline.speech.asr.whisper_adapter import Factors
 from training.adapter.lessons import begun
 from training.commands import errors_in_a_line
 

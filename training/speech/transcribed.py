@@ -37,7 +37,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, Transcript, Utterance
 from pipeline.contract.stage import Processor
 from pipeline.contract.topology import TRANSCRIBE
-from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.asr.recogniser import Samples
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import encode_flac
 from training.commands import errors_in_a_line, notes

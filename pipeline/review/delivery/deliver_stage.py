@@ -26,7 +26,7 @@ from pipeline.review.evidence.store import EvidenceStore
 from pipeline.review.quality import checks
 from pipeline.review.store import ReviewStore, open_store
 from pipeline.settings import Settings
-from pipeline.speech.overload import OTHER, Valve
+from pipeline.speech.load_shedding import OTHER, Valve
 
 FORGET_EVERY_SECONDS = 3_600.0
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from pipeline.judge.normalise import normalise
-from pipeline.speech.languages.characters import UNSPACED
+from pipeline.speech.languages.writing_systems import UNSPACED
 
 LENGTH, UNSPACED_LENGTH = 3, 2
 MOST = 16

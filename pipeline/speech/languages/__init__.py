@@ -25,7 +25,7 @@ from pipeline.base.configuration import config_file
 from pipeline.base.errors import ConfigError
 from pipeline.base.language_codes import check_code
 from pipeline.base.user_files import Sheet
-from pipeline.speech.languages.script import Script
+from pipeline.speech.languages.writing_systems import Script
 
 SHIPPED = Path(__file__).parent
 FALLBACK = "en"
@@ -94,7 +94,7 @@ class Language(Sheet):
     ai_notice: NoticeWords = NoticeWords()
 
 
-def of(code: str) -> Language:
+def read_language(code: str) -> Language:
     """The language with that code; raises ConfigError if its file has a mistake."""
     return _read(file(code, "language.yaml"))
 
@@ -107,10 +107,10 @@ def known() -> tuple[str, ...]:
     return tuple(sorted({code for folder in _folders() for code in _codes(folder)}))
 
 
-def check() -> None:
+def check_language_files() -> None:
     """Read every `language.yaml`; raises ConfigError for a mistake."""
     for code in known():
-        of(code)
+        read_language(code)
 
 
 def file(code: str, name: str) -> Path | None:
@@ -135,7 +135,7 @@ def scripts() -> tuple[Script, ...]:
     return tuple(import_module(f"{__name__}.{code}.script").SCRIPT for code in codes)
 
 
-def language_of(text: str) -> str:
+def script_language(text: str) -> str:
     """The code of the language whose script is in `text`, else `en`."""
     return next((script.language for script in scripts() if script.is_in(text)), FALLBACK)
 

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.base.errors import ConfigError
-from pipeline.speech.asr import adapter
-from pipeline.speech.asr.adapter import Adapter, Factors
+from pipeline.speech.asr import whisper_adapter
+from pipeline.speech.asr.whisper_adapter import Adapter, Factors
 from training.adapter.mean import arguments, cut, make, mean
 
 PLACE = "decoder/layer_0/ffn/linear_0"
@@ -55,4 +55,6 @@ def test_the_command_writes_an_adapter(tmp_path: Path) -> None:
         np.savez(tmp_path / f"{seed}.npz", allow_pickle=False, **factors(seed))
     out = tmp_path / "made" / "base.zh.npz"
     make(arguments([str(tmp_path / "1.npz"), str(tmp_path / "2.npz"), "--out", str(out)]))
-    np.testing.assert_array_equal(added(adapter.read(out, "zh").factors), added(mean([factors(1), factors(2)])))
+    np.testing.assert_array_equal(
+        added(whisper_adapter.read_adapter(out, "zh").factors), added(mean([factors(1), factors(2)]))
+    )

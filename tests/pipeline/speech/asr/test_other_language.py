@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.speech.asr.other_language import LEAD, MOST, OtherSpeech
+from pipeline.speech.asr.room_languages import LEAD, MOST, OtherSpeech
 from tests.builders import utterance
 
 FRENCH = {"fr": 0.97, "en": 0.02, "zh": 0.01}

@@ -13,9 +13,8 @@ from pipeline.contract.stage import Backlog, Processor, Rejected
 from pipeline.contract.topology import SEGMENT, TRANSCRIBE, Stage
 from pipeline.runner.local import QUEUE_BATCHES, LocalRunner
 from pipeline.settings import Asr, Overload, RoomShare, load
-from pipeline.speech.asr.shedding import Shedding
 from pipeline.speech.asr.transcribe_stage import Transcribe
-from pipeline.speech.overload import Valve
+from pipeline.speech.load_shedding import Shedding, Valve
 from tests.pipeline.speech.asr.parts import Scripted, recognition, utterance
 
 OVERLOAD = Overload(

@@ -8,12 +8,11 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.speech.asr.adapter import WIDEST
-from pipeline.speech.asr.context import POSITIONS_PER_SECOND
-from pipeline.speech.asr.engine import BeamSearch, Engine
 from pipeline.speech.asr.hypothesis import Hypothesis
-from pipeline.speech.asr.mel import FRAMES_PER_SECOND, Mel
-from pipeline.speech.asr.transcriber import Clip, HasRoom, Recognition, TimedWord, always_room
+from pipeline.speech.asr.recogniser import Clip, HasRoom, Recognition, TimedWord, always_room
+from pipeline.speech.asr.whisper_adapter import WIDEST
+from pipeline.speech.asr.whisper_input import FRAMES_PER_SECOND, POSITIONS_PER_SECOND, Mel
+from pipeline.speech.asr.whisper_recogniser import BeamSearch, WhisperRecogniser
 
 FIRST = BeamSearch(2)
 WIDE = BeamSearch(5)
@@ -85,7 +84,7 @@ def transcribe(
     network: Told, *seconds: float, language: str | None = None, has_room: HasRoom = always_room
 ) -> list[Recognition]:
     clips = [Clip(np.zeros(round(each * SAMPLE_RATE), np.float32), language) for each in seconds]
-    return Engine(network, "told", batch=8).transcribe(clips, has_room=has_room)
+    return WhisperRecogniser(network, "told", batch=8).transcribe(clips, has_room=has_room)
 
 
 def test_a_loop_is_decoded_with_more_context_and_then_without_repetitions() -> None:
@@ -194,7 +193,7 @@ def test_two_readings_that_differ_only_in_the_variant_are_one() -> None:
 def test_clips_of_two_languages_are_in_separate_batches() -> None:
     network = Told(lambda how: "hello")
     clips = [Clip(np.zeros(2 * SAMPLE_RATE, np.float32), language) for language in ("zh", "en", "zh")]
-    found = Engine(network, "told", batch=8).transcribe(clips)
+    found = WhisperRecogniser(network, "told", batch=8).transcribe(clips)
     assert [one.language for one in found] == ["zh", "en", "zh"]
     assert len(network.searches) == 2
 
@@ -245,7 +244,7 @@ def test_the_second_decode_of_mandarin_that_loops_at_30_seconds_suppresses_repet
 def test_a_clip_in_a_language_that_nobody_asks_for_is_not_decoded() -> None:
     network = Told(lambda how: "hello", heard={3.0: {"en": 0.01, "fr": 0.99}})
     clips = [Clip(np.zeros(round(seconds * SAMPLE_RATE), np.float32), only=frozenset({"en"})) for seconds in (1.0, 3.5)]
-    french, english = Engine(network, "told", batch=8).transcribe(clips, words=True)
+    french, english = WhisperRecogniser(network, "told", batch=8).transcribe(clips, words=True)
     assert (french.text, french.language, french.language_probability) == ("", "fr", 0.99)
     assert (french.words, french.alternatives) == ((), ())
     assert (english.text, english.language) == ("hello", "en")

@@ -1,6 +1,5 @@
-from pipeline.speech.asr.hypothesis import Hypothesis
-from pipeline.speech.asr.transcriber import TimedWord
-from pipeline.speech.asr.writing import respelt, written
+from pipeline.speech.asr.hypothesis import Hypothesis, in_variant, respelt
+from pipeline.speech.asr.recogniser import TimedWord
 
 
 def heard(text: str, language: str) -> Hypothesis:
@@ -12,11 +11,11 @@ def words(*texts: str) -> tuple[TimedWord, ...]:
 
 
 def test_only_the_texts_of_a_scripts_language_change() -> None:
-    assert written(heard("歡迎", "zh"), "simplified").text == "欢迎"
-    assert written(heard("歡迎", "ja"), "simplified").text == "歡迎"
+    assert in_variant(heard("歡迎", "zh"), "simplified").text == "欢迎"
+    assert in_variant(heard("歡迎", "ja"), "simplified").text == "歡迎"
 
 
 def test_words_have_the_characters_of_their_text() -> None:
     """Alone, 著 would stay as it is: only its sentence tells the variant."""
-    found = written(heard("他吃著飯, ok go", "zh"), "simplified").text
+    found = in_variant(heard("他吃著飯, ok go", "zh"), "simplified").text
     assert respelt(words("他", "吃", "著", "飯,", "ok", "go"), found) == words("他", "吃", "着", "饭,", "ok", "go")
