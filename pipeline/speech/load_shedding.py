@@ -28,6 +28,8 @@ from pipeline.contract.stage import NO_BACKLOG, Backlog, Processor, Rejected
 from pipeline.settings import Overload
 from pipeline.speech.asr.transcripts import wordless
 
+log = logging.getLogger(__name__)
+
 OTHER = "other"
 
 MEASURED_UTTERANCES = 256
@@ -149,31 +151,6 @@ class Valve:
         return max(self._overload.start_seconds, min(self._overload.catch_up_seconds, left))
 
 
-def catch_up_seconds(backlog: Backlog, speed: float) -> float:
-    """Seconds until the backlog is cleared at `speed` messages per second; inf: never; NaN: unknown."""
-    if backlog.messages == 0:
-        return 0.0
-    spare = speed - backlog.arrivals
-    return backlog.messages / spare if spare > 0 or math.isnan(spare) else math.inf
-
-
-def lot(id_: str) -> float:
-    """A number from 0 to 1 (excluded), derived from the id. It is evenly distributed over ids."""
-    return (int.from_bytes(blake2b(id_.encode(), digest_size=8).digest()) >> 11) / 2**53
-
-
-def _ramp(value: float, start: float, end: float) -> float:
-    """0 up to `start`, 1 from `end` on, linear in between. 0 for NaN: an unknown value must not cause skipping."""
-    return _unit((value - start) / (end - start)) if value > start else 0.0
-
-
-def _unit(value: float) -> float:
-    return min(max(value, 0.0), 1.0)
-
-
-log = logging.getLogger(__name__)
-
-
 class Shedding(Processor[Utterance, Transcript]):
     """Passes the utterances that the valve hears to `inner`, which returns one output per utterance, in order.
 
@@ -222,7 +199,10 @@ class Shedding(Processor[Utterance, Transcript]):
         chosen = [self._valve.hears(utterance) for utterance in batch]
         admitted = [utterance for utterance, hears in zip(batch, chosen, strict=True) if hears]
         outcomes = iter(self._timed(admitted) if admitted else [])
-        results = [next(outcomes) if hears else skipped(u) for u, hears in zip(batch, chosen, strict=True)]
+        results = [
+            next(outcomes) if hears else wordless(u, skipped=True, model="none")
+            for u, hears in zip(batch, chosen, strict=True)
+        ]
         self._count(batch, chosen)
         return results
 
@@ -264,6 +244,23 @@ class Shedding(Processor[Utterance, Transcript]):
                 self._episode[result] += 1
 
 
-def skipped(utterance: Utterance) -> Transcript:
-    """The transcript of a skipped utterance. It has no text, but the address of the audio."""
-    return wordless(utterance, skipped=True, model="none")
+def catch_up_seconds(backlog: Backlog, speed: float) -> float:
+    """Seconds until the backlog is cleared at `speed` messages per second; inf: never; NaN: unknown."""
+    if backlog.messages == 0:
+        return 0.0
+    spare = speed - backlog.arrivals
+    return backlog.messages / spare if spare > 0 or math.isnan(spare) else math.inf
+
+
+def lot(id_: str) -> float:
+    """A number from 0 to 1 (excluded), derived from the id. It is evenly distributed over ids."""
+    return (int.from_bytes(blake2b(id_.encode(), digest_size=8).digest()) >> 11) / 2**53
+
+
+def _ramp(value: float, start: float, end: float) -> float:
+    """0 up to `start`, 1 from `end` on, linear in between. 0 for NaN: an unknown value must not cause skipping."""
+    return _unit((value - start) / (end - start)) if value > start else 0.0
+
+
+def _unit(value: float) -> float:
+    return min(max(value, 0.0), 1.0)

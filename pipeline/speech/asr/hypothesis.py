@@ -1,4 +1,4 @@
-"""A decoder's hypothesis for a clip, and its properties computed from the tokens."""
+"""A decoder's hypothesis for a clip: its text, its score, and the signs of a bad decode."""
 
 import re
 import zlib
@@ -24,7 +24,6 @@ MAX_PARTS = 4
 
 WORD = re.compile(r"[\u3400-\u9fff]|[A-Za-z']+")
 """A Chinese character, or a Latin word in Chinese text. Spoken numbers are written as characters."""
-
 
 OVERCONFIDENCE = 0.2
 """Subtracted from the mean log-probability of an adapter: it is surer than Whisper, also where it is wrong."""

@@ -22,7 +22,6 @@ from pipeline.base.errors import DependencyError
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 from pipeline.speech.asr import whisper_adapter, whisper_weights
-from pipeline.speech.asr.ctranslate2_words import OPENING
 from pipeline.speech.asr.hypothesis import Hypothesis, SpecialTokens, legible, spoken
 from pipeline.speech.asr.openai_whisper_decoding import decode_clips, tokenizer_of
 from pipeline.speech.asr.openai_whisper_weights import adapted, model_of, sharing
@@ -38,37 +37,14 @@ from pipeline.speech.asr.whisper_input import (
     mel_seconds,
 )
 from pipeline.speech.asr.whisper_recogniser import BeamSearch, WhisperRecogniser, first_beam
+from pipeline.speech.languages.writing_systems import OPENING
 
 CLOSING = "\"'.。,，!！?？:：”)]}、》」"
+"""Punctuation that belongs to the word before."""
 
-
-def words_of(model: Whisper, mel: Tensor, hypothesis: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
-    """The words of one decoded clip with their times. Mandarin gives one word for each token: one or two characters.
-
-    `mel` has shape (bands, 3000). The clip is encoded a second time, so this takes about as long as transcribing it.
-    """
-    tokenizer = tokenizer_of(model, hypothesis.language)
-    timings = find_alignment(model, tokenizer, list(hypothesis.tokens), mel, round(seconds * FRAMES_PER_SECOND))
-    merge_punctuations(timings, OPENING, CLOSING)
-    return tuple(
-        TimedWord(text, round(float(timing.start), 2), round(float(timing.end), 2), float(timing.probability))
-        for timing in timings
-        if (text := timing.word.strip())
-    )
-
-
-def encode_clips(encoder: AudioEncoder, mel: Tensor) -> Tensor:
-    """Encode `mel`, shape (clips, bands, frames), to shape (clips, positions, width).
-
-    Whisper's own `forward` requires 30 s. Its positional embeddings are sinusoids, so a shorter clip can use the first
-    ones.
-    """
-    hidden = gelu(encoder.conv2(gelu(encoder.conv1(mel)))).permute(0, 2, 1)
-    hidden = (hidden + encoder.positional_embedding[: hidden.shape[1]]).to(hidden.dtype)
-    for block in encoder.blocks:
-        hidden = block(hidden)
-    encoded: Tensor = encoder.ln_post(hidden)
-    return encoded
+ROWS = 20
+"""Maximum hypotheses that are decoded at the same time. Whisper decodes all clips of a batch until the last one ends.
+So with beams, small batches are faster than large ones."""
 
 
 def load_engine(asr: Asr) -> Recogniser:
@@ -99,11 +75,6 @@ def device_of(name: str) -> str:
     return name
 
 
-ROWS = 20
-"""Maximum hypotheses that are decoded at the same time. Whisper decodes all clips of a batch until the last one ends.
-So with beams, small batches are faster than large ones."""
-
-
 def types_for(device: torch.device) -> tuple[torch.dtype, torch.dtype]:
     """The number types of the encoder and of the decoder: 16-bit types where they are faster than float32.
 
@@ -123,7 +94,7 @@ def _cast(encoder: AudioEncoder, dtype: torch.dtype) -> None:
 
 
 class OpenAIWhisper:
-    """Implements `Network` (see pipeline/speech/asr/whisper_recogniser.py) with PyTorch.
+    """Implements `WhisperNetwork` with PyTorch.
 
     On a CPU, it has one single-threaded worker per core, which is faster than one batch on PyTorch's own threads.
     """
@@ -147,14 +118,14 @@ class OpenAIWhisper:
             mine[id(model)] = sharing(model)
         return mine[id(model)]
 
-    def encode_clips(self, mel: Mel, language: str = "") -> Tensor:
+    def encode(self, mel: Mel, language: str = "") -> Tensor:
         encoder = fitting(self._model, self._adapted, language, mel_seconds(mel)).encoder
         with torch.inference_mode(), out_of_memory():
             features = torch.from_numpy(mel).to(self._model.device, self._hearing)[None]
             return encode_clips(encoder, features)[0].to(self._writing)
 
     def languages(self, encodings: Sequence[Tensor], limit: float) -> list[Mapping[str, float]]:
-        """See `Network`. Uses the first step of the decoder, as openai-whisper's `detect_language` does for 30 s."""
+        """Uses the first step of the decoder, as openai-whisper's `detect_language` does for 30 s."""
         if not self._model.is_multilingual:
             return [{"en": 1.0} for _ in encodings]
         tokenizer = tokenizer_of(self._model)
@@ -168,13 +139,13 @@ class OpenAIWhisper:
         return torch.stack([torch.cat([one, self._silence[len(one) : positions]]) for one in encodings])
 
     def first(self, language: str) -> BeamSearch:
-        """See `Network`. Greedy search without a configured beam: for Mandarin a beam takes three times as long."""
+        """Greedy search without a configured beam: for Mandarin a beam takes three times as long."""
         return BeamSearch(first_beam(language, self._beams, 1))
 
     def adapts(self, language: str, limit: float) -> bool:
         return fitting(self._model, self._adapted, language, limit) is not self._model
 
-    def decode_clips(
+    def decode(
         self, encodings: Sequence[Tensor], language: str, lengths: Sequence[float], limit: float, how: BeamSearch
     ) -> list[list[Hypothesis]]:
         if len(encodings) > (most := max(1, ROWS // how.beam)):
@@ -200,6 +171,35 @@ class OpenAIWhisper:
         with torch.inference_mode(), out_of_memory():
             whole = torch.from_numpy(as_trained(mel, LIMITS[-1])).to(self._model.device, self._writing)
             return words_of(self._mine(self._model), whole, hypothesis, seconds)
+
+
+def encode_clips(encoder: AudioEncoder, mel: Tensor) -> Tensor:
+    """Encode `mel`, shape (clips, bands, frames), to shape (clips, positions, width).
+
+    Whisper's own `forward` requires 30 s. Its positional embeddings are sinusoids, so a shorter clip can use the first
+    ones.
+    """
+    hidden = gelu(encoder.conv2(gelu(encoder.conv1(mel)))).permute(0, 2, 1)
+    hidden = (hidden + encoder.positional_embedding[: hidden.shape[1]]).to(hidden.dtype)
+    for block in encoder.blocks:
+        hidden = block(hidden)
+    encoded: Tensor = encoder.ln_post(hidden)
+    return encoded
+
+
+def words_of(model: Whisper, mel: Tensor, hypothesis: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
+    """The words of one decoded clip with their times. Mandarin gives one word for each token: one or two characters.
+
+    `mel` has shape (bands, 3000). The clip is encoded a second time, so this takes about as long as transcribing it.
+    """
+    tokenizer = tokenizer_of(model, hypothesis.language)
+    timings = find_alignment(model, tokenizer, list(hypothesis.tokens), mel, round(seconds * FRAMES_PER_SECOND))
+    merge_punctuations(timings, OPENING, CLOSING)
+    return tuple(
+        TimedWord(text, round(float(timing.start), 2), round(float(timing.end), 2), float(timing.probability))
+        for timing in timings
+        if (text := timing.word.strip())
+    )
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""The interface between the transcribe stage and a speech recogniser."""
+"""The speech recogniser: what the transcribe stage asks of it, and the engines that can be one.
+
+To use another recogniser, write a module with `load_engine`, and name it in `ENGINES` and in `asr.engine`.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -115,9 +118,7 @@ ENGINES = {
     "ctranslate2": "pipeline.speech.asr.ctranslate2_engine",
     "openai-whisper": "pipeline.speech.asr.openai_whisper_engine",
 }
-"""Modules with a function `load(Asr) -> Transcriber`. Only the selected one is imported: each imports its own runtime.
-"""
-
+"""Modules with a function `load_engine(Asr) -> Recogniser`. Only the selected one is imported, with its runtime."""
 
 _shelf: Shelf[Recogniser] = Shelf()
 
@@ -128,7 +129,7 @@ def load_recogniser(asr: Asr) -> Recogniser:
     Raises WeightsMissing, WeightsCorrupt, or ConfigError, for example if the engine is not installed.
     """
     require(asr.engine, f"asr.engine: {asr.engine}")
-    return _shelf.get(asr.model_dump_json(), lambda: import_module(ENGINES[asr.engine]).load(asr))
+    return _shelf.get(asr.model_dump_json(), lambda: import_module(ENGINES[asr.engine]).load_engine(asr))
 
 
 def check_languages(asr: Asr, knows: Callable[[str], bool], *, multilingual: bool) -> None:

@@ -65,8 +65,8 @@ def _figure(asr: Asr, clips: Sequence[Samples], changes: dict[str, Any]) -> Tuni
     return TuningFigure(changes, speed(load_recogniser(asr.model_copy(update=changes)), spoken))
 
 
-def speed(transcriber: Recogniser, clips: Sequence[Clip]) -> float:
+def speed(recogniser: Recogniser, clips: Sequence[Clip]) -> float:
     """Seconds of speech transcribed per second."""
     began = time.perf_counter()
-    transcriber.transcribe(clips)
+    recogniser.transcribe(clips)
     return sum(len(clip.samples) for clip in clips) / SAMPLE_RATE / (time.perf_counter() - began)

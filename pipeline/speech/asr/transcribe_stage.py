@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import get_args
 
-from prometheus_client import Counter
+import prometheus_client
 
 from pipeline.base.cores import cores
 from pipeline.base.errors import AudioError, BadMessage
@@ -47,33 +47,6 @@ from pipeline.speech.audio.vad import shared
 from pipeline.speech.load_shedding import Shedding, Valve
 
 
-class BusyTime:
-    """Adds to `counter` the seconds in which at least one block of `working` runs. `clock` is monotonic, in seconds."""
-
-    def __init__(self, counter: Counter, clock: Callable[[], float] = time.monotonic) -> None:
-        self._counter = counter
-        self._clock = clock
-        self._lock = Lock()
-        self._running = 0
-        self._counted = 0.0
-
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        self._change(1)
-        try:
-            yield
-        finally:
-            self._change(-1)
-
-    def _change(self, by: int) -> None:
-        with self._lock:
-            now = self._clock()
-            if self._running:
-                self._counter.inc(now - self._counted)
-            self._counted = now
-            self._running += by
-
-
 def build(settings: Settings, metrics: Metrics) -> Shedding:
     """Build the transcribe stage with its model. Raises WeightsMissing, WeightsCorrupt or ConfigError."""
     transcribe = Transcribe(load_recogniser(settings.asr), settings.asr, metrics)
@@ -83,15 +56,15 @@ def build(settings: Settings, metrics: Metrics) -> Shedding:
 class Transcribe(Processor[Utterance, Transcript]):
     """Transcribes batches of utterances. The output has one transcript or `Rejected` per utterance, in order."""
 
-    def __init__(self, transcriber: Recogniser, asr: Asr, metrics: Metrics) -> None:
-        self._transcriber = transcriber
+    def __init__(self, recogniser: Recogniser, asr: Asr, metrics: Metrics) -> None:
+        self._recogniser = recogniser
         self._asr = asr
         self._metrics = metrics
         from_zero(metrics.transcripts, asr.languages)
         from_zero(metrics.marked, get_args(Mark))
         from_zero(metrics.triaged, get_args(Reason))
         from_zero(metrics.adapter_readings, get_args(AdapterUse))
-        metrics.recogniser.labels(transcriber.name).set(1)
+        metrics.recogniser.labels(recogniser.name).set(1)
         self._only = frozenset(() if asr.language else asr.languages)
         """The languages to transcribe. Empty: the settings give the language."""
         self._guards = HallucinationGuards()
@@ -191,7 +164,7 @@ class Transcribe(Processor[Utterance, Transcript]):
 
     def _recognise(self, clips: Sequence[Clip]) -> list[Recognition]:
         with self._busy.working():
-            recognitions = self._transcriber.transcribe(clips, words=self._asr.words, has_room=self._has_room)
+            recognitions = self._recogniser.transcribe(clips, words=self._asr.words, has_room=self._has_room)
         self._metrics.recognised_seconds.inc(sum(len(clip.samples) for clip in clips) / SAMPLE_RATE)
         return recognitions
 
@@ -216,7 +189,7 @@ class Transcribe(Processor[Utterance, Transcript]):
 
     def _other_language(self, utterance: Utterance, language: str) -> Transcript:
         self._metrics.other_language_seconds.labels(language).inc(utterance.end - utterance.start)
-        return wordless(utterance, language, skipped=True, model=self._transcriber.name)
+        return wordless(utterance, language, skipped=True, model=self._recogniser.name)
 
     def _transcript(self, utterance: Utterance, clip: Clip, recognition: Recognition) -> Transcript:
         if self._only and recognition.language not in self._only:
@@ -240,7 +213,7 @@ class Transcribe(Processor[Utterance, Transcript]):
             marks=marks,
             words=words,
             alternatives=others,
-            model=self._transcriber.name,
+            model=self._recogniser.name,
         )
 
 
@@ -259,6 +232,33 @@ class LanguageGuess:
         self.probabilities = probabilities
         self.language = self._languages.guess(self._utterance, probabilities, voiced=self.voiced)
         return self.language
+
+
+class BusyTime:
+    """Adds to `counter` the seconds in which at least one block of `working` runs. `clock` is monotonic, in seconds."""
+
+    def __init__(self, counter: prometheus_client.Counter, clock: Callable[[], float] = time.monotonic) -> None:
+        self._counter = counter
+        self._clock = clock
+        self._lock = Lock()
+        self._running = 0
+        self._counted = 0.0
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        self._change(1)
+        try:
+            yield
+        finally:
+            self._change(-1)
+
+    def _change(self, by: int) -> None:
+        with self._lock:
+            now = self._clock()
+            if self._running:
+                self._counter.inc(now - self._counted)
+            self._counted = now
+            self._running += by
 
 
 def _samples(utterance: Utterance) -> Samples | Rejected:

@@ -1,4 +1,4 @@
-"""Builds the transcript of an utterance. Room, speaker and times come from the utterance."""
+"""Makes the transcript of an utterance, and writes transcripts as JSON lines, SubRip or WebVTT."""
 
 from typing import Any
 
@@ -7,9 +7,14 @@ import msgspec
 from pipeline.base.errors import VoxwardenError
 from pipeline.contract.messages import UNDETERMINED, Transcript, Utterance, derive_id, origin
 
+VTT_HEADER = "WEBVTT\n\n"
+
 
 def transcript_of(utterance: Utterance, **fields: Any) -> Transcript:
-    """The transcript of `utterance`. `fields` are its own fields: text, language, confidence, model and so on."""
+    """The transcript of `utterance`, with its room, speaker and times.
+
+    `fields` are its own fields: text, language, confidence, model and so on.
+    """
     return Transcript(
         **origin(utterance),
         id=derive_id("transcribe", utterance),
@@ -23,9 +28,6 @@ def transcript_of(utterance: Utterance, **fields: Any) -> Transcript:
 def wordless(utterance: Utterance, language: str = UNDETERMINED, **why: Any) -> Transcript:
     """The transcript of an utterance that was not transcribed. It has no text. `why` are the fields with the reason."""
     return transcript_of(utterance, text="", language=language, confidence=0.0, **why)
-
-
-VTT_HEADER = "WEBVTT\n\n"
 
 
 def srt_cue(number: int, start: float, end: float, text: str) -> str:

@@ -1,4 +1,9 @@
-"""Whisper's log-mel spectrogram in NumPy, without PyTorch. A clip of 5 s takes one millisecond."""
+"""Whisper's input: the log-mel spectrogram of a clip in NumPy, and its length and padding for the encoder.
+
+Whisper was trained on clips of 30 s and pads each clip to 30 s. An utterance needs only its own length and a margin.
+Without a margin, the decoder misses a pause after the last word, and continues to write. In English, a margin of zeros
+is nearly as bad, because no room sounds like that. The decoder hears the clip's own quietest level as a pause.
+"""
 
 from functools import cache
 
@@ -18,12 +23,36 @@ WINDOW = 400
 RANGE = 8.0
 """Dynamic range in powers of ten. Bins that are further below the clip's loudest bin are raised to this floor."""
 
+MARGIN = 100
+"""Length of the margin after a clip, in frames. It has the clip's own quietest level."""
+
+STEP = 10
+"""Lengths are rounded up to a multiple of this number of frames."""
+
+POSITIONS_PER_SECOND = FRAMES_PER_SECOND // 2
+"""Encoder positions per second of audio."""
+
+LONGEST = 30 * FRAMES_PER_SECOND
+
+MOST_TOKENS = 224
+"""Maximum tokens of a text: half of the decoder's capacity. As in openai-whisper, the other half is for a prompt."""
+
+SILENCE = 0.0
+"""Log-mel value of the silence whose encoding pads short encodings. openai-whisper pads with the same value. With -0.6
+and -1, the error rate on difficult Mandarin was 50.0% and 53.5% instead of 47.4%. Other speech hardly changed."""
+
+LIMITS = (3.0, 5.0, 8.0, 12.0, 17.0, 23.0, 30.0)
+"""Limits in seconds. Clips in a batch have the same limit and are padded to it, so a text depends on its clip alone.
+Padding is cheap (8 s instead of 4 s: a sixth slower). Smaller batches are expensive (4 clips instead of 8: half as
+fast)."""
+
 
 def log_mel(samples: Samples, bands: int) -> Mel:
     """The log-mel spectrogram of one clip, shape (samples,), with `bands` bands. The clip's loudest bin sets the floor.
 
-    It is computed in float64. In float32 the last bit depends on the number of BLAS threads, and with 8-bit weights
-    that can change the confidence by half a point. Source: `whisper/audio.py` of openai-whisper.
+    A clip of 5 s takes one millisecond. It is computed in float64: in float32 the last bit depends on the number of
+    BLAS threads, and with 8-bit weights that can change the confidence by half a point. Source: `whisper/audio.py` of
+    openai-whisper.
     """
     half = WINDOW // 2
     padded = np.pad(np.pad(samples, (0, WINDOW)), half, mode="reflect")
@@ -53,30 +82,6 @@ def _filters(bands: int) -> NDArray[np.float64]:
         )
     with np.load(file) as filters:
         return np.asarray(filters[f"mel_{bands}"], np.float64)
-
-
-MARGIN = 100
-"""Length of the margin after a clip, in frames. It has the clip's own quietest level."""
-
-STEP = 10
-"""Lengths are rounded up to a multiple of this number of frames."""
-
-POSITIONS_PER_SECOND = FRAMES_PER_SECOND // 2
-"""Encoder positions per second of audio."""
-
-LONGEST = 30 * FRAMES_PER_SECOND
-
-MOST_TOKENS = 224
-"""Maximum tokens of a text: half of the decoder's capacity. As in openai-whisper, the other half is for a prompt."""
-
-SILENCE = 0.0
-"""Log-mel value of the silence whose encoding pads short encodings. openai-whisper pads with the same value. With -0.6
-and -1, the error rate on difficult Mandarin was 50.0% and 53.5% instead of 47.4%. Other speech hardly changed."""
-
-LIMITS = (3.0, 5.0, 8.0, 12.0, 17.0, 23.0, 30.0)
-"""Limits in seconds. Clips in a batch have the same limit and are padded to it, so a text depends on its clip alone.
-Padding is cheap (8 s instead of 4 s: a sixth slower). Smaller batches are expensive (4 clips instead of 8: half as
-fast)."""
 
 
 def own_length(mel: Mel) -> Mel:

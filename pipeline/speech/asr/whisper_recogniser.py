@@ -1,4 +1,4 @@
-"""The transcription algorithm, which all engines share.
+"""Whisper as a `Recogniser`: the algorithm that all engines share.
 
 The steps are:
 1. Encode each clip, with little more than its own length.
@@ -6,7 +6,7 @@ The steps are:
 3. Decode the clips in batches.
 4. Decode suspicious clips again, with more context and a wider beam, and keep the likeliest text.
 5. Decode clips with the adapter of their language for other readings, where the recogniser has room.
-Details are in context.py, hypothesis.py and suspicion.py.
+Details are in whisper_input.py and hypothesis.py.
 """
 
 import math
@@ -169,7 +169,7 @@ class _Sound:
 
 
 class WhisperRecogniser:
-    """Implements `Transcriber` on a `Network`. `batch` is the maximum number of clips that are decoded together.
+    """Implements `Recogniser` on a `WhisperNetwork`. `batch` is the maximum number of clips that are decoded together.
 
     `chinese` is the variant in which Chinese is written.
     """

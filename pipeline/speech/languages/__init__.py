@@ -94,9 +94,11 @@ class Language(Sheet):
     ai_notice: NoticeWords = NoticeWords()
 
 
+@cache
 def read_language(code: str) -> Language:
-    """The language with that code; raises ConfigError if its file has a mistake."""
-    return _read(file(code, "language.yaml"))
+    """The language with that code; raises ConfigError if its file has a mistake. A file is read once."""
+    path = file(code, "language.yaml")
+    return user_files.read(path, Language) if path else Language()
 
 
 def known() -> tuple[str, ...]:
@@ -123,6 +125,7 @@ def files(code: str, name: str) -> list[Path]:
     return [path for folder in _folders() if (path := folder / code / name).is_file()]
 
 
+@cache  # an utterance asks for its language some dozens of times, and the configuration file stays the same
 def own_folder() -> Path:
     """Where users add languages: `languages/` beside the configuration file."""
     return config_file().parent / "languages"
@@ -156,8 +159,3 @@ def _checked(name: str, folder: Path) -> str:
         return check_code(name)
     except ValueError as error:
         raise ConfigError(f"{folder / name}: {error}", "Name the folder by the code of its language.") from error
-
-
-@cache
-def _read(path: Path | None) -> Language:
-    return user_files.read(path, Language) if path else Language()

@@ -12,6 +12,9 @@ SINGLE = rf"\u3040-\u30ff{HAN}"
 TOKEN = re.compile(rf"[{SINGLE}]|[^\W{SINGLE}]+(?:['’][^\W{SINGLE}]+)*")
 """A Chinese character or kana, or a word of other scripts."""
 
+OPENING = "\"'“¿([{-《「"
+"""Punctuation that belongs to the next word."""
+
 
 def tokens_of(text: str) -> list[re.Match[str]]:
     return list(TOKEN.finditer(text))

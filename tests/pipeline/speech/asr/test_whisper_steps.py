@@ -24,7 +24,7 @@ Say = Callable[[BeamSearch], str]
 
 @dataclass
 class Told:
-    """A Network with one worker and given results."""
+    """A `WhisperNetwork` with one worker and given results."""
 
     say: Say
     heard: Mapping[float, Mapping[str, float]] = field(default_factory=dict)
