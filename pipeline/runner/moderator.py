@@ -112,7 +112,7 @@ class Moderator:
         return ModeratedFile(utterances, report.suggestion, report.seconds, report.speech_seconds, report.error)
 
     @cached_property
-    def _models(self) -> "tuple[Judge, Transcriber]":
+    def _models(self) -> "tuple[Judge, Recogniser]":
         from pipeline.speech.asr import recogniser
 
         return self._judge, recogniser.load_recogniser(self._settings.asr)
