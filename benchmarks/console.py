@@ -34,7 +34,7 @@ from pipeline.base.http_server import listen
 from pipeline.console.guard import COOKIE, HEADER
 from pipeline.contract.messages import Flag, Hit
 from pipeline.judge import labels
-from pipeline.review.accounts import accounts, sessions
+from pipeline.review.accounts import accounts, sign_in
 from pipeline.review.cases import ranking
 from pipeline.review.cases.writing import columns
 from pipeline.review.database import Database
@@ -296,10 +296,10 @@ def arrive(database: Database, first: int, count: int = 100) -> dict[str, float]
 def entered(database: Database, address: str, name: str) -> httpx.Client:
     now = time.time()
     with database.write() as connection:
-        if not accounts.find(connection, name):
-            accounts.add(connection, name, "moderator", now, "benchmark")
-        token = sessions.begin(connection, name, now)
-        session = sessions.find(connection, token, now)
+        if not accounts.find_account(connection, name):
+            accounts.add_account(connection, name, "moderator", now, "benchmark")
+        token = sign_in.begin_session(connection, name, now)
+        session = sign_in.find_session(connection, token, now)
     assert session is not None  # noqa: S101 - just begun
     return httpx.Client(base_url=address, cookies={COOKIE: token}, headers={HEADER: session.csrf}, timeout=60)
 

@@ -17,7 +17,7 @@ import httpx
 from benchmarks.assessment.bulk import BEGIN, DAYS, SECONDS, fill
 from pipeline.console.app import create_app, open_services
 from pipeline.console.guard import COOKIE
-from pipeline.review.accounts import accounts, sessions
+from pipeline.review.accounts import accounts, sign_in
 from pipeline.review.database import Database
 from pipeline.review.quality import trends
 from pipeline.review.quality.trends import PERIODS, QualityQuestion
@@ -58,8 +58,8 @@ def _measurements(database: Database) -> None:
 
 def _pages(settings: Settings, database: Database) -> None:
     with database.write() as connection:
-        accounts.add(connection, "lead", "lead", NOW, "benchmark")
-        cookie = sessions.begin(connection, "lead", NOW)
+        accounts.add_account(connection, "lead", "lead", NOW, "benchmark")
+        cookie = sign_in.begin_session(connection, "lead", NOW)
     with (
         served(create_app(open_services(settings, database, lambda: NOW))) as url,
         httpx.Client(base_url=url, cookies={COOKIE: cookie}, timeout=600) as client,

@@ -44,8 +44,10 @@ def add_account(
         from pipeline.review.accounts import passwords
 
         given = os.environ.get(PASSWORD)
-        password = given or passwords.generated()
-        domain.add(connection, name, role, time.time(), "cli", password=passwords.new(password, name))
+        password = given or passwords.generate_password()
+        domain.add_account(
+            connection, name, role, time.time(), "cli", password=passwords.hash_new_password(password, name)
+        )
     stdout.print(plain(f"{name} ({role})" if given else f"{name} ({role}), password: {password}"))
 
 
@@ -61,7 +63,7 @@ def list_accounts(ctx: typer.Context) -> None:
     with writing(ctx) as connection:
         from pipeline.review.accounts import accounts as domain
 
-        found = domain.everybody(connection)
+        found = domain.all_accounts(connection)
     table = Table("name", "role", "signs in by", "since", "", box=None, pad_edge=False)
     for one in found:
         ways = [
@@ -88,8 +90,8 @@ def new_password(ctx: typer.Context, name: Name) -> None:
     from pipeline.review.accounts import passwords
 
     given = os.environ.get(PASSWORD)
-    password = given or passwords.generated()
-    _change(ctx, name, password=passwords.new(password, name))
+    password = given or passwords.generate_password()
+    _change(ctx, name, password=passwords.hash_new_password(password, name))
     stdout.print(plain(f"{name} has a new password" if given else f"{name}, password: {password}"))
 
 
@@ -130,10 +132,10 @@ def enable(ctx: typer.Context, name: Name) -> None:
     """
     with writing(ctx) as connection:
         from pipeline.review.accounts import accounts as domain
-        from pipeline.review.accounts import recovery
+        from pipeline.review.accounts import passwords
 
-        domain.change(connection, name, time.time(), "cli", disabled=False, totp_secret=None)
-        recovery.forget(connection, name)
+        domain.change_account(connection, name, time.time(), "cli", disabled=False, totp_secret=None)
+        passwords.forget_recovery_codes(connection, name)
     stdout.print(plain(f"{name} may sign in"))
 
 
@@ -141,7 +143,7 @@ def _change(ctx: typer.Context, name: str, **changes: object) -> None:
     with writing(ctx) as connection:
         from pipeline.review.accounts import accounts as domain
 
-        domain.change(connection, name, time.time(), "cli", **changes)
+        domain.change_account(connection, name, time.time(), "cli", **changes)
 
 
 @contextmanager

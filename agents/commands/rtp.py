@@ -19,8 +19,8 @@ def rtp(ctx: typer.Context) -> None:
     """Receive the audio of speakers as RTP, from mediasoup or Janus.
 
     Your app names each stream over a small HTTP API, and its media server sends the packets. The speech goes to the
-    gateway: use it with `voxwarden run`, or with `voxwarden gateway` and the workers. docs/rtp.md shows the calls. If
-    no token is set in rtp.tokens, it prints one for this run.
+    gateway: use it with `voxwarden run`, or with `voxwarden gateway` and the workers. docs/integrate.md has the calls.
+    If no token is set in rtp.tokens, it prints one for this run.
 
     Example:
       VOXWARDEN_GATEWAY__TOKENS='["<token of the gateway>"]' voxwarden rtp

@@ -49,7 +49,7 @@ def make_token(
 
     now, scopes = time.time(), msgspec.convert([one.value for one in scope], list[api_tokens.TokenScope])
     with writing(ctx) as connection:
-        made = api_tokens.make(connection, name, scopes, None if days is None else now + days * DAY, now, "cli")
+        made = api_tokens.make_token(connection, name, scopes, None if days is None else now + days * DAY, now, "cli")
     stdout.print(made, soft_wrap=True, highlight=False)
 
 
@@ -65,7 +65,7 @@ def list_tokens(ctx: typer.Context) -> None:
     from pipeline.review.accounts import api_tokens
 
     with writing(ctx) as connection:
-        found = api_tokens.everything(connection)
+        found = api_tokens.all_tokens(connection)
     table = Table("id", "name", "scopes", "until", "last used", "", box=None, pad_edge=False)
     for one in found:
         until, used = (utc(at) if at else "" for at in (one.expires_at, one.used_at))
@@ -86,5 +86,5 @@ def revoke_token(ctx: typer.Context, token: Annotated[str, typer.Argument(help="
     from pipeline.review.accounts import api_tokens
 
     with writing(ctx) as connection:
-        api_tokens.revoke(connection, token, time.time(), "cli")
+        api_tokens.revoke_token(connection, token, time.time(), "cli")
     stdout.print(f"{token} is revoked")

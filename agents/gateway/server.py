@@ -160,9 +160,9 @@ class Gateway:
             del self._live[key]
             live.done.set()
 
-    async def _refuse(self, connection: ServerConnection, code: Close, reason: str) -> None:
+    async def _refuse(self, connection: Connection, code: Close, reason: str) -> None:
         self._count(code)
-        await connection.close(code, reason.encode()[:123].decode(errors="ignore"))  # the limit of RFC 6455
+        await connection.refuse(code, reason.encode()[:123].decode(errors="ignore"))  # the limit of RFC 6455
 
     def _count(self, code: Close) -> None:
         self._metrics.refused.labels(code.name.lower()).inc()

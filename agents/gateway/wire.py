@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
 from websockets.frames import BINARY, CONT, TEXT, CloseCode, Frame, apply_mask  # type: ignore[attr-defined]
-from websockets.protocol import OPEN
+from websockets.protocol import CONNECTING, OPEN
 
 Message = str | bytes
 
@@ -20,6 +21,9 @@ WHOLE_BINARY = 0x82
 MASKED = 0x80
 SHORT, MEDIUM = 126, 127
 """A length below SHORT stands in the second byte. SHORT there means that two bytes follow, MEDIUM eight."""
+
+DROPPED_BYTES = 1 << 20
+"""After a refusal we read at most this much, and one read more. So a peer with a normal backlog sees no reset."""
 
 
 def whole_frames(data: bytes, largest: int) -> tuple[list[bytes], int]:
@@ -58,6 +62,11 @@ class Connection(ServerConnection):
         self._waiter: asyncio.Future[None] | None = None
         self._fault: Exception | None = None
         self._dismissed: Callable[[Message], None] | None = None
+        self._early = b""
+        """What arrived before our answer to the request."""
+        self._refused = False
+        self._dropped = 0
+        """Bytes that arrived after the refusal."""
         self.signs_of_life = 0
         """How many pings and pongs have arrived."""
 
@@ -71,6 +80,9 @@ class Connection(ServerConnection):
 
     async def receive(self) -> list[Message]:
         """Return all messages that have arrived, at least one, oldest first. Raises ConnectionClosed after the last."""
+        early, self._early = self._early, b""
+        if early:
+            self.data_received(early)
         if not self._messages:
             await self._stirred()
         if self._fault:
@@ -93,6 +105,23 @@ class Connection(ServerConnection):
             unheard(message)
         self._resume()
 
+    async def refuse(self, code: int, reason: str) -> None:
+        """Close the connection. Returns when the peer is gone, after the close timeout at the latest.
+
+        What still arrives is dropped unparsed, because anyone without a token could send a flood of small frames. Only
+        after `dismiss` it is parsed, to count it.
+        """
+        if self._dismissed:
+            await self.close(code, reason)
+            return
+        self._refused, self._early = True, b""
+        self._resume()  # to see the end of the peer
+        try:
+            async with self.send_context():
+                self.protocol.fail(code, reason)  # `send_close` would go on parsing until the peer closes, too
+        except ConnectionClosed:
+            return
+
     async def _stirred(self) -> None:
         """Wait for a message, a fault, or the end of the connection."""
         if self._fault or self.connection_lost_waiter.done():
@@ -105,6 +134,12 @@ class Connection(ServerConnection):
             self._waiter = None
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            self._drop(len(data))
+            return
+        if self.protocol.state is CONNECTING and not self.protocol.eof_sent:
+            self._greet(data)
+            return
         if self._between_frames():
             messages, taken = whole_frames(data, self.protocol.max_message_size or 0)
             for message in messages:
@@ -131,6 +166,25 @@ class Connection(ServerConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._wake()
+
+    def _greet(self, data: bytes) -> None:
+        """Pass the lines of the request on one by one, and keep what stands behind them.
+
+        The library would parse frames before we have seen the token.
+        """
+        at = 0
+        while at < len(data) and self.request is None and not self.protocol.eof_sent:
+            end = data.find(b"\n", at) + 1 or len(data)
+            super().data_received(data[at:end])
+            at = end
+        if self.request and at < len(data):
+            self._early += data[at:]
+            self.transport.pause_reading()
+
+    def _drop(self, size: int) -> None:
+        self._dropped += size
+        if self._dropped > DROPPED_BYTES:
+            self.transport.pause_reading()  # no abort: a reset could reach the peer before it has read our close
 
     def _between_frames(self) -> bool:
         """Whether the next data begins a message."""

@@ -10,7 +10,7 @@ predicts a larger one, and the table compares both. All costs are CPU seconds of
 machine changes them little.
 
 `predict` and `simulate` need no measurement: they read the one that is kept beside this file. Use your own with
-`--measured FILE`. docs/scale.md explains the results.
+`--measured FILE`. docs/sizing.md explains the results.
 """
 
 import argparse

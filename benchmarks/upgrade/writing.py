@@ -135,7 +135,7 @@ def fill(database: Database) -> None:
     """Let people work for an hour."""
     with database.write() as connection:
         for name, role in PEOPLE:
-            accounts.add(connection, name, role, NOON, "setup")  # type: ignore[arg-type]
+            accounts.add_account(connection, name, role, NOON, "setup")  # type: ignore[arg-type]
     store = SqlReviewStore(database)
     flags = [flag(speaker, 10.0 * number) for number, speaker in enumerate(SPEAKERS)]
     cases = {one.speaker: made.case for one, made in zip(flags, store.add(flags, NOON + 100), strict=True)}

@@ -65,7 +65,7 @@ from pipeline.console.team import (
 from pipeline.console.texts import Texts
 from pipeline.judge import labels
 from pipeline.review.accounts import presence
-from pipeline.review.accounts.sign_in import Door
+from pipeline.review.accounts.sign_in import SignIn
 from pipeline.review.anchors import Anchoring
 from pipeline.review.cases import ranking
 from pipeline.review.cases.measures import Measures
@@ -151,7 +151,7 @@ def open_services(
         metrics,
         clock,
         Measured(database, settings, known, clock),
-        Door(database, clock),
+        SignIn(database, clock),
         Measures(settings, known),
         ChainWatch(database, metrics, clock),
         Anchoring(database, settings, clock),
@@ -228,7 +228,7 @@ def note_presence(services: Services, live: LiveQueue) -> None:
     """Record the accounts with an open page of the queue."""
     if people := live.people():
         with services.database.write() as connection:
-            presence.note(connection, people, services.clock())
+            presence.note_presence(connection, people, services.clock())
 
 
 def health() -> str:

@@ -14,9 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from pipeline.console.access import ACCESS, ANYBODY, APP_SCOPES, Caller, allowed
 from pipeline.console.compression import unmasked
 from pipeline.console.services import Services, services_of
-from pipeline.review.accounts import api_tokens, sessions
+from pipeline.review.accounts import api_tokens, sign_in
 from pipeline.review.accounts.api_tokens import TokenScope
-from pipeline.review.accounts.sessions import TOUCH_SECONDS, LoginSession
+from pipeline.review.accounts.sign_in import TOUCH_SESSION_SECONDS, LoginSession
 
 COOKIE = "voxwarden_session"
 HEADER = "x-csrf-token"
@@ -104,20 +104,20 @@ def _app_scopes(services: Services, given: str) -> frozenset[TokenScope]:
 def _stored_scopes(services: Services, given: str) -> frozenset[TokenScope]:
     now = services.clock()
     with services.database.read() as connection:
-        token = api_tokens.find(connection, given, now)
-    if token and api_tokens.due(token, now):
+        token = api_tokens.find_token(connection, given, now)
+    if token and api_tokens.touch_is_due(token, now):
         with services.database.write() as connection:
-            api_tokens.touch(connection, token, now)
+            api_tokens.touch_token(connection, token, now)
     return token.scopes if token else frozenset()
 
 
 def _session(request: Request, services: Services, token: str) -> LoginSession | None:
     now = services.clock()
     with services.database.read() as connection:
-        session = sessions.find(connection, token, now)
-    if session and now - session.seen_at >= TOUCH_SECONDS and endpoint_of(request) not in BACKGROUND:
+        session = sign_in.find_session(connection, token, now)
+    if session and now - session.seen_at >= TOUCH_SESSION_SECONDS and endpoint_of(request) not in BACKGROUND:
         with services.database.write() as connection:
-            sessions.touch(connection, session, now)
+            sign_in.touch_session(connection, session, now)
     return session
 
 

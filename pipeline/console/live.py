@@ -15,7 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.base.errors import DependencyError
-from pipeline.review.cases import assigning, leases, queue, viewing
+from pipeline.review.accounts import presence
+from pipeline.review.cases import assigning, leases, queue
 from pipeline.review.cases.reading import decisions_since
 from pipeline.review.cases.values import Case
 from pipeline.review.database import Database
@@ -105,7 +106,7 @@ class Watch:
             ]
             assigned = [Assigned(one.case, one.account or "", one.at) for one in assigning.since(connection, since)]
             holders = leases.holders(connection, now)
-            readers = viewing.everybody(connection, now)
+            readers = presence.all_viewers(connection, now)
         found: list[News] = [*reversed(arrived), *decided, *reversed(assigned)]
         fresh = [event for event in found if self._new(event, now)]
         events: list[Event] = [*fresh, *self._moved(holders), *self._opened(viewed(readers, holders))]

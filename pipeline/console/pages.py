@@ -21,7 +21,7 @@ from pipeline.console.services import Services, services_of
 from pipeline.console.texts import Texts
 from pipeline.contract.messages import SAMPLE_RATE, EventKind
 from pipeline.review.accounts.accounts import Preferences, Role
-from pipeline.review.accounts.sessions import LoginSession
+from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.speech import languages
 
 

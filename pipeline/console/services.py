@@ -12,8 +12,7 @@ from pipeline.console.background_figures import Measured
 from pipeline.console.policy.draft_trials import PolicyLab
 from pipeline.console.texts import Texts
 from pipeline.judge.labels import Labels
-from pipeline.review.accounts.sessions import LoginSession
-from pipeline.review.accounts.sign_in import Door
+from pipeline.review.accounts.sign_in import LoginSession, SignIn
 from pipeline.review.anchors import Anchoring
 from pipeline.review.cases.measures import Measures
 from pipeline.review.database import Database
@@ -32,7 +31,7 @@ class Services:
     clock: Callable[[], float]
     """Returns UTC seconds."""
     measured: Measured
-    door: Door
+    door: SignIn
     measures: Measures
     chain: ChainWatch
     anchoring: Anchoring

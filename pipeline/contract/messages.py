@@ -75,7 +75,7 @@ Source = Literal["words", "sound", "ear", "reader"]
 
 
 class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The fields of every message on a topic. They come from the app, and each stage copies them (`origin`)."""
+    """The fields of every message on a topic. They come from the app, and each stage copies them."""
 
     room: Name
     """The app's name of the room."""

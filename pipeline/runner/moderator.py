@@ -1,4 +1,4 @@
-"""Moderate recordings and texts in a Python program. docs/python.md is the manual."""
+"""Moderate recordings and texts in a Python program. docs/api.md is the manual."""
 
 import asyncio
 import math

@@ -83,7 +83,7 @@ def test_no_cost_is_negative() -> None:
 
 
 def test_the_kept_measurement_predicts_the_scene_that_it_did_not_use() -> None:
-    """The claim of docs/scale.md."""
+    """The claim of docs/sizing.md."""
     kept = read(KEPT)
     model = fitted(kept)
     for scene in kept.held_out:

@@ -17,7 +17,7 @@ from pipeline.console.app import create_app, open_services
 from pipeline.console.guard import COOKIE
 from pipeline.contract.messages import SAMPLE_RATE, Flag, Hit
 from pipeline.judge import labels
-from pipeline.review.accounts import sessions
+from pipeline.review.accounts import sign_in
 from pipeline.review.cases import ranking
 from pipeline.review.cases.values import ClipPiece, Evidence
 from pipeline.review.database import Database
@@ -131,7 +131,7 @@ class Stack:
 
     def cookie(self, name: str) -> str:
         with self.database.write() as connection:
-            return sessions.begin(connection, name, time.time())
+            return sign_in.begin_session(connection, name, time.time())
 
 
 @pytest.fixture(scope="package")
@@ -170,13 +170,13 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 Sit = Callable[..., Page]
 
 
-REFUSALS = re.compile("(status of|Status Error Code) (401|409|422)|INTERNET_DISCONNECTED|htmx:(sendError|afterRequest)")
+REFUSALS = re.compile("(status of|Status Error Code) (401|409|422)|INTERNET_DISCONNECTED|htmx:(send|afterRequest)")
 NOWHERE = "/nothing/here"
 """A path without a page."""
 
 
 def _is_problem(line: ConsoleMessage) -> bool:
-    """Tell whether a console line is an error. Refused requests and a lost network are none: tests expect them."""
+    """Tell whether a console line is an error. Refused, replaced and lost requests are none: tests expect them."""
     expected = REFUSALS.search(line.text) or line.location["url"].endswith(NOWHERE)
     return line.type == "error" and not expected
 

@@ -19,10 +19,9 @@ from pipeline.contract.messages import HeardSound, Verdict
 from pipeline.judge import labels
 from pipeline.judge.release import JudgeReport
 from pipeline.review import bank
-from pipeline.review.accounts import accounts, api_tokens, invitations, skills, wellness
-from pipeline.review.accounts.accounts import Preferences
+from pipeline.review.accounts import accounts, api_tokens, skills, wellness
+from pipeline.review.accounts.accounts import Preferences, ViewingLimits
 from pipeline.review.accounts.skills import Skills
-from pipeline.review.accounts.viewing_comfort import Comfort
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases import assigning, deciding, notes, phrases, ranking
@@ -165,7 +164,7 @@ def _cases(stack: Stack) -> dict[str, str]:
     """Store cases of some days: open, decided, checked twice, reported, noted, moved, muted and appealed."""
     now, mark, marked = stack.now(), stack.mark, f"noor{stack.mark}"
     with stack.database.write() as connection:
-        accounts.add(connection, marked, "admin", now - 9 * DAY, "ada")
+        accounts.add_account(connection, marked, "admin", now - 9 * DAY, "ada")
     _checks(stack, stack.say(3, ago=2 * DAY), now - 2 * DAY)
     old, new = stack.say(18, ago=DAY), stack.say(18)
     with stack.database.write() as connection:
@@ -221,13 +220,15 @@ def _people(stack: Stack) -> dict[str, str]:
     """Store an invitation, a token, skills, a hold, a wish for erasure, and a shift with a break."""
     now, mark = stack.now(), stack.mark
     with stack.database.write() as connection:
-        accounts.add(connection, f"mia{mark}", "moderator", now - DAY, "ada")
-        invitation = invitations.make(connection, f"mia{mark}", now, "ada")
-        api_tokens.make(connection, f"The app{mark}", ["appeals", "reports"], now + 90 * DAY, now, f"noor{mark}")
-        skills.change(connection, f"mia{mark}", Skills(languages=("zh",), labels=("fraud",)), "lea", now)
+        accounts.add_account(connection, f"mia{mark}", "moderator", now - DAY, "ada")
+        invitation = accounts.invite(connection, f"mia{mark}", now, "ada")
+        api_tokens.make_token(connection, f"The app{mark}", ["appeals", "reports"], now + 90 * DAY, now, f"noor{mark}")
+        skills.change_skills(connection, f"mia{mark}", Skills(languages=("zh",), labels=("fraud",)), "lea", now)
         holds.place(connection, "speaker", f"speaker-3{mark}", f"A court asked for it{mark}", f"noor{mark}", now)
         erasure.ask(connection, f"speaker-6{mark}", f"noor{mark}", now)
-        accounts.prefer(connection, "ana", Preferences(comfort=Comfort(without=("sexual",), cover=True)))
+        accounts.store_preferences(
+            connection, "ana", Preferences(comfort=ViewingLimits(without=("sexual",), cover=True))
+        )
         wellness.listen(connection, "ana", 1_200.0, now - 60)
     return {"invitation": invitation}
 

@@ -53,7 +53,9 @@ def test_triggers_are_decided_in_a_row(stack: Stack, sit: Sit) -> None:
 
 def test_an_error_and_the_end_of_the_session_keep_what_was_typed(stack: Stack, sit: Sit) -> None:
     with stack.database.write() as connection:
-        accounts.change(connection, "lea", stack.now(), "test", password=passwords.new(people.PASSWORD, "lea"))
+        accounts.change_account(
+            connection, "lea", stack.now(), "test", password=passwords.hash_new_password(people.PASSWORD, "lea")
+        )
     note = "We added two moderators at night. " * 100
     page = sit("lea", path="/assessment/hazards")
     form = page.locator("form[action='/assessment/hazards']")

@@ -72,7 +72,7 @@ def test_a_lead_can_sign_in_and_a_stranger_cannot(place: tuple[str, Database], b
     expect(page.locator("main")).to_contain_text("None of your groups has a role here")
     context.close()
     with database.read() as connection:
-        [account] = accounts.everybody(connection)
+        [account] = accounts.all_accounts(connection)
     assert (account.name, account.role, account.password) == ("lin-leads", "lead", None)
 
 
@@ -84,4 +84,4 @@ def test_an_answer_without_a_sign_in_is_refused(place: tuple[str, Database], bro
     expect(page.locator("main")).to_contain_text("belongs to no sign-in of this browser")
     context.close()
     with database.read() as connection:
-        assert accounts.nobody(connection)
+        assert accounts.has_no_accounts(connection)

@@ -109,7 +109,7 @@ def test_a_lead_sets_skills(stack: Stack, sit: Sit) -> None:
 def test_the_count_and_notifications_of_due_work(stack: Stack, sit: Sit) -> None:
     cases = stack.say(3)
     with stack.database.write() as connection:
-        accounts.prefer(connection, "ana", Preferences(notify=True))
+        accounts.store_preferences(connection, "ana", Preferences(notify=True))
     page = sit("ana", path="/me")
     page.context.add_init_script(RECORD)
     page.reload()

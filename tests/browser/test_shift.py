@@ -15,8 +15,7 @@ from sqlalchemy import delete
 
 from pipeline.console.guard import COOKIE
 from pipeline.review.accounts import accounts
-from pipeline.review.accounts.accounts import Preferences
-from pipeline.review.accounts.viewing_comfort import Comfort
+from pipeline.review.accounts.accounts import Preferences, ViewingLimits
 from pipeline.review.cases import leases
 from pipeline.review.quality import checks
 from pipeline.review.tables.core import SESSIONS
@@ -242,7 +241,9 @@ def test_two_people_decide_sixty_four_cases(stack: Stack, sit: Sit) -> None:
     stack.say(2 * EACH * len(SIZES) + 12)
     with stack.database.write() as connection:
         for name in ("ana", "ben"):  # the proposal of a break would move the page
-            accounts.prefer(connection, name, Preferences(comfort=Comfort(break_severe=1_000, break_minutes=720)))
+            accounts.store_preferences(
+                connection, name, Preferences(comfort=ViewingLimits(break_severe=1_000, break_minutes=720))
+            )
     verdicts: dict[str, str] = {}
     for (width, height), incidents in zip(SIZES, INCIDENTS, strict=True):
         size = {"width": width, "height": height}
@@ -275,7 +276,7 @@ def test_two_people_decide_sixty_four_cases(stack: Stack, sit: Sit) -> None:
 @pytest.mark.parametrize(("width", "locale"), [(1440, "en"), (1440, "zh-CN"), (1024, "en")])
 def test_the_meter_of_listening_moves_nothing_when_it_comes(stack: Stack, sit: Sit, width: int, locale: str) -> None:
     with stack.database.write() as connection:
-        accounts.prefer(connection, "ana", Preferences(comfort=Comfort(break_minutes=720)))
+        accounts.store_preferences(connection, "ana", Preferences(comfort=ViewingLimits(break_minutes=720)))
     page = sit("ana", viewport={"width": width, "height": 800}, locale=locale)
     page.wait_for_selector("#meter a")
     places = "() => [...document.querySelectorAll('.top > *')].map(part => part.getBoundingClientRect().x)"

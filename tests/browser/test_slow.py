@@ -173,3 +173,78 @@ def test_the_browser_asks_before_it_drops_a_decision_on_its_way(stack: Stack, si
     is_open(page, order[1])
     assert asked == ["beforeunload"]
     assert verdicts(stack, order) == ["uphold", None, None, None]
+
+
+@pytest.fixture
+def fraud_removes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fraud has a measure of its own, other labels begin with a warning."""
+    monkeypatch.setenv("VOXWARDEN_MEASURES__LABELS", '{"fraud": [{"action": "remove"}]}')
+
+
+def relabelled(page: Page, label: str, *, answered: bool = False) -> Held:
+    """Choose a label by keyboard. Return the request for its measure."""
+    page.keyboard.press("l")
+    page.keyboard.type(label)
+    return Held(page, "**/proposal?*", "Enter", answered=answered)
+
+
+def posted(page: Page) -> list[str]:
+    """Return a list that grows with each path to which the page sends something."""
+    paths: list[str] = []
+    page.on("request", lambda request: paths.append(request.url.split("/")[-1]) if request.method == "POST" else None)
+    return paths
+
+
+@pytest.mark.usefixtures("fraud_removes")
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_verdict_before_the_measure_of_a_new_label_waits_for_it(stack: Stack, sit: Sit, answered: bool) -> None:
+    """The verdict is pressed twice, and the next case is wished meanwhile."""
+    page, order = seated(stack, sit)
+    sent = posted(page)
+    held = relabelled(page, "fraud", answered=answered)
+    page.keyboard.press("1")
+    expect(page.locator("#lease")).to_have_text("Waiting for the server’s answer.")
+    page.keyboard.press("1")
+    page.keyboard.press("j")
+    assert not {"decision", "open"} & set(sent)
+    held.release()
+    is_open(page, order[1])
+    assert sent.count("decision") == 1
+    [decision] = stack.store.case(order[0]).decisions
+    assert (decision.verdict, decision.label, decision.action) == ("uphold", "fraud", "remove")
+    assert verdicts(stack, order) == ["uphold", None, None, None]
+
+
+@pytest.mark.usefixtures("fraud_removes")
+def test_the_last_of_two_labels_has_its_measure(stack: Stack, sit: Sit) -> None:
+    page, order = seated(stack, sit)
+    relabelled(page, "abuse")
+    page.keyboard.press("l")
+    page.keyboard.type("fraud")
+    page.keyboard.press("Enter")
+    expect(page.locator("#decide [name=action]")).to_have_value("remove")
+    page.keyboard.press("1")
+    is_open(page, order[1])
+    [decision] = stack.store.case(order[0]).decisions
+    assert (decision.label, decision.action) == ("fraud", "remove")
+
+
+def test_a_verdict_whose_measure_is_lost_is_pressed_again(stack: Stack, sit: Sit) -> None:
+    page, order = seated(stack, sit)
+    held = relabelled(page, "fraud")
+    page.keyboard.press("2")
+    held.lose()
+    expect(page.locator("#strip")).to_have_attribute("data-state", "held")
+    assert verdicts(stack, order) == [None] * 4
+    page.keyboard.press("2")
+    is_open(page, order[1])
+    assert verdicts(stack, order) == ["dismiss", None, None, None]
+
+
+def test_a_skip_before_the_measure_goes_on_at_once(stack: Stack, sit: Sit) -> None:
+    page, order = seated(stack, sit)
+    held = relabelled(page, "fraud")
+    page.keyboard.press("s")
+    is_open(page, order[1])
+    held.release()
+    assert verdicts(stack, order) == [None] * 4

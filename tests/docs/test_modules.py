@@ -9,7 +9,7 @@ import pytest
 from tests.deploy.files import ROOT
 from tests.docs.pages import PAGES
 
-MODULE = re.compile(r"python -m ((?:agents|benchmarks|pipeline|tests|training)(?:\.\w+)*)")
+MODULE = re.compile(r"python -m ((?:agents|benchmarks|deploy|pipeline|tests|training)(?:\.\w+)*)")
 CARDS = [ROOT / "pipeline" / part / "model" / "README.md" for part in ("judge", "sound/events")]
 
 

@@ -1,4 +1,4 @@
-"""docs/python.md is true: its examples give what it shows."""
+"""docs/api.md is true: its examples give what it shows."""
 
 import asyncio
 import doctest
@@ -54,7 +54,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.weights
 @pytest.mark.usefixtures("gateway", "folder")
 def test_the_examples_give_what_they_show() -> None:
-    page = ROOT / "docs" / "python.md"
+    page = ROOT / "docs" / "api.md"
     found = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
     assert found.attempted > 15
     assert found.failed == 0

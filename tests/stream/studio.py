@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import httpx
 
 from pipeline.console.guard import COOKIE
-from pipeline.review.accounts import sessions
+from pipeline.review.accounts import sign_in
 from pipeline.review.database import Database
 
 PATIENCE_SECONDS = 120.0
@@ -58,7 +58,7 @@ class StudioGuest:
 
     def __init__(self, url: str, database: Database, name: str) -> None:
         with database.write() as connection:
-            token = sessions.begin(connection, name, time.time())
+            token = sign_in.begin_session(connection, name, time.time())
         self._client = httpx.Client(base_url=url, cookies={COOKIE: token}, timeout=60)
 
     def page(self, path: str) -> str:

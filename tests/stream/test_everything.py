@@ -17,7 +17,7 @@ import pytest
 from pipeline.connect.client.gateway import SpeakerStream
 from pipeline.console.guard import COOKIE, HEADER
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.review.accounts import sessions
+from pipeline.review.accounts import sign_in
 from pipeline.review.cases.values import CaseFile, Filters
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
@@ -136,8 +136,8 @@ def moderator(deployment: Deployment) -> httpx.Client:
     with closing(Database(deployment.store_url)) as database:
         people.hire(database)
         with database.write() as connection:
-            token = sessions.begin(connection, "ana", time.time())
-            session = sessions.find(connection, token, time.time())
+            token = sign_in.begin_session(connection, "ana", time.time())
+            session = sign_in.find_session(connection, token, time.time())
     assert session
     return httpx.Client(
         base_url=deployment.console_url, cookies={COOKIE: token}, headers={HEADER: session.csrf}, timeout=60

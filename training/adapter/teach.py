@@ -86,20 +86,17 @@ class LowRank(nn.Module):
 def teach(
     model: Whisper,
     language: str,
-    lessons: Iterable[Taught],
+    clips: Sequence[Taught],
     recipe: AdapterRecipe,
     say: Callable[[str], None],
-    start: Factors,
 ) -> Factors:
-    """Trains from `start` and returns the factors of the adapter. `say` receives lines of progress.
+    """Trains an adapter and returns its factors. `say` receives lines of progress.
 
-    `model` must not be used afterwards. Raises ConfigError if `start` does not fit, before it reads a lesson, and if
-    there are no lessons.
+    `model` must not be used afterwards. Raises ConfigError if there are no clips.
     """
     torch.manual_seed(recipe.seed)
     places = attach(model.requires_grad_(False), recipe.rank)
-    begin(places, start)
-    if not (clips := [*lessons]):
+    if not clips:
         raise ConfigError("There are no clips to train on", "Use more lines or takes, or shorter lines.")
     learning = [parameter for lows in places.values() for parameter in (lows[0].a, *(low.b for low in lows))]
     optimizer = torch.optim.AdamW(learning, lr=recipe.learning_rate, weight_decay=0.0)
@@ -138,21 +135,6 @@ def _added(module: nn.Linear, a: nn.Parameter) -> LowRank:
     low = LowRank(a, module.out_features)
     register_parametrization(module, "weight", low)
     return low
-
-
-def begin(places: Mapping[str, Sequence[LowRank]], start: Factors) -> None:
-    """Loads factors into the places they name; raises ConfigError if they have another rank or model."""
-    shapes = {name: factor.shape for name, factor in factors(places).items()}
-    for name, factor in start.items():
-        if factor.shape != shapes.get(name):
-            raise ConfigError(
-                f"The adapter's {name} has the shape {factor.shape}, not {shapes.get(name)}",
-                "Start from an adapter of the same model and rank.",
-            )
-        place, side = name.rsplit("/", 1)
-        parts = [places[place][0].a] if side == "a" else [low.b for low in places[place]]
-        for parameter, part in zip(parts, torch.from_numpy(factor).split([*map(len, parts)]), strict=True):
-            parameter.data.copy_(part)
 
 
 def factors(places: Mapping[str, Sequence[LowRank]]) -> Factors:

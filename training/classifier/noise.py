@@ -1,6 +1,6 @@
 """Adds recognition errors to a text: words are misheard, lost or doubled, and case and punctuation change.
 
-If the text has a round trip (`heard/`, made by training/speech/round_trips.py), one of its readings is used. Otherwise
+If the text has a round trip (`heard/`, made by training/speech/), one of its readings is used. Otherwise
 errors come from the training texts: characters, pairs of characters and Latin words are replaced by others that sound
 alike, or by sounds that were really heard for them. Common words replace rare ones, as a recogniser does it.
 
@@ -12,6 +12,7 @@ from bisect import bisect
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import lru_cache
 from itertools import accumulate
 from math import sqrt
@@ -21,7 +22,6 @@ from random import Random
 from pypinyin import lazy_pinyin
 
 from pipeline.judge.view import view
-from training.classifier.confusions import confusions
 
 HAN = re.compile(r"[㐀-鿿]")
 HAN_PAIR = re.compile(r"(?=([㐀-鿿]{2}))")
@@ -239,11 +239,23 @@ def round_trips(folder: Path = ROUND_TRIPS) -> Mapping[str, Sequence[str]]:
 
 
 def _confused(readings: Mapping[str, Sequence[str]]) -> Mapping[str, Choices]:
-    """For each syllable, the different-sounding syllables that were heard for it."""
-    pairs = ((_syllables(text), _syllables(reading)) for text, several in readings.items() for reading in several)
-    return {
-        syllables: Choices([*others], [*accumulate(others.values())]) for syllables, others in confusions(pairs).items()
-    }
+    """For each syllable, the other syllables that were heard for it.
+
+    A third of the wrong characters have another sound that no rule about accents predicts: 谁 as 水, 了 as 脸.
+    """
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for text, several in readings.items():
+        for reading in several:
+            for one, other in _swapped(_syllables(text), _syllables(reading)):
+                found[one][other] += 1
+    return {one: Choices([*others], [*accumulate(others.values())]) for one, others in found.items()}
+
+
+def _swapped(spoken: Sequence[str], heard: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Differing stretches of equal length. In others, it is unknown which syllable became which."""
+    for kind, start, end, at, to in SequenceMatcher(None, spoken, heard, autojunk=False).get_opcodes():
+        if kind == "replace" and end - start == to - at:
+            yield from zip(spoken[start:end], heard[at:to], strict=True)
 
 
 def _syllables(text: str) -> list[str]:

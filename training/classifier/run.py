@@ -16,7 +16,7 @@ from pipeline.judge.onnx import MODEL
 from pipeline.learning import encoder, folder
 from pipeline.learning.loop import Recipe, Say
 from pipeline.learning.rows import OUTPUTS, Row
-from training.classifier import beginning, sets, sounds
+from training.classifier import packaged, sets, sounds
 from training.classifier.calibrate import calibrate
 from training.classifier.noise import hearing
 from training.classifier.sides import split
@@ -42,7 +42,7 @@ def run(
     """
     started = monotonic()
     guide = named(teacher) if teacher else None
-    beginning.check(base)  # Each run loads its own encoder. This check reports a wrong name before minutes of reading.
+    packaged.check(base)  # Each run loads its own encoder. This check reports a wrong name before minutes of reading.
     sides = split([*sets.read(data, names)])
     say(", ".join(f"{part}: {len(rows)} texts" for part, rows in sides.items()))
     weights, onnx = out / "transformers", out / "onnx"
@@ -98,7 +98,7 @@ def generation(
     torch.manual_seed(recipe.seed)  # for the new head
     # At its high rate, a later run is worse for a while than the model before it, which is already saved.
     save = _unsaved if number else partial(folder.save, out)
-    folder.save(out, *train(rows, encoder.load(str(out)) if number else beginning.start(base), one, say, save, teach))
+    folder.save(out, *train(rows, encoder.load(str(out)) if number else packaged.start(base), one, say, save, teach))
 
 
 def _unsaved(*_: object) -> None:

@@ -8,8 +8,8 @@ import torch
 from tokenizers import Tokenizer
 
 from pipeline.learning.encoder import Encoder
+from training.classifier.homophones import HomophoneEmbedding
 from training.classifier.noise import bare, written
-from training.classifier.sounding import Sounding
 
 SIZE = 51_000
 SPECIAL = re.compile(r"<\w+>|</s>")
@@ -28,7 +28,7 @@ def trim(encoder: Encoder, texts: Iterable[str], size: int = SIZE) -> Encoder:
     model = encoder.model
     rows = model.bert.embeddings.word_embeddings.weight.data[torch.tensor(kept)].clone()
     pieces = [vocabulary[at] for at in kept]
-    model.set_input_embeddings(Sounding(rows, [piece for piece, _ in pieces], model.config.pad_token_id))
+    model.set_input_embeddings(HomophoneEmbedding(rows, [piece for piece, _ in pieces], model.config.pad_token_id))
     model.config.vocab_size = len(kept)
     return Encoder(model, _with_pieces(encoder.tokenizer, pieces))
 

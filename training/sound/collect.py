@@ -1,12 +1,12 @@
 """Collect recordings of sounds from packages and speech that you have downloaded.
 
-    python -m training.sound.collect --from DIR --out DIR --side test [--table FILE]
+    python -m training.sound.collect --from DIR --out DIR --side test
 
-The table, by default `sources.tsv`, lists the sources: the side (train, validate or test), the kind, the name, the
-files below `--from`, the licence. In `sources.tsv`, no source trains.
+`sources.tsv` lists the sources: the side, the kind, the name, the files below `--from`, the licence. The side
+`validate` chose the limits of the sound events, and the side `test` measures them. No source trains a model.
 For Debian's packages, run `apt-get download NAME` and `dpkg -x NAME*.deb DIR/NAME`. A repository of GitHub lies in a
-folder of its name. Of each source at most five minutes are taken, and of each file at most half a minute, from its
-middle. Of the test side it is half an hour and two minutes.
+folder of its name. To validate, at most five minutes of each source are taken, and half a minute of each file, from its
+middle. To test, it is half an hour and two minutes.
 """
 
 import argparse
@@ -29,7 +29,7 @@ TABLE = Path(__file__).parent / "sources.tsv"
 
 LEAST_OF_FILE = SAMPLE_RATE // 10
 
-Side = Literal["train", "validate", "test"]
+Side = Literal["validate", "test"]
 
 
 class Limits(NamedTuple):
@@ -41,7 +41,7 @@ class Limits(NamedTuple):
 
 
 FEW = Limits(30 * SAMPLE_RATE, 300 * SAMPLE_RATE, 100)
-"""Training learns more from many sources than from long ones."""
+"""To choose limits, many sources tell more than long ones."""
 MANY = Limits(120 * SAMPLE_RATE, 1_800 * SAMPLE_RATE, 400)
 """The test side's, because rates of false alarms need hours."""
 
@@ -54,10 +54,10 @@ class Source(NamedTuple):
     licence: str
 
 
-def sources(side: Side, table: Path = TABLE) -> list[Source]:
-    """The sources of a side. A mistake in the table is a KeyError."""
+def sources(side: Side) -> list[Source]:
+    """The sources of a side in `sources.tsv`. A mistake in the table is a KeyError."""
     kinds = {str(kind): kind for kind in KINDS}
-    with table.open(encoding="utf-8", newline="") as file:
+    with TABLE.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if row[0] == side]
     return [Source(side, kinds[kind], name, files, licence) for _, kind, name, files, licence in rows]
 
@@ -102,11 +102,10 @@ def main() -> None:
         "--from", dest="start", type=Path, required=True, help="folder of downloaded packages and speech"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the recordings by kind and source")
-    parser.add_argument("--side", choices=("train", "validate", "test"), required=True)
-    parser.add_argument("--table", type=Path, default=TABLE, help="TSV file of the sources")
+    parser.add_argument("--side", choices=("validate", "test"), required=True)
     options = parser.parse_args()
     with errors_in_a_line():
-        for source in track(sources(options.side, options.table), options.side, console=notes):
+        for source in track(sources(options.side), options.side, console=notes):
             seconds = collect(source, options.start, options.out) / SAMPLE_RATE
             notes.print(f"{source.kind} {source.name}: {seconds:.0f} s", highlight=False)
 

@@ -30,7 +30,7 @@ class Moderators:
         """Make the accounts."""
         for name in MODERATORS + LEADS:
             role: Role = "lead" if name in LEADS else "moderator"
-            self._world.write(accounts.add, name, role, self._world.now, "setup")
+            self._world.write(accounts.add_account, name, role, self._world.now, "setup")
             self._world.line()
 
     def receive(self, case: CaseFact) -> None:

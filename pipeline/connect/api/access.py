@@ -77,10 +77,10 @@ class ApiTokens:
     def _stored(self, database: Database, token: str) -> Program | None:
         now = self._clock()
         with database.read() as connection:
-            found = api_tokens.find(connection, token, now)
-        if found and api_tokens.due(found, now):
+            found = api_tokens.find_token(connection, token, now)
+        if found and api_tokens.touch_is_due(found, now):
             with database.write() as connection:
-                api_tokens.touch(connection, found, now)
+                api_tokens.touch_token(connection, found, now)
         return Program(FIRST_STORED + found.number, found.scopes) if found else None
 
 

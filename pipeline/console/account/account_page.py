@@ -14,8 +14,8 @@ from pipeline.console.fields import CodeForm, NameForm, SecretForm, WordForm
 from pipeline.console.keyboard import KEY, KEYS, conflict, first_of_two, keys_of
 from pipeline.console.pages import page
 from pipeline.console.services import Signed, TheServices, services_of
-from pipeline.review.accounts import accounts, passwords, recovery
-from pipeline.review.accounts.sessions import LoginSession
+from pipeline.review.accounts import accounts, passwords
+from pipeline.review.accounts.sign_in import LoginSession
 
 router = APIRouter(prefix="/me")
 
@@ -42,7 +42,7 @@ def _page(
     secret = passwords.totp_secret()
     code = qr.svg(passwords.totp_uri(session.account.name, secret))
     with services_of(request).database.read() as connection:
-        left = recovery.left(connection, session.account.name)
+        left = passwords.recovery_codes_left(connection, session.account.name)
     own_keys = wanted or keys_of(session.account.preferences.remapped)
     rows = [
         (name, first_of_two(default), "Space" if own_keys[name] == " " else own_keys[name])
@@ -71,7 +71,7 @@ def set_preferences(
     given = {"language": language, "theme": theme, "density": density, "keys": None if keys is None else keys == "on"}
     changes = {name: "" if value == AS_BROWSER else value for name, value in given.items() if value is not None}
     with services.database.write() as connection:
-        accounts.prefer(
+        accounts.store_preferences(
             connection, session.account.name, msgspec.structs.replace(session.account.preferences, **changes)
         )
     return RedirectResponse(own(then), 303)
@@ -95,7 +95,7 @@ def set_keys(
         return _page(request, session, 422, twice=twice, wanted=keys_of(remapped))
     preferences = msgspec.structs.replace(session.account.preferences, remapped=remapped)
     with services.database.write() as connection:
-        accounts.prefer(connection, session.account.name, preferences)
+        accounts.store_preferences(connection, session.account.name, preferences)
     return RedirectResponse("/me#keys-title", 303)
 
 
@@ -107,9 +107,9 @@ def set_password(services: TheServices, session: Signed, old: SecretForm, new: S
     """
     name = session.account.name
     services.door.confirm(name, old, "password")
-    stored = passwords.new(new, name)
+    stored = passwords.hash_new_password(new, name)
     with services.database.write() as connection:
-        accounts.change(connection, name, services.clock(), name, password=stored)
+        accounts.change_account(connection, name, services.clock(), name, password=stored)
     return RedirectResponse("/login", 303)
 
 
@@ -132,7 +132,7 @@ def set_totp(
     if passwords.totp_step(code, secret, now, 0) is None:
         raise AccountError("The code is wrong", "Check the clock of your device, and try again.", text="code")
     with services.database.write() as connection:
-        accounts.change(connection, name, now, name, totp_secret=secret)
-        codes = recovery.renew(connection, name)
+        accounts.change_account(connection, name, now, name, totp_secret=secret)
+        codes = passwords.new_recovery_codes(connection, name)
     request.state.session = None  # the page is for a person who is signed out
     return page(request, "recovery_codes.html", codes=codes)

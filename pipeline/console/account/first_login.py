@@ -13,15 +13,15 @@ NAME = "admin"
 def first_login(database: Database, clock: Callable[[], float] = time.time) -> tuple[str, str] | None:
     """Create an admin account if there are no accounts. Return its name and password; None if there are accounts."""
     with database.read() as connection:
-        if not accounts.nobody(connection):
+        if not accounts.has_no_accounts(connection):
             return None
-    password = passwords.generated()
-    stored = passwords.new(password, NAME)
+    password = passwords.generate_password()
+    stored = passwords.hash_new_password(password, NAME)
     try:
         with database.write() as connection:
-            if not accounts.nobody(connection):
+            if not accounts.has_no_accounts(connection):
                 return None
-            accounts.add(connection, NAME, "admin", clock(), "voxwarden", password=stored)
+            accounts.add_account(connection, NAME, "admin", clock(), "voxwarden", password=stored)
     except AccountError:
         return None  # another process made the account at the same moment
     return NAME, password

@@ -12,7 +12,7 @@ from pipeline.console.fields import CodeForm, NameForm, NameQuery, SecretForm
 from pipeline.console.guard import COOKIE
 from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
-from pipeline.review.accounts import devices, sessions
+from pipeline.review.accounts import login_limits, sign_in
 from pipeline.review.accounts.sign_in import Visitor
 
 router = APIRouter()
@@ -20,7 +20,7 @@ router = APIRouter()
 HELD_SECONDS = 1.0
 """Seconds for which a refused try is held. A client that waits for its answers sends fewer; holding costs nothing."""
 BROWSER = "voxwarden_browser"
-"""Cookie of a browser in which somebody has signed in before (`accounts/devices.py`)."""
+"""Cookie of a browser in which somebody has signed in before (`accounts/login_limits.py`)."""
 
 
 @router.get("/login", response_class=HTMLResponse)
@@ -56,7 +56,7 @@ async def login(
 def logout(services: TheServices, session: Signed) -> Response:
     """End the session."""
     with services.database.write() as connection:
-        sessions.end(connection, session)
+        sign_in.end_session(connection, session)
     response = RedirectResponse("/login", 303)
     response.delete_cookie(COOKIE)
     return response
@@ -66,10 +66,10 @@ def entered(services: Services, name: str, then: str, browser: str) -> Response:
     """Begin a session, and remember the browser."""
     now = services.clock()
     with services.database.write() as connection:
-        token = sessions.begin(connection, name, now)
-        browser = devices.remember(connection, browser, name, now)
+        token = sign_in.begin_session(connection, name, now)
+        browser = login_limits.remember_browser(connection, browser, name, now)
     response = with_cookie(RedirectResponse(own(then), 303), services, token)
-    secure, kept = services.settings.console.secure_cookies, int(devices.KEPT_SECONDS)
+    secure, kept = services.settings.console.secure_cookies, int(login_limits.BROWSER_KEPT_SECONDS)
     response.set_cookie(BROWSER, browser, max_age=kept, path="/login", httponly=True, samesite="lax", secure=secure)
     return response
 
@@ -78,7 +78,7 @@ def with_cookie(response: Response, services: Services, token: str) -> Response:
     """Add the session's cookie to a response."""
     secure = services.settings.console.secure_cookies
     response.set_cookie(
-        COOKIE, token, max_age=int(sessions.LONGEST_SECONDS), httponly=True, samesite="lax", secure=secure
+        COOKIE, token, max_age=int(sign_in.LONGEST_SESSION_SECONDS), httponly=True, samesite="lax", secure=secure
     )
     return response
 

@@ -11,7 +11,7 @@ from pipeline.base.errors import AccountError
 from pipeline.console.account.login import own, with_cookie
 from pipeline.console.fields import NameQuery
 from pipeline.console.services import Services, TheServices
-from pipeline.review.accounts import accounts, oidc, sessions
+from pipeline.review.accounts import accounts, oidc, sign_in
 from pipeline.review.accounts.oidc import Attempt, Provider
 
 router = APIRouter(prefix="/login/oidc")
@@ -69,8 +69,8 @@ def open_provider(services: Services) -> Provider | None:
 def _begin(services: Services, identity: oidc.Identity) -> str:
     now = services.clock()
     with services.database.write() as connection:
-        account = accounts.known_elsewhere(connection, identity.subject, identity.name, identity.role, now)
-        return sessions.begin(connection, account.name, now)
+        account = accounts.account_of_identity(connection, identity.subject, identity.name, identity.role, now)
+        return sign_in.begin_session(connection, account.name, now)
 
 
 def _provider(request: Request) -> Provider:

@@ -9,8 +9,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review.accounts import accounts, wellness
-from pipeline.review.accounts.sessions import LoginSession
-from pipeline.review.accounts.viewing_comfort import Comfort
+from pipeline.review.accounts.accounts import ViewingLimits
+from pipeline.review.accounts.sign_in import LoginSession
 
 router = APIRouter(prefix="/wellness")
 
@@ -68,7 +68,7 @@ def set_comfort(
 ) -> Response:
     """Store the person's limits. 422 for an unknown label."""
     services.labels.check(without, "without")
-    comfort = Comfort(
+    comfort = ViewingLimits(
         without=tuple(without),
         cover=cover == "on",
         soften=soften == "on",
@@ -79,7 +79,7 @@ def set_comfort(
     )
     preferences = msgspec.structs.replace(session.account.preferences, comfort=comfort)
     with services.database.write() as connection:
-        accounts.prefer(connection, session.account.name, preferences)
+        accounts.store_preferences(connection, session.account.name, preferences)
     return RedirectResponse("/wellness", 303)
 
 

@@ -36,7 +36,7 @@ def make_token(
     """Make a token, and show it once. It works until the end of the day `until` (UTC); without it, for ever."""
     end = datetime.combine(until, time.max, UTC).timestamp() if until else None
     with services.database.write() as connection:
-        token = api_tokens.make(connection, name, scopes, end, services.clock(), session.account.name)
+        token = api_tokens.make_token(connection, name, scopes, end, services.clock(), session.account.name)
     return _page(request, services, token)
 
 
@@ -46,12 +46,12 @@ def revoke_token(
 ) -> Response:
     """Refuse a token from now on."""
     with services.database.write() as connection:
-        api_tokens.revoke(connection, token, services.clock(), session.account.name)
+        api_tokens.revoke_token(connection, token, services.clock(), session.account.name)
     return RedirectResponse("/accounts/tokens", 303)
 
 
 def _page(request: Request, services: Services, made: str = "") -> Response:
     with services.database.read() as connection:
-        found = api_tokens.everything(connection)
+        found = api_tokens.all_tokens(connection)
     until = datetime.fromtimestamp(services.clock(), UTC).date() + PROPOSED
     return page(request, "tokens.html", tokens=found, made=made, scopes=get_args(TokenScope), until=until)

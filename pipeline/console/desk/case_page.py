@@ -23,7 +23,7 @@ from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Decision, Flag
 from pipeline.judge.reasons import agreed, from_context, from_risk, manner
 from pipeline.review import audit
-from pipeline.review.accounts.sessions import LoginSession
+from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.appeals import reports
 from pipeline.review.cases import duty, notices, phrases, reading
 from pipeline.review.cases.leases import Lease

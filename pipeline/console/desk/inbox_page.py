@@ -12,7 +12,7 @@ from pipeline.console.desk.queue_page import Asked, wanted_by
 from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review.accounts import accounts, wellness
-from pipeline.review.accounts.sessions import LoginSession
+from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.appeals import appeals
 from pipeline.review.cases import escalations, inbox, notes, queue
 from pipeline.review.cases.inbox import COUNTED, News
@@ -69,7 +69,7 @@ def set_notifications(services: TheServices, session: Signed, on: Annotated[Lite
     """Switch the person's browser notifications on or off. The browser asks for permission before."""
     preferences = msgspec.structs.replace(session.account.preferences, notify=on == "yes")
     with services.database.write() as connection:
-        accounts.prefer(connection, session.account.name, preferences)
+        accounts.store_preferences(connection, session.account.name, preferences)
     return RedirectResponse("/me", 303)
 
 

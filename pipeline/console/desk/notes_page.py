@@ -36,7 +36,7 @@ def write_note(request: Request, services: TheServices, session: Signed, case: C
 
 
 def _notes(request: Request, connection: Connection, case: str) -> Response:
-    people = [one.name for one in accounts.everybody(connection) if not one.disabled]
+    people = [one.name for one in accounts.all_accounts(connection) if not one.disabled]
     return page(
         request,
         "notes.html",

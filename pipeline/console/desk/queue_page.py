@@ -16,7 +16,7 @@ from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.accounts import wellness
-from pipeline.review.accounts.sessions import LoginSession
+from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.cases import assigning, escalations, leases, queue, reachable_cases, strikes
 from pipeline.review.cases.queue import QueueFilter
 from pipeline.review.cases.values import Case

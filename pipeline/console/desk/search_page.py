@@ -26,7 +26,7 @@ from pipeline.contract.messages import HeardKind
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review import audit
 from pipeline.review.accounts import wellness
-from pipeline.review.accounts.sessions import LoginSession
+from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.cases import duty, reading
 from pipeline.review.evidence.times import offset_of
 from pipeline.review.privacy.pseudonym import pseudonym

@@ -9,7 +9,8 @@ from fastapi.responses import Response
 from pipeline.console.fields import IdForm
 from pipeline.console.live import viewed
 from pipeline.console.services import Signed, TheServices
-from pipeline.review.cases import duty, leases, reading, viewing
+from pipeline.review.accounts import presence
+from pipeline.review.cases import duty, leases, reading
 
 router = APIRouter()
 
@@ -25,9 +26,9 @@ def note_viewing(services: TheServices, session: Signed, page: PageForm, case: I
     name, now = session.account.name, services.clock()
     with services.database.write() as connection:
         if not case:
-            viewing.end(connection, name, page)
+            presence.end_viewing(connection, name, page)
             return Response(status_code=204)
         duty.check_party(connection, reading.case(connection, case), name)
-        viewing.note(connection, name, page, case, now)
-        found = viewed(viewing.everybody(connection, now), leases.holders(connection, now))[case]
+        presence.note_viewer(connection, name, page, case, now)
+        found = viewed(presence.all_viewers(connection, now), leases.holders(connection, now))[case]
     return Response(msgspec.json.encode(found), media_type="application/json")

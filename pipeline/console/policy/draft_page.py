@@ -20,7 +20,7 @@ from pipeline.contract.messages import Flag
 from pipeline.judge import editing
 from pipeline.judge.labels import SEVERITIES
 from pipeline.judge.rules import MAX_BYTES, NAME, POLICY, LexiconText, RuleTexts
-from pipeline.review.accounts.sessions import LoginSession
+from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.cases import reading
 from pipeline.review.policies import backtests, drafts, versions
 from pipeline.review.policies.backtests import ChangedFlag, StoredBacktest

@@ -10,7 +10,7 @@ from pipeline.console.fields import NameForm, NameQuery
 from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.console.team.skills_page import account_href, languages_of
-from pipeline.review.accounts import accounts, invitations, recovery, skills
+from pipeline.review.accounts import accounts, passwords, skills
 from pipeline.review.accounts.accounts import Preferences, Role
 from pipeline.review.accounts.skills import SENIOR
 
@@ -41,9 +41,9 @@ def invite_account(
         )
     now = services.clock()
     with services.database.write() as connection:
-        accounts.add(connection, name, role, now, session.account.name)
-        accounts.prefer(connection, name, Preferences(language=language))
-        token = invitations.make(connection, name, now, session.account.name)
+        accounts.add_account(connection, name, role, now, session.account.name)
+        accounts.store_preferences(connection, name, Preferences(language=language))
+        token = accounts.invite(connection, name, now, session.account.name)
     return _page(request, services, name, token)
 
 
@@ -51,10 +51,10 @@ def invite_account(
 def reset_password(request: Request, services: TheServices, session: Signed, name: NameForm) -> Response:
     """Take the password from an account, sign it out, and show a link to set a new one once."""
     with services.database.write() as connection:
-        account = accounts.get(connection, name)
+        account = accounts.get_account(connection, name)
         if account.oidc_subject:
             raise AccountError(f"{name} signs in at the OpenID provider", "Reset the password there.", text="provider")
-        token = invitations.make(connection, name, services.clock(), session.account.name)
+        token = accounts.invite(connection, name, services.clock(), session.account.name)
     return _page(request, services, name, token)
 
 
@@ -62,8 +62,8 @@ def reset_password(request: Request, services: TheServices, session: Signed, nam
 def reset_totp(services: TheServices, session: Signed, name: NameForm) -> Response:
     """Remove the one-time codes of an account and its recovery codes, and sign it out."""
     with services.database.write() as connection:
-        accounts.change(connection, name, services.clock(), session.account.name, totp_secret=None)
-        recovery.forget(connection, name)
+        accounts.change_account(connection, name, services.clock(), session.account.name, totp_secret=None)
+        passwords.forget_recovery_codes(connection, name)
     return RedirectResponse(account_href(name), 303)
 
 
@@ -71,7 +71,7 @@ def reset_totp(services: TheServices, session: Signed, name: NameForm) -> Respon
 def set_role(services: TheServices, session: Signed, name: NameForm, role: Annotated[Role, Form()]) -> Response:
     """Change the role of an account, and sign it out. 422 for the last admin."""
     with services.database.write() as connection:
-        accounts.change(connection, name, services.clock(), session.account.name, role=role)
+        accounts.change_account(connection, name, services.clock(), session.account.name, role=role)
     return RedirectResponse(account_href(name), 303)
 
 
@@ -81,23 +81,23 @@ def set_disabled(
 ) -> Response:
     """Disable an account, and end its sessions at once; or let it sign in again. 422 for the last admin."""
     with services.database.write() as connection:
-        accounts.change(connection, name, services.clock(), session.account.name, disabled=disabled == "on")
+        accounts.change_account(connection, name, services.clock(), session.account.name, disabled=disabled == "on")
     return RedirectResponse(account_href(name), 303)
 
 
 def _page(request: Request, services: Services, name: str = "", token: str = "") -> Response:
     """Show the accounts, and more of the account `name`; with `token`, also a link for it."""
     with services.database.read() as connection:
-        found = accounts.everybody(connection)
-        invited = invitations.waiting(connection, services.clock())
-        skilled = skills.everybody(connection)
+        found = accounts.all_accounts(connection)
+        invited = accounts.open_invitations(connection, services.clock())
+        skilled = skills.all_skills(connection)
     values: dict[str, Any] = {
         "accounts": found,
         "invited": invited,
         "skilled": skilled,
         "opened": name,
         "link": f"{services.settings.console.public_url.rstrip('/')}/invitation/{token}" if token else "",
-        "days": int(invitations.VALID_SECONDS // 86_400),
+        "days": int(accounts.INVITATION_SECONDS // 86_400),
         "roles": get_args(Role),
         "senior": SENIOR,
         "languages_spoken": languages_of(services, skilled.values()),

@@ -54,7 +54,7 @@ def audit_page(
             until=_begin(until, zone, days=1),
         )
         actions = audit.actions(connection)
-        people = [one.name for one in accounts.everybody(connection)]
+        people = [one.name for one in accounts.all_accounts(connection)]
     values: dict[str, Any] = {
         "lines": lines,
         "most": MOST,

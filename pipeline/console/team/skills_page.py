@@ -25,8 +25,8 @@ LabelForm = Annotated[str, Form(max_length=64, pattern=r"^[a-z_]*$")]
 def skills_page(request: Request, services: TheServices) -> Response:
     """Show the skills of each person."""
     with services.database.read() as connection:
-        found = skills.everybody(connection)
-        people = [one for one in accounts.everybody(connection) if one.role in DECIDING and not one.disabled]
+        found = skills.all_skills(connection)
+        people = [one for one in accounts.all_accounts(connection) if one.role in DECIDING and not one.disabled]
     return page(
         request,
         "skills.html",
@@ -62,12 +62,12 @@ def set_skills(
     services.labels.check(labels, "labels")
     given = Skills(languages=tuple(languages), labels=tuple(labels), severity=severity, escalated=escalated == "on")
     with services.database.write() as connection:
-        found = accounts.find(connection, account)
+        found = accounts.find_account(connection, account)
         if found is None or found.role not in DECIDING:
             raise AccountError(
                 f"{account} decides no cases", "Choose an account that does.", text="no_moderator", name=account
             )
-        skills.change(connection, account, given, session.account.name, services.clock())
+        skills.change_skills(connection, account, given, session.account.name, services.clock())
     return RedirectResponse("/skills" if then == "skills" else account_href(account), 303)
 
 

@@ -1,5 +1,10 @@
-"""The accounts that may use the console. Each function runs in a transaction that the caller opened."""
+"""The accounts that may use the console, their preferences and their invitations.
 
+Each function runs in a transaction that the caller opened.
+"""
+
+import secrets
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -10,9 +15,33 @@ from sqlalchemy.exc import IntegrityError
 from pipeline.base.errors import AccountError
 from pipeline.contract.messages import Name
 from pipeline.review import audit
+from pipeline.review.accounts import login_limits
 from pipeline.review.accounts.passwords import PasswordHash
-from pipeline.review.accounts.viewing_comfort import Comfort
+from pipeline.review.tables.access import INVITATIONS
 from pipeline.review.tables.core import ACCOUNTS, SESSIONS
+
+Minutes = Annotated[int, Meta(ge=5, le=720)]
+Cases = Annotated[int, Meta(ge=1, le=1_000)]
+
+
+class ViewingLimits(Struct, frozen=True, omit_defaults=True):
+    """A person's own limits of disturbing content. Only the person sees and changes them."""
+
+    without: tuple[Annotated[str, Meta(max_length=64)], ...] = ()
+    """Labels whose cases go to other moderators. The console asks for no reason."""
+    cover: bool = False
+    """Whether the transcript of a severe case stays hidden until the person presses a key."""
+    soften: bool = False
+    """Whether the player starts with softened sound."""
+    break_minutes: Minutes = 50
+    """Minutes of work without a break, after which the console proposes one."""
+    break_severe: Cases = 20
+    """Severe cases without a break, after which the console proposes one."""
+    most_minutes: Minutes = 240
+    """Minutes of listening in a shift. At this limit the person gets no more cases."""
+    most_severe: Cases = 100
+    """Severe cases in a shift. At this limit the person gets no more severe cases."""
+
 
 Role = Literal["moderator", "lead", "auditor", "admin"]
 
@@ -28,7 +57,7 @@ class Preferences(Struct, frozen=True, omit_defaults=True):
     """Whether single-letter keys work. WCAG 2.1.4 requires that a person can switch them off."""
     remapped: dict[str, Annotated[str, Meta(max_length=16)]] = field(default_factory=dict)
     """Action to key, for each action whose key the person changed."""
-    comfort: Comfort = Comfort()
+    comfort: ViewingLimits = ViewingLimits()
     notify: bool = False
     """Whether open pages show browser notifications of due work."""
 
@@ -48,7 +77,7 @@ class Account(Struct, frozen=True, kw_only=True):
     created_at: float
 
 
-def add(
+def add_account(
     connection: Connection,
     name: str,
     role: Role,
@@ -81,15 +110,15 @@ def add(
     return account
 
 
-def find(connection: Connection, name: str) -> Account | None:
+def find_account(connection: Connection, name: str) -> Account | None:
     """Return the account with this name; None if there is none."""
     row = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.name == name)).one_or_none()
     return _account(dict(row._mapping)) if row else None
 
 
-def get(connection: Connection, name: str) -> Account:
+def get_account(connection: Connection, name: str) -> Account:
     """Return the account with this name. Raises AccountError if there is none."""
-    account = find(connection, name)
+    account = find_account(connection, name)
     if account is None:
         raise AccountError(
             f"There is no account {name}", "`voxwarden accounts list` shows all accounts.", text="missing"
@@ -97,7 +126,7 @@ def get(connection: Connection, name: str) -> Account:
     return account
 
 
-def known_elsewhere(connection: Connection, subject: str, name: str, role: Role, at: float) -> Account:
+def account_of_identity(connection: Connection, subject: str, name: str, role: Role, at: float) -> Account:
     """Return the account of the person who signs in by OpenID Connect as `subject`.
 
     The first sign-in creates the account. Each later one copies the provider's current role.
@@ -105,7 +134,7 @@ def known_elsewhere(connection: Connection, subject: str, name: str, role: Role,
     """
     row = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.oidc_subject == subject)).one_or_none()
     if row is None:
-        return add(connection, name, role, at, "oidc", oidc_subject=subject)
+        return add_account(connection, name, role, at, "oidc", oidc_subject=subject)
     account = _account(dict(row._mapping))
     if account.disabled:
         raise AccountError(f"The account {account.name} is disabled", "Ask an admin.", text="disabled")
@@ -115,22 +144,22 @@ def known_elsewhere(connection: Connection, subject: str, name: str, role: Role,
     return msgspec.structs.replace(account, role=role)
 
 
-def everybody(connection: Connection) -> list[Account]:
+def all_accounts(connection: Connection) -> list[Account]:
     """Return all accounts, in order of names."""
     return [_account(dict(row._mapping)) for row in connection.execute(select(ACCOUNTS).order_by(ACCOUNTS.c.name))]
 
 
-def nobody(connection: Connection) -> bool:
+def has_no_accounts(connection: Connection) -> bool:
     """Tell whether there are no accounts."""
     return connection.execute(select(func.count()).select_from(ACCOUNTS)).scalar_one() == 0
 
 
-def change(connection: Connection, name: str, at: float, actor: str, **changes: Any) -> None:
+def change_account(connection: Connection, name: str, at: float, actor: str, **changes: Any) -> None:
     """Set role, password, disabled or totp_secret, and sign the account out.
 
     Raises AccountError if there is no such account, or if no active admin would be left.
     """
-    get(connection, name)
+    get_account(connection, name)
     if (changes.get("role", "admin") != "admin" or changes.get("disabled")) and _admins(connection) == [name]:
         raise AccountError(f"{name} is the last admin", "Make another account an admin first.", text="last_admin")
     _set(connection, name, at, actor, changes)
@@ -149,7 +178,7 @@ def _admins(connection: Connection) -> list[str]:
     return list(connection.scalars(active.order_by(ACCOUNTS.c.name).with_for_update()))
 
 
-def prefer(connection: Connection, name: str, preferences: Preferences) -> None:
+def store_preferences(connection: Connection, name: str, preferences: Preferences) -> None:
     """Store a person's preferences."""
     values = {"preferences": msgspec.to_builtins(preferences)}
     connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(values))
@@ -157,3 +186,48 @@ def prefer(connection: Connection, name: str, preferences: Preferences) -> None:
 
 def _account(row: dict[Any, Any]) -> Account:
     return msgspec.convert({str(name): value for name, value in row.items()}, Account)
+
+
+INVITATION_SECONDS = 259_200.0
+"""An invitation is a link with which a person sets a password, once. It works for 3 days."""
+
+
+def invite(connection: Connection, name: str, at: float, actor: str) -> str:
+    """Return the token of a new link for an account. Earlier links and the password do not work any more."""
+    change_account(connection, name, at, actor, password=None)
+    login_limits.forget_browsers(connection, name)
+    token = secrets.token_urlsafe(32)
+    connection.execute(delete(INVITATIONS).where(INVITATIONS.c.account == name))
+    values = {"account": name, "hash": _hash(token), "made_by": actor, "expires_at": at + INVITATION_SECONDS}
+    connection.execute(insert(INVITATIONS).values(values))
+    audit.append(connection, at, actor, "account.invite", name)
+    return token
+
+
+def invited_account(connection: Connection, token: str, at: float) -> str:
+    """Return the account that a link is for. Raises AccountError if the link is unknown, used or too old."""
+    valid = (INVITATIONS.c.hash == _hash(token), INVITATIONS.c.expires_at > at)
+    name = connection.scalar(select(INVITATIONS.c.account).where(*valid))
+    account = find_account(connection, name) if name else None
+    if account is None or account.disabled:
+        raise AccountError("This link does not work any more", "Ask an admin for a new one.", text="link")
+    return account.name
+
+
+def accept_invitation(connection: Connection, token: str, password: PasswordHash, at: float) -> str:
+    """Set the password of the account that a link is for, and return its name. Raises AccountError as above."""
+    name = invited_account(connection, token, at)
+    if not connection.execute(delete(INVITATIONS).where(INVITATIONS.c.hash == _hash(token))).rowcount:
+        raise AccountError("This link was used a moment ago", "Ask an admin for a new one.", text="link")
+    change_account(connection, name, at, name, password=password)
+    return name
+
+
+def open_invitations(connection: Connection, at: float) -> dict[str, float]:
+    """Return the accounts with a link that works, and when it ends (UTC seconds)."""
+    query = select(INVITATIONS.c.account, INVITATIONS.c.expires_at).where(INVITATIONS.c.expires_at > at)
+    return {row.account: row.expires_at for row in connection.execute(query)}
+
+
+def _hash(token: str) -> str:
+    return sha256(token.encode()).hexdigest()

@@ -49,7 +49,7 @@ class StoredToken(Struct, frozen=True, kw_only=True):
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
 
-def make(
+def make_token(
     connection: Connection, name: str, scopes: Iterable[TokenScope], expires_at: float | None, at: float, actor: str
 ) -> str:
     """Make a token and return it. Raises AccountError without a name or a scope, or with an end in the past."""
@@ -69,7 +69,7 @@ def make(
     return token
 
 
-def find(connection: Connection, token: str, at: float) -> StoredToken | None:
+def find_token(connection: Connection, token: str, at: float) -> StoredToken | None:
     """Return the token if it is accepted at `at`; otherwise None. The time does not reveal its secret part."""
     if not token.startswith(START) or not token.isascii():
         return None
@@ -78,17 +78,17 @@ def find(connection: Connection, token: str, at: float) -> StoredToken | None:
     return found if found and hmac.compare_digest(found.hash, _hash(token)) and found.works(at) else None
 
 
-def due(token: StoredToken, at: float) -> bool:
+def touch_is_due(token: StoredToken, at: float) -> bool:
     """Tell whether `touch` is due."""
     return token.used_at is None or at - token.used_at >= USED_SECONDS
 
 
-def touch(connection: Connection, token: StoredToken, at: float) -> None:
+def touch_token(connection: Connection, token: StoredToken, at: float) -> None:
     """Record that the token was used at `at`."""
     connection.execute(update(API_TOKENS).where(API_TOKENS.c.id == token.id).values(used_at=at))
 
 
-def revoke(connection: Connection, identity: str, at: float, actor: str) -> None:
+def revoke_token(connection: Connection, identity: str, at: float, actor: str) -> None:
     """Refuse a token from now on. Raises AccountError if there is no such token, or if it is revoked."""
     row = (API_TOKENS.c.id == identity, API_TOKENS.c.revoked_at.is_(None))
     if not connection.execute(update(API_TOKENS).where(*row).values(revoked_at=at)).rowcount:
@@ -96,7 +96,7 @@ def revoke(connection: Connection, identity: str, at: float, actor: str) -> None
     audit.append(connection, at, actor, "token.revoke", identity)
 
 
-def everything(connection: Connection) -> list[StoredToken]:
+def all_tokens(connection: Connection) -> list[StoredToken]:
     """Return all tokens, newest first."""
     query = select(API_TOKENS).order_by(API_TOKENS.c.created_at.desc(), API_TOKENS.c.id)
     return [_token(dict(row._mapping)) for row in connection.execute(query)]

@@ -1,14 +1,22 @@
-"""How many wrong passwords a browser, an address or a name may still cause.
+"""The limits of login: wrong passwords, passwords that are checked at once, and the browsers that are known.
 
-The counts are in memory, so that a stranger's request never writes to the database. A restart forgets them, and each
-console counts for itself.
+What a stranger does costs the stranger only. A browser in which an account has signed in before has a cookie, and its
+own limit of wrong passwords. So nobody can lock a person out by guessing: the guesses of strangers do not count for a
+known browser. The cookie signs nobody in. The scheme is "device cookies" of OWASP.
 """
 
-from collections.abc import Iterable, Mapping
-from threading import Lock
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from threading import BoundedSemaphore, Lock
 from typing import Literal
 
 from msgspec import Struct
+from sqlalchemy import Connection, delete, exists, insert, select, update
+
+from pipeline.base.errors import TooManyTries
+from pipeline.review.tables.core import DEVICES
 
 Kind = Literal["device", "address", "name", "account", "line"]
 Key = tuple[Kind, str]
@@ -33,7 +41,11 @@ MOST_KEYS = 50_000
 
 
 class Tries:
-    """The counts. A key has one number: the moment when all its tries are allowed again, in UTC seconds."""
+    """The wrong passwords. A key has one number: the moment when all its tries are allowed again, in UTC seconds.
+
+    The counts are in memory, so that a stranger's request never writes to the database. A restart forgets them, and
+    each console counts for itself.
+    """
 
     def __init__(self) -> None:
         self._whole_at: dict[Key, float] = {}
@@ -72,3 +84,75 @@ class Tries:
         """Drop the keys that have all their tries. If they are few, drop the oldest keys, too."""
         kept = [(key, whole_at) for key, whole_at in self._whole_at.items() if whole_at > at]
         self._whole_at = dict(kept[-MOST_KEYS * 9 // 10 :])
+
+
+BUSY_SECONDS = 2.0
+"""Seconds after which a refused caller may try again."""
+
+
+class HashTurns:
+    """Lets `at_once` callers hash a password and `waiting` callers wait; the others are refused.
+
+    A hash takes 64 MiB and about 0.1 s of all cores. A caller that waits holds a thread, so few may wait.
+    """
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        self._places = BoundedSemaphore(at_once + waiting)
+        self._working = BoundedSemaphore(at_once)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Run the block when it is its turn. Raises TooManyTries at once if too many callers wait."""
+        if not self._places.acquire(blocking=False):
+            raise TooManyTries(BUSY_SECONDS)
+        try:
+            with self._working:
+                yield
+        finally:
+            self._places.release()
+
+
+STRANGERS = HashTurns(at_once=1, waiting=8)
+"""Turns for people who sign in from a browser that is not known."""
+KNOWN = HashTurns(at_once=1, waiting=8)
+"""Turns for people who are signed in, or whose browser is known. Strangers cannot take them."""
+
+BROWSER_KEPT_SECONDS = 15_552_000.0
+"""A browser is forgotten after this time without a sign-in: 180 days."""
+
+
+# The functions on browsers run in a transaction that the caller opened.
+
+
+def known_browser(connection: Connection, token: str, account: str, at: float) -> str | None:
+    """Return the id of the browser with the cookie `token` if the account has signed in with it; otherwise None."""
+    row = (
+        DEVICES.c.id == _browser_id(token),
+        DEVICES.c.account == account,
+        DEVICES.c.seen_at >= at - BROWSER_KEPT_SECONDS,
+    )
+    return _browser_id(token) if token and connection.scalar(select(exists().where(*row))) else None
+
+
+def remember_browser(connection: Connection, token: str, account: str, at: float) -> str:
+    """Record that the account has signed in with this browser, and return its cookie. An empty token gets a new one."""
+    connection.execute(delete(DEVICES).where(DEVICES.c.seen_at < at - BROWSER_KEPT_SECONDS))
+    token = token if token and _is_ours(connection, token) else secrets.token_urlsafe(32)
+    row = (DEVICES.c.id == _browser_id(token), DEVICES.c.account == account)
+    if not connection.execute(update(DEVICES).where(*row).values(seen_at=at)).rowcount:
+        connection.execute(insert(DEVICES).values(id=_browser_id(token), account=account, seen_at=at))
+    return token
+
+
+def forget_browsers(connection: Connection, account: str) -> None:
+    """Forget all browsers of an account."""
+    connection.execute(delete(DEVICES).where(DEVICES.c.account == account))
+
+
+def _is_ours(connection: Connection, token: str) -> bool:
+    """Tell whether the token is a cookie that we made, for this account or another one."""
+    return bool(connection.scalar(select(exists().where(DEVICES.c.id == _browser_id(token)))))
+
+
+def _browser_id(token: str) -> str:
+    return sha256(token.encode()).hexdigest()

@@ -1,16 +1,19 @@
-"""Who is at the desk: people with an open page of the queue who did something lately and take no break.
+"""Who is here, and who has which case open.
 
-Several consoles may share a store. So each console writes the accounts of its open pages into the store.
+A person is here who has an open page of the queue, did something lately and takes no break. Several people may read a
+case, but only the holder of its lease may decide it. Several consoles may share a store. So each console writes into
+the store again and again which pages are open, and the store forgets a page after a time without word.
+
 Each function runs in a transaction that the caller opened. Times are UTC seconds.
 """
 
 from collections.abc import Collection
 from typing import Literal
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, delete, func, select, tuple_
 
 from pipeline.review.tables.core import SESSIONS
-from pipeline.review.tables.queues import PRESENCE
+from pipeline.review.tables.queues import PRESENCE, VIEWERS
 from pipeline.review.tables.wellness import BREAKS
 from pipeline.review.upsert import insert as upsert
 
@@ -24,7 +27,7 @@ IDLE_SECONDS = 900.0
 Presence = Literal["here", "resting", "away"]
 
 
-def note(connection: Connection, accounts: Collection[str], at: float) -> None:
+def note_presence(connection: Connection, accounts: Collection[str], at: float) -> None:
     """Record that these accounts have an open page at `at`."""
     for account in sorted(accounts):  # sorted: two consoles write the same rows in the same order
         statement = upsert(connection, PRESENCE).values(account=account, seen_at=at)
@@ -35,7 +38,7 @@ def note(connection: Connection, accounts: Collection[str], at: float) -> None:
         )
 
 
-def everybody(connection: Connection, at: float) -> dict[str, Presence]:
+def all_presences(connection: Connection, at: float) -> dict[str, Presence]:
     """Return the presence of each account that is here or on a break. All others are away."""
     active = select(SESSIONS.c.account).where(SESSIONS.c.seen_at > at - IDLE_SECONDS)
     open_pages = select(PRESENCE.c.account).where(PRESENCE.c.seen_at > at - GONE_SECONDS)
@@ -45,6 +48,42 @@ def everybody(connection: Connection, at: float) -> dict[str, Presence]:
     return found
 
 
-def here(connection: Connection, at: float) -> frozenset[str]:
+def people_here(connection: Connection, at: float) -> frozenset[str]:
     """Return the accounts that can take a case now."""
-    return frozenset(name for name, presence in everybody(connection, at).items() if presence == "here")
+    return frozenset(name for name, presence in all_presences(connection, at).items() if presence == "here")
+
+
+SHOWN_SECONDS = 40.0
+"""After this time without word, a page is closed. The page says a word every 15 seconds (`static/viewing.js`)."""
+MOST_PAGES = 16
+"""The most pages of an account that are remembered, as in `console/live.py`."""
+
+VIEWER_KEY = (VIEWERS.c.account, VIEWERS.c.page)
+
+
+def note_viewer(connection: Connection, account: str, page: str, case: str, at: float) -> None:
+    """Record that the page with the id `page` shows `case` to `account`. It shows no other case any more."""
+    statement = upsert(connection, VIEWERS).values(account=account, page=page, case=case, until=at + SHOWN_SECONDS)
+    fresh = {"case": statement.excluded.case, "until": statement.excluded.until}
+    connection.execute(statement.on_conflict_do_update(index_elements=VIEWER_KEY, set_=fresh))
+    theirs = select(*VIEWER_KEY).where(VIEWERS.c.account == account).order_by(VIEWERS.c.until.desc(), VIEWERS.c.page)
+    _drop(connection, theirs.offset(MOST_PAGES))
+    _drop(connection, select(*VIEWER_KEY).where(VIEWERS.c.until <= at))
+
+
+def end_viewing(connection: Connection, account: str, page: str) -> None:
+    """Record that a page shows no case any more."""
+    connection.execute(delete(VIEWERS).where(VIEWERS.c.account == account, VIEWERS.c.page == page))
+
+
+def all_viewers(connection: Connection, at: float) -> dict[str, frozenset[str]]:
+    """Return the accounts that have a case open at `at`, by the case's id. Cases that nobody reads are left out."""
+    found: dict[str, frozenset[str]] = {}
+    for row in connection.execute(select(VIEWERS.c.case, VIEWERS.c.account).where(VIEWERS.c.until > at)):
+        found[row.case] = found.get(row.case, frozenset()) | {row.account}
+    return found
+
+
+def _drop(connection: Connection, chosen: Select[tuple[str, str]]) -> None:
+    """Delete rows, but none that another transaction has: two of these would wait for each other."""
+    connection.execute(delete(VIEWERS).where(tuple_(*VIEWER_KEY).in_(chosen.with_for_update(skip_locked=True))))

@@ -1,24 +1,23 @@
-"""The door of the console: it checks names, passwords and one-time codes, and limits wrong ones.
+"""Sign-in at the console, and the login sessions that it begins.
 
-What a stranger does costs the stranger only: it takes tries of the stranger's address and of the name for all unknown
-browsers. A browser in which the person has signed in before has tries of its own.
+Names, passwords and one-time codes are checked within the limits of `login_limits.py`.
 """
 
 import hmac
 import secrets
 from collections.abc import Callable
+from hashlib import sha256
 
 from msgspec import Struct
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from pipeline.base.errors import AccountError, TooManyTries
 from pipeline.review import audit
-from pipeline.review.accounts import accounts, devices, passwords, recovery
+from pipeline.review.accounts import accounts, login_limits, passwords
 from pipeline.review.accounts.accounts import Account
-from pipeline.review.accounts.login_limits import Key, Tries
-from pipeline.review.accounts.slow_work import HashTurns
+from pipeline.review.accounts.login_limits import KNOWN, STRANGERS, HashTurns, Key, Tries
 from pipeline.review.database import Database
-from pipeline.review.tables.core import ACCOUNTS
+from pipeline.review.tables.core import ACCOUNTS, SESSIONS
 
 STRANGER = "stranger"
 """The actor of a refused sign-in: it may not be the account's owner."""
@@ -30,10 +29,10 @@ class Visitor(Struct, frozen=True):
     address: str = ""
     """The network of the client, as `console/address.py` gives it."""
     browser: str = ""
-    """The cookie of `devices.py`; empty if the browser has none."""
+    """The cookie of a known browser (`login_limits.py`); empty if the browser has none."""
 
 
-class Door:
+class SignIn:
     """Checks the passwords for one console. `clock` returns UTC seconds."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
@@ -49,9 +48,10 @@ class Door:
         password is checked.
         """
         at = self._clock()
+        # An unknown browser takes tries of its address, and of the name for all unknown browsers together.
         browser = self._known(name, visitor, at)
         keys = self._keys(name, visitor, browser)
-        right = self._fits(keys, name, password, passwords.KNOWN if browser else passwords.STRANGERS)
+        right = self._fits(keys, name, password, KNOWN if browser else STRANGERS)
         with self._database.write() as connection:
             account = _admitted(connection, name, code, at) if right else None
             self._write(connection, name, account, at)
@@ -65,7 +65,7 @@ class Door:
         Raises AccountError if it is wrong, and TooManyTries. A wrong one has a line in the audit log, as at a sign-in.
         """
         keys: tuple[Key, ...] = (("account", name),)
-        if self._fits(keys, name, password, passwords.KNOWN):
+        if self._fits(keys, name, password, KNOWN):
             self._tries.give_back(keys)
             return
         with self._database.write() as connection:
@@ -77,10 +77,10 @@ class Door:
         if wait := self._tries.take(keys, self._clock()):
             raise TooManyTries(wait)
         with self._database.read() as connection:
-            account = accounts.find(connection, name)
+            account = accounts.find_account(connection, name)
         # Hashing is slow. It happens outside a transaction, so that other requests do not wait for it.
         try:
-            return passwords.fits(password, account.password if account else None, turns)
+            return passwords.password_fits(password, account.password if account else None, turns)
         except TooManyTries:
             self._tries.give_back(keys)
             raise
@@ -89,7 +89,7 @@ class Door:
         if not visitor.browser:
             return None
         with self._database.read() as connection:
-            return devices.known(connection, visitor.browser, name, at)
+            return login_limits.known_browser(connection, visitor.browser, name, at)
 
     def _keys(self, name: str, visitor: Visitor, browser: str | None) -> tuple[Key, ...]:
         if browser:
@@ -101,7 +101,7 @@ class Door:
         if account:
             audit.append(connection, at, name, "login", name)
         elif not self._tries.take([("line", "")], at):
-            subject = name if accounts.find(connection, name) else f"unknown {self._disguised(name)}"
+            subject = name if accounts.find_account(connection, name) else f"unknown {self._disguised(name)}"
             audit.append(connection, at, STRANGER, "login.refused", subject)
 
     def _disguised(self, name: str) -> str:
@@ -111,13 +111,64 @@ class Door:
 
 def _admitted(connection: Connection, name: str, code: str, at: float) -> Account | None:
     """Return the account unless it is disabled or the code is wrong. A one-time code or recovery code works once."""
-    account = accounts.find(connection, name)
+    account = accounts.find_account(connection, name)
     if account is None or account.disabled:
         return None
     if account.totp_secret is None:
         return account
     step = passwords.totp_step(code, account.totp_secret, at, account.totp_step)
     if step is None:
-        return account if recovery.use(connection, name, code) else None
+        return account if passwords.use_recovery_code(connection, name, code) else None
     connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(totp_step=step))
     return account
+
+
+LONGEST_SESSION_SECONDS = 43_200.0
+"""The longest session, in seconds: one shift."""
+IDLE_SESSION_SECONDS = 3_600.0
+"""A session without a request ends after this many seconds."""
+TOUCH_SESSION_SECONDS = 60.0
+"""The shortest time between two updates of `seen_at`. An update at every request would cost too much."""
+
+
+class LoginSession(Struct, frozen=True):
+    """A session of a signed-in person."""
+
+    id: str
+    account: Account
+    csrf: str
+    """The CSRF token: every request that changes something must carry it beside the cookie."""
+    seen_at: float
+
+
+def begin_session(connection: Connection, account: str, at: float) -> str:
+    """Start a session of `account`, delete expired sessions, and return the cookie's value."""
+    expired = or_(SESSIONS.c.created_at < at - LONGEST_SESSION_SECONDS, SESSIONS.c.seen_at < at - IDLE_SESSION_SECONDS)
+    connection.execute(delete(SESSIONS).where(expired))
+    token = secrets.token_urlsafe(32)
+    values = {"id": _id(token), "account": account, "csrf": secrets.token_urlsafe(32), "created_at": at, "seen_at": at}
+    connection.execute(insert(SESSIONS).values(values))
+    return token
+
+
+def find_session(connection: Connection, token: str, at: float) -> LoginSession | None:
+    """Return the session of the cookie `token`; None if it has expired or its account is disabled."""
+    row = connection.execute(select(SESSIONS).where(SESSIONS.c.id == _id(token))).one_or_none()
+    if row is None or row.created_at < at - LONGEST_SESSION_SECONDS or row.seen_at < at - IDLE_SESSION_SECONDS:
+        return None
+    account = accounts.find_account(connection, row.account)
+    return LoginSession(row.id, account, row.csrf, row.seen_at) if account and not account.disabled else None
+
+
+def touch_session(connection: Connection, session: LoginSession, at: float) -> None:
+    """Record that the session was used at `at` (UTC seconds)."""
+    connection.execute(update(SESSIONS).where(SESSIONS.c.id == session.id).values(seen_at=at))
+
+
+def end_session(connection: Connection, session: LoginSession) -> None:
+    """Sign out: delete the session."""
+    connection.execute(delete(SESSIONS).where(SESSIONS.c.id == session.id))
+
+
+def _id(token: str) -> str:
+    return sha256(token.encode()).hexdigest()

@@ -1,6 +1,6 @@
 """Skills: the languages, labels and severities that an account may get, and the right to decide escalated cases.
 
-Leads set them. A label that a person does not want is in their own settings (`comfort.py`), where no lead sees it.
+Leads set them. A label that a person does not want is in their own settings (`ViewingLimits`), where no lead sees it.
 Each function runs in a transaction that the caller opened.
 """
 
@@ -61,15 +61,15 @@ EVERY = Skills(escalated=True)
 """All cases."""
 
 
-def of(connection: Connection, account: str) -> Skills:
+def skills_of(connection: Connection, account: str) -> Skills:
     """Return the skills of an account, with the right that its role gives.
 
     A name without an account acts outside the console (the CLI, another console): it may get all cases.
     """
-    return everybody(connection, account).get(account, EVERY)
+    return all_skills(connection, account).get(account, EVERY)
 
 
-def everybody(connection: Connection, account: str = "") -> dict[str, Skills]:
+def all_skills(connection: Connection, account: str = "") -> dict[str, Skills]:
     """Return the skills of each account that decides and is not disabled, by name; with `account` only of that one."""
     query = select(ACCOUNTS.c.name, ACCOUNTS.c.role, SKILLS).outerjoin(SKILLS, SKILLS.c.account == ACCOUNTS.c.name)
     if account:
@@ -79,7 +79,7 @@ def everybody(connection: Connection, account: str = "") -> dict[str, Skills]:
     return {row.name: _skills(row._mapping) for row in connection.execute(query.order_by(ACCOUNTS.c.name))}
 
 
-def change(connection: Connection, account: str, skills: Skills, by: str, at: float) -> None:
+def change_skills(connection: Connection, account: str, skills: Skills, by: str, at: float) -> None:
     """Set the skills of an account at `at` (UTC seconds). Raises AccountError if there is no such account."""
     if connection.scalar(select(ACCOUNTS.c.name).where(ACCOUNTS.c.name == account)) is None:
         raise AccountError(

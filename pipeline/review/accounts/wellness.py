@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from pipeline.base.errors import CaseError
 from pipeline.review import upsert
-from pipeline.review.accounts.viewing_comfort import Comfort
+from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.cases.queue import Without
 from pipeline.review.quality import checks
 from pipeline.review.tables.core import CASES, DECISIONS, LEASES
@@ -43,7 +43,7 @@ class Meter(Struct, frozen=True):
     worked_minutes: float
     severe_since_break: int
     on_break: bool
-    comfort: Comfort
+    comfort: ViewingLimits
 
     @property
     def break_due(self) -> bool:
@@ -78,7 +78,7 @@ def listen(connection: Connection, account: str, seconds: float, at: float) -> N
     connection.execute(insert(LISTENED).values(account=account, at=at, seconds=seconds))
 
 
-def meter(connection: Connection, account: str, comfort: Comfort, at: float) -> Meter:
+def meter(connection: Connection, account: str, comfort: ViewingLimits, at: float) -> Meter:
     """Return the load of `account` at `at` (UTC seconds). `comfort` holds the person's limits."""
     decided = _decided(connection, account, at - SHIFT_SECONDS)
     listened = _listened(connection, account, at - SHIFT_SECONDS)
@@ -98,13 +98,13 @@ def meter(connection: Connection, account: str, comfort: Comfort, at: float) -> 
     )
 
 
-def without(connection: Connection, account: str, comfort: Comfort, at: float) -> Without:
+def without(connection: Connection, account: str, comfort: ViewingLimits, at: float) -> Without:
     """Return the cases, labels and severity that the queue does not give to this person."""
     severe = SEVERE if meter(connection, account, comfort, at).over_severe else None
     return Without(cases=checks.barred(connection, account, at), labels=frozenset(comfort.without), severity=severe)
 
 
-def allow(connection: Connection, account: str, comfort: Comfort, at: float) -> None:
+def allow(connection: Connection, account: str, comfort: ViewingLimits, at: float) -> None:
     """Raise CaseError if the person has reached their own limit of listening minutes."""
     if meter(connection, account, comfort, at).over_minutes:
         raise CaseError(

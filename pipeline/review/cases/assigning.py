@@ -62,8 +62,8 @@ class Person(Struct, frozen=True):
 
 def people(connection: Connection, at: float) -> list[Person]:
     """Return the accounts that can get cases, in order of names."""
-    present, counts = presence.everybody(connection, at), _counts(connection)
-    return [Person(name, present.get(name, "away"), counts.get(name, 0)) for name in skills.everybody(connection)]
+    present, counts = presence.all_presences(connection, at), _counts(connection)
+    return [Person(name, present.get(name, "away"), counts.get(name, 0)) for name in skills.all_skills(connection)]
 
 
 def candidates(
@@ -74,7 +74,7 @@ def candidates(
     Cases that somebody else holds at `at`, or that the account has already, are left out. `only` is the id of the one
     case that is asked for.
     """
-    may_get = Reach(account, skills.of(connection, account), duty.users_of(connection, account), at)
+    may_get = Reach(account, skills.skills_of(connection, account), duty.users_of(connection, account), at)
     barred = queue.Without(cases=checks.barred(connection, account, at))
     theirs = msgspec.structs.replace(
         wanted, reach=may_get, view="others" if wanted.view is None else wanted.view, without=barred
@@ -140,7 +140,7 @@ def undo(connection: Connection, move: str, by: str, at: float) -> list[str]:
 
 def check(connection: Connection, case: Case, account: str, at: float) -> None:
     """Raise Taken if the case is reserved for another account that is here."""
-    others = presence.here(connection, at) - {account}
+    others = presence.people_here(connection, at) - {account}
     owner = select(ASSIGNMENTS.c.account).where(ASSIGNMENTS.c.case_id == case.id, reachable_cases.reserved(others, at))
     if name := connection.scalar(owner):
         raise Taken(f"Case {case.id} is assigned to {name}", "Take the next one.", text="assigned", name=name)
@@ -175,7 +175,7 @@ def follow(connection: Connection, case: str, into: str) -> None:
 
 
 def _person(connection: Connection, name: str) -> Account:
-    found = accounts.find(connection, name)
+    found = accounts.find_account(connection, name)
     if found is None or found.disabled or found.role not in skills.DECIDING:
         raise CaseError(f"{name} decides no cases", "Choose an account that does.", text="no_moderator", name=name)
     return found

@@ -50,7 +50,7 @@ def check_escalated(connection: Connection, case: Case, account: str) -> None:
         raise Involved(
             f"{account} has escalated case {case.id}", "Another moderator must decide it.", text="own_escalation"
         )
-    if case.status == "escalated" and not skills.of(connection, account).escalated:
+    if case.status == "escalated" and not skills.skills_of(connection, account).escalated:
         raise Involved(
             f"Case {case.id} is escalated, and {account} may not decide such cases",
             "A lead decides it, or gives the right.",
@@ -60,7 +60,7 @@ def check_escalated(connection: Connection, case: Case, account: str) -> None:
 
 def check_skills(connection: Connection, case: Case, account: str) -> None:
     """Raise Involved if the account may not get the case, by its language, label or severity."""
-    if not skills.of(connection, account).fit(case):
+    if not skills.skills_of(connection, account).fit(case):
         raise Involved(
             f"Case {case.id} is outside the skills of {account}",
             "A lead can change them, or move the case.",

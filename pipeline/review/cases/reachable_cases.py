@@ -33,7 +33,7 @@ class Reach(Struct, frozen=True):
 def of(connection: Connection, account: str, at: float) -> Reach:
     """Return what `account` may get at `at` (UTC seconds)."""
     users = duty.users_of(connection, account)
-    return Reach(account, skills.of(connection, account), users, at, presence.here(connection, at))
+    return Reach(account, skills.skills_of(connection, account), users, at, presence.people_here(connection, at))
 
 
 def reserved(accounts: Collection[str], at: float) -> ColumnElement[bool]:

@@ -25,7 +25,7 @@ class Uncovered(Struct, frozen=True):
 
 def find(connection: Connection, waiting: Sequence[OpenGroup], at: float) -> list[Uncovered]:
     """Return the cases of the groups `waiting` that nobody can take at `at` (UTC seconds), by language, most first."""
-    everybody, here = skills.everybody(connection), presence.here(connection, at)
+    everybody, here = skills.all_skills(connection), presence.people_here(connection, at)
     nobody = _outside(waiting, everybody.values())
     away = _outside(waiting, [has for name, has in everybody.items() if name in here]) - nobody
     found = [Uncovered(*group, nobody[group], away[group]) for group in nobody.keys() | away.keys()]

@@ -147,7 +147,7 @@ def loads(connection: Connection, at: float) -> list[Load]:
             counts[one.name].severe if one.name in counts else 0,
             wellness.meter(connection, one.name, one.preferences.comfort, at).over,
         )
-        for one in accounts.everybody(connection)
+        for one in accounts.all_accounts(connection)
         if one.role != "auditor" and not one.disabled
     ]
 

@@ -197,7 +197,7 @@ ACCOUNTS = Table(
     Column("totp_step", Integer, nullable=False),
     Column("oidc_subject", String, nullable=True, unique=True),
     Column("disabled", Boolean, nullable=False),
-    # Release 0.1.0 reads these two. Newer ones count wrong passwords in memory (`accounts/tries.py`).
+    # Release 0.1.0 reads these two. Newer ones count wrong passwords in memory (`accounts/login_limits.py`).
     Column("failures", Integer, nullable=False, default=0),
     Column("locked_until", Double, nullable=False, default=0.0),
     Column("preferences", JSON, nullable=False),

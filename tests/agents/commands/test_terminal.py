@@ -37,7 +37,7 @@ def folder(tmp_path: Path, own_store: str, monkeypatch: pytest.MonkeyPatch) -> P
         evil = flag("evil", 0, 5, room=NAME, speaker=NAME, text=EVIL, reasons=(EVIL,), hits=())
         [stored] = store.add([evil], NOON)
         with store._database.write() as connection:
-            accounts.add(connection, "lin", "moderator", NOON, "test")
+            accounts.add_account(connection, "lin", "moderator", NOON, "test")
             holds.place(connection, "room", NAME, EVIL, "test", NOON)
         (tmp_path / "case").write_text(stored.case)
     return tmp_path

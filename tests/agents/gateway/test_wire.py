@@ -3,16 +3,20 @@
 import asyncio
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from websockets.frames import BINARY, CONT, PING, TEXT, Frame
+from websockets.frames import BINARY, CLOSE, CONT, PING, PONG, TEXT, Close, Frame
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from agents.gateway.wire import whole_frames
+from agents.gateway import server
+from agents.gateway.wire import DROPPED_BYTES, Connection, whole_frames
 from tests.agents.gateway.test_server import OTHER, PATH, heard, running, until
 
 LARGEST = 300
+REASON = "No valid token. Send the header Authorization: Bearer <token>."
+CLOSED = Frame(CLOSE, Close(4401, REASON).serialize()).serialize(mask=False)
 
 
 def frame(head: int, payload: bytes, mask: bytes) -> bytes:
@@ -25,6 +29,14 @@ def frame(head: int, payload: bytes, mask: bytes) -> bytes:
 HEADS = st.sampled_from([0x82] * 6 + [0x81, 0x80, 0x02, 0x00, 0x89, 0x88, 0xC2, 0x83])
 PAYLOADS = st.sampled_from([b"", b"{}", bytes(125), bytes(126), bytes(LARGEST), bytes(LARGEST + 1)])
 FRAMES = st.builds(frame, HEADS, PAYLOADS | st.binary(max_size=20), st.binary(min_size=4, max_size=4))
+
+
+def request(token: str) -> bytes:
+    lines = [
+        f"GET {PATH} HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", f"Authorization: Bearer {token}",
+    ]  # fmt: skip
+    return "\r\n".join([*lines, "", ""]).encode()
 
 
 def by_library(data: bytes) -> tuple[list[Any], Any]:
@@ -59,11 +71,7 @@ async def test_messages_arrive_whole_however_they_are_split() -> None:
     data = b"".join(frame.serialize(mask=True) for frame in sent)
     async with running(gather_seconds=0) as place:
         reader, writer = await asyncio.open_connection("127.0.0.1", place.gateway.port)
-        lines = [
-            f"GET {PATH} HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", f"Authorization: Bearer {OTHER}",
-        ]  # fmt: skip
-        writer.write("\r\n".join([*lines, "", ""]).encode())
+        writer.write(request(OTHER))
         await reader.readuntil(b"\r\n\r\n")
         writer.write(data)
         await until(lambda: heard(place) == b"abcdefgh")
@@ -74,3 +82,61 @@ async def test_messages_arrive_whole_however_they_are_split() -> None:
         writer.close()
         await writer.wait_closed()
         assert heard(place) == b"abcdefgh" * 2
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+async def test_frames_beside_the_request_wait_for_the_check_of_its_token(size: int) -> None:
+    """However the network splits them: with a valid token they are heard, without one no ping has an answer."""
+    data = Frame(PING, b"?").serialize(mask=True) + Frame(BINARY, b"ab").serialize(mask=True)
+    async with running() as place:
+        for token in (OTHER, "wrong"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", place.gateway.port)
+            sent = request(token) + data
+            for at in range(0, len(sent), size):
+                writer.write(sent[at : at + size])
+                await asyncio.sleep(0)
+            assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+            if token == OTHER:
+                await until(lambda: heard(place) == b"ab")
+                assert await reader.readexactly(3) == Frame(PONG, b"?").serialize(mask=False)
+            else:
+                assert await reader.read() == CLOSED
+            writer.close()
+            await writer.wait_closed()
+        assert heard(place) == b"ab"
+
+
+async def pour(writer: asyncio.StreamWriter, data: bytes) -> None:
+    """Send `data` again and again. Raises ConnectionError when the gateway hangs up."""
+    while True:
+        writer.write(data)
+        await writer.drain()
+
+
+async def test_a_flood_without_a_token_is_dropped_unparsed_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway reads a limited number of bytes of it, parses none, and hangs up on a peer that does not."""
+    parsed: list[Any] = []
+    taken: list[int] = []
+
+    class Counted(Connection):
+        def data_received(self, data: bytes) -> None:
+            taken.append(len(data))
+            super().data_received(data)
+
+        def process_event(self, event: Any) -> None:
+            parsed.append(event)
+            super().process_event(event)
+
+    monkeypatch.setattr(server, "CLOSE_SECONDS", 0.3)
+    monkeypatch.setattr(server, "Connection", Counted)
+    flood = Frame(PING, b"").serialize(mask=True) * 50_000
+    async with running() as place:
+        reader, writer = await asyncio.open_connection("127.0.0.1", place.gateway.port)
+        writer.write(request("wrong") + flood)
+        assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(len(CLOSED)) == CLOSED
+        with pytest.raises(ConnectionError):
+            await pour(writer, flood)
+        await until(lambda: not place.gateway._server.all_connections)
+    assert len(parsed) == 1, "only the request"
+    assert sum(taken) <= DROPPED_BYTES + 3 * 2**18, "the read of the request, and the one that passed the limit"

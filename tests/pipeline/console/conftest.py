@@ -16,7 +16,7 @@ from pipeline.console.app import create_app, open_services
 from pipeline.console.guard import COOKIE, HEADER
 from pipeline.console.texts import Texts
 from pipeline.judge import labels
-from pipeline.review.accounts import sessions
+from pipeline.review.accounts import sign_in
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from pipeline.settings import Settings
@@ -62,11 +62,11 @@ class Console:
 
     def cookie(self, name: str) -> str:
         with self.database.write() as connection:
-            return sessions.begin(connection, name, self.clock())
+            return sign_in.begin_session(connection, name, self.clock())
 
     def csrf(self, token: str) -> str:
         with self.database.read() as connection:
-            session = sessions.find(connection, token, self.clock())
+            session = sign_in.find_session(connection, token, self.clock())
         assert session is not None
         return session.csrf
 

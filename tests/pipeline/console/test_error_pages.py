@@ -57,7 +57,7 @@ def test_a_person_gets_a_page_and_an_open_page_a_fragment(enter: Enter) -> None:
 @pytest.mark.parametrize("path", ["/nowhere", "/cases", "/static/none.css", "/cases/0", "/audit"])
 def test_an_error_keeps_navigation_language_and_theme(console: Console, enter: Enter, path: str) -> None:
     with console.database.write() as connection:
-        accounts.prefer(connection, "ana", Preferences(language="zh", theme="dark"))
+        accounts.store_preferences(connection, "ana", Preferences(language="zh", theme="dark"))
     answer = enter("ana").get(path)
     assert answer.status_code in {403, 404}
     assert '<html lang="zh-CN" data-theme="dark"' in answer.text

@@ -1,7 +1,7 @@
 """Requests that the guard refuses, and pages without foreign code."""
 
 from pipeline.console.guard import COOKIE, HEADER
-from pipeline.review.accounts.sessions import IDLE_SECONDS
+from pipeline.review.accounts.sign_in import IDLE_SESSION_SECONDS
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.review.people import PASSWORD
@@ -25,7 +25,7 @@ def test_a_login_from_another_site_is_refused(console: Console, enter: Enter) ->
 
 def test_an_open_page_does_not_keep_its_session_alive(console: Console, enter: Enter) -> None:
     ana, ben = enter("ana"), enter("ben")
-    console.clock.now += IDLE_SECONDS - 1
+    console.clock.now += IDLE_SESSION_SECONDS - 1
     assert ana.get("/wellness/meter").status_code == 200
     with ana.stream("GET", "/queue/live") as stream:
         assert stream.status_code == 200

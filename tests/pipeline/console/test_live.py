@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.base.errors import DependencyError
 from pipeline.console.live import MAX_PAGES, Arrived, Assigned, Decided, Event, Leased, LiveQueue, Viewed, Watch
-from pipeline.review.cases import assigning, deciding, leases, viewing
+from pipeline.review.accounts import presence
+from pipeline.review.cases import assigning, deciding, leases
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
@@ -90,14 +91,14 @@ def test_an_assignment_and_its_undo_give_events(database: Database, watch: Watch
 
 def test_people_who_open_a_case_give_events(database: Database, watch: Watch) -> None:
     with database.write() as connection:
-        viewing.note(connection, "ben", "1", "a", NOON)
-        viewing.note(connection, "ana", "2", "a", NOON)
+        presence.note_viewer(connection, "ben", "1", "a", NOON)
+        presence.note_viewer(connection, "ana", "2", "a", NOON)
     assert watch.look(NOON) == [Viewed("a", ("ana", "ben"), "")]
     assert watch.look(NOON) == []
     case = add(database, "a", 1)
     with database.write() as connection:
         leases.claim(connection, case, "ana", NOON + 1)
-        viewing.note(connection, "ana", "2", case, NOON + 1)
+        presence.note_viewer(connection, "ana", "2", case, NOON + 1)
     found = [event for event in watch.look(NOON + 1) if isinstance(event, Viewed)]
     assert sorted(found, key=lambda event: event.by) == [Viewed(case, ("ana",), "ana"), Viewed("a", ("ben",), "")]
     with database.write() as connection:
@@ -120,8 +121,8 @@ async def test_only_people_with_the_case_open_hear_who_else_has(database: Databa
             assert await anext(page) == b"retry: 1000\n\n"
         await asyncio.wait_for(looked.wait(), 60)  # the first look tells nothing
         with database.write() as connection:
-            viewing.note(connection, "ana", "1", "a", NOON)
-            viewing.note(connection, "ben", "2", "a", NOON)
+            presence.note_viewer(connection, "ana", "1", "a", NOON)
+            presence.note_viewer(connection, "ben", "2", "a", NOON)
         heard = await asyncio.wait_for(anext(ana), 60)
         assert msgspec.json.decode(heard.removeprefix(b"data: "), type=Event) == Viewed("a", ("ana", "ben"), "")
         case = await asyncio.to_thread(add, database, "b", 1)

@@ -60,7 +60,7 @@ def test_the_account_decides_the_language_then_the_cookie_then_the_browser(conso
     cookie = "en"
     assert (language(""), language("ana")) == ("en", "en")
     with console.database.write() as connection:
-        accounts.prefer(connection, "ana", Preferences(language="zh"))
+        accounts.store_preferences(connection, "ana", Preferences(language="zh"))
     assert language("ana").startswith("zh")
     cookie = "../../etc"
     assert language("").startswith("zh")

@@ -36,7 +36,7 @@ class Said:
 def hire(database: Database) -> None:
     with database.write() as connection:
         for name in TEAM:
-            accounts.add(connection, name, "moderator", NOON, "test")
+            accounts.add_account(connection, name, "moderator", NOON, "test")
 
 
 def work(

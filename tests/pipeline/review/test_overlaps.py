@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import Connection, select, text
 
 from pipeline.contract.messages import Verdict
-from pipeline.review.accounts import wellness
+from pipeline.review.accounts import presence, wellness
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases import deciding, leases, reading, viewing
+from pipeline.review.cases import deciding, leases, reading
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
@@ -143,10 +143,10 @@ class Stage:
     def look(self, page: str, case: str, database: Database) -> None:
         """Show a case on a page of ana. She has as many pages as she may, and a page of ben is over."""
         with database.write() as connection:
-            for number in range(viewing.MOST_PAGES):
-                viewing.note(connection, "ana", str(number), "old", LATER - 1)
-            viewing.note(connection, "ben", "over", "old", LATER - viewing.SHOWN_SECONDS)
-            viewing.note(connection, "ana", page, case, LATER)
+            for number in range(presence.MOST_PAGES):
+                presence.note_viewer(connection, "ana", str(number), "old", LATER - 1)
+            presence.note_viewer(connection, "ben", "over", "old", LATER - presence.SHOWN_SECONDS)
+            presence.note_viewer(connection, "ana", page, case, LATER)
 
     def expire(self, database: Database) -> None:
         retention.run(database, self.evidence, Retention(), NOON + 400 * retention.DAY)

@@ -22,8 +22,8 @@ from pipeline.contract.messages import (
 )
 from pipeline.contract.topology import TOPICS
 from pipeline.review import audit
-from pipeline.review.accounts import sessions, wellness
-from pipeline.review.accounts.viewing_comfort import Comfort
+from pipeline.review.accounts import sign_in, wellness
+from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.cases import duty, reading
 from pipeline.review.cases.values import Choice, Filters
@@ -106,11 +106,11 @@ def test_moderators_work_on(database: Database) -> None:
 
 def test_people_work_on(database: Database) -> None:
     with database.read() as connection:
-        session = sessions.find(connection, release.COOKIE, NOON + 60)
+        session = sign_in.find_session(connection, release.COOKIE, NOON + 60)
         assert session is not None
         assert session.account.name == "ana"
-        assert wellness.meter(connection, "ana", Comfort(), NOON + 60).minutes == 1.5
-        assert not wellness.meter(connection, "ben", Comfort(), NOON + 60).on_break
+        assert wellness.meter(connection, "ana", ViewingLimits(), NOON + 60).minutes == 1.5
+        assert not wellness.meter(connection, "ben", ViewingLimits(), NOON + 60).on_break
         assert [request.speaker for request in erasure.requests(connection)] == ["gone"]
         check = checks.of(connection, case_of(database, "dismissed"))
         assert check is not None

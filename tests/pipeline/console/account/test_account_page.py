@@ -9,9 +9,8 @@ from pipeline.console.account import qr
 from pipeline.console.keyboard import KEYS
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, passwords
-from pipeline.review.accounts.accounts import Account, Preferences
+from pipeline.review.accounts.accounts import Account, Preferences, ViewingLimits
 from pipeline.review.accounts.login_limits import ALLOWED
-from pipeline.review.accounts.viewing_comfort import Comfort
 from tests.builders import NOON
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.review.people import PASSWORD
@@ -25,20 +24,20 @@ pytestmark = pytest.mark.usefixtures("cheap_hashes")
 
 def account(console: Console, name: str = "ana") -> Account:
     with console.database.read() as connection:
-        found = accounts.find(connection, name)
+        found = accounts.find_account(connection, name)
     assert found is not None
     return found
 
 
 def give_password(console: Console) -> None:
     with console.database.write() as connection:
-        accounts.change(connection, "ana", NOON, "test", password=passwords.new(PASSWORD, "ana"))
+        accounts.change_account(connection, "ana", NOON, "test", password=passwords.hash_new_password(PASSWORD, "ana"))
 
 
 def test_a_form_changes_only_the_preferences_that_it_names(console: Console, enter: Enter) -> None:
-    kept = Preferences(language="zh", remapped={"next": "z"}, comfort=Comfort(soften=True))
+    kept = Preferences(language="zh", remapped={"next": "z"}, comfort=ViewingLimits(soften=True))
     with console.database.write() as connection:
-        accounts.prefer(connection, "ana", kept)
+        accounts.store_preferences(connection, "ana", kept)
     ana = enter("ana")
     assert ana.post("/me/preferences", data={"theme": "dark"}).headers["location"] == "/me"
     assert ana.post("/me/preferences", data={"keys": "off", "density": "comfortable"}).status_code == 303
@@ -75,7 +74,7 @@ def test_a_new_password_needs_the_old_one_and_signs_out_everywhere(console: Cons
     ana, elsewhere = enter("ana"), enter("ana")
     for form in ({"old": "wrong", "new": NEW}, {"old": PASSWORD, "new": "short"}, {"old": "", "new": NEW}):
         assert ana.post("/me/password", data=form).status_code == 422
-    assert passwords.fits(PASSWORD, account(console).password)
+    assert passwords.password_fits(PASSWORD, account(console).password)
     changed = ana.post("/me/password", data={"old": PASSWORD, "new": NEW})
     assert (changed.status_code, changed.headers["location"]) == (303, "/login")
     assert [client.get("/queue").status_code for client in (ana, elsewhere)] == [401, 401]
@@ -105,7 +104,7 @@ def test_wrong_old_passwords_have_a_limit_and_are_logged(console: Console, enter
 def test_a_password_that_is_easy_to_guess_is_refused(console: Console, enter: Enter, new: str) -> None:
     give_password(console)
     assert enter("ana").post("/me/password", data={"old": PASSWORD, "new": new}).status_code == 422
-    assert passwords.fits(PASSWORD, account(console).password)
+    assert passwords.password_fits(PASSWORD, account(console).password)
 
 
 def totp() -> dict[str, str]:

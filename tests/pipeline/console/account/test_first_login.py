@@ -9,7 +9,7 @@ from sqlalchemy import select
 from pipeline.console.account.first_login import NAME, first_login
 from pipeline.review import audit
 from pipeline.review.accounts import accounts
-from pipeline.review.accounts.sign_in import Door, Visitor
+from pipeline.review.accounts.sign_in import SignIn, Visitor
 from pipeline.review.database import Database
 from pipeline.review.tables.core import ACCOUNTS
 from tests.builders import NOON
@@ -23,13 +23,13 @@ def test_an_empty_store_gets_one_admin_who_can_sign_in(url: str) -> None:
         assert made is not None
         name, password = made
         with database.read() as connection:
-            [account] = accounts.everybody(connection)
+            [account] = accounts.all_accounts(connection)
             [row] = connection.execute(select(ACCOUNTS)).all()
             [line] = audit.lines(connection)
         assert (name, account.name, account.role, account.disabled) == (NAME, NAME, "admin", False)
         assert password not in str(row)
         assert (line.at, line.actor, line.action) == (NOON, "voxwarden", "account.add")
-        door = Door(database, lambda: NOON)
+        door = SignIn(database, lambda: NOON)
         assert door.sign_in(name, password, "", Visitor())
         assert not door.sign_in(name, password + "x", "", Visitor())
         assert first_login(database) is None
@@ -38,7 +38,7 @@ def test_an_empty_store_gets_one_admin_who_can_sign_in(url: str) -> None:
 def test_any_account_is_enough(database: Database) -> None:
     assert first_login(database) is None
     with database.read() as connection:
-        assert accounts.find(connection, NAME) is None
+        assert accounts.find_account(connection, NAME) is None
 
 
 def test_processes_that_start_together_make_one_account(url: str) -> None:

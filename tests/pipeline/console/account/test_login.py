@@ -37,7 +37,9 @@ HERE = "https://console.example"
 
 def test_sign_in(console: Console, enter: Enter) -> None:
     with console.database.write() as connection:
-        accounts.add(connection, "zoe", "moderator", NOON, "test", password=passwords.new(PASSWORD, "zoe"))
+        accounts.add_account(
+            connection, "zoe", "moderator", NOON, "test", password=passwords.hash_new_password(PASSWORD, "zoe")
+        )
     nobody = enter("")
     refused = nobody.post("/login", data={"name": "zoe", "password": "wrong", "then": "/audit"})
     assert refused.status_code == 401
@@ -62,7 +64,9 @@ def test_after_too_many_wrong_tries_the_page_says_how_long_to_wait(enter: Enter)
 
 def test_a_browser_that_signed_in_before_is_not_held_up_by_guesses(console: Console, enter: Enter) -> None:
     with console.database.write() as connection:
-        accounts.add(connection, "zoe", "moderator", NOON, "test", password=passwords.new(PASSWORD, "zoe"))
+        accounts.add_account(
+            connection, "zoe", "moderator", NOON, "test", password=passwords.hash_new_password(PASSWORD, "zoe")
+        )
     nobody, zoe, right = enter(""), enter(""), {"name": "zoe", "password": PASSWORD}
     entered = zoe.post("/login", data=right)
     cookie = next(line for line in entered.headers.get_list("set-cookie") if line.startswith(BROWSER))

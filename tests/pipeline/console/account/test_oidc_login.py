@@ -132,7 +132,7 @@ def test_a_person_with_a_role_gets_an_account_and_a_session(
     assert (asked["code"], asked["redirect_uri"]) == ("code", PUBLIC + BACK)
     assert "<bdi>zoe</bdi>" in browser.get("/queue").text
     with database.read() as connection:
-        account = accounts.find(connection, "zoe")
+        account = accounts.find_account(connection, "zoe")
     assert account is not None
     assert (account.role, account.password) == ("moderator", None)
 
@@ -144,7 +144,7 @@ def test_the_next_sign_in_takes_the_provider_s_current_role(
     issuer.claims["groups"] = ["mods", "leads"]
     come_back(browser, leave(browser, issuer))
     with database.read() as connection:
-        assert [one.role for one in accounts.everybody(connection) if one.name == "zoe"] == ["lead"]
+        assert [one.role for one in accounts.all_accounts(connection) if one.name == "zoe"] == ["lead"]
 
 
 def refused(browser: httpx.Client, answer: httpx.Response, why: str) -> None:
@@ -195,7 +195,7 @@ def test_a_token_that_is_not_for_this_sign_in_is_refused(
 def test_a_person_who_is_disabled_here_is_refused(browser: httpx.Client, issuer: Issuer, database: Database) -> None:
     come_back(browser, leave(browser, issuer))
     with database.write() as connection:
-        accounts.change(connection, "zoe", NOON, "ada", disabled=True)
+        accounts.change_account(connection, "zoe", NOON, "ada", disabled=True)
     browser.cookies.clear()
     refused(browser, come_back(browser, leave(browser, issuer)), "is disabled")
 

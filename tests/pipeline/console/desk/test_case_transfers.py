@@ -64,7 +64,7 @@ def test_a_lead_assigns_one_case(console: Console, enter: Enter) -> None:
 def test_cases_that_a_person_may_not_get_stay(console: Console, enter: Enter) -> None:
     cases = stored(console, "abuse")
     with console.database.write() as connection:
-        skills.change(connection, "ana", Skills(labels=("fraud",)), "lea", NOON)
+        skills.change_skills(connection, "ana", Skills(labels=("fraud",)), "lea", NOON)
     answer = enter("lea").post("/queue/move", data={"account": "ana", "count": "1", "reason": "other"})
     assert "None of these cases can go to" in answer.text
     assert UNDO.findall(answer.text) == []
@@ -91,7 +91,7 @@ def test_views_show_parts_of_the_queue(console: Console, enter: Enter) -> None:
     mine, free, escalated = stored(console, "abuse", "abuse", "abuse")
     enter("lea").post(f"/queue/move?case={mine}", data={"account": "ana", "reason": "other"})
     with console.database.write() as connection:
-        skills.change(connection, "ana", Skills(escalated=True), "lea", NOON)
+        skills.change_skills(connection, "ana", Skills(escalated=True), "lea", NOON)
     console.store.decide(escalated, "ben", Choice(verdict="escalate"), NOON)
     assert rows(enter, "ana", "?view=mine") == [mine]
     assert rows(enter, "ana", "?view=unassigned") == [free, escalated]

@@ -75,7 +75,7 @@ def test_a_person_switches_notifications(console: Console, enter: Enter) -> None
 
     def notify() -> bool:
         with console.database.read() as connection:
-            found = accounts.find(connection, "ana")
+            found = accounts.find_account(connection, "ana")
         assert found
         return found.preferences.notify
 

@@ -1,6 +1,6 @@
 """Open pages say which case they show, and hear who else has it open."""
 
-from pipeline.review.cases.viewing import SHOWN_SECONDS
+from pipeline.review.accounts.presence import SHOWN_SECONDS
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 

@@ -10,8 +10,7 @@ import pytest
 from pipeline.console.guard import COOKIE, HEADER
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, passwords
-from pipeline.review.accounts.accounts import Account
-from pipeline.review.accounts.invitations import VALID_SECONDS
+from pipeline.review.accounts.accounts import INVITATION_SECONDS, Account
 from tests.builders import NOON
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.review.people import PASSWORD
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("cheap_hashes")
 
 def account(console: Console, name: str) -> Account:
     with console.database.read() as connection:
-        return accounts.get(connection, name)
+        return accounts.get_account(connection, name)
 
 
 def invited(admin: httpx.Client, name: str = "zoe", role: str = "lead", language: str = "zh") -> str:
@@ -66,7 +65,7 @@ def test_a_link_ends_with_time_a_newer_link_or_its_account(console: Console, ent
     admin.post("/accounts/disabled", data={"name": "zoe", "disabled": "on"})
     assert nobody.get(second).status_code == 422
     admin.post("/accounts/disabled", data={"name": "zoe", "disabled": "off"})
-    console.clock.now += VALID_SECONDS - 1
+    console.clock.now += INVITATION_SECONDS - 1
     assert nobody.get(second).status_code == 200
     console.clock.now += 1
     assert nobody.post(second, data={"password": PASSWORD}).status_code == 422
@@ -92,8 +91,8 @@ def test_a_change_ends_the_sessions_at_once_and_is_logged(
     console: Console, enter: Enter, path: str, form: dict[str, str]
 ) -> None:
     with console.database.write() as connection:
-        changes = {"password": passwords.new(PASSWORD, "ana"), "totp_secret": "A" * 32}
-        accounts.change(connection, "ana", NOON, "test", **changes)
+        changes = {"password": passwords.hash_new_password(PASSWORD, "ana"), "totp_secret": "A" * 32}
+        accounts.change_account(connection, "ana", NOON, "test", **changes)
     ana, admin = enter("ana"), enter("ada")
     assert ana.get("/queue").status_code == 200
     assert admin.post(f"/accounts/{path}", data={"name": "ana"} | form).status_code in {200, 303}
@@ -131,15 +130,15 @@ def test_the_last_admin_can_be_neither_demoted_nor_disabled(console: Console, en
 def test_wrong_forms_change_nothing(console: Console, enter: Enter, path: str, form: dict[str, str]) -> None:
     admin = enter("ada")
     with console.database.read() as connection:
-        before = accounts.everybody(connection)
+        before = accounts.all_accounts(connection)
     assert admin.post(f"/accounts{path}", data=form).status_code == 422
     with console.database.read() as connection:
-        assert accounts.everybody(connection) == before
+        assert accounts.all_accounts(connection) == before
 
 
 def test_an_account_of_the_provider_has_no_password_to_reset(console: Console, enter: Enter) -> None:
     with console.database.write() as connection:
-        accounts.known_elsewhere(connection, "subject", "ann", "lead", NOON)
+        accounts.account_of_identity(connection, "subject", "ann", "lead", NOON)
     admin = enter("ada")
     assert admin.post("/accounts/reset", data={"name": "ann"}).status_code == 422
     assert "OpenID Connect" in admin.get("/accounts").text
@@ -147,8 +146,10 @@ def test_an_account_of_the_provider_has_no_password_to_reset(console: Console, e
 
 def test_all_that_an_admin_can_do_with_an_account_stands_below_it(console: Console, enter: Enter) -> None:
     with console.database.write() as connection:
-        accounts.change(connection, "ana", NOON, "test", password=passwords.new(PASSWORD, "ana"), totp_secret="A" * 32)
-        accounts.known_elsewhere(connection, "subject", "ann", "lead", NOON)
+        accounts.change_account(
+            connection, "ana", NOON, "test", password=passwords.hash_new_password(PASSWORD, "ana"), totp_secret="A" * 32
+        )
+        accounts.account_of_identity(connection, "subject", "ann", "lead", NOON)
     admin = enter("ada")
     actions = re.compile(r'<form method="post" action="(/accounts[^"]*|/skills)"')
     own = ["/accounts/role", "/skills", "/accounts/reset", "/accounts/codes", "/accounts/disabled", "/accounts"]

@@ -14,7 +14,7 @@ from tests.pipeline.review.people import sit_down
 
 def has(console: Console, name: str) -> Skills:
     with console.database.read() as connection:
-        return skills.of(connection, name)
+        return skills.skills_of(connection, name)
 
 
 def test_a_lead_sets_skills_and_the_page_shows_them(console: Console, enter: Enter) -> None:

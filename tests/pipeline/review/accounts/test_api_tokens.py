@@ -14,12 +14,12 @@ from tests.builders import NOON
 
 def make(database: Database, expires_at: float | None = None) -> str:
     with database.write() as connection:
-        return api_tokens.make(connection, "voice app", ["reports", "cases"], expires_at, NOON, "ada")
+        return api_tokens.make_token(connection, "voice app", ["reports", "cases"], expires_at, NOON, "ada")
 
 
 def find(database: Database, token: str, at: float = NOON) -> StoredToken | None:
     with database.read() as connection:
-        return api_tokens.find(connection, token, at)
+        return api_tokens.find_token(connection, token, at)
 
 
 def test_only_the_whole_token_is_accepted(database: Database) -> None:
@@ -46,10 +46,10 @@ def test_a_token_ends_with_its_time(database: Database) -> None:
 def test_a_revoked_token_is_refused_at_once_and_its_end_is_logged(database: Database) -> None:
     token, other = make(database), make(database)
     with database.write() as connection:
-        api_tokens.revoke(connection, token[:11], NOON, "ada")
+        api_tokens.revoke_token(connection, token[:11], NOON, "ada")
     assert [find(database, each) is not None for each in (token, other)] == [False, True]
     with pytest.raises(AccountError), database.write() as connection:
-        api_tokens.revoke(connection, token[:11], NOON, "ada")
+        api_tokens.revoke_token(connection, token[:11], NOON, "ada")
     with database.read() as connection:
         assert [line.action for line in audit.newest(connection, subject=token[:11])] == ["token.revoke", "token.make"]
 
@@ -58,13 +58,13 @@ def test_the_last_use_is_stored_once_a_minute(database: Database) -> None:
     token = make(database)
     found = find(database, token)
     assert found
-    assert api_tokens.due(found, NOON)
+    assert api_tokens.touch_is_due(found, NOON)
     with database.write() as connection:
-        api_tokens.touch(connection, found, NOON)
+        api_tokens.touch_token(connection, found, NOON)
     found = find(database, token)
     assert found
     assert found.used_at == NOON
-    assert [api_tokens.due(found, NOON + later) for later in (59, 60)] == [False, True]
+    assert [api_tokens.touch_is_due(found, NOON + later) for later in (59, 60)] == [False, True]
 
 
 @pytest.mark.parametrize(("name", "scopes", "end"), [(" ", ["cases"], None), ("x", [], None), ("x", ["cases"], NOON)])
@@ -72,4 +72,4 @@ def test_a_token_without_name_scope_or_future_is_refused(
     database: Database, name: str, scopes: list[api_tokens.TokenScope], end: float | None
 ) -> None:
     with pytest.raises(AccountError), database.write() as connection:
-        api_tokens.make(connection, name, scopes, end, NOON, "ada")
+        api_tokens.make_token(connection, name, scopes, end, NOON, "ada")

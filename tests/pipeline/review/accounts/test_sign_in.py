@@ -5,13 +5,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyotp
 import pytest
+from sqlalchemy import select
 
 from pipeline.base.errors import AccountError, TooManyTries
 from pipeline.review import audit
-from pipeline.review.accounts import accounts, devices, passwords, sessions
+from pipeline.review.accounts import accounts, login_limits, passwords, sign_in
 from pipeline.review.accounts.login_limits import ALLOWED
-from pipeline.review.accounts.sign_in import Door, Visitor
+from pipeline.review.accounts.sign_in import (
+    IDLE_SESSION_SECONDS,
+    LONGEST_SESSION_SECONDS,
+    LoginSession,
+    SignIn,
+    Visitor,
+)
 from pipeline.review.database import Database
+from pipeline.review.tables.core import SESSIONS
 from tests.builders import NOON
 from tests.pipeline.review.hashers import Held
 from tests.pipeline.review.people import PASSWORD
@@ -27,9 +35,11 @@ class Entrance:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.now = NOON
-        self.door = Door(database, lambda: self.now)
+        self.door = SignIn(database, lambda: self.now)
         with database.write() as connection:
-            accounts.add(connection, "zoe", "moderator", NOON, "test", password=passwords.new(PASSWORD, "zoe"))
+            accounts.add_account(
+                connection, "zoe", "moderator", NOON, "test", password=passwords.hash_new_password(PASSWORD, "zoe")
+            )
 
     def enter(
         self, password: str = PASSWORD, code: str = "", name: str = "zoe", address: str = "192.0.2.1", browser: str = ""
@@ -39,7 +49,7 @@ class Entrance:
     def browser(self) -> str:
         """The cookie of a browser in which zoe has signed in."""
         with self.database.write() as connection:
-            return devices.remember(connection, "", "zoe", self.now)
+            return login_limits.remember_browser(connection, "", "zoe", self.now)
 
     def wait(self, **how: str) -> int:
         """Seconds that a try has to wait; 0 if it is checked."""
@@ -76,23 +86,23 @@ def test_the_log_never_has_a_name_without_an_account(entrance: Entrance) -> None
     subjects = [subject for _, _, subject in entrance.log()]
     assert subjects[0] == subjects[1] != subjects[2], "tries of one name can be told from those of another"
     assert "hunter2" not in str(entrance.log())
-    entrance.door = Door(entrance.database, lambda: entrance.now)
+    entrance.door = SignIn(entrance.database, lambda: entrance.now)
     assert not entrance.enter(name="another")
     assert entrance.log()[-1][2] != subjects[2], "the key is new after a restart"
 
 
 def test_a_disabled_account_cannot_sign_in(entrance: Entrance) -> None:
     with entrance.database.write() as connection:
-        token = sessions.begin(connection, "zoe", NOON)
-        accounts.change(connection, "zoe", NOON, "test", disabled=True)
-        assert sessions.find(connection, token, NOON) is None
+        token = sign_in.begin_session(connection, "zoe", NOON)
+        accounts.change_account(connection, "zoe", NOON, "test", disabled=True)
+        assert sign_in.find_session(connection, token, NOON) is None
     assert not entrance.enter()
 
 
 def test_a_one_time_code_is_required_and_works_once(entrance: Entrance) -> None:
     secret = passwords.totp_secret()
     with entrance.database.write() as connection:
-        accounts.change(connection, "zoe", NOON, "test", totp_secret=secret)
+        accounts.change_account(connection, "zoe", NOON, "test", totp_secret=secret)
     code = pyotp.TOTP(secret).at(int(NOON))
     assert not entrance.enter()
     assert not entrance.enter(code="000000" if code != "000000" else "111111")
@@ -183,3 +193,93 @@ def test_sixty_strangers_cause_one_hash_at_a_time_and_few_wait(
         waits = [one.result() for one in flood]
     assert (waits.count(0), held.calls, held.most) == (9, 10, 2)
     assert all(entrance.wait(name=f"nobody {n}", address=f"192.0.2.{n}") == 0 for n in range(60))
+
+
+def begin(database: Database, at: float = NOON, name: str = "ana") -> str:
+    with database.write() as connection:
+        return sign_in.begin_session(connection, name, at)
+
+
+def find(database: Database, token: str, at: float = NOON) -> LoginSession | None:
+    with database.read() as connection:
+        return sign_in.find_session(connection, token, at)
+
+
+def found(database: Database, token: str, at: float = NOON) -> LoginSession:
+    session = find(database, token, at)
+    assert session is not None
+    return session
+
+
+def test_only_the_whole_token_finds_the_session(database: Database) -> None:
+    token = begin(database)
+    session = found(database, token)
+    assert (session.account.name, session.account.role, session.seen_at) == ("ana", "moderator", NOON)
+    # The id of the session is in the database, and it is not the token.
+    for other in ("", token[:-1], token + "x", token.swapcase(), session.id, session.csrf, "%", "\x00"):
+        assert find(database, other) is None
+
+
+def test_the_database_does_not_contain_the_token(database: Database) -> None:
+    token = begin(database)
+    with database.read() as connection:
+        [row] = connection.execute(select(SESSIONS)).all()
+    assert token not in map(str, row)
+
+
+def test_every_session_has_its_own_secrets(database: Database) -> None:
+    tokens = [begin(database) for _ in range(3)]
+    kept = [found(database, token) for token in tokens]
+    assert len({*tokens, *(one.csrf for one in kept), *(one.id for one in kept)}) == 9
+
+
+def test_an_idle_session_ends_unless_it_is_used(database: Database) -> None:
+    token = begin(database)
+    session = found(database, token, NOON + IDLE_SESSION_SECONDS)
+    assert find(database, token, NOON + IDLE_SESSION_SECONDS + 1) is None
+    with database.write() as connection:
+        sign_in.touch_session(connection, session, NOON + IDLE_SESSION_SECONDS)
+    assert find(database, token, NOON + 2 * IDLE_SESSION_SECONDS) is not None
+    assert find(database, token, NOON + 2 * IDLE_SESSION_SECONDS + 1) is None
+
+
+def test_a_session_in_use_ends_after_a_shift(database: Database) -> None:
+    token = begin(database)
+    with database.write() as connection:
+        sign_in.touch_session(connection, found(database, token), NOON + LONGEST_SESSION_SECONDS - 1)
+    assert find(database, token, NOON + LONGEST_SESSION_SECONDS) is not None
+    assert find(database, token, NOON + LONGEST_SESSION_SECONDS + 1) is None
+
+
+def test_a_sign_out_ends_one_session_only(database: Database) -> None:
+    first, second, bens = begin(database), begin(database), begin(database, name="ben")
+    with database.write() as connection:
+        sign_in.end_session(connection, found(database, first))
+    assert [find(database, token) is not None for token in (first, second, bens)] == [False, True, True]
+
+
+@pytest.mark.parametrize("changes", [{"role": "lead"}, {"totp_secret": "A" * 32}, {"disabled": True}])
+def test_a_change_of_the_account_ends_all_its_sessions(database: Database, changes: dict[str, object]) -> None:
+    anas, bens = [begin(database), begin(database)], begin(database, name="ben")
+    with database.write() as connection:
+        accounts.change_account(connection, "ana", NOON, "ada", **changes)
+    assert [find(database, token) for token in anas] == [None, None]
+    assert find(database, bens) is not None
+
+
+def test_a_disabled_account_has_no_session_even_if_its_row_is_left(database: Database) -> None:
+    with database.write() as connection:
+        accounts.change_account(connection, "ana", NOON, "ada", disabled=True)
+    assert find(database, begin(database)) is None
+
+
+def test_a_new_session_deletes_only_expired_ones(database: Database) -> None:
+    idle, used = begin(database), begin(database, name="ben")
+    with database.write() as connection:
+        sign_in.touch_session(connection, found(database, used), NOON + IDLE_SESSION_SECONDS)
+    newest = begin(database, NOON + IDLE_SESSION_SECONDS + 1, "lea")
+    with database.read() as connection:
+        kept = set(connection.scalars(select(SESSIONS.c.account)))
+    assert kept == {"ben", "lea"}
+    assert find(database, idle) is None
+    assert found(database, newest, NOON + IDLE_SESSION_SECONDS + 1).account.name == "lea"

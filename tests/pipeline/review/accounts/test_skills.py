@@ -20,14 +20,14 @@ from tests.builders import NOON, flag
 
 def change(database: Database, name: str, **values: Any) -> Skills:
     with database.write() as connection:
-        skills.change(connection, name, Skills(**values), "lea", NOON)
-        return skills.of(connection, name)
+        skills.change_skills(connection, name, Skills(**values), "lea", NOON)
+        return skills.skills_of(connection, name)
 
 
 def test_an_account_without_a_row_may_get_all_but_escalated_cases(database: Database) -> None:
     with database.read() as connection:
-        found = skills.everybody(connection)
-        outside = skills.of(connection, "cli")
+        found = skills.all_skills(connection)
+        outside = skills.skills_of(connection, "cli")
     assert found == {
         "ada": Skills(escalated=True),
         "ana": Skills(),
@@ -53,7 +53,7 @@ def test_a_change_stands_in_the_audit_log(database: Database) -> None:
 
 def test_an_unknown_account_has_no_skills(database: Database) -> None:
     with database.write() as connection, pytest.raises(AccountError, match="There is no account eve"):
-        skills.change(connection, "eve", Skills(), "lea", NOON)
+        skills.change_skills(connection, "eve", Skills(), "lea", NOON)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from sqlalchemy.exc import IntegrityError
 
 from pipeline.base.errors import CaseError, Taken
 from pipeline.review.accounts import wellness
-from pipeline.review.accounts.viewing_comfort import Comfort
+from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.accounts.wellness import Meter, stretch
 from pipeline.review.cases import deciding, leases, queue
 from pipeline.review.cases.queue import QueueFilter
@@ -31,9 +31,9 @@ def decide(database: Database, cases: list[str], at: float = NOON) -> None:
             deciding.decide(connection, case, "ana", Choice(verdict="dismiss"), at + n)
 
 
-def read(database: Database, at: float, comfort: Comfort | None = None, who: str = "ana") -> Meter:
+def read(database: Database, at: float, comfort: ViewingLimits | None = None, who: str = "ana") -> Meter:
     with database.read() as connection:
-        return wellness.meter(connection, who, comfort or Comfort(), at)
+        return wellness.meter(connection, who, comfort or ViewingLimits(), at)
 
 
 def test_the_meter_counts_by_person_and_shift(database: Database) -> None:
@@ -64,15 +64,15 @@ def test_a_pause_ends_a_period_of_work(acts: list[float], began: float | None) -
 
 def test_a_break_is_due_after_minutes_or_severe_cases(database: Database) -> None:
     decide(database, stored(database, 3))
-    assert read(database, NOON + 60, Comfort(break_severe=3)).break_due
-    assert not read(database, NOON + 60, Comfort(break_severe=4)).break_due
+    assert read(database, NOON + 60, ViewingLimits(break_severe=3)).break_due
+    assert not read(database, NOON + 60, ViewingLimits(break_severe=4)).break_due
     with database.write() as connection:
         for minute in range(51):
             wellness.listen(connection, "ana", 1.0, NOON + 60 * minute)
     assert read(database, NOON + 50 * 60).break_due
     with database.write() as connection:
         wellness.start_break(connection, "ana", NOON + 50 * 60)
-        assert not wellness.meter(connection, "ana", Comfort(), NOON + 51 * 60).break_due
+        assert not wellness.meter(connection, "ana", ViewingLimits(), NOON + 51 * 60).break_due
         wellness.end_break(connection, "ana", NOON + 55 * 60)
         wellness.listen(connection, "ana", 1.0, NOON + 56 * 60)
     found = read(database, NOON + 57 * 60)
@@ -99,7 +99,7 @@ def test_two_breaks_at_once_are_one(database: Database) -> None:
             connection.execute(insert(BREAKS).values(account="ana", started_at=NOON, left_seconds=0.0))
         wellness.end_break(connection, "ana", NOON + 1)
         wellness.start_break(connection, "ana", NOON + 2)
-        assert wellness.meter(connection, "ana", Comfort(), NOON + 3).on_break
+        assert wellness.meter(connection, "ana", ViewingLimits(), NOON + 3).on_break
 
 
 def test_a_lease_waits_at_most_half_an_hour(database: Database) -> None:
@@ -115,24 +115,24 @@ def test_a_lease_waits_at_most_half_an_hour(database: Database) -> None:
 def test_the_queue_leaves_out_excluded_labels_and_cases_over_the_limit(database: Database) -> None:
     severe, mild = stored(database, 2), stored(database, 1, "abuse")
     with database.read() as connection:
-        opted = wellness.without(connection, "ana", Comfort(without=("abuse",)), NOON)
+        opted = wellness.without(connection, "ana", ViewingLimits(without=("abuse",)), NOON)
         assert {case.id for case in queue.page(connection, QueueFilter(without=opted))} == set(severe)
         assert queue.count(connection, QueueFilter(without=opted)) == 2
     decide(database, severe[:1])
     with database.read() as connection:
-        capped = wellness.without(connection, "ana", Comfort(most_severe=1), NOON + 60)
+        capped = wellness.without(connection, "ana", ViewingLimits(most_severe=1), NOON + 60)
         assert queue.next_free(connection, "ana", NOON, QueueFilter(without=capped)) == mild[0]
         assert [case.id for case in queue.page(connection, QueueFilter(without=capped))] == mild
-        unbound = wellness.without(connection, "ben", Comfort(most_severe=1), NOON + 60)
+        unbound = wellness.without(connection, "ben", ViewingLimits(most_severe=1), NOON + 60)
         assert queue.next_free(connection, "ben", NOON, QueueFilter(without=unbound)) == severe[1]
 
 
 def test_the_limit_of_listening_minutes(database: Database) -> None:
     with database.write() as connection:
         wellness.listen(connection, "ana", 300.0, NOON)
-        wellness.allow(connection, "ana", Comfort(most_minutes=6), NOON)
+        wellness.allow(connection, "ana", ViewingLimits(most_minutes=6), NOON)
         with pytest.raises(CaseError, match="for 5 minutes"):
-            wellness.allow(connection, "ana", Comfort(most_minutes=5), NOON)
+            wellness.allow(connection, "ana", ViewingLimits(most_minutes=5), NOON)
 
 
 def test_records_of_an_earlier_shift_are_deleted(database: Database) -> None:

@@ -10,8 +10,8 @@ import pytest
 from pipeline.base.errors import CaseError, Involved, Taken
 from pipeline.review import audit
 from pipeline.review.accounts import accounts, presence, skills, wellness
+from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.accounts.skills import Skills
-from pipeline.review.accounts.viewing_comfort import Comfort
 from pipeline.review.cases import assigning, deciding, leases, queue, reachable_cases
 from pipeline.review.cases.assigning import MOST_MOVED, Move
 from pipeline.review.cases.queue import QueueFilter
@@ -98,7 +98,7 @@ def test_others_get_an_assigned_case_when_its_person_does_not_take_it(database: 
     at = NOON + (100 + 10 if why == "time is over" else 100)
     with database.write() as connection:
         names = ["ben"] if why == "closed the page" else ["ana", "ben"]
-        presence.note(connection, names, at + (70 if why == "closed the page" else 0))
+        presence.note_presence(connection, names, at + (70 if why == "closed the page" else 0))
         if why == "takes a break":
             wellness.start_break(connection, "ana", at)
     at += 70 if why == "closed the page" else 0
@@ -134,7 +134,7 @@ def test_each_moved_case_has_its_line_in_the_audit_log(database: Database) -> No
 def test_who_cannot_decide_gets_no_case(database: Database) -> None:
     cases = stored(database, 1)
     with database.write() as connection:
-        accounts.change(connection, "ben", NOON, "ada", disabled=True)
+        accounts.change_account(connection, "ben", NOON, "ada", disabled=True)
     for name in ("aud", "ben", "nobody"):
         with pytest.raises(CaseError, match="decides no cases"):
             move(database, cases, name)
@@ -159,7 +159,7 @@ def test_held_decided_and_unfit_cases_are_no_candidates(database: Database) -> N
         leases.claim(connection, held, "ben", NOON + 90)
         deciding.decide(connection, decided, "ben", Choice(verdict="dismiss"), NOON + 90)
         deciding.decide(connection, escalated, "ben", Choice(verdict="escalate"), NOON + 90)
-        skills.change(connection, "ana", Skills(languages=("zh",)), "lea", NOON)
+        skills.change_skills(connection, "ana", Skills(languages=("zh",)), "lea", NOON)
     assert candidates(database, "ana") == [zh, free]
     assert escalated in candidates(database, "lea")
     assert move(database, [decided, zh], "ana").cases == (zh,)
@@ -170,8 +170,8 @@ def test_a_lead_does_not_learn_which_labels_a_person_declines(database: Database
     fraud, other = stored(database, 1, "f", flagged=("fraud",)), stored(database, 1, "o", flagged=("abuse",))
     sit_down(database, "ana", "ben", at=NOON + 100)
     with database.write() as connection:
-        preferences = accounts.Preferences(comfort=Comfort(without=("fraud",)))
-        accounts.prefer(connection, "ana", preferences)
+        preferences = accounts.Preferences(comfort=ViewingLimits(without=("fraud",)))
+        accounts.store_preferences(connection, "ana", preferences)
     assert candidates(database, "ana") == [*fraud, *other]
     assert set(move(database, [*fraud, *other], "ana").cases) == {*fraud, *other}
     assert owner(database, fraud[0]) == "ana"
@@ -211,7 +211,7 @@ def test_four_people_get_each_case_once_and_none_outside_their_skills(database: 
     sit_down(database, "ana", "ben", "lea", "ada", at=NOON + 100)
     with database.write() as connection:
         for name, one in has.items():
-            skills.change(connection, name, one, "lea", NOON)
+            skills.change_skills(connection, name, one, "lea", NOON)
     moved = move(database, candidates(database, "ana", 6), "ana").cases
     assert {cases[case].flagged for case in moved} == {("abuse",)}
 
@@ -242,7 +242,7 @@ def test_four_people_get_each_case_once_and_none_outside_their_skills(database: 
 def test_a_case_outside_the_skills_is_refused(database: Database) -> None:
     [case] = stored(database, 1)
     with database.write() as connection:
-        skills.change(connection, "ana", Skills(languages=("en",)), "lea", NOON)
+        skills.change_skills(connection, "ana", Skills(languages=("en",)), "lea", NOON)
     with pytest.raises(Involved, match="outside the skills of ana"):
         claim(database, case, "ana")
     assert offered(database, "ana") is None

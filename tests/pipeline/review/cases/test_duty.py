@@ -51,7 +51,7 @@ def refused(database: Database, case: str, check: str) -> set[str]:
     """Return the accounts for which `check` raises Involved."""
     with database.read() as connection:
         found, involved = reading.case(connection, case), set()
-        for one in accounts.everybody(connection):
+        for one in accounts.all_accounts(connection):
             try:
                 getattr(duty, check)(connection, found, one.name)
             except Involved:
@@ -78,7 +78,7 @@ def test_a_whole_room_and_a_reporter_without_a_name_are_no_persons(database: Dat
 def test_a_person_is_known_by_the_subject_at_the_identity_provider(database: Database) -> None:
     with database.write() as connection:
         for name, subject in (("zoe", "https://id.example user 7"), ("max", "https://id.example 8")):
-            accounts.add(connection, name, "moderator", NOON, "test", oidc_subject=subject)
+            accounts.add_account(connection, name, "moderator", NOON, "test", oidc_subject=subject)
     # A subject may contain spaces.
     assert refused(database, stored(database, "a", speaker="user 7"), "check_party") == {"zoe"}
     assert refused(database, stored(database, "b", speaker="zoe"), "check_party") == {"zoe"}
@@ -113,8 +113,8 @@ def test_all_who_escalated_are_left_out_of_the_queue_until_it_is_decided(databas
 def test_a_case_outside_the_skills_of_an_account(database: Database) -> None:
     case = stored(database)
     with database.write() as connection:
-        skills.change(connection, "ana", Skills(languages=("en",)), "lea", NOON)
-        skills.change(connection, "ben", Skills(languages=("zh",)), "lea", NOON)
+        skills.change_skills(connection, "ana", Skills(languages=("en",)), "lea", NOON)
+        skills.change_skills(connection, "ben", Skills(languages=("zh",)), "lea", NOON)
     assert refused(database, case, "check_skills") == {"ana"}
 
 

@@ -39,8 +39,8 @@ def test_only_people_with_the_right_decide_and_never_who_escalated(database: Dat
             leases.claim(connection, case, "ben", NOON)
         with pytest.raises(Involved, match="ben may not decide such cases"):
             deciding.decide(connection, case, "ben", Choice(verdict="uphold"), NOON)
-        skills.change(connection, "ben", Skills(escalated=True), "lea", NOON)
-        skills.change(connection, "ana", Skills(escalated=True), "lea", NOON)
+        skills.change_skills(connection, "ben", Skills(escalated=True), "lea", NOON)
+        skills.change_skills(connection, "ana", Skills(escalated=True), "lea", NOON)
     assert (set(theirs(database, "ben")), theirs(database, "ana")) == ({case, own}, [own])
     with database.write() as connection:
         assert (

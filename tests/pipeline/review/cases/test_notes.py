@@ -57,9 +57,9 @@ def test_a_thread_is_in_order_of_time(database: Database, case: str) -> None:
 def test_mentions_written_by_hand(database: Database, text: str, named: set[str]) -> None:
     with database.write() as connection:
         for name in ("anna-maria", "o.k.", "李雷", "ben li"):
-            accounts.add(connection, name, "moderator", NOON, "test")
-        accounts.add(connection, "eve", "moderator", NOON, "test")
-        accounts.change(connection, "eve", NOON, "test", disabled=True)
+            accounts.add_account(connection, name, "moderator", NOON, "test")
+        accounts.add_account(connection, "eve", "moderator", NOON, "test")
+        accounts.change_account(connection, "eve", NOON, "test", disabled=True)
         assert notes.mentioned(connection, text) == named
 
 
@@ -85,7 +85,7 @@ def test_notes_are_bounded(database: Database, case: str, monkeypatch: pytest.Mo
     names = [f"m{n}" for n in range(MOST_NAMED + 1)]
     with database.write() as connection:
         for name in names:
-            accounts.add(connection, name, "moderator", NOON, "test")
+            accounts.add_account(connection, name, "moderator", NOON, "test")
     for text, wrong in ((" ", "0 characters"), ("x" * (LONGEST + 1), f"{LONGEST + 1} characters")):
         with pytest.raises(CaseError, match=wrong):
             write(database, case, text)

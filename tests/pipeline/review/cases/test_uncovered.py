@@ -22,8 +22,8 @@ def test_cases_in_a_language_that_nobody_here_knows(database: Database) -> None:
     store.add(said, NOON)
     with database.write() as connection:
         for name in ("ana", "ben", "ada"):
-            skills.change(connection, name, Skills(languages=("en",)), "lea", NOON)
-        skills.change(connection, "lea", Skills(languages=("zh", "en")), "lea", NOON)
+            skills.change_skills(connection, name, Skills(languages=("en",)), "lea", NOON)
+        skills.change_skills(connection, "lea", Skills(languages=("zh", "en")), "lea", NOON)
     assert found(database) == [
         Uncovered("fr", False, nobody=2, away=0),
         Uncovered("zh", False, nobody=0, away=4),
@@ -42,6 +42,6 @@ def test_escalated_cases_without_a_senior_person(database: Database) -> None:
     sit_down(database, "ana", "ben")
     assert found(database) == [Uncovered("zh", True, nobody=0, away=1)]
     with database.write() as connection:
-        accounts.change(connection, "lea", NOON, "test", disabled=True)
-        skills.change(connection, "ada", Skills(languages=("en",)), "ada", NOON)  # the last admin stays
+        accounts.change_account(connection, "lea", NOON, "test", disabled=True)
+        skills.change_skills(connection, "ada", Skills(languages=("en",)), "ada", NOON)  # the last admin stays
     assert found(database) == [Uncovered("zh", True, nobody=1, away=0)]

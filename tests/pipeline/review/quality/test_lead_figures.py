@@ -120,7 +120,7 @@ def test_a_decision_on_the_deadline_is_in_time(shift: Shift) -> None:
 
 def test_the_load_of_each_person_in_the_last_day(shift: Shift) -> None:
     with shift.database.write() as connection:
-        accounts.change(connection, "ben", AT, "ada", disabled=True)
+        accounts.change_account(connection, "ben", AT, "ada", disabled=True)
     severe, mild, old = shift.add("a", HOUR), shift.add("b", HOUR, "abuse"), shift.add("c", 2 * DAY)
     held, expired = shift.add("d", HOUR), shift.add("e", HOUR)
     for case, ago in ((severe, 60), (mild, 50), (old, DAY)):

@@ -10,7 +10,7 @@ from sqlalchemy import insert
 
 from pipeline.judge import labels
 from pipeline.review.accounts import wellness
-from pipeline.review.accounts.viewing_comfort import Comfort
+from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.appeals import appeals
 from pipeline.review.cases.queue import Without
 from pipeline.review.cases.values import Choice, Evidence
@@ -197,7 +197,7 @@ def test_a_person_does_not_find_what_their_queue_leaves_out(shelf: Shelf) -> Non
     shelf.add("a", flagged=("fraud",))
     shelf.add("b", suggestion="block")
     with shelf.database.read() as connection:
-        without = wellness.without(connection, "ana", Comfort(without=("fraud",)), NOON)
+        without = wellness.without(connection, "ana", ViewingLimits(without=("fraud",)), NOON)
     assert shelf.find("words", Viewer(without)) == ["b"]
     assert shelf.find("words", Viewer(Without(severity=2))) == ["a"]
 

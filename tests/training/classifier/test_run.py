@@ -1,0 +1,129 @@
+"""Each run goes on from the model before it, sees other noise, and learns from that model."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
+
+from pipeline.base.errors import ConfigError
+from pipeline.judge.calibration import Calibrated, Calibration, Numbers
+from pipeline.judge.classifier import load_model
+from pipeline.judge.onnx import MODEL
+from pipeline.learning import folder, loop
+from pipeline.learning.loop import Recipe
+from pipeline.learning.rows import OUTPUTS
+from tests.training.classifier import tiny
+from tests.training.classifier.test_train import RECIPE, ROWS, TEXTS
+from training.classifier import run
+from training.classifier.run import generation, named, time_of
+from training.classifier.teach import taught
+
+SHORT = replace(RECIPE, samples=64)
+
+
+class Believer(Calibrated):
+    """Scores every text as fraud."""
+
+    def __init__(self, labels: Sequence[str] = OUTPUTS) -> None:
+        super().__init__("believer", labels, Calibration())
+
+    def logits(self, texts: Sequence[str]) -> Numbers:
+        return np.tile([10.0 if output == "fraud" else -10.0 for output in OUTPUTS], (len(texts), 1))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of an encoder without a head."""
+    out = tmp_path_factory.mktemp("encoder")
+    body = tiny.encoder(TEXTS)
+    body.model.bert.save_pretrained(out)
+    PreTrainedTokenizerFast(tokenizer_object=body.tokenizer).save_pretrained(out)
+    return str(out)
+
+
+def weights(out: Path) -> torch.Tensor:
+    model = BertForSequenceClassification.from_pretrained(out)
+    return torch.cat([parameter.detach().flatten().float() for parameter in model.parameters()])
+
+
+def test_a_pupil_learns_labels_that_only_its_teacher_knows(base: str, tmp_path: Path) -> None:
+    scores = []
+    for teach in (iter, partial(taught, teacher=Believer())):
+        generation(0, ROWS, tmp_path, replace(RECIPE, samples=2_000), base, print, teach)
+        found = load_model(str(tmp_path)).probabilities(TEXTS)
+        scores.append(found[:, OUTPUTS.index("fraud")].mean())
+    untaught, pupil = scores
+    assert untaught < 0.4
+    assert pupil > 0.6
+
+
+def test_a_teacher_with_other_labels_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / MODEL).touch()
+    monkeypatch.setattr(run, "load_model", lambda _: Believer(["toxic"]))
+    with pytest.raises(ConfigError, match=r"teacher: .* has other labels"):
+        named(str(tmp_path))
+
+
+def test_a_later_run_goes_on_from_the_model_before_it(base: str, tmp_path: Path) -> None:
+    generation(0, ROWS, tmp_path, SHORT, base, print)
+    first = weights(tmp_path)
+    generation(1, ROWS, tmp_path, replace(SHORT, learning_rate=0.0), base, print)
+    torch.testing.assert_close(weights(tmp_path), first)
+    generation(1, ROWS, tmp_path, SHORT, base, print)
+    assert (weights(tmp_path) - first).abs().max() > 1e-3
+
+
+def test_runs_see_texts_with_different_noise(base: str, tmp_path: Path) -> None:
+    models = []
+    for seed in (SHORT.seed, SHORT.seed + 1):
+        generation(0, ROWS, tmp_path, replace(SHORT, seed=seed), base, print)
+        models.append(weights(tmp_path))
+    assert (models[0] - models[1]).abs().max() > 1e-2
+
+
+def test_only_the_first_run_saves_checkpoints(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "SAVE_EVERY", 2)
+    saved: list[int] = []
+    real = folder.save
+
+    def save(path: Path, model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerFast) -> None:
+        saved.append(number)
+        real(path, model, tokenizer)
+
+    monkeypatch.setattr(folder, "save", save)
+    for number in (0, 1):
+        generation(number, ROWS, tmp_path, SHORT, base, print)
+    assert saved == [0, 0, 0, 1]
+
+
+def steps_of(minutes: float, base: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The number of steps, with a clock that advances by a second at each call."""
+    monkeypatch.setattr(loop, "REPORT_EVERY", 1)
+    monkeypatch.setattr(loop, "monotonic", count().__next__)
+    lines: list[str] = []
+    generation(0, ROWS, out, replace(RECIPE, samples=10**6, minutes=minutes), base, lines.append)
+    return sum(line.startswith("step") for line in lines)
+
+
+def test_a_run_ends_within_its_minutes(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    short, long = (steps_of(minutes, base, tmp_path, monkeypatch) for minutes in (0.2, 0.4))
+    assert 0 < short < long
+
+
+def test_reading_counts_and_runs_share_the_remaining_minutes() -> None:
+    recipe = Recipe(runs=2, minutes=80)
+    assert time_of(0, recipe, spent=10) == 35
+    assert time_of(1, recipe, spent=54) == 26
+    assert time_of(0, replace(recipe, runs=1), spent=10) == 70
+    assert time_of(1, replace(recipe, minutes=None), spent=10**6) is None
+
+
+def test_a_run_without_time_left_does_not_start() -> None:
+    with pytest.raises(ConfigError, match="--minutes 80: the time is over before run 2"):
+        time_of(1, Recipe(runs=2, minutes=80), spent=80)

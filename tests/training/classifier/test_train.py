@@ -1,0 +1,116 @@
+"""Missing annotations have no effect, noise repeats, splits do not leak, and a run writes a loadable model."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+
+from pipeline.judge.classifier import load
+from pipeline.learning import encoder, folder
+from pipeline.learning.loop import Recipe
+from pipeline.learning.rows import CLEAN, OUTPUTS, Row, negative, part_of, positive
+from pipeline.settings import JudgeSettings
+from tests.training.classifier import tiny
+from training.classifier.sides import split
+from training.classifier.train import train
+
+ROWS = [
+    *(Row(f"you are a stupid idiot number {n}", "en", positive("abuse"), source="made") for n in range(40)),
+    *(Row(f"今天第{n}天天气很好我们去公园", "zh", CLEAN, source="made") for n in range(40)),
+    *(
+        Row(f"buy followers cheap offer {n}", "en", positive("ads_spam") | negative("abuse"), source="made")
+        for n in range(40)
+    ),
+]
+TEXTS = [row.text for row in ROWS]
+RECIPE = Recipe(samples=2_000, batch=16, learning_rate=5e-3, warm_up=10)
+
+
+def test_the_sides_of_the_split_are_disjoint() -> None:
+    sides = split([*ROWS, *ROWS])
+    texts = [row.text for side in sides.values() for row in side]
+    assert len(texts) == len(set(texts))
+    assert sides["train"]
+    for part, rows in sides.items():
+        assert {part_of(row) for row in rows} <= {part}
+
+
+def test_the_two_lines_of_a_pair_stay_though_they_are_close_and_no_copy_does() -> None:
+    risky, clean = "i will find out where you live tonight mate", "i will find out where you live tonight, mate, ok"
+    pair = [Row(risky, "en", positive("violence"), group="pair"), Row(clean, "en", CLEAN, group="pair")]
+    copies = [Row(risky, "en", positive("violence"), group="other"), Row(clean, "en", CLEAN)]
+    twice = [
+        Row(f"{text}!", "en", CLEAN, group="a pattern") for text in ("we all like tea here", "We all like tea here")
+    ]
+    rows = [replace(row, part="train") for row in (*pair, *copies, *twice)]
+    assert [row.text for row in split(rows)["train"]] == [risky, clean, "we all like tea here!"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that a run writes."""
+    out = tmp_path_factory.mktemp("trained")
+    folder.save(out, *train(ROWS, tiny.encoder(TEXTS), RECIPE, print, folder_unused))
+    return out
+
+
+def folder_unused(*_trained: object) -> None:
+    raise AssertionError("so short a run has no checkpoint")
+
+
+def test_a_run_writes_a_model_that_the_judge_loads(trained: Path) -> None:
+    classifier = load(JudgeSettings(model=str(trained)))
+    insult, weather = classifier.classify(["you are a stupid idiot", "今天天气很好"], ["en", "zh"])
+    assert insult["abuse"] > 0.5 > weather["abuse"]
+
+
+def test_the_saved_tokenizer_does_not_truncate(trained: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(trained / "tokenizer.json"))
+    assert len(tokenizer.encode("no " * (2 * RECIPE.max_tokens)).ids) > 2 * RECIPE.max_tokens
+
+
+def test_the_kept_share_of_the_weights_is_mixed_in() -> None:
+    """With a share of half, each weight ends in the middle."""
+
+    def ended(share: float) -> torch.Tensor:
+        recipe = replace(RECIPE, samples=64, kept=share)
+        model, _ = train(ROWS, tiny.encoder(TEXTS), recipe, print, folder_unused)
+        return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+    trained, midway, begun = map(ended, (0.0, 0.5, 1.0))
+    assert (trained - begun).abs().max() > 1e-3
+    torch.testing.assert_close(midway, (trained + begun) / 2)
+
+
+def test_a_written_model_can_be_trained_further(trained: Path) -> None:
+    """It starts with the weights and the head of the first run, not with a new head."""
+    before = encoder.load(str(trained))
+    model, tokenizer = train(ROWS, before, replace(RECIPE, samples=16, learning_rate=1e-6), print, folder_unused)
+    batch = tokenizer(TEXTS[:40], padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        abuse = model(batch["input_ids"], batch["attention_mask"]).logits[:, OUTPUTS.index("abuse")]
+    assert (abuse > 0).all()
+
+
+def test_the_same_seed_trains_the_same_model() -> None:
+    """The last digits may differ, because two threads add up in the order in which they finish."""
+    recipe = replace(RECIPE, samples=64)
+    one, same = (parameters(recipe) for _ in range(2))
+    other = parameters(replace(recipe, seed=2))
+    torch.testing.assert_close(one, same, rtol=0, atol=1e-4)
+    assert (one - other).abs().max() > 1e-2
+
+
+def parameters(recipe: Recipe) -> torch.Tensor:
+    model, _ = train(ROWS, tiny.encoder(TEXTS), recipe, print, folder_unused)
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+def test_the_learning_rate_rises_and_falls_with_the_samples_or_with_time() -> None:
+    recipe = Recipe(samples=3_200, batch=32, warm_up=10, minutes=10)
+    assert recipe.slope(4, recipe.done(4, 0)) == pytest.approx(0.5)
+    assert recipe.done(50, 0) == recipe.done(10, 300) == 0.5
+    assert recipe.slope(50, 0.5) == 0.5
+    assert recipe.done(100, 0) == recipe.done(3, 600) == 1
