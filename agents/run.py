@@ -23,7 +23,7 @@ from pipeline.runner.local import LocalRunner
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.connect.api.server import ServedApi
+    from pipeline.connect.api.api_server import ServedApi
     from pipeline.console.server import Serving
 
 log = logging.getLogger(__name__)

@@ -22,10 +22,10 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.base.metrics import Metrics
-from pipeline.connect.livekit.access import client
-from pipeline.connect.livekit.quiet import quiet
-from pipeline.connect.livekit.rooms import Rooms
-from pipeline.connect.livekit.webhooks import Signature, receiving
+from pipeline.connect.livekit.livekit_process import quiet
+from pipeline.connect.livekit.livekit_webhooks import Signature, receiving
+from pipeline.connect.livekit.room_bots import RoomBots
+from pipeline.connect.livekit.server_access import client
 from tests.livekit import KEY, SECRET, LiveKit, joined, until
 from tests.pipeline.connect.livekit.conftest import KeepingGateway, tone
 
@@ -39,7 +39,7 @@ class LiveKitBench:
     """A bot, and the server that it listens on."""
 
     server: LiveKit
-    rooms: Rooms
+    rooms: RoomBots
     gateway: KeepingGateway
     metrics: Metrics
 
@@ -55,7 +55,7 @@ async def running(folder: Path) -> AsyncIterator[LiveKitBench]:
         settings, metrics, gateway = server.settings(sweep_seconds=300), Metrics(), KeepingGateway()
         async with AsyncExitStack() as stack:
             service = (await stack.enter_async_context(client(settings))).room
-            rooms = Rooms(settings, service, gateway.speech, metrics, lambda room, who: None)
+            rooms = RoomBots(settings, service, gateway.speech, metrics, lambda room, who: None)
             signature = Signature(KEY, SECRET)
             await stack.enter_async_context(receiving("127.0.0.1", server.webhook, signature, rooms.hint, metrics))
             task = asyncio.create_task(rooms.run())

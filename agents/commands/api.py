@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from pipeline.connect.api.server import ServedApi
+    from pipeline.connect.api.api_server import ServedApi
 
 
 @app.command()
@@ -54,10 +54,10 @@ def imported() -> "Callable[[Settings], AbstractAsyncContextManager[ServedApi]]"
     """Return the context manager that serves the API. Raises ConfigError if its libraries are not installed."""
     try:
         with without_collection():
-            from pipeline.connect.api.server import serving
+            from pipeline.connect.api.api_server import serve_api
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error
-    return serving
+    return serve_api
 
 
 async def _serve(settings: Settings) -> None:
@@ -68,13 +68,13 @@ async def _serve(settings: Settings) -> None:
     from pipeline.base.metrics_server import serving as figures
     from pipeline.review.database import check_answers
 
-    serving, metrics, starting = imported(), Metrics(), Starting()
+    serve_api, metrics, starting = imported(), Metrics(), Starting()
     check = partial(check_answers, settings.database_url)
     watching = Dependencies({"database": check}, metrics).watching()
     with figures(metrics, settings.metrics.host, settings.metrics.port, starting.probes) as url, watching:
         await answered(check)
         stderr.print("Loading the models ...", style="dim")
-        async with serving(settings) as found:
+        async with serve_api(settings) as found:
             starting.done = True
             print_api(found)
             stderr.print(f"Metrics  {url}", highlight=False)

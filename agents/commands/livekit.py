@@ -13,7 +13,7 @@ from pipeline.base.errors import ConfigError
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.connect.livekit.serving import Listening
+    from pipeline.connect.livekit.livekit_process import Listening
 
 
 @app.command()
@@ -36,10 +36,10 @@ def livekit(ctx: typer.Context) -> None:
 
 async def _serve(settings: Settings) -> None:
     try:
-        from pipeline.connect.livekit.serving import serve
+        from pipeline.connect.livekit.livekit_process import serve_livekit
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[livekit]".') from error
-    await serve(settings, _started, stopped)
+    await serve_livekit(settings, _started, stopped)
 
 
 def _started(listening: "Listening") -> None:

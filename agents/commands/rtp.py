@@ -11,7 +11,7 @@ from pipeline.base.errors import ConfigError
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.connect.rtp.serving import Receiving
+    from pipeline.connect.rtp.rtp_server import Receiving
 
 
 @app.command()
@@ -30,10 +30,10 @@ def rtp(ctx: typer.Context) -> None:
 
 async def _serve(settings: Settings) -> None:
     try:
-        from pipeline.connect.rtp.serving import serve
+        from pipeline.connect.rtp.rtp_server import serve_rtp
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error
-    await serve(settings, _started, stopped)
+    await serve_rtp(settings, _started, stopped)
 
 
 def _started(receiving: "Receiving") -> None:

@@ -11,8 +11,8 @@ from websockets.asyncio.client import connect
 
 from agents.gateway import Gateway
 from agents.run import run
-from pipeline.connect.api.server import ServedApi
-from pipeline.connect.client.verdicts import VerdictStream
+from pipeline.connect.api.api_server import ServedApi
+from pipeline.connect.client.verdict_stream import VerdictStream
 from pipeline.console.server import Serving
 from pipeline.contract.messages import SAMPLE_RATE, Flag
 from pipeline.review.cases.values import Filters

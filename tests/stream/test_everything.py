@@ -14,7 +14,7 @@ import certifi
 import httpx
 import pytest
 
-from pipeline.connect.client.gateway import SpeakerStream
+from pipeline.connect.client.speaker_stream import SpeakerStream
 from pipeline.console.guard import COOKIE, HEADER
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.accounts import sign_in

@@ -6,7 +6,7 @@ from html import unescape
 import pytest
 from pydantic import SecretStr
 
-from pipeline.connect.api.access import ApiTokens
+from pipeline.connect.api.api_access import ApiTokens
 from pipeline.settings import Api, ApiToken
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agents.commands.app import app
+from agents.commands.command_line import app
 from pipeline.contract.messages import Flag
 from pipeline.judge.judge_stage import check
 from pipeline.judge.warnings import doubts
