@@ -47,7 +47,7 @@ def main() -> None:
     if fault := foreign():
         sys.stderr.write(f"error: {fault}\n")
         sys.exit(FAILED)
-    from pipeline.base.import_speed import without_collection
+    from pipeline.base.libraries import without_collection
 
     with without_collection():
         from agents.commands.command_line import main as start

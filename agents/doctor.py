@@ -5,15 +5,17 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Literal
 
 from pipeline.base.errors import DependencyError, VoxwardenError
 from pipeline.base.libraries import LIBRARIES, installed, require
 from pipeline.settings import Settings
-from voxwarden import NAMES, REMEDY, others
 
 KNOCK_SECONDS = 2.0
+NAMES = ("agents", "pipeline")
+"""The import names of Voxwarden. `voxwarden.py` checks them before it imports anything."""
 
 State = Literal["ok", "fault", "optional"]
 """`optional`: missing, but only some commands need it."""
@@ -48,10 +50,11 @@ def examine(settings: Settings, checks: Iterable[DoctorCheck] | None = None) -> 
 def _names(settings: Settings) -> str:
     """Whether other installed packages use the import names, also where Voxwarden's own come first today."""
     del settings
-    shared = {name: owners for name in NAMES if (owners := others(name))}
+    owners = packages_distributions()
+    shared = {name: others for name in NAMES if (others := {*owners.get(name, ())} - {"voxwarden"})}
     if shared:
-        held = "; ".join(f"`{name}` is also in {', '.join(owners)}" for name, owners in shared.items())
-        raise VoxwardenError(held, REMEDY)
+        held = "; ".join(f"`{name}` is also in {', '.join(sorted(others))}" for name, others in shared.items())
+        raise VoxwardenError(held, "Install Voxwarden into a virtual environment of its own: python3 -m venv .venv")
     return f"{' and '.join(NAMES)} belong to Voxwarden alone"
 
 

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agents.commands.api import imported
 from agents.gateway import Gateway
-from agents.signals import stop_on_signals
-from pipeline.base.folder_lock import sole_user
+from pipeline.base.libraries import importing
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import serving
+from pipeline.base.private_files import sole_user
+from pipeline.base.stopping import stop_on_signals
 from pipeline.contract.messages import Flag
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import DEAD_LETTERS, Stage
@@ -90,5 +90,7 @@ async def _api(settings: Settings, wanted: bool) -> "AsyncIterator[ServedApi | N
     if not wanted:
         yield None
         return
-    async with imported()(settings) as found:
+    with importing("console"):
+        from pipeline.connect.api.api_server import serve_api
+    async with serve_api(settings) as found:
         yield found

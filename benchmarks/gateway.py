@@ -31,7 +31,7 @@ from rich.table import Table
 from agents.broker import topics
 from agents.broker.kafka_clients import reader, topic_name
 from benchmarks.stream import cpu_seconds
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import AUDIO, FLAGS, JUDGE, SEGMENT, TRANSCRIBE, UTTERANCES, Topic
 from pipeline.settings import Kafka, Settings
@@ -122,7 +122,8 @@ class Installation:
             self.speak(FEW, 2 * seconds)
             self.until_quiet(FLAGS)
         found = [
-            (record.timestamp / 1000, decode(Flag, record.value, record.headers)) for record in self.records(FLAGS)
+            (record.timestamp / 1000, decode_event(Flag, record.value, record.headers))
+            for record in self.records(FLAGS)
         ]
         return [written - flag.end for written, flag in found if flag.start > since]
 

@@ -32,6 +32,7 @@ from benchmarks.speech import clips
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind
 from pipeline.contract.topology import LISTEN
+from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import ListenSettings, Settings
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
 from pipeline.speech.audio.encode import to_pcm16
@@ -107,7 +108,7 @@ def chunks(speaker: int, sound: Samples, opus: bool) -> Iterator[AudioChunk]:
 
 def spent(settings: Settings, sent: Sequence[Batch]) -> float:
     """CPU seconds in which a stage with these settings takes the batches, but for the first ones."""
-    with closing(LISTEN.processor(settings, Metrics())) as stage:
+    with closing(build_processor(LISTEN, settings, Metrics())) as stage:
         warm = round(WARM_SECONDS / CHUNK_SECONDS)
         for batch in sent[:warm]:
             stage.process(batch)

@@ -26,7 +26,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.recognisers import Recognise, faster, ours
-from pipeline.base.cores import cores
+from pipeline.base.cpu import cores
 from pipeline.contract.topology import TRANSCRIBE
 from pipeline.settings import Asr
 from pipeline.speech.asr.recogniser import MAX_SAMPLES

@@ -39,8 +39,8 @@ from rich.table import Table
 from benchmarks.fingerprints import Played, bank_of, filled
 from benchmarks.songs import song
 from benchmarks.speech import clips as bundled
-from benchmarks.stage_cpu import StageTimes, named
-from pipeline.base.cores import cores
+from benchmarks.stage_cpu import StageTimes, build_named
+from pipeline.base.cpu import cores
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind, Flag, Message, Transcript
 from pipeline.contract.topology import DELIVER, LISTEN, STAGES, TRANSCRIBE, Stage
@@ -269,7 +269,7 @@ async def live(
         settings = Settings(data_dir=Path(folder), asr=asr, listen=sounds)
         ban(settings.database_url, banned)
         tap, lookback = Waits(time.time()), open_lookback(settings)
-        async with LocalRunner(settings, metrics, tap, stages=named(STAGES), lookback=lookback) as runner:
+        async with LocalRunner(settings, metrics, tap, lookback=lookback, build=build_named) as runner:
             started, tap.times = time.time(), StageTimes()
             tap.since = started + warm
             rooms = [talk(f"room-{room}", started, speech, Random(room)) for room in range(number)]

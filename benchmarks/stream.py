@@ -30,7 +30,7 @@ from rich.table import Table
 from agents.broker import topics
 from agents.broker.kafka_clients import admin, producer, reader, topic_name
 from agents.loop.app import group_of
-from pipeline.contract.events import encode
+from pipeline.contract.cloud_events import encode_event
 from pipeline.contract.messages import Utterance
 from pipeline.contract.topology import TRANSCRIBE, TRANSCRIPTS, UTTERANCES
 from pipeline.settings import Kafka, Settings
@@ -149,7 +149,7 @@ def fill(settings: Settings, count: int) -> None:
     client = producer(settings.kafka)
     audio = os.urandom(BYTES)
     for number in range(count):
-        event = encode(
+        event = encode_event(
             Utterance(
                 room=f"room-{number % 64}",
                 speaker="a",

@@ -12,11 +12,11 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 
 from agents.broker import topics
 from agents.broker.kafka_clients import broker_errors, reader, topic_name
+from agents.broker.kafka_records import address_of
 from agents.broker.partitions import partition_of
-from agents.loop.records import address_of
 from pipeline.base.errors import BadMessage
 from pipeline.base.metrics import Metrics
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import Sound, Utterance
 from pipeline.contract.shards import keys_of
 from pipeline.contract.topology import SOUNDS, UTTERANCES
@@ -239,7 +239,7 @@ def _utterance(record: Any) -> Utterance | None:
 
 def _decoded(record: Any | None, kind: type[M]) -> M | None:
     try:
-        message = record and decode(kind, record.value, record.headers)
+        message = record and decode_event(kind, record.value, record.headers)
     except BadMessage:
         return None  # this record is already a dead letter
     return message and msgspec.structs.replace(message, address=address_of(record))

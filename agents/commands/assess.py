@@ -146,7 +146,7 @@ def key(ctx: typer.Context, path: KeyFile = None) -> None:
     from pipeline.base import signing
 
     made = _key(settings_of(ctx), path)
-    show(f"{signing.make(made)}  {made}")
+    show(f"{signing.make_key(made)}  {made}")
 
 
 @assess.command("bundle")
@@ -174,7 +174,7 @@ def write_bundle(
     from pipeline.review.evidence.opening import open_evidence
 
     settings = settings_of(ctx)
-    signer = signing.load(_key(settings, path))
+    signer = signing.load_key(_key(settings, path))
     with database_of(ctx) as database:
         with database.read() as connection:
             found = assessments.find(connection, identity)

@@ -85,7 +85,7 @@ def key(ctx: typer.Context) -> None:
     from pipeline.review import anchors
 
     path = anchors.key_of(settings_of(ctx))
-    stdout.print(f"{signing.make(path)}  {path}", soft_wrap=True, highlight=False)
+    stdout.print(f"{signing.make_key(path)}  {path}", soft_wrap=True, highlight=False)
 
 
 @audit.command()

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agents.commands.app import app, settings_of, stderr, stdout
-from pipeline.base.configuration import config_file
+from pipeline.base.user_files import config_file
 from pipeline.settings import in_file, origin_of
 
 config = typer.Typer(no_args_is_help=True, help="Show and check the settings.")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agents.commands.app import app, settings_of, stderr, stdout
+from pipeline.base.libraries import importing
+from pipeline.base.stopping import stopped
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,9 +40,9 @@ def demo(
 
 
 async def _demo(settings: Settings, speed: float, console: bool) -> None:
-    from pipeline.base.folder_lock import sole_user
     from pipeline.base.metrics import Metrics
     from pipeline.base.metrics_server import serving
+    from pipeline.base.private_files import sole_user
     from pipeline.review.evidence.lookback import open_lookback
     from pipeline.runner.demo.rooms import Playback, next_start, play
     from pipeline.runner.local import LocalRunner
@@ -61,9 +63,11 @@ async def _demo(settings: Settings, speed: float, console: bool) -> None:
 @asynccontextmanager
 async def _console(settings: Settings, metrics: "Metrics") -> AsyncIterator[None]:
     """Serve the review console until Ctrl-C."""
-    from agents.commands.console import imported, print_address, stopped
+    from agents.commands.console import print_address
 
-    async with imported()(settings, metrics) as found:
+    with importing("console"):
+        from pipeline.console.server import serving
+    async with serving(settings, metrics) as found:
         print_address(found)
         yield
         stderr.print(f"Decide the cases at {found.url}. Press Ctrl-C to stop.", highlight=False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from agents.commands.app import app, settings_of, stderr
-from pipeline.base.import_speed import without_collection
+from pipeline.base.libraries import without_collection
 
 if TYPE_CHECKING:
     from agents.gateway import Gateway

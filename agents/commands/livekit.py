@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from agents.commands.app import Exit, app, settings_of, stderr
-from agents.commands.console import stopped
-from pipeline.base.errors import ConfigError
+from pipeline.base.libraries import importing
+from pipeline.base.stopping import stopped
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,10 +35,8 @@ def livekit(ctx: typer.Context) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    try:
+    with importing("livekit"):
         from pipeline.connect.livekit.livekit_process import serve_livekit
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[livekit]".') from error
     await serve_livekit(settings, _started, stopped)
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from agents.commands.app import app, settings_of, stderr
-from agents.commands.console import stopped
-from pipeline.base.errors import ConfigError
+from pipeline.base.libraries import importing
+from pipeline.base.stopping import stopped
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,10 +29,8 @@ def rtp(ctx: typer.Context) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    try:
+    with importing("console"):
         from pipeline.connect.rtp.rtp_server import serve_rtp
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error
     await serve_rtp(settings, _started, stopped)
 
 

@@ -14,8 +14,8 @@ from agents.commands.console import print_address
 from agents.commands.line_writer import LineWriter
 from agents.commands.lines import verdict_line
 from agents.commands.terminal import json_text
-from agents.signals import stop_on_signals
-from pipeline.base.import_speed import without_collection
+from pipeline.base.libraries import without_collection
+from pipeline.base.stopping import stop_on_signals
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:

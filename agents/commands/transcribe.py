@@ -77,10 +77,11 @@ def transcribe(
 def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: bool) -> Exit:
     from pipeline.base.metrics import Metrics
     from pipeline.contract.topology import SEGMENT, TRANSCRIBE
+    from pipeline.runner.stage_processor import build_processor
     from pipeline.speech.asr.file_transcription import UtteranceFiles, transcribed
 
     metrics, code, other = Metrics(), Exit.CLEAN, Counter[str]()
-    segment, stage = SEGMENT.processor(settings, metrics), TRANSCRIBE.processor(settings, metrics)
+    segment, stage = build_processor(SEGMENT, settings, metrics), build_processor(TRANSCRIBE, settings, metrics)
     with progress_bar() as progress:
         task = progress.add_task("listening", total=seconds_of(named.files))
         utterances = UtteranceFiles(named.files, segment, whole, partial(progress.advance, task), named.names)

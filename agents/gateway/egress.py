@@ -8,7 +8,7 @@ sends 16-bit PCM, 48 kHz stereo, and digital silence while the track is muted.
 
 from agents.gateway.close import Close, RefusalError
 from agents.gateway.request import Voice, fields_of, voice_of
-from pipeline.base.bearer import TokenSet
+from pipeline.base.bearer_tokens import TokenSet
 from pipeline.base.errors import InputError
 
 PATH = "/v1/livekit/egress"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.base.errors import DependencyError
-from pipeline.contract.events import Event
+from pipeline.contract.cloud_events import Event
 
 LINGER_SECONDS = 0.01
 """How long a batch waits for more records."""

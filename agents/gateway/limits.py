@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from agents.gateway.close import Close, RefusalError
-from pipeline.base.rates import TokenBucket
+from pipeline.base.token_bucket import TokenBucket
 from pipeline.settings import GatewaySettings
 
 

@@ -21,7 +21,7 @@ from agents.gateway.outbox import Sink
 from agents.gateway.request import Voice
 from agents.gateway.wire import Connection
 from pipeline.base import logs
-from pipeline.base.bearer import ServerTokens, TokenSet
+from pipeline.base.bearer_tokens import ServerTokens, TokenSet
 from pipeline.base.errors import ConfigError, DependencyError, InputError
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.settings import GatewaySettings

@@ -11,17 +11,17 @@ from aiokafka.errors import KafkaError
 
 from agents.broker import topics
 from agents.broker.kafka_clients import topic_name
+from agents.broker.kafka_records import RECORD_OVERHEAD, size_of
 from agents.broker.partitions import partition_of
 from agents.broker.security import producer_arguments
 from agents.gateway import Gateway
 from agents.gateway.lanes import Lane, Parcel
-from agents.loop.records import RECORD_OVERHEAD, size_of
-from agents.signals import stop_on_signals
 from pipeline.base.dependencies import answered
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import Starting, serving
-from pipeline.contract.events import encode
+from pipeline.base.stopping import stop_on_signals
+from pipeline.contract.cloud_events import encode_event
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO
 from pipeline.settings import GatewaySettings, Kafka, Settings
@@ -84,7 +84,7 @@ class KafkaSink:
         await _stopped(self._producer)
 
     async def __call__(self, chunk: AudioChunk) -> "asyncio.Future[None]":
-        event = encode(chunk, "gateway", self._kafka.room_shards)
+        event = encode_event(chunk, "gateway", self._kafka.room_shards)
         lane = self._lanes[partition_of(event.key, self._lanes)]
         if lane.oldest is not None and lane.oldest < self._loop.time() - self._patience:
             raise self._unanswered()

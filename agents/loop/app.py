@@ -84,7 +84,10 @@ def create_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
 
 
 def channel_of(app: faust.App, topics: Sequence[Topic], settings: Settings) -> Any:
-    """Return a Faust channel with all records of `topics` as raw bytes. `pipeline/contract/events.py` decodes them."""
+    """Return a Faust channel with all records of `topics` as raw bytes.
+
+    `pipeline/contract/cloud_events.py` decodes them.
+    """
     return app.topic(
         *(topic_name(topic, settings.kafka) for topic in topics),
         key_type=bytes,

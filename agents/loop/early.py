@@ -18,7 +18,7 @@ from kafka import TopicPartition
 from agents.broker.kafka_clients import broker_errors, reader, topic_name
 from agents.loop.stage_loop import StageLoop
 from pipeline.base.errors import BadMessage, VoxwardenError
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import Message
 from pipeline.contract.topology import Topic
 from pipeline.settings import Kafka, Settings
@@ -120,7 +120,7 @@ class EarlyReader:
     def _messages(self, records: Iterable[Any]) -> Iterator[Message]:
         for record in records:
             with suppress(BadMessage):  # segment alone writes this topic; a foreign record is of no use
-                yield decode(self._kind, record.value, record.headers)
+                yield decode_event(self._kind, record.value, record.headers)
 
     def _run(self) -> None:
         while not self._over.is_set():

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from agents.loop.records import address_of
+from agents.broker.kafka_records import address_of
 from pipeline.base.metrics import Metrics
 from pipeline.contract.topology import Stage
 

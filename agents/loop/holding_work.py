@@ -9,16 +9,16 @@ from typing import Any
 
 import faust
 
+from agents.broker.kafka_records import Received
 from agents.broker.topics import retention_seconds
 from agents.loop.lag import PartitionName
 from agents.loop.lead_in import Earlier, LeadIn, lead_seconds
 from agents.loop.ledger import Ledger, Speaker
-from agents.loop.records import Received
 from agents.loop.work import Work
 from pipeline.base.metrics import Metrics
-from pipeline.contract.speech_status import reporting
 from pipeline.contract.stage import HoldingProcessor
 from pipeline.contract.topology import UTTERANCES, Stage
+from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Settings
 
 Before = Callable[[Any], Earlier]
@@ -140,7 +140,7 @@ def _partition(received: Received) -> PartitionName:
 
 def build(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) -> Segmenting:
     def processor() -> HoldingProcessor[Any, Any]:
-        made = reporting(stage.processor(settings, metrics), stage)
+        made = build_processor(stage, settings, metrics)
         if not isinstance(made, HoldingProcessor):
             raise TypeError(f"{stage.build} must make a HoldingProcessor, because stage {stage.name} holds records")
         return made

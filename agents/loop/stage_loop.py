@@ -17,11 +17,7 @@ import faust
 from aiokafka.errors import KafkaError
 
 from agents.broker.kafka_clients import max_bytes, topic_name
-from agents.loop.app import channel_of
-from agents.loop.halt import DeadLetterShare, HaltError
-from agents.loop.intake import batches
-from agents.loop.one_thread import OneThread
-from agents.loop.records import (
+from agents.broker.kafka_records import (
     Received,
     address_of,
     dead_letter,
@@ -32,11 +28,16 @@ from agents.loop.records import (
     size_of,
     spans_of,
 )
+from agents.loop.app import channel_of
+from agents.loop.halt import DeadLetterShare, HaltError
+from agents.loop.intake import batches
+from agents.loop.one_thread import OneThread
 from agents.loop.work import Work
+from pipeline.base.cpu import step_back
 from pipeline.base.errors import BadMessage, DependencyError, VoxwardenError
 from pipeline.base.metrics import Metrics
-from pipeline.base.priority import step_back
-from pipeline.contract.events import Event, encode
+from pipeline.contract.cloud_events import Event, encode_event
+from pipeline.contract.speech_status import statuses
 from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Rejected
 from pipeline.contract.topology import DEAD_LETTERS, Stage
 from pipeline.settings import Settings
@@ -204,7 +205,8 @@ class StageLoop:
 
     async def _send(self, outcome: Sequence[Any], batch: Sequence[Received]) -> None:
         """Send dead letters and outputs to the broker, in order, and wait until it has all of them."""
-        made = [each for each in map(self._made, outcome) if each]
+        outputs = [*outcome, *statuses(self.stage, outcome)]
+        made = [each for each in map(self._made, outputs) if each]
         rejected = [each for each in made if isinstance(each, Rejected)]
         letters = [self._bad(each) for each in batch if each.error]
         letters += [refused(self.stage, each, batch, self._dead_letter_limit) for each in rejected if each.letter]
@@ -220,7 +222,7 @@ class StageLoop:
         if topic is None:
             return None
         try:
-            event = encode(outcome, self.stage.name, self._shards)
+            event = encode_event(outcome, self.stage.name, self._shards)
         except BadMessage as error:
             return Rejected(outcome, error)
         return (topic, event) if size_of(event) <= self._limit else Rejected(outcome, self._too_large(event))

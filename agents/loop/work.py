@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from agents.broker.kafka_records import Received
 from agents.loop.backlog import unknown
-from agents.loop.records import Received
 from pipeline.contract.stage import Backlog, Processor
 
 

@@ -25,9 +25,9 @@ from pipeline.base.dependencies import Dependencies, DependencyCheck, patiently
 from pipeline.base.errors import ConfigError
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import serving
-from pipeline.contract.speech_status import reporting
 from pipeline.contract.stage import Backlog
 from pipeline.contract.topology import STAGES, Stage
+from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Settings
 
 GRACE_SECONDS = 45.0
@@ -66,7 +66,7 @@ def work_of(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) 
     if rules:
         warn_unpaired(settings.kafka, rules.now())
     retention = topics.retention_seconds(stage.takes, settings.kafka)
-    return BatchWork(reporting(stage.processor(settings, metrics, log, rules), stage), retention)
+    return BatchWork(build_processor(stage, settings, metrics, log, rules), retention)
 
 
 def work(role: str, settings: Settings) -> None:

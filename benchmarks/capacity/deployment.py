@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from agents.broker import topics
 from agents.broker.history import History
 from benchmarks.capacity.scene import BROKER, GATEWAY, HANGOVER_SECONDS, ROLES, LoadScene, Observation, Sent
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import FLAGS, TOPICS
 from pipeline.settings import Kafka, Settings, Store
@@ -123,7 +123,9 @@ class Deployment:
         """The flags of speech that ended from `begin` to `end` (UTC seconds), each with its delay in seconds."""
         history = History(self.settings.kafka, FLAGS, since=begin)
         try:
-            records = [(record.timestamp, decode(Flag, record.value, record.headers)) for record in history.read()]
+            records = [
+                (record.timestamp, decode_event(Flag, record.value, record.headers)) for record in history.read()
+            ]
         finally:
             history.close()
         return [(flag, written / 1000 - flag.end) for written, flag in records if begin <= flag.end < end]

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from benchmarks.capacity.deployment import Deployment
 from benchmarks.capacity.scene import LoadScene, Observation
-from pipeline.base.cores import cores
+from pipeline.base.cpu import cores
 from pipeline.contract.messages import Flag, SpeechStatus
 from pipeline.contract.speech_status import status_of
 from pipeline.review.database import Database

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.base.errors import VoxwardenError
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.topology import TOPICS
 from pipeline.review.database import Database
 
@@ -35,7 +35,7 @@ def read(record: dict[str, Any]) -> Iterator[str]:
         return
     headers = [(name, value.encode()) for name, value in record["headers"]]
     try:
-        decode(kind, base64.b64decode(record["value"]), headers)
+        decode_event(kind, base64.b64decode(record["value"]), headers)
     except VoxwardenError as error:
         yield str(error)
 

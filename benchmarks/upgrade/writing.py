@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import MetaData, create_engine, select
 
-from pipeline.contract.events import encode
+from pipeline.contract.cloud_events import encode_event
 from pipeline.contract.messages import Alternative, AudioChunk, Flag, Hit, Message, Transcript, Utterance, Word
 from pipeline.contract.topology import AUDIO, FLAGS, TRANSCRIPTS, UTTERANCES
 from pipeline.review.accounts import accounts
@@ -124,7 +124,7 @@ def flag(speaker: str, start: float, **changes: Any) -> Flag:
 def record(sent: tuple[str, Message]) -> str:
     """Return a message as a line of JSON: topic, kind, key, headers, and value in base64."""
     topic, message = sent
-    event = encode(message, "test")
+    event = encode_event(message, "test")
     headers = [(name, value.decode()) for name, value in event.headers]
     value = base64.b64encode(event.value).decode()
     found = {"topic": topic, "kind": type(message).__name__, "key": event.key.decode(), "headers": headers}

@@ -123,7 +123,7 @@ def _indicator(identity: str, entry: _Entry) -> Indicator:
     )
 
 
-_FILE = msgspec.convert(yaml_reading.read(Path(__file__).with_name("catalogue.yaml")), _File)
+_FILE = msgspec.convert(yaml_reading.read_yaml(Path(__file__).with_name("catalogue.yaml")), _File)
 
 SOURCES: dict[Source, Bilingual] = _FILE.sources
 INDICATORS: dict[str, Indicator] = {name: _indicator(name, entry) for name, entry in _FILE.indicators.items()}

@@ -9,9 +9,8 @@ from tempfile import TemporaryDirectory
 from msgspec import Struct
 from pydantic import Field
 
-from pipeline.base.configuration import config_file
 from pipeline.base.errors import InputError
-from pipeline.base.user_files import Sheet, read
+from pipeline.base.user_files import StrictModel, config_file, read_user_file
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.resample import Samples
@@ -38,7 +37,7 @@ class DrillLine(Struct, frozen=True):
     text: str
 
 
-class RecordingPart(Sheet):
+class RecordingPart(StrictModel):
     """A part of a shipped recording, in seconds."""
 
     file: str = Field(pattern="^[a-z-]+[.]ogg$")
@@ -46,7 +45,7 @@ class RecordingPart(Sheet):
     end: float = Field(alias="to")
 
 
-class Book(Sheet):
+class Book(StrictModel):
     """The file of test sentences."""
 
     lines: dict[str, dict[str, tuple[str, ...]]]
@@ -56,7 +55,7 @@ class Book(Sheet):
 def book() -> Book:
     """Return the user's file beside the settings, or the shipped one. Raises ConfigError if it is wrong."""
     own = config_file().parent / "drills.yaml"
-    return read(own if own.is_file() else SHIPPED, Book)
+    return read_user_file(own if own.is_file() else SHIPPED, Book)
 
 
 def lines_of(book: Book, enabled: Mapping[str, Collection[str]]) -> list[DrillLine]:

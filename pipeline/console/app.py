@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from pipeline.base.errors import ConfigError
-from pipeline.base.http_shield import Shield
+from pipeline.base.http_server import Shield
 from pipeline.base.metrics import Metrics
 from pipeline.console import console_metrics, error_pages, pages, static
 from pipeline.console.access import ACCESS

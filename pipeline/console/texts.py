@@ -85,7 +85,7 @@ def _placeholders(text: str) -> set[str]:
 
 @cache
 def _read(file: Path) -> Mapping[str, object]:
-    tree = yaml_reading.read(file)
+    tree = yaml_reading.read_yaml(file)
     if not isinstance(tree, dict):
         raise ConfigError(f"{file} is not a catalogue of texts", "Write a mapping from keys to texts.")
     return tree

@@ -1,7 +1,8 @@
 """The messages between stages, and their deterministic ids.
 
 Times are UTC seconds as float. Audio inside the pipeline is 16 kHz mono. On Kafka each message is a CloudEvent in
-binary mode (`pipeline/contract/events.py`). These types and their docstrings give the field lists of docs/contract.md.
+binary mode (`pipeline/contract/cloud_events.py`). These types and their docstrings give the field lists of
+docs/contract.md.
 """
 
 import uuid

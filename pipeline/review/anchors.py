@@ -63,7 +63,7 @@ class Anchoring:
         self._database = database
         self._to = settings.audit
         self._clock = clock
-        self._key = signing.load(key_of(settings), MADE_BY) if settings.audit.places else None
+        self._key = signing.load_key(key_of(settings), MADE_BY) if settings.audit.places else None
         self.newest: SignedHead | None = None
         """The newest anchor of this process."""
 

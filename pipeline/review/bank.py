@@ -14,7 +14,7 @@ from pipeline.review import audit, database, upsert
 from pipeline.review.tables.core import FLAGS, HEARD
 from pipeline.review.tables.quality import COPIES
 from pipeline.review.tables.recordings import BANNED_RECORDINGS
-from pipeline.sound.fingerprints.fingerprint import Ban, BannedRecording, Fingerprint
+from pipeline.sound.fingerprints.fingerprint import Ban, BankState, BannedRecording, Fingerprint
 from pipeline.sound.fingerprints.landmarks import packed, unpacked
 
 MAX_RECORDINGS = 20_000
@@ -29,10 +29,6 @@ BAN = (
     BANNED_RECORDINGS.c.added_by,
     BANNED_RECORDINGS.c.added_at,
 )
-
-
-BankState = tuple[tuple[str, float], ...]
-"""The id and the time (UTC seconds) of each recording, by id. It changes with the bank."""
 
 
 class ListedRecording(Struct, frozen=True):

@@ -19,8 +19,8 @@ from typing import Any
 
 from pipeline.base import private_files
 from pipeline.base.errors import BadMessage, InputError
-from pipeline.base.folder_lock import sole_user
-from pipeline.contract.events import decode, encode
+from pipeline.base.private_files import sole_user
+from pipeline.contract.cloud_events import decode_event, encode_event
 from pipeline.contract.messages import AudioChunk, Message
 from pipeline.contract.stage import Rejected
 from pipeline.review.evidence.lookback import NOWHERE, open_lookback
@@ -83,7 +83,7 @@ class DeadLetters:
         letter: dict[str, object] = {"stage": stage, "error": str(rejected.error), "at": self._clock()}
         if isinstance(rejected.message, Message):
             with suppress(BadMessage):  # a message that cannot be encoded: only the error is kept
-                event = encode(rejected.message, stage)
+                event = encode_event(rejected.message, stage)
                 letter["headers"] = {name: value.decode() for name, value in event.headers}
                 letter["value"] = base64.b64encode(event.value).decode()
                 letter["origin"] = getattr(rejected.message, "address", None)
@@ -161,7 +161,9 @@ class LocalBox:
             return None if kept else "its audio is no longer kept"
         content = self.content(letter)
         try:
-            chunk = decode(AudioChunk, content.value, [(name, text.encode()) for name, text in content.headers.items()])
+            chunk = decode_event(
+                AudioChunk, content.value, [(name, text.encode()) for name, text in content.headers.items()]
+            )
         except BadMessage as error:
             return f"it is not audio ({error.what})"
         Journal(self._settings.data_dir / "journal").add_again(chunk)

@@ -19,6 +19,7 @@ from pipeline.settings import ReaderSettings, Settings, load
 if TYPE_CHECKING:
     from pipeline.judge.judge_stage import Judge, Rules
     from pipeline.runner.recordings import FileReport
+    from pipeline.speech.asr.recogniser import Recogniser
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ class ModeratedFile:
     utterances: tuple[Flag, ...]
     """One flag for each utterance, by time. Harmless speech has the suggestion `pass`."""
     suggestion: Suggestion | None
-    """The worst suggestion of the utterances. None: there are none, and the recording could not be read to its end."""
+    """The worst suggestion of the utterances. None: none was judged, and it was not read or not heard to its end."""
     seconds: float
     """Length of the recording."""
     speech_seconds: float

@@ -172,12 +172,12 @@ def _decoded(results: Iterable[Sound | DueWindow | Rejected]) -> Iterator[Sound 
     return (result for result in results if not isinstance(result, Rejected))
 
 
-def build(settings: Settings, metrics: Metrics) -> Listen:
-    """Build the listen stage. All stages of a process share the bank of recordings, and the model of the second ear.
+def build(settings: Settings, metrics: Metrics, bank: recording_detector.RecordingBank) -> Listen:
+    """Build the listen stage. All stages of a process share the `bank`, and the model of the second ear.
 
     Raises ConfigError or DependencyError.
     """
-    recordings = recording_detector.shared(settings)
+    recordings = recording_detector.shared(settings.database_url, bank)
     metrics.banned_recordings.set_function(lambda: recordings.size)
     sounds = settings.listen.sounds
     ears: list[Ear] = [

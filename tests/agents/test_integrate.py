@@ -26,7 +26,7 @@ from agents.gateway import Close
 from agents.run import run
 from pipeline.base.errors import DependencyError
 from pipeline.connect.vendors.room_audio import RoomAudio
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk
 from pipeline.settings import Asr, FlagEvents, GatewaySettings, JudgeSettings, Settings, WebhookSettings, keys
 from pipeline.speech.audio.chunk_order import ReceivedSamples
@@ -211,7 +211,7 @@ def test_the_documented_limits_are_the_defaults() -> None:
 
 def test_the_documented_kafka_headers_make_a_chunk() -> None:
     headers = [line.split(": ", 1) for line in block("headers", "ce_room").splitlines()]
-    chunk = decode(AudioChunk, b"\0", [(name, value.encode()) for name, value in headers])
+    chunk = decode_event(AudioChunk, b"\0", [(name, value.encode()) for name, value in headers])
     assert (chunk.room, chunk.speaker, chunk.codec, chunk.sequence) == ("lobby", "alice", "opus", 0)
 
 

@@ -16,7 +16,7 @@ from agents.loop.holding_work import Segmenting
 from agents.loop.lead_in import Earlier
 from agents.loop.stage_loop import StageLoop
 from pipeline.base.metrics import Metrics
-from pipeline.contract.events import decode, encode
+from pipeline.contract.cloud_events import decode_event, encode_event
 from pipeline.contract.messages import AudioChunk, Utterance
 from pipeline.contract.topology import SEGMENT
 from pipeline.settings import Audio, Settings
@@ -99,7 +99,7 @@ def numbered(events: Sequence[tuple[bytes | None, Headers]]) -> list[Record]:
 
 
 def event(chunk: AudioChunk) -> tuple[bytes, Headers]:
-    made = encode(chunk, "test")
+    made = encode_event(chunk, "test")
     return made.value, [*made.headers]
 
 
@@ -111,7 +111,7 @@ SPEECH = [event(chunk) for chunk in GOOD]
 
 def said(broker: Broker) -> list[str]:
     """Return the ids of the good speaker's utterances."""
-    found = [decode(Utterance, value, headers) for value, headers in broker.sent.get("voice.utterances", [])]
+    found = [decode_event(Utterance, value, headers) for value, headers in broker.sent.get("voice.utterances", [])]
     return [each.id for each in found if each.speaker == "good"]
 
 

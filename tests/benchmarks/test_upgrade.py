@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from benchmarks.upgrade import reading, writing
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from tests.pipeline.review import release
 
 
@@ -30,7 +30,7 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 def test_the_kept_messages_say_what_the_script_says() -> None:
     """Their bytes are those of 0.1.0. The audio may be encoded in another way today."""
-    kept = [decode(reading.KINDS[kind], event.value, event.headers) for _, kind, event in release.records()]
+    kept = [decode_event(reading.KINDS[kind], event.value, event.headers) for _, kind, event in release.records()]
     for old, (_, new) in zip(kept, writing.messages(), strict=True):
         same = {"data": b""} if hasattr(new, "data") else {}
         assert structs.replace(old, **same) == structs.replace(new, **same)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from agents.loop.app import REBALANCE_SECONDS
 from deploy.stages import OPTIONAL
-from pipeline.base.configuration import PREFIX
+from pipeline.base.user_files import PREFIX
 from pipeline.contract.topology import STAGES
 from pipeline.settings import Settings
 from tests.deploy.files import DEPLOY, ROOT, load

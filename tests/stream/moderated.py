@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import structs
 
 from benchmarks.disturbances import howl
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Flag
 from pipeline.contract.topology import AUDIO, FLAGS, STAGES
 from pipeline.review.cases.values import Filters
@@ -130,7 +130,7 @@ def moderate(settings: Settings, count: int, logs: Path) -> Moderated:
         _wait_for_case(settings, alive)
         exits = [worker.stop() for worker in workers]
         log = "".join(worker.log for worker in workers)
-    return Moderated([decode(Flag, record.value, record.headers) for record in records], exits, log)
+    return Moderated([decode_event(Flag, record.value, record.headers) for record in records], exits, log)
 
 
 def _worker(role: str, settings: Settings, output: Path) -> Process:

@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 
 from agents.broker import topics
 from pipeline.base.metrics import Metrics
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Flag
 from pipeline.contract.topology import AUDIO, FLAGS, JUDGE, LISTEN, SEGMENT, STAGES, TRANSCRIBE, Stage
 from pipeline.review.cases.values import CaseFile, Filters
@@ -123,7 +123,7 @@ def run_on_kafka(settings: Settings, count: int, logs: Path) -> list[Flag]:
             while not any(_is_complete(store.case(case.id)) for case in store.cases(Filters())):
                 alive()
                 time.sleep(0.5)
-    return [decode(Flag, record.value, record.headers) for record in records]
+    return [decode_event(Flag, record.value, record.headers) for record in records]
 
 
 def _is_complete(file: CaseFile) -> bool:

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from agents.gateway import Close, Gateway
 from agents.gateway.sink import KafkaSink, serve
 from pipeline.base.metrics import Metrics
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO
 from pipeline.settings import GatewaySettings, MetricsServer, Settings
@@ -48,7 +48,7 @@ def frames(count: int) -> list[bytes]:
 
 
 def chunks_of(records: list[Any]) -> list[AudioChunk]:
-    return [decode(AudioChunk, record.value, record.headers) for record in records]
+    return [decode_event(AudioChunk, record.value, record.headers) for record in records]
 
 
 def heard(settings: Settings, ends: int) -> dict[str, list[AudioChunk]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO
 from pipeline.settings import Settings
@@ -39,7 +39,7 @@ def test_recordings_arrive_one_after_another_and_a_bad_one_is_named(settings: Se
     assert "Traceback" not in shown.stderr
     expected = [chunk for clip in CLIPS for chunk in chunks_of(clip, "lobby", "ann")]
     records = wait_for(settings, AUDIO, lambda found: len(found) >= len(expected), lambda: None)
-    chunks = [decode(AudioChunk, record.value, record.headers) for record in records]
+    chunks = [decode_event(AudioChunk, record.value, record.headers) for record in records]
     assert [chunk.data for chunk in chunks] == [chunk.data for chunk in expected]
     assert {chunk.room_type for chunk in chunks} == {"kids"}
     assert chunks[0].start == START

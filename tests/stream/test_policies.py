@@ -12,7 +12,7 @@ from agents.broker.policy_topic import RELEASE, Exchange, PolicyTopic, follow_to
 from agents.broker.stored_transcripts import TopicSpeech
 from pipeline.base.metrics import Metrics
 from pipeline.console.app import create_app, open_services
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import FLAGS, POLICIES, TRANSCRIPTS
 from pipeline.judge.judge_stage import check
@@ -68,7 +68,7 @@ class Talk:
 
 
 def _flag(record: object) -> Flag:
-    return decode(Flag, record.value, record.headers)  # type: ignore[attr-defined]
+    return decode_event(Flag, record.value, record.headers)  # type: ignore[attr-defined]
 
 
 @pytest.fixture

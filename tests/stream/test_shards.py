@@ -17,7 +17,7 @@ from agents.broker import topics
 from agents.gateway.sink import KafkaSink
 from benchmarks.speech import SpokenSpan, merged
 from pipeline.base.metrics import Metrics
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk, Utterance
 from pipeline.contract.topology import AUDIO, SEGMENT, UTTERANCES
 from pipeline.settings import GatewaySettings, ListenSettings, Settings
@@ -72,7 +72,7 @@ def _span(utterance: Utterance) -> SpokenSpan:
 
 
 def utterances(records: list[Any]) -> list[Utterance]:
-    return [decode(Utterance, record.value, record.headers) for record in records]
+    return [decode_event(Utterance, record.value, record.headers) for record in records]
 
 
 def missing(speech: list[SpokenSpan], found: list[Utterance]) -> list[SpokenSpan]:
@@ -103,7 +103,7 @@ def test_the_gateway_spreads_the_speakers_of_a_room(sharded: Settings) -> None:
 
     asyncio.run(write())
     records = wait_for(sharded, AUDIO, lambda found: len(found) == len(audio()), lambda: None)
-    places = {(decode(AudioChunk, each.value, each.headers).speaker, each.partition) for each in records}
+    places = {(decode_event(AudioChunk, each.value, each.headers).speaker, each.partition) for each in records}
     assert len(places) == len(SPEAKERS), "a speaker is on more than one partition"
     assert {partition for _, partition in places} == set(range(PARTITIONS))
 

@@ -22,9 +22,9 @@ from agents.deployment import checks
 from agents.doctor import examine
 from agents.loop.app import group_of
 from pipeline.base.metrics import Metrics
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import Flag, Sound, Transcript
-from pipeline.contract.shards import key_of
+from pipeline.contract.shards import record_key
 from pipeline.contract.topology import FLAGS, JUDGE, SOUNDS, TRANSCRIPTS
 from pipeline.settings import JudgeSettings, Settings
 from tests.builders import NOON, sound, transcript
@@ -126,7 +126,7 @@ def flags(settings: Settings, count: int, *alive: Process) -> list[Flag]:
 
 
 def told(records: Sequence[object]) -> list[Flag]:
-    return [decode(Flag, record.value, record.headers) for record in records]  # type: ignore[attr-defined]
+    return [decode_event(Flag, record.value, record.headers) for record in records]  # type: ignore[attr-defined]
 
 
 def ids(halves: Sequence[Half]) -> set[str]:
@@ -134,7 +134,7 @@ def ids(halves: Sequence[Half]) -> set[str]:
 
 
 def partition(half: Half) -> int:
-    return partition_of(key_of(half, 1), range(PARTITIONS))
+    return partition_of(record_key(half, 1), range(PARTITIONS))
 
 
 def first(found: Sequence[Flag]) -> list[str]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from pipeline.assessment.report import content
 from pipeline.assessment.report.content import AssessmentReport
-from pipeline.base import canonical
+from pipeline.base import canonical_json
 from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit
 from pipeline.review.delivery.tallies import HOUR
@@ -132,7 +132,7 @@ def freeze(connection: Connection, report: AssessmentReport) -> str:
         )
     assert report.finished_at is not None  # noqa: S101 - a final report has both
     encoded = content.encode(report)
-    digest = canonical.digest(encoded)
+    digest = canonical_json.digest(encoded)
     values = {
         "state": "final",
         "finished_by": report.finished_by,

@@ -15,7 +15,7 @@ from pipeline.assessment.report import content, dsa, html, packing, pdf, tables,
 from pipeline.assessment.report.assessments import FROZEN, Assessment
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.numbers import LANGUAGES
-from pipeline.base import canonical, signing
+from pipeline.base import canonical_json, signing
 from pipeline.base.errors import InputError, Missing
 from pipeline.review import audit
 from pipeline.review.audit import AuditLine
@@ -74,18 +74,18 @@ def build(
         **pages(report, with_pdf),
         **parts(report),
         **(_tables(connection, report) if same else {}),
-        AUDIT_LINE: canonical.encode(anchor(connection, report.id)),
+        AUDIT_LINE: canonical_json.canonical_bytes(anchor(connection, report.id)),
         **{f"clips/{case}.ogg": clip for case, clip in (clips or {}).items()},
     }
     pem = signing.public_pem(key.public_key())
-    manifest = canonical.encode(
+    manifest = canonical_json.canonical_bytes(
         Manifest(
             assessment=report.id,
-            sha256=canonical.digest(files[CONTENT]),
+            sha256=canonical_json.digest(files[CONTENT]),
             voxwarden=renderer(),
             pdf=pdf.engine() if with_pdf else "",
             key=signing.fingerprint(pem),
-            files={name: canonical.digest(data) for name, data in files.items()},
+            files={name: canonical_json.digest(data) for name, data in files.items()},
         )
     )
     return packing.pack({**files, MANIFEST: manifest, SIGNATURE: key.sign(manifest), PUBLIC_KEY: pem})
@@ -111,7 +111,7 @@ def parts(report: AssessmentReport) -> dict[str, bytes]:
         "figures.json": tables.figures_json(report),
         "figures.csv": tables.figures_csv(report),
         "queries.sql": tables.queries_sql(report),
-        **{f"{name}.json": canonical.encode(values) for name, values in lists.items()},
+        **{f"{name}.json": canonical_json.canonical_bytes(values) for name, values in lists.items()},
         **{f"rules/{file.name}": file.text.encode() for file in report.files},
         **{f"dsa/{name}": table for name, table in dsa.tables(report).items()},
         **{f"transparency.{each}.html": transparency.render(report, each).encode() for each in LANGUAGES},

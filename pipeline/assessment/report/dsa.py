@@ -68,7 +68,7 @@ def tables(report: AssessmentReport) -> dict[str, bytes]:
 
 @cache
 def mapped() -> Mapped:
-    return convert(yaml_reading.read(FOLDER / "mapping.yaml"), Mapped)
+    return convert(yaml_reading.read_yaml(FOLDER / "mapping.yaml"), Mapped)
 
 
 def place_of(report: AssessmentReport, label: str, notice: bool = False) -> Place:

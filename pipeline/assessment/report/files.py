@@ -6,10 +6,9 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from pipeline.assessment.report.content import File, Names, Versions
-from pipeline.base.canonical import digest
-from pipeline.base.configuration import configs_folder
+from pipeline.base.canonical_json import digest
 from pipeline.base.errors import ConfigError
-from pipeline.base.user_files import is_path
+from pipeline.base.user_files import configs_folder, is_path
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
 from pipeline.review.quality.figure import Window

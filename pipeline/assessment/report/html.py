@@ -17,7 +17,7 @@ from pipeline.assessment.report.numbers import Language
 from pipeline.assessment.report.rows import ReportRow, ReportRows, combined
 from pipeline.assessment.report.settings_rows import setting_rows
 from pipeline.assessment.report.texts import FOLDER, signal, texts
-from pipeline.base import canonical
+from pipeline.base import canonical_json
 
 TEMPLATES = Path(__file__).parent / "templates"
 HAN = range(0x4E00, 0xA000)
@@ -82,7 +82,7 @@ def render(report: AssessmentReport, language: Language) -> str:
                 "detail": lambda name, value: detail(name, value, language),
                 "language": language,
                 "t": texts(language),
-                "digest": canonical.digest(content.encode(report)),
+                "digest": canonical_json.digest(content.encode(report)),
                 "css": Markup((TEMPLATES / "report.css").read_text("utf-8")),  # noqa: S704 - our own file
                 "items": item_views(report, language),
                 "answers": _by_part(report),
@@ -124,7 +124,7 @@ def render_with(template: str, values: Mapping[str, Any]) -> str:
 def version() -> str:
     """Return the version of Voxwarden, and a hash of the templates and texts."""
     files = sorted([*TEMPLATES.iterdir(), *FOLDER.iterdir()])
-    made = canonical.digest(b"".join(file.read_bytes() for file in files if file.is_file()))
+    made = canonical_json.digest(b"".join(file.read_bytes() for file in files if file.is_file()))
     return f"{metadata.version('voxwarden')}+{made[:16]}"
 
 

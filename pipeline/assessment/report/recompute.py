@@ -16,7 +16,7 @@ from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.measure import OF_CASES, computed
 from pipeline.assessment.report import evidence, plain_options, tallies
 from pipeline.assessment.report.content import AssessmentReport
-from pipeline.base import canonical
+from pipeline.base import canonical_json
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Figure
 from pipeline.review.tables.core import AUDIT
@@ -124,7 +124,7 @@ def _numbers(figure: Figure) -> bytes:
     """Return what must be equal. A count that was stored as JSON is a float."""
     value = None if figure.value is None else float(figure.value)
     interval = figure.interval and [float(bound) for bound in figure.interval]
-    return canonical.encode([value, figure.n, interval, figure.unmeasured])
+    return canonical_json.canonical_bytes([value, figure.n, interval, figure.unmeasured])
 
 
 def _key(figure: Figure) -> tuple[object, ...]:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from pipeline.assessment.report.content import AssessmentReport
-from pipeline.base import canonical
+from pipeline.base import canonical_json
 from pipeline.review.quality.figure import Figure
 
 COLUMNS = (
@@ -33,7 +33,7 @@ COLUMNS = (
 
 def figures_json(report: AssessmentReport) -> bytes:
     """Return all figures with their definitions as canonical JSON."""
-    return canonical.encode(
+    return canonical_json.canonical_bytes(
         {
             "assessment": report.id,
             "window": report.window,

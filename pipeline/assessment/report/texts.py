@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent / "texts"
 @cache
 def texts(language: Language) -> dict[str, Any]:
     """Return all texts of a language."""
-    found: dict[str, Any] = yaml_reading.read(FOLDER / f"{language}.yaml")
+    found: dict[str, Any] = yaml_reading.read_yaml(FOLDER / f"{language}.yaml")
     return found
 
 

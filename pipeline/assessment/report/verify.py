@@ -11,7 +11,7 @@ from pipeline.assessment.report.assessments import FROZEN, Assessment
 from pipeline.assessment.report.bundle import Anchor, Manifest
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.recompute import Recomputed
-from pipeline.base import canonical, signing
+from pipeline.base import canonical_json, signing
 from pipeline.base.errors import VoxwardenError
 from pipeline.review import audit
 
@@ -64,7 +64,7 @@ def of_files(data: bytes, name: str, public_key: bytes | None = None) -> Iterato
 def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Checked]:
     """Check the frozen report in the store: its hash, its line in the audit log, and its figures."""
     encoded = (assessment.content or "").encode()
-    digest = canonical.digest(encoded)
+    digest = canonical_json.digest(encoded)
     yield _same("The content has the stored SHA-256", digest == assessment.sha256)
     chain = audit.verify(connection)
     yield _same("The audit log is unchanged ({n} lines)", chain.broken is None, n=chain.lines)
@@ -113,7 +113,7 @@ def _signed(files: Mapping[str, bytes], manifest: Manifest, public_key: bytes | 
 
 
 def _listed(files: Mapping[str, bytes], manifest: Manifest) -> Checked:
-    found = {name: canonical.digest(data) for name, data in files.items() if name not in UNSIGNED}
+    found = {name: canonical_json.digest(data) for name, data in files.items() if name not in UNSIGNED}
     wrong = sorted(name for name in {*found, *manifest.files} if found.get(name) != manifest.files.get(name))
     if wrong:
         return Checked("fault", "Changed, missing or unlisted: {names}", {"names": ", ".join(wrong)})
@@ -129,7 +129,7 @@ def _of_content(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[Chec
         yield Checked("fault", "{error}", {"error": error.what})
         return
     yield _same("The content is in canonical form", content.encode(report) == encoded)
-    digest = canonical.digest(encoded)
+    digest = canonical_json.digest(encoded)
     yield _same("The content has the SHA-256 {hash}", digest == manifest.sha256, hash=digest)
     yield _anchored(files, report, digest)
     yield from _rendered(files, manifest, report)
@@ -138,7 +138,7 @@ def _of_content(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[Chec
             "skipped", "The bundle was made after the tallies had changed, and has none: figures not compared"
         )
         return
-    if canonical.digest(files[bundle.TALLIES]) != report.tallies:
+    if canonical_json.digest(files[bundle.TALLIES]) != report.tallies:
         yield Checked("fault", "The tallies are not those of the report: figures not compared")
         return
     yield from _compared(recompute.from_tables(report, files[bundle.TALLIES], files.get(bundle.LEDGER, b"")))

@@ -15,10 +15,10 @@ from starlette import types
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 
-from pipeline.base.addresses import is_loopback
 from pipeline.base.errors import ConfigError
 from pipeline.base.http_problems import problem
-from pipeline.base.rates import TokenBucket
+from pipeline.base.ip_addresses import is_loopback
+from pipeline.base.token_bucket import TokenBucket
 from pipeline.review.accounts import api_tokens
 from pipeline.review.database import Database
 from pipeline.settings import Api, Scope

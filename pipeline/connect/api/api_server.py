@@ -13,8 +13,7 @@ from fastapi.responses import PlainTextResponse
 from fastapi.security import HTTPBearer
 
 from pipeline.base import http_problems
-from pipeline.base.http_server import listen, served
-from pipeline.base.http_shield import Shield
+from pipeline.base.http_server import Shield, listen, served
 from pipeline.base.metrics import Metrics
 from pipeline.connect.api import cases_endpoint, moderations_endpoint, verdicts_endpoint
 from pipeline.connect.api.api_access import ApiTokens, Gate

@@ -80,7 +80,7 @@ class AudioModeration(BaseModel):
     id: str
     status: State
     progress: float = Field(description="share of the recording that is judged, from 0 to 1")
-    suggestion: Suggestion | None = Field(description="the worst suggestion of its utterances; null: not known yet")
+    suggestion: Suggestion | None = Field(description="the worst suggestion of its utterances; null: none is judged")
     seconds: float | None = Field(description="length of the recording; null: not known yet")
     speech_seconds: float | None
     error: str | None = Field(description="why the recording, or the rest of it, could not be read")

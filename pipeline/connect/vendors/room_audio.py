@@ -182,7 +182,8 @@ class RoomAudio:
 class AgoraAudio:
     """An observer of the audio frames of Agora's Python server SDK.
 
-    Derive your observer from this class and from the SDK's IAudioFrameObserver. The SDK calls it in a thread of its own, and waits for it. So it only copies the frame.
+    Derive your observer from this class and from the SDK's IAudioFrameObserver. The SDK calls it
+    in a thread of its own, and waits for it. So it only copies the frame.
     """
 
     def __init__(self, audio: RoomAudio) -> None:

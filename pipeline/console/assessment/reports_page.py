@@ -122,7 +122,7 @@ def report_file(request: Request, services: TheServices, found: TheAssessment, n
 @router.get("/{assessment}/bundle.zip", response_class=Response)
 def report_bundle(services: TheServices, session: Signed, assessment: AssessmentId) -> Response:
     """Return the signed evidence bundle of a final report, without audio. The audit log records it."""
-    found, signer = _find(services, assessment), signing.load(bundle.key_file(services.settings))
+    found, signer = _find(services, assessment), signing.load_key(bundle.key_file(services.settings))
     with services.database.read() as connection:
         data = bundle.build(connection, found, signer)
     with services.database.write() as connection:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from pydantic import AfterValidator
 
 from pipeline.base import user_files
-from pipeline.base.user_files import Sheet
+from pipeline.base.user_files import StrictModel
 from pipeline.contract.messages import Action
 from pipeline.speech import languages
 from pipeline.speech.languages import FALLBACK, SHIPPED
@@ -42,7 +42,7 @@ Lasting = Annotated[str, with_places("duration")]
 Counted = Annotated[str, with_places("n")]
 
 
-class ActionTexts(Sheet):
+class ActionTexts(StrictModel):
     """A sentence for each action; `_for`: with a duration."""
 
     warn: Fixed
@@ -53,7 +53,7 @@ class ActionTexts(Sheet):
     close_room: Fixed
 
 
-class DurationTexts(Sheet):
+class DurationTexts(StrictModel):
     """Durations in words."""
 
     minute: Fixed
@@ -64,7 +64,7 @@ class DurationTexts(Sheet):
     days: Counted
 
 
-class NoticeTexts(Sheet):
+class NoticeTexts(StrictModel):
     """The file `notices.yaml`."""
 
     found: Annotated[str, with_places("label")]
@@ -133,4 +133,4 @@ def check() -> None:
 
 @cache
 def _read(path: Path) -> NoticeTexts:
-    return user_files.read(path, NoticeTexts)
+    return user_files.read_user_file(path, NoticeTexts)

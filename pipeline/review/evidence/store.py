@@ -73,7 +73,9 @@ class EvidenceFolder(EvidenceStore):
         target = self.file(path)
         try:
             private_files.make_folder(target.parent)
-            private_files.write(target, clip)  # no row names an incomplete file, so nothing would ever delete it
+            private_files.write_private(
+                target, clip
+            )  # no row names an incomplete file, so nothing would ever delete it
         except OSError as error:
             raise _unusable(self.folder, error) from error
 

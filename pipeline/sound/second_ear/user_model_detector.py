@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.base.errors import ConfigError
 from pipeline.base.libraries import require
 from pipeline.base.metrics import Metrics, from_zero
-from pipeline.base.shared_models import Shelf
+from pipeline.base.shared_models import SharedModels
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.contract.stage import STAGE_FAULTS
 from pipeline.judge import mapping
@@ -153,7 +153,7 @@ def is_quiet(samples: Samples) -> bool:
     return float(np.square(tenths).mean(axis=1).max()) < QUIET
 
 
-_shelf: Shelf["AudioClassifier"] = Shelf()
+_shelf: SharedModels["AudioClassifier"] = SharedModels()
 
 
 def build(settings: Settings, metrics: Metrics) -> SecondEar | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.base.errors import ConfigError
 from pipeline.base.libraries import require
-from pipeline.base.shared_models import Shelf
+from pipeline.base.shared_models import SharedModels
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 
@@ -120,7 +120,7 @@ ENGINES = {
 }
 """Modules with a function `load_engine(Asr) -> Recogniser`. Only the selected one is imported, with its runtime."""
 
-_shelf: Shelf[Recogniser] = Shelf()
+_shelf: SharedModels[Recogniser] = SharedModels()
 
 
 def load_recogniser(asr: Asr) -> Recogniser:

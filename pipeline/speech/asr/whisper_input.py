@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.errors import WeightsMissing
-from pipeline.base.packages import data_file
+from pipeline.base.libraries import data_file
 from pipeline.speech.asr.recogniser import Samples
 
 Mel = NDArray[np.float32]

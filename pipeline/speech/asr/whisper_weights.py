@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.base.errors import ConfigError, WeightsCorrupt, WeightsMissing
-from pipeline.base.libraries import require
-from pipeline.base.packages import data_file
+from pipeline.base.libraries import data_file, require
 from pipeline.settings import Asr
 
 Parts = tuple[Path, ...]

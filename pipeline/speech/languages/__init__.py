@@ -21,10 +21,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from pipeline.base import user_files
-from pipeline.base.configuration import config_file
 from pipeline.base.errors import ConfigError
 from pipeline.base.language_codes import check_code
-from pipeline.base.user_files import Sheet
+from pipeline.base.user_files import StrictModel, config_file
 from pipeline.speech.languages.writing_systems import Script
 
 SHIPPED = Path(__file__).parent
@@ -32,7 +31,7 @@ FALLBACK = "en"
 """The language of a text that no script identifies, and of console texts that are not translated."""
 
 
-class RecogniserSettings(Sheet):
+class RecogniserSettings(StrictModel):
     """How Whisper's output in this language is searched and checked."""
 
     beam: int | None = Field(None, ge=1, le=20)
@@ -64,7 +63,7 @@ SilencePhrase = Phrase
 """Spaces do not count either. `*` is any text."""
 
 
-class SilencePhrases(Sheet):
+class SilencePhrases(StrictModel):
     """Texts that Whisper writes when nobody speaks."""
 
     credits: tuple[SilencePhrase, ...] = ()
@@ -73,7 +72,7 @@ class SilencePhrases(Sheet):
     """People also say these: marked only if the recogniser doubts that anyone spoke."""
 
 
-class NoticeWords(Sheet):
+class NoticeWords(StrictModel):
     """Words of the spoken notice that speech was made by AI: one for AI, and one for generated near it."""
 
     intelligence: tuple[Phrase, ...] = ()
@@ -82,7 +81,7 @@ class NoticeWords(Sheet):
     """Words before or between them that make it no notice, like "not"."""
 
 
-class Language(Sheet):
+class Language(StrictModel):
     """The file `language.yaml`, and the defaults of a language that has none."""
 
     name: str = ""
@@ -98,7 +97,7 @@ class Language(Sheet):
 def read_language(code: str) -> Language:
     """The language with that code; raises ConfigError if its file has a mistake. A file is read once."""
     path = file(code, "language.yaml")
-    return user_files.read(path, Language) if path else Language()
+    return user_files.read_user_file(path, Language) if path else Language()
 
 
 def known() -> tuple[str, ...]:

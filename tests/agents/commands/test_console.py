@@ -8,7 +8,7 @@ import sys
 import httpx
 import pytest
 
-from agents.commands.console import _serve, imported, print_address
+from agents.commands.console import _serve, print_address
 from pipeline.base.errors import ConfigError
 from pipeline.console.server import Serving
 from pipeline.settings import Settings
@@ -56,4 +56,4 @@ def test_the_error_names_a_library_that_is_not_installed(monkeypatch: pytest.Mon
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ConfigError, match=r'uvicorn is not installed\. Install it: pip install "voxwarden\[console\]"'):
-        imported()
+        asyncio.run(_serve(Settings()))

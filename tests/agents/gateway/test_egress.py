@@ -19,7 +19,7 @@ from websockets.frames import BINARY, CLOSE, PING, PONG, TEXT, Frame
 
 from agents.gateway.egress import PATH, admit
 from agents.gateway.request import Voice
-from pipeline.base.bearer import TokenSet
+from pipeline.base.bearer_tokens import TokenSet
 from pipeline.base.errors import InputError
 from tests.agents.gateway.test_server import BEARER, Place, closed_with, ended, heard, running, until
 from tests.pipeline.strategies import NAMES

@@ -13,7 +13,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 
 from agents.gateway.lanes import Lane, Parcel
 from pipeline.base.errors import DependencyError
-from pipeline.contract.events import Event
+from pipeline.contract.cloud_events import Event
 
 BATCH_BYTES = 400
 

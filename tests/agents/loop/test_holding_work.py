@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
+from agents.broker.kafka_records import Received
 from agents.loop.holding_work import Segmenting
 from agents.loop.lead_in import Earlier
-from agents.loop.records import Received
 from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.contract.messages import AudioChunk, Utterance
 from pipeline.contract.stage import Backlog

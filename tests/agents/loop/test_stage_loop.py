@@ -13,7 +13,7 @@ from agents.loop.stage_loop import EXIT_UNFINISHED, PATIENCE_TICKS, StageLoop
 from agents.loop.work import BatchWork
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
-from pipeline.contract.events import encode
+from pipeline.contract.cloud_events import encode_event
 from pipeline.contract.messages import Flag
 from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Processor
 from pipeline.contract.topology import DELIVER
@@ -110,7 +110,7 @@ class Loop:
 
 
 def records(count: int, age: float = 0.0, partition: int = 0) -> list[Record]:
-    encoded = [encode(flag(f"flag-{number}"), "test") for number in range(count)]
+    encoded = [encode_event(flag(f"flag-{number}"), "test") for number in range(count)]
     return [Record(each.value, each.headers, at, NOW - age, partition) for at, each in enumerate(encoded, 100)]
 
 

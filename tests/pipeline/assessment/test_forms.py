@@ -126,7 +126,7 @@ def test_the_template_has_every_field_and_gives_the_same_answers_back(
 
 
 def test_an_empty_template_answers_nothing(connection: Connection) -> None:
-    empty = yaml_reading.parse(forms.template(connection, "2026-1", "zh"), "template")
+    empty = yaml_reading.parse_yaml(forms.template(connection, "2026-1", "zh"), "template")
     assert answer(connection, **empty) == []
 
 

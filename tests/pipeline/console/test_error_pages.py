@@ -23,7 +23,7 @@ from pipeline.base.errors import (
     Taken,
     VoxwardenError,
 )
-from pipeline.base.http_shield import HEADERS
+from pipeline.base.http_server import HEADERS
 from pipeline.console.app import create_app, open_services
 from pipeline.console.guard import COOKIE
 from pipeline.console.texts import Texts

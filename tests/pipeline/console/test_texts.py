@@ -34,7 +34,7 @@ def test_scripts_get_only_their_texts() -> None:
 
 
 def test_the_chinese_catalogue_is_complete() -> None:
-    english, chinese = (_keys(yaml_reading.read(languages.SHIPPED / code / texts.FILE)) for code in ("en", "zh"))
+    english, chinese = (_keys(yaml_reading.read_yaml(languages.SHIPPED / code / texts.FILE)) for code in ("en", "zh"))
     assert english == chinese
 
 

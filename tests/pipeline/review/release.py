@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import MetaData, create_engine, insert
 
-from pipeline.contract.events import Event
+from pipeline.contract.cloud_events import Event
 from pipeline.review.database import JSON, MIGRATIONS, _url
 from tests.builders import NOON
 

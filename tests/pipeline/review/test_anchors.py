@@ -31,7 +31,7 @@ LINES = 12
 @pytest.fixture(scope="module")
 def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("key") / "audit.key"
-    signing.make(path)
+    signing.make_key(path)
     return path
 
 
@@ -43,7 +43,7 @@ def write(database: Database, count: int, at: float = NOON) -> None:
 
 def signed(database: Database, key: Path, at: float) -> SignedHead:
     with database.read() as connection:
-        return anchors.sign(anchors.head_of(connection, at), signing.load(key))
+        return anchors.sign(anchors.head_of(connection, at), signing.load_key(key))
 
 
 def found(database: Database, made: list[SignedHead], key: Path, at: float = NOON + 100) -> list[str]:
@@ -145,7 +145,7 @@ def test_an_unchanged_log_matches_its_anchors(log: Log) -> None:
 def test_an_anchor_of_another_key_or_with_another_head_is_a_fault(log: Log, tmp_path: Path) -> None:
     log.store(log.rows, forge_head=True)
     other = tmp_path / "other.key"
-    signing.make(other)
+    signing.make_key(other)
     forged = msgspec.structs.replace(log.anchors[0], head=msgspec.structs.replace(log.anchors[0].head, seq=1))
     broken = msgspec.structs.replace(log.anchors[0], signature="no Base64")
     for wrong in (signed(log.database, other, NOON), forged, broken):

@@ -8,7 +8,7 @@ from sqlalchemy import MetaData, create_engine, insert, select, text
 
 from pipeline.base.errors import CaseError
 from pipeline.base.metrics import Metrics
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import (
     AudioChunk,
     EarlyUtterance,
@@ -41,7 +41,7 @@ from tests.pipeline.review import release
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
 
 KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in (AudioChunk, Utterance, Transcript, Flag)}
-FLAGS = [decode(Flag, event.value, event.headers) for _, kind, event in release.records() if kind == "Flag"]
+FLAGS = [decode_event(Flag, event.value, event.headers) for _, kind, event in release.records() if kind == "Flag"]
 
 
 @pytest.fixture
@@ -189,7 +189,9 @@ async def test_an_old_console_beside_a_new_one_loses_no_event(database: Database
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_old_messages_are_read(kind: str) -> None:
-    found = [decode(KINDS[name], event.value, event.headers) for _, name, event in release.records() if name == kind]
+    found = [
+        decode_event(KINDS[name], event.value, event.headers) for _, name, event in release.records() if name == kind
+    ]
     assert len(found) >= 2
     assert [(one.listeners, one.identity_verified, one.drill) for one in found] == [(None, None, "")] * len(found)
     assert found[0].room == "茶馆"

@@ -8,8 +8,8 @@ import pytest
 from msgspec import structs
 
 from pipeline.base.errors import AudioError, BadMessage, ConfigError, InputError
-from pipeline.base.folder_lock import sole_user
-from pipeline.contract.events import decode
+from pipeline.base.private_files import sole_user
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk, Message
 from pipeline.contract.stage import Rejected
 from pipeline.review.evidence.lookback import open_lookback
@@ -38,7 +38,7 @@ def test_a_letter_holds_the_complete_message(tmp_path: Path) -> None:
     headers = letter["headers"]
     assert isinstance(headers, dict)
     value = base64.b64decode(str(letter["value"]))
-    assert decode(AudioChunk, value, [(name, text.encode()) for name, text in headers.items()]) == CHUNK
+    assert decode_event(AudioChunk, value, [(name, text.encode()) for name, text in headers.items()]) == CHUNK
 
 
 def test_letters_are_appended(tmp_path: Path) -> None:

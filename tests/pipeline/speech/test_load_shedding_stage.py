@@ -210,10 +210,15 @@ class Room:
         self.found: list[Transcript] = []
         # The segment stage has a small queue, so that utterances wait in the recogniser's queue, which holds 32.
         settings = load({"stages": {"segment": {"batch": 1}, "transcribe": {"batch": 32 // QUEUE_BATCHES}}})
-        made = {SEGMENT.name: Cut(), TRANSCRIBE.name: self.held}
-        monkeypatch.setattr(Stage, "processor", lambda stage, *_: made[stage.name])
-        stages, clock = (SEGMENT, TRANSCRIBE), self.clock if live else None
-        self.runner = LocalRunner(settings, self.metrics, self._tap, stages=stages, clock=clock)
+        made: dict[str, Processor[Any, Any]] = {SEGMENT.name: Cut(), TRANSCRIBE.name: self.held}
+        self.runner = LocalRunner(
+            settings,
+            self.metrics,
+            self._tap,
+            stages=(SEGMENT, TRANSCRIBE),
+            clock=self.clock if live else None,
+            build=lambda stage, *_: made[stage.name],
+        )
         self.held.full = self.runner._runners[1].queue.full
 
     def _tap(self, stage: Stage, batch: Sequence[Any], outputs: Sequence[Any]) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pipeline.assessment.report import assessments
 from pipeline.assessment.report.assessments import Assessment
-from pipeline.base import canonical
+from pipeline.base import canonical_json
 from pipeline.base.errors import CaseError, DependencyError, InputError, Missing
 from pipeline.review import audit
 from pipeline.review.database import Database
@@ -44,7 +44,7 @@ def test_an_unknown_assessment_is_missing(database: Database, identity: str | No
 
 def test_a_frozen_report_has_its_hash_in_the_audit_log(frozen: Assessment, database: Database) -> None:
     assert frozen.final
-    assert canonical.digest((frozen.content or "").encode()) == frozen.sha256
+    assert canonical_json.digest((frozen.content or "").encode()) == frozen.sha256
     with database.read() as connection:
         found = audit.about(connection, assessments.FROZEN, frozen.id)
     assert found is not None

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pipeline.assessment.report import bundle, packing
 from pipeline.assessment.report.assessments import Assessment
-from pipeline.base import canonical
+from pipeline.base import canonical_json
 from pipeline.base.errors import InputError, Missing
 from pipeline.review.cases.values import Evidence, Filters
 from pipeline.review.database import Database
@@ -33,7 +33,7 @@ def test_the_manifest_lists_every_file(frozen: Assessment, database: Database) -
     files = packing.unpack(built(database, frozen, {"c": b"opus"}), "it")
     manifest = json.loads(files["manifest.json"])
     assert {*manifest["files"], "manifest.json", "manifest.sig", "key.pem"} == set(files)
-    assert all(canonical.digest(files[name]) == digest for name, digest in manifest["files"].items())
+    assert all(canonical_json.digest(files[name]) == digest for name, digest in manifest["files"].items())
     assert manifest["sha256"] == frozen.sha256
     assert files["report.json"].decode() == frozen.content
     assert files["clips/c.ogg"] == b"opus"

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.assessment.report import files
-from pipeline.base import canonical
-from pipeline.base.configuration import configs_folder
+from pipeline.base import canonical_json
 from pipeline.base.errors import ConfigError
+from pipeline.base.user_files import configs_folder
 from pipeline.review.database import Database
 from pipeline.settings import JudgeSettings, Settings
 from tests.pipeline.assessment.report import stored
@@ -18,7 +18,11 @@ def test_policy_and_labels_are_kept_with_text_and_hash(tmp_path: Path) -> None:
     policy.write_text("name: mine\n")
     settings = Settings(judge=JudgeSettings(policy=str(policy)))
     mine, labels = files.in_force(settings)
-    assert (mine.name, mine.text, mine.sha256) == ("policy.yaml", "name: mine\n", canonical.digest(b"name: mine\n"))
+    assert (mine.name, mine.text, mine.sha256) == (
+        "policy.yaml",
+        "name: mine\n",
+        canonical_json.digest(b"name: mine\n"),
+    )
     assert labels.text == (configs_folder() / "labels.yaml").read_text("utf-8")
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from pipeline.assessment.report import tallies
-from pipeline.base import canonical
+from pipeline.base import canonical_json
 from pipeline.base.errors import InputError
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Window
@@ -59,4 +59,4 @@ def test_a_damaged_table_is_an_error(database: Database) -> None:
 def test_the_digest_is_that_of_the_whole_table(filled: Database) -> None:
     with filled.read() as connection:
         found = tallies.digest(connection, stored.WINDOW)
-    assert found == canonical.digest(tables(filled)[0])
+    assert found == canonical_json.digest(tables(filled)[0])

@@ -14,7 +14,7 @@ from sqlalchemy import delete, text, update
 from pipeline.assessment.report import bundle, packing, verify
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.verify import Checked
-from pipeline.base import canonical, signing
+from pipeline.base import canonical_json, signing
 from pipeline.review.database import Database
 from pipeline.review.store import SqlReviewStore
 from pipeline.review.tables.assessment import TALLIES
@@ -97,8 +97,8 @@ def resealed(made: bytes, change: Callable[[dict[str, bytes]], None]) -> bytes:
     files = packing.unpack(made, "it")
     change(files)
     manifest = bundle.read_manifest(files["manifest.json"], "it")
-    listed = {name: canonical.digest(data) for name, data in files.items() if name not in verify.UNSIGNED}
-    files["manifest.json"] = canonical.encode(samples.changed(manifest, files=listed))
+    listed = {name: canonical_json.digest(data) for name, data in files.items() if name not in verify.UNSIGNED}
+    files["manifest.json"] = canonical_json.canonical_bytes(samples.changed(manifest, files=listed))
     files["manifest.sig"] = KEY.sign(files["manifest.json"])
     return packing.pack(files)
 
@@ -168,7 +168,7 @@ def test_a_changed_report_is_a_fault(frozen: Assessment, database: Database) -> 
     unguard(database)
     with database.write() as connection:
         changed = (frozen.content or "").replace("Harbour", "Harbor")
-        values = {"content": changed, "sha256": canonical.digest(changed.encode())}
+        values = {"content": changed, "sha256": canonical_json.digest(changed.encode())}
         connection.execute(update(ASSESSMENTS).values(values))
     assert any("audit log has the SHA-256" in fault for fault in of_store(database, frozen.id)["fault"])
 

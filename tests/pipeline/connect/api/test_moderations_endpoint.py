@@ -14,6 +14,7 @@ from pipeline.runner.recordings import FileReport
 from pipeline.speech.audio.encode import encode_flac
 from tests.deploy.files import ROOT
 from tests.pipeline.connect.api.conftest import OTHER, RunningApi, running_api
+from tests.pipeline.speech.asr.parts import Scripted, recognition
 
 pytestmark = pytest.mark.weights
 
@@ -85,3 +86,15 @@ async def test_a_recording_that_hides_its_length_is_cut(moderator: Moderator) ->
     assert "it is longer than 12 s" in report.error
     assert all(isinstance(flag, Flag) and flag.end <= 12 for flag in found)
     assert found
+
+
+def test_speech_in_another_language_is_not_called_clean(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = [recognition("", language="fr"), *(recognition("I will kill you.") for _ in range(2))]
+    monkeypatch.setattr("pipeline.speech.asr.transcribe_stage.load", lambda asr: Scripted(script))
+    with api.client() as client:
+        found = client.post(AT, files=upload()).json()
+        assert (found["status"], found["suggestion"], found["error"]) == ("done", "review", None)
+        assert len(found["utterances"]) == 2
+        script += [recognition("", language="fr")] * 3
+        found = client.post(AT, files=upload()).json()
+        assert (found["status"], found["suggestion"], found["error"]) == ("done", None, None)

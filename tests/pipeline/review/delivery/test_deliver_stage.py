@@ -26,6 +26,7 @@ from pipeline.review.evidence.log import UtteranceLog
 from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.evidence.store import EvidenceFolder
 from pipeline.review.store import SqlReviewStore
+from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Settings, Store
 from pipeline.speech.audio.decode import read_bytes
 from tests.builders import NOON, flag, second_reading, sound, sound_flag
@@ -402,7 +403,7 @@ def test_a_tick_deletes_old_utterances(desk: Desk) -> None:
 def test_the_topology_builds_the_stage_on_the_local_look_back(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, store=Store(preroll_seconds=0))
     log = Lookback(tmp_path / "lookback", 3_600, 10_000_000)
-    stage = DELIVER.processor(settings, Metrics(), log)
+    stage = build_processor(DELIVER, settings, Metrics(), log)
     said = utterance("a", 0, 4)
     stage.process([flag("a", 0, 4, address=log.put(said))])
     stage.close()

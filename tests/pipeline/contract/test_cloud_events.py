@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pipeline.base.errors import BadMessage
-from pipeline.contract.events import Headers, decode, encode, header_of, type_of
+from pipeline.contract.cloud_events import Headers, decode_event, encode_event, header_of, type_of
 from pipeline.contract.messages import AudioChunk, EarlyUtterance, Flag, Message, Transcript, Utterance
 from tests.builders import utterance
 from tests.pipeline.strategies import messages
@@ -23,15 +23,15 @@ VALUES = st.none() | st.binary(max_size=40) | st.sampled_from([b"nan", b"inf", b
 
 
 def headers_of(message: Message) -> dict[str, bytes | None]:
-    return dict(encode(message, "test").headers)
+    return dict(encode_event(message, "test").headers)
 
 
 @pytest.mark.parametrize("kind", ON_KAFKA)
 @given(data=st.data())
 def test_round_trip(kind: type[Message], data: st.DataObject) -> None:
     message = data.draw(messages(kind))
-    event = encode(message, "test")
-    there = decode(kind, event.value, event.headers)
+    event = encode_event(message, "test")
+    there = decode_event(kind, event.value, event.headers)
     # The address is not encoded with the audio: it is the position of the record itself.
     expected = {} if kind is not Utterance else {"address": None}
     assert there == type(message)(**{f: getattr(message, f) for f in kind.__struct_fields__} | expected)
@@ -39,7 +39,7 @@ def test_round_trip(kind: type[Message], data: st.DataObject) -> None:
 
 
 def test_audio_is_sent_as_raw_bytes_with_its_fields_in_headers() -> None:
-    event = encode(CHUNK, "gateway")
+    event = encode_event(CHUNK, "gateway")
     assert event.value == b"\0\1"
     headers = {name: value.decode() for name, value in event.headers}
     identity = headers.pop("ce_id")
@@ -53,7 +53,7 @@ def test_audio_is_sent_as_raw_bytes_with_its_fields_in_headers() -> None:
         "ce_sequence": "7",
         "ce_final": "true",
     }
-    assert identity == dict(encode(CHUNK, "gateway").headers)["ce_id"].decode()
+    assert identity == dict(encode_event(CHUNK, "gateway").headers)["ce_id"].decode()
 
 
 def test_an_utterance_has_headers_for_time_and_content_type() -> None:
@@ -79,19 +79,19 @@ def test_header_names_are_cloudevents_names() -> None:
 @given(data=st.data())
 def test_any_bytes_give_a_message_or_a_bad_message(kind: type[Message], data: st.DataObject) -> None:
     """The record is a valid one with some headers and the value replaced, or it is random."""
-    good = encode(data.draw(messages(kind)), "test")
+    good = encode_event(data.draw(messages(kind)), "test")
     headers = list(good.headers) if data.draw(st.booleans()) else [("ce_type", type_of(kind).encode())]
     noise: Headers = data.draw(st.lists(st.tuples(HEADER_NAMES, VALUES), max_size=4))
     value = data.draw(st.none() | st.binary(max_size=64) | st.just(good.value))
     try:
-        message = decode(kind, value, [*headers, *noise])
+        message = decode_event(kind, value, [*headers, *noise])
     except BadMessage:
         return
-    assert decode(kind, *_written(message)) == message
+    assert decode_event(kind, *_written(message)) == message
 
 
 def _written(message: Message) -> tuple[bytes, Headers]:
-    event = encode(message, "test")
+    event = encode_event(message, "test")
     return event.value, event.headers
 
 
@@ -111,7 +111,7 @@ def _written(message: Message) -> tuple[bytes, Headers]:
 )
 def test_the_error_says_what_is_wrong_with_a_chunk(headers: dict[str, bytes | None], said: str) -> None:
     with pytest.raises(BadMessage) as caught:
-        decode(AudioChunk, b"\0\0", list(headers.items()))
+        decode_event(AudioChunk, b"\0\0", list(headers.items()))
     assert said in str(caught.value)
     assert "docs/contract.md" in str(caught.value) or "UTF-8" in str(caught.value)
 
@@ -120,7 +120,7 @@ def test_the_error_says_what_is_wrong_with_a_chunk(headers: dict[str, bytes | No
 def test_an_invalid_flag_is_refused(value: bytes | None) -> None:
     """This includes deep nesting: a RecursionError must not stop the worker."""
     with pytest.raises(BadMessage):
-        decode(Flag, value, [("ce_type", type_of(Flag).encode())])
+        decode_event(Flag, value, [("ce_type", type_of(Flag).encode())])
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,12 @@ def test_an_invalid_flag_is_refused(value: bytes | None) -> None:
 def test_a_message_that_could_not_be_decoded_is_not_encoded(wrong: dict[str, Any]) -> None:
     fields = {field: getattr(CHUNK, field) for field in CHUNK.__struct_fields__} | wrong
     with pytest.raises(BadMessage, match="cannot be encoded"):
-        encode(AudioChunk(**fields), "test")
+        encode_event(AudioChunk(**fields), "test")
 
 
 def test_an_unknown_field_of_a_later_minor_version_is_ignored() -> None:
-    event = encode(CHUNK, "test")
-    assert decode(AudioChunk, event.value, [*event.headers, ("ce_loudness", b"3"), ("traceparent", b"00-1")]) == CHUNK
+    event = encode_event(CHUNK, "test")
+    assert (
+        decode_event(AudioChunk, event.value, [*event.headers, ("ce_loudness", b"3"), ("traceparent", b"00-1")])
+        == CHUNK
+    )

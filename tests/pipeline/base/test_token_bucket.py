@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.base.rates import TokenBucket
+from pipeline.base.token_bucket import TokenBucket
 
 
 class Clock:

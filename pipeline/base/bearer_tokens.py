@@ -4,8 +4,8 @@ import hmac
 import secrets
 from collections.abc import Iterable, Sequence
 
-from pipeline.base.addresses import is_loopback
 from pipeline.base.errors import ConfigError
+from pipeline.base.ip_addresses import is_loopback
 
 
 class TokenSet:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.base.bearer import ServerTokens, TokenSet
+from pipeline.base.bearer_tokens import ServerTokens, TokenSet
 from pipeline.base.errors import ConfigError
 
 REFUSAL = ("The server has no token", "Set one.")

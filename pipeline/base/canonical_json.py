@@ -9,7 +9,7 @@ DIGITS = 12
 """Significant digits of a float. Databases add floats in different orders, so that further digits may differ."""
 
 
-def encode(value: Any) -> bytes:
+def canonical_bytes(value: Any) -> bytes:
     """Return `value` as JSON with sorted keys, no spaces, and floats of at most DIGITS digits."""
     return msgspec.json.encode(_fixed(msgspec.to_builtins(value, order="sorted")), order="sorted")
 

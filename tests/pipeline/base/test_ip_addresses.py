@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.base.addresses import is_address, is_private
+from pipeline.base.ip_addresses import is_address, is_private
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import msgspec
 
 from pipeline.base.errors import BadMessage
 from pipeline.contract.messages import AudioChunk, EarlyUtterance, Message, Seconds, Sound, Utterance
-from pipeline.contract.shards import key_of
+from pipeline.contract.shards import record_key
 
 M = TypeVar("M", bound=Message)
 
@@ -58,7 +58,7 @@ def header_of(field: str) -> str:
     return "ce_" + field.replace("_", "")
 
 
-def encode(message: Message, source: str, shards: int = 1) -> Event:
+def encode_event(message: Message, source: str, shards: int = 1) -> Event:
     """Encode a message. `source` is the sender: a stage's name, or `gateway`. Each room has `shards` shards.
 
     Raises BadMessage for a message that no reader could decode.
@@ -67,13 +67,13 @@ def encode(message: Message, source: str, shards: int = 1) -> Event:
         msgspec.convert(getattr(message, "end", message.start), Seconds)
         headers = [(name, text.encode()) for name, text in _attributes(message, source).items()]
         if isinstance(message, AUDIO_MESSAGES):
-            return Event(key_of(message, shards), message.data, headers + _extensions(message))
-        return Event(key_of(message, shards), msgspec.json.encode(message), headers)
+            return Event(record_key(message, shards), message.data, headers + _extensions(message))
+        return Event(record_key(message, shards), msgspec.json.encode(message), headers)
     except (msgspec.MsgspecError, ValueError) as error:  # a time out of range, or text that is not valid Unicode
         raise BadMessage(f"The {type(message).__name__} cannot be encoded: {error}", REMEDY) from error
 
 
-def decode(kind: type[M], value: bytes | None, headers: Headers) -> M:
+def decode_event(kind: type[M], value: bytes | None, headers: Headers) -> M:
     """Decode a record to a message of class `kind`. Raises BadMessage with the reason if that fails."""
     texts = _texts(headers)
     if (found := texts.get("ce_type", "")) != type_of(kind):

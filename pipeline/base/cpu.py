@@ -1,11 +1,15 @@
-"""The CPU cores that this process may use, and a capability of the CPU."""
+"""The CPU: the cores that this process may use, what they can do, and the priority of threads."""
 
 import math
 import os
+import sys
+import threading
 from pathlib import Path
 
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """A container's CPU time and its period, in microseconds, as `400000 100000`; `max` is no limit."""
+BEHIND = 5
+"""Nice levels behind other threads: a third of their time, if there are more threads than cores (sched(7))."""
 
 
 def cores() -> int:
@@ -32,3 +36,10 @@ def multiplies_bfloat16() -> bool:
 
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16"))
+
+
+def step_back() -> None:
+    """Let other threads go before this one, and before those that it starts. Only Linux has priorities of threads."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + BEHIND)

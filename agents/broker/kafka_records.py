@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from pipeline.base.errors import BadMessage, VoxwardenError
-from pipeline.contract.events import Event, decode, encode
+from pipeline.contract.cloud_events import Event, decode_event, encode_event
 from pipeline.contract.messages import Message, Sound, Utterance
 from pipeline.contract.stage import Rejected, blamed
 from pipeline.contract.topology import Stage
@@ -38,7 +38,7 @@ def receive(kind: type[Message], record: Any) -> Received:
     because the address is known only after it was written.
     """
     try:
-        message = decode(kind, record.value, record.headers or ())
+        message = decode_event(kind, record.value, record.headers or ())
         if isinstance(message, Utterance | Sound):
             message = msgspec.structs.replace(message, address=address_of(record))
         return Received(record, message)
@@ -116,5 +116,5 @@ def _written(message: object, stage: Stage) -> Event:
     """Return a message that a stage made as an event. If it cannot be encoded, return its `repr` for people to read."""
     if isinstance(message, Message):
         with suppress(BadMessage):
-            return encode(message, stage.name)
+            return encode_event(message, stage.name)
     return Event(b"", repr(message).encode(errors="backslashreplace"), [])

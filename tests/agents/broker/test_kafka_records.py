@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.loop.records import Received, address_of, dead_letter, receive, refused, size_of
+from agents.broker.kafka_records import Received, address_of, dead_letter, receive, refused, size_of
 from pipeline.base.errors import BadMessage
-from pipeline.contract.events import Event, decode, encode
+from pipeline.contract.cloud_events import Event, decode_event, encode_event
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import SEGMENT
@@ -20,7 +20,7 @@ LIMIT = 10_000
 @dataclass
 class Record:
     value: bytes | None = CHUNK.data
-    headers: Any = field(default_factory=lambda: encode(CHUNK, "test").headers)
+    headers: Any = field(default_factory=lambda: encode_event(CHUNK, "test").headers)
     key: bytes | None = b"lobby"
     topic: str = "voice.audio"
     partition: int = 3
@@ -55,13 +55,13 @@ def test_the_dead_letter_of_a_rejected_message_is_its_record() -> None:
     assert texts(letter)["voxwarden-error"] == "no use"
     assert texts(letter)["voxwarden-topic"] == "voice.audio"
     assert texts(letter)["voxwarden-partition"] == "3"
-    assert decode(AudioChunk, letter.value, letter.headers) == CHUNK, "the dead letter can be replayed"
+    assert decode_event(AudioChunk, letter.value, letter.headers) == CHUNK, "the dead letter can be replayed"
 
 
 def test_a_rejected_message_of_an_earlier_batch_is_encoded_again() -> None:
     """Segment holds chunks that arrive out of order, and may reject one in a later batch."""
     letter = refused(SEGMENT, Rejected(CHUNK, BadMessage("no use")), [], LIMIT)
-    assert decode(AudioChunk, letter.value, letter.headers) == CHUNK
+    assert decode_event(AudioChunk, letter.value, letter.headers) == CHUNK
     assert "voxwarden-offset" not in texts(letter)
 
 

@@ -7,11 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
-from pipeline.base.http_shield import HEADERS, MAX_QUERY, Shield
-from tests.pipeline.console.conftest import Console, Enter
+from pipeline.base.http_server import HEADERS, MAX_QUERY, Shield
 
 MOST = 100
-FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
 async def reader(_: Scope, receive: Receive, send: Send) -> None:
@@ -78,23 +76,3 @@ async def test_a_query_above_the_limit_is_refused(length: int, status: int) -> N
 async def test_only_static_files_may_be_stored(path: str, kept: str | None) -> None:
     _, headers = await status_of(Shield(reader, MOST), [], path=path)
     assert headers.get("cache-control") == kept
-
-
-def test_every_answer_has_security_headers(console: Console, enter: Enter) -> None:
-    for path in ("/login", "/queue", "/nowhere", "/static/console.css", "/healthz"):
-        headers = enter("ana").get(path).headers
-        assert "script-src 'self'" in headers["content-security-policy"]
-        assert "unsafe" not in headers["content-security-policy"]
-        assert headers["x-content-type-options"] == "nosniff"
-
-
-def test_requests_that_are_too_large_are_refused(console: Console, enter: Enter) -> None:
-    ana = enter("ana")
-    assert ana.post("/next", data={"csrf": "x" * 300_000}).status_code == 413
-    assert ana.get("/queue", params={"room": "x" * 5_000}).status_code == 414
-
-
-@pytest.mark.parametrize("path", ["/login", "/cases/0/decision"])
-def test_a_body_of_unknown_length_that_is_too_large_is_refused(console: Console, enter: Enter, path: str) -> None:
-    refused = enter("ana").post(path, content=iter([b"note=" + b"x" * 300_000]), headers=FORM)
-    assert (refused.status_code, refused.text) == (413, "The request is too large.")
