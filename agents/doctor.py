@@ -102,9 +102,9 @@ def _judge(settings: Settings) -> str:
 
 def check_live_policy(settings: Settings) -> str:
     """What the policy studio has published counts more than the files, so a difference is shown."""
-    from pipeline.review.policies.live_policy import standing
+    from pipeline.review.policies.judge_rules import policy_status
 
-    found = standing(settings, time.time())
+    found = policy_status(settings, time.time())
     if found is None:
         return "nothing is published: the files count"
     wrong = [f"{each.worker}: {each.problem}" for each in found.behind if each.problem]
@@ -118,7 +118,7 @@ def check_live_policy(settings: Settings) -> str:
 def check_both_sources(settings: Settings) -> str:
     """Judges can pair words and sounds, if a label needs both. Without such a label, no broker is asked."""
     from agents.broker.pairing import check_pairing, paired_labels
-    from pipeline.review.policies.live_policy import rules_in_use
+    from pipeline.review.policies.judge_rules import rules_in_use
 
     rules = rules_in_use(settings)
     if paired_labels(rules):
@@ -176,7 +176,7 @@ def check_store(settings: Settings) -> str:
 
 def check_evidence(settings: Settings) -> str:
     """The folder takes a file, or the server answers. `voxwarden evidence check` also writes and reads a clip."""
-    from pipeline.review.evidence.opening import open_evidence
+    from pipeline.review.evidence.evidence_store import open_evidence
 
     return open_evidence(settings).check()
 

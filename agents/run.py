@@ -17,7 +17,7 @@ from pipeline.contract.messages import Flag
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import DEAD_LETTERS, Stage
 from pipeline.review.evidence.lookback import open_lookback
-from pipeline.review.policies.source import follow_store
+from pipeline.review.policies.judge_rules import follow_store
 from pipeline.runner.dead_letter_file import DeadLetters, path_of
 from pipeline.runner.local import LocalRunner
 from pipeline.settings import Settings

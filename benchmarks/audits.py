@@ -27,13 +27,13 @@ from pipeline.contract.messages import SAMPLE_RATE, Flag
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.quality import audits, checks, drawing, snapshot
+from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.quality import audits, drawing, quality_checks, snapshot
 from pipeline.review.quality.audits import Judged, JudgedSpeech, Reviewed
 from pipeline.review.quality.drawing import Shares
 from pipeline.review.quality.figure import Window
 from pipeline.review.quality.statistics import Interval
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import CASES
 
 Rng = np.random.Generator
@@ -216,7 +216,7 @@ def keep(rng: Rng, service: Service, speech: Speeches, folder: Path) -> tuple[Ju
         with database.read() as connection:
             window = Window(0.0, 4 * HOUR)
             snapshot.take(connection, window.until)
-            return audits.read(connection, window), audits.read_reviewed(connection, window)
+            return audits.read_judged(connection, window), audits.read_reviewed(connection, window)
     finally:
         database.close()
 
@@ -227,7 +227,7 @@ def _store_speech(store: SqlReviewStore, speech: Speeches, share: float, name: s
     for first in range(0, len(flags), BATCH):
         batch = flags[first : first + BATCH]
         passed = [flag.id for flag in batch if flag.suggestion == "pass"]
-        store.add(batch, HOUR - 1, [one for one in passed if checks.drawn("audit", one, share)], share)
+        store.add(batch, HOUR - 1, [one for one in passed if quality_checks.drawn("audit", one, share)], share)
 
 
 def _flag(identity: str, at: int, speech: Speeches) -> Flag:

@@ -36,12 +36,12 @@ from pipeline.contract.messages import Flag, Hit
 from pipeline.judge import labels
 from pipeline.review.accounts import accounts, sign_in
 from pipeline.review.cases import ranking
-from pipeline.review.cases.writing import columns
+from pipeline.review.cases.values import columns
 from pipeline.review.database import Database
-from pipeline.review.search.grams import fold, grams
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.search.case_words import fold, grams
+from pipeline.review.tables.case_tables import SAID
 from pipeline.review.tables.core import CASES, FLAGS
-from pipeline.review.tables.search import SAID
 from pipeline.settings import ReviewConsole, Settings
 
 BATCH = 1_000

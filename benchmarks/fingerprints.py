@@ -37,7 +37,7 @@ from agents.commands.paths import audio_files
 from benchmarks.clips import references
 from benchmarks.songs import song
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.review.bank import Bank, add, remove
+from pipeline.review.bank import Bank, add_recording, remove_recording
 from pipeline.review.database import Database
 from pipeline.review.quality.statistics import Share
 from pipeline.sound.fingerprints.fingerprint import Ban, BannedRecording, Fingerprint, fingerprint
@@ -212,16 +212,16 @@ def change(songs: int, size: int, random: Random) -> Table:
         reader, made = Bank(url), filled(real, size + 1, random)
         with database.write() as connection:
             for each in track(islice(made, size), "banning", size, console=PROGRESS):
-                add(connection, each)
+                add_recording(connection, each)
         begin = time.process_time()
         present = loaded(reader)
         steps = [("as a whole", present, time.process_time() - begin)]
         for what in ("one more", "one less"):
             with database.write() as connection:
                 if what == "one more":
-                    add(connection, next(made))
+                    add_recording(connection, next(made))
                 else:
-                    remove(connection, "0", "benchmark", 0)
+                    remove_recording(connection, "0", "benchmark", 0)
             begin = time.process_time()
             present = changed(reader, present, reader.state())
             steps.append((what, present, time.process_time() - begin))

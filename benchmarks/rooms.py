@@ -239,7 +239,7 @@ def ban(url: str, banned: Iterable[Fingerprint]) -> None:
     """Put the recordings into the bank of a new store."""
     with closing(Database(url)) as database, database.write() as connection:
         for each in banned:
-            bank.add(connection, each)
+            bank.add_recording(connection, each)
 
 
 def spoken(folders: Sequence[Path]) -> Sequence[Samples]:

@@ -20,7 +20,7 @@ from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import Sound, Utterance
 from pipeline.contract.shards import keys_of
 from pipeline.contract.topology import SOUNDS, UTTERANCES
-from pipeline.review.evidence.log import UtteranceLog
+from pipeline.contract.utterance_log import UtteranceLog
 from pipeline.settings import Kafka, Settings
 
 M = TypeVar("M", bound=Utterance | Sound)

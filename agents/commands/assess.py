@@ -170,8 +170,8 @@ def write_bundle(
     _require_extra()
     from pipeline.assessment.report import assessments, bundle
     from pipeline.base import signing
-    from pipeline.review import audit
-    from pipeline.review.evidence.opening import open_evidence
+    from pipeline.review import audit_log
+    from pipeline.review.evidence.evidence_store import open_evidence
 
     settings = settings_of(ctx)
     signer = signing.load_key(_key(settings, path))
@@ -181,7 +181,7 @@ def write_bundle(
             audio = bundle.clips_of(connection, open_evidence(settings), clips or [])
             data = bundle.build(connection, found, signer, audio, pdf)
         with database.write() as connection:
-            audit.append(connection, time.time(), actor(), "assessment.bundle", found.id, {"clips": sorted(audio)})
+            audit_log.append(connection, time.time(), actor(), "assessment.bundle", found.id, {"clips": sorted(audio)})
     file = out or Path(f"assessment-{found.id}.zip")
     _write(file.parent, {file.name: data})
     say("Wrote {file}.", file=file)

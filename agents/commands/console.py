@@ -53,7 +53,7 @@ async def _serve(settings: Settings) -> None:
     from pipeline.base.metrics_server import Starting
     from pipeline.base.metrics_server import serving as figures
     from pipeline.review.database import check_answers
-    from pipeline.review.evidence.opening import evidence_checks
+    from pipeline.review.evidence.evidence_store import evidence_checks
 
     with importing("console"):
         from pipeline.console.server import serving

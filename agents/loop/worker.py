@@ -97,7 +97,7 @@ def checks_of(stage: Stage, settings: Settings) -> dict[str, DependencyCheck]:
     checks: dict[str, DependencyCheck] = {"kafka": BrokerAnswers(settings.kafka)}
     if stage.stores:
         from pipeline.review import database
-        from pipeline.review.evidence.opening import evidence_checks
+        from pipeline.review.evidence.evidence_store import evidence_checks
 
         checks["database"] = partial(database.check_answers, settings.database_url)
         checks |= evidence_checks(settings)

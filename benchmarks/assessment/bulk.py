@@ -13,14 +13,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import Table, insert, text
 
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.review.delivery.tallies import DELAYS
-from pipeline.review.tables.assessment import ROOM_TYPES, TALLIES
+from pipeline.review.tables.assessment_tables import ACTIONS, ROOM_HOURS, ROOM_TYPES, TALLIES
+from pipeline.review.tables.case_tables import APPEALS, CHECKS, REPORTS
 from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, DECISIONS, EVIDENCE, FLAGS
-from pipeline.review.tables.duties import ACTIONS, ROOM_HOURS
-from pipeline.review.tables.quality import CHECKS
-from pipeline.review.tables.rights import APPEALS, REPORTS
 
 BEGIN = 1_775_001_600.0
 """2026-04-01 00:00 UTC."""
@@ -132,11 +130,11 @@ def accounts() -> Iterator[Row]:
 
 def _stories(rng: random.Random, cases: int) -> Iterator[dict[str, list[Row]]]:
     """Yield, for each case, its rows in all tables, in order of time."""
-    seq, head = 0, audit.GENESIS
+    seq, head = 0, audit_log.GENESIS
     for number in range(cases):
         story = _story(rng, number, BEGIN + SECONDS * number / cases)
         for row in story.get("audit", ()):
-            line = audit.following(seq, head, **row)
+            line = audit_log.following(seq, head, **row)
             row.update(msgspec.structs.asdict(line))
             seq, head = line.seq, line.hash
         yield story

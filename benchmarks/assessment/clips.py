@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.review.evidence.store import EvidenceStore
+from pipeline.review.evidence.evidence_store import EvidenceStore
 
 
 class MemoryEvidence(EvidenceStore):

@@ -9,7 +9,7 @@ from benchmarks.assessment.truth.rules import Rules
 from pipeline.assessment import options as choices
 from pipeline.assessment.options import Options
 from pipeline.contract.topology import TOPICS
-from pipeline.review.evidence.store import EvidenceStore
+from pipeline.review.evidence.evidence_store import EvidenceStore
 from pipeline.settings import Keep, Retention, Settings
 
 RETENTION = Retention(

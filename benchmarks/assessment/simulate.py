@@ -18,9 +18,9 @@ from benchmarks.assessment.watching import DailyWatch
 from benchmarks.assessment.world.core import END, World
 from benchmarks.assessment.world.play import Play, expire
 from pipeline.assessment.measure import measure
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.quality.figure import Window
-from pipeline.review.tables.assessment import TALLIES
+from pipeline.review.tables.assessment_tables import TALLIES
 
 RULES = Rules()
 WINDOWS = {
@@ -111,7 +111,7 @@ class Simulation:
             self._result.lines += compared("records", part.product(), part.truth())
         self._result.lines += self._tallies()
         with self._world.database.read() as connection:
-            chain = audit.verify(connection)
+            chain = audit_log.verify_chain(connection)
         lines = len(self._world.history.lines)
         key: Key = ("log", "lines", ())
         self._result.lines.append(ComparedLine("records", key, (chain.lines, chain.broken), (lines, None)))

@@ -18,7 +18,7 @@ from pipeline.base.cpu import cores
 from pipeline.contract.messages import Flag, SpeechStatus
 from pipeline.contract.speech_status import status_of
 from pipeline.review.database import Database
-from pipeline.review.store import open_store
+from pipeline.review.review_store import open_store
 from pipeline.settings import Settings, Store
 from tests.broker import Broker
 from tests.builders import NOON, flag

@@ -6,7 +6,7 @@ from time import time
 
 from pipeline.base.errors import CaseError, DependencyError
 from pipeline.review.cases.values import Choice, Filters
-from pipeline.review.store import ReviewStore, open_store
+from pipeline.review.review_store import ReviewStore, open_store
 from pipeline.settings import Settings
 
 LOOK_SECONDS = 0.25

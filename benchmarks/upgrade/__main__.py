@@ -28,7 +28,7 @@ from msgspec import structs
 from benchmarks.upgrade import reading, writing
 from pipeline.contract.messages import Message, SpeechStatus
 from pipeline.contract.topology import SPEECH
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.database import Database
 
 ROOT = Path(__file__).parents[2]
@@ -114,7 +114,7 @@ def forward(folder: Path) -> bool:
     with closing(Database(f"sqlite:///{folder / 'store.db'}")) as database:
         taken = time.perf_counter() - began
         with database.read() as connection:
-            chain = audit.verify(connection)
+            chain = audit_log.verify_chain(connection)
     kept = json.loads((folder / FILES[1]).read_text("utf-8"))
     number = sum(map(len, kept.values()))
     same = all(same_rows(kept[name], rows) for name, rows in writing.rows(folder / "store.db").items() if name in kept)

@@ -11,7 +11,7 @@ from writing import NOON, flag  # type: ignore[import-not-found]
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 
 
 def main(file: Path) -> None:

@@ -25,8 +25,8 @@ from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox
 from pipeline.review.privacy import holds
-from pipeline.review.quality import checks
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.quality import quality_checks
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.speech.audio.encode import encode_flac
 
 NOON = 1_767_268_800.0
@@ -170,10 +170,10 @@ def decide(database: Database, cases: dict[str, str]) -> None:
         appeals.settle(connection, appeal.id, "lea", Choice(verdict="dismiss"), NOON + 210, 10.0)
         complaint = Complaint(room="茶馆", reporter="reader", label="abuse", text="他骂人", at=NOON + 220)
         reports.file(connection, complaint, NOON + 221, Ranking({}), 180.0)
-        holds.place(connection, "case", cases["upheld"], "police 7", "lea", NOON + 230)
-        checks.mark_golden(connection, cases["dismissed"], "lea", "dismiss", NOON + 240)
+        holds.place_hold(connection, "case", cases["upheld"], "police 7", "lea", NOON + 230)
+        quality_checks.mark_golden(connection, cases["dismissed"], "lea", "dismiss", NOON + 240)
         leases.claim(connection, cases["pending"], "ana", NOON + 250)
-        outbox.put(connection, "case.decided", "of a deleted case", {"room": "gone"}, NOON, NOON + 900)
+        outbox.store_event(connection, "case.decided", "of a deleted case", {"room": "gone"}, NOON, NOON + 900)
 
 
 def rows(file: Path) -> dict[str, list[dict[str, Any]]]:

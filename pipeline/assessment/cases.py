@@ -9,14 +9,13 @@ from sqlalchemy import ColumnElement, Connection, exists, select
 
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.cases.values import REPORTED
-from pipeline.review.quality import figures
+from pipeline.review.quality import agreement_figures
+from pipeline.review.quality.agreement_figures import FLAGGED, Pair
 from pipeline.review.quality.audits import within
-from pipeline.review.quality.decided import REAL, standing, verdict
 from pipeline.review.quality.figure import Figure, Window
-from pipeline.review.quality.figures import FLAGGED, Pair
+from pipeline.review.quality.snapshot import REAL, in_force, verdict_at
+from pipeline.review.tables.case_tables import APPEALS, CHECKS, COPIES, REPORTS
 from pipeline.review.tables.core import CASES, DECISIONS
-from pipeline.review.tables.quality import CHECKS, COPIES
-from pipeline.review.tables.rights import APPEALS, REPORTS
 
 MOST = 200
 """The most cases in a list."""
@@ -52,12 +51,12 @@ def _flagged(connection: Connection, window: Window) -> Conditions:
 
 
 def _undecided(connection: Connection, window: Window) -> Conditions:
-    return *_flagged(connection, window), verdict(window.until).is_(None)
+    return *_flagged(connection, window), verdict_at(window.until).is_(None)
 
 
 def _open(connection: Connection, window: Window) -> Conditions:
     del connection
-    return CASES.c.created_at < window.until, verdict(window.until).is_(None), NO_COPY
+    return CASES.c.created_at < window.until, verdict_at(window.until).is_(None), NO_COPY
 
 
 def _ordered(connection: Connection, window: Window) -> Conditions:
@@ -65,7 +64,7 @@ def _ordered(connection: Connection, window: Window) -> Conditions:
 
 
 def _caught(connection: Connection, window: Window) -> Conditions:
-    return *_flagged(connection, window), verdict(window.until) == "uphold"
+    return *_flagged(connection, window), verdict_at(window.until) == "uphold"
 
 
 def _decided(connection: Connection, window: Window) -> Conditions:
@@ -79,7 +78,7 @@ def _audits(connection: Connection, window: Window) -> Conditions:
 
 
 def _missed(connection: Connection, window: Window) -> Conditions:
-    return *_audits(connection, window), verdict(window.until) == "uphold"
+    return *_audits(connection, window), verdict_at(window.until) == "uphold"
 
 
 def _actions(connection: Connection, window: Window) -> Conditions:
@@ -88,7 +87,7 @@ def _actions(connection: Connection, window: Window) -> Conditions:
 
 
 def _wrong_actions(connection: Connection, window: Window) -> Conditions:
-    return *_actions(connection, window), verdict(window.until) == "dismiss"
+    return *_actions(connection, window), verdict_at(window.until) == "dismiss"
 
 
 def _reports(connection: Connection, window: Window) -> Conditions:
@@ -100,7 +99,7 @@ def _upheld_reports(connection: Connection, window: Window) -> Conditions:
     del connection
     heard = _exists(REPORTS.c.case_id, REPORTS.c.audio == "kept")
     conditions = (CASES.c.policy == REPORTED, *within(CASES.c.created_at, window))
-    return *conditions, verdict(window.until) == "uphold", heard
+    return *conditions, verdict_at(window.until) == "uphold", heard
 
 
 def _appeals(connection: Connection, window: Window) -> Conditions:
@@ -110,13 +109,13 @@ def _appeals(connection: Connection, window: Window) -> Conditions:
 
 def _reversed_appeals(connection: Connection, window: Window) -> Conditions:
     del connection
-    reverses = (DECISIONS.c.id == APPEALS.c.resolution, DECISIONS.c.verdict == "dismiss", *standing(window.until))
+    reverses = (DECISIONS.c.id == APPEALS.c.resolution, DECISIONS.c.verdict == "dismiss", *in_force(window.until))
     return (_exists(APPEALS.c.case_id, *within(APPEALS.c.created_at, window), *reverses),)
 
 
 def _pairs(chosen: Callable[[Pair], bool]) -> CaseList:
     def found(connection: Connection, window: Window) -> Conditions:
-        pairs = figures.pairs(connection, window.since, window.until)
+        pairs = agreement_figures.pairs(connection, window.since, window.until)
         return (CASES.c.id.in_([pair.original for pair in pairs if chosen(pair)]),)
 
     return found
@@ -124,7 +123,7 @@ def _pairs(chosen: Callable[[Pair], bool]) -> CaseList:
 
 def _decision(until: float, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     """Return the condition that the case has a standing decision of this kind."""
-    return _exists(DECISIONS.c.case_id, *standing(until), *conditions)
+    return _exists(DECISIONS.c.case_id, *in_force(until), *conditions)
 
 
 def _exists(case_id: ColumnElement[str], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:

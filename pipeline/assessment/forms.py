@@ -20,8 +20,8 @@ from sqlalchemy import Connection, insert, select
 from pipeline.base import yaml_reading
 from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.base.user_files import StrictModel, read_user_file
-from pipeline.review import audit
-from pipeline.review.tables.duties import ANSWERS, ASSESSMENTS
+from pipeline.review import audit_log
+from pipeline.review.tables.assessment_tables import ANSWERS, ASSESSMENTS
 
 FILE = Path(__file__).with_name("forms.yaml")
 MAX_TEXT = 20_000
@@ -155,7 +155,7 @@ def answer(connection: Connection, assessment: str, given: Mapping[str, Any], au
         row = {"assessment": assessment, "field": field, "number": number, "text": text, "author": author, "at": at}
         connection.execute(insert(ANSWERS).values(row))
     if changed:
-        audit.append(connection, at, author, "assessment.answer", assessment, {"fields": sorted(changed)})
+        audit_log.append(connection, at, author, "assessment.answer", assessment, {"fields": sorted(changed)})
     return list(changed)
 
 

@@ -12,12 +12,10 @@ from pipeline.assessment.catalogue import INDICATORS, Indicator, Source
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.review.delivery.tallies import HOUR
 from pipeline.review.quality import snapshot
-from pipeline.review.quality.decided import REAL
-from pipeline.review.quality.figure import Figure, Window
-from pipeline.review.quality.totals import hours
-from pipeline.review.tables.assessment import TALLIES
+from pipeline.review.quality.figure import Figure, Window, hours
+from pipeline.review.quality.snapshot import REAL
+from pipeline.review.tables.assessment_tables import ROOM_HOURS, TALLIES
 from pipeline.review.tables.core import AUDIT, CASES
-from pipeline.review.tables.duties import ROOM_HOURS
 
 Compute = Callable[[Connection, Window, Options], Iterator[Figure]]
 Key = tuple[str, str, tuple[tuple[str, str], ...]]

@@ -7,8 +7,7 @@ from pipeline.base.errors import ConfigError
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
 from pipeline.review.cases.ranking import TARGETS
-from pipeline.review.evidence.opening import open_evidence
-from pipeline.review.evidence.store import EvidenceStore
+from pipeline.review.evidence.evidence_store import EvidenceStore, open_evidence
 from pipeline.settings import Retention, Settings
 
 DAY_SECONDS = 86_400.0

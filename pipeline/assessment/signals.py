@@ -20,12 +20,11 @@ from pipeline.assessment.workdays import CHINA
 from pipeline.contract.messages import SAMPLE_RATE, UNDETERMINED
 from pipeline.review.cases.values import REPORTED
 from pipeline.review.delivery.tallies import DAY_HOURS, HOUR
-from pipeline.review.quality.checks import FINAL
 from pipeline.review.quality.figure import Figure
-from pipeline.review.tables.assessment import ROOM_TYPES, TALLIES
+from pipeline.review.quality.quality_checks import FINAL
+from pipeline.review.tables.assessment_tables import ASSESSMENTS, REGISTER, ROOM_TYPES, TALLIES
+from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, DECISIONS
-from pipeline.review.tables.duties import ASSESSMENTS, REGISTER
-from pipeline.review.tables.quality import COPIES
 from pipeline.settings.triggers import Triggers
 
 DAYS = 30

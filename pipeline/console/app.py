@@ -68,9 +68,9 @@ from pipeline.review.accounts import presence
 from pipeline.review.accounts.sign_in import SignIn
 from pipeline.review.anchors import Anchoring
 from pipeline.review.cases import ranking
-from pipeline.review.cases.measures import Measures
+from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.database import Database
-from pipeline.review.evidence.opening import open_evidence
+from pipeline.review.evidence.evidence_store import open_evidence
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
 from pipeline.review.search import case_words
@@ -220,7 +220,7 @@ def draw(services: Services) -> None:
     quality, undo_seconds = services.settings.quality, services.settings.console.undo_seconds
     with services.database.write() as connection:
         shares = Shares(quality.second_share, quality.golden_share)
-        order = ranking.of(services.labels, services.settings)
+        order = ranking.ranking_of(services.labels, services.settings)
         drawing.draw(connection, services.evidence, services.clock(), shares, undo_seconds, order)
 
 

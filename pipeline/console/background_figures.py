@@ -25,10 +25,9 @@ from pipeline.review.database import Database
 from pipeline.review.quality import trends
 from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.quality.trends import QualityFigures, QualityQuestion, TeamFigures
-from pipeline.review.tables.assessment import COUNTED
+from pipeline.review.tables.assessment_tables import ACTIONS, COUNTED, DRILL_LINES, REGISTER, ROOM_HOURS
+from pipeline.review.tables.case_tables import APPEALS, REPORTS
 from pipeline.review.tables.core import AUDIT, FLAGS
-from pipeline.review.tables.duties import ACTIONS, DRILL_LINES, REGISTER, ROOM_HOURS
-from pipeline.review.tables.rights import APPEALS, REPORTS
 from pipeline.settings import Settings
 
 K = TypeVar("K")

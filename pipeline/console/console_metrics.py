@@ -16,17 +16,17 @@ from pipeline.base.metrics import Bound, from_zero
 from pipeline.console.services import Services
 from pipeline.contract.messages import Decision, Verdict
 from pipeline.judge.labels import SEVERITIES
-from pipeline.review.cases import groups, uncovered
+from pipeline.review.cases import eligibility, reading
 from pipeline.review.delivery.confirmations import Confirmation, Result
-from pipeline.review.quality import audits, figures, lead_figures, snapshot
-from pipeline.review.quality.checks import FINAL
-from pipeline.review.quality.decided import REAL, verdict_now
+from pipeline.review.quality import agreement_figures, audits, lead_figures, snapshot
 from pipeline.review.quality.figure import Window
 from pipeline.review.quality.lead_figures import WINDOW
+from pipeline.review.quality.quality_checks import FINAL
+from pipeline.review.quality.snapshot import REAL, verdict_now
 from pipeline.review.quality.statistics import Estimate
 from pipeline.review.quality.trends import QualityQuestion
+from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, DECISIONS
-from pipeline.review.tables.quality import COPIES
 
 OTHER = "other"
 """The metric label of a case whose label is not in the label file (any more)."""
@@ -67,9 +67,9 @@ def queue(services: Services) -> None:
     """Update the figures of the open cases."""
     now, metrics = services.clock(), services.metrics
     with services.database.read() as connection:
-        waiting = groups.read(connection, now)
+        waiting = reading.open_groups(connection, now)
         found = {each.severity: each for each in lead_figures.backlog(connection, waiting, now)}
-        missing = uncovered.find(connection, waiting, now)
+        missing = eligibility.find_uncovered(connection, waiting, now)
     for number, severity in enumerate(SEVERITIES):
         state = found.get(number)
         metrics.open_cases.labels(severity).set(state.open if state else 0)
@@ -105,7 +105,7 @@ def _first_decided(connection: Connection, cases: Iterable[str]) -> Sequence[Any
     final = (DECISIONS.c.case_id == CASES.c.id, DECISIONS.c.verdict.in_(FINAL), DECISIONS.c.undone.is_(None))
     once = select(func.count()).select_from(DECISIONS).where(*final).scalar_subquery()
     query = select(CASES.c.id, CASES.c.label, CASES.c.severity, CASES.c.created_at, CASES.c.due_at)
-    return connection.execute(query.where(CASES.c.id.in_(cases), *figures.FLAGGED, once == 1)).all()
+    return connection.execute(query.where(CASES.c.id.in_(cases), *agreement_figures.FLAGGED, once == 1)).all()
 
 
 def _review(services: Services, row: Any, decision: Decision) -> None:
@@ -117,14 +117,14 @@ def _review(services: Services, row: Any, decision: Decision) -> None:
 
 
 def _confirmed(services: Services, connection: Connection, since: float) -> None:
-    shares = figures.confirmed(connection, since)
+    shares = agreement_figures.confirmed(connection, since)
     for label in services.labels.labels:
         services.metrics.confirmed_ratio.labels(label).set(shares[label].value if label in shares else math.nan)
 
 
 def _sampled(services: Services, connection: Connection, window: Window) -> None:
     snapshot.take_cases(connection, window.until, window.since)
-    recall = audits.recall(audits.read(connection, window))
+    recall = audits.recall(audits.read_judged(connection, window))
     precision = audits.precision(audits.read_reviewed(connection, window))
     _set(services.metrics.recall_ratio, Estimate(recall.value, recall.interval) if recall else None)
     _set(services.metrics.precision_ratio, precision)

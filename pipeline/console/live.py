@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from pipeline.base.errors import DependencyError
 from pipeline.review.accounts import presence
-from pipeline.review.cases import assigning, leases, queue
+from pipeline.review.cases import assigning, case_queue, leases
 from pipeline.review.cases.reading import decisions_since
 from pipeline.review.cases.values import Case
 from pipeline.review.database import Database
@@ -99,7 +99,7 @@ class Watch:
         """Return the changes since the last look, at the time `now` (UTC seconds). The first look returns none."""
         since = min(now, self._looked or now) - OVERLAP_SECONDS
         with self._database.read() as connection:
-            arrived = [_arrived(case) for case in queue.since(connection, since)]
+            arrived = [_arrived(case) for case in case_queue.since(connection, since)]
             decided = [
                 Decided(one.id, one.case, one.moderator, one.verdict, one.undone is not None)
                 for one in decisions_since(connection, since)

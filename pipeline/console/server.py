@@ -15,7 +15,7 @@ from pipeline.console.policy.draft_trials import RecentSpeech
 from pipeline.console.services import Services
 from pipeline.review.database import Database
 from pipeline.review.delivery.webhooks import sending
-from pipeline.review.privacy import retention
+from pipeline.review.privacy import retention_job
 from pipeline.settings import Settings
 
 RETENTION_SECONDS = 3_600.0
@@ -65,7 +65,7 @@ def keep(services: Services) -> None:
     if not settings.retention.in_console:
         return
     kept = settings.kafka.longest_retention_seconds
-    retention.run_if_due(services.database, services.evidence, settings.retention, services.clock(), kept)
+    retention_job.run_if_due(services.database, services.evidence, settings.retention, services.clock(), kept)
 
 
 def watch(services: Services) -> None:

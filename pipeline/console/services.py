@@ -14,9 +14,9 @@ from pipeline.console.texts import Texts
 from pipeline.judge.labels import Labels
 from pipeline.review.accounts.sign_in import LoginSession, SignIn
 from pipeline.review.anchors import Anchoring
-from pipeline.review.cases.measures import Measures
+from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceStore
+from pipeline.review.evidence.evidence_store import EvidenceStore
 from pipeline.settings import Settings
 
 

@@ -63,7 +63,7 @@ def of_lookback(lookback: "Lookback", since: float, until: float) -> tuple[Cover
 
     The second value is the number of utterances that failed in a stage. They are not part of the coverage.
     """
-    from pipeline.review.evidence.marks import Finish
+    from pipeline.review.evidence.segments import Finish
 
     found, failed = Coverage(), 0
     for _, utterance, mark in lookback.marked():

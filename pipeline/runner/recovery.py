@@ -14,7 +14,7 @@ from msgspec import structs
 from pipeline.contract.messages import AudioChunk, Message, Sound, SpeechStatus, Transcript, Utterance
 from pipeline.contract.stage import HoldingProcessor, Processor, Rejected
 from pipeline.contract.topology import AUDIO, UTTERANCES, Stage
-from pipeline.review.evidence.marks import Finish
+from pipeline.review.evidence.segments import Finish
 from pipeline.runner.journal import Journal
 from pipeline.settings import Settings
 

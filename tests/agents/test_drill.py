@@ -10,7 +10,7 @@ from agents.run import run
 from pipeline.assessment import drill_lines, drills
 from pipeline.assessment.drill_sending import send
 from pipeline.review.database import Database
-from pipeline.review.tables.assessment import TALLIES
+from pipeline.review.tables.assessment_tables import TALLIES
 from pipeline.review.tables.core import CASES
 from pipeline.settings import Settings
 from tests.agents.test_run import Host

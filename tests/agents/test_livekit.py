@@ -18,7 +18,7 @@ from agents.run import run
 from pipeline.connect.livekit.livekit_process import Listening, serve_livekit
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.cases.values import Filters
-from pipeline.review.store import open_store
+from pipeline.review.review_store import open_store
 from pipeline.settings import Asr, GatewaySettings, LiveKitSettings, Settings
 from tests.agents.gateway.test_server import running as gateway
 from tests.agents.test_run import Host, spoken

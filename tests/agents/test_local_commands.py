@@ -12,7 +12,7 @@ from agents.commands.command_line import app
 from pipeline.base.errors import BadMessage, InputError
 from pipeline.contract.stage import Rejected
 from pipeline.review.evidence.lookback import Lookback, open_lookback
-from pipeline.review.evidence.marks import Finish
+from pipeline.review.evidence.segments import Finish
 from pipeline.runner.dead_letter_file import DeadLetters, path_of
 from pipeline.settings import Settings
 from tests.builders import utterance

@@ -16,7 +16,7 @@ from pipeline.connect.client.verdict_stream import VerdictStream
 from pipeline.console.server import Serving
 from pipeline.contract.messages import SAMPLE_RATE, Flag
 from pipeline.review.cases.values import Filters
-from pipeline.review.store import open_store
+from pipeline.review.review_store import open_store
 from pipeline.settings import Asr, Settings
 from pipeline.speech.asr import ctranslate2_engine
 from pipeline.speech.asr.recogniser import Recogniser

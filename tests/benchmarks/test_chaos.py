@@ -25,7 +25,7 @@ from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.contract.speech_status import status_of
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.store import open_store
+from pipeline.review.review_store import open_store
 from pipeline.review.tables.core import CASES
 from pipeline.settings import Settings
 from pipeline.speech.audio.encode import decode_flac, to_pcm16

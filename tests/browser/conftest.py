@@ -21,8 +21,8 @@ from pipeline.review.accounts import sign_in
 from pipeline.review.cases import ranking
 from pipeline.review.cases.values import ClipPiece, Evidence
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder, checksum
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.evidence.evidence_store import EvidenceFolder, checksum
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import Settings
 from pipeline.speech.audio.encode import decode_flac, encode_opus_clip
 from tests.builders import NOON, flag

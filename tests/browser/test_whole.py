@@ -17,10 +17,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from agents.run import run
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.cases.values import Filters
 from pipeline.review.database import Database
-from pipeline.review.store import open_store
+from pipeline.review.review_store import open_store
 from pipeline.settings import Asr, Settings
 from tests.agents.test_run import Host, speak
 
@@ -162,6 +162,6 @@ def test_a_threat_is_flagged_decided_and_sent_to_the_app(
     assert told["data"]["decision"]["verdict"] == "uphold"
     assert 'voxwarden_decisions_total{verdict="uphold"} 1.0' in figures
     with closing(Database(f"sqlite:///{tmp_path / 'voxwarden.db'}")) as database, database.read() as connection:
-        done = [line.action for line in audit.lines(connection) if line.action != "retention.run"]
-        assert audit.verify(connection).broken is None
+        done = [line.action for line in audit_log.all_lines(connection) if line.action != "retention.run"]
+        assert audit_log.verify_chain(connection).broken is None
     assert done == ["account.add", "login", "case.claim", "case.play", "case.decide"]

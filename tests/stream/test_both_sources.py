@@ -23,8 +23,8 @@ from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Flag
 from pipeline.contract.topology import AUDIO, FLAGS, JUDGE, LISTEN, SEGMENT, STAGES, TRANSCRIBE, Stage
 from pipeline.review.cases.values import CaseFile, Filters
 from pipeline.review.database import Database
-from pipeline.review.store import open_store
-from pipeline.review.tables.assessment import TALLIES
+from pipeline.review.review_store import open_store
+from pipeline.review.tables.assessment_tables import TALLIES
 from pipeline.runner.local import LocalRunner
 from pipeline.settings import JudgeSettings, ListenSettings, Settings
 from pipeline.speech.audio.decode import samples_of

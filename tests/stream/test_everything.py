@@ -20,7 +20,7 @@ from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.accounts import sign_in
 from pipeline.review.cases.values import CaseFile, Filters
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.speech.audio.recording_parts import chunks_of
 from tests.deploy.prometheus import Prometheus, prometheus
 from tests.deploy.stack import SECRETS

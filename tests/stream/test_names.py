@@ -19,7 +19,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import SEGMENT, Stage
 from pipeline.review.cases.values import Filters
-from pipeline.review.store import open_store
+from pipeline.review.review_store import open_store
 from pipeline.runner.dead_letter_file import DeadLetters
 from pipeline.runner.local import LocalRunner
 from pipeline.settings import Asr, Settings

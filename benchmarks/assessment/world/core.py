@@ -12,8 +12,8 @@ from benchmarks.assessment.facts import BEGIN, DAY, SEVERITIES, Act, WorldHistor
 from benchmarks.assessment.speech import DAYS
 from benchmarks.assessment.world.failing import FailingDatabase, MidwayError
 from pipeline.review.cases.ranking import Ranking
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.quality import DRAW_KEY
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.case_tables import DRAW_KEY
 
 END = BEGIN + DAYS * DAY
 FAILURES = 0.04

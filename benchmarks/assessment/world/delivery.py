@@ -7,7 +7,7 @@ from benchmarks.assessment.speech import NEW_POLICY, flag, status
 from benchmarks.assessment.world.casebook import CaseBook
 from benchmarks.assessment.world.core import Process, World
 from pipeline.contract.messages import Flag, SpeechStatus
-from pipeline.review.quality import checks
+from pipeline.review.quality import quality_checks
 
 BATCH = 32
 BATCH_SECONDS = 45.0
@@ -60,7 +60,7 @@ class Delivery:
         """Store one batch, and note what became of it."""
         world, share = self._world, audit_share(self._world.now)
         flags = {message.id: speech for speech, message in batch if isinstance(message, Flag)}
-        drawn = {name for name, one in flags.items() if not one.drill and checks.drawn("audit", name, share)}
+        drawn = {name for name, one in flags.items() if not one.drill and quality_checks.drawn("audit", name, share)}
         messages = [message for _, message in batch]
         for outcome in world.repeat(lambda: world.store.add(messages, world.now, drawn, share)):
             self._book.note(outcome, flags[outcome.flag], share)

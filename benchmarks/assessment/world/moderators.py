@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from benchmarks.assessment.facts import BEGIN, CHECKS, DAY, HOUR, LABELS, LEADS, MODERATORS, CaseFact, Given
 from benchmarks.assessment.world.core import END, Process, World
 from pipeline.contract.messages import Action, Verdict
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.accounts import Role
 from pipeline.review.cases import deciding, leases
 from pipeline.review.cases.values import Choice, Evidence
-from pipeline.review.evidence.store import checksum
+from pipeline.review.evidence.evidence_store import checksum
 
 WAITS = (5_000.0, 1_500.0, 400.0, 120.0)
 """Mean seconds that a case waits for a moderator, by severity."""
@@ -115,7 +115,7 @@ class Moderators:
         world.write(leases.claim, case.id, person, world.now)
         world.act(person, "case.claim", case.id)
         for viewer in (person, "leo") if world.rng.random() < 0.1 else (person,):
-            world.write(audit.append, world.now, viewer, "case.view", case.id)
+            world.write(audit_log.append, world.now, viewer, "case.view", case.id)
             world.act(viewer, "case.view", case.id)
 
     def _decide(self, case: CaseFact, person: str, verdict: Verdict) -> Given:

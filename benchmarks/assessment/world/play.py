@@ -11,7 +11,7 @@ from benchmarks.assessment.world.core import END, UnexpectedError, World
 from benchmarks.assessment.world.delivery import Delivery
 from benchmarks.assessment.world.moderators import Moderators
 from benchmarks.assessment.world.users import UNDO, SimulatedUsers
-from pipeline.review.privacy import retention
+from pipeline.review.privacy import retention_job
 from pipeline.settings import Settings
 
 EXPIRY = END - 60.0
@@ -66,7 +66,7 @@ def expire(world: World) -> None:
     world.now = world.history.expired = EXPIRY
     due = [case for case in world.history.cases if _over(case, RETENTION.dismissed.case_days)]
     audio = [case for case in world.history.cases if _over(case, RETENTION.dismissed.audio_days)]
-    done = retention.run(world.database, world.evidence, RETENTION, EXPIRY)
+    done = retention_job.run_retention(world.database, world.evidence, RETENTION, EXPIRY)
     for case in due:
         case.deleted = True
     for case in audio:

@@ -6,7 +6,7 @@ from benchmarks.assessment.facts import BEGIN, DAY, HOUR, CaseFact
 from benchmarks.assessment.world.core import Process, World
 from benchmarks.assessment.world.moderators import Moderators
 from pipeline.contract.messages import Verdict
-from pipeline.review.quality import checks, drawing
+from pipeline.review.quality import drawing, quality_checks
 from pipeline.review.quality.drawing import Shares
 
 SHARES = Shares(second=0.12, golden=0.04)
@@ -20,7 +20,7 @@ def draw(world: World, moderators: Moderators) -> Process:
         yield world.now + DRAW_SECONDS
         made = world.write(drawing.draw, world.evidence, world.now, SHARES, UNDO)
         with world.database.read() as connection:
-            drawn = [check for case in made if (check := checks.of(connection, case))]
+            drawn = [check for case in made if (check := quality_checks.check_of(connection, case))]
         known = {case.id: case for case in world.history.cases}
         for check in sorted(drawn, key=lambda one: one.case_id):
             original = known[check.original or ""]
@@ -43,4 +43,4 @@ def mark_golden(world: World) -> Process:
         flagged = [case for case in world.history.cases if case.kind == "flagged" and not case.open and not case.drill]
         for case in world.rng.sample(flagged, min(4, len(flagged))):
             right: Verdict = "uphold" if case.violates else "dismiss"
-            world.write(checks.mark_golden, case.id, "lea", right, world.now)
+            world.write(quality_checks.mark_golden, case.id, "lea", right, world.now)

@@ -12,9 +12,8 @@ from pipeline.assessment.catalogue import figure
 from pipeline.assessment.options import Options
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.delivery.tallies import DAY_HOURS, HOUR
-from pipeline.review.quality.figure import Figure, Window
+from pipeline.review.quality.figure import Figure, Window, hours
 from pipeline.review.quality.snapshot import NO_COPY, SNAPSHOT
-from pipeline.review.quality.totals import hours
 
 
 def backlog(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:

@@ -12,10 +12,8 @@ from pipeline.assessment.options import Options
 from pipeline.assessment.survival import Spell, Survival
 from pipeline.contract.messages import SAMPLE_RATE, UNDETERMINED
 from pipeline.review.delivery.tallies import HOUR, Measure
-from pipeline.review.quality.figure import Figure, Unmeasured, Window
-from pipeline.review.quality.totals import Total, Totals, hours, split, summed, totals
-from pipeline.review.tables.assessment import TALLIES
-from pipeline.review.tables.duties import REGISTER, ROOM_HOURS
+from pipeline.review.quality.figure import Figure, Total, Totals, Unmeasured, Window, hours, split, summed, totals
+from pipeline.review.tables.assessment_tables import REGISTER, ROOM_HOURS, TALLIES
 
 LANGUAGE = "language"
 """The reason of a skipped utterance that is in a language that the settings do not name."""

@@ -13,11 +13,9 @@ from pipeline.assessment.survival import Survival
 from pipeline.assessment.waits import Part
 from pipeline.review.delivery.tallies import DELAYS
 from pipeline.review.quality.audits import within
-from pipeline.review.quality.decided import ceiling, floor
-from pipeline.review.quality.figure import Figure, Unmeasured, Window
-from pipeline.review.quality.snapshot import FLAGGED, SNAPSHOT, UPHOLDS
-from pipeline.review.quality.totals import Totals, split, totals
-from pipeline.review.tables.duties import ACTIONS
+from pipeline.review.quality.figure import Figure, Totals, Unmeasured, Window, split, totals
+from pipeline.review.quality.snapshot import FLAGGED, SNAPSHOT, UPHOLDS, ceiling, floor
+from pipeline.review.tables.assessment_tables import ACTIONS
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 

@@ -15,17 +15,16 @@ from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import Evidence
 from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.evidence.evidence_store import EvidenceStore, checksum
 from pipeline.review.evidence.sealing import ClipDamaged
-from pipeline.review.evidence.store import EvidenceStore, checksum
-from pipeline.review.privacy.retention import overdue
+from pipeline.review.privacy.retention_job import overdue
 from pipeline.review.quality.audits import within
-from pipeline.review.quality.decided import floor
 from pipeline.review.quality.figure import Figure, Window
-from pipeline.review.quality.snapshot import UPHOLDS
+from pipeline.review.quality.snapshot import UPHOLDS, floor
 from pipeline.review.quality.statistics import Share
-from pipeline.review.tables.assessment import TALLIES
+from pipeline.review.tables.assessment_tables import TALLIES
+from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, FLAGS
-from pipeline.review.tables.quality import COPIES
 
 KEPT_DAYS = 183
 """Days for which records are kept: six months."""

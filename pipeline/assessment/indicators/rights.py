@@ -13,12 +13,11 @@ from pipeline.assessment.options import Options
 from pipeline.assessment.parts import parts
 from pipeline.assessment.survival import Spell, Survival
 from pipeline.review.quality.audits import within
-from pipeline.review.quality.decided import REAL, ceiling, floor, standing
 from pipeline.review.quality.figure import Figure, Unmeasured, Window
-from pipeline.review.quality.snapshot import SNAPSHOT, UPHELD, UPHOLDS
+from pipeline.review.quality.snapshot import REAL, SNAPSHOT, UPHELD, UPHOLDS, ceiling, floor, in_force
 from pipeline.review.quality.statistics import Share
+from pipeline.review.tables.case_tables import APPEALS, REPORTS
 from pipeline.review.tables.core import CASES, DECISIONS, OUTBOX
-from pipeline.review.tables.rights import APPEALS, REPORTS
 
 QUANTILES = {"p50": 0.5, "p95": 0.95}
 
@@ -85,7 +84,7 @@ def _told(until: float) -> ColumnElement[bool]:
     """Return the condition that the app had accepted the event about a decision of the case."""
     event = (OUTBOX.c.about == DECISIONS.c.id, OUTBOX.c.kind == "case.decided")
     accepted = (OUTBOX.c.status == "sent", OUTBOX.c.send_at < until)
-    return exists().where(DECISIONS.c.case_id == SNAPSHOT.c.id, *standing(until), *event, *accepted)
+    return exists().where(DECISIONS.c.case_id == SNAPSHOT.c.id, *in_force(until), *event, *accepted)
 
 
 def _appeals(connection: Connection, window: Window) -> Sequence[Row[Any]]:

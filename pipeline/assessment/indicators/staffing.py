@@ -14,9 +14,8 @@ from sqlalchemy import Connection, select
 from pipeline.assessment.catalogue import figure, quotient
 from pipeline.assessment.options import Options
 from pipeline.assessment.survival import Spell, Survival
-from pipeline.review.quality.decided import MICROSECOND
-from pipeline.review.quality.figure import Figure, Window
-from pipeline.review.quality.totals import Totals, totals
+from pipeline.review.quality.figure import Figure, Totals, Window, totals
+from pipeline.review.quality.snapshot import MICROSECOND
 from pipeline.review.tables.core import AUDIT
 
 MINUTE = 60

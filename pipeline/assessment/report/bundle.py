@@ -17,9 +17,9 @@ from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.numbers import LANGUAGES
 from pipeline.base import canonical_json, signing
 from pipeline.base.errors import InputError, Missing
-from pipeline.review import audit
-from pipeline.review.audit import AuditLine
-from pipeline.review.evidence.store import EvidenceStore, checksum
+from pipeline.review import audit_log
+from pipeline.review.audit_log import AuditLine
+from pipeline.review.evidence.evidence_store import EvidenceStore, checksum
 from pipeline.review.tables.core import EVIDENCE
 from pipeline.settings import Settings
 
@@ -125,7 +125,7 @@ def renderer() -> str:
 
 def anchor(connection: Connection, identity: str) -> Anchor:
     """Return the line of the audit log about a final report. Raises InputError if the log no longer has it."""
-    found = audit.about(connection, FROZEN, identity)
+    found = audit_log.about(connection, FROZEN, identity)
     if found is None:
         raise InputError(f"The audit log has no line about report {identity}", "Run `voxwarden audit verify`.")
     return Anchor(*found)

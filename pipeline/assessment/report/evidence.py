@@ -13,12 +13,11 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from pipeline.assessment.report.content import ReportedEvidence
-from pipeline.review.quality.checks import FINAL
 from pipeline.review.quality.figure import Window
+from pipeline.review.quality.quality_checks import FINAL
+from pipeline.review.tables.assessment_tables import ACTIONS, DRILLS, HAZARDS, REGISTER, ROOM_HOURS
+from pipeline.review.tables.case_tables import APPEALS, CHECKS, HOLDS, REPORTS
 from pipeline.review.tables.core import AUDIT, CASES, DECISIONS, EVIDENCE, FLAGS
-from pipeline.review.tables.duties import ACTIONS, DRILLS, HAZARDS, REGISTER, ROOM_HOURS
-from pipeline.review.tables.quality import CHECKS
-from pipeline.review.tables.rights import APPEALS, HOLDS, REPORTS
 
 HOUR = 3_600
 PAGE = 10_000

@@ -11,9 +11,8 @@ from pipeline.base.errors import ConfigError
 from pipeline.base.user_files import configs_folder, is_path
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
-from pipeline.review.quality.figure import Window
-from pipeline.review.quality.totals import hours
-from pipeline.review.tables.assessment import TALLIES
+from pipeline.review.quality.figure import Window, hours
+from pipeline.review.tables.assessment_tables import TALLIES
 from pipeline.settings import Settings
 
 

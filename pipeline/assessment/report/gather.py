@@ -25,7 +25,7 @@ from pipeline.assessment.report.content import (
 )
 from pipeline.assessment.report.evidence import EvidenceSource
 from pipeline.assessment.report.queries import Queries
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, DECISIONS
 from pipeline.settings import Settings
@@ -208,4 +208,4 @@ def _reviewers(connection: Connection, window: Window) -> Reviewers:
 
 def _head(connection: Connection) -> str:
     newest = select(AUDIT.c.hash).order_by(AUDIT.c.seq.desc()).limit(1)
-    return connection.scalar(newest) or audit.GENESIS
+    return connection.scalar(newest) or audit_log.GENESIS

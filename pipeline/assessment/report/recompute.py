@@ -19,8 +19,8 @@ from pipeline.assessment.report.content import AssessmentReport
 from pipeline.base import canonical_json
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Figure
+from pipeline.review.tables.assessment_tables import REGISTER
 from pipeline.review.tables.core import AUDIT
-from pipeline.review.tables.duties import REGISTER
 
 OF_TABLES: frozenset[catalogue.Source] = frozenset({"tallies", "ledger", "settings"})
 """Sources that the tables of a bundle have completely."""

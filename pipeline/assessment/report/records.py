@@ -26,7 +26,7 @@ from pipeline.assessment.report.content import (
 )
 from pipeline.review.quality.figure import Window
 from pipeline.review.quality.snapshot import UPHOLDS
-from pipeline.review.tables.duties import HAZARD_STEPS, HAZARDS, REGISTER, TRIGGERS
+from pipeline.review.tables.assessment_tables import HAZARD_STEPS, HAZARDS, REGISTER, TRIGGERS
 
 
 def triggers(connection: Connection, window: Window) -> tuple[ReportedTrigger, ...]:

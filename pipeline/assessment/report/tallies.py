@@ -12,8 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Table, insert, select
 from pipeline.base.errors import InputError
 from pipeline.review.delivery.tallies import HOUR, Measure
 from pipeline.review.quality.figure import Window
-from pipeline.review.tables.assessment import TALLIES
-from pipeline.review.tables.duties import ROOM_HOURS
+from pipeline.review.tables.assessment_tables import ROOM_HOURS, TALLIES
 
 PAGE = 10_000
 """Rows that are read or written at a time."""

@@ -13,7 +13,7 @@ from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.recompute import Recomputed
 from pipeline.base import canonical_json, signing
 from pipeline.base.errors import VoxwardenError
-from pipeline.review import audit
+from pipeline.review import audit_log
 
 UNSIGNED = {bundle.MANIFEST, bundle.SIGNATURE, bundle.PUBLIC_KEY}
 """Files of a bundle that the manifest does not list."""
@@ -66,9 +66,9 @@ def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Ch
     encoded = (assessment.content or "").encode()
     digest = canonical_json.digest(encoded)
     yield _same("The content has the stored SHA-256", digest == assessment.sha256)
-    chain = audit.verify(connection)
+    chain = audit_log.verify_chain(connection)
     yield _same("The audit log is unchanged ({n} lines)", chain.broken is None, n=chain.lines)
-    found = audit.about(connection, FROZEN, assessment.id)
+    found = audit_log.about(connection, FROZEN, assessment.id)
     if found is None:
         yield Checked("skipped", "The audit log no longer has the line about the report; the bundle has it")
     else:
@@ -92,7 +92,7 @@ def of_anchor(connection: Connection, data: bytes) -> Checked:
     except VoxwardenError as error:
         return Checked("fault", "{error}", {"error": error.what})
     return _same(
-        "The audit log of this store has line {n} of the bundle", audit.holds(connection, line.hash), n=line.seq
+        "The audit log of this store has line {n} of the bundle", audit_log.holds(connection, line.hash), n=line.seq
     )
 
 
@@ -151,7 +151,7 @@ def _anchored(files: Mapping[str, bytes], report: AssessmentReport, digest: str)
         return Checked("fault", "{error}", {"error": error.what})
     line = found.line
     right = line.action == FROZEN and line.subject == report.id and digest in line.detail
-    intact = not found.before or audit.intact(line, found.before)
+    intact = not found.before or audit_log.intact(line, found.before)
     return _same("Line {n} of the audit log has the SHA-256", right and intact, n=line.seq)
 
 

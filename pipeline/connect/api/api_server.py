@@ -25,7 +25,7 @@ from pipeline.judge import labels
 from pipeline.judge.release import FollowedRules
 from pipeline.review.database import Database
 from pipeline.review.delivery.feed import VerdictFeed
-from pipeline.review.policies.source import follow_store
+from pipeline.review.policies.judge_rules import follow_store
 from pipeline.runner.moderator import Moderator
 from pipeline.settings import Settings
 from pipeline.settings.section import Section

@@ -107,7 +107,7 @@ class Actor:
         since = max(oldest, self._looked - OVERLAP_SECONDS)
         with self._database.read() as connection:
             # Older decisions are read for a while, so that one that could not be carried out fails visibly.
-            decided = enforcements.asked(connection, oldest - self._undo_seconds - 2 * LONGEST_PAUSE)
+            decided = enforcements.waiting_actions(connection, oldest - self._undo_seconds - 2 * LONGEST_PAUSE)
             flags = enforcements.flagged(connection, since) if self._settings.rules else []
             mutes = enforcements.mutes(connection)
         self._looked = now
@@ -236,7 +236,7 @@ class Actor:
             if not group or rights is None:
                 return
             if not any(mute.permission for mute in group):
-                await asyncio.to_thread(self._write, enforcements.keep, group[-1], rights)
+                await asyncio.to_thread(self._write, enforcements.keep_permission, group[-1], rights)
             await self._moderation.mute(room, identity)
             if (room, identity) not in self._muted:  # the mute has ended meanwhile
                 await self._moderation.unmute(room, identity, rights)

@@ -86,7 +86,7 @@ def appeal_state(services: TheServices, appeal: Annotated[str, Path(pattern=r"^[
     It is open until the reviewer can no longer take the decision back.
     """
     with services.database.read() as connection:
-        return _state(appeals.get(connection, appeal), services)
+        return _state(appeals.get_appeal(connection, appeal), services)
 
 
 @router.post("/reports", status_code=201)
@@ -96,7 +96,9 @@ def file_report(services: TheServices, body: NewReport, response: Response) -> R
     complaint = _complaint(services, body, now)
     with services.database.write() as connection:
         seconds = services.settings.store.report_seconds
-        report, new = reports.file(connection, complaint, now, ranking.of(services.labels, services.settings), seconds)
+        report, new = reports.file(
+            connection, complaint, now, ranking.ranking_of(services.labels, services.settings), seconds
+        )
     response.status_code = 201 if new else 200
     return ReportState(id=report.id, case=report.case, audio=report.audio)
 

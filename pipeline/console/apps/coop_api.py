@@ -12,7 +12,7 @@ from pipeline.console import console_metrics
 from pipeline.console.apps.appeals_api import Body, Id, Words
 from pipeline.console.services import Services, TheServices
 from pipeline.contract.messages import Action, Decision
-from pipeline.review.delivery import confirmations, coop_actions
+from pipeline.review.delivery import confirmations, coop
 from pipeline.review.delivery.confirmations import Confirmation
 
 router = APIRouter(prefix="/api/v1/coop", tags=["for Coop"])
@@ -63,7 +63,7 @@ async def _signed(services: Services, request: Request) -> CoopAction:
     pem, body = services.settings.webhooks.coop.public_key, await request.body()
     if not pem:
         raise HTTPException(403, "webhooks.coop.public_key is not set.")
-    if not coop_actions.is_signed(coop_actions.key_of(pem), body, request.headers.get("coop-signature", "")):
+    if not coop.is_signed(coop.coop_key(pem), body, request.headers.get("coop-signature", "")):
         raise HTTPException(403, "The signature is not that of Coop.")
     try:
         return CoopAction.model_validate_json(body)
@@ -78,7 +78,7 @@ def _store(services: Services, given: CoopAction, done: bool) -> CoopState:
         raise CaseError(f"The action {given.action.id} of Coop has no counterpart", "Add it to webhooks.coop.actions.")
     now = services.clock()
     with services.database.write() as connection:
-        decision, new = coop_actions.decide(
+        decision, new = coop.decide_from_coop(
             connection, given.item.id, action, given.decision_reason or "", now, services.measures
         )
         held = _confirm(connection, decision, action, now) if done else None
@@ -92,5 +92,5 @@ def _store(services: Services, given: CoopAction, done: bool) -> CoopState:
 def _confirm(connection: Connection, decision: Decision, action: Action, now: float) -> Confirmation | None:
     """Confirm the action. Return None if it was confirmed before."""
     given = Confirmation(decision=decision.id, action=action, result="done", at=now, received_at=now)
-    held, new = confirmations.confirm(connection, given, coop_actions.ACTOR)
+    held, new = confirmations.confirm(connection, given, coop.ACTOR)
     return held if new else None

@@ -15,7 +15,7 @@ from pipeline.assessment.report import texts
 from pipeline.base.errors import InputError
 from pipeline.console.assessment.assessment_pages import go, reader_language, show
 from pipeline.console.services import Signed, TheServices
-from pipeline.review import audit
+from pipeline.review import audit_log
 
 router = APIRouter(prefix="/assessment/register")
 
@@ -95,7 +95,7 @@ def entry_page(request: Request, services: TheServices, entry: EntryId) -> Respo
     """Show one entry with its lines of the audit log."""
     with services.database.read() as connection:
         found = register.get(connection, entry)
-        lines = audit.newest(connection, subject=entry)
+        lines = audit_log.newest_lines(connection, subject=entry)
     return _show(request, "assessment_entry.html", entry=found, fields=fields_of(found.kind), lines=lines)
 
 

@@ -25,7 +25,7 @@ from pipeline.console.assessment.window_choice import window_of
 from pipeline.console.background_figures import Look
 from pipeline.console.fields import DayForm, NameForm
 from pipeline.console.services import Services, Signed, TheServices
-from pipeline.review import audit
+from pipeline.review import audit_log
 
 router = APIRouter(prefix="/assessment/reports")
 
@@ -126,7 +126,9 @@ def report_bundle(services: TheServices, session: Signed, assessment: Assessment
     with services.database.read() as connection:
         data = bundle.build(connection, found, signer)
     with services.database.write() as connection:
-        audit.append(connection, services.clock(), session.account.name, "assessment.bundle", assessment, {"clips": []})
+        audit_log.append(
+            connection, services.clock(), session.account.name, "assessment.bundle", assessment, {"clips": []}
+        )
     return _download(f"assessment-{assessment}.zip", data)
 
 

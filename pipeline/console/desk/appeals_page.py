@@ -12,10 +12,10 @@ from pipeline.console.desk.decision_choices import REASONS
 from pipeline.console.fields import NoteForm, WordForm
 from pipeline.console.pages import page
 from pipeline.console.services import Signed, TheServices
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.appeals import appeals
 from pipeline.review.appeals.appeals import Appeal
-from pipeline.review.cases import deciding, duty, reading
+from pipeline.review.cases import deciding, eligibility, reading
 from pipeline.review.cases.values import Case, Choice
 
 router = APIRouter(prefix="/appeals")
@@ -36,7 +36,7 @@ def appeals_page(
     """Show open appeals, oldest first. The reader cannot settle an appeal if they had a part in its case."""
     name, now, window = session.account.name, services.clock(), services.settings.console.undo_seconds
     with services.database.read() as connection:
-        found = appeals.waiting(connection, (since, after), PAGE)
+        found = appeals.list_open_appeals(connection, (since, after), PAGE)
         rows = [(appeal, case, _free(connection, case, name)) for appeal, case in found]
         last = [one for one in deciding.last_of(connection, name, now - window) if _settles(connection, one.id)]
         total = appeals.open_count(connection)
@@ -51,10 +51,12 @@ def appeal_page(request: Request, services: TheServices, session: Signed, appeal
     403 if the reader speaks in the case, or reported it.
     """
     with services.database.write() as connection:
-        found = appeals.get(connection, appeal)
-        duty.check_party(connection, reading.case(connection, found.case), session.account.name)
+        found = appeals.get_appeal(connection, appeal)
+        eligibility.check_party(connection, reading.case(connection, found.case), session.account.name)
         about = _about(connection, found, session.account.name)
-        audit.append(connection, services.clock(), session.account.name, "appeal.view", found.case, {"appeal": appeal})
+        audit_log.append(
+            connection, services.clock(), session.account.name, "appeal.view", found.case, {"appeal": appeal}
+        )
     return page(request, "appeal.html", **shown(services, found.case), **about)
 
 
@@ -106,7 +108,7 @@ def _about(connection: Connection, appeal: Appeal, account: str) -> dict[str, An
 
 def _free(connection: Connection, case: Case, account: str) -> bool:
     try:
-        duty.check_fresh(connection, case, account)
+        eligibility.check_fresh(connection, case, account)
     except Involved:
         return False
     return True

@@ -17,10 +17,10 @@ from pipeline.console.fields import CaseId, IdForm, NoteForm, WordForm
 from pipeline.console.pages import explain, language_of, page
 from pipeline.console.services import Services, Signed, TheServices, services_of
 from pipeline.contract.messages import Decision, Verdict
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import wellness
-from pipeline.review.cases import deciding, duty, leases, phrases, queue, reading
-from pipeline.review.cases.queue import Likeness
+from pipeline.review.cases import case_queue, deciding, eligibility, leases, phrase_muting, reading
+from pipeline.review.cases.case_queue import Likeness
 from pipeline.review.cases.values import Case, Choice
 
 router = APIRouter()
@@ -57,7 +57,7 @@ def open_case(
     """
     name, now = session.account.name, services.clock()
     with services.database.write() as connection:
-        duty.check_party(connection, reading.case(connection, case), name)
+        eligibility.check_party(connection, reading.case(connection, case), name)
         other = leases.held_by(connection, name, now)
         elsewhere = other is not None and other.case_id != case and other.id != leaving and not instead
         try:
@@ -72,7 +72,7 @@ def open_case(
             lease, refused = None, explain(request, error)
         if lease is None:
             wellness.end_break(connection, name, now)
-            audit.append(connection, now, name, "case.view", case)
+            audit_log.append(connection, now, name, "case.view", case)
     return page(request, "case.html", refused=refused, **shown(services, case, lease, elsewhere))
 
 
@@ -84,7 +84,7 @@ def open_next(request: Request, services: TheServices, session: Signed, asked: F
             with services.database.write() as connection:
                 wellness.allow(connection, session.account.name, session.account.preferences.comfort, services.clock())
                 wanted = wanted_by(services, connection, session, asked)
-                case = queue.next_free(connection, session.account.name, services.clock(), wanted)
+                case = case_queue.next_free(connection, session.account.name, services.clock(), wanted)
                 if case is None:
                     break
                 lease = leases.claim(
@@ -136,8 +136,8 @@ def skip_case(
     name = session.account.name
     with services.database.write() as connection:
         reading.case(connection, case)
-        leases.release(connection, lease, name)
-        audit.append(connection, services.clock(), name, "case.skip", case, {"reason": reason})
+        leases.release_lease(connection, lease, name)
+        audit_log.append(connection, services.clock(), name, "case.skip", case, {"reason": reason})
     return _with_event(page(request, "skipped.html"), "skipped", [case])
 
 
@@ -159,7 +159,7 @@ def decide_case(
     choice = choice_of(services, verdict, label, reason, note, action)
     try:
         with services.database.write() as connection:
-            if leases.check(connection, lease, session.account.name).case_id != case:
+            if leases.check_lease(connection, lease, session.account.name).case_id != case:
                 raise Stale("The lease belongs to another case", "Open this case again.", text="lease_lost")
             made = _decide(services, connection, case, session.account.name, choice, version, services.clock())
     except Missing:
@@ -176,8 +176,8 @@ def like_cases(
     """Show the number of open cases that are similar to this one, and three of them."""
     with services.database.read() as connection:
         this = reading.case(connection, case)
-        duty.check_party(connection, this, session.account.name)
-        found = queue.like(connection, this, by, session.account.name, services.clock(), MOST_ALIKE)
+        eligibility.check_party(connection, this, session.account.name)
+        found = case_queue.like(connection, this, by, session.account.name, services.clock(), MOST_ALIKE)
         heard = {one.id for one in found[:SAMPLES] if reading.evidence(connection, one.id)}
     return page(
         request,
@@ -211,7 +211,7 @@ def decide_like(
     name, now = session.account.name, services.clock()
     choice = choice_of(services, verdict, "", reason, note, "")
     with services.database.write() as connection:
-        found = queue.like(connection, reading.case(connection, case), by, name, now, MOST_ALIKE)
+        found = case_queue.like(connection, reading.case(connection, case), by, name, now, MOST_ALIKE)
         if _stamp(found) != seen:
             raise Stale("The similar cases have changed", "Look at them again, then decide.", text="like_changed")
         window = services.settings.console.undo_seconds
@@ -276,7 +276,7 @@ def _offers(services: Services, made: list[Decision]) -> dict[str, Any]:
     if len(made) != 1 or made[0].verdict != "dismiss":
         return {"offers": []}
     with services.database.read() as connection:
-        return {"case_id": made[0].case, "offers": phrases.offered(connection, made[0].case, services.clock())}
+        return {"case_id": made[0].case, "offers": phrase_muting.offered(connection, made[0].case, services.clock())}
 
 
 def _conflict(request: Request, services: Services, case: str, name: str, error: CaseError) -> Response:

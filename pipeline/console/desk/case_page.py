@@ -22,16 +22,16 @@ from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Decision, Flag
 from pipeline.judge.reasons import agreed, from_context, from_risk, manner
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.appeals import reports
-from pipeline.review.cases import duty, notices, phrases, reading
+from pipeline.review.cases import eligibility, notices, phrase_muting, reading
 from pipeline.review.cases.leases import Lease
-from pipeline.review.cases.measures import Proposal
-from pipeline.review.cases.notices import Measure
+from pipeline.review.cases.notices import SpeakerMeasure
+from pipeline.review.cases.speaker_measures import Proposal
 from pipeline.review.cases.values import Case
 from pipeline.review.delivery import enforcements
-from pipeline.review.evidence import sound
+from pipeline.review.evidence import clip_player
 
 router = APIRouter(prefix="/cases")
 
@@ -56,10 +56,10 @@ def case_page(request: Request, services: TheServices, session: Signed, case: Ca
     403 if the reader speaks in the case, or reported it.
     """
     with services.database.read() as connection:
-        duty.check_party(connection, reading.case(connection, case), session.account.name)
+        eligibility.check_party(connection, reading.case(connection, case), session.account.name)
     values = shown(services, case)
     with services.database.write() as connection:
-        audit.append(connection, services.clock(), session.account.name, "case.view", case)
+        audit_log.append(connection, services.clock(), session.account.name, "case.view", case)
     if request.headers.get("hx-request") == "true":
         return page(request, "case.html", **values)
     with services.database.read() as connection:
@@ -83,7 +83,7 @@ def case_clip(
     403 if the reader speaks in the case, or reported it.
     """
     with services.database.read() as connection:
-        duty.check_party(connection, reading.case(connection, case), session.account.name)
+        eligibility.check_party(connection, reading.case(connection, case), session.account.name)
         clips = reading.evidence(connection, case)
     data = services.evidence.get(clips[0].path) if clips else None
     picture = outline(services.evidence, clips[0]) if data else None
@@ -124,7 +124,7 @@ def shown(services: Services, case: str, lease: Lease | None = None, elsewhere: 
         found, reported = view(connection, case), reports.of_case(connection, case)
         enforced = enforcements.of_case(connection, case)
         proposal = services.measures.propose(connection, found.case, services.clock())
-        offers = phrases.offered(connection, case, services.clock())
+        offers = phrase_muting.offered(connection, case, services.clock())
     picture = outline(services.evidence, found.clip) if found.clip else None
     return {
         "view": found,
@@ -160,7 +160,7 @@ def proposed(services: Services, case: Case, proposal: Proposal | None) -> dict[
         "strikes": len(proposal.earlier) if proposal else 0,
         "strike_days": services.measures.days,
         "measure_choices": services.measures.choices,
-        "notice_language": notices.language_of(case.language),
+        "notice_language": notices.notice_language(case.language),
     }
 
 
@@ -169,7 +169,7 @@ def filled(decisions: Sequence[Decision], account: str) -> dict[str, str]:
     last = decisions[-1] if decisions else None
     if last is None or last.undone is None or last.moderator != account:
         return NOTHING
-    action = Measure(last.action, last.duration_seconds).key if last.action else ""
+    action = SpeakerMeasure(last.action, last.duration_seconds).key if last.action else ""
     return {"label": last.label or "", "reason": last.reason, "action": action, "note": last.note, "given": "yes"}
 
 
@@ -185,9 +185,9 @@ def _severity(services: Services, case: Case, label: str) -> int:
 
 def _log(services: Services, session: LoginSession, action: str, case: str, detail: dict[str, str]) -> None:
     with services.database.write() as connection:
-        audit.append(connection, services.clock(), session.account.name, action, case, detail)
+        audit_log.append(connection, services.clock(), session.account.name, action, case, detail)
 
 
 @lru_cache(maxsize=32)
 def _stretched(data: bytes, speed: float) -> bytes:
-    return sound.stretched(data, speed)
+    return clip_player.stretched(data, speed)

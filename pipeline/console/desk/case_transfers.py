@@ -11,7 +11,7 @@ from pipeline.console.desk.queue_page import Asked, Filters
 from pipeline.console.fields import NameForm
 from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
-from pipeline.review.cases import assigning, queue, reading
+from pipeline.review.cases import assigning, case_queue, reading
 from pipeline.review.cases.assigning import MOST_MOVED, MoveReason
 
 router = APIRouter()
@@ -80,7 +80,7 @@ def _form(services: Services, connection: Connection, asked: Asked, case: str, c
         "case": case,
         "count": count,
         "query": urlencode(asked.given | ({"case": case} if case else {})),
-        "total": 1 if case else queue.count(connection, asked.wanted, MOST_MOVED),
+        "total": 1 if case else case_queue.count_queue(connection, asked.wanted, MOST_MOVED),
         "most": MOST_MOVED,
         "people": assigning.people(connection, services.clock()),
         "reasons": get_args(MoveReason),

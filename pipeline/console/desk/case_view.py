@@ -8,12 +8,12 @@ from sqlalchemy import Connection, select
 
 from pipeline.contract.messages import Flag
 from pipeline.judge.reasons import agreed
-from pipeline.review.cases import leases, queue, reading
+from pipeline.review.cases import case_queue, leases, reading
 from pipeline.review.cases.values import Case, CaseFile, Evidence
-from pipeline.review.evidence.times import Token, offset_of, tokens
-from pipeline.review.quality import checks
+from pipeline.review.evidence.clip_player import Token, offset_of, tokens
+from pipeline.review.quality import quality_checks
+from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, DECIDED, FLAGS
-from pipeline.review.tables.quality import COPIES
 
 AROUND_SECONDS = 60.0
 """Seconds before and after the case, from which the page shows other flags of the room."""
@@ -85,16 +85,16 @@ def view(connection: Connection, identity: str) -> PageView:
     """
     file = reading.case_file(connection, identity)
     case = file.case
-    kin = checks.family(connection, identity)
+    kin = quality_checks.family(connection, identity)
     return PageView(
         file,
         tuple(Turn(flag, identity, tokens(flag), mine=True) for flag in once(file.flags)),
         _around(connection, file, kin),
         _history(connection, case, kin),
         _similar(connection, case, kin),
-        leases.of(connection, identity),
-        check.kind if (check := checks.of(connection, identity)) else None,
-        checks.golden_verdict(connection, identity),
+        leases.lease_of(connection, identity),
+        check.kind if (check := quality_checks.check_of(connection, identity)) else None,
+        quality_checks.golden_verdict(connection, identity),
     )
 
 
@@ -138,7 +138,7 @@ def once(flags: Sequence[Flag]) -> list[Flag]:
 def _history(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Case, ...]:
     query = (
         select(CASES)
-        .where(queue.same_voice(case), CASES.c.id.not_in(kin), CASES.c.id.not_in(COPIES))
+        .where(case_queue.same_voice(case), CASES.c.id.not_in(kin), CASES.c.id.not_in(COPIES))
         .order_by(CASES.c.created_at.desc())
         .limit(HISTORY)
     )

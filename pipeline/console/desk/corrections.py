@@ -50,9 +50,9 @@ def reopen_case(
 ) -> Response:
     """Take the decision of a case back, with a reason, and put the case into the queue. 409 as for a correction."""
     choice_of(services, "dismiss", "", reason, "", "")
-    order = ranking.of(services.labels, services.settings)
+    order = ranking.ranking_of(services.labels, services.settings)
     with services.database.write() as connection:
-        correcting.reopen(
+        correcting.reopen_case(
             connection, case, session.account.name, reason, services.clock(), version=version, ranking=order
         )
     return RedirectResponse(f"/cases/{case}", 303)

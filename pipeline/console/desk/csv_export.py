@@ -7,7 +7,7 @@ from datetime import UTC, datetime, tzinfo
 
 from pipeline.contract.messages import Flag
 from pipeline.judge.labels import SEVERITIES
-from pipeline.review.search.listing import ListedCase
+from pipeline.review.search.case_lists import ListedCase
 
 COLUMNS = (
     "case",

@@ -14,7 +14,7 @@ from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review.accounts import accounts, wellness
 from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.appeals import appeals
-from pipeline.review.cases import escalations, inbox, notes, queue
+from pipeline.review.cases import case_queue, inbox, notes
 from pipeline.review.cases.inbox import COUNTED, News
 
 router = APIRouter(prefix="/inbox")
@@ -33,8 +33,10 @@ def inbox_page(request: Request, services: TheServices, session: Signed) -> Resp
         wanted = wanted_by(services, connection, session, Asked())
         values: dict[str, Any] = {
             "mentions": notes.unread(connection, name, SHOWN),
-            "assigned": queue.page(connection, msgspec.structs.replace(wanted, view="mine"), limit=SHOWN),
-            "escalated": escalations.page(connection, wanted, seconds, None, SHOWN) if _decides(session) else [],
+            "assigned": case_queue.list_queue(connection, msgspec.structs.replace(wanted, view="mine"), limit=SHOWN),
+            "escalated": case_queue.list_escalated(connection, wanted, seconds, None, SHOWN)
+            if _decides(session)
+            else [],
             "due": inbox.due(connection, name, wanted, _decides(session), _leads(session)),
         }
     return page(request, "inbox.html", **values)
@@ -55,7 +57,10 @@ def inbox_due(
     with services.database.read() as connection:
         wanted = wanted_by(services, connection, session, Asked())
         waiting = inbox.due(connection, session.account.name, wanted, _decides(session), _leads(session)).total
-        bar = {"queue": queue.count(connection, wanted, COUNTED), "appeals": appeals.open_count(connection, COUNTED)}
+        bar = {
+            "queue": case_queue.count_queue(connection, wanted, COUNTED),
+            "appeals": appeals.open_count(connection, COUNTED),
+        }
         quiet = wellness.meter(connection, session.account.name, session.account.preferences.comfort, now).on_break
         if since is None or quiet:
             found, at = News(), now if since is None else since

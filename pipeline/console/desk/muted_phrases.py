@@ -9,7 +9,7 @@ from pipeline.console.access import allowed
 from pipeline.console.fields import NO_CONTROL, CaseId, WordForm
 from pipeline.console.pages import page
 from pipeline.console.services import Signed, TheServices
-from pipeline.review.cases import phrases
+from pipeline.review.cases import phrase_muting
 
 router = APIRouter()
 
@@ -25,8 +25,8 @@ def mute_phrase(
     account, now = session.account, services.clock()
     with services.database.write() as connection:
         approve = allowed("approve_phrase", account.role)
-        phrases.ask(connection, case, label, term, account.name, now, approve=approve)
-        offers = phrases.offered(connection, case, now)
+        phrase_muting.ask_to_mute(connection, case, label, term, account.name, now, approve=approve)
+        offers = phrase_muting.offered(connection, case, now)
     return page(request, "mute_offer.html", case_id=case, offers=offers)
 
 
@@ -34,7 +34,7 @@ def mute_phrase(
 def approve_phrase(services: TheServices, session: Signed, muted: MutedId) -> Response:
     """Mute the phrase that a moderator asked for."""
     with services.database.write() as connection:
-        phrases.approved(connection, muted, session.account.name, services.clock())
+        phrase_muting.approve_mute(connection, muted, session.account.name, services.clock())
     return RedirectResponse("/team#phrases", 303)
 
 
@@ -42,5 +42,5 @@ def approve_phrase(services: TheServices, session: Signed, muted: MutedId) -> Re
 def end_phrase(services: TheServices, session: Signed, muted: MutedId) -> Response:
     """End the mute of a phrase, or refuse a wish."""
     with services.database.write() as connection:
-        phrases.end(connection, muted, session.account.name, services.clock())
+        phrase_muting.end_mute(connection, muted, session.account.name, services.clock())
     return RedirectResponse("/team#phrases", 303)

@@ -23,7 +23,7 @@ def case_notes(request: Request, services: TheServices, session: Signed, case: C
     """Show the notes on a case. The reader's mentions in them count as read."""
     with services.database.write() as connection:
         reading.case(connection, case)
-        notes.read(connection, session.account.name, case)
+        notes.mark_read(connection, session.account.name, case)
         return _notes(request, connection, case)
 
 
@@ -31,7 +31,7 @@ def case_notes(request: Request, services: TheServices, session: Signed, case: C
 def write_note(request: Request, services: TheServices, session: Signed, case: CaseId, text: NoteText) -> Response:
     """Write a note. `@name` tells a person to look."""
     with services.database.write() as connection:
-        notes.add(connection, case, session.account.name, text, services.clock())
+        notes.add_note(connection, case, session.account.name, text, services.clock())
         return _notes(request, connection, case)
 
 
@@ -41,8 +41,8 @@ def _notes(request: Request, connection: Connection, case: str) -> Response:
         request,
         "notes.html",
         case_id=case,
-        notes=notes.of(connection, case),
-        assigned=assigning.of(connection, case),
+        notes=notes.notes_of(connection, case),
+        assigned=assigning.assignment_of(connection, case),
         people=people,
         longest=LONGEST,
     )

@@ -17,17 +17,15 @@ from pipeline.console.local_times import zone_of
 from pipeline.console.pages import page, profile_href
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Flag
-from pipeline.review import audit
-from pipeline.review.cases import phrases
-from pipeline.review.cases.measures import Proposal
+from pipeline.review import audit_log
+from pipeline.review.audit_log import pseudonym
+from pipeline.review.cases import phrase_muting
+from pipeline.review.cases.speaker_measures import Proposal
 from pipeline.review.delivery import room_speech
-from pipeline.review.privacy.pseudonym import pseudonym
-from pipeline.review.search import finding, profile
+from pipeline.review.search import case_lists, finding
+from pipeline.review.search.case_lists import STRIP_DAYS, STRIP_SECONDS, Spoken, list_cases
 from pipeline.review.search.finding import COUNTED, PAGE, FoundCase, Viewer
-from pipeline.review.search.listing import listed
-from pipeline.review.search.plan import Wanted
-from pipeline.review.search.profile import STRIP_DAYS, STRIP_SECONDS, Spoken
-from pipeline.review.search.query import QueryTerm, written
+from pipeline.review.search.query import QueryTerm, Wanted, write_query
 
 router = APIRouter()
 
@@ -106,14 +104,14 @@ def speaker_page(
     speaker = speaker or asked.name
     with services.database.read() as connection:
         viewer = viewer_of(services, connection, session)
-        last = profile.last_spoken(connection, viewer, speaker=speaker)
+        last = case_lists.last_spoken(connection, viewer, speaker=speaker)
         href = profile_href("speakers", speaker)
         values = _common(request, services, connection, viewer, Wanted(speaker=(speaker,)), asked, last, href)
         values |= {
             "speaker": speaker,
             "room": last.room if last else "",
-            "rooms": profile.rooms_of(connection, speaker, viewer),
-            "appeals": profile.appeals_of(connection, speaker, viewer),
+            "rooms": case_lists.rooms_of(connection, speaker, viewer),
+            "appeals": case_lists.appeals_of(connection, speaker, viewer),
             "proposal": _proposal(services, connection, values["rows"]),
         }
     _known(speaker, values)
@@ -128,15 +126,17 @@ def room_page(request: Request, services: TheServices, session: Signed, asked: T
     now = services.clock()
     with services.database.read() as connection:
         viewer = viewer_of(services, connection, session)
-        last = profile.last_spoken(connection, viewer, room=room)
+        last = case_lists.last_spoken(connection, viewer, room=room)
         href = profile_href("rooms", room)
         values = _common(request, services, connection, viewer, Wanted(room=(room,)), asked, last, href)
         values |= {
             "room": room,
             "last": last,
-            "people": profile.speakers_of(connection, room, now - STAGE_SECONDS, services.measures.since(now), viewer),
-            "phrases": phrases.in_room(connection, room, now),
-            "reports": profile.reports_in(connection, room, viewer),
+            "people": case_lists.speakers_of(
+                connection, room, now - STAGE_SECONDS, services.measures.since(now), viewer
+            ),
+            "phrases": phrase_muting.in_room(connection, room, now),
+            "reports": case_lists.reports_in(connection, room, viewer),
             "spoken": room_speech.of_room(connection, room, now),
             "spoken_days": room_speech.DAYS,
         }
@@ -170,8 +170,8 @@ def _known(name: str, values: Mapping[str, Any]) -> None:
 
 def _cases(services: Services, connection: Connection, viewer: Viewer, whose: Wanted, show: str) -> dict[str, Any]:
     """Return the values about cases: counts, the strip of 30 days, and the newest ones of the chosen kind."""
-    found = finding.find(connection, whose, viewer)
-    recent = profile.recent(found, services.clock())
+    found = finding.find_cases(connection, whose, viewer)
+    recent = case_lists.recent(found, services.clock())
     chosen = [one for one in found if _shows(SHOWN[show], one)]
     terms = [QueryTerm(name, tuple(getattr(whose, name))) for name in ("speaker", "room") if getattr(whose, name)]
     return {
@@ -180,9 +180,9 @@ def _cases(services: Services, connection: Connection, viewer: Viewer, whose: Wa
         "dots": [_dot(one, services.clock()) for one in recent],
         "days": STRIP_DAYS,
         "states": Counter(one.verdict if one.status == "decided" else "open" for one in recent),
-        "rows": [found_row(row) for row in listed(connection, [one.id for one in chosen[:PAGE]])],
+        "rows": [found_row(row) for row in list_cases(connection, [one.id for one in chosen[:PAGE]])],
         "show": show,
-        "search": address(written(terms)),
+        "search": address(write_query(terms)),
     }
 
 
@@ -215,7 +215,7 @@ def _axis(
     seconds = 60.0 * int(minutes)
     end = min(newest + AFTER_SECONDS, newest + AFTER_SECONDS if until is None else until)
     start = end - seconds
-    spoken = profile.timeline(connection, room, start, end, viewer)
+    spoken = case_lists.timeline(connection, room, start, end, viewer)
     joint = "&" if "?" in href else "?"
 
     def at(moment: float, zoom: str = minutes) -> str:
@@ -248,4 +248,4 @@ def _block(spoken: Spoken, start: float, seconds: float) -> LaneBlock:
 def _log(services: Services, session: Signed, action: str, subject: str) -> None:
     """Write who looked at whom. A speaker stands there as a pseudonym, because the log outlives an erasure."""
     with services.database.write() as connection:
-        audit.append(connection, services.clock(), session.account.name, action, subject)
+        audit_log.append(connection, services.clock(), session.account.name, action, subject)

@@ -17,8 +17,8 @@ from pipeline.console.services import Services, Signed, TheServices
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.sign_in import LoginSession
-from pipeline.review.cases import assigning, escalations, leases, queue, reachable_cases, strikes
-from pipeline.review.cases.queue import QueueFilter
+from pipeline.review.cases import assigning, case_queue, eligibility, leases, speaker_measures
+from pipeline.review.cases.case_queue import QueueFilter
 from pipeline.review.cases.values import Case
 from pipeline.review.search import views
 
@@ -123,7 +123,7 @@ def wanted_by(services: Services, connection: Connection, session: LoginSession,
     account, now = session.account, services.clock()
     without = wellness.without(connection, account.name, account.preferences.comfort, now)
     return msgspec.structs.replace(
-        asked.wanted, without=without, reach=reachable_cases.of(connection, account.name, now)
+        asked.wanted, without=without, reach=eligibility.eligibility_of(connection, account.name, now)
     )
 
 
@@ -132,7 +132,7 @@ def listed(services: Services, connection: Connection, session: LoginSession, as
     wanted = wanted_by(services, connection, session, asked)
     values = listing(services, connection, wanted, asked, None)
     total, late = _counts(connection, wanted, values, services.clock())
-    choices = queue.choices(connection) | {"status": ["pending", "escalated"]}
+    choices = case_queue.choices(connection) | {"status": ["pending", "escalated"]}
     saved = views.visible(connection, session.account.name, "queue")
     counts = {"total": _up_to(total), "late": _up_to(late)}
     return values | counts | {"asked": asked, "choices": choices, "views": saved}
@@ -141,7 +141,7 @@ def listed(services: Services, connection: Connection, session: LoginSession, as
 def _counts(connection: Connection, wanted: QueueFilter, values: dict[str, Any], now: float) -> tuple[int, int]:
     """Return how many cases wait, and how many of them are late, both up to COUNTED. `values` has the first rows."""
     if values["more"]:
-        return queue.counts(connection, wanted, now, COUNTED)
+        return case_queue.counts(connection, wanted, now, COUNTED)
     return len(values["rows"]), sum(row.case.due_at < now for row in values["rows"])
 
 
@@ -154,7 +154,9 @@ def listing(
 ) -> dict[str, Any]:
     """Return the values for `queue_rows.html`. `after` is the place of the last case on the page before."""
     cases, last = _page(services, connection, wanted, after)
-    found = strikes.count(connection, {case.speaker for case in cases}, services.measures.since(services.clock()))
+    found = speaker_measures.count_strikes(
+        connection, {case.speaker for case in cases}, services.measures.since(services.clock())
+    )
     holders = leases.holders(connection, services.clock())
     owners = assigning.owners(connection, [case.id for case in cases])
     more = ""
@@ -171,12 +173,16 @@ def _page(
     Without a view, the first page begins with the cases that are assigned to the person.
     """
     if wanted.view == "escalated":
-        found = escalations.page(connection, wanted, services.settings.console.escalated_seconds, after, queue.PAGE)
-        return found, found[-1] if len(found) == queue.PAGE else None
+        found = case_queue.list_escalated(
+            connection, wanted, services.settings.console.escalated_seconds, after, case_queue.PAGE
+        )
+        return found, found[-1] if len(found) == case_queue.PAGE else None
     mine: list[Case] = []
     if wanted.view is None and wanted.assigned is None:
-        if after is None and wanted.reach and reachable_cases.has_assigned(connection, wanted.reach.account):
-            mine = queue.page(connection, msgspec.structs.replace(wanted, view="mine"), limit=assigning.MOST_ASSIGNED)
+        if after is None and wanted.reach and eligibility.has_assigned(connection, wanted.reach.account):
+            mine = case_queue.list_queue(
+                connection, msgspec.structs.replace(wanted, view="mine"), limit=assigning.MOST_ASSIGNED
+            )
         wanted = msgspec.structs.replace(wanted, view="others")
-    found = queue.page(connection, wanted, after, queue.PAGE)
-    return [*mine, *found], found[-1] if len(found) == queue.PAGE else None
+    found = case_queue.list_queue(connection, wanted, after, case_queue.PAGE)
+    return [*mine, *found], found[-1] if len(found) == case_queue.PAGE else None

@@ -29,7 +29,7 @@ def save_view(
 ) -> Response:
     """Save a search or a filter of the queue under a name."""
     with services.database.write() as connection:
-        view = views.add(connection, session.account.name, name, page, query, shared, services.clock())
+        view = views.save_view(connection, session.account.name, name, page, query, shared, services.clock())
     return RedirectResponse(view.href, 303)
 
 
@@ -39,7 +39,7 @@ def change_view(
 ) -> Response:
     """Rename a view of one's own, and share it with the team or not."""
     with services.database.write() as connection:
-        changed = views.change(connection, view, session.account.name, name, shared)
+        changed = views.change_view(connection, view, session.account.name, name, shared)
     return RedirectResponse(changed.href, 303)
 
 
@@ -47,5 +47,5 @@ def change_view(
 def delete_view(services: TheServices, session: Signed, view: ViewId) -> Response:
     """Delete a view of one's own."""
     with services.database.write() as connection:
-        gone = views.remove(connection, view, session.account.name)
+        gone = views.remove_view(connection, view, session.account.name)
     return RedirectResponse(gone.href, 303)

@@ -24,18 +24,17 @@ from pipeline.console.pages import label_name, language_of, page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import HeardKind
 from pipeline.judge.labels import SEVERITIES
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.sign_in import LoginSession
-from pipeline.review.cases import duty, reading
-from pipeline.review.evidence.times import offset_of
-from pipeline.review.privacy.pseudonym import pseudonym
+from pipeline.review.audit_log import pseudonym
+from pipeline.review.cases import eligibility, reading
+from pipeline.review.evidence.clip_player import offset_of
 from pipeline.review.search import case_words, finding, views
+from pipeline.review.search.case_lists import ListedCase, list_cases
+from pipeline.review.search.case_words import fold
 from pipeline.review.search.finding import COUNTED, PAGE, FoundCase, Place, Viewer
-from pipeline.review.search.grams import fold
-from pipeline.review.search.listing import ListedCase, listed
-from pipeline.review.search.plan import Wanted, plan
-from pipeline.review.search.query import Field, QueryError, QueryTerm, parse, written
+from pipeline.review.search.query import Field, QueryError, QueryTerm, Wanted, parse_query, plan, write_query
 from pipeline.speech import languages
 
 router = APIRouter(prefix="/search")
@@ -90,9 +89,9 @@ def search_page(
     values: dict[str, Any] = {"q": q, "problem": None, "rows": (), "more": "", "facets": {}, "count": 0}
     with services.database.read() as connection:
         values["views"] = views.visible(connection, session.account.name, "search")
-        values["catching_up"] = case_words.waiting(connection)
+        values["catching_up"] = case_words.is_indexing(connection)
         try:
-            terms = parse(q)
+            terms = parse_query(q)
             values["chips"] = _chips(request, terms)
             wanted = _wanted(request, services, terms)
             values |= _results(services, connection, session, terms, wanted)
@@ -115,7 +114,7 @@ def search_rows(
     q: QueryText = "",
 ) -> Response:
     """Return the results after the place (`at`, `after`): see `Place` in `review/search/finding.py`."""
-    terms = parse(q)
+    terms = parse_query(q)
     wanted = _wanted(request, services, terms)
     with services.database.read() as connection:
         found = _after(connection, wanted, viewer_of(services, connection, session), (at, after))
@@ -131,13 +130,13 @@ def search_preview(
 
     403 if the reader speaks in the case, or reported it.
     """
-    phrases = _wanted(request, services, parse(q)).phrases
+    phrases = _wanted(request, services, parse_query(q)).phrases
     with services.database.read() as connection:
-        duty.check_party(connection, reading.case(connection, case), session.account.name)
+        eligibility.check_party(connection, reading.case(connection, case), session.account.name)
         found = view(connection, case)
-        rows = [found_row(row, phrases) for row in listed(connection, [case])]
+        rows = [found_row(row, phrases) for row in list_cases(connection, [case])]
     with services.database.write() as connection:
-        audit.append(connection, services.clock(), session.account.name, "case.view", case)
+        audit_log.append(connection, services.clock(), session.account.name, "case.view", case)
     turns = [(flag, marked(flag, phrases)) for flag in once(found.file.flags)]
     sound = timeline.sound(found, outline(services.evidence, found.clip) if found.clip else None)
     return page(request, "search_preview.html", view=found, case=found.case, row=rows[0], turns=turns, sound=sound)
@@ -146,13 +145,13 @@ def search_preview(
 @router.get("/results.csv", response_class=Response)
 def search_csv(request: Request, services: TheServices, session: Signed, q: QueryText = "") -> Response:
     """Return the results as CSV, at most COUNTED of them. The audit log has a line about it."""
-    wanted = _wanted(request, services, parse(q))
+    wanted = _wanted(request, services, parse_query(q))
     say = partial(services.texts.say, language_of(request))
     with services.database.read() as connection:
         found = finding.ordered(
-            finding.find(connection, wanted, viewer_of(services, connection, session)), wanted.order
+            finding.find_cases(connection, wanted, viewer_of(services, connection, session)), wanted.order
         )
-        body = exported(listed(connection, [one.id for one in found]), say, zone_of(request))
+        body = exported(list_cases(connection, [one.id for one in found]), say, zone_of(request))
     _log(services, session, "search.export", wanted, len(found))
     headers = {"content-disposition": 'attachment; filename="cases.csv"'}
     return Response(body, media_type="text/csv; charset=utf-8", headers=headers)
@@ -167,7 +166,7 @@ def viewer_of(services: Services, connection: Connection, session: LoginSession)
     """Return what this person sees of the cases. Those that their queue leaves out are left out here, too."""
     account = session.account
     without = wellness.without(connection, account.name, account.preferences.comfort, services.clock())
-    return Viewer(without, duty.users_of(connection, account.name), account.role in AUDIT)
+    return Viewer(without, eligibility.users_of(connection, account.name), account.role in AUDIT)
 
 
 def found_row(row: ListedCase, phrases: Sequence[str] = ()) -> FoundRow:
@@ -202,7 +201,7 @@ def _results(
 ) -> dict[str, Any]:
     """Return the values of `search.html` about the results."""
     viewer = viewer_of(services, connection, session)
-    found = finding.find(connection, wanted, viewer)
+    found = finding.find_cases(connection, wanted, viewer)
     counts = finding.facets(connection, wanted, viewer, found)
     values = _rows(connection, terms, wanted, finding.ordered(found, wanted.order)[:PAGE])
     facets = {name: _choices(name, terms, wanted, counts[name]) for name in finding.FACETS}
@@ -212,16 +211,16 @@ def _results(
 def _orders(terms: Sequence[QueryTerm]) -> dict[str, str]:
     """Return the address of the same search in each order."""
     others = [term for term in terms if term.field != "sort"]
-    orders = {name: address(written([*others, QueryTerm("sort", (name,))])) for name in finding.ORDERS}
-    return {"newest": address(written(others)), **orders}
+    orders = {name: address(write_query([*others, QueryTerm("sort", (name,))])) for name in finding.ORDERS}
+    return {"newest": address(write_query(others)), **orders}
 
 
 def _after(connection: Connection, wanted: Wanted, viewer: Viewer, place: Place) -> list[FoundCase]:
     """Return the next page of results after a place."""
     key = finding.ORDERS.get(wanted.order)
     if key is None:
-        return finding.find(connection, wanted, viewer, place, PAGE)
-    found = finding.ordered(finding.find(connection, wanted, viewer), wanted.order)
+        return finding.find_cases(connection, wanted, viewer, place, PAGE)
+    found = finding.ordered(finding.find_cases(connection, wanted, viewer), wanted.order)
     return [one for one in found if key(one) > place][:PAGE]
 
 
@@ -229,18 +228,18 @@ def _rows(
     connection: Connection, terms: Sequence[QueryTerm], wanted: Wanted, found: Sequence[FoundCase]
 ) -> dict[str, Any]:
     """Return the values of `search_rows.html`."""
-    q, more = written(terms), ""
+    q, more = write_query(terms), ""
     if len(found) == PAGE:
         at, after = finding.ORDERS.get(wanted.order, attrgetter("place"))(found[-1])
         more = "/search/rows?" + urlencode({"q": q, "at": repr(at), "after": after})
-    rows = [found_row(row, wanted.phrases) for row in listed(connection, [one.id for one in found])]
+    rows = [found_row(row, wanted.phrases) for row in list_cases(connection, [one.id for one in found])]
     return {"rows": rows, "more": more, "q": q}
 
 
 def _chips(request: Request, terms: Sequence[QueryTerm]) -> list[Chip]:
     """Return a chip for each term, with the search that is left without it."""
     return [
-        Chip(term.field, _shown(request, term), address(written([*terms[:number], *terms[number + 1 :]])))
+        Chip(term.field, _shown(request, term), address(write_query([*terms[:number], *terms[number + 1 :]])))
         for number, term in enumerate(terms)
     ]
 
@@ -269,7 +268,7 @@ def _toggled(name: Field, terms: Sequence[QueryTerm], words: Mapping[str, str], 
     # A case must have all that `has` names, so each value is a term of its own.
     groups = [(one,) for one in kept] if name == "has" else [kept] if kept else []
     others = (term for term in terms if term.field != name)
-    return address(written([*others, *(QueryTerm(name, group) for group in groups)]))
+    return address(write_query([*others, *(QueryTerm(name, group) for group in groups)]))
 
 
 def _language(code: str) -> str:
@@ -285,4 +284,4 @@ def _log(services: Services, session: LoginSession, action: str, wanted: Wanted,
     if wanted.speaker:
         detail["speaker"] = [pseudonym(speaker) for speaker in wanted.speaker]
     with services.database.write() as connection:
-        audit.append(connection, services.clock(), session.account.name, action, "cases", detail | {"found": count})
+        audit_log.append(connection, services.clock(), session.account.name, action, "cases", detail | {"found": count})

@@ -10,7 +10,7 @@ from pipeline.console.fields import IdForm
 from pipeline.console.live import viewed
 from pipeline.console.services import Signed, TheServices
 from pipeline.review.accounts import presence
-from pipeline.review.cases import duty, leases, reading
+from pipeline.review.cases import eligibility, leases, reading
 
 router = APIRouter()
 
@@ -28,7 +28,7 @@ def note_viewing(services: TheServices, session: Signed, page: PageForm, case: I
         if not case:
             presence.end_viewing(connection, name, page)
             return Response(status_code=204)
-        duty.check_party(connection, reading.case(connection, case), name)
+        eligibility.check_party(connection, reading.case(connection, case), name)
         presence.note_viewer(connection, name, page, case, now)
         found = viewed(presence.all_viewers(connection, now), leases.holders(connection, now))[case]
     return Response(msgspec.json.encode(found), media_type="application/json")

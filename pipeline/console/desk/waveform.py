@@ -8,9 +8,9 @@ from msgspec import Struct
 from pipeline.base.errors import AudioError
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.cases.values import Evidence
-from pipeline.review.evidence import sound
+from pipeline.review.evidence import clip_player
+from pipeline.review.evidence.evidence_store import EvidenceStore
 from pipeline.review.evidence.sealing import ClipDamaged
-from pipeline.review.evidence.store import EvidenceStore
 
 BARS_PER_SECOND = 4
 HEIGHT = 64
@@ -37,7 +37,7 @@ def outline(evidence: EvidenceStore, clip: Evidence) -> Outline | None:
 
 @lru_cache(maxsize=256)
 def _outline(data: bytes) -> Outline:
-    samples = sound.decode(data)
-    peaks = sound.peaks(samples, max(1, math.ceil(samples.size * BARS_PER_SECOND / SAMPLE_RATE)))
+    samples = clip_player.decode_clip(data)
+    peaks = clip_player.peaks(samples, max(1, math.ceil(samples.size * BARS_PER_SECOND / SAMPLE_RATE)))
     scale = max(float(peaks.max()), 0.05)
-    return Outline(tuple(round(float(peak) / scale, 3) for peak in peaks), round(sound.gain(samples), 1))
+    return Outline(tuple(round(float(peak) / scale, 3) for peak in peaks), round(clip_player.gain(samples), 1))

@@ -78,7 +78,7 @@ def begin_draft(
             texts = version_of(services, connection, version).texts
     state = drafts.state_of(texts, services.labels)
     with services.database.write() as connection:
-        draft = drafts.begin(connection, texts, title.strip(), state, session.account.name, services.clock())
+        draft = drafts.begin_draft(connection, texts, title.strip(), state, session.account.name, services.clock())
     return RedirectResponse(f"/policies/drafts/{draft.number}", 303)
 
 
@@ -93,7 +93,7 @@ def draft_page(
 ) -> Response:
     """Show a draft. Its approver sees the difference first, its authors the editor."""
     with services.database.read() as connection:
-        values = _shown(services, connection, drafts.find(connection, number), session.account.name, view)
+        values = _shown(services, connection, drafts.find_draft(connection, number), session.account.name, view)
     return page(request, "policy_draft.html", diff_runs=runs, beside=split and values["view"] == DIFF, **values)
 
 
@@ -168,8 +168,8 @@ def try_sentence(
 ) -> Response:
     """Judge a sentence by the live rules and by the draft as it is on the page."""
     with services.database.read() as connection:
-        draft = drafts.find(connection, number)
-        live, old = versions.newest(connection), versions.texts_now(connection, services.settings)
+        draft = drafts.find_draft(connection, number)
+        live, old = versions.live_version(connection), versions.texts_now(connection, services.settings)
     texts = _with(draft.texts, file, _lines(text)) if text else draft.texts
     values: dict[str, Any] = {"live": live, "draft": draft}
     if not sentence.strip():
@@ -189,7 +189,7 @@ def start_backtest(
     """Begin a backtest in the background."""
     wanted = hours if services.lab.hears else 0
     with services.database.write() as connection:
-        run = backtests.begin(connection, number, wanted, session.account.name, services.clock())
+        run = backtests.begin_backtest(connection, number, wanted, session.account.name, services.clock())
     services.lab.start(run)
     return RedirectResponse(f"/policies/drafts/{number}?view={DIFF}", 303)
 
@@ -198,7 +198,7 @@ def start_backtest(
 def backtest_progress(request: Request, services: TheServices, session: Signed, number: DraftNumber) -> Response:
     """Show the progress or the result of the backtest. The page asks again while it runs."""
     with services.database.read() as connection:
-        values = _shown(services, connection, drafts.find(connection, number), session.account.name, DIFF)
+        values = _shown(services, connection, drafts.find_draft(connection, number), session.account.name, DIFF)
     if values["backtest"] and not values["running"]:
         return Response(headers={"HX-Refresh": "true"})
     return page(request, "policy_backtest.html", **values)
@@ -208,7 +208,7 @@ def backtest_progress(request: Request, services: TheServices, session: Signed, 
 def cancel_backtest(services: TheServices, number: DraftNumber) -> Response:
     """End the running backtest without a result."""
     with services.database.write() as connection:
-        if run := backtests.of(connection, number):
+        if run := backtests.backtest_of(connection, number):
             backtests.stop(connection, run, "cancelled", services.clock())
     return RedirectResponse(f"/policies/drafts/{number}?view={DIFF}", 303)
 
@@ -255,7 +255,7 @@ def drop_draft(services: TheServices, session: Signed, number: DraftNumber) -> R
 def shadow_draft(services: TheServices, session: Signed, number: DraftNumber) -> Response:
     """Run the saved texts of a draft as a shadow policy."""
     with services.database.write() as connection:
-        marked = drafts.find(connection, number).marked
+        marked = drafts.find_draft(connection, number).marked
         versions.start_shadow(
             connection, marked.mark, marked.texts, services.labels, session.account.name, services.clock()
         )
@@ -264,7 +264,7 @@ def shadow_draft(services: TheServices, session: Signed, number: DraftNumber) ->
 
 def _found(services: Services, number: int) -> Draft:
     with services.database.read() as connection:
-        return drafts.find(connection, number)
+        return drafts.find_draft(connection, number)
 
 
 def _save(services: Services, session: LoginSession, draft: Draft, texts: RuleTexts, title: str, seen: str) -> None:
@@ -281,7 +281,7 @@ def _shown(services: Services, connection: Connection, draft: Draft, reader: str
     names = [POLICY, *(each.name for each in draft.texts.lexicons)]
     author = reader in draft.authors
     view = view if view in {DIFF, *names} else POLICY if author and draft.open and draft.state != "asked" else DIFF
-    run = backtests.of(connection, draft.number)
+    run = backtests.backtest_of(connection, draft.number)
     current = run is not None and (run.sha256, run.against) == (
         draft.sha256,
         live["live"].number if live["live"] else 0,

@@ -11,7 +11,7 @@ from pipeline.console.pages import page
 from pipeline.console.policy.difference import difference, runs
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.judge.release import MAX_SHADOWS, JudgeReport
-from pipeline.review.policies import drafts, versions, workers
+from pipeline.review.policies import drafts, judge_rules, versions
 
 router = APIRouter(prefix="/policies")
 
@@ -26,7 +26,7 @@ def policies_page(request: Request, services: TheServices) -> Response:
     with services.database.read() as connection:
         values = {
             "drafts": drafts.opened(connection),
-            "versions": versions.listed(connection),
+            "versions": versions.list_versions(connection),
             "shadows": versions.shadows(connection),
             **live_now(services, connection),
         }
@@ -45,7 +45,7 @@ def policy_judges(request: Request, services: TheServices) -> Response:
 def policy_version(request: Request, services: TheServices, number: VersionNumber, split: bool = False) -> Response:
     """Show a version, and its difference to the version before it; of the files, to the live version."""
     with services.database.read() as connection:
-        version, live = version_of(services, connection, number), versions.newest(connection)
+        version, live = version_of(services, connection, number), versions.live_version(connection)
         before = version_of(services, connection, number - 1) if number else live or version
     rows = difference(before.texts, version.texts)
     values: dict[str, Any] = {"version": version, "before": before, "live": live, "rows": rows, "beside": split}
@@ -80,15 +80,17 @@ def end_policy_shadow(services: TheServices, session: Signed, mark: Mark) -> Res
 
 def live_now(services: Services, connection: Connection) -> dict[str, Any]:
     """Return the live version, and which judges use the newest release."""
-    live, edition = versions.newest(connection), versions.edition(connection)
-    judges = workers.running(connection, services.clock())
+    live, edition = versions.live_version(connection), versions.edition(connection)
+    judges = judge_rules.running_judges(connection, services.clock())
     using = [each for each in judges if each.edition == edition]
     return {"live": live, "edition": edition, "judges": judges, "using": using, "took": _took(connection, live, using)}
 
 
 def version_of(services: Services, connection: Connection, number: int) -> versions.PublishedPolicy:
     """Return a published version, or the files as version 0. Raises Missing."""
-    return versions.find(connection, number) if number else versions.from_files(services.settings, services.labels)
+    return (
+        versions.find_version(connection, number) if number else versions.from_files(services.settings, services.labels)
+    )
 
 
 def _took(connection: Connection, live: versions.PublishedPolicy | None, using: list[JudgeReport]) -> float | None:

@@ -9,8 +9,8 @@ from pipeline.console.fields import CaseId
 from pipeline.console.pages import page
 from pipeline.console.services import Signed, TheServices
 from pipeline.contract.messages import Verdict
-from pipeline.review import audit
-from pipeline.review.quality import adjudication, checks, golden
+from pipeline.review import audit_log
+from pipeline.review.quality import adjudication, quality_checks
 from pipeline.review.quality.lead_figures import WINDOW
 
 router = APIRouter()
@@ -20,7 +20,10 @@ router = APIRouter()
 def golden_page(request: Request, services: TheServices) -> Response:
     """Show the golden cases with their answers, and proposals for new ones."""
     with services.database.read() as connection:
-        found, proposals = golden.listed(connection, services.clock()), golden.proposed(connection, services.clock())
+        found, proposals = (
+            adjudication.golden_cases(connection, services.clock()),
+            adjudication.golden_proposals(connection, services.clock()),
+        )
     return page(request, "golden_list.html", golden=found, proposals=proposals)
 
 
@@ -40,7 +43,7 @@ def feedback_page(request: Request, services: TheServices, session: Signed) -> R
     name, since = session.account.name, services.clock() - WINDOW
     with services.database.read() as connection:
         remarks = adjudication.feedback(connection, name, since)
-        checked = adjudication.checked(connection, name, since)
+        checked = adjudication.count_checked(connection, name, since)
     return page(request, "feedback.html", remarks=remarks, checked=checked)
 
 
@@ -56,8 +59,8 @@ def mark_golden(
     now, name = services.clock(), session.account.name
     with services.database.write() as connection:
         if verdict:
-            checks.mark_golden(connection, case, name, verdict, now)
+            quality_checks.mark_golden(connection, case, name, verdict, now)
         else:
-            checks.unmark_golden(connection, case)
-        audit.append(connection, now, name, "case.golden", case, {"verdict": verdict})
+            quality_checks.unmark_golden(connection, case)
+        audit_log.append(connection, now, name, "case.golden", case, {"verdict": verdict})
     return RedirectResponse("/quality/golden" if then == "list" else f"/cases/{case}", 303)

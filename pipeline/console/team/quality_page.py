@@ -15,7 +15,7 @@ from pipeline.console.fields import WordQuery
 from pipeline.console.pages import language_of, page
 from pipeline.console.services import Services, TheServices
 from pipeline.console.team.team_page import team_figures
-from pipeline.review.quality import figures
+from pipeline.review.quality import agreement_figures
 from pipeline.review.quality.statistics import Interval, Share
 from pipeline.review.quality.trends import PERIODS, WEEK, Period, QualityFigures, QualityQuestion, WeekQuality
 
@@ -47,7 +47,7 @@ async def quality_page(request: Request, services: TheServices, question: Asked)
         question=question,
         periods=tuple(PERIODS),
         labels=list(services.labels.labels),
-        enough=figures.ENOUGH,
+        enough=agreement_figures.ENOUGH,
         limits=services.settings.quality,
         **(drawn(request, services, found) if found else {}),
     )
@@ -76,15 +76,17 @@ def drawn(request: Request, services: Services, found: QualityFigures) -> dict[s
     def named(shares: dict[str, Share]) -> list[tuple[str, Share]]:
         return [(labels[name].name(language) if name in labels else name, share) for name, share in shares.items()]
 
-    by_label = sorted(found.precision.items(), key=lambda item: (item[1].n < figures.ENOUGH, -_value(item[1]), item[0]))
+    by_label = sorted(
+        found.precision.items(), key=lambda item: (item[1].n < agreement_figures.ENOUGH, -_value(item[1]), item[0])
+    )
     agreed = {name: one.share for name, one in found.agreements.items()}
     places = [(change.at - found.weeks[0].at) / WEEK for change in found.changes]
     precision = [one.precision for one in found.weeks]
     zone, say = local_times.zone_of(request), lambda key: services.texts.say(language, key)
     return {
         "flow": charts.pair([one.arrived for one in found.flow], [one.decided for one in found.flow]),
-        "precision": charts.dots(named(dict(by_label)), figures.ENOUGH, limits.precision_limit),
-        "agreement": charts.dots(named(agreed), figures.ENOUGH, None),
+        "precision": charts.dots(named(dict(by_label)), agreement_figures.ENOUGH, limits.precision_limit),
+        "agreement": charts.dots(named(agreed), agreement_figures.ENOUGH, None),
         "precision_weeks": charts.band(*_series(precision), places),
         "kappa_weeks": charts.band(*_kappas(found.weeks), places, LOW_KAPPA),
         "at": lambda at: _short(at, found.step, zone, say),
@@ -129,7 +131,7 @@ def _value(share: Share) -> float:
 
 def _series(shares: list[Share]) -> tuple[list[float | None], list[Interval | None]]:
     """Return the values and the intervals; None for weeks with too few items."""
-    enough = [share if share.n >= figures.ENOUGH else None for share in shares]
+    enough = [share if share.n >= agreement_figures.ENOUGH else None for share in shares]
     return [one.value if one else None for one in enough], [one.interval if one else None for one in enough]
 
 

@@ -13,7 +13,7 @@ from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review.accounts import accounts, skills
 from pipeline.review.accounts.skills import CRITICAL, DECIDING, SENIOR, Skills
-from pipeline.review.cases import assigning, groups, uncovered
+from pipeline.review.cases import assigning, eligibility, reading
 
 router = APIRouter(prefix="/skills")
 
@@ -42,7 +42,9 @@ def desk_people(request: Request, services: TheServices) -> Response:
     """Show who is at the desk, what each person has, and the open cases that nobody can take."""
     with services.database.read() as connection:
         people = assigning.people(connection, services.clock())
-        missing = uncovered.find(connection, groups.read(connection, services.clock()), services.clock())
+        missing = eligibility.find_uncovered(
+            connection, reading.open_groups(connection, services.clock()), services.clock()
+        )
     here = sum(one.presence == "here" for one in people)
     return page(request, "desk_people.html", people=people, here=here, uncovered=missing)
 

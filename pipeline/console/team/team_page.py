@@ -9,7 +9,7 @@ from pipeline.console.background_figures import Look
 from pipeline.console.fields import NameQuery
 from pipeline.console.pages import page
 from pipeline.console.services import TheServices
-from pipeline.review.cases import phrases
+from pipeline.review.cases import phrase_muting
 from pipeline.review.quality import lead_figures
 from pipeline.review.quality.lead_figures import MOST, What
 from pipeline.review.quality.trends import TeamFigures
@@ -30,7 +30,7 @@ async def team_page(request: Request, services: TheServices) -> Response:
     """Show the queue against its targets, the load of each person, and the muted phrases."""
     look = await team_figures(services)
     with services.database.read() as connection:
-        muted = phrases.everywhere(connection, services.clock())
+        muted = phrase_muting.everywhere(connection, services.clock())
     return page(
         request,
         "team.html",

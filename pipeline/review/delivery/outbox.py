@@ -4,30 +4,31 @@ The events of one room are a lane. An event is sent only when no earlier event o
 wait for each other. An event is `waiting`, then `sending` until the app accepts it, then `sent`. It is `withdrawn` if
 an undo came before it was sent, or if it goes nowhere, and `failed` if it was given up. An event about a flag is
 deleted when it is sent or given up, because it holds speech. An event that a later one takes back is tried no more:
-the app gets the later one alone. Each function runs in a transaction that the caller
-opened.
+the app gets the later one alone. Each function runs in a transaction that the caller opened.
 """
 
 import uuid
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, true, update
 
-from pipeline.contract.messages import NAMESPACE
+from pipeline.contract.messages import NAMESPACE, Flag
+from pipeline.judge import labels
+from pipeline.review.cases.values import Outcome
+from pipeline.review.delivery.events_for_apps import RAISED, UNDONE, flag_payload
 from pipeline.review.tables.core import OUTBOX, UNSENT
-
-RAISED = "flag.raised"
-"""The kind of the events about flags."""
-
-UNDONE = "case.undone"
-"""The kind of the events that take a decision back."""
+from pipeline.settings import Settings
 
 PAUSES = (1.0, 5.0, 15.0, 60.0)
 """Seconds before each further try. The last one repeats."""
 
 GIVE_UP_SECONDS = 86_400.0
 """Seconds after which an event is given up."""
+
+APART_SECONDS = 1e-6
+"""Seconds between the events of one batch, so that they keep their order."""
 
 TRIM_LOCK = 0x766F7864
 """Key ("voxd") of the PostgreSQL advisory lock that `trim` takes."""
@@ -57,16 +58,52 @@ class Waiting(Struct, frozen=True):
     oldest: float
 
 
-def put(connection: Connection, kind: str, about: str, payload: dict[str, Any], at: float, send_at: float) -> str:
-    """Store an event of `kind` (e.g. case.decided) about the decision or flag with the id `about`; return its id.
+def store_event(
+    connection: Connection, kind: str, about: str, payload: dict[str, Any], at: float, send_at: float
+) -> str:
+    """Store an event of `kind` about the decision or flag with the id `about`; return its id.
 
-    `payload` names the room. `send_at` is the earliest time to send it. Both times are UTC seconds.
+    `payload` has the fields that `events_for_apps.EVENTS` lists. `send_at` is the earliest time to send it. Both times
+    are UTC seconds.
     """
     identity = str(uuid.uuid5(NAMESPACE, f"event\x1f{kind}\x1f{about}"))
     values = {"id": identity, "kind": kind, "about": about, "lane": payload["room"], "payload": payload}
     times = {"created_at": at, "due_at": send_at, "send_at": send_at}
     connection.execute(insert(OUTBOX).values(values | times | {"attempts": 0, "error": "", "status": "waiting"}))
     return identity
+
+
+class FlagEventChoice(Struct, frozen=True):
+    """The flags that make an event: those with one of the suggestions and, if `labels` is not empty, of the labels.
+
+    The transaction that stores a flag also stores its event. A flag of decided speech makes none: the decision went
+    out.
+    """
+
+    suggestions: frozenset[str] = frozenset()
+    labels: frozenset[str] = frozenset()
+    most: int = 0
+    """The most events that wait."""
+
+    def put(self, connection: Connection, flags: Sequence[Flag], outcomes: Sequence[Outcome], at: float) -> None:
+        """Store the events about flags that were stored at `at` (UTC seconds), with their `outcomes` in order."""
+        for number, (flag, case) in enumerate(self._chosen(flags, outcomes)):
+            store_event(connection, RAISED, flag.id, flag_payload(flag, case), at, at + number * APART_SECONDS)
+
+    def _chosen(self, flags: Sequence[Flag], outcomes: Sequence[Outcome]) -> Iterator[tuple[Flag, str]]:
+        for flag, outcome in zip(flags, outcomes, strict=True):
+            if outcome.result in {"created", "merged"} and self._chooses(flag):
+                yield flag, outcome.case
+
+    def _chooses(self, flag: Flag) -> bool:
+        return flag.suggestion in self.suggestions and not (self.labels and self.labels.isdisjoint(flag.flagged))
+
+
+def build_flag_event_choice(settings: Settings) -> FlagEventChoice:
+    """Build the choice from the settings. Raises ConfigError for an unknown label."""
+    chosen = settings.webhooks.flags
+    labels.load(settings.judge.labels).check(chosen.labels, "webhooks.flags.labels")
+    return FlagEventChoice(frozenset(chosen.suggestions), frozenset(chosen.labels), settings.webhooks.max_waiting)
 
 
 def withdraw(connection: Connection, about: str, at: float) -> None:
@@ -79,7 +116,7 @@ def withdraw(connection: Connection, about: str, at: float) -> None:
         if event.status == "waiting":
             connection.execute(update(OUTBOX).where(OUTBOX.c.id == event.id).values(status="withdrawn"))
         elif event.status in {"sending", "sent"}:
-            put(connection, UNDONE, about, dict(event.payload), at, at)
+            store_event(connection, UNDONE, about, dict(event.payload), at, at)
 
 
 def any_due(connection: Connection, at: float) -> bool:
@@ -133,7 +170,7 @@ def step_aside(connection: Connection, event: OutboxEvent) -> None:
     _set(connection, event, lane=event.id)
 
 
-def waiting(connection: Connection, at: float) -> Waiting:
+def count_waiting(connection: Connection, at: float) -> Waiting:
     """Count the unsent events that are due at `at` (UTC seconds)."""
     # A console of 0.1.0 that still runs after an upgrade leaves due_at 0.
     due_at = func.coalesce(func.nullif(OUTBOX.c.due_at, 0), OUTBOX.c.created_at)

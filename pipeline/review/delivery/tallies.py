@@ -17,10 +17,10 @@ from msgspec import Struct
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from pipeline.contract.messages import UNDETERMINED, Flag, SpeechStatus, first_id, sample_of
-from pipeline.review import upsert
+from pipeline.review.database import insert_new, upsert
 from pipeline.review.delivery import room_speech
 from pipeline.review.delivery.room_speech import RoomCell
-from pipeline.review.tables.assessment import COUNTED, ROOM_TYPES, TALLIES
+from pipeline.review.tables.assessment_tables import COUNTED, ROOM_TYPES, TALLIES
 
 HOUR = 3_600
 DAY_HOURS = 24
@@ -81,7 +81,7 @@ class CountedState(NamedTuple):
     """
 
 
-class Verdict(Struct, frozen=True, array_like=True):
+class CountedVerdict(Struct, frozen=True, array_like=True):
     """How a flag was counted."""
 
     bucket: str
@@ -90,10 +90,10 @@ class Verdict(Struct, frozen=True, array_like=True):
     labels: tuple[str, ...]
     """The flagged labels, in alphabetical order."""
 
-    def joined(self, other: "Verdict") -> "Verdict":
+    def joined(self, other: "CountedVerdict") -> "CountedVerdict":
         """Return the verdict of both flags. The language and the model stay."""
         bucket = max(self.bucket, other.bucket, key=SUGGESTED.index)
-        return Verdict(bucket, self.language, self.model, tuple(sorted({*self.labels, *other.labels})))
+        return CountedVerdict(bucket, self.language, self.model, tuple(sorted({*self.labels, *other.labels})))
 
 
 class Tally:
@@ -123,10 +123,10 @@ class Tally:
         if changed:
             rows = [cell._asdict() | {"count": count, "samples": samples} for cell, (count, samples) in changed]
             connection.execute(_add_up(connection), rows)
-        room_speech.write(connection, self._rooms.items())
+        room_speech.add_room_speech(connection, self._rooms.items())
 
 
-def count(
+def count_batch(
     connection: Connection, batch: Sequence[Flag | SpeechStatus], at: float, muted: Collection[str] = ()
 ) -> Tally:
     """Count the messages of a batch that were not counted before. `at` is UTC seconds. Returns the changes.
@@ -145,13 +145,13 @@ def count(
     return tally
 
 
-def forget(connection: Connection, before: float) -> None:
+def forget_counted(connection: Connection, before: float) -> None:
     """Delete the ids that were counted before `before` (UTC seconds), and the counts of rooms of the days before it.
 
     No message with such an id may arrive again.
     """
     connection.execute(delete(COUNTED).where(COUNTED.c.at < before))
-    room_speech.forget(connection, before)
+    room_speech.forget_rooms(connection, before)
 
 
 def bucket_of(seconds: float) -> str:
@@ -246,8 +246,8 @@ def _count_flag(
     if seen.state and not seen.reason:
         return seen
     bucket = "muted" if flag.id in muted else flag.suggestion
-    own = Verdict(bucket, flag.language, flag.model, tuple(sorted(flag.flagged)))
-    old = msgspec.json.decode(seen.reason, type=Verdict) if seen.reason else None
+    own = CountedVerdict(bucket, flag.language, flag.model, tuple(sorted(flag.flagged)))
+    old = msgspec.json.decode(seen.reason, type=CountedVerdict) if seen.reason else None
     new = old.joined(own) if old else own
     for verdict, times in ((old, -1), (new, 1)):
         for cell in _verdict_cells(judged, verdict):
@@ -259,7 +259,7 @@ def _count_flag(
     return CountedState("counted", msgspec.json.encode(new).decode() if more_may_follow else "")
 
 
-def _verdict_cells(judged: Cell, verdict: Verdict | None) -> Iterator[Cell]:
+def _verdict_cells(judged: Cell, verdict: CountedVerdict | None) -> Iterator[Cell]:
     if verdict is not None:
         cell = judged._replace(bucket=verdict.bucket, language=verdict.language, model=verdict.model)
         yield cell
@@ -283,7 +283,7 @@ def _keys(message: Flag | SpeechStatus) -> list[bytes]:
 def _seen(connection: Connection, keys: Sequence[bytes], at: float) -> dict[bytes, CountedState]:
     """Return the states of these ids, locked until the transaction ends. New ids are stored with an empty state."""
     rows = [{"key": key, "state": "", "reason": "", "at": at} for key in keys]
-    connection.execute(upsert.insert_new(connection, COUNTED), rows)
+    connection.execute(insert_new(connection, COUNTED), rows)
     query = select(COUNTED).where(COUNTED.c.key.in_(keys)).order_by(COUNTED.c.key).with_for_update()
     return {bytes(row.key): CountedState(row.state, row.reason) for row in connection.execute(query)}
 
@@ -303,11 +303,11 @@ def _room_types(connection: Connection, names: set[str], at: float) -> dict[str,
     fresh = sorted(names - known)[: max(0, MAX_ROOM_TYPES - len(known))]
     if fresh:
         rows = [{"name": name, "first_seen_at": at} for name in fresh]
-        connection.execute(upsert.insert_new(connection, ROOM_TYPES), rows)
+        connection.execute(insert_new(connection, ROOM_TYPES), rows)
     return {name: name if name in known or name in fresh else OTHER for name in names}
 
 
 def _add_up(connection: Connection) -> Any:
-    insert = upsert.insert(connection, TALLIES)
+    insert = upsert(connection, TALLIES)
     sums = {name: TALLIES.c[name] + insert.excluded[name] for name in ("count", "samples")}
     return insert.on_conflict_do_update(index_elements=list(TALLIES.primary_key), set_=sums)

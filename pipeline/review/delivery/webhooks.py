@@ -1,6 +1,6 @@
 """Webhooks: they send the outbox's events to the app, with retries, signed by Standard Webhooks (standardwebhooks.com).
 
-`formats/` has the shapes of the bodies.
+`webhook_targets.py` chooses the shape of the body.
 
 Each event arrives at least once, and the events of a room in order. An app recognises a repeated event by its
 `webhook-id`. Rooms do not wait for each other: several requests run at once, one for each room, and at most half of
@@ -27,8 +27,9 @@ from pipeline.base.metrics import Metrics, from_zero
 from pipeline.base.retry_after import AppAnswer, answer_of
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox
-from pipeline.review.delivery.formats.choosing import EventTargets, Target, plain_targets, targets
+from pipeline.review.delivery.events_for_apps import RAISED
 from pipeline.review.delivery.outbox import OutboxEvent
+from pipeline.review.delivery.webhook_targets import EventTargets, Target, plain_targets, targets
 from pipeline.settings import Settings, WebhookSettings
 
 log = logging.getLogger(__name__)
@@ -156,7 +157,7 @@ class Webhooks:
 
     def _count(self, now: float) -> None:
         with self._database.read() as connection:
-            found = outbox.waiting(connection, now)
+            found = outbox.count_waiting(connection, now)
         self._metrics.webhooks_waiting.set(found.events)
         self._metrics.webhooks_oldest_seconds.set(found.oldest)
         self._counted_at = now
@@ -215,7 +216,7 @@ class Webhooks:
             log.warning("webhook %s (%s): try %d failed: %s", event.id, event.kind, event.attempts, answer.error)
             return
         self._accepted_at = now
-        if event.kind == outbox.RAISED:
+        if event.kind == RAISED:
             self._metrics.speech_to_webhook.observe(max(0.0, now - event.payload["end"]))
 
     def _should_step_aside(self, event: OutboxEvent, now: float) -> bool:
@@ -226,7 +227,7 @@ class Webhooks:
 @asynccontextmanager
 async def sending(settings: Settings, database: Database, metrics: Metrics) -> AsyncIterator[None]:
     """Send the outbox's events while the block runs, if `webhooks.url` is set."""
-    webhooks = build(settings, database, metrics, time.time)
+    webhooks = build_webhooks(settings, database, metrics, time.time)
     if webhooks is None:
         yield
         return
@@ -240,7 +241,9 @@ async def sending(settings: Settings, database: Database, metrics: Metrics) -> A
         await webhooks.close()
 
 
-def build(settings: Settings, database: Database, metrics: Metrics, clock: Callable[[], float]) -> Webhooks | None:
+def build_webhooks(
+    settings: Settings, database: Database, metrics: Metrics, clock: Callable[[], float]
+) -> Webhooks | None:
     """Build the sender from the settings; None if `webhooks.url` is empty.
 
     Raises ConfigError if the secret is not valid, or a setting that the format needs is missing.

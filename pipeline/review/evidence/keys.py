@@ -56,9 +56,9 @@ def open_ring(settings: EvidenceSettings) -> KeyRing:
 def _in_kms(settings: EvidenceSettings) -> Mapping[str, WrappingKey]:
     if not settings.encryption.kms_keys:
         return {}
-    from pipeline.review.evidence.kms import open_keys
+    from pipeline.review.evidence.aws import open_kms_keys
 
-    return open_keys(settings)
+    return open_kms_keys(settings)
 
 
 def _in_file(file: Path) -> tuple[EvidenceKey, ...]:

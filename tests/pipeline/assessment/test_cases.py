@@ -15,10 +15,10 @@ from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing
 from pipeline.review.quality.figure import Figure, Window
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.reading import WEEK, figures
 from tests.pipeline.assessment.world import Fact

@@ -17,8 +17,8 @@ from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery.tallies import DAY_HOURS, Cell
 from pipeline.review.quality.figure import Figure
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.duties import REGISTER
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.assessment_tables import REGISTER
 from pipeline.settings.triggers import Triggers
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.report import samples

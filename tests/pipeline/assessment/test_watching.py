@@ -6,7 +6,7 @@ from pipeline.assessment import triggers, watching
 from pipeline.assessment.workdays import SHIPPED, Calendar
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import Settings
 from tests.builders import NOON, flag
 

@@ -68,7 +68,7 @@ def console(settings: Settings, metrics: Metrics) -> Any:
 
 def outbox(settings: Settings, metrics: Metrics) -> None:
     with closing(Database(settings.database_url)) as database:
-        sender = webhooks.build(settings, database, metrics, lambda: 0.0)
+        sender = webhooks.build_webhooks(settings, database, metrics, lambda: 0.0)
     assert sender is not None
     asyncio.run(sender.close())
 

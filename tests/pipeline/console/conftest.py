@@ -18,7 +18,7 @@ from pipeline.console.texts import Texts
 from pipeline.judge import labels
 from pipeline.review.accounts import sign_in
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import Settings
 from tests.builders import NOON
 from tests.pipeline.console.servers import served

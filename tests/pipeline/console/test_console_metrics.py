@@ -19,7 +19,7 @@ from pipeline.review.database import Database
 from pipeline.review.delivery import confirmations
 from pipeline.review.delivery.confirmations import Confirmation
 from pipeline.review.quality.figure import Window
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import Settings
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Clock

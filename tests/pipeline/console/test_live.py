@@ -15,7 +15,7 @@ from pipeline.review.accounts import presence
 from pipeline.review.cases import assigning, deciding, leases
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.review import people
@@ -102,7 +102,7 @@ def test_people_who_open_a_case_give_events(database: Database, watch: Watch) ->
     found = [event for event in watch.look(NOON + 1) if isinstance(event, Viewed)]
     assert sorted(found, key=lambda event: event.by) == [Viewed(case, ("ana",), "ana"), Viewed("a", ("ben",), "")]
     with database.write() as connection:
-        leases.release(connection, leases.claim(connection, case, "ana", NOON + 2).id, "ana")
+        leases.release_lease(connection, leases.claim(connection, case, "ana", NOON + 2).id, "ana")
     assert Viewed(case, ("ana",), "") in watch.look(NOON + 2)
 
 

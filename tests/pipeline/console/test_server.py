@@ -8,8 +8,8 @@ from pipeline.assessment import triggers
 from pipeline.console import server
 from pipeline.console.app import open_services
 from pipeline.review.database import Database
-from pipeline.review.privacy import retention
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.privacy import retention_job
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import Retention, Settings
 from tests.builders import NOON, flag
 
@@ -29,5 +29,5 @@ def test_the_retention_job_runs_here_unless_it_runs_elsewhere(database: Database
     services = open_services(settings, database, lambda: NOON)
     server.keep(services)
     with database.read() as connection:
-        assert (retention.last_run(connection) is not None) == here
+        assert (retention_job.last_run(connection) is not None) == here
     services.measured.close()

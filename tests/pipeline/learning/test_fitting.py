@@ -20,7 +20,7 @@ from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Window
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 from tests.pipeline.learning import team
 from tests.pipeline.learning.team import Said

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from pipeline.contract.messages import Transcript
 from pipeline.review.evidence.lookback import Lookback
-from pipeline.review.evidence.marks import Finish
+from pipeline.review.evidence.segments import Finish
 from pipeline.runner.coverage import Coverage, of_lookback
 from tests.builders import transcript, utterance
 

@@ -13,7 +13,7 @@ from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk, Message
 from pipeline.contract.stage import Rejected
 from pipeline.review.evidence.lookback import open_lookback
-from pipeline.review.evidence.marks import Finish
+from pipeline.review.evidence.segments import Finish
 from pipeline.runner.dead_letter_file import DeadLetters, box_of, path_of
 from pipeline.runner.dead_letter_store import MOST_REPLAYS, Letter, LetterFilter
 from pipeline.runner.recovery import Recovery

@@ -12,7 +12,7 @@ from pipeline.contract.messages import AudioChunk, Flag, Transcript, Utterance
 from pipeline.contract.stage import HoldingProcessor, Processor, Rejected
 from pipeline.contract.topology import DELIVER, JUDGE, LISTEN, READ, SEGMENT
 from pipeline.review.evidence.lookback import open_lookback
-from pipeline.review.evidence.marks import Finish
+from pipeline.review.evidence.segments import Finish
 from pipeline.runner.recovery import Recovery
 from pipeline.settings import Settings
 from tests.builders import flag, sound, transcript, utterance

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from pipeline.assessment.indicators.backlog import backlog
 from pipeline.assessment.options import Options
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing
 from pipeline.review.quality.figure import Window
 from pipeline.review.tables.core import CASES

@@ -16,8 +16,8 @@ from pipeline.contract.speech_status import status_of
 from pipeline.review.database import Database
 from pipeline.review.delivery.tallies import HOUR
 from pipeline.review.quality.figure import Window
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.duties import REGISTER
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.assessment_tables import REGISTER
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.reading import WEEK, figures
 

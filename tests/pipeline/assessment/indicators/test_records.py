@@ -8,13 +8,13 @@ from sqlalchemy import update
 from pipeline.assessment.indicators import records
 from pipeline.assessment.indicators.records import KEPT_DAYS
 from pipeline.assessment.options import Options
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder, checksum
-from pipeline.review.privacy import retention
+from pipeline.review.evidence.evidence_store import EvidenceFolder, checksum
+from pipeline.review.privacy import retention_job
 from pipeline.review.quality.figure import Window
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import FLAGS
 from pipeline.settings import Retention
 from pipeline.settings.retention import Keep
@@ -27,7 +27,7 @@ OPTIONS = Options()
 
 def line(database: Database, at: float, actor: str, action: str, subject: str = "case", **detail: object) -> None:
     with database.write() as connection:
-        audit.append(connection, at, actor, action, subject, dict(detail))
+        audit_log.append(connection, at, actor, action, subject, dict(detail))
 
 
 def test_completeness_by_field(database: Database) -> None:
@@ -84,7 +84,7 @@ def test_cases_past_their_limit(database: Database, tmp_path: Path) -> None:
     found = figures(database, records.retention, Options(retention=kept))["overdue",]
     assert found.value == pytest.approx(1 / 3)
     assert found.n == 3
-    retention.run(database, EvidenceFolder(tmp_path), kept, WEEK.until)
+    retention_job.run_retention(database, EvidenceFolder(tmp_path), kept, WEEK.until)
     found = figures(database, records.retention, Options(retention=kept))["overdue",]
     assert (found.value, found.n) == (0, 1)
 

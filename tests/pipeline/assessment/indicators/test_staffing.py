@@ -8,10 +8,10 @@ import pytest
 
 from pipeline.assessment.indicators import staffing
 from pipeline.assessment.options import Options
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Window
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.reading import figures
 
@@ -33,7 +33,7 @@ def lines(database: Database) -> list[Line]:
     made.sort()
     with database.write() as connection:
         for at, person, action, case in made:
-            audit.append(connection, at, person, action, case)
+            audit_log.append(connection, at, person, action, case)
     return made
 
 

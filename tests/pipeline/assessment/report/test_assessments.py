@@ -10,10 +10,10 @@ from pipeline.assessment.report import assessments
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.base import canonical_json
 from pipeline.base.errors import CaseError, DependencyError, InputError, Missing
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Window
-from pipeline.review.tables.duties import ASSESSMENTS
+from pipeline.review.tables.assessment_tables import ASSESSMENTS
 from tests.builders import NOON
 from tests.pipeline.assessment.report import samples, stored
 
@@ -46,10 +46,10 @@ def test_a_frozen_report_has_its_hash_in_the_audit_log(frozen: Assessment, datab
     assert frozen.final
     assert canonical_json.digest((frozen.content or "").encode()) == frozen.sha256
     with database.read() as connection:
-        found = audit.about(connection, assessments.FROZEN, frozen.id)
+        found = audit_log.about(connection, assessments.FROZEN, frozen.id)
     assert found is not None
     assert frozen.sha256 in found[0].detail
-    assert audit.intact(*found)
+    assert audit_log.intact(*found)
 
 
 def test_a_report_is_frozen_once(frozen: Assessment, database: Database) -> None:

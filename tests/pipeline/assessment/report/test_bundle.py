@@ -12,8 +12,8 @@ from pipeline.base import canonical_json
 from pipeline.base.errors import InputError, Missing
 from pipeline.review.cases.values import Evidence, Filters
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder, checksum
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.evidence.evidence_store import EvidenceFolder, checksum
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON
 from tests.pipeline.assessment.report import stored
 

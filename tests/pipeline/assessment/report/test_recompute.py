@@ -8,7 +8,7 @@ from pipeline.assessment.report import recompute, tallies
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.review.database import Database
-from pipeline.review.tables.assessment import TALLIES
+from pipeline.review.tables.assessment_tables import TALLIES
 
 
 @pytest.fixture

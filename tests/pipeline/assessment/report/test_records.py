@@ -8,7 +8,7 @@ from pipeline.assessment.report.content import DrillCount, Entries, Restrictions
 from pipeline.review.database import Database
 from pipeline.review.quality import snapshot
 from pipeline.review.quality.figure import Window
-from pipeline.review.tables.duties import HAZARDS, REGISTER, TRIGGERS
+from pipeline.review.tables.assessment_tables import HAZARDS, REGISTER, TRIGGERS
 from tests.builders import NOON
 from tests.pipeline.assessment.report import stored
 

@@ -10,8 +10,7 @@ from pipeline.base import canonical_json
 from pipeline.base.errors import InputError
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Window
-from pipeline.review.tables.assessment import TALLIES
-from pipeline.review.tables.duties import ROOM_HOURS
+from pipeline.review.tables.assessment_tables import ROOM_HOURS, TALLIES
 from tests.builders import NOON
 from tests.pipeline.assessment.report import stored
 

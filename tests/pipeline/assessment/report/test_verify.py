@@ -16,10 +16,9 @@ from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.verify import Checked
 from pipeline.base import canonical_json, signing
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.assessment import TALLIES
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.assessment_tables import ASSESSMENTS, TALLIES
 from pipeline.review.tables.core import AUDIT
-from pipeline.review.tables.duties import ASSESSMENTS
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.report import samples, stored
 from tests.pipeline.review import people

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from pipeline.connect.api.api_access import ApiTokens
 from pipeline.connect.api.api_server import create_api_app, open_backend
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.runner.moderator import Moderator
 from pipeline.settings import Api, ApiToken, Asr, Settings
 from tests.pipeline.console.servers import served

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipeline.connect.api import verdicts_endpoint
 from pipeline.review.database import Database
 from pipeline.review.delivery.feed import VerdictFeed
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import flag
 from tests.pipeline.console.servers import served
 

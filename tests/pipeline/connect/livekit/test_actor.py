@@ -13,14 +13,14 @@ from pipeline.connect.livekit.moderation import AbsentError, Moderation
 from pipeline.contract.messages import Action
 from pipeline.judge import labels
 from pipeline.review.cases import deciding, reading
-from pipeline.review.cases.measures import Measures
+from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import confirmations, enforcements
 from pipeline.review.delivery.enforcements import FlaggedSpeech
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.privacy import forgetting
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.privacy import erasure
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import ActionRule, LiveKitSettings, Settings
 from tests.builders import NOON, flag
 from tests.pipeline.review import people
@@ -101,7 +101,7 @@ class Stage:
     def dismiss(self, case: str) -> None:
         with self.database.write() as connection:
             found = reading.case(connection, case, lock=True)
-            deciding.add(connection, found, "bo", Choice(verdict="dismiss"), self.now)
+            deciding.add_decision(connection, found, "bo", Choice(verdict="dismiss"), self.now)
 
     async def tick(self, later: float = 0.0) -> list[str]:
         """Let time pass, and return what the actor then does."""
@@ -112,7 +112,7 @@ class Stage:
 
     def result(self, decision: str) -> tuple[str, str] | None:
         with self.database.read() as connection:
-            held = confirmations.of(connection, decision)
+            held = confirmations.confirmation_of(connection, decision)
         return (held.result, held.detail) if held else None
 
     def states(self, case: str) -> list[str]:
@@ -370,7 +370,7 @@ async def test_an_erased_speaker_is_not_muted_for_ever(stage: Stage, tmp_path: A
     await stage.tick()
     await stage.tick()
     with stage.database.write() as connection:
-        forgetting.case(connection, EvidenceFolder(tmp_path), case)
+        erasure.delete_case(connection, EvidenceFolder(tmp_path), case)
     assert await stage.tick(1) == ["unmute room ann", "tell room ann unmute"]
     assert await stage.tick(1) == []
 

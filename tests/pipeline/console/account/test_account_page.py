@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.console.account import qr
 from pipeline.console.keyboard import KEYS
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.accounts.accounts import Account, Preferences, ViewingLimits
 from pipeline.review.accounts.login_limits import ALLOWED
@@ -93,7 +93,7 @@ def test_wrong_old_passwords_have_a_limit_and_are_logged(console: Console, enter
         limited = ana.post(path, data=form)
         assert (limited.status_code, limited.headers["retry-after"]) == (429, "60")
     with console.database.read() as connection:
-        logged = [line.action for line in audit.newest(connection, actor="ana")]
+        logged = [line.action for line in audit_log.newest_lines(connection, actor="ana")]
     assert sorted(set(logged)) == ["password.refused", "totp.refused"]
     assert len(logged) == burst
     console.clock.now += ALLOWED["account"].seconds

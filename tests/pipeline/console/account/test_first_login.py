@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.console.account.first_login import NAME, first_login
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.sign_in import SignIn, Visitor
 from pipeline.review.database import Database
@@ -25,7 +25,7 @@ def test_an_empty_store_gets_one_admin_who_can_sign_in(url: str) -> None:
         with database.read() as connection:
             [account] = accounts.all_accounts(connection)
             [row] = connection.execute(select(ACCOUNTS)).all()
-            [line] = audit.lines(connection)
+            [line] = audit_log.all_lines(connection)
         assert (name, account.name, account.role, account.disabled) == (NAME, NAME, "admin", False)
         assert password not in str(row)
         assert (line.at, line.actor, line.action) == (NOON, "voxwarden", "account.add")

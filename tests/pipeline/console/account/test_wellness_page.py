@@ -8,10 +8,10 @@ import pytest
 from pipeline.console.account.wellness_page import LATER
 from pipeline.review.cases import leases
 from pipeline.review.cases.ranking import Ranking
-from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.desk.test_case_actions import decide, stored, taken
@@ -83,7 +83,7 @@ def test_no_case_above_the_limit_of_minutes(console: Console, enter: Enter) -> N
     assert "You have listened for 5 minutes" in ana.post(f"/cases/{case}/open").text
     assert "You have listened for 5 minutes" in ana.post("/next").text
     with console.database.read() as connection:
-        assert leases.of(connection, case) is None
+        assert leases.lease_of(connection, case) is None
 
 
 def test_a_break_reserves_the_case(console: Console, enter: Enter) -> None:

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from pipeline.console.app import create_app, open_services
 from pipeline.review.appeals import appeals, reports
-from pipeline.review.cases import deciding, queue
+from pipeline.review.cases import case_queue, deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.settings import ReviewConsole, Settings
@@ -78,7 +78,7 @@ def test_a_report_becomes_a_case_in_the_queue(console: Console, app: httpx.Clien
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
     with console.database.read() as connection:
-        [case] = queue.page(connection)
+        [case] = case_queue.list_queue(connection)
         [report] = reports.of_case(connection, case.id)
     assert first.json() == {"id": report.id, "case": case.id, "audio": "waiting"}
     assert (case.room, case.speaker, case.label, case.severity) == ("lobby", "bob", "hate", 2)
@@ -122,7 +122,7 @@ def test_requests_without_a_valid_token_are_refused(console: Console, header: st
     answer = httpx.post(f"{console.url}/api/v1/reports", json=REPORT, headers={"authorization": header}, timeout=60)
     assert (answer.status_code, answer.json()) == (401, {"detail": "Sign in first."})
     with console.database.read() as connection:
-        assert queue.count(connection) == 0
+        assert case_queue.count_queue(connection) == 0
 
 
 def test_a_token_opens_no_page(app: httpx.Client) -> None:

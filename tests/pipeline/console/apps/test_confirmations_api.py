@@ -14,7 +14,7 @@ from pipeline.console.app import create_app, open_services
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.tables.duties import ROOM_HOURS
+from pipeline.review.tables.assessment_tables import ROOM_HOURS
 from pipeline.settings import ReviewConsole, Settings
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import NO_CERTIFICATES, Clock, Console

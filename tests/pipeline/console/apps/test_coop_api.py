@@ -95,7 +95,7 @@ def test_a_decision_of_coop_decides_the_case_and_tells_the_app_at_once(console: 
     assert decision.note == "他威胁别人"
     with console.database.read() as connection:
         event = connection.execute(select(OUTBOX)).one()
-        assert confirmations.of(connection, decision.id) is None, "nobody has carried it out yet"
+        assert confirmations.confirmation_of(connection, decision.id) is None, "nobody has carried it out yet"
         assert outbox.any_due(connection, console.clock.now)
     assert (event.kind, event.payload["decision"]["action"]) == ("case.decided", "mute")
     assert "lea@example.org" not in json.dumps(event.payload)
@@ -107,7 +107,7 @@ def test_a_forwarded_action_is_confirmed_in_the_case(console: Console, send: Sen
         assert send("actions", asks(case)).status_code == 200
     [decision] = decisions(console, case)
     with console.database.read() as connection:
-        held = confirmations.of(connection, decision.id)
+        held = confirmations.confirmation_of(connection, decision.id)
         told = list(connection.scalars(select(AUDIT.c.action).where(AUDIT.c.subject == case).order_by(AUDIT.c.seq)))
     assert held is not None
     assert (held.action, held.result, held.at) == ("mute", "done", NOON + 9)

@@ -17,7 +17,7 @@ from pipeline.console import background_figures
 from pipeline.console.app import open_services
 from pipeline.console.texts import Texts
 from pipeline.contract.speech_status import status_of
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.cases.values import Choice
 from pipeline.review.delivery.tallies import Cell
 from pipeline.settings import Settings
@@ -117,7 +117,7 @@ def test_a_page_tells_of_newer_figures(console: Console, enter: Enter) -> None:
     aud = enter("aud")
     aud.get("/assessment?days=30")
     with console.database.write() as connection:
-        audit.append(connection, NOON, "ana", "case.view", "c")
+        audit_log.append(connection, NOON, "ana", "case.view", "c")
     console.clock.now += 60
     assert aud.post("/assessment/measuring?days=30").headers["hx-refresh"] == "true"
     for _ in range(600):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases import deciding
@@ -26,7 +26,7 @@ def lodged(console: Console, statement: str = "it was a joke", decider: str = "a
 
 def state(console: Console, appeal: str) -> str:
     with console.database.read() as connection:
-        return appeals.get(connection, appeal).state
+        return appeals.get_appeal(connection, appeal).state
 
 
 def test_an_appeal_is_listed_settled_and_undone(console: Console, enter: Enter) -> None:
@@ -45,7 +45,7 @@ def test_an_appeal_is_listed_settled_and_undone(console: Console, enter: Enter) 
     assert (state(console, appeal), console.store.case(case).case.verdict) == ("open", "uphold")
     assert ben.post("/appeals/undo").status_code == 409
     with console.database.read() as connection:
-        actions = [line.action for line in audit.lines(connection, after=5)]
+        actions = [line.action for line in audit_log.all_lines(connection, after=5)]
     assert actions == ["case.decide", "appeal.lodge", "appeal.view", "appeal.settle", "case.undo"]
 
 

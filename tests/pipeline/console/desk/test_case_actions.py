@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.cases import leases
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
@@ -42,7 +42,7 @@ def test_open_decide_undo(console: Console, enter: Enter) -> None:
     assert ana.post("/undo").status_code == 200
     assert console.store.case(case).case.status == "pending"
     with console.database.read() as connection:
-        actions = [line.action for line in audit.lines(connection, after=5)]
+        actions = [line.action for line in audit_log.all_lines(connection, after=5)]
     assert actions == ["case.claim", "case.decide", "case.undo"]
 
 
@@ -56,7 +56,7 @@ def test_a_decided_case_shows_its_linked_flags(console: Console, enter: Enter) -
     assert "还有一次" not in said
     assert "还有一次" in again
     with console.database.read() as connection:
-        assert [line.subject for line in audit.newest(connection, actor="deliver")] == [case]
+        assert [line.subject for line in audit_log.newest_lines(connection, actor="deliver")] == [case]
 
 
 def test_a_second_moderator_may_look_but_not_decide(console: Console, enter: Enter) -> None:

@@ -11,15 +11,15 @@ from pipeline.contract.messages import SAMPLE_RATE, HeardSound, Hit
 from pipeline.judge import reasons
 from pipeline.judge.reader.opinion import flag_of
 from pipeline.judge.verdict import decide as judged
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import ClipPiece, Evidence, Filters
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Enforcement
-from pipeline.review.evidence import sound
-from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.evidence import clip_player
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.tables.core import CASES
 from pipeline.speech.audio.encode import encode_opus_clip
 from tests.builders import NOON, flag, second_reading, sound_flag
@@ -49,7 +49,7 @@ def attach(console: Console, case: str, data: bytes) -> None:
 
 def actions(console: Console, case: str) -> list[tuple[str, str, str]]:
     with console.database.read() as connection:
-        lines = [line for line in audit.lines(connection) if line.subject == case]
+        lines = [line for line in audit_log.all_lines(connection) if line.subject == case]
     return [(line.actor, line.action, line.detail) for line in lines]
 
 
@@ -123,7 +123,7 @@ def test_a_clip_is_played_at_each_speed_and_the_audit_log_knows_it(console: Cons
     plain, fast = ana.get(f"/cases/{case}/clip"), ana.get(f"/cases/{case}/clip?speed=2")
     assert (plain.content, plain.headers["content-type"]) == (data, "audio/ogg")
     assert plain.headers["cache-control"] == "no-store"
-    assert sound.decode(fast.content).size / SAMPLE_RATE == pytest.approx(1.0, abs=0.2)
+    assert clip_player.decode_clip(fast.content).size / SAMPLE_RATE == pytest.approx(1.0, abs=0.2)
     assert ana.get(f"/cases/{case}/clip?speed=3").status_code == 422
     played = [("ana", "case.play", f'{{"speed":"{speed}"}}') for speed in ("1", "2")]
     assert actions(console, case) == played

@@ -13,7 +13,7 @@ from pipeline.console.desk.csv_export import COLUMNS, exported
 from pipeline.console.texts import Texts
 from pipeline.contract.messages import HeardSound
 from pipeline.review.cases.values import Case
-from pipeline.review.search.listing import ListedCase
+from pipeline.review.search.case_lists import ListedCase
 from tests.builders import NOON, flag, sound_flag
 
 SAY = partial(Texts().say, "zh")

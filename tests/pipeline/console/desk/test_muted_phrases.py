@@ -3,8 +3,8 @@
 import httpx
 
 from pipeline.judge import reasons
-from pipeline.review.cases import phrases
-from pipeline.review.cases.phrases import MutedPhrase
+from pipeline.review.cases import phrase_muting
+from pipeline.review.cases.phrase_muting import MutedPhrase
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.desk.test_case_actions import decide, stored, taken
 
@@ -14,7 +14,7 @@ WHY = (reasons.of_term("violence", "弄死你", "high", "review"),)
 
 def muted(console: Console) -> list[MutedPhrase]:
     with console.database.read() as connection:
-        return phrases.everywhere(connection, console.clock())
+        return phrase_muting.everywhere(connection, console.clock())
 
 
 def dismissed(console: Console, by: httpx.Client) -> tuple[str, str]:

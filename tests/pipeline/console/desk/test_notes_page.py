@@ -40,7 +40,7 @@ def test_only_leads_assign_from_the_page(enter: Enter, case: str) -> None:
 def test_wrong_notes_are_refused(console: Console, enter: Enter, case: str, text: str, status: int) -> None:
     assert enter("ana").post(f"/cases/{case}/notes", data={"text": text}).status_code == status
     with console.database.read() as connection:
-        assert notes.of(connection, case) == []
+        assert notes.notes_of(connection, case) == []
 
 
 def test_there_are_no_notes_on_an_unknown_case(enter: Enter) -> None:

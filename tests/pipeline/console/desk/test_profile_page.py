@@ -11,10 +11,10 @@ from pipeline.console.pages import profile_href
 from pipeline.contract.messages import SpeechStatus
 from pipeline.contract.speech_status import status_of
 from pipeline.review.appeals import appeals
+from pipeline.review.audit_log import pseudonym
 from pipeline.review.cases.values import Choice, ClipPiece, Evidence
 from pipeline.review.delivery.room_speech import DAY_SECONDS, DAYS
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.privacy.pseudonym import pseudonym
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing
 from pipeline.review.tables.core import AUDIT
 from tests.builders import NOON, flag

@@ -11,8 +11,8 @@ from sqlalchemy import update
 
 from pipeline.console.desk import queue_page
 from pipeline.console.desk.queue_page import Asked
-from pipeline.review.cases import leases, queue
-from pipeline.review.cases.queue import QueueFilter
+from pipeline.review.cases import case_queue, leases
+from pipeline.review.cases.case_queue import QueueFilter
 from pipeline.review.tables.core import CASES
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
@@ -43,10 +43,10 @@ def test_the_first_page_is_the_queue(enter: Enter) -> None:
 def test_the_pages_contain_every_case_once_in_order(
     console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr(queue, "PAGE", 3)
+    monkeypatch.setattr(case_queue, "PAGE", 3)
     cases = stored(console, count)
     with console.database.read() as connection:
-        order = [case.id for case in queue.page(connection, limit=100)]
+        order = [case.id for case in case_queue.list_queue(connection, limit=100)]
     pages = shown(enter("ana"), "/queue")
     assert list(chain.from_iterable(pages)) == order
     assert sorted(order) == sorted(cases)
@@ -54,7 +54,7 @@ def test_the_pages_contain_every_case_once_in_order(
 
 
 def test_the_next_page_keeps_the_filters(console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "PAGE", 1)
+    monkeypatch.setattr(case_queue, "PAGE", 1)
     room = "a&b=c#茶 馆"
     wanted = {
         one.case for one in console.store.add([flag(str(n), n * 10, n * 10 + 5, room=room) for n in (100, 101)], NOON)
@@ -109,7 +109,7 @@ def test_every_filter_of_a_request_reaches_the_queue() -> None:
 
 def test_the_count_stops_at_a_limit(console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_page, "COUNTED", 2)
-    monkeypatch.setattr(queue, "PAGE", 2)  # The page counts the cases that its first rows do not show.
+    monkeypatch.setattr(case_queue, "PAGE", 2)  # The page counts the cases that its first rows do not show.
     ana = enter("ana")
     stored(console)
     assert ">1 open" in ana.get("/queue").text

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from pipeline.console.desk.quotes import QUOTE_LENGTH, cut, places, quote
 from pipeline.contract.messages import HeardSound, Hit
-from pipeline.review.search.grams import fold
+from pipeline.review.search.case_words import fold
 from tests.builders import flag, sound_flag
 
 

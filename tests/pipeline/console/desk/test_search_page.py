@@ -15,9 +15,9 @@ from sqlalchemy import select
 from pipeline.console.desk import search_page
 from pipeline.console.texts import Texts
 from pipeline.contract.messages import HeardKind, HeardSound
+from pipeline.review.audit_log import pseudonym
 from pipeline.review.cases.values import Choice
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.privacy.pseudonym import pseudonym
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing
 from pipeline.review.tables.core import AUDIT
 from tests.builders import NOON, flag, sound_flag

@@ -8,7 +8,7 @@ import pytest
 from pipeline.console.desk.waveform import BARS_PER_SECOND, outline
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.cases.values import Evidence
-from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.speech.audio.encode import encode_opus_clip
 from tests.builders import NOON
 from tests.pipeline.review.voices import tone

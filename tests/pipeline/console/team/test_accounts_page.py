@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from pipeline.console.guard import COOKIE, HEADER
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.accounts.accounts import INVITATION_SECONDS, Account
 from tests.builders import NOON
@@ -50,7 +50,7 @@ def test_an_invitation_makes_an_account_and_its_link_works_once(console: Console
     assert enter("").post(path, data={"password": PASSWORD}).status_code == 422
     assert enter("").post("/login", data={"name": "zoe", "password": PASSWORD}).status_code == 303
     with console.database.read() as connection:
-        logged = [(line.actor, line.action) for line in reversed(audit.newest(connection, subject="zoe"))]
+        logged = [(line.actor, line.action) for line in reversed(audit_log.newest_lines(connection, subject="zoe"))]
     assert logged[:3] == [("ada", "account.add"), ("ada", "account.change"), ("ada", "account.invite")]
     assert logged[3:] == [("zoe", "account.change"), ("zoe", "login")]
 
@@ -75,7 +75,7 @@ def test_the_store_does_not_hold_the_link(console: Console, enter: Enter) -> Non
     token = invited(enter("ada")).rpartition("/")[2]
     with console.database.read() as connection:
         rows = str(connection.exec_driver_sql("SELECT * FROM invitations").all())
-        assert token not in rows + str(list(audit.lines(connection)))
+        assert token not in rows + str(list(audit_log.all_lines(connection)))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_change_ends_the_sessions_at_once_and_is_logged(
         path == "codes",
     )
     with console.database.read() as connection:
-        assert "ada" in {line.actor for line in audit.newest(connection, subject="ana", limit=2)}
+        assert "ada" in {line.actor for line in audit_log.newest_lines(connection, subject="ana", limit=2)}
 
 
 def test_the_last_admin_can_be_neither_demoted_nor_disabled(console: Console, enter: Enter) -> None:

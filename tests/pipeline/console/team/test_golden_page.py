@@ -2,8 +2,8 @@
 
 import re
 
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.quality import checks, drawing
+from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.quality import drawing, quality_checks
 from pipeline.review.quality.drawing import Shares
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.desk.test_case_actions import decide, stored, taken
@@ -56,11 +56,11 @@ def test_leads_make_a_golden_case_from_a_proposal_and_retire_it(console: Console
     marked = lea.post(f"/cases/{case}/golden", data={"verdict": "uphold", "then": "list"})
     assert marked.headers["location"] == "/quality/golden"
     with console.database.read() as connection:
-        assert checks.golden_verdict(connection, case) == "uphold"
+        assert quality_checks.golden_verdict(connection, case) == "uphold"
     assert "not answered yet" in lea.get("/quality/golden").text
     lea.post(f"/cases/{case}/golden", data={"then": "list"})
     with console.database.read() as connection:
-        assert checks.golden_verdict(connection, case) is None
+        assert quality_checks.golden_verdict(connection, case) is None
     assert ana.get("/quality/golden").status_code == 403
 
 

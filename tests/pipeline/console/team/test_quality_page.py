@@ -9,7 +9,7 @@ import pytest
 from pipeline.console import console_metrics
 from pipeline.console.app import open_services
 from pipeline.review.cases.values import Choice
-from pipeline.review.quality import figures
+from pipeline.review.quality import agreement_figures
 from pipeline.review.quality.trends import PERIODS, QualityQuestion
 from pipeline.settings import Settings
 from tests.builders import NOON, flag
@@ -45,7 +45,7 @@ def test_a_label_below_thirty_cases_is_said_and_not_drawn(console: Console, ente
     page = enter("lea").get("/quality?period=day").text
     assert page.count("n = 5: shown from 30") == 2, "in the chart and in its table"
     assert "93%" in page
-    assert figures.ENOUGH == 30
+    assert agreement_figures.ENOUGH == 30
 
 
 def test_a_figure_links_to_its_cases(console: Console, enter: Enter) -> None:

@@ -7,11 +7,11 @@ import pytest
 
 from pipeline.console.app import draw, open_services
 from pipeline.console.background_figures import TEAM_SECONDS
-from pipeline.review.cases import groups
+from pipeline.review.cases import reading
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
-from pipeline.review.quality import checks, lead_figures
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.quality import lead_figures, quality_checks
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import Quality, Settings
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
@@ -95,7 +95,7 @@ def test_the_forecast_and_the_oldest_against_its_target(console: Console) -> Non
     store = SqlReviewStore(console.database, ranking=Ranking({"violence": 2}))
     old, new = (store.add([flag(str(n), n, n + 0.5)], NOON + n)[0].case for n in (0, 1_000))
     with console.database.read() as connection:
-        [backlog] = lead_figures.backlog(connection, groups.read(connection, NOON + 1_100), NOON + 1_100)
+        [backlog] = lead_figures.backlog(connection, reading.open_groups(connection, NOON + 1_100), NOON + 1_100)
         assert (backlog.oldest_case, backlog.oldest, backlog.target, backlog.over) == (old, 1_100, 900, True)
         assert (backlog.open, backlog.late) == (2, 1)
         assert lead_figures.forecast(connection, NOON + 1_100).seconds is None
@@ -119,11 +119,11 @@ def test_only_leads_mark_and_unmark_golden_cases(console: Console, enter: Enter)
     assert ana.post(f"/cases/{case}/golden", data={"verdict": "uphold"}).status_code == 403
     assert lea.post(f"/cases/{case}/golden", data={"verdict": "uphold"}).status_code == 303
     with console.database.read() as connection:
-        assert checks.golden_verdict(connection, case) == "uphold"
+        assert quality_checks.golden_verdict(connection, case) == "uphold"
     assert "No longer golden" in lea.get(f"/cases/{case}").text
     lea.post(f"/cases/{case}/golden")
     with console.database.read() as connection:
-        assert checks.golden_verdict(connection, case) is None
+        assert quality_checks.golden_verdict(connection, case) is None
 
 
 def test_the_console_draws_checks(console: Console, enter: Enter) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.base.errors import AccountError, TooManyTries
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import accounts, login_limits, passwords, sign_in
 from pipeline.review.accounts.login_limits import ALLOWED
 from pipeline.review.accounts.sign_in import (
@@ -61,7 +61,7 @@ class Entrance:
 
     def log(self) -> list[tuple[str, str, str]]:
         with self.database.read() as connection:
-            return [(line.actor, line.action, line.subject) for line in audit.lines(connection, after=6)]
+            return [(line.actor, line.action, line.subject) for line in audit_log.all_lines(connection, after=6)]
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from pipeline.review.database import Database
 from pipeline.review.delivery import outbox
-from pipeline.review.delivery.outbox import GIVE_UP_SECONDS, PAUSES, RAISED, OutboxEvent, Waiting
+from pipeline.review.delivery.events_for_apps import RAISED
+from pipeline.review.delivery.outbox import GIVE_UP_SECONDS, PAUSES, OutboxEvent, Waiting
 from pipeline.review.tables.core import OUTBOX
 from tests.builders import NOON
 
@@ -22,7 +23,7 @@ def put(
 ) -> str:
     """Store an event about `about`, by default in a room of its own."""
     with database.write() as connection:
-        return outbox.put(connection, kind, about, {"room": room or about, "of": about}, NOON, send_at)
+        return outbox.store_event(connection, kind, about, {"room": room or about, "of": about}, NOON, send_at)
 
 
 def take(database: Database, at: float, limit: int = 20, retries: int = 20) -> list[OutboxEvent]:
@@ -227,7 +228,7 @@ def test_an_event_that_waits_for_its_next_try_is_withdrawn_by_its_undo(database:
 def test_the_waiting_events_are_counted(database: Database) -> None:
     def waiting(at: float) -> Waiting:
         with database.read() as connection:
-            return outbox.waiting(connection, at)
+            return outbox.count_waiting(connection, at)
 
     assert waiting(NOON) == Waiting(0, 0.0)
     put(database, "a", NOON + 1, room="lobby")

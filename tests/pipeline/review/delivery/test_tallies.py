@@ -20,8 +20,8 @@ from pipeline.contract.speech_status import status_of
 from pipeline.review.database import Database
 from pipeline.review.delivery import tallies
 from pipeline.review.delivery.tallies import DAY_HOURS, DELAYS, HOUR, MAX_ROOM_TYPES, OTHER
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.assessment import COUNTED, ROOM_TYPES, TALLIES
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.assessment_tables import COUNTED, ROOM_TYPES, TALLIES
 from tests.builders import NOON, flag, released_flag, withheld_flag
 
 Rows = dict[tuple[Any, ...], tuple[int, int]]
@@ -292,7 +292,7 @@ def test_words_that_are_never_released_count_as_passed(database: Database) -> No
 def test_a_muted_phrase_counts_as_muted_until_a_release_makes_it_worse(database: Database) -> None:
     with database.write() as connection:
         for each, muted in ((MORE, {MORE.id}), (BOTH[0], set()), (MORE, {MORE.id})):
-            tallies.count(connection, [each], NOON + 3.2, muted)
+            tallies.count_batch(connection, [each], NOON + 3.2, muted)
     assert counted(database, "bucket", measure="judged") == {("review",): (1, 2 * SAMPLE_RATE)}
     assert counted(database, "bucket", measure="delay") == {("1.5",): (1, 2 * SAMPLE_RATE)}
 

@@ -15,15 +15,14 @@ from sqlalchemy import select
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox, raising, webhooks
-from pipeline.review.delivery.formats import choosing
-from pipeline.review.delivery.formats.raised import Rendered
-from pipeline.review.delivery.outbox import GIVE_UP_SECONDS, RAISED
+from pipeline.review.delivery import outbox, webhook_targets, webhooks
+from pipeline.review.delivery.events_for_apps import RAISED, Rendered, flag_payload
+from pipeline.review.delivery.outbox import GIVE_UP_SECONDS
 from pipeline.review.delivery.webhooks import ASIDE_TRIES, HOLD_SECONDS, Webhooks
 from pipeline.review.tables.core import OUTBOX
 from pipeline.settings import Settings, WebhookSettings, load
 from tests.builders import NOON, flag
-from tests.pipeline.review.delivery.formats import vendors
+from tests.pipeline.review.delivery import vendor_receivers
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
 
 SECRET = bytes(range(32))
@@ -63,7 +62,7 @@ def put(
     database: Database, about: str = "decision", send_at: float = NOON, room: str = "茶馆", kind: str = RAISED
 ) -> str:
     with database.write() as connection:
-        return outbox.put(connection, kind, about, {"room": room, "of": about, "end": NOON - 2}, NOON, send_at)
+        return outbox.store_event(connection, kind, about, {"room": room, "of": about, "end": NOON - 2}, NOON, send_at)
 
 
 def state(database: Database) -> list[tuple[str, int]]:
@@ -391,13 +390,13 @@ def vendor_settings(app: ReceivingApp, **changes: Any) -> Settings:
 
 def put_flag(database: Database, name: str = "flag", drill: str = "") -> None:
     with database.write() as connection:
-        outbox.put(connection, RAISED, name, raising.data(flag(name, drill=drill), "case"), NOON, NOON)
+        outbox.store_event(connection, RAISED, name, flag_payload(flag(name, drill=drill), "case"), NOON, NOON)
 
 
 async def test_a_vendors_receiver_gets_flags_in_its_shape_but_no_decision_and_no_drill(
     database: Database, app: ReceivingApp, clock: Clock, metrics: Metrics
 ) -> None:
-    sender = webhooks.build(vendor_settings(app), database, metrics, clock)
+    sender = webhooks.build_webhooks(vendor_settings(app), database, metrics, clock)
     assert sender is not None
     put(database, kind="case.decided", room="room")
     put_flag(database, "of a drill", drill="d1")
@@ -413,13 +412,17 @@ async def test_a_vendors_receiver_gets_flags_in_its_shape_but_no_decision_and_no
     assert figure(metrics, "webhooks_total", result="sent") == 1
 
 
-@pytest.mark.parametrize("name", sorted(choosing.VENDORS))
+@pytest.mark.parametrize("name", sorted(webhook_targets.VENDORS))
 async def test_the_receiver_of_each_vendor_reads_and_checks_what_arrives(
     sqlite_url: str, app: ReceivingApp, clock: Clock, name: str
 ) -> None:
-    vendor = {"account": vendors.ACCOUNT, "business": vendors.BUSINESS, "secret": vendors.KEY}
+    vendor = {
+        "account": vendor_receivers.ACCOUNT,
+        "business": vendor_receivers.BUSINESS,
+        "secret": vendor_receivers.KEY,
+    }
     database = Database(sqlite_url)
-    sender = webhooks.build(vendor_settings(app, format=name, vendor=vendor), database, Metrics(), clock)
+    sender = webhooks.build_webhooks(vendor_settings(app, format=name, vendor=vendor), database, Metrics(), clock)
     assert sender is not None
     put_flag(database)
     await sender.send_due()
@@ -427,14 +430,14 @@ async def test_the_receiver_of_each_vendor_reads_and_checks_what_arrives(
     database.close()
     [got] = app.got
     signed = {header: value for header, value in got.headers.items() if header.startswith("x-")}
-    assert "弄死你" in str(vendors.READERS[name](Rendered(got.body, got.headers["content-type"], signed)))
+    assert "弄死你" in str(vendor_receivers.READERS[name](Rendered(got.body, got.headers["content-type"], signed)))
 
 
 async def test_decisions_have_a_url_of_their_own_beside_a_vendors_receiver(
     database: Database, app: ReceivingApp, clock: Clock
 ) -> None:
     with receiving() as other:
-        sender = webhooks.build(vendor_settings(app, decisions_url=other.url), database, Metrics(), clock)
+        sender = webhooks.build_webhooks(vendor_settings(app, decisions_url=other.url), database, Metrics(), clock)
         assert sender is not None
         put(database, kind="case.decided", room="room")
         put_flag(database)
@@ -447,7 +450,7 @@ async def test_decisions_have_a_url_of_their_own_beside_a_vendors_receiver(
 
 def test_a_format_without_the_names_for_its_signature_is_refused(app: ReceivingApp, database: Database) -> None:
     with pytest.raises(ConfigError, match=r"yidun needs webhooks\.vendor\.account and webhooks\.vendor\.business and"):
-        webhooks.build(vendor_settings(app, format="yidun"), database, Metrics(), Clock())
+        webhooks.build_webhooks(vendor_settings(app, format="yidun"), database, Metrics(), Clock())
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones() -> None:

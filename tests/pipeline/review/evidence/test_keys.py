@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.errors import ConfigError
-from pipeline.review.evidence.keys import open_ring
-from pipeline.review.evidence.sealing import key_of, seal, unseal
+from pipeline.review.evidence.sealing import open_ring, seal, unseal, wrapping_key_of
 from pipeline.settings import EvidenceSettings, load
 from pipeline.settings.evidence import EvidenceEncryption
 
@@ -28,7 +27,7 @@ def test_no_key_means_no_encryption() -> None:
 def test_the_first_key_encrypts_and_all_decrypt() -> None:
     old = open_ring(settings(keys=[{"id": "2026", "key": KEY}]))
     new = open_ring(settings(keys=[{"id": "2027", "key": OTHER}, {"id": "2026", "key": KEY}]))
-    assert key_of(seal(CLIP, PATH, new), PATH) == "2027"
+    assert wrapping_key_of(seal(CLIP, PATH, new), PATH) == "2027"
     assert unseal(seal(CLIP, PATH, old), PATH, new) == CLIP
 
 

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import ConfigError
-from pipeline.review.evidence.keys import LocalKey
-from pipeline.review.evidence.sealing import MAGIC, ClipDamaged, KeyRing, key_of, seal, unseal
+from pipeline.review.evidence.sealing import MAGIC, ClipDamaged, KeyRing, LocalKey, seal, unseal, wrapping_key_of
 
 PATH = "2026/01/01/36334933-469b-56e0-92f3-85246dd522e9.ogg"
 CLIP = b"OggS" + bytes(range(256)) * 8
@@ -21,7 +20,7 @@ SEALED = seal(CLIP, PATH, RING)
 def test_a_clip_comes_back_and_its_sound_is_not_in_the_file() -> None:
     assert unseal(SEALED, PATH, RING) == CLIP
     assert CLIP[:16] not in SEALED
-    assert key_of(SEALED, PATH) == "new"
+    assert wrapping_key_of(SEALED, PATH) == "new"
 
 
 def test_two_files_of_one_clip_share_no_key() -> None:
@@ -34,7 +33,7 @@ def test_two_files_of_one_clip_share_no_key() -> None:
 def test_without_a_key_a_clip_stays_as_it_is() -> None:
     assert seal(CLIP, PATH, KeyRing()) == CLIP
     assert unseal(CLIP, PATH, RING) == CLIP
-    assert key_of(CLIP, PATH) == ""
+    assert wrapping_key_of(CLIP, PATH) == ""
 
 
 def test_an_older_key_still_opens_its_clips() -> None:

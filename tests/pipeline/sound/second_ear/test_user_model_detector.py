@@ -24,7 +24,7 @@ from pipeline.judge.calibration import Numbers
 from pipeline.review.cases.values import Filters
 from pipeline.review.database import Database
 from pipeline.review.evidence.lookback import open_lookback
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.runner.local import LocalRunner
 from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Audio, ListenSettings, Overload, Settings
