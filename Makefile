@@ -80,7 +80,7 @@ docs: $(BIN)/python  ## build the documents as a site with search, in site/; a b
 constraints:  ## renew constraints.txt (needs uv); versions only, and torch picks its own CUDA libraries
 	@{ echo "# Versions that were tested together; \`make constraints\` renews them."; \
 	  uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 --no-header --no-annotate \
-	    --extra weights --extra console --extra livekit --extra postgres --extra s3 --extra report --extra train --extra yamnet --extra bench --extra dev --extra docs pyproject.toml \
+	    --extra weights --extra console --extra livekit --extra postgres --extra s3 --extra report --extra train --extra yamnet --extra dev --extra docs pyproject.toml \
 	  | grep -vE '^(nvidia-|cuda-|triton)' | sed -E 's/ *;.*//'; } > constraints.new && mv constraints.new constraints.txt
 	@$(MAKE) --no-print-directory slim
 

@@ -19,7 +19,6 @@ on Linux. Words must not wait for sounds: at most 5% longer, and listen takes at
 threads of BLAS count for no stage.
 """
 
-import argparse
 import asyncio
 import tempfile
 import time
@@ -33,12 +32,10 @@ from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks import report
 from benchmarks.fingerprints import Played, bank_of, filled
-from benchmarks.songs import song
-from benchmarks.speech import clips as bundled
 from benchmarks.stage_cpu import StageTimes, build_named
 from pipeline.base.cpu import cores
 from pipeline.base.metrics import Metrics
@@ -53,6 +50,8 @@ from pipeline.sound.fingerprints.fingerprint import Fingerprint
 from pipeline.speech.asr.recogniser import Samples
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import to_pcm16
+from tests.pipeline.sound.songs import song
+from tests.speech import clips as bundled
 
 SHARE = 0.4
 """Share of the time in which somebody speaks."""
@@ -122,7 +121,7 @@ class Run:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser(__doc__)
     parser.add_argument("--rooms", type=int, nargs="+", required=True)
     parser.add_argument("--workers", type=int, nargs="+", default=[cores()])
     parser.add_argument("--seconds", type=float, default=90.0)
@@ -172,7 +171,7 @@ def main() -> None:
             title = "{} workers, {} rooms, patience {}, early {}, sounds {}: ".format(*name)
             lines.append(title + histogram(run.waits.speech))
         lines += [*compared(runs), *compared_sounds(runs)]
-    Console(width=240).print(table, *lines, sep="\n")
+    report.show(table, *lines)
 
 
 def every_sound(yamnet: Path | None) -> ListenSettings:

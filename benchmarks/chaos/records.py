@@ -11,7 +11,6 @@ from sqlalchemy import select
 from agents.broker.kafka_clients import reader, topic_name
 from agents.loop.lag import Lag
 from benchmarks.chaos.marks import said_in
-from benchmarks.speech import SpokenSpan, Voice
 from pipeline.base.errors import BadMessage
 from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk, Message, Utterance
@@ -20,6 +19,7 @@ from pipeline.review.database import Database
 from pipeline.review.tables.core import CASES, FLAGS
 from pipeline.settings import Settings
 from pipeline.speech.audio.encode import decode_flac, to_pcm16
+from tests.speech import SpokenSpan, Voice
 
 M = TypeVar("M", bound=Message)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from msgspec import structs
 
-from benchmarks.disturbances import howl
 from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Flag
 from pipeline.contract.topology import AUDIO, FLAGS, STAGES
@@ -22,6 +21,7 @@ from pipeline.speech.audio.recording_parts import chunks_of
 from pipeline.speech.audio.resample import Samples
 from tests.broker import ROOT
 from tests.pipeline.review import banning
+from tests.pipeline.sound.disturbances import howl
 from tests.pipeline.sound.fingerprints.music import banned, tune
 from tests.pipeline.sound.yamnet import networks
 from tests.pipeline.speech.audio.sound import chunks, silence

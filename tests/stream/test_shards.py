@@ -15,7 +15,6 @@ import pytest
 
 from agents.broker import topics
 from agents.gateway.sink import KafkaSink
-from benchmarks.speech import SpokenSpan, merged
 from pipeline.base.metrics import Metrics
 from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk, Utterance
@@ -25,6 +24,7 @@ from pipeline.speech.audio import vad
 from pipeline.speech.audio.recording_parts import chunks_of
 from pipeline.speech.audio.segment_stage import Segment
 from tests.broker import ROOT
+from tests.speech import SpokenSpan, merged
 from tests.stream.conftest import settings_of
 from tests.stream.kafka_io import put, wait_for, wait_for_members
 from tests.stream.processes import Worker, worker

@@ -60,7 +60,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fated(monkeypatch: pytest.MonkeyPatch, *fates: Fate) -> None:
     made = Fated(fates)
     for module in (stage, recogniser):
-        monkeypatch.setattr(module, "load", lambda asr: made)
+        monkeypatch.setattr(module, "load_recogniser", lambda asr: made)
 
 
 @pytest.mark.parametrize("fates", [*product(("judged", "skipped", "failed"), repeat=3)], ids="-".join)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from benchmarks.disturbances import howl
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Sound
 from pipeline.contract.stage import Backlog, Rejected
@@ -25,6 +24,7 @@ from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.speaker_tracks import KEEP_SECONDS
 from pipeline.speech.load_shedding import Valve
 from tests.pipeline.review.banning import ban
+from tests.pipeline.sound.disturbances import howl
 from tests.pipeline.sound.fingerprints.music import banned, part, talk, tune
 from tests.pipeline.sound.voices.speakers import allison, reader
 from tests.pipeline.speech.audio.sound import chunks, silence

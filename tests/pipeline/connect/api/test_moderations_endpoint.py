@@ -90,7 +90,7 @@ async def test_a_recording_that_hides_its_length_is_cut(moderator: Moderator) ->
 
 def test_speech_in_another_language_is_not_called_clean(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
     script = [recognition("", language="fr"), *(recognition("I will kill you.") for _ in range(2))]
-    monkeypatch.setattr("pipeline.speech.asr.transcribe_stage.load", lambda asr: Scripted(script))
+    monkeypatch.setattr("pipeline.speech.asr.transcribe_stage.load_recogniser", lambda asr: Scripted(script))
     with api.client() as client:
         found = client.post(AT, files=upload()).json()
         assert (found["status"], found["suggestion"], found["error"]) == ("done", "review", None)

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from benchmarks.speech import talk
 from pipeline.base.errors import BadMessage
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id
@@ -31,6 +30,7 @@ from pipeline.speech.audio.speech_track import SpeechPiece
 from pipeline.speech.audio.vad import WINDOW, shared
 from tests.builders import utterance
 from tests.pipeline.speech.audio.sound import chunks, clip, seconds, silence
+from tests.speech import talk
 
 DAY = 1_790_000_000.0
 """A realistic UTC time. At this size, a float has a resolution of microseconds only."""
