@@ -1,4 +1,4 @@
-"""A store and messages as 0.1.0 wrote them. `python -m benchmarks.upgrade --keep` makes the files, with its code."""
+"""A store and messages as 0.1.0 wrote them. The code of 0.1.0 made the files."""
 
 import base64
 import hashlib
