@@ -24,7 +24,7 @@ from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.connect.api.api_server import ServedApi
-    from pipeline.console.server import Serving
+    from pipeline.console.console_app import Serving
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def _report(dead_letters: DeadLetters, host: Host, stage: Stage, batch: Sequence
 async def _console(settings: Settings, metrics: Metrics) -> "AsyncIterator[Serving | None]":
     """Serve the moderators' console if its libraries are installed."""
     try:
-        from pipeline.console.server import serving
+        from pipeline.console.console_app import serving
     except ModuleNotFoundError:
         yield None
         return

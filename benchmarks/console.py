@@ -196,7 +196,8 @@ def serve(url: str, folder: str, listener: socket.socket) -> None:
     import asyncio
 
     from pipeline.base import http_server
-    from pipeline.console.app import create_app, open_services
+    from pipeline.console.console_app import create_app
+    from pipeline.console.services import open_services
 
     app = create_app(open_services(Settings(data_dir=Path(folder)), Database(url)))
 

@@ -75,7 +75,7 @@ def check(ctx: typer.Context) -> None:
     Example:
       voxwarden --config mine.yaml config check
     """
-    from pipeline.console.texts import Texts
+    from pipeline.console.console_texts import Texts
     from pipeline.judge.judge_stage import check as check_judge
     from pipeline.judge.warnings import doubts
     from pipeline.speech import languages

@@ -12,7 +12,7 @@ from pipeline.base.stopping import stopped
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.console.server import Serving
+    from pipeline.console.console_app import Serving
 
 
 @app.command()
@@ -56,7 +56,7 @@ async def _serve(settings: Settings) -> None:
     from pipeline.review.evidence.evidence_store import evidence_checks
 
     with importing("console"):
-        from pipeline.console.server import serving
+        from pipeline.console.console_app import serving
     metrics, starting = Metrics(), Starting()
     with figures(metrics, settings.metrics.host, settings.metrics.port, starting.probes) as url:
         check = partial(check_answers, settings.database_url)

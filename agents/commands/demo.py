@@ -66,7 +66,7 @@ async def _console(settings: Settings, metrics: "Metrics") -> AsyncIterator[None
     from agents.commands.console import print_address
 
     with importing("console"):
-        from pipeline.console.server import serving
+        from pipeline.console.console_app import serving
     async with serving(settings, metrics) as found:
         print_address(found)
         yield

@@ -145,7 +145,7 @@ class Background(Generic[K, T]):
         return self._now(key)
 
     def again(self, key: K) -> None:
-        """Measure it now, unless its result is that of the store as it is."""
+        """SpeakerMeasure it now, unless its result is that of the store as it is."""
         with self._database.read() as connection:
             state = state_of(connection)
         kept = self._kept.get(key)

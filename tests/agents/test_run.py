@@ -13,7 +13,7 @@ from agents.gateway import Gateway
 from agents.run import run
 from pipeline.connect.api.api_server import ServedApi
 from pipeline.connect.client.verdict_stream import VerdictStream
-from pipeline.console.server import Serving
+from pipeline.console.console_app import Serving
 from pipeline.contract.messages import SAMPLE_RATE, Flag
 from pipeline.review.cases.values import Filters
 from pipeline.review.review_store import open_store

@@ -13,8 +13,9 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 from pipeline.console import background_figures
-from pipeline.console.app import create_app, open_services
+from pipeline.console.console_app import create_app
 from pipeline.console.guard import COOKIE
+from pipeline.console.services import open_services
 from pipeline.contract.messages import SAMPLE_RATE, Flag, Hit
 from pipeline.judge import labels
 from pipeline.review.accounts import sign_in

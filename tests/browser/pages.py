@@ -102,7 +102,7 @@ PLACES = (
     Place(name="report", endpoint="report_page", path="/assessment/reports/{assessment}"),
     Place(name="report-draft", endpoint="report_preview", path="/assessment/reports/{assessment}/report.zh.html"),
     Place(name="audit", endpoint="audit_page", path="/audit"),
-    Place(name="retention", endpoint="keeping_page", path="/keeping"),
+    Place(name="retention", endpoint="retention_page", path="/keeping"),
     Place(name="accounts", endpoint="accounts_page", path="/accounts"),
     Place(name="tokens", endpoint="tokens_page", path="/accounts/tokens"),
     Place(name="api", endpoint="api_docs", path="/docs"),
@@ -113,8 +113,8 @@ PLACES = (
 PARTS = frozenset(
     {
         # parts of a page, which htmx loads
-        *("queue_rows", "search_rows", "search_preview", "like_cases", "propose_measure", "case_notes", "move_form"),
-        *("desk_people", "wellness_meter", "policy_judges", "backtest_progress", "figures_progress", "draft_progress"),
+        *("queue_rows", "search_rows", "search_preview", "similar_cases", "propose_measure", "case_notes", "move_form"),
+        *("people_now", "wellness_meter", "policy_judges", "backtest_progress", "figures_progress", "draft_progress"),
         # files, streams, JSON and redirects
         *(
             "static_file",

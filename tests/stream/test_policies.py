@@ -11,7 +11,8 @@ from agents.broker.kafka_clients import producer, topic_name
 from agents.broker.policy_topic import RELEASE, Exchange, PolicyTopic, follow_topic, packed
 from agents.broker.stored_transcripts import TopicSpeech
 from pipeline.base.metrics import Metrics
-from pipeline.console.app import create_app, open_services
+from pipeline.console.console_app import create_app
+from pipeline.console.services import open_services
 from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import FLAGS, POLICIES, TRANSCRIPTS

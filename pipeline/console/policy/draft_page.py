@@ -1,20 +1,19 @@
-"""The page of a draft: editor, messages, a sentence to try, difference, backtest, approval."""
+"""The page of a draft: editor, messages, a sentence to try, difference, backtest."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
 from pipeline.base.errors import ConfigError, InputError
-from pipeline.console.desk import quotes
-from pipeline.console.desk.queue_rows import TextPiece
+from pipeline.console.cases.marked_text import TextPiece, cut, marked
 from pipeline.console.fields import NO_CONTROL, NO_NUL
 from pipeline.console.pages import page
-from pipeline.console.policy.difference import difference, runs
-from pipeline.console.policy.policies_page import TitleForm, live_now, version_of
+from pipeline.console.policy.policies_page import DraftNumber, ShaForm, TitleForm, live_now, version_of
+from pipeline.console.policy.policy_difference import difference, runs
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Flag
 from pipeline.judge import editing
@@ -32,17 +31,14 @@ router = APIRouter(prefix="/policies/drafts")
 PAGE = "/policies/drafts/"
 MAX_FORM_BYTES = 4 * MAX_BYTES
 """A form writes each byte of a Chinese character as three."""
-
 LIMIT = "I-10.share"
 """The operator's limit of precision, in `assessment.limits`."""
 HOURS = (0, 1, 6, 24)
 DIFF = "diff"
 
-DraftNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
 FileForm = Annotated[str, Form(max_length=40, pattern=r"^[\w-]*$")]
 FileQuery = Annotated[str, Query(max_length=40, pattern=r"^[\w-]*$")]
 TextForm = Annotated[str, Form(max_length=MAX_BYTES, pattern=NO_NUL)]
-ShaForm = Annotated[str, Form(pattern=r"^[0-9a-f]{64}$")]
 SentenceForm = Annotated[str, Form(max_length=1_000, pattern=NO_NUL)]
 ShortForm = Annotated[str, Form(max_length=256, pattern=NO_CONTROL)]
 
@@ -60,7 +56,7 @@ class ShownSample:
     @property
     def pieces(self) -> tuple[TextPiece, ...]:
         """What was said around the first term, with the terms marked."""
-        return quotes.cut(self.flag.text, self.changed.hits)
+        return cut(self.flag.text, self.changed.hits)
 
 
 @router.post("")
@@ -179,7 +175,7 @@ def try_sentence(
     except ConfigError:
         return page(request, "policy_tried.html", **values, state="mistakes")
     before, after = (services.lab.try_text(rules, sentence, room_type.strip() or "default") for rules in sides)
-    return page(request, "policy_tried.html", **values, state="", before=before, after=after, marked=quotes.marked)
+    return page(request, "policy_tried.html", **values, state="", before=before, after=after, marked=marked)
 
 
 @router.post("/{number}/backtest")
@@ -211,55 +207,6 @@ def cancel_backtest(services: TheServices, number: DraftNumber) -> Response:
         if run := backtests.backtest_of(connection, number):
             backtests.stop(connection, run, "cancelled", services.clock())
     return RedirectResponse(f"/policies/drafts/{number}?view={DIFF}", 303)
-
-
-@router.post("/{number}/ask")
-def ask_approval(services: TheServices, session: Signed, number: DraftNumber) -> Response:
-    """Ask a second person for approval."""
-    with services.database.write() as connection:
-        drafts.ask(connection, number, session.account.name, services.clock())
-    return RedirectResponse(f"/policies/drafts/{number}?view={DIFF}", 303)
-
-
-@router.post("/{number}/back")
-def send_draft_back(services: TheServices, session: Signed, number: DraftNumber, note: TitleForm = "") -> Response:
-    """Take a request for approval back, or refuse it."""
-    with services.database.write() as connection:
-        drafts.send_back(connection, number, session.account.name, services.clock(), note.strip())
-    return RedirectResponse(f"/policies/drafts/{number}", 303)
-
-
-@router.post("/{number}/approve")
-def approve_draft(
-    services: TheServices,
-    session: Signed,
-    number: DraftNumber,
-    seen: ShaForm,
-    live: Annotated[int, Form(ge=0, le=2**31 - 1)],
-) -> Response:
-    """Publish a draft. Nobody who has edited it, or asked for its approval, may do that."""
-    with services.database.write() as connection:
-        drafts.approve(connection, number, seen, live, services.labels, session.account.name, services.clock())
-    return RedirectResponse("/policies", 303)
-
-
-@router.post("/{number}/drop")
-def drop_draft(services: TheServices, session: Signed, number: DraftNumber) -> Response:
-    """Give a draft up."""
-    with services.database.write() as connection:
-        drafts.drop(connection, number, session.account.name, services.clock())
-    return RedirectResponse("/policies", 303)
-
-
-@router.post("/{number}/shadow")
-def shadow_draft(services: TheServices, session: Signed, number: DraftNumber) -> Response:
-    """Run the saved texts of a draft as a shadow policy."""
-    with services.database.write() as connection:
-        marked = drafts.find_draft(connection, number).marked
-        versions.start_shadow(
-            connection, marked.mark, marked.texts, services.labels, session.account.name, services.clock()
-        )
-    return RedirectResponse("/policies", 303)
 
 
 def _found(services: Services, number: int) -> Draft:

@@ -1,4 +1,4 @@
-"""The overview of the policy studio: the live version, open drafts, all versions, and shadow policies."""
+"""The policy studio: the live version, open drafts and their approval, all versions, and shadow policies."""
 
 from typing import Annotated, Any
 
@@ -8,13 +8,15 @@ from sqlalchemy import Connection
 
 from pipeline.console.fields import NO_CONTROL
 from pipeline.console.pages import page
-from pipeline.console.policy.difference import difference, runs
+from pipeline.console.policy.policy_difference import difference, runs
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.judge.release import MAX_SHADOWS, JudgeReport
 from pipeline.review.policies import drafts, judge_rules, versions
 
 router = APIRouter(prefix="/policies")
 
+DraftNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
+ShaForm = Annotated[str, Form(pattern=r"^[0-9a-f]{64}$")]
 VersionNumber = Annotated[int, Path(ge=0, le=2**31 - 1)]
 TitleForm = Annotated[str, Form(max_length=200, pattern=NO_CONTROL)]
 Mark = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
@@ -75,6 +77,55 @@ def end_policy_shadow(services: TheServices, session: Signed, mark: Mark) -> Res
     """End a shadow policy."""
     with services.database.write() as connection:
         versions.end_shadow(connection, mark, session.account.name, services.clock())
+    return RedirectResponse("/policies", 303)
+
+
+@router.post("/drafts/{number}/ask")
+def ask_approval(services: TheServices, session: Signed, number: DraftNumber) -> Response:
+    """Ask a second person for approval."""
+    with services.database.write() as connection:
+        drafts.ask(connection, number, session.account.name, services.clock())
+    return RedirectResponse(f"/policies/drafts/{number}?view=diff", 303)
+
+
+@router.post("/drafts/{number}/back")
+def send_draft_back(services: TheServices, session: Signed, number: DraftNumber, note: TitleForm = "") -> Response:
+    """Take a request for approval back, or refuse it."""
+    with services.database.write() as connection:
+        drafts.send_back(connection, number, session.account.name, services.clock(), note.strip())
+    return RedirectResponse(f"/policies/drafts/{number}", 303)
+
+
+@router.post("/drafts/{number}/approve")
+def approve_draft(
+    services: TheServices,
+    session: Signed,
+    number: DraftNumber,
+    seen: ShaForm,
+    live: Annotated[int, Form(ge=0, le=2**31 - 1)],
+) -> Response:
+    """Publish a draft. Nobody who has edited it, or asked for its approval, may do that."""
+    with services.database.write() as connection:
+        drafts.approve(connection, number, seen, live, services.labels, session.account.name, services.clock())
+    return RedirectResponse("/policies", 303)
+
+
+@router.post("/drafts/{number}/drop")
+def drop_draft(services: TheServices, session: Signed, number: DraftNumber) -> Response:
+    """Give a draft up."""
+    with services.database.write() as connection:
+        drafts.drop(connection, number, session.account.name, services.clock())
+    return RedirectResponse("/policies", 303)
+
+
+@router.post("/drafts/{number}/shadow")
+def shadow_draft(services: TheServices, session: Signed, number: DraftNumber) -> Response:
+    """Run the saved texts of a draft as a shadow policy."""
+    with services.database.write() as connection:
+        draft = drafts.find_draft(connection, number).marked
+        versions.start_shadow(
+            connection, draft.mark, draft.texts, services.labels, session.account.name, services.clock()
+        )
     return RedirectResponse("/policies", 303)
 
 

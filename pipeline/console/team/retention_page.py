@@ -16,7 +16,7 @@ NamedForm = Annotated[str, Form(min_length=1, max_length=256, pattern=NO_CONTROL
 
 
 @router.get("", response_class=HTMLResponse)
-def keeping_page(request: Request, services: TheServices, differs: bool = False) -> Response:
+def retention_page(request: Request, services: TheServices, differs: bool = False) -> Response:
     """Show the retention rules, active legal holds and open erasures."""
     with services.database.read() as connection:
         held, asked = holds.active(connection), erasure.requests(connection)

@@ -10,7 +10,8 @@ import pytest
 
 from agents.gateway import Close, Gateway
 from pipeline.base.metrics import LABELS, Metrics, catalogue, from_zero
-from pipeline.console.app import create_app, open_services
+from pipeline.console.console_app import create_app
+from pipeline.console.services import open_services
 from pipeline.contract.messages import Mark, Source, Suggestion, Verdict
 from pipeline.contract.topology import STAGES
 from pipeline.judge import judge_stage, labels

@@ -7,8 +7,9 @@ from sqlalchemy import Connection, text
 
 from pipeline.base.metrics import Metrics
 from pipeline.console import audit_watch
-from pipeline.console.app import create_app, open_services
 from pipeline.console.audit_watch import WHOLE_SECONDS, ChainWatch
+from pipeline.console.console_app import create_app
+from pipeline.console.services import open_services
 from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.settings import Settings

@@ -5,7 +5,7 @@ from html import unescape
 
 import pytest
 
-from pipeline.console.local_times import ZONE_COOKIE
+from pipeline.console.pages import ZONE_COOKIE
 from pipeline.review import audit_log
 from tests.builders import NOON
 from tests.pipeline.console.conftest import Console, Enter

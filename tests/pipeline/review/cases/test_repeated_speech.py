@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.base.errors import CaseError
-from pipeline.console.desk.case_view import view
+from pipeline.console.cases.case_view import view
 from pipeline.contract.messages import Flag, Verdict
 from pipeline.review import audit_log
 from pipeline.review.cases import case_queue, deciding
