@@ -11,7 +11,7 @@ from typing import get_args
 
 import prometheus_client
 
-from pipeline.base.cpu import cores
+from pipeline.base.cpu_cores import cores
 from pipeline.base.errors import AudioError, BadMessage
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.contract.messages import (
