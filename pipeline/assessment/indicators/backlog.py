@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Row, case, cast, f
 from pipeline.assessment.catalogue import figure
 from pipeline.assessment.options import Options
 from pipeline.judge.labels import SEVERITIES
-from pipeline.review.delivery.tallies import DAY_HOURS, HOUR
+from pipeline.review.delivery.speech_tallies import DAY_HOURS, HOUR
 from pipeline.review.quality.figure import Figure, Window, hours
 from pipeline.review.quality.snapshot import NO_COPY, SNAPSHOT
 
