@@ -21,7 +21,7 @@ from pipeline.contract.messages import AudioChunk, Utterance
 from pipeline.contract.topology import AUDIO, SEGMENT, UTTERANCES
 from pipeline.settings import GatewaySettings, ListenSettings, Settings
 from pipeline.speech.audio import vad
-from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.recording_parts import chunks_of
 from pipeline.speech.audio.segment_stage import Segment
 from tests.broker import ROOT
 from tests.speech import SpokenSpan, merged

@@ -24,7 +24,7 @@ from pipeline.review.evidence.evidence_store import EvidenceStore, open_evidence
 from pipeline.review.quality import quality_checks
 from pipeline.review.review_store import ReviewStore, open_store
 from pipeline.settings import Settings
-from pipeline.speech.overload import OTHER, Valve
+from pipeline.speech.load_shedding import OTHER, Valve
 
 FORGET_EVERY_SECONDS = 3_600.0
 

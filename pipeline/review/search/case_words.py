@@ -25,7 +25,7 @@ from pipeline.review.cases import reading
 from pipeline.review.database import Database, upsert
 from pipeline.review.tables.case_tables import COPIES, SAID
 from pipeline.review.tables.core import CASES
-from pipeline.speech.languages.characters import UNSPACED
+from pipeline.speech.languages.writing_systems import UNSPACED
 
 LENGTH, UNSPACED_LENGTH = 3, 2
 MOST_GRAMS = 16

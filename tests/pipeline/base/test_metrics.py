@@ -24,7 +24,7 @@ from pipeline.settings import Settings, load
 from pipeline.speech.asr.transcribe_stage import Transcribe
 from pipeline.speech.asr.triage import Reason
 from pipeline.speech.audio import vad
-from pipeline.speech.audio.order import FAULTS
+from pipeline.speech.audio.chunk_order import FAULTS
 from pipeline.speech.audio.segment_stage import Segment
 from tests.pipeline.speech.asr.parts import Scripted
 
