@@ -31,7 +31,7 @@ endif
 # Hundreds of processes import PyTorch in the tests. Without its bytecode, each of them compiles it for some seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test tests test-all drills kubernetes lint format audit sbom constraints kafka livekit s3 helm postgres prometheus chromium pango slim clean
+.PHONY: help setup run test tests test-all drills kubernetes lint format audit sbom constraints docs kafka livekit s3 helm postgres prometheus chromium pango slim clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -71,10 +71,16 @@ audit: $(VENV)/.dev  ## look the pinned dependencies up for known holes
 sbom: $(VENV)/.dev  ## write the bill of materials of the container image, CycloneDX, to sbom.json
 	@$(BIN)/python -m deploy.sbom > sbom.json.new && mv sbom.json.new sbom.json
 
+docs: $(BIN)/python  ## build the documents as a site with search, in site/; a broken link is an error
+	@$(PIP) $(CONSTRAINTS) zensical
+	@$(BIN)/python -m deploy.site
+	@cd build && $(abspath $(BIN))/zensical build --strict
+	@rm -rf site && mv build/site site
+
 constraints:  ## renew constraints.txt (needs uv); versions only, and torch picks its own CUDA libraries
 	@{ echo "# Versions that were tested together; \`make constraints\` renews them."; \
 	  uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 --no-header --no-annotate \
-	    --extra weights --extra console --extra livekit --extra postgres --extra s3 --extra report --extra train --extra yamnet --extra bench --extra dev pyproject.toml \
+	    --extra weights --extra console --extra livekit --extra postgres --extra s3 --extra report --extra train --extra yamnet --extra dev --extra docs pyproject.toml \
 	  | grep -vE '^(nvidia-|cuda-|triton)' | sed -E 's/ *;.*//'; } > constraints.new && mv constraints.new constraints.txt
 	@$(MAKE) --no-print-directory slim
 
@@ -173,4 +179,4 @@ $(TYPESCRIPT): clients/typescript/package.json
 	@touch $@
 
 clean:  ## remove what was built, downloaded and recorded here
-	rm -rf $(VENV) .cache .mypy_cache .import_linter_cache .ruff_cache .pytest_cache .hypothesis voxwarden-data
+	rm -rf $(VENV) .cache .mypy_cache .import_linter_cache .ruff_cache .pytest_cache .hypothesis build site voxwarden-data

@@ -1,7 +1,7 @@
-"""Write docs/metrics.md from the metrics, the rules and the dashboards: `python -m deploy.metrics_page`."""
+"""Write docs/metrics.md from the metrics and the rules: `python -m deploy.metrics_page`."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -15,21 +15,18 @@ DEPLOY = Path(__file__).parent
 PAGE = DEPLOY.parent / "docs" / "metrics.md"
 WIDTH = 120
 SERIES = re.compile(r"\bvoxwarden[\w:]+")
-UNITS = {"seconds": "seconds", "bytes": "bytes", "ratio": "share, 0 to 1", "share": "share, 0 to 1", "info": "always 1"}
+UNITS = {"ratio": "0 to 1", "share": "0 to 1"}
 
 HEAD = """# Metrics
 
-**Reader:** the engineer who builds alerts or dashboards.
+`{command}` writes this page from [pipeline/base/metrics.py](../pipeline/base/metrics.py) and
+[rules.yml](../deploy/prometheus/rules.yml), which also has the recorded series. Do not edit it.
+[dashboards.yaml](../deploy/grafana/dashboards.yaml) names the metrics of each panel.
 
-**Afterwards you can** find the metric for a question, with its unit and labels.
-
-`{command}` writes this page from [pipeline/base/metrics.py](../pipeline/base/metrics.py),
-[rules.yml](../deploy/prometheus/rules.yml) and [dashboards.yaml](../deploy/grafana/dashboards.yaml). Do not edit it.
-
-Each process serves its metrics on port 9108 (`metrics.port`) at `/metrics`. The values of a label come from a closed
-set, and no label holds a room, a speaker or a text. Counters begin at 0. The gauges of the console are the same in
-each console process, so take their `max`, and not their sum. Processes also serve `process_*`: CPU, memory and start
-time.
+Each process serves its metrics on port 9108 (`metrics.port`) at `/metrics`, with `process_*`: CPU, memory and start
+time. The values of a label come from a closed set, and no label holds a room, a speaker or a text. Counters begin at 0.
+Each console has the same gauges, so take their `max`, not their sum. A name that ends in `seconds` or `bytes` has this
+unit.
 """
 
 
@@ -40,51 +37,34 @@ def main() -> None:
 def page() -> str:
     """The text of docs/metrics.md."""
     sections = [HEAD.format(command=COMMAND), "## Metrics\n", *map(_section, catalogue().values())]
-    return "\n".join([*sections, _labels(), _recorded()])
+    return "\n".join([*sections, _labels()])
 
 
 def _section(entry: Entry) -> str:
-    alerts, panels = _users(entry.name, _alerts()), _users(entry.name, _panels())
-    facts = {
-        "type": entry.kind.__name__.lower(),
-        "unit": _unit(entry.name),
-        "labels": _listed(f"`{label}`" for label in entry.labels),
-        "alerts": _listed(f"[{name}](operate-runbooks.md#{anchor})" for name, anchor in alerts.items()),
-        "panels": _listed(panels),
-    }
-    lines = [_item(f"{fact}: {value}") for fact, value in facts.items() if value]
-    return "\n".join([f"### `{entry.name}`\n", f"{fill(entry.meaning, WIDTH)}\n", *lines, ""])
-
-
-def _item(text: str) -> str:
-    """A line of a list, broken at the width of our documents."""
-    return fill(f"- {text}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    facts = [entry.kind.__name__.capitalize(), _unit(entry.name), *(f"`{label}`" for label in entry.labels)]
+    alerts = _listed(f"[{name}](runbooks.md#{anchor})" for name, anchor in _alerts(entry.name).items())
+    told = f" Alerts: {alerts}." if alerts else ""
+    text = f"{_listed(filter(None, facts))}. {entry.meaning}{told}"
+    return f"### `{entry.name}`\n\n{fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)}\n"
 
 
 def _unit(name: str) -> str:
     last = name.removesuffix("_total").rsplit("_", 1)[-1]
-    return UNITS.get(last, "number")
+    return UNITS.get(last, "")
 
 
 def _labels() -> str:
-    rows = [f"| `{label}` | {values} |" for label, values in LABELS.items()]
-    return "\n".join(["## Labels\n", "| label | values |", "|---|---|", *rows, ""])
+    return "\n".join(["## Labels\n", *(f"- `{label}`: {values}" for label, values in LABELS.items()), ""])
 
 
-def _recorded() -> str:
-    """The recording rules, each with the metrics that it is computed from."""
-    found: dict[str, set[str]] = {}
-    for rule in _rules():
-        if "record" in rule:
-            found.setdefault(rule["record"], set()).update(SERIES.findall(rule["expr"]))
-    lines = [_item(f"`{name}`: {_listed(f'`{each}`' for each in sorted(series))}") for name, series in found.items()]
-    return "\n".join(["## Recorded series\n", "Prometheus computes them from these series.\n", *lines, ""])
-
-
-def _users(name: str, expressions: Mapping[Any, tuple[str, str]]) -> dict[str, str]:
-    """The titles whose expression reads the metric, directly or through recording rules."""
+def _alerts(name: str) -> dict[str, str]:
+    """The alerts that read the metric, directly or through recording rules, each with the anchor of its runbook."""
     wanted = _derived(name)
-    return {title: note for title, (expression, note) in expressions.items() if _read(expression) & wanted}
+    return {
+        rule["alert"]: rule["annotations"]["runbook_url"].partition("#")[2]
+        for rule in _rules()
+        if "alert" in rule and _read(rule["expr"]) & wanted
+    }
 
 
 def _derived(name: str) -> set[str]:
@@ -105,27 +85,11 @@ def _rules() -> list[dict[str, Any]]:
     return [rule for group in RULES["groups"] for rule in group["rules"]]
 
 
-def _alerts() -> dict[str, tuple[str, str]]:
-    alerts = [rule for rule in _rules() if "alert" in rule]
-    return {alert["alert"]: (alert["expr"], alert["annotations"]["runbook_url"].partition("#")[2]) for alert in alerts}
-
-
-def _panels() -> dict[str, tuple[str, str]]:
-    """The expressions of each panel, by its name and dashboard."""
-    return {
-        f'"{panel["title"]}" ({board["name"]})': (" ".join(panel["queries"].values()), "")
-        for board in BOARDS
-        for row in board["rows"]
-        for panel in row["panels"]
-    }
-
-
 def _listed(texts: Iterable[str]) -> str:
     return ", ".join(texts)
 
 
 RULES = yaml.safe_load((DEPLOY / "prometheus" / "rules.yml").read_text("utf-8"))
-BOARDS = yaml.safe_load((DEPLOY / "grafana" / "dashboards.yaml").read_text("utf-8"))
 
 if __name__ == "__main__":
     main()

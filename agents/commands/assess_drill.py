@@ -142,7 +142,7 @@ def stop(
 
     with database_of(ctx) as database:
         with database.write() as connection:
-            order = ranking.build(settings_of(ctx))
+            order = ranking.build_ranking(settings_of(ctx))
             made = drills.order_stop(connection, rooms, author(by), time.time(), order)
         say("{id}: {n} rooms", id=made.id, n=len(rooms))
         missing = _await(database, made, wait)

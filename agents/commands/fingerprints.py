@@ -121,7 +121,7 @@ def list_recordings(ctx: typer.Context) -> None:
     for name in ("title", "length", "label", "reason", "added", "by", "cases"):
         table.add_column(name, overflow="fold")
     with database_of(ctx) as database, database.read() as connection:
-        found = bank.listed(connection)
+        found = bank.list_recordings(connection)
     for one in found:
         ban = one.recording.ban
         about = plain(ban.title), clock(one.recording.seconds), plain(ban.label), plain(ban.reason)
@@ -144,7 +144,7 @@ def remove_recordings(
     with database_of(ctx) as database:
         for identity in ids:
             with database.write() as connection:
-                bank.remove(connection, identity, actor(), time.time())
+                bank.remove_recording(connection, identity, actor(), time.time())
             stdout.print(plain(f"{identity} is removed"), highlight=False)
 
 
@@ -177,7 +177,7 @@ def _add(database: "Database", file: Path, name: str, ban: "Ban", heard: Progres
 
     made = fingerprint(_blocks(file, name, heard), ban)
     with database.write() as connection:
-        bank.add(connection, made)
+        bank.add_recording(connection, made)
     return made.id
 
 

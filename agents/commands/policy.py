@@ -80,9 +80,9 @@ def live(ctx: typer.Context) -> None:
       voxwarden policy live
     """
     from agents.commands.casetables import utc
-    from pipeline.review.policies.live_policy import standing
+    from pipeline.review.policies.judge_rules import policy_status
 
-    found = standing(settings_of(ctx), time.time())
+    found = policy_status(settings_of(ctx), time.time())
     if found is None:
         stdout.print("Nothing is published. The files of judge.policy and judge.lexicons count.")
         return
@@ -118,7 +118,7 @@ def export(
     from pipeline.review.policies import versions
 
     with database_of(ctx) as database, database.read() as connection:
-        found = versions.find(connection, version) if version else versions.newest(connection)
+        found = versions.find_version(connection, version) if version else versions.live_version(connection)
     if found is None:
         raise ConfigError("Nothing is published", "Publish a version in the console, under Policies.")
     texts = {"policy": found.texts.policy} | {each.name: each.text for each in found.texts.lexicons}

@@ -185,12 +185,12 @@ def _change(before: "Estimate | None", after: "Estimate | None", factor: float, 
 def _write(out: Path, rules: "RuleSet", found: "list[FittedLanguage]", settings: "Settings", alarms: float) -> None:
     import yaml
 
-    from pipeline.base.user_files import of
+    from pipeline.base.user_files import validated
     from pipeline.judge import labels, policy
     from pipeline.learning.fitting import with_limits
 
     content = with_limits(rules.policy, out.stem, found)
-    policy.checked(of(content, policy.Policy, str(out)), str(out), labels.load(settings.judge.labels))
+    policy.checked(validated(content, policy.Policy, str(out)), str(out), labels.load(settings.judge.labels))
     day = time.strftime("%Y-%m-%d", time.gmtime())
     about = f"# `voxwarden policy fit --alarms-per-1000 {alarms:g}` made it from {rules.policy.policy.name} on {day}.\n"
     write_new(out, about + yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from agents.commands.app import app, settings_of, stderr
-from agents.commands.console import stopped
-from pipeline.base.errors import ConfigError
+from pipeline.base.libraries import importing
+from pipeline.base.stopping import stopped
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.connect.rtp.serving import Receiving
+    from pipeline.connect.rtp.rtp_server import Receiving
 
 
 @app.command()
@@ -19,8 +19,8 @@ def rtp(ctx: typer.Context) -> None:
     """Receive the audio of speakers as RTP, from mediasoup or Janus.
 
     Your app names each stream over a small HTTP API, and its media server sends the packets. The speech goes to the
-    gateway: use it with `voxwarden run`, or with `voxwarden gateway` and the workers. docs/rtp.md shows the calls. If
-    no token is set in rtp.tokens, it prints one for this run.
+    gateway: use it with `voxwarden run`, or with `voxwarden gateway` and the workers. docs/integrate.md has the calls.
+    If no token is set in rtp.tokens, it prints one for this run.
 
     Example:
       VOXWARDEN_GATEWAY__TOKENS='["<token of the gateway>"]' voxwarden rtp
@@ -29,11 +29,9 @@ def rtp(ctx: typer.Context) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    try:
-        from pipeline.connect.rtp.serving import serve
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error
-    await serve(settings, _started, stopped)
+    with importing("console"):
+        from pipeline.connect.rtp.rtp_server import serve_rtp
+    await serve_rtp(settings, _started, stopped)
 
 
 def _started(receiving: "Receiving") -> None:

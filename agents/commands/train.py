@@ -132,21 +132,21 @@ def _read(ctx: typer.Context, since: str | None, seed: int, context: bool) -> "L
     training, because the model carries traces of the cases.
     """
     from pipeline.learning import before, lessons, spoken
-    from pipeline.review import audit
-    from pipeline.review.privacy import retention
+    from pipeline.review import audit_log
+    from pipeline.review.privacy import retention_job
 
     now = time.time()
     begin = 0.0 if since is None else moment(since, now)
     with database_of(ctx) as database:
         with database.read() as connection:
-            over = retention.due(connection, settings_of(ctx).retention, now)
+            over = retention_job.due(connection, settings_of(ctx).retention, now)
             decided = spoken.read(connection, begin)
             cases = [each for each in decided if each.example.group not in over]
             heard = before.read(connection, cases, over) if context else {}
         split = lessons.split(cases, seed, heard)
         _check(split, len(decided) - len(cases))
         with database.write() as connection:
-            audit.append(connection, now, actor(), "train.decisions", "", {"since": begin, "cases": len(cases)})
+            audit_log.append(connection, now, actor(), "train.decisions", "", {"since": begin, "cases": len(cases)})
     also = f", {len(split.heard)} of them also in context" if context else ""
     stderr.print(
         f"{len(split.taught)} cases teach{also}, {len(split.held)} are held out, {len(split.golden)} are golden",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deploy.contract.schemas import REQUIRED, attributes, is_audio
-from pipeline.contract.events import CONTENT_TYPES, VERSION
+from pipeline.contract.cloud_events import CONTENT_TYPES, VERSION
 from pipeline.contract.messages import Message
 from pipeline.contract.shards import BY_SPEAKER
 from pipeline.contract.topology import DEAD_LETTERS, STAGES, TOPICS, Stage, Topic

@@ -5,14 +5,29 @@ import re
 import textwrap
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from deploy.contract.asyncapi import REASONS
 from deploy.contract.schemas import KINDS, PARTS, Schema, attributes, schema
 from pipeline.base.errors import ConfigError
-from pipeline.contract.messages import Flag, Transcript
+from pipeline.contract.cloud_events import header_of
+from pipeline.contract.messages import (
+    Decision,
+    EarlyUtterance,
+    Flag,
+    Message,
+    SecondReading,
+    Sound,
+    SpeechStatus,
+    Transcript,
+    Utterance,
+)
 from pipeline.contract.topology import STAGES, TOPICS, Stage, Topic
 
 WIDTH = 118
 """Maximum characters of a line in the lists."""
+
+OTHERS = (Utterance, EarlyUtterance, Sound, Transcript, SecondReading, SpeechStatus, Decision)
 
 BLOCK = re.compile(r"(<!-- begin (\w+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
 
@@ -30,10 +45,20 @@ def filled(text: str) -> str:
 
 
 def _parts() -> dict[str, str]:
-    made = {kind.__name__: _fields(schema(kind), kind.__doc__) for kind in KINDS}
+    common = {field: schema(Flag)["properties"][field] for field in Message.__struct_fields__}
+    made = {"Message": _fields(schema(Flag) | {"properties": common}, Message.__doc__)}
+    made |= {kind.__name__: _fields(_own(kind), kind.__doc__) for kind in KINDS}
     flag_parts = schema(Flag)["$defs"] | schema(Transcript)["$defs"]
     made |= {part.__name__: _fields(flag_parts[part.__name__], part.__doc__) for part in PARTS}
-    return made | {"topics": _topics(), "headers": _headers(), "reasons": _reasons()}
+    return made | {"topics": _topics(), "headers": _headers(), "others": _others(), "reasons": _reasons()}
+
+
+def _own(kind: type[Struct]) -> Schema:
+    """The schema of `kind` without the fields that all messages have."""
+    found = schema(kind)
+    common = Message.__struct_fields__ if issubclass(kind, Message) else ()
+    left_out = {*common, *map(header_of, common)}
+    return found | {"properties": {name: field for name, field in found["properties"].items() if name not in left_out}}
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
@@ -72,6 +97,13 @@ def _is_early(stage: Stage, topic: Topic, side: str) -> bool:
 def _headers() -> str:
     rows = [(f"`{name}`", _form(found), found.get("description", "")) for name, found in attributes(Flag).items()]
     return _table(("header", "value", "meaning"), rows)
+
+
+def _others() -> str:
+    """The messages without a list of fields on the page, because few apps read them."""
+    return "\n".join(
+        _item(f"[`{kind.__name__}`](schemas/{kind.__name__.lower()}.json): {kind.__doc__}") for kind in OTHERS
+    )
 
 
 def _reasons() -> str:

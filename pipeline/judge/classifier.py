@@ -9,7 +9,7 @@ import msgspec
 
 from pipeline.base.errors import ConfigError
 from pipeline.base.libraries import require
-from pipeline.base.shared_models import Shelf
+from pipeline.base.shared_models import SharedModels
 from pipeline.settings import JudgeSettings
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class SharedClassifier:
             return self._classifier.classify(texts, languages)
 
 
-_shelf: Shelf[SharedClassifier] = Shelf()
+_shelf: SharedModels[SharedClassifier] = SharedModels()
 
 
 def load(settings: JudgeSettings) -> Classifier:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from pipeline.base import yaml_reading
 from pipeline.base.errors import ConfigError
-from pipeline.base.user_files import Sheet, SheetError
+from pipeline.base.user_files import StrictModel, UserFileError
 from pipeline.base.yaml_reading import YamlError
 from pipeline.judge import lexicon, rules
 from pipeline.judge.labels import Labels, Severity
@@ -98,7 +98,7 @@ def remarks(texts: RuleTexts, labels: Labels, listen: ListenSettings) -> list[Re
     """Return all remarks, by text and line. `listen` tells what the second ear knows."""
     try:
         rules.check_size(texts)
-    except SheetError as error:
+    except UserFileError as error:
         return [_of_sheet(POLICY, error, {})]
     found = list(_policy(texts.policy, labels, listen))[:MOST]
     for each in texts.lexicons:
@@ -131,7 +131,7 @@ def _policy(text: str, labels: Labels, listen: ListenSettings) -> Iterator[Remar
         yield from _unheard(rules.check_policy(read, labels), listen, lines)
     except YamlError as error:
         yield _of_yaml(POLICY, error)
-    except SheetError as error:
+    except UserFileError as error:
         yield _of_sheet(POLICY, error, lines)
 
 
@@ -146,7 +146,7 @@ def _lexicon(given: LexiconText, labels: Labels) -> Iterator[Remark]:
         lexicon.checked(read, given.name, labels)
     except YamlError as error:
         yield _of_yaml(given.name, error)
-    except SheetError as error:
+    except UserFileError as error:
         yield _of_sheet(given.name, error, lines)
 
 
@@ -155,7 +155,7 @@ def _read(text: str, name: str, kind: type[Any], lines: dict[Key, int]) -> Any:
     content = rules.parsed(text, name)
     lines |= lines_of(text)
     try:
-        sheet: Sheet = kind.model_validate({} if content is None else content)
+        sheet: StrictModel = kind.model_validate({} if content is None else content)
     except ValidationError as error:
         errors = error.errors(include_input=False, include_url=False)
         return [_of_field(name, each, lines) for each in errors if each["loc"][-1:] != NEVER_PART][:MOST]
@@ -192,7 +192,7 @@ def _of_yaml(file: str, error: YamlError) -> Remark:
     return Remark(file, error.line or 0, "error", f"yaml_{error.code}", values=_texts(error.values))
 
 
-def _of_sheet(file: str, error: SheetError, lines: Mapping[Key, int]) -> Remark:
+def _of_sheet(file: str, error: UserFileError, lines: Mapping[Key, int]) -> Remark:
     made = Remark(file, _line(error.key, lines), "error", error.code, _dotted(error.key), _texts(error.values))
     if error.code != "unknown_label":
         return made

@@ -97,7 +97,7 @@ def _filled(outputs: Lines, theirs: Sequence[str], path: str, source: str) -> Li
 
 def _read(path: Path, setting: str) -> Lines:
     try:
-        lines = msgspec.convert(yaml_reading.read(path) or {}, dict[str, str | list[str] | None])
+        lines = msgspec.convert(yaml_reading.read_yaml(path) or {}, dict[str, str | list[str] | None])
     except msgspec.ValidationError as error:
         raise ConfigError(f"{setting}: {path}: {error}", "Each line is `model's label: our label`, or null.") from error
     return {theirs: (ours,) if isinstance(ours, str) else tuple(ours or ()) for theirs, ours in lines.items()}

@@ -15,8 +15,7 @@ from typing import Annotated, Literal, TypeVar, get_args
 import msgspec
 from pydantic import Field
 
-from pipeline.base.configuration import configs_folder
-from pipeline.base.user_files import Sheet, SheetError, is_path, read
+from pipeline.base.user_files import StrictModel, UserFileError, configs_folder, is_path, read_user_file
 from pipeline.contract.messages import Mark, SoundKind, Suggestion
 from pipeline.judge.labels import SEVERITIES, Labels, Severity
 from pipeline.settings import LanguageCode
@@ -49,7 +48,7 @@ OTHER = ""
 """The key for a room type or language that the policy does not name."""
 
 
-class Threshold(Sheet):
+class Threshold(StrictModel):
     """Minimum scores (calibrated probabilities) for review and block. An unset one is inherited from the wider rule."""
 
     review: Limit | None = None
@@ -80,7 +79,7 @@ class SoundRule(Threshold):
     """The label of its flags, if the sound has none of its own, as a recording may."""
 
 
-class EarRule(Sheet):
+class EarRule(StrictModel):
     """The rules for what the second ear hears."""
 
     every: Threshold = Threshold()
@@ -88,7 +87,7 @@ class EarRule(Sheet):
     labels: dict[str, Threshold] = Field(default_factory=dict)
 
 
-class PolicyLayer(Sheet):
+class PolicyLayer(StrictModel):
     """The rules for all rooms, or the changes for one room type."""
 
     every: LabelRule = LabelRule()
@@ -165,7 +164,7 @@ class PolicyResolver:
     Without `mark`, it is its name with eight digits of the hash of all files that it depends on.
     """
 
-    def __init__(self, policy: Policy, labels: Labels, rests_on: Iterable[Sheet] = (), mark: str = "") -> None:
+    def __init__(self, policy: Policy, labels: Labels, rests_on: Iterable[StrictModel] = (), mark: str = "") -> None:
         self.policy = policy
         self.version = f"{policy.name}@{mark or digest([policy, labels, *rests_on])}"
         self._known = tuple(labels.labels)
@@ -189,14 +188,14 @@ class PolicyResolver:
         return ResolvedPolicy(labels, risk, self.policy.marks, cooldown, sounds, ear, reader)
 
 
-def load(name: str, labels: Labels, rests_on: Iterable[Sheet] = ()) -> PolicyResolver:
+def load(name: str, labels: Labels, rests_on: Iterable[StrictModel] = ()) -> PolicyResolver:
     """Read and check a policy by name or path; raises ConfigError, which names file and key."""
     path = path_of(name)
-    return checked(read(path, Policy), str(path), labels, rests_on)
+    return checked(read_user_file(path, Policy), str(path), labels, rests_on)
 
 
 def checked(
-    policy: Policy, name: str, labels: Labels, rests_on: Iterable[Sheet] = (), mark: str = ""
+    policy: Policy, name: str, labels: Labels, rests_on: Iterable[StrictModel] = (), mark: str = ""
 ) -> PolicyResolver:
     """Check a policy against the labels. Raises SheetError, which has the `name` of its file."""
     layers: dict[str, PolicyLayer] = {"": policy} | {
@@ -229,7 +228,7 @@ def path_of(name: str) -> Path:
     return Path(name) if is_path(name) else configs_folder() / "policies" / f"{name}.yaml"
 
 
-def digest(sheets: Iterable[Sheet]) -> str:
+def digest(sheets: Iterable[StrictModel]) -> str:
     """Eight hexadecimal digits of the SHA-256 of the sheets' contents, without comments and the order of keys."""
     content = msgspec.json.encode([sheet.model_dump(mode="json") for sheet in sheets], order="deterministic")
     return hashlib.sha256(content).hexdigest()[:8]
@@ -253,7 +252,7 @@ def _check(policy: ResolvedPolicy, where: str, room_type: str, language: str) ->
         about = f"second ear: {label}" if place[0] == "ear" else label
         told = {"label": label, "review": f"{rule.review:g}", "block": f"{rule.block:g}", "language": language}
         if 1 < rule.review < NEVER:
-            raise SheetError(
+            raise UserFileError(
                 f"{where}: {about}: review at {rule.review:g}, with review_scale, is above every score",
                 "Lower review_scale, or write `review: never`.",
                 "above_every_score",
@@ -261,7 +260,7 @@ def _check(policy: ResolvedPolicy, where: str, room_type: str, language: str) ->
                 **told,
             )
         if rule.block < rule.review < NEVER:
-            raise SheetError(
+            raise UserFileError(
                 f"{where}: {about}: block at {rule.block} is below review at {rule.review}",
                 "Block needs a higher score than review.",
                 "block_below_review",
@@ -269,14 +268,16 @@ def _check(policy: ResolvedPolicy, where: str, room_type: str, language: str) ->
                 **told,
             )
     if not policy.labels or all(rule.mute for rule in (policy.risk, *policy.labels.values())):
-        raise SheetError(
+        raise UserFileError(
             f"{where}: no label has an effect", "Switch a label on, and give it a score or a level.", "no_effect", top
         )
 
 
 def _check_block(kind: SoundKind, rule: SoundRule, where: str, key: tuple[str, ...]) -> None:
     if kind not in BLOCKABLE and rule.block not in {None, "never"}:
-        raise SheetError(f"{where}: {kind} is never blocked", "Write only `review`.", "only_reviewed", key, sound=kind)
+        raise UserFileError(
+            f"{where}: {kind} is never blocked", "Write only `review`.", "only_reviewed", key, sound=kind
+        )
 
 
 def _limits(layers: list[PolicyLayer], label: str, language: str, scale: float) -> LabelLimits:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.base import yaml_reading
-from pipeline.base.user_files import SheetError, of
+from pipeline.base.user_files import UserFileError, validated
 from pipeline.base.yaml_reading import YamlError
 from pipeline.judge import lexicon, policy
 from pipeline.judge.labels import Labels
@@ -93,31 +93,31 @@ def check_size(texts: RuleTexts) -> None:
     names = [POLICY]
     for name in (each.name for each in texts.lexicons):
         if name in names or not NAME.fullmatch(name):
-            raise SheetError(f"{name!r} is no new name for a lexicon", "Choose another.", "lexicon_name", name=name)
+            raise UserFileError(f"{name!r} is no new name for a lexicon", "Choose another.", "lexicon_name", name=name)
         names.append(name)
     if texts.bytes > MAX_BYTES:
         most = MAX_BYTES // 1024
-        raise SheetError(
+        raise UserFileError(
             f"Policy and lexicons have {texts.bytes:,} bytes; the most is {most} KiB",
             "Keep long lexicons as files.",
             "too_large",
             most=most,
         )
     if len(texts.lexicons) > MAX_LEXICONS:
-        raise SheetError(
+        raise UserFileError(
             f"There are more than {MAX_LEXICONS} lexicons", "Join some.", "too_many_lexicons", most=MAX_LEXICONS
         )
 
 
 def policy_of(text: str, labels: Labels, lexicons: Sequence[Lexicon] = (), mark: str = "") -> PolicyResolver:
     """Read and check the text of a policy. Raises ConfigError."""
-    return check_policy(of(parsed(text, POLICY), Policy, POLICY), labels, lexicons, mark)
+    return check_policy(validated(parsed(text, POLICY), Policy, POLICY), labels, lexicons, mark)
 
 
 def check_policy(read: Policy, labels: Labels, lexicons: Sequence[Lexicon] = (), mark: str = "") -> PolicyResolver:
     """Check a policy that came as a text. Raises SheetError."""
     if policy.combinations(read) > MAX_COMBINATIONS:
-        raise SheetError(
+        raise UserFileError(
             f"{POLICY}: more than {MAX_COMBINATIONS:,} pairs of a room type and a language",
             "Remove room types or languages.",
             "too_many_rules",
@@ -129,12 +129,12 @@ def check_policy(read: Policy, labels: Labels, lexicons: Sequence[Lexicon] = (),
 
 def lexicon_of(given: LexiconText, labels: Labels) -> Lexicon:
     """Read and check the text of a lexicon. Raises ConfigError."""
-    return lexicon.checked(of(parsed(given.text, given.name), Lexicon, given.name), given.name, labels)
+    return lexicon.checked(validated(parsed(given.text, given.name), Lexicon, given.name), given.name, labels)
 
 
 def parsed(text: str, name: str) -> object:
     """Return the content of a YAML text. Raises YamlError."""
     try:
-        return yaml_reading.parse(text, name, MAX_VALUES)
+        return yaml_reading.parse_yaml(text, name, MAX_VALUES)
     except UnicodeEncodeError as error:  # half of a surrogate pair
         raise YamlError(f"{name} is not valid Unicode", "Delete the wrong character.", "encoding") from error

@@ -15,8 +15,8 @@ from pipeline.judge.texts import transcript_of
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import worst
 from pipeline.review.quality.exporting import PlacedExample
+from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, FLAGS
-from pipeline.review.tables.quality import COPIES
 
 NOTHING = Before(Said("", "", 0.0, 0.0))
 """No speech before an utterance."""

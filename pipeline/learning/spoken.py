@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection
 
 from pipeline.review.quality.exporting import Example, PlacedExample, placed
-from pipeline.review.quality.figure import Window
-from pipeline.review.quality.totals import totals
+from pipeline.review.quality.figure import Window, totals
 
 FLAGGED = ("review", "block")
 

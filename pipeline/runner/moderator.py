@@ -1,4 +1,4 @@
-"""Moderate recordings and texts in a Python program. docs/python.md is the manual."""
+"""Moderate recordings and texts in a Python program. docs/api.md is the manual."""
 
 import asyncio
 import math
@@ -19,7 +19,7 @@ from pipeline.settings import ReaderSettings, Settings, load
 if TYPE_CHECKING:
     from pipeline.judge.judge_stage import Judge, Rules
     from pipeline.runner.recordings import FileReport
-    from pipeline.speech.asr.transcriber import Transcriber
+    from pipeline.speech.asr.recogniser import Recogniser
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ class ModeratedFile:
     utterances: tuple[Flag, ...]
     """One flag for each utterance, by time. Harmless speech has the suggestion `pass`."""
     suggestion: Suggestion | None
-    """The worst suggestion of the utterances. None: there are none, and the recording could not be read to its end."""
+    """The worst suggestion of the utterances. None: none was judged, and it was not read or not heard to its end."""
     seconds: float
     """Length of the recording."""
     speech_seconds: float
@@ -113,10 +113,10 @@ class Moderator:
         return ModeratedFile(utterances, report.suggestion, report.seconds, report.speech_seconds, report.error)
 
     @cached_property
-    def _models(self) -> "tuple[Judge, Transcriber]":
-        from pipeline.speech.asr import transcriber
+    def _models(self) -> "tuple[Judge, Recogniser]":
+        from pipeline.speech.asr import recogniser
 
-        return self._judge, transcriber.load(self._settings.asr)
+        return self._judge, recogniser.load_recogniser(self._settings.asr)
 
     @cached_property
     def _judge(self) -> "Judge":

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,17 @@ from msgspec.structs import replace
 
 from pipeline.base.errors import AudioError, VoxwardenError
 from pipeline.base.metrics import Metrics
-from pipeline.contract.messages import AudioChunk, Flag, Message, SecondReading, Sound, Suggestion, Utterance
+from pipeline.contract.messages import (
+    AudioChunk,
+    Flag,
+    Message,
+    SecondReading,
+    Sound,
+    SpeechStatus,
+    Suggestion,
+    Transcript,
+    Utterance,
+)
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import AUDIO, READ, STAGES, Stage
 from pipeline.judge.reader.opinion import flag_of
@@ -20,8 +31,7 @@ from pipeline.runner.local import LocalRunner
 from pipeline.settings import Settings
 from pipeline.speech.audio import vad
 from pipeline.speech.audio.container import MAIN, Part
-from pipeline.speech.audio.files import chunks_of
-from pipeline.speech.audio.parts import parts_of
+from pipeline.speech.audio.recording_parts import chunks_of, parts_of
 
 if TYPE_CHECKING:
     from pipeline.judge.judge_stage import Rules
@@ -45,7 +55,9 @@ class FileReport:
     speech_seconds: float = 0.0
     utterances: int = 0
     suggestion: Suggestion | None = None
-    """The worst suggestion of its utterances. None if it has none and could not be read to its end."""
+    """The worst suggestion of its utterances. None if none was judged, and it was not read or not heard to its end."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Number of utterances that were not transcribed, so not judged, by their language."""
     error: str | None = None
 
 
@@ -54,8 +66,10 @@ class _Progress:
     """Progress of a file through the stages."""
 
     report: FileReport
-    waiting: int = 0
-    """Utterances and sounds that are not judged yet, and flags that the second reader has not seen yet."""
+    waiting: set[str] = field(default_factory=set)
+    """Ids of the utterances and sounds that are neither judged nor skipped nor failed yet."""
+    unread: int = 0
+    """Flags that the second reader has not seen yet."""
     unheard: int = 1
     """Final chunks of the file's parts that a stage has not taken yet."""
     withheld: dict[str, list[Flag]] = field(default_factory=dict)
@@ -156,7 +170,7 @@ class Recordings:
             self._see(output)
             self._report_finished()
         for message in batch if stage is READ else ():
-            self._files[message.room].waiting -= 1
+            self._files[message.room].unread -= 1
         if AUDIO in stage.takes:
             for chunk in batch:
                 if isinstance(chunk, AudioChunk) and chunk.final:
@@ -167,32 +181,40 @@ class Recordings:
         match output:
             case Utterance():
                 file = self._files[output.room]
-                file.waiting += 1
+                file.waiting.add(output.id)
                 file.report.speech_seconds += output.end - output.start - output.overlap
             case Sound():
-                self._files[output.room].waiting += 1
+                self._files[output.room].waiting.add(output.id)
             case Flag():
                 file = self._files[output.room]
+                file.unread += READ.is_on(self.settings)
                 if not output.released:
-                    file.waiting -= 0 if READ.is_on(self.settings) else 1
+                    file.waiting.discard(output.utterance)
                     file.report.utterances += output.source == "words"
                 file.report.suggestion = _worse(file.report.suggestion, output.suggestion)
                 if output.withheld or output.released:
                     file.withheld.setdefault(output.utterance, []).append(output)
                 else:
                     self._found.put_nowait(output)
+            case SpeechStatus(state="skipped"):
+                file = self._files[output.room]
+                file.waiting.discard(output.utterance)
+                file.report.skipped[output.language] += 1
             case SecondReading():
                 file = self._files[output.room]
                 file.report.suggestion = _worse(file.report.suggestion, "review")
                 self._found.put_nowait(flag_of(output))
             case Rejected(message=Message() as message, error=error):
                 file = self._files[message.room]
-                file.waiting -= 0 if isinstance(message, AudioChunk) else 1
+                if isinstance(message, Utterance | Sound):
+                    file.waiting.discard(message.id)
+                elif isinstance(message, Transcript):
+                    file.waiting.discard(message.utterance)
                 file.report.error = str(error)
 
     def _report_finished(self) -> None:
         for room, file in _finished(self._files):
-            if not file.report.error:
+            if not file.report.error and (file.report.utterances or not file.report.skipped):
                 file.report.suggestion = file.report.suggestion or "pass"
             for flag in sorted(map(_last_verdict, file.withheld.values()), key=lambda flag: flag.start):
                 self._found.put_nowait(flag)
@@ -203,7 +225,7 @@ class Recordings:
 def _finished(files: dict[str, _Progress]) -> Iterator[tuple[str, _Progress]]:
     """The finished files before the first unfinished one, so that reports keep the order of the files."""
     for room, file in list(files.items()):
-        if file.unheard or file.waiting:
+        if file.unheard or file.waiting or file.unread:
             return
         yield room, file
 

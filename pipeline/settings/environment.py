@@ -4,8 +4,8 @@ import logging
 import os
 import re
 
-from pipeline.base.configuration import PREFIX
 from pipeline.base.errors import ConfigError
+from pipeline.base.user_files import PREFIX
 from pipeline.settings.origin import keys, nearest, variable
 from pipeline.settings.tree import Settings
 

@@ -3,13 +3,13 @@
 from typing import Any
 
 from pipeline.base import yaml_reading
-from pipeline.base.configuration import config_file
 from pipeline.base.errors import ConfigError
+from pipeline.base.user_files import config_file
 
 
 def in_file() -> dict[str, Any]:
     """The content of the configuration file. Raises ConfigError if it cannot be read."""
-    found = yaml_reading.read(config_file(), "Name one with --config or VOXWARDEN_CONFIG.")
+    found = yaml_reading.read_yaml(config_file(), "Name one with --config or VOXWARDEN_CONFIG.")
     if found is None:
         return {}
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):

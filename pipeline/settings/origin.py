@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pipeline.base.configuration import PREFIX, config_file
+from pipeline.base.user_files import PREFIX, config_file
 from pipeline.settings.tree import Settings
 
 NEAR = 0.8

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, SecretStr, model_validator
 
-from pipeline.base.addresses import is_address, is_private
+from pipeline.base.ip_addresses import is_address, is_private
 from pipeline.settings.section import Section
 
 OWN_FIELDS = frozenset({"model", "messages", "stream", "n"})

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from pipeline.base.configuration import PREFIX
+from pipeline.base.user_files import PREFIX
 from pipeline.contract.topology import Stage
 from pipeline.settings.api import Api
 from pipeline.settings.asr import Asr

@@ -1,4 +1,4 @@
-"""docs/operate-drills.md is true: the gateway skips the frames of its drill and continues."""
+"""docs/operate.md is true: the gateway skips the frames of its drill and continues."""
 
 import ast
 import re
@@ -8,9 +8,9 @@ import pytest
 
 from pipeline.base.errors import InputError
 from pipeline.settings import GatewaySettings
-from pipeline.speech.audio.opus_check import checked_samples
+from pipeline.speech.audio.stream_codecs import checked_samples
 
-MANUAL = (Path(__file__).parents[2] / "docs" / "operate-drills.md").read_text(encoding="utf-8")
+MANUAL = (Path(__file__).parents[2] / "docs" / "operate.md").read_text(encoding="utf-8")
 
 
 def found(pattern: str) -> str:

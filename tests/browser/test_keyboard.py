@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Dialog, Page, expect
 
 from pipeline.review.appeals import appeals
-from pipeline.review.cases import deciding, queue
+from pipeline.review.cases import case_queue, deciding
 from pipeline.review.cases.values import Choice, Filters
 from tests.browser.conftest import SAID, Sit, Stack
 
@@ -21,13 +21,13 @@ def opened(page: Page) -> str:
 
 @pytest.mark.scenario
 def test_j_continues_on_the_next_pages_of_a_long_queue(stack: Stack, sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "PAGE", 15)
-    flags = [stack._flag(number) for number in range(4 * queue.PAGE)]
+    monkeypatch.setattr(case_queue, "PAGE", 15)
+    flags = [stack._flag(number) for number in range(4 * case_queue.PAGE)]
     stack.store.add(flags, time.time())
     with stack.database.read() as connection:
-        ordered = [case.id for case in queue.page(connection, limit=len(flags))]
+        ordered = [case.id for case in case_queue.list_queue(connection, limit=len(flags))]
     page = sit("ana")
-    for number in range(2 * queue.PAGE + 5):
+    for number in range(2 * case_queue.PAGE + 5):
         page.keyboard.press("j")
         page.wait_for_selector(f'.case[data-case="{ordered[number]}"][data-lease]')
     shown = [row.get_attribute("data-case") for row in page.locator("#rows .row").all()]

@@ -12,7 +12,7 @@ from pipeline.judge.labels import load
 from pipeline.judge.release import JudgeReport
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
-from pipeline.review.policies import versions, workers
+from pipeline.review.policies import judge_rules, versions
 from pipeline.settings import Settings
 from tests.browser.conftest import Sit, Stack
 from tests.browser.policies import limit, with_limit
@@ -46,7 +46,7 @@ def prepare(stack: Stack) -> None:
         changed = type(texts)(wider, texts.lexicons)
         versions.publish(connection, changed, LABELS, "诈骗：0.3 起复核", ["lea", "mia"], "ada", now - 4_000)
         for worker in ("judge-0-7", "judge-1-7", "judge-2-7"):
-            workers.put(connection, JudgeReport(worker, 2, "default@2", now - 3_986, now))
+            judge_rules.store_judge_report(connection, JudgeReport(worker, 2, "default@2", now - 3_986, now))
 
 
 def press(page: Page, form: str, path: str) -> None:
@@ -135,7 +135,7 @@ def test_a_lead_writes_and_another_approves(stack: Stack, sit: Sit, tmp_path: Pa
     other.locator('form[action$="/rollback"] input[name=title]').fill("Too many")
     press(other, "/rollback", "/policies")
     with stack.database.read() as connection:
-        live = versions.newest(connection)
+        live = versions.live_version(connection)
     assert live is not None
     assert (live.number, live.back_to) == (4, 1)
 

@@ -69,7 +69,7 @@ def test_every_alert_links_to_its_runbook(alert: dict[str, Any]) -> None:
     assert notes.keys() == {"summary", "description", "runbook_url"}
     page, _, anchor = notes["runbook_url"].partition("#")
     assert page == "{{ $externalLabels.runbooks }}"
-    assert anchor in anchors(ROOT / "docs" / "operate-runbooks.md")
+    assert anchor in anchors(ROOT / "docs" / "runbooks.md")
 
 
 def test_the_runbook_links_lead_to_existing_files() -> None:

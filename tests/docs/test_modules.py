@@ -9,7 +9,7 @@ import pytest
 from tests.deploy.files import ROOT
 from tests.docs.pages import PAGES
 
-MODULE = re.compile(r"python -m ((?:agents|benchmarks|pipeline|tests|training)(?:\.\w+)*)")
+MODULE = re.compile(r"python -m ((?:agents|benchmarks|deploy|pipeline|tests|training)(?:\.\w+)*)")
 CARDS = [ROOT / "pipeline" / part / "model" / "README.md" for part in ("judge", "sound/events")]
 
 
@@ -35,7 +35,7 @@ def test_every_module_runs(page: Path) -> None:
         ("benchmarks.chaos", True),
         ("benchmarks.gone", False),
         ("gone.asr", False),
-        ("benchmarks.odd", False),
+        ("benchmarks.judging", False),
     ],
 )
 def test_a_module_that_is_gone_is_found(module: str, found: bool) -> None:

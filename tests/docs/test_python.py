@@ -1,4 +1,4 @@
-"""docs/python.md is true: its examples give what it shows."""
+"""docs/api.md is true: its examples give what it shows."""
 
 import asyncio
 import doctest
@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import to_pcm16
-from tests.agents.gateway.test_server import running
+from tests.agents.gateway.test_gateway_server import running
 from tests.deploy.files import ROOT
 
 BEARER = "an-ascii-token-of-the-tests"
@@ -54,7 +54,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.weights
 @pytest.mark.usefixtures("gateway", "folder")
 def test_the_examples_give_what_they_show() -> None:
-    page = ROOT / "docs" / "python.md"
+    page = ROOT / "docs" / "api.md"
     found = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
     assert found.attempted > 15
     assert found.failed == 0

@@ -1,4 +1,4 @@
-"""docs/rtp.md is true: its example names a stream, which is heard."""
+"""docs/integrate.md is true: its example names a stream, which is heard."""
 
 import asyncio
 import os
@@ -8,13 +8,14 @@ from pathlib import Path
 
 from tests.deploy.files import ROOT
 from tests.pipeline.connect.rtp.speech import heard, payloads
-from tests.pipeline.connect.rtp.test_serving import API_TOKEN, receiver, spoken
+from tests.pipeline.connect.rtp.test_rtp_server import API_TOKEN, receiver, spoken
 
-MANUAL = (ROOT / "docs" / "rtp.md").read_text("utf-8")
+MANUAL = (ROOT / "docs" / "integrate.md").read_text("utf-8")
+[EXAMPLE] = [code for code in re.findall(r"```python\n(.*?)```", MANUAL, re.DOTALL) if "name_stream" in code]
 
 
 async def test_the_example_names_a_stream(tmp_path: Path) -> None:
-    (script := tmp_path / "name.py").write_text(re.findall(r"```python\n(.*?)```", MANUAL, re.DOTALL)[0], "utf-8")
+    (script := tmp_path / "name.py").write_text(EXAMPLE, "utf-8")
     async with receiver() as there:
         given = os.environ | {"STREAMS": there.url, "TOKEN": API_TOKEN, "no_proxy": "127.0.0.1"}
         client = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""The examples of docs/typescript.md compile against the client."""
+"""The examples of docs/api.md compile against the client."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ declare const packets: AsyncIterable<Uint8Array>;
 
 
 def test_the_examples_compile(built: Path) -> None:
-    page = (ROOT / "docs" / "typescript.md").read_text("utf-8")
+    page = (ROOT / "docs" / "api.md").read_text("utf-8")
     examples = re.findall(r"```ts\n(.*?)```", page, re.DOTALL)
     assert len(examples) == 3
     for number, example in enumerate(examples):

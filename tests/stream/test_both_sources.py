@@ -16,15 +16,15 @@ import pytest
 from msgspec import structs
 from sqlalchemy import func, select
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from pipeline.base.metrics import Metrics
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Flag
 from pipeline.contract.topology import AUDIO, FLAGS, JUDGE, LISTEN, SEGMENT, STAGES, TRANSCRIBE, Stage
 from pipeline.review.cases.values import CaseFile, Filters
 from pipeline.review.database import Database
-from pipeline.review.store import open_store
-from pipeline.review.tables.assessment import TALLIES
+from pipeline.review.review_store import open_store
+from pipeline.review.tables.assessment_tables import TALLIES
 from pipeline.runner.local import LocalRunner
 from pipeline.settings import JudgeSettings, ListenSettings, Settings
 from pipeline.speech.audio.decode import samples_of
@@ -66,7 +66,7 @@ def chosen(bootstrap: str, tmp_path: Path) -> Settings:
     (tmp_path / "both.yaml").write_text(POLICY, "utf-8")
     ear, labels = tiny.save(tmp_path / "tiny"), tiny.save_map(tmp_path, "Siren: violence\nTalk: null\n")
     made = settings_of(bootstrap, tmp_path / "there")
-    topics.create(made.kafka)
+    kafka_topics.create(made.kafka)
     judge = JudgeSettings(policy=str(tmp_path / "both.yaml"))
     listen = ListenSettings(ear=str(ear), ear_label_map=labels)
     return made.model_copy(update={"judge": judge, "listen": listen})
@@ -123,7 +123,7 @@ def run_on_kafka(settings: Settings, count: int, logs: Path) -> list[Flag]:
             while not any(_is_complete(store.case(case.id)) for case in store.cases(Filters())):
                 alive()
                 time.sleep(0.5)
-    return [decode(Flag, record.value, record.headers) for record in records]
+    return [decode_event(Flag, record.value, record.headers) for record in records]
 
 
 def _is_complete(file: CaseFile) -> bool:

@@ -12,7 +12,7 @@ from msgspec import structs
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import DELIVER, FLAGS, UTTERANCES
 from pipeline.review.cases.values import Case, Choice, Filters
-from pipeline.review.store import open_store
+from pipeline.review.review_store import open_store
 from pipeline.settings import Settings
 from pipeline.speech.audio.decode import read_file
 from pipeline.speech.audio.encode import encode_flac

@@ -78,7 +78,7 @@ def test_on_call_gets_alerts_for_the_cause_and_not_for_its_effects(tmp_path: Pat
             until(lambda: figures.query('ALERTS{severity!="none"}') == [], "alerts stay, or wait to be told")
             assert on_call.names == {("VoxwardenDependencyDown", name)}
             assert {alert["annotations"]["runbook_url"] for alert in on_call.told} == {
-                "docs/operate-runbooks.md#dependency-down"
+                "docs/runbooks.md#dependency-down"
             }
             assert "runbooks" not in on_call.told[0]["labels"]
             on_call.told.clear()

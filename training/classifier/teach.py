@@ -25,7 +25,7 @@ MARKS = re.compile(r"[，。！？；、,.!?;\s]+")
 FEWEST = 4
 """Minimum number of characters in a useful clause."""
 TESTED = Path(__file__).parent / "spoken" / "tested.txt"
-"""Clauses of our lines that are close to a test sentence, one a line. tests/benchmarks/test_suites.py finds them."""
+"""Clauses of our lines that are close to a test sentence, one a line. `test_suites.py` finds them."""
 CHUNK = 3200
 """Texts that the teacher reads at once."""
 

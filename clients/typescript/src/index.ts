@@ -1,4 +1,4 @@
-// The client of Voxwarden for Node. docs/typescript.md is the manual.
+// The client of Voxwarden for Node. docs/api.md is the manual.
 export { Api, ApiError } from "./api.js";
 export type { Case, CasePage, Moderations, Recording, Result, UtteranceResult } from "./api.js";
 export { SpeakerStream, StreamError } from "./speaker.js";

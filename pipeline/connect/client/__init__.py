@@ -1,1 +1,1 @@
-"""Clients for apps: send the audio of a speaker to the gateway. docs/python.md is the manual."""
+"""Clients for apps: send the audio of a speaker to the gateway. docs/api.md is the manual."""

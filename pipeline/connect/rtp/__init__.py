@@ -1,1 +1,1 @@
-"""The receiver of RTP from media servers such as mediasoup and Janus. docs/rtp.md is the manual."""
+"""The receiver of RTP from media servers such as mediasoup and Janus. docs/integrate.md is the manual."""

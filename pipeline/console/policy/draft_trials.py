@@ -191,7 +191,7 @@ class PolicyLab:
         if not progress(0, 0):
             raise TrialStopped
         with self._database.read() as connection:
-            draft = drafts.find(connection, run.draft)
+            draft = drafts.find_draft(connection, run.draft)
             old = versions.texts_now(connection, self._settings)
             cases = trial.newest_cases(connection)
         before, after = self.rules_of(old, "before"), self.rules_of(draft.texts, "after")

@@ -17,8 +17,8 @@ from pipeline.judge.rules import RuleTexts, lexicon_of
 from pipeline.judge.texts import transcript_of
 from pipeline.review.cases import reading
 from pipeline.review.policies.backtests import BacktestResult, ChangedFlag, LabelChange, Pairing, SpeechChange, TermUse
+from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, FLAGS
-from pipeline.review.tables.quality import COPIES
 
 MOST_CASES = 5_000
 """The newest cases are judged, at most so many."""

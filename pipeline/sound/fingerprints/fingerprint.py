@@ -23,6 +23,10 @@ LONGEST_LINE = 300
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_LINE, pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]+$")]
 
 
+BankState = tuple[tuple[str, float], ...]
+"""The id and the time (UTC seconds) of each recording of a bank, by id. It changes with the bank."""
+
+
 class Ban(msgspec.Struct, frozen=True, kw_only=True):
     """Who banned a recording, when and why."""
 

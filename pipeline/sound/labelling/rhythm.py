@@ -17,7 +17,7 @@ from pipeline.speech.audio.resample import Samples
 CONTRAST = 10.0
 """The quietest pulse is so many dB above the loudest gap."""
 LIKENESS = 0.9
-"""Least likeness of the pulses. `benchmarks.labelling` measures what it costs and what it finds."""
+"""Least likeness of the pulses. A higher limit misses labels in noise; a lower one takes syllables for them."""
 
 STEP = 10 * FRAMES_PER_SECOND
 """Frames by which the search moves on."""

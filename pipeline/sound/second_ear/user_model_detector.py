@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.base.errors import ConfigError
 from pipeline.base.libraries import require
 from pipeline.base.metrics import Metrics, from_zero
-from pipeline.base.shared_models import Shelf
+from pipeline.base.shared_models import SharedModels
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.contract.stage import STAGE_FAULTS
 from pipeline.judge import mapping
@@ -20,7 +20,7 @@ from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.windows import Windows
 from pipeline.sound.together import DueWindow
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 
 if TYPE_CHECKING:
     from pipeline.sound.second_ear.audio_classifier import AudioClassifier
@@ -153,7 +153,7 @@ def is_quiet(samples: Samples) -> bool:
     return float(np.square(tenths).mean(axis=1).max()) < QUIET
 
 
-_shelf: Shelf["AudioClassifier"] = Shelf()
+_shelf: SharedModels["AudioClassifier"] = SharedModels()
 
 
 def build(settings: Settings, metrics: Metrics) -> SecondEar | None:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 from agents.commands.command_line import app
 from pipeline.judge import classifier
 from pipeline.review.database import Database
-from pipeline.review.store import open_store
+from pipeline.review.review_store import open_store
 from pipeline.settings import Settings
 from tests.pipeline.learning import team
 from tests.pipeline.learning.test_fitting import AUDITED, POLICY, Listed, conversations

@@ -16,7 +16,7 @@ TOKENS = (SecretStr("0123456789abcdef"),)
 
 def test_the_help_leads_to_the_guide() -> None:
     shown = CliRunner().invoke(app, ["rtp", "--help"], env={"COLUMNS": "200"})
-    assert "docs/rtp.md" in shown.output
+    assert "docs/integrate.md" in shown.output
 
 
 async def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

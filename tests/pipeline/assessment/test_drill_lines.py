@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.assessment import drill_lines
 from pipeline.assessment.drill_lines import DrillLine
-from pipeline.base.configuration import configs_folder
 from pipeline.base.errors import ConfigError, InputError
+from pipeline.base.user_files import configs_folder
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.judge import labels
 

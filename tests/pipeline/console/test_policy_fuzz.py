@@ -65,7 +65,7 @@ def begin(client: httpx.Client) -> None:
 
 def seen(console: Console) -> str:
     with console.database.read() as connection:
-        return drafts.find(connection, 1).sha256
+        return drafts.find_draft(connection, 1).sha256
 
 
 def attack(console: Console, lea: httpx.Client, ada: httpx.Client, file: str, text: str) -> None:
@@ -81,7 +81,7 @@ def attack(console: Console, lea: httpx.Client, ada: httpx.Client, file: str, te
         assert page.status_code == 200
         assert "<script>alert" not in page.text
     with console.database.read() as connection:
-        draft = drafts.find(connection, 1)
+        draft = drafts.find_draft(connection, 1)
     if draft.state == "edited":
         for path in ("backtest", "shadow", "ask"):
             assert lea.post(f"{DRAFT}/{path}").status_code in {409, 422}

@@ -13,10 +13,10 @@ from pipeline.learning.before import Heard
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.privacy import holds, retention
+from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.privacy import holds, retention_job
 from pipeline.review.quality import drawing
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import CASES
 from pipeline.settings import Retention
 from tests.builders import NOON, flag
@@ -102,13 +102,13 @@ def test_what_retention_deletes_teaches_nothing(database: Database, tmp_path: Pa
     if hold:
         with database.write() as connection:
             case = connection.scalars(select(CASES.c.id).where(CASES.c.text == "expired")).one()
-            holds.place(connection, "case", case, "a request", "ana", NOON)
+            holds.place_hold(connection, "case", case, "a request", "ana", NOON)
     rules = Retention.model_validate({"labels": {"abuse": {"upheld": {"audio_days": 1, "case_days": 1}}}})
     with database.read() as connection:
-        over = retention.due(connection, rules, NOON + 5 * retention.DAY)
+        over = retention_job.due(connection, rules, NOON + 5 * retention_job.DAY)
         cases = [each for each in spoken.read(connection, 0.0) if each.example.group not in over]
         left = {one.flag.text: words(one) for one in before.read(connection, cases, over).values()}
-    retention.run(database, EvidenceFolder(tmp_path), rules, NOON + 5 * retention.DAY)
+    retention_job.run_retention(database, EvidenceFolder(tmp_path), rules, NOON + 5 * retention_job.DAY)
     heard = read(database)
     assert left == {text: words(one) for text, one in heard.items()}, "the same before and after the job has run"
     assert set(heard) == ({"expired", "kept"} if hold else {"kept"})

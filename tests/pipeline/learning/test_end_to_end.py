@@ -25,9 +25,9 @@ from pipeline.judge.texts import Text, judge_texts
 from pipeline.learning import card, continuing, folder, spoken
 from pipeline.learning.loop import Recipe
 from pipeline.learning.rows import CLEAN, OUTPUTS, Row, positive
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.database import Database
-from pipeline.review.quality import checks
+from pipeline.review.quality import quality_checks
 from pipeline.review.tables.core import CASES
 from pipeline.settings import JudgeSettings, Settings
 from tests.builders import NOON
@@ -88,7 +88,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             decided = [each.example for each in spoken.read(connection, 0.0)]
             for word, verdict in (("glorp", "uphold"), ("fun", "dismiss")):
                 for each in [one for one in decided if word in one.text][:12]:
-                    checks.mark_golden(connection, each.group, team.TEAM[0], verdict, NOON)  # type: ignore[arg-type]
+                    quality_checks.mark_golden(connection, each.group, team.TEAM[0], verdict, NOON)  # type: ignore[arg-type]
     (home / "small.yaml").write_text(POLICY)
     return home
 
@@ -131,7 +131,7 @@ def test_the_folder_has_a_card_and_no_texts(learnt: tuple[Result, Path], home: P
     assert not any(text in written for text in (*PLAIN, *CODED, *MISTAKEN, *HARMLESS))
     with closing(Database(Settings(data_dir=home).database_url)) as database, database.read() as connection:
         cases = [each.example for each in spoken.read(connection, 0.0)]
-        assert next(one.action for one in audit.newest(connection)) == "train.decisions"
+        assert next(one.action for one in audit_log.newest_lines(connection)) == "train.decisions"
         known = {card.hashed(case) for case in connection.scalars(select(CASES.c.id))}
     used = {*(out / "cases.txt").read_text().split()}
     assert len(used) > 100

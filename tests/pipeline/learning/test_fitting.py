@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.base.user_files import of
+from pipeline.base.user_files import validated
 from pipeline.judge import labels, rules
 from pipeline.judge.conversation_text import SEPARATOR
 from pipeline.judge.policy import Policy
@@ -20,7 +20,7 @@ from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Window
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 from tests.pipeline.learning import team
 from tests.pipeline.learning.team import Said
@@ -190,7 +190,7 @@ def test_new_thresholds_stand_below_the_old_ones_in_the_file() -> None:
     one = [rule("abuse", after=0.4), rule("fraud", after=None), rule("risk", after=0.995)]
     found = FittedLanguage("zh", 100, 5, None, tuple(one), (fitting.Flagging(None, None),) * 2, (0, 0, 0), (0, 0, 0))
     content = fitting.with_limits(present.policy, "fitted", [found])
-    made = rules.check_policy(of(content, Policy, "fitted"), LABELS)
+    made = rules.check_policy(validated(content, Policy, "fitted"), LABELS)
     assert made.version.startswith("fitted@")
     zh, en = made.resolved("", "zh"), made.resolved("", "en")
     assert (zh.labels["abuse"].review, zh.labels["abuse"].block, en.labels["abuse"].review) == (0.4, 0.98, PRESENT)
@@ -203,5 +203,5 @@ def test_a_block_is_never_below_its_review() -> None:
     present = ruleset()
     one = fitting.FittedRule("abuse", 20, PRESENT, 0.99, (fitting.Flagging(None, None),) * 2)
     found = FittedLanguage("en", 100, 5, None, (one,), (fitting.Flagging(None, None),) * 2, (0, 0, 0), (0, 0, 0))
-    made = rules.check_policy(of(fitting.with_limits(present.policy, "a", [found]), Policy, "a"), LABELS)
+    made = rules.check_policy(validated(fitting.with_limits(present.policy, "a", [found]), Policy, "a"), LABELS)
     assert made.resolved("", "en").labels["abuse"].block == 0.99

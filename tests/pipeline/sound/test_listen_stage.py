@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from benchmarks.disturbances import howl
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Sound
 from pipeline.contract.stage import Backlog, Rejected
@@ -22,9 +21,10 @@ from pipeline.sound.fingerprints.recording_detector import RecordingEar
 from pipeline.sound.listen_stage import Listen, build
 from pipeline.speech.audio.encode import decode_flac
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import KEEP_SECONDS
-from pipeline.speech.overload import Valve
+from pipeline.speech.audio.speaker_tracks import KEEP_SECONDS
+from pipeline.speech.load_shedding import Valve
 from tests.pipeline.review.banning import ban
+from tests.pipeline.sound.disturbances import howl
 from tests.pipeline.sound.fingerprints.music import banned, part, talk, tune
 from tests.pipeline.sound.voices.speakers import allison, reader
 from tests.pipeline.speech.audio.sound import chunks, silence
@@ -226,11 +226,15 @@ def test_the_log_tells_when_audio_is_left_out_and_when_no_longer(bank: Bank, cap
     ]
 
 
+def built(settings: Settings, metrics: Metrics) -> Listen:
+    return build(settings, metrics, Bank(settings.database_url))
+
+
 def test_the_stage_of_the_settings_uses_their_bank(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     ban(settings.database_url, banned(1))
     metrics = Metrics()
-    stage = build(settings, metrics)
+    stage = built(settings, metrics)
     assert metrics.registry.get_sample_value("voxwarden_banned_recordings") == 1
     heard = sounds(stage.process(sent(played())))
     assert heard
@@ -239,7 +243,7 @@ def test_the_stage_of_the_settings_uses_their_bank(tmp_path: Path) -> None:
 
 
 def test_sound_events_that_the_settings_name_are_heard_without_a_bank(tmp_path: Path) -> None:
-    stage = build(Settings(data_dir=tmp_path, listen=ListenSettings(sounds=("howl",))), Metrics())
+    stage = built(Settings(data_dir=tmp_path, listen=ListenSettings(sounds=("howl",))), Metrics())
     sound = 0.1 * talk(30 * SAMPLE_RATE)
     sound[10 * SAMPLE_RATE : 20 * SAMPLE_RATE] = howl(np.random.default_rng(1), sound[: 10 * SAMPLE_RATE])
     heard = sounds([result for chunk in sent(sound) for result in stage.process([chunk])])
@@ -250,11 +254,11 @@ def test_sound_events_that_the_settings_name_are_heard_without_a_bank(tmp_path: 
 def test_another_voice_is_heard_in_batches_and_chunks_of_any_size(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, listen=ListenSettings(sounds=("voice_change",)))
     sound = np.concatenate([allison(), reader(), np.zeros(2 * SAMPLE_RATE, np.float32)])
-    stage = build(settings, Metrics())
+    stage = built(settings, Metrics())
     [found] = sounds([result for chunk in sent(sound) for result in stage.process([chunk])])
     assert (found.kind, found.name, found.label) == ("voice_change", "", "")
     assert found.start - DAY < allison().size / SAMPLE_RATE < found.end - DAY
-    assert sounds(build(settings, Metrics()).process(sent(sound, 3.7))) == [found]
+    assert sounds(built(settings, Metrics()).process(sent(sound, 3.7))) == [found]
 
 
 def test_a_changed_bank_lets_the_other_ears_go_on(sqlite_url: str) -> None:
@@ -275,7 +279,7 @@ def test_a_changed_bank_lets_the_other_ears_go_on(sqlite_url: str) -> None:
 def test_a_howl_that_is_heard_again_after_a_restart_has_the_same_ids(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, listen=ListenSettings(sounds=("howl",)))
     sound = howl(np.random.default_rng(1), 0.1 * talk(40 * SAMPLE_RATE))
-    whole, again = build(settings, Metrics()), build(settings, Metrics())
+    whole, again = built(settings, Metrics()), built(settings, Metrics())
     heard = sounds([result for chunk in sent(sound) for result in whole.process([chunk])])
     at = round(25 / 0.2)
     again.lead_in(sent(sound)[:at])

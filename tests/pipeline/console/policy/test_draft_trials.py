@@ -35,13 +35,13 @@ def lab(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 def begin(console: Console, hours: int = 0) -> StoredBacktest:
     with console.database.write() as connection:
-        draft = drafts.begin(connection, texts(), "A title", "checked", "lea", NOON)
-        return backtests.begin(connection, draft.number, hours, "lea", NOON)
+        draft = drafts.begin_draft(connection, texts(), "A title", "checked", "lea", NOON)
+        return backtests.begin_backtest(connection, draft.number, hours, "lea", NOON)
 
 
 def stored(console: Console, number: int) -> StoredBacktest:
     with console.database.read() as connection:
-        found = backtests.of(connection, number)
+        found = backtests.backtest_of(connection, number)
     assert found is not None
     return found
 

@@ -15,7 +15,7 @@ from pipeline.contract.topology import Stage
 from pipeline.judge.classifier import load as load_classifier
 from pipeline.review.cases.values import Filters
 from pipeline.review.evidence.lookback import open_lookback
-from pipeline.review.store import open_store
+from pipeline.review.review_store import open_store
 from pipeline.runner.local import LocalRunner
 from pipeline.runner.moderator import Moderator
 from pipeline.runner.recordings import FileReport, Recordings

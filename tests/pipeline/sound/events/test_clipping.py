@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from benchmarks.disturbances import clipped
 from pipeline.sound.events.clipping import LIMIT, Clipping
 from pipeline.sound.events.scores import HEARD
 from pipeline.sound.events.windows import HOP, WINDOW
 from pipeline.speech.audio.resample import Samples
+from tests.pipeline.sound.disturbances import clipped
 from tests.pipeline.speech.audio.sound import clip
 
 TALK = clip("sense-and-sensibility")

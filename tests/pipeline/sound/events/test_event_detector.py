@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from benchmarks.disturbances import clipped, howl
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.event_detector import RULES, EventEar
 from pipeline.speech.audio.resample import Samples
+from tests.pipeline.sound.disturbances import clipped, howl
 from tests.pipeline.sound.fingerprints.music import talk
 from tests.pipeline.speech.audio.sound import clip
 

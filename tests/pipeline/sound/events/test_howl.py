@@ -5,14 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from benchmarks.disturbances import howl
-from benchmarks.songs import song
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.events.howl import Howl
 from pipeline.sound.events.scores import HEARD
 from pipeline.sound.events.windows import HOP, WINDOW
 from pipeline.speech.audio.resample import Samples
+from tests.pipeline.sound.disturbances import howl
 from tests.pipeline.sound.fingerprints.music import talk
+from tests.pipeline.sound.songs import song
 
 SECONDS = 10
 TIME = np.arange(SECONDS * SAMPLE_RATE) / SAMPLE_RATE

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from benchmarks.songs import song
 from pipeline.sound.events import music
 from pipeline.sound.events.music import GLANCE, MODEL, WINDOW, Music
 from pipeline.sound.events.music_mel import levels
@@ -11,6 +10,7 @@ from pipeline.sound.events.scores import HEARD
 from pipeline.speech.audio.encode import decode_flac, encode_opus_clip
 from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.fingerprints.music import talk
+from tests.pipeline.sound.songs import song
 from tests.pipeline.speech.audio.sound import clip
 from training.speech.sounds import SOUNDS
 

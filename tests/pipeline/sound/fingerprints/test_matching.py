@@ -5,12 +5,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.fingerprints import at_speed, through_opus, under_talk
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.fingerprints.index import LandmarkIndex
 from pipeline.sound.fingerprints.matching import LEAST, Playback, RecordingMatcher, joined
 from pipeline.speech.audio.resample import Samples
-from tests.pipeline.sound.fingerprints.music import banned, heard, part, talk, tune
+from tests.pipeline.sound.fingerprints.music import (
+    at_speed,
+    banned,
+    heard,
+    part,
+    talk,
+    through_opus,
+    tune,
+    under_talk,
+)
 
 BANK = [banned(1), banned(2), banned(3)]
 RANDOM = np.random.default_rng(8)

@@ -1,14 +1,12 @@
 """A bank in a live process: its changes are followed, and an outage does not stop the listener."""
 
 from collections.abc import Collection, Iterator
-from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from pipeline.base.errors import DependencyError
 from pipeline.review.bank import Bank
-from pipeline.settings import Settings
 from pipeline.sound.fingerprints import recording_detector
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
 from pipeline.sound.fingerprints.matching import LEAST
@@ -63,13 +61,11 @@ def test_a_bank_that_cannot_be_read_leaves_the_one_from_before(
     assert made.edition == 1
 
 
-def test_all_stages_of_a_process_share_the_bank(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path)
-    assert recording_detector.shared(settings) is not recording_detector.shared(
-        settings.model_copy(update={"data_dir": tmp_path / "other"})
-    )
-    one = recording_detector.shared(settings)
-    assert recording_detector.shared(settings) is one
+def test_all_stages_of_a_process_share_the_bank(sqlite_url: str) -> None:
+    bank = Bank(sqlite_url)
+    assert recording_detector.shared(sqlite_url, bank) is not recording_detector.shared(f"{sqlite_url}.other", bank)
+    one = recording_detector.shared(sqlite_url, bank)
+    assert recording_detector.shared(sqlite_url, Bank(sqlite_url)) is one
 
 
 def test_the_score_grows_from_one_half() -> None:

@@ -24,17 +24,17 @@ from pipeline.judge.calibration import Numbers
 from pipeline.review.cases.values import Filters
 from pipeline.review.database import Database
 from pipeline.review.evidence.lookback import open_lookback
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.runner.local import LocalRunner
+from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Audio, ListenSettings, Overload, Settings
-from pipeline.sound import listen_stage
 from pipeline.sound.listen_stage import Listen
 from pipeline.sound.second_ear import user_model_detector as second_ear
 from pipeline.sound.second_ear.audio_classifier import AudioClassifier
 from pipeline.sound.second_ear.user_model_detector import EarScores, SecondEar, is_quiet
 from pipeline.speech.audio.encode import decode_flac
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.overload import Valve
+from pipeline.speech.load_shedding import Valve
 from tests.pipeline.sound.second_ear.tiny import chatter, save_map, siren
 from tests.pipeline.speech.audio.sound import chunks, silence
 
@@ -272,8 +272,10 @@ def test_the_loudest_tenth_of_a_second_tells_whether_a_window_is_quiet() -> None
 def test_pytorch_is_imported_only_for_an_ear(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from pipeline.base.metrics import Metrics; "
-        "from pipeline.settings import Settings; from pipeline.sound.listen_stage import build; "
-        f"build(Settings(data_dir=Path({str(tmp_path)!r})), Metrics()); assert 'torch' not in sys.modules"
+        "from pipeline.settings import Settings; from pipeline.contract.topology import LISTEN; "
+        "from pipeline.runner.stage_processor import build_processor; "
+        f"build_processor(LISTEN, Settings(data_dir=Path({str(tmp_path)!r})), Metrics()); "
+        "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
@@ -291,7 +293,7 @@ async def _moderate(settings: Settings, audio: Sequence[AudioChunk]) -> None:
 def test_what_the_ear_hears_becomes_a_case_with_its_clip(tmp_path: Path, tiny_ear: Path, ear_map: Path) -> None:
     chosen = ListenSettings(ear=str(tiny_ear), ear_label_map=ear_map, ear_floor=0.9)
     settings = Settings(data_dir=tmp_path, listen=chosen)
-    stage = listen_stage.build(settings, Metrics())
+    stage = build_processor(LISTEN, settings, Metrics())
     audio = sent(alarm())
     [expected] = [each for each in stage.process(audio) if isinstance(each, Sound)]
     asyncio.run(_moderate(settings, audio))
