@@ -12,7 +12,7 @@ from agents.commands.table import SHAPES, STYLES, clock, flag_row
 from agents.commands.terminal import harmless, json_text
 from pipeline.contract.messages import Flag
 from pipeline.runner.recordings_runner import FileReport
-from pipeline.speech.asr.formats import srt_cue
+from pipeline.speech.asr.transcripts import srt_cue
 
 
 class Writer(Protocol):

@@ -18,7 +18,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.base.token_bucket import TokenBucket
 from pipeline.contract.messages import Listeners
 from pipeline.settings import GatewaySettings
-from pipeline.speech.audio.counting import samples_in
+from pipeline.speech.audio.stream_codecs import samples_in
 
 STALL_SECONDS = 0.5
 """The gateway has stalled if it has not read for this much longer than its usual pause."""

@@ -25,7 +25,7 @@ from pipeline.contract.topology import AUDIO, SOUNDS, STAGES, UTTERANCES, Stage,
 from pipeline.runner.recovery import Recovery
 from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Batching, Settings
-from pipeline.speech.overload import Arrivals
+from pipeline.speech.load_shedding import Arrivals
 
 if TYPE_CHECKING:
     from pipeline.judge.judge_stage import Rules

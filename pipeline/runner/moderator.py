@@ -19,7 +19,7 @@ from pipeline.settings import ReaderSettings, Settings, load
 if TYPE_CHECKING:
     from pipeline.judge.judge_stage import Judge, Rules
     from pipeline.runner.recordings_runner import FileReport
-    from pipeline.speech.asr.transcriber import Transcriber
+    from pipeline.speech.asr.recogniser import Recogniser
 
 T = TypeVar("T")
 
@@ -113,10 +113,10 @@ class Moderator:
         return ModeratedFile(utterances, report.suggestion, report.seconds, report.speech_seconds, report.error)
 
     @cached_property
-    def _models(self) -> "tuple[Judge, Transcriber]":
-        from pipeline.speech.asr import transcriber
+    def _models(self) -> "tuple[Judge, Recogniser]":
+        from pipeline.speech.asr import recogniser
 
-        return self._judge, transcriber.load(self._settings.asr)
+        return self._judge, recogniser.load_recogniser(self._settings.asr)
 
     @cached_property
     def _judge(self) -> "Judge":

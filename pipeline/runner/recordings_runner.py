@@ -31,8 +31,7 @@ from pipeline.runner.local import LocalRunner
 from pipeline.settings import Settings
 from pipeline.speech.audio import vad
 from pipeline.speech.audio.container import MAIN, Part
-from pipeline.speech.audio.files import chunks_of
-from pipeline.speech.audio.parts import parts_of
+from pipeline.speech.audio.recording_parts import chunks_of, parts_of
 
 if TYPE_CHECKING:
     from pipeline.judge.judge_stage import Rules

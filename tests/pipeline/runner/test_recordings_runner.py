@@ -15,9 +15,9 @@ from pipeline.contract.messages import Flag
 from pipeline.runner.moderator import Moderator
 from pipeline.runner.recordings_runner import FileReport, Recordings
 from pipeline.settings import Settings
+from pipeline.speech.asr import recogniser
 from pipeline.speech.asr import transcribe_stage as stage
-from pipeline.speech.asr import transcriber
-from pipeline.speech.asr.transcriber import Clip, HasRoom, Recognition, always_room
+from pipeline.speech.asr.recogniser import Clip, HasRoom, Recognition, always_room
 from pipeline.speech.audio.encode import encode_flac
 from tests.pipeline.speech.asr.parts import recognition
 from tests.pipeline.speech.audio.sound import clip, silence
@@ -59,8 +59,8 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def fated(monkeypatch: pytest.MonkeyPatch, *fates: Fate) -> None:
     made = Fated(fates)
-    for module in (stage, transcriber):
-        monkeypatch.setattr(module, "load", lambda asr: made)
+    for module in (stage, recogniser):
+        monkeypatch.setattr(module, "load_recogniser", lambda asr: made)
 
 
 @pytest.mark.parametrize("fates", [*product(("judged", "skipped", "failed"), repeat=3)], ids="-".join)
