@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from tokenizers import Tokenizer
 
 from pipeline.speech import languages
-from pipeline.speech.languages.characters import UNSPACED
+from pipeline.speech.languages.writing_systems import UNSPACED
 
 SEPARATOR = "</s>"
 """The encoder's mark between two texts. A transcript may not hold it, because it could pass for context."""

@@ -18,7 +18,7 @@ from pipeline.judge.classifier import Classifier
 from pipeline.judge.classifier_text import with_context
 from pipeline.judge.conversations import SpeechBefore
 from pipeline.judge.matcher import Match, Matcher
-from pipeline.speech.languages.characters import UNSPACED
+from pipeline.speech.languages.writing_systems import UNSPACED
 
 WINDOW = {True: 110, False: 400}
 """Characters in about 120 tokens, by whether the text has a script without spaces. Utterances are rarely longer."""

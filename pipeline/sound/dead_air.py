@@ -17,7 +17,7 @@ from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, HeardSound
 from pipeline.sound.listener import LATE_SECONDS, REPORT, STEP
 from pipeline.sound.sound_detector import SoundSpan
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 
 MODEL = "dead-air@1"
 LATE = LATE_SECONDS * SAMPLE_RATE

@@ -12,7 +12,7 @@ from pipeline.sound.music import MUSIC_WINDOW, Music
 from pipeline.sound.sound_detector import SoundSpan
 from pipeline.sound.sound_windows import HOP, WINDOW, Lasting, Persistence, Windows, WindowScorer, above
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 
 CEILING = 0.985
 """A sample with at least this size, of 1, is cut off."""

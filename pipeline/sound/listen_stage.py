@@ -23,9 +23,9 @@ from pipeline.sound.sound_detector import DetectorFactory, DueWindow, together
 from pipeline.sound.user_model_detector import user_model_detectors
 from pipeline.sound.voice_change_detector import VoiceChangeDetectors
 from pipeline.sound.yamnet_detector import yamnet_detectors
-from pipeline.speech.audio.resent import ReceivedSamples
-from pipeline.speech.audio.speakers import KEEP_SECONDS, Key, Speakers
-from pipeline.speech.overload import Valve
+from pipeline.speech.audio.chunk_order import ReceivedSamples
+from pipeline.speech.audio.speaker_tracks import KEEP_SECONDS, Key, SpeakerTracks
+from pipeline.speech.load_shedding import Valve
 
 REMEMBERED = 60.0
 """Seconds of work after which an earlier batch counts a third of the last one."""
@@ -79,7 +79,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         self._uncounted = Metrics()
         self._timer = timer
         self._air = air
-        self._speakers: Speakers[SpeakerListener, Sound | DueWindow] = Speakers(
+        self._speakers: SpeakerTracks[SpeakerListener, Sound | DueWindow] = SpeakerTracks(
             settings, clock, self._listener, _hear, _end
         )
         self._backlog = NO_BACKLOG

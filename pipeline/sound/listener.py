@@ -18,11 +18,10 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import NAMESPACE, SAMPLE_RATE, Sound
 from pipeline.settings import Audio
 from pipeline.sound.sound_detector import DetectorFactory, DueWindow, SoundDetector, SoundSpan
+from pipeline.speech.audio.chunk_order import ReceivedSamples
 from pipeline.speech.audio.encode import FULL_SCALE, encode_flac
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.resent import ReceivedSamples
-from pipeline.speech.audio.speakers import Key
-from pipeline.speech.audio.track import AudioTrack
+from pipeline.speech.audio.speaker_tracks import AudioTrack, Key
 
 REPORT = 15 * SAMPLE_RATE
 """Samples from one report of a sound that goes on to the next."""

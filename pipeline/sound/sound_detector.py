@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.judge.calibration import Numbers
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 
 Result = TypeVar("Result")
 

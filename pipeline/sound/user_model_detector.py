@@ -19,7 +19,7 @@ from pipeline.settings import ListenSettings, Settings
 from pipeline.sound.sound_detector import DueWindow, SoundSpan
 from pipeline.sound.sound_windows import Windows
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 
 if TYPE_CHECKING:
     from pipeline.sound.audio_classifier import AudioClassifier

@@ -18,7 +18,7 @@ from pipeline.sound.sound_detector import SoundSpan
 from pipeline.sound.sound_windows import above
 from pipeline.sound.voice_embedding import PART, SIZE, embed
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 from pipeline.speech.audio.vad import WINDOW, Memory, shared
 
 WINDOWS = -(-PART // WINDOW)

@@ -22,7 +22,7 @@ from pipeline.settings import ListenSettings
 from pipeline.sound.sound_detector import SoundSpan
 from pipeline.sound.sound_windows import Lasting, Persistence, Windows, above
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 
 SETTING = "listen.yamnet"
 SAMPLES = 15_600

@@ -18,7 +18,7 @@ from pipeline.sound.fingerprints.matching import LEAST, STEP, RecordingMatcher, 
 from pipeline.sound.fingerprints.spectrum import HOP
 from pipeline.sound.sound_detector import SoundSpan
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 
 MODEL = "fingerprints@1"
 

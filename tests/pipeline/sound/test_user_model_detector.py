@@ -34,7 +34,7 @@ from pipeline.sound.listen_stage import Listen
 from pipeline.sound.user_model_detector import LabelScores, UserModelDetectors, is_quiet
 from pipeline.speech.audio.encode import decode_flac
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.overload import Valve
+from pipeline.speech.load_shedding import Valve
 from tests.pipeline.sound.tiny_model import chatter, save_map, siren
 from tests.pipeline.speech.audio.sound import chunks, silence
 

@@ -25,7 +25,7 @@ from pipeline.sound.voice_change_detector import (
 )
 from pipeline.sound.voice_embedding import PART, SIZE, Embeddings, embed
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 from tests.pipeline.sound.two_speakers import allison, reader
 
 DAY = 1_790_000_003 * SAMPLE_RATE + 77

@@ -223,7 +223,7 @@ def test_a_part_of_a_file_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match=rf"listen\.yamnet: there is no file .*{name}.*docs/sound-events\.md"):
+    with pytest.raises(ConfigError, match=rf"listen\.yamnet: there is no file .*{name}.*docs/sounds\.md"):
         Yamnet(tmp_path / name)
 
 
