@@ -25,14 +25,9 @@ from pipeline.assessment.triggers import Signal, Trigger
 from pipeline.assessment.workdays import CHINA, Calendar
 from pipeline.contract.messages import SAMPLE_RATE, UNDETERMINED
 from pipeline.review.cases.values import REPORTED
-<<<<<<< HEAD:pipeline/assessment/article3_signals.py
 from pipeline.review.database import Database
-from pipeline.review.delivery.tallies import DAY_HOURS, HOUR
-from pipeline.review.quality.figure import Figure, Window
-=======
 from pipeline.review.delivery.speech_tallies import DAY_HOURS, HOUR
-from pipeline.review.quality.figure import Figure
->>>>>>> main:pipeline/assessment/signals.py
+from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.quality.quality_checks import FINAL
 from pipeline.review.tables.assessment_tables import ASSESSMENTS, REGISTER, ROOM_TYPES, TALLIES
 from pipeline.review.tables.case_tables import COPIES

@@ -15,15 +15,9 @@ from sqlalchemy import Connection, Select, case, func, select
 
 from pipeline.assessment.catalogue import figure, quotient
 from pipeline.assessment.options import Options
-<<<<<<< HEAD:pipeline/assessment/indicators/timeliness.py
 from pipeline.assessment.survival import Spell, Survival
 from pipeline.judge.labels import SEVERITIES
-from pipeline.review.delivery.tallies import DELAYS
-=======
-from pipeline.assessment.survival import Survival
-from pipeline.assessment.waits import Part
 from pipeline.review.delivery.speech_tallies import DELAYS
->>>>>>> main:pipeline/assessment/indicators/delay.py
 from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Figure, Totals, Unmeasured, Window, split, totals
 from pipeline.review.quality.snapshot import FLAGGED, SNAPSHOT, UPHOLDS, ceiling, floor

@@ -15,13 +15,8 @@ from sqlalchemy import ColumnElement, Connection, Table, insert, select
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.base import canonical_json
 from pipeline.base.errors import InputError
-<<<<<<< HEAD:pipeline/assessment/report/data_files.py
-from pipeline.review.delivery.tallies import HOUR, Measure
-from pipeline.review.quality.figure import Figure, Window
-=======
 from pipeline.review.delivery.speech_tallies import HOUR, Measure
-from pipeline.review.quality.figure import Window
->>>>>>> main:pipeline/assessment/report/tallies.py
+from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.tables.assessment_tables import ROOM_HOURS, TALLIES
 
 COLUMNS = (

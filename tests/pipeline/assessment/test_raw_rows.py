@@ -256,11 +256,7 @@ def _lived(database: Database, rng: random.Random) -> RawStore:
         later = {DECISIONS.c.undone: DECISIONS.c.undone + rng.uniform(0, 2) * world.DAY}
         connection.execute(update(DECISIONS).where(DECISIONS.c.undone.is_not(None)).values(later))
         for message, at in [*messages[len(facts) :], *rng.sample(messages, len(messages) // 2)]:
-<<<<<<< HEAD
-            tallies.count_batch(connection, [message], at)
-=======
             speech_tallies.count_batch(connection, [message], at)
->>>>>>> main
     with database.read() as connection:
 
         def rows(table: Table) -> list[Row]:
