@@ -29,7 +29,7 @@ Key = tuple[str, str]
 """Room and speaker."""
 
 KEEP_SECONDS = 120.0
-"""Seconds after `audio.idle_seconds` for which unfinished speech and streams stay open: an outage looks like silence."""
+"""Seconds after `audio.idle_seconds` for which unfinished speech and streams stay open. An outage is like silence."""
 
 
 class AudioTrack(ABC, Generic[Found]):
