@@ -39,7 +39,7 @@ class DoctorCheck:
 
 
 def examine(settings: Settings, checks: Iterable[DoctorCheck] | None = None) -> Iterator[DoctorResult]:
-    """Yield the result of each check, as it is done. Without `checks`, those of this machine."""
+    """Yield the result of each check, as it is done. Without `checks`, it does the checks of this machine."""
     for check in CHECKS if checks is None else checks:
         try:
             yield DoctorResult(check.what, "ok", check.look(settings))

@@ -15,7 +15,7 @@ from pipeline.speech import languages
 if TYPE_CHECKING:
     from tests.s3 import S3Server
 
-pytest_plugins = ["tests.databases"]
+pytest_plugins = ["tests.databases", "tests.tiers"]
 
 buckets = itertools.count()
 

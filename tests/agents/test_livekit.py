@@ -26,6 +26,8 @@ from tests.broker import ROOT
 from tests.livekit import KEY, SECRET, LiveKit, configuration, until
 from tests.ports import free_port
 
+pytestmark = pytest.mark.full  # Go builds the LiveKit server for minutes
+
 MANUAL = (ROOT / "docs" / "livekit.md").read_text("utf-8")
 TOKEN = "a-token-of-the-tests-only"  # noqa: S105
 PATIENCE_SECONDS = 120

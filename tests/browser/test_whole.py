@@ -114,6 +114,7 @@ def await_clip(data: Path) -> None:
             time.sleep(0.1)
 
 
+@pytest.mark.scenario
 @pytest.mark.weights
 @pytest.mark.timeout(900)
 def test_a_threat_is_flagged_decided_and_sent_to_the_app(

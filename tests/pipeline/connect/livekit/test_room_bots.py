@@ -21,6 +21,8 @@ from pipeline.connect.livekit.server_access import BOT
 from tests.livekit import KEY, SECRET, LiveKit, joined, until
 from tests.pipeline.connect.livekit.conftest import KeepingGateway, tone
 
+pytestmark = pytest.mark.full  # Go builds the LiveKit server for minutes
+
 
 @pytest.fixture
 def prefix() -> str:

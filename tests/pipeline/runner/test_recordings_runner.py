@@ -13,7 +13,7 @@ from agents.commands.command_line import app
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag
 from pipeline.runner.moderator import Moderator
-from pipeline.runner.recordings import FileReport, Recordings
+from pipeline.runner.recordings_runner import FileReport, Recordings
 from pipeline.settings import Settings
 from pipeline.speech.asr import recogniser
 from pipeline.speech.asr import transcribe_stage as stage

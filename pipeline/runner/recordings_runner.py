@@ -67,7 +67,7 @@ class _Progress:
 
     report: FileReport
     waiting: set[str] = field(default_factory=set)
-    """Ids of the utterances and sounds that are neither judged nor skipped nor failed yet."""
+    """Ids of the utterances and sounds that are not yet judged, skipped or failed."""
     unread: int = 0
     """Flags that the second reader has not seen yet."""
     unheard: int = 1
@@ -80,8 +80,8 @@ class _Progress:
 class Recordings:
     """`async for found in Recordings(...)` yields a Flag for each utterance and sound, and then the file's FileReport.
 
-    With a second reader, each of its findings is one more Flag. Flags come as soon as they are made, except those of
-    labels that need words and second ear: they come with their last verdict at the end of the file.
+    With a second reader, each of its findings is one more Flag. Flags come as soon as they are made. But flags
+    of labels that need words and second ear come with their last verdict at the end of the file.
 
     Reports come in the order of `paths`. Errors of a file are in its report; other errors are raised.
     """
@@ -95,7 +95,7 @@ class Recordings:
     longest: float = math.inf
     """Seconds of a file that are moderated. The rest of a longer file is an error."""
     rules: "Callable[[], Rules] | None" = None
-    """Makes the rules of the judge; None: those of the settings' files."""
+    """Makes the rules of the judge; None: the files of the settings have them."""
     _found: "asyncio.Queue[Flag | FileReport | None]" = field(default_factory=asyncio.Queue)
     _files: dict[str, _Progress] = field(default_factory=dict)
 
@@ -165,7 +165,7 @@ class Recordings:
         return chunk
 
     def _tap(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
-        # A file ends with the last flag that it waits for, so those that are released come before.
+        # A file ends with the last flag that it waits for, so released flags come before.
         for output in sorted(outputs, key=lambda output: not (isinstance(output, Flag) and output.released)):
             self._see(output)
             self._report_finished()
