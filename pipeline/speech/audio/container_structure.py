@@ -11,7 +11,7 @@ StructureCheck = Callable[[BinaryIO, int, range], str | None]
 """A function of an open file, its size in bytes and the byte range of its last packet. It returns the fault in words,
 or None."""
 
-BOXES = {
+BOX_TYPES = {
     *(b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid", b"meta", b"moof", b"mfra", b"sidx"),
     *(b"ssix", b"pdin", b"prft", b"emsg", b"udta", b"pnot", b"PICT", b"junk"),
 }
@@ -24,7 +24,7 @@ def mp4_fault(file: BinaryIO, size: int, last: range) -> str | None:
     while at < size:
         length, kind = _box(file, at, size)
         indexes += kind == b"moov"
-        if kind not in BOXES or at + length > size:
+        if kind not in BOX_TYPES or at + length > size:
             return beyond(file, size, at)
         if indexes > 1:
             return f"a second recording begins before byte {at:,}"
@@ -100,7 +100,7 @@ class ChunkLayout:
 OPEN_ELEMENTS = {0x18538067, 0x1F43B675}
 """Segment and Cluster. The check reads their children, because live recorders do not state the length of these two."""
 
-ELEMENTS = {
+ELEMENT_IDS = {
     0x1A45DFA3: "EBML",
     0xEC: "Void",
     0xBF: "CRC-32",
@@ -131,7 +131,7 @@ def matroska_fault(file: BinaryIO, size: int, last: range) -> str | None:
         body = file.tell()
         if name in OPEN_ELEMENTS:
             at = body
-        elif name not in ELEMENTS or length is None:
+        elif name not in ELEMENT_IDS or length is None:
             return beyond(file, size, at)
         elif body + length > size:
             return f"it ends inside the element at byte {at:,}"

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.speech.audio.container_structure import BOXES, mp4_fault
+from pipeline.speech.audio.container_structure import BOX_TYPES, mp4_fault
 from tests.pipeline.speech.audio.container_structure.files import JUNK, fault_in, heard, length, made
 
 BODIES = st.binary(max_size=40)
-NAMES = st.sampled_from(sorted(BOXES - {b"moov"}))
+NAMES = st.sampled_from(sorted(BOX_TYPES - {b"moov"}))
 
 
 def box(name: bytes, body: bytes = b"", *, wide: bool = False) -> bytes:

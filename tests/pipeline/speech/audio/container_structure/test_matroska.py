@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import AudioError
-from pipeline.speech.audio.container_structure import ELEMENTS, OPEN_ELEMENTS, matroska_fault
+from pipeline.speech.audio.container_structure import ELEMENT_IDS, OPEN_ELEMENTS, matroska_fault
 from tests.pipeline.speech.audio.container_structure.files import JUNK, KINDS, fault_in, heard, length
 from tests.pipeline.speech.audio.sound import clip, recording
 
@@ -21,7 +21,7 @@ def live(name: int) -> bytes:
     return name.to_bytes(4, "big") + b"\x01" + b"\xff" * 7
 
 
-ELEMENTS = st.builds(element, st.sampled_from(sorted(ELEMENTS)), st.binary(max_size=100), st.integers(1, 8))
+ELEMENTS = st.builds(element, st.sampled_from(sorted(ELEMENT_IDS)), st.binary(max_size=100), st.integers(1, 8))
 PARTS = st.lists(ELEMENTS | st.sampled_from(sorted(OPEN_ELEMENTS)).map(live), max_size=8).map(b"".join)
 
 
