@@ -5,8 +5,8 @@ from contextlib import suppress
 import pytest
 
 from pipeline.base.errors import AudioError
-from pipeline.speech.audio.structure import CHECKS, fault_of
-from tests.pipeline.speech.audio.structure.files import JUNK, KINDS, fault_in, heard, length, made
+from pipeline.speech.audio.container_structure import CHECKS, fault_of
+from tests.pipeline.speech.audio.container_structure.files import JUNK, KINDS, fault_in, heard, length, made
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.speech.audio.structure.tail import TOLERANCE, beyond, end_of_tags, fault, unheard
-from tests.pipeline.speech.audio.structure.files import JUNK, fault_in, heard, length, made
+from pipeline.speech.audio.container_structure import TAIL_TOLERANCE, beyond, end_of_tags, tail_fault, unheard
+from tests.pipeline.speech.audio.container_structure.files import JUNK, fault_in, heard, length, made
 
 ID3V1 = b"TAG" + b"a title".ljust(125, b"\0")
 APE = b"Title\0".rjust(200, b"\x01") + b"APETAGEX" + struct.pack("<IIII8x", 2_000, 232, 1, 0)
@@ -31,7 +31,7 @@ def test_large_tags_at_the_end_are_accepted(kind: str) -> None:
 @given(TAGS)
 def test_tags_and_blocks_of_padding_are_skipped_in_any_order(tags: bytes) -> None:
     assert end_of_tags(io.BytesIO(JUNK + tags), len(JUNK), len(JUNK + tags)) == len(JUNK)
-    assert fault_in(fault, JUNK + tags, range(len(JUNK))) is None
+    assert fault_in(tail_fault, JUNK + tags, range(len(JUNK))) is None
 
 
 @pytest.mark.parametrize("size", [8, 9, 31])
@@ -40,11 +40,11 @@ def test_a_tag_that_is_cut_off_is_no_tag(size: int) -> None:
     assert end_of_tags(io.BytesIO(data), 0, size) == size
 
 
-@given(TAGS, st.integers(0, 2 * TOLERANCE))
+@given(TAGS, st.integers(0, 2 * TAIL_TOLERANCE))
 def test_other_data_is_refused_if_it_could_hold_a_word(tags: bytes, more: int) -> None:
     data = JUNK + b"\x01" * more + tags
     said = beyond(io.BytesIO(data), len(data), len(JUNK))
-    assert said == (unheard(len(JUNK), len(data)) if more > TOLERANCE else None)
+    assert said == (unheard(len(JUNK), len(data)) if more > TAIL_TOLERANCE else None)
 
 
 def test_a_tag_cannot_hide_the_recording_before_it() -> None:

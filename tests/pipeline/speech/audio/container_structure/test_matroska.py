@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import AudioError
-from pipeline.speech.audio.structure.matroska import KNOWN, OPENED, fault
+from pipeline.speech.audio.container_structure import ELEMENT_IDS, OPEN_ELEMENTS, matroska_fault
+from tests.pipeline.speech.audio.container_structure.files import JUNK, KINDS, fault_in, heard, length
 from tests.pipeline.speech.audio.sound import clip, recording
-from tests.pipeline.speech.audio.structure.files import JUNK, KINDS, fault_in, heard, length
 
 
 def element(name: int, body: bytes, width: int = 1) -> bytes:
@@ -21,8 +21,8 @@ def live(name: int) -> bytes:
     return name.to_bytes(4, "big") + b"\x01" + b"\xff" * 7
 
 
-ELEMENTS = st.builds(element, st.sampled_from(sorted(KNOWN)), st.binary(max_size=100), st.integers(1, 8))
-PARTS = st.lists(ELEMENTS | st.sampled_from(sorted(OPENED)).map(live), max_size=8).map(b"".join)
+ELEMENTS = st.builds(element, st.sampled_from(sorted(ELEMENT_IDS)), st.binary(max_size=100), st.integers(1, 8))
+PARTS = st.lists(ELEMENTS | st.sampled_from(sorted(OPEN_ELEMENTS)).map(live), max_size=8).map(b"".join)
 
 
 def test_garbage_between_the_clusters_of_a_webm_is_refused() -> None:
@@ -42,27 +42,27 @@ def test_a_live_webm_without_lengths_is_accepted() -> None:
 
 @given(PARTS)
 def test_known_elements_are_a_whole_file_for_any_width_of_their_lengths(data: bytes) -> None:
-    assert fault_in(fault, data) is None
+    assert fault_in(matroska_fault, data) is None
 
 
 @given(PARTS, PARTS)
 def test_an_element_that_no_player_knows_is_named_by_its_place(before: bytes, after: bytes) -> None:
     data = before + element(0x1A2B3C4D, JUNK, 4) + after + b"\x01"
-    said = fault_in(fault, data)
+    said = fault_in(matroska_fault, data)
     assert said == f"the {len(data) - len(before):,} bytes from byte {len(before):,} on are not part of the recording"
 
 
 @given(PARTS, st.integers(1, 99))
 def test_a_file_that_ends_inside_an_element_is_incomplete(before: bytes, missing: int) -> None:
     data = before + element(0xA3, JUNK[:100])[:-missing]
-    assert fault_in(fault, data) == f"it ends inside the element at byte {len(before):,}"
+    assert fault_in(matroska_fault, data) == f"it ends inside the element at byte {len(before):,}"
 
 
 def test_an_element_without_a_name_is_no_element() -> None:
-    assert fault_in(fault, b"\0" + JUNK) is not None
+    assert fault_in(matroska_fault, b"\0" + JUNK) is not None
 
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_checked_to_an_end(data: bytes) -> None:
-    said = fault_in(fault, data)
+    said = fault_in(matroska_fault, data)
     assert said is None or "byte" in said

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import AudioError
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.speech.audio.structure.chunks import Form
-from tests.pipeline.speech.audio.structure.files import JUNK, fault_in, heard, length, made
+from pipeline.speech.audio.container_structure import ChunkLayout
+from tests.pipeline.speech.audio.container_structure.files import JUNK, fault_in, heard, length, made
 
 FORMS = {
-    "wav": Form("little", 4, 4, first=12),
-    "aiff": Form("big", 4, 4, first=12),
-    "caf": Form("big", 4, 8, first=8, align=1),
-    "w64": Form("little", 16, 8, first=40, align=8, inclusive=True),
+    "wav": ChunkLayout("little", 4, 4, first=12),
+    "aiff": ChunkLayout("big", 4, 4, first=12),
+    "caf": ChunkLayout("big", 4, 8, first=8, align=1),
+    "w64": ChunkLayout("little", 16, 8, first=40, align=8, inclusive=True),
 }
 KINDS = st.sampled_from(sorted(FORMS))
 NAMES = st.sampled_from([b"LIST", b"fact", b"bext", b"id3 ", b"iXML"])
@@ -111,7 +111,7 @@ def test_samples_of_unknown_length_end_with_the_last_packet(kind: str) -> None:
 
 
 def test_a_form_without_a_first_chunk_is_checked_after_the_last_packet() -> None:
-    form = Form("little", 4, 4)
+    form = ChunkLayout("little", 4, 4)
     assert fault_in(form.fault, JUNK + chunk("wav", b"idx1", JUNK), range(len(JUNK))) is None
     assert fault_in(form.fault, JUNK + JUNK, range(len(JUNK))) is not None
 
