@@ -7,7 +7,8 @@ benchmarks/clips.py describes `DIR`. Clips of more than 30 s are skipped. Conten
 its own, `--repeat` times, so that other load affects all alike. Speeds are the median, with the lowest and highest.
 Each contender detects the languages itself, unless `--given`. Ours is the whole transcribe stage, from FLAC through
 triage to marks, with a room for every clip. A latency is the time of the call that contained the clip. Words for sounds
-without words count as invented, unless the recogniser itself reports that nobody spoke.
+without words count as invented, unless the recogniser itself reports that nobody spoke. The last column is the
+difference of all error rates to the first contender in the first turn, with its 95% interval (bootstrap over clips).
 """
 
 import argparse
@@ -20,11 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.clips import Reference, errors, references, wordless
+from benchmarks import report
+from benchmarks.clips import Errors, Reference, errors, interval, rates, references, wordless
 from benchmarks.recognisers import MAKE, Recognised
 from pipeline.settings import Asr
 
@@ -65,17 +66,20 @@ class Score:
     def waits(self) -> list[float]:
         return [each.seconds for turn in self.results for each in turn]
 
-    def errors(self, refs: Sequence[Reference]) -> Iterator[str]:
+    def rates(self, refs: Sequence[Reference]) -> Iterator[str]:
         """For each group, the mean over the turns and the range. Some recognisers sample when they are unsure."""
-        turns = [[*errors(refs, [each.text for each in turn])] for turn in self.results]
+        turns = [[*rates(refs, self.errors(refs, turn))] for turn in range(len(self.results))]
         for found in zip(*turns, strict=True):
-            wrong = [rate for _, rate, _ in found]
+            wrong = [rate for _, rate in found]
             spread = f" ({min(wrong):.1f}–{max(wrong):.1f})" if max(wrong) > min(wrong) else ""
             yield f"{found[0][0]} {statistics.mean(wrong):.2f}{spread}"
 
+    def errors(self, refs: Sequence[Reference], turn: int) -> Errors:
+        return errors(refs, [each.text for each in self.results[turn]])
+
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser(__doc__)
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--limit", type=int, help="clips of each language (default: all)")
@@ -106,7 +110,7 @@ def measure(options: argparse.Namespace) -> dict[tuple[str, str], Score]:
     scores: dict[tuple[str, str], Score] = {}
     turns = [(turn, name, each) for turn in range(options.repeat) for each in sets(options) for name in names(options)]
     made: dict[tuple[str, str | None], Contender] = {}
-    for turn, name, (language, refs, seconds) in track(turns, "measuring", console=Console(stderr=True)):
+    for turn, name, (language, refs, seconds) in track(turns, "measuring", console=report.notes):
         given = language if options.given else None
         if (name, given) not in made:
             made[name, given] = Contender(name, Asr(model=options.model, language=given))
@@ -127,22 +131,26 @@ def names(options: argparse.Namespace) -> list[str]:
 
 
 def show(language: str, refs: Sequence[Reference], seconds: float, scores: dict[tuple[str, str], Score]) -> None:
-    rate = "WER" if language == "en" else "CER"
-    table = Table("contender", "speech s/s", "least–most", "ratio", f"{rate} %", "p50 s", "p95 s")
+    unit = "WER" if language == "en" else "CER"
+    table = Table(
+        "contender", "speech s/s", "least–most", "ratio", f"{unit} %", "p50 s", "p95 s", f"{unit} to the first"
+    )
     table.title = f"{language}: {len(refs)} clips, {seconds:.0f} s"
     found = {name: score for (name, each), score in scores.items() if each == language}
-    first = statistics.median(next(iter(found.values())).speeds)
+    first = next(iter(found.values()))
     for name, score in found.items():
         speed = statistics.median(score.speeds)
+        low, high = interval(first.errors(refs, 0), score.errors(refs, 0))
         table.add_row(
             name,
             f"{speed:.1f}",
             f"{min(score.speeds):.1f}–{max(score.speeds):.1f}",
-            f"{speed / first:.1f}",
-            "\n".join(score.errors(refs)),
+            f"{speed / statistics.median(first.speeds):.1f}",
+            "\n".join(score.rates(refs)),
             *(f"{np.percentile(score.waits, share):.2f}" for share in (50, 95)),
+            f"{low:+.1f} to {high:+.1f}",
         )
-    Console(width=150).print(table)
+    report.show(table)
 
 
 def show_invented(options: argparse.Namespace, scores: dict[tuple[str, str], Score]) -> None:
@@ -153,7 +161,7 @@ def show_invented(options: argparse.Namespace, scores: dict[tuple[str, str], Sco
             (once,) = score.results
             words = [sound for sound, one in zip(sounds, once, strict=True) if one.text and not one.silent]
             table.add_row(name, str(len(words)), ", ".join(words))
-    Console(width=150).print(table)
+    report.show(table)
 
 
 if __name__ == "__main__":

@@ -8,33 +8,21 @@ speech. Passed speech is drawn for audit with the shares that the settings had a
 a second opinion. A part of both is not decided yet. Moderators are always right.
 
 The draws are random numbers with the product's probabilities, and the figures come from the product's functions
-(`quality/audits.py`). With `--stored`, audits also pass through a real store, and the product draws them.
+(`pipeline/review/quality/audits.py`).
 """
 
-import argparse
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
 
-from pipeline.contract.messages import SAMPLE_RATE, Flag
-from pipeline.review.cases import deciding
-from pipeline.review.cases.values import Choice
-from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.quality import audits, checks, drawing, snapshot
+from benchmarks import report
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.review.quality import audits
 from pipeline.review.quality.audits import Judged, JudgedSpeech, Reviewed
-from pipeline.review.quality.drawing import Shares
-from pipeline.review.quality.figure import Window
 from pipeline.review.quality.statistics import Interval
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.core import CASES
 
 Rng = np.random.Generator
 Mask = NDArray[np.bool_]
@@ -76,12 +64,6 @@ SERVICES = (
     Service("audits in one half of the time", 100_000, 0.01, 0.75, (0.0, 0.1)),
     Service("half of all speech audited", 20_000, 0.02, 0.6, (0.5,), 0.7, (0.5,), undecided=0.1),
 )
-
-
-STORED = Service("real store", 4_000, 0.05, 0.7, (0.2,), second_shares=(0.4,), undecided=0.1)
-
-HOUR = 3_600.0
-BATCH = 500
 
 
 class Speeches(NamedTuple):
@@ -191,75 +173,6 @@ def run(rng: Rng, services: Iterator[Service]) -> Tested:
     return tested
 
 
-def run_stored(rng: Rng, services: Iterator[Service], folder: Path) -> Tested:
-    """Return the results of one audit of each service, through a real store in `folder`."""
-    tested = Tested()
-    for number, service in enumerate(services):
-        speech = speak(rng, service)
-        tested.count(*keep(rng, service, speech, folder / str(number)), truth(speech))
-    return tested
-
-
-def keep(rng: Rng, service: Service, speech: Speeches, folder: Path) -> tuple[Judged, Reviewed]:
-    """Store all speech, let the product draw the checks, decide them, and read the judged speech from the store.
-
-    The service has one share of audits and one of second opinions.
-    """
-    database = Database(f"sqlite:///{folder / 'store.db'}")
-    try:
-        store, evidence = SqlReviewStore(database), EvidenceFolder(folder / "evidence")
-        _store_speech(store, speech, service.audit_shares[0], str(folder))
-        _decide(rng, database, service, speech, HOUR)
-        with database.write() as connection:
-            drawing.draw(connection, evidence, 2 * HOUR, Shares(service.second_shares[0], 0.0), 10.0)
-        _decide(rng, database, service, speech, 3 * HOUR)
-        with database.read() as connection:
-            window = Window(0.0, 4 * HOUR)
-            snapshot.take(connection, window.until)
-            return audits.read(connection, window), audits.read_reviewed(connection, window)
-    finally:
-        database.close()
-
-
-def _store_speech(store: SqlReviewStore, speech: Speeches, share: float, name: str) -> None:
-    """Store each utterance as speech of another speaker, so that each flag is a case."""
-    flags = [_flag(f"{name}/{at}", at, speech) for at in range(len(speech.flagged))]
-    for first in range(0, len(flags), BATCH):
-        batch = flags[first : first + BATCH]
-        passed = [flag.id for flag in batch if flag.suggestion == "pass"]
-        store.add(batch, HOUR - 1, [one for one in passed if checks.drawn("audit", one, share)], share)
-
-
-def _flag(identity: str, at: int, speech: Speeches) -> Flag:
-    start = float(speech.place[at]) * (HOUR - 60)
-    return Flag(
-        id=sha256(identity.encode()).hexdigest(),
-        utterance=identity,
-        transcript=identity,
-        room="room",
-        speaker=str(at),
-        start=start,
-        end=start + int(speech.samples[at]) / SAMPLE_RATE,
-        text="",
-        language="zh",
-        confidence=1.0,
-        suggestion="review" if speech.flagged[at] else "pass",
-        risk=0.5,
-        flagged=("abuse",) if speech.flagged[at] else (),
-        policy="default@1",
-        model="baseline",
-    )
-
-
-def _decide(rng: Rng, database: Database, service: Service, speech: Speeches, at: float) -> None:
-    """Decide the open cases, apart from the share that stays undecided."""
-    with database.write() as connection:
-        for case in connection.execute(select(CASES.c.id, CASES.c.speaker).where(CASES.c.status == "pending")).all():
-            if rng.random() >= service.undecided:
-                choice = Choice(verdict="uphold" if speech.violating[int(case.speaker)] else "dismiss")
-                deciding.decide(connection, case.id, f"moderator-{at:.0f}", choice, at)
-
-
 def mixed(rng: Rng, runs: int) -> Iterator[Service]:
     """Yield services with random rates and shares."""
     for _ in range(runs):
@@ -321,10 +234,9 @@ def _speech(speech: Speeches, chosen: Mask, **fields: Any) -> JudgedSpeech:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser(__doc__)
     parser.add_argument("--audits", type=int, default=500, help="simulated audits of each service (default: 500)")
     parser.add_argument("--seed", type=int, default=27, help="seed of the random numbers (default: 27)")
-    parser.add_argument("--stored", type=int, default=0, help="audits that also pass through a store (default: 0)")
     arguments = parser.parse_args()
     print(f"{'service':30} {'audits':>8} {'found':>6}  {'recall':17}  {'prevalence':17}  {'precision':17}")
     for number, service in enumerate(SERVICES):
@@ -332,10 +244,7 @@ def main() -> None:
         print(run(rng, (service for _ in range(arguments.audits))).row(service.name), flush=True)
     rng = np.random.default_rng((arguments.seed, len(SERVICES)))
     print(run(rng, mixed(rng, arguments.audits)).row("mixed"), flush=True)
-    if arguments.stored:
-        with tempfile.TemporaryDirectory() as folder:
-            tested = run_stored(rng, (STORED for _ in range(arguments.stored)), Path(folder))
-        print(tested.row(STORED.name), flush=True)
+    print(report.machine())
 
 
 if __name__ == "__main__":

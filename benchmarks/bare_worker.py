@@ -10,7 +10,7 @@ import time
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.fast_worker import transcript
-from pipeline.contract.events import decode, encode
+from pipeline.contract.cloud_events import decode_event, encode_event
 from pipeline.contract.messages import Utterance
 
 
@@ -24,7 +24,7 @@ async def main(bootstrap: str, takes: str, gives: str, group: str, batch: str) -
         while True:
             batches = await consumer.getmany(timeout_ms=50, max_records=int(batch))
             events = [
-                encode(transcript(decode(Utterance, record.value, record.headers)), "bare")
+                encode_event(transcript(decode_event(Utterance, record.value, record.headers)), "bare")
                 for records in batches.values()
                 for record in records
             ]

@@ -1,13 +1,13 @@
 """Measure the console with many open cases and many moderators: queue, next case, decision, news, filters, search.
 
-    python -m benchmarks.console [--cases 100000] [--decided 0] [--moderators 20] [--seconds 90] [--pause 5] [--browser]
+    python -m benchmarks.console [--cases 100000] [--decided 0] [--moderators 20] [--seconds 90] [--pause 5]
         [--postgres URL]
 
 The store is filled with open cases of all labels, rooms and speakers, and with `--decided` older cases: the issue's
 search over 1,000,000 cases is `--decided 900000`. A console in a process of its own serves them. Each moderator asks
 for the queue, takes a case, decides it, and takes the next. Times are what a client waits for, server and loopback
-together. “Told” is the time from the commit until another moderator's page knows of it. `--browser` measures in
-Chromium, from the key to the next case that can be decided.
+together. “Told” is the time from the commit until another moderator's page knows of it. The CPU of the
+console's process includes the news for the open page.
 """
 
 import argparse
@@ -30,19 +30,21 @@ import msgspec
 import numpy as np
 from sqlalchemy import Connection, insert, text
 
+from benchmarks import report
+from benchmarks.report import cpu_seconds
 from pipeline.base.http_server import listen
 from pipeline.console.guard import COOKIE, HEADER
 from pipeline.contract.messages import Flag, Hit
 from pipeline.judge import labels
 from pipeline.review.accounts import accounts, sign_in
 from pipeline.review.cases import ranking
-from pipeline.review.cases.writing import columns
+from pipeline.review.cases.values import columns
 from pipeline.review.database import Database
-from pipeline.review.search.grams import fold, grams
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.search.case_words import fold, grams
+from pipeline.review.tables.case_tables import SAID
 from pipeline.review.tables.core import CASES, FLAGS
-from pipeline.review.tables.search import SAID
-from pipeline.settings import ReviewConsole, Settings
+from pipeline.settings import Settings
 
 BATCH = 1_000
 VOCABULARY = 20_000
@@ -116,7 +118,7 @@ def flag(number: int, label: str, at: float, said: str = "you are a worthless pi
 
 def fill(database: Database, count: int, now: float) -> None:
     """`count` open cases with one flag each, as old as a backlog of a day."""
-    known, vocabulary = labels.load(), Vocabulary()
+    known, vocabulary = labels.load_labels(), Vocabulary()
     order = ranking.Ranking({name: known.severity(name) for name in known.labels})
     names = list(known.labels)
     for first in range(0, count, BATCH):
@@ -189,15 +191,15 @@ def _words(one: Flag) -> dict[str, Any]:
     return {"case_id": f"{_number(one):032x}", "created_at": one.end, "text": folded, "grams": grams(folded)}
 
 
-def serve(url: str, folder: str, listener: socket.socket, console: ReviewConsole) -> None:
+def serve(url: str, folder: str, listener: socket.socket) -> None:
     """Runs in the server's process."""
     import asyncio
 
     from pipeline.base import http_server
-    from pipeline.console.app import create_app, open_services
+    from pipeline.console.console_app import create_app
+    from pipeline.console.services import open_services
 
-    settings = Settings(data_dir=Path(folder), console=console)
-    app = create_app(open_services(settings, Database(url)))
+    app = create_app(open_services(Settings(data_dir=Path(folder)), Database(url)))
 
     async def forever() -> None:
         async with http_server.served(app, listener, app.state.live.hang_up):
@@ -207,17 +209,15 @@ def serve(url: str, folder: str, listener: socket.socket, console: ReviewConsole
 
 
 @contextmanager
-def served(url: str, folder: str, console: ReviewConsole | None = None) -> Iterator[str]:
-    """Run a console in a process of its own. Without `console`, its settings are the defaults."""
+def served(url: str, folder: str) -> Iterator[tuple[str, int]]:
+    """Run a console in a process of its own. Yields its address and the process id."""
     listener = listen("127.0.0.1", 0, "console")
-    process = multiprocessing.get_context("spawn").Process(
-        target=serve, args=(url, folder, listener, console or ReviewConsole())
-    )
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(url, folder, listener))
     process.start()
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
         httpx.get(f"{address}/healthz", timeout=120)  # The socket is already open. It answers once the app has started.
-        yield address
+        yield address, process.pid or 0
     finally:
         process.terminate()
         process.join(5)
@@ -314,33 +314,7 @@ def look(client: httpx.Client, path: str, asked: dict[str, str], rounds: int = 5
     return waits
 
 
-def browsed(address: str, client: httpx.Client, count: int) -> list[float]:
-    """Seconds in Chromium from the key until the next case can be decided."""
-    from playwright.sync_api import sync_playwright
-
-    waits = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium-headless-shell", args=["--no-sandbox"])
-        context = browser.new_context()
-        context.add_cookies([{"name": COOKIE, "value": client.cookies[COOKIE], "domain": "127.0.0.1", "path": "/"}])
-        page = context.new_page()
-        page.goto(f"{address}/queue")
-        page.wait_for_selector("body[data-live=on]")
-        for _ in range(count):
-            before = page.evaluate("document.querySelector('.case')?.dataset.case ?? ''")
-            start = time.perf_counter()
-            page.keyboard.press("j")
-            page.wait_for_function(
-                "before => { const one = document.querySelector('.case[data-lease]');"
-                " return one && one.dataset.case !== before && document.querySelector('#decide') }",
-                arg=before,
-            )
-            waits.append(time.perf_counter() - start)
-        browser.close()
-    return waits
-
-
-def report(name: str, seconds: Sequence[float]) -> None:
+def line(name: str, seconds: Sequence[float]) -> None:
     p50, p95, worst = (1_000 * float(np.percentile(seconds, share)) for share in (50, 95, 100))
     print(f"{name:34}{len(seconds):6} times   p50 {p50:7.1f}   p95 {p95:7.1f}   worst {worst:7.1f} ms", flush=True)
 
@@ -349,38 +323,38 @@ def run(url: str, folder: str, options: argparse.Namespace) -> None:
     database = Database(url)
     fill(database, options.cases, time.time())
     age(database, options.cases, options.decided)
-    with served(url, folder) as address:
+    with served(url, folder) as (address, process):
         clients = [entered(database, address, f"moderator-{n}") for n in range(options.moderators)]
         look_around(clients[0])
         shift, screen = Shift(), Screen(entered(database, address, "watcher"))
-        until = time.monotonic() + options.seconds
+        until, busy = time.monotonic() + options.seconds, cpu_seconds(process)
         threads = [threading.Thread(target=shift.moderate, args=(client, until, options.pause)) for client in clients]
         for thread in threads:
             thread.start()
         stored = arrive(database, 10_000_000, max(10, min(100, int(3 * options.seconds))))
-        keys = browsed(address, clients[0], 200) if options.browser else []
         for thread in threads:
             thread.join()
+        busy = cpu_seconds(process) - busy
         for name, seconds in shift.times.items():
-            report(name, seconds)
-        report("told of a new case", screen.waits("arrived", stored))
-        report("told of a decision", screen.waits("decided", shift.decided))
-        if keys:
-            report("key to case, in a browser", keys)
+            line(name, seconds)
+        requests = sum(map(len, shift.times.values()))
+        print(f"{'CPU of the console':34}{requests:6} requests, {1_000 * busy / requests:.1f} ms each")
+        line("told of a new case", screen.waits("arrived", stored))
+        line("told of a decision", screen.waits("decided", shift.decided))
     database.close()
 
 
 def look_around(client: httpx.Client) -> None:
     """Measure filters of the queue that no case matches, and searches, one after the other."""
-    report("filter without matches", [wait for asked in FILTERS for wait in look(client, "/queue", asked)])
+    line("filter without matches", [wait for asked in FILTERS for wait in look(client, "/queue", asked)])
     waits = {q: look(client, "/search", {"q": q}) for q in SEARCHES}
-    report("search", [wait for seconds in waits.values() for wait in seconds])
+    line("search", [wait for seconds in waits.values() for wait in seconds])
     slowest = max(waits, key=lambda q: float(np.median(waits[q])))
-    report(f"  the slowest: {slowest}", waits[slowest])
+    line(f"  the slowest: {slowest}", waits[slowest])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser(__doc__)
     parser.add_argument("--cases", type=int, default=100_000, help=f"open cases, in steps of {BATCH}")
     parser.add_argument("--decided", type=int, default=0, help="older cases beside them, which search finds, too")
     parser.add_argument("--moderators", type=int, default=20)
@@ -388,7 +362,6 @@ def main() -> None:
     parser.add_argument("--pause", type=float, default=5.0, help="seconds that each moderator spends on a case")
     parser.add_argument("--postgres", help="URL of an empty database to measure beside SQLite")
     parser.add_argument("--only-postgres", action="store_true")
-    parser.add_argument("--browser", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         sqlite = None if options.only_postgres else f"sqlite:///{folder}/store.db"
@@ -397,6 +370,7 @@ def main() -> None:
                 total = options.cases + options.decided
                 print(f"{name}, {options.cases:,} of {total:,} cases open, {options.moderators} moderators", flush=True)
                 run(url, folder, options)
+    print(report.machine())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ The judge reads each conversation twice in one run: each utterance alone, and wi
 authors wrote the conversations of `conversations.yaml`; training never reads them. `DIR` holds public sets, one folder
 each. With it, there are also the test sides of DiaSafety and TeleAntiFraud, and ordinary talk (Switchboard, KdConv).
 `--validation` reads the validation sides instead, and our own training lines of that side, cut in two. Use it to choose
-`LEAST` of pipeline/judge/in_context.py: `--least` tries another one.
+`LEAST` of pipeline/judge/detection.py: `--least` tries another one.
 
 A risky conversation is found if an utterance of a speaker who breaks a rule is flagged. A flag of another speaker in it
 blames the wrong person. In DiaSafety only the reply counts. Intervals hold 95% of 2,000 bootstrap samples of the
@@ -19,29 +19,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks import report
 from benchmarks.judging.conversations import Dialogue, cut, ordinary, ours, public
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag
-from pipeline.judge import in_context
-from pipeline.judge.classifier import Classifier, load
-from pipeline.judge.judge_stage import Judge, JudgeConfig, check
-from pipeline.learning.figures import auroc, recall_at
+from pipeline.judge import detection
+from pipeline.judge.classifier import Classifier, load_classifier
+from pipeline.judge.judge_stage import Judge, JudgeConfig, read_config
+from pipeline.learning.model_comparison import auroc, recall_at
 from pipeline.settings import JudgeSettings
 
 Numbers = NDArray[np.float64]
 Measure = Callable[["Outcome"], float]
 
 BATCH = 32
-ROUNDS = 3
-"""The fastest round counts, because other load only slows a round down."""
 SAMPLES = 2_000
 MOST_TURNS = 2_000
 """Of ordinary talk in each language."""
@@ -93,16 +90,6 @@ class Readers:
         alone, both = (_outcome(found, self._judged(each, found)) for each in self._classifiers)
         return alone, both
 
-    def costs(self, found: Sequence[Dialogue]) -> tuple[float, float]:
-        """Utterances a second."""
-        best = [0.0, 0.0]
-        for _ in range(ROUNDS):
-            for at, classifier in enumerate(self._classifiers):
-                start = perf_counter()
-                count = len(self._judged(classifier, found))
-                best[at] = max(best[at], count / (perf_counter() - start))
-        return best[0], best[1]
-
     def flags(self, found: Sequence[Dialogue]) -> tuple[list[Flag], list[Flag], float]:
         """The flags without and with context, and the share of utterances that were read in context."""
         metrics = Metrics()
@@ -121,23 +108,21 @@ class Readers:
 
 def main() -> None:
     options = arguments()
-    screen = Console(width=120)
     try:
         chosen = JudgeSettings(model=options.model, policy=options.policy)
-        readers = Readers(check(chosen), classifier := load(chosen))
-        screen.print(f"{classifier.name} reads {'context' if classifier.context else 'no context'}")
-        in_context.LEAST = options.least
-        for table in tables(readers, options.data, options.limit, validation=options.validation):
-            screen.print(table)
+        readers = Readers(read_config(chosen), classifier := load_classifier(chosen))
+        detection.LEAST_RISK = options.least
+        reads = f"{classifier.name} reads {'context' if classifier.context else 'no context'}"
+        report.show(reads, *tables(readers, options.data, options.limit, validation=options.validation))
     except VoxwardenError as error:
-        screen.print(f"[red]{error}[/]")
+        report.notes.print(f"[red]{error}[/]")
         raise SystemExit(2) from error
 
 
 def tables(
     readers: Readers, data: Path | None, limit: int | None = None, *, validation: bool = False
 ) -> Iterable[Table]:
-    """One table for each source and language; the cost; and ordinary talk, if there are sets."""
+    """One table for each source and language, and ordinary talk, if there are sets."""
     if data and validation:
         found = [*cut(data), *public(data, "validation")]
     else:
@@ -148,7 +133,6 @@ def tables(
     talk = [*_first(ordinary(data))] if data else []
     if talk:
         yield _talk(readers, talk)
-    yield _cost(readers, _some(talk or found, limit))
 
 
 def compared(title: str, alone: Outcome, both: Outcome) -> Table:
@@ -171,14 +155,6 @@ def _talk(readers: Readers, talk: Sequence[Dialogue]) -> Table:
         alone, both, read = readers.flags([*group])
         shares = (f"{sum(flag.suggestion != 'pass' for flag in flags) / len(flags):.2%}" for flags in (alone, both))
         table.add_row(language, str(len(both)), f"{read:.1%}", *shares)
-    return table
-
-
-def _cost(readers: Readers, found: Sequence[Dialogue]) -> Table:
-    alone, both = readers.costs(found)
-    table = Table("", "utterances/s", "of alone", title="Speed of the whole judge")
-    table.add_row("alone", f"{alone:.0f}", "")
-    table.add_row("in context", f"{both:.0f}", f"{both / alone:.2f}×")
     return table
 
 
@@ -222,13 +198,13 @@ def _cell(value: float, samples: Numbers) -> str:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser(__doc__)
     parser.add_argument("--data", type=Path, help="folder with one folder for each public set")
     parser.add_argument("--model", help="folder of another classifier; unset: the shipped one")
     parser.add_argument("--policy", default="default", help="a policy by name or path")
     parser.add_argument("--limit", type=int, help="maximum number of conversations in each table")
     parser.add_argument("--validation", action="store_true", help="read the validation sides; needs --data")
-    parser.add_argument("--least", type=float, default=in_context.LEAST, help="lowest risk that is read in context")
+    parser.add_argument("--least", type=float, default=detection.LEAST_RISK, help="lowest risk that is read in context")
     options = parser.parse_args()
     if options.validation and not options.data:
         parser.error("--validation needs --data")

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from unittest.mock import patch
 
-from agents.loop.worker import work
+from agents.loop.worker_process import run_worker
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Transcript, Utterance
 from pipeline.contract.stage import Processor, Rejected
 from pipeline.contract.topology import STAGES
-from pipeline.judge.judge_stage import Judge, Rules, check
+from pipeline.judge.judge_stage import Judge, Rules, read_config
 from pipeline.settings import Settings, load
 from pipeline.speech.asr.transcripts import transcript_of
 
@@ -52,17 +52,17 @@ def transcript(utterance: Utterance) -> Transcript:
 
 
 def careless(settings: Settings, metrics: Metrics, rules: Rules | None) -> Judge:
-    return Judge(rules or check(settings.judge), Careless(), metrics)
+    return Judge(rules or read_config(settings.judge), Careless(), metrics)
 
 
 def main(role: str, batch: str = "", ms: str = "0") -> None:
     stages = [replace(each, batch=int(batch)) if batch and each.name == role else each for each in STAGES]
     with (
-        patch("agents.loop.worker.STAGES", stages),
+        patch("agents.loop.worker_process.STAGES", stages),
         patch("pipeline.speech.asr.transcribe_stage.build", lambda *_: Instant(float(ms) / 1000)),
         patch("pipeline.judge.judge_stage.build", careless),
     ):
-        work(role, load())
+        run_worker(role, load())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.fingerprints --speeches DIR --talk DIR [--music DIR] [--songs 30]
 
-Recordings: the audio files of `--music`, songs that `benchmarks/songs.py` makes, and speeches: the clips of each source
+Recordings: the audio files of `--music`, songs made by rule, and speeches: the clips of each source
 in `--speeches`, one after the other. Half of the music and of the songs is banned, and all speeches are. Files of
 `--music` are cut to two minutes.
 
@@ -14,53 +14,39 @@ banned, all through Opus. Where a clip of a banned speech plays, its speech is n
 
 Look-up: the bank is filled up to `--bank` recordings of three minutes. They have the hashes of the real recordings, at
 random times. The time is that of one core (process time), as a ratio to the time of the audio.
-
-Change: a store has as many recordings, made from songs alone. A process loads them all, and then follows one recording
-more and one less. The time is that of one core.
 """
 
-import argparse
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from agents.commands.paths import audio_files
+from benchmarks import report
 from benchmarks.clips import references
-from benchmarks.songs import song
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.review.bank import Bank, add, remove
-from pipeline.review.database import Database
 from pipeline.review.quality.statistics import Share
 from pipeline.sound.fingerprints.fingerprint import Ban, BannedRecording, Fingerprint, fingerprint
-from pipeline.sound.fingerprints.index import LandmarkIndex
+from pipeline.sound.fingerprints.landmark_index import LandmarkIndex
 from pipeline.sound.fingerprints.landmarks import Landmarks
-from pipeline.sound.fingerprints.matching import Playback, RecordingMatcher, joined
-from pipeline.sound.fingerprints.recording_detector import changed, loaded
+from pipeline.sound.fingerprints.matching import RecordingMatcher, RecordingPlayback, joined_playbacks
 from pipeline.sound.fingerprints.spectrum import FRAME_SECONDS
-from pipeline.speech.audio.decode import read_bytes, read_file, samples_of
-from pipeline.speech.audio.encode import encode_opus_clip
-from pipeline.speech.audio.resample import Resampler, Samples
+from pipeline.speech.audio.decode import read_file, samples_of
+from pipeline.speech.audio.resample import Samples
+from tests.pipeline.sound.fingerprints.music import at_speed, through_opus, under_talk
+from tests.pipeline.sound.songs import song
 
 SEED = 31
-BITRATE = 16_000
-QUIETER = 10.0
-"""Decibels by which the talk is quieter than the recording."""
 SPEEDS = (0.99, 1.0, 1.01)
 LENGTHS = (5.0, 10.0)
 LONGEST = 120
 """Seconds of a recording."""
 SONG_SECONDS = 180
-
-PROGRESS = Console(stderr=True)
 
 Random = np.random.Generator
 
@@ -78,10 +64,11 @@ def recordings(music: Path | None, songs: int, speeches: Path, random: Random) -
     files = audio_files([music]) if music else []
     found = [
         Played("music", np.concatenate([*islice(read_file(file), LONGEST)]))
-        for file in track(files, "decoding", console=PROGRESS)
+        for file in track(files, "decoding", console=report.notes)
     ]
     made = [
-        Played("songs", song(random, LONGEST * SAMPLE_RATE)) for _ in track(range(songs), "composing", console=PROGRESS)
+        Played("songs", song(random, LONGEST * SAMPLE_RATE))
+        for _ in track(range(songs), "composing", console=report.notes)
     ]
     return [*found[::2], *made[::2], *_speeches(speeches)], [*found[1::2], *made[1::2]]
 
@@ -106,45 +93,22 @@ def bank_of(banned: Sequence[Played]) -> list[Fingerprint]:
     return [fingerprint([each.sound], ban)._replace(id=str(number)) for number, each in enumerate(banned)]
 
 
-def at_speed(sound: Samples, speed: float) -> Samples:
-    """The sound as it plays at another speed: faster and higher."""
-    if speed == 1:
-        return sound
-    resampler = Resampler(round(SAMPLE_RATE * speed))
-    return np.concatenate([resampler.push(sound), resampler.flush()])
-
-
-def under_talk(sound: Samples, talk: Samples, random: Random) -> Samples:
-    """The sound with a random part of the talk."""
-    begin = random.integers(talk.size - sound.size)
-    part = talk[begin : begin + sound.size]
-    factor = np.sqrt(np.mean(sound**2) / max(float(np.mean(part**2)), 1e-9)) * 10 ** (-QUIETER / 20)
-    both = sound + factor * part
-    mixed: Samples = (both / max(1.0, float(np.abs(both).max()))).astype(np.float32)
-    return mixed
-
-
-def through_opus(sound: Samples) -> Samples:
-    pieces = np.array_split(sound, sound.size // (300 * SAMPLE_RATE) + 1)
-    return np.concatenate([read_bytes(encode_opus_clip(each, BITRATE), "clip", 600)[0] for each in pieces])
-
-
-def heard(index: LandmarkIndex, sound: Samples) -> list[Playback]:
+def played_in(index: LandmarkIndex, sound: Samples) -> list[RecordingPlayback]:
     matcher = RecordingMatcher(index)
-    return [*joined([*matcher.push(sound), *matcher.flush()])]
+    return [*joined_playbacks([*matcher.push(sound), *matcher.flush()])]
 
 
 def recall(index: LandmarkIndex, banned: Sequence[Played], talk: Samples, draws: int, random: Random) -> Table:
     """Excerpts of each banned recording that are heard, by kind, length and speed."""
     table = Table("banned", "excerpt", "speed", "heard", "95% interval", box=None, pad_edge=False)
     found: dict[tuple[str, float, float], list[bool]] = {}
-    for number, each in enumerate(track(banned, "playing", console=PROGRESS)):
+    for number, each in enumerate(track(banned, "playing", console=report.notes)):
         for length in LENGTHS:
             for speed in SPEEDS * draws:
                 begin = random.uniform(0, each.sound.size / SAMPLE_RATE - 1.1 * length)
                 cut = slice(round(begin * SAMPLE_RATE), round((begin + length * speed) * SAMPLE_RATE))
                 room = through_opus(under_talk(at_speed(each.sound[cut], speed), talk, random))
-                right = any(hit.recording == str(number) for hit in heard(index, room))
+                right = any(hit.recording == str(number) for hit in played_in(index, room))
                 found.setdefault((each.kind, length, speed), []).append(right)
     for (kind, length, speed), results in sorted(found.items()):
         table.add_row(kind, f"{length:g} s", f"{speed:g}", *_shown(results))
@@ -168,14 +132,14 @@ def false_hits(
     pause = np.zeros(SAMPLE_RATE, np.float32)
     for folder in folders:
         hits, seconds = 0, 0.0
-        for path in track(sorted(folder.glob("*.flac")), f"hearing {folder.name}", console=PROGRESS):
+        for path in track(sorted(folder.glob("*.flac")), f"hearing {folder.name}", console=report.notes):
             sound = through_opus(np.concatenate([samples_of(path), pause]))
             seconds += sound.size / SAMPLE_RATE
-            hits += sum(path.name not in banned[int(hit.recording)].clips for hit in heard(index, sound))
+            hits += sum(path.name not in banned[int(hit.recording)].clips for hit in played_in(index, sound))
         table.add_row(f"speech: {folder.name}", f"{seconds / 60:.1f}", str(hits))
     for kind in sorted({each.kind for each in others}):
         sounds = [each.sound for each in others if each.kind == kind]
-        hits = sum(len(heard(index, through_opus(sound))) for sound in sounds)
+        hits = sum(len(played_in(index, through_opus(sound))) for sound in sounds)
         table.add_row(kind, f"{sum(sound.size for sound in sounds) / SAMPLE_RATE / 60:.1f}", str(hits))
     return table
 
@@ -198,66 +162,32 @@ def look_up(real: Sequence[Fingerprint], size: int, sound: Samples, random: Rand
     for bank, count in ((real, len(real)), (filled(real, size, random), size)):
         index = LandmarkIndex(bank)
         begin = time.process_time()
-        heard(index, sound)
+        played_in(index, sound)
         ratio = (time.process_time() - begin) * SAMPLE_RATE / sound.size
         table.add_row(f"{count:,}", f"{index.size:,}", f"1/{1 / ratio:.0f}")
     return table
 
 
-def change(songs: int, size: int, random: Random) -> Table:
-    """The time to load a bank, and to follow its changes."""
-    real = bank_of([Played("songs", song(random, LONGEST * SAMPLE_RATE)) for _ in range(songs)])
-    table = Table("the bank", "recordings", "landmarks", "seconds", box=None, pad_edge=False)
-    with TemporaryDirectory() as folder, closing(Database(url := f"sqlite:///{folder}/bank.db")) as database:
-        reader, made = Bank(url), filled(real, size + 1, random)
-        with database.write() as connection:
-            for each in track(islice(made, size), "banning", size, console=PROGRESS):
-                add(connection, each)
-        begin = time.process_time()
-        present = loaded(reader)
-        steps = [("as a whole", present, time.process_time() - begin)]
-        for what in ("one more", "one less"):
-            with database.write() as connection:
-                if what == "one more":
-                    add(connection, next(made))
-                else:
-                    remove(connection, "0", "benchmark", 0)
-            begin = time.process_time()
-            present = changed(reader, present, reader.state())
-            steps.append((what, present, time.process_time() - begin))
-    for what, bank, seconds in steps:
-        table.add_row(what, f"{len(bank.bans):,}", f"{bank.landmarks.size:,}", f"{seconds:.2f}")
-    return table
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--speeches", type=Path, help="clips and refs.tsv of the speeches; not needed for a change")
-    parser.add_argument("--talk", type=Path, help="clips of people who talk; not needed for a change")
+    parser = report.parser(__doc__)
+    parser.add_argument("--speeches", type=Path, required=True, help="clips and refs.tsv of the speeches")
+    parser.add_argument("--talk", type=Path, required=True, help="clips of people who talk")
     parser.add_argument("--music", type=Path, help="a folder with audio files")
     parser.add_argument("--songs", type=int, default=30, help="songs to make")
     parser.add_argument("--draws", type=int, default=2, help="excerpts of each recording, length and speed")
     parser.add_argument("--bank", type=int, default=10_000, help="recordings of the large bank")
-    parser.add_argument("--only", choices=("recall", "false", "look-up", "change"), help="measure only this")
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
-    random, out = np.random.default_rng(options.seed), Console()
-    if options.only in {None, "change"}:
-        out.print(change(options.songs, options.bank, random))
-    if options.only == "change":
-        return
-    if not (options.speeches and options.talk):
-        parser.error("--speeches and --talk are needed")
+    random = np.random.default_rng(options.seed)
     banned, others = recordings(options.music, options.songs, options.speeches, random)
     talk = np.concatenate([samples_of(path) for path in sorted(options.talk.glob("*.flac"))])
     real = bank_of(banned)
     index = LandmarkIndex(real)
-    if options.only in {None, "recall"}:
-        out.print(recall(index, banned, talk, options.draws, random))
-    if options.only in {None, "false"}:
-        out.print(false_hits(index, banned, others, (options.speeches, options.talk)))
-    if options.only in {None, "look-up"}:
-        out.print(look_up(real, options.bank, np.concatenate([each.sound for each in others][:10]), random))
+    report.show(
+        recall(index, banned, talk, options.draws, random),
+        false_hits(index, banned, others, (options.speeches, options.talk)),
+        look_up(real, options.bank, np.concatenate([each.sound for each in others][:10]), random),
+    )
 
 
 if __name__ == "__main__":

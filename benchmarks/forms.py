@@ -15,13 +15,13 @@ from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks import report
 from pipeline.judge.calibration import Calibrated
 from pipeline.judge.classifier import SHIPPED, load_model
-from pipeline.judge.view import view
-from pipeline.learning.rows import RISK, Row, part_of
+from pipeline.judge.classifier_text import view
+from pipeline.learning.training_rows import RISK, Row, part_of
 from training.classifier.noise import bare, written
 from training.classifier.sets import read
 
@@ -52,10 +52,8 @@ def main() -> None:
     options = arguments()
     model = load_model(options.model)
     lines = held(options.lines)
-    console = Console(width=120)
-    for language in ("en", "zh"):
-        texts = [row.text for row in lines if row.language == language]
-        console.print(table(language, texts, changes(model, texts)))
+    texts = {language: [row.text for row in lines if row.language == language] for language in ("en", "zh")}
+    report.show(*(table(language, found, changes(model, found)) for language, found in texts.items()))
 
 
 def held(count: int) -> list[Row]:
@@ -89,7 +87,7 @@ def table(language: str, texts: Sequence[str], found: Mapping[str, Numbers]) -> 
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser(__doc__)
     parser.add_argument("--model", default=str(SHIPPED), help="folder of another classifier; unset: the shipped one")
     parser.add_argument("--lines", type=int, default=500, help="lines of each language")
     return parser.parse_args()

@@ -1,18 +1,16 @@
 """Measure the cost of a speaker with 20 ms Opus packets at the gateway and segment, and the latency of flags.
 
-    python -m benchmarks.gateway [--before FOLDER] [--speakers 60 400] [--seconds 10] [--repeat 3]
+    python -m benchmarks.gateway [--speakers 400] [--seconds 10] [--repeat 3]
 
-FOLDER is a checkout of an older version, e.g. `git worktree add FOLDER 848c285`. It runs on the same Kafka, in turn
-with this version. Each speaker sends real speech as Opus packets, one in a frame. A cost is the CPU time of the process
-divided by the audio that it handled, so other load changes it little. `--speakers` gives the number of speakers for the
-older version and for this one. Latency is from the end of an utterance to its record in `voice.flags`, with few
-speakers and instant fakes for Whisper and the classifier.
+Each speaker sends real speech as Opus packets, one in a frame. A cost is the CPU time of the process divided by the
+audio that it handled, so other load changes it little. Latency is from the end of an utterance to its record in
+`voice.flags`, with few speakers and instant fakes for Whisper and the classifier.
 """
 
-import argparse
+import multiprocessing
 import os
+import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,23 +18,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 from kafka import TopicPartition
-from rich.console import Console
 from rich.table import Table
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from agents.broker.kafka_clients import reader, topic_name
-from benchmarks.stream import cpu_seconds
-from pipeline.contract.events import decode
+from benchmarks import report
+from benchmarks.report import cpu_seconds
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import AUDIO, FLAGS, JUDGE, SEGMENT, TRANSCRIBE, UTTERANCES, Topic
 from pipeline.settings import Kafka, Settings
-from tests.broker import ROOT, Broker
+from tests.broker import Broker
 from tests.ports import free_port
+from tests.speech import opus_packets, talk
 from tests.stream.kafka_io import wait_for_members
 from tests.stream.processes import Process, environment
 
@@ -46,6 +46,10 @@ QUIET_SECONDS = 5
 """A topic without a new record for so long is complete."""
 FEW = 8
 """Number of speakers while latency is measured."""
+FRAME_SECONDS = 0.02
+TALK_SECONDS = 60
+GROUPS = 5
+"""Speakers send in groups, not all at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,48 +64,58 @@ class Cost:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--before", type=Path)
-    parser.add_argument("--speakers", type=int, nargs=2, default=[60, 400])
+    parser = report.parser(__doc__)
+    parser.add_argument("--speakers", type=int, default=400)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
-    codes = {"before": options.before.resolve()} if options.before else {}
-    codes |= {"now": ROOT}
-    speakers = dict(zip(("before", "now"), options.speakers, strict=True))
-    costs: dict[str, list[Cost]] = {name: [] for name in codes}
-    waits: dict[str, list[float]] = {name: [] for name in codes}
+    costs: list[Cost] = []
+    waits: list[float] = []
     with tempfile.TemporaryDirectory() as folder, Broker(Path(folder)) as broker:
         for _ in range(options.repeat):
-            for name, code in codes.items():
-                place = Installation(code, broker.bootstrap, Path(folder))
-                costs[name].append(place.cost(speakers[name], options.seconds))
-                waits[name] += place.waits(options.seconds)
-    show(costs, waits)
+            place = Installation(broker.bootstrap, Path(folder))
+            costs.append(place.cost(options.speakers, options.seconds))
+            waits += place.waits(options.seconds)
+    report.show(table(costs, waits))
+
+
+def table(costs: Sequence[Cost], waits: Sequence[float]) -> Table:
+    def median(field: str) -> float:
+        return float(statistics.median(getattr(cost, field) for cost in costs))
+
+    shown = Table("what", "figure")
+    shown.add_row("gateway, CPU ms a speaker-second", f"{median('gateway_ms'):.2f}")
+    shown.add_row("speakers that fill a core of a gateway", f"{1000 / median('gateway_ms'):,.0f}")
+    shown.add_row("segment, CPU ms a speaker-second", f"{median('segment_ms'):.2f}")
+    shown.add_row("records a speaker-second", f"{median('records'):.1f}")
+    shown.add_row("bytes a speaker-second", f"{median('bytes'):,.0f}")
+    for share in (50, 95):
+        late = float(np.percentile(waits, share))
+        shown.add_row(f"end of speech to flag, p{share} s, of {len(waits)}", f"{late:.2f}")
+    return shown
 
 
 class Installation:
-    """A version of the code with topics of its own."""
+    """A gateway and workers with topics of their own."""
 
-    def __init__(self, code: Path, bootstrap: str, folder: Path) -> None:
-        self.code = code
+    def __init__(self, bootstrap: str, folder: Path) -> None:
         self.folder = folder
         kafka = Kafka(bootstrap=bootstrap, prefix=f"{uuid4().hex[:8]}.")
         self.settings = Settings(kafka=kafka, data_dir=folder / kafka.prefix)
         self.port = free_port()
-        topics.create(kafka)
+        kafka_topics.create(kafka)
 
     def cost(self, speakers: int, seconds: float) -> Cost:
         """The gateway takes all speakers in real time. Then segment processes what it wrote."""
         with self.running("agents", "gateway") as gateway:
-            begun = cpu_seconds(gateway)
+            begun = cpu_seconds(gateway.pid)
             self.speak(speakers, seconds)
-            used = cpu_seconds(gateway) - begun
+            used = cpu_seconds(gateway.pid) - begun
         audio_seconds = speakers * seconds
         records, size = self.held(AUDIO)
         with self.running("agents", "worker", "segment") as segment:
             self.until_quiet(UTTERANCES)
-            segmenting = cpu_seconds(segment) - self.idle()
+            segmenting = cpu_seconds(segment.pid) - self.idle()
         return Cost(
             used / audio_seconds * 1000,
             segmenting / audio_seconds * 1000,
@@ -122,17 +136,22 @@ class Installation:
             self.speak(FEW, 2 * seconds)
             self.until_quiet(FLAGS)
         found = [
-            (record.timestamp / 1000, decode(Flag, record.value, record.headers)) for record in self.records(FLAGS)
+            (record.timestamp / 1000, decode_event(Flag, record.value, record.headers))
+            for record in self.records(FLAGS)
         ]
         return [written - flag.end for written, flag in found if flag.start > since]
 
     def speak(self, speakers: int, seconds: float) -> None:
-        command = [sys.executable, "-m", "benchmarks.opus_client", str(self.port), str(speakers), str(seconds)]
-        subprocess.run(command, cwd=ROOT, env=os.environ | {"TOKEN": TOKEN}, check=True)
+        """Speak from a process of its own, with little CPU."""
+        process = multiprocessing.get_context("spawn").Process(target=speak, args=(self.port, speakers, seconds))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise SystemExit("The speakers failed. Their error is above.")
 
     @contextmanager
     def running(self, *module: str) -> Iterator[Process]:
-        process = Process([sys.executable, "-P", "-m", *module], self._environment(), self.folder / "log")
+        process = Process([sys.executable, "-m", *module], self._environment(), self.folder / "log")
         try:
             yield process
         finally:
@@ -140,11 +159,11 @@ class Installation:
 
     def idle(self) -> float:
         """CPU seconds of a segment worker without work: for its start, and for the quiet time after it."""
-        empty = Installation(self.code, self.settings.kafka.bootstrap, self.folder)
+        empty = Installation(self.settings.kafka.bootstrap, self.folder)
         with empty.running("agents", "worker", "segment") as process:
             wait_for_members(empty.settings, SEGMENT, 1)
             time.sleep(QUIET_SECONDS)
-            return cpu_seconds(process)
+            return cpu_seconds(process.pid)
 
     def until_quiet(self, topic: Topic) -> None:
         """Wait until the topic has records and no new ones arrive."""
@@ -176,12 +195,7 @@ class Installation:
         return found
 
     def _environment(self) -> Mapping[str, str]:
-        own = {
-            "PYTHONPATH": str(self.code),
-            "VOXWARDEN_GATEWAY__TOKENS": f'["{TOKEN}"]',
-            "VOXWARDEN_GATEWAY__PORT": str(self.port),
-            "VOXWARDEN_CONFIG": str(self.code / "configs" / "voxwarden.yaml"),
-        }
+        own = {"VOXWARDEN_GATEWAY__TOKENS": f'["{TOKEN}"]', "VOXWARDEN_GATEWAY__PORT": str(self.port)}
         return os.environ | environment(self.settings) | own
 
 
@@ -191,25 +205,53 @@ def _size(record: Any) -> int:
     return 12 + len(key) + len(value) + sum(2 + len(name) + len(text) for name, text in headers)
 
 
-def show(costs: Mapping[str, Sequence[Cost]], waits: Mapping[str, Sequence[float]]) -> None:
-    table = Table("", *costs, "ratio")
+def speak(port: int, count: int, seconds: float) -> None:
+    """Let `count` speakers send in real time. Each begins at another place of the same packets."""
+    frames = [masked(packet) for packet in opus_packets(talk(TALK_SECONDS, Random(0)))]
+    speakers = [connected(port, number) for number in range(count)]
+    begun = time.monotonic()
+    for tick in range(round(seconds / FRAME_SECONDS)):
+        for group in range(GROUPS):
+            due = begun + (tick + group / GROUPS) * FRAME_SECONDS
+            time.sleep(max(0.0, due - time.monotonic()))
+            for number in range(group, count, GROUPS):
+                speakers[number].sendall(frames[(tick + 37 * number) % len(frames)])
+    for speaker in speakers:
+        speaker.sendall(b"\x88\x82" + bytes(4) + (1000).to_bytes(2, "big"))
+    for speaker in speakers:
+        while speaker.recv(4096):
+            continue
+        speaker.close()
 
-    def row(name: str, figures: Sequence[float], form: str) -> None:
-        ratio = f"{figures[0] / figures[-1]:.1f}" if len(figures) > 1 else ""
-        table.add_row(name, *(form.format(figure) for figure in figures), ratio)
 
-    def median(field: str) -> list[float]:
-        return [statistics.median(getattr(cost, field) for cost in found) for found in costs.values()]
+def masked(payload: bytes) -> bytes:
+    """A final binary frame. The mask is zero, which costs the server the same as any other."""
+    size = len(payload)
+    head = bytes([0x80 | size]) if size < 126 else bytes([0x80 | 126]) + size.to_bytes(2, "big")
+    return b"\x82" + head + bytes(4) + payload
 
-    row("gateway, CPU ms a speaker-second", median("gateway_ms"), "{:.2f}")
-    row("speakers that fill a core of a gateway", [1000 / cost for cost in median("gateway_ms")], "{:,.0f}")
-    row("segment, CPU ms a speaker-second", median("segment_ms"), "{:.2f}")
-    row("records a speaker-second", median("records"), "{:.1f}")
-    row("bytes a speaker-second", median("bytes"), "{:,.0f}")
-    for share in (50, 95):
-        late = [float(np.percentile(found, share)) for found in waits.values()]
-        row(f"end of speech to flag, p{share} s, of {len(waits['now'])}", late, "{:.2f}")
-    Console(width=110).print(table)
+
+def connected(port: int, number: int) -> socket.socket:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            made = socket.create_connection(("127.0.0.1", port))
+            break
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+    lines = [
+        f"GET /v1/rooms/room-{number % 64}/speakers/speaker-{number}/audio?codec=opus HTTP/1.1",
+        "Host: localhost", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", f"Authorization: Bearer {TOKEN}", "", "",
+    ]  # fmt: skip
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    made.sendall("\r\n".join(lines).encode())
+    answer = made.recv(4096)
+    if b" 101 " not in answer:
+        raise SystemExit(f"The gateway does not accept the connection: {answer[:80]!r}")
+    return made
 
 
 if __name__ == "__main__":

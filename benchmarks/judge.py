@@ -1,21 +1,21 @@
-"""Measure how well the judge separates risky from clean texts, beside its parts and other classifiers.
+"""Measure how well the judge separates risky from clean texts, beside its parts.
 
     python -m benchmarks.judge --data DIR [--heard PATH] [--only SECTION ...] [--model FOLDER] [--sample N]
 
 `DIR` holds the text sets, one folder each. PATH is a TSV file, or a folder of them, of sentences as text and as a
 recogniser heard them (columns language, label, text, heard). Without it there is no section `heard`. Held out: COLD's
-dev part, a tenth of the others by a hash, and HateCheck. The baselines come with `pip install 'voxwarden[bench]'`.
+dev part, a tenth of the others by a hash, and HateCheck.
 """
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks import report
 from benchmarks.judging import alarms, hatecheck, heldout, throughput, transcribed
-from benchmarks.judging.bench import Bench, notes
+from benchmarks.judging.bench import Bench
 from pipeline.base.errors import VoxwardenError
 
 SECTIONS: Mapping[str, Callable[[Bench], Iterator[Table]]] = {
@@ -27,27 +27,21 @@ SECTIONS: Mapping[str, Callable[[Bench], Iterator[Table]]] = {
     "evasion": alarms.tricks,
     "throughput": throughput.tables,
 }
-WIDTH = 120
-"""Width of a table that goes to a file."""
 
 
 def main() -> None:
     options = arguments()
-    screen = Console()
-    if not screen.is_terminal:
-        screen = Console(width=WIDTH)
     bench = Bench(options.data, options.model, options.heard, options.sample)
     try:
         for name in options.only or SECTIONS:
-            for table in SECTIONS[name](bench):
-                screen.print(table)
+            report.show(*SECTIONS[name](bench))
     except VoxwardenError as error:
-        notes.print(f"[red]{error}[/]")
+        report.notes.print(f"[red]{error}[/]")
         raise SystemExit(2) from error
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with one folder for each set")
     parser.add_argument("--heard", type=Path, help="TSV file or folder of texts and their transcripts")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, help="only these sections")

@@ -6,7 +6,6 @@
 The speech of `tests/data` is repeated.
 """
 
-import argparse
 import io
 import tempfile
 from collections.abc import Iterator
@@ -17,16 +16,16 @@ import av
 import numpy as np
 from msgspec import structs
 
+from benchmarks import report
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.settings import load
-from pipeline.speech.audio.decode import read_file
 from pipeline.speech.audio.encode import to_pcm16
-from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.recording_parts import chunks_of
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.segment_stage import Segment, build
+from tests.speech import clips
 
-DATA = Path(__file__).parents[1] / "tests" / "data"
 MEBIBYTE = 1024 * 1024
 REPORTS = 12
 
@@ -38,7 +37,7 @@ def resident() -> float:
 
 
 def speech() -> Samples:
-    return np.concatenate([block for path in sorted(DATA.glob("*.flac")) for block in read_file(path)])
+    return np.concatenate(clips())
 
 
 def write_long_file(path: Path, hours: float) -> None:
@@ -114,7 +113,7 @@ def speakers(number: int, minutes: float) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser(__doc__)
     commands = parser.add_subparsers(dest="what", required=True)
     commands.add_parser("file").add_argument("--hours", type=float, default=8.0)
     many = commands.add_parser("speakers")
@@ -125,6 +124,7 @@ def main() -> None:
         file(chosen.hours)
     else:
         speakers(chosen.speakers, chosen.minutes)
+    print(report.machine())
 
 
 if __name__ == "__main__":

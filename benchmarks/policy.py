@@ -15,10 +15,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks import report
 from pipeline.base.metrics import Metrics
 from pipeline.judge.judge_stage import build
-from pipeline.judge.texts import Text, judge_texts
-from pipeline.learning.rows import part_of
+from pipeline.judge.text_transcripts import Text, judge_texts
+from pipeline.learning.training_rows import part_of
 from pipeline.settings import JudgeSettings, Settings
 from training.classifier import sets as training_sets
 from training.classifier.validation import CONVERSATIONS, sets_limits
@@ -28,11 +29,12 @@ SAMPLE = 3_000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser(__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--policy", default="default")
     parser.add_argument("--room-type", default="default")
     show_shares(parser.parse_args())
+    print(report.machine())
 
 
 def show_shares(options: argparse.Namespace) -> None:

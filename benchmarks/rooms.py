@@ -19,7 +19,6 @@ on Linux. Words must not wait for sounds: at most 5% longer, and listen takes at
 threads of BLAS count for no stage.
 """
 
-import argparse
 import asyncio
 import tempfile
 import time
@@ -34,14 +33,12 @@ from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks import report
 from benchmarks.fingerprints import Played, bank_of, filled
-from benchmarks.songs import song
-from benchmarks.speech import clips as bundled
-from benchmarks.stage_cpu import StageTimes, named
-from pipeline.base.cores import cores
+from benchmarks.stage_cpu import StageTimes, build_named
+from pipeline.base.cpu_cores import cores
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind, Flag, Message, Transcript
 from pipeline.contract.topology import DELIVER, LISTEN, STAGES, TRANSCRIBE, Stage
@@ -52,9 +49,11 @@ from pipeline.runner.local import LocalRunner
 from pipeline.settings import Asr, ListenSettings, Settings
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
 from pipeline.speech.asr import transcribe_stage
-from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.asr.recogniser import Samples
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import to_pcm16
+from tests.pipeline.sound.songs import song
+from tests.speech import clips as bundled
 
 SHARE = 0.4
 """Share of the time in which somebody speaks."""
@@ -124,7 +123,7 @@ class Run:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser(__doc__)
     parser.add_argument("--rooms", type=int, nargs="+", required=True)
     parser.add_argument("--workers", type=int, nargs="+", default=[cores()])
     parser.add_argument("--seconds", type=float, default=90.0)
@@ -172,7 +171,7 @@ def main() -> None:
             title = "{} workers, {} rooms, early {}, sounds {}: ".format(*name)
             lines.append(title + histogram(run.waits.speech))
         lines += [*compared(runs), *compared_sounds(runs)]
-    Console(width=240).print(table, *lines, sep="\n")
+    report.show(table, *lines)
 
 
 def every_sound(yamnet: Path | None) -> ListenSettings:
@@ -239,7 +238,7 @@ def ban(url: str, banned: Iterable[Fingerprint]) -> None:
     """Put the recordings into the bank of a new store."""
     with closing(Database(url)) as database, database.write() as connection:
         for each in banned:
-            bank.add(connection, each)
+            bank.add_recording(connection, each)
 
 
 def spoken(folders: Sequence[Path]) -> Sequence[Samples]:
@@ -269,7 +268,7 @@ async def live(
         settings = Settings(data_dir=Path(folder), asr=asr, listen=sounds)
         ban(settings.database_url, banned)
         tap, lookback = Waits(time.time()), open_lookback(settings)
-        async with LocalRunner(settings, metrics, tap, stages=named(STAGES), lookback=lookback) as runner:
+        async with LocalRunner(settings, metrics, tap, lookback=lookback, build=build_named) as runner:
             started, tap.times = time.time(), StageTimes()
             tap.since = started + warm
             rooms = [talk(f"room-{room}", started, speech, Random(room)) for room in range(number)]

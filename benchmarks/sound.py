@@ -1,51 +1,48 @@
 """Measure how surely sound events are heard, how often they are false, and how long it takes.
 
-    OPENBLAS_NUM_THREADS=1 python -m benchmarks.sound --data DIR [--processes N] [--clips DIR]
-    OPENBLAS_NUM_THREADS=1 python -m benchmarks.sound --clips DIR --rivals FILE
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.sound --data DIR [--yamnet FILE] [--processes N]
 
-`DIR` has recordings in `music/SOURCE/`, `singing/SOURCE/`, `speech/SOURCE/` and `other/SOURCE/`, of sources that the
-model was not trained on: `python -m training.sound.collect --side test` makes it. All audio goes through Opus at 24
-kbit/s. A process holds one source in memory at a time.
+`DIR` has recordings in `KIND/SOURCE/`, of sources that the models were not trained on: `python -m
+training.sound.collect --side test` makes it. All audio goes through Opus at 24 kbit/s. A process holds one source in
+memory at a time. With `--yamnet`, the sounds of YAMNet are measured, too.
 
-Clips: every tenth ten seconds of the recordings. Shorter recordings of a source are put one after the other. The label
-`music` is true for music and singing. For the other labels, talk is made to howl, to clip and to be loud
-(`benchmarks/disturbances.py`), and all other clips are negatives. A clip has a label if the detector reports it there.
+Clips: every tenth ten seconds of `music`, `singing`, `speech` and `other`. Shorter recordings of a source are put one
+after the other. The label `music` is true for music and singing. For howl, clipping and loudness, talk is made to
+howl, to clip and to be loud, and all other clips are negatives. A clip has a label if the detector reports it there.
 
-Alarms: whole streams of speech, music and other sounds, by the hour, with the 95% interval of a Poisson count. A sound
-that is reported again within ten seconds is the same alarm.
+Recordings: the kinds `scream`, `moan`, `crying` and `gunshot` hold the sound of this name. Each recording begins at one
+of four moments of a second, in faint noise. It is heard if the detector reports the sound anywhere in it.
 
-Cost: the time of one core (process time) for a second of audio, of talk and of music.
+Alarms: whole streams of each kind, by the hour, with the 95% interval of a Poisson count. A sound that is reported
+again within ten seconds is the same alarm. A column beside another kind shows what is taken for the sound.
 
-Other models: `--clips` also writes the clips as FLAC files, without those that are made.
-`benchmarks/rival_ears.py` scores them in a TSV file with the columns model, clip, label, score. Then `--rivals`
-compares the models with ours on these clips. It shows other models from a score of 0.5, and from the limit that is best
-for them here, which is a little too good.
+Cost: the time of one core (process time) for a second of talk.
 """
 
-import argparse
-import csv
 import time
 import zlib
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.disturbances import clipped, deafening, howl
+from benchmarks import report
 from pipeline.base.errors import InputError
-from pipeline.contract.messages import SAMPLE_RATE, EventKind
+from pipeline.contract.messages import OF_YAMNET, SAMPLE_RATE, EventKind
 from pipeline.review.quality.statistics import Share, poisson_interval
-from pipeline.sound.events.event_detector import RULES, EventDetector
+from pipeline.sound.event_detector import RULES, EventDetector
+from pipeline.sound.sound_detector import SoundDetector, SoundSpan
+from pipeline.sound.yamnet_detector import RULES as YAMNET_RULES
+from pipeline.sound.yamnet_detector import Yamnet, YamnetDetector
 from pipeline.speech.audio.decode import samples_of
-from pipeline.speech.audio.encode import decode_flac, encode_flac, encode_opus_clip
+from pipeline.speech.audio.encode import decode_flac, encode_opus_clip
 from pipeline.speech.audio.resample import Samples
+from tests.pipeline.sound.disturbances import clipped, deafening, howl
 from training.sound.sources import KINDS, MUSICAL, Kind
 
 SEED = 37
@@ -56,13 +53,11 @@ PIECE = 60 * SAMPLE_RATE
 PAUSE = 10.0
 """Seconds after which a sound is a new alarm."""
 CLIPS_EVERY = 10
-"""Of this many clips, one is measured, by us and by other models. The streams have all of the audio."""
+"""Of this many clips, one is measured. The streams have all of the audio."""
 MADE_EVERY = 4
 """Of this many clips of talk that are measured, one is made to howl, to clip and to be loud."""
-COSTED: Sequence[Kind] = ("speech", "music")
-SOURCES_COSTED = 5
-FAIR = 0.5
-"""The score from which another model is taken at its word."""
+NOISE = 0.001
+"""Root mean square of the noise around a recording: -60 dB of full scale."""
 
 MADE: Mapping[EventKind, Callable[[np.random.Generator, Samples], Samples]] = {
     "howl": howl,
@@ -71,21 +66,11 @@ MADE: Mapping[EventKind, Callable[[np.random.Generator, Samples], Samples]] = {
 }
 MUSIC: frozenset[EventKind] = frozenset({"music"})
 NONE: frozenset[EventKind] = frozenset()
-PROGRESS = Console(stderr=True)
-
-
-class Clip(NamedTuple):
-    name: str
-    kind: Kind
-    labels: frozenset[EventKind]
-    samples: Samples
 
 
 class Heard(NamedTuple):
-    """What the detector reported in a clip."""
+    """What the detectors reported in a clip whose true labels are known."""
 
-    name: str
-    kind: Kind
     labels: frozenset[EventKind]
     found: frozenset[EventKind]
 
@@ -115,26 +100,15 @@ class Rates(NamedTuple):
         return 2 * self.hits / max(1, 2 * self.hits + self.missed + self.false)
 
 
-class Stream(NamedTuple):
-    """All recordings of a source, one after the other, after Opus."""
-
-    kind: Kind
-    source: str
-    samples: Samples
-
-    @property
-    def hours(self) -> float:
-        return self.samples.size / SAMPLE_RATE / 3_600
-
-
 class Measured(NamedTuple):
-    """A source: its alarms as a stream, and its clips."""
+    """A source: its alarms as a stream, its clips, and how many of its recordings were heard."""
 
     kind: Kind
     source: str
     hours: float
     alarms: Mapping[EventKind, int]
     clips: Sequence[Heard]
+    recordings: Share
 
 
 def places(folder: Path) -> list[tuple[Kind, Path]]:
@@ -145,47 +119,41 @@ def places(folder: Path) -> list[tuple[Kind, Path]]:
     return found
 
 
-def stream(place: tuple[Kind, Path]) -> Stream:
-    """The recordings of a source, with half a second between them, after Opus."""
+def measured(yamnet: Path | None, place: tuple[Kind, Path]) -> Measured:
+    """Hear a source: its recordings one after the other with half a second between them, its clips, and each alone."""
     kind, folder = place
-    pause = np.zeros(SAMPLE_RATE // 2, np.float32)
-    whole = np.concatenate([part for path in sorted(folder.iterdir()) for part in (samples_of(path), pause)])
-    return Stream(kind, folder.name, sent(whole))
+    recordings, pause = [samples_of(path) for path in sorted(folder.iterdir())], np.zeros(SAMPLE_RATE // 2, np.float32)
+    stream = sent(np.concatenate([part for each in recordings for part in (each, pause)]))
+    counts = {label: alarms(spans) for label, spans in heard(stream, yamnet).items()}
+    if kind in OF_YAMNET:
+        rooms = [sent(in_room(each, number)) for number, each in enumerate(recordings)]
+        alone = Share(sum(kind in heard_in(each, yamnet) for each in rooms), len(rooms))
+        return Measured(kind, folder.name, hours(stream), counts, (), alone)
+    plain = stream[: stream.size // CLIP * CLIP].reshape(-1, CLIP)[::CLIPS_EVERY]
+    random = np.random.default_rng([SEED, zlib.crc32(folder.name.encode())])
+    made = disturbed(random, plain[::MADE_EVERY] if kind == "speech" else ())
+    labels = MUSIC if kind in MUSICAL else NONE
+    clips = [Heard(labels, heard_in(samples, yamnet)) for samples in plain]
+    clips += [Heard(frozenset({label}), heard_in(samples, yamnet)) for label, samples in made]
+    return Measured(kind, folder.name, hours(stream), counts, clips, Share(0, 0))
 
 
-def plain(of: Stream) -> Iterator[Clip]:
-    """The clips of ten seconds, one of CLIPS_EVERY."""
-    whole = of.samples[: of.samples.size // CLIP * CLIP].reshape(-1, CLIP)
-    for number, samples in enumerate(whole[::CLIPS_EVERY]):
-        yield Clip(f"{of.kind}-{of.source}-{number:03}", of.kind, labels_of(of.kind), samples)
+def hours(samples: Samples) -> float:
+    return samples.size / SAMPLE_RATE / 3_600
 
 
-def disturbed(random: np.random.Generator, talk: Iterable[Clip]) -> Iterator[Clip]:
+def disturbed(random: np.random.Generator, talk: Iterable[Samples]) -> Iterator[tuple[EventKind, Samples]]:
     """Talk that howls, clips or is loud."""
-    for clip in talk:
+    for samples in talk:
         for label, make in MADE.items():
-            yield Clip(f"{clip.name}-{label}", clip.kind, frozenset({label}), sent(make(random, clip.samples)))
+            yield label, sent(make(random, samples))
 
 
-def labels_of(kind: Kind) -> frozenset[EventKind]:
-    return MUSIC if kind in MUSICAL else NONE
-
-
-def measured(folder: Path | None, place: tuple[Kind, Path]) -> Measured:
-    """Hear a source, its stream and its clips, and write the clips into a folder."""
-    found = stream(place)
-    counts = {label: alarms(spans) for label, spans in heard(found.samples).items()}
-    of_stream = [*plain(found)]
-    if folder:
-        write(of_stream, folder)
-    random = np.random.default_rng([SEED, zlib.crc32(found.source.encode())])
-    made = disturbed(random, of_stream[::MADE_EVERY] if found.kind == "speech" else ())
-    return Measured(found.kind, found.source, found.hours, counts, [heard_in(clip) for clip in (*of_stream, *made)])
-
-
-def heard_in(clip: Clip) -> Heard:
-    spans_of = heard(clip.samples)
-    return Heard(clip.name, clip.kind, clip.labels, frozenset(label for label, spans in spans_of.items() if spans))
+def in_room(samples: Samples, number: int) -> Samples:
+    """Let recording `number` begin at one of four moments of a second, with noise before, in and after it."""
+    before, after = 2 * SAMPLE_RATE + number % 4 * SAMPLE_RATE // 4, 2 * SAMPLE_RATE
+    noise = np.random.default_rng(number).normal(0, NOISE, before + samples.size + after).astype(np.float32)
+    return noise + np.pad(samples, (before, after))
 
 
 def sent(samples: Samples) -> Samples:
@@ -196,15 +164,34 @@ def sent(samples: Samples) -> Samples:
     return np.concatenate(coded)[: samples.size]
 
 
-def heard(samples: Samples, kinds: Sequence[EventKind] = tuple(RULES)) -> dict[EventKind, list[tuple[float, float]]]:
+def heard_in(samples: Samples, yamnet: Path | None) -> frozenset[EventKind]:
+    return frozenset(label for label, spans in heard(samples, yamnet).items() if spans)
+
+
+def heard(samples: Samples, yamnet: Path | None) -> dict[EventKind, list[tuple[float, float]]]:
     """The spans of each kind in a stream, in seconds."""
-    detector = EventDetector(kinds, 0)
     seconds = np.split(samples, range(SAMPLE_RATE, samples.size, SAMPLE_RATE))
-    spans = [span for second in seconds for span in detector.push(second)] + [*detector.flush()]
-    return {
-        kind: [(span.start / SAMPLE_RATE, span.end / SAMPLE_RATE) for span in spans if span.heard.kind == kind]
-        for kind in kinds
-    }
+    found: dict[EventKind, list[tuple[float, float]]] = {kind: [] for kind in kinds(yamnet)}
+    for detector in detectors(yamnet):
+        for span in [*(span for second in seconds for span in detector.push(second)), *detector.flush()]:
+            for kind, spans in found.items():
+                if isinstance(span, SoundSpan) and span.heard.kind == kind:
+                    spans.append((span.start / SAMPLE_RATE, span.end / SAMPLE_RATE))
+    return found
+
+
+def kinds(yamnet: Path | None) -> list[EventKind]:
+    return [*RULES, *(YAMNET_RULES if yamnet else ())]
+
+
+def detectors(yamnet: Path | None) -> list[SoundDetector]:
+    own: list[SoundDetector] = [EventDetector([*RULES], 0)]
+    return [*own, YamnetDetector(network(yamnet), [*YAMNET_RULES], 0)] if yamnet else own
+
+
+@cache
+def network(file: Path) -> Yamnet:
+    return Yamnet(file)
 
 
 def alarms(spans: Sequence[tuple[float, float]]) -> int:
@@ -216,38 +203,13 @@ def alarms(spans: Sequence[tuple[float, float]]) -> int:
     return count
 
 
-def rates(label: EventKind, wanted: Sequence[Heard], found: Mapping[str, bool]) -> Rates:
+def rates(label: EventKind, clips: Sequence[Heard]) -> Rates:
     """How a label was heard in the clips. Clips of one disturbance are left out for another: a howl may also clip."""
-    fair = [clip for clip in wanted if label in clip.labels or clip.plain]
-    hits = sum(label in clip.labels and found[clip.name] for clip in fair)
+    fair = [clip for clip in clips if label in clip.labels or clip.plain]
+    hits = sum(label in clip.labels & clip.found for clip in fair)
     positives = sum(label in clip.labels for clip in fair)
-    false = sum(label not in clip.labels and found[clip.name] for clip in fair)
+    false = sum(label in clip.found - clip.labels for clip in fair)
     return Rates(hits, positives - hits, false, len(fair) - positives - false)
-
-
-def ours(label: EventKind, wanted: Sequence[Heard]) -> dict[str, bool]:
-    return {clip.name: label in clip.found for clip in wanted}
-
-
-def best(label: EventKind, wanted: Sequence[Heard], scores: Mapping[str, float]) -> float:
-    """The limit with the best F1."""
-    limits = sorted({*scores.values()})
-    tried = limits[:: max(1, len(limits) // 200)]
-    return max(tried, key=lambda limit: rates(label, wanted, above(limit, scores)).f1)
-
-
-def above(limit: float, scores: Mapping[str, float]) -> dict[str, bool]:
-    return {name: score >= limit for name, score in scores.items()}
-
-
-def rivals(path: Path) -> dict[tuple[str, EventKind], dict[str, float]]:
-    """The scores of other models, by model and label."""
-    found: dict[tuple[str, EventKind], dict[str, float]] = defaultdict(dict)
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            label = next(kind for kind in RULES if kind == row["label"])
-            found[row["model"], label][row["clip"]] = float(row["score"])
-    return found
 
 
 def share(value: Share) -> str:
@@ -261,117 +223,62 @@ def per_hour(count: int, hours: float) -> str:
     return f"{count / hours:.1f} ({low / hours:.1f}–{high / hours:.1f})"
 
 
-def rates_row(label: str, model: str, each: Rates) -> tuple[str, ...]:
-    count = f"{each.hits + each.missed} + {each.false + each.clean}"
-    return label, model, count, share(each.precision), share(each.recall), f"{each.f1:.3f}"
-
-
-def show_clips(wanted: Sequence[Heard]) -> None:
-    table = Table("label", "model", "clips", "precision", "recall", "F1", title="clips")
+def clips_table(clips: Sequence[Heard]) -> Table:
+    table = Table("label", "clips", "precision", "recall", "F1", title="clips")
     for label in RULES:
-        table.add_row(*rates_row(label, "ours", rates(label, wanted, ours(label, wanted))))
-    Console().print(table)
+        each = rates(label, clips)
+        count = f"{each.hits + each.missed} + {each.false + each.clean}"
+        table.add_row(label, count, share(each.precision), share(each.recall), f"{each.f1:.3f}")
+    return table
 
 
-def show_rivals(folder: Path, path: Path) -> None:
-    """Other models and ours on the clips of a folder, and the clips with the label by kind of recording."""
-    table = Table("label", "model", "clips", "precision", "recall", "F1", title="the same clips")
-    wanted = [heard_in(clip) for clip in track([*written(folder)], "clips", console=PROGRESS)]
-    kinds = sorted({clip.kind for clip in wanted}, key=KINDS.index)
-    by_kind = Table("label", "model", *kinds, title="clips with the label, by kind of recording")
-    for (model, label), scores in rivals(path).items():
-        same = [clip for clip in wanted if clip.name in scores]
-        limit = best(label, same, scores)
-        for name, found in (
-            ("ours", ours(label, same)),
-            (f"{model} from {FAIR:.2f}", above(FAIR, scores)),
-            (f"{model} from {limit:.2f}", above(limit, scores)),
-        ):
-            table.add_row(*rates_row(label, name, rates(label, same, found)))
-            of_kinds = [[found[clip.name] for clip in same if clip.kind == kind] for kind in kinds]
-            by_kind.add_row(label, name, *(f"{sum(each)} of {len(each)}" for each in of_kinds))
-    Console().print(table, by_kind)
+def recordings_table(sources: Sequence[Measured]) -> Table:
+    table = Table("sound", "source", "recordings", "heard", title="recordings")
+    for each in sources:
+        if each.kind in OF_YAMNET:
+            table.add_row(each.kind, each.source, str(each.recordings.n), share(each.recordings))
+    return table
 
 
-def show_alarms(sources: Sequence[Measured]) -> None:
+def alarms_table(sources: Sequence[Measured], labels: Sequence[EventKind]) -> Table:
     """The alarms of each source, and an hour of each kind with the interval."""
-    table = Table("recordings", "source", "hours", *RULES, title="alarms")
+    table = Table("recordings", "source", "hours", *labels, title="alarms")
     for kind in KINDS:
         of_kind = [each for each in sources if each.kind == kind]
         for each in of_kind:
-            table.add_row(kind, each.source, f"{each.hours:.3f}", *(str(each.alarms[label]) for label in RULES))
-        if hours := sum(each.hours for each in of_kind):
-            totals = [sum(each.alarms[label] for each in of_kind) for label in RULES]
-            table.add_row(kind, "all", f"{hours:.2f}", *map(str, totals))
-            table.add_row(kind, "an hour", "", *(per_hour(total, hours) for total in totals), end_section=True)
-    Console().print(table)
+            table.add_row(kind, each.source, f"{each.hours:.3f}", *(str(each.alarms[label]) for label in labels))
+        if total := sum(each.hours for each in of_kind):
+            counts = [sum(each.alarms[label] for each in of_kind) for label in labels]
+            table.add_row(kind, "an hour", f"{total:.2f}", *(per_hour(n, total) for n in counts), end_section=True)
+    return table
 
 
-def show_cost(wanted: Sequence[tuple[Kind, Path]]) -> None:
-    """The cost for talk, and for music: a minute each of some sources."""
-    table = Table("sounds", *COSTED, title="core-ms a second of audio")
-    some = {kind: [place for place in wanted if place[0] == kind][:SOURCES_COSTED] for kind in COSTED}
-    sounds = [np.concatenate([minute(folder) for _, folder in some[kind]]) for kind in COSTED if some[kind]]
-    for kinds in (*((kind,) for kind in RULES), tuple(RULES)):
-        table.add_row(", ".join(kinds), *(f"{cost(samples, kinds):.2f}" for samples in sounds))
-    Console().print(table)
-
-
-def minute(folder: Path) -> Samples:
-    """The first minute of the recordings of a source, or all of them."""
-    found = [np.empty(0, np.float32)]
-    for path in sorted(folder.iterdir()):
-        found.append(samples_of(path))
-        if sum(part.size for part in found) >= PIECE:
-            break
-    return np.concatenate(found)[:PIECE]
-
-
-def cost(samples: Samples, kinds: Sequence[EventKind]) -> float:
-    """Milliseconds of one core for a second of audio."""
-    heard(samples[:PIECE], kinds)
+def cost(wanted: Sequence[tuple[Kind, Path]], yamnet: Path | None) -> str:
+    """The time of one core for the first minute of some talk. The first time is not counted."""
+    talk = next((samples_of(min(folder.iterdir()))[:PIECE] for kind, folder in wanted if kind == "speech"), None)
+    if talk is None:
+        return "no talk: the cost was not measured"
+    heard(talk, yamnet)
     began = time.process_time()
-    heard(samples, kinds)
-    return 1_000 * (time.process_time() - began) * SAMPLE_RATE / samples.size
-
-
-def write(wanted: Sequence[Clip], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for clip in wanted:
-        (folder / f"{clip.name}.flac").write_bytes(encode_flac(clip.samples))
-
-
-def written(folder: Path) -> Iterator[Clip]:
-    """The clips that `write` wrote: their names begin with the kind."""
-    for path in sorted(folder.glob("*.flac")):
-        kind = next(each for each in KINDS if path.stem.startswith(f"{each}-"))
-        yield Clip(path.stem, kind, labels_of(kind), samples_of(path))
+    heard(talk, yamnet)
+    milliseconds = 1_000 * (time.process_time() - began) * SAMPLE_RATE / talk.size
+    return f"all detectors together: {milliseconds:.2f} ms of one core for a second of talk"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder of recordings by kind and source")
+    parser = report.parser(__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of recordings by kind and source")
+    parser.add_argument("--yamnet", type=Path, help="the file of YAMNet")
     parser.add_argument("--processes", type=int, default=1, help="number of processes that hear sources")
-    parser.add_argument("--clips", type=Path, help="folder of clips for other models: written, or read with --rivals")
-    parser.add_argument("--rivals", type=Path, help="TSV file with scores of other models")
     options = parser.parse_args()
-    if options.rivals and options.clips:
-        show_rivals(options.clips, options.rivals)
-    elif options.data:
-        measure(options.data, options.processes, options.clips)
-    else:
-        parser.error("Name --data to measure, or --clips and --rivals to compare.")
-
-
-def measure(data: Path, processes: int, folder: Path | None) -> None:
-    wanted = places(data)
+    wanted = [place for place in places(options.data) if options.yamnet or place[0] not in OF_YAMNET]
     # The encoder has threads, so the processes are new ones and no forks.
-    with get_context("spawn").Pool(processes) as pool:
-        found = pool.imap(partial(measured, folder), wanted)
-        sources = [*track(found, "sources", len(wanted), console=PROGRESS)]
-    show_clips([clip for each in sources for clip in each.clips])
-    show_alarms(sources)
-    show_cost(wanted)
+    with get_context("spawn").Pool(options.processes) as pool:
+        found = pool.imap(partial(measured, options.yamnet), wanted)
+        sources = [*track(found, "sources", len(wanted), console=report.notes)]
+    tables = [clips_table([clip for each in sources for clip in each.clips])]
+    tables += [recordings_table(sources)] if options.yamnet else []
+    report.show(*tables, alarms_table(sources, kinds(options.yamnet)), cost(wanted, options.yamnet))
 
 
 if __name__ == "__main__":

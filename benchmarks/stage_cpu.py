@@ -8,19 +8,13 @@ itself, so use an older one.
 import os
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.contract.stage import Processor
 from pipeline.contract.topology import Stage
-
-if TYPE_CHECKING:
-    from pipeline.base.metrics import Metrics
-    from pipeline.judge.judge_stage import Rules
-    from pipeline.review.evidence.log import UtteranceLog
-    from pipeline.settings import Settings
+from pipeline.runner.stage_processor import build_processor
 
 TASKS = Path("/proc/self/task")
 """A folder for each thread, by its number. `stat` is described in proc_pid_stat(5), `comm` in proc_pid_comm(5)."""
@@ -28,20 +22,11 @@ USER, SYSTEM = 11, 12
 """The fields of CPU time in `stat`, counted from the first one after the name. They are in ticks of the kernel."""
 
 
-class NamedStage(Stage):
-    """A stage whose threads have its name in the kernel."""
-
-    def processor(
-        self, settings: "Settings", metrics: "Metrics", log: "UtteranceLog | None" = None, rules: "Rules | None" = None
-    ) -> Processor[Any, Any]:
-        if TASKS.is_dir():
-            (TASKS / str(threading.get_native_id()) / "comm").write_text(self.name, "utf-8")
-        return super().processor(settings, metrics, log, rules)
-
-
-def named(stages: Sequence[Stage]) -> list[Stage]:
-    """The same stages, with names for their threads."""
-    return [NamedStage(**{each.name: getattr(stage, each.name) for each in fields(stage)}) for stage in stages]
+def build_named(stage: Stage, *parts: Any) -> Processor[Any, Any]:
+    """Build a stage's processor in its thread, after the thread has got the stage's name in the kernel."""
+    if TASKS.is_dir():
+        (TASKS / str(threading.get_native_id()) / "comm").write_text(stage.name, "utf-8")
+    return build_processor(stage, *parts)
 
 
 class StageTimes:

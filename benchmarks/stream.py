@@ -8,10 +8,8 @@ lowest and highest. A ratio to bare compares two runs of the same round, one aft
 CPU is that of the workers. `--batch` and `--workers` select the setups with these values.
 """
 
-import argparse
 import os
 import signal
-import statistics
 import sys
 import tempfile
 import time
@@ -23,14 +21,15 @@ from uuid import uuid4
 
 from kafka import TopicPartition
 from kafka.errors import KafkaError
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from agents.broker.kafka_clients import admin, producer, reader, topic_name
-from agents.loop.app import group_of
-from pipeline.contract.events import encode
+from agents.loop.faust_app import group_of
+from benchmarks import report
+from benchmarks.report import cpu_seconds, spread
+from pipeline.contract.cloud_events import encode_event
 from pipeline.contract.messages import Utterance
 from pipeline.contract.topology import TRANSCRIBE, TRANSCRIPTS, UTTERANCES
 from pipeline.settings import Kafka, Settings
@@ -38,7 +37,6 @@ from tests.broker import Broker
 from tests.stream.processes import Process, environment
 
 BYTES = 8_000
-TICKS = os.sysconf("SC_CLK_TCK")
 PATIENCE_SECONDS = 120
 
 
@@ -80,7 +78,7 @@ SETUPS = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser(__doc__)
     parser.add_argument("--messages", type=int, default=8_000)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--batch", type=int)
@@ -91,7 +89,7 @@ def main() -> None:
     ]
     figures: dict[Setup, list[Throughput]] = {setup: [] for setup in chosen}
     with tempfile.TemporaryDirectory() as folder, Broker(Path(folder)) as broker:
-        for setup in track(chosen * options.repeat, "measuring", console=Console(stderr=True)):
+        for setup in track(chosen * options.repeat, "measuring", console=report.notes):
             figures[setup].append(measure(setup, broker.bootstrap, options.messages, Path(folder)))
     show(figures)
 
@@ -99,7 +97,7 @@ def main() -> None:
 def measure(setup: Setup, bootstrap: str, count: int, folder: Path) -> Throughput:
     kafka = Kafka(bootstrap=bootstrap, prefix=f"{uuid4().hex[:8]}.", partitions=setup.partitions)
     settings = Settings(kafka=kafka, data_dir=folder)
-    topics.create(kafka)
+    kafka_topics.create(kafka)
     with ExitStack() as stack:
         workers = [
             Process(command(setup, settings), os.environ | environment(settings), folder / "log")
@@ -134,22 +132,15 @@ def command(setup: Setup, settings: Settings) -> Sequence[str]:
     if setup.kind == OURS:
         return [sys.executable, "-m", "benchmarks.fast_worker", "transcribe", str(setup.batch), str(setup.ms)]
     names = [topic_name(topic, settings.kafka) for topic in (UTTERANCES, TRANSCRIPTS)]
-    return [
-        sys.executable,
-        "-m",
-        "benchmarks.bare_worker",
-        settings.kafka.bootstrap,
-        *names,
-        settings.kafka.prefix,
-        str(setup.batch),
-    ]
+    bare = [settings.kafka.bootstrap, *names, settings.kafka.prefix, str(setup.batch)]
+    return [sys.executable, "-m", "benchmarks.bare_worker", *bare]
 
 
 def fill(settings: Settings, count: int) -> None:
     client = producer(settings.kafka)
     audio = os.urandom(BYTES)
     for number in range(count):
-        event = encode(
+        event = encode_event(
             Utterance(
                 room=f"room-{number % 64}",
                 speaker="a",
@@ -177,7 +168,7 @@ def watch(settings: Settings, workers: Sequence[Process], count: int) -> Through
     begun: tuple[float, float, int] | None = None
     while True:
         done = sum(consumer.end_offsets(partitions).values())
-        now, cpu = time.monotonic(), sum(map(cpu_seconds, workers))
+        now, cpu = time.monotonic(), sum(cpu_seconds(worker.pid) for worker in workers)
         if begun is None and done >= count:
             raise SystemExit(f"{count} messages are too few to measure. Use more --messages.")
         if begun is None and done >= count / 10:
@@ -191,12 +182,6 @@ def watch(settings: Settings, workers: Sequence[Process], count: int) -> Through
         time.sleep(0.05)
 
 
-def cpu_seconds(worker: Process) -> float:
-    """User and system time so far (proc(5))."""
-    fields = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
 def show(figures: dict[Setup, list[Throughput]]) -> None:
     table = Table("setup: workers × partitions", "messages/s", "of bare", "CPU s / 1,000", "of bare's")
     for setup, found in figures.items():
@@ -208,12 +193,7 @@ def show(figures: dict[Setup, list[Throughput]]) -> None:
             spread([one.cpu for one in found], ".2f"),
             spread([one.cpu / other.cpu for one, other in zip(found, bare, strict=True)], ".2f"),
         )
-    Console(width=140).print(table)
-
-
-def spread(values: Sequence[float], form: str) -> str:
-    """The median, with the lowest and highest."""
-    return f"{statistics.median(values):{form}} ({min(values):{form}}–{max(values):{form}})"
+    report.show(table)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from pipeline.review.accounts import passwords
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.pipeline.review import people, postgres, statements
 
 numbers = itertools.count()

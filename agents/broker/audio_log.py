@@ -10,17 +10,16 @@ import msgspec
 from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from agents.broker.kafka_clients import broker_errors, reader, topic_name
-from agents.broker.partitions import partition_of
-from agents.loop.records import address_of
+from agents.broker.kafka_records import address_of, partition_of
 from pipeline.base.errors import BadMessage
 from pipeline.base.metrics import Metrics
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import Sound, Utterance
 from pipeline.contract.shards import keys_of
 from pipeline.contract.topology import SOUNDS, UTTERANCES
-from pipeline.review.evidence.log import UtteranceLog
+from pipeline.contract.utterance_log import UtteranceLog
 from pipeline.settings import Kafka, Settings
 
 M = TypeVar("M", bound=Utterance | Sound)
@@ -210,11 +209,11 @@ class KafkaLog(UtteranceLog):
 
 def open_log(settings: Settings, metrics: Metrics) -> KafkaLog:
     """Open the log of utterances. Set the metric that shows how long the broker keeps this log."""
-    metrics.evidence_retention_seconds.set(topics.retention_seconds([UTTERANCES], settings.kafka))
+    metrics.evidence_retention_seconds.set(kafka_topics.retention_seconds([UTTERANCES], settings.kafka))
     return KafkaLog(settings.kafka)
 
 
-def parse(address: str) -> tuple[TopicPartition, int] | None:
+def partition_and_offset(address: str) -> tuple[TopicPartition, int] | None:
     """Split `topic/partition/offset` into partition and offset. None for the address of another kind of log."""
     topic, _, rest = address.partition("/")
     partition, _, offset = rest.partition("/")
@@ -229,7 +228,7 @@ def _size(record: Any) -> int:
 
 def _place(address: str, topic: str) -> tuple[TopicPartition, int] | None:
     """Return the partition and offset of an address. None if the address is not of this topic."""
-    place = parse(address)
+    place = partition_and_offset(address)
     return place if place and place[0].topic == topic else None
 
 
@@ -239,7 +238,7 @@ def _utterance(record: Any) -> Utterance | None:
 
 def _decoded(record: Any | None, kind: type[M]) -> M | None:
     try:
-        message = record and decode(kind, record.value, record.headers)
+        message = record and decode_event(kind, record.value, record.headers)
     except BadMessage:
         return None  # this record is already a dead letter
     return message and msgspec.structs.replace(message, address=address_of(record))

@@ -13,8 +13,8 @@ from typing import Any
 
 from agents.broker.history import History
 from agents.broker.kafka_clients import broker_errors, producer, topic_name
-from agents.loop.records import address_of
-from pipeline.contract.events import Event
+from agents.broker.kafka_records import address_of
+from pipeline.contract.cloud_events import Event
 from pipeline.contract.topology import DEAD_LETTERS, TOPICS
 from pipeline.runner.dead_letter_store import (
     MOST_REPLAYS,
@@ -38,7 +38,7 @@ SEND_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class KafkaBox:
+class KafkaDeadLetters:
     """The dead letters of a Kafka deployment. Implements `Box`."""
 
     kafka: Kafka

@@ -22,7 +22,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.topology import POLICIES
 from pipeline.judge.release import FOLLOW_SECONDS, FollowedRules, JudgeReport, Release
 from pipeline.review.database import Database
-from pipeline.review.policies import versions, workers
+from pipeline.review.policies import judge_rules, versions
 from pipeline.settings import Kafka, Settings
 
 RELEASE = b"release"
@@ -163,7 +163,7 @@ class Exchange:
         if reports:
             with self._database.write() as connection:
                 for report in reports:
-                    workers.put(connection, report)
+                    judge_rules.store_judge_report(connection, report)
         self._forget_ended()
 
     def close(self) -> None:
@@ -178,7 +178,7 @@ class Exchange:
                 self._written = value
             elif key.startswith(JUDGE):
                 self._see(key, value, found)
-        return [report for report in found.values() if self._clock() - report.at < workers.SILENT_SECONDS]
+        return [report for report in found.values() if self._clock() - report.at < judge_rules.JUDGE_SILENT_SECONDS]
 
     def _see(self, key: bytes, value: bytes | None, found: dict[bytes, JudgeReport]) -> None:
         if value is None:
@@ -193,7 +193,7 @@ class Exchange:
 
     def _forget_ended(self) -> None:
         """Delete the reports of judges that have ended, so that the topic stays small."""
-        before = self._clock() - 4 * workers.SILENT_SECONDS
+        before = self._clock() - 4 * judge_rules.JUDGE_SILENT_SECONDS
         for key in [key for key, at in self._seen.items() if at < before]:
             self._topic.write(key, None)
             del self._seen[key]

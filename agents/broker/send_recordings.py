@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from agents.broker.kafka_clients import broker_errors, discard, producer, topic_name
-from pipeline.contract.events import encode
+from pipeline.contract.cloud_events import encode_event
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO
 from pipeline.settings import Kafka
@@ -42,7 +42,7 @@ class Ingest:
     def send(self, chunks: Iterable[AudioChunk]) -> Iterator[AudioChunk]:
         """Send each chunk and yield it. Raises DependencyError as soon as the broker refuses one."""
         for chunk in chunks:
-            event = encode(chunk, "ingest", self._kafka.room_shards)
+            event = encode_event(chunk, "ingest", self._kafka.room_shards)
             with broker_errors(self._kafka):
                 sent = self._producer.send(self._topic, key=event.key, value=event.value, headers=event.headers)
             self._unconfirmed.append(sent)

@@ -8,10 +8,10 @@ from random import Random
 
 from agents.broker.history import History
 from pipeline.base.errors import BadMessage, TextError, VoxwardenError
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import Transcript
 from pipeline.contract.topology import TRANSCRIPTS
-from pipeline.judge.transcript_lines import transcripts
+from pipeline.judge.text_transcripts import transcripts
 from pipeline.settings import Kafka, Settings
 
 StoredTranscript = Transcript | VoxwardenError
@@ -75,7 +75,7 @@ class TopicSpeech:
 
 def _decoded(value: bytes, headers: list[tuple[str, bytes]]) -> StoredTranscript:
     try:
-        return decode(Transcript, value, headers)
+        return decode_event(Transcript, value, headers)
     except BadMessage as error:
         return error
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from agents.commands.app import app, settings_of, stdout
 from agents.commands.casetables import utc
 from agents.commands.terminal import plain
-from pipeline.base.errors import ConfigError
+from pipeline.base.libraries import importing
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -149,12 +149,10 @@ def _change(ctx: typer.Context, name: str, **changes: object) -> None:
 @contextmanager
 def writing(ctx: typer.Context) -> "Iterator[Connection]":
     """Open the store of the settings for one transaction. Raises ConfigError without the packages of the console."""
-    try:
+    with importing("console"):
         import argon2  # noqa: F401
 
         from pipeline.review.database import Database
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error
     database = Database(settings_of(ctx).database_url)
     try:
         with database.write() as connection:

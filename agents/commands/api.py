@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.commands.app import app, settings_of, stderr
-from agents.commands.console import stopped
-from pipeline.base.errors import ConfigError
-from pipeline.base.import_speed import without_collection
+from pipeline.base.libraries import importing
+from pipeline.base.stopping import stopped
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractAsyncContextManager
-
-    from pipeline.connect.api.server import ServedApi
+    from pipeline.connect.api.api_server import ServedApi
 
 
 @app.command()
@@ -50,16 +46,6 @@ def print_api(serving: "ServedApi") -> None:
         stderr.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def imported() -> "Callable[[Settings], AbstractAsyncContextManager[ServedApi]]":
-    """Return the context manager that serves the API. Raises ConfigError if its libraries are not installed."""
-    try:
-        with without_collection():
-            from pipeline.connect.api.server import serving
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error
-    return serving
-
-
 async def _serve(settings: Settings) -> None:
     """Serve the API. While the database does not answer, wait and show that in the metrics."""
     from pipeline.base.dependencies import Dependencies, answered
@@ -68,13 +54,15 @@ async def _serve(settings: Settings) -> None:
     from pipeline.base.metrics_server import serving as figures
     from pipeline.review.database import check_answers
 
-    serving, metrics, starting = imported(), Metrics(), Starting()
+    with importing("console"):
+        from pipeline.connect.api.api_server import serve_api
+    metrics, starting = Metrics(), Starting()
     check = partial(check_answers, settings.database_url)
     watching = Dependencies({"database": check}, metrics).watching()
     with figures(metrics, settings.metrics.host, settings.metrics.port, starting.probes) as url, watching:
         await answered(check)
         stderr.print("Loading the models ...", style="dim")
-        async with serving(settings) as found:
+        async with serve_api(settings) as found:
             starting.done = True
             print_api(found)
             stderr.print(f"Metrics  {url}", highlight=False)

@@ -15,8 +15,8 @@ from rich.markup import escape
 from agents.commands.streams import standard_streams
 from agents.commands.terminal import console
 from pipeline.base import yaml_reading
-from pipeline.base.configuration import PREFIX
 from pipeline.base.errors import ConfigError, VoxwardenError
+from pipeline.base.user_files import PREFIX
 from pipeline.settings import Settings, load
 
 
@@ -115,7 +115,7 @@ def overrides_of(assignments: list[str]) -> dict[str, Any]:
         branch = tree
         for section in sections:
             branch = branch_of(branch, section)
-        found = yaml_reading.parse(value, f"--set {key}")
+        found = yaml_reading.parse_yaml(value, f"--set {key}")
         # Numbers stay text, as in the environment: only the setting knows whether 2024 is a number or a name.
         branch[name] = found if isinstance(found, str | list | dict | None) else value
     return tree

@@ -84,7 +84,7 @@ def list_assessments(ctx: typer.Context) -> None:
       voxwarden assess list
     """
     from pipeline.assessment.report import assessments
-    from pipeline.assessment.report.numbers import day
+    from pipeline.assessment.report.wording import day
 
     with database_of(ctx) as database, database.read() as connection:
         for each in assessments.all_of(connection):
@@ -100,7 +100,7 @@ def status(ctx: typer.Context, identity: Identity = None) -> None:
       voxwarden assess status
     """
     report = _report(ctx, identity)
-    from pipeline.assessment.report.status import lines
+    from pipeline.assessment.report.gather import lines
 
     for line in lines(report, language()):
         show(line)
@@ -146,7 +146,7 @@ def key(ctx: typer.Context, path: KeyFile = None) -> None:
     from pipeline.base import signing
 
     made = _key(settings_of(ctx), path)
-    show(f"{signing.make(made)}  {made}")
+    show(f"{signing.make_key(made)}  {made}")
 
 
 @assess.command("bundle")
@@ -170,18 +170,18 @@ def write_bundle(
     _require_extra()
     from pipeline.assessment.report import assessments, bundle
     from pipeline.base import signing
-    from pipeline.review import audit
-    from pipeline.review.evidence.opening import open_evidence
+    from pipeline.review import audit_log
+    from pipeline.review.evidence.evidence_store import open_evidence
 
     settings = settings_of(ctx)
-    signer = signing.load(_key(settings, path))
+    signer = signing.load_key(_key(settings, path))
     with database_of(ctx) as database:
         with database.read() as connection:
             found = assessments.find(connection, identity)
             audio = bundle.clips_of(connection, open_evidence(settings), clips or [])
             data = bundle.build(connection, found, signer, audio, pdf)
         with database.write() as connection:
-            audit.append(connection, time.time(), actor(), "assessment.bundle", found.id, {"clips": sorted(audio)})
+            audit_log.append(connection, time.time(), actor(), "assessment.bundle", found.id, {"clips": sorted(audio)})
     file = out or Path(f"assessment-{found.id}.zip")
     _write(file.parent, {file.name: data})
     say("Wrote {file}.", file=file)

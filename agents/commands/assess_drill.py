@@ -141,7 +141,7 @@ def stop(
 
     with database_of(ctx) as database:
         with database.write() as connection:
-            order = ranking.build(settings_of(ctx))
+            order = ranking.build_ranking(settings_of(ctx))
             made = drills.order_stop(connection, rooms, author(by), time.time(), order)
         say("{id}: {n} rooms", id=made.id, n=len(rooms))
         missing = _await(database, made, wait)
@@ -171,10 +171,10 @@ def _lines(settings: "Settings", languages: Sequence[str] | None, labels: Sequen
     """Return the lines of the languages and labels that are chosen, and that the policy turns on."""
     from pipeline.assessment import drill_lines
     from pipeline.judge import labels as label_file
-    from pipeline.judge import policy
+    from pipeline.judge import moderation_policy
 
     book = drill_lines.book()
-    rules = policy.load(settings.judge.policy, label_file.load(settings.judge.labels))
+    rules = moderation_policy.load_policy(settings.judge.policy, label_file.load_labels(settings.judge.labels))
     enabled = {language: rules.resolved("default", language).labels for language in book.lines}
     return [
         line

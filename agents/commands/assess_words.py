@@ -53,7 +53,7 @@ def said(text: str, **values: object) -> str:
 @cache
 def chinese() -> Mapping[str, str]:
     """Return the Chinese texts by the English ones."""
-    found: dict[str, str] = yaml_reading.read(Path(__file__).with_name("assess_zh.yaml"))
+    found: dict[str, str] = yaml_reading.read_yaml(Path(__file__).with_name("assess_zh.yaml"))
     return found
 
 

@@ -16,7 +16,7 @@ from pipeline.base.errors import InputError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from pipeline.review.audit import ChainReport
+    from pipeline.review.audit_log import ChainReport
     from pipeline.settings import Settings
 
 FORGED = "The log was cut or forged. Find out why."
@@ -49,14 +49,14 @@ def verify(
     Example:
       voxwarden audit verify --anchors anchors.jsonl --public-key audit.key.pub
     """
-    from pipeline.review import audit as log
+    from pipeline.review import audit_log as log
     from pipeline.review.database import Database
 
     settings = settings_of(ctx)
     database = Database(settings.database_url, must_exist=True)
     try:
         with database.read() as connection:
-            report = log.verify(connection)
+            report = log.verify_chain(connection)
             _check(report)
             if expect and not log.holds(connection, expect):
                 raise InputError("The audit log does not hold the expected head", FORGED)
@@ -84,8 +84,8 @@ def key(ctx: typer.Context) -> None:
     from pipeline.base import signing
     from pipeline.review import anchors
 
-    path = anchors.key_of(settings_of(ctx))
-    stdout.print(f"{signing.make(path)}  {path}", soft_wrap=True, highlight=False)
+    path = anchors.audit_key_file(settings_of(ctx))
+    stdout.print(f"{signing.make_key(path)}  {path}", soft_wrap=True, highlight=False)
 
 
 @audit.command()
@@ -99,14 +99,14 @@ def export(
     Example:
       voxwarden audit export > audit.jsonl
     """
-    from pipeline.review import audit as log
+    from pipeline.review import audit_log as log
     from pipeline.review.database import Database
 
     database = Database(settings_of(ctx).database_url, must_exist=True)
     try:
         with database.read() as connection:
             _line({"export": "audit", "after": after})
-            for line in log.lines(connection, after):
+            for line in log.all_lines(connection, after):
                 _line(line)
     finally:
         database.close()
@@ -125,8 +125,8 @@ def _check_anchors(connection: "Connection", settings: "Settings", file: Path, p
     from pipeline.base import signing
     from pipeline.review import anchors
 
-    pem = signing.read_public(public_key or signing.public_file(anchors.key_of(settings)))
-    found = anchors.read(file)
+    pem = signing.read_public(public_key or signing.public_file(anchors.audit_key_file(settings)))
+    found = anchors.read_anchors(file)
     fault = next(anchors.faults(connection, found, pem, time.time()), None)
     if fault:
         raise InputError(f"The audit log does not match {file}, {fault}", FORGED)

@@ -17,7 +17,7 @@ from pipeline.contract.messages import Suggestion, Verdict
 from pipeline.review.cases.values import Case, Choice, Filters, Status
 
 if TYPE_CHECKING:
-    from pipeline.review.store import SqlReviewStore
+    from pipeline.review.review_store import SqlReviewStore
 
 PAGE = 200
 """Cases that one query fetches."""
@@ -134,7 +134,7 @@ def decide_case(
     if label is not None:
         from pipeline.judge import labels
 
-        labels.load(settings_of(ctx).judge.labels).check([label], "--label")
+        labels.load_labels(settings_of(ctx).judge.labels).check([label], "--label")
     choice = Choice(verdict=verdict, label=label, note=note)
     store = _store(ctx)
     try:
@@ -159,7 +159,7 @@ def moment(text: str, now: float, option: str = "--since") -> float:
 
 
 def _store(ctx: typer.Context) -> "SqlReviewStore":
-    from pipeline.review.store import open_store
+    from pipeline.review.review_store import open_store
 
     return open_store(settings_of(ctx), must_exist=True)
 

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agents.commands.app import app, settings_of, stderr, stdout
-from pipeline.base.configuration import config_file
+from pipeline.base.user_files import config_file
 from pipeline.settings import in_file, origin_of
 
 config = typer.Typer(no_args_is_help=True, help="Show and check the settings.")
@@ -75,15 +75,15 @@ def check(ctx: typer.Context) -> None:
     Example:
       voxwarden --config mine.yaml config check
     """
-    from pipeline.console.texts import Texts
-    from pipeline.judge.judge_stage import check as check_judge
-    from pipeline.judge.warnings import doubts
+    from pipeline.console.console_texts import Texts
+    from pipeline.judge.judge_stage import read_config as check_judge
+    from pipeline.judge.rule_warnings import find_warnings
     from pipeline.speech import languages
 
     settings = settings_of(ctx)
-    languages.check()
+    languages.check_language_files()
     Texts()
-    for doubt in doubts(settings, check_judge(settings.judge)):
+    for doubt in find_warnings(settings, check_judge(settings.judge)):
         stderr.print(f"[yellow]warning:[/] {escape(doubt)}", highlight=False, soft_wrap=True)
     stderr.print(f"[green]ok[/]: {config_file()}", highlight=False)
 

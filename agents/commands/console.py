@@ -1,22 +1,18 @@
 """`voxwarden console`: serve the review console."""
 
 import asyncio
-import signal
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agents.commands.app import app, settings_of, stderr
-from pipeline.base.errors import ConfigError
-from pipeline.base.import_speed import without_collection
+from pipeline.base.libraries import importing
+from pipeline.base.stopping import stopped
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractAsyncContextManager
-
-    from pipeline.console.server import Serving
+    from pipeline.console.console_app import Serving
 
 
 @app.command()
@@ -49,24 +45,6 @@ def print_address(serving: "Serving") -> None:
         stderr.print(f"Login    {name} / {password}   (new; it is shown only once)", highlight=False, markup=False)
 
 
-async def stopped() -> None:
-    """Wait for SIGINT or SIGTERM."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
-
-
-def imported() -> "Callable[..., AbstractAsyncContextManager[Serving]]":
-    """Return the context manager that serves the console. Raises ConfigError if its libraries are not installed."""
-    try:
-        with without_collection():
-            from pipeline.console.server import serving
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error
-    return serving
-
-
 async def _serve(settings: Settings) -> None:
     """Serve the console. While the database does not answer, wait and show that in the metrics."""
     from agents.broker.stored_transcripts import TopicSpeech
@@ -75,15 +53,17 @@ async def _serve(settings: Settings) -> None:
     from pipeline.base.metrics_server import Starting
     from pipeline.base.metrics_server import serving as figures
     from pipeline.review.database import check_answers
-    from pipeline.review.evidence.opening import evidence_checks
+    from pipeline.review.evidence.evidence_store import evidence_checks
 
+    with importing("console"):
+        from pipeline.console.console_app import serving
     metrics, starting = Metrics(), Starting()
     with figures(metrics, settings.metrics.host, settings.metrics.port, starting.probes) as url:
         check = partial(check_answers, settings.database_url)
         with Dependencies({"database": check, **evidence_checks(settings)}, metrics).watching():
             await answered(check)
             speech = TopicSpeech(settings) if settings.console.reads_speech else None
-            async with imported()(settings, metrics, speech) as found:
+            async with serving(settings, metrics, speech) as found:
                 starting.done = True
                 print_address(found)
                 stderr.print(f"Metrics  {url}", highlight=False)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agents.commands.app import app, settings_of, stderr, stdout
+from pipeline.base.libraries import importing
+from pipeline.base.stopping import stopped
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.base.metrics import Metrics
-    from pipeline.runner.demo.rooms import Playback
+    from pipeline.runner.demo_rooms import DemoPlayback
 
 
 @app.command()
@@ -38,11 +40,11 @@ def demo(
 
 
 async def _demo(settings: Settings, speed: float, console: bool) -> None:
-    from pipeline.base.folder_lock import sole_user
     from pipeline.base.metrics import Metrics
     from pipeline.base.metrics_server import serving
+    from pipeline.base.private_files import sole_user
     from pipeline.review.evidence.lookback import open_lookback
-    from pipeline.runner.demo.rooms import Playback, next_start, play
+    from pipeline.runner.demo_rooms import DemoPlayback, next_start, play
     from pipeline.runner.local import LocalRunner
 
     metrics = Metrics()
@@ -53,7 +55,7 @@ async def _demo(settings: Settings, speed: float, console: bool) -> None:
             stderr.print("Loading the models ...", style="dim")
             async with LocalRunner(settings, metrics, audience.see, lookback=open_lookback(settings)) as runner:
                 stdout.print("Listening. Flags appear as people speak.\n", style="dim")
-                audience.playback = Playback(next_start(time.time()), speed)
+                audience.playback = DemoPlayback(next_start(time.time()), speed)
                 await play(runner.put, audience.playback)
             audience.sum_up(settings)
 
@@ -61,9 +63,11 @@ async def _demo(settings: Settings, speed: float, console: bool) -> None:
 @asynccontextmanager
 async def _console(settings: Settings, metrics: "Metrics") -> AsyncIterator[None]:
     """Serve the review console until Ctrl-C."""
-    from agents.commands.console import imported, print_address, stopped
+    from agents.commands.console import print_address
 
-    async with imported()(settings, metrics) as found:
+    with importing("console"):
+        from pipeline.console.console_app import serving
+    async with serving(settings, metrics) as found:
         print_address(found)
         yield
         stderr.print(f"Decide the cases at {found.url}. Press Ctrl-C to stop.", highlight=False)
@@ -75,7 +79,7 @@ class _Audience:
 
     def __init__(self) -> None:
         self._flags: list[Any] = []
-        self.playback: Playback | None = None
+        self.playback: DemoPlayback | None = None
 
     def see(self, stage: Any, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
         from agents.commands.table import arrived_row

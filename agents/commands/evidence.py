@@ -14,7 +14,7 @@ from pipeline.base.errors import ConfigError
 
 if TYPE_CHECKING:
     from pipeline.review.database import Database
-    from pipeline.review.evidence.stored import StoredClip
+    from pipeline.review.evidence.evidence_maintenance import StoredClip
 
 evidence = typer.Typer(
     no_args_is_help=True,
@@ -39,8 +39,8 @@ def check(ctx: typer.Context) -> None:
     Example:
       voxwarden evidence check
     """
-    from pipeline.review.evidence.opening import open_evidence
-    from pipeline.review.evidence.probe import probe
+    from pipeline.review.evidence.evidence_maintenance import probe
+    from pipeline.review.evidence.evidence_store import open_evidence
 
     refused = False
     for step in probe(open_evidence(settings_of(ctx))):
@@ -60,14 +60,14 @@ def verify(ctx: typer.Context) -> None:
     Example:
       voxwarden evidence verify
     """
-    from pipeline.review.evidence import stored
-    from pipeline.review.evidence.opening import open_evidence
+    from pipeline.review.evidence import evidence_maintenance
+    from pipeline.review.evidence.evidence_store import open_evidence
 
     store = open_evidence(settings_of(ctx))
 
     def work(database: "Database", clip: "StoredClip") -> str:
         del database
-        found = stored.read(store, clip)
+        found = evidence_maintenance.read_clip(store, clip)
         return "intact" if isinstance(found, bytes) else found
 
     _for_each(ctx, work)
@@ -89,8 +89,8 @@ def rotate(
       voxwarden evidence rotate --dry-run
       voxwarden evidence rotate
     """
-    from pipeline.review.evidence import stored
-    from pipeline.review.evidence.opening import open_evidence
+    from pipeline.review.evidence import evidence_maintenance
+    from pipeline.review.evidence.evidence_store import open_evidence
 
     store = open_evidence(settings_of(ctx))
     if not store.ring.current:
@@ -98,24 +98,24 @@ def rotate(
 
     def planned(database: "Database", clip: "StoredClip") -> str:
         del database
-        return stored.renewal(store, clip)
+        return evidence_maintenance.renewal(store, clip)
 
     def renewed(database: "Database", clip: "StoredClip") -> str:
-        return stored.renew(database, store, clip)
+        return evidence_maintenance.renew(database, store, clip)
 
     _for_each(ctx, planned if dry_run else renewed)
 
 
 def _for_each(ctx: typer.Context, work: "Callable[[Database, StoredClip], str]") -> None:
     """Do `work` for the clip of each case, print its faults and count its results. Exits with 3 if there is a fault."""
-    from pipeline.review.evidence import stored
+    from pipeline.review.evidence import evidence_maintenance
 
     results = Counter[str]()
     with database_of(ctx) as database, progress_bar() as bar:
-        task = bar.add_task("clips", total=stored.count(database))
-        for clip in stored.clips(database):
+        task = bar.add_task("clips", total=evidence_maintenance.count_clips(database))
+        for clip in evidence_maintenance.all_clips(database):
             result = work(database, clip)
-            if result in FAULTS and not stored.is_named(database, clip):
+            if result in FAULTS and not evidence_maintenance.is_named(database, clip):
                 result = "replaced meanwhile"
             results[result] += 1
             if result in FAULTS:

@@ -40,7 +40,7 @@ def export_decisions(
     Example:
       voxwarden export decisions --since 30d > decisions.jsonl
     """
-    from pipeline.review import audit
+    from pipeline.review import audit_log
     from pipeline.review.database import Database
     from pipeline.review.quality import exporting
 
@@ -49,7 +49,7 @@ def export_decisions(
     database = Database(settings_of(ctx).database_url, must_exist=True)
     try:
         with database.write() as connection:
-            audit.append(connection, now, "cli", "export.decisions", "", {"since": begin})
+            audit_log.append(connection, now, "cli", "export.decisions", "", {"since": begin})
         with database.read() as connection:
             for example in exporting.examples(connection, begin):
                 sys.stdout.write(json_text(msgspec.json.encode(example).decode()) + "\n")

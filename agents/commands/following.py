@@ -10,7 +10,7 @@ from pipeline.base.errors import DependencyError
 from pipeline.review.cases.values import Case, Filters
 
 if TYPE_CHECKING:
-    from pipeline.review.store import ReviewStore
+    from pipeline.review.review_store import ReviewStore
 
 POLL_SECONDS = 0.5
 """Seconds between two looks into the store."""

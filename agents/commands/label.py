@@ -16,7 +16,7 @@ from agents.commands.paths import Named, recordings, seconds_of
 from agents.commands.progress import progress_bar
 from agents.commands.terminal import json_text
 from pipeline.settings import Settings
-from pipeline.sound.labelling.checking import Heard, LabelCheck, Labelling
+from pipeline.sound.labelling.label_check import Heard, LabelCheck, Labelling
 
 label = typer.Typer(no_args_is_help=True, help="Check the labels that speech of AI must have in China.")
 app.add_typer(label, name="label")
@@ -98,10 +98,11 @@ def _checked(settings: Settings | None, named: Named) -> Iterator[Labelling]:
 def _heard(settings: Settings, named: Named, advance: Callable[[float], None]) -> Heard:
     from pipeline.base.metrics import Metrics
     from pipeline.contract.topology import SEGMENT, TRANSCRIBE
-    from pipeline.speech.asr.recordings import UtteranceFiles, transcribed
+    from pipeline.runner.stage_processor import build_processor
+    from pipeline.speech.asr.file_transcription import UtteranceFiles, transcribed
 
     metrics = Metrics()
-    segment, stage = SEGMENT.processor(settings, metrics), TRANSCRIBE.processor(settings, metrics)
+    segment, stage = build_processor(SEGMENT, settings, metrics), build_processor(TRANSCRIBE, settings, metrics)
     utterances = UtteranceFiles(named.files, segment, advance=advance, names=named.names)
     return transcribed(utterances, stage, TRANSCRIBE.batch)
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from agents.commands.app import Exit, app, settings_of, stderr
-from agents.commands.console import stopped
-from pipeline.base.errors import ConfigError
+from pipeline.base.libraries import importing
+from pipeline.base.stopping import stopped
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.connect.livekit.serving import Listening
+    from pipeline.connect.livekit.livekit_process import Listening
 
 
 @app.command()
@@ -35,11 +35,9 @@ def livekit(ctx: typer.Context) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    try:
-        from pipeline.connect.livekit.serving import serve
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[livekit]".') from error
-    await serve(settings, _started, stopped)
+    with importing("livekit"):
+        from pipeline.connect.livekit.livekit_process import serve_livekit
+    await serve_livekit(settings, _started, stopped)
 
 
 def _started(listening: "Listening") -> None:

@@ -1,6 +1,7 @@
 """`voxwarden moderate`: moderate recordings."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from enum import StrEnum
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agents.commands.app import Exit, FailOn, app, settings_of, with_policy
+from agents.commands.app import Exit, FailOn, app, settings_of, stderr, with_policy
 from agents.commands.paths import Named, recordings, seconds_of
 from agents.commands.progress import progress_bar
 from agents.commands.roomtype import warn_unknown
@@ -68,7 +69,7 @@ def moderate(
 def _refuse(errors: Mapping[str, VoxwardenError], form: ModerateFormat) -> Exit:
     """Write the errors if no file can be read. No model needs to be loaded for that."""
     from agents.commands.results import WRITERS
-    from pipeline.runner.recordings import FileReport
+    from pipeline.runner.recordings_runner import FileReport
 
     writer = WRITERS[form]()
     for name, error in errors.items():
@@ -82,16 +83,20 @@ async def _moderate(
 ) -> Exit:
     from agents.commands.results import WRITERS
     from pipeline.base.metrics import Metrics
-    from pipeline.runner.recordings import FileReport, Recordings
+    from pipeline.runner.recordings_runner import FileReport, Recordings
 
     bar = _Bar(named.files)
-    code = Exit.CLEAN
+    code, skipped = Exit.CLEAN, Counter[str]()
     with bar.progress, closing(WRITERS[form]()) as writer:
         async for found in Recordings(named.files, settings, Metrics(), room_type, named.names):
             bar.advance(found)
             writer.write(found)
             if isinstance(found, FileReport):
                 code = max(code, _code(found, fail_on))
+                skipped += found.skipped
+    for language, count in skipped.most_common():
+        note = f"{count} utterances are in the language {language}, which asr.languages does not have."
+        stderr.print(f"{note} They were not judged.", highlight=False)
     return code
 
 

@@ -31,8 +31,8 @@ def run_job(
       voxwarden retention run --dry-run
       voxwarden retention run
     """
-    from pipeline.review.evidence.opening import open_evidence
-    from pipeline.review.privacy import retention as job
+    from pipeline.review.evidence.evidence_store import open_evidence
+    from pipeline.review.privacy import retention_job as job
 
     settings = settings_of(ctx)
     with database_of(ctx) as database:
@@ -40,7 +40,7 @@ def run_job(
             done = job.preview(database, settings.retention, time.time())
         else:
             kept = settings.kafka.longest_retention_seconds
-            done = job.run(database, open_evidence(settings), settings.retention, time.time(), kept)
+            done = job.run_retention(database, open_evidence(settings), settings.retention, time.time(), kept)
     verb = "Would delete" if dry_run else "Deleted"
     stdout.print(
         f"{verb} {done.clips} clips, {done.cases} cases, {done.lines} lines of the log; "
@@ -62,13 +62,13 @@ def erase_speaker(
     Example:
       voxwarden retention erase user-4711
     """
-    from pipeline.review.evidence.opening import open_evidence
+    from pipeline.review.evidence.evidence_store import open_evidence
     from pipeline.review.privacy import erasure
 
     evidence = open_evidence(settings_of(ctx))
     with database_of(ctx) as database:
         with database.write() as connection:
-            request = erasure.ask(connection, speaker, actor(), time.time())
+            request = erasure.ask_erasure(connection, speaker, actor(), time.time())
         done = erasure.carry_out(database, evidence, request, actor(), time.time())
     stdout.print(f"Erased {done.cases} cases, {done.clips} clips; {done.held} are on legal hold.", highlight=False)
 
@@ -88,12 +88,12 @@ def place_hold(
     Example:
       voxwarden retention hold speaker user-4711 --reason "police request 2026-18"
     """
-    from pipeline.review.evidence.opening import open_evidence
-    from pipeline.review.privacy import locks
+    from pipeline.review.evidence.evidence_store import open_evidence
+    from pipeline.review.privacy import holds
 
     with database_of(ctx) as database:
         evidence = open_evidence(settings_of(ctx))
-        hold = locks.place(database, evidence, kind, subject, reason, actor(), time.time())
+        hold = holds.place_and_lock(database, evidence, kind, subject, reason, actor(), time.time())
     stdout.print(hold.id, highlight=False)
 
 
@@ -104,11 +104,11 @@ def release_hold(ctx: typer.Context, hold: Annotated[str, typer.Argument(help="I
     Example:
       voxwarden retention release HOLD
     """
-    from pipeline.review.evidence.opening import open_evidence
-    from pipeline.review.privacy import locks
+    from pipeline.review.evidence.evidence_store import open_evidence
+    from pipeline.review.privacy import holds
 
     with database_of(ctx) as database:
-        locks.release(database, open_evidence(settings_of(ctx)), hold, actor(), time.time())
+        holds.release_and_unlock(database, open_evidence(settings_of(ctx)), hold, actor(), time.time())
 
 
 @retention.command("holds")

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from agents.commands.app import app, settings_of, stderr
-from agents.commands.console import stopped
-from pipeline.base.errors import ConfigError
+from pipeline.base.libraries import importing
+from pipeline.base.stopping import stopped
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.connect.rtp.serving import Receiving
+    from pipeline.connect.rtp.rtp_server import Receiving
 
 
 @app.command()
@@ -29,11 +29,9 @@ def rtp(ctx: typer.Context) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    try:
-        from pipeline.connect.rtp.serving import serve
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed", 'Install it: pip install "voxwarden[console]".') from error
-    await serve(settings, _started, stopped)
+    with importing("console"):
+        from pipeline.connect.rtp.rtp_server import serve_rtp
+    await serve_rtp(settings, _started, stopped)
 
 
 def _started(receiving: "Receiving") -> None:

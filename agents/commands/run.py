@@ -14,14 +14,14 @@ from agents.commands.console import print_address
 from agents.commands.line_writer import LineWriter
 from agents.commands.lines import verdict_line
 from agents.commands.terminal import json_text
-from agents.signals import stop_on_signals
-from pipeline.base.import_speed import without_collection
+from pipeline.base.libraries import without_collection
+from pipeline.base.stopping import stop_on_signals
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from agents.gateway import Gateway
-    from pipeline.connect.api.server import ServedApi
-    from pipeline.console.server import Serving
+    from pipeline.connect.api.api_server import ServedApi
+    from pipeline.console.console_app import Serving
     from pipeline.contract.messages import Flag
 
 
@@ -68,7 +68,7 @@ def run(
 
 async def _serve(settings: Settings, host: "_Terminal", api: bool, stop: asyncio.Event | None = None) -> None:
     with without_collection():
-        from agents.run import run as serve
+        from agents.one_machine import run_one_machine as serve
 
     await serve(settings, host, stop, with_api=api)
 

@@ -8,8 +8,8 @@ import yaml
 
 from agents.commands.app import app, settings_of, stderr, stdout
 from pipeline.base import yaml_reading
-from pipeline.base.configuration import config_file
 from pipeline.base.errors import ConfigError
+from pipeline.base.user_files import config_file
 
 
 @app.command()
@@ -25,7 +25,7 @@ def tune(
       voxwarden tune
       voxwarden --config mine.yaml tune --write
     """
-    from pipeline.speech.asr.tuning import figures
+    from pipeline.speech.asr.recogniser_tuning import figures
 
     asr, found = settings_of(ctx).asr, []
     for figure in figures(asr):
@@ -46,7 +46,7 @@ def put(path: Path, chosen: dict[str, Any]) -> None:
     """
     try:
         old = path.read_text("utf-8")
-        tree = yaml_reading.parse(old, str(path)) or {}
+        tree = yaml_reading.parse_yaml(old, str(path)) or {}
         tree["asr"] = (tree.get("asr") or {}) | chosen
         path.with_suffix(".yaml.old").write_text(old, "utf-8")
         path.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), "utf-8")

@@ -9,7 +9,7 @@ import typer
 
 from agents.commands.app import app, settings_of, stderr
 from pipeline.base.errors import ConfigError
-from pipeline.base.import_speed import without_collection
+from pipeline.base.libraries import without_collection
 from pipeline.contract.topology import STAGES
 from pipeline.settings import Settings
 
@@ -53,9 +53,9 @@ def worker(
     if count:
         raise ConfigError("--count works only with `worker all`", "Start one more process of the role instead.")
     with without_collection():
-        from agents.loop.worker import work
+        from agents.loop.worker_process import run_worker
 
-    work(role, settings)
+    run_worker(role, settings)
 
 
 def counts_of(assignments: list[str], settings: Settings) -> dict[str, int]:
@@ -94,8 +94,8 @@ def _commands(ctx: typer.Context, settings: Settings, counts: dict[str, int]) ->
 
 async def supervise(commands: dict[str, list[str]]) -> int:
     """Keep the processes of `commands` (by name) running until a signal. Each command ends with its metrics port."""
-    from agents.signals import stop_on_signals
     from agents.supervisor import Supervisor
+    from pipeline.base.stopping import stop_on_signals
 
     stop = stop_on_signals()
     stop_on_hangup(stop)

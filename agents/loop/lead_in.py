@@ -17,11 +17,11 @@ from kafka import TopicPartition
 from msgspec import structs
 
 from agents.broker.kafka_clients import broker_errors, reader, topic_name
-from agents.broker.partitions import partition_of
+from agents.broker.kafka_records import partition_of
 from pipeline.base.errors import BadMessage, DependencyError
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk, Message, Utterance
-from pipeline.contract.shards import key_of
+from pipeline.contract.shards import record_key
 from pipeline.contract.topology import UTTERANCES
 from pipeline.settings import Audio, Kafka
 from pipeline.speech.audio.cutter import SOFT_SECONDS
@@ -117,7 +117,7 @@ class LeadIn:
         key if its app knows no shards, or if it was written before `kafka.room_shards` changed.
         """
         found = {record.partition} & set(numbers)  # topics get additional partitions one after the other
-        keys = {key_of(chunk, self._kafka.room_shards) for chunk in chunks}
+        keys = {record_key(chunk, self._kafka.room_shards) for chunk in chunks}
         return sorted(found | {partition_of(key, numbers) for key in keys if numbers})
 
     def _from(self, consumer: Any, place: TopicPartition, since: float, end: int) -> Iterator[Any]:
@@ -157,4 +157,4 @@ def _lateness(records: Sequence[Any]) -> float:
 def _messages(kind: type[M], records: Iterable[Any]) -> Iterator[M]:
     for record in records:
         with suppress(BadMessage):  # this record is already a dead letter
-            yield decode(kind, record.value, record.headers)
+            yield decode_event(kind, record.value, record.headers)

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from agents.loop.backlog import unknown
-from agents.loop.records import Received
+from agents.broker.kafka_records import Received
+from agents.loop.lag import unknown_backlog
 from pipeline.contract.stage import Backlog, Processor
 
 
@@ -21,11 +21,11 @@ class Work(ABC):
     tick_seconds = 5.0
     """The time between calls of `tick`."""
 
-    backlog: Callable[[], Backlog] = staticmethod(unknown)
+    backlog: Callable[[], Backlog] = staticmethod(unknown_backlog)
     """Returns the records that wait for this worker on the broker."""
 
     def __init__(self, retention: float = math.inf, clock: Callable[[], float] = time.time) -> None:
-        """`retention` is that of the records in seconds. `clock` returns UTC seconds."""
+        """The broker keeps a record for `retention` seconds. `clock` returns UTC seconds."""
         self._retention = retention
         self._clock = clock
 

@@ -1,24 +1,21 @@
 """Measures the costs of scenes, and the size of the review store. `FIT` fits the model, and `HELD_OUT` checks it."""
 
-import platform
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct, structs
-from rich.console import Console
+from pydantic import SecretStr
 from rich.progress import track
 from sqlalchemy import text
 
 from benchmarks.capacity.deployment import Deployment
 from benchmarks.capacity.scene import LoadScene, Observation
-from pipeline.base.cores import cores
+from benchmarks.report import machine, notes
 from pipeline.contract.messages import Flag, SpeechStatus
 from pipeline.contract.speech_status import status_of
 from pipeline.review.database import Database
-from pipeline.review.store import open_store
+from pipeline.review.review_store import open_store
 from pipeline.settings import Settings, Store
 from tests.broker import Broker
 from tests.builders import NOON, flag
@@ -36,9 +33,9 @@ FIT = (
 HELD_OUT = (LoadScene(rooms=10, microphones=20, steady=2),)
 """Larger than every scene that fits the model, and with another mix."""
 
-PG_BYTES = "select pg_database_size(current_database())"
+SIZE = "select pg_database_size(current_database())"
 ROWS = 1_000
-"""Utterances, and flags, for the costs of the store."""
+"""Utterances, and flags, for the size of the store."""
 BATCH = 16
 FLAG_EVERY = 30.0
 """Seconds between two flags of a speaker: no two of them become one case."""
@@ -47,9 +44,6 @@ FLAG_EVERY = 30.0
 class StoreCost(Struct, frozen=True):
     """The bytes of the review store for one utterance that passes, and for one flag that opens a case."""
 
-    utterance_ms: float
-    """CPU of the process that writes, without that of a database server."""
-    flag_ms: float
     utterance_bytes: float
     """Kept as long as Kafka keeps its messages: the id of the utterance."""
     flag_bytes: float
@@ -63,50 +57,32 @@ class CostMeasurement(Struct, frozen=True):
     fit: list[Observation]
     held_out: list[Observation]
     store: dict[str, StoreCost]
-    """By database: sqlite, postgresql."""
-    series: dict[str, int]
-    """Time series that one process of each role shows to Prometheus."""
+    """By database: postgresql."""
 
 
 def measure(
     seconds: float, scenes: Sequence[LoadScene] = FIT, held_out: Sequence[LoadScene] = HELD_OUT
 ) -> CostMeasurement:
     """Play all scenes on one deployment, each for `seconds`, and measure the store."""
-    screen = Console(stderr=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        store = stored(folder)
-        screen.print("the store is measured; Kafka and the models start")
+        store = {"postgresql": store_cost(folder)}
+        notes.print("the store is measured; Kafka and the models start")
         with Broker(folder) as broker, Deployment(folder, broker).running() as deployment:
             told = [*scenes, *held_out]
-            found = [deployment.observe(scene, seconds) for scene in track(told, "playing scenes", console=screen)]
-            series = deployment.series()
-    fitting = len(scenes)
-    date, machine = datetime.now(UTC).date().isoformat(), f"{cores()} cores, {platform.machine()}"
-    return CostMeasurement(date, machine, found[:fitting], found[fitting:], store, series)
+            found = [deployment.observe(scene, seconds) for scene in track(told, "playing scenes", console=notes)]
+    date, _, where = machine().partition(", ")
+    return CostMeasurement(date, where, found[: len(scenes)], found[len(scenes) :], store)
 
 
-def stored(folder: Path) -> dict[str, StoreCost]:
-    """Write utterances and flags into each database, as deliver does."""
-    (folder / "sqlite").mkdir()
-    costs = {"sqlite": _store_cost(Settings(data_dir=folder / "sqlite"))}
-    with postgres.server() as url:
-        costs["postgresql"] = _store_cost(Settings(data_dir=folder, store=Store.model_validate({"url": url})))
-    return costs
-
-
-def _store_cost(settings: Settings) -> StoreCost:
+def store_cost(folder: Path) -> StoreCost:
+    """Write utterances and flags into PostgreSQL, as deliver does."""
     passed = [_flag(number, "pass") for number in range(ROWS)]
     caught = [_flag(number, "review") for number in range(ROWS, 2 * ROWS)]
-    utterances = _written(settings, [*map(_segmented, passed), *passed])
-    flags = _written(settings, [*map(_segmented, caught), *caught])
-    extra = {name: flags[name] - utterances[name] for name in flags}
-    return StoreCost(
-        1000 * utterances["cpu"] / ROWS,
-        1000 * extra["cpu"] / ROWS,
-        utterances["bytes"] / ROWS,
-        extra["bytes"] / ROWS,
-    )
+    with postgres.server() as url:
+        settings = Settings(data_dir=folder, store=Store(url=SecretStr(url)))
+        utterances, flags = _grown(settings, passed), _grown(settings, caught)
+    return StoreCost(utterances / ROWS, (flags - utterances) / ROWS)
 
 
 def _flag(number: int, suggestion: str) -> Flag:
@@ -115,30 +91,17 @@ def _flag(number: int, suggestion: str) -> Flag:
     return structs.replace(made, suggestion=suggestion, text="this is what somebody said in a room of the app", hits=())
 
 
-def _segmented(message: Flag) -> SpeechStatus:
-    return status_of(message, "segmented")
-
-
-def _written(settings: Settings, messages: Sequence[Flag | SpeechStatus]) -> Mapping[str, float]:
-    """Write `messages` in batches. Returns the CPU seconds of this process, and the bytes that the database grew."""
-    store = open_store(settings)
-    try:
-        before, began = database_bytes(settings), time.process_time()
-        for at in range(0, len(messages), BATCH):
-            store.add(messages[at : at + BATCH], NOON)
-        cpu = time.process_time() - began
-    finally:
-        store.close()
-    return {"cpu": cpu, "bytes": database_bytes(settings) - before}
-
-
-def database_bytes(settings: Settings) -> int:
-    """Bytes of all tables and indexes."""
-    sqlite = settings.database_url.startswith("sqlite")
-    query = "select page_count * page_size from pragma_page_count, pragma_page_size" if sqlite else PG_BYTES
-    database = Database(settings.database_url)
+def _grown(settings: Settings, flags: Sequence[Flag]) -> int:
+    """Write the flags and their utterances in batches. Returns the bytes that the tables and indexes grew."""
+    messages: list[Flag | SpeechStatus] = [*(status_of(each, "segmented") for each in flags), *flags]
+    store, database = open_store(settings), Database(settings.database_url)
     try:
         with database.read() as connection:
-            return int(connection.scalar(text(query)) or 0)
+            before = int(connection.scalar(text(SIZE)) or 0)
+        for at in range(0, len(messages), BATCH):
+            store.add(messages[at : at + BATCH], NOON)
+        with database.read() as connection:
+            return int(connection.scalar(text(SIZE)) or 0) - before
     finally:
         database.close()
+        store.close()

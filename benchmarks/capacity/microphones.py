@@ -9,28 +9,31 @@ conversations start at once, and stop at the end. Then it prints as JSON what wa
 
 import asyncio
 import os
+import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from random import Random
-from typing import Any
 
-import av
 import msgspec
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.capacity.scene import FRAME_SECONDS, HANGOVER_SECONDS, SHARE, Codec, LoadScene, Sent
-from benchmarks.speech import clips
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.asr.recogniser import Samples
 from pipeline.speech.audio.encode import to_pcm16
-from tests.agents.test_run import spoken
+from tests.agents.test_one_machine import spoken
+from tests.broker import ROOT
+from tests.speech import clips, opus_packets
 
 CONNECTING = 50
 """Connections that are opened at the same time."""
+PATIENCE_SECONDS = 120.0
+"""Time for the microphones to close, after the end."""
 LONGEST_WAIT = 8.0
 """Conversations start within these seconds, not all at once."""
 
@@ -147,18 +150,35 @@ def encoded(samples: Samples, codec: Codec) -> list[bytes]:
     if codec == "pcm":
         size = round(2 * SAMPLE_RATE * FRAME_SECONDS["pcm"])
         return [pcm[at : at + size] for at in range(0, len(pcm), size)]
-    encoder: Any = av.CodecContext.create("libopus", "w")
-    encoder.sample_rate, encoder.layout, encoder.format, encoder.bit_rate = SAMPLE_RATE, "mono", "s16", 24_000
-    encoder.options = {"application": "voip", "frame_duration": "20"}
-    frame = av.AudioFrame.from_ndarray(np.frombuffer(pcm, "<i2")[None], format="s16", layout="mono")
-    frame.sample_rate = SAMPLE_RATE
-    fifo = av.AudioFifo()
-    fifo.write(frame)
-    encoder.open()
-    packets: list[bytes] = []
-    while part := fifo.read(encoder.frame_size):
-        packets += [bytes(packet) for packet in encoder.encode(part)]
-    return packets
+    return opus_packets(samples)
+
+
+class Player:
+    """The microphones of a scene, in a process of their own, with all connections open."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+        if not (process.stdin and process.stdout and process.stdout.readline()):
+            raise SystemExit("The microphones cannot connect to the gateway. The error is above.")
+
+    def start(self, warm: float, seconds: float) -> float:
+        """Start the conversations. Returns when the measurement begins, in UTC seconds: `warm` seconds from now."""
+        begin = time.time() + warm
+        print(begin, begin + seconds, file=self._process.stdin, flush=True)
+        return begin
+
+    def sent(self) -> Sent:
+        """Wait for the end, and return what was sent."""
+        return msgspec.json.decode(self._process.communicate(timeout=PATIENCE_SECONDS)[0], type=Sent)
+
+
+@contextmanager
+def playing(scene: LoadScene, port: int, token: str) -> Iterator[Player]:
+    """Open the microphones of a scene at the gateway on `port`."""
+    command = [sys.executable, "-m", "benchmarks.capacity.microphones", str(port), msgspec.json.encode(scene).decode()]
+    environment, pipe = os.environ | {"TOKEN": token}, subprocess.PIPE
+    with subprocess.Popen(command, env=environment, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+        yield Player(process)
 
 
 async def main(port: str, scene: str) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks.capacity.measuring import CostMeasurement, StoreCost
 from benchmarks.capacity.scene import BROKER, GATEWAY, Codec, Observation
+from pipeline.contract.topology import TOPICS
 from pipeline.settings import Settings
 
 Matrix = NDArray[np.float64]
@@ -36,7 +37,8 @@ THREADS = {"transcribe": 4, BROKER: 8}
 """Cores that one process can use, if more than one."""
 REPLICAS = 3
 """Copies of each record on the brokers."""
-DAY = 86_400.0
+KEPT_LONGER = 1.13
+"""Kafka deletes whole segments, so it keeps records longer than it must."""
 
 
 class SpeechLoad(Struct, frozen=True):
@@ -71,6 +73,17 @@ class Need(Struct, frozen=True):
     flags: float
     """Both a second."""
 
+    @property
+    def kafka(self) -> dict[str, float]:
+        """Bytes a second that apps and workers write to each topic, without replicas."""
+        return {name: size for name, size in self.bytes.items() if name not in {"evidence", "database"}}
+
+    @property
+    def kafka_disk(self) -> float:
+        """Bytes that Kafka keeps, without replicas, for the default retention."""
+        kept = {topic.name: 3600 * topic.retention_hours for topic in TOPICS}
+        return KEPT_LONGER * sum(size * kept.get(name, 86_400) for name, size in self.kafka.items())
+
 
 class Model(Struct, frozen=True):
     """Fitted figures. CPU is in seconds for a second of each unit."""
@@ -82,7 +95,6 @@ class Model(Struct, frozen=True):
     """Bytes for each unit: `audio_opus` and `audio_pcm` of a microphone that sends for a second, `speech` of a second
     of speech, `texts` of an utterance, `evidence` of a flag."""
     store: dict[str, StoreCost]
-    series: dict[str, int]
 
     def need(self, load: SpeechLoad, processes: Mapping[str, int] = {}) -> Need:
         """Return the needs of `load`. Roles that are not in `processes` get as many processes as they need."""
@@ -133,7 +145,7 @@ def fitted(measured: CostMeasurement) -> Model:
     """Return the model that fits the observations in `measured.fit`."""
     found = measured.fit
     each_second = _total(found, lambda each: each.utterances) / _total(found, lambda each: each.sent.speech)
-    bare = Model({}, each_second, _bytes_of(found), measured.store, measured.series)
+    bare = Model({}, each_second, _bytes_of(found), measured.store)
     rows = [bare.units(load_of(each)) for each in found]
     cpu = {role: _cost(role, names, found, rows) for role, names in UNITS.items()}
     return structs.replace(bare, cpu=cpu)

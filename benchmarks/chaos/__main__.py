@@ -2,8 +2,8 @@
 
     python -m benchmarks.chaos [--minutes 3] [--rooms 6] [--seed 1] [--store sqlite|postgresql] [--troubles kill,lock]
 
-Two people talk in each room. Their apps send audio to a real `voxwarden gateway` and reconnect as docs/integrate.md
-says. Two workers of each role process the speech over three brokers. Instant fakes replace Whisper and the classifier
+Two people talk in each room. Their apps send audio to a real `voxwarden gateway` with the client of docs/python.md. Two
+workers of each role process the speech over three brokers. Instant fakes replace Whisper and the classifier
 (benchmarks/fast_worker.py). A moderator decides each case at once. Meanwhile failures are injected.
 
 Afterwards the store must have every stretch of speech, once:
@@ -17,7 +17,7 @@ overlapping cases  cases of a speaker, in any state, that share more than a forc
 told again         flags for speech that another flag covers, under another id; up to 0.5% are allowed
 unexpected         flags for speech that nobody said
 hung               processes that neither work nor exit: the health probe fails, the grace period is too short, or
-                   records still wait at the end
+                   records still wait at the end. Speakers that the gateway refused for good count here, too
 tallies: wrong     hours in which the tallies differ from a count of voice.flags and voice.speech
 malformed: lost    bad records that are not in the dead letters; redelivered: those that are there twice
 
@@ -27,10 +27,9 @@ The last line has the counts. The exit code is 0 without faults, else 1. The fai
 
 import argparse
 import sys
-import tempfile
-from contextlib import nullcontext
 from pathlib import Path
 
+from benchmarks import report
 from benchmarks.chaos.run import run
 from benchmarks.chaos.troubles import TROUBLES, plan
 
@@ -40,17 +39,15 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = [TROUBLES[name] for name in options.troubles.split(",")]
     seconds = options.minutes * 60
     planned = plan(seconds, chosen, options.seed)
-    with folder(options.folder) as place:
+    with report.folder(options.folder) as place:
         found = run(Path(place), seconds, options.rooms, options.seed, options.store, planned)
-    print(found)
+    report.show(str(found))
     return int(not found.good)
 
 
 def parser() -> argparse.ArgumentParser:
     names = "\n".join(f"{name:<14}{trouble.__doc__}" for name, trouble in TROUBLES.items())
-    made = argparse.ArgumentParser(
-        description=f"{__doc__}{names}", formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    made = report.parser(f"{__doc__}{names}")
     made.add_argument("--minutes", type=float, default=3.0)
     made.add_argument("--rooms", type=int, default=6)
     made.add_argument("--seed", type=int, default=1)
@@ -58,13 +55,6 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--troubles", default=",".join(TROUBLES), help="names, separated by commas (default: all)")
     made.add_argument("--folder", type=Path, help="an empty folder for logs and data (default: a temporary one)")
     return made
-
-
-def folder(given: Path | None) -> "tempfile.TemporaryDirectory[str] | nullcontext[str]":
-    if given is None:
-        return tempfile.TemporaryDirectory(prefix="voxwarden-chaos-")
-    given.mkdir(parents=True, exist_ok=True)
-    return nullcontext(str(given))
 
 
 if __name__ == "__main__":

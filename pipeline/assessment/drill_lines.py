@@ -1,4 +1,4 @@
-"""What detection drills say, and the sound of it: shipped recordings, a folder of recordings, or a synthesiser."""
+"""The speech of detection drills: shipped recordings, a folder of recordings, or a synthesiser."""
 
 import shlex
 import subprocess
@@ -9,9 +9,8 @@ from tempfile import TemporaryDirectory
 from msgspec import Struct
 from pydantic import Field
 
-from pipeline.base.configuration import config_file
 from pipeline.base.errors import InputError
-from pipeline.base.user_files import Sheet, read
+from pipeline.base.user_files import StrictModel, config_file, read_user_file
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.resample import Samples
@@ -20,7 +19,7 @@ SHIPPED = Path(__file__).with_name("drills.yaml")
 RECORDINGS = Path(__file__).parents[1] / "runner" / "demo"
 CLEAN = "clean"
 MAX_SECONDS = 15.0
-"""The longest recording of a line: that of an utterance."""
+"""The longest recording of a line. It is as long as the longest utterance."""
 SPEAK_SECONDS = 60
 
 Voice = Callable[["DrillLine"], Samples | None]
@@ -38,7 +37,7 @@ class DrillLine(Struct, frozen=True):
     text: str
 
 
-class RecordingPart(Sheet):
+class RecordingPart(StrictModel):
     """A part of a shipped recording, in seconds."""
 
     file: str = Field(pattern="^[a-z-]+[.]ogg$")
@@ -46,7 +45,7 @@ class RecordingPart(Sheet):
     end: float = Field(alias="to")
 
 
-class Book(Sheet):
+class Book(StrictModel):
     """The file of test sentences."""
 
     lines: dict[str, dict[str, tuple[str, ...]]]
@@ -56,7 +55,7 @@ class Book(Sheet):
 def book() -> Book:
     """Return the user's file beside the settings, or the shipped one. Raises ConfigError if it is wrong."""
     own = config_file().parent / "drills.yaml"
-    return read(own if own.is_file() else SHIPPED, Book)
+    return read_user_file(own if own.is_file() else SHIPPED, Book)
 
 
 def lines_of(book: Book, enabled: Mapping[str, Collection[str]]) -> list[DrillLine]:

@@ -21,13 +21,13 @@ from pipeline.assessment.hazards import Finding, Hazard
 from pipeline.assessment.proofs import DrillProof
 from pipeline.base.errors import InputError, Missing
 from pipeline.contract.messages import Flag
-from pipeline.review import audit
-from pipeline.review.cases import deciding, writing
+from pipeline.review import audit_log
+from pipeline.review.cases import deciding, storing
 from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.storing import Merge
 from pipeline.review.cases.values import Choice
-from pipeline.review.cases.writing import Merge
+from pipeline.review.tables.assessment_tables import ACTIONS, DRILL_LINES, DRILLS
 from pipeline.review.tables.core import CASES, DECISIONS
-from pipeline.review.tables.duties import ACTIONS, DRILL_LINES, DRILLS
 
 DrillKind = Literal["detection", "stop"]
 
@@ -114,7 +114,7 @@ def begin(
             "The drill has no lines", "Choose a language and labels that drills.yaml has.", text="drill_empty"
         )
     _write_lines(connection, drill, rooms, at)
-    audit.append(connection, at, author, "drill.start", drill.id, {"kind": drill.kind, "lines": len(rooms)})
+    audit_log.append(connection, at, author, "drill.start", drill.id, {"kind": drill.kind, "lines": len(rooms)})
     return drill, rooms
 
 
@@ -144,10 +144,10 @@ def order_stop(
     drill = _start(connection, "stop", author, at)
     _write_lines(connection, drill, {room: DrillLine("", "", "", ORDER) for room in rooms}, at)
     flags = [_order(drill, room) for room in rooms]
-    for outcome in writing.add(connection, flags, at, Merge(0.0, 0.0), ranking or Ranking({})):
+    for outcome in storing.add_flags(connection, flags, at, Merge(0.0, 0.0), ranking or Ranking({})):
         choice = Choice(verdict="uphold", action="close_room", note=ORDER)
         deciding.decide(connection, outcome.case, author, choice, at, undo_seconds=0.0)
-    audit.append(connection, at, author, "drill.start", drill.id, {"kind": drill.kind, "lines": len(rooms)})
+    audit_log.append(connection, at, author, "drill.start", drill.id, {"kind": drill.kind, "lines": len(rooms)})
     return drill
 
 
@@ -155,7 +155,7 @@ def end(connection: Connection, drill: str, author: str, at: float) -> None:
     """Record that a drill has ended. Flags and confirmations that come later still count. Raises Missing."""
     get(connection, drill)
     connection.execute(update(DRILLS).where(DRILLS.c.id == drill).values(ended_at=at))
-    audit.append(connection, at, author, "drill.end", drill)
+    audit_log.append(connection, at, author, "drill.end", drill)
 
 
 def all_of(connection: Connection, kind: DrillKind | None = None) -> list[Drill]:

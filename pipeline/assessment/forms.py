@@ -19,9 +19,9 @@ from sqlalchemy import Connection, insert, select
 
 from pipeline.base import yaml_reading
 from pipeline.base.errors import CaseError, InputError, Missing
-from pipeline.base.user_files import Sheet, read
-from pipeline.review import audit
-from pipeline.review.tables.duties import ANSWERS, ASSESSMENTS
+from pipeline.base.user_files import StrictModel, read_user_file
+from pipeline.review import audit_log
+from pipeline.review.tables.assessment_tables import ANSWERS, ASSESSMENTS
 
 FILE = Path(__file__).with_name("forms.yaml")
 MAX_TEXT = 20_000
@@ -44,7 +44,7 @@ FAULTS: dict[FieldType, str] = {
 }
 
 
-class FieldText(Sheet):
+class FieldText(StrictModel):
     """A text in both languages."""
 
     zh: str
@@ -55,7 +55,7 @@ class FieldText(Sheet):
         return self.zh if language == "zh" else self.en
 
 
-class Field(Sheet):
+class Field(StrictModel):
     """A field of the form."""
 
     part: Part
@@ -79,7 +79,7 @@ class Field(Sheet):
         return self.zh if language == "zh" else self.en
 
 
-class AnswerForm(Sheet):
+class AnswerForm(StrictModel):
     """All fields, in the order of the report."""
 
     fields: dict[Annotated[str, Key(pattern="^[a-z][a-z0-9_]*$")], Field]
@@ -116,7 +116,7 @@ class GivenAnswer(Struct, frozen=True, kw_only=True):
 @cache
 def form() -> AnswerForm:
     """Return the fields. Raises ConfigError if the file is wrong."""
-    return read(FILE, AnswerForm)
+    return read_user_file(FILE, AnswerForm)
 
 
 def answers(connection: Connection, assessment: str) -> list[GivenAnswer]:
@@ -155,7 +155,7 @@ def answer(connection: Connection, assessment: str, given: Mapping[str, Any], au
         row = {"assessment": assessment, "field": field, "number": number, "text": text, "author": author, "at": at}
         connection.execute(insert(ANSWERS).values(row))
     if changed:
-        audit.append(connection, at, author, "assessment.answer", assessment, {"fields": sorted(changed)})
+        audit_log.append(connection, at, author, "assessment.answer", assessment, {"fields": sorted(changed)})
     return list(changed)
 
 
@@ -170,7 +170,7 @@ def template(connection: Connection, assessment: str, language: Language) -> str
 
 def read_file(path: Path) -> dict[str, Any]:
     """Return the answers of a YAML file. Raises ConfigError if it is not YAML, InputError if it is no mapping."""
-    found = yaml_reading.read(path)
+    found = yaml_reading.read_yaml(path)
     if not isinstance(found, dict):
         raise InputError(f"{path} is not a mapping of fields", "`voxwarden assess answer --template` writes one.")
     return found

@@ -16,10 +16,10 @@ from sqlalchemy import Connection, func, insert, select, update
 from pipeline.assessment.proofs import Proof, name_of, of_figure
 from pipeline.assessment.workdays import day_of
 from pipeline.base.errors import CaseError, InputError, Missing
-from pipeline.review import audit
+from pipeline.review import audit_log
+from pipeline.review.database import put_new
 from pipeline.review.quality.figure import Figure, Window
-from pipeline.review.tables.duties import HAZARD_STEPS, HAZARDS
-from pipeline.review.upsert import put_new
+from pipeline.review.tables.assessment_tables import HAZARD_STEPS, HAZARDS
 
 HazardSource = Literal["threshold", "drill", "incident", "person"]
 HazardState = Literal["open", "fixed", "closed"]
@@ -229,7 +229,7 @@ def _step(
     step = {"at": at, "author": author, "state": state, "note": note, "evidence": evidence}
     connection.execute(insert(HAZARD_STEPS).values(step | {"hazard": hazard.id, "number": (last or 0) + 1}))
     connection.execute(update(HAZARDS).where(HAZARDS.c.id == hazard.id).values(state=state))
-    audit.append(connection, at, author, action, hazard.id, {"note": note, "evidence": evidence})
+    audit_log.append(connection, at, author, action, hazard.id, {"note": note, "evidence": evidence})
     return get(connection, hazard.id)
 
 

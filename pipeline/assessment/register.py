@@ -13,8 +13,8 @@ from sqlalchemy import Connection, insert, select, update
 
 from pipeline.assessment.hazards import Finding
 from pipeline.base.errors import CaseError, InputError, Missing
-from pipeline.review import audit
-from pipeline.review.tables.duties import REGISTER
+from pipeline.review import audit_log
+from pipeline.review.tables.assessment_tables import REGISTER
 
 Kind = Literal[
     "authority_request",
@@ -192,7 +192,7 @@ def add(
     )
     _check_times(made, at)
     connection.execute(insert(REGISTER).values({name: getattr(made, name) for name in made.__struct_fields__}))
-    audit.append(connection, at, author, "register.add", made.id, {"kind": kind})
+    audit_log.append(connection, at, author, "register.add", made.id, {"kind": kind})
     return made
 
 
@@ -251,7 +251,7 @@ def _write(
 ) -> Record:
     changed = update(REGISTER).where(REGISTER.c.id == record.id)
     connection.execute(changed.values({**values, "author": author, "changed_at": at}))
-    audit.append(connection, at, author, action, record.id, {"kind": record.kind, **detail})
+    audit_log.append(connection, at, author, action, record.id, {"kind": record.kind, **detail})
     return get(connection, record.id)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from pipeline.review import upsert
-from pipeline.review.delivery.tallies import HOUR
-from pipeline.review.tables.duties import ROOM_HOURS
+from pipeline.review.database import upsert
+from pipeline.review.delivery.speech_tallies import HOUR
+from pipeline.review.tables.assessment_tables import ROOM_HOURS
 
 
 class RoomHour(Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ def fault(line: RoomHour) -> str | None:
 
 def store(connection: Connection, lines: Sequence[RoomHour], at: float) -> None:
     """Store lines of the ledger at `at` (UTC seconds). A line replaces an earlier line of its hour and type of room."""
-    insert = upsert.insert(connection, ROOM_HOURS)
+    insert = upsert(connection, ROOM_HOURS)
     values = {name: insert.excluded[name] for name in ("rooms", "seconds", "received_at")}
     rows = [{name: getattr(line, name) for name in line.__struct_fields__} | {"received_at": at} for line in lines]
     newest = {(row["hour"], row["room_type"]): row for row in rows}

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, select, update
 from pipeline.assessment.proofs import FileProof
 from pipeline.assessment.workdays import Calendar, Due, day_of
 from pipeline.base.errors import CaseError, InputError, Missing
-from pipeline.review import audit
-from pipeline.review.tables.duties import TRIGGERS
-from pipeline.review.upsert import put_new
+from pipeline.review import audit_log
+from pipeline.review.database import put_new
+from pipeline.review.tables.assessment_tables import TRIGGERS
 
 Clause = Literal["3.1", "3.2", "3.3", "3.4", "3.5"]
 TriggerState = Literal["suggested", "accepted", "rejected"]
@@ -103,7 +103,7 @@ def decide(connection: Connection, trigger: str, accept: bool, reason: str, auth
     waiting = (TRIGGERS.c.id == found.id, TRIGGERS.c.state == "suggested")
     if not connection.execute(update(TRIGGERS).where(*waiting).values(values)).rowcount:
         raise CaseError(f"Trigger {found.id} is already {found.state}", "Nothing was changed.", text="trigger_decided")
-    audit.append(connection, at, author, f"trigger.{state}", found.id, {"reason": reason.strip()})
+    audit_log.append(connection, at, author, f"trigger.{state}", found.id, {"reason": reason.strip()})
     return find(connection, found.id)
 
 
@@ -140,7 +140,7 @@ def set_missing_dates(connection: Connection, calendar: Calendar) -> None:
 
 
 def _event_day(trigger: Trigger) -> date:
-    """Return the day from which the date counts: that of the written notice, or else the day of the finding."""
+    """Return the day from which the date counts: the day of the written notice, or else the day of the finding."""
     if trigger.clause == "3.5":
         return date.fromisoformat(trigger.detail["date"])
     return day_of(trigger.found_at)
@@ -171,5 +171,7 @@ def _add(
     values = {name: getattr(made, name) for name in made.__struct_fields__}
     if not put_new(connection, TRIGGERS, values):
         return None
-    audit.append(connection, at, author, "trigger.suggest", made.id, {"signal": signal.name, "detail": signal.detail})
+    audit_log.append(
+        connection, at, author, "trigger.suggest", made.id, {"signal": signal.name, "detail": signal.detail}
+    )
     return made

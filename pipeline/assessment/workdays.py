@@ -12,9 +12,8 @@ from typing import Self
 from msgspec import Struct
 from pydantic import Field, model_validator
 
-from pipeline.base.configuration import config_file, shipped_file
 from pipeline.base.errors import ConfigError
-from pipeline.base.user_files import Sheet, read
+from pipeline.base.user_files import StrictModel, config_file, read_user_file, shipped_file
 
 SHIPPED = Path(__file__).parent / "calendars"
 CHINA = timezone(timedelta(hours=8))
@@ -23,7 +22,7 @@ DAYS = 30
 """Working days within which cases 3(3) to 3(5) must be reported."""
 
 
-class Span(Sheet):
+class Span(StrictModel):
     """A holiday, both days included."""
 
     first: date = Field(alias="from")
@@ -33,7 +32,7 @@ class Span(Sheet):
         return self.first <= day <= self.last
 
 
-class Year(Sheet):
+class Year(StrictModel):
     """The published calendar of one year."""
 
     year: int
@@ -113,7 +112,7 @@ def day_of(at: float) -> date:
 
 
 def _read(path: Path, number: int) -> Year:
-    year = read(path, Year)
+    year = read_user_file(path, Year)
     if year.year != number:
         raise ConfigError(f"{path} is about {year.year}", f"Name it {year.year}.yaml, or correct the key year.")
     return year

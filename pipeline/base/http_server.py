@@ -1,13 +1,19 @@
-"""The HTTP server of the console and of the API. It runs in the event loop of its caller."""
+"""The HTTP server of the console and of the API, and the limits and security headers of every answer.
+
+It runs in the event loop of its caller.
+"""
 
 import asyncio
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.base.errors import DependencyError
 
@@ -17,6 +23,23 @@ SWITCH_SECONDS = 0.0005
 Python's own 5 ms, a request with 50 statements waits 250 ms beside another one that renders its page."""
 STOP_SECONDS = 3
 """Seconds that running requests get when the server stops."""
+POLICY = "content-security-policy"
+"""The only header that an endpoint may set itself: the preview of a report has its own style sheet."""
+HEADERS = {
+    # Scripts, styles and data come from this server only, and nothing is inline. The player fetches audio as data.
+    POLICY: (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+MAX_QUERY = 4_096
+"""The most bytes of a query string."""
 
 
 class HttpServer(uvicorn.Server):
@@ -70,3 +93,87 @@ def listen(host: str, port: int, section: str) -> socket.socket:
     # asyncio sets this only on its own sockets. Without it, every answer waits 40 ms for an acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+class TooLargeError(Exception):
+    """The request's body is larger than allowed."""
+
+
+def plain_answer(what: str, status: int) -> Response:
+    return PlainTextResponse(what, status, HEADERS)
+
+
+class Shield:
+    """The middleware. It answers 413 to a body of more than `max_body` bytes, and 414 to a query above MAX_QUERY.
+
+    `larger` has the limits of paths whose body may be larger; one that ends in `/` counts for all paths below it.
+    `refuse` makes the answer from a text and a status.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_body: int,
+        larger: Mapping[str, int] | None = None,
+        refuse: Callable[[str, int], Response] = plain_answer,
+    ) -> None:
+        self._app = app
+        self._max_body = max_body
+        self._larger = larger or {}
+        self._refuse = refuse
+
+    def _limit(self, path: str) -> int:
+        below = (size for name, size in self._larger.items() if name.endswith("/") and path.startswith(name))
+        return self._larger.get(path, next(below, self._max_body))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if len(scope["query_string"]) > MAX_QUERY:
+            await self._refuse("The query is too long.", 414)(scope, receive, send)
+            return
+        max_body = self._limit(scope["path"])
+        if _announced(scope) > max_body:
+            await self._refuse("The request is too large.", 413)(scope, receive, send)
+            return
+        taken, started = 0, False
+
+        async def receiving() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > max_body:
+                raise TooLargeError
+            return message
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            if taken > max_body and not started:
+                raise TooLargeError  # FastAPI caught the first one, and answers 400
+            if message["type"] == "http.response.start":
+                started = True
+                self._add_headers(scope, message)
+            await send(message)
+
+        try:
+            await self._app(scope, receiving, sending)
+        except TooLargeError:
+            if started:
+                raise
+            await self._refuse("The request is too large.", 413)(scope, receive, send)
+
+    @staticmethod
+    def _add_headers(scope: Scope, message: Message) -> None:
+        headers = MutableHeaders(scope=message)
+        for name, value in HEADERS.items():
+            if name != POLICY or name not in headers:
+                headers[name] = value
+        if not scope["path"].startswith("/static/"):
+            headers.setdefault("cache-control", "no-store")
+
+
+def _announced(scope: Scope) -> int:
+    """Return the bytes of Content-Length; 0 if it is missing or not a number (the server refuses that)."""
+    length = Headers(scope=scope).get("content-length", "0")
+    return int(length) if length.isdecimal() else 0

@@ -1,9 +1,15 @@
-"""The libraries that run models. The slim install (deploy/requirements-slim.txt) has only `ctranslate2`."""
+"""The libraries beside Voxwarden: the ones that run models, optional ones, and their data files.
 
-from collections.abc import Mapping
+The slim install (deploy/requirements-slim.txt) has only `ctranslate2` to run models.
+"""
+
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.util import find_spec
+from pathlib import Path
 
 from pipeline.base.errors import ConfigError
 
@@ -51,3 +57,40 @@ def installed(library: str) -> str:
     if missing_modules(library):
         return f"no {library} (`{LIBRARIES[library].install}`)"
     return f"{library} {version(library)}"
+
+
+def data_file(package: str, path: str) -> Path | None:
+    """The file `path`, relative to site-packages, of `package`; None if the package or the file is not installed.
+
+    The package is not imported, because some import PyTorch.
+    """
+    try:
+        file = Path(str(distribution(package).locate_file(path)))
+    except PackageNotFoundError:
+        return None
+    return file if file.is_file() else None
+
+
+@contextmanager
+def importing(extra: str) -> Iterator[None]:
+    """Import libraries of the extra `voxwarden[EXTRA]` in the block. Raises ConfigError if one is not installed."""
+    try:
+        with without_collection():
+            yield
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{error.name} is not installed", f'Install it: pip install "voxwarden[{extra}]".') from error
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Search for no cyclic garbage while the block runs.
+
+    An import makes none, and the search would take a fifth of its time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

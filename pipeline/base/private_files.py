@@ -1,10 +1,14 @@
 """Files and folders that only their owner can access, because they hold speech from private rooms."""
 
+import fcntl
 import logging
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+
+from pipeline.base.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -14,6 +18,8 @@ OTHERS = 0o077
 
 PART = ".part"
 """Ending of a file that is being written."""
+LOCK_FILE = "lock"
+"""The file of a data folder that its process locks."""
 
 
 def make_folder(folder: Path) -> None:
@@ -39,7 +45,7 @@ def make_file(file: Path) -> None:
         repair(file)
 
 
-def write(file: Path, content: bytes) -> None:
+def write_private(file: Path, content: bytes) -> None:
     """Write a file for its owner only: completely, or not at all. Its folder must exist."""
     with NamedTemporaryFile(dir=file.parent, prefix=".", suffix=PART, delete=False) as part:
         try:
@@ -72,3 +78,31 @@ def _close(path: Path) -> None:
         for inner in path.iterdir() if is_folder else ():
             _close(inner)
         path.chmod(FOLDER if is_folder else FILE)
+
+
+@contextmanager
+def sole_user(folder: Path) -> Iterator[None]:
+    """Lock `folder` until the block or the process ends: two processes would overwrite each other's files.
+
+    Raises ConfigError if another process holds the lock.
+    """
+    make_folder(folder)
+    file = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, FILE)
+    try:
+        _lock(file, folder)
+        yield
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, folder: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(file, 20).decode("ascii", "replace").strip()
+        raise ConfigError(
+            f"The data folder {folder} is in use by another voxwarden process ({holder or 'just started'})",
+            "Stop that process, or set data_dir to another folder.",
+        ) from None
+    os.truncate(file, 0)
+    os.write(file, str(os.getpid()).encode())

@@ -33,12 +33,12 @@ def answer_of(status: int, retry_after: str | None, now: float) -> AppAnswer:
     error = f"the app answered {status}"
     if status == GONE:
         return AppAnswer(error, LONGEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
-    wait = seconds_of(retry_after or "", now) if status in BUSY else 0.0
+    wait = retry_seconds(retry_after or "", now) if status in BUSY else 0.0
     return AppAnswer(error, wait, min(wait, LONGEST_CLOSE_SECONDS))
 
 
-def seconds_of(retry_after: str, now: float) -> float:
-    """Return the seconds that a Retry-After asks for: a number or an HTTP date; 0 if it is neither."""
+def retry_seconds(retry_after: str, now: float) -> float:
+    """Return the seconds that a Retry-After asks for: a number or an HTTP date; 0 for anything else."""
     if retry_after.isascii() and retry_after.isdigit():
         return min(float(retry_after), LONGEST_WAIT_SECONDS)
     try:

@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 T = TypeVar("T")
 
 
-class Shelf(Generic[T]):
+class SharedModels(Generic[T]):
     """Keeps what `get` built for as long as anybody else uses it."""
 
     def __init__(self) -> None:

@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from pipeline.base import private_files
-from pipeline.base.canonical import digest
+from pipeline.base.canonical_json import digest
 from pipeline.base.errors import ConfigError, InputError
 
 
-def make(path: Path) -> str:
+def make_key(path: Path) -> str:
     """Write a new private key to `path`, for its owner only, and its public key to `path`.pub.
 
     Returns the fingerprint. Raises InputError if `path` exists: a lost key cannot sign as the old one did.
@@ -37,7 +37,7 @@ def make(path: Path) -> str:
     return fingerprint(public_pem(key.public_key()))
 
 
-def load(path: Path, made_by: str = "voxwarden assess key") -> Ed25519PrivateKey:
+def load_key(path: Path, made_by: str = "voxwarden assess key") -> Ed25519PrivateKey:
     """Read a private key, which the command `made_by` makes. Raises ConfigError for a missing, open or wrong file."""
     try:
         if path.stat().st_mode & private_files.OTHERS:

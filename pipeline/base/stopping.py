@@ -1,5 +1,6 @@
-"""What a long command leaves if it is stopped: SIGTERM acts like Ctrl-C, and a folder is there as a whole or not."""
+"""How a process stops: signals as an event or as Ctrl-C, and a folder that is there as a whole or not."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -10,6 +11,19 @@ from types import FrameType
 from typing import NoReturn
 
 from pipeline.base.errors import InputError
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Return an event of the running loop. The first SIGTERM or SIGINT sets it."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def stopped() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    await stop_on_signals().wait()
 
 
 @contextmanager

@@ -1,5 +1,9 @@
-"""Reads the YAML files that users write: policies, lexicons, labels, languages. Errors name the file and the key."""
+"""The files that users write: where the configuration is, and how YAML files become models.
 
+Such files are policies, lexicons, labels and languages. Errors name the file and the key.
+"""
+
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,14 +15,33 @@ from pipeline.base.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
 
+PREFIX = "VOXWARDEN_"
+"""Every environment variable of Voxwarden starts with it."""
 
-class Sheet(BaseModel):
+
+def configs_folder() -> Path:
+    """The shipped `configs/`: inside the package when installed, at the top of a checkout otherwise."""
+    packaged = Path(__file__).parents[1] / "configs"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "configs"
+
+
+def config_file() -> Path:
+    """`VOXWARDEN_CONFIG`, or the shipped `configs/voxwarden.yaml`."""
+    return Path(os.environ.get(PREFIX + "CONFIG") or shipped_file())
+
+
+def shipped_file() -> Path:
+    """The settings file with the defaults."""
+    return configs_folder() / "voxwarden.yaml"
+
+
+class StrictModel(BaseModel):
     """A mapping in such a file. Unknown keys are errors, so a misspelt key is never ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class SheetError(ConfigError):
+class UserFileError(ConfigError):
     """A mistake that only knowledge of the whole file shows. `key` is its place, `code` the kind of mistake."""
 
     def __init__(self, what: str, remedy: str, code: str, key: Iterable[str | int] = (), **values: object) -> None:
@@ -31,12 +54,12 @@ def is_path(name: str) -> bool:
     return "/" in name or name.endswith((".yaml", ".yml"))
 
 
-def read(path: Path, kind: type[M]) -> M:
+def read_user_file(path: Path, kind: type[M]) -> M:
     """Read `path` as a `kind`; raises ConfigError."""
-    return of(yaml_reading.read(path, _known(path)), kind, str(path))
+    return validated(yaml_reading.read_yaml(path, _known(path)), kind, str(path))
 
 
-def of(content: Any, kind: type[M], name: str) -> M:
+def validated(content: Any, kind: type[M], name: str) -> M:
     """Make a `kind` of the content of a file. Raises ConfigError, which has `name`."""
     try:
         return kind.model_validate({} if content is None else content)

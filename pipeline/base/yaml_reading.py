@@ -27,12 +27,12 @@ class YamlError(ConfigError):
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def read(path: Path, remedy: str = "Check the path.") -> Any:
+def read_yaml(path: Path, remedy: str = "Check the path.") -> Any:
     """The content of the file; None if the file is empty. Raises ConfigError.
 
     `remedy` is the advice in the error for a file that cannot be opened.
     """
-    return parse(_read(path, remedy), str(path))
+    return parse_yaml(_read(path, remedy), str(path))
 
 
 def read_text(path: Path) -> str:
@@ -52,7 +52,7 @@ def _read(path: Path, remedy: str) -> bytes:
         raise ConfigError(f"{path} cannot be read: {error.strerror}", remedy) from error
 
 
-def parse(data: str | bytes, name: str, most: int = MAX_NODES) -> Any:
+def parse_yaml(data: str | bytes, name: str, most: int = MAX_NODES) -> Any:
     """The content of one YAML document with at most `most` values.
 
     Raises YamlError. Its message has `name`, for example the path of the file, and the line of the mistake.

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from threading import Event
 
 from pipeline.base.metrics import Metrics
-from pipeline.review import audit
-from pipeline.review.audit import ChainReport
+from pipeline.review import audit_log
+from pipeline.review.audit_log import ChainReport
 from pipeline.review.database import Database
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,6 @@ class ChainWatch:
         """Check the lines after `known`. The report has unchecked lines only if the watch was closed meanwhile."""
         while True:
             with self._database.read() as connection:
-                known = audit.verify(connection, known, MOST)
+                known = audit_log.verify_chain(connection, known, MOST)
             if not known.unchecked or self._closed.wait(PAUSE_SECONDS):
                 return known

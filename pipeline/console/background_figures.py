@@ -25,10 +25,9 @@ from pipeline.review.database import Database
 from pipeline.review.quality import trends
 from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.quality.trends import QualityFigures, QualityQuestion, TeamFigures
-from pipeline.review.tables.assessment import COUNTED
+from pipeline.review.tables.assessment_tables import ACTIONS, COUNTED, DRILL_LINES, REGISTER, ROOM_HOURS
+from pipeline.review.tables.case_tables import APPEALS, REPORTS
 from pipeline.review.tables.core import AUDIT, FLAGS
-from pipeline.review.tables.duties import ACTIONS, DRILL_LINES, REGISTER, ROOM_HOURS
-from pipeline.review.tables.rights import APPEALS, REPORTS
 from pipeline.settings import Settings
 
 K = TypeVar("K")
@@ -146,7 +145,7 @@ class Background(Generic[K, T]):
         return self._now(key)
 
     def again(self, key: K) -> None:
-        """Measure it now, unless its result is that of the store as it is."""
+        """SpeakerMeasure it now, unless its result is that of the store as it is."""
         with self._database.read() as connection:
             state = state_of(connection)
         kept = self._kept.get(key)

@@ -5,8 +5,9 @@ The figures are the same for every console process. A query takes their `max`.
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, get_args
+from typing import get_args
 
+from msgspec import Struct
 from prometheus_client import Gauge
 from sqlalchemy import Connection, func, select
 
@@ -16,20 +17,30 @@ from pipeline.base.metrics import Bound, from_zero
 from pipeline.console.services import Services
 from pipeline.contract.messages import Decision, Verdict
 from pipeline.judge.labels import SEVERITIES
-from pipeline.review.cases import groups, uncovered
+from pipeline.review.cases import eligibility, reading
 from pipeline.review.delivery.confirmations import Confirmation, Result
-from pipeline.review.quality import audits, figures, lead_figures, snapshot
-from pipeline.review.quality.checks import FINAL
-from pipeline.review.quality.decided import REAL, verdict_now
+from pipeline.review.quality import agreement_figures, audits, lead_figures, snapshot
 from pipeline.review.quality.figure import Window
 from pipeline.review.quality.lead_figures import WINDOW
+from pipeline.review.quality.quality_checks import FINAL
+from pipeline.review.quality.snapshot import REAL, verdict_now
 from pipeline.review.quality.statistics import Estimate
 from pipeline.review.quality.trends import QualityQuestion
+from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, DECISIONS
-from pipeline.review.tables.quality import COPIES
 
 OTHER = "other"
 """The metric label of a case whose label is not in the label file (any more)."""
+
+
+class FirstReview(Struct, frozen=True):
+    """The first final decision on a flagged case, and the facts about the case. Times are UTC seconds."""
+
+    decision: Decision
+    label: str
+    severity: int
+    created_at: float
+    due_at: float
 
 
 def from_the_start(services: Services) -> None:
@@ -43,33 +54,48 @@ def from_the_start(services: Services) -> None:
     metrics.audit_checked.set(services.clock())  # so that a first check that never ends is noticed
 
 
-def decided(services: Services, made: Sequence[Decision]) -> None:
-    """Count decisions. Deadlines and times are those of the first final decision on a flagged case."""
-    for decision in made:
-        services.metrics.decisions.labels(decision.verdict).inc()
+def first_reviews(connection: Connection, made: Iterable[Decision]) -> list[FirstReview]:
+    """Return the decisions that are the only final ones on flagged cases. The transaction that made them calls this."""
     final = {decision.case: decision for decision in made if decision.verdict in FINAL}
-    with services.database.read() as connection:
-        rows = _first_decided(connection, final)
-    for row in rows:
-        _review(services, row, final[row.id])
+    finals = (DECISIONS.c.case_id == CASES.c.id, DECISIONS.c.verdict.in_(FINAL), DECISIONS.c.undone.is_(None))
+    once = select(func.count()).select_from(DECISIONS).where(*finals).scalar_subquery()
+    query = select(CASES.c.id, CASES.c.label, CASES.c.severity, CASES.c.created_at, CASES.c.due_at)
+    rows = connection.execute(query.where(CASES.c.id.in_(final), *agreement_figures.FLAGGED, once == 1))
+    return [FirstReview(final[row.id], row.label, row.severity, row.created_at, row.due_at) for row in rows]
 
 
-def confirmed(services: Services, held: Confirmation) -> None:
-    """Count an action that the app confirmed, and the time since its decision."""
+def count_decisions(services: Services, made: Sequence[Decision], first: Iterable[FirstReview]) -> None:
+    """Count decisions, once they are stored. Deadlines and times are those of the first reviews."""
+    metrics = services.metrics
+    for decision in made:
+        metrics.decisions.labels(decision.verdict).inc()
+    for one in first:
+        severity, at = SEVERITIES[one.severity], one.decision.at
+        label = one.label if one.label in services.labels.labels else OTHER
+        metrics.reviews.labels(label, one.decision.verdict).inc()
+        metrics.review_deadlines.labels(severity, "met" if at <= one.due_at else "missed").inc()
+        metrics.flag_to_review.labels(severity).observe(max(0.0, at - one.created_at))
+
+
+def decided_at(connection: Connection, decision: str) -> float | None:
+    """Return when a decision was made, in UTC seconds; None if it is not stored any more."""
+    return connection.scalar(select(DECISIONS.c.at).where(DECISIONS.c.id == decision))
+
+
+def count_action(services: Services, held: Confirmation, since: float | None) -> None:
+    """Count an action that the app confirmed, and the time since its decision (`decided_at`)."""
     services.metrics.actions.labels(held.result).inc()
-    with services.database.read() as connection:
-        at = connection.scalar(select(DECISIONS.c.at).where(DECISIONS.c.id == held.decision))
-    if held.result == "done" and at is not None:
-        services.metrics.review_to_action.observe(max(0.0, held.at - at))
+    if held.result == "done" and since is not None:
+        services.metrics.review_to_action.observe(max(0.0, held.at - since))
 
 
 def queue(services: Services) -> None:
     """Update the figures of the open cases."""
     now, metrics = services.clock(), services.metrics
     with services.database.read() as connection:
-        waiting = groups.read(connection, now)
+        waiting = reading.open_groups(connection, now)
         found = {each.severity: each for each in lead_figures.backlog(connection, waiting, now)}
-        missing = uncovered.find(connection, waiting, now)
+        missing = eligibility.find_uncovered(connection, waiting, now)
     for number, severity in enumerate(SEVERITIES):
         state = found.get(number)
         metrics.open_cases.labels(severity).set(state.open if state else 0)
@@ -100,31 +126,15 @@ def offenders(connection: Connection, since: float) -> tuple[int, int]:
     return int(one), int(more)
 
 
-def _first_decided(connection: Connection, cases: Iterable[str]) -> Sequence[Any]:
-    """Return those of the cases that were flagged, and have only one final decision."""
-    final = (DECISIONS.c.case_id == CASES.c.id, DECISIONS.c.verdict.in_(FINAL), DECISIONS.c.undone.is_(None))
-    once = select(func.count()).select_from(DECISIONS).where(*final).scalar_subquery()
-    query = select(CASES.c.id, CASES.c.label, CASES.c.severity, CASES.c.created_at, CASES.c.due_at)
-    return connection.execute(query.where(CASES.c.id.in_(cases), *figures.FLAGGED, once == 1)).all()
-
-
-def _review(services: Services, row: Any, decision: Decision) -> None:
-    metrics, severity = services.metrics, SEVERITIES[row.severity]
-    label = row.label if row.label in services.labels.labels else OTHER
-    metrics.reviews.labels(label, decision.verdict).inc()
-    metrics.review_deadlines.labels(severity, "met" if decision.at <= row.due_at else "missed").inc()
-    metrics.flag_to_review.labels(severity).observe(max(0.0, decision.at - row.created_at))
-
-
 def _confirmed(services: Services, connection: Connection, since: float) -> None:
-    shares = figures.confirmed(connection, since)
+    shares = agreement_figures.confirmed(connection, since)
     for label in services.labels.labels:
         services.metrics.confirmed_ratio.labels(label).set(shares[label].value if label in shares else math.nan)
 
 
 def _sampled(services: Services, connection: Connection, window: Window) -> None:
     snapshot.take_cases(connection, window.until, window.since)
-    recall = audits.recall(audits.read(connection, window))
+    recall = audits.recall(audits.read_judged(connection, window))
     precision = audits.precision(audits.read_reviewed(connection, window))
     _set(services.metrics.recall_ratio, Estimate(recall.value, recall.interval) if recall else None)
     _set(services.metrics.precision_ratio, precision)

@@ -21,7 +21,7 @@ from pipeline.base.errors import (
     TooManyTries,
     VoxwardenError,
 )
-from pipeline.base.http_shield import HEADERS
+from pipeline.base.http_server import HEADERS
 from pipeline.console.guard import Refused, SignIn, session_of
 from pipeline.console.pages import explain, page
 

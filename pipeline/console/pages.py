@@ -1,11 +1,12 @@
 """Renders the templates, with the values that every page needs: language, theme, keys, account."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import Request
@@ -14,27 +15,23 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from pipeline.base.errors import VoxwardenError
-from pipeline.console import compression, local_times, static
-from pipeline.console.access import allowed
+from pipeline.console.access_table import allowed
+from pipeline.console.console_texts import Texts
+from pipeline.console.guard import masked
 from pipeline.console.keyboard import keys_of, shown
 from pipeline.console.services import Services, services_of
-from pipeline.console.texts import Texts
+from pipeline.console.static_files import packed, static_address, taken
 from pipeline.contract.messages import SAMPLE_RATE, EventKind
 from pipeline.review.accounts.accounts import Preferences, Role
 from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.speech import languages
 
-
-def profile_href(kind: Literal["speakers", "rooms"], name: str) -> str:
-    """Return the address of the page of a speaker or a room."""
-    # A browser takes these two out of a path, also when they are encoded.
-    if name in {".", ".."}:
-        return f"/{kind}/?{urlencode({'name': name})}"
-    return f"/{kind}/{quote(name, safe='')}"
-
-
+ZONE_COOKIE = "voxwarden_zone"
+LONGEST_ZONE = 64
+"""The most characters of a zone's name."""
+LEAST_PACKED = 1_000
+"""A shorter page (bytes) is sent as it is."""
 LANGUAGE_COOKIE = "voxwarden_language"
-
 SEVERITY_NAMES = ("low", "medium", "high", "critical")
 NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "work": (
@@ -50,7 +47,7 @@ NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "admin": (
         ("audit", "/audit", "audit_page"),
-        ("keeping", "/keeping", "keeping_page"),
+        ("keeping", "/keeping", "retention_page"),
         ("accounts", "/accounts", "accounts_page"),
         ("skills", "/skills", "skills_page"),
         ("docs", "/docs", "api_docs"),
@@ -65,6 +62,43 @@ NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
 SHAPES = {"block": "■", "review": "◆", "pass": "●"}
 
 
+def zone_of(request: Request) -> tzinfo:
+    """Return the reader's zone; UTC if the browser did not tell it, or if its name is unknown."""
+    name = request.cookies.get(ZONE_COOKIE, "").strip('"')
+    try:
+        return ZoneInfo(name) if 0 < len(name) <= LONGEST_ZONE else UTC
+    except (ValueError, KeyError, OSError):  # not a name, an unknown one, or a folder of the time zone database
+        return UTC
+
+
+def clock_time(at: float, now: float, zone: tzinfo, say: Callable[[str], str]) -> str:
+    """Return a time (UTC seconds) in words, e.g. `10:14`, `26 Nov 22:17` or `26 Nov 2025 22:17`.
+
+    `say` returns a text of the catalogue: `time.today`, `time.this_year` and `time.another_year` are strftime formats.
+    """
+    local, today = datetime.fromtimestamp(at, zone), datetime.fromtimestamp(now, zone)
+    kind = "this_year" if local.year == today.year else "another_year"
+    if local.date() == today.date():
+        kind = "today"
+    return local.strftime(say(f"time.{kind}")) + (" UTC" if zone is UTC else "")
+
+
+def time_tag(at: float, now: float, zone: tzinfo, say: Callable[[str], str]) -> Markup:
+    """Return a `time` element: the reader's time as its text, UTC in its title."""
+    universal = datetime.fromtimestamp(at, UTC)
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
+        f"{universal:%Y-%m-%dT%H:%M:%SZ}", f"{universal:%Y-%m-%d %H:%M:%S}", clock_time(at, now, zone, say)
+    )
+
+
+def profile_href(kind: Literal["speakers", "rooms"], name: str) -> str:
+    """Return the address of the page of a speaker or a room."""
+    # A browser takes these two out of a path, also when they are encoded.
+    if name in {".", ".."}:
+        return f"/{kind}/?{urlencode({'name': name})}"
+    return f"/{kind}/{quote(name, safe='')}"
+
+
 def environment() -> Environment:
     """Make the environment of the templates."""
     made = Environment(
@@ -76,7 +110,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"shown": shown, "SHAPES": SHAPES, "SEVERITY_NAMES": SEVERITY_NAMES, "EVENTS": get_args(EventKind)}
-    made.globals |= {"static": static.address, "profile_href": profile_href}
+    made.globals |= {"static": static_address, "profile_href": profile_href}
     made.filters |= {"utc": utc, "bdi": bdi, "fromjson": msgspec.json.decode, "minutes": minutes, "percent": percent}
     return made
 
@@ -86,8 +120,8 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
     made: Environment = request.app.state.templates
     body = made.get_template(template).render(context(request) | values).encode()
     headers = {"vary": "Accept-Encoding"}
-    if len(body) >= compression.LEAST and compression.taken(request):
-        body, headers["content-encoding"] = compression.packed(body), "gzip"
+    if len(body) >= LEAST_PACKED and taken(request):
+        body, headers["content-encoding"] = packed(body), "gzip"
     return HTMLResponse(body, status, headers)
 
 
@@ -96,18 +130,18 @@ def context(request: Request) -> dict[str, Any]:
     services = services_of(request)
     session: LoginSession | None = getattr(request.state, "session", None)
     language = language_of(request)
-    say, zone = partial(spoken, services.texts, language), local_times.zone_of(request)
+    say, zone = partial(spoken, services.texts, language), zone_of(request)
     preferences = session.account.preferences if session else Preferences()
     role = session.account.role if session else None
     return {
         "t": say,
         "language": language,
         "languages": services.texts.names,
-        "when": lambda at: local_times.tag(at, services.clock(), zone, say),
-        "lang": languages.of(language).tag or language,
+        "when": lambda at: time_tag(at, services.clock(), zone, say),
+        "lang": languages.read_language(language).tag or language,
         "preferences": preferences,
         "account": session.account if session else None,
-        "csrf": compression.masked(session.csrf) if session else "",
+        "csrf": masked(session.csrf) if session else "",
         "keys": keys_of(preferences.remapped),
         "palette_key": "⌘K" if "Mac" in request.headers.get("user-agent", "") else "Ctrl K",
         "may": partial(allowed, role=role),

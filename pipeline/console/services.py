@@ -1,5 +1,6 @@
 """The objects that every endpoint needs: settings, stores, texts, clock. Each app has one of each."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
@@ -9,14 +10,15 @@ from fastapi import Depends, Request
 from pipeline.base.metrics import Metrics
 from pipeline.console.audit_watch import ChainWatch
 from pipeline.console.background_figures import Measured
-from pipeline.console.policy.draft_trials import PolicyLab
-from pipeline.console.texts import Texts
+from pipeline.console.console_texts import Texts
+from pipeline.console.policy.draft_trials import PolicyLab, RecentSpeech
+from pipeline.judge import labels
 from pipeline.judge.labels import Labels
-from pipeline.review.accounts.sign_in import LoginSession, SignIn
+from pipeline.review.accounts.sign_in import LoginSession, PasswordChecker
 from pipeline.review.anchors import Anchoring
-from pipeline.review.cases.measures import Measures
+from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceStore
+from pipeline.review.evidence.evidence_store import EvidenceStore, open_evidence
 from pipeline.settings import Settings
 
 
@@ -31,11 +33,42 @@ class Services:
     clock: Callable[[], float]
     """Returns UTC seconds."""
     measured: Measured
-    door: SignIn
+    door: PasswordChecker
     measures: Measures
     chain: ChainWatch
     anchoring: Anchoring
     lab: PolicyLab
+
+
+def open_services(
+    settings: Settings,
+    database: Database,
+    clock: Callable[[], float] = time.time,
+    metrics: Metrics | None = None,
+    speech: RecentSpeech | None = None,
+) -> Services:
+    """Make the services from the settings. `clock` returns UTC seconds.
+
+    Backtests of policies read `speech`, if it is given. Raises ConfigError for a wrong label file, for a limit of an
+    unknown figure, and without the key for anchors.
+    """
+    known = labels.load_labels(settings.judge.labels)
+    metrics = metrics or Metrics()
+    return Services(
+        settings,
+        database,
+        open_evidence(settings),
+        known,
+        Texts(),
+        metrics,
+        clock,
+        Measured(database, settings, known, clock),
+        PasswordChecker(database, clock),
+        Measures(settings, known),
+        ChainWatch(database, metrics, clock),
+        Anchoring(database, settings, clock),
+        PolicyLab(settings, database, known, clock, speech),
+    )
 
 
 def services_of(request: Request) -> Services:
@@ -53,10 +86,12 @@ async def _services(request: Request) -> Services:
     return services_of(request)
 
 
+# These are coroutines because FastAPI calls plain functions in a thread, which costs more than they do.
+TheServices = Annotated[Services, Depends(_services)]
+
+
 async def _signed(request: Request) -> LoginSession:
     return session_of(request)
 
 
-# These are coroutines because FastAPI calls plain functions in a thread, which costs more than they do.
-TheServices = Annotated[Services, Depends(_services)]
 Signed = Annotated[LoginSession, Depends(_signed)]

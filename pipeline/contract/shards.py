@@ -14,7 +14,7 @@ BY_SPEAKER = (AudioChunk, Utterance, EarlyUtterance, Sound, Transcript)
 """Messages that need the order of each speaker only."""
 
 
-def key_of(message: Message, shards: int) -> bytes:
+def record_key(message: Message, shards: int) -> bytes:
     """The key of a message's record, if each room has `shards` shards. Raises ValueError for invalid Unicode."""
     number = crc32(message.speaker.encode()) % shards if isinstance(message, BY_SPEAKER) else 0
     return shard_key(message.room, number)

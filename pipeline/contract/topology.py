@@ -10,7 +10,7 @@ The stage read asks a second reader about unsure flags, if `reader.url` is set: 
 
 Segment also writes to `voice.early` what transcribe may recognise early, in the pause that may end an utterance.
 Beside them, segment, transcribe and judge write to `voice.speech` which utterances were cut, skipped or failed.
-Deliver counts them (`pipeline/review/delivery/tallies.py`).
+Deliver counts them (`pipeline/review/delivery/speech_tallies.py`).
 
 A stage may take and give several topics. To add a stage, write its processor in its own folder and add an entry to
 STAGES. Both runners, `voxwarden worker` and the metrics then know it. `python -m deploy.stages` and
@@ -22,9 +22,7 @@ partition. A message that a stage cannot handle goes to `voice.dead-letters`.
 
 import math
 from dataclasses import dataclass
-from importlib import import_module
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
 
 from pipeline.contract.messages import (
     AudioChunk,
@@ -37,13 +35,6 @@ from pipeline.contract.messages import (
     Transcript,
     Utterance,
 )
-from pipeline.contract.stage import Processor
-
-if TYPE_CHECKING:
-    from pipeline.base.metrics import Metrics
-    from pipeline.judge.judge_stage import Rules
-    from pipeline.review.evidence.log import UtteranceLog
-    from pipeline.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +69,8 @@ class Stage:
     """Each topic has another message type: the type of an output selects its topic."""
     build: str
     """`module:function`. The function builds the processor from (Settings, Metrics), from an UtteranceLog if
-    `reads_audio`, and from Rules if it `follows`. The module is imported when the stage starts."""
+    `reads_audio`, from Rules if it `follows`, and from a RecordingBank if it `reads_store`. The module is imported when
+    the stage starts (`pipeline/runner/stage_processor.py`)."""
     batch: int
     """Maximum messages in one batch. Larger batches give more throughput and later flags."""
     wait_seconds: float
@@ -90,7 +82,7 @@ class Stage:
     stores: bool = False
     """The processor needs the database."""
     reads_store: bool = False
-    """The processor reads the database from time to time, and works on while it is down."""
+    """The processor reads the bank of recordings in the database from time to time, and works on while it is down."""
     follows: bool = False
     """The processor follows the published policies."""
     spares: bool = False
@@ -100,25 +92,9 @@ class Stage:
     early: Topic | None = None
     """The processor may work ahead on its messages. They are not part of its work: nothing waits for them."""
 
-    def is_on(self, settings: "Settings") -> bool:
+    def is_on(self, settings: object) -> bool:
         """Whether these settings turn the stage on."""
         return not self.switch or bool(attrgetter(self.switch)(settings))
-
-    def processor(
-        self, settings: "Settings", metrics: "Metrics", log: "UtteranceLog | None" = None, rules: "Rules | None" = None
-    ) -> Processor[Any, Any]:
-        """Build the stage's processor. It reads audio from `log` if the stage `reads_audio`.
-
-        It uses `rules` if the stage `follows`; without them, the files of the settings.
-        """
-        if self.reads_audio and log is None:
-            raise TypeError(f"The stage {self.name} reads audio, but there is no log to read it from")
-        module, function = self.build.split(":")
-        build = getattr(import_module(module), function)
-        made: Processor[Any, Any] = build(
-            settings, metrics, *([log] if self.reads_audio else []), *([rules] if self.follows else [])
-        )
-        return made
 
 
 AUDIO = Topic("voice.audio", AudioChunk, retention_hours=2)

@@ -6,9 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, RootModel, model_validator
 
-from pipeline.base.configuration import configs_folder
 from pipeline.base.language_codes import CODES
-from pipeline.base.user_files import Sheet, SheetError, read
+from pipeline.base.user_files import StrictModel, UserFileError, configs_folder, read_user_file
 from pipeline.speech.languages import FALLBACK
 
 Severity = Literal["low", "medium", "high", "critical"]
@@ -19,7 +18,7 @@ Item = Annotated[str, Field(pattern=r"^(6\((?:[1-9]|10|11)\)|7\([1-9]\))$")]
 """An item of the law: article 6 has items 1 to 11, article 7 items 1 to 9."""
 
 
-class LabelExamples(Sheet):
+class LabelExamples(StrictModel):
     """Example sentences for moderators. The judge does not read them."""
 
     meant: tuple[str, ...] = ()
@@ -47,7 +46,7 @@ class Meaning(RootModel[dict[str, str]]):
         return self.root.get(language, self.root[FALLBACK])
 
 
-class NamedSheet(Sheet):
+class NamedSheet(StrictModel):
     """A sheet with a name in English, and in other languages under their codes."""
 
     model_config = ConfigDict(extra="allow")
@@ -74,7 +73,7 @@ class Kind(NamedSheet):
     sets: tuple[str, ...] = ()
 
 
-class Elsewhere(Sheet):
+class Elsewhere(StrictModel):
     """The closest labels of other systems, in their spelling; empty if there is none."""
 
     tencent: tuple[str, ...] = ()
@@ -97,7 +96,7 @@ class Label(NamedSheet):
     examples: LabelExamples = LabelExamples()
 
 
-class Labels(Sheet):
+class Labels(StrictModel):
     """All labels, by id."""
 
     labels: dict[str, Label] = Field(min_length=1)
@@ -113,7 +112,7 @@ class Labels(Sheet):
         for name in names:
             if name not in self.labels:
                 known = ", ".join(self.labels)
-                raise SheetError(
+                raise UserFileError(
                     f"{where}: unknown label {name}",
                     f"Known labels: {known}.",
                     "unknown_label",
@@ -123,9 +122,9 @@ class Labels(Sheet):
                 )
 
 
-def load(path: Path | None = None) -> Labels:
+def load_labels(path: Path | None = None) -> Labels:
     """Read `path`, or the shipped `configs/labels.yaml`; raises ConfigError."""
-    return read(path or configs_folder() / "labels.yaml", Labels)
+    return read_user_file(path or configs_folder() / "labels.yaml", Labels)
 
 
 def worst_first(scores: Mapping[str, float], labels: Labels) -> list[str]:

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from pipeline.base.errors import ConfigError
 from pipeline.base.language_codes import CODES
-from pipeline.base.user_files import Sheet, SheetError, is_path, read
+from pipeline.base.user_files import StrictModel, UserFileError, is_path, read_user_file
 from pipeline.judge.labels import Labels, Severity
 from pipeline.judge.matcher import Matcher, Term
 from pipeline.judge.normalise import normalise
@@ -22,7 +22,7 @@ MIN_SYLLABLES = 3
 """Shorter terms are not matched by sound, because too many other words sound like two syllables."""
 
 
-class Group(Sheet):
+class Group(StrictModel):
     """Terms that share a label, a level and conditions."""
 
     label: str
@@ -37,7 +37,7 @@ class Group(Sheet):
     """Do not match if one of these phrases is near."""
 
 
-class Lexicon(Sheet):
+class Lexicon(StrictModel):
     """The file `lexicon.yaml` of a language, or a user's own file."""
 
     about: str = ""
@@ -46,9 +46,9 @@ class Lexicon(Sheet):
     """Harmless phrases. A match inside one of them does not count."""
 
 
-def load(names: Sequence[str], labels: Labels) -> list[Lexicon]:
+def load_lexicons(names: Sequence[str], labels: Labels) -> list[Lexicon]:
     """Read and check lexicons, given by language code or path; raises ConfigError."""
-    return [_load(name, labels) for name in names]
+    return [_load_lexicon(name, labels) for name in names]
 
 
 def compile_terms(lexicons: Iterable[Lexicon]) -> Matcher:
@@ -58,7 +58,7 @@ def compile_terms(lexicons: Iterable[Lexicon]) -> Matcher:
     return Matcher(terms, (phrase for lexicon in lexicons for phrase in lexicon.allow))
 
 
-def path_of(name: str) -> Path:
+def lexicon_path(name: str) -> Path:
     """The file for `name`: a path, or the code of a language with a lexicon; raises ConfigError."""
     path = Path(name) if is_path(name) else languages.file(name, FILE)
     if path is None:
@@ -68,16 +68,16 @@ def path_of(name: str) -> Path:
     return path
 
 
-def language_of(name: str) -> str:
+def language_of_lexicon(name: str) -> str:
     """The language of a lexicon: `es` for the name `es` and for the paths `es.yaml` and `es/lexicon.yaml`."""
     path = Path(name)
     return path.parent.name if path.name == FILE else path.stem
 
 
-def checked(lexicon: Lexicon, name: str, labels: Labels) -> Lexicon:
+def checked_lexicon(lexicon: Lexicon, name: str, labels: Labels) -> Lexicon:
     """Check a lexicon against the labels. Raises SheetError, which has the `name` of its file."""
     if not lexicon.groups and not lexicon.allow:
-        raise SheetError(f"{name} has no terms", "Add groups, or remove it from judge.lexicons.", "no_terms")
+        raise UserFileError(f"{name} has no terms", "Add groups, or remove it from judge.lexicons.", "no_terms")
     for number, group in enumerate(lexicon.groups):
         where = f"{name}: groups.{number}"
         labels.check([group.label], f"{where}.label", ("groups", number, "label"))
@@ -86,17 +86,17 @@ def checked(lexicon: Lexicon, name: str, labels: Labels) -> Lexicon:
     return lexicon
 
 
-def _load(name: str, labels: Labels) -> Lexicon:
-    path = path_of(name)
-    return checked(read(path, Lexicon), str(path), labels)
+def _load_lexicon(name: str, labels: Labels) -> Lexicon:
+    path = lexicon_path(name)
+    return checked_lexicon(read_user_file(path, Lexicon), str(path), labels)
 
 
 def _check_term(term: str, group: Group, where: str, key: tuple[str | int, ...]) -> None:
     plain = normalise(term.removesuffix("*")).text
     if not any(character.isalnum() for character in plain):
-        raise SheetError(f"{where}: {term!r} has no letters", "Remove it.", "no_letters", key, term=term)
+        raise UserFileError(f"{where}: {term!r} has no letters", "Remove it.", "no_letters", key, term=term)
     if group.pinyin and max(script.syllables(plain) for script in languages.scripts()) < MIN_SYLLABLES:
-        raise SheetError(
+        raise UserFileError(
             f"{where}: {term} is too short to be matched by sound",
             f"Use {MIN_SYLLABLES} Chinese characters or more, or a group without pinyin.",
             "too_short_for_sound",

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 
 from pipeline.base import private_files, signing
 from pipeline.base.errors import DependencyError, InputError
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.review.tables.core import AUDIT, AUDIT_HEAD
 from pipeline.settings import AuditSettings, Settings
@@ -63,7 +63,7 @@ class Anchoring:
         self._database = database
         self._to = settings.audit
         self._clock = clock
-        self._key = signing.load(key_of(settings), MADE_BY) if settings.audit.places else None
+        self._key = signing.load_key(audit_key_file(settings), MADE_BY) if settings.audit.places else None
         self.newest: SignedHead | None = None
         """The newest anchor of this process."""
 
@@ -77,7 +77,7 @@ class Anchoring:
         _write(self._to, msgspec.json.encode(signed))
 
 
-def key_of(settings: Settings) -> Path:
+def audit_key_file(settings: Settings) -> Path:
     """Return the file of the private key."""
     return settings.audit.key or settings.data_dir / FILE
 
@@ -96,7 +96,7 @@ def sign(head: Head, key: Ed25519PrivateKey) -> SignedHead:
     return SignedHead(head, signing.fingerprint(pem), signature)
 
 
-def read(path: Path) -> list[SignedHead]:
+def read_anchors(path: Path) -> list[SignedHead]:
     """Read a file of anchors, one in each line. Text before the first brace of a line, as logs have, is left out.
 
     Raises InputError for a missing or wrong file, and for one without an anchor.
@@ -119,7 +119,10 @@ def read(path: Path) -> list[SignedHead]:
 
 
 def faults(connection: Connection, anchors: Sequence[SignedHead], public_pem: bytes, at: float) -> Iterator[str]:
-    """Yield what is wrong between the log at `at` (UTC seconds) and each anchor. Call `audit.verify` first."""
+    """Yield what is wrong between the log at `at` (UTC seconds) and each anchor.
+
+    Call `audit_log.verify_chain` first.
+    """
     now = head_of(connection, at)
     for number, anchor in enumerate(anchors, start=1):
         fault = _fault(connection, anchor, public_pem, now)
@@ -134,9 +137,11 @@ def _fault(connection: Connection, anchor: SignedHead, public_pem: bytes, now: H
     if head.seq > now.seq:
         return f"the log ends at line {now.seq}, but had line {head.seq}"
     if head.seq >= now.first:
-        stored = connection.scalar(select(AUDIT.c.hash).where(AUDIT.c.seq == head.seq)) if head.seq else audit.GENESIS
+        stored = (
+            connection.scalar(select(AUDIT.c.hash).where(AUDIT.c.seq == head.seq)) if head.seq else audit_log.GENESIS
+        )
         return "" if stored == head.hash else f"line {head.seq} is another one"
-    young = now.at - head.at < audit.KEPT_SECONDS
+    young = now.at - head.at < audit_log.KEPT_SECONDS
     return f"line {head.seq} was deleted before its time" if young and head.seq else ""
 
 

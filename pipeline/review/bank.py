@@ -10,11 +10,12 @@ from msgspec import Struct
 from sqlalchemy import Connection, delete, func, inspect, or_, select
 
 from pipeline.base.errors import InputError, Missing
-from pipeline.review import audit, database, upsert
+from pipeline.review import audit_log, database
+from pipeline.review.database import put_new
+from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import FLAGS, HEARD
-from pipeline.review.tables.quality import COPIES
-from pipeline.review.tables.recordings import BANNED_RECORDINGS
-from pipeline.sound.fingerprints.fingerprint import Ban, BannedRecording, Fingerprint
+from pipeline.review.tables.policy_tables import BANNED_RECORDINGS
+from pipeline.sound.fingerprints.fingerprint import Ban, BankState, BannedRecording, Fingerprint
 from pipeline.sound.fingerprints.landmarks import packed, unpacked
 
 MAX_RECORDINGS = 20_000
@@ -31,10 +32,6 @@ BAN = (
 )
 
 
-BankState = tuple[tuple[str, float], ...]
-"""The id and the time (UTC seconds) of each recording, by id. It changes with the bank."""
-
-
 class ListedRecording(Struct, frozen=True):
     """A recording of the bank, and what the store knows of its playbacks."""
 
@@ -46,14 +43,14 @@ class ListedRecording(Struct, frozen=True):
     """When it was heard last, in UTC seconds."""
 
 
-def add(connection: Connection, made: Fingerprint) -> None:
+def add_recording(connection: Connection, made: Fingerprint) -> None:
     """Add a recording. Raises InputError if the bank has it already, or is full."""
     ban = made.recording.ban
-    if size(connection) >= MAX_RECORDINGS:
+    if bank_size(connection) >= MAX_RECORDINGS:
         raise InputError(f"The bank has {MAX_RECORDINGS:,} recordings", "Remove some first.", text="bank_full")
     fields = {name: getattr(ban, name) for name in ban.__struct_fields__}
     values = {"id": made.id, "seconds": made.recording.seconds, "landmarks": packed(made.landmarks)} | fields
-    if not upsert.put_new(connection, BANNED_RECORDINGS, values):
+    if not put_new(connection, BANNED_RECORDINGS, values):
         known = connection.scalar(select(BANNED_RECORDINGS.c.title).where(BANNED_RECORDINGS.c.id == made.id))
         raise InputError(
             f"{ban.title} is in the bank already, as {made.id} {known}",
@@ -63,24 +60,24 @@ def add(connection: Connection, made: Fingerprint) -> None:
             known=known,
         )
     detail = {"title": ban.title, "reason": ban.reason, "label": ban.label, "seconds": made.recording.seconds}
-    audit.append(connection, ban.added_at, ban.added_by, "recording.ban", made.id, detail)
+    audit_log.append(connection, ban.added_at, ban.added_by, "recording.ban", made.id, detail)
 
 
-def remove(connection: Connection, identity: str, actor: str, at: float) -> None:
+def remove_recording(connection: Connection, identity: str, actor: str, at: float) -> None:
     """Remove a recording. Raises Missing if the bank does not have it."""
     statement = delete(BANNED_RECORDINGS).where(BANNED_RECORDINGS.c.id == identity)
     title = connection.execute(statement.returning(BANNED_RECORDINGS.c.title)).scalar()
     if title is None:
         raise Missing(f"The bank has no recording {identity}", "See `voxwarden fingerprints list`.")
-    audit.append(connection, at, actor, "recording.unban", identity, {"title": title})
+    audit_log.append(connection, at, actor, "recording.unban", identity, {"title": title})
 
 
-def size(connection: Connection) -> int:
+def bank_size(connection: Connection) -> int:
     """Return the number of recordings."""
     return connection.scalar(select(func.count()).select_from(BANNED_RECORDINGS)) or 0
 
 
-def listed(connection: Connection, words: str = "", limit: int | None = None) -> list[ListedRecording]:
+def list_recordings(connection: Connection, words: str = "", limit: int | None = None) -> list[ListedRecording]:
     """Return the recordings with these words in title, reason or id, the newest first, at most `limit`."""
     heard = FLAGS.c.sound["reference"].as_string()
     count = func.count(FLAGS.c.case_id.distinct())

@@ -1,4 +1,7 @@
-"""The database of the review store: SQLite or PostgreSQL. Opening it runs the missing migrations."""
+"""The database of the review store: SQLite or PostgreSQL. Opening it runs the missing migrations.
+
+At the end are INSERTs with a rule for conflicts, which each of the two has in its own dialect.
+"""
 
 import sqlite3
 import time
@@ -15,7 +18,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, make_url, select, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 
 from pipeline.base import logs, private_files
@@ -299,3 +303,19 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     immediate = connection.get_execution_options().get("immediate", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def upsert(connection: Connection, table: Table) -> Any:
+    """Return an INSERT that has `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+
+
+def insert_new(connection: Connection, table: Table) -> Any:
+    """Return an INSERT that skips rows whose key is already there."""
+    return upsert(connection, table).on_conflict_do_nothing()
+
+
+def put_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+    """Store one row. Return False, and change nothing, if its key is already there."""
+    statement = insert_new(connection, table).values(values).returning(*table.primary_key)
+    return connection.execute(statement).first() is not None

@@ -19,8 +19,8 @@ from typing import Any
 
 from pipeline.base import private_files
 from pipeline.base.errors import BadMessage, InputError
-from pipeline.base.folder_lock import sole_user
-from pipeline.contract.events import decode, encode
+from pipeline.base.private_files import sole_user
+from pipeline.contract.cloud_events import decode_event, encode_event
 from pipeline.contract.messages import AudioChunk, Message
 from pipeline.contract.stage import Rejected
 from pipeline.review.evidence.lookback import NOWHERE, open_lookback
@@ -43,12 +43,12 @@ MAX_BYTES = 100_000_000
 """
 
 
-def path_of(settings: Settings) -> Path:
+def dead_letter_path(settings: Settings) -> Path:
     """The file of the dead letters in the data folder."""
     return settings.data_dir / "dead-letters.jsonl"
 
 
-class DeadLetters:
+class DeadLetterFile:
     """Appends dead letters to the file at `path`.
 
     A letter has the stage, the error, the time, the message (CloudEvent headers and base64 value) and its address.
@@ -83,21 +83,21 @@ class DeadLetters:
         letter: dict[str, object] = {"stage": stage, "error": str(rejected.error), "at": self._clock()}
         if isinstance(rejected.message, Message):
             with suppress(BadMessage):  # a message that cannot be encoded: only the error is kept
-                event = encode(rejected.message, stage)
+                event = encode_event(rejected.message, stage)
                 letter["headers"] = {name: value.decode() for name, value in event.headers}
                 letter["value"] = base64.b64encode(event.value).decode()
                 letter["origin"] = getattr(rejected.message, "address", None)
         return letter
 
 
-def box_of(settings: Settings) -> "LocalBox":
+def local_dead_letters(settings: Settings) -> "LocalDeadLetters":
     """The dead letters in `settings.data_dir`. Raises InputError if that folder does not exist."""
     if not settings.data_dir.is_dir():
         raise InputError(f"There is no folder {settings.data_dir}", NOWHERE)
-    return LocalBox(settings)
+    return LocalDeadLetters(settings)
 
 
-class LocalBox:
+class LocalDeadLetters:
     """The dead letters of one machine. Implements `Box`.
 
     The next `voxwarden run` handles replayed messages when it starts.
@@ -105,7 +105,7 @@ class LocalBox:
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
-        self._path = path_of(settings)
+        self._path = dead_letter_path(settings)
         self._clock = clock
 
     def letters(self, wanted: LetterFilter) -> list[Letter]:
@@ -161,7 +161,9 @@ class LocalBox:
             return None if kept else "its audio is no longer kept"
         content = self.content(letter)
         try:
-            chunk = decode(AudioChunk, content.value, [(name, text.encode()) for name, text in content.headers.items()])
+            chunk = decode_event(
+                AudioChunk, content.value, [(name, text.encode()) for name, text in content.headers.items()]
+            )
         except BadMessage as error:
             return f"it is not audio ({error.what})"
         Journal(self._settings.data_dir / "journal").add_again(chunk)

@@ -13,18 +13,19 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from pipeline.base.cpu_cores import step_back
 from pipeline.base.errors import DependencyError, VoxwardenError
 from pipeline.base.metrics import Metrics, from_zero
-from pipeline.base.priority import step_back
 from pipeline.contract.messages import AudioChunk, Message
-from pipeline.contract.speech_status import reporting
+from pipeline.contract.speech_status import statuses
 from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Backlog, Processor, Rejected
 from pipeline.contract.topology import AUDIO, SOUNDS, STAGES, UTTERANCES, Stage, Topic
-from pipeline.runner.recovery import Cutting, Recovery
+from pipeline.runner.recovery import Recovery
+from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Settings
-from pipeline.speech.overload import Arrivals
+from pipeline.speech.load_shedding import Arrivals
 
 if TYPE_CHECKING:
     from pipeline.judge.judge_stage import Rules
@@ -55,17 +56,25 @@ class StageRunner:
     `sources` is the number of sources that put messages into the queue. The stream ends when each has put None.
     """
 
-    def __init__(self, stage: Stage, sources: int, tap: Tap, metrics: Metrics, clock: Clock | None) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        sources: int,
+        tap: Tap,
+        recovery: Recovery | None,
+        metrics: Metrics,
+        clock: Clock | None,
+    ) -> None:
         self.stage = stage
         self.queue: asyncio.Queue[tuple[Message | None, float]] = asyncio.Queue(stage.batch * QUEUE_BATCHES)
         self.takers: Mapping[type[Message], Sequence[StageRunner]] = {}
         """The stages that take an output, by the type of its message."""
         self.early_takers: Mapping[type[Message], Sequence[StageRunner]] = {}
         """The stages that may work ahead on an output, by the type of its message."""
-        self.recovery: Recovery | None = None
         self._open_sources = sources
         self.processor: Processor[Any, Any]
         self._tap = tap
+        self._recovery = recovery
         self._metrics = metrics
         self._clock = clock
         self._full_since: float | None = None
@@ -125,7 +134,9 @@ class StageRunner:
         if rest := self._begun:
             await self._work(rest, partial(self._process, rest, self._now()))
         await self._work([], self.processor.drain)
-        for taker in _each(self.takers):
+        if self._recovery:
+            await self._patiently(partial(self._recovery.drained, self.stage))
+        for taker in _each(self.takers):  # only now, because a drain has outputs, too
             await taker.put(None)
 
     def close(self) -> None:
@@ -144,7 +155,7 @@ class StageRunner:
         return TICK_SECONDS if self._clock else None
 
     def _ready(self) -> list[Message]:
-        """Take the messages that can be processed now out of those that were begun."""
+        """Take out the messages that were begun and can be processed now."""
         ready = self.processor.ready(self._begun) if self._clock and self._begun else self._begun
         chosen = set(map(id, ready))
         self._begun = [each for each in self._begun if id(each) not in chosen]
@@ -213,9 +224,10 @@ class StageRunner:
         self._metrics.messages.labels(self.stage.name).inc(len(batch))
         with self._metrics.batch_seconds.labels(self.stage.name).time():
             outputs = await self._patiently(work)
-        self._tap(self.stage, batch, outputs)
-        if self.recovery and batch:
-            await self._patiently(partial(self.recovery.finish, batch, outputs))
+        outputs = [*outputs, *statuses(self.stage, outputs)]
+        self._tap(self.stage, batch, outputs)  # first, because the tap writes the dead letters
+        if self._recovery:
+            await self._patiently(partial(self._recovery.note, self.stage, self.processor, batch, outputs))
         for output in outputs:
             for taker in self.early_takers.get(type(output), ()):
                 taker.processor.early([output])
@@ -239,9 +251,9 @@ class LocalRunner:
 
     With a `lookback`, utterances are kept on disk for some time, and the deliver stage takes its evidence from there.
     The unfinished work of a killed runner is then processed before new audio. `rules` makes the rules of the judge;
-    without it, they are those of the settings' files. `clock` (UTC seconds) is for live audio:
-    it ends the speech of a speaker who falls silent without leaving. For files it is None. The block raises the error
-    of a failed stage.
+    without it, the files of the settings have them. `clock` (UTC seconds) is for live audio: it ends the speech of a
+    speaker who falls silent without leaving. For files it is None. `build` replaces `build_processor`. The block raises
+    the error of a failed stage.
     """
 
     def __init__(
@@ -254,8 +266,10 @@ class LocalRunner:
         lookback: "Lookback | None" = None,
         rules: "Callable[[], Rules] | None" = None,
         clock: Clock | None = time.time,
+        build: Callable[..., Processor[Any, Any]] = build_processor,
     ) -> None:
         self._settings = settings
+        self._build_processor = build
         self._rules = rules
         self._metrics = metrics
         self._outer_tap = tap
@@ -271,8 +285,6 @@ class LocalRunner:
             runner.early_takers = {
                 kind: [each for each in self._runners if each.stage.early is topic] for kind, topic in gives.items()
             }
-            if AUDIO not in runner.stage.takes and not runner.stage.spares:  # deliver finishes what read takes
-                runner.recovery = self._recovery
         self._entries = self._takers(AUDIO)
         self._tasks = asyncio.TaskGroup()
 
@@ -291,7 +303,7 @@ class LocalRunner:
     def _runner(self, stage: Stage, stages: Sequence[Stage], clock: Clock | None) -> StageRunner:
         before = sum(len({*each.gives} & {*stage.takes}) > 0 for each in stages)
         sources = before + (AUDIO in stage.takes)
-        return StageRunner(stage, sources, self._tap, self._metrics, clock)
+        return StageRunner(stage, sources, self._tap, self._recovery, self._metrics, clock)
 
     def _takers(self, topic: Topic) -> list[StageRunner]:
         return [runner for runner in self._runners if topic in runner.stage.takes]
@@ -357,12 +369,7 @@ class LocalRunner:
     def _build(self, stage: Stage) -> Processor[Any, Any]:
         lookback = self._recovery.lookback if self._recovery else None
         rules = self._rules() if self._rules and stage.follows else None
-        processor = reporting(stage.processor(self._settings, self._metrics, lookback, rules), stage)
-        if self._recovery and UTTERANCES in stage.gives:
-            return self._recovery.logged(cast(Cutting, processor))
-        if self._recovery and SOUNDS in stage.gives:
-            return self._recovery.logged_sounds(processor)
-        return processor
+        return self._build_processor(stage, self._settings, self._metrics, lookback, rules)
 
     def _tap(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
         for output in outputs:

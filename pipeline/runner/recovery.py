@@ -6,108 +6,21 @@ Sounds are repeated in the same way. The listen stage hears the repeated audio, 
 Nothing is stored twice, because ids are deterministic and the store recognises a flag that it already has.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+from msgspec import structs
 
-from pipeline.contract.messages import AudioChunk, EarlyUtterance, Message, Sound, SpeechStatus, Transcript, Utterance
-from pipeline.contract.stage import Backlog, HoldingProcessor, Processor, Rejected
-from pipeline.review.evidence.marks import Finish
+from pipeline.contract.messages import AudioChunk, Message, Sound, SpeechStatus, Transcript, Utterance
+from pipeline.contract.stage import HoldingProcessor, Processor, Rejected
+from pipeline.contract.topology import AUDIO, UTTERANCES, Stage
+from pipeline.review.evidence.segments import Finish
 from pipeline.runner.journal import Journal
 from pipeline.settings import Settings
 from pipeline.speech.audio.cutter import OVERLAP_SECONDS
 
 if TYPE_CHECKING:
     from pipeline.review.evidence.lookback import Lookback
-
-Outputs = list[Utterance | EarlyUtterance | Rejected]
-
-
-Cutting = HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]
-"""The processor of the segment stage."""
-
-
-class Logged(Processor[AudioChunk, Utterance | EarlyUtterance]):
-    """Writes each utterance to the look-back when it is cut, and sets its address. Then the journal may drop the audio.
-
-    If the look-back fails, the runner retries the same batch. But the segment stage has already consumed that audio,
-    and would return nothing for it. So the outputs are kept until the look-back has all of them.
-    """
-
-    def __init__(self, inner: Cutting, lookback: "Lookback", journal: Journal) -> None:
-        self._inner = inner
-        self._lookback = lookback
-        self._journal = journal
-        self._outputs: Outputs | None = None
-
-    def process(self, batch: Sequence[AudioChunk]) -> Outputs:
-        return self._addressed(lambda: self._inner.process(batch), len(batch))
-
-    def handle(self, batch: Sequence[AudioChunk]) -> Outputs:
-        """Same as `process`. Other stages repeat a failed batch message by message, to find the bad one.
-
-        The segment stage finds it itself, and must not take the good messages twice.
-        """
-        return self.process(batch)
-
-    def tick(self, now: float) -> Outputs:
-        return self._addressed(lambda: self._inner.tick(now))
-
-    def drain(self) -> Outputs:
-        found = self._addressed(self._inner.drain)
-        self._journal.close()
-        return found
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def _addressed(self, work: Callable[[], Outputs], chunks: int = 0) -> Outputs:
-        outputs = self._outputs = work() if self._outputs is None else self._outputs
-        for place, output in enumerate(outputs):
-            if isinstance(output, Utterance) and output.address is None:
-                outputs[place] = msgspec.structs.replace(output, address=self._lookback.put(output))
-        self._journal.taken(chunks, self._inner.held_since)
-        self._outputs = None
-        return outputs
-
-
-class LoggedSounds(Processor[AudioChunk, Sound]):
-    """Writes each sound to the look-back, and sets its address. A failed write is repeated as in `Logged`."""
-
-    def __init__(self, inner: Processor[AudioChunk, Sound], lookback: "Lookback") -> None:
-        self._inner = inner
-        self._lookback = lookback
-        self._outputs: list[Sound | Rejected] | None = None
-
-    def process(self, batch: Sequence[AudioChunk]) -> list[Sound | Rejected]:
-        return self._addressed(lambda: self._inner.process(batch))
-
-    def handle(self, batch: Sequence[AudioChunk]) -> list[Sound | Rejected]:
-        return self.process(batch)
-
-    def behind(self, backlog: Backlog) -> None:
-        self._inner.behind(backlog)
-
-    def spared(self) -> None:
-        self._inner.spared()
-
-    def tick(self, now: float) -> list[Sound | Rejected]:
-        return self._addressed(lambda: self._inner.tick(now))
-
-    def drain(self) -> list[Sound | Rejected]:
-        return self._addressed(self._inner.drain)
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def _addressed(self, work: Callable[[], list[Sound | Rejected]]) -> list[Sound | Rejected]:
-        outputs = self._outputs = work() if self._outputs is None else self._outputs
-        for place, output in enumerate(outputs):
-            if isinstance(output, Sound) and output.address is None:
-                outputs[place] = msgspec.structs.replace(output, address=self._lookback.sounds.put(output))
-        self._outputs = None
-        return outputs
 
 
 class Recovery:
@@ -117,13 +30,34 @@ class Recovery:
         self.lookback = lookback
         self.journal = Journal(settings.data_dir / "journal")
 
-    def logged(self, segment: Cutting) -> Logged:
-        """Wrap the segment stage, so that the look-back has each utterance before its audio is deleted."""
-        return Logged(segment, self.lookback, self.journal)
+    def note(self, stage: Stage, processor: Processor[Any, Any], batch: Sequence[Message], outputs: list[Any]) -> None:
+        """Keep what a stage has made of a batch, of a tick or of its drain, before the `outputs` go on.
 
-    def logged_sounds(self, listen: Processor[AudioChunk, Sound]) -> LoggedSounds:
-        """Wrap the listen stage, so that the look-back has each sound."""
-        return LoggedSounds(listen, self.lookback)
+        The runner calls it in the stage's thread, and repeats the call after an error.
+        """
+        if AUDIO in stage.takes:
+            self.store(outputs)
+            if UTTERANCES in stage.gives and isinstance(processor, HoldingProcessor):
+                self.journal.taken(len(batch), processor.held_since)  # only now, because the look-back has the speech
+        elif not stage.spares:  # deliver finishes what read takes
+            self.finish(batch, outputs)
+
+    def drained(self, stage: Stage) -> None:
+        """Note that a stage has processed all messages, and that all its outputs are kept."""
+        if UTTERANCES in stage.gives:
+            self.journal.close()
+
+    def store(self, outputs: list[Any]) -> None:
+        """Write the utterances and sounds among `outputs` to the look-back, and set their addresses.
+
+        Some may have their addresses from a call that failed later. They are not written again.
+        """
+        for place, output in enumerate(outputs):
+            match output:
+                case Utterance(address=None):
+                    outputs[place] = structs.replace(output, address=self.lookback.put(output))
+                case Sound(address=None):
+                    outputs[place] = structs.replace(output, address=self.lookback.sounds.put(output))
 
     def sounds(self) -> Iterator[Sound]:
         """The sounds that were recognised but not finished, oldest first."""

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
-from pipeline.base.configuration import PREFIX, config_file
 from pipeline.base.errors import ConfigError
+from pipeline.base.user_files import PREFIX, config_file
 from pipeline.settings import removed
 from pipeline.settings.tree import Settings, in_file
 

@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pipeline.base import yaml_reading
-from pipeline.base.configuration import PREFIX, config_file
 from pipeline.base.errors import ConfigError
+from pipeline.base.user_files import PREFIX, config_file
 from pipeline.settings.api import Api
 from pipeline.settings.assessment import AssessmentSettings
 from pipeline.settings.console import MeasuresSettings, ReviewConsole
@@ -85,7 +85,7 @@ class Settings(BaseSettings):
 
 def in_file() -> dict[str, Any]:
     """The content of the configuration file. Raises ConfigError if it cannot be read."""
-    found = yaml_reading.read(config_file(), "Name one with --config or VOXWARDEN_CONFIG.")
+    found = yaml_reading.read_yaml(config_file(), "Name one with --config or VOXWARDEN_CONFIG.")
     if found is None:
         return {}
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):

@@ -19,8 +19,8 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.review.cases.values import Filters
 from pipeline.review.evidence.lookback import open_lookback
-from pipeline.review.evidence.marks import Finish
-from pipeline.review.store import open_store
+from pipeline.review.evidence.segments import Finish
+from pipeline.review.review_store import open_store
 from pipeline.settings import Settings
 from pipeline.speech.audio import segment_stage
 from pipeline.speech.audio.cutter import PAD_SECONDS

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.gateway.limits import MAX_BROKEN_PER_SECOND
+from agents.gateway.audio_receiver import BROKEN_PER_SECOND
 from pipeline.base.errors import InputError
 from pipeline.settings import GatewaySettings
-from pipeline.speech.audio.opus_check import checked_samples
+from pipeline.speech.audio.stream_codecs import checked_samples
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "operate.md").read_text(encoding="utf-8")
 
@@ -27,4 +27,4 @@ def test_the_packets_of_the_drill_are_not_opus() -> None:
 
 def test_the_drill_does_not_end_the_connection() -> None:
     limits = GatewaySettings()
-    assert int(found(r"for _ in range\((\d+)\)")) < MAX_BROKEN_PER_SECOND * limits.burst_seconds
+    assert int(found(r"for _ in range\((\d+)\)")) < BROKEN_PER_SECOND * limits.burst_seconds

@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from agents.loop.app import create_app
-from agents.loop.holding_work import Segmenting
+from agents.loop.faust_app import create_faust_app
+from agents.loop.holding_work import HoldingWork
 from agents.loop.lead_in import Earlier
 from agents.loop.stage_loop import StageLoop
 from pipeline.base.metrics import Metrics
-from pipeline.contract.events import decode, encode
+from pipeline.contract.cloud_events import decode_event, encode_event
 from pipeline.contract.messages import AudioChunk, Utterance
 from pipeline.contract.topology import SEGMENT
 from pipeline.settings import Audio, Settings
@@ -70,14 +70,14 @@ def end(code: int) -> NoReturn:
 async def carried(records: Sequence[Record], most: int = SEGMENT.batch) -> Broker:
     """Run segment's real loop on these records, in batches of at most `most`."""
     metrics, broker = Metrics(), Broker()
-    app = create_app(Settings(), SEGMENT, metrics)
+    app = create_faust_app(Settings(), SEGMENT, metrics)
     app.consumer = cast(Any, broker)
 
     async def producer() -> Broker:
         return broker
 
     app.maybe_start_producer = cast(Any, producer)
-    work = Segmenting(lambda: Segment(Audio(), metrics, shared()), lambda: 1, lambda _: Earlier())
+    work = HoldingWork(lambda: Segment(Audio(), metrics, shared()), lambda: 1, lambda _: Earlier())
 
     async def batches() -> AsyncIterator[list[Any]]:
         for first in range(0, len(records), most):
@@ -99,7 +99,7 @@ def numbered(events: Sequence[tuple[bytes | None, Headers]]) -> list[Record]:
 
 
 def event(chunk: AudioChunk) -> tuple[bytes, Headers]:
-    made = encode(chunk, "test")
+    made = encode_event(chunk, "test")
     return made.value, [*made.headers]
 
 
@@ -111,7 +111,7 @@ SPEECH = [event(chunk) for chunk in GOOD]
 
 def said(broker: Broker) -> list[str]:
     """Return the ids of the good speaker's utterances."""
-    found = [decode(Utterance, value, headers) for value, headers in broker.sent.get("voice.utterances", [])]
+    found = [decode_event(Utterance, value, headers) for value, headers in broker.sent.get("voice.utterances", [])]
     return [each.id for each in found if each.speaker == "good"]
 
 
@@ -176,7 +176,7 @@ async def test_a_decoding_bug_costs_the_chunk_and_an_encoding_bug_the_utterance(
         raise ZeroDivisionError
 
     bad = AudioChunk(room="r", speaker="bad", start=0, sequence=0, codec="container", data=b"x", final=True)
-    monkeypatch.setattr("pipeline.speech.audio.frames.StreamDecoder._recording", broken)
+    monkeypatch.setattr("pipeline.speech.audio.stream_decoder.StreamDecoder._recording", broken)
     broker = await carried(numbered([*SPEECH[:2], event(bad), *SPEECH[2:]]))
     assert len(said(broker)) == 1
     assert len(broker.sent["voice.dead-letters"]) == 1

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from agents.loop.records import Received, receive
+from agents.broker.kafka_records import Received, receive
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, Message, SpeechStatus, Transcript
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import JUDGE, SEGMENT, TRANSCRIBE, Stage
+from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Asr, Settings
 from tests.pipeline.review import release
 
@@ -34,7 +35,7 @@ def received(stage: Stage) -> list[Received]:
 def test_a_stage_handles_the_records_of_the_last_release(stage: Stage, gives: list[type[Message]]) -> None:
     found = received(stage)
     assert [each.error for each in found] == [None, None]
-    processor = stage.processor(Settings(asr=Asr(model="tiny.en")), Metrics())
+    processor = build_processor(stage, Settings(asr=Asr(model="tiny.en")), Metrics())
     outputs = processor.handle([each.message for each in found]) + processor.drain()
     processor.close()
     assert not [each for each in outputs if isinstance(each, Rejected)]

@@ -1,26 +1,22 @@
-"""The simulated audits: the sample in arrays is the sample that a real store gives, and intervals contain the truth."""
-
-from pathlib import Path
+"""The simulated audits: a complete sample gives the truth, and intervals contain it."""
 
 import numpy as np
 
-from benchmarks.audits import Service, judge, keep, run, speak, truth
+from benchmarks.audits import Service, judge, run, speak, truth
 from pipeline.review.quality import audits
 
-SERVICE = Service("small", 120, 0.3, 0.7, (1.0,), second_shares=(1.0,))
 
-
-def test_a_complete_sample_gives_the_truth_from_arrays_and_from_a_store(tmp_path: Path) -> None:
+def test_a_complete_sample_gives_the_truth() -> None:
     rng = np.random.default_rng(1)
-    speech = speak(rng, SERVICE)
-    true = truth(speech)
-    for judged, reviewed in (judge(rng, SERVICE, speech), keep(rng, SERVICE, speech, tmp_path)):
-        recall, precision, prevalence = audits.recall(judged), audits.precision(reviewed), audits.prevalence(judged)
-        assert recall is not None
-        assert precision is not None
-        assert prevalence is not None
-        assert np.allclose((recall.value, precision.value, prevalence.value), true)
-        assert np.allclose(recall.interval, true.recall)
+    service = Service("small", 120, 0.3, 0.7, (1.0,), second_shares=(1.0,))
+    speech = speak(rng, service)
+    true, (judged, reviewed) = truth(speech), judge(rng, service, speech)
+    recall, precision, prevalence = audits.recall(judged), audits.precision(reviewed), audits.prevalence(judged)
+    assert recall is not None
+    assert precision is not None
+    assert prevalence is not None
+    assert np.allclose((recall.value, precision.value, prevalence.value), true)
+    assert np.allclose(recall.interval, true.recall)
 
 
 def test_most_intervals_contain_the_truth() -> None:

@@ -1,4 +1,4 @@
-"""The model of capacity finds known costs, agrees with the kept measurement, and names what is full as an app grows."""
+"""The model of capacity finds known costs, and agrees with the kept measurement."""
 
 from pathlib import Path
 
@@ -8,12 +8,13 @@ import pytest
 from msgspec import structs
 
 from benchmarks.capacity.__main__ import KEPT, comparison, main, read
-from benchmarks.capacity.growth import AssumedLimits, GrowingApp, Growth, partition_shares, simulate, world_of
-from benchmarks.capacity.measuring import CostMeasurement, StoreCost
+from benchmarks.capacity.deployment import Deployment
+from benchmarks.capacity.measuring import CostMeasurement, StoreCost, store_cost
 from benchmarks.capacity.microphones import Microphones, encoded, sentences
-from benchmarks.capacity.model import LARGEST_SHARE, UNITS, SpeechLoad, fitted, least_squares, load_of
-from benchmarks.capacity.scene import BROKER, FRAME_SECONDS, ROLES, Codec, LoadScene, Observation, Sent
+from benchmarks.capacity.model import UNITS, SpeechLoad, fitted, least_squares, load_of
+from benchmarks.capacity.scene import FRAME_SECONDS, ROLES, Codec, LoadScene, Observation, Sent
 from pipeline.contract.messages import SAMPLE_RATE
+from tests.broker import Broker
 
 COST = {name: 0.002 * (place + 1) for names in UNITS.values() for place, name in enumerate(names)}
 """CPU seconds for each unit, the same for all roles."""
@@ -55,10 +56,8 @@ FOUND = [
     observed(LoadScene(rooms=8, microphones=4, codec="pcm"), 320, 420),
 ]
 LARGER = observed(LoadScene(rooms=40, microphones=20, steady=2), 1_600, 10_200)
-STORE = StoreCost(1.0, 3.0, 300.0, 1_500.0)
-MEASURED = CostMeasurement(
-    "2026-11-28", "test", FOUND, [LARGER], {"sqlite": STORE, "postgresql": STORE}, dict.fromkeys(ROLES, 200)
-)
+STORE = StoreCost(300.0, 1_500.0)
+MEASURED = CostMeasurement("2026-11-28", "test", FOUND, [LARGER], {"postgresql": STORE})
 
 
 def test_the_model_finds_the_costs_that_made_the_observations() -> None:
@@ -92,55 +91,10 @@ def test_the_kept_measurement_predicts_the_scene_that_it_did_not_use() -> None:
         assert predicted == pytest.approx(seen, rel=0.2)
 
 
-def grown(most: int, limits: AssumedLimits | None = None, speech: float = 0.05) -> tuple[Growth, list[str], GrowingApp]:
-    growth = Growth(fitted(MEASURED), limits or AssumedLimits())
-    sizes = [size for size in (100, 1_000, 10_000, 100_000) if size <= most]
-    worlds = [world_of(size, speech, 0.01, silence=False) for size in sizes]
-    return growth, [change.bottleneck for change in simulate(growth, worlds)], worlds[-1]
-
-
-def test_growth_ends_with_room_in_every_part() -> None:
-    growth, bottlenecks, world = grown(100_000)
-    assert not list(growth.grow(world))
-    need, state = growth.need(world), growth.state
-    workers = {role: count for role, count in growth.workers(need).items() if role not in {"gateway", BROKER}}
-    assert max(workers.values()) <= state.partitions
-    busiest = partition_shares(world, state.room_shards, state.partitions).max()
-    assert busiest * need.cores["segment"] <= LARGEST_SHARE
-    assert any("SQLite" in each for each in bottlenecks)
-    assert any("moderators" in each for each in bottlenecks)
-
-
-def test_one_large_room_gets_shards() -> None:
-    growth = Growth(fitted(MEASURED), AssumedLimits())
-    crowd = GrowingApp(1_000, 0.2, 0.01, silence=True, sizes=np.array([1_000]))
-    changes = list(growth.grow(crowd))
-    assert "largest room" in changes[0].bottleneck
-    assert growth.state.room_shards > 1
-    shares = partition_shares(crowd, growth.state.room_shards, growth.state.partitions)
-    assert shares.max() * growth.need(crowd).cores["segment"] <= LARGEST_SHARE
-
-
-def test_without_shards_a_room_is_on_one_partition() -> None:
-    crowd = GrowingApp(1_000, 0.2, 0.01, silence=False, sizes=np.array([1_000]))
-    assert sorted(partition_shares(crowd, 1, 12)) == [0.0] * 11 + [1.0]
-
-
 def test_a_gateway_takes_no_more_connections_than_its_setting() -> None:
     assert fitted(MEASURED).need(SpeechLoad(10_001, 0, 0)).processes["gateway"] == 58  # each costs 4 ms a second
     cheap = structs.replace(fitted(MEASURED), cpu={role: {"process": 0.01} for role in UNITS})
     assert cheap.need(SpeechLoad(10_001, 0, 0)).processes["gateway"] == 6
-
-
-def test_gpus_replace_the_cores_of_transcribe() -> None:
-    growth, _, world = grown(10_000, AssumedLimits(gpu_speed=200.0))
-    assert growth.workers(growth.need(world))["transcribe"] == 4  # 500 people speak
-
-
-def test_rooms_have_the_wanted_microphones_and_a_tail() -> None:
-    sizes = world_of(100_000, 0.05, 0.01, silence=False).sizes
-    assert 100_000 <= sizes.sum() < 101_000
-    assert sizes[0] > 20 * np.median(sizes)
 
 
 @pytest.mark.parametrize("codec", ["opus", "pcm"])
@@ -166,17 +120,35 @@ def test_a_load_with_silence_sends_all_the_time() -> None:
     assert load_of(LARGER).open == 880
 
 
-def test_the_commands_print_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_prints_figures_and_gpus_replace_workers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "mine.json"
     file.write_bytes(msgspec.json.encode(MEASURED))
-    main(["predict", "--rooms", "200", "--microphones", "8", "--core", "30", "--measured", str(file)])
-    main(["simulate", "--most", "2000", "--measured", str(file)])
-    shown = capsys.readouterr().out
-    assert "transcribe" in shown
-    assert "a month" in shown
-    assert "open microphones" in shown
+    asked = ["predict", "--rooms", "200", "--microphones", "8", "--measured", str(file), "--gpu-speed", "60"]
+    main(asked)
+    [row] = (line for line in capsys.readouterr().out.splitlines() if "transcribe" in line)
+    assert row.split("│")[-2].strip() == "3"  # 100 people speak, and each GPU is 70 % busy
 
 
 def test_a_missing_measurement_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="capacity measure"):
         main(["predict", "--rooms", "1", "--microphones", "1", "--measured", str(tmp_path / "none.json")])
+
+
+@pytest.mark.broker
+@pytest.mark.weights
+@pytest.mark.drill
+@pytest.mark.timeout(900)
+def test_a_scene_is_played_and_observed(tmp_path: Path) -> None:
+    scene = LoadScene(rooms=2, microphones=2, flagged=1)
+    with Broker(tmp_path) as broker, Deployment(tmp_path, broker, model="tiny.en").running() as deployment:
+        found = deployment.observe(scene, 20)
+    assert found.sent.speech > 0
+    assert found.utterances > 0
+    assert min(found.cpu.values()) > 0
+    assert found.bytes["voice.audio"] > 0
+
+
+def test_the_size_of_a_flag_in_the_store_is_measured(tmp_path: Path) -> None:
+    cost = store_cost(tmp_path)
+    assert cost.utterance_bytes > 50
+    assert cost.flag_bytes > 500

@@ -1,37 +1,32 @@
 """The verdict of benchmarks/chaos detects each fault, so that its zeros mean something."""
 
-import asyncio
-import json
-import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sqlalchemy import insert, select
-from websockets.asyncio.server import ServerConnection, serve
 
-from agents.gateway import request as gateway_request
 from benchmarks.chaos import records, tallied, verdict
-from benchmarks.chaos.clients import Client
-from benchmarks.chaos.marks import FRAME, FRAME_SECONDS, Pcm, marked, said_in
+from benchmarks.chaos.marks import FRAME_SECONDS, Pcm, marked, said_in
+from benchmarks.chaos.people import voices
 from benchmarks.chaos.troubles import TROUBLES, plan
 from benchmarks.chaos.verdict import ChaosVerdict
-from benchmarks.speech import SpokenSpan, voices
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.contract.speech_status import status_of
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.store import open_store
+from pipeline.review.review_store import open_store
 from pipeline.review.tables.core import CASES
 from pipeline.settings import Settings
 from pipeline.speech.audio.encode import decode_flac, to_pcm16
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.segment_stage import build as build_segment
 from tests.builders import NOON, flag
+from tests.speech import SpokenSpan
 
 ALICE = ("lobby", "alice")
 ALLOWED = 0.54
@@ -190,51 +185,6 @@ def test_a_seed_gives_one_schedule_with_every_trouble() -> None:
     assert {planned.trouble for planned in plan(30, every, 1)} == set(every)
     assert all(0 < planned.at < 600 for planned in first)
     assert [planned.at for planned in first] == sorted(planned.at for planned in first)
-
-
-@asynccontextmanager
-async def gateway_that(code: int, after: int, received: list[bytes]) -> AsyncIterator[str]:
-    """Takes `after` frames, acknowledges all but the last of them, and closes with `code`. Then it takes all frames."""
-    visits = iter(range(100))
-
-    async def handle(connection: ServerConnection) -> None:
-        first = next(visits) == 0
-        count = 0
-        async for frame in connection:
-            assert isinstance(frame, bytes)
-            count += 1
-            if first and count == after:
-                await connection.close(code)
-                return
-            received.append(frame)
-            samples = first_sample(connection) + count * FRAME
-            await connection.send(json.dumps({"received_samples": samples, "start": samples / SAMPLE_RATE}))
-
-    async with serve(handle, "127.0.0.1", 0) as server:
-        yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
-
-
-def first_sample(connection: ServerConnection) -> int:
-    assert connection.request is not None
-    return gateway_request.parse(connection.request.path).first_sample
-
-
-@pytest.mark.parametrize("after", [1, 7])
-async def test_a_client_reconnects_and_sends_unacknowledged_audio_again(after: int) -> None:
-    frames = marked(ALICE, speech(1))[:20]
-    received: list[bytes] = []
-    async with gateway_that(1012, after, received) as address:
-        client = Client(ALICE, frames, address)
-        await asyncio.wait_for(client.talk(time.time()), 30)
-    assert received == frames
-    assert client.codes == {"1012": 1}
-    assert client.dropped == 0
-
-
-async def test_a_client_does_not_reconnect_after_its_own_fault() -> None:
-    async with gateway_that(4400, 2, []) as address:
-        with pytest.raises(RuntimeError, match="4400"):
-            await asyncio.wait_for(Client(ALICE, [bytes(2 * FRAME)] * 20, address).talk(time.time()), 30)
 
 
 def test_tallies_are_compared_with_the_messages() -> None:

@@ -8,9 +8,11 @@ from rich.console import Console
 
 from benchmarks.conversations import Readers, compared, tables
 from benchmarks.judging.conversations import cut, ordinary, ours, public
-from pipeline.judge.judge_stage import check
+from pipeline.judge.judge_stage import read_config
+from pipeline.learning.training_rows import part_of
 from pipeline.settings import JudgeSettings
 from tests.pipeline.judge.fakes import WordClassifier
+from training.classifier import sets
 
 THREAT = "I know which bus you take home"
 PIECES = {
@@ -71,7 +73,11 @@ def test_public_sets_give_their_test_sides(data: Path) -> None:
     assert not any(each.risky for each in talk)
 
 
-def test_our_validation_lines_are_cut_in_two_with_another_speaker_between(tmp_path: Path) -> None:
+def test_our_validation_lines_are_cut_in_two_with_another_speaker_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row for row in sets.read(tmp_path, ("authored",)) if part_of(row) == "validation"]
+    monkeypatch.setattr(sets, "read", lambda *_: rows[:: len(rows) // 400])
     both = [*cut(tmp_path)]
     for language in ("en", "zh"):
         found = [each for each in both if each.language == language]
@@ -83,7 +89,7 @@ def test_our_validation_lines_are_cut_in_two_with_another_speaker_between(tmp_pa
 
 def test_context_finds_more_and_a_flag_of_another_speaker_blames_the_wrong_person() -> None:
     found = [each for each in ours() if each.language == "en"]
-    readers = Readers(check(JudgeSettings(lexicons=())), WordClassifier(PIECES, context=True))
+    readers = Readers(read_config(JudgeSettings(lexicons=())), WordClassifier(PIECES, context=True))
     alone, both = readers.outcomes(found)
     assert (alone.found & alone.risky).sum() == 0
     assert (both.found & both.risky).sum() == 1
@@ -96,8 +102,8 @@ def test_context_finds_more_and_a_flag_of_another_speaker_blames_the_wrong_perso
 
 
 def test_all_tables_have_figures(data: Path) -> None:
-    readers = Readers(check(JudgeSettings(lexicons=())), WordClassifier(PIECES, context=True))
+    readers = Readers(read_config(JudgeSettings(lexicons=())), WordClassifier(PIECES, context=True))
     titles = [str(each.title) for each in tables(readers, data, limit=4)]
     assert [title.split(":")[0] for title in titles] == [
-        "ours, en", "ours, zh", "diasafety, en", "teleantifraud, zh", "Ordinary talk", "Speed of the whole judge",
+        "ours, en", "ours, zh", "diasafety, en", "teleantifraud, zh", "Ordinary talk",
     ]  # fmt: skip

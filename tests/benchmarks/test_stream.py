@@ -7,7 +7,7 @@ import pytest
 from benchmarks.stream import BARE, OURS, Setup, measure
 from tests.broker import Broker
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.drill]
 
 
 def test_both_kinds_of_worker_are_measured_on_a_new_broker(tmp_path: Path) -> None:

@@ -13,16 +13,17 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 from pipeline.console import background_figures
-from pipeline.console.app import create_app, open_services
+from pipeline.console.console_app import create_app
 from pipeline.console.guard import COOKIE
+from pipeline.console.services import open_services
 from pipeline.contract.messages import SAMPLE_RATE, Flag, Hit
 from pipeline.judge import labels
 from pipeline.review.accounts import sign_in
 from pipeline.review.cases import ranking
 from pipeline.review.cases.values import ClipPiece, Evidence
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder, checksum
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.evidence.evidence_store import EvidenceFolder, checksum
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import Settings
 from pipeline.speech.audio.encode import decode_flac, encode_opus_clip
 from tests.builders import NOON, flag
@@ -72,7 +73,9 @@ class Stack:
         self.database = database
         self.store = SqlReviewStore(
             database,
-            ranking=ranking.Ranking({name: known.severity(name) for known in [labels.load()] for name in known.labels}),
+            ranking=ranking.Ranking(
+                {name: known.severity(name) for known in [labels.load_labels()] for name in known.labels}
+            ),
         )
         self.evidence = EvidenceFolder(folder / "evidence")
         self._count = 0

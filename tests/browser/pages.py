@@ -24,12 +24,12 @@ from pipeline.review.accounts.accounts import Preferences, ViewingLimits
 from pipeline.review.accounts.skills import Skills
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases import assigning, deciding, notes, phrases, ranking
+from pipeline.review.cases import assigning, deciding, notes, phrase_muting, ranking
 from pipeline.review.cases.values import Choice
-from pipeline.review.policies import backtests, drafts, versions, workers
+from pipeline.review.policies import backtests, drafts, judge_rules, versions
 from pipeline.review.policies.backtests import BacktestResult, ChangedFlag, LabelChange, Pairing, TermUse
 from pipeline.review.privacy import erasure, holds
-from pipeline.review.quality import checks, drawing
+from pipeline.review.quality import drawing, quality_checks
 from pipeline.review.quality.drawing import Shares
 from pipeline.review.search import views
 from pipeline.review.tables.core import FLAGS, LEASES
@@ -102,7 +102,7 @@ PLACES = (
     Place(name="report", endpoint="report_page", path="/assessment/reports/{assessment}"),
     Place(name="report-draft", endpoint="report_preview", path="/assessment/reports/{assessment}/report.zh.html"),
     Place(name="audit", endpoint="audit_page", path="/audit"),
-    Place(name="retention", endpoint="keeping_page", path="/keeping"),
+    Place(name="retention", endpoint="retention_page", path="/keeping"),
     Place(name="accounts", endpoint="accounts_page", path="/accounts"),
     Place(name="tokens", endpoint="tokens_page", path="/accounts/tokens"),
     Place(name="api", endpoint="api_docs", path="/docs"),
@@ -113,8 +113,8 @@ PLACES = (
 PARTS = frozenset(
     {
         # parts of a page, which htmx loads
-        *("queue_rows", "search_rows", "search_preview", "like_cases", "propose_measure", "case_notes", "move_form"),
-        *("desk_people", "wellness_meter", "policy_judges", "backtest_progress", "figures_progress", "draft_progress"),
+        *("queue_rows", "search_rows", "search_preview", "similar_cases", "propose_measure", "case_notes", "move_form"),
+        *("people_now", "wellness_meter", "policy_judges", "backtest_progress", "figures_progress", "draft_progress"),
         # files, streams, JSON and redirects
         *(
             "static_file",
@@ -132,7 +132,7 @@ PARTS = frozenset(
 """The endpoints of GET that are no pages."""
 
 HOUR, DAY = 3_600.0, 86_400.0
-LABELS = labels.load()
+LABELS = labels.load_labels()
 VERDICTS: tuple[Verdict, ...] = ("uphold", "uphold", "dismiss", "escalate")
 
 
@@ -176,9 +176,9 @@ def _cases(stack: Stack) -> dict[str, str]:
         for number, case in enumerate((new[5], new[11])):
             deciding.decide(connection, case, marked, Choice(verdict=VERDICTS[2 * number], note=mark), now - HOUR)
         deciding.decide(connection, new[2], "ana", Choice(verdict="dismiss", reason="joke", note=mark), now - HOUR)
-        label, term, _ = phrases.offered(connection, new[2], now)[0]
-        phrases.ask(connection, new[2], label, term, marked, now, approve=True)
-        notes.add(connection, new[0], marked, f"@lea, he said it before. Look{mark}", now - 600)
+        label, term, _ = phrase_muting.offered(connection, new[2], now)[0]
+        phrase_muting.ask_to_mute(connection, new[2], label, term, marked, now, approve=True)
+        notes.add_note(connection, new[0], marked, f"@lea, he said it before. Look{mark}", now - 600)
         assigning.move(connection, new[12:14], "lea", marked, "workload", now - 300, HOUR)
         lodged = [_appeal(stack, connection, case, now) for case in (old[0], old[1], old[4])]
         appeals.settle(connection, lodged[0], "ada", Choice(verdict="dismiss", note=mark), now - HOUR, undo_seconds=10)
@@ -187,8 +187,8 @@ def _cases(stack: Stack) -> dict[str, str]:
             room=f"room-1{mark}", speaker=f"mika{mark}", reporter=f"kim{mark}", text=_words(mark), at=now - 90
         )
         report, _ = reports.file(connection, said, now - 60, order, 180.0)
-        views.add(connection, marked, f"Fraud in Chinese{mark}", "queue", "label=fraud&language=zh", True, now)
-        views.add(connection, marked, f"Insults of the week{mark}", "search", "q=dirt", True, now)
+        views.save_view(connection, marked, f"Fraud in Chinese{mark}", "queue", "label=fraud&language=zh", True, now)
+        views.save_view(connection, marked, f"Insults of the week{mark}", "search", "q=dirt", True, now)
     return {"decided": old[0], "noted": new[0], "reported": report.case, "appeal": lodged[1]}
 
 
@@ -213,7 +213,7 @@ def _checks(stack: Stack, cases: list[str], at: float) -> None:
         third = drawing.draw(connection, stack.evidence, at + 3 * HOUR, Shares(1.0, 0.0), 10)
         choice = Choice(verdict="dismiss", reason="quote", note=f"A line of a film{stack.mark}")
         deciding.decide(connection, third[0], f"noor{stack.mark}", choice, at + 4 * HOUR)
-        checks.mark_golden(connection, cases[0], "lea", "uphold", at + 5 * HOUR)
+        quality_checks.mark_golden(connection, cases[0], "lea", "uphold", at + 5 * HOUR)
 
 
 def _people(stack: Stack) -> dict[str, str]:
@@ -224,8 +224,8 @@ def _people(stack: Stack) -> dict[str, str]:
         invitation = accounts.invite(connection, f"mia{mark}", now, "ada")
         api_tokens.make_token(connection, f"The app{mark}", ["appeals", "reports"], now + 90 * DAY, now, f"noor{mark}")
         skills.change_skills(connection, f"mia{mark}", Skills(languages=("zh",), labels=("fraud",)), "lea", now)
-        holds.place(connection, "speaker", f"speaker-3{mark}", f"A court asked for it{mark}", f"noor{mark}", now)
-        erasure.ask(connection, f"speaker-6{mark}", f"noor{mark}", now)
+        holds.place_hold(connection, "speaker", f"speaker-3{mark}", f"A court asked for it{mark}", f"noor{mark}", now)
+        erasure.ask_erasure(connection, f"speaker-6{mark}", f"noor{mark}", now)
         accounts.store_preferences(
             connection, "ana", Preferences(comfort=ViewingLimits(without=("sexual",), cover=True))
         )
@@ -243,10 +243,10 @@ def _policies(stack: Stack) -> dict[str, str]:
         changed = type(texts)(wider, texts.lexicons)
         versions.publish(connection, changed, LABELS, f"Fraud from 0.3 on{mark}", ["lea"], marked, now - HOUR)
         for worker in ("judge-0", "judge-1"):
-            workers.put(connection, JudgeReport(worker, 2, "default@2", now - HOUR + 14, now))
-        drafts.begin(connection, texts, f"Insults in English{mark}", "checked", "lea", now)
-        asked = drafts.begin(connection, texts, f"Back to the files{mark}", "checked", marked, now)
-        run = backtests.begin(connection, asked.number, 0, marked, now)
+            judge_rules.store_judge_report(connection, JudgeReport(worker, 2, "default@2", now - HOUR + 14, now))
+        drafts.begin_draft(connection, texts, f"Insults in English{mark}", "checked", "lea", now)
+        asked = drafts.begin_draft(connection, texts, f"Back to the files{mark}", "checked", marked, now)
+        run = backtests.begin_backtest(connection, asked.number, 0, marked, now)
         backtests.finish(connection, run, _result(connection), now)
         drafts.ask(connection, asked.number, marked, now)
         versions.start_shadow(connection, "stricter", changed, LABELS, marked, now - HOUR)
@@ -264,7 +264,7 @@ def _recordings(stack: Stack) -> None:
     with stack.database.write() as connection:
         for number, (ban, seconds) in enumerate(((first, 212.0), (second, 4_000.0))):
             recording = BannedRecording(ban=ban, seconds=seconds)
-            bank.add(connection, Fingerprint(f"{number:016x}", recording, NO_LANDMARKS))
+            bank.add_recording(connection, Fingerprint(f"{number:016x}", recording, NO_LANDMARKS))
     flags = [
         sound_flag(name, now - 600 - NOON, now - 580 - NOON, room=f"{name}{mark}", speaker=f"dj{mark}", sound=heard)
         for name in ("attic", "cellar")

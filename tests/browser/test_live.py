@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import update
 
-from pipeline.console.app import create_app, open_services
+from pipeline.console.console_app import create_app
+from pipeline.console.services import open_services
 from pipeline.review.cases import assigning, deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database

@@ -15,7 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from fastapi.routing import APIRoute
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from pipeline.console.app import ROUTERS
+from pipeline.console.console_app import ROUTERS
 from tests.browser.conftest import Sit, Stack, running, seats
 from tests.browser.pages import PARTS, PLACES, Place, fill, go
 

@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from pydantic import SecretStr
 
-from pipeline.console.app import create_app, open_services
+from pipeline.console.console_app import create_app
+from pipeline.console.services import open_services
 from pipeline.review.accounts import accounts
 from pipeline.review.database import Database
 from pipeline.settings import Oidc, ReviewConsole, Settings

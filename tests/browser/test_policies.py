@@ -8,11 +8,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pipeline.console.policy import draft_trials
-from pipeline.judge.labels import load
+from pipeline.judge.labels import load_labels
 from pipeline.judge.release import JudgeReport
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
-from pipeline.review.policies import versions, workers
+from pipeline.review.policies import judge_rules, versions
 from pipeline.settings import Settings
 from tests.browser.conftest import Sit, Stack
 from tests.browser.policies import limit, with_limit
@@ -20,7 +20,7 @@ from tests.browser.test_look import Theme, in_both_themes
 from tests.pipeline.judge.fakes import WordClassifier
 
 LOOK = {"viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"}
-LABELS = load()
+LABELS = load_labels()
 TERM = "groups:\n  - {label: abuse, level: high, terms: [worthless piece, he]}"
 
 
@@ -46,7 +46,7 @@ def prepare(stack: Stack) -> None:
         changed = type(texts)(wider, texts.lexicons)
         versions.publish(connection, changed, LABELS, "诈骗：0.3 起复核", ["lea", "mia"], "ada", now - 4_000)
         for worker in ("judge-0-7", "judge-1-7", "judge-2-7"):
-            workers.put(connection, JudgeReport(worker, 2, "default@2", now - 3_986, now))
+            judge_rules.store_judge_report(connection, JudgeReport(worker, 2, "default@2", now - 3_986, now))
 
 
 def press(page: Page, form: str, path: str) -> None:
@@ -102,6 +102,7 @@ def backtest(page: Page, url: str, theme: Theme, picture: Path) -> None:
     page.screenshot(path=picture, full_page=True)
 
 
+@pytest.mark.scenario
 @pytest.mark.parametrize(("theme", "locale"), [("light", "en"), ("dark", "zh-CN")])
 def test_a_lead_writes_and_another_approves(stack: Stack, sit: Sit, tmp_path: Path, theme: Theme, locale: str) -> None:
     """The documentation has its pictures."""
@@ -134,11 +135,12 @@ def test_a_lead_writes_and_another_approves(stack: Stack, sit: Sit, tmp_path: Pa
     other.locator('form[action$="/rollback"] input[name=title]').fill("Too many")
     press(other, "/rollback", "/policies")
     with stack.database.read() as connection:
-        live = versions.newest(connection)
+        live = versions.live_version(connection)
     assert live is not None
     assert (live.number, live.back_to) == (4, 1)
 
 
+@pytest.mark.scenario
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (720, 450)])
 def test_the_studio_fits_a_small_screen(stack: Stack, sit: Sit, width: int, height: int) -> None:
     prepare(stack)

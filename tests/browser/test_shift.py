@@ -17,7 +17,7 @@ from pipeline.console.guard import COOKIE
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.accounts import Preferences, ViewingLimits
 from pipeline.review.cases import leases
-from pipeline.review.quality import checks
+from pipeline.review.quality import quality_checks
 from pipeline.review.tables.core import SESSIONS
 from tests.browser.conftest import Sit, Stack
 
@@ -127,7 +127,7 @@ def skip(seat: Seat) -> None:
 def skip_checks(seat: Seat) -> None:
     """Skip copies for checks: new speech joins their originals."""
     with seat.stack.database.read() as connection:
-        while checks.copied(connection, seat.case):
+        while quality_checks.copied(connection, seat.case):
             skip(seat)
 
 

@@ -16,13 +16,13 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from agents.run import run
-from pipeline.review import audit
+from agents.one_machine import run_one_machine
+from pipeline.review import audit_log
 from pipeline.review.cases.values import Filters
 from pipeline.review.database import Database
-from pipeline.review.store import open_store
+from pipeline.review.review_store import open_store
 from pipeline.settings import Asr, Settings
-from tests.agents.test_run import Host, speak
+from tests.agents.test_one_machine import Host, speak
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 
@@ -84,7 +84,7 @@ class Running:
 
     async def _run(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        running = asyncio.create_task(run(self._settings, self.host, self._stop))
+        running = asyncio.create_task(run_one_machine(self._settings, self.host, self._stop))
         await self.host.ready.wait()
         self._ready.set()
         await running
@@ -114,6 +114,7 @@ def await_clip(data: Path) -> None:
             time.sleep(0.1)
 
 
+@pytest.mark.scenario
 @pytest.mark.weights
 @pytest.mark.timeout(900)
 def test_a_threat_is_flagged_decided_and_sent_to_the_app(
@@ -121,7 +122,7 @@ def test_a_threat_is_flagged_decided_and_sent_to_the_app(
 ) -> None:
     for name in ("GATEWAY", "METRICS", "CONSOLE"):
         monkeypatch.setenv(f"VOXWARDEN_{name}__PORT", "0")
-    monkeypatch.setattr("pipeline.review.delivery.outbox.PAUSES", (0.5,) * 8)
+    monkeypatch.setattr("pipeline.review.delivery.event_outbox.PAUSES", (0.5,) * 8)
     with app() as receiver:
         monkeypatch.setenv("VOXWARDEN_WEBHOOKS__URL", f"http://127.0.0.1:{receiver.server_port}/hook")
         monkeypatch.setenv("VOXWARDEN_WEBHOOKS__SECRET", "whsec_" + base64.b64encode(SECRET).decode())
@@ -162,6 +163,6 @@ def test_a_threat_is_flagged_decided_and_sent_to_the_app(
     assert told["data"]["decision"]["verdict"] == "uphold"
     assert 'voxwarden_decisions_total{verdict="uphold"} 1.0' in figures
     with closing(Database(f"sqlite:///{tmp_path / 'voxwarden.db'}")) as database, database.read() as connection:
-        done = [line.action for line in audit.lines(connection) if line.action != "retention.run"]
-        assert audit.verify(connection).broken is None
+        done = [line.action for line in audit_log.all_lines(connection) if line.action != "retention.run"]
+        assert audit_log.verify_chain(connection).broken is None
     assert done == ["account.add", "login", "case.claim", "case.play", "case.decide"]

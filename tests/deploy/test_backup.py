@@ -13,9 +13,8 @@ import pytest
 
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
-from pipeline.review.evidence.opening import open_evidence
-from pipeline.review.evidence.store import checksum
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.evidence.evidence_store import checksum, open_evidence
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import EvidenceSettings, Settings, Store
 from tests.broker import ROOT
 from tests.builders import NOON, flag

@@ -7,7 +7,7 @@ import dockerfile
 import pytest
 
 from deploy.slim import EXTRAS
-from pipeline.base.configuration import PREFIX
+from pipeline.base.user_files import PREFIX
 from pipeline.settings import Settings
 from tests.deploy.files import DEPLOY, ROOT
 

@@ -35,7 +35,7 @@ def test_every_module_runs(page: Path) -> None:
         ("benchmarks.chaos", True),
         ("benchmarks.gone", False),
         ("gone.asr", False),
-        ("benchmarks.odd", False),
+        ("benchmarks.judging", False),
     ],
 )
 def test_a_module_that_is_gone_is_found(module: str, found: bool) -> None:

@@ -9,8 +9,8 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from agents.broker.kafka_clients import admin, producer, reader, topic_name
-from agents.loop.app import group_of
-from pipeline.contract.events import Event, encode
+from agents.loop.faust_app import group_of
+from pipeline.contract.cloud_events import Event, encode_event
 from pipeline.contract.messages import Message
 from pipeline.contract.topology import Stage, Topic
 from pipeline.settings import Settings
@@ -23,7 +23,7 @@ def put(settings: Settings, topic: Topic, records: Iterable[Message | Event]) ->
     """Write messages or raw records. Returns the broker's metadata of each record."""
     client = producer(settings.kafka)
     shards = settings.kafka.room_shards
-    events = [encode(record, "test", shards) if isinstance(record, Message) else record for record in records]
+    events = [encode_event(record, "test", shards) if isinstance(record, Message) else record for record in records]
     name = topic_name(topic, settings.kafka)
     sent = [client.send(name, key=event.key, value=event.value, headers=event.headers) for event in events]
     written = [future.get(PATIENCE_SECONDS) for future in sent]

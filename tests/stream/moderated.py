@@ -11,19 +11,19 @@ from pathlib import Path
 import numpy as np
 from msgspec import structs
 
-from benchmarks.disturbances import howl
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Flag
 from pipeline.contract.topology import AUDIO, FLAGS, STAGES
 from pipeline.review.cases.values import Filters
-from pipeline.review.store import open_store
+from pipeline.review.review_store import open_store
 from pipeline.settings import ListenSettings, Settings
-from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.recording_parts import chunks_of
 from pipeline.speech.audio.resample import Samples
 from tests.broker import ROOT
 from tests.pipeline.review import banning
+from tests.pipeline.sound import yamnet_networks
+from tests.pipeline.sound.disturbances import howl
 from tests.pipeline.sound.fingerprints.music import banned, tune
-from tests.pipeline.sound.yamnet import networks
 from tests.pipeline.speech.audio.sound import chunks, silence
 from tests.stream.kafka_io import put, wait_for
 from tests.stream.processes import Process, environment
@@ -46,7 +46,7 @@ SCREAMING = 11
 def events(folder: Path) -> ListenSettings:
     """What the listen stage reports. A network in `folder` takes loud noise for a scream, in the form of YAMNet."""
     folder.mkdir(parents=True, exist_ok=True)
-    network = networks.write(folder / "yamnet.tflite", [SCREAMING])
+    network = yamnet_networks.write(folder / "yamnet.tflite", [SCREAMING])
     return ListenSettings(sounds=("howl", "dead_air", "scream"), dead_air_seconds=15, yamnet=network)
 
 
@@ -130,7 +130,7 @@ def moderate(settings: Settings, count: int, logs: Path) -> Moderated:
         _wait_for_case(settings, alive)
         exits = [worker.stop() for worker in workers]
         log = "".join(worker.log for worker in workers)
-    return Moderated([decode(Flag, record.value, record.headers) for record in records], exits, log)
+    return Moderated([decode_event(Flag, record.value, record.headers) for record in records], exits, log)
 
 
 def _worker(role: str, settings: Settings, output: Path) -> Process:

@@ -15,10 +15,10 @@ from agents.broker.history import History
 from agents.broker.kafka_clients import producer, topic_name
 from agents.commands.command_line import app
 from pipeline.base.errors import ConfigError
-from pipeline.contract.events import Event, encode
+from pipeline.contract.cloud_events import Event, encode_event
 from pipeline.contract.messages import Message
 from pipeline.contract.topology import TRANSCRIPTS
-from pipeline.judge import backtest
+from pipeline.judge import policy_comparison
 from pipeline.settings import Settings
 from tests.builders import transcript
 from tests.pipeline.judge.fakes import WordClassifier
@@ -30,7 +30,7 @@ def put(settings: Settings, *records: tuple[Message | Event, float]) -> None:
     """Write records with these timestamps, in UTC seconds."""
     with closing(producer(settings.kafka)) as client:
         for record, at in records:
-            event = encode(record, "test") if isinstance(record, Message) else record
+            event = encode_event(record, "test") if isinstance(record, Message) else record
             name = topic_name(TRANSCRIPTS, settings.kafka)
             stamp = round(at * 1000)
             client.send(name, key=event.key, value=event.value, headers=event.headers, timestamp_ms=stamp).get(60)
@@ -57,7 +57,7 @@ def test_a_time_span_is_read_once_with_each_room_in_order(settings: Settings) ->
 
 def test_gaps_in_the_offsets_do_not_end_the_reading(settings: Settings) -> None:
     """The marker that ends a transaction takes an offset, but no reader gets it."""
-    event = encode(transcript("fine", 1), "test")
+    event = encode_event(transcript("fine", 1), "test")
     client = KafkaProducer(bootstrap_servers=settings.kafka.bootstrap, transactional_id=settings.kafka.prefix)
     with closing(client):
         client.init_transactions()
@@ -80,11 +80,11 @@ def test_backtest_judges_the_transcripts_on_kafka(
     policy = tmp_path / "lax.yaml"
     policy.write_text("name: lax\nevery: {review: 0.97}\n")
     known = WordClassifier({"idiots": {"abuse": 0.96, "risk": 0.96}})
-    monkeypatch.setattr(backtest, "load_classifier", lambda _: known)
+    monkeypatch.setattr(policy_comparison, "load_classifier", lambda _: known)
     said = transcript("idiots", 1)
     unheard = structs.replace(transcript("", 2), skipped=True)
     now = time.time()
-    broken = Event(b"lobby", b"{", encode(said, "test").headers)
+    broken = Event(b"lobby", b"{", encode_event(said, "test").headers)
     put(settings, (transcript("idiots", 0), now - 7_200), *((each, now - 60) for each in (said, said, unheard, broken)))
 
     options = ["--set", f"kafka.bootstrap={settings.kafka.bootstrap}", "--set", f"kafka.prefix={settings.kafka.prefix}"]

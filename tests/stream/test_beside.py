@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import FLAGS, UTTERANCES
 from pipeline.settings import Settings
@@ -31,7 +31,7 @@ def test_the_stage_has_a_worker_with_metrics(settings: Settings, tmp_path: Path)
     with worker(settings, tmp_path / "log", *arguments) as process:
         records = wait_for(settings, FLAGS, lambda found: len(found) >= len(said), process.running)
         figures = httpx.get(f"http://127.0.0.1:{port}/metrics").text
-    flags = [decode(Flag, record.value, record.headers) for record in records]
+    flags = [decode_event(Flag, record.value, record.headers) for record in records]
     assert sorted(flag.utterance for flag in flags) == ["0", "1", "2"]
     addresses = {f"{each.topic}/{each.partition}/{each.offset}" for each in written}
     assert {flag.address for flag in flags} == addresses

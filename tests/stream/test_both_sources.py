@@ -16,20 +16,20 @@ import pytest
 from msgspec import structs
 from sqlalchemy import func, select
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from pipeline.base.metrics import Metrics
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Flag
 from pipeline.contract.topology import AUDIO, FLAGS, JUDGE, LISTEN, SEGMENT, STAGES, TRANSCRIBE, Stage
 from pipeline.review.cases.values import CaseFile, Filters
 from pipeline.review.database import Database
-from pipeline.review.store import open_store
-from pipeline.review.tables.assessment import TALLIES
+from pipeline.review.review_store import open_store
+from pipeline.review.tables.assessment_tables import TALLIES
 from pipeline.runner.local import LocalRunner
 from pipeline.settings import JudgeSettings, ListenSettings, Settings
 from pipeline.speech.audio.decode import samples_of
 from tests.broker import ROOT
-from tests.pipeline.sound.second_ear import tiny
+from tests.pipeline.sound import tiny_model
 from tests.pipeline.speech.audio.sound import chunks
 from tests.stream.conftest import settings_of
 from tests.stream.kafka_io import put, wait_for, wait_for_members
@@ -53,7 +53,7 @@ def audio() -> list[AudioChunk]:
     """Return one second of each speaker at a time."""
     calm = samples_of(ROOT / "pipeline" / "runner" / "demo" / "lounge-ben.ogg")
     loud = calm.copy()
-    loud[SHOUT] += tiny.siren(6)
+    loud[SHOUT] += tiny_model.siren(6)
     sizes = [SAMPLE_RATE] * (calm.size // SAMPLE_RATE)
     streams = [chunks(sound, sizes, "arena", name, START) for name, sound in (("calm", calm), ("loud", loud))]
     heard = (structs.replace(chunk, room_type="game") for stream in streams for chunk in stream)
@@ -64,9 +64,9 @@ def audio() -> list[AudioChunk]:
 def chosen(bootstrap: str, tmp_path: Path) -> Settings:
     """Return settings with the policy and with an ear that hears sirens as violence."""
     (tmp_path / "both.yaml").write_text(POLICY, "utf-8")
-    ear, labels = tiny.save(tmp_path / "tiny"), tiny.save_map(tmp_path, "Siren: violence\nTalk: null\n")
+    ear, labels = tiny_model.save(tmp_path / "tiny"), tiny_model.save_map(tmp_path, "Siren: violence\nTalk: null\n")
     made = settings_of(bootstrap, tmp_path / "there")
-    topics.create(made.kafka)
+    kafka_topics.create(made.kafka)
     judge = JudgeSettings(policy=str(tmp_path / "both.yaml"))
     listen = ListenSettings(ear=str(ear), ear_label_map=labels)
     return made.model_copy(update={"judge": judge, "listen": listen})
@@ -123,7 +123,7 @@ def run_on_kafka(settings: Settings, count: int, logs: Path) -> list[Flag]:
             while not any(_is_complete(store.case(case.id)) for case in store.cases(Filters())):
                 alive()
                 time.sleep(0.5)
-    return [decode(Flag, record.value, record.headers) for record in records]
+    return [decode_event(Flag, record.value, record.headers) for record in records]
 
 
 def _is_complete(file: CaseFile) -> bool:

@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 
 from agents.broker.dead_letter_topic import letters
 from agents.broker.kafka_clients import topic_name
+from agents.broker.kafka_records import dead_letter
 from agents.commands.command_line import app
-from agents.loop.halt import ENOUGH
-from agents.loop.records import dead_letter
+from agents.loop.dead_letter_share import ENOUGH
 from pipeline.base.errors import BadMessage, ConfigError, InputError
-from pipeline.contract.events import Event, encode
+from pipeline.contract.cloud_events import Event, encode_event
 from pipeline.contract.topology import DEAD_LETTERS, JUDGE, SEGMENT, TRANSCRIPTS
 from pipeline.runner.dead_letter_store import MOST_REPLAYS, LetterFilter
 from pipeline.settings import Settings
@@ -53,7 +53,7 @@ def shell(settings: Settings) -> Shell:
 
 def letter(settings: Settings, number: int, replays: int = 0, reason: str = "Not to be judged") -> Event:
     """Return the dead letter of a transcript."""
-    event = encode(transcript("words", number), "test")
+    event = encode_event(transcript("words", number), "test")
     if replays:
         event = Event(event.key, event.value, [*event.headers, ("voxwarden-replays", str(replays).encode())])
     source = f"{topic_name(TRANSCRIPTS, settings.kafka)}/0/{number}"
@@ -86,7 +86,7 @@ def test_show_prints_headers_and_no_audio_as_text(settings: Settings, shell: She
 
 
 def test_replay_sends_the_original_record_once(settings: Settings, shell: Shell) -> None:
-    original = encode(transcript("words", 1), "test")
+    original = encode_event(transcript("words", 1), "test")
     put(settings, DEAD_LETTERS, [letter(settings, 1), letter(settings, 2)])
     assert shell("replay", f"{settings.kafka.prefix}voice.transcripts/0/1") == "1 replayed.\n"
     [record] = wait_for(settings, TRANSCRIPTS, lambda found: len(found) == 1, lambda: None)
@@ -97,8 +97,8 @@ def test_replay_sends_the_original_record_once(settings: Settings, shell: Shell)
 
 
 def test_replay_refuses_letters_that_it_cannot_send(settings: Settings, shell: Shell) -> None:
-    homeless = dead_letter(JUDGE, encode(transcript("x", 1), "test"), BadMessage("Too large"), None, 1_000_000)
-    foreign = dead_letter(JUDGE, encode(transcript("x", 2), "test"), BadMessage("Odd"), "payments/0/1", 1_000_000)
+    homeless = dead_letter(JUDGE, encode_event(transcript("x", 1), "test"), BadMessage("Too large"), None, 1_000_000)
+    foreign = dead_letter(JUDGE, encode_event(transcript("x", 2), "test"), BadMessage("Odd"), "payments/0/1", 1_000_000)
     put(settings, DEAD_LETTERS, [homeless, foreign, letter(settings, 3, replays=MOST_REPLAYS)])
     assert shell("replay", "--all", code=3) == "0 replayed.\n"
     assert len(shell.listed()) == 3
@@ -130,6 +130,7 @@ def test_a_worker_halts_and_leaves_its_topic_and_halts_again(settings: Settings,
         assert sum(committed(settings, JUDGE).values()) < start * ENOUGH
 
 
+@pytest.mark.scenario
 def test_a_replayed_record_is_processed_or_counts_its_replays(settings: Settings, shell: Shell, tmp_path: Path) -> None:
     """The dead letter of a record that fails again has the number of replays."""
     put(settings, TRANSCRIPTS, [transcript("reject", 0)])

@@ -12,7 +12,7 @@ from msgspec import structs
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import DELIVER, FLAGS, UTTERANCES
 from pipeline.review.cases.values import Case, Choice, Filters
-from pipeline.review.store import open_store
+from pipeline.review.review_store import open_store
 from pipeline.settings import Settings
 from pipeline.speech.audio.decode import read_file
 from pipeline.speech.audio.encode import encode_flac
@@ -54,6 +54,7 @@ def cases(settings: Settings) -> list[Case]:
         return store.cases(Filters(), limit=1_000)
 
 
+@pytest.mark.scenario
 def test_flags_that_arrive_again_create_no_second_case(settings: Settings, tmp_path: Path) -> None:
     made = flags(settings)
     put(settings, FLAGS, made)

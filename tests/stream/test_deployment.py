@@ -9,12 +9,12 @@ from uuid import uuid4
 
 import pytest
 
-from agents.deployment import checks
-from agents.doctor import examine
+from agents.deployment_checks import checks
+from agents.machine_checks import examine
 from pipeline.contract.topology import STAGES
 from pipeline.review.cases.values import Case, Filters
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import Kafka, Settings, Store
 from tests.deploy.prometheus import Prometheus, prometheus
 from tests.pipeline.review import postgres

@@ -10,9 +10,9 @@ import httpx
 import numpy as np
 import pytest
 
-from agents.broker.partitions import partition_of
-from agents.loop.early import STALE_SECONDS, EarlyReader
-from pipeline.contract.events import decode
+from agents.broker.kafka_records import partition_of
+from agents.loop.early_reader import STALE_SECONDS, EarlyReader
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Message, Transcript, Utterance
 from pipeline.contract.topology import AUDIO, EARLY, TRANSCRIPTS, UTTERANCES
 from pipeline.settings import Settings
@@ -111,7 +111,7 @@ def hear(settings: Settings, speaker: str, alive: Callable[[], None]) -> Utteran
     found: list[Utterance] = []
 
     def enough(records: Sequence[object]) -> bool:
-        messages = [decode(Utterance, each.value, each.headers) for each in records]  # type: ignore[attr-defined]
+        messages = [decode_event(Utterance, each.value, each.headers) for each in records]  # type: ignore[attr-defined]
         found[:] = [each for each in messages if each.speaker == speaker]
         return bool(found)
 
@@ -126,7 +126,7 @@ def test_segment_writes_speech_early_with_the_id_and_the_audio_of_its_utterance(
         hear(settings, "first", segment.running)  # now the worker is up, so the next speech is live
         cut = hear(settings, "second", segment.running)
     records = wait_for(settings, EARLY, lambda found: len(found) > 0, lambda: None)
-    offered = [decode(EarlyUtterance, each.value, each.headers) for each in records]
+    offered = [decode_event(EarlyUtterance, each.value, each.headers) for each in records]
     (mine,) = [each for each in offered if each.speaker == "second"]
     assert (mine.id, mine.start, mine.end, mine.data) == (cut.id, cut.start, cut.end, cut.data)
 
@@ -157,7 +157,7 @@ def test_a_worker_uses_early_results_once_and_a_restart_forgets_them(settings: S
 
     def transcribed(count: int) -> Counter[str]:
         records = wait_for(settings, TRANSCRIPTS, lambda found: len(found) >= count, transcribe.running)
-        return Counter(decode(Transcript, each.value, each.headers).utterance for each in records)
+        return Counter(decode_event(Transcript, each.value, each.headers).utterance for each in records)
 
     with worker(settings, tmp_path / "log", "agents", "-v", "worker", "transcribe") as transcribe:
         put(settings, UTTERANCES, said[:1])

@@ -17,15 +17,14 @@ from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from agents.gateway import Close, Gateway, listener
-from agents.gateway import sink as sink_module
-from agents.gateway.sink import KafkaSink, serve
+from agents.gateway import Close, Gateway, audio_receiver, kafka_sink
+from agents.gateway.kafka_sink import KafkaSink, serve_gateway
 from pipeline.base.metrics import Metrics
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO
 from pipeline.settings import GatewaySettings, MetricsServer, Settings
-from tests.agents.gateway.test_server import until
+from tests.agents.gateway.test_gateway_server import until
 from tests.agents.test_integrate import run_client
 from tests.broker import ROOT, Broker
 from tests.stream.kafka_io import wait_for
@@ -49,7 +48,7 @@ def frames(count: int) -> list[bytes]:
 
 
 def chunks_of(records: list[Any]) -> list[AudioChunk]:
-    return [decode(AudioChunk, record.value, record.headers) for record in records]
+    return [decode_event(AudioChunk, record.value, record.headers) for record in records]
 
 
 def heard(settings: Settings, ends: int) -> dict[str, list[AudioChunk]]:
@@ -75,7 +74,7 @@ async def test_accepted_audio_is_with_the_broker(settings: Settings) -> None:
     whole = settings.model_copy(update={"gateway": GATEWAY, "metrics": MetricsServer(port=0)})
     stop = asyncio.Event()
     ports: asyncio.Queue[int] = asyncio.Queue()
-    serving = asyncio.create_task(serve(whole, lambda gateway, _: ports.put_nowait(gateway.port), stop))
+    serving = asyncio.create_task(serve_gateway(whole, lambda gateway, _: ports.put_nowait(gateway.port), stop))
     port = await ports.get()
     async with client(port) as alice, client(port, "bob") as bob:
         for frame in frames(20):
@@ -97,7 +96,7 @@ async def test_a_gateway_waits_for_a_broker_that_is_down(broker: Broker, mortal:
     stop = asyncio.Event()
     ports: asyncio.Queue[int] = asyncio.Queue()
     broker.stop()
-    serving = asyncio.create_task(serve(whole, lambda gateway, _: ports.put_nowait(gateway.port), stop))
+    serving = asyncio.create_task(serve_gateway(whole, lambda gateway, _: ports.put_nowait(gateway.port), stop))
     await asyncio.sleep(0.5)
     assert not serving.done()
     await asyncio.to_thread(broker.start)
@@ -112,8 +111,8 @@ async def test_a_broker_that_restarts_only_slows_clients(
     broker: Broker, mortal: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     metrics = Metrics()
-    monkeypatch.setattr(sink_module, "CONFIRM_SECONDS", 60.0)
-    monkeypatch.setattr(listener, "BUFFER_SECONDS", 60.0)
+    monkeypatch.setattr(kafka_sink, "CONFIRM_SECONDS", 60.0)
+    monkeypatch.setattr(audio_receiver, "BUFFER_SECONDS", 60.0)
     async with KafkaSink(mortal.kafka) as sink, Gateway(GATEWAY, metrics, sink) as gateway:
         async with client(gateway.port) as alice:
             await alice.send(FRAME)
@@ -126,6 +125,7 @@ async def test_a_broker_that_restarts_only_slows_clients(
     assert figure(metrics, "lost_seconds_total") == 0
 
 
+@pytest.mark.scenario
 @pytest.mark.broker
 async def test_a_broker_that_hangs_slows_clients_then_turns_them_away_and_lost_audio_is_counted(
     broker: Broker, mortal: Settings, monkeypatch: pytest.MonkeyPatch
@@ -135,8 +135,8 @@ async def test_a_broker_that_hangs_slows_clients_then_turns_them_away_and_lost_a
     Buffered and later audio is counted; then everything works again.
     """
     metrics = Metrics()
-    monkeypatch.setattr(sink_module, "CONFIRM_SECONDS", 1.0)
-    monkeypatch.setattr(listener, "BUFFER_SECONDS", 0.5)
+    monkeypatch.setattr(kafka_sink, "CONFIRM_SECONDS", 1.0)
+    monkeypatch.setattr(audio_receiver, "BUFFER_SECONDS", 0.5)
     hasty = GATEWAY.model_copy(update={"max_speed": 1e6})
     async with KafkaSink(mortal.kafka) as sink, Gateway(hasty, metrics, sink) as gateway:
         async with client(gateway.port, query="&session=of-the-tests") as alice:
@@ -172,7 +172,7 @@ async def test_the_client_of_the_manual_loses_nothing_when_a_broker_hangs(
     broker: Broker, mortal: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     metrics = Metrics()
-    monkeypatch.setattr(sink_module, "CONFIRM_SECONDS", 1.0)
+    monkeypatch.setattr(kafka_sink, "CONFIRM_SECONDS", 1.0)
     speech = recording_of(tmp_path / "speech.wav", seconds=4)
     async with KafkaSink(mortal.kafka) as sink, Gateway(GATEWAY, metrics, sink) as gateway:
         client = asyncio.create_task(run_client(gateway.port, tmp_path / "speech.wav", BEARER))

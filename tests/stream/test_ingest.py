@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO
 from pipeline.settings import Settings
-from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.recording_parts import chunks_of
 from tests.broker import ROOT
 from tests.ports import free_port
 from tests.stream.kafka_io import wait_for
@@ -39,7 +39,7 @@ def test_recordings_arrive_one_after_another_and_a_bad_one_is_named(settings: Se
     assert "Traceback" not in shown.stderr
     expected = [chunk for clip in CLIPS for chunk in chunks_of(clip, "lobby", "ann")]
     records = wait_for(settings, AUDIO, lambda found: len(found) >= len(expected), lambda: None)
-    chunks = [decode(AudioChunk, record.value, record.headers) for record in records]
+    chunks = [decode_event(AudioChunk, record.value, record.headers) for record in records]
     assert [chunk.data for chunk in chunks] == [chunk.data for chunk in expected]
     assert {chunk.room_type for chunk in chunks} == {"kids"}
     assert chunks[0].start == START

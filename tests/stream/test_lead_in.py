@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import pytest
 
 from agents.broker.kafka_clients import producer, topic_name
-from agents.broker.partitions import partition_of
+from agents.broker.kafka_records import partition_of
 from agents.loop.lead_in import LeadIn
 from pipeline.base.errors import DependencyError
-from pipeline.contract.events import encode
+from pipeline.contract.cloud_events import encode_event
 from pipeline.contract.messages import AudioChunk, Utterance
-from pipeline.contract.shards import key_of
+from pipeline.contract.shards import record_key
 from pipeline.contract.topology import AUDIO, UTTERANCES
 from pipeline.settings import Kafka, Settings
 from tests.builders import utterance
@@ -40,7 +40,7 @@ def written(settings: Settings, count: int, *, noise: int = -1, late: int = -1, 
     name = topic_name(AUDIO, settings.kafka)
     sent = []
     for number in range(count):
-        event = encode(AudioChunk(room="lobby", speaker="alice", start=NOW + number, sequence=number), "test")
+        event = encode_event(AudioChunk(room="lobby", speaker="alice", start=NOW + number, sequence=number), "test")
         headers = [] if number == noise else event.headers
         moment = round((NOW + number + (by if 0 <= late <= number else 0)) * 1000)
         sent.append(client.send(name, key=event.key, value=b"", headers=headers, timestamp_ms=moment))
@@ -68,6 +68,7 @@ def test_an_outage_before_the_record_does_not_hide_the_chunks_before_the_outage(
     assert [chunk.sequence for chunk in LeadIn(settings.kafka, 5.0)(records[15]).chunks] == [9, 10, 11, 12, 13, 14]
 
 
+@pytest.mark.scenario
 def test_audio_that_was_sent_only_after_an_outage_is_found(settings: Settings) -> None:
     """The audio is a minute late. By the time of writing, the speech before the outage is far back."""
     records = written(settings, 40, late=15, by=60.0)
@@ -92,7 +93,7 @@ def test_utterances_are_found_although_the_audio_has_another_key(settings: Setti
     records = written(settings, 20)
 
     def partition(shards: int) -> int:
-        return partition_of(key_of(said(0), shards), range(settings.kafka.partitions))
+        return partition_of(record_key(said(0), shards), range(settings.kafka.partitions))
 
     shards = next(number for number in range(2, 100) if partition(number) != partition(1))
     sharded = settings.kafka.model_copy(update={"room_shards": shards})
@@ -105,7 +106,7 @@ def send(kafka: Kafka, *seconds: float) -> None:
     """Write an utterance at each time."""
     client = producer(kafka)
     for second in seconds:
-        event = encode(said(second), "test", kafka.room_shards)
+        event = encode_event(said(second), "test", kafka.room_shards)
         moment = round((NOW + second) * 1000)
         client.send(
             topic_name(UTTERANCES, kafka), key=event.key, value=b"fLaC", headers=event.headers, timestamp_ms=moment

@@ -14,7 +14,7 @@ import pytest
 
 from agents.broker.kafka_clients import MAX_MESSAGE_BYTES
 from agents.loop.stage_loop import EXIT_UNFINISHED
-from pipeline.contract.events import Event, decode, encode
+from pipeline.contract.cloud_events import Event, decode_event, encode_event
 from pipeline.contract.messages import Flag, Message
 from pipeline.contract.topology import DEAD_LETTERS, FLAGS, JUDGE, TRANSCRIPTS
 from pipeline.settings import Settings
@@ -30,21 +30,22 @@ ENDS = {0, -signal.SIGTERM, EXIT_UNFINISHED}
 
 
 def without_headers(number: int) -> Event:
-    return Event(b"lobby", encode(transcript("fine", number), "test").value, [])
+    return Event(b"lobby", encode_event(transcript("fine", number), "test").value, [])
 
 
 def of_version(version: str, number: int) -> Event:
-    event = encode(transcript("fine", number), "test")
+    event = encode_event(transcript("fine", number), "test")
     headers = [(k, version.encode() if k == "ce_type" else v) for k, v in event.headers]
     return Event(event.key, event.value, headers)
 
 
+@pytest.mark.scenario
 def test_a_fault_costs_only_the_faulty_record(settings: Settings, tmp_path: Path) -> None:
     records: list[Message | Event] = [
         transcript("fine", 0),
         without_headers(1),
         of_version("voxwarden.transcript.v99", 2),
-        Event(b"lobby", b"{", encode(transcript("fine", 3), "test").headers),
+        Event(b"lobby", b"{", encode_event(transcript("fine", 3), "test").headers),
         transcript("reject", 4),
         transcript("outage", 5),
         transcript("huge", 6),
@@ -68,10 +69,11 @@ def test_a_fault_costs_only_the_faulty_record(settings: Settings, tmp_path: Path
     assert headers_of(unread)["voxwarden-partition"] == str(written[1].partition)
     assert "no ce_type header" in headers_of(unread)["voxwarden-error"]
     assert headers_of(rejected)["voxwarden-error"] == "Not to be judged"
-    assert len(decode(Flag, by_origin[None].value, by_origin[None].headers).text) > MAX_MESSAGE_BYTES
+    assert len(decode_event(Flag, by_origin[None].value, by_origin[None].headers).text) > MAX_MESSAGE_BYTES
     assert sum(committed(settings, JUDGE).values()) == len(records)
 
 
+@pytest.mark.scenario
 def test_kills_lose_nothing(settings: Settings, tmp_path: Path) -> None:
     """Workers of two partitions get SIGKILL or SIGTERM repeatedly.
 
@@ -90,6 +92,7 @@ def test_kills_lose_nothing(settings: Settings, tmp_path: Path) -> None:
     assert sum(committed(settings, JUDGE).values()) == count
 
 
+@pytest.mark.scenario
 def test_workers_that_come_and_go_lose_nothing(settings: Settings, tmp_path: Path) -> None:
     """Records wait and arrive during each rebalance."""
     sent = itertools.count()

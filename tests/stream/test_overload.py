@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from agents.broker.kafka_clients import producer, topic_name
 from agents.commands.command_line import app
-from pipeline.contract.events import decode, encode
+from pipeline.contract.cloud_events import decode_event, encode_event
 from pipeline.contract.messages import Transcript
 from pipeline.contract.topology import TRANSCRIBE, TRANSCRIPTS, UTTERANCES
 from pipeline.settings import Settings
@@ -43,14 +43,14 @@ def backlog(settings: Settings, count: int, first: int = 0) -> None:
             said = utterance(
                 f"u{number}", at + number, at + number + 2, room=f"room-{number % 4}", room_type=kind, data=AUDIO
             )
-            event = encode(said, "test")
+            event = encode_event(said, "test")
             name = topic_name(UTTERANCES, settings.kafka)
             client.send(name, event.value, event.key, event.headers, timestamp_ms=round(1000 * said.end)).get(60)
 
 
 def transcripts(settings: Settings, count: int, alive: Callable[[], None]) -> list[Transcript]:
     records = wait_for(settings, TRANSCRIPTS, lambda found: len(found) >= count, alive)
-    return [decode(Transcript, record.value, record.headers) for record in records]
+    return [decode_event(Transcript, record.value, record.headers) for record in records]
 
 
 def command(overload: dict[str, object]) -> tuple[str, ...]:

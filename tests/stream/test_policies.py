@@ -11,17 +11,18 @@ from agents.broker.kafka_clients import producer, topic_name
 from agents.broker.policy_topic import RELEASE, Exchange, PolicyTopic, follow_topic, packed
 from agents.broker.stored_transcripts import TopicSpeech
 from pipeline.base.metrics import Metrics
-from pipeline.console.app import create_app, open_services
-from pipeline.contract.events import decode
+from pipeline.console.console_app import create_app
+from pipeline.console.services import open_services
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import FLAGS, POLICIES, TRANSCRIPTS
-from pipeline.judge.judge_stage import check
-from pipeline.judge.labels import load
+from pipeline.judge.judge_stage import read_config
+from pipeline.judge.labels import load_labels
 from pipeline.judge.release import JudgeReport, MarkedTexts, Release
-from pipeline.judge.rules import RuleTexts
-from pipeline.review import audit
+from pipeline.judge.rule_texts import RuleTexts
+from pipeline.review import audit_log
 from pipeline.review.database import Database
-from pipeline.review.policies import versions, workers
+from pipeline.review.policies import judge_rules, versions
 from pipeline.settings import Settings
 from tests.builders import transcript
 from tests.pipeline.console.servers import served
@@ -68,7 +69,7 @@ class Talk:
 
 
 def _flag(record: object) -> Flag:
-    return decode(Flag, record.value, record.headers)  # type: ignore[attr-defined]
+    return decode_event(Flag, record.value, record.headers)  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_a_policy_edited_in_the_page_changes_a_running_worker_and_is_rolled_back
             deliver.running()
 
         talk = Talk(settings, alive)
-        files = check(settings.judge).policy.version
+        files = read_config(settings.judge).policy.version
         assert talk.until(files).suggestion == "pass"
 
         term = f"groups:\n  - {{label: abuse, level: high, terms: [{TERM}]}}\n"
@@ -121,8 +122,8 @@ def test_a_policy_edited_in_the_page_changes_a_running_worker_and_is_rolled_back
         assert judge.exits == [], "the worker was never restarted"
         wait_until(lambda: "live 1/1 in" in ada.page("/policies"), alive)
     with database.read() as connection:
-        found = [(line.actor, line.action, line.subject) for line in audit.lines(connection)]
-        assert audit.verify(connection).broken is None
+        found = [(line.actor, line.action, line.subject) for line in audit_log.all_lines(connection)]
+        assert audit_log.verify_chain(connection).broken is None
     assert [line for line in found if line[1] in {"policy.publish", "policy.rollback"}] == [
         ("ada", "policy.publish", "1"),
         ("lea", "policy.rollback", "2"),
@@ -140,6 +141,7 @@ def release(edition: int, these: RuleTexts) -> bytes:
     return packed(Release(edition, MarkedTexts(str(edition), these)))
 
 
+@pytest.mark.scenario
 def test_a_release_that_cannot_be_used_stops_nobody(settings: Settings) -> None:
     write(settings, RELEASE, release(1, texts()))
     metrics = Metrics()
@@ -160,7 +162,7 @@ def test_a_release_that_cannot_be_used_stops_nobody(settings: Settings) -> None:
 
 def test_the_exchange_repairs_the_topic_and_keeps_it_small(settings: Settings, database: Database) -> None:
     with database.write() as connection:
-        versions.publish(connection, texts(), load(), "A title", ["lea"], "ada", 0.0)
+        versions.publish(connection, texts(), load_labels(), "A title", ["lea"], "ada", 0.0)
     now = 1_000_000.0
     with closing(Exchange(Database(settings.database_url), PolicyTopic(settings.kafka), lambda: now)) as exchange:
         exchange.look()
@@ -172,9 +174,9 @@ def test_the_exchange_repairs_the_topic_and_keeps_it_small(settings: Settings, d
         with closing(follow_topic(settings, Metrics())) as rules:
             assert rules.now().policy.version == "mine@1", "the store is the truth"
         with database.read() as connection:
-            assert [each.worker for each in workers.running(connection, now)] == ["one"]
-            assert workers.running(connection, now + workers.SILENT_SECONDS) == []
-        now += 10 * workers.SILENT_SECONDS
+            assert [each.worker for each in judge_rules.running_judges(connection, now)] == ["one"]
+            assert judge_rules.running_judges(connection, now + judge_rules.JUDGE_SILENT_SECONDS) == []
+        now += 10 * judge_rules.JUDGE_SILENT_SECONDS
         exchange.look()
         with closing(PolicyTopic(settings.kafka)) as topic:
             last = dict(topic.read())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents.broker.kafka_clients import topic_name
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO
 from pipeline.settings import Settings
@@ -26,7 +26,7 @@ def test_the_producer_of_the_manual_writes_a_recording(settings: Settings, recor
     done = subprocess.run(command, env=os.environ | given, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     records = wait_for(settings, AUDIO, lambda found: len(found) == 3, lambda: None)
-    chunks = [decode(AudioChunk, record.value, record.headers) for record in records]
+    chunks = [decode_event(AudioChunk, record.value, record.headers) for record in records]
     assert {record.key for record in records} == {"聊天室/1".encode()}
     assert [(chunk.sequence, chunk.final) for chunk in chunks] == [(0, False), (1, False), (2, True)]
     assert b"".join(chunk.data for chunk in chunks) == samples_of(recording)

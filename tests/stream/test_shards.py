@@ -13,18 +13,18 @@ from typing import Any
 import httpx
 import pytest
 
-from agents.broker import topics
-from agents.gateway.sink import KafkaSink
-from benchmarks.speech import SpokenSpan, merged
+from agents.broker import kafka_topics
+from agents.gateway.kafka_sink import KafkaSink
 from pipeline.base.metrics import Metrics
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk, Utterance
 from pipeline.contract.topology import AUDIO, SEGMENT, UTTERANCES
 from pipeline.settings import ListenSettings, Settings
 from pipeline.speech.audio import vad
-from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.recording_parts import chunks_of
 from pipeline.speech.audio.segment_stage import Segment
 from tests.broker import ROOT
+from tests.speech import SpokenSpan, merged
 from tests.stream.conftest import settings_of
 from tests.stream.kafka_io import put, wait_for, wait_for_members
 from tests.stream.processes import Worker, worker
@@ -43,7 +43,7 @@ CUT_SECONDS = 0.25
 def whole(bootstrap: str, tmp_path: Path) -> Settings:
     """Return settings with one shard a room."""
     made = settings_of(bootstrap, tmp_path, PARTITIONS)
-    topics.create(made.kafka)
+    kafka_topics.create(made.kafka)
     return made
 
 
@@ -72,7 +72,7 @@ def _span(utterance: Utterance) -> SpokenSpan:
 
 
 def utterances(records: list[Any]) -> list[Utterance]:
-    return [decode(Utterance, record.value, record.headers) for record in records]
+    return [decode_event(Utterance, record.value, record.headers) for record in records]
 
 
 def missing(speech: list[SpokenSpan], found: list[Utterance]) -> list[SpokenSpan]:
@@ -103,11 +103,12 @@ def test_the_gateway_spreads_the_speakers_of_a_room(sharded: Settings) -> None:
 
     asyncio.run(write())
     records = wait_for(sharded, AUDIO, lambda found: len(found) == len(audio()), lambda: None)
-    places = {(decode(AudioChunk, each.value, each.headers).speaker, each.partition) for each in records}
+    places = {(decode_event(AudioChunk, each.value, each.headers).speaker, each.partition) for each in records}
     assert len(places) == len(SPEAKERS), "a speaker is on more than one partition"
     assert {partition for _, partition in places} == set(range(PARTITIONS))
 
 
+@pytest.mark.scenario
 def test_two_workers_share_one_room(sharded: Settings, tmp_path: Path) -> None:
     speech = speech_of(audio(), sharded)
     with ExitStack() as stack:

@@ -9,8 +9,8 @@ import pytest
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import DELIVER, FLAGS, UTTERANCES
 from pipeline.review.database import Database
-from pipeline.review.evidence import stored
-from pipeline.review.evidence.opening import open_evidence
+from pipeline.review.evidence import evidence_maintenance
+from pipeline.review.evidence.evidence_store import open_evidence
 from pipeline.review.evidence.sealing import MAGIC
 from pipeline.settings import EvidenceSettings, Settings, Store
 from pipeline.speech.audio.decode import read_file
@@ -93,8 +93,8 @@ def test_both_write_into_one_bucket_and_lose_no_clip_in_its_outage(
 
     evidence = open_evidence(console)
     with closing(Database(console.database_url)) as database:
-        found = list(stored.clips(database))
-        assert all(isinstance(stored.read(evidence, clip), bytes) for clip in found)
+        found = list(evidence_maintenance.all_clips(database))
+        assert all(isinstance(evidence_maintenance.read_clip(evidence, clip), bytes) for clip in found)
     assert len(found) == COUNT
     assert sorted(evidence.paths(4e9)) == sorted(clip.path for clip in found), "no clip without a case"
     bodies = [server.client().get_object(Bucket="clips", Key=clip.path)["Body"].read() for clip in found]

@@ -13,18 +13,18 @@ from zlib import crc32
 
 import pytest
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from agents.broker.kafka_clients import admin, topic_name
-from agents.broker.pairing import warn_unpaired
-from agents.broker.partitions import partition_of
+from agents.broker.kafka_records import partition_of
+from agents.broker.kafka_topics import warn_unpaired
 from agents.broker.policy_topic import follow_topic
-from agents.deployment import checks
-from agents.doctor import examine
-from agents.loop.app import group_of
+from agents.deployment_checks import checks
+from agents.loop.faust_app import group_of
+from agents.machine_checks import examine
 from pipeline.base.metrics import Metrics
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import Flag, Sound, Transcript
-from pipeline.contract.shards import key_of
+from pipeline.contract.shards import record_key
 from pipeline.contract.topology import FLAGS, JUDGE, SOUNDS, TRANSCRIPTS
 from pipeline.settings import JudgeSettings, Settings
 from tests.builders import NOON, sound, transcript
@@ -84,7 +84,7 @@ def write(settings: Settings, halves: Sequence[Half]) -> None:
 def chosen(bootstrap: str, tmp_path: Path) -> Settings:
     (tmp_path / "both.yaml").write_text(POLICY, "utf-8")
     made = settings_of(bootstrap, tmp_path / "data", PARTITIONS)
-    topics.create(made.kafka)
+    kafka_topics.create(made.kafka)
     return made
 
 
@@ -126,7 +126,7 @@ def flags(settings: Settings, count: int, *alive: Process) -> list[Flag]:
 
 
 def told(records: Sequence[object]) -> list[Flag]:
-    return [decode(Flag, record.value, record.headers) for record in records]  # type: ignore[attr-defined]
+    return [decode_event(Flag, record.value, record.headers) for record in records]  # type: ignore[attr-defined]
 
 
 def ids(halves: Sequence[Half]) -> set[str]:
@@ -134,7 +134,7 @@ def ids(halves: Sequence[Half]) -> set[str]:
 
 
 def partition(half: Half) -> int:
-    return partition_of(key_of(half, 1), range(PARTITIONS))
+    return partition_of(record_key(half, 1), range(PARTITIONS))
 
 
 def first(found: Sequence[Flag]) -> list[str]:

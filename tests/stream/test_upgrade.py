@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.contract.topology import DEAD_LETTERS, DELIVER, FLAGS
 from pipeline.review.cases.values import Filters
-from pipeline.review.store import open_store
+from pipeline.review.review_store import open_store
 from pipeline.settings import Settings
 from tests.pipeline.review import release
 from tests.stream.kafka_io import committed, put, wait_for, wait_until
@@ -18,6 +18,7 @@ from tests.stream.processes import Process, environment
 pytestmark = pytest.mark.broker
 
 
+@pytest.mark.scenario
 def test_flags_of_the_last_release_become_cases(settings: Settings, tmp_path: Path) -> None:
     old = [event for name, _, event in release.records() if name == FLAGS.name]
     put(settings, FLAGS, old)

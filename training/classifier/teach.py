@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.judge.calibration import Calibrated, Numbers, sigmoid
-from pipeline.learning.duplicates import Seen
-from pipeline.learning.rows import CLEAN, OUTPUTS, Row
+from pipeline.learning.case_split import SeenTexts
+from pipeline.learning.training_rows import CLEAN, OUTPUTS, Row
 from training.classifier.sets import TALK
 
 BELIEVED = 0.5
@@ -25,7 +25,7 @@ MARKS = re.compile(r"[，。！？；、,.!?;\s]+")
 FEWEST = 4
 """Minimum number of characters in a useful clause."""
 TESTED = Path(__file__).parent / "spoken" / "tested.txt"
-"""Clauses of our lines that are close to a test sentence, one a line. tests/benchmarks/test_suites.py finds them."""
+"""Clauses of our lines that are close to a test sentence, one a line. `test_suites.py` finds them."""
 CHUNK = 3200
 """Texts that the teacher reads at once."""
 
@@ -51,7 +51,7 @@ def clauses(rows: Sequence[Row], held: Sequence[Row] = ()) -> list[Row]:
     """
     ours = [row for row in rows if row.source == "authored" and row.language == "zh"]
     texts = {clause: row for row in ours for clause in MARKS.split(row.text) if FEWEST <= len(clause) < len(row.text)}
-    seen, tested = Seen(row.text for row in held), {*TESTED.read_text("utf-8").split()}
+    seen, tested = SeenTexts(row.text for row in held), {*TESTED.read_text("utf-8").split()}
     return [
         Row(text, row.language, {}, CLAUSE, group=row.group)
         for text, row in texts.items()

@@ -12,7 +12,8 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, Alternative, Transcript, Utterance
 from pipeline.contract.stage import Processor
 from pipeline.contract.topology import TRANSCRIBE
-from pipeline.speech.asr.transcriber import Samples
+from pipeline.runner.stage_processor import build_processor
+from pipeline.speech.asr.recogniser import Samples
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import encode_flac
 from training.speech.recordings import Line, recording
@@ -24,8 +25,8 @@ HeardRow = dict[str, str]
 
 def listener(language: str) -> Processor[Utterance, Transcript]:
     """The transcribe stage of the settings, without skipping. It is told the language, as a room tells it."""
-    return TRANSCRIBE.processor(
-        settings.load({"overload": {"enabled": False}, "asr": {"language": language}}), Metrics()
+    return build_processor(
+        TRANSCRIBE, settings.load({"overload": {"enabled": False}, "asr": {"language": language}}), Metrics()
     )
 
 

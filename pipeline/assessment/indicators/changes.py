@@ -17,12 +17,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, case, func, select
 
 from pipeline.assessment.catalogue import figure
-from pipeline.assessment.indicators.records import counted, in_use
+from pipeline.assessment.indicators.record_keeping import counted, in_use
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.assessment.survival import Spell, Survival
 from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Figure, Unmeasured, Window
-from pipeline.review.tables.duties import DRILL_LINES, DRILLS, REGISTER
+from pipeline.review.tables.assessment_tables import DRILL_LINES, DRILLS, REGISTER
 
 REPORT_SECONDS = DAY_SECONDS
 """Time in which the police must be told: MPS Order 33, article 10(6)."""

@@ -11,12 +11,10 @@ from pipeline.assessment.catalogue import figure
 from pipeline.assessment.options import Options
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.quality.audits import within
-from pipeline.review.quality.decided import ceiling
-from pipeline.review.quality.figure import Figure, Unmeasured, Window
-from pipeline.review.quality.snapshot import FLAGGED, OF_FLAG, SNAPSHOT, STOPS, UPHELD
-from pipeline.review.quality.totals import Totals, summed, totals
+from pipeline.review.quality.figure import Figure, Totals, Unmeasured, Window, summed, totals
+from pipeline.review.quality.snapshot import FLAGGED, OF_FLAG, SNAPSHOT, STOPS, UPHELD, ceiling
+from pipeline.review.tables.assessment_tables import ACTIONS
 from pipeline.review.tables.core import FLAGS
-from pipeline.review.tables.duties import ACTIONS
 
 MILLISECONDS = 1_000
 

@@ -11,18 +11,27 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exist
 
 from pipeline.assessment.catalogue import figure
 from pipeline.assessment.options import DAY_SECONDS, Options
-from pipeline.assessment.parts import parts
 from pipeline.review.cases.values import WHOLE_ROOM
-from pipeline.review.quality import audits, figures
+from pipeline.review.quality import agreement_figures, audits
+from pipeline.review.quality.agreement_figures import Pair
 from pipeline.review.quality.audits import DIMENSIONS, Judged, Reviewed, within
-from pipeline.review.quality.decided import REAL, standing
 from pipeline.review.quality.figure import Figure, Unmeasured, Window
-from pipeline.review.quality.figures import Pair
-from pipeline.review.quality.snapshot import FLAGGED, LABEL, SNAPSHOT, UPHELD, UPHOLDS
+from pipeline.review.quality.snapshot import FLAGGED, LABEL, REAL, SNAPSHOT, UPHELD, UPHOLDS, in_force
 from pipeline.review.quality.statistics import Estimate, Share
+from pipeline.review.tables.case_tables import APPEALS, COPIES, REPORTS
 from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
-from pipeline.review.tables.quality import COPIES
-from pipeline.review.tables.rights import APPEALS, REPORTS
+
+
+def parts(rows: Sequence[Row[Any]], *dimensions: str) -> Iterator[tuple[dict[str, str], Sequence[Row[Any]]]]:
+    """Yield all rows, and then the rows of each value of each dimension, in alphabetical order.
+
+    A dimension is the name of a column. Rows with an empty value are in no part.
+    """
+    yield {}, rows
+    for name in dimensions:
+        for value in sorted({getattr(row, name) for row in rows} - {""}):
+            yield {name: value}, [row for row in rows if getattr(row, name) == value]
+
 
 Split = Mapping[str, str]
 
@@ -64,7 +73,7 @@ def wrong_actions(connection: Connection, window: Window, options: Options) -> I
 def audited(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
     """I-12 and I-13 (in seconds of speech), from the audits of passed speech and the decisions on flagged speech."""
     del options
-    judged = audits.read(connection, window)
+    judged = audits.read_judged(connection, window)
     for part, speech in _speech(judged):
         yield from _recall(speech, part)
     for label in judged.labels():
@@ -85,7 +94,7 @@ def reported(connection: Connection, window: Window, options: Options) -> Iterat
 def agreement(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
     """I-15, for the second opinions that were drawn in the window, and the appeals that were settled in it."""
     del options
-    pairs = figures.pairs(connection, window.since, window.until)
+    pairs = agreement_figures.pairs(connection, window.since, window.until)
     settled = _settled(connection, window)
     labels = ({pair.label for pair in pairs} | {row.label for row in settled}) - {""}
     for label in ("", *sorted(labels)):
@@ -161,7 +170,7 @@ def _prevalence(judged: Judged, part: Split, label: str = "") -> Figure:
 
 
 def _agreement(pairs: Sequence[Pair], part: Split) -> Iterator[Figure]:
-    found = figures.agreement(pairs)
+    found = agreement_figures.agreement(pairs)
     yield share("I-15", "share", found.share, part)
     yield figure("I-15", "kappa", found.kappa.value, found.kappa.n, part, interval=found.kappa.interval)
 
@@ -218,7 +227,7 @@ def _settled(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     query: Select[Any] = select(APPEALS.c.case_id, DECISIONS.c.verdict, CASES.c.label)
     query = query.join_from(APPEALS, DECISIONS, DECISIONS.c.id == APPEALS.c.resolution)
     query = query.join(CASES, CASES.c.id == APPEALS.c.case_id)
-    return connection.execute(query.where(DECISIONS.c.at >= window.since, *standing(window.until), REAL)).all()
+    return connection.execute(query.where(DECISIONS.c.at >= window.since, *in_force(window.until), REAL)).all()
 
 
 def _offenders(connection: Connection, window: Window) -> Share:

@@ -10,12 +10,12 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from pipeline.assessment.report import content
 from pipeline.assessment.report.content import AssessmentReport
-from pipeline.base import canonical
+from pipeline.base import canonical_json
 from pipeline.base.errors import CaseError, InputError, Missing
-from pipeline.review import audit
-from pipeline.review.delivery.tallies import HOUR
+from pipeline.review import audit_log
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Window
-from pipeline.review.tables.duties import ASSESSMENTS
+from pipeline.review.tables.assessment_tables import ASSESSMENTS
 
 DAYS = 90
 DAY_SECONDS = 86_400.0
@@ -71,7 +71,7 @@ def open_one(connection: Connection, title: str, window: Window, by: str, at: fl
             text="window_empty",
         )
     year = datetime.fromtimestamp(at, UTC).year
-    audit.lock(connection)  # no other process opens one with the same number
+    audit_log.lock(connection)  # no other process opens one with the same number
     count = connection.scalar(select(func.count()).where(ASSESSMENTS.c.id.like(f"{year}-%"))) or 0
     made = Assessment(
         id=f"{year}-{count + 1}",
@@ -86,7 +86,7 @@ def open_one(connection: Connection, title: str, window: Window, by: str, at: fl
     )
     values = {name: getattr(made, name) for name in made.__struct_fields__}
     connection.execute(insert(ASSESSMENTS).values(values))
-    audit.append(connection, at, by, "assessment.open", made.id, {"since": window.since, "until": window.until})
+    audit_log.append(connection, at, by, "assessment.open", made.id, {"since": window.since, "until": window.until})
     return made
 
 
@@ -132,7 +132,7 @@ def freeze(connection: Connection, report: AssessmentReport) -> str:
         )
     assert report.finished_at is not None  # noqa: S101 - a final report has both
     encoded = content.encode(report)
-    digest = canonical.digest(encoded)
+    digest = canonical_json.digest(encoded)
     values = {
         "state": "final",
         "finished_by": report.finished_by,
@@ -145,5 +145,5 @@ def freeze(connection: Connection, report: AssessmentReport) -> str:
         raise CaseError(
             f"Assessment {report.id} already has a final report", "Open a new assessment for changes.", text="final"
         )
-    audit.append(connection, report.finished_at, report.finished_by, FROZEN, report.id, {"sha256": digest})
+    audit_log.append(connection, report.finished_at, report.finished_by, FROZEN, report.id, {"sha256": digest})
     return digest

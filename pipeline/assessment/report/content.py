@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from pipeline.base import canonical
+from pipeline.base import canonical_json
 from pipeline.base.errors import InputError
 from pipeline.review.quality.figure import Figure, Unit, Window
 
@@ -268,7 +268,7 @@ class AssessmentReport(Struct, frozen=True, kw_only=True):
 
 def encode(report: AssessmentReport) -> bytes:
     """Return the report as canonical JSON."""
-    return canonical.encode(report)
+    return canonical_json.canonical_bytes(report)
 
 
 def decode(content: bytes | str, name: str) -> AssessmentReport:

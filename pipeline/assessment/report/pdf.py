@@ -5,7 +5,7 @@ from importlib import metadata
 from io import BytesIO
 from typing import Any
 
-from pipeline.base import canonical
+from pipeline.base import canonical_json
 from pipeline.base.errors import ConfigError, DependencyError
 
 EXTRA = "pip install 'voxwarden[report]'"
@@ -20,7 +20,7 @@ def render(page: str, compressed: bool = True) -> bytes:
     """
     weasyprint = _weasyprint()
     written = BytesIO()
-    identity = canonical.digest(page.encode())[:32].encode()
+    identity = canonical_json.digest(page.encode())[:32].encode()
     document = weasyprint.HTML(string=page, url_fetcher=weasyprint.URLFetcher(allowed_protocols=())).render()
     document.write_pdf(written, pdf_identifier=identity, uncompressed_pdf=not compressed)
     return written.getvalue()

@@ -6,14 +6,14 @@ from typing import Literal
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from pipeline.assessment.report import bundle, content, packing, pdf, recompute, tallies
+from pipeline.assessment.report import bundle, content, data_files, pdf, recompute
 from pipeline.assessment.report.assessments import FROZEN, Assessment
 from pipeline.assessment.report.bundle import Anchor, Manifest
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.recompute import Recomputed
-from pipeline.base import canonical, signing
+from pipeline.base import canonical_json, signing
 from pipeline.base.errors import VoxwardenError
-from pipeline.review import audit
+from pipeline.review import audit_log
 
 UNSIGNED = {bundle.MANIFEST, bundle.SIGNATURE, bundle.PUBLIC_KEY}
 """Files of a bundle that the manifest does not list."""
@@ -44,14 +44,14 @@ def of_bundle(data: bytes, name: str, public_key: bytes | None = None) -> Iterat
         whole = whole and check.result != "fault"
         yield check
     if whole:
-        files = packing.unpack(data, name)
+        files = bundle.unpack(data, name)
         yield from _of_content(files, bundle.read_manifest(files[bundle.MANIFEST], name))
 
 
 def of_files(data: bytes, name: str, public_key: bytes | None = None) -> Iterator[Checked]:
     """Check only that the files of a bundle are those that were signed."""
     try:
-        files = packing.unpack(data, name)
+        files = bundle.unpack(data, name)
         manifest = bundle.read_manifest(files.get(bundle.MANIFEST, b""), name)
     except VoxwardenError as error:
         yield Checked("fault", "{error}", {"error": error.what})
@@ -64,11 +64,11 @@ def of_files(data: bytes, name: str, public_key: bytes | None = None) -> Iterato
 def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Checked]:
     """Check the frozen report in the store: its hash, its line in the audit log, and its figures."""
     encoded = (assessment.content or "").encode()
-    digest = canonical.digest(encoded)
+    digest = canonical_json.digest(encoded)
     yield _same("The content has the stored SHA-256", digest == assessment.sha256)
-    chain = audit.verify(connection)
+    chain = audit_log.verify_chain(connection)
     yield _same("The audit log is unchanged ({n} lines)", chain.broken is None, n=chain.lines)
-    found = audit.about(connection, FROZEN, assessment.id)
+    found = audit_log.about(connection, FROZEN, assessment.id)
     if found is None:
         yield Checked("skipped", "The audit log no longer has the line about the report; the bundle has it")
     else:
@@ -79,7 +79,7 @@ def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Ch
         yield Checked("fault", "{error}", {"error": error.what})
         return
     yield _same("The content is in canonical form", content.encode(report) == encoded)
-    if tallies.digest(connection, report.data_window) != report.tallies:
+    if data_files.digest(connection, report.data_window) != report.tallies:
         yield Checked("fault", "The hourly tallies of the window are not those of the report: figures not compared")
         return
     yield from _compared(recompute.from_store(connection, report))
@@ -88,11 +88,11 @@ def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Ch
 def of_anchor(connection: Connection, data: bytes) -> Checked:
     """Check that the audit log of the store has the line of a bundle."""
     try:
-        line = anchor_of(packing.unpack(data, "The bundle")).line
+        line = anchor_of(bundle.unpack(data, "The bundle")).line
     except VoxwardenError as error:
         return Checked("fault", "{error}", {"error": error.what})
     return _same(
-        "The audit log of this store has line {n} of the bundle", audit.holds(connection, line.hash), n=line.seq
+        "The audit log of this store has line {n} of the bundle", audit_log.holds(connection, line.hash), n=line.seq
     )
 
 
@@ -113,7 +113,7 @@ def _signed(files: Mapping[str, bytes], manifest: Manifest, public_key: bytes | 
 
 
 def _listed(files: Mapping[str, bytes], manifest: Manifest) -> Checked:
-    found = {name: canonical.digest(data) for name, data in files.items() if name not in UNSIGNED}
+    found = {name: canonical_json.digest(data) for name, data in files.items() if name not in UNSIGNED}
     wrong = sorted(name for name in {*found, *manifest.files} if found.get(name) != manifest.files.get(name))
     if wrong:
         return Checked("fault", "Changed, missing or unlisted: {names}", {"names": ", ".join(wrong)})
@@ -129,7 +129,7 @@ def _of_content(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[Chec
         yield Checked("fault", "{error}", {"error": error.what})
         return
     yield _same("The content is in canonical form", content.encode(report) == encoded)
-    digest = canonical.digest(encoded)
+    digest = canonical_json.digest(encoded)
     yield _same("The content has the SHA-256 {hash}", digest == manifest.sha256, hash=digest)
     yield _anchored(files, report, digest)
     yield from _rendered(files, manifest, report)
@@ -138,7 +138,7 @@ def _of_content(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[Chec
             "skipped", "The bundle was made after the tallies had changed, and has none: figures not compared"
         )
         return
-    if canonical.digest(files[bundle.TALLIES]) != report.tallies:
+    if canonical_json.digest(files[bundle.TALLIES]) != report.tallies:
         yield Checked("fault", "The tallies are not those of the report: figures not compared")
         return
     yield from _compared(recompute.from_tables(report, files[bundle.TALLIES], files.get(bundle.LEDGER, b"")))
@@ -151,7 +151,7 @@ def _anchored(files: Mapping[str, bytes], report: AssessmentReport, digest: str)
         return Checked("fault", "{error}", {"error": error.what})
     line = found.line
     right = line.action == FROZEN and line.subject == report.id and digest in line.detail
-    intact = not found.before or audit.intact(line, found.before)
+    intact = not found.before or audit_log.intact(line, found.before)
     return _same("Line {n} of the audit log has the SHA-256", right and intact, n=line.seq)
 
 
@@ -182,7 +182,7 @@ def _pdf_engine() -> str:
 
 
 def _compared(found: Recomputed) -> Iterator[Checked]:
-    """Tell what a comparison found. Figures whose sources are no longer those of the report are no fault."""
+    """Tell what a comparison found. A figure is no fault if its source changed after the report."""
     if found.different:
         yield Checked("fault", "Computed again, these figures differ: {names}", {"names": ", ".join(found.different)})
     yield Checked("ok", "{n} figures, computed again from their sources, are the same", {"n": found.same})

@@ -1,33 +1,111 @@
-"""Renders the assessment pages: numbers with their units, and charts, in the reader's language."""
+"""What the assessment pages share: rendering, the window of the figures, and how old the figures are."""
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode, urlsplit
 
-from fastapi import Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from msgspec import Struct
 
-from pipeline.assessment.report import charts, html, numbers, texts
-from pipeline.assessment.report.numbers import Language
+from pipeline.assessment.report import assessments, html, svg_charts, wording
+from pipeline.assessment.report.assessments import default_window
+from pipeline.assessment.report.wording import Language
+from pipeline.base.errors import InputError
+from pipeline.console.background_figures import Look
 from pipeline.console.pages import language_of, page
-from pipeline.console.services import services_of
-from pipeline.review.quality.figure import Unit
+from pipeline.console.services import Services, TheServices, services_of
+from pipeline.review.delivery.speech_tallies import HOUR
+from pipeline.review.quality.figure import Unit, Window
 from pipeline.review.quality.statistics import Interval
 
+router = APIRouter(prefix="/assessment/measuring")
+DAYS = ("30", "90")
 
-def show(request: Request, template: str, **values: Any) -> HTMLResponse:
+AssessmentId = Annotated[str, Path(pattern=r"^\d{4}-\d{1,6}$")]
+Day = Annotated[date | None, Query(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
+ShownQuery = Annotated[float, Query(ge=0, le=1e12, description="When the figures of the page were measured; 0: none.")]
+
+
+class ChosenWindow(Struct, frozen=True):
+    """A window, and the parameters that choose it."""
+
+    window: Window
+    days: str
+    """One of DAYS. Empty: the reader chose dates."""
+    since: date
+    until: date
+    """The last day of the window, as in the form."""
+
+    @property
+    def query(self) -> str:
+        """Return the parameters of a link that keeps the window."""
+        chosen = {"days": self.days} if self.days else {"since": self.since, "until": self.until}
+        return urlencode(chosen)
+
+
+def chosen_window(
+    services: TheServices, days: Literal["30", "90"] = "90", since: Day = None, until: Day = None
+) -> ChosenWindow:
+    """Return the window of a request. Days are UTC, and `until` belongs to the window.
+
+    Raises InputError for a window that is empty or has not begun.
+    """
+    now = services.clock()
+    if since is None or until is None:
+        window = default_window(now, int(days))
+        return ChosenWindow(window, days, _day_of(window.since), _day_of(window.until - 1))
+    return ChosenWindow(window_of(since, until, now), "", since, until)
+
+
+TheWindow = Annotated[ChosenWindow, Depends(chosen_window)]
+
+
+@router.get("", response_class=HTMLResponse)
+def figures_progress(request: Request, services: TheServices, chosen: TheWindow, shown: ShownQuery = 0.0) -> Response:
+    """Tell about the figures of a window."""
+    return _progress(
+        request, services.measured.figures.look(chosen.window), f"/assessment/measuring?{chosen.query}", shown
+    )
+
+
+@router.post("")
+def measure_figures(services: TheServices, chosen: TheWindow) -> Response:
+    """SpeakerMeasure a window now, unless nothing has changed since the last time."""
+    services.measured.figures.again(chosen.window)
+    return Response(headers={"HX-Refresh": "true"})
+
+
+@router.get("/{assessment}", response_class=HTMLResponse)
+def draft_progress(
+    request: Request, services: TheServices, assessment: AssessmentId, shown: ShownQuery = 0.0
+) -> Response:
+    """Tell about the figures of a draft report."""
+    look = services.measured.drafts.look(_window(services, assessment))
+    return _progress(request, look, f"/assessment/measuring/{assessment}?", shown)
+
+
+@router.post("/{assessment}")
+def measure_draft(services: TheServices, assessment: AssessmentId) -> Response:
+    """SpeakerMeasure a draft report now, unless nothing has changed since the last time."""
+    services.measured.drafts.again(_window(services, assessment))
+    return Response(headers={"HX-Refresh": "true"})
+
+
+def assessment_page(request: Request, template: str, **values: Any) -> HTMLResponse:
     """Render a template of the assessment."""
     language = reader_language(request)
     tools: dict[str, Any] = {
         "zh": language == "zh",
         "number": partial(_number, language),
         "between": partial(_between, language),
-        "day": numbers.day,
-        "moment": numbers.moment,
-        "scale_of": charts.scale_of,
-        "signal": lambda trigger: texts.signal(trigger.signal, language),
+        "day": wording.day,
+        "moment": wording.moment,
+        "scale_of": svg_charts.scale_of,
+        "signal": lambda trigger: wording.signal(trigger.signal, language),
         "detail": lambda name, value: html.detail(name, value, language),
         "tongue": lambda code: services_of(request).texts.names.get(code, code),
         "named": partial(_named, services_of(request).texts.catalogue(language_of(request))),
@@ -45,19 +123,51 @@ def go(request: Request, path: str) -> Response:
     return Response(headers={"HX-Location": json.dumps(update)})
 
 
-def _named(catalogue: Mapping[str, str], group: str, name: str) -> str:
-    """Return the text `group.name`. A name without a text is returned unchanged: the logic may have new ones."""
-    return catalogue.get(f"{group}.{name}", name)
-
-
 def reader_language(request: Request) -> Language:
     """Return the language of the reader, as far as the assessment has its texts: Chinese, or else English."""
     return "zh" if language_of(request) == "zh" else "en"
 
 
+def window_of(since: date, until: date, now: float) -> Window:
+    """Return the window of these days, which ends with the last full hour at the latest. Raises InputError."""
+    window = Window(_midnight(since), min(_midnight(until + timedelta(days=1)), now // HOUR * HOUR))
+    if window.since >= window.until:
+        raise InputError(
+            "The window is empty",
+            "Choose a first day that is past and not later than the last day.",
+            text="window_empty",
+        )
+    return window
+
+
+def _named(catalogue: Mapping[str, str], group: str, name: str) -> str:
+    """Return the text `group.name`. A name without a text is returned unchanged: the logic may have new ones."""
+    return catalogue.get(f"{group}.{name}", name)
+
+
 def _number(language: Language, value: float, unit: Unit) -> str:
-    return numbers.shown(value, unit, language)
+    return wording.shown(value, unit, language)
 
 
 def _between(language: Language, interval: Interval, unit: Unit) -> str:
-    return numbers.interval(interval, unit, language)
+    return wording.interval(interval, unit, language)
+
+
+def _midnight(day: date) -> float:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+
+
+def _day_of(at: float) -> date:
+    return datetime.fromtimestamp(at, UTC).date()
+
+
+def _window(services: Services, assessment: str) -> Window:
+    with services.database.read() as connection:
+        return assessments.find(connection, assessment).window
+
+
+def _progress(request: Request, look: Look[Any], href: str, shown: float) -> Response:
+    """Return the line. A page without figures loads again when they are there."""
+    if look.kept and not look.running and not shown:
+        return Response(headers={"HX-Refresh": "true"})
+    return assessment_page(request, "assessment_progress.html", look=look, href=href, shown=shown)

@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 
 from pipeline.assessment import drills
 from pipeline.assessment.drills import DAY, Drill, DrillKind, LineResult
-from pipeline.assessment.report import texts
+from pipeline.assessment.report import wording
 from pipeline.base.errors import CaseError, InputError
-from pipeline.console.assessment.assessment_pages import go, reader_language, show
+from pipeline.console.assessment.assessment_pages import assessment_page, go, reader_language
 from pipeline.console.fields import NO_NUL
 from pipeline.console.services import Signed, TheServices
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.cases import ranking
 
 router = APIRouter(prefix="/assessment/drills")
@@ -63,7 +63,7 @@ def drill_page(request: Request, services: TheServices, drill: DrillId) -> Respo
     """Show one drill: results by language and label, times, each line, and its lines of the audit log."""
     with services.database.read() as connection:
         found, results = drills.get(connection, drill), drills.results(connection, drill)
-        lines = audit.newest(connection, subject=drill)
+        lines = audit_log.newest_lines(connection, subject=drill)
     return _show(
         request,
         "assessment_drill.html",
@@ -87,7 +87,7 @@ def order_stop(
     """Start a stop drill: the app gets the order to close these test rooms, one in each line."""
     del sure
     with services.database.write() as connection:
-        order = ranking.build(services.settings)
+        order = ranking.build_ranking(services.settings)
         made = drills.order_stop(connection, _rooms(rooms), session.account.name, services.clock(), order)
     return go(request, f"/assessment/drills/{made.id}")
 
@@ -128,4 +128,4 @@ def _rooms(text: str) -> list[str]:
 
 
 def _show(request: Request, template: str, **values: Any) -> HTMLResponse:
-    return show(request, template, names=texts.texts(reader_language(request)), **values)
+    return assessment_page(request, template, names=wording.texts(reader_language(request)), **values)

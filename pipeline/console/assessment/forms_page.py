@@ -6,17 +6,16 @@ from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.assessment import forms
-from pipeline.assessment.report import assessments, gather, texts
+from pipeline.assessment.report import assessments, gather, wording
 from pipeline.assessment.report.content import ITEMS, PARTS
 from pipeline.base.errors import InputError
-from pipeline.console.assessment.assessment_pages import reader_language, show
+from pipeline.console.assessment.assessment_pages import AssessmentId, assessment_page, reader_language
 from pipeline.console.fields import NO_NUL
 from pipeline.console.pages import explain
 from pipeline.console.services import Signed, TheServices
 
 router = APIRouter(prefix="/assessment/forms")
 
-AssessmentId = Annotated[str, Path(pattern=r"^\d{4}-\d{1,6}$")]
 FieldId = Annotated[str, Path(pattern="^[a-z][a-z0-9_]{0,63}$")]
 Answers = Annotated[list[Annotated[str, Form(max_length=forms.MAX_TEXT, pattern=NO_NUL)]], Form(max_length=64)]
 
@@ -28,7 +27,7 @@ def newest_form(request: Request, services: TheServices) -> Response:
         found = assessments.all_of(connection)
     if found:
         return RedirectResponse(f"/assessment/forms/{found[0].id}", 303)
-    return show(request, "assessment_no_form.html")
+    return assessment_page(request, "assessment_no_form.html")
 
 
 @router.get("/{assessment}", response_class=HTMLResponse)
@@ -38,14 +37,14 @@ def form_page(request: Request, services: TheServices, assessment: AssessmentId)
         found = assessments.find(connection, assessment)
         answers = forms.answers(connection, assessment)
         others = assessments.all_of(connection)
-    return show(
+    return assessment_page(
         request,
         "assessment_form.html",
         assessment=found,
         others=others,
         parts=[(part, [each for each in answers if each.field.part == part]) for part in PARTS],
         missing=[each for each in answers if each.missing],
-        names=texts.texts(reader_language(request)),
+        names=wording.texts(reader_language(request)),
         indicators={number: gather.indicators_of(number) for number in ITEMS},
     )
 
@@ -78,7 +77,7 @@ def save_answer(
     saved = next((each for each in answers if each.id == field), None)
     if saved is None or (changed and any(field in each.only_if for each in forms.form().fields.values())):
         return Response(headers={"HX-Refresh": "true"})
-    return show(
+    return assessment_page(
         request,
         "assessment_saved.html",
         answer=saved,
@@ -90,6 +89,6 @@ def save_answer(
 
 def _problem(request: Request, field: str, seen: float | None, status: int, **values: Any) -> Response:
     """Show below the field what is wrong, or the newer answer. The text that the person entered stays."""
-    shown = show(request, "assessment_unsaved.html", seen=seen, **values)
+    shown = assessment_page(request, "assessment_unsaved.html", seen=seen, **values)
     headers = {"HX-Retarget": f"#problem-{field}", "HX-Reswap": "innerHTML"}
     return HTMLResponse(shown.body, status, headers)

@@ -12,10 +12,10 @@ from pipeline.assessment.hazards import Finding, Hazard
 from pipeline.assessment.proofs import FileProof, Proof
 from pipeline.assessment.report.assessments import default_window
 from pipeline.base.errors import CaseError, DependencyError, InputError
-from pipeline.console.assessment.assessment_pages import go, show
+from pipeline.console.assessment.assessment_pages import assessment_page, go
 from pipeline.console.fields import DayForm, HashForm, NameForm, NoteForm
 from pipeline.console.services import Services, Signed, TheServices
-from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Figure, Window
 
 PAGE = "/assessment/hazards"
@@ -58,7 +58,7 @@ def hazards_page(request: Request, services: TheServices) -> Response:
     with services.database.read() as connection:
         found = hazards.all_of(connection)
     found.sort(key=lambda each: ("open", "fixed", "closed").index(each.state))
-    return show(request, "assessment_hazards.html", hazards=found)
+    return assessment_page(request, "assessment_hazards.html", hazards=found)
 
 
 @router.post("")

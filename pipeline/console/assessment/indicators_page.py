@@ -1,18 +1,21 @@
 """The pages of the 32 indicators: the table, and one indicator with its parts and its definition."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
+from msgspec import Struct
+from sqlalchemy import Connection
 
-from pipeline.assessment import cases
-from pipeline.assessment.catalogue import INDICATORS
-from pipeline.assessment.report import texts
+from pipeline.assessment import figure_cases, forms, hazards
+from pipeline.assessment.catalogue import INDICATORS, Indicator
+from pipeline.assessment.report import assessments, figure_rows, wording
+from pipeline.assessment.report.assessments import Assessment
+from pipeline.assessment.report.gather import OF_DRILLS
 from pipeline.base.errors import DependencyError
-from pipeline.console.assessment import assessment_steps, indicator_rows
-from pipeline.console.assessment.assessment_pages import reader_language, show
-from pipeline.console.assessment.window_choice import DAYS, TheWindow
+from pipeline.console.assessment.assessment_pages import DAYS, TheWindow, assessment_page, reader_language
 from pipeline.console.background_figures import Look
 from pipeline.console.guard import Refused
 from pipeline.console.services import TheServices
@@ -22,17 +25,66 @@ from pipeline.review.quality.figure import Figure
 
 router = APIRouter(prefix="/assessment")
 
+FigureState = Literal["met", "missed", "inconclusive", "unlimited", "unmeasured"]
+
+STATES: tuple[FigureState, ...] = ("met", "missed", "inconclusive", "unlimited", "unmeasured")
+OF_LIMITS: dict[str, FigureState] = {
+    "none": "unlimited",
+    "inconclusive": "inconclusive",
+    "met": "met",
+    "missed": "missed",
+}
+SPLITS = ("label", "language", "room_type", "policy", "model", "source", "severity", "reason")
+"""The order of the tables of parts."""
 LIST_SECONDS = 30.0
 """Seconds that a list of cases waits for the figures."""
-
 OF_LANGUAGES = "I-04"
-
 COUNTED = 10_000
 """A list counts its cases up to this number."""
 
+StepName = Literal["opened", "forms", "hazards", "final"]
 KeyQuery = Annotated[str, Query(pattern="^[a-z0-9_]{1,64}$")]
 SplitQuery = Annotated[list[Annotated[str, Query(max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]], Query(max_length=4)]
 Identity = Annotated[str, Path(pattern=r"^I-\d\d$")]
+
+
+class FigureRow(Struct, frozen=True):
+    """One line of a table. `figure` is for all speech, or for the part `part` of it."""
+
+    indicator: Indicator
+    figure: Figure
+    main: bool = True
+    """False: a further value of the indicator."""
+    part: str = ""
+
+    @property
+    def state(self) -> FigureState:
+        if self.figure.value is None:
+            return "unmeasured"
+        return OF_LIMITS[figure_rows.state(self.figure)]
+
+
+class AssessmentSteps(Struct, frozen=True):
+    """What is done of an assessment. The store knows nothing of its way to the authorities."""
+
+    assessment: Assessment
+    answered: int
+    """Required fields with an answer."""
+    required: int
+    hazards: int
+    open_hazards: int
+
+    def states(self) -> Iterator[tuple[StepName, Literal["done", "now", ""]]]:
+        """Yield the steps: done, the first one that is not, and the later ones."""
+        done: dict[StepName, bool] = {
+            "opened": True,
+            "forms": self.answered == self.required,
+            "hazards": self.open_hazards == 0,
+            "final": self.assessment.final,
+        }
+        current = next((name for name, finished in done.items() if not finished), None)
+        for name, finished in done.items():
+            yield name, "done" if finished or self.assessment.final else "now" if name == current else ""
 
 
 async def figures_of(services: TheServices, chosen: TheWindow) -> Look[list[Figure]]:
@@ -41,14 +93,6 @@ async def figures_of(services: TheServices, chosen: TheWindow) -> Look[list[Figu
 
 
 Figures = Annotated[Look[list[Figure]], Depends(figures_of)]
-
-
-async def listed_figures(services: TheServices, chosen: TheWindow) -> list[Figure]:
-    """Return the figures of the chosen window. Raises DependencyError if they take longer than LIST_SECONDS."""
-    look = await services.measured.figures.wait(chosen.window, LIST_SECONDS)
-    if look.kept is None:
-        raise DependencyError("The figures are being measured", "Load the page again in a minute.")
-    return look.kept.value
 
 
 @router.get("", response_class=HTMLResponse)
@@ -60,18 +104,18 @@ def indicators_page(
     data: Annotated[Literal["operation", "test"], Query()] = "operation",
 ) -> Response:
     """Show the indicators of a window, of operation or of test data. While they are measured, the page says so."""
-    rows = indicator_rows.rows(look.kept.value if look.kept else [], data == "test")
+    rows = indicator_rows(look.kept.value if look.kept else [], data == "test")
     with services.database.read() as connection:
-        steps = assessment_steps.newest(connection)
+        steps = steps_of_newest(connection)
     counts = Counter(row.state for row in rows)
-    return show(
+    return assessment_page(
         request,
         "assessment_indicators.html",
         look=look,
-        groups=indicator_rows.by_article(rows),
-        articles=texts.texts(reader_language(request))["items"],
+        groups=by_article(rows),
+        articles=wording.texts(reader_language(request))["items"],
         steps=steps,
-        counts=[(state, counts[state]) for state in indicator_rows.STATES],
+        counts=[(state, counts[state]) for state in STATES],
         chosen=chosen,
         days=DAYS,
         data=data,
@@ -92,18 +136,26 @@ def indicator_page(
     if identity == OF_LANGUAGES:
         with services.database.read() as connection:
             rooms = room_speech.most_in_other_languages(connection, services.clock())
-    return show(
+    return assessment_page(
         request,
         "assessment_indicator.html",
         look=look,
         indicator=indicator,
-        rows=indicator_rows.values(indicator, figures),
-        parts=indicator_rows.parts(indicator, figures),
+        rows=values_of(indicator, figures),
+        parts=parts_of(indicator, figures),
         rooms=rooms,
         rooms_days=room_speech.DAYS,
         chosen=chosen,
         days=DAYS,
     )
+
+
+async def listed_figures(services: TheServices, chosen: TheWindow) -> list[Figure]:
+    """Return the figures of the chosen window. Raises DependencyError if they take longer than LIST_SECONDS."""
+    look = await services.measured.figures.wait(chosen.window, LIST_SECONDS)
+    if look.kept is None:
+        raise DependencyError("The figures are being measured", "Load the page again in a minute.")
+    return look.kept.value
 
 
 @router.get("/indicators/{identity}/cases", response_class=HTMLResponse)
@@ -122,11 +174,68 @@ def indicator_cases(
     """
     figure = _figure(figures, identity, key, split)
     with services.database.read() as connection:
-        behind = cases.listed(connection, figure, chosen.window, COUNTED)
-        found = [reading.case(connection, each) for each in behind[: cases.MOST]]
-    row = indicator_rows.FigureRow(INDICATORS[identity], figure)
+        behind = figure_cases.listed(connection, figure, chosen.window, COUNTED)
+        found = [reading.case(connection, each) for each in behind[: figure_cases.MOST]]
+    row = FigureRow(INDICATORS[identity], figure)
     values = {"row": row, "cases": found, "total": len(behind), "counted": COUNTED}
-    return show(request, "assessment_cases.html", **values, chosen=chosen)
+    return assessment_page(request, "assessment_cases.html", **values, chosen=chosen)
+
+
+def indicator_rows(figures: Sequence[Figure], drills: bool) -> list[FigureRow]:
+    """Return the main value of each indicator, and the further values that have a limit.
+
+    With `drills`: of the indicators that are measured on test data, and no others.
+    """
+    shown = [each for each in INDICATORS.values() if (OF_DRILLS in each.sources) == drills]
+    return [
+        row for each in shown for row in _figure_rows(each, figures) if row.main or row.figure.threshold is not None
+    ]
+
+
+def by_article(found: Sequence[FigureRow]) -> dict[str, list[FigureRow]]:
+    """Return the rows by the first item of article 5 that their indicator belongs to, in the order of the items."""
+    groups: dict[str, list[FigureRow]] = {}
+    for row in found:
+        groups.setdefault(row.indicator.items[0], []).append(row)
+    return dict(sorted(groups.items()))
+
+
+def values_of(indicator: Indicator, figures: Sequence[Figure]) -> list[FigureRow]:
+    """Return all values of an indicator, for all speech."""
+    return list(_figure_rows(indicator, figures))
+
+
+def parts_of(indicator: Indicator, figures: Sequence[Figure]) -> dict[tuple[str, str], list[FigureRow]]:
+    """Return the values of the parts of the speech, by split and by value of the indicator."""
+    found: dict[tuple[str, str], list[FigureRow]] = {}
+    for split in SPLITS:
+        for figure in figures:
+            if figure.indicator == indicator.id and next(iter(figure.split), "") == split:
+                row = FigureRow(indicator, figure, part=_part(figure))
+                found.setdefault((split, figure.key), []).append(row)
+    return found
+
+
+def steps_of_newest(connection: Connection) -> AssessmentSteps | None:
+    """Return the steps of the assessment that was opened last; None if there is none."""
+    found = next(iter(assessments.all_of(connection)), None)
+    if found is None:
+        return None
+    needed = [each for each in forms.answers(connection, found.id) if each.field.required]
+    known = hazards.all_of(connection)
+    pending = [each for each in known if each.state != "closed"]
+    return AssessmentSteps(found, sum(not each.missing for each in needed), len(needed), len(known), len(pending))
+
+
+def _figure_rows(indicator: Indicator, figures: Sequence[Figure]) -> Iterator[FigureRow]:
+    whole = {each.key: each for each in figures if each.indicator == indicator.id and not each.split}
+    for key, value in indicator.values.items():
+        absent = Figure(indicator=indicator.id, key=key, unit=value.unit, unmeasured="no_data")
+        yield FigureRow(indicator, whole.get(key, absent), key == next(iter(indicator.values)))
+
+
+def _part(figure: Figure) -> str:
+    return " · ".join(figure.split.values())
 
 
 def _figure(figures: list[Figure], identity: str, key: str, split: list[str]) -> Figure:

@@ -11,11 +11,11 @@ from pydantic import NaiveDatetime
 
 from pipeline.assessment import register
 from pipeline.assessment.register import KINDS, Kind
-from pipeline.assessment.report import texts
+from pipeline.assessment.report import wording
 from pipeline.base.errors import InputError
-from pipeline.console.assessment.assessment_pages import go, reader_language, show
+from pipeline.console.assessment.assessment_pages import assessment_page, go, reader_language
 from pipeline.console.services import Signed, TheServices
-from pipeline.review import audit
+from pipeline.review import audit_log
 
 router = APIRouter(prefix="/assessment/register")
 
@@ -95,7 +95,7 @@ def entry_page(request: Request, services: TheServices, entry: EntryId) -> Respo
     """Show one entry with its lines of the audit log."""
     with services.database.read() as connection:
         found = register.get(connection, entry)
-        lines = audit.newest(connection, subject=entry)
+        lines = audit_log.newest_lines(connection, subject=entry)
     return _show(request, "assessment_entry.html", entry=found, fields=fields_of(found.kind), lines=lines)
 
 
@@ -153,4 +153,4 @@ def _seconds(moment: datetime | None) -> float | None:
 
 
 def _show(request: Request, template: str, **values: Any) -> HTMLResponse:
-    return show(request, template, kinds=texts.texts(reader_language(request))["register"], **values)
+    return assessment_page(request, template, kinds=wording.texts(reader_language(request))["register"], **values)

@@ -15,29 +15,28 @@ from pipeline.assessment.report import assessments, bundle, gather, html, pdf
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.gather import Measurement
-from pipeline.assessment.report.numbers import Language
+from pipeline.assessment.report.wording import Language
 from pipeline.base import signing
 from pipeline.base.errors import DependencyError
-from pipeline.console.assessment import indicator_rows
-from pipeline.console.assessment.assessment_pages import go, show
-from pipeline.console.assessment.forms_page import AssessmentId
-from pipeline.console.assessment.window_choice import window_of
+from pipeline.console.assessment import indicators_page
+from pipeline.console.assessment.assessment_pages import AssessmentId, assessment_page, go, window_of
 from pipeline.console.background_figures import Look
 from pipeline.console.fields import DayForm, NameForm
 from pipeline.console.services import Services, Signed, TheServices
-from pipeline.review import audit
+from pipeline.review import audit_log
 
 router = APIRouter(prefix="/assessment/reports")
 
 FINISH_SECONDS = 30.0
 """Seconds that *Make the report final* waits for newer figures. Proxies end a request after a minute."""
-File = Literal["report.zh.pdf", "report.en.pdf", "report.json", "figures.csv"]
 TYPES = {
     "pdf": "application/pdf",
     "json": "application/json",
     "csv": "text/csv; charset=utf-8",
     "zip": "application/zip",
 }
+
+File = Literal["report.zh.pdf", "report.en.pdf", "report.json", "figures.csv"]
 
 
 class Opened(Struct, frozen=True):
@@ -47,32 +46,12 @@ class Opened(Struct, frozen=True):
     look: Look[Measurement] | None
 
 
-async def opened(services: TheServices, assessment: AssessmentId) -> Opened:
-    """Return an assessment; without a measurement if that takes longer than a page may. Raises Missing."""
-    return await _opened(services, assessment)
-
-
-async def newest(services: TheServices, assessment: AssessmentId) -> Opened:
-    """Return an assessment with a measurement that is not out of date.
-
-    Raises Missing, CaseError if the report is final, and DependencyError if the measurement takes too long.
-    """
-    found = await _opened(services, assessment, FINISH_SECONDS, newest=True)
-    assessments.check_open(found.assessment)
-    if found.look is None or found.look.kept is None or found.look.running:
-        raise DependencyError("The report is being measured", "Read the draft when it is ready, then try again.")
-    return found
-
-
-TheAssessment = Annotated[Opened, Depends(opened)]
-
-
 @router.get("", response_class=HTMLResponse)
 def reports_page(request: Request, services: TheServices) -> Response:
     """List the assessments, newest first."""
     with services.database.read() as connection:
         found = assessments.all_of(connection)
-    return show(request, "assessment_reports.html", assessments=found)
+    return assessment_page(request, "assessment_reports.html", assessments=found)
 
 
 @router.post("")
@@ -92,12 +71,20 @@ def open_assessment(
     return go(request, f"/assessment/reports/{made.id}")
 
 
+async def opened_assessment(services: TheServices, assessment: AssessmentId) -> Opened:
+    """Return an assessment; without a measurement if that takes longer than a page may. Raises Missing."""
+    return await _opened(services, assessment)
+
+
+TheAssessment = Annotated[Opened, Depends(opened_assessment)]
+
+
 @router.get("/{assessment}", response_class=HTMLResponse)
 def report_page(request: Request, services: TheServices, found: TheAssessment) -> Response:
     """Show the state of an assessment, what it lacks, its files, and the anchor of a final report."""
     made = found.assessment
     values = _final(services, made) if found.look is None else _draft(services, made, found.look)
-    return show(request, "assessment_report.html", assessment=made, **values)
+    return assessment_page(request, "assessment_report.html", assessment=made, **values)
 
 
 @router.get("/{assessment}/report.{language}.html", response_class=HTMLResponse)
@@ -122,12 +109,26 @@ def report_file(request: Request, services: TheServices, found: TheAssessment, n
 @router.get("/{assessment}/bundle.zip", response_class=Response)
 def report_bundle(services: TheServices, session: Signed, assessment: AssessmentId) -> Response:
     """Return the signed evidence bundle of a final report, without audio. The audit log records it."""
-    found, signer = _find(services, assessment), signing.load(bundle.key_file(services.settings))
+    found, signer = _find(services, assessment), signing.load_key(bundle.key_file(services.settings))
     with services.database.read() as connection:
         data = bundle.build(connection, found, signer)
     with services.database.write() as connection:
-        audit.append(connection, services.clock(), session.account.name, "assessment.bundle", assessment, {"clips": []})
+        audit_log.append(
+            connection, services.clock(), session.account.name, "assessment.bundle", assessment, {"clips": []}
+        )
     return _download(f"assessment-{assessment}.zip", data)
+
+
+async def newest_assessment(services: TheServices, assessment: AssessmentId) -> Opened:
+    """Return an assessment with a measurement that is not out of date.
+
+    Raises Missing, CaseError if the report is final, and DependencyError if the measurement takes too long.
+    """
+    found = await _opened(services, assessment, FINISH_SECONDS, newest=True)
+    assessments.check_open(found.assessment)
+    if found.look is None or found.look.kept is None or found.look.running:
+        raise DependencyError("The report is being measured", "Read the draft when it is ready, then try again.")
+    return found
 
 
 @router.post("/{assessment}/final")
@@ -135,13 +136,13 @@ def finish_report(
     request: Request,
     services: TheServices,
     session: Signed,
-    found: Annotated[Opened, Depends(newest)],
+    found: Annotated[Opened, Depends(newest_assessment)],
     sure: Annotated[Literal["yes"], Form()],
 ) -> Response:
     """Freeze the report. 409 if required fields are empty, or if it is final already."""
     del sure
     draft = _report(services, found)
-    assert draft is not None  # noqa: S101 - `newest` has measured it
+    assert draft is not None  # noqa: S101 - `newest_assessment` has measured it
     made = gather.finish(draft, session.account.name, services.clock())
     with services.database.write() as connection:
         assessments.freeze(connection, made)
@@ -171,7 +172,7 @@ def _report(services: Services, found: Opened) -> AssessmentReport | None:
 
 
 def _measuring(request: Request, found: Opened) -> Response:
-    return show(request, "assessment_waiting.html", assessment=found.assessment, look=found.look)
+    return assessment_page(request, "assessment_waiting.html", assessment=found.assessment, look=found.look)
 
 
 def _draft(services: Services, assessment: Assessment, look: Look[Measurement]) -> dict[str, Any]:
@@ -180,13 +181,17 @@ def _draft(services: Services, assessment: Assessment, look: Look[Measurement]) 
         missing = forms.missing(connection, assessment.id)
         undecided = triggers.all_of(connection, "suggested")
         pending = [each for each in hazards.all_of(connection) if each.state != "closed"]
-    counts = Counter(row.state for row in indicator_rows.rows(look.kept.value.figures, False)) if look.kept else {}
+    counts = (
+        Counter(row.state for row in indicators_page.indicator_rows(look.kept.value.figures, False))
+        if look.kept
+        else {}
+    )
     return {
         "look": look,
         "missing": missing,
         "undecided": undecided,
         "pending": pending,
-        "counts": [(state, counts[state]) for state in indicator_rows.STATES] if look.kept else [],
+        "counts": [(state, counts[state]) for state in indicators_page.STATES] if look.kept else [],
     }
 
 

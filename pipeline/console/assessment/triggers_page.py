@@ -1,23 +1,31 @@
-"""The page of the cases of article 3: suggestions that people accept or reject, and written notices."""
+"""The page of the cases of article 3: suggestions that people accept or reject, written notices, and proofs."""
 
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 
-from pipeline.assessment import triggers, watching, workdays
+from pipeline.assessment import article3_signals, proofs, triggers, workdays
 from pipeline.assessment.proofs import FileProof
-from pipeline.console.assessment.assessment_pages import go, show
+from pipeline.base.errors import InputError
+from pipeline.console.assessment.assessment_pages import assessment_page, go
 from pipeline.console.fields import HashForm, NameForm, NeededDayForm, NoteForm
 from pipeline.console.services import Signed, TheServices
 
+router = APIRouter()
+
 PAGE = "/assessment/triggers"
-router = APIRouter(prefix=PAGE)
+PROOF_PAGE = "/assessment/proofs"
+MAX_MIB = 64
+"""The largest upload. The name and hash of a larger file can be written by hand."""
+MAX_NAME = 256
 
 TriggerId = Annotated[str, Path(pattern=r"^[0-9a-f.-]{1,64}$")]
 
 
-@router.get("", response_class=HTMLResponse)
+@router.get("/assessment/triggers", response_class=HTMLResponse)
 def triggers_page(request: Request, services: TheServices) -> Response:
     """Show the cases of article 3, undecided ones first, with due dates."""
     with services.database.read() as connection:
@@ -28,17 +36,17 @@ def triggers_page(request: Request, services: TheServices) -> Response:
     found.sort(key=lambda each: each.state != "suggested")
     after = request.headers.get("hx-request") == "true"  # a decision was sent, so the next one gets the focus
     values = {"triggers": found, "missing": missing, "most": triggers.MAX_REASON, "after": after}
-    return show(request, "assessment_triggers.html", **values)
+    return assessment_page(request, "assessment_triggers.html", **values)
 
 
-@router.post("/watch")
+@router.post("/assessment/triggers/watch")
 def watch_triggers(request: Request, services: TheServices) -> Response:
     """Look for new signals now."""
-    watching.watch(services.database, services.settings, workdays.calendar(), services.clock())
+    article3_signals.watch(services.database, services.settings, workdays.calendar(), services.clock())
     return go(request, PAGE)
 
 
-@router.post("/{trigger}")
+@router.post("/assessment/triggers/{trigger}")
 def decide_trigger(
     request: Request,
     services: TheServices,
@@ -53,7 +61,7 @@ def decide_trigger(
     return go(request, PAGE)
 
 
-@router.post("")
+@router.post("/assessment/triggers")
 def record_notice(
     request: Request,
     services: TheServices,
@@ -68,3 +76,20 @@ def record_notice(
     with services.database.write() as connection:
         triggers.record_notice(connection, authority, day, proof, session.account.name, calendar, services.clock())
     return go(request, PAGE)
+
+
+@router.post("/assessment/proofs", response_class=HTMLResponse)
+async def hash_file(request: Request) -> Response:
+    """Return the fields of a proof, filled in for the uploaded file."""
+    # There is no parameter for the file, so that nothing is read from the body before the guard has let it pass.
+    async with request.form(max_files=1, max_fields=1) as form:
+        file = form.get("file")
+        if not isinstance(file, UploadFile) or not file.filename:
+            raise InputError("There is no file", "Choose one.", text="no_file")
+        proof = await run_in_threadpool(_proof, file, file.filename)
+    return assessment_page(request, "assessment_proof.html", hashed=proof, required=True)
+
+
+def _proof(file: UploadFile, name: str) -> FileProof:
+    plain = "".join(letter for letter in name if letter.isprintable())
+    return proofs.of_stream(file.file, plain[-MAX_NAME:])

@@ -37,7 +37,7 @@ router = APIRouter(prefix=PAGE)
 def recordings_page(request: Request, services: TheServices, q: NameQuery = "", added: NameQuery = "") -> Response:
     """Show the newest recordings of the bank with the words `q`. `added` is the id of the one that was just added."""
     with services.database.read() as connection:
-        found, size = bank.listed(connection, q.strip(), SHOWN), bank.size(connection)
+        found, size = bank.list_recordings(connection, q.strip(), SHOWN), bank.bank_size(connection)
     return page(
         request,
         "recordings.html",
@@ -74,7 +74,7 @@ def unban_recording(
 ) -> Response:
     """Remove a recording from the bank. 404 if the bank does not have it."""
     with services.database.write() as connection:
-        bank.remove(connection, recording, session.account.name, services.clock())
+        bank.remove_recording(connection, recording, session.account.name, services.clock())
     return _to(PAGE)
 
 
@@ -92,7 +92,7 @@ def _add(services: Services, file: UploadFile, ban: Ban) -> str:
     """Add the recording, and return its id."""
     made = fingerprint(_blocks(file, ban), ban, MAX_MINUTES * 60.0)
     with services.database.write() as connection:
-        bank.add(connection, made)
+        bank.add_recording(connection, made)
     return made.id
 
 

@@ -1,25 +1,24 @@
-"""The page of a draft: editor, messages, a sentence to try, difference, backtest, approval."""
+"""The page of a draft: editor, messages, a sentence to try, difference, backtest."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
 from pipeline.base.errors import ConfigError, InputError
-from pipeline.console.desk import quotes
-from pipeline.console.desk.queue_rows import TextPiece
+from pipeline.console.cases.marked_text import TextPiece, cut, marked
 from pipeline.console.fields import NO_CONTROL, NO_NUL
 from pipeline.console.pages import page
-from pipeline.console.policy.difference import difference, runs
-from pipeline.console.policy.policies_page import TitleForm, live_now, version_of
+from pipeline.console.policy.policies_page import DraftNumber, ShaForm, TitleForm, live_now, version_of
+from pipeline.console.policy.policy_difference import difference, runs
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Flag
-from pipeline.judge import editing
+from pipeline.judge import rule_remarks
 from pipeline.judge.labels import SEVERITIES
-from pipeline.judge.rules import MAX_BYTES, NAME, POLICY, LexiconText, RuleTexts
+from pipeline.judge.rule_texts import MAX_BYTES, NAME, POLICY, LexiconText, RuleTexts
 from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.cases import reading
 from pipeline.review.policies import backtests, drafts, versions
@@ -32,17 +31,14 @@ router = APIRouter(prefix="/policies/drafts")
 PAGE = "/policies/drafts/"
 MAX_FORM_BYTES = 4 * MAX_BYTES
 """A form writes each byte of a Chinese character as three."""
-
 LIMIT = "I-10.share"
 """The operator's limit of precision, in `assessment.limits`."""
 HOURS = (0, 1, 6, 24)
 DIFF = "diff"
 
-DraftNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
 FileForm = Annotated[str, Form(max_length=40, pattern=r"^[\w-]*$")]
 FileQuery = Annotated[str, Query(max_length=40, pattern=r"^[\w-]*$")]
 TextForm = Annotated[str, Form(max_length=MAX_BYTES, pattern=NO_NUL)]
-ShaForm = Annotated[str, Form(pattern=r"^[0-9a-f]{64}$")]
 SentenceForm = Annotated[str, Form(max_length=1_000, pattern=NO_NUL)]
 ShortForm = Annotated[str, Form(max_length=256, pattern=NO_CONTROL)]
 
@@ -60,7 +56,7 @@ class ShownSample:
     @property
     def pieces(self) -> tuple[TextPiece, ...]:
         """What was said around the first term, with the terms marked."""
-        return quotes.cut(self.flag.text, self.changed.hits)
+        return cut(self.flag.text, self.changed.hits)
 
 
 @router.post("")
@@ -78,7 +74,7 @@ def begin_draft(
             texts = version_of(services, connection, version).texts
     state = drafts.state_of(texts, services.labels)
     with services.database.write() as connection:
-        draft = drafts.begin(connection, texts, title.strip(), state, session.account.name, services.clock())
+        draft = drafts.begin_draft(connection, texts, title.strip(), state, session.account.name, services.clock())
     return RedirectResponse(f"/policies/drafts/{draft.number}", 303)
 
 
@@ -93,7 +89,7 @@ def draft_page(
 ) -> Response:
     """Show a draft. Its approver sees the difference first, its authors the editor."""
     with services.database.read() as connection:
-        values = _shown(services, connection, drafts.find(connection, number), session.account.name, view)
+        values = _shown(services, connection, drafts.find_draft(connection, number), session.account.name, view)
     return page(request, "policy_draft.html", diff_runs=runs, beside=split and values["view"] == DIFF, **values)
 
 
@@ -129,7 +125,7 @@ def add_terms(
     services.labels.check([label], "label")
     draft = _found(services, number)
     old = next((each.text for each in draft.texts.lexicons if each.name == file), "")
-    texts = _with(draft.texts, file, editing.with_terms(old, label, level, terms.splitlines()))
+    texts = _with(draft.texts, file, rule_remarks.with_terms(old, label, level, terms.splitlines()))
     _save(services, session, draft, texts, draft.title, seen)
     return RedirectResponse(f"/policies/drafts/{number}?view={file}", 303)
 
@@ -168,8 +164,8 @@ def try_sentence(
 ) -> Response:
     """Judge a sentence by the live rules and by the draft as it is on the page."""
     with services.database.read() as connection:
-        draft = drafts.find(connection, number)
-        live, old = versions.newest(connection), versions.texts_now(connection, services.settings)
+        draft = drafts.find_draft(connection, number)
+        live, old = versions.live_version(connection), versions.texts_now(connection, services.settings)
     texts = _with(draft.texts, file, _lines(text)) if text else draft.texts
     values: dict[str, Any] = {"live": live, "draft": draft}
     if not sentence.strip():
@@ -179,7 +175,7 @@ def try_sentence(
     except ConfigError:
         return page(request, "policy_tried.html", **values, state="mistakes")
     before, after = (services.lab.try_text(rules, sentence, room_type.strip() or "default") for rules in sides)
-    return page(request, "policy_tried.html", **values, state="", before=before, after=after, marked=quotes.marked)
+    return page(request, "policy_tried.html", **values, state="", before=before, after=after, marked=marked)
 
 
 @router.post("/{number}/backtest")
@@ -189,7 +185,7 @@ def start_backtest(
     """Begin a backtest in the background."""
     wanted = hours if services.lab.hears else 0
     with services.database.write() as connection:
-        run = backtests.begin(connection, number, wanted, session.account.name, services.clock())
+        run = backtests.begin_backtest(connection, number, wanted, session.account.name, services.clock())
     services.lab.start(run)
     return RedirectResponse(f"/policies/drafts/{number}?view={DIFF}", 303)
 
@@ -198,7 +194,7 @@ def start_backtest(
 def backtest_progress(request: Request, services: TheServices, session: Signed, number: DraftNumber) -> Response:
     """Show the progress or the result of the backtest. The page asks again while it runs."""
     with services.database.read() as connection:
-        values = _shown(services, connection, drafts.find(connection, number), session.account.name, DIFF)
+        values = _shown(services, connection, drafts.find_draft(connection, number), session.account.name, DIFF)
     if values["backtest"] and not values["running"]:
         return Response(headers={"HX-Refresh": "true"})
     return page(request, "policy_backtest.html", **values)
@@ -208,63 +204,14 @@ def backtest_progress(request: Request, services: TheServices, session: Signed, 
 def cancel_backtest(services: TheServices, number: DraftNumber) -> Response:
     """End the running backtest without a result."""
     with services.database.write() as connection:
-        if run := backtests.of(connection, number):
+        if run := backtests.backtest_of(connection, number):
             backtests.stop(connection, run, "cancelled", services.clock())
     return RedirectResponse(f"/policies/drafts/{number}?view={DIFF}", 303)
 
 
-@router.post("/{number}/ask")
-def ask_approval(services: TheServices, session: Signed, number: DraftNumber) -> Response:
-    """Ask a second person for approval."""
-    with services.database.write() as connection:
-        drafts.ask(connection, number, session.account.name, services.clock())
-    return RedirectResponse(f"/policies/drafts/{number}?view={DIFF}", 303)
-
-
-@router.post("/{number}/back")
-def send_draft_back(services: TheServices, session: Signed, number: DraftNumber, note: TitleForm = "") -> Response:
-    """Take a request for approval back, or refuse it."""
-    with services.database.write() as connection:
-        drafts.send_back(connection, number, session.account.name, services.clock(), note.strip())
-    return RedirectResponse(f"/policies/drafts/{number}", 303)
-
-
-@router.post("/{number}/approve")
-def approve_draft(
-    services: TheServices,
-    session: Signed,
-    number: DraftNumber,
-    seen: ShaForm,
-    live: Annotated[int, Form(ge=0, le=2**31 - 1)],
-) -> Response:
-    """Publish a draft. Nobody who has edited it, or asked for its approval, may do that."""
-    with services.database.write() as connection:
-        drafts.approve(connection, number, seen, live, services.labels, session.account.name, services.clock())
-    return RedirectResponse("/policies", 303)
-
-
-@router.post("/{number}/drop")
-def drop_draft(services: TheServices, session: Signed, number: DraftNumber) -> Response:
-    """Give a draft up."""
-    with services.database.write() as connection:
-        drafts.drop(connection, number, session.account.name, services.clock())
-    return RedirectResponse("/policies", 303)
-
-
-@router.post("/{number}/shadow")
-def shadow_draft(services: TheServices, session: Signed, number: DraftNumber) -> Response:
-    """Run the saved texts of a draft as a shadow policy."""
-    with services.database.write() as connection:
-        marked = drafts.find(connection, number).marked
-        versions.start_shadow(
-            connection, marked.mark, marked.texts, services.labels, session.account.name, services.clock()
-        )
-    return RedirectResponse("/policies", 303)
-
-
 def _found(services: Services, number: int) -> Draft:
     with services.database.read() as connection:
-        return drafts.find(connection, number)
+        return drafts.find_draft(connection, number)
 
 
 def _save(services: Services, session: LoginSession, draft: Draft, texts: RuleTexts, title: str, seen: str) -> None:
@@ -281,7 +228,7 @@ def _shown(services: Services, connection: Connection, draft: Draft, reader: str
     names = [POLICY, *(each.name for each in draft.texts.lexicons)]
     author = reader in draft.authors
     view = view if view in {DIFF, *names} else POLICY if author and draft.open and draft.state != "asked" else DIFF
-    run = backtests.of(connection, draft.number)
+    run = backtests.backtest_of(connection, draft.number)
     current = run is not None and (run.sha256, run.against) == (
         draft.sha256,
         live["live"].number if live["live"] else 0,

@@ -1,4 +1,4 @@
-"""The overview of the policy studio: the live version, open drafts, all versions, and shadow policies."""
+"""The policy studio: the live version, open drafts and their approval, all versions, and shadow policies."""
 
 from typing import Annotated, Any
 
@@ -8,13 +8,15 @@ from sqlalchemy import Connection
 
 from pipeline.console.fields import NO_CONTROL
 from pipeline.console.pages import page
-from pipeline.console.policy.difference import difference, runs
+from pipeline.console.policy.policy_difference import difference, runs
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.judge.release import MAX_SHADOWS, JudgeReport
-from pipeline.review.policies import drafts, versions, workers
+from pipeline.review.policies import drafts, judge_rules, versions
 
 router = APIRouter(prefix="/policies")
 
+DraftNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
+ShaForm = Annotated[str, Form(pattern=r"^[0-9a-f]{64}$")]
 VersionNumber = Annotated[int, Path(ge=0, le=2**31 - 1)]
 TitleForm = Annotated[str, Form(max_length=200, pattern=NO_CONTROL)]
 Mark = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
@@ -26,7 +28,7 @@ def policies_page(request: Request, services: TheServices) -> Response:
     with services.database.read() as connection:
         values = {
             "drafts": drafts.opened(connection),
-            "versions": versions.listed(connection),
+            "versions": versions.list_versions(connection),
             "shadows": versions.shadows(connection),
             **live_now(services, connection),
         }
@@ -45,7 +47,7 @@ def policy_judges(request: Request, services: TheServices) -> Response:
 def policy_version(request: Request, services: TheServices, number: VersionNumber, split: bool = False) -> Response:
     """Show a version, and its difference to the version before it; of the files, to the live version."""
     with services.database.read() as connection:
-        version, live = version_of(services, connection, number), versions.newest(connection)
+        version, live = version_of(services, connection, number), versions.live_version(connection)
         before = version_of(services, connection, number - 1) if number else live or version
     rows = difference(before.texts, version.texts)
     values: dict[str, Any] = {"version": version, "before": before, "live": live, "rows": rows, "beside": split}
@@ -78,17 +80,68 @@ def end_policy_shadow(services: TheServices, session: Signed, mark: Mark) -> Res
     return RedirectResponse("/policies", 303)
 
 
+@router.post("/drafts/{number}/ask")
+def ask_approval(services: TheServices, session: Signed, number: DraftNumber) -> Response:
+    """Ask a second person for approval."""
+    with services.database.write() as connection:
+        drafts.ask(connection, number, session.account.name, services.clock())
+    return RedirectResponse(f"/policies/drafts/{number}?view=diff", 303)
+
+
+@router.post("/drafts/{number}/back")
+def send_draft_back(services: TheServices, session: Signed, number: DraftNumber, note: TitleForm = "") -> Response:
+    """Take a request for approval back, or refuse it."""
+    with services.database.write() as connection:
+        drafts.send_back(connection, number, session.account.name, services.clock(), note.strip())
+    return RedirectResponse(f"/policies/drafts/{number}", 303)
+
+
+@router.post("/drafts/{number}/approve")
+def approve_draft(
+    services: TheServices,
+    session: Signed,
+    number: DraftNumber,
+    seen: ShaForm,
+    live: Annotated[int, Form(ge=0, le=2**31 - 1)],
+) -> Response:
+    """Publish a draft. Nobody who has edited it, or asked for its approval, may do that."""
+    with services.database.write() as connection:
+        drafts.approve(connection, number, seen, live, services.labels, session.account.name, services.clock())
+    return RedirectResponse("/policies", 303)
+
+
+@router.post("/drafts/{number}/drop")
+def drop_draft(services: TheServices, session: Signed, number: DraftNumber) -> Response:
+    """Give a draft up."""
+    with services.database.write() as connection:
+        drafts.drop(connection, number, session.account.name, services.clock())
+    return RedirectResponse("/policies", 303)
+
+
+@router.post("/drafts/{number}/shadow")
+def shadow_draft(services: TheServices, session: Signed, number: DraftNumber) -> Response:
+    """Run the saved texts of a draft as a shadow policy."""
+    with services.database.write() as connection:
+        draft = drafts.find_draft(connection, number).marked
+        versions.start_shadow(
+            connection, draft.mark, draft.texts, services.labels, session.account.name, services.clock()
+        )
+    return RedirectResponse("/policies", 303)
+
+
 def live_now(services: Services, connection: Connection) -> dict[str, Any]:
     """Return the live version, and which judges use the newest release."""
-    live, edition = versions.newest(connection), versions.edition(connection)
-    judges = workers.running(connection, services.clock())
+    live, edition = versions.live_version(connection), versions.edition(connection)
+    judges = judge_rules.running_judges(connection, services.clock())
     using = [each for each in judges if each.edition == edition]
     return {"live": live, "edition": edition, "judges": judges, "using": using, "took": _took(connection, live, using)}
 
 
 def version_of(services: Services, connection: Connection, number: int) -> versions.PublishedPolicy:
     """Return a published version, or the files as version 0. Raises Missing."""
-    return versions.find(connection, number) if number else versions.from_files(services.settings, services.labels)
+    return (
+        versions.find_version(connection, number) if number else versions.from_files(services.settings, services.labels)
+    )
 
 
 def _took(connection: Connection, live: versions.PublishedPolicy | None, using: list[JudgeReport]) -> float | None:

@@ -1,31 +1,36 @@
-"""The page of accounts, for admins: invitations, roles, resets. Every change is a line of the audit log."""
+"""The page of accounts, for admins: invitations, roles, resets, and the tokens of programs."""
 
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.base.errors import AccountError
-from pipeline.console.fields import NameForm, NameQuery
+from pipeline.console.fields import DayForm, NameForm, NameQuery
 from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
-from pipeline.console.team.skills_page import account_href, languages_of
-from pipeline.review.accounts import accounts, passwords, skills
+from pipeline.console.team.team_page import account_href, languages_of
+from pipeline.review.accounts import accounts, api_tokens, passwords, skills
 from pipeline.review.accounts.accounts import Preferences, Role
+from pipeline.review.accounts.api_tokens import TokenScope
 from pipeline.review.accounts.skills import SENIOR
 
-router = APIRouter(prefix="/accounts")
+router = APIRouter()
+
+TOKEN_LIFE = timedelta(days=90)
+"""How long a new token works, unless the admin chooses another day."""
 
 Language = Annotated[str, Form(max_length=7, pattern=r"^[a-z]*$")]
 
 
-@router.get("", response_class=HTMLResponse)
+@router.get("/accounts", response_class=HTMLResponse)
 def accounts_page(request: Request, services: TheServices, name: NameQuery = "") -> Response:
     """Show all accounts, and below the one with this name what an admin can do with it."""
     return _page(request, services, name)
 
 
-@router.post("", response_class=HTMLResponse)
+@router.post("/accounts", response_class=HTMLResponse)
 def invite_account(
     request: Request,
     services: TheServices,
@@ -47,7 +52,7 @@ def invite_account(
     return _page(request, services, name, token)
 
 
-@router.post("/reset", response_class=HTMLResponse)
+@router.post("/accounts/reset", response_class=HTMLResponse)
 def reset_password(request: Request, services: TheServices, session: Signed, name: NameForm) -> Response:
     """Take the password from an account, sign it out, and show a link to set a new one once."""
     with services.database.write() as connection:
@@ -58,7 +63,7 @@ def reset_password(request: Request, services: TheServices, session: Signed, nam
     return _page(request, services, name, token)
 
 
-@router.post("/codes")
+@router.post("/accounts/codes")
 def reset_totp(services: TheServices, session: Signed, name: NameForm) -> Response:
     """Remove the one-time codes of an account and its recovery codes, and sign it out."""
     with services.database.write() as connection:
@@ -67,7 +72,7 @@ def reset_totp(services: TheServices, session: Signed, name: NameForm) -> Respon
     return RedirectResponse(account_href(name), 303)
 
 
-@router.post("/role")
+@router.post("/accounts/role")
 def set_role(services: TheServices, session: Signed, name: NameForm, role: Annotated[Role, Form()]) -> Response:
     """Change the role of an account, and sign it out. 422 for the last admin."""
     with services.database.write() as connection:
@@ -75,7 +80,7 @@ def set_role(services: TheServices, session: Signed, name: NameForm, role: Annot
     return RedirectResponse(account_href(name), 303)
 
 
-@router.post("/disabled")
+@router.post("/accounts/disabled")
 def set_disabled(
     services: TheServices, session: Signed, name: NameForm, disabled: Annotated[Literal["on", "off"], Form()]
 ) -> Response:
@@ -83,6 +88,38 @@ def set_disabled(
     with services.database.write() as connection:
         accounts.change_account(connection, name, services.clock(), session.account.name, disabled=disabled == "on")
     return RedirectResponse(account_href(name), 303)
+
+
+@router.get("/accounts/tokens", response_class=HTMLResponse)
+def tokens_page(request: Request, services: TheServices) -> Response:
+    """Show all tokens, without their secrets."""
+    return _tokens(request, services)
+
+
+@router.post("/accounts/tokens", response_class=HTMLResponse)
+def make_token(
+    request: Request,
+    services: TheServices,
+    session: Signed,
+    name: NameForm,
+    scopes: Annotated[list[TokenScope], Form()],
+    until: DayForm = None,
+) -> Response:
+    """Make a token, and show it once. It works until the end of the day `until` (UTC); without it, for ever."""
+    end = datetime.combine(until, time.max, UTC).timestamp() if until else None
+    with services.database.write() as connection:
+        token = api_tokens.make_token(connection, name, scopes, end, services.clock(), session.account.name)
+    return _tokens(request, services, token)
+
+
+@router.post("/accounts/tokens/revoke")
+def revoke_token(
+    services: TheServices, session: Signed, token: Annotated[str, Form(pattern=r"^vw_[0-9a-f]{8}$")]
+) -> Response:
+    """Refuse a token from now on."""
+    with services.database.write() as connection:
+        api_tokens.revoke_token(connection, token, services.clock(), session.account.name)
+    return RedirectResponse("/accounts/tokens", 303)
 
 
 def _page(request: Request, services: Services, name: str = "", token: str = "") -> Response:
@@ -104,3 +141,10 @@ def _page(request: Request, services: Services, name: str = "", token: str = "")
         "labels": services.labels.labels,
     }
     return page(request, "accounts.html", **values)
+
+
+def _tokens(request: Request, services: Services, made: str = "") -> Response:
+    with services.database.read() as connection:
+        found = api_tokens.all_tokens(connection)
+    until = datetime.fromtimestamp(services.clock(), UTC).date() + TOKEN_LIFE
+    return page(request, "tokens.html", tokens=found, made=made, scopes=get_args(TokenScope), until=until)

@@ -10,10 +10,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from pipeline.console.fields import DayQuery, NameQuery
-from pipeline.console.local_times import zone_of
-from pipeline.console.pages import page
+from pipeline.console.pages import page, zone_of
 from pipeline.console.services import TheServices
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import accounts
 
 router = APIRouter()
@@ -43,7 +42,7 @@ def audit_page(
     sought = {"action": action, "actor": actor, "subject": subject, "since": since, "until": until}
     zone = zone_of(request)
     with services.database.read() as connection:
-        lines = audit.newest(
+        lines = audit_log.newest_lines(
             connection,
             actor,
             subject,
@@ -53,7 +52,7 @@ def audit_page(
             since=_begin(since, zone),
             until=_begin(until, zone, days=1),
         )
-        actions = audit.actions(connection)
+        actions = audit_log.actions(connection)
         people = [one.name for one in accounts.all_accounts(connection)]
     values: dict[str, Any] = {
         "lines": lines,

@@ -4,36 +4,40 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.base.errors import Missing
-from pipeline.console import charts, local_times
-from pipeline.console.fields import WordQuery
+from pipeline.console import pages
+from pipeline.console.fields import CaseId, WordQuery
 from pipeline.console.pages import language_of, page
-from pipeline.console.services import Services, TheServices
+from pipeline.console.services import Services, Signed, TheServices
+from pipeline.console.team import quality_charts
 from pipeline.console.team.team_page import team_figures
-from pipeline.review.quality import figures
+from pipeline.contract.messages import Verdict
+from pipeline.review import audit_log
+from pipeline.review.quality import adjudication, agreement_figures, quality_checks
+from pipeline.review.quality.lead_figures import WINDOW
 from pipeline.review.quality.statistics import Interval, Share
 from pipeline.review.quality.trends import PERIODS, WEEK, Period, QualityFigures, QualityQuestion, WeekQuality
 
-router = APIRouter(prefix="/quality")
+router = APIRouter()
 
 LOW_KAPPA = 0.0
 COLUMNS = ("figure", "name", "from", "to", "value", "low", "high", "n", "period", "label")
 
 
-def asked(period: Annotated[Period, Query()] = "month", label: WordQuery = "") -> QualityQuestion:
+def question_of(period: Annotated[Period, Query()] = "month", label: WordQuery = "") -> QualityQuestion:
     """Return what a request asks for."""
     return QualityQuestion(period, label)
 
 
-Asked = Annotated[QualityQuestion, Depends(asked)]
+Asked = Annotated[QualityQuestion, Depends(question_of)]
 
 
-@router.get("", response_class=HTMLResponse)
+@router.get("/quality", response_class=HTMLResponse)
 async def quality_page(request: Request, services: TheServices, question: Asked) -> Response:
     """Show the figures of a period, of all labels or of one."""
     look, team = await services.measured.quality.wait(question), await team_figures(services)
@@ -47,13 +51,13 @@ async def quality_page(request: Request, services: TheServices, question: Asked)
         question=question,
         periods=tuple(PERIODS),
         labels=list(services.labels.labels),
-        enough=figures.ENOUGH,
+        enough=agreement_figures.ENOUGH,
         limits=services.settings.assessment.limits,
         **(drawn(request, services, found) if found else {}),
     )
 
 
-@router.get("/figures.csv", response_class=Response)
+@router.get("/quality/figures.csv", response_class=Response)
 async def quality_csv(services: TheServices, question: Asked) -> Response:
     """Return the figures as CSV. Each line has the period and the label that were asked for."""
     look = await services.measured.quality.wait(question)
@@ -62,10 +66,58 @@ async def quality_csv(services: TheServices, question: Asked) -> Response:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    for line in lines(look.kept.value):
+    for line in csv_lines(look.kept.value):
         writer.writerow([*line, question.period, question.label])
     headers = {"content-disposition": f'attachment; filename="quality-{question.period}.csv"'}
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get("/quality/golden", response_class=HTMLResponse)
+def golden_page(request: Request, services: TheServices) -> Response:
+    """Show the golden cases with their answers, and proposals for new ones."""
+    with services.database.read() as connection:
+        found = adjudication.golden_cases(connection, services.clock())
+        proposals = adjudication.golden_proposals(connection, services.clock())
+    return page(request, "golden_list.html", golden=found, proposals=proposals)
+
+
+@router.get("/quality/adjudication", response_class=HTMLResponse)
+def adjudication_page(request: Request, services: TheServices) -> Response:
+    """Show what two people saw differently. The opinions are hidden until a third person has decided."""
+    since = services.clock() - WINDOW
+    with services.database.read() as connection:
+        waiting = adjudication.disputes(connection, since, settled=False)
+        settled = adjudication.disputes(connection, since, settled=True)
+    return page(request, "adjudication.html", waiting=waiting, settled=settled)
+
+
+@router.get("/quality/feedback", response_class=HTMLResponse)
+def feedback_page(request: Request, services: TheServices, session: Signed) -> Response:
+    """Show the person's own decisions that a check saw differently. Nobody else sees this page."""
+    name, since = session.account.name, services.clock() - WINDOW
+    with services.database.read() as connection:
+        remarks = adjudication.feedback(connection, name, since)
+        checked = adjudication.count_checked(connection, name, since)
+    return page(request, "feedback.html", remarks=remarks, checked=checked)
+
+
+@router.post("/cases/{case}/golden")
+def mark_golden(
+    services: TheServices,
+    session: Signed,
+    case: CaseId,
+    verdict: Annotated[Verdict | None, Form()] = None,
+    then: Annotated[Literal["case", "list"], Form()] = "case",
+) -> Response:
+    """Make a decided case golden, with the right verdict. Without a verdict, the case is no longer golden."""
+    now, name = services.clock(), session.account.name
+    with services.database.write() as connection:
+        if verdict:
+            quality_checks.mark_golden(connection, case, name, verdict, now)
+        else:
+            quality_checks.unmark_golden(connection, case)
+        audit_log.append(connection, now, name, "case.golden", case, {"verdict": verdict})
+    return RedirectResponse("/quality/golden" if then == "list" else f"/cases/{case}", 303)
 
 
 def drawn(request: Request, services: Services, found: QualityFigures) -> dict[str, Any]:
@@ -76,23 +128,25 @@ def drawn(request: Request, services: Services, found: QualityFigures) -> dict[s
     def named(shares: dict[str, Share]) -> list[tuple[str, Share]]:
         return [(labels[name].name(language) if name in labels else name, share) for name, share in shares.items()]
 
-    by_label = sorted(found.precision.items(), key=lambda item: (item[1].n < figures.ENOUGH, -_value(item[1]), item[0]))
+    by_label = sorted(
+        found.precision.items(), key=lambda item: (item[1].n < agreement_figures.ENOUGH, -_value(item[1]), item[0])
+    )
     agreed = {name: one.share for name, one in found.agreements.items()}
     places = [(change.at - found.weeks[0].at) / WEEK for change in found.changes]
     precision = [one.precision for one in found.weeks]
-    zone, say = local_times.zone_of(request), lambda key: services.texts.say(language, key)
+    zone, say = pages.zone_of(request), lambda key: services.texts.say(language, key)
     return {
-        "flow": charts.pair([one.arrived for one in found.flow], [one.decided for one in found.flow]),
-        "precision": charts.dots(named(dict(by_label)), figures.ENOUGH, limits.get("I-10.share")),
-        "agreement": charts.dots(named(agreed), figures.ENOUGH, None),
-        "precision_weeks": charts.band(*_series(precision), places),
-        "kappa_weeks": charts.band(*_kappas(found.weeks), places, LOW_KAPPA),
+        "flow": quality_charts.pair([one.arrived for one in found.flow], [one.decided for one in found.flow]),
+        "precision": quality_charts.dots(named(dict(by_label)), agreement_figures.ENOUGH, limits.get("I-10.share")),
+        "agreement": quality_charts.dots(named(agreed), agreement_figures.ENOUGH, None),
+        "precision_weeks": quality_charts.band(*_series(precision), places),
+        "kappa_weeks": quality_charts.band(*_kappas(found.weeks), places, LOW_KAPPA),
         "at": lambda at: _short(at, found.step, zone, say),
         "day": lambda at: _short(at, WEEK, zone, say),
     }
 
 
-def lines(found: QualityFigures) -> Iterator[tuple[Any, ...]]:
+def csv_lines(found: QualityFigures) -> Iterator[tuple[Any, ...]]:
     """Yield the lines of the CSV without the question. Times are ISO 8601 in UTC; shares are 0 to 1."""
     since, until = found.since, found.until
     for one in found.flow:
@@ -129,7 +183,7 @@ def _value(share: Share) -> float:
 
 def _series(shares: list[Share]) -> tuple[list[float | None], list[Interval | None]]:
     """Return the values and the intervals; None for weeks with too few items."""
-    enough = [share if share.n >= figures.ENOUGH else None for share in shares]
+    enough = [share if share.n >= agreement_figures.ENOUGH else None for share in shares]
     return [one.value if one else None for one in enough], [one.interval if one else None for one in enough]
 
 

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.console.fields import NO_CONTROL
 from pipeline.console.pages import page
 from pipeline.console.services import Signed, TheServices
-from pipeline.review.privacy import erasure, holds, locks, retention
+from pipeline.review.privacy import erasure, holds, retention_job
 
 router = APIRouter(prefix="/keeping")
 
@@ -16,12 +16,12 @@ NamedForm = Annotated[str, Form(min_length=1, max_length=256, pattern=NO_CONTROL
 
 
 @router.get("", response_class=HTMLResponse)
-def keeping_page(request: Request, services: TheServices, differs: bool = False) -> Response:
+def retention_page(request: Request, services: TheServices, differs: bool = False) -> Response:
     """Show the retention rules, active legal holds and open erasures."""
     with services.database.read() as connection:
         held, asked = holds.active(connection), erasure.requests(connection)
-        last = retention.last_run(connection)
-    rules = list(retention.rules(services.settings.retention))
+        last = retention_job.last_run(connection)
+    rules = list(retention_job.rules(services.settings.retention))
     logs = services.settings.retention.logs_days
     values: dict[str, Any] = {
         "rules": rules,
@@ -39,7 +39,9 @@ def place_hold(
     services: TheServices, session: Signed, kind: Annotated[holds.Kind, Form()], subject: NamedForm, reason: NamedForm
 ) -> Response:
     """Place a legal hold on a case, a speaker or a room."""
-    locks.place(services.database, services.evidence, kind, subject, reason, session.account.name, services.clock())
+    holds.place_and_lock(
+        services.database, services.evidence, kind, subject, reason, session.account.name, services.clock()
+    )
     return RedirectResponse("/keeping", 303)
 
 
@@ -48,7 +50,7 @@ def release_hold(
     services: TheServices, session: Signed, hold: Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$")]
 ) -> Response:
     """Release a legal hold. 404 if it is not active."""
-    locks.release(services.database, services.evidence, hold, session.account.name, services.clock())
+    holds.release_and_unlock(services.database, services.evidence, hold, session.account.name, services.clock())
     return RedirectResponse("/keeping", 303)
 
 
@@ -62,7 +64,7 @@ def erase_speaker(services: TheServices, session: Signed, speaker: NamedForm, ag
         return RedirectResponse("/keeping?differs=1", 303)
     name, now = session.account.name, services.clock()
     with services.database.write() as connection:
-        request = erasure.ask(connection, speaker, name, now)
+        request = erasure.ask_erasure(connection, speaker, name, now)
     if services.settings.retention.in_console:
         erasure.carry_out(services.database, services.evidence, request, name, now)
     return RedirectResponse("/keeping", 303)

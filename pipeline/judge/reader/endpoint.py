@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from pipeline.base.addresses import is_private
 from pipeline.base.errors import ConfigError
-from pipeline.base.retry_after import BUSY, seconds_of
-from pipeline.judge.reader.answers import ReaderAnswer, UnreadableError, read_answer, schema_of
+from pipeline.base.ip_addresses import is_private
+from pipeline.base.retry_after import BUSY, retry_seconds
+from pipeline.judge.reader.chat import ReaderAnswer, UnreadableError, read_answer, schema_of
 from pipeline.settings import ReaderSettings
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Endpoint:
     async def _read(self, response: "httpx.Response") -> bytes:
         status = response.status_code
         if status in BUSY:
-            wait = seconds_of(response.headers.get("retry-after", ""), self._clock())
+            wait = retry_seconds(response.headers.get("retry-after", ""), self._clock())
             raise NoAnswerError("limited", f"HTTP status {status}", wait=wait)
         if status != 200:
             raise NoAnswerError("refused", f"HTTP status {status}", down=status not in ABOUT_THE_TEXT)

@@ -14,12 +14,13 @@ from sqlalchemy.exc import IntegrityError
 
 from pipeline.base.errors import AccountError
 from pipeline.contract.messages import Name
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import login_limits
 from pipeline.review.accounts.passwords import PasswordHash
-from pipeline.review.tables.access import INVITATIONS
 from pipeline.review.tables.core import ACCOUNTS, SESSIONS
+from pipeline.review.tables.people_tables import INVITATIONS
 
+Role = Literal["moderator", "lead", "auditor", "admin"]
 Minutes = Annotated[int, Meta(ge=5, le=720)]
 Cases = Annotated[int, Meta(ge=1, le=1_000)]
 
@@ -41,9 +42,6 @@ class ViewingLimits(Struct, frozen=True, omit_defaults=True):
     """Minutes of listening in a shift. At this limit the person gets no more cases."""
     most_severe: Cases = 100
     """Severe cases in a shift. At this limit the person gets no more severe cases."""
-
-
-Role = Literal["moderator", "lead", "auditor", "admin"]
 
 
 class Preferences(Struct, frozen=True, omit_defaults=True):
@@ -106,7 +104,7 @@ def add_account(
         raise AccountError(
             f"An account named {name} exists already", "Choose another name.", text="account_taken", name=name
         ) from error
-    audit.append(connection, at, actor, "account.add", name, {"role": role})
+    audit_log.append(connection, at, actor, "account.add", name, {"role": role})
     return account
 
 
@@ -140,7 +138,7 @@ def account_of_identity(connection: Connection, subject: str, name: str, role: R
         raise AccountError(f"The account {account.name} is disabled", "Ask an admin.", text="disabled")
     if account.role != role:
         _set(connection, account.name, at, "oidc", {"role": role})
-    audit.append(connection, at, account.name, "login", account.name)
+    audit_log.append(connection, at, account.name, "login", account.name)
     return msgspec.structs.replace(account, role=role)
 
 
@@ -169,7 +167,7 @@ def _set(connection: Connection, name: str, at: float, actor: str, changes: dict
     detail = {key: value for key, value in changes.items() if key in {"role", "disabled"}}
     connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(changes))
     connection.execute(delete(SESSIONS).where(SESSIONS.c.account == name))
-    audit.append(connection, at, actor, "account.change", name, detail | {"changed": sorted(changes)})
+    audit_log.append(connection, at, actor, "account.change", name, detail | {"changed": sorted(changes)})
 
 
 def _admins(connection: Connection) -> list[str]:
@@ -200,7 +198,7 @@ def invite(connection: Connection, name: str, at: float, actor: str) -> str:
     connection.execute(delete(INVITATIONS).where(INVITATIONS.c.account == name))
     values = {"account": name, "hash": _hash(token), "made_by": actor, "expires_at": at + INVITATION_SECONDS}
     connection.execute(insert(INVITATIONS).values(values))
-    audit.append(connection, at, actor, "account.invite", name)
+    audit_log.append(connection, at, actor, "account.invite", name)
     return token
 
 

@@ -14,8 +14,8 @@ from msgspec import Meta, Struct
 from sqlalchemy import Connection, insert, select, update
 
 from pipeline.base.errors import AccountError
-from pipeline.review import audit
-from pipeline.review.tables.access import API_TOKENS
+from pipeline.review import audit_log
+from pipeline.review.tables.people_tables import API_TOKENS
 
 TokenScope = Literal["moderate", "cases", "verdicts", "appeals", "reports", "actions"]
 """What a token allows. The first three are those of the HTTP API, the others those of apps at the console."""
@@ -65,7 +65,7 @@ def make_token(
     )
     connection.execute(insert(API_TOKENS).values(msgspec.to_builtins(made, order="sorted")))
     detail = {"name": name, "scopes": sorted(wanted), "expires_at": expires_at}
-    audit.append(connection, at, actor, "token.make", identity, detail)
+    audit_log.append(connection, at, actor, "token.make", identity, detail)
     return token
 
 
@@ -93,7 +93,7 @@ def revoke_token(connection: Connection, identity: str, at: float, actor: str) -
     row = (API_TOKENS.c.id == identity, API_TOKENS.c.revoked_at.is_(None))
     if not connection.execute(update(API_TOKENS).where(*row).values(revoked_at=at)).rowcount:
         raise AccountError(f"There is no token {identity} to revoke", "Look at the list of tokens.", text="missing")
-    audit.append(connection, at, actor, "token.revoke", identity)
+    audit_log.append(connection, at, actor, "token.revoke", identity)
 
 
 def all_tokens(connection: Connection) -> list[StoredToken]:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from pipeline.base.errors import AccountError
 from pipeline.review.accounts.login_limits import KNOWN, HashTurns
-from pipeline.review.tables.access import RECOVERY_CODES
+from pipeline.review.tables.people_tables import RECOVERY_CODES
 
 MIN_LENGTH = 12
 """Characters of a password that a person chooses (NIST SP 800-63B)."""

@@ -12,7 +12,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from pipeline.base.errors import AccountError, TooManyTries
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import accounts, login_limits, passwords
 from pipeline.review.accounts.accounts import Account
 from pipeline.review.accounts.login_limits import KNOWN, STRANGERS, HashTurns, Key, Tries
@@ -27,12 +27,12 @@ class Visitor(Struct, frozen=True):
     """Where a sign-in comes from."""
 
     address: str = ""
-    """The network of the client, as `console/address.py` gives it."""
+    """The network of the client, as `console/client_address.py` gives it."""
     browser: str = ""
     """The cookie of a known browser (`login_limits.py`); empty if the browser has none."""
 
 
-class SignIn:
+class PasswordChecker:
     """Checks the passwords for one console. `clock` returns UTC seconds."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
@@ -69,7 +69,7 @@ class SignIn:
             self._tries.give_back(keys)
             return
         with self._database.write() as connection:
-            audit.append(connection, self._clock(), name, f"{what}.refused", name)
+            audit_log.append(connection, self._clock(), name, f"{what}.refused", name)
         raise AccountError("The password is wrong", "Nothing was changed. Try again.", text="old_password")
 
     def _fits(self, keys: tuple[Key, ...], name: str, password: str, turns: HashTurns) -> bool:
@@ -99,10 +99,10 @@ class SignIn:
     def _write(self, connection: Connection, name: str, account: Account | None, at: float) -> None:
         """Add a line to the audit log. A name without an account stays out: people type passwords there by mistake."""
         if account:
-            audit.append(connection, at, name, "login", name)
+            audit_log.append(connection, at, name, "login", name)
         elif not self._tries.take([("line", "")], at):
             subject = name if accounts.find_account(connection, name) else f"unknown {self._disguised(name)}"
-            audit.append(connection, at, STRANGER, "login.refused", subject)
+            audit_log.append(connection, at, STRANGER, "login.refused", subject)
 
     def _disguised(self, name: str) -> str:
         """Return a keyed hash of a name. The key is gone after a restart, so nobody can find the name later."""

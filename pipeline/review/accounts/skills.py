@@ -11,13 +11,13 @@ from msgspec import Meta, Struct
 from sqlalchemy import ColumnElement, Connection, select
 
 from pipeline.base.errors import AccountError
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts.accounts import Role
-from pipeline.review.cases.groups import OpenGroup
+from pipeline.review.cases.reading import OpenGroup
 from pipeline.review.cases.values import Case
+from pipeline.review.database import upsert
 from pipeline.review.tables.core import ACCOUNTS, CASES
-from pipeline.review.tables.queues import SKILLS
-from pipeline.review.upsert import insert as upsert
+from pipeline.review.tables.people_tables import SKILLS
 
 CRITICAL = 3
 DECIDING: frozenset[Role] = frozenset({"moderator", "lead", "admin"})
@@ -48,7 +48,7 @@ class Skills(Struct, frozen=True, kw_only=True):
         """Return the conditions on a row of CASES, an open case, that the account may get it."""
         found: list[ColumnElement[bool]] = []
         if self.languages:
-            # As in `cases/queue.py`, an index of languages alone is hidden.
+            # As in `cases/case_queue.py`, an index of languages alone is hidden.
             found.append(CASES.c.language.concat("").in_((*self.languages, "")))
         if self.labels:
             found.append(CASES.c.label.in_((*self.labels, "")))
@@ -88,7 +88,7 @@ def change_skills(connection: Connection, account: str, skills: Skills, by: str,
     values = msgspec.to_builtins(skills)
     statement = upsert(connection, SKILLS).values(account=account, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=[SKILLS.c.account], set_=values))
-    audit.append(connection, at, by, "account.skills", account, values)
+    audit_log.append(connection, at, by, "account.skills", account, values)
 
 
 def _skills(row: object) -> Skills:

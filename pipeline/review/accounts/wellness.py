@@ -14,12 +14,12 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from pipeline.base.errors import CaseError
-from pipeline.review import upsert
 from pipeline.review.accounts.accounts import ViewingLimits
-from pipeline.review.cases.queue import Without
-from pipeline.review.quality import checks
+from pipeline.review.cases.case_queue import Without
+from pipeline.review.database import insert_new
+from pipeline.review.quality import quality_checks
 from pipeline.review.tables.core import CASES, DECISIONS, LEASES
-from pipeline.review.tables.wellness import BREAKS, LISTENED
+from pipeline.review.tables.people_tables import BREAKS, LISTENED
 
 SHIFT_SECONDS = 43_200.0
 """A shift is the last twelve hours. A login session may last as long."""
@@ -101,7 +101,9 @@ def meter(connection: Connection, account: str, comfort: ViewingLimits, at: floa
 def without(connection: Connection, account: str, comfort: ViewingLimits, at: float) -> Without:
     """Return the cases, labels and severity that the queue does not give to this person."""
     severe = SEVERE if meter(connection, account, comfort, at).over_severe else None
-    return Without(cases=checks.barred(connection, account, at), labels=frozenset(comfort.without), severity=severe)
+    return Without(
+        cases=quality_checks.barred(connection, account, at), labels=frozenset(comfort.without), severity=severe
+    )
 
 
 def allow(connection: Connection, account: str, comfort: ViewingLimits, at: float) -> None:
@@ -131,7 +133,7 @@ def start_break(connection: Connection, account: str, at: float) -> None:
         held = update(LEASES).where(LEASES.c.id == lease.id)
         connection.execute(held.values(expires_at=max(lease.expires_at, at + LONGEST_BREAK_SECONDS)))
     values = {"lease": lease.id if lease else None, "left_seconds": lease.expires_at - at if lease else 0.0}
-    started = upsert.insert_new(connection, BREAKS)
+    started = insert_new(connection, BREAKS)
     connection.execute(started.values(account=account, started_at=at, ended_at=None, **values))
 
 

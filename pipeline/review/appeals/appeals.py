@@ -14,14 +14,14 @@ from sqlalchemy import Connection, Select, func, insert, or_, select, update
 
 from pipeline.base.errors import CaseError, Missing, Stale
 from pipeline.contract.messages import NAMESPACE, Decision
-from pipeline.review import audit
-from pipeline.review.cases import deciding, duty, reading
+from pipeline.review import audit_log
+from pipeline.review.cases import deciding, eligibility, reading
 from pipeline.review.cases.values import Case, Choice
-from pipeline.review.cases.writing import plain
-from pipeline.review.delivery import outbox
-from pipeline.review.quality import checks
+from pipeline.review.delivery import event_outbox
+from pipeline.review.delivery.events_for_apps import AppealSettled, EventKind
+from pipeline.review.quality import quality_checks
+from pipeline.review.tables.case_tables import APPEALS
 from pipeline.review.tables.core import CASES, DECISIONS
-from pipeline.review.tables.rights import APPEALS
 
 State = Literal["open", "upheld", "overturned"]
 PAGE = 100
@@ -59,7 +59,7 @@ def lodge(
     learns nothing about the case. Raises CaseError if no decision can be appealed yet.
     """
     found = reading.case(connection, case, lock=True)
-    if found.speaker != appellant or checks.copied(connection, case):
+    if found.speaker != appellant or quality_checks.copied(connection, case):
         raise Missing(
             f"There is no case {case} of speaker {appellant}",
             "Only the speaker of a case can appeal against it.",
@@ -79,7 +79,7 @@ def lodge(
     )
     stored = {"id": appeal.id, "case_id": case, "decision": against.id, "appellant": appellant}
     connection.execute(insert(APPEALS).values(stored | {"statement": statement, "created_at": at}))
-    audit.append(connection, at, "app", "appeal.lodge", case, {"appeal": appeal.id, "decision": against.id})
+    audit_log.append(connection, at, "app", "appeal.lodge", case, {"appeal": appeal.id, "decision": against.id})
     return appeal, True
 
 
@@ -97,21 +97,21 @@ def settle(
             "Decide it, or leave it to another person.",
             text="appeal_choice",
         )
-    appeal = get(connection, identity)
+    appeal = get_appeal(connection, identity)
     case = reading.case(connection, appeal.case, lock=True)
-    if get(connection, identity).state != "open":
+    if get_appeal(connection, identity).state != "open":
         raise Stale("This appeal is already settled", "Take the next one.", text="appeal_settled")
-    duty.check_fresh(connection, case, reviewer)
+    eligibility.check_fresh(connection, case, reviewer)
     first = next(one for one in reading.decisions(connection, case.id) if one.id == appeal.decision)
-    decision = deciding.add(connection, case, reviewer, choice, at)
+    decision = deciding.add_decision(connection, case, reviewer, choice, at)
     connection.execute(update(APPEALS).where(APPEALS.c.id == identity).values(resolution=decision.id))
     _put_event(connection, appeal, case, first, decision, undo_seconds)
     detail = {"appeal": identity, "verdict": choice.verdict, "reason": choice.reason, "decision": decision.id}
-    audit.append(connection, at, reviewer, "appeal.settle", case.id, detail)
+    audit_log.append(connection, at, reviewer, "appeal.settle", case.id, detail)
     return decision
 
 
-def get(connection: Connection, identity: str) -> Appeal:
+def get_appeal(connection: Connection, identity: str) -> Appeal:
     """Return the appeal with this id. Raises Missing if there is none."""
     found = _appeals(connection, _query().where(APPEALS.c.id == identity))
     if not found:
@@ -130,7 +130,7 @@ def of_case(connection: Connection, case: str) -> list[Appeal]:
     return _appeals(connection, _query().where(APPEALS.c.case_id == case))
 
 
-def waiting(
+def list_open_appeals(
     connection: Connection, after: tuple[float, str] = (0.0, ""), limit: int = PAGE
 ) -> list[tuple[Appeal, Case]]:
     """Return open appeals with their cases, oldest first.
@@ -180,18 +180,18 @@ def _put_event(
     connection: Connection, appeal: Appeal, case: Case, first: Decision, decision: Decision, undo_seconds: float
 ) -> None:
     overturned = decision.verdict == "dismiss"
-    payload: dict[str, Any] = {
-        "appeal": appeal.id,
-        "appellant": appeal.appellant,
-        "decision": plain(decision),
-        "against": plain(first),
-        "reverse": first.action if overturned else None,
-        "room": case.room,
-        "speaker": case.speaker,
-        "room_type": case.room_type,
-    }
-    kind = "appeal.overturned" if overturned else "appeal.upheld"
-    outbox.put(connection, kind, decision.id, payload, decision.at, decision.at + undo_seconds)
+    event = AppealSettled(
+        decision=decision,
+        room=case.room,
+        speaker=case.speaker,
+        room_type=case.room_type,
+        appeal=appeal.id,
+        appellant=appeal.appellant,
+        against=first,
+        reverse=first.action if overturned else None,
+    )
+    kind: EventKind = "appeal.overturned" if overturned else "appeal.upheld"
+    event_outbox.store_event(connection, kind, decision.id, event.payload(), decision.at, decision.at + undo_seconds)
 
 
 def _joined() -> Any:

@@ -3,7 +3,7 @@
 A report opens a case about the last minutes of that speaker, or of all speakers in the room. Further reports about the
 same minutes join the case until it is decided, so fifty reports are one piece of work. The case ends at the latest
 report's moment and has the highest severity of all reports. The deliver stage can still read the utterances, and adds
-the clip some seconds later (`pipeline/review/evidence/report_clips.py`).
+the clip some seconds later (`pipeline/review/evidence/clip_cutting.py`).
 """
 
 import uuid
@@ -15,15 +15,15 @@ from msgspec import Struct
 from sqlalchemy import Connection, Select, insert, select, update
 
 from pipeline.contract.messages import NAMESPACE
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.cases import reading
 from pipeline.review.cases.ranking import Ranking
-from pipeline.review.cases.values import OPEN, REPORTED, WHOLE_ROOM, Case
-from pipeline.review.cases.writing import columns, lock_speakers
-from pipeline.review.quality import checks
+from pipeline.review.cases.storing import lock_speakers
+from pipeline.review.cases.values import OPEN, REPORTED, WHOLE_ROOM, Case, columns
+from pipeline.review.quality import quality_checks
 from pipeline.review.search import case_words
+from pipeline.review.tables.case_tables import REPORTS, VOICES
 from pipeline.review.tables.core import CASES
-from pipeline.review.tables.rights import REPORTS, VOICES
 
 Audio = Literal["waiting", "kept", "gone", "shared"]
 """State of a report's clip: `shared` means that the clip of an earlier report covers this report's moment, too."""
@@ -79,13 +79,13 @@ def file(
     audio = _join(connection, known_case, complaint, ranking) if known_case else "waiting"
     report = Report(**msgspec.structs.asdict(complaint), id=complaint.id, case=case, created_at=at, audio=audio)
     connection.execute(insert(REPORTS).values(columns(report)))
-    audit.append(connection, at, "app", "report.file", case, {"report": report.id, "label": report.label})
+    audit_log.append(connection, at, "app", "report.file", case, {"report": report.id, "label": report.label})
     return report, True
 
 
 def of_case(connection: Connection, case: str) -> list[Report]:
     """Return the reports of a case, oldest first. For a second-opinion copy, return those of the original case."""
-    root = checks.family(connection, case)[0]
+    root = quality_checks.family(connection, case)[0]
     query = select(REPORTS).where(REPORTS.c.case_id == root)
     return _reports(connection, query.order_by(REPORTS.c.created_at, REPORTS.c.id))
 
@@ -167,7 +167,7 @@ def _open(connection: Connection, complaint: Complaint, at: float, ranking: Rank
     }
     severity = ranking.of_label(complaint.label)
     connection.execute(insert(CASES).values(made | ranking.place(severity, at)))
-    case_words.keep(connection, str(made["id"]), at, [])
+    case_words.store_words(connection, str(made["id"]), at, [])
     return str(made["id"])
 
 

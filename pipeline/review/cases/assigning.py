@@ -14,17 +14,17 @@ from msgspec import Struct
 from sqlalchemy import Connection, delete, exists, func, select, update
 
 from pipeline.base.errors import CaseError, Taken
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import accounts, presence, skills, wellness
 from pipeline.review.accounts.accounts import Account
-from pipeline.review.cases import duty, queue, reachable_cases, reading, values
-from pipeline.review.cases.queue import QueueFilter
-from pipeline.review.cases.reachable_cases import Reach
+from pipeline.review.cases import case_queue, eligibility, reading, values
+from pipeline.review.cases.case_queue import QueueFilter
+from pipeline.review.cases.eligibility import Eligibility
 from pipeline.review.cases.values import Case
-from pipeline.review.quality import checks
+from pipeline.review.database import upsert
+from pipeline.review.quality import quality_checks
 from pipeline.review.tables.core import CASES, OPEN
-from pipeline.review.tables.queues import ASSIGNMENTS
-from pipeline.review.upsert import insert as upsert
+from pipeline.review.tables.people_tables import ASSIGNMENTS
 
 OFFERED_SECONDS = 3_600.0
 """An assigned case is offered to its person only for this long, while the person is here. Then all may take it."""
@@ -77,12 +77,12 @@ def candidates(
     Cases that somebody else holds at `at`, or that the account has already, are left out. `only` is the id of the one
     case that is asked for.
     """
-    may_get = Reach(account, skills.skills_of(connection, account), duty.users_of(connection, account), at)
-    barred = queue.Without(cases=checks.barred(connection, account, at))
+    may_get = Eligibility(account, skills.skills_of(connection, account), eligibility.users_of(connection, account), at)
+    barred = case_queue.Without(cases=quality_checks.barred(connection, account, at))
     theirs = msgspec.structs.replace(
-        wanted, reach=may_get, view="others" if wanted.view is None else wanted.view, without=barred
+        wanted, eligibility=may_get, view="others" if wanted.view is None else wanted.view, without=barred
     )
-    return queue.free(connection, account, at, theirs, limit, only)
+    return case_queue.free(connection, account, at, theirs, limit, only)
 
 
 def move(
@@ -117,7 +117,9 @@ def move(
         given = {"account": account, "by": by, "at": at, "until": until, "reason": reason, "move": made.id}
         _store(connection, case.id, given | {"before": before.get(case.id)})
     for identity in made.cases:
-        audit.append(connection, at, by, "case.assign", identity, {"to": account, "reason": reason, "move": made.id})
+        audit_log.append(
+            connection, at, by, "case.assign", identity, {"to": account, "reason": reason, "move": made.id}
+        )
     return made
 
 
@@ -137,19 +139,19 @@ def undo(connection: Connection, move: str, by: str, at: float) -> list[str]:
     changes = {"account": ASSIGNMENTS.c.before, "before": None, "by": by, "at": at, "until": at, "move": ""}
     connection.execute(update(ASSIGNMENTS).where(*theirs).values(changes))
     for case in back:
-        audit.append(connection, at, by, "case.unassign", case, {"move": move})
+        audit_log.append(connection, at, by, "case.unassign", case, {"move": move})
     return back
 
 
-def check(connection: Connection, case: Case, account: str, at: float) -> None:
+def check_assignment(connection: Connection, case: Case, account: str, at: float) -> None:
     """Raise Taken if the case is reserved for another account that is here."""
     others = presence.people_here(connection, at) - {account}
-    owner = select(ASSIGNMENTS.c.account).where(ASSIGNMENTS.c.case_id == case.id, reachable_cases.reserved(others, at))
+    owner = select(ASSIGNMENTS.c.account).where(ASSIGNMENTS.c.case_id == case.id, eligibility.reserved(others, at))
     if name := connection.scalar(owner):
         raise Taken(f"Case {case.id} is assigned to {name}", "Take the next one.", text="assigned", name=name)
 
 
-def of(connection: Connection, case: str) -> Assignment | None:
+def assignment_of(connection: Connection, case: str) -> Assignment | None:
     """Return the assignment of a case; None if it is assigned to nobody."""
     query = select(ASSIGNMENTS).where(ASSIGNMENTS.c.case_id == case, ASSIGNMENTS.c.account.is_not(None))
     row = connection.execute(query).one_or_none()

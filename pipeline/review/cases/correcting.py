@@ -9,21 +9,19 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from pipeline.base.errors import CaseError, Stale
-from pipeline.contract.messages import Decision
-from pipeline.review import audit
+from pipeline.contract.messages import Action, Decision
+from pipeline.review import audit_log
 from pipeline.review.appeals import appeals
-from pipeline.review.cases import deciding, duty, reading
+from pipeline.review.cases import deciding, eligibility, reading
 from pipeline.review.cases.deciding import UNDO_SECONDS
-from pipeline.review.cases.measures import Measures
 from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.cases.values import Case, Choice
-from pipeline.review.cases.writing import plain
-from pipeline.review.delivery import outbox
-from pipeline.review.quality import checks
-from pipeline.review.quality.checks import FINAL
+from pipeline.review.delivery import event_outbox
+from pipeline.review.delivery.events_for_apps import CaseCorrected, about_case
+from pipeline.review.quality import quality_checks
+from pipeline.review.quality.quality_checks import FINAL
 from pipeline.review.tables.core import CASES
-
-CORRECTED = "case.corrected"
 
 
 def correct(
@@ -50,17 +48,16 @@ def correct(
             text="correction",
         )
     before = _standing(connection, case)[-1]
-    decision = deciding.add(connection, found, lead, choice, at, measures)
-    payload = {"decision": plain(decision), "against": plain(before), "reverse": _reversed(before, decision)}
-    payload |= deciding.about(found, decision)
-    outbox.put(connection, CORRECTED, decision.id, payload, at, at + undo_seconds)
+    decision = deciding.add_decision(connection, found, lead, choice, at, measures)
+    event = CaseCorrected(**about_case(found, decision), against=before, reverse=_reversed(before, decision))
+    event_outbox.store_event(connection, "case.corrected", decision.id, event.payload(), at, at + undo_seconds)
     detail: dict[str, Any] = {"verdict": choice.verdict, "label": choice.label, "reason": choice.reason}
     detail |= {"action": choice.action, "decision": decision.id, "against": before.id}
-    audit.append(connection, at, lead, "case.correct", case, detail)
+    audit_log.append(connection, at, lead, "case.correct", case, detail)
     return decision
 
 
-def reopen(
+def reopen_case(
     connection: Connection, case: str, lead: str, reason: str, at: float, *, version: int, ranking: Ranking
 ) -> None:
     """Take the final decisions of a case back, and put it into the queue again. Raises as `correct`.
@@ -80,7 +77,7 @@ def reopen(
     connection.execute(update(CASES).where(CASES.c.id == case).values(ranking.place(found.severity, at)))
     deciding.take_back(connection, found, standing, taken, at)
     detail = {"reason": reason, "decisions": [one.id for one in taken]}
-    audit.append(connection, at, lead, "case.reopen", case, detail)
+    audit_log.append(connection, at, lead, "case.reopen", case, detail)
 
 
 def _decided(connection: Connection, case: str, lead: str, version: int) -> Case:
@@ -88,10 +85,10 @@ def _decided(connection: Connection, case: str, lead: str, version: int) -> Case
     found = reading.case(connection, case, lock=True)
     if found.version != version:
         raise Stale(f"Case {case} has changed", "Look at the changes, then correct it again.", text="case_changed")
-    duty.check_party(connection, found, lead)
+    eligibility.check_party(connection, found, lead)
     if found.status != "decided":
         raise CaseError(f"Case {case} is not decided", "Decide it.", text="not_decided")
-    if checks.copied(connection, case):
+    if quality_checks.copied(connection, case):
         raise CaseError("A decision on a check is not corrected", "Only the figures count it.", text="check_stands")
     if any(appeal.state == "open" for appeal in appeals.of_case(connection, case)):
         raise CaseError("There is an open appeal against this case", "Settle the appeal.", text="appeal_open")
@@ -102,7 +99,7 @@ def _standing(connection: Connection, case: str) -> list[Decision]:
     return [one for one in reading.decisions(connection, case) if one.undone is None]
 
 
-def _reversed(before: Decision, after: Decision) -> str | None:
-    """Return the action that the app takes back: that of the decision before, if the new one has another."""
+def _reversed(before: Decision, after: Decision) -> Action | None:
+    """Return the action that the app takes back: the one of the decision before, if the new one has another."""
     same = (before.action, before.duration_seconds) == (after.action, after.duration_seconds)
     return None if same else before.action

@@ -11,13 +11,13 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from pipeline.base.errors import CaseError, Missing, Stale
 from pipeline.contract.messages import TIMED, Decision, Verdict
-from pipeline.review import audit
-from pipeline.review.cases import duty, reading, repeated
-from pipeline.review.cases.measures import Measures
-from pipeline.review.cases.values import Case, Choice, Status, check_decision, decision_id
-from pipeline.review.cases.writing import columns, plain
-from pipeline.review.delivery import outbox
-from pipeline.review.quality import checks
+from pipeline.review import audit_log
+from pipeline.review.cases import eligibility, reading, repeated_speech
+from pipeline.review.cases.speaker_measures import Measures
+from pipeline.review.cases.values import Case, Choice, Status, check_decision, columns, decision_id
+from pipeline.review.delivery import event_outbox
+from pipeline.review.delivery.events_for_apps import CaseDecided, about_case
+from pipeline.review.quality import quality_checks
 from pipeline.review.tables.core import CASES, DECISIONS, LEASES
 
 STATUS_AFTER: dict[Verdict, Status] = {"uphold": "decided", "dismiss": "decided", "escalate": "escalated"}
@@ -72,12 +72,12 @@ def _decide(
         )
     if version not in {None, found.version}:
         raise Stale(f"Case {case} has changed", "Look at the changes, then decide again.", text="changed")
-    checks.allow(connection, case, moderator, at)
-    duty.check_party(connection, found, moderator)
-    duty.check_escalated(connection, found, moderator)
+    quality_checks.allow(connection, case, moderator, at)
+    eligibility.check_party(connection, found, moderator)
+    eligibility.check_escalated(connection, found, moderator)
     decision = _with_measures(connection, found, choice, decision, measures)
     _store(connection, found, earlier, decision)
-    if not checks.copied(connection, case):
+    if not quality_checks.copied(connection, case):
         _put_event(connection, found, decision, undo_seconds)
     return decision, True
 
@@ -87,7 +87,7 @@ def _log(connection: Connection, decision: Decision) -> None:
     if decision.duration_seconds is not None:
         detail["duration_seconds"] = decision.duration_seconds
     detail["decision"] = decision.id
-    audit.append(connection, decision.at, decision.moderator, "case.decide", decision.case, detail)
+    audit_log.append(connection, decision.at, decision.moderator, "case.decide", decision.case, detail)
 
 
 def decide_all(
@@ -111,7 +111,7 @@ def decide_all(
     return [decision for decision, _ in made]
 
 
-def add(
+def add_decision(
     connection: Connection,
     case: Case,
     moderator: str,
@@ -139,7 +139,7 @@ def undo(
     holds, or if the undo window is over.
     """
     undone = _undo(connection, identity, moderator, at, undo_seconds)
-    audit.append(connection, at, moderator, "case.undo", undone.case, {"decision": identity})
+    audit_log.append(connection, at, moderator, "case.undo", undone.case, {"decision": identity})
     return undone
 
 
@@ -171,7 +171,7 @@ def take_back(
     connection.execute(update(DECISIONS).where(DECISIONS.c.id.in_(ids)).values(undone=at))
     _update_case(connection, case, [one for one in standing if one.id not in ids])
     for identity in ids:
-        outbox.withdraw(connection, identity, at)
+        event_outbox.withdraw(connection, identity, at)
 
 
 def undo_all(
@@ -185,7 +185,7 @@ def undo_all(
     reading.locked(connection, [one.case for one in decisions])
     undone = [_undo(connection, one.id, moderator, at, undo_seconds) for one in decisions]
     for one in undone:
-        audit.append(connection, at, moderator, "case.undo", one.case, {"decision": one.id})
+        audit_log.append(connection, at, moderator, "case.undo", one.case, {"decision": one.id})
 
 
 def last_of(connection: Connection, moderator: str, since: float) -> list[Decision]:
@@ -197,13 +197,6 @@ def last_of(connection: Connection, moderator: str, since: float) -> list[Decisi
     newest = select(func.max(DECISIONS.c.at)).where(DECISIONS.c.at >= since, *mine).scalar_subquery()
     query = select(DECISIONS).where(DECISIONS.c.at == newest, *mine).order_by(DECISIONS.c.id)
     return list(reading.decisions_of(connection, query))
-
-
-def about(case: Case, decision: Decision) -> dict[str, Any]:
-    """Return the fields of an event that tell which speech the decision is about."""
-    fields: dict[str, Any] = {"room": case.room, "speaker": case.speaker, "room_type": case.room_type}
-    fields |= {"start": case.start, "end": case.end, "label": decision.label or case.label}
-    return fields | ({"drill": case.drill} if case.drill else {})
 
 
 def _with_measures(
@@ -257,11 +250,13 @@ def _update_case(connection: Connection, case: Case, decisions: Sequence[Decisio
     status = STATUS_AFTER[verdict] if verdict else "pending"
     change = update(CASES).where(CASES.c.id == case.id)
     connection.execute(change.values(status=status, verdict=verdict, version=case.version + 1))
-    checks.note(connection, case.id, done=status == "decided")
+    quality_checks.note(connection, case.id, done=status == "decided")
     if status != "decided":
-        repeated.reopen(connection, case.id)
+        repeated_speech.unlink_flags(connection, case.id)
 
 
 def _put_event(connection: Connection, case: Case, decision: Decision, undo_seconds: float) -> None:
-    payload = {"decision": plain(decision), **about(case, decision)}
-    outbox.put(connection, "case.decided", decision.id, payload, decision.at, decision.at + undo_seconds)
+    event = CaseDecided(**about_case(case, decision))
+    event_outbox.store_event(
+        connection, "case.decided", decision.id, event.payload(), decision.at, decision.at + undo_seconds
+    )

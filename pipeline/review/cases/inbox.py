@@ -9,12 +9,11 @@ from sqlalchemy import Connection, Select, exists, func, select
 
 from pipeline.review.accounts.wellness import SEVERE
 from pipeline.review.appeals import appeals
-from pipeline.review.cases import escalations, queue
-from pipeline.review.cases.queue import QueueFilter
+from pipeline.review.cases import case_queue
+from pipeline.review.cases.case_queue import QueueFilter
+from pipeline.review.tables.case_tables import APPEALS, CHECKS
 from pipeline.review.tables.core import CASES, DECISIONS, OPEN
-from pipeline.review.tables.quality import CHECKS
-from pipeline.review.tables.queues import ASSIGNMENTS, MENTIONS, UNREAD
-from pipeline.review.tables.rights import APPEALS
+from pipeline.review.tables.people_tables import ASSIGNMENTS, MENTIONS, UNREAD
 
 COUNTED = 100
 """The most items of a kind that are counted."""
@@ -22,7 +21,7 @@ NEAR_SECONDS = 300.0
 """A deadline is near when less than this is left."""
 
 
-class Due(Struct, frozen=True):
+class WaitingWork(Struct, frozen=True):
     """The numbers of things that wait for a person, each at most COUNTED."""
 
     mentions: int
@@ -45,18 +44,18 @@ class News(Struct, frozen=True):
     assigned: int = 0
 
 
-def due(connection: Connection, account: str, wanted: QueueFilter, decides: bool, leads: bool) -> Due:
+def due(connection: Connection, account: str, wanted: QueueFilter, decides: bool, leads: bool) -> WaitingWork:
     """Count what waits for `account`. `wanted` is the queue as this person gets it.
 
     Only mentions wait for a person who does not decide, and disputes only for one who leads.
     """
     mentions = _count(connection, _mentions(account))
     if not decides:
-        return Due(mentions, 0, 0, 0, 0)
-    return Due(
+        return WaitingWork(mentions, 0, 0, 0, 0)
+    return WaitingWork(
         mentions=mentions,
-        assigned=queue.count(connection, replace(wanted, view="mine"), COUNTED),
-        escalated=queue.count(connection, replace(wanted, view="escalated"), COUNTED),
+        assigned=case_queue.count_queue(connection, replace(wanted, view="mine"), COUNTED),
+        escalated=case_queue.count_queue(connection, replace(wanted, view="escalated"), COUNTED),
         appeals=_count(connection, _appeals(account)),
         disputes=_count(connection, _disputes(wanted)) if leads else 0,
     )
@@ -67,10 +66,10 @@ def news(
 ) -> News:
     """Count what came after `since`, until `at`, for `account`. `wanted` is the queue as this person gets it."""
     given = select(ASSIGNMENTS.c.case_id).where(ASSIGNMENTS.c.account == account, ASSIGNMENTS.c.at > since)
-    theirs = queue.page(connection, replace(wanted, view="mine"), limit=COUNTED)
-    theirs += escalations.page(connection, wanted, escalated_seconds, None, COUNTED)
+    theirs = case_queue.list_queue(connection, replace(wanted, view="mine"), limit=COUNTED)
+    theirs += case_queue.list_escalated(connection, wanted, escalated_seconds, None, COUNTED)
     return News(
-        severe=queue.arrived(connection, wanted, since, SEVERE, COUNTED),
+        severe=case_queue.arrived(connection, wanted, since, SEVERE, COUNTED),
         near=sum(since < case.due_at - NEAR_SECONDS <= at for case in theirs),
         mentions=_count(connection, _mentions(account).where(MENTIONS.c.at > since)),
         assigned=_count(connection, given.join(CASES, CASES.c.id == ASSIGNMENTS.c.case_id).where(OPEN)),

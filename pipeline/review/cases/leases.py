@@ -12,10 +12,10 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from pipeline.base.errors import CaseError, Stale, Taken
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import wellness
-from pipeline.review.cases import assigning, duty, reading
-from pipeline.review.quality import checks
+from pipeline.review.cases import assigning, eligibility, reading
+from pipeline.review.quality import quality_checks
 from pipeline.review.tables.core import LEASES
 
 LEASE_SECONDS = 300.0
@@ -45,11 +45,11 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
     found = reading.case(connection, case, lock=True)
     if found.status == "decided":
         raise CaseError(f"Case {case} is already decided", "Take the next one.", text="decided")
-    checks.allow(connection, case, account, at)
-    duty.check_party(connection, found, account)
-    duty.check_escalated(connection, found, account)
-    duty.check_skills(connection, found, account)
-    assigning.check(connection, found, account, at)
+    quality_checks.allow(connection, case, account, at)
+    eligibility.check_party(connection, found, account)
+    eligibility.check_escalated(connection, found, account)
+    eligibility.check_skills(connection, found, account)
+    assigning.check_assignment(connection, found, account, at)
     replaced = (LEASES.c.case_id == case) | (LEASES.c.account == account)
     rows = connection.execute(select(LEASES).where(replaced).order_by(LEASES.c.case_id).with_for_update())
     held = next((lease for lease in map(_lease, rows) if lease.case_id == case), None)
@@ -58,13 +58,13 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
     if held and held.account == account and held.expires_at > at:
         wellness.end_break(connection, account, at)
         lease = renew(connection, held.id, account, at, seconds)
-        audit.append(connection, at, account, "case.view", case)
+        audit_log.append(connection, at, account, "case.view", case)
         return lease
     connection.execute(delete(LEASES).where(replaced))
     lease = Lease(case, str(uuid.uuid4()), account, at, at + seconds)
     connection.execute(insert(LEASES).values(msgspec.structs.asdict(lease)))
     wellness.end_break(connection, account, at)
-    audit.append(connection, at, account, "case.claim", case)
+    audit_log.append(connection, at, account, "case.claim", case)
     return lease
 
 
@@ -95,7 +95,7 @@ def renew(
     return msgspec.structs.replace(lease, expires_at=expires_at)
 
 
-def check(connection: Connection, identity: str, account: str) -> Lease:
+def check_lease(connection: Connection, identity: str, account: str) -> Lease:
     """Return the account's lease with this id, and lock its case. Raises Stale if the account no longer has it.
 
     An expired lease still holds until another moderator takes the case.
@@ -105,12 +105,12 @@ def check(connection: Connection, identity: str, account: str) -> Lease:
     return _held(connection, identity, account)
 
 
-def release(connection: Connection, identity: str, account: str) -> None:
+def release_lease(connection: Connection, identity: str, account: str) -> None:
     """Release a lease. Nothing happens if the account no longer has it."""
     connection.execute(delete(LEASES).where(LEASES.c.id == identity, LEASES.c.account == account))
 
 
-def of(connection: Connection, case: str) -> Lease | None:
+def lease_of(connection: Connection, case: str) -> Lease | None:
     """Return the lease on a case, expired or not; None if there is none."""
     row = connection.execute(select(LEASES).where(LEASES.c.case_id == case)).one_or_none()
     return _lease(row) if row else None

@@ -12,10 +12,10 @@ from msgspec import Struct
 from sqlalchemy import Connection, func, insert, select, update
 
 from pipeline.base.errors import CaseError
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.cases import reading
 from pipeline.review.tables.core import ACCOUNTS, CASES
-from pipeline.review.tables.queues import MENTIONS, NOTES, UNREAD
+from pipeline.review.tables.people_tables import MENTIONS, NOTES, UNREAD
 
 LONGEST = 2_000
 """The most characters of a note."""
@@ -49,7 +49,7 @@ class Mention(Struct, frozen=True):
     status: str
 
 
-def add(connection: Connection, case: str, author: str, text: str, at: float) -> Note:
+def add_note(connection: Connection, case: str, author: str, text: str, at: float) -> Note:
     """Write a note and tell the people that it names.
 
     Raises Missing if there is no such case, and CaseError if the text is empty or too long, names too many people, or
@@ -64,11 +64,11 @@ def add(connection: Connection, case: str, author: str, text: str, at: float) ->
     if named:
         rows = [{"note": note.id, "account": name, "at": at, "read": False} for name in sorted(named)]
         connection.execute(insert(MENTIONS), rows)
-    audit.append(connection, at, author, "case.note", case, {"note": note.id, "mentions": sorted(named)})
+    audit_log.append(connection, at, author, "case.note", case, {"note": note.id, "mentions": sorted(named)})
     return note
 
 
-def of(connection: Connection, case: str) -> list[Note]:
+def notes_of(connection: Connection, case: str) -> list[Note]:
     """Return the notes on a case, oldest first."""
     query = select(NOTES).where(NOTES.c.case_id == case).order_by(NOTES.c.at, NOTES.c.id).limit(MOST)
     return [Note(row.id, row.case_id, row.author, row.text, row.at) for row in connection.execute(query)]
@@ -98,7 +98,7 @@ def unread(connection: Connection, account: str, limit: int = 100) -> list[Menti
     return [Mention(**{str(name): value for name, value in row._mapping.items()}) for row in connection.execute(query)]
 
 
-def read(connection: Connection, account: str, case: str) -> None:
+def mark_read(connection: Connection, account: str, case: str) -> None:
     """Record that a person has read the notes on a case."""
     theirs = select(NOTES.c.id).where(NOTES.c.case_id == case)
     mine = update(MENTIONS).where(MENTIONS.c.account == account, UNREAD, MENTIONS.c.note.in_(theirs))

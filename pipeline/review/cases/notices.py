@@ -13,7 +13,7 @@ from msgspec import Struct
 from pydantic import AfterValidator
 
 from pipeline.base import user_files
-from pipeline.base.user_files import Sheet
+from pipeline.base.user_files import StrictModel
 from pipeline.contract.messages import Action
 from pipeline.speech import languages
 from pipeline.speech.languages import FALLBACK, SHIPPED
@@ -42,7 +42,7 @@ Lasting = Annotated[str, with_places("duration")]
 Counted = Annotated[str, with_places("n")]
 
 
-class ActionTexts(Sheet):
+class ActionTexts(StrictModel):
     """A sentence for each action; `_for`: with a duration."""
 
     warn: Fixed
@@ -53,7 +53,7 @@ class ActionTexts(Sheet):
     close_room: Fixed
 
 
-class DurationTexts(Sheet):
+class DurationTexts(StrictModel):
     """Durations in words."""
 
     minute: Fixed
@@ -64,7 +64,7 @@ class DurationTexts(Sheet):
     days: Counted
 
 
-class NoticeTexts(Sheet):
+class NoticeTexts(StrictModel):
     """The file `notices.yaml`."""
 
     found: Annotated[str, with_places("label")]
@@ -78,7 +78,7 @@ class NoticeTexts(Sheet):
     """What stands between two sentences."""
 
 
-class Measure(Struct, frozen=True):
+class SpeakerMeasure(Struct, frozen=True):
     """An action against a speaker and its duration in seconds. None: the app decides how long it lasts."""
 
     action: Action
@@ -90,12 +90,14 @@ class Measure(Struct, frozen=True):
         return self.action if self.duration_seconds is None else f"{self.action}:{self.duration_seconds:.0f}"
 
 
-def write(measure: Measure, language: str, label: str, strikes: int, days: float, appeal_url: str | None) -> str:
+def write_notice(
+    measure: SpeakerMeasure, language: str, label: str, strikes: int, days: float, appeal_url: str | None
+) -> str:
     """Return the notice about a measure in `language` (a code), at most LONGEST characters.
 
     `label` is the name of the broken rule in that language. `strikes` counts this decision, too.
     """
-    texts = of(language)
+    texts = notice_texts(language)
     lasting = measure.duration_seconds
     action: str = getattr(texts.actions, measure.action if lasting is None else f"{measure.action}_for")
     parts = [
@@ -115,22 +117,22 @@ def in_words(seconds: float, texts: DurationTexts) -> str:
     return text.format(n=n)
 
 
-def of(language: str) -> NoticeTexts:
+def notice_texts(language: str) -> NoticeTexts:
     """Return the texts of a language, or the English ones. Raises ConfigError for a mistake in the file."""
-    return _read(languages.file(language_of(language), FILE) or SHIPPED / FALLBACK / FILE)
+    return _read(languages.file(notice_language(language), FILE) or SHIPPED / FALLBACK / FILE)
 
 
-def language_of(language: str) -> str:
+def notice_language(language: str) -> str:
     """Return the language in which speakers of `language` get their notices: English if it has no texts."""
     return language if languages.file(language, FILE) else FALLBACK
 
 
-def check() -> None:
+def check_notices() -> None:
     """Read the texts of every language. Raises ConfigError for a mistake."""
     for code in languages.known():
-        of(code)
+        notice_texts(code)
 
 
 @cache
 def _read(path: Path) -> NoticeTexts:
-    return user_files.read(path, NoticeTexts)
+    return user_files.read_user_file(path, NoticeTexts)

@@ -64,14 +64,14 @@ class Ranking:
         return case.due_at - self.targets[case.severity]
 
 
-def build(settings: Settings) -> Ranking:
+def build_ranking(settings: Settings) -> Ranking:
     """Return the ranking of the settings and of the label file that they name."""
     from pipeline.judge import labels
 
-    return of(labels.load(settings.judge.labels), settings)
+    return ranking_of(labels.load_labels(settings.judge.labels), settings)
 
 
-def of(known: "Labels", settings: Settings) -> Ranking:
+def ranking_of(known: "Labels", settings: Settings) -> Ranking:
     """Return the ranking of these labels and settings."""
     targets = settings.console.targets_seconds
     return Ranking(

@@ -4,13 +4,15 @@ from collections.abc import Collection
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, select, tuple_
+from msgspec import Struct
+from sqlalchemy import Connection, Row, Select, func, select, tuple_
+from sqlalchemy import case as case_when
 
 from pipeline.base.errors import Missing
 from pipeline.contract.messages import Decision, Flag
 from pipeline.review.cases.values import Case, CaseFile, Evidence, Filters
-from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS
-from pipeline.review.tables.quality import COPIES
+from pipeline.review.tables.case_tables import COPIES
+from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS, GROUPED, OPEN
 
 T = TypeVar("T")
 
@@ -125,3 +127,32 @@ def _of_case(connection: Connection, query: Select[Any], kind: type[T]) -> tuple
 def _fields(row: Row[Any]) -> dict[str, Any]:
     # SQLAlchemy's column names are a subclass of str, which msgspec does not accept as keys.
     return {str(name): value for name, value in row._mapping.items()}
+
+
+class OpenGroup(Struct, frozen=True, kw_only=True):
+    """The open cases that have these four fields in common: all that decides who may get a case.
+
+    The figures of the queue are sums over groups, so their cost grows only with the number of open cases. Times are UTC
+    seconds.
+    """
+
+    severity: int
+    language: str
+    label: str
+    status: str
+    open: int
+    late: int
+    """The cases past their deadline."""
+    oldest: float
+    """When the oldest case was stored."""
+    due: float
+    """The earliest deadline."""
+
+
+def open_groups(connection: Connection, at: float) -> list[OpenGroup]:
+    """Return the groups of the cases that are open at `at` (UTC seconds), by one reading of an index."""
+    keys = [CASES.c[name] for name in GROUPED]
+    late = func.sum(case_when((CASES.c.due_at < at, 1), else_=0))
+    query = select(*keys, func.count(), late, func.min(CASES.c.created_at), func.min(CASES.c.due_at))
+    rows = connection.execute(query.where(OPEN).group_by(*keys)).all()
+    return [OpenGroup(**dict(zip(OpenGroup.__struct_fields__, row, strict=True))) for row in rows]

@@ -3,9 +3,9 @@
 import re
 import uuid
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
-from msgspec import MsgspecError, Struct, json
+from msgspec import MsgspecError, Struct, json, to_builtins
 
 from pipeline.base.errors import BadMessage, CaseError
 from pipeline.contract.messages import NAMESPACE, Action, Decision, Flag, Hit, Source, SpeechStatus, Suggestion, Verdict
@@ -31,6 +31,9 @@ WHOLE_ROOM = ""
 MAX_ID = 128
 """The most characters of an id. An index of PostgreSQL cannot hold a longer one."""
 
+
+NOT_STORED = frozenset({"withheld", "released"})
+"""Fields of a flag that the judge needs. For people, they are among its reasons."""
 
 NUL = re.compile(rb"(?<!\\)(\\\\)*\\u0000")
 """A NUL character in JSON. With an even number of backslashes, "u0000" is text."""
@@ -198,7 +201,7 @@ def _weight(flag: Flag) -> tuple[int, int, bool, float, float, str]:
     return SEVERITY[flag.suggestion], RANKS[flag.source], labelled, flag.risk, -flag.start, flag.id
 
 
-def check(message: Flag | SpeechStatus) -> None:
+def check_storable(message: Flag | SpeechStatus) -> None:
     """Raise BadMessage if a database could not store `message`, or if a stored flag could not be read.
 
     So the message becomes one dead letter. Otherwise its whole batch would fail at every retry.
@@ -235,3 +238,14 @@ def _check_contract(value: Flag | SpeechStatus | Decision) -> None:
         raise BadMessage(
             f"The {kind.__name__.lower()} has a NUL character", "Leave it out: PostgreSQL cannot store it."
         )
+
+
+def all_fields(value: Struct) -> dict[str, Any]:
+    """Return every field as plain data, defaults too."""
+    return {name: to_builtins(getattr(value, name)) for name in value.__struct_fields__}
+
+
+def columns(value: Struct) -> dict[str, Any]:
+    """Return the fields as `plain` does, as columns: the field `case` becomes the column `case_id`."""
+    stored = {name: field for name, field in all_fields(value).items() if name not in NOT_STORED}
+    return {"case_id" if name == "case" else name: field for name, field in stored.items()}

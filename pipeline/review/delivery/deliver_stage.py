@@ -15,18 +15,16 @@ from pipeline.contract.messages import SAMPLE_RATE, Flag, SecondReading, SpeechS
 from pipeline.contract.speech_status import status_of
 from pipeline.contract.stage import Processor, Rejected
 from pipeline.contract.topology import DELIVER
-from pipeline.judge.reader.opinion import flag_of
-from pipeline.review.cases.values import Outcome, Result, check
-from pipeline.review.delivery.tallies import Tally
-from pipeline.review.evidence.clip import ClipCutter
-from pipeline.review.evidence.log import UtteranceLog
-from pipeline.review.evidence.opening import open_evidence
-from pipeline.review.evidence.report_clips import ReportCutter
-from pipeline.review.evidence.store import EvidenceStore
-from pipeline.review.quality import checks
-from pipeline.review.store import ReviewStore, open_store
+from pipeline.contract.utterance_log import UtteranceLog
+from pipeline.judge.reader.second_reading import flag_of
+from pipeline.review.cases.values import Outcome, Result, check_storable
+from pipeline.review.delivery.speech_tallies import Tally
+from pipeline.review.evidence.clip_cutting import ClipCutter, ReportCutter
+from pipeline.review.evidence.evidence_store import EvidenceStore, open_evidence
+from pipeline.review.quality import quality_checks
+from pipeline.review.review_store import ReviewStore, open_store
 from pipeline.settings import Settings
-from pipeline.speech.overload import OTHER, Valve
+from pipeline.speech.load_shedding import OTHER, Valve
 
 FORGET_EVERY_SECONDS = 3_600.0
 
@@ -77,7 +75,7 @@ class Deliver(Processor[Delivered, Outcome]):
         flags = [message for message in good if isinstance(message, Flag)]
         passed = [flag for flag in flags if flag.suggestion == "pass"]
         heard = [flag for flag in flags if flag.source == "words" and not (flag.drill or flag.released)]
-        drawn = {flag.id for flag in heard if checks.drawn("audit", flag.id, self._audit_share)}
+        drawn = {flag.id for flag in heard if quality_checks.drawn("audit", flag.id, self._audit_share)}
         outcomes = self._store.add(
             [*good, *_failed(checked)], self._clock(), drawn, self._audit_share, self._count_speech
         )
@@ -148,7 +146,7 @@ def build(settings: Settings, metrics: Metrics, log: UtteranceLog) -> Deliver:
 def _checked(message: Delivered) -> Flag | SpeechStatus | Rejected:
     stored = flag_of(message) if isinstance(message, SecondReading) else message
     try:
-        check(stored)
+        check_storable(stored)
     except BadMessage as error:
         return Rejected(message, error)
     return stored

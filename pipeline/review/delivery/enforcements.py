@@ -11,14 +11,13 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, func, or_, select, update
 
 from pipeline.contract.messages import Action, Suggestion
-from pipeline.review import audit, upsert
+from pipeline.review import audit_log
+from pipeline.review.database import put_new
 from pipeline.review.delivery import confirmations
 from pipeline.review.delivery.confirmations import Confirmation
+from pipeline.review.tables.assessment_tables import ACTIONS
+from pipeline.review.tables.case_tables import APPEALS, COPIES, ENFORCEMENTS
 from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
-from pipeline.review.tables.duties import ACTIONS
-from pipeline.review.tables.enforcement import ENFORCEMENTS
-from pipeline.review.tables.quality import COPIES
-from pipeline.review.tables.rights import APPEALS
 
 ACTOR = "livekit"
 IN_FORCE = ("planned", "done")
@@ -83,7 +82,7 @@ class Enforced(Struct, frozen=True, kw_only=True):
     decided: bool
 
 
-def asked(connection: Connection, since: float) -> list[Enforcement]:
+def waiting_actions(connection: Connection, since: float) -> list[Enforcement]:
     """Return the actions of decisions since `since` (UTC seconds) that wait. Actions that the app confirmed do not."""
     confirmed = select(ACTIONS.c.decision).where(ACTIONS.c.decision == DECISIONS.c.id).exists()
     label = func.coalesce(DECISIONS.c.label, CASES.c.label).label("label")
@@ -141,7 +140,7 @@ def flagged(connection: Connection, since: float) -> list[FlaggedSpeech]:
 def plan(connection: Connection, given: Enforcement, at: float, until: float, permission: dict[str, Any]) -> None:
     """Record that a mute is about to take `permission` from the speaker until `until` (UTC seconds)."""
     if _case_of(connection, given) is not None:
-        upsert.put_new(connection, ENFORCEMENTS, _row(given, "planned", at, until) | {"permission": permission})
+        put_new(connection, ENFORCEMENTS, _row(given, "planned", at, until) | {"permission": permission})
 
 
 def settle(
@@ -164,7 +163,7 @@ def settle(
     if given.decided:
         _confirm(connection, given, state, at, failure)
     else:
-        audit.append(
+        audit_log.append(
             connection, at, ACTOR, f"action.{state}", case, {"flag": given.id, "action": given.action, "at": at}
         )
 
@@ -203,10 +202,12 @@ def lift(connection: Connection, mute: Mute, why: Ending, at: float) -> None:
     """Record that a mute ended at `at` (UTC seconds)."""
     change = update(ENFORCEMENTS).where(ENFORCEMENTS.c.id == mute.id, ENFORCEMENTS.c.state.in_(IN_FORCE))
     if connection.execute(change.values(state="lifted", detail=why)).rowcount:
-        audit.append(connection, at, ACTOR, "action.lifted", mute.case, {"action": "mute", "why": why, "of": mute.id})
+        audit_log.append(
+            connection, at, ACTOR, "action.lifted", mute.case, {"action": "mute", "why": why, "of": mute.id}
+        )
 
 
-def keep(connection: Connection, mute: Mute, permission: dict[str, Any]) -> None:
+def keep_permission(connection: Connection, mute: Mute, permission: dict[str, Any]) -> None:
     """Record the permission to give back at the end of a mute that had taken nothing so far."""
     connection.execute(update(ENFORCEMENTS).where(ENFORCEMENTS.c.id == mute.id).values(permission=permission))
 
@@ -275,7 +276,7 @@ def _store(connection: Connection, row: dict[str, Any]) -> bool:
     """Store the result of an action, planned or not. Return False if there is one already."""
     planned = update(ENFORCEMENTS).where(ENFORCEMENTS.c.id == row["id"], ENFORCEMENTS.c.state == "planned")
     changed = connection.execute(planned.values(row)).rowcount
-    return bool(changed) or upsert.put_new(connection, ENFORCEMENTS, row)
+    return bool(changed) or put_new(connection, ENFORCEMENTS, row)
 
 
 def _confirm(

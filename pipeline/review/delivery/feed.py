@@ -21,9 +21,7 @@ from sqlalchemy import Connection, Row, Select, select, tuple_
 from pipeline.base.errors import DependencyError
 from pipeline.review.cases import reading
 from pipeline.review.database import Database
-from pipeline.review.delivery import raising
-from pipeline.review.delivery.envelope import envelope
-from pipeline.review.delivery.outbox import RAISED
+from pipeline.review.delivery.events_for_apps import RAISED, envelope, flag_payload
 from pipeline.review.tables.core import FLAGS
 
 log = logging.getLogger(__name__)
@@ -201,7 +199,7 @@ def _verdicts(connection: Connection, query: Select[Any]) -> list[StreamedVerdic
 
 
 def _verdict(row: Row[Any]) -> StreamedVerdict:
-    body = envelope(RAISED, row.stored_at, raising.data(reading.flag_of(row), row.case_id))
+    body = envelope(RAISED, row.stored_at, flag_payload(reading.flag_of(row), row.case_id))
     # The id is a time, and no flag's id: those come from outside, and a line break would begin another field.
     event = b"id: %d\nevent: flag.raised\ndata: %b\n\n" % (round(row.stored_at * 1e6), body)
     return StreamedVerdict(row.id, row.room, (row.stored_at, row.start, row.id), event)

@@ -1,6 +1,7 @@
 """Counts the speech of each room by day and language, so that rooms in other languages are seen.
 
-The counts are kept for some days only, and name no speaker. `pipeline/review/delivery/tallies.py` decides what counts.
+The counts are kept for some days only, and name no speaker. `pipeline/review/delivery/speech_tallies.py` decides what
+counts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,8 +10,8 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Float, delete, func, literal, select
 
-from pipeline.review import upsert
-from pipeline.review.tables.rooms import ROOM_SPEECH
+from pipeline.review.database import upsert
+from pipeline.review.tables.assessment_tables import ROOM_SPEECH
 
 DAYS = 7
 """Days for which the shares of a room are shown, today included."""
@@ -38,7 +39,7 @@ class LanguageShare(Struct, frozen=True):
     skipped: int
 
 
-class RoomShare(Struct, frozen=True):
+class OtherLanguageRoom(Struct, frozen=True):
     """A room with its speech in other languages and in all languages, in 16 kHz samples."""
 
     room: str
@@ -46,17 +47,17 @@ class RoomShare(Struct, frozen=True):
     whole: int
 
 
-def write(connection: Connection, changes: Iterable[tuple[RoomCell, int]]) -> None:
+def add_room_speech(connection: Connection, changes: Iterable[tuple[RoomCell, int]]) -> None:
     """Add samples to the cells, in the order of the keys, so that two writers never wait for each other."""
     rows = [cell._asdict() | {"samples": samples} for cell, samples in sorted(changes)]
     if rows:
-        insert = upsert.insert(connection, ROOM_SPEECH)
+        insert = upsert(connection, ROOM_SPEECH)
         samples = ROOM_SPEECH.c.samples + insert.excluded.samples
         key = list(ROOM_SPEECH.primary_key)
         connection.execute(insert.on_conflict_do_update(index_elements=key, set_={"samples": samples}), rows)
 
 
-def forget(connection: Connection, before: float) -> None:
+def forget_rooms(connection: Connection, before: float) -> None:
     """Delete the counts of the days that ended before `before` (UTC seconds; minus infinity deletes none)."""
     last = literal(before / DAY_SECONDS - 1, Float)
     connection.execute(delete(ROOM_SPEECH).where(ROOM_SPEECH.c.day <= last))
@@ -73,14 +74,14 @@ def of_room(connection: Connection, room: str, at: float) -> list[LanguageShare]
     return [LanguageShare(language, int(one), int(two)) for language, one, two in connection.execute(query)]
 
 
-def most_in_other_languages(connection: Connection, at: float) -> list[RoomShare]:
+def most_in_other_languages(connection: Connection, at: float) -> list[OtherLanguageRoom]:
     """Return the rooms with the most speech in other languages, in the last DAYS days before `at` (UTC seconds)."""
     total = func.sum(ROOM_SPEECH.c.samples)
     query = select(ROOM_SPEECH.c.room, total).where(ROOM_SPEECH.c.state == "skipped", _recent(at))
     query = query.group_by(ROOM_SPEECH.c.room).having(total > 0).order_by(total.desc(), ROOM_SPEECH.c.room).limit(MOST)
     skipped = {room: int(samples) for room, samples in connection.execute(query)}
     whole = _whole(connection, [*skipped], at)
-    return [RoomShare(room, samples, whole[room]) for room, samples in skipped.items()]
+    return [OtherLanguageRoom(room, samples, whole[room]) for room, samples in skipped.items()]
 
 
 def _whole(connection: Connection, rooms: Sequence[str], at: float) -> dict[str, int]:

@@ -1,4 +1,7 @@
-"""Clients of S3 and KMS, and their errors in our words."""
+"""Clients of S3 and KMS, their errors in our words, and wrapping keys in AWS KMS.
+
+botocore is an optional dependency. So only this file and `s3.py` import it, and others import them when they need them.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +15,8 @@ from botocore.session import Session
 from urllib3.exceptions import HTTPError
 
 from pipeline.base.errors import ConfigError, DependencyError, VoxwardenError
+from pipeline.review.evidence.sealing import ClipDamaged, WrappingKey
+from pipeline.settings import EvidenceSettings
 from pipeline.settings.review import S3
 
 ATTEMPTS = 2
@@ -44,6 +49,10 @@ BROKEN = (BotoCoreError, HTTPError)
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403"})
 """Codes of the answer to an account that may not do this. A locked object gives the same answer."""
+
+
+OTHER_KEY_CODES = frozenset({"InvalidCiphertextException", "IncorrectKeyException", "ValidationException"})
+"""Codes of the answer to a wrapped key that is not a key of this clip."""
 
 
 class Forbidden(DependencyError):  # noqa: N818
@@ -120,3 +129,35 @@ def _refused(error: ClientError, server: str) -> VoxwardenError:
     kind, remedy = REFUSED.get(code, (DependencyError, "Check the server and its log."))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", "")
     return kind(f"{server}: {code} ({status})" if status else f"{server}: {code}", remedy)
+
+
+class KmsKey(WrappingKey):
+    """One key in AWS KMS, or in a service with the same interface. The key never leaves the service.
+
+    The clip's path is the encryption context, so the log of the KMS names the clip.
+    """
+
+    def __init__(self, kms: Any, key: str) -> None:
+        self._kms = kms
+        self._key = key
+
+    def make(self, path: str) -> tuple[bytes, bytes]:
+        with explained(f"KMS key {self._key}"):
+            made = self._kms.generate_data_key(KeyId=self._key, KeySpec="AES_256", EncryptionContext={"clip": path})
+        return bytes(made["Plaintext"]), bytes(made["CiphertextBlob"])
+
+    def unwrap(self, wrapped: bytes, path: str) -> bytes:
+        with explained(f"KMS key {self._key}"):
+            try:
+                found = self._kms.decrypt(CiphertextBlob=wrapped, KeyId=self._key, EncryptionContext={"clip": path})
+            except ClientError as error:
+                if code_of(error) in OTHER_KEY_CODES:
+                    raise ClipDamaged(path) from error
+                raise
+        return bytes(found["Plaintext"])
+
+
+def open_kms_keys(settings: EvidenceSettings) -> Mapping[str, WrappingKey]:
+    """Return the keys of `evidence.encryption.kms_keys`, by their ARNs."""
+    kms = client("kms", settings.s3, settings.encryption.kms_endpoint)
+    return {key: KmsKey(kms, key) for key in settings.encryption.kms_keys}

@@ -12,10 +12,9 @@ from pathlib import Path
 
 from pipeline.base.errors import InputError
 from pipeline.contract.messages import Sound, Utterance
+from pipeline.contract.utterance_log import UtteranceLog
 from pipeline.review.evidence import recordfile
-from pipeline.review.evidence.log import UtteranceLog
-from pipeline.review.evidence.marks import Finish
-from pipeline.review.evidence.segments import SegmentLog
+from pipeline.review.evidence.segments import Finish, SegmentLog
 from pipeline.settings import Settings
 
 SUFFIX = ".utterances"
@@ -126,7 +125,7 @@ class Lookback(SegmentLog[Utterance], UtteranceLog):
         if self._read_to[name] == size:
             return
         with self._file(name).open("rb") as file:
-            for offset, following, utterance in recordfile.scan(file, self._read_to[name], size, Utterance):
+            for offset, following, utterance in recordfile.scan_records(file, self._read_to[name], size, Utterance):
                 self._read_to[name] = following
                 entry = IndexEntry(utterance.start, utterance.end, name, offset, (utterance.room, utterance.speaker))
                 self._entries.append(entry)

@@ -22,7 +22,7 @@ MAX_AUDIO = 67_108_864
 """Maximum bytes of the two parts. A header with larger lengths is not a header."""
 
 
-def pack(message: Utterance | Sound | AudioChunk) -> bytes:
+def pack_record(message: Utterance | Sound | AudioChunk) -> bytes:
     """The record of `message`, in bytes. Raises ValueError if the message is too large."""
     audio = message.data
     meta = msgspec.msgpack.encode(msgspec.structs.replace(message, data=b""))
@@ -31,7 +31,7 @@ def pack(message: Utterance | Sound | AudioChunk) -> bytes:
     return HEAD.pack(len(meta), len(audio), crc32(meta), crc32(audio)) + meta + audio
 
 
-def read(file: BinaryIO, offset: int, kind: type[M]) -> M | None:
+def read_record(file: BinaryIO, offset: int, kind: type[M]) -> M | None:
     """The message of the record at `offset`, with its audio. None if there is no complete record."""
     found = _meta(file, offset, kind)
     if found is None:
@@ -43,7 +43,7 @@ def read(file: BinaryIO, offset: int, kind: type[M]) -> M | None:
     return msgspec.structs.replace(message, data=audio)
 
 
-def scan(file: BinaryIO, offset: int, end: int, kind: type[M]) -> Iterator[tuple[int, int, M]]:
+def scan_records(file: BinaryIO, offset: int, end: int, kind: type[M]) -> Iterator[tuple[int, int, M]]:
     """Yield (offset, next offset, message without audio) for each record between `offset` and `end`.
 
     Stops at the first incomplete record: it is damaged, or another thread is still writing it.

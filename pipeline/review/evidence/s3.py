@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 
 from pipeline.base.errors import ConfigError
 from pipeline.review.evidence.aws import BROKEN, DENIED, Forbidden, code_of, explained, s3_client
+from pipeline.review.evidence.evidence_store import EvidenceStore
 from pipeline.review.evidence.sealing import ClipDamaged
-from pipeline.review.evidence.store import EvidenceStore
 from pipeline.settings import EvidenceSettings
 
 MAX_BYTES = 64 * 2**20

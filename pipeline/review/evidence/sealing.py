@@ -1,4 +1,4 @@
-"""The encrypted form of a clip.
+"""The encrypted form of a clip, and the keys for it: from the settings, from a file, or in AWS KMS.
 
 Each clip has a data key of its own, which encrypts it with AES-256-GCM. The data key is stored with the clip, wrapped
 by a longer-lived key. The parts of the encrypted form are:
@@ -12,14 +12,20 @@ by a longer-lived key. The parts of the encrypted form are:
 The tag covers all parts and the clip's path. So nobody can swap clips, or change one, without the key.
 """
 
+import base64
 import os
 import struct
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
+from pydantic import TypeAdapter, ValidationError
 
+from pipeline.base import yaml_reading
 from pipeline.base.errors import ConfigError, InputError
+from pipeline.settings import EvidenceSettings
+from pipeline.settings.review import EvidenceKey
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -30,6 +36,7 @@ NONCE = 12
 TAG = 16
 DATA_KEY = 32
 LENGTH = struct.Struct(">H")
+INSTALL = 'Install it: pip install "voxwarden[s3]".'
 
 
 class ClipDamaged(InputError):  # noqa: N818
@@ -103,7 +110,7 @@ def unseal(data: bytes, path: str, ring: KeyRing) -> bytes:
         raise ClipDamaged(path) from error
 
 
-def key_of(data: bytes, path: str) -> str:
+def wrapping_key_of(data: bytes, path: str) -> str:
     """Return the id of the key that wraps the clip's data key; empty if the clip is not encrypted."""
     return _parts(data, path).key if data.startswith(MAGIC) else ""
 
@@ -137,3 +144,61 @@ def _cipher(key: bytes) -> "AESGCM":
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     return AESGCM(key)
+
+
+class LocalKey(WrappingKey):
+    """A wrapping key that this process holds: AES-256-GCM, with the clip's path as associated data."""
+
+    def __init__(self, key: bytes) -> None:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        self._cipher = AESGCM(key)
+
+    def make(self, path: str) -> tuple[bytes, bytes]:
+        data_key, nonce = os.urandom(DATA_KEY), os.urandom(NONCE)
+        return data_key, nonce + self._cipher.encrypt(nonce, data_key, path.encode())
+
+    def unwrap(self, wrapped: bytes, path: str) -> bytes:
+        from cryptography.exceptions import InvalidTag
+
+        try:
+            return self._cipher.decrypt(wrapped[:NONCE], wrapped[NONCE:], path.encode())
+        except (InvalidTag, ValueError) as error:  # ValueError: too short for a nonce
+            raise ClipDamaged(path) from error
+
+
+def open_ring(settings: EvidenceSettings) -> KeyRing:
+    """Return the keys of the settings. Raises ConfigError for a wrong file, and if a library is not installed."""
+    chosen = settings.encryption
+    local = chosen.keys or (_in_file(chosen.keys_file) if chosen.keys_file else ())
+    if not local and not chosen.kms_keys:
+        return KeyRing()
+    try:
+        keys: Mapping[str, WrappingKey] = {
+            **_in_kms(settings),
+            **{one.id: LocalKey(base64.b64decode(one.key.get_secret_value())) for one in local},
+        }
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"evidence.encryption needs {error.name}", INSTALL) from error
+    return KeyRing(next(iter(keys)), keys)
+
+
+def _in_kms(settings: EvidenceSettings) -> Mapping[str, WrappingKey]:
+    if not settings.encryption.kms_keys:
+        return {}
+    from pipeline.review.evidence.aws import open_kms_keys
+
+    return open_kms_keys(settings)
+
+
+def _in_file(file: Path) -> tuple[EvidenceKey, ...]:
+    remedy = "Write a list of {id: NAME, key: KEY} into it, with keys from: openssl rand -base64 32"
+    found = yaml_reading.read_yaml(file, "Correct evidence.encryption.keys_file.")
+    try:
+        keys = TypeAdapter(tuple[EvidenceKey, ...]).validate_python(found)
+    except ValidationError as error:
+        mistake = error.errors(include_input=False, include_url=False)[0]
+        raise ConfigError(f"{file}: {mistake['msg'].removeprefix('Value error, ')}", remedy) from None
+    if not keys or len({key.id for key in keys}) < len(keys):
+        raise ConfigError(f"{file} has no key, or two keys with the same id", remedy)
+    return keys

@@ -4,27 +4,90 @@ It appends messages and never changes them. It deletes whole segments that are t
 segments together are too large. So a reader finds all messages that were written before a crash or by another process.
 A crash loses only the record that was being written. One process at a time writes to a folder.
 
-Marks beside each segment (`marks.py`) tell which messages are finished. After a crash, the others are judged again.
+A file of marks beside each segment tells which messages are finished, when, and how. A message without a mark is
+unfinished. If the runner was killed, it judges the message after the restart.
 """
 
 import errno
 import os
 import re
 import secrets
+import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from enum import IntEnum
 from pathlib import Path
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from pipeline.base import private_files
 from pipeline.base.errors import DependencyError
 from pipeline.contract.messages import Sound, Utterance
-from pipeline.review.evidence import marks, recordfile
-from pipeline.review.evidence.marks import Finish, FinishMark
+from pipeline.review.evidence import recordfile
+
+MARK_RECORD = struct.Struct(">QdB")
+"""A mark: the message's offset in the segment, UTC seconds, and the outcome, big-endian."""
+MARKS_SUFFIX = ".marks"
+
+
+class Finish(IntEnum):
+    """How an utterance ended."""
+
+    JUDGED = 1
+    """The utterance was transcribed and judged. If it was flagged, the flag is in the review store."""
+    SKIPPED = 2
+    """It was not transcribed, because of overload or of its language."""
+    FAILED = 3
+    """A stage could not process it; it is a dead letter."""
+
+
+class FinishMark(NamedTuple):
+    """The time and the outcome of a finished utterance."""
+
+    at: float
+    """UTC seconds."""
+    outcome: Finish
+
+
+def write_marks(file: Path, offsets: Iterable[int], mark: FinishMark) -> None:
+    """Append one mark for each offset. Do nothing if `file` is gone: then its segment has been deleted, too."""
+    content = b"".join(MARK_RECORD.pack(offset, mark.at, mark.outcome) for offset in offsets)
+    try:
+        target = os.open(file, os.O_WRONLY | os.O_APPEND)
+    except FileNotFoundError:
+        return
+    try:
+        os.write(target, content)
+    finally:
+        os.close(target)
+
+
+def read_marks(file: Path) -> dict[int, FinishMark]:
+    """Return the last mark of each utterance, by the utterance's offset in the segment.
+
+    Ignores an incomplete mark at the end of the file: the process was killed while it wrote this mark.
+    """
+    content = file.read_bytes()
+    whole = content[: len(content) - len(content) % MARK_RECORD.size]
+    known = {outcome.value for outcome in Finish}
+    return {
+        offset: FinishMark(at, Finish(outcome))
+        for offset, at, outcome in MARK_RECORD.iter_unpack(whole)
+        if outcome in known
+    }
+
+
+def remove_marks(file: Path, offset: int) -> None:
+    """Remove the marks of an utterance, so that it is unfinished again."""
+    kept = b"".join(MARK_RECORD.pack(at, *mark) for at, mark in read_marks(file).items() if at != offset)
+    fresh = file.with_name(file.name + ".new")
+    fresh.touch(private_files.FILE)
+    fresh.write_bytes(kept)
+    fresh.replace(file)
+
 
 M = TypeVar("M", bound=Utterance | Sound)
 
@@ -67,7 +130,7 @@ class SegmentLog(Generic[M]):
 
     def put(self, message: M) -> str:
         """Append a message and return its address."""
-        record = recordfile.pack(msgspec.structs.replace(message, address=None))
+        record = recordfile.pack_record(msgspec.structs.replace(message, address=None))
         with self._guarded():
             file = self._writable(len(record))
             try:
@@ -95,7 +158,7 @@ class SegmentLog(Generic[M]):
             offsets.setdefault(found[1], []).append(int(found[2]))
         with self._guarded():
             for name, those in offsets.items():
-                marks.write(self._marks(name), those, FinishMark(self._clock(), outcome))
+                write_marks(self._marks(name), those, FinishMark(self._clock(), outcome))
 
     def reopen(self, address: str) -> bool:
         """Mark a finished message as unfinished. Return False if the message no longer exists."""
@@ -103,7 +166,7 @@ class SegmentLog(Generic[M]):
         with self._guarded():
             if not found or not self._marks(found[1]).is_file() or not self._read(found[1], int(found[2])):
                 return False
-            marks.remove(self._marks(found[1]), int(found[2]))
+            remove_marks(self._marks(found[1]), int(found[2]))
         return True
 
     def unfinished(self) -> list[str]:
@@ -115,9 +178,11 @@ class SegmentLog(Generic[M]):
         for name in self._names():
             # Another process may have deleted the segment, and segments of older versions have no marks.
             with self._named_errors(), suppress(FileNotFoundError):
-                found = marks.read(self._marks(name))
+                found = read_marks(self._marks(name))
                 with self._file(name).open("rb") as file:
-                    for offset, _, message in recordfile.scan(file, 0, os.fstat(file.fileno()).st_size, self._kind):
+                    for offset, _, message in recordfile.scan_records(
+                        file, 0, os.fstat(file.fileno()).st_size, self._kind
+                    ):
                         yield f"{self._name}/{name}/{offset}", message, found.get(offset)
 
     def expire(self, now: float) -> None:
@@ -172,7 +237,7 @@ class SegmentLog(Generic[M]):
     def _read(self, name: str, offset: int) -> M | None:
         try:
             with self._file(name).open("rb") as file:
-                found = recordfile.read(file, offset, self._kind)
+                found = recordfile.read_record(file, offset, self._kind)
         except FileNotFoundError:
             return None
         return found and msgspec.structs.replace(found, address=f"{self._name}/{name}/{offset}")
@@ -185,7 +250,7 @@ class SegmentLog(Generic[M]):
         return self.folder / (name + self._suffix)
 
     def _marks(self, name: str) -> Path:
-        return self.folder / (name + marks.SUFFIX)
+        return self.folder / (name + MARKS_SUFFIX)
 
 
 def _opened(name: str) -> float:

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from pipeline.base.errors import CaseError
 from pipeline.contract.messages import Suggestion
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.policies import drafts, versions
 from pipeline.review.quality.statistics import Share
-from pipeline.review.tables.policies import POLICY_BACKTESTS
+from pipeline.review.tables.policy_tables import POLICY_BACKTESTS
 
 EndState = Literal["cancelled", "failed"]
 BacktestState = Literal["running", "done"] | EndState
@@ -125,23 +125,23 @@ class StoredBacktest(Struct, frozen=True):
         return self.state == "running" and now - self.beat_at < SILENT_SECONDS
 
 
-def begin(connection: Connection, draft: int, hours: int, actor: str, now: float) -> StoredBacktest:
+def begin_backtest(connection: Connection, draft: int, hours: int, actor: str, now: float) -> StoredBacktest:
     """Note that a backtest of a draft begins. Raises CaseError if one runs, or if the draft has mistakes."""
     versions.lock(connection)
-    found = drafts.find(connection, draft)
+    found = drafts.find_draft(connection, draft)
     if not found.open or found.state == "edited":
         raise CaseError("This draft has mistakes, or is closed", "Correct it first.", text="policy_wrong")
-    last = of(connection, draft)
+    last = backtest_of(connection, draft)
     if last and last.running(now):
         raise CaseError("A backtest of this draft runs already", "Wait for it, or cancel it.", text="policy_tested")
-    live = versions.newest(connection)
+    live = versions.live_version(connection)
     made = StoredBacktest(draft, found.sha256, live.number if live else 0, hours, "running", actor, now, now, 0, 0)
     connection.execute(delete(POLICY_BACKTESTS).where(POLICY_BACKTESTS.c.draft == draft))
     connection.execute(insert(POLICY_BACKTESTS).values(msgspec.to_builtins(made)))
     return made
 
 
-def of(connection: Connection, draft: int) -> StoredBacktest | None:
+def backtest_of(connection: Connection, draft: int) -> StoredBacktest | None:
     """Return the newest backtest of a draft."""
     row = connection.execute(select(POLICY_BACKTESTS).where(POLICY_BACKTESTS.c.draft == draft)).one_or_none()
     fields = {str(name): value for name, value in row._mapping.items()} if row else None
@@ -161,7 +161,7 @@ def finish(connection: Connection, run: StoredBacktest, result: BacktestResult, 
     if connection.execute(update(POLICY_BACKTESTS).where(*_same(run)).values(values)).rowcount:
         drafts.backtested(connection, run.draft, run.sha256)
         detail = {"sha256": run.sha256, "against": run.against, "cases": result.cases}
-        audit.append(connection, now, run.asked_by, "policy.backtest", str(run.draft), detail)
+        audit_log.append(connection, now, run.asked_by, "policy.backtest", str(run.draft), detail)
 
 
 def stop(connection: Connection, run: StoredBacktest, state: EndState, now: float) -> None:

@@ -12,11 +12,11 @@ from sqlalchemy import Connection, func, insert, select, update
 from pipeline.base.errors import CaseError, ConfigError, Involved, Missing, Stale
 from pipeline.judge.labels import Labels
 from pipeline.judge.release import MarkedTexts
-from pipeline.judge.rules import RuleTexts, compiled
-from pipeline.review import audit
+from pipeline.judge.rule_texts import RuleTexts, compiled
+from pipeline.review import audit_log
 from pipeline.review.policies import versions
 from pipeline.review.policies.versions import PublishedPolicy
-from pipeline.review.tables.policies import POLICY_BACKTESTS, POLICY_DRAFTS
+from pipeline.review.tables.policy_tables import POLICY_BACKTESTS, POLICY_DRAFTS
 
 CheckedState = Literal["edited", "checked"]
 DraftState = CheckedState | Literal["backtested", "asked", "published", "dropped"]
@@ -54,7 +54,9 @@ class Draft(Struct, frozen=True):
         return MarkedTexts(f"draft-{self.number}-{self.sha256[:8]}", self.texts)
 
 
-def begin(connection: Connection, texts: RuleTexts, title: str, state: CheckedState, actor: str, at: float) -> Draft:
+def begin_draft(
+    connection: Connection, texts: RuleTexts, title: str, state: CheckedState, actor: str, at: float
+) -> Draft:
     """Begin a draft with `texts`. Raises CaseError if there are MAX_OPEN already."""
     versions.lock(connection)
     open_now = connection.scalar(select(func.count()).where(POLICY_DRAFTS.c.state.in_(OPEN))) or 0
@@ -63,7 +65,7 @@ def begin(connection: Connection, texts: RuleTexts, title: str, state: CheckedSt
     number = (connection.scalar(select(func.max(POLICY_DRAFTS.c.number))) or 0) + 1
     draft = Draft(number, title, texts, texts.sha256, (actor,), state, at)
     connection.execute(insert(POLICY_DRAFTS).values(msgspec.to_builtins(draft)))
-    audit.append(connection, at, actor, "policy.draft", str(number), {"sha256": draft.sha256, "title": title})
+    audit_log.append(connection, at, actor, "policy.draft", str(number), {"sha256": draft.sha256, "title": title})
     return draft
 
 
@@ -99,8 +101,8 @@ def save(
     values |= {"texts": msgspec.to_builtins(texts), "sha256": texts.sha256}
     values |= {"asked_by": None, "asked_at": None} if changed else {}
     _change(connection, number, values)
-    audit.append(connection, at, actor, "policy.edit", str(number), {"sha256": texts.sha256, "title": title})
-    return find(connection, number)
+    audit_log.append(connection, at, actor, "policy.edit", str(number), {"sha256": texts.sha256, "title": title})
+    return find_draft(connection, number)
 
 
 def ask(connection: Connection, number: int, actor: str, at: float) -> Draft:
@@ -109,8 +111,8 @@ def ask(connection: Connection, number: int, actor: str, at: float) -> Draft:
     draft = _open(connection, number)
     _check_backtested(connection, draft)
     _change(connection, number, {"state": "asked", "asked_by": actor, "asked_at": at})
-    audit.append(connection, at, actor, "policy.ask", str(number), {"sha256": draft.sha256})
-    return find(connection, number)
+    audit_log.append(connection, at, actor, "policy.ask", str(number), {"sha256": draft.sha256})
+    return find_draft(connection, number)
 
 
 def approve(
@@ -129,14 +131,14 @@ def approve(
         raise CaseError(
             "Nobody has asked for the approval of this draft", "Let an author ask.", text="policy_not_asked"
         )
-    current = versions.newest(connection)
+    current = versions.live_version(connection)
     if draft.sha256 != seen or (current.number if current else 0) != live:
         raise Stale("The draft or the live version has changed", "Look at the difference again.", text="policy_moved")
     _check_backtested(connection, draft)
     made = versions.publish(connection, draft.texts, labels, draft.title, draft.authors, actor, at)
     _change(connection, number, {"state": "published", "version": made.number})
     detail = {"draft": number, "authors": draft.authors, "sha256": made.sha256, "from": live, "policy": made.version}
-    audit.append(connection, at, actor, "policy.publish", str(made.number), detail)
+    audit_log.append(connection, at, actor, "policy.publish", str(made.number), detail)
     return made
 
 
@@ -149,8 +151,8 @@ def send_back(connection: Connection, number: int, actor: str, at: float, note: 
             "Nobody has asked for the approval of this draft", "Load the page again.", text="policy_not_asked"
         )
     _change(connection, number, {"state": "backtested", "asked_by": None, "asked_at": None})
-    audit.append(connection, at, actor, "policy.back", str(number), {"sha256": draft.sha256, "note": note})
-    return find(connection, number)
+    audit_log.append(connection, at, actor, "policy.back", str(number), {"sha256": draft.sha256, "note": note})
+    return find_draft(connection, number)
 
 
 def drop(connection: Connection, number: int, actor: str, at: float) -> None:
@@ -158,7 +160,7 @@ def drop(connection: Connection, number: int, actor: str, at: float) -> None:
     versions.lock(connection)
     draft = _open(connection, number)
     _change(connection, number, {"state": "dropped", "asked_by": None, "asked_at": None})
-    audit.append(connection, at, actor, "policy.drop", str(number), {"sha256": draft.sha256})
+    audit_log.append(connection, at, actor, "policy.drop", str(number), {"sha256": draft.sha256})
 
 
 def backtested(connection: Connection, number: int, sha256: str) -> None:
@@ -167,7 +169,7 @@ def backtested(connection: Connection, number: int, sha256: str) -> None:
     connection.execute(update(POLICY_DRAFTS).where(*same).values(state="backtested"))
 
 
-def find(connection: Connection, number: int) -> Draft:
+def find_draft(connection: Connection, number: int) -> Draft:
     """Return a draft. Raises Missing."""
     row = connection.execute(select(POLICY_DRAFTS).where(POLICY_DRAFTS.c.number == number)).one_or_none()
     if row is None:
@@ -183,14 +185,14 @@ def opened(connection: Connection) -> list[Draft]:
 
 
 def _open(connection: Connection, number: int) -> Draft:
-    draft = find(connection, number)
+    draft = find_draft(connection, number)
     if not draft.open:
         raise CaseError(f"Draft {number} is {draft.state}", "Begin a new draft.", text="policy_draft_over")
     return draft
 
 
 def _check_backtested(connection: Connection, draft: Draft) -> None:
-    live = versions.newest(connection)
+    live = versions.live_version(connection)
     wanted = (draft.sha256, live.number if live else 0, "done")
     columns = (POLICY_BACKTESTS.c.sha256, POLICY_BACKTESTS.c.against, POLICY_BACKTESTS.c.state)
     found = connection.execute(select(*columns).where(POLICY_BACKTESTS.c.draft == draft.number)).one_or_none()

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, delete, func, insert, select
 from pipeline.base.errors import CaseError, Missing
 from pipeline.judge.labels import Labels
 from pipeline.judge.release import MAX_SHADOWS, MarkedTexts, Release
-from pipeline.judge.rules import RuleTexts, compiled, read_texts
-from pipeline.review import audit
-from pipeline.review.tables.policies import POLICY_RELEASES, POLICY_SHADOW_COUNTS, POLICY_SHADOWS, POLICY_VERSIONS
+from pipeline.judge.rule_texts import RuleTexts, compiled, read_texts
+from pipeline.review import audit_log
+from pipeline.review.tables.policy_tables import POLICY_RELEASES, POLICY_SHADOW_COUNTS, POLICY_SHADOWS, POLICY_VERSIONS
 from pipeline.settings import Settings
 
 LOCK = 0x766F7870
@@ -69,18 +69,18 @@ def lock(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
 
 
-def newest(connection: Connection) -> PublishedPolicy | None:
+def live_version(connection: Connection) -> PublishedPolicy | None:
     """Return the live version; None if nothing was ever published."""
-    return next(iter(listed(connection, 1)), None)
+    return next(iter(list_versions(connection, 1)), None)
 
 
-def listed(connection: Connection, limit: int = 100) -> list[PublishedPolicy]:
+def list_versions(connection: Connection, limit: int = 100) -> list[PublishedPolicy]:
     """Return versions, newest first."""
     query = select(POLICY_VERSIONS).order_by(POLICY_VERSIONS.c.number.desc()).limit(limit)
     return [_version_of(row) for row in connection.execute(query)]
 
 
-def find(connection: Connection, number: int) -> PublishedPolicy:
+def find_version(connection: Connection, number: int) -> PublishedPolicy:
     """Return a version. Raises Missing."""
     row = connection.execute(select(POLICY_VERSIONS).where(POLICY_VERSIONS.c.number == number)).one_or_none()
     if row is None:
@@ -97,7 +97,7 @@ def from_files(settings: Settings, labels: Labels) -> PublishedPolicy:
 
 def texts_now(connection: Connection, settings: Settings) -> RuleTexts:
     """Return the texts of the live version, or those of the files if nothing was ever published."""
-    live = newest(connection)
+    live = live_version(connection)
     return live.texts if live else read_texts(settings.judge.policy, settings.judge.lexicons)
 
 
@@ -133,14 +133,14 @@ def roll_back(
     texts are live already, or if nothing was ever published.
     """
     lock(connection)
-    live = newest(connection)
+    live = live_version(connection)
     if live is None or live.sha256 == old.sha256:
         raise CaseError(
             f"The texts of version {old.number} are live already", "Choose another version.", text="policy_same"
         )
     made = publish(connection, old.texts, labels, title, old.authors, actor, at, old.number)
     detail = {"back_to": old.number, "from": live.number, "sha256": made.sha256, "policy": made.version}
-    audit.append(connection, at, actor, "policy.rollback", str(made.number), detail)
+    audit_log.append(connection, at, actor, "policy.rollback", str(made.number), detail)
     return made
 
 
@@ -156,7 +156,7 @@ def start_shadow(connection: Connection, mark: str, texts: RuleTexts, labels: La
     values = {"mark": mark, "texts": msgspec.to_builtins(texts), "started_by": actor, "started_at": at}
     connection.execute(insert(POLICY_SHADOWS).values(values))
     _release(connection, _live_number(connection), at)
-    audit.append(connection, at, actor, "policy.shadow", mark, {"sha256": texts.sha256})
+    audit_log.append(connection, at, actor, "policy.shadow", mark, {"sha256": texts.sha256})
 
 
 def end_shadow(connection: Connection, mark: str, actor: str, at: float) -> None:
@@ -168,7 +168,7 @@ def end_shadow(connection: Connection, mark: str, actor: str, at: float) -> None
     connection.execute(delete(POLICY_SHADOWS).where(POLICY_SHADOWS.c.mark == mark))
     _release(connection, _live_number(connection), at)
     detail = {"judged": ended.judged, "flagged": ended.flagged, "differ": ended.differ}
-    audit.append(connection, at, actor, "policy.unshadow", mark, detail)
+    audit_log.append(connection, at, actor, "policy.unshadow", mark, detail)
 
 
 def shadows(connection: Connection) -> list[RunningShadow]:
@@ -192,7 +192,7 @@ def newest_release(connection: Connection) -> Release | None:
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
-    live = find(connection, row.version) if row.version else None
+    live = find_version(connection, row.version) if row.version else None
     ordered = select(POLICY_SHADOWS).order_by(POLICY_SHADOWS.c.started_at, POLICY_SHADOWS.c.mark)
     running = tuple(MarkedTexts(each.mark, _texts(each.texts)) for each in connection.execute(ordered))
     return Release(row.edition, MarkedTexts(str(live.number), live.texts) if live else None, running)

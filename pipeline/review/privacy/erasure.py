@@ -11,21 +11,21 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
 from pipeline.base.errors import CaseError
-from pipeline.review import audit
+from pipeline.review import audit_log
+from pipeline.review.audit_log import pseudonym
 from pipeline.review.cases import reading
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceStore
-from pipeline.review.privacy import forgetting, holds
-from pipeline.review.privacy.pseudonym import pseudonym
+from pipeline.review.evidence.evidence_store import EvidenceStore
+from pipeline.review.privacy import holds
 from pipeline.review.search import case_words
-from pipeline.review.tables.core import CASES
-from pipeline.review.tables.quality import CHECKS, COPIES
-from pipeline.review.tables.rights import ERASURES, REPORTS, VOICES
+from pipeline.review.tables import METADATA
+from pipeline.review.tables.case_tables import CHECKS, COPIES, ERASURES, REPORTS, VOICES
+from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS, OUTBOX
 
 BATCH = 50
 
 
-class Request(Struct, frozen=True):
+class ErasureRequest(Struct, frozen=True):
     """A stored request to erase a speaker. `asked_at` is UTC seconds."""
 
     speaker: str
@@ -41,7 +41,7 @@ class Erased(Struct, frozen=True):
     held: int = 0
 
 
-def ask(connection: Connection, speaker: str, actor: str, at: float) -> Request:
+def ask_erasure(connection: Connection, speaker: str, actor: str, at: float) -> ErasureRequest:
     """Store a request to erase all speech of a speaker up to `at` (UTC seconds).
 
     A second request for the same speaker replaces the first. Raises CaseError if `speaker` is empty.
@@ -50,18 +50,18 @@ def ask(connection: Connection, speaker: str, actor: str, at: float) -> Request:
         raise CaseError("The erasure names no speaker", "Give the speaker's id that the app uses.", text="no_speaker")
     connection.execute(delete(ERASURES).where(ERASURES.c.speaker == speaker))
     connection.execute(insert(ERASURES).values(speaker=speaker, asked_by=actor, asked_at=at))
-    audit.append(connection, at, actor, "erasure.ask", pseudonym(speaker))
-    return Request(speaker, actor, at)
+    audit_log.append(connection, at, actor, "erasure.ask", pseudonym(speaker))
+    return ErasureRequest(speaker, actor, at)
 
 
-def requests(connection: Connection) -> list[Request]:
+def requests(connection: Connection) -> list[ErasureRequest]:
     """Return the stored requests, oldest first."""
     rows = connection.execute(select(ERASURES).order_by(ERASURES.c.asked_at, ERASURES.c.speaker))
-    return [Request(row.speaker, row.asked_by, row.asked_at) for row in rows]
+    return [ErasureRequest(row.speaker, row.asked_by, row.asked_at) for row in rows]
 
 
 def carry_out(
-    database: Database, evidence: EvidenceStore, request: Request, actor: str, at: float, kept: float = math.inf
+    database: Database, evidence: EvidenceStore, request: ErasureRequest, actor: str, at: float, kept: float = math.inf
 ) -> Erased:
     """Delete all data that the request covers, up to BATCH cases in each transaction.
 
@@ -71,9 +71,9 @@ def carry_out(
     while True:
         with database.write() as connection:
             found = _cases(connection, request)
-            clips += sum(forgetting.case(connection, evidence, case) for case in found)
+            clips += sum(delete_case(connection, evidence, case) for case in found)
             for case in found:
-                audit.append(connection, at, actor, "case.erase", case)
+                audit_log.append(connection, at, actor, "case.erase", case)
         cases += len(found)
         if not found:
             break
@@ -86,17 +86,17 @@ def carry_out(
             connection.execute(delete(ERASURES).where(ERASURES.c.speaker == request.speaker))
         if cases or clips:
             detail = {"cases": cases, "clips": clips, "held": held}
-            audit.append(connection, at, actor, "erasure.done", pseudonym(request.speaker), detail)
+            audit_log.append(connection, at, actor, "erasure.done", pseudonym(request.speaker), detail)
     database.scrub()
     return Erased(cases, clips, held)
 
 
-def _cases(connection: Connection, request: Request) -> list[str]:
+def _cases(connection: Connection, request: ErasureRequest) -> list[str]:
     query = select(CASES.c.id).where(_theirs(request), ~holds.held()).order_by(CASES.c.id).limit(BATCH)
     return list(connection.scalars(query.with_for_update()))
 
 
-def _erase_traces(connection: Connection, evidence: EvidenceStore, request: Request) -> int:
+def _erase_traces(connection: Connection, evidence: EvidenceStore, request: ErasureRequest) -> int:
     """Delete the speaker's traces in other cases. Return the number of deleted clips.
 
     The traces are clips of rooms with the speaker's voice, and the speaker's id as reporter.
@@ -107,13 +107,13 @@ def _erase_traces(connection: Connection, evidence: EvidenceStore, request: Requ
         .where(VOICES.c.speaker == request.speaker, CASES.c.start <= request.asked_at, ~holds.held())
     )
     found = reading.locked(connection, connection.scalars(with_voice).all())
-    clips = sum(forgetting.audio(connection, evidence, case) for case in found)
+    clips = sum(delete_audio(connection, evidence, case) for case in found)
     free = REPORTS.c.case_id.in_(select(CASES.c.id).where(~holds.held()))
     connection.execute(update(REPORTS).where(_reported(request), free).values(reporter=""))
     return clips
 
 
-def _held(connection: Connection, request: Request) -> int:
+def _held(connection: Connection, request: ErasureRequest) -> int:
     with_voice = CASES.c.id.in_(select(VOICES.c.case_id).where(VOICES.c.speaker == request.speaker))
     present = and_(with_voice, CASES.c.start <= request.asked_at)
     reported = CASES.c.id.in_(select(REPORTS.c.case_id).where(_reported(request)))
@@ -121,7 +121,7 @@ def _held(connection: Connection, request: Request) -> int:
     return len(connection.scalars(query).all())
 
 
-def _theirs(request: Request) -> ColumnElement[bool]:
+def _theirs(request: ErasureRequest) -> ColumnElement[bool]:
     """Return the condition on a row of CASES that it is about speech that the request covers."""
     # A copy has a time of its own, so the time of its original counts. Without an original, every copy goes.
     original = CASES.alias("original")
@@ -131,6 +131,32 @@ def _theirs(request: Request) -> ColumnElement[bool]:
     return and_(CASES.c.speaker == request.speaker, or_(own, CASES.c.id.in_(old)))
 
 
-def _reported(request: Request) -> ColumnElement[bool]:
+def _reported(request: ErasureRequest) -> ColumnElement[bool]:
     """Return the condition on a row of REPORTS that the speaker is its reporter."""
     return and_(REPORTS.c.reporter == request.speaker, REPORTS.c.created_at <= request.asked_at)
+
+
+def delete_audio(connection: Connection, evidence: EvidenceStore, case: str) -> int:
+    """Delete the clips of a case in the caller's transaction, and return their number."""
+    clips = reading.evidence(connection, case)
+    # The files go before the rows. After a crash, the next run finds the rows and deletes again: no clip stays alone.
+    for clip in clips:
+        evidence.remove(clip.path)
+    for table in (EVIDENCE, VOICES):
+        connection.execute(delete(table).where(table.c.case_id == case))
+    unheard = REPORTS.c.audio.in_(("waiting", "kept"))
+    connection.execute(update(REPORTS).where(REPORTS.c.case_id == case, unheard).values(audio="gone"))
+    return len(clips)
+
+
+def delete_case(connection: Connection, evidence: EvidenceStore, identity: str) -> int:
+    """Delete a case with its clips and all rows about it in all tables. Return the number of deleted clips."""
+    clips = delete_audio(connection, evidence, identity)
+    for table in (DECISIONS, FLAGS):
+        theirs = select(table.c.id).where(table.c.case_id == identity)
+        connection.execute(delete(OUTBOX).where(OUTBOX.c.about.in_(theirs)))
+    for table in reversed(METADATA.sorted_tables):  # reversed: a table comes before the tables that it refers to
+        for key in (key for key in table.foreign_keys if key.column is CASES.c.id):
+            connection.execute(delete(table).where(key.parent == identity))
+    connection.execute(delete(CASES).where(CASES.c.id == identity))
+    return clips

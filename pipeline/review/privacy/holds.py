@@ -1,6 +1,10 @@
 """Legal holds: neither retention nor an erasure may delete held cases until the hold is released.
 
-Each function runs in a transaction that the caller opened.
+The storage of the clips may also lock them. The database always knows a hold first and forgets it last. So after a
+crash at most a lock is missing, and the retention job sets it again (`relock`). A lock without a hold would make that
+job fail.
+
+A function that takes a connection runs in a transaction that the caller opened.
 """
 
 import uuid
@@ -10,13 +14,14 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, CompoundSelect, Connection, insert, or_, select, union, update
 
-from pipeline.base.errors import CaseError, Missing
-from pipeline.review import audit
-from pipeline.review.privacy.pseudonym import pseudonym
-from pipeline.review.quality import checks
-from pipeline.review.tables.core import CASES
-from pipeline.review.tables.quality import CHECKS
-from pipeline.review.tables.rights import HOLDS, VOICES
+from pipeline.base.errors import CaseError, DependencyError, Missing, VoxwardenError
+from pipeline.review import audit_log
+from pipeline.review.audit_log import pseudonym
+from pipeline.review.database import Database
+from pipeline.review.evidence.evidence_store import EvidenceStore
+from pipeline.review.quality import quality_checks
+from pipeline.review.tables.case_tables import CHECKS, HOLDS, VOICES
+from pipeline.review.tables.core import CASES, EVIDENCE
 
 Kind = Literal["case", "speaker", "room"]
 KINDS: tuple[Kind, ...] = ("case", "speaker", "room")
@@ -37,7 +42,7 @@ class Hold(Struct, frozen=True, kw_only=True):
     released_at: float | None = None
 
 
-def place(connection: Connection, kind: Kind, subject: str, reason: str, actor: str, at: float) -> Hold:
+def place_hold(connection: Connection, kind: Kind, subject: str, reason: str, actor: str, at: float) -> Hold:
     """Place a legal hold. A hold on a copy for a check holds the original, and so all copies.
 
     Raises CaseError if the subject or the reason is empty.
@@ -49,21 +54,21 @@ def place(connection: Connection, kind: Kind, subject: str, reason: str, actor: 
             text="hold_fields",
         )
     if kind == "case":
-        subject = checks.family(connection, subject)[0]
+        subject = quality_checks.family(connection, subject)[0]
     hold = Hold(id=str(uuid.uuid4()), kind=kind, subject=subject, reason=reason, placed_by=actor, placed_at=at)
     connection.execute(insert(HOLDS).values(msgspec.to_builtins(hold)))
-    audit.append(connection, at, actor, "hold.place", hold.id, _audit_detail(hold))
+    audit_log.append(connection, at, actor, "hold.place", hold.id, _audit_detail(hold))
     return hold
 
 
-def release(connection: Connection, identity: str, actor: str, at: float) -> None:
+def release_hold(connection: Connection, identity: str, actor: str, at: float) -> None:
     """Release a hold. Raises Missing if there is no active hold with this id."""
     query = select(HOLDS).where(HOLDS.c.id == identity, HOLDS.c.released_at.is_(None)).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:
         raise Missing(f"There is no active hold {identity}", "It may be released already.")
     connection.execute(update(HOLDS).where(HOLDS.c.id == identity).values(released_by=actor, released_at=at))
-    audit.append(connection, at, actor, "hold.release", identity, _audit_detail(_hold(row)))
+    audit_log.append(connection, at, actor, "hold.release", identity, _audit_detail(_hold(row)))
 
 
 def active(connection: Connection) -> list[Hold]:
@@ -128,3 +133,46 @@ def _audit_detail(hold: Hold) -> dict[str, Any]:
 
 def _hold(row: Any) -> Hold:
     return msgspec.convert({str(name): value for name, value in row._mapping.items()}, Hold)
+
+
+def place_and_lock(
+    database: Database, evidence: EvidenceStore, kind: Kind, subject: str, reason: str, actor: str, at: float
+) -> Hold:
+    """Place a legal hold and lock its clips.
+
+    Raises CaseError as `place_hold`, and DependencyError if the hold is placed but the storage could not lock.
+    """
+    with database.write() as connection:
+        hold = place_hold(connection, kind, subject, reason, actor, at)
+    with database.read() as connection:
+        found = _paths(connection, covers(hold.id))
+    try:
+        _set(evidence, found, True)
+    except VoxwardenError as error:
+        what = f"The hold {hold.id} is placed, but the storage did not lock all clips. {error.what}"
+        raise DependencyError(what, "Nothing deletes them here, and the retention job tries again.") from error
+    return hold
+
+
+def release_and_unlock(database: Database, evidence: EvidenceStore, identity: str, actor: str, at: float) -> None:
+    """Unlock the clips that no other hold covers, and release the hold. Raises Missing as `release_hold`."""
+    with database.write() as connection:
+        release_hold(connection, identity, actor, at)
+        _set(evidence, _paths(connection, covers(identity) & ~held()), False)
+
+
+def relock(database: Database, evidence: EvidenceStore) -> None:
+    """Lock the clips of all cases on hold. Clips that are locked already stay so."""
+    with database.read() as connection:
+        found = _paths(connection, held())
+    _set(evidence, found, True)
+
+
+def _paths(connection: Connection, cases: ColumnElement[bool]) -> list[str]:
+    query = select(EVIDENCE.c.path).join(CASES, CASES.c.id == EVIDENCE.c.case_id).where(cases)
+    return list(connection.scalars(query.order_by(EVIDENCE.c.path)))
+
+
+def _set(evidence: EvidenceStore, paths: list[str], held: bool) -> None:
+    for path in paths:
+        evidence.hold(path, held)

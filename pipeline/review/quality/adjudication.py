@@ -1,25 +1,37 @@
-"""Disputes between a decision and a blind second opinion, which a third person settles, and the feedback to all.
+"""Disputes that a third person settles, the feedback to all, and golden cases.
 
-A dispute is a check of the kind `third`. Its opinions stay hidden until the third one is in, so that nobody decides by
-another person's opinion. Each function runs in a transaction that the caller opened. Times are UTC seconds.
+A dispute is a decision and a blind second opinion that differ. It is a check of the kind `third`. Its opinions stay
+hidden until the third one is in, so that nobody decides by another person's opinion. Golden cases come with the answers
+to each, and with proposals for new ones.
+
+Each function runs in a transaction that the caller opened. Times are UTC seconds.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
 
 from pipeline.contract.messages import Decision
 from pipeline.review.cases import reading
-from pipeline.review.cases.values import Case
-from pipeline.review.quality.checks import FINAL
+from pipeline.review.cases.values import REPORTED, Case
+from pipeline.review.quality import agreement_figures, quality_checks
+from pipeline.review.quality.agreement_figures import Answer
+from pipeline.review.quality.quality_checks import FINAL, FORGET_SECONDS
+from pipeline.review.tables.case_tables import CHECKS, GOLDEN
 from pipeline.review.tables.core import CASES, DECISIONS
-from pipeline.review.tables.quality import CHECKS, GOLDEN
 
 OTHERS = CHECKS.alias()
 MOST = 100
 """The most disputes in a list."""
+MOST_GOLDEN = 200
+PROPOSED = 20
+"""The most proposals."""
+ANSWERS = 5_000
+PAIRS = 1_000
+RECENT_SECONDS = 30 * 86_400.0
 
 
 class Dispute(Struct, frozen=True):
@@ -40,7 +52,7 @@ class Dispute(Struct, frozen=True):
         return self.opinions[-1].verdict if self.opinions else ""
 
 
-class Remark(Struct, frozen=True):
+class CheckFeedback(Struct, frozen=True):
     """Feedback about one decision of a person: a check gave another verdict. `at` is when the person decided."""
 
     case: str
@@ -73,7 +85,7 @@ def disputes(connection: Connection, since: float, *, settled: bool, account: st
     return [_dispute(connection, row, settled) for row in connection.execute(query).all()]
 
 
-def feedback(connection: Connection, account: str, since: float) -> list[Remark]:
+def feedback(connection: Connection, account: str, since: float) -> list[CheckFeedback]:
     """Return where checks since `since` gave another verdict than `account`, newest decision first."""
     remarks = _golden(connection, account, since)
     for one in disputes(connection, since, settled=True, account=account):
@@ -81,7 +93,7 @@ def feedback(connection: Connection, account: str, since: float) -> list[Remark]
     return sorted(remarks, key=lambda remark: -remark.at)
 
 
-def checked(connection: Connection, account: str, since: float) -> int:
+def count_checked(connection: Connection, account: str, since: float) -> int:
     """Count the person's decisions since `since` that were checked: by a second opinion, or on a golden case.
 
     A dispute counts when it is settled, so that nobody learns of it earlier.
@@ -120,9 +132,9 @@ def _differs(dispute: Dispute, opinion: Decision, account: str) -> bool:
     return opinion.moderator == account and opinion.verdict != dispute.verdict
 
 
-def _remark(dispute: Dispute, opinion: Decision) -> Remark:
+def _remark(dispute: Dispute, opinion: Decision) -> CheckFeedback:
     third = dispute.opinions[-1]
-    return Remark(
+    return CheckFeedback(
         dispute.original,
         dispute.case.label,
         opinion.verdict,
@@ -134,7 +146,7 @@ def _remark(dispute: Dispute, opinion: Decision) -> Remark:
     )
 
 
-def _golden(connection: Connection, account: str, since: float) -> list[Remark]:
+def _golden(connection: Connection, account: str, since: float) -> list[CheckFeedback]:
     query = (
         select(CHECKS.c.original, CASES.c.label, DECISIONS.c.verdict, GOLDEN.c.verdict.label("right"), DECISIONS.c.at)
         .join(CHECKS, CHECKS.c.case_id == DECISIONS.c.case_id)
@@ -144,4 +156,87 @@ def _golden(connection: Connection, account: str, since: float) -> list[Remark]:
         .where(CHECKS.c.kind == "golden", DECISIONS.c.verdict.in_(FINAL), DECISIONS.c.verdict != GOLDEN.c.verdict)
     )
     rows = connection.execute(query)
-    return [Remark(row.original, row.label, row.verdict, row.right, "golden", row.at) for row in rows]
+    return [CheckFeedback(row.original, row.label, row.verdict, row.right, "golden", row.at) for row in rows]
+
+
+class GoldenCase(Struct, frozen=True):
+    """A golden case.
+
+    `right` and `wrong` name who answered so lately (90 days, and the newest ANSWERS answers), in order of names: no
+    ranking.
+    """
+
+    case: Case
+    verdict: str
+    marked_by: str
+    marked_at: float
+    right: tuple[str, ...]
+    wrong: tuple[str, ...]
+
+
+class GoldenProposal(Struct, frozen=True):
+    """A case on which people agreed without seeing each other's opinions."""
+
+    case: Case
+    verdict: str
+    people: tuple[str, ...]
+
+
+def golden_cases(connection: Connection, at: float) -> list[GoldenCase]:
+    """Return the golden cases, newest first, with at most ANSWERS answers."""
+    answers = agreement_figures.answers(connection, _since(connection, "golden", ANSWERS, at - FORGET_SECONDS))
+    query: Select[Any] = select(
+        CASES, GOLDEN.c.verdict.label("right"), GOLDEN.c.account, GOLDEN.c.at.label("marked_at")
+    )
+    query = (
+        query.join(GOLDEN, GOLDEN.c.case_id == CASES.c.id).order_by(GOLDEN.c.at.desc(), CASES.c.id).limit(MOST_GOLDEN)
+    )
+    return [
+        GoldenCase(
+            reading.case_of(row),
+            row.right,
+            row.account,
+            row.marked_at,
+            _names(answers, row.id, correct=True),
+            _names(answers, row.id, correct=False),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def golden_proposals(connection: Connection, at: float) -> list[GoldenProposal]:
+    """Return cases with an agreed verdict that could become golden: those with three opinions first.
+
+    They are among the newest PAIRS pairs of opinions.
+    """
+    since = _since(connection, "second", PAIRS, at - RECENT_SECONDS)
+    pairs = [pair for pair in agreement_figures.pairs(connection, since) if pair.settled]
+    pairs.sort(key=lambda pair: pair.third is None)
+    known = select(GOLDEN.c.case_id)
+    allowed = (CASES.c.status == "decided", CASES.c.policy != REPORTED, CASES.c.id.not_in(known))
+    copies = select(CHECKS.c.case_id)
+    query = select(CASES).where(CASES.c.id.in_({pair.original for pair in pairs[: 5 * PROPOSED]}), *allowed)
+    cases = {row.id: reading.case_of(row) for row in connection.execute(query.where(CASES.c.id.not_in(copies)))}
+    found = [
+        GoldenProposal(cases[pair.original], str(pair.settled), _agreed(pair))
+        for pair in pairs
+        if pair.original in cases
+    ]
+    return found[:PROPOSED]
+
+
+def _since(connection: Connection, kind: quality_checks.Kind, most: int, oldest: float) -> float:
+    """Return the time from which on at most `most` checks of a kind were drawn, at earliest `oldest`."""
+    drawn = select(CHECKS.c.drawn_at).where(CHECKS.c.kind == kind, CHECKS.c.drawn_at >= oldest)
+    first = connection.scalar(drawn.order_by(CHECKS.c.drawn_at.desc()).offset(most).limit(1))
+    return oldest if first is None else math.nextafter(first, math.inf)
+
+
+def _agreed(pair: agreement_figures.Pair) -> tuple[str, ...]:
+    opinions = [one for one in (pair.first, pair.second, pair.third) if one and one.verdict == pair.settled]
+    return tuple(sorted({one.moderator for one in opinions}))
+
+
+def _names(answers: Sequence[Answer], case: str, *, correct: bool) -> tuple[str, ...]:
+    theirs = [one for one in answers if one.original == case and one.correct == correct]
+    return tuple(sorted({one.given.moderator for one in theirs}))

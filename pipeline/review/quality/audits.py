@@ -16,10 +16,9 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.review.delivery.tallies import HOUR
-from pipeline.review.quality.decided import nearest
-from pipeline.review.quality.figure import Window
-from pipeline.review.quality.snapshot import FLAGGED, LABEL, OF_FLAG, SNAPSHOT
+from pipeline.review.delivery.speech_tallies import HOUR
+from pipeline.review.quality.figure import Window, totals
+from pipeline.review.quality.snapshot import FLAGGED, LABEL, OF_FLAG, SNAPSHOT, nearest
 from pipeline.review.quality.statistics import (
     Drawn,
     Estimate,
@@ -30,10 +29,9 @@ from pipeline.review.quality.statistics import (
     weighted_share,
     weighted_total,
 )
-from pipeline.review.quality.totals import totals
-from pipeline.review.tables.assessment import TALLIES
+from pipeline.review.tables.assessment_tables import TALLIES
+from pipeline.review.tables.case_tables import CHECKS
 from pipeline.review.tables.core import FLAGS
-from pipeline.review.tables.quality import CHECKS
 
 Dimension = Literal["language", "model", "policy", "room_type"]
 DIMENSIONS: tuple[Dimension, ...] = ("language", "model", "policy", "room_type")
@@ -137,7 +135,7 @@ class Recall(Struct, frozen=True):
         return 1 / (1 + high), 1 / (1 + low)
 
 
-def read(connection: Connection, window: Window) -> Judged:
+def read_judged(connection: Connection, window: Window) -> Judged:
     """Return the speech of the window with the verdicts of the snapshot, which is taken at the window's end.
 
     Time before the first tally is left out, because nothing counts the speech that was passed then.

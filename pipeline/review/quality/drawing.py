@@ -15,15 +15,14 @@ from sqlalchemy import Connection, exists, func, insert, select
 from pipeline.contract.messages import NAMESPACE, Flag
 from pipeline.review.cases import reading
 from pipeline.review.cases.ranking import Ranking
-from pipeline.review.cases.values import REPORTED, Case, ClipPiece, Evidence
-from pipeline.review.cases.writing import columns
+from pipeline.review.cases.values import REPORTED, Case, ClipPiece, Evidence, columns
+from pipeline.review.evidence.evidence_store import EvidenceStore
 from pipeline.review.evidence.sealing import ClipDamaged
-from pipeline.review.evidence.store import EvidenceStore
-from pipeline.review.privacy import forgetting, holds
-from pipeline.review.quality import checks
-from pipeline.review.quality.checks import FINAL, Kind, drawn
+from pipeline.review.privacy import erasure, holds
+from pipeline.review.quality import quality_checks
+from pipeline.review.quality.quality_checks import FINAL, Kind, drawn
+from pipeline.review.tables.case_tables import CHECKS, COPIES, GOLDEN
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS
-from pipeline.review.tables.quality import CHECKS, COPIES, GOLDEN
 
 DRAW_SECONDS = 15.0
 """Pause between two draws: a second opinion waits for no more than this."""
@@ -60,7 +59,7 @@ def draw(
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
     made: dict[str | None, str] = {}
-    key = checks.draw_key(connection)
+    key = quality_checks.draw_key(connection)
     for decision, case in _decided(connection, at - REACH_SECONDS, at - undo_seconds):
         if drawn("second", decision, shares.second, key):
             made[copy(connection, evidence, "second", case, decision, shares.second, at, ranking)] = case
@@ -79,7 +78,7 @@ def _kept(connection: Connection, evidence: EvidenceStore, made: dict[str, str])
     """
     there = reading.locked(connection, made.values())
     for one in [one for one, original in made.items() if original not in there]:
-        forgetting.case(connection, evidence, one)
+        erasure.delete_case(connection, evidence, one)
     return [one for one, original in made.items() if original in there]
 
 
@@ -98,7 +97,7 @@ def copy(
     `cause` is the id of the decision or check that led to it. None: the same cause already made this check.
     """
     identity = str(uuid.uuid5(NAMESPACE, f"check\x1f{kind}\x1f{cause}"))
-    if checks.of(connection, identity):
+    if quality_checks.check_of(connection, identity):
         return None
     file = reading.case_file(connection, original)
     # The times of a golden case are moved to the present, so that it looks like a new case.
@@ -106,7 +105,7 @@ def copy(
     connection.execute(insert(CASES).values(columns(_case(file.case, identity, later, at, ranking or Ranking({})))))
     for flag in file.flags:
         connection.execute(insert(FLAGS).values(columns(_flag(flag, identity, later)) | {"case_id": identity}))
-    checks.record(connection, identity, kind, original, probability, at)
+    quality_checks.record(connection, identity, kind, original, probability, at)
     for clip in file.evidence[:1]:
         _copy_clip(connection, evidence, clip, identity, later)
     return identity

@@ -11,10 +11,10 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, Select, select
 
 from pipeline.review.cases.values import REPORTED
-from pipeline.review.quality import figures
-from pipeline.review.quality.checks import FINAL
+from pipeline.review.quality import agreement_figures
+from pipeline.review.quality.quality_checks import FINAL
+from pipeline.review.tables.case_tables import CHECKS, COPIES, GOLDEN
 from pipeline.review.tables.core import CASES, DECISIONS
-from pipeline.review.tables.quality import CHECKS, COPIES, GOLDEN
 
 RISK = "risk"
 """The label that is 1 if the text has any other label."""
@@ -65,7 +65,7 @@ def placed(connection: Connection, since: float) -> Iterator[PlacedExample]:
     transcript, cases without a transcript (of reports and of sounds), and drills. The label of an example is the golden
     verdict if there is one, otherwise the verdict of the appeal, otherwise the verdict of most opinions.
     """
-    pairs = {pair.original: pair for pair in figures.pairs(connection, 0.0)}
+    pairs = {pair.original: pair for pair in agreement_figures.pairs(connection, 0.0)}
     rows = connection.execute(_query(since), execution_options={"yield_per": 1_000})
     for _, group in itertools.groupby(rows, key=lambda row: row.id):
         decisions = list(group)
@@ -90,7 +90,7 @@ def _query(since: float) -> Select[Any]:
     )
 
 
-def _example(decisions: Sequence[Row[Any]], pair: figures.Pair | None) -> Example | None:
+def _example(decisions: Sequence[Row[Any]], pair: agreement_figures.Pair | None) -> Example | None:
     last = decisions[-1]
     appealed = len(decisions) > 1
     verdict = last.golden or (pair.settled if pair and not appealed else last.verdict)

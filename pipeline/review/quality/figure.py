@@ -1,10 +1,15 @@
-"""The values of the assessment: a window of time, and figures with their size, interval and limits."""
+"""A window of time, the figures about it with their size, interval and limits, and sums of the tallies over it."""
 
-from typing import Literal
+import math
+from collections.abc import Collection, Iterator, Mapping
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
+from sqlalchemy import Connection, func, select
 
+from pipeline.review.delivery.speech_tallies import HOUR, Measure
 from pipeline.review.quality.statistics import Interval
+from pipeline.review.tables.assessment_tables import TALLIES
 
 Unit = Literal["share", "seconds", "count", "ratio", "days"]
 Unmeasured = Literal[
@@ -62,10 +67,63 @@ class Figure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     whole: bool = True
     """False: the data cover only a part of the window."""
     cases: str = ""
-    """Name of the list of cases behind the value (`pipeline/assessment/cases.py`). Empty: there is none."""
+    """Name of the list of cases behind the value (`pipeline/assessment/figure_cases.py`). Empty: there is none."""
     threshold: float | None = None
     """The operator's limit."""
     met: bool | None = None
     """Whether the value keeps the limit. None: no limit, or no value."""
     previous: float | None = None
     """The value in the window before."""
+
+
+Dimension = Literal["hour", "measure", "bucket", "room_type", "language", "label", "policy", "model"]
+
+
+class Total(NamedTuple):
+    """A number of utterances, and their length in 16 kHz samples."""
+
+    n: int = 0
+    samples: int = 0
+
+
+Totals = Mapping[tuple[str, ...], Total]
+"""Totals by the values of some dimensions."""
+
+
+def hours(window: Window) -> range:
+    """Return the hours that begin in the window, in hours since 1970 UTC."""
+    return range(math.ceil(window.since / HOUR), math.ceil(window.until / HOUR))
+
+
+def totals(connection: Connection, window: Window, measures: Collection[Measure], *by: Dimension) -> Totals:
+    """Return the totals of the hours that begin in the window, by these dimensions.
+
+    An utterance that two of the `measures` count, or two rows of one measure, counts twice.
+    """
+    columns = [TALLIES.c[name] for name in by]
+    count, samples = (func.coalesce(func.sum(TALLIES.c[name]), 0) for name in ("count", "samples"))
+    within = hours(window)
+    query = (
+        select(*columns, count, samples)
+        .where(TALLIES.c.hour >= within.start, TALLIES.c.hour < within.stop, TALLIES.c.measure.in_(measures))
+        .group_by(*columns)
+        .order_by(*columns)
+    )
+    return {tuple(row[:-2]): Total(int(row[-2]), int(row[-1])) for row in connection.execute(query)}
+
+
+def summed(found: Totals, *values: str) -> Total:
+    """Return the sum of the totals whose keys begin with `values`."""
+    chosen = [total for key, total in found.items() if key[: len(values)] == values]
+    return Total(sum(total.n for total in chosen), sum(total.samples for total in chosen))
+
+
+def split(found: Totals, **places: int) -> Iterator[tuple[dict[str, str], Totals]]:
+    """Yield all totals, and then the totals of each value of the named dimensions.
+
+    `places` gives the place of each dimension in the keys, e.g. room_type=1.
+    """
+    yield {}, found
+    for name, place in places.items():
+        for value in sorted({key[place] for key in found}):
+            yield {name: value}, {key: total for key, total in found.items() if key[place] == value}

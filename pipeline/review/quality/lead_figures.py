@@ -13,14 +13,13 @@ from sqlalchemy import Connection, Select, case, func, select
 from pipeline.review.accounts import accounts, wellness
 from pipeline.review.appeals import appeals
 from pipeline.review.cases import leases, reading
-from pipeline.review.cases.groups import OpenGroup
+from pipeline.review.cases.reading import OpenGroup
 from pipeline.review.cases.values import Case
-from pipeline.review.quality import figures
-from pipeline.review.quality.checks import FINAL
+from pipeline.review.quality import agreement_figures
+from pipeline.review.quality.quality_checks import FINAL
 from pipeline.review.quality.statistics import Share
+from pipeline.review.tables.case_tables import APPEALS, CHECKS
 from pipeline.review.tables.core import CASES, DECISIONS, LEASES, OPEN
-from pipeline.review.tables.quality import CHECKS
-from pipeline.review.tables.rights import APPEALS
 
 DAY = 86_400.0
 HOUR = 3_600.0
@@ -208,7 +207,7 @@ def _decided_since(since: float, *conditions: Any) -> Select[Any]:
 def _flagged(at: float, verdict: str) -> Select[Any]:
     """Select the same cases that `figures.confirmed` counts."""
     decided = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= at - WINDOW, DECISIONS.c.undone.is_(None))
-    return select(CASES).where(CASES.c.id.in_(decided), CASES.c.verdict == verdict, *figures.FLAGGED)
+    return select(CASES).where(CASES.c.id.in_(decided), CASES.c.verdict == verdict, *agreement_figures.FLAGGED)
 
 
 def _audits(at: float) -> Select[Any]:
@@ -227,11 +226,11 @@ def _of(ids: Sequence[str]) -> Select[Any]:
 
 
 def _pairs(connection: Connection, at: float, agrees: bool) -> Select[Any]:
-    return _of([pair.original for pair in figures.pairs(connection, at - WINDOW) if pair.agrees == agrees])
+    return _of([pair.original for pair in agreement_figures.pairs(connection, at - WINDOW) if pair.agrees == agrees])
 
 
 def _answers(connection: Connection, at: float, only_wrong: bool) -> Select[Any]:
-    answers = figures.answers(connection, at - WINDOW)
+    answers = agreement_figures.answers(connection, at - WINDOW)
     return _of([answer.copy for answer in answers if not (only_wrong and answer.correct)])
 
 

@@ -1,33 +1,100 @@
-"""The cases and their upholding decisions as they stood at the end of a window, in temporary tables.
+"""Decisions and cases as they stood at the end of a window, so that later decisions never change its figures.
 
-To rank the decisions of a million cases takes seconds, so it is done once for all figures of a window. The rows have no
-texts, so that a figure reads a tenth of the bytes that the cases have. Drills are left out.
+The snapshot has the cases and their upholding decisions in temporary tables. To rank the decisions of a million cases
+takes seconds, so it is done once for all figures of a window. The rows have no texts, so that a figure reads a tenth of
+the bytes that the cases have. Drills are left out.
 """
 
+import math
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Double,
     Integer,
     MetaData,
+    ScalarSelect,
     Select,
     String,
     Subquery,
     Table,
     and_,
     case,
+    cast,
     func,
+    or_,
     select,
 )
 from sqlalchemy.schema import CreateTable, DropTable
 
 from pipeline.review.cases.values import REPORTED
-from pipeline.review.quality.decided import REAL, standing
+from pipeline.review.quality.quality_checks import FINAL
+from pipeline.review.tables.assessment_tables import ACTIONS
+from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
-from pipeline.review.tables.duties import ACTIONS
-from pipeline.review.tables.quality import COPIES
+
+MICROSECOND = 1e-6
+"""Differences of UTC seconds are exact to less than this."""
+
+REAL = CASES.c.drill == ""
+"""The case is no drill."""
+
+
+def in_force(until: float) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions for decisions to uphold or dismiss that were made before `until` and not undone by then."""
+    kept = or_(DECISIONS.c.undone.is_(None), DECISIONS.c.undone >= until)
+    return DECISIONS.c.at < until, kept, DECISIONS.c.verdict.in_(FINAL)
+
+
+def verdict_at(until: float) -> ScalarSelect[str]:
+    """Return the last standing verdict of the row of CASES; NULL if there is none.
+
+    For some cases. For the figures of all cases of a window, `take` is many times as fast.
+    """
+    of_case = select(DECISIONS.c.verdict).where(DECISIONS.c.case_id == CASES.c.id, *in_force(until))
+    newest = of_case.order_by(DECISIONS.c.at.desc(), DECISIONS.c.id.desc()).limit(1)
+    return newest.correlate(CASES).scalar_subquery()
+
+
+def verdict_now() -> ColumnElement[str]:
+    """Return the last standing verdict of the row of CASES at this moment; NULL if there is none.
+
+    The column has it, except for a case that was escalated after a verdict.
+    """
+    stored: ColumnElement[str] = CASES.c.verdict
+    return case((stored.is_(None) | stored.in_(FINAL), stored), else_=verdict_at(math.inf))
+
+
+def ceiling(value: ColumnElement[float]) -> ColumnElement[int]:
+    """Return a value of at least 0 as a whole number, rounded up.
+
+    A cast cuts on SQLite and rounds on PostgreSQL. The comparison makes both the same.
+    """
+    exact: Any = value - MICROSECOND
+    whole = cast(exact, BigInteger)
+    return whole + case((exact > whole, 1), else_=0)
+
+
+def floor(value: ColumnElement[float]) -> ColumnElement[int]:
+    """Return a value of at least 0 as a whole number, rounded down."""
+    exact: Any = value + MICROSECOND
+    whole = cast(exact, BigInteger)
+    return whole - case((exact < whole, 1), else_=0)
+
+
+def nearest(value: ColumnElement[float]) -> ColumnElement[int]:
+    """Return a value of at least 0 as the nearest whole number, and a half as the even one, like Python's `round`.
+
+    The `round` of PostgreSQL does so, too. SQLite's rounds a half up.
+    """
+    whole: Any = cast(value, BigInteger)
+    below: ColumnElement[int] = whole - case((whole > value, 1), else_=0)
+    rest: Any = value - below
+    return below + case((rest > 0.5, 1), (rest == 0.5, below % 2), else_=0)
+
 
 SORT_MEMORY = "64MB"
 """What PostgreSQL may use for each sort of the figures. With its default, 4 MB, it sorts a million cases on disk."""
@@ -55,7 +122,7 @@ SNAPSHOT = Table(
     # "machine", "audit" or "report"; "copy": a check that copies another case.
     Column("kind", String, nullable=False),
     *(Column(name, CASES.c[name].type, nullable=False) for name in COPIED),
-    # The first and the last standing decision (`pipeline/review/quality/decided.py`). NULL: there is none.
+    # The first and the last standing decision (`in_force`). NULL: there is none.
     Column("first_at", Double),
     Column("last_at", Double),
     Column("verdict", String),
@@ -145,7 +212,7 @@ def _decided(since: float, until: float) -> Subquery:
     first = func.min(DECISIONS.c.at).over(partition_by=DECISIONS.c.case_id)
     columns = (DECISIONS.c.case_id, DECISIONS.c.verdict, DECISIONS.c.label, DECISIONS.c.at.label("last_at"))
     query = select(*columns, first.label("first_at"), place.label("place"))
-    ranked = query.where(DECISIONS.c.at >= since, *standing(until)).subquery()
+    ranked = query.where(DECISIONS.c.at >= since, *in_force(until)).subquery()
     return select(ranked).where(ranked.c.place == 1).subquery()
 
 
@@ -154,7 +221,7 @@ def _upholds(since: float, until: float) -> Select[Any]:
     own = [DECISIONS.c[name] for name in ("id", "case_id", "at", "label", "action")]
     query = select(*own, ACTIONS.c.at, *(SNAPSHOT.c[name] for name in OF_CASE)).select_from(DECISIONS)
     query = query.join(SNAPSHOT, SNAPSHOT.c.id == DECISIONS.c.case_id).outerjoin(ACTIONS, done)
-    return query.where(DECISIONS.c.at >= since, DECISIONS.c.verdict == "uphold", *standing(until), NO_COPY)
+    return query.where(DECISIONS.c.at >= since, DECISIONS.c.verdict == "uphold", *in_force(until), NO_COPY)
 
 
 def _stops() -> Select[Any]:

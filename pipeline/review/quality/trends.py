@@ -11,14 +11,14 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from pipeline.review.appeals import appeals
-from pipeline.review.cases import groups
-from pipeline.review.quality import audits, figures, lead_figures, snapshot
+from pipeline.review.cases import reading
+from pipeline.review.quality import agreement_figures, audits, lead_figures, snapshot
+from pipeline.review.quality.agreement_figures import FLAGGED, Agreement
 from pipeline.review.quality.audits import Recall
-from pipeline.review.quality.decided import floor, standing
 from pipeline.review.quality.figure import Window
-from pipeline.review.quality.figures import FLAGGED, Agreement
+from pipeline.review.quality.snapshot import floor, in_force
 from pipeline.review.quality.statistics import Estimate, Share
-from pipeline.review.tables.assessment import TALLIES
+from pipeline.review.tables.assessment_tables import TALLIES
 from pipeline.review.tables.core import CASES, DECISIONS
 
 HOUR = 3_600
@@ -103,8 +103,8 @@ def measure(connection: Connection, asked: QualityQuestion, at: float) -> Qualit
     since = until - step * count
     snapshot.take_cases(connection, until, since)
     window = Window(since, until)
-    pairs = [pair for pair in figures.pairs(connection, since, until) if asked.label in {"", pair.label}]
-    answers = [one for one in figures.answers(connection, since, until) if asked.label in {"", one.label}]
+    pairs = [pair for pair in agreement_figures.pairs(connection, since, until) if asked.label in {"", pair.label}]
+    answers = [one for one in agreement_figures.answers(connection, since, until) if asked.label in {"", one.label}]
     settled = appeals.settled(connection, since)
     return QualityFigures(
         since=since,
@@ -114,13 +114,13 @@ def measure(connection: Connection, asked: QualityQuestion, at: float) -> Qualit
         in_time=in_time(connection, since, until, asked.label),
         overturned=Share(settled.overturned, settled.settled),
         open_appeals=appeals.open_count(connection),
-        agreement=figures.agreement(pairs),
-        golden=figures.correct(answers),
-        precision=_of(figures.confirmed(connection, since, until), asked.label),
-        agreements=figures.by_label(pairs),
+        agreement=agreement_figures.agreement(pairs),
+        golden=agreement_figures.correct(answers),
+        precision=_of(agreement_figures.confirmed(connection, since, until), asked.label),
+        agreements=agreement_figures.by_label(pairs),
         weeks=weeks(connection, until, asked.label),
         changes=changes(connection, until - WEEKS * WEEK, until),
-        recall=audits.recall(audits.read(connection, window)),
+        recall=audits.recall(audits.read_judged(connection, window)),
         sampled=audits.precision(audits.read_reviewed(connection, window)),
         muted=muted(connection, since, until),
     )
@@ -136,7 +136,7 @@ def flow(connection: Connection, since: float, step: int, count: int, label: str
     stored = select(_bucket(CASES.c.created_at, since, step), func.count())
     stored = stored.where(CASES.c.created_at >= since, CASES.c.created_at < until, *of_label)
     made = select(_bucket(DECISIONS.c.at, since, step), func.count())
-    made = made.where(DECISIONS.c.at >= since, *standing(until))
+    made = made.where(DECISIONS.c.at >= since, *in_force(until))
     if label:
         made = made.join(CASES, CASES.c.id == DECISIONS.c.case_id).where(*of_label)
     arrived, decided = (_counts(connection, query) for query in (stored, made))
@@ -146,7 +146,7 @@ def flow(connection: Connection, since: float, step: int, count: int, label: str
 def in_time(connection: Connection, since: float, until: float, label: str = "") -> Share:
     """Return the share of decisions that came before the deadline of their case."""
     query = select(func.count().filter(DECISIONS.c.at <= CASES.c.due_at), func.count())
-    query = query.join(CASES, CASES.c.id == DECISIONS.c.case_id).where(DECISIONS.c.at >= since, *standing(until))
+    query = query.join(CASES, CASES.c.id == DECISIONS.c.case_id).where(DECISIONS.c.at >= since, *in_force(until))
     hits, n = connection.execute(query.where(CASES.c.label == label) if label else query).one()
     return Share(int(hits), int(n))
 
@@ -155,13 +155,13 @@ def weeks(connection: Connection, until: float, label: str = "") -> tuple[WeekQu
     """Return the precision and the agreement of the last WEEKS weeks before `until`, oldest first."""
     since = until - WEEKS * WEEK
     counts = _weekly_verdicts(connection, since, until, label)
-    pairs = [pair for pair in figures.pairs(connection, since, until) if label in {"", pair.label}]
+    pairs = [pair for pair in agreement_figures.pairs(connection, since, until) if label in {"", pair.label}]
     found = []
     for n in range(WEEKS):
         begin = since + n * WEEK
         theirs = [pair for pair in pairs if begin <= pair.second.at < begin + WEEK]
         hits, misses = counts.get((n, "uphold"), 0), counts.get((n, "dismiss"), 0)
-        found.append(WeekQuality(begin, Share(hits, hits + misses), figures.agreement(theirs)))
+        found.append(WeekQuality(begin, Share(hits, hits + misses), agreement_figures.agreement(theirs)))
     return tuple(found)
 
 
@@ -188,7 +188,7 @@ def muted(connection: Connection, since: float, until: float) -> int:
 def _weekly_verdicts(connection: Connection, since: float, until: float, label: str) -> dict[tuple[int, str], int]:
     """Count the flagged cases by the week of their last decision and by their verdict."""
     last = select(DECISIONS.c.case_id, func.max(DECISIONS.c.at).label("at"))
-    last = last.where(DECISIONS.c.at >= since, *standing(until)).group_by(DECISIONS.c.case_id)
+    last = last.where(DECISIONS.c.at >= since, *in_force(until)).group_by(DECISIONS.c.case_id)
     decided = last.subquery().c
     query = select(_bucket(decided.at, since, WEEK), CASES.c.verdict, func.count())
     query = query.join(CASES, CASES.c.id == decided.case_id).where(*FLAGGED)
@@ -223,7 +223,7 @@ class TeamFigures(Struct, frozen=True):
 def team(connection: Connection, at: float) -> TeamFigures:
     """Measure the team's figures at the time `at`."""
     return TeamFigures(
-        lead_figures.backlog(connection, groups.read(connection, at), at),
+        lead_figures.backlog(connection, reading.open_groups(connection, at), at),
         lead_figures.forecast(connection, at),
         lead_figures.in_time(connection, at - DAY),
         lead_figures.loads(connection, at),

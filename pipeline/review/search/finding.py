@@ -31,17 +31,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 
-from pipeline.review.cases import duty
-from pipeline.review.cases.queue import Without
+from pipeline.review.cases import eligibility
+from pipeline.review.cases.case_queue import Without
 from pipeline.review.cases.values import REPORTED
 from pipeline.review.privacy import holds
-from pipeline.review.search.grams import Needles, needles
-from pipeline.review.search.plan import Wanted
-from pipeline.review.search.query import Field
+from pipeline.review.search.case_words import Needles, needles
+from pipeline.review.search.query import Field, Wanted
+from pipeline.review.tables.case_tables import APPEALS, CHECKS, COPIES, SAID, WAITING
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE
-from pipeline.review.tables.quality import CHECKS, COPIES, WAITING
-from pipeline.review.tables.rights import APPEALS
-from pipeline.review.tables.search import SAID
 
 PAGE = 50
 COUNTED = 1_000
@@ -112,7 +109,7 @@ COLUMNS = tuple(CASES.c[name] for name in (*FoundCase.__struct_fields__, "speake
 """The columns of a case that the search and `shows` need."""
 
 
-def find(
+def find_cases(
     connection: Connection, wanted: Wanted, viewer: Viewer, before: Place | None = None, most: int = COUNTED
 ) -> list[FoundCase]:
     """Return the newest matches, at most `most`. For the next page, give the `place` of the last one as `before`."""
@@ -140,7 +137,7 @@ def facets(
     for name in FACETS:
         among = found
         if name != "has" and getattr(wanted, name):
-            among = find(connection, replace(wanted, **{name: ()}), viewer)
+            among = find_cases(connection, replace(wanted, **{name: ()}), viewer)
         counts[name] = _kept(connection, among) if name == "has" else _counted(among, name)
     return counts
 
@@ -155,7 +152,7 @@ def shows(viewer: Viewer, cases: FromClause = CASES) -> ColumnElement[bool]:
         theirs = select(CHECKS.c.original).where(WAITING, CHECKS.c.original.is_not(None))
         conditions.append(cases.c.id.not_in(theirs))
     if viewer.users:
-        conditions.append(~duty.involves(viewer.users, cases))
+        conditions.append(~eligibility.involves(viewer.users, cases))
     if viewer.without.cases:
         conditions.append(cases.c.id.not_in(viewer.without.cases))
     if viewer.without.labels:

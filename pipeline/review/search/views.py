@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from pipeline.base.errors import CaseError, Missing
-from pipeline.review.tables.search import VIEWS
+from pipeline.review.tables.case_tables import VIEWS
 
 ViewPage = Literal["search", "queue"]
 
@@ -36,7 +36,7 @@ class SavedView(Struct, frozen=True, kw_only=True):
         return f"/{self.page}?{self.query}"
 
 
-def add(
+def save_view(
     connection: Connection, account: str, name: str, page: ViewPage, query: str, shared: bool, at: float
 ) -> SavedView:
     """Save a view. Raises CaseError if it has no name, or if the account has MOST views."""
@@ -57,7 +57,7 @@ def visible(connection: Connection, account: str, page: ViewPage) -> list[SavedV
     return [_view(row) for row in connection.execute(query)]
 
 
-def change(connection: Connection, identity: str, account: str, name: str, shared: bool) -> SavedView:
+def change_view(connection: Connection, identity: str, account: str, name: str, shared: bool) -> SavedView:
     """Rename or share a view, and return it.
 
     Raises Missing unless the account owns it, and CaseError without a name.
@@ -67,7 +67,7 @@ def change(connection: Connection, identity: str, account: str, name: str, share
     return view
 
 
-def remove(connection: Connection, identity: str, account: str) -> SavedView:
+def remove_view(connection: Connection, identity: str, account: str) -> SavedView:
     """Delete a view, and return it as it was. Raises Missing unless the account owns it."""
     view = _own(connection, identity, account)
     connection.execute(delete(VIEWS).where(VIEWS.c.id == identity))

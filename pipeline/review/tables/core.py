@@ -132,7 +132,7 @@ FLAGS = Table(
     Column("policy", String, nullable=False),
     Column("model", String, nullable=False),
     Column("address", String, nullable=True),
-    # The flag came after the decision on its speech (`pipeline/review/cases/repeated.py`).
+    # The flag came after the decision on its speech (`pipeline/review/cases/repeated_speech.py`).
     Column("linked", Boolean, nullable=False, server_default=false()),
     Column("listeners", Integer, nullable=True),
     Column("identity_verified", Boolean, nullable=True),

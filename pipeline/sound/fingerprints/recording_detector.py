@@ -3,24 +3,22 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from threading import Thread
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from pipeline.base.errors import VoxwardenError
-from pipeline.base.shared_models import Shelf
+from pipeline.base.shared_models import SharedModels
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound
-from pipeline.review.bank import Bank, BankState
-from pipeline.settings import Settings
-from pipeline.sound.detector import SoundSpan
-from pipeline.sound.fingerprints.fingerprint import Ban, Fingerprint
-from pipeline.sound.fingerprints.index import LandmarkIndex
-from pipeline.sound.fingerprints.matching import LEAST, STEP, Playback, RecordingMatcher
+from pipeline.sound.fingerprints.fingerprint import Ban, BankState, Fingerprint
+from pipeline.sound.fingerprints.landmark_index import LandmarkIndex
+from pipeline.sound.fingerprints.matching import LEAST, STEP, RecordingMatcher, RecordingPlayback
 from pipeline.sound.fingerprints.spectrum import HOP
+from pipeline.sound.sound_detector import SoundSpan
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 
 MODEL = "fingerprints@1"
 
@@ -35,6 +33,16 @@ log = logging.getLogger(__name__)
 
 STALE = 10
 """A bank is loaded again if its removed and its new recordings are more than one in so many."""
+
+
+class RecordingBank(Protocol):
+    """The recordings that must not be played (`pipeline/review/bank.py`). Calls raise DependencyError."""
+
+    def state(self) -> BankState:
+        """Return the state of the bank, without the landmarks."""
+
+    def fingerprints(self, names: Collection[str] | None = None) -> Iterator[Fingerprint]:
+        """Yield the recordings with these ids, with their landmarks, by id. Without `names`, yield all."""
 
 
 class LoadedBank(NamedTuple):
@@ -63,10 +71,10 @@ class RecordingDetector:
     def flush(self) -> Sequence[SoundSpan]:
         return [*self._spans(self._matcher.flush())]
 
-    def _spans(self, playbacks: Iterable[Playback]) -> Iterator[SoundSpan]:
+    def _spans(self, playbacks: Iterable[RecordingPlayback]) -> Iterator[SoundSpan]:
         return (self._span(each, self._bans[each.recording]) for each in playbacks if each.recording in self._bans)
 
-    def _span(self, playback: Playback, ban: Ban) -> SoundSpan:
+    def _span(self, playback: RecordingPlayback, ban: Ban) -> SoundSpan:
         heard = HeardSound(
             kind="recording",
             name=ban.title,
@@ -77,14 +85,14 @@ class RecordingDetector:
         return SoundSpan(heard, ban.label, begin, end, MODEL)
 
 
-class RecordingEar:
+class RecordingDetectors:
     """Makes detectors for the recordings of a bank. `clock` is any monotonic clock in seconds.
 
     It looks at the bank from time to time. A changed one is loaded in a thread of its own, because a large one takes
     seconds. Until then, the bank from before is used.
     """
 
-    def __init__(self, bank: Bank, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, bank: RecordingBank, clock: Callable[[], float] = time.monotonic) -> None:
         self._bank = bank
         self._clock = clock
         self._looked = clock()
@@ -133,7 +141,7 @@ class RecordingEar:
             self._problem = str(error)
 
 
-def loaded(bank: Bank) -> LoadedBank:
+def loaded(bank: RecordingBank) -> LoadedBank:
     """Load a bank. Raises InputError if it is too large, and DependencyError."""
     bans: dict[str, Ban] = {}
 
@@ -146,7 +154,7 @@ def loaded(bank: Bank) -> LoadedBank:
     return LoadedBank(state_of(bans), landmarks, bans)
 
 
-def changed(bank: Bank, before: LoadedBank, state: BankState) -> LoadedBank:
+def changed(bank: RecordingBank, before: LoadedBank, state: BankState) -> LoadedBank:
     """Follow a bank from `before` to `state`. It reads only new recordings, and hides removed ones.
 
     After many changes it loads the whole bank. Raises InputError if it is too large, and DependencyError.
@@ -171,9 +179,9 @@ def score_of(landmarks: int) -> float:
     return 1 - LEAST / (2 * landmarks)
 
 
-_shelf: Shelf[RecordingEar] = Shelf()
+_shelf: SharedModels[RecordingDetectors] = SharedModels()
 
 
-def shared(settings: Settings) -> RecordingEar:
-    """The ear of this process for the bank of the settings' store. Raises DependencyError."""
-    return _shelf.get(settings.database_url, lambda: RecordingEar(Bank(settings.database_url)))
+def shared_recording_detectors(url: str, bank: RecordingBank) -> RecordingDetectors:
+    """The factory of this process for the bank of the store at `url`. Raises DependencyError."""
+    return _shelf.get(url, lambda: RecordingDetectors(bank))

@@ -13,6 +13,7 @@ from av.error import FFmpegError
 from pipeline.base.errors import AudioError
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.speech.audio.resample import EMPTY, RATES, Mix, Resampler, Samples, from_pcm, mean, planes
+from pipeline.speech.audio.wav import Patch, header_patch, patched
 
 FORMATS = (
     "aac,aiff,amr,amrnb,amrwb,asf,au,avi,caf,flac,flv,matroska,webm,mov,mp4,m4a,3gp,mp3,mpeg,mpegts,ogg,w64,wav,wv"
@@ -82,9 +83,13 @@ class DecodeTally:
 class _Source:
     """A file object for FFmpeg. In broken files FFmpeg may seek to a negative position, which must not raise here."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self.read, self.tell, self.seekable = file.read, file.tell, file.seekable
-        self._seek = file.seek
+    def __init__(self, file: BinaryIO, patch: Patch) -> None:
+        self.tell, self.seekable = file.tell, file.seekable
+        self._read, self._seek, self._patch = file.read, file.seek, patch
+
+    def read(self, size: int) -> bytes:
+        at = self.tell()
+        return patched(self._read(size), at, self._patch)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         try:
@@ -99,7 +104,9 @@ def opened(source: BinaryIO, name: str) -> InputContainer:
     `name` names the file in errors.
     """
     try:
-        container = av.open(_Source(source), "r", options=OPTIONS, metadata_errors="replace")
+        patch = header_patch(source, name)
+        source.seek(0)
+        container = av.open(_Source(source, patch), "r", options=OPTIONS, metadata_errors="replace")
     except (FFmpegError, ValueError, OSError) as error:
         raise AudioError(
             f"{name} cannot be read as audio: its format is unknown, or its header or index is missing",
@@ -124,6 +131,8 @@ def decoded(
         if resampler is None or resampler.rate != frame.sample_rate:
             yield resampler.flush() if resampler else EMPTY
             resampler = Resampler(frame.sample_rate)
+        if (part.channel or 0) >= frame.layout.nb_channels:
+            break  # the caller sees in `tally` that the number of channels has changed
         channels = planes(frame) if part.channel is None else planes(frame)[[part.channel]]
         samples, not_numbers = from_pcm(channels, mix)
         tally.not_numbers += not_numbers

@@ -1,7 +1,6 @@
 """Decodes recordings to 16 kHz mono: a file as a stream of blocks, or a small recording in memory."""
 
 import io
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -22,16 +21,15 @@ from pipeline.speech.audio.container import (
     seconds_of,
     shortfall,
 )
+from pipeline.speech.audio.container_structure import fault_of
 from pipeline.speech.audio.resample import Samples, not_cancelled
-from pipeline.speech.audio.structure import fault_of
-
-log = logging.getLogger(__name__)
 
 EDGE_BYTES = 65_536
 """Bytes at the start of a file that are searched for the length tags of WAV and MP3. A large picture before the tags
 can hide them."""
 
 DAMAGED_REMEDY = "The decoded part was used. Copy or record the file again."
+NOT_NUMBERS_REMEDY = "They became silence. Record or convert the file again."
 UNHEARD_REMEDY = "The decoded part was used. Save each recording as one file with an audio editor."
 
 
@@ -39,8 +37,8 @@ def read_file(path: Path, part: Part = MAIN, name: str | None = None) -> Iterato
     """One part of a recording as blocks of one second, shape (16000,). Only the last block is shorter.
 
     Only a few blocks are in memory. Raises AudioError with `name`: at once if the file is not audio; after the last
-    good block if the file is damaged, shorter than it states, or has bytes that the decoder does not read. In the
-    second case keep the blocks. Samples that are NaN or infinite become silence.
+    good block if the file is damaged, shorter than it states, has bytes that the decoder does not read, or samples that
+    are NaN or infinite, which become silence. In the second case keep the blocks.
     """
     name = name or str(path)
     size = size_of(path, name)
@@ -56,7 +54,7 @@ def read_stream(file: BinaryIO, size: int, name: str, part: Part = MAIN) -> Iter
             yield audible(block, part.gain)
         _check(name, container, part, file, size, tally)
     if tally.not_numbers:
-        log.warning("%s: %d samples were NaN or infinite and became silence", name, tally.not_numbers)
+        raise AudioError(f"{name} has {tally.not_numbers} samples that are NaN or infinite", NOT_NUMBERS_REMEDY)
 
 
 def samples_of(path: Path, part: Part = MAIN) -> Samples:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 from av import AudioFrame, AudioResampler
+from av.audio.frame import format_dtypes
+from av.audio.plane import AudioPlane
 from numpy.typing import NDArray
 
 from pipeline.contract.messages import SAMPLE_RATE
@@ -16,8 +18,8 @@ EMPTY: Samples = np.zeros(0, np.float32)
 RATES = range(4_000, 768_001)
 """Accepted sample rates in Hz. Other rates come from broken headers, and could turn a small file into huge audio."""
 
-WIDE = frozenset({"s64", "s64p"})
-"""FFmpeg's sample formats with 64-bit integers."""
+KINDS = {**format_dtypes, "s64": "i8", "s64p": "i8"}
+"""NumPy's type of each sample format of FFmpeg. PyAV has none for 64-bit integers."""
 
 SLICE = 4_096
 """Samples per call of the filter. FFmpeg keeps buffers for the largest call, for each speaker."""
@@ -30,8 +32,8 @@ Mix = Callable[[NDArray[np.float32]], Samples]
 def mean(channels: NDArray[np.float32]) -> Samples:
     """The mean of the channels, shape (samples,). For recordings.
 
-    Speech of one channel can be lost in the mean. So `audio/parts.py` finds such channels of a
-    recording, and they are also processed separately.
+    Speech of one channel can be lost in the mean. So `recording_parts.py` finds such channels of a recording,
+    and they are also processed separately.
     """
     mixed: Samples = channels.mean(axis=0)
     return mixed
@@ -53,14 +55,12 @@ def not_cancelled(channels: NDArray[np.float32]) -> Samples:
 
 def planes(frame: AudioFrame) -> NDArray[np.generic]:
     """A frame's samples, shape (channels, samples), in the frame's own sample format."""
-    pcm = _wide(frame) if frame.format.name in WIDE else frame.to_ndarray()
-    return pcm if frame.format.is_planar else pcm.reshape(-1, frame.layout.nb_channels).T
-
-
-def _wide(frame: AudioFrame) -> NDArray[np.int64]:
-    """The samples of a frame with 64-bit integers, which PyAV cannot convert; shape (planes, values per plane)."""
-    values = frame.samples * (1 if frame.format.is_planar else frame.layout.nb_channels)
-    return np.stack([np.frombuffer(memoryview(plane), np.int64, values) for plane in frame.planes])
+    channels, planar = frame.layout.nb_channels, frame.format.is_planar
+    values = frame.samples * (1 if planar else channels)
+    # PyAV's `frame.planes` and `to_ndarray` read past the end of eight or more planes: the process would crash.
+    each = (AudioPlane(frame, number) for number in range(channels if planar else 1))
+    pcm = np.stack([np.frombuffer(memoryview(plane), KINDS[frame.format.name], values) for plane in each])
+    return pcm if planar else pcm.reshape(-1, channels).T
 
 
 def from_pcm(pcm: NDArray[np.generic], mix: Mix) -> tuple[Samples, int]:

@@ -14,7 +14,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from pipeline.base.errors import WeightsMissing
-from pipeline.base.packages import data_file
+from pipeline.base.libraries import data_file
 from pipeline.speech.audio.resample import Samples
 
 WINDOW = 512

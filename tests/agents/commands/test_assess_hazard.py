@@ -7,7 +7,7 @@ import pytest
 from pipeline.base.errors import InputError
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.agents.commands.conftest import DAY, Assess
 from tests.builders import NOON, flag
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.base.errors import CaseError, InputError
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.agents.commands.conftest import Assess
 from tests.builders import NOON, flag
 

@@ -14,7 +14,7 @@ from agents.commands.command_line import app
 from pipeline.base.errors import CaseError, ConfigError, InputError
 from pipeline.review.cases.values import Choice, Evidence, Filters
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 Cases = Callable[..., Result]

@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from agents.commands.command_line import app
 from agents.commands.config import SettingRow, rows, tree_of
-from pipeline.base.configuration import PREFIX
 from pipeline.base.errors import ConfigError
+from pipeline.base.user_files import PREFIX
 from pipeline.settings import Settings
 
 SECRETS = {"VOXWARDEN_GATEWAY__TOKENS": '["s3cret-token-of-tests"]', "VOXWARDEN_KAFKA__SECURITY__PASSWORD": "s3cret"}

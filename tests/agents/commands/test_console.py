@@ -8,9 +8,9 @@ import sys
 import httpx
 import pytest
 
-from agents.commands.console import _serve, imported, print_address
+from agents.commands.console import _serve, print_address
 from pipeline.base.errors import ConfigError
-from pipeline.console.server import Serving
+from pipeline.console.console_app import Serving
 from pipeline.settings import Settings
 
 
@@ -52,8 +52,8 @@ def test_a_login_is_printed_as_it_is(login: tuple[str, str] | None, capsys: pyte
 
 
 def test_the_error_names_a_library_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("pipeline.console.server", "pipeline.base.http_server"):
+    for name in ("pipeline.console.console_app", "pipeline.base.http_server"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ConfigError, match=r'uvicorn is not installed\. Install it: pip install "voxwarden\[console\]"'):
-        imported()
+        asyncio.run(_serve(Settings()))

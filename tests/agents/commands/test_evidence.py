@@ -10,10 +10,9 @@ from agents.commands.command_line import app
 from pipeline.base.errors import ConfigError
 from pipeline.review.cases.values import Evidence
 from pipeline.review.database import Database
-from pipeline.review.evidence import stored
-from pipeline.review.evidence.opening import open_evidence
-from pipeline.review.evidence.store import checksum
-from pipeline.review.store import SqlReviewStore, open_store
+from pipeline.review.evidence import evidence_maintenance
+from pipeline.review.evidence.evidence_store import checksum, open_evidence
+from pipeline.review.review_store import SqlReviewStore, open_store
 from pipeline.settings import Settings
 from tests.builders import NOON, flag
 from tests.s3 import OWNER, SECRET, S3Server
@@ -60,7 +59,7 @@ def test_a_clip_that_is_deleted_meanwhile_is_no_fault(
 ) -> None:
     """The retention job deletes a clip and its row after `verify` has read the row."""
     clips[0].unlink()
-    monkeypatch.setattr(stored, "is_named", lambda _, clip: clip.case != clips[0].stem)
+    monkeypatch.setattr(evidence_maintenance, "is_named", lambda _, clip: clip.case != clips[0].stem)
     shown = run("verify")
     assert (shown.exit_code, shown.stdout) == (0, "2 clips: 1 intact, 1 replaced meanwhile\n")
 

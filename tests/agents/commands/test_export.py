@@ -7,10 +7,10 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from agents.commands.command_line import app
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.store import open_store
+from pipeline.review.review_store import open_store
 from pipeline.settings import Settings
 from tests.builders import NOON, flag
 
@@ -25,7 +25,7 @@ def test_decisions_become_json_lines(tmp_path: Path) -> None:
     [line] = ran.stdout.splitlines()
     assert json.loads(line)["labels"] == {"violence": 1.0, "risk": 1.0}
     with closing(Database(settings.database_url)) as database, database.read() as connection:
-        assert next(one.action for one in audit.newest(connection)) == "export.decisions"
+        assert next(one.action for one in audit_log.newest_lines(connection)) == "export.decisions"
 
 
 def test_no_decisions_give_no_lines(tmp_path: Path) -> None:

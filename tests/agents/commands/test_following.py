@@ -10,7 +10,7 @@ from agents.commands import following
 from agents.commands.following import new_cases
 from pipeline.base.errors import DependencyError
 from pipeline.review.cases.values import Case, Filters
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 

@@ -10,8 +10,8 @@ from agents.commands.command_line import app
 from pipeline.base.errors import CaseError, ConfigError
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database
-from pipeline.review.privacy.retention import DAY
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.privacy.retention_job import DAY
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 Retention = Callable[..., Result]

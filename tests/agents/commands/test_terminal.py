@@ -15,7 +15,7 @@ from agents.commands.terminal import harmless, is_harmful, json_text, plain
 from pipeline.review.accounts import accounts
 from pipeline.review.database import Database
 from pipeline.review.privacy import holds
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 from tests.pipeline.judge.fakes import WordClassifier
 
@@ -38,7 +38,7 @@ def folder(tmp_path: Path, own_store: str, monkeypatch: pytest.MonkeyPatch) -> P
         [stored] = store.add([evil], NOON)
         with store._database.write() as connection:
             accounts.add_account(connection, "lin", "moderator", NOON, "test")
-            holds.place(connection, "room", NAME, EVIL, "test", NOON)
+            holds.place_hold(connection, "room", NAME, EVIL, "test", NOON)
         (tmp_path / "case").write_text(stored.case)
     return tmp_path
 

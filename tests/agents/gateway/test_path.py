@@ -3,13 +3,13 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.gateway.request import Voice
-from agents.gateway.session import Arrival, AudioSession, Frame
+from agents.gateway.audio_session import Arrival, AudioSession, Frame
+from agents.gateway.connection_request import Voice
 from pipeline.base.errors import InputError
-from pipeline.contract.events import decode, encode
+from pipeline.contract.cloud_events import decode_event, encode_event
 from pipeline.contract.messages import AudioChunk
-from pipeline.speech.audio.counting import samples_in
-from pipeline.speech.audio.frames import StreamDecoder
+from pipeline.speech.audio.stream_codecs import samples_in
+from pipeline.speech.audio.stream_decoder import StreamDecoder
 
 OPUS = Voice(room="r", speaker="s", codec="opus", sample_rate=48_000)
 PCM = Voice(room="r", speaker="s", codec="pcm_f32le", sample_rate=48_000, channels=2)
@@ -32,8 +32,8 @@ def test_segment_decodes_every_accepted_frame(voice: Voice, reads: list[list[byt
     for number, read in enumerate(reads):
         frames = [frame for data in read if (frame := checked(data, voice))]
         for chunk, samples in session.chunks(frames, Arrival(1e9 + number, 0.2)):
-            event = encode(chunk, "gateway")
-            heard += decoder.decode(decode(AudioChunk, event.value, event.headers)).size
+            event = encode_event(chunk, "gateway")
+            heard += decoder.decode(decode_event(AudioChunk, event.value, event.headers)).size
             told += samples
     heard += decoder.flush().size
     assert decoder.concealed == 0

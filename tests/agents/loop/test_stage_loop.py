@@ -8,12 +8,12 @@ from typing import Any, NoReturn, cast
 import pytest
 from aiokafka.errors import KafkaTimeoutError
 
-from agents.loop.app import create_app
+from agents.loop.faust_app import create_faust_app
 from agents.loop.stage_loop import EXIT_UNFINISHED, PATIENCE_TICKS, StageLoop
 from agents.loop.work import BatchWork
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
-from pipeline.contract.events import encode
+from pipeline.contract.cloud_events import encode_event
 from pipeline.contract.messages import Flag
 from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Processor
 from pipeline.contract.topology import DELIVER
@@ -83,7 +83,7 @@ class Loop:
         self.now = NOW
         settings = Settings()
         metrics = Metrics()
-        app = create_app(settings, DELIVER, metrics)
+        app = create_faust_app(settings, DELIVER, metrics)
         self.consumer = FakeConsumer()
         app.consumer = cast(Any, self.consumer)
         self.runner = StageLoop(
@@ -110,7 +110,7 @@ class Loop:
 
 
 def records(count: int, age: float = 0.0, partition: int = 0) -> list[Record]:
-    encoded = [encode(flag(f"flag-{number}"), "test") for number in range(count)]
+    encoded = [encode_event(flag(f"flag-{number}"), "test") for number in range(count)]
     return [Record(each.value, each.headers, at, NOW - age, partition) for at, each in enumerate(encoded, 100)]
 
 

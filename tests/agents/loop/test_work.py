@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from agents.loop.records import Received
+from agents.broker.kafka_records import Received
 from agents.loop.work import BatchWork
 from pipeline.contract.messages import Transcript, Utterance
 from pipeline.contract.stage import Backlog, Processor, Rejected

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from deploy.contract.schemas import DIALECT, KINDS, REQUIRED, attributes, is_audio, schema
-from pipeline.contract.events import encode
+from pipeline.contract.cloud_events import encode_event
 from pipeline.contract.messages import AudioChunk, Decision, EarlyUtterance, Flag, Message, Sound, Utterance
 from tests.pipeline.strategies import messages
 
@@ -19,7 +19,7 @@ ON_KAFKA = [kind for kind in KINDS if kind is not Decision]
 
 def sent(message: Message, document: dict[str, Any]) -> Any:
     """The message as a client in another language decodes it: from JSON, or from headers with the schema's types."""
-    event = encode(message, "test")
+    event = encode_event(message, "test")
     if not is_audio(type(message)):
         return json.loads(event.value)
     texts = {name: value.decode() for name, value in event.headers}

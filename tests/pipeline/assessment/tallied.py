@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import Connection, insert
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.review.delivery.tallies import HOUR, Cell, Tally
-from pipeline.review.tables.duties import ASSESSMENTS
+from pipeline.review.delivery.speech_tallies import HOUR, Cell, Tally
+from pipeline.review.tables.assessment_tables import ASSESSMENTS
 from tests.builders import NOON
 
 NOON_HOUR = int(NOON) // HOUR

@@ -16,7 +16,7 @@ from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import confirmations
 from pipeline.review.delivery.confirmations import Confirmation
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import CASES, DECISIONS, FLAGS, OUTBOX
 from tests.builders import NOON, flag
 

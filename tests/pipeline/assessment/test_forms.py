@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from pipeline.assessment import forms
 from pipeline.base import yaml_reading
 from pipeline.base.errors import CaseError, InputError, Missing
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.database import Database
 from tests.builders import NOON
 from tests.pipeline.assessment.tallied import finish
@@ -74,7 +74,7 @@ def test_each_change_keeps_its_author_and_time_and_the_newest_counts(connection:
     assert forms.history(connection, "2026-1", "officer") == [(NOON, "lea", "Li"), (NOON + 2, "ben", "Wang")]
     (newest,) = (each for each in forms.answers(connection, "2026-1") if each.id == "officer")
     assert (newest.text, newest.author, newest.at) == ("Wang", "ben", NOON + 2)
-    logged = [(line.actor, line.action) for line in audit.newest(connection, subject="2026-1")]
+    logged = [(line.actor, line.action) for line in audit_log.newest_lines(connection, subject="2026-1")]
     assert logged == [("ben", "assessment.answer"), ("lea", "assessment.answer")]
 
 
@@ -126,7 +126,7 @@ def test_the_template_has_every_field_and_gives_the_same_answers_back(
 
 
 def test_an_empty_template_answers_nothing(connection: Connection) -> None:
-    empty = yaml_reading.parse(forms.template(connection, "2026-1", "zh"), "template")
+    empty = yaml_reading.parse_yaml(forms.template(connection, "2026-1", "zh"), "template")
     assert answer(connection, **empty) == []
 
 

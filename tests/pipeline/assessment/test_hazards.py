@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from pipeline.assessment import hazards, proofs
 from pipeline.assessment.hazards import Finding, Hazard
 from pipeline.base.errors import CaseError, InputError, Missing
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Figure, Window
 from tests.builders import NOON
@@ -64,9 +64,9 @@ def test_a_hazard_goes_from_open_to_closed_and_the_audit_log_has_each_step(
         ("closed", "lea", "looked at it"),
     ]
     assert closed.steps[-1].evidence == ({"path": proof.path, "sha256": sha256(b"fixed").hexdigest()},)
-    logged = [line.action for line in reversed(audit.newest(connection, subject=hazard.id))]
+    logged = [line.action for line in reversed(audit_log.newest_lines(connection, subject=hazard.id))]
     assert logged == ["hazard.open", "hazard.assign", "hazard.fixed", "hazard.closed"]
-    assert audit.verify(connection).broken is None
+    assert audit_log.verify_chain(connection).broken is None
 
 
 def test_nothing_closes_without_a_proof_or_before_it_is_fixed(connection: Connection, proof: proofs.FileProof) -> None:

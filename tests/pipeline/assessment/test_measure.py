@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from pipeline.assessment import cases, drills
+from pipeline.assessment import drills, figure_cases
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.measure import measure
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.contract.messages import Flag, HeardSound
 from pipeline.contract.speech_status import status_of
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Figure, Window
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag, sound_flag
 
 DAY = Window(NOON, NOON + DAY_SECONDS)
@@ -101,10 +101,10 @@ def test_deleted_cases_leave_a_part_of_the_window(database: Database) -> None:
     assert figure(database, "I-06", "undecided").whole
     detail = {"class": "upheld", "label": "any", "days": 2}
     with database.write() as connection:
-        audit.append(connection, DAY.since + 1.5 * DAY_SECONDS, "retention", "case.expire", "x", detail)
+        audit_log.append(connection, DAY.since + 1.5 * DAY_SECONDS, "retention", "case.expire", "x", detail)
     assert figure(database, "I-06", "undecided").whole, "that case was stored before the window"
     with database.write() as connection:
-        audit.append(connection, DAY.since + 2.5 * DAY_SECONDS, "retention", "case.expire", "y", detail)
+        audit_log.append(connection, DAY.since + 2.5 * DAY_SECONDS, "retention", "case.expire", "y", detail)
     assert not figure(database, "I-06", "undecided").whole
     assert figure(database, "I-02", "share").whole, "the tallies stay"
 
@@ -112,7 +112,7 @@ def test_deleted_cases_leave_a_part_of_the_window(database: Database) -> None:
 def test_an_erased_case_leaves_a_part_of_the_window(database: Database) -> None:
     keep(database, said("a", -10))
     with database.write() as connection:
-        audit.append(connection, DAY.since + 1, "lea", "case.erase", "x")
+        audit_log.append(connection, DAY.since + 1, "lea", "case.erase", "x")
     assert not figure(database, "I-06", "undecided").whole
 
 
@@ -145,4 +145,4 @@ def test_a_source_stands_apart_only_if_there_is_another_one(database: Database) 
     assert apart == {(name, source): value for name in ("I-09", "I-10") for source, value in values}
     with database.read() as connection:
         for source, case in (("words", words.case), ("sound", sound.case), ("ear", ear.case)):
-            assert cases.listed(connection, figure(database, "I-09", "share", source=source), DAY) == [case]
+            assert figure_cases.listed(connection, figure(database, "I-09", "share", source=source), DAY) == [case]

@@ -10,7 +10,7 @@ from pipeline.assessment import hazards, register
 from pipeline.assessment.proofs import FileProof
 from pipeline.assessment.register import KINDS, Kind, Record
 from pipeline.base.errors import CaseError, InputError, Missing
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.database import Database
 from tests.builders import NOON
 
@@ -46,7 +46,7 @@ def test_an_entry_keeps_its_fields_author_and_time(connection: Connection, kind:
     assert register.all_of(connection, kind) == [made]
     assert made.fields | FIELDS[kind] == made.fields
     assert (made.opened_at, made.closed_at, made.author) == (NOON, None, "lea")
-    (line,) = audit.newest(connection, subject=made.id)
+    (line,) = audit_log.newest_lines(connection, subject=made.id)
     assert (line.action, line.actor, line.at) == ("register.add", "lea", NOON)
 
 
@@ -93,7 +93,7 @@ def test_an_entry_is_closed_once_and_may_be_changed(connection: Connection) -> N
     with pytest.raises(CaseError, match="already closed"):
         register.close(connection, made.id, "ana", NOON + 10)
     assert register.all_of(connection, still_open=True) == []
-    logged = [line.action for line in audit.newest(connection, subject=made.id)]
+    logged = [line.action for line in audit_log.newest_lines(connection, subject=made.id)]
     assert logged == ["register.close", "register.change", "register.add"]
     with pytest.raises(Missing):
         register.close(connection, "none", "ana", NOON)

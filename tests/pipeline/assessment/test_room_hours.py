@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from pipeline.assessment.room_hours import RoomHour, fault, store
 from pipeline.review.database import Database
-from pipeline.review.tables.duties import ROOM_HOURS
+from pipeline.review.tables.assessment_tables import ROOM_HOURS
 
 
 def line(hour: int, rooms: int, seconds: float, room_type: str = "game") -> RoomHour:

@@ -10,7 +10,7 @@ from pipeline.assessment import proofs, triggers
 from pipeline.assessment.triggers import Signal, Trigger
 from pipeline.assessment.workdays import SHIPPED, Calendar
 from pipeline.base.errors import CaseError, InputError, Missing
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.database import Database
 from tests.builders import NOON
 
@@ -28,7 +28,7 @@ def suggested(
 
 def actions(database: Database, subject: str) -> list[tuple[str, str, float]]:
     with database.read() as connection:
-        found = audit.newest(connection, subject=subject)
+        found = audit_log.newest_lines(connection, subject=subject)
     return [(line.action, line.actor, line.at) for line in reversed(found)]
 
 

@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from pipeline.contract.messages import Flag, Hit, Verdict
-from pipeline.review import audit
-from pipeline.review.cases import deciding, reading, writing
+from pipeline.review import audit_log
+from pipeline.review.cases import deciding, reading, storing
 from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.storing import Merge
 from pipeline.review.cases.values import Choice
-from pipeline.review.cases.writing import Merge
 from pipeline.review.database import Database
-from pipeline.review.delivery import tallies
+from pipeline.review.delivery import speech_tallies
 from pipeline.review.delivery.confirmations import Confirmation, confirm
 from tests.builders import flag
 from tests.pipeline.assessment.reading import WEEK
@@ -83,10 +83,10 @@ def store(database: Database, facts: list[Fact]) -> None:
     with database.write() as connection:
         for fact in facts:
             if fact.audited:
-                [outcome] = writing.audit(connection, [fact.flag], fact.stored, 0.5, ranking)
+                [outcome] = storing.add_audits(connection, [fact.flag], fact.stored, 0.5, ranking)
             else:
-                [outcome] = writing.add(connection, [fact.flag], fact.stored, merge, ranking)
-            tallies.count(connection, [fact.flag], fact.stored)
+                [outcome] = storing.add_flags(connection, [fact.flag], fact.stored, merge, ranking)
+            speech_tallies.count_batch(connection, [fact.flag], fact.stored)
             for number, given in enumerate(fact.decisions):
                 _decide(connection, outcome.case, given, f"{fact.flag.id}-{number}")
 
@@ -94,7 +94,7 @@ def store(database: Database, facts: list[Fact]) -> None:
 def work(database: Database, at: float, person: str, action: str, case: str = "x") -> None:
     """Write a line of the audit log."""
     with database.write() as connection:
-        audit.append(connection, at, person, action, case)
+        audit_log.append(connection, at, person, action, case)
 
 
 def _fact(rng: random.Random, number: int, end: float) -> Fact:
@@ -139,7 +139,7 @@ def _decide(connection: Connection, case: str, given: Given, name: str) -> None:
     choice = Choice(verdict=given.verdict, action="mute" if given.action else None, note=name)
     found = reading.case(connection, case)
     if found.status == "decided":  # as the settlement of an appeal does
-        decision = deciding.add(connection, found, "lea", choice, given.at)
+        decision = deciding.add_decision(connection, found, "lea", choice, given.at)
     else:
         decision = deciding.decide(connection, case, person, choice, given.at)
     if given.undone is not None:

@@ -1,5 +1,9 @@
-"""A run without PyTorch: other processes, in which the packages of the full install cannot be imported."""
+"""Libraries that may be missing, data files of packages, and imports without the collection of garbage.
 
+A run without PyTorch is another process, in which the packages of the full install cannot be imported.
+"""
+
+import gc
 import json
 import re
 import subprocess
@@ -9,7 +13,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.errors import ConfigError
-from pipeline.base.libraries import LIBRARIES, installed, missing_modules, require
+from pipeline.base.libraries import (
+    LIBRARIES,
+    data_file,
+    importing,
+    installed,
+    missing_modules,
+    require,
+    without_collection,
+)
 from tests.deploy.files import ROOT
 
 SPEECH = ROOT / "tests" / "data" / "tt-weasels.flac"
@@ -38,10 +50,10 @@ def test_only_the_other_engines_the_second_ear_and_the_training_need_pytorch() -
     shown = subprocess.run([sys.executable, "-c", IMPORT_ALL], capture_output=True, text=True, check=True, cwd=ROOT)
     training = {name for name in shown.stdout.split() if name.startswith("pipeline.learning.")}
     whisper = {"openai_whisper", "batch_decoding", "checkpoint", "encoder", "word_times"}
-    engines = {"pipeline.judge.transformer", *(f"pipeline.speech.asr.{name}" for name in whisper)}
-    ear = {"pipeline.sound.second_ear.audio_classifier", "pipeline.judge.pretrained"}
+    engines = {"pipeline.judge.transformers_model", *(f"pipeline.speech.asr.{name}" for name in whisper)}
+    ear = {"pipeline.sound.audio_classifier", "pipeline.judge.transformers_model"}
     assert set(shown.stdout.split()) - training == engines | ear
-    assert "pipeline.learning.loop" in training
+    assert "pipeline.learning.fine_tuning" in training
 
 
 @pytest.mark.weights
@@ -107,3 +119,43 @@ def test_all_that_a_library_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ConfigError, match=r"asr\.engine: openai-whisper needs torch and numba"):
         require("openai-whisper", "asr.engine: openai-whisper")
+
+
+def test_a_missing_library_of_an_extra_is_named_with_its_install() -> None:
+    message = r'no_such_module is not installed\. Install it: pip install "voxwarden\[livekit\]"'
+    with pytest.raises(ConfigError, match=message), importing("livekit"):
+        import no_such_module  # type: ignore[import-not-found]  # noqa: F401
+
+
+def test_nothing_is_collected_in_the_block_only() -> None:
+    assert gc.isenabled()
+    with without_collection(), without_collection():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_a_failed_import_turns_it_on_again() -> None:
+    with pytest.raises(ModuleNotFoundError), without_collection():
+        import no_such_module  # noqa: F401
+    assert gc.isenabled()
+
+
+def test_a_process_without_collection_stays_so() -> None:
+    gc.disable()
+    try:
+        with without_collection():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_a_file_of_an_installed_package_is_found() -> None:
+    file = data_file("openai-whisper", "whisper/assets/mel_filters.npz")
+    assert file is not None
+    assert file.stat().st_size > 0
+
+
+def test_no_package_and_no_file_give_none() -> None:
+    assert data_file("no-such-package-anywhere", "whisper/assets/mel_filters.npz") is None
+    assert data_file("openai-whisper", "whisper/assets/no-such-file") is None

@@ -10,12 +10,13 @@ import pytest
 
 from agents.gateway import Close, Gateway
 from pipeline.base.metrics import LABELS, Metrics, catalogue, from_zero
-from pipeline.console.app import create_app, open_services
+from pipeline.console.console_app import create_app
+from pipeline.console.services import open_services
 from pipeline.contract.messages import Mark, Source, Suggestion, Verdict
 from pipeline.contract.topology import STAGES
 from pipeline.judge import judge_stage, labels
 from pipeline.review.database import Database
-from pipeline.review.delivery import deliver_stage, webhooks
+from pipeline.review.delivery import deliver_stage, webhook_sender
 from pipeline.review.delivery.confirmations import Result
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.runner.local import LocalRunner
@@ -23,7 +24,7 @@ from pipeline.settings import Settings, load
 from pipeline.speech.asr.transcribe_stage import Transcribe
 from pipeline.speech.asr.triage import Reason
 from pipeline.speech.audio import vad
-from pipeline.speech.audio.order import FAULTS
+from pipeline.speech.audio.chunk_order import FAULTS
 from pipeline.speech.audio.segment_stage import Segment
 from tests.pipeline.speech.asr.parts import Scripted
 
@@ -68,7 +69,7 @@ def console(settings: Settings, metrics: Metrics) -> Any:
 
 def outbox(settings: Settings, metrics: Metrics) -> None:
     with closing(Database(settings.database_url)) as database:
-        sender = webhooks.build(settings, database, metrics, lambda: 0.0)
+        sender = webhook_sender.build_webhooks(settings, database, metrics, lambda: 0.0)
     assert sender is not None
     asyncio.run(sender.close())
 
@@ -90,12 +91,12 @@ def deliver(settings: Settings, metrics: Metrics) -> Any:
         (transcribe, "triaged", all_of(Reason)),
         (transcribe, "early_utterances", {("used",), ("discarded",), ("declined",)}),
         (judge_stage.build, "flags", {(*one, *by) for one in all_of(Suggestion) for by in all_of(Source)}),
-        (judge_stage.build, "labels", {(label,) for label in labels.load().labels}),
+        (judge_stage.build, "labels", {(label,) for label in labels.load_labels().labels}),
         (deliver, "counted_seconds", {(one, result) for one in ROOM_TYPES for result in deliver_stage.COUNTED}),
         (
             judge_stage.build,
             "scores",
-            {(label, tenth) for label in labels.load().labels for tenth in judge_stage.TENTHS},
+            {(label, tenth) for label in labels.load_labels().labels for tenth in judge_stage.TENTHS},
         ),
         (
             deliver,

@@ -8,13 +8,13 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from pipeline.base import private_files
-from pipeline.base.errors import BadMessage
-from pipeline.base.folder_lock import sole_user
+from pipeline.base.errors import BadMessage, ConfigError
 from pipeline.base.metrics import Metrics
+from pipeline.base.private_files import LOCK_FILE, sole_user
 from pipeline.contract.stage import Rejected
 from pipeline.review.delivery.deliver_stage import build
 from pipeline.review.evidence.lookback import open_lookback
-from pipeline.runner.dead_letter_file import DeadLetters, path_of
+from pipeline.runner.dead_letter_file import DeadLetterFile, dead_letter_path
 from pipeline.settings import Settings
 from tests.builders import flag
 from tests.pipeline.review.voices import utterance
@@ -36,7 +36,7 @@ def work(settings: Settings) -> None:
         lookback = open_lookback(settings)
         stage = build(settings, Metrics(), lookback)
         stage.process([flag("a", 0, 4, address=lookback.put(utterance("a", 0, 4)))])
-        DeadLetters(path_of(settings)).add("judge", Rejected(flag("b", 5, 9), BadMessage("no")))
+        DeadLetterFile(dead_letter_path(settings)).add("judge", Rejected(flag("b", 5, 9), BadMessage("no")))
         assert shut(settings.data_dir) >= {"voxwarden.db", "voxwarden.db-wal", "voxwarden.db-shm"}
         stage.close()
 
@@ -115,8 +115,8 @@ def test_a_file_of_another_owner_is_reported(caplog: pytest.LogCaptureFixture) -
 
 def test_a_file_is_written_completely_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "one"
-    private_files.write(file, b"before")
-    private_files.write(file, b"after")
+    private_files.write_private(file, b"before")
+    private_files.write_private(file, b"after")
     assert file.read_bytes() == b"after"
     assert not file.stat().st_mode & OPEN
 
@@ -125,6 +125,22 @@ def test_a_file_is_written_completely_or_not_at_all(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        private_files.write(file, b"never")
+        private_files.write_private(file, b"never")
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
     assert file.read_bytes() == b"after"
+
+
+def test_a_second_process_is_refused_with_the_id_of_the_first(tmp_path: Path) -> None:
+    with (
+        sole_user(tmp_path / "data"),
+        pytest.raises(ConfigError, match=rf"data is in use .*\({os.getpid()}\)"),
+        sole_user(tmp_path / "data"),
+    ):
+        pass
+
+
+def test_the_folder_is_free_after_the_first_process(tmp_path: Path) -> None:
+    with sole_user(tmp_path):
+        pass
+    with sole_user(tmp_path):
+        assert (tmp_path / LOCK_FILE).read_text() == str(os.getpid())

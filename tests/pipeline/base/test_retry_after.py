@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.base.retry_after import LONGEST_WAIT_SECONDS, AppAnswer, answer_of, seconds_of
+from pipeline.base.retry_after import LONGEST_WAIT_SECONDS, AppAnswer, answer_of, retry_seconds
 from tests.builders import NOON
 
 
@@ -33,4 +33,4 @@ def test_a_date_is_a_wait_until_then() -> None:
 @example("Fri, 31 Dec 9999 23:59:59 -2359")
 @example("²")
 def test_any_header_gives_a_limited_wait(retry_after: str) -> None:
-    assert 0 <= seconds_of(retry_after, NOON) <= LONGEST_WAIT_SECONDS
+    assert 0 <= retry_seconds(retry_after, NOON) <= LONGEST_WAIT_SECONDS

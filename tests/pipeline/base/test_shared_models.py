@@ -5,7 +5,7 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from pipeline.base.shared_models import Shelf
+from pipeline.base.shared_models import SharedModels
 from pipeline.judge import classifier
 from pipeline.settings import JudgeSettings
 
@@ -15,7 +15,7 @@ class Thing:
 
 
 def test_threads_that_ask_together_get_the_same_thing() -> None:
-    shelf, start = Shelf[Thing](), Barrier(4)
+    shelf, start = SharedModels[Thing](), Barrier(4)
     made: list[None] = []
 
     def build() -> Thing:
@@ -34,7 +34,7 @@ def test_threads_that_ask_together_get_the_same_thing() -> None:
 
 
 def test_a_thing_that_nobody_uses_is_freed() -> None:
-    shelf = Shelf[Thing]()
+    shelf = SharedModels[Thing]()
     made: list[weakref.ref[Thing]] = []
     for _ in range(2):
         made.append(weakref.ref(shelf.get("a", Thing)))
@@ -43,6 +43,6 @@ def test_a_thing_that_nobody_uses_is_freed() -> None:
 
 
 def test_two_judges_of_the_same_settings_share_their_classifier() -> None:
-    one, other = classifier.load(JudgeSettings()), classifier.load(JudgeSettings())
+    one, other = classifier.load_classifier(JudgeSettings()), classifier.load_classifier(JudgeSettings())
     assert one is other
-    assert classifier.load(JudgeSettings(threads=1)) is not one
+    assert classifier.load_classifier(JudgeSettings(), threads=1) is not one

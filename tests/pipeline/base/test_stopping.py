@@ -1,5 +1,6 @@
-"""SIGTERM stops a block like Ctrl-C, and a folder is there as a whole or not."""
+"""Signals set an event or stop a block like Ctrl-C, and a folder is there as a whole or not."""
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import NoReturn
 import pytest
 
 from pipeline.base.errors import InputError
-from pipeline.base.stopping import like_ctrl_c, whole
+from pipeline.base.stopping import like_ctrl_c, stop_on_signals, whole
 
 
 def test_sigterm_interrupts_the_block_and_nothing_after_it() -> None:
@@ -56,3 +57,13 @@ def test_the_folder_before_is_replaced_as_a_whole(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere/model cannot be made"), whole(tmp_path / "nowhere" / "model"):
         pytest.fail("there is nothing to fill")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_the_first_signal_sets_the_event(number: signal.Signals) -> None:
+    stop = stop_on_signals()
+    assert not stop.is_set()
+    os.kill(os.getpid(), number)
+    await asyncio.wait_for(stop.wait(), 30)
+    os.kill(os.getpid(), number)  # a second one changes nothing
+    await asyncio.sleep(0)

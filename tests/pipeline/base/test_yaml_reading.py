@@ -38,7 +38,7 @@ REFUSED = {
 def test_a_refusal_names_the_file_and_the_reason(case: str) -> None:
     data, reason = REFUSED[case]
     with pytest.raises(ConfigError) as caught:
-        yaml_reading.parse(data, "rules.yaml")
+        yaml_reading.parse_yaml(data, "rules.yaml")
     assert "rules.yaml" in str(caught.value)
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -46,28 +46,28 @@ def test_a_refusal_names_the_file_and_the_reason(case: str) -> None:
 
 def test_ordinary_files_are_read() -> None:
     text = "base: &base {a: 1, b: [x, 'y']}\nmore:\n  <<: *base\n  a: 2\nnone:\ndate: 2024-02-29\n"
-    found = yaml_reading.parse(text, "rules.yaml")
+    found = yaml_reading.parse_yaml(text, "rules.yaml")
     assert found["more"] == {"a": 2, "b": ["x", "y"]}
     assert found["none"] is None
-    assert yaml_reading.parse("", "rules.yaml") is None
+    assert yaml_reading.parse_yaml("", "rules.yaml") is None
 
 
 def test_the_same_key_may_be_in_two_mappings() -> None:
-    assert yaml_reading.parse("a: {k: 1}\nb: {k: k}\nc: [{k: 1}, {k: 2}]", "x")["c"] == [{"k": 1}, {"k": 2}]
+    assert yaml_reading.parse_yaml("a: {k: 1}\nb: {k: k}\nc: [{k: 1}, {k: 2}]", "x")["c"] == [{"k": 1}, {"k": 2}]
 
 
 def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     path.write_bytes(b"a: \xff\xfe\xfa")
     with pytest.raises(ConfigError, match=r"rules\.yaml is not YAML"):
-        yaml_reading.read(path)
+        yaml_reading.read_yaml(path)
 
 
 def test_an_endless_file_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"/dev/zero is larger than 16 MiB"):
-        yaml_reading.read(Path("/dev/zero"))
+        yaml_reading.read_yaml(Path("/dev/zero"))
 
 
 def test_the_error_for_a_missing_file_has_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml cannot be read: No such file.*There are: strict"):
-        yaml_reading.read(tmp_path / "none.yaml", "There are: strict.")
+        yaml_reading.read_yaml(tmp_path / "none.yaml", "There are: strict.")

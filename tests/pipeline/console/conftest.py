@@ -11,14 +11,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline.console import app, background_figures, pages
-from pipeline.console.app import create_app, open_services
+from pipeline.console import background_figures, pages, services
+from pipeline.console.console_app import create_app
+from pipeline.console.console_texts import Texts
 from pipeline.console.guard import COOKIE, HEADER
-from pipeline.console.texts import Texts
+from pipeline.console.services import open_services
 from pipeline.judge import labels
 from pipeline.review.accounts import sign_in
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import Settings
 from tests.builders import NOON
 from tests.pipeline.console.servers import served
@@ -30,7 +31,7 @@ CSRF = re.compile(r'"X-CSRF-Token":"([^"]+)"')
 
 
 templates = cache(pages.environment)
-shipped_labels = cache(labels.load)
+shipped_labels = cache(labels.load_labels)
 shipped_texts = cache(Texts)
 
 
@@ -84,8 +85,8 @@ def staffed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Share the compiled templates, labels and texts. To make them for each console takes longer than most tests."""
     monkeypatch.setattr(pages, "environment", templates)
-    monkeypatch.setattr(labels, "load", shipped_labels)
-    monkeypatch.setattr(app, "Texts", shipped_texts)
+    monkeypatch.setattr(labels, "load_labels", shipped_labels)
+    monkeypatch.setattr(services, "Texts", shipped_texts)
 
 
 @pytest.fixture

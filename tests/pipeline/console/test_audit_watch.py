@@ -7,15 +7,16 @@ from sqlalchemy import Connection, text
 
 from pipeline.base.metrics import Metrics
 from pipeline.console import audit_watch
-from pipeline.console.app import create_app, open_services
 from pipeline.console.audit_watch import WHOLE_SECONDS, ChainWatch
-from pipeline.review import audit
+from pipeline.console.console_app import create_app
+from pipeline.console.services import open_services
+from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.settings import Settings
 from tests.builders import NOON
 from tests.pipeline.console.conftest import Clock, Console, Enter
 from tests.pipeline.console.servers import served, words
-from tests.pipeline.review.test_audit import unguarded, write
+from tests.pipeline.review.test_audit_log import unguarded, write
 
 
 def change(database: Database, line: int) -> None:
@@ -24,7 +25,7 @@ def change(database: Database, line: int) -> None:
         connection.execute(text("UPDATE audit SET actor = 'eve' WHERE seq = :line"), {"line": line})
 
 
-def look(watch: ChainWatch) -> audit.ChainReport:
+def look(watch: ChainWatch) -> audit_log.ChainReport:
     watch.look()
     assert watch.report is not None
     return watch.report
@@ -77,16 +78,16 @@ def test_the_metrics_say_whether_it_is_broken_and_when_it_was_checked(
 
 def test_a_long_log_is_read_in_parts(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     parts: list[tuple[int, int]] = []
-    real = audit.verify
+    real = audit_log.verify_chain
 
-    def verify(connection: Connection, known: audit.ChainReport | None, most: int) -> audit.ChainReport:
+    def verify(connection: Connection, known: audit_log.ChainReport | None, most: int) -> audit_log.ChainReport:
         report = real(connection, known, most)
         parts.append((report.last, report.unchecked))
         return report
 
     monkeypatch.setattr(audit_watch, "MOST", 4)
     monkeypatch.setattr(audit_watch, "PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(audit, "verify", verify)
+    monkeypatch.setattr(audit_log, "verify_chain", verify)
     write(database, 5)
     watch = ChainWatch(database, Metrics(), Clock())
     assert look(watch).broken is None

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from pipeline.base.errors import DependencyError
 from pipeline.console.background_figures import KEEP_SECONDS, KEEP_TIMES, MOST, Background, Kept, Look, Measured
 from pipeline.judge import labels
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Window
 from pipeline.settings import Settings
@@ -78,7 +78,7 @@ def value(look: Look[int]) -> int:
 def happens(database: Database) -> None:
     """Change the store."""
     with database.write() as connection:
-        audit.append(connection, NOON, "ana", "case.view", "c")
+        audit_log.append(connection, NOON, "ana", "case.view", "c")
 
 
 def test_a_result_is_kept_as_long_as_the_store_is_the_same(
@@ -207,7 +207,7 @@ def test_a_failure_is_told_once_and_not_kept(background: Background[Window, int]
 
 
 def test_a_console_that_stops_ends_the_query_in_progress(database: Database, clock: Clock) -> None:
-    measured = Measured(database, Settings(), labels.load(), clock)
+    measured = Measured(database, Settings(), labels.load_labels(), clock)
     began = Event()
 
     def endless(connection: Connection, window: Window) -> int:

@@ -10,8 +10,7 @@ import pytest
 
 from pipeline.assessment.indicators import harm
 from pipeline.console import console_metrics
-from pipeline.console.app import open_services
-from pipeline.console.services import Services
+from pipeline.console.services import Services, open_services
 from pipeline.contract.messages import Hit
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
@@ -19,7 +18,7 @@ from pipeline.review.database import Database
 from pipeline.review.delivery import confirmations
 from pipeline.review.delivery.confirmations import Confirmation
 from pipeline.review.quality.figure import Window
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import Settings
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Clock
@@ -43,7 +42,8 @@ class Shift:
         with self.services.database.write() as connection:
             choice = Choice(verdict=verdict, action="mute" if verdict == "uphold" else None)  # type: ignore[arg-type]
             made = deciding.decide(connection, case, by, choice, self.clock.now)
-        console_metrics.decided(self.services, [made])
+            first = console_metrics.first_reviews(connection, [made])
+        console_metrics.count_decisions(self.services, [made], first)
         return made.id
 
     def figure(self, name: str, **labels: str) -> float:
@@ -91,7 +91,9 @@ def test_a_confirmed_action_gives_its_time_since_the_decision(
 ) -> None:
     decision = shift.decide(shift.case("a"), "uphold", 60)
     held = Confirmation(decision=decision, action="mute", result=result, at=NOON + 80, received_at=NOON + 90)
-    console_metrics.confirmed(shift.services, held)
+    with shift.services.database.read() as connection:
+        since = console_metrics.decided_at(connection, decision)
+    console_metrics.count_action(shift.services, held, since)
     assert shift.figure("actions_total", result=result) == 1
     assert shift.figure("review_to_action_seconds_count") == count
     assert shift.figure("review_to_action_seconds_sum") == seconds

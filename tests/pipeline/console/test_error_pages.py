@@ -23,17 +23,18 @@ from pipeline.base.errors import (
     Taken,
     VoxwardenError,
 )
-from pipeline.base.http_shield import HEADERS
-from pipeline.console.app import create_app, open_services
+from pipeline.base.http_server import HEADERS
+from pipeline.console.console_app import create_app
+from pipeline.console.console_texts import Texts
 from pipeline.console.guard import COOKIE
-from pipeline.console.texts import Texts
+from pipeline.console.services import open_services
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.accounts import Preferences
 from pipeline.settings import Settings
 from tests.pipeline.console.conftest import Console, Enter
 
 REVIEW, CONSOLE, ASSESSMENT = (Path(str(one.__file__)).parent for one in (review, console_package, assessment))
-ONLY_FOR_PROGRAMS = {"appeals_api.py", "confirmations_api.py", "coop_api.py", "confirmations.py"}
+ONLY_FOR_PROGRAMS = {"apps_api.py", "coop_api.py", "confirmations.py"}
 LATIN = re.compile("[A-Za-z]{3}")
 EVIL = "<script>alert(1)</script>"
 FRAGMENT = {"hx-request": "true"}

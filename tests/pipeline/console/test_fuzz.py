@@ -13,8 +13,9 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import APIOperation, Case, GenerationMode
 from schemathesis.core.result import Ok
 
-from pipeline.console.app import create_app, open_services
+from pipeline.console.console_app import create_app
 from pipeline.console.guard import COOKIE, HEADER
+from pipeline.console.services import open_services
 from pipeline.settings import Settings
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console

@@ -1,6 +1,11 @@
 """Requests that the guard refuses, and pages without foreign code."""
 
-from pipeline.console.guard import COOKIE, HEADER
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.console.guard import COOKIE, HEADER, masked, unmasked
 from pipeline.review.accounts.sign_in import IDLE_SESSION_SECONDS
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
@@ -54,3 +59,29 @@ def test_no_page_has_inline_scripts_or_styles(console: Console, enter: Enter) ->
         assert " style=" not in page
         assert " onclick=" not in page
         assert "<script>" not in page
+
+
+TOKEN = re.compile(r'"X-CSRF-Token":"([^"]+)"')
+
+
+@given(st.text("abcXYZ019-_", min_size=1, max_size=64))
+def test_a_masked_token_is_the_token_again(token: str) -> None:
+    one, other = masked(token), masked(token)
+    assert unmasked(one) == unmasked(other) == token
+    assert len(one) == len(other)
+
+
+@given(st.text(max_size=200))
+def test_any_text_can_be_unmasked(given_text: str) -> None:
+    assert isinstance(unmasked(given_text), str)
+
+
+def test_each_page_has_another_mask_and_all_are_valid(enter: Enter) -> None:
+    ana = enter("ana")
+    found = [TOKEN.findall(ana.get("/me").text)[0] for _ in range(3)]
+    assert len(set(found)) == 3
+    for token in found:
+        ana.headers["x-csrf-token"] = token
+        assert ana.post("/me/preferences", data={"theme": "dark"}).status_code == 303
+    ana.headers["x-csrf-token"] = masked("another token of the same length, 43 signs")
+    assert ana.post("/me/preferences", data={"theme": "dark"}).status_code == 403

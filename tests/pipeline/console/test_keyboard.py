@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.console.console_texts import Texts
 from pipeline.console.keyboard import KEYS, keys_of, shown
-from pipeline.console.texts import Texts
 
 
 @given(st.dictionaries(st.sampled_from([*KEYS, "unknown"]), st.text("abXY19 ", min_size=1, max_size=3)))

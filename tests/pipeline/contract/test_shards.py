@@ -5,7 +5,7 @@ from zlib import crc32
 import pytest
 
 from pipeline.contract.messages import AudioChunk, EarlyUtterance, Message
-from pipeline.contract.shards import key_of, keys_of
+from pipeline.contract.shards import keys_of, record_key
 from pipeline.contract.speech_status import status_of
 from tests.builders import flag, transcript, utterance
 
@@ -18,32 +18,32 @@ def chunk(speaker: str, room: str = "lobby") -> AudioChunk:
 
 @pytest.mark.parametrize("message", [chunk("ann"), utterance(room="lobby"), transcript(), flag(room="lobby")])
 def test_with_one_shard_the_room_is_the_key(message: Message) -> None:
-    assert key_of(message, 1) == b"lobby"
+    assert record_key(message, 1) == b"lobby"
 
 
 def test_audio_utterances_and_transcripts_of_a_speaker_share_a_key() -> None:
     for speaker in SPEAKERS:
         early = EarlyUtterance(room="lobby", speaker=speaker, start=0.0, id="1", end=1.0)
         messages = (chunk(speaker), utterance(room="lobby", speaker=speaker), early, transcript(speaker=speaker))
-        assert len({key_of(message, 8) for message in messages}) == 1
+        assert len({record_key(message, 8) for message in messages}) == 1
 
 
 def test_flags_and_statuses_keep_the_order_of_the_room() -> None:
     statuses = [status_of(utterance(room="lobby", speaker=speaker), "segmented") for speaker in SPEAKERS]
-    assert {key_of(message, 8) for message in statuses} == {b"lobby"}
-    assert {key_of(flag(room="lobby", speaker=speaker), 8) for speaker in SPEAKERS} == {b"lobby"}
+    assert {record_key(message, 8) for message in statuses} == {b"lobby"}
+    assert {record_key(flag(room="lobby", speaker=speaker), 8) for speaker in SPEAKERS} == {b"lobby"}
 
 
 def test_every_shard_has_speakers_and_a_key_of_its_own() -> None:
     assert len(keys_of("lobby", 8)) == 8
-    assert {key_of(chunk(speaker), 8) for speaker in SPEAKERS} == set(keys_of("lobby", 8))
+    assert {record_key(chunk(speaker), 8) for speaker in SPEAKERS} == set(keys_of("lobby", 8))
 
 
 def test_the_key_is_the_one_of_the_contract() -> None:
     """Apps compute it: docs/contract.md."""
     number = crc32("安".encode()) % 8
     assert number
-    assert key_of(chunk("安", "大厅"), 8) == f"大厅#{number}".encode()
+    assert record_key(chunk("安", "大厅"), 8) == f"大厅#{number}".encode()
 
 
 def test_shards_of_rooms_with_similar_names_may_share_a_key_but_never_lose_a_room() -> None:

@@ -1,14 +1,11 @@
 """Every utterance that a stage cuts or rejects gets a status."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
-
 from msgspec.structs import replace
 
 from pipeline.base.errors import BadMessage
-from pipeline.contract.messages import AudioChunk, SpeechStatus, Utterance
-from pipeline.contract.speech_status import reporting, skipped, status_of
-from pipeline.contract.stage import Backlog, HoldingProcessor, Processor, Rejected
+from pipeline.contract.messages import AudioChunk, Utterance
+from pipeline.contract.speech_status import skipped, status_of, statuses
+from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import DELIVER, SEGMENT, TRANSCRIBE
 from tests.builders import transcript
 
@@ -17,50 +14,6 @@ SPEECH = Utterance(
     start=10.0, end=12.0, id="u", address="voice.utterances/0/7",
 )  # fmt: skip
 CHUNK = AudioChunk(room="lobby", speaker="ann", start=1.0, sequence=0)
-
-
-class Echo(Processor[Any, Any]):
-    """Returns each message of a batch, on every occasion."""
-
-    def __init__(self) -> None:
-        self.waited = 0.0
-        self.closed = False
-        self.ahead: list[Any] = []
-
-    def process(self, batch: Sequence[Any]) -> list[Any]:
-        return list(batch)
-
-    def behind(self, backlog: Backlog) -> None:
-        self.waited = backlog.waited
-
-    def early(self, messages: Sequence[Any]) -> None:
-        self.ahead += messages
-
-    def tick(self, now: float) -> list[Any]:
-        return [SPEECH]
-
-    def drain(self) -> list[Any]:
-        return [SPEECH]
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class HoldingEcho(Echo, HoldingProcessor[Any, Any]):
-    """The same for a stage that holds messages."""
-
-    def needed(self, room: str, speaker: str) -> int:
-        return len(room + speaker)
-
-    def held_since(self, room: str, speaker: str) -> float | None:
-        return 3.0
-
-    def lead_in(self, earlier: Iterable[Any], told: Iterable[Any] = ()) -> None:
-        self.earlier, self.told = list(earlier), list(told)
-
-
-def statuses(outputs: Iterable[Any]) -> list[SpeechStatus]:
-    return [each for each in outputs if isinstance(each, SpeechStatus)]
 
 
 def test_a_status_has_the_fields_of_its_speech() -> None:
@@ -82,37 +35,19 @@ def test_a_transcript_has_the_status_of_its_utterance() -> None:
     assert status_of(said, "skipped", "overload").utterance == said.utterance != said.id
 
 
-def test_each_utterance_is_reported_after_the_outputs() -> None:
-    processor = reporting(Echo(), SEGMENT)
-    assert processor.process([SPEECH, CHUNK]) == [SPEECH, CHUNK, status_of(SPEECH, "segmented")]
-    for outputs in (processor.handle([SPEECH]), processor.tick(1.0), processor.drain()):
-        assert statuses(outputs) == [status_of(SPEECH, "segmented")]
+def test_each_utterance_that_segment_cuts_has_a_status() -> None:
+    assert statuses(SEGMENT, [SPEECH, CHUNK]) == [status_of(SPEECH, "segmented")]
 
 
 def test_a_rejected_utterance_has_failed() -> None:
     error = BadMessage("broken", "Send it whole.")
     rejected = [Rejected(SPEECH, error), Rejected(transcript("hello"), error), Rejected(CHUNK, error)]
-    found = statuses(reporting(Echo(), TRANSCRIBE).process(rejected))
+    found = statuses(TRANSCRIBE, rejected)
     assert [(each.state, each.reason) for each in found] == [("failed", "transcribe")] * 2
 
 
-def test_the_wrapped_processor_receives_every_call() -> None:
-    inner = HoldingEcho()
-    processor = reporting(inner, SEGMENT)
-    assert isinstance(processor, HoldingProcessor)
-    processor.behind(Backlog(waited=2.5))
-    processor.early([CHUNK])
-    processor.lead_in([CHUNK], [SPEECH])
-    assert (processor.needed("ab", "c"), processor.held_since("ab", "c")) == (3, 3.0)
-    assert statuses(processor.handle([SPEECH])) == [status_of(SPEECH, "segmented")]
-    processor.close()
-    assert (inner.waited, inner.earlier, inner.told, inner.closed) == (2.5, [CHUNK], [SPEECH], True)
-    assert inner.ahead == [CHUNK]
-
-
-def test_a_stage_without_statuses_is_not_wrapped() -> None:
-    inner = Echo()
-    assert reporting(inner, DELIVER) is inner
+def test_a_stage_without_statuses_gives_none() -> None:
+    assert statuses(DELIVER, [SPEECH, Rejected(transcript("hello"), BadMessage("broken"))]) == []
 
 
 def test_the_reason_of_skipped_speech_is_overload_or_its_language() -> None:

@@ -13,6 +13,7 @@ from pipeline.contract.stage import HoldingProcessor, Processor, Rejected
 from pipeline.contract.topology import AUDIO, DEAD_LETTERS, LISTEN, READ, STAGES, TOPICS, TRANSCRIPTS, UTTERANCES, Stage
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.runner.local import LocalRunner
+from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Asr, Settings, load
 from tests.builders import flag, second_reading, transcript, utterance
 from tests.pipeline.tone import TONE
@@ -57,7 +58,7 @@ def stage(request: pytest.FixtureRequest) -> Stage:
 @pytest.fixture
 def processor(stage: Stage, tmp_path: Path) -> Iterator[Processor[Any, Any]]:
     settings = Settings(data_dir=tmp_path, asr=Asr(model="tiny.en"))
-    made = stage.processor(settings, Metrics(), open_lookback(settings))
+    made = build_processor(stage, settings, Metrics(), open_lookback(settings))
     yield made
     made.close()
 
@@ -132,4 +133,4 @@ async def test_a_stage_beside_transcribe_works_in_the_local_runner(
 
 def test_a_stage_that_reads_audio_needs_a_log(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="The stage deliver reads audio"):
-        topology.DELIVER.processor(Settings(data_dir=tmp_path), Metrics())
+        build_processor(topology.DELIVER, Settings(data_dir=tmp_path), Metrics())

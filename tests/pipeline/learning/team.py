@@ -9,7 +9,7 @@ from pipeline.review.accounts import accounts
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 TEAM = ("ida", "jon", "kim", "lou", "max")

@@ -1,4 +1,4 @@
-"""A store and messages as 0.1.0 wrote them. `python -m benchmarks.upgrade --keep` makes the files, with its code."""
+"""A store and messages as 0.1.0 wrote them. The code of 0.1.0 made the files."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import MetaData, create_engine, insert
 
-from pipeline.contract.events import Event
+from pipeline.contract.cloud_events import Event
 from pipeline.review.database import JSON, MIGRATIONS, _url
 from tests.builders import NOON
 

@@ -15,14 +15,14 @@ from sqlalchemy import delete, insert, select, text, update
 
 from pipeline.base import signing
 from pipeline.base.errors import ConfigError, DependencyError, InputError
-from pipeline.review import anchors, audit
+from pipeline.review import anchors, audit_log
 from pipeline.review.anchors import Anchoring, SignedHead
 from pipeline.review.database import Database
 from pipeline.review.tables.core import AUDIT, AUDIT_HEAD
 from pipeline.settings import AuditSettings, Settings
 from tests.builders import NOON
 from tests.pipeline.review.delivery.receiver import Reply, receiving
-from tests.pipeline.review.test_audit import unguarded
+from tests.pipeline.review.test_audit_log import unguarded
 
 DAY = 86_400.0
 LINES = 12
@@ -31,24 +31,24 @@ LINES = 12
 @pytest.fixture(scope="module")
 def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("key") / "audit.key"
-    signing.make(path)
+    signing.make_key(path)
     return path
 
 
 def write(database: Database, count: int, at: float = NOON) -> None:
     with database.write() as connection:
         for n in range(count):
-            audit.append(connection, at + n, "ana", "case.view", f"case-{n}")
+            audit_log.append(connection, at + n, "ana", "case.view", f"case-{n}")
 
 
 def signed(database: Database, key: Path, at: float) -> SignedHead:
     with database.read() as connection:
-        return anchors.sign(anchors.head_of(connection, at), signing.load(key))
+        return anchors.sign(anchors.head_of(connection, at), signing.load_key(key))
 
 
 def found(database: Database, made: list[SignedHead], key: Path, at: float = NOON + 100) -> list[str]:
     with database.read() as connection:
-        report = audit.verify(connection)
+        report = audit_log.verify_chain(connection)
         return [report.reason] * (report.broken is not None) + list(
             anchors.faults(connection, made, signing.read_public(signing.public_file(key)), at)
         )
@@ -76,7 +76,7 @@ class Log:
             connection.execute(delete(AUDIT))
             for row in rows:
                 connection.execute(insert(AUDIT).values(row))
-            last = ([{"seq": 0, "hash": audit.GENESIS}, *rows] if forge_head else self.rows)[-1]
+            last = ([{"seq": 0, "hash": audit_log.GENESIS}, *rows] if forge_head else self.rows)[-1]
             connection.execute(update(AUDIT_HEAD).values(seq=last["seq"], hash=last["hash"]))
 
     def faults(self) -> list[str]:
@@ -91,10 +91,10 @@ def log(tmp_path_factory: pytest.TempPathFactory, key: Path) -> Iterator[Log]:
 
 def rehashed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Give the lines new numbers and hashes, as the forger of a whole log does."""
-    before, made = audit.GENESIS, []
+    before, made = audit_log.GENESIS, []
     for seq, row in enumerate(rows, start=1):
         fields = [seq, row["at"], row["actor"], row["action"], row["subject"], row["detail"]]
-        made.append(row | {"seq": seq, "before": before, "hash": audit._hash(before, *fields)})
+        made.append(row | {"seq": seq, "before": before, "hash": audit_log._hash(before, *fields)})
         before = made[-1]["hash"]
     return made
 
@@ -145,7 +145,7 @@ def test_an_unchanged_log_matches_its_anchors(log: Log) -> None:
 def test_an_anchor_of_another_key_or_with_another_head_is_a_fault(log: Log, tmp_path: Path) -> None:
     log.store(log.rows, forge_head=True)
     other = tmp_path / "other.key"
-    signing.make(other)
+    signing.make_key(other)
     forged = msgspec.structs.replace(log.anchors[0], head=msgspec.structs.replace(log.anchors[0].head, seq=1))
     broken = msgspec.structs.replace(log.anchors[0], signature="no Base64")
     for wrong in (signed(log.database, other, NOON), forged, broken):
@@ -159,7 +159,7 @@ def test_lines_that_retention_deleted_in_time_are_no_fault(database: Database, k
     made.append(signed(database, key, old + 3))
     unguarded(database)
     with database.write() as connection:
-        audit.cut(connection, 8, old + 200 * DAY, "retention")
+        audit_log.cut(connection, 8, old + 200 * DAY, "retention")
     assert found(database, made, key, old + 200 * DAY) == []
     assert "deleted before its time" in found(database, made, key, old + 182 * DAY)[-1]
 
@@ -172,7 +172,7 @@ def test_anchors_go_to_the_places_of_the_settings(sqlite_url: str, key: Path, tm
         for _ in range(2):
             write(database, 1)
             anchoring.anchor()
-        made = anchors.read(file)
+        made = anchors.read_anchors(file)
         assert [anchor.head.seq for anchor in made] == [1, 2]
         assert found(database, made, key) == []
         assert [got.event["head"]["seq"] for got in app.got] == [1, 2]
@@ -196,7 +196,7 @@ def test_a_file_without_anchors_is_named(tmp_path: Path, content: str) -> None:
     file = tmp_path / "anchors.jsonl"
     file.write_text(content)
     with pytest.raises(InputError, match=r"anchors\.jsonl"):
-        anchors.read(file)
+        anchors.read_anchors(file)
 
 
 @given(st.binary(max_size=200))
@@ -204,7 +204,7 @@ def test_any_bytes_are_refused_with_one_line(tmp_path_factory: pytest.TempPathFa
     file = tmp_path_factory.getbasetemp() / "any.jsonl"
     file.write_bytes(content)
     with pytest.raises(InputError):
-        anchors.read(file)
+        anchors.read_anchors(file)
 
 
 def test_the_clock_of_the_log_is_not_used(database: Database) -> None:

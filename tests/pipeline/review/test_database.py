@@ -10,13 +10,14 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from pipeline.base.errors import ConfigError, DependencyError
-from pipeline.review.database import MIGRATIONS, UNRELEASED, Database, clock_of, revisions
-from pipeline.review.store import open_store
+from pipeline.review.database import MIGRATIONS, UNRELEASED, Database, clock_of, put_new, revisions
+from pipeline.review.review_store import open_store
 from pipeline.review.tables import METADATA
+from pipeline.review.tables.assessment_tables import ROOM_TYPES
 from pipeline.settings import Settings
 from tests.pipeline.review import release
 
@@ -170,3 +171,10 @@ def test_long_reads_leave_the_other_cores_to_others(postgres_url: str) -> None:
             assert connection.scalar(shown) == "0"
         with database.read() as connection:
             assert connection.scalar(shown) != "0"
+
+
+def test_a_row_whose_key_is_there_changes_nothing(database: Database) -> None:
+    with database.write() as connection:
+        assert put_new(connection, ROOM_TYPES, {"name": "kids", "first_seen_at": 1.0})
+        assert not put_new(connection, ROOM_TYPES, {"name": "kids", "first_seen_at": 2.0})
+        assert connection.scalar(select(ROOM_TYPES.c.first_seen_at)) == 1.0

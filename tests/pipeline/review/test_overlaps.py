@@ -20,16 +20,16 @@ from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.delivery import confirmations
 from pipeline.review.delivery.confirmations import Confirmation
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.privacy import erasure, retention
-from pipeline.review.privacy.erasure import Request
+from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.privacy import erasure, retention_job
+from pipeline.review.privacy.erasure import ErasureRequest
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables import METADATA
+from pipeline.review.tables.case_tables import APPEALS
 from pipeline.review.tables.core import CASES
-from pipeline.review.tables.rights import APPEALS
-from pipeline.review.tables.wellness import BREAKS
+from pipeline.review.tables.people_tables import BREAKS
 from pipeline.settings import Retention
 from tests import databases
 from tests.builders import NOON, flag
@@ -86,11 +86,11 @@ class Stage:
         """Decide as the page does: with the lease that the person has, or takes."""
         with database.write() as connection:
             case = self.of(connection, "ann")[which]
-            lease = leases.of(connection, case)
+            lease = leases.lease_of(connection, case)
             if lease is None or lease.account != who:
                 lease = leases.claim(connection, case, who, LATER)
         with database.write() as connection:
-            leases.check(connection, lease.id, who)
+            leases.check_lease(connection, lease.id, who)
             deciding.decide(connection, case, who, DISMISS, LATER)
 
     def claim(self, which: int, who: str, database: Database) -> None:
@@ -138,7 +138,7 @@ class Stage:
             drawing.draw(connection, self.evidence, LATER, Shares(1.0, 0.0), 10.0)
 
     def erase(self, who: str, database: Database) -> None:
-        erasure.carry_out(database, self.evidence, Request(who, "ada", LATER), "ada", LATER)
+        erasure.carry_out(database, self.evidence, ErasureRequest(who, "ada", LATER), "ada", LATER)
 
     def look(self, page: str, case: str, database: Database) -> None:
         """Show a case on a page of ana. She has as many pages as she may, and a page of ben is over."""
@@ -149,7 +149,7 @@ class Stage:
             presence.note_viewer(connection, "ana", page, case, LATER)
 
     def expire(self, database: Database) -> None:
-        retention.run(database, self.evidence, Retention(), NOON + 400 * retention.DAY)
+        retention_job.run_retention(database, self.evidence, Retention(), NOON + 400 * retention_job.DAY)
 
 
 WORKS: dict[str, Callable[[Stage], Callable[[Database], Any]]] = {

@@ -8,7 +8,7 @@ from sqlalchemy import MetaData, create_engine, insert, select, text
 
 from pipeline.base.errors import CaseError
 from pipeline.base.metrics import Metrics
-from pipeline.contract.events import decode
+from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import (
     AudioChunk,
     EarlyUtterance,
@@ -21,27 +21,27 @@ from pipeline.contract.messages import (
     Utterance,
 )
 from pipeline.contract.topology import TOPICS
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import sign_in, wellness
 from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.appeals import appeals, reports
-from pipeline.review.cases import duty, reading
+from pipeline.review.cases import eligibility, reading
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database, _url
-from pipeline.review.delivery import outbox
-from pipeline.review.delivery.webhooks import Webhooks
+from pipeline.review.delivery import event_outbox
+from pipeline.review.delivery.webhook_sender import Webhooks
 from pipeline.review.privacy import erasure, holds
-from pipeline.review.quality import checks
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.quality import quality_checks
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import CASES, OUTBOX
-from pipeline.review.tables.wellness import BREAKS
+from pipeline.review.tables.people_tables import BREAKS
 from pipeline.settings import WebhookSettings
 from tests.builders import NOON
 from tests.pipeline.review import release
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
 
 KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in (AudioChunk, Utterance, Transcript, Flag)}
-FLAGS = [decode(Flag, event.value, event.headers) for _, kind, event in release.records() if kind == "Flag"]
+FLAGS = [decode_event(Flag, event.value, event.headers) for _, kind, event in release.records() if kind == "Flag"]
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_the_upgrade_keeps_every_value(database: Database) -> None:
             found = connection.execute(select(metadata.tables[name])).mappings().all()
             after = [{column: row[column] for column in before[0]} for row in found]
             assert sorted(map(str, after)) == sorted(map(str, before)), name
-        assert audit.verify(connection).broken is None
+        assert audit_log.verify_chain(connection).broken is None
 
 
 def test_moderators_work_on(database: Database) -> None:
@@ -101,7 +101,7 @@ def test_moderators_work_on(database: Database) -> None:
         assert (new, settled.verdict) == (True, "dismiss")
         assert [hold.reason for hold in holds.active(connection)] == ["police 7"]
         assert [report.text for report in reports.of_case(connection, case_of(database, ""))] == ["他骂人"]
-        assert audit.verify(connection).broken is None
+        assert audit_log.verify_chain(connection).broken is None
 
 
 def test_people_work_on(database: Database) -> None:
@@ -112,13 +112,13 @@ def test_people_work_on(database: Database) -> None:
         assert wellness.meter(connection, "ana", ViewingLimits(), NOON + 60).minutes == 1.5
         assert not wellness.meter(connection, "ben", ViewingLimits(), NOON + 60).on_break
         assert [request.speaker for request in erasure.requests(connection)] == ["gone"]
-        check = checks.of(connection, case_of(database, "dismissed"))
+        check = quality_checks.check_of(connection, case_of(database, "dismissed"))
         assert check is not None
         assert (check.kind, check.done) == ("audit", True)
-        assert checks.golden_verdict(connection, case_of(database, "dismissed")) == "dismiss"
-        heard = select(CASES.c.speaker).where(duty.involves({"ben"}))
+        assert quality_checks.golden_verdict(connection, case_of(database, "dismissed")) == "dismiss"
+        heard = select(CASES.c.speaker).where(eligibility.involves({"ben"}))
         assert connection.scalars(heard).all() == [""]
-        assert len(checks.draw_key(connection)) == 32
+        assert len(quality_checks.draw_key(connection)) == 32
 
 
 def test_the_audit_log_goes_on_where_0_1_0_had_cut_it(empty_url: str) -> None:
@@ -132,10 +132,10 @@ def test_the_audit_log_goes_on_where_0_1_0_had_cut_it(empty_url: str) -> None:
         connection.execute(text("DELETE FROM audit WHERE seq < 4"))
     engine.dispose()
     with closing(Database(empty_url)) as opened, opened.write() as connection:
-        assert (found := audit.verify(connection)).broken is None
+        assert (found := audit_log.verify_chain(connection)).broken is None
         assert (found.first, found.anchor) == (4, 18)
-        audit.append(connection, NOON + 60, "ana", "case.open", "c")
-        assert audit.verify(connection).last == 19
+        audit_log.append(connection, NOON + 60, "ana", "case.open", "c")
+        assert audit_log.verify_chain(connection).last == 19
 
 
 def test_flags_that_wait_in_kafka_are_stored_once(database: Database) -> None:
@@ -178,7 +178,7 @@ async def test_an_old_console_beside_a_new_one_loses_no_event(database: Database
     app.answer = lambda got: Reply(500 if len(app.got) == 1 else 204)
     sender = Webhooks(database, WebhookSettings(url=app.url), bytes(32), Metrics(), lambda: now)
     with database.read() as connection:
-        assert outbox.waiting(connection, now).oldest == 11
+        assert event_outbox.count_waiting(connection, now).oldest == 11
     await sender.send_due()
     now += 1
     await sender.send_due()
@@ -189,7 +189,9 @@ async def test_an_old_console_beside_a_new_one_loses_no_event(database: Database
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_old_messages_are_read(kind: str) -> None:
-    found = [decode(KINDS[name], event.value, event.headers) for _, name, event in release.records() if name == kind]
+    found = [
+        decode_event(KINDS[name], event.value, event.headers) for _, name, event in release.records() if name == kind
+    ]
     assert len(found) >= 2
     assert [(one.listeners, one.identity_verified, one.drill) for one in found] == [(None, None, "")] * len(found)
     assert found[0].room == "茶馆"

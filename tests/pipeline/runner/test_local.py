@@ -13,12 +13,13 @@ import pytest
 
 from pipeline.base.errors import AudioError, DependencyError
 from pipeline.base.metrics import Metrics
-from pipeline.contract.messages import AudioChunk, EarlyUtterance
+from pipeline.contract.messages import AudioChunk, EarlyUtterance, SpeechStatus, Utterance
 from pipeline.contract.stage import Processor, Rejected
 from pipeline.contract.topology import AUDIO, EARLY, SEGMENT, Stage, Topic
 from pipeline.runner import local
 from pipeline.runner.local import QUEUE_BATCHES, LocalRunner
 from pipeline.settings import ReaderSettings, Settings
+from tests.builders import utterance
 
 Chunks = Processor[AudioChunk, AudioChunk]
 
@@ -143,8 +144,8 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Make:
     def runner(processors: Sequence[Chunks], seen: Seen, batch: int = 4, **options: Any) -> LocalRunner:
         stages = chain(len(processors), batch)
         by_name = {stage.name: made for stage, made in zip(stages, processors, strict=True)}
-        monkeypatch.setattr(Stage, "processor", lambda stage, *_: by_name[stage.name])
-        return LocalRunner(Settings(), options.pop("metrics", Metrics()), seen, stages=stages, **options)
+        options |= {"stages": stages, "build": lambda stage, *_: by_name[stage.name]}
+        return LocalRunner(Settings(), options.pop("metrics", Metrics()), seen, **options)
 
     return runner
 
@@ -192,8 +193,9 @@ async def test_a_stage_gets_early_messages_while_it_works(monkeypatch: pytest.Mo
     first, second = chain(2, 1)
     stages = [replace(first, gives=(*first.gives, EARLY)), replace(second, early=EARLY)]
     ahead = Ahead()
-    monkeypatch.setattr(Stage, "processor", lambda stage, *_: Announce() if stage is stages[0] else ahead)
-    await feed(LocalRunner(Settings(), Metrics(), Seen(), stages=stages), 2)
+    made: dict[str, Processor[Any, Any]] = {"stage0": Announce(), "stage1": ahead}
+    runner = LocalRunner(Settings(), Metrics(), Seen(), stages=stages, build=lambda stage, *_: made[stage.name])
+    await feed(runner, 2)
     assert ahead.batches == [[0], [1]]
 
 
@@ -357,15 +359,15 @@ class SparedGate(Gate):
         self.left_out += 1
 
 
-async def test_audio_that_a_stage_spares_is_dropped_so_that_nothing_waits_for_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_audio_that_a_stage_spares_is_dropped_so_that_nothing_waits_for_it() -> None:
     """Of two stages that take the audio, one stands still. The other gets all of it."""
     slow, quick, seen = SparedGate(), Forward(), Seen()
-    monkeypatch.setattr(Stage, "processor", lambda stage, *_: slow if stage.spares else quick)
     ends = replace(SEGMENT, gives=(), takes=(AUDIO,), batch=1, wait_seconds=0)
     stages = [replace(ends, name="judge", spares=True), replace(ends, name="segment")]
-    async with LocalRunner(Settings(), Metrics(), seen, stages=stages) as runner:
+    runner = LocalRunner(
+        Settings(), Metrics(), seen, stages=stages, build=lambda stage, *_: slow if stage.spares else quick
+    )
+    async with runner:
         for number in range(200):
             await runner.put(chunk(number))
         slow.open.set()
@@ -375,16 +377,15 @@ async def test_audio_that_a_stage_spares_is_dropped_so_that_nothing_waits_for_it
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
-async def test_a_stage_that_nothing_waits_for_lets_the_others_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stage_that_nothing_waits_for_lets_the_others_go_first() -> None:
     niceness: dict[str, int] = {}
 
     def processor(stage: Stage, *_: object) -> Forward:
         niceness[stage.name] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
         return Forward()
 
-    monkeypatch.setattr(Stage, "processor", processor)
     stages = [replace(SEGMENT, name="judge", spares=True, gives=()), replace(SEGMENT, gives=())]
-    await feed(LocalRunner(Settings(), Metrics(), Seen(), stages=stages), 1)
+    await feed(LocalRunner(Settings(), Metrics(), Seen(), stages=stages, build=processor), 1)
     assert niceness["judge"] > niceness["segment"]
 
 
@@ -399,9 +400,11 @@ async def test_outputs_that_a_stage_spares_hold_up_no_other_stage(monkeypatch: p
                 loop.call_soon_threadsafe(all_here.set)
             return super().process(batch)
 
-    monkeypatch.setattr(Stage, "processor", lambda stage, *_: slow if stage.spares else Last())
     stages = [first, replace(last, name="judge", spares=True), replace(last, name="deliver")]
-    async with LocalRunner(Settings(), Metrics(), seen, stages=stages) as runner:
+    runner = LocalRunner(
+        Settings(), Metrics(), seen, stages=stages, build=lambda stage, *_: slow if stage.spares else Last()
+    )
+    async with runner:
         for number in range(100):
             await runner.put(chunk(number))
         await all_here.wait()
@@ -419,20 +422,44 @@ async def test_a_stage_that_is_off_does_not_run(monkeypatch: pytest.MonkeyPatch)
         made.append(stage.name)
         return Forward()
 
-    monkeypatch.setattr(Stage, "processor", processor)
     stages = [first, replace(last, switch="reader.url")]
-    await feed(LocalRunner(Settings(), Metrics(), Seen(), stages=stages), 3)
+    await feed(LocalRunner(Settings(), Metrics(), Seen(), stages=stages, build=processor), 3)
     assert made == ["stage0"]
     on = Settings(reader=ReaderSettings(url="https://127.0.0.1/v1", model="m"))
-    await feed(LocalRunner(on, Metrics(), Seen(), stages=stages), 3)
+    await feed(LocalRunner(on, Metrics(), Seen(), stages=stages, build=processor), 3)
     assert sorted(made) == ["stage0", "stage0", "stage1"]
 
 
-async def test_a_stage_that_spares_live_audio_takes_all_of_a_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stage_that_spares_live_audio_takes_all_of_a_recording() -> None:
     seen = Seen()
-    monkeypatch.setattr(Stage, "processor", lambda *_: Forward())
     stage = replace(SEGMENT, gives=(), takes=(AUDIO,), batch=1, wait_seconds=0, spares=True)
-    async with LocalRunner(Settings(), Metrics(), seen, stages=[stage], clock=None) as runner:
+    runner = LocalRunner(Settings(), Metrics(), seen, stages=[stage], clock=None, build=lambda *_: Forward())
+    async with runner:
         for number in range(300):
             await runner.put(chunk(number))
     assert seen.numbers("segment") == list(range(300))
+
+
+class Cut(Processor[AudioChunk, Utterance]):
+    """Cuts an utterance from each batch, at each tick and at the end."""
+
+    def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
+        return [utterance("batch")]
+
+    def tick(self, now: float) -> list[Utterance | Rejected]:
+        return [utterance("tick")]
+
+    def drain(self) -> list[Utterance | Rejected]:
+        return [utterance("drain")]
+
+
+async def test_each_utterance_has_a_status_whenever_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "TICK_SECONDS", 0.001)
+    seen = Seen()
+    async with LocalRunner(Settings(), Metrics(), seen, stages=[SEGMENT], build=lambda *_: Cut()) as runner:
+        await runner.put(chunk(0))
+        await asyncio.sleep(0.05)
+    outputs = seen.outputs["segment"]
+    cut = [each.id for each in outputs if isinstance(each, Utterance)]
+    assert {*cut} == {"batch", "tick", "drain"}
+    assert [each.utterance for each in outputs if isinstance(each, SpeechStatus)] == cut

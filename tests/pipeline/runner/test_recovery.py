@@ -2,41 +2,41 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
 
 from pipeline.base.errors import BadMessage, DependencyError
-from pipeline.contract.messages import AudioChunk, EarlyUtterance, Flag, Sound, Transcript, Utterance
-from pipeline.contract.stage import NO_BACKLOG, Backlog, HoldingProcessor, Processor, Rejected
-from pipeline.review.evidence.lookback import Lookback, open_lookback
-from pipeline.review.evidence.marks import Finish
-from pipeline.runner.journal import Journal
-from pipeline.runner.recovery import Logged, LoggedSounds, Recovery
+from pipeline.contract.messages import AudioChunk, Flag, Transcript, Utterance
+from pipeline.contract.stage import HoldingProcessor, Processor, Rejected
+from pipeline.contract.topology import DELIVER, JUDGE, LISTEN, READ, SEGMENT
+from pipeline.review.evidence.lookback import open_lookback
+from pipeline.review.evidence.segments import Finish
+from pipeline.runner.recovery import Recovery
 from pipeline.settings import Settings
 from tests.builders import flag, sound, transcript, utterance
 
 
-class Deaf(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
-    """Like the segment stage, returns nothing for audio that it has processed before."""
+class Idle(Processor[Any, Any]):
+    """A stage that does nothing."""
 
-    def __init__(self) -> None:
-        self._heard: set[int] = set()
+    def process(self, batch: Sequence[Any]) -> list[Any]:
+        return []
 
-    def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | EarlyUtterance | Rejected]:
-        fresh = [chunk for chunk in batch if chunk.sequence not in self._heard]
-        self._heard.update(chunk.sequence for chunk in fresh)
-        return [said(str(chunk.sequence), chunk.start) for chunk in fresh]
+
+class Holding(Idle, HoldingProcessor[Any, Any]):
+    """Like the segment stage, still needs the audio from `since` on."""
+
+    since: float | None = 0.0
 
     def held_since(self, room: str, speaker: str) -> float | None:
-        del room, speaker
-        return None
+        return self.since
 
     def needed(self, room: str, speaker: str) -> int:
-        del room, speaker
-        return 0
+        return 1
 
-    def lead_in(self, earlier: Iterable[AudioChunk], told: Iterable[Utterance | EarlyUtterance] = ()) -> None:
+    def lead_in(self, earlier: Iterable[Any], sent: Iterable[Any] = ()) -> None:
         """Nothing comes before."""
 
 
@@ -63,20 +63,27 @@ def again(settings: Settings) -> Recovery:
     return Recovery(settings, open_lookback(settings))
 
 
-def test_a_temporary_failure_of_the_look_back_loses_no_utterance(tmp_path: Path) -> None:
-    """The runner retries the same batch, and the stage takes it for a duplicate."""
-    folder = tmp_path / "lookback"
-    lookback = Lookback(folder, 3_600, 1_000_000)
-    folder.rmdir()
-    folder.touch()  # a file in place of the folder: writing fails, as on a full disk
-    logged = Logged(Deaf(), lookback, Journal(tmp_path / "journal"))
+def test_a_temporary_failure_of_the_look_back_loses_and_repeats_nothing(
+    recovery: Recovery, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The runner repeats the call with the same outputs."""
+    outputs: list[Any] = [said("0"), sound("s"), said("1"), said("2")]
+    put = recovery.lookback.put
+    full = iter((False, True))
+
+    def put_until_full(utterance: Utterance) -> str:
+        if next(full, False):
+            raise DependencyError("The disk is full")
+        return put(utterance)
+
+    monkeypatch.setattr(recovery.lookback, "put", put_until_full)
     with pytest.raises(DependencyError):
-        logged.process([chunk(0), chunk(1)])
-    folder.unlink()
-    folder.mkdir()
-    found = logged.process([chunk(0), chunk(1)]) + logged.process([chunk(2)])
-    kept = [lookback.get(u.address or "") for u in found if isinstance(u, Utterance)]
-    assert [u.id for u in kept if u] == ["0", "1", "2"]
+        recovery.store(outputs)
+    recovery.store(outputs)
+    cut = [each for each in outputs if isinstance(each, Utterance)]
+    assert [recovery.lookback.get(each.address or "") for each in cut] == cut
+    assert [each.id for each in again(settings).utterances()] == ["0", "1", "2"]
+    assert [each.id for each in again(settings).sounds()] == ["s"]
 
 
 def test_utterances_without_a_mark_are_processed_again(recovery: Recovery, settings: Settings) -> None:
@@ -139,47 +146,35 @@ def test_a_finished_utterance_can_be_reopened(recovery: Recovery) -> None:
     assert not recovery.lookback.reopen("lookback/0000000000000-00000000/0")
 
 
-class Once(Processor[AudioChunk, Sound]):
-    """Like the listen stage, returns nothing for audio that it has processed before."""
-
-    def __init__(self) -> None:
-        self.left = [sound("s")]
-        self.backlog: Backlog | None = None
-
-    def process(self, batch: Sequence[AudioChunk]) -> list[Sound | Rejected]:
-        found, self.left = self.left, []
-        return [*found]
-
-    def behind(self, backlog: Backlog) -> None:
-        self.backlog = backlog
-
-
 def test_a_sound_is_kept_until_its_flag_is_delivered(settings: Settings, recovery: Recovery) -> None:
-    [kept] = recovery.logged_sounds(Once()).process([chunk(0)])
-    assert isinstance(kept, Sound)
+    outputs: list[Any] = [sound("s")]
+    recovery.note(LISTEN, Idle(), [chunk(0)], outputs)
+    [kept] = outputs
     [left] = again(settings).sounds()
     assert (left.id, left.data, left.address) == ("s", b"flac", kept.address)
     flagged = flag("s", address=kept.address, source="sound")
-    recovery.finish([kept], [flagged])
+    recovery.note(JUDGE, Idle(), [kept], [flagged])
     assert list(again(settings).sounds())
-    recovery.finish([flagged], [])
+    recovery.note(DELIVER, Idle(), [flagged], [])
     assert not list(again(settings).sounds())
     assert not list(again(settings).utterances())
 
 
-def test_a_temporary_failure_of_the_look_back_loses_no_sound(tmp_path: Path) -> None:
-    lookback = Lookback(tmp_path / "lookback", 3_600, 1_000_000)
-    folder = lookback.sounds.folder
-    folder.rmdir()
-    folder.touch()
-    inner = Once()
-    logged = LoggedSounds(inner, lookback)
-    logged.behind(NO_BACKLOG)
-    with pytest.raises(DependencyError):
-        logged.handle([chunk(0)])
-    folder.unlink()
-    folder.mkdir()
-    [found] = logged.handle([chunk(0)])
-    assert isinstance(found, Sound)
-    assert lookback.sound(found.address or "")
-    assert inner.backlog == NO_BACKLOG
+def test_the_second_reader_finishes_nothing(settings: Settings, recovery: Recovery) -> None:
+    """The deliver stage takes the same flags."""
+    address = recovery.lookback.put(said("one"))
+    recovery.note(READ, Idle(), [flag(address=address)], [])
+    assert recovery.lookback.unfinished() == [address]
+
+
+def test_the_journal_keeps_audio_until_it_is_cut_and_stored(settings: Settings, recovery: Recovery) -> None:
+    holding = Holding()
+    recovery.journal.add(chunk(0))
+    recovery.note(SEGMENT, holding, [chunk(0)], [])
+    assert list(again(settings).chunks()) == [chunk(0)]
+    holding.since = None
+    recovery.note(SEGMENT, holding, [], [said("one", 0.0)])
+    recovery.drained(LISTEN)
+    assert list(recovery.journal.folder.iterdir())
+    recovery.drained(SEGMENT)
+    assert not list(recovery.journal.folder.iterdir())

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.base.configuration import config_file, configs_folder
 from pipeline.base.errors import ConfigError
+from pipeline.base.user_files import config_file, configs_folder
 from pipeline.settings import Settings, load
 
 HIDDEN = "hunter2hunter2hunter2"

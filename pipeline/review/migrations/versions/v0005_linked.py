@@ -1,6 +1,6 @@
 """Add the column `linked` to the flags.
 
-It is true for a flag that came after a moderator had decided about its speech (`pipeline/review/cases/repeated.py`).
+It is true for a flag of speech that was decided before (`pipeline/review/cases/repeated_speech.py`).
 """
 
 from collections.abc import Sequence

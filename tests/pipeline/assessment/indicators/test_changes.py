@@ -9,7 +9,7 @@ from pipeline.assessment.indicators import changes
 from pipeline.assessment.options import Options
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Window
-from pipeline.review.tables.duties import DRILL_LINES, DRILLS, REGISTER
+from pipeline.review.tables.assessment_tables import DRILL_LINES, DRILLS, REGISTER
 from tests.builders import NOON
 from tests.pipeline.assessment.reading import WEEK, figures
 

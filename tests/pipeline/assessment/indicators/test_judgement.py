@@ -13,10 +13,10 @@ from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import audits, drawing, snapshot
 from pipeline.review.quality.statistics import Share, wilson
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.reading import WEEK, figures
 from tests.pipeline.assessment.world import Fact
@@ -77,7 +77,7 @@ def test_recall_and_prevalence_have_all_parts(filled: Database, facts: list[Fact
     recall, prevalence = (figures(filled, judgement.audited, OPTIONS, indicator=name) for name in ("I-12", "I-13"))
     with filled.read() as connection:
         snapshot.take(connection, WEEK.until)
-        judged = audits.read(connection, WEEK)
+        judged = audits.read_judged(connection, WEEK)
     whole = audits.recall(judged)
     assert whole is not None
     assert recall["share",].value == whole.value

@@ -13,8 +13,8 @@ from pipeline.contract.speech_status import status_of
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Window
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.duties import DRILL_LINES, DRILLS, HAZARD_STEPS, HAZARDS, TRIGGERS
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.assessment_tables import DRILL_LINES, DRILLS, HAZARD_STEPS, HAZARDS, TRIGGERS
 from pipeline.settings import Settings
 from tests.builders import NOON, flag
 

@@ -8,12 +8,12 @@ from sqlalchemy.exc import DBAPIError
 
 from pipeline.assessment.report import assessments
 from pipeline.assessment.report.assessments import Assessment
-from pipeline.base import canonical
+from pipeline.base import canonical_json
 from pipeline.base.errors import CaseError, DependencyError, InputError, Missing
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Window
-from pipeline.review.tables.duties import ASSESSMENTS
+from pipeline.review.tables.assessment_tables import ASSESSMENTS
 from tests.builders import NOON
 from tests.pipeline.assessment.report import samples, stored
 
@@ -44,12 +44,12 @@ def test_an_unknown_assessment_is_missing(database: Database, identity: str | No
 
 def test_a_frozen_report_has_its_hash_in_the_audit_log(frozen: Assessment, database: Database) -> None:
     assert frozen.final
-    assert canonical.digest((frozen.content or "").encode()) == frozen.sha256
+    assert canonical_json.digest((frozen.content or "").encode()) == frozen.sha256
     with database.read() as connection:
-        found = audit.about(connection, assessments.FROZEN, frozen.id)
+        found = audit_log.about(connection, assessments.FROZEN, frozen.id)
     assert found is not None
     assert frozen.sha256 in found[0].detail
-    assert audit.intact(*found)
+    assert audit_log.intact(*found)
 
 
 def test_a_report_is_frozen_once(frozen: Assessment, database: Database) -> None:

@@ -14,9 +14,9 @@ from pipeline.review.appeals import appeals
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.privacy import retention
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.privacy import retention_job
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import DECISIONS
 from pipeline.settings import Keep, Retention, Settings
 from tests.builders import NOON, flag
@@ -103,7 +103,7 @@ def test_figures_whose_cases_are_deleted_are_named(
 ) -> None:
     at_first = recomputed(database, last_quarter)
     gone = Retention(open=SHORT, upheld=SHORT, dismissed=SHORT)
-    assert retention.run(database, EvidenceFolder(tmp_path / "evidence"), gone, LATER).cases > 50
+    assert retention_job.run_retention(database, EvidenceFolder(tmp_path / "evidence"), gone, LATER).cases > 50
     found = recomputed(database, last_quarter)
     assert (found.different, OF_CASES - set(found.deleted)) == ((), set())
     assert {"I-02", "I-03", "I-05", "I-17"}.isdisjoint(found.deleted), "tallies and audit log are kept"

@@ -10,12 +10,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from pipeline.connect.api import audio
-from pipeline.connect.api.access import ApiTokens
-from pipeline.connect.api.app import create_app
-from pipeline.connect.api.server import open_backend
+from pipeline.connect.api import moderations_endpoint
+from pipeline.connect.api.api_access import ApiTokens
+from pipeline.connect.api.api_server import create_api_app, open_backend
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.runner.moderator import Moderator
 from pipeline.settings import Api, ApiToken, Asr, Settings
 from tests.pipeline.console.servers import served
@@ -54,8 +53,8 @@ def running_api(
     )
     limits = {"max_requests_per_second": 1_000.0}
     settings = Settings(data_dir=folder, api=Api(tokens=tokens, **limits | changes))
-    with patch.object(audio, "WAIT_SECONDS", seconds), closing(Database(url)) as database:
-        app = create_app(open_backend(settings, database, moderator), ApiTokens(settings.api))
+    with patch.object(moderations_endpoint, "WAIT_SECONDS", seconds), closing(Database(url)) as database:
+        app = create_api_app(open_backend(settings, database, moderator), ApiTokens(settings.api))
         with served(app) as address:
             yield RunningApi(address, SqlReviewStore(database))
 

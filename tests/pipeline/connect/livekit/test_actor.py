@@ -7,18 +7,20 @@ import aiohttp
 import pytest
 
 from pipeline.base.metrics import Metrics
+from pipeline.connect.livekit import actor
 from pipeline.connect.livekit.actor import ABSENT, Actor
 from pipeline.connect.livekit.moderation import AbsentError, Moderation
 from pipeline.contract.messages import Action
 from pipeline.judge import labels
 from pipeline.review.cases import deciding, reading
-from pipeline.review.cases.measures import Measures
+from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import confirmations, enforcements
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.privacy import forgetting
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.delivery.enforcements import FlaggedSpeech
+from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.privacy import erasure
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import ActionRule, LiveKitSettings, Settings
 from tests.builders import NOON, flag
 from tests.pipeline.review import people
@@ -99,7 +101,7 @@ class Stage:
     def dismiss(self, case: str) -> None:
         with self.database.write() as connection:
             found = reading.case(connection, case, lock=True)
-            deciding.add(connection, found, "bo", Choice(verdict="dismiss"), self.now)
+            deciding.add_decision(connection, found, "bo", Choice(verdict="dismiss"), self.now)
 
     async def tick(self, later: float = 0.0) -> list[str]:
         """Let time pass, and return what the actor then does."""
@@ -110,7 +112,7 @@ class Stage:
 
     def result(self, decision: str) -> tuple[str, str] | None:
         with self.database.read() as connection:
-            held = confirmations.of(connection, decision)
+            held = confirmations.confirmation_of(connection, decision)
         return (held.result, held.detail) if held else None
 
     def states(self, case: str) -> list[str]:
@@ -149,7 +151,7 @@ async def test_a_mute_acts_at_once_and_is_confirmed(stage: Stage) -> None:
 
 async def test_a_mute_lasts_as_long_as_its_decision_says_and_the_speaker_is_told(stage: Stage) -> None:
     case, choice = stage.flagged(), Choice(verdict="uphold", action="mute", duration_seconds=3 * MUTE)
-    ladder = Measures(Settings(), labels.load())
+    ladder = Measures(Settings(), labels.load_labels())
     with stage.database.write() as connection:
         deciding.decide(connection, case, "ana", choice, stage.now, measures=ladder)
     assert await stage.tick() == ["mute room ann", "tell room ann mute"]
@@ -368,7 +370,7 @@ async def test_an_erased_speaker_is_not_muted_for_ever(stage: Stage, tmp_path: A
     await stage.tick()
     await stage.tick()
     with stage.database.write() as connection:
-        forgetting.case(connection, EvidenceFolder(tmp_path), case)
+        erasure.delete_case(connection, EvidenceFolder(tmp_path), case)
     assert await stage.tick(1) == ["unmute room ann", "tell room ann unmute"]
     assert await stage.tick(1) == []
 
@@ -376,3 +378,37 @@ async def test_an_erased_speaker_is_not_muted_for_ever(stage: Stage, tmp_path: A
 def test_every_action_is_counted_from_zero(stage: Stage) -> None:
     for action in (*get_args(Action), "unmute"):
         assert stage.count(action, "done") == stage.count(action, "failed") == 0
+
+
+def flagged(**changes: Any) -> FlaggedSpeech:
+    fields: dict[str, Any] = {"id": "f", "case": "c", "room": "lobby", "speaker": "ann", "stored_at": NOON}
+    return FlaggedSpeech(**fields | {"suggestion": "review", "flagged": ("abuse", "hate")} | changes)
+
+
+@pytest.mark.parametrize(
+    ("rule", "suggestion", "matches"),
+    [
+        (ActionRule(action="mute"), "block", True),
+        (ActionRule(action="mute"), "review", False),
+        (ActionRule(action="mute", suggestion="review"), "review", True),
+        (ActionRule(action="mute", suggestion="review"), "block", True),
+        (ActionRule(action="mute", labels=("hate", "threat")), "block", True),
+        (ActionRule(action="mute", labels=("threat",)), "block", False),
+        (ActionRule(action="mute", labels=("hate",)), "review", False),
+    ],
+)
+def test_a_rule_matches_by_suggestion_and_label(rule: ActionRule, suggestion: str, matches: bool) -> None:
+    found = actor.ruled_action(flagged(suggestion=suggestion), [rule])
+    assert (found is not None) is matches
+
+
+def test_the_first_match_acts_and_says_for_which_label() -> None:
+    given = [
+        ActionRule(action="remove", labels=("threat",)),
+        ActionRule(action="mute", suggestion="review", labels=("hate",)),
+    ]
+    found = actor.ruled_action(flagged(), [*given, ActionRule(action="close_room", suggestion="review")])
+    assert found
+    assert (found.id, found.case, found.room, found.speaker) == ("f", "c", "lobby", "ann")
+    assert (found.action, found.label, found.asked_at, found.decided) == ("mute", "hate", NOON, False)
+    assert actor.ruled_action(flagged(), []) is None

@@ -10,20 +10,25 @@ import pytest
 from markupsafe import escape
 from msgspec.structs import replace
 
-from pipeline.assessment import cases, measure
+from pipeline.assessment import figure_cases, forms, hazards, measure
 from pipeline.assessment.catalogue import INDICATORS
+from pipeline.assessment.hazards import Finding
+from pipeline.assessment.report import assessments
 from pipeline.base.errors import ConfigError
 from pipeline.console import background_figures
-from pipeline.console.app import open_services
-from pipeline.console.texts import Texts
+from pipeline.console.assessment import indicators_page
+from pipeline.console.assessment.indicators_page import AssessmentSteps
+from pipeline.console.console_texts import Texts
+from pipeline.console.services import open_services
 from pipeline.contract.speech_status import status_of
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.cases.values import Choice
-from pipeline.review.delivery.tallies import Cell
+from pipeline.review.delivery.speech_tallies import Cell
 from pipeline.settings import Settings
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.tallied import MIDNIGHT_HOUR, tally
 from tests.pipeline.console.conftest import Console, Enter
+from tests.pipeline.console.servers import words
 
 CHINESE = {"accept-language": "zh-CN"}
 CASES = re.compile(r'href="(/assessment/indicators/I-\d\d/cases[^"]+)"')
@@ -117,7 +122,7 @@ def test_a_page_tells_of_newer_figures(console: Console, enter: Enter) -> None:
     aud = enter("aud")
     aud.get("/assessment?days=30")
     with console.database.write() as connection:
-        audit.append(connection, NOON, "ana", "case.view", "c")
+        audit_log.append(connection, NOON, "ana", "case.view", "c")
     console.clock.now += 60
     assert aud.post("/assessment/measuring?days=30").headers["hx-refresh"] == "true"
     for _ in range(600):
@@ -178,7 +183,7 @@ def test_the_list_behind_a_number_has_that_many_cases(console: Console, enter: E
 
 
 def test_every_list_has_a_name() -> None:
-    assert {f"assess.list.{name}" for name in cases.LISTS} <= Texts().catalogue("en").keys()
+    assert {f"assess.list.{name}" for name in figure_cases.LISTS} <= Texts().catalogue("en").keys()
 
 
 @pytest.mark.parametrize("query", ["key=share&split=label%3Dnone", "key=nothing", "key=share&split=label"])
@@ -197,3 +202,49 @@ def test_hard_to_hear_lists_the_rooms_with_speech_in_other_languages(console: Co
     assert ("50.0%" in row, "0.5" in row, 'href="/rooms/tea' in row) == (True, True, True)
     assert "lounge" not in page
     assert "Rooms with the most speech" not in enter("aud").get("/assessment/indicators/I-03").text
+
+
+def steps_of(console: Console) -> AssessmentSteps:
+    with console.database.read() as connection:
+        found = indicators_page.steps_of_newest(connection)
+    assert found is not None
+    return found
+
+
+def opened(console: Console) -> str:
+    with console.database.write() as connection:
+        return assessments.open_one(connection, "Autumn", assessments.default_window(NOON), "lea", NOON).id
+
+
+def test_the_first_step_that_is_not_done_is_the_current_one(console: Console) -> None:
+    with console.database.read() as connection:
+        assert indicators_page.steps_of_newest(connection) is None
+    identity = opened(console)
+    before = steps_of(console)
+    assert dict(before.states()) == {"opened": "done", "forms": "now", "hazards": "done", "final": ""}
+    assert before.answered < before.required
+    with console.database.write() as connection:
+        field = next(one for one in forms.answers(connection, identity) if one.missing and not one.field.choices)
+        forms.answer(connection, identity, {field.id: "Mia Lin"}, "lea", NOON)
+        finding = Finding(source="person", about="5(4)", title="Slurs are missed", owner="", due=None)
+        hazards.find_all(connection, [finding], "lea", NOON)
+    after = steps_of(console)
+    assert (after.answered, after.required) == (before.answered + 1, before.required)
+    assert (after.hazards, after.open_hazards) == (1, 1)
+    assert dict(after.states()) == {"opened": "done", "forms": "now", "hazards": "", "final": ""}
+
+
+def test_the_page_shows_the_steps_and_groups_by_article(console: Console, enter: Enter) -> None:
+    auditor = enter("aud")
+    assert 'class="steps"' not in auditor.get("/assessment").text
+    opened(console)
+    page = auditor.get("/assessment")
+    assert page.text.count('aria-current="step"') == 1
+    assert "Autumn" in words(page)
+    assert "0 open of 0" in words(page)
+    items = re.findall(r'<tr class="group"><td colspan="10">[^<]+ · (5\(\d\))<', page.text)
+    assert items == sorted(set(items))
+    assert {"5(1)", "5(4)", "5(6)"} <= set(items)
+    chinese = auditor.get("/assessment", headers={"accept-language": "zh-CN"}).text
+    assert "数据与填报" in chinese
+    assert "违法有害信息的防范处置和有关记录保存措施 · 5(4)" in chinese

@@ -8,7 +8,7 @@ import pytest
 from pipeline.assessment import register
 from pipeline.assessment.register import KINDS, Kind, Record
 from pipeline.console.assessment.register_page import MOST, FieldKind, fields_of
-from pipeline.console.texts import Texts
+from pipeline.console.console_texts import Texts
 from tests.builders import NOON
 from tests.pipeline.console.conftest import Console, Enter
 

@@ -81,7 +81,7 @@ def test_a_final_report_has_its_files_and_its_anchor(
     answer = lea.get(f"{path}/files/report.zh.pdf")
     assert (answer.content, answer.headers["content-type"]) == (b"%PDF <!doctype html>"[:20], "application/pdf")
     assert lea.get(f"{path}/files/other.txt").status_code == 422
-    signing.make(console.evidence.parent / "assessment.key")
+    signing.make_key(console.evidence.parent / "assessment.key")
     answer = lea.get(f"{path}/bundle.zip")
     assert f'filename="assessment-{identity}.zip"' in answer.headers["content-disposition"]
     assert "report.json" in ZipFile(BytesIO(answer.content)).namelist()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipeline.console.policy import banned_recordings_page
 from pipeline.console.policy.banned_recordings_page import MAX_MIB, PAGE
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.bank import Bank
 from pipeline.sound.fingerprints.matching import RecordingMatcher
 from pipeline.sound.fingerprints.recording_detector import loaded
@@ -62,7 +62,7 @@ def test_a_lead_bans_a_recording_and_removes_it(console: Console, enter: Enter) 
     assert bank(console).state() == ()
     assert lea.post(f"{PAGE}/{added}/remove").status_code == 404
     with console.database.read() as connection:
-        found = [line for line in audit.lines(connection) if line.action.startswith("recording.")]
+        found = [line for line in audit_log.all_lines(connection) if line.action.startswith("recording.")]
     assert [(line.actor, line.action, line.subject) for line in found] == [
         ("lea", "recording.ban", added),
         ("lea", "recording.unban", added),

@@ -10,7 +10,7 @@ import pytest
 from agents.broker.stored_transcripts import TopicSpeech
 from pipeline.console.policy import draft_trials
 from pipeline.console.policy.draft_trials import PolicyLab
-from pipeline.judge.labels import load
+from pipeline.judge.labels import load_labels
 from pipeline.review.policies import backtests, drafts
 from pipeline.review.policies.backtests import StoredBacktest
 from pipeline.settings import Kafka, Settings
@@ -29,19 +29,19 @@ def lab(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr(draft_trials, "load_classifier", lambda _: WordClassifier())
     nobody = Kafka(bootstrap=f"127.0.0.1:{free_port()}", connect_seconds=1)
     settings = Settings(data_dir=tmp_path, kafka=nobody)
-    with closing(PolicyLab(settings, console.database, load(), console.clock, TopicSpeech(settings))) as made:
+    with closing(PolicyLab(settings, console.database, load_labels(), console.clock, TopicSpeech(settings))) as made:
         yield made
 
 
 def begin(console: Console, hours: int = 0) -> StoredBacktest:
     with console.database.write() as connection:
-        draft = drafts.begin(connection, texts(), "A title", "checked", "lea", NOON)
-        return backtests.begin(connection, draft.number, hours, "lea", NOON)
+        draft = drafts.begin_draft(connection, texts(), "A title", "checked", "lea", NOON)
+        return backtests.begin_backtest(connection, draft.number, hours, "lea", NOON)
 
 
 def stored(console: Console, number: int) -> StoredBacktest:
     with console.database.read() as connection:
-        found = backtests.of(connection, number)
+        found = backtests.backtest_of(connection, number)
     assert found is not None
     return found
 

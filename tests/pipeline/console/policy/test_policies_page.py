@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.console.policy import draft_trials
-from pipeline.judge.labels import load
-from pipeline.judge.rules import POLICY, read_texts
-from pipeline.review import audit
+from pipeline.judge.labels import load_labels
+from pipeline.judge.rule_texts import POLICY, read_texts
+from pipeline.review import audit_log
 from pipeline.review.policies import backtests, drafts, versions
 from pipeline.review.tables.core import CASES, FLAGS
 from tests.builders import NOON, flag
@@ -17,7 +17,7 @@ from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.judge.fakes import WordClassifier
 from tests.pipeline.review.policies.texts import pass_backtest
 
-LABELS = load()
+LABELS = load_labels()
 DRAFT = "/policies/drafts/1"
 TERM = "\n  - {label: abuse, level: high, terms: [purple banana]}"
 
@@ -30,7 +30,7 @@ def words(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def seen(console: Console, number: int = 1) -> str:
     with console.database.read() as connection:
-        return drafts.find(connection, number).sha256
+        return drafts.find_draft(connection, number).sha256
 
 
 def begin(client: httpx.Client, title: str = "A new term") -> None:
@@ -44,7 +44,7 @@ def save(client: httpx.Client, console: Console, file: str, text: str) -> httpx.
 
 def english(console: Console) -> str:
     with console.database.read() as connection:
-        return next(each.text for each in drafts.find(connection, 1).texts.lexicons if each.name == "en")
+        return next(each.text for each in drafts.find_draft(connection, 1).texts.lexicons if each.name == "en")
 
 
 def wait_for_backtest(client: httpx.Client) -> None:
@@ -89,7 +89,7 @@ def test_a_lead_edits_another_approves_and_a_roll_back_follows(stored: Console, 
     assert ada.post(f"{DRAFT}/approve", data=asked | {"live": "7"}).status_code == 409
     assert ada.post(f"{DRAFT}/approve", data=asked).status_code == 303
     with stored.database.read() as connection:
-        live = versions.newest(connection)
+        live = versions.live_version(connection)
         assert live is not None
         assert (live.version, live.authors, live.approver) == ("default@1", ("lea",), "ada")
     assert "No judge has reported" in ada.get("/policies").text
@@ -99,10 +99,10 @@ def test_a_lead_edits_another_approves_and_a_roll_back_follows(stored: Console, 
     assert lea.post("/policies/versions/9/rollback", data={"title": "Never"}).status_code == 404
     assert lea.post("/policies/versions/1/rollback", data={"title": "Too many"}).status_code == 303
     with stored.database.read() as connection:
-        back = versions.newest(connection)
+        back = versions.live_version(connection)
         assert back is not None
         assert (back.number, back.back_to, back.sha256) == (3, 1, live.sha256)
-        actions = [line.action for line in audit.lines(connection) if line.action.startswith("policy.")]
+        actions = [line.action for line in audit_log.all_lines(connection) if line.action.startswith("policy.")]
     assert actions == [
         f"policy.{what}" for what in ("draft", "edit", "backtest", "ask", "publish", "rollback", "rollback")
     ]
@@ -119,7 +119,7 @@ def test_mistakes_are_shown_at_their_line_in_the_reader_s_language(console: Cons
         assert found in answer.text
     assert "0 到 1" in answer.text
     with console.database.read() as connection:
-        kept = drafts.find(connection, 1)
+        kept = drafts.find_draft(connection, 1)
     assert kept.texts == read_texts("default", ("en", "zh")), "a check saves nothing"
 
 
@@ -163,7 +163,7 @@ def test_terms_are_added_by_a_form_and_comments_stay(console: Console, enter: En
     assert lea.post(f"{DRAFT}/terms", data=fields).status_code == 303
     assert set(before.splitlines()) <= set(english(console).splitlines())
     with console.database.read() as connection:
-        assert drafts.find(connection, 1).state == "checked"
+        assert drafts.find_draft(connection, 1).state == "checked"
     assert '- "red: fish"' in english(console)
     assert lea.post(f"{DRAFT}/terms", data=fields | {"label": "nonsense", "seen": seen(console)}).status_code == 422
     added = {"seen": seen(console), "name": "fr"}
@@ -199,7 +199,7 @@ def test_a_backtest_stores_no_words_and_can_be_cancelled(stored: Console, enter:
     lea.post(f"{DRAFT}/backtest", data={"hours": "24"})
     wait_for_backtest(lea)
     with stored.database.read() as connection:
-        run = backtests.of(connection, 1)
+        run = backtests.backtest_of(connection, 1)
         said = list(connection.scalars(select(FLAGS.c.text)))
     assert run is not None
     assert (run.state, run.hours) == ("done", 0), "this console hears no speech"

@@ -5,8 +5,8 @@ from html import unescape
 
 import pytest
 
-from pipeline.console.local_times import ZONE_COOKIE
-from pipeline.review import audit
+from pipeline.console.pages import ZONE_COOKIE
+from pipeline.review import audit_log
 from tests.builders import NOON
 from tests.pipeline.console.conftest import Console, Enter
 
@@ -20,7 +20,7 @@ def write(
 ) -> None:
     with console.database.write() as connection:
         for _ in range(count):
-            audit.append(connection, at, actor, action, subject)
+            audit_log.append(connection, at, actor, action, subject)
 
 
 def test_the_newest_lines_come_first_and_older_ones_follow(console: Console, enter: Enter) -> None:

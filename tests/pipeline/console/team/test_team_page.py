@@ -2,20 +2,25 @@
 
 import re
 from html import unescape
+from typing import Any
 
 import pytest
 
-from pipeline.console.app import draw, open_services
 from pipeline.console.background_figures import TEAM_SECONDS
-from pipeline.review.cases import groups
+from pipeline.console.console_app import draw_checks
+from pipeline.console.services import open_services
+from pipeline.review.accounts import skills, wellness
+from pipeline.review.accounts.skills import Skills
+from pipeline.review.cases import assigning, reading
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
-from pipeline.review.quality import checks, lead_figures
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.quality import lead_figures, quality_checks
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import Quality, Settings
 from tests.builders import NOON, flag
+from tests.pipeline.console.cases.test_case_decisions import decide, stored, taken
 from tests.pipeline.console.conftest import Console, Enter
-from tests.pipeline.console.desk.test_case_actions import decide, stored, taken
+from tests.pipeline.review.people import sit_down
 
 LINK = re.compile(r'href="(/team/cases[^"]+)"')
 
@@ -95,7 +100,7 @@ def test_the_forecast_and_the_oldest_against_its_target(console: Console) -> Non
     store = SqlReviewStore(console.database, ranking=Ranking({"violence": 2}))
     old, new = (store.add([flag(str(n), n, n + 0.5)], NOON + n)[0].case for n in (0, 1_000))
     with console.database.read() as connection:
-        [backlog] = lead_figures.backlog(connection, groups.read(connection, NOON + 1_100), NOON + 1_100)
+        [backlog] = lead_figures.backlog(connection, reading.open_groups(connection, NOON + 1_100), NOON + 1_100)
         assert (backlog.oldest_case, backlog.oldest, backlog.target, backlog.over) == (old, 1_100, 900, True)
         assert (backlog.open, backlog.late) == (2, 1)
         assert lead_figures.forecast(connection, NOON + 1_100).seconds is None
@@ -119,11 +124,11 @@ def test_only_leads_mark_and_unmark_golden_cases(console: Console, enter: Enter)
     assert ana.post(f"/cases/{case}/golden", data={"verdict": "uphold"}).status_code == 403
     assert lea.post(f"/cases/{case}/golden", data={"verdict": "uphold"}).status_code == 303
     with console.database.read() as connection:
-        assert checks.golden_verdict(connection, case) == "uphold"
+        assert quality_checks.golden_verdict(connection, case) == "uphold"
     assert "No longer golden" in lea.get(f"/cases/{case}").text
     lea.post(f"/cases/{case}/golden")
     with console.database.read() as connection:
-        assert checks.golden_verdict(connection, case) is None
+        assert quality_checks.golden_verdict(connection, case) is None
 
 
 def test_the_console_draws_checks(console: Console, enter: Enter) -> None:
@@ -132,6 +137,65 @@ def test_the_console_draws_checks(console: Console, enter: Enter) -> None:
     decide(ana, case, taken(ana, case))
     console.clock.now += 60
     settings = Settings(data_dir=console.evidence.parent, quality=Quality(second_share=1.0))
-    draw(open_services(settings, console.database, console.clock))
+    draw_checks(open_services(settings, console.database, console.clock))
     assert "data-case" in enter("ben").get("/queue/rows").text
     assert "data-case" not in ana.get("/queue/rows").text
+
+
+def has(console: Console, name: str) -> Skills:
+    with console.database.read() as connection:
+        return skills.skills_of(connection, name)
+
+
+def test_a_lead_sets_skills_and_the_page_shows_them(console: Console, enter: Enter) -> None:
+    lea = enter("lea")
+    given = {"account": "ana", "languages": ["zh", "en"], "labels": ["fraud"], "severity": "1", "escalated": "on"}
+    assert lea.post("/skills", data=given).status_code == 303
+    assert has(console, "ana") == Skills(languages=("zh", "en"), labels=("fraud",), severity=1, escalated=True)
+    assert 'value="fraud" checked' in lea.get("/skills").text
+    lea.post("/skills", data={"account": "ana"})
+    assert has(console, "ana") == Skills()
+
+
+def test_the_form_goes_back_to_the_page_that_it_stands_on(enter: Enter) -> None:
+    admin = enter("ada")
+    assert admin.post("/skills", data={"account": "ana"}).headers["location"] == "/skills"
+    back = admin.post("/skills", data={"account": "ana", "then": "accounts"}).headers["location"]
+    assert back == "/accounts?name=ana#opened"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"account": "aud"},
+        {"account": "nobody"},
+        {"account": "ana", "labels": ["unknown"]},
+        {"account": "ana", "languages": ["ZH"]},
+        {"account": "ana", "severity": "4"},
+    ],
+)
+def test_wrong_skills_are_refused(console: Console, enter: Enter, given: dict[str, Any]) -> None:
+    assert enter("lea").post("/skills", data=given).status_code == 422
+    assert has(console, "ana") == Skills()
+
+
+def test_the_page_shows_cases_that_nobody_can_take(console: Console, enter: Enter) -> None:
+    console.store.add([flag(str(n), speaker=str(n), language="fr") for n in range(3)], NOON)
+    lea = enter("lea")
+    assert "Nobody here can take: 3 × fr" in lea.get("/skills/desk").text
+    for name in ("ana", "ben", "lea", "ada"):
+        lea.post("/skills", data={"account": name, "languages": ["en"]})
+    assert "Nobody can take: 3 × fr" in lea.get("/skills/desk").text
+
+
+def test_the_team_s_page_shows_who_is_here_and_what_they_have(console: Console, enter: Enter) -> None:
+    [outcome] = console.store.add([flag("a")], NOON)
+    sit_down(console.database, "ana", "ben")
+    with console.database.write() as connection:
+        assigning.move(connection, [outcome.case], "ana", "lea", "other", NOON, 60.0)
+        wellness.start_break(connection, "ben", NOON)
+    page = enter("lea").get("/skills/desk").text
+    assert "1 here now" in page
+    assert 'href="/queue?assigned=ana">1</a>' in page
+    assert "on a break" in page
+    assert "Nobody" not in page

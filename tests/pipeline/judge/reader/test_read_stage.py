@@ -12,22 +12,23 @@ from hypothesis import strategies as st
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, SecondReading
 from pipeline.contract.stage import Backlog
-from pipeline.judge.judge_stage import JudgeConfig, check
-from pipeline.judge.reader.breaker import FAILURES, FIRST_PAUSE_SECONDS
+from pipeline.judge.judge_stage import JudgeConfig, read_config
+from pipeline.judge.reader import read_stage
 from pipeline.judge.reader.endpoint import Endpoint
-from pipeline.judge.reader.opinion import flag_of
 from pipeline.judge.reader.read_stage import Read, build
-from pipeline.judge.rules import policy_of
+from pipeline.judge.reader.request_limits import FAILURES, FIRST_PAUSE_SECONDS
+from pipeline.judge.reader.second_reading import flag_of
+from pipeline.judge.rule_texts import policy_of
 from pipeline.settings import JudgeSettings, ReaderSettings, Settings
 from tests.builders import flag, sound_flag
 from tests.pipeline.judge.fakes import LABELS
 from tests.pipeline.judge.reader.model import asked, by_word, completion, said, settings_of
-from tests.pipeline.judge.reader.test_budget import Timer
-from tests.pipeline.judge.reader.test_prompt import ATTACK
+from tests.pipeline.judge.reader.test_chat import ATTACK
+from tests.pipeline.judge.reader.test_request_limits import Timer
 from tests.pipeline.review.delivery.receiver import Got, ReceivingApp, Reply, receiving
 from tests.ports import free_port
 
-RULES = check(JudgeSettings())
+RULES = read_config(JudgeSettings())
 POLICY = """
 name: own
 every: {review: 0.6, reader: 0.6}
@@ -75,10 +76,11 @@ def server() -> Iterator[ReceivingApp]:
 
 
 @pytest.fixture
-def opened(server: ReceivingApp) -> Iterator[Open]:
+def opened(server: ReceivingApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     made: list[Desk] = []
 
-    def open_desk(rules: JudgeConfig = RULES, **changes: Any) -> Desk:
+    def open_desk(rules: JudgeConfig = RULES, parallel: int = read_stage.PARALLEL, **changes: Any) -> Desk:
+        monkeypatch.setattr(read_stage, "PARALLEL", parallel)
         made.append(Desk(server, rules, **changes))
         return made[-1]
 
@@ -290,8 +292,9 @@ def test_readings_keep_the_order_of_their_flags(opened: Open) -> None:
     assert [found.flag for found in opened().read(*flags)] == [each.id for each in flags]
 
 
-def test_an_endpoint_that_is_away_costs_nothing_but_the_opinion() -> None:
-    chosen = settings_of(f"http://127.0.0.1:{free_port()}/v1", parallel=1)
+def test_an_endpoint_that_is_away_costs_nothing_but_the_opinion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_stage, "PARALLEL", 1)
+    chosen = settings_of(f"http://127.0.0.1:{free_port()}/v1")
     stage = Read(Endpoint(chosen), chosen, RULES, Metrics(), Timer())
     assert stage.handle([unsure(f"{n}") for n in range(5)]) == []
     stage.close()
@@ -343,7 +346,7 @@ REPLIES = st.tuples(st.sampled_from([200, 200, 200, 400, 429, 500]), st.sampled_
 )
 def test_whatever_comes_each_flag_is_counted_once(server: ReceivingApp, replies: list[Reply], texts: list[str]) -> None:
     """Through the whole path: any text, any answers. What comes out fits the contract."""
-    desk = Desk(server, parallel=1)
+    desk = Desk(server)
     before = len(server.got)
     server.answer = lambda got: replies[(len(server.got) - before) % len(replies)]
     flags = [unsure(text, name=f"f{n}") for n, text in enumerate(texts)]

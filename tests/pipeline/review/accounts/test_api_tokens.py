@@ -4,11 +4,11 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.base.errors import AccountError
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import api_tokens
 from pipeline.review.accounts.api_tokens import StoredToken
 from pipeline.review.database import Database
-from pipeline.review.tables.access import API_TOKENS
+from pipeline.review.tables.people_tables import API_TOKENS
 from tests.builders import NOON
 
 
@@ -34,7 +34,9 @@ def test_only_the_whole_token_is_accepted(database: Database) -> None:
 def test_the_store_and_the_log_do_not_hold_the_token(database: Database) -> None:
     secret = make(database)[11:]
     with database.read() as connection:
-        assert secret not in str(connection.execute(select(API_TOKENS)).all()) + str(list(audit.lines(connection)))
+        assert secret not in str(connection.execute(select(API_TOKENS)).all()) + str(
+            list(audit_log.all_lines(connection))
+        )
 
 
 def test_a_token_ends_with_its_time(database: Database) -> None:
@@ -51,7 +53,10 @@ def test_a_revoked_token_is_refused_at_once_and_its_end_is_logged(database: Data
     with pytest.raises(AccountError), database.write() as connection:
         api_tokens.revoke_token(connection, token[:11], NOON, "ada")
     with database.read() as connection:
-        assert [line.action for line in audit.newest(connection, subject=token[:11])] == ["token.revoke", "token.make"]
+        assert [line.action for line in audit_log.newest_lines(connection, subject=token[:11])] == [
+            "token.revoke",
+            "token.make",
+        ]
 
 
 def test_the_last_use_is_stored_once_a_minute(database: Database) -> None:

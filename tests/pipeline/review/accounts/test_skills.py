@@ -6,14 +6,14 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.base.errors import AccountError
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import skills
 from pipeline.review.accounts.skills import Skills
 from pipeline.review.cases import reading
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import CASES
 from tests.builders import NOON, flag
 
@@ -46,7 +46,7 @@ def test_leads_keep_the_right_to_decide_escalated_cases(database: Database) -> N
 def test_a_change_stands_in_the_audit_log(database: Database) -> None:
     change(database, "ana", languages=("zh",), labels=("fraud",))
     with database.read() as connection:
-        [line] = audit.newest(connection, subject="ana", limit=1)
+        [line] = audit_log.newest_lines(connection, subject="ana", limit=1)
     assert (line.action, line.actor) == ("account.skills", "lea")
     assert line.detail == '{"escalated":false,"labels":["fraud"],"languages":["zh"],"severity":3}'
 

@@ -8,13 +8,13 @@ from pipeline.base.errors import CaseError, Taken
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.accounts.wellness import Meter, stretch
-from pipeline.review.cases import deciding, leases, queue
-from pipeline.review.cases.queue import QueueFilter
+from pipeline.review.cases import case_queue, deciding, leases
+from pipeline.review.cases.case_queue import QueueFilter
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.wellness import BREAKS, LISTENED
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.people_tables import BREAKS, LISTENED
 from tests.builders import NOON, flag
 
 SEVERE = Ranking({"violence": 2, "abuse": 1})
@@ -89,7 +89,7 @@ def test_a_break_pauses_the_lease(database: Database) -> None:
     with database.write() as connection:
         wellness.end_break(connection, "ana", NOON + 1_200)
         wellness.end_break(connection, "ana", NOON + 1_300)
-        assert leases.check(connection, lease.id, "ana").expires_at == NOON + 1_400
+        assert leases.check_lease(connection, lease.id, "ana").expires_at == NOON + 1_400
 
 
 def test_two_breaks_at_once_are_one(database: Database) -> None:
@@ -109,22 +109,22 @@ def test_a_lease_waits_at_most_half_an_hour(database: Database) -> None:
         wellness.start_break(connection, "ana", NOON)
         other = leases.claim(connection, case, "ben", NOON + wellness.LONGEST_BREAK_SECONDS, 300)
         wellness.end_break(connection, "ana", NOON + 4_000)
-        assert leases.of(connection, case) == other
+        assert leases.lease_of(connection, case) == other
 
 
 def test_the_queue_leaves_out_excluded_labels_and_cases_over_the_limit(database: Database) -> None:
     severe, mild = stored(database, 2), stored(database, 1, "abuse")
     with database.read() as connection:
         opted = wellness.without(connection, "ana", ViewingLimits(without=("abuse",)), NOON)
-        assert {case.id for case in queue.page(connection, QueueFilter(without=opted))} == set(severe)
-        assert queue.count(connection, QueueFilter(without=opted)) == 2
+        assert {case.id for case in case_queue.list_queue(connection, QueueFilter(without=opted))} == set(severe)
+        assert case_queue.count_queue(connection, QueueFilter(without=opted)) == 2
     decide(database, severe[:1])
     with database.read() as connection:
         capped = wellness.without(connection, "ana", ViewingLimits(most_severe=1), NOON + 60)
-        assert queue.next_free(connection, "ana", NOON, QueueFilter(without=capped)) == mild[0]
-        assert [case.id for case in queue.page(connection, QueueFilter(without=capped))] == mild
+        assert case_queue.next_free(connection, "ana", NOON, QueueFilter(without=capped)) == mild[0]
+        assert [case.id for case in case_queue.list_queue(connection, QueueFilter(without=capped))] == mild
         unbound = wellness.without(connection, "ben", ViewingLimits(most_severe=1), NOON + 60)
-        assert queue.next_free(connection, "ben", NOON, QueueFilter(without=unbound)) == severe[1]
+        assert case_queue.next_free(connection, "ben", NOON, QueueFilter(without=unbound)) == severe[1]
 
 
 def test_the_limit_of_listening_minutes(database: Database) -> None:

@@ -5,15 +5,15 @@ from sqlalchemy import select
 
 from pipeline.base.errors import CaseError, Involved, Missing, Stale
 from pipeline.contract.messages import Decision
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.appeals import appeals
 from pipeline.review.appeals.appeals import Appeal, Count
-from pipeline.review.cases import deciding, leases, reading, strikes
+from pipeline.review.cases import deciding, leases, reading, speaker_measures
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox
-from pipeline.review.quality import checks
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.delivery import event_outbox
+from pipeline.review.quality import quality_checks
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import ACCOUNTS, OUTBOX
 from tests.builders import NOON, flag
 
@@ -41,7 +41,7 @@ def settle(database: Database, appeal: Appeal, reviewer: str, choice: Choice = O
 
 def state(database: Database, appeal: Appeal) -> str:
     with database.read() as connection:
-        return appeals.get(connection, appeal.id).state
+        return appeals.get_appeal(connection, appeal.id).state
 
 
 def events(database: Database) -> list[tuple[str, str]]:
@@ -57,9 +57,9 @@ def test_overturning_a_decision_reverses_it_in_one_transaction(database: Databas
     with database.read() as connection:
         case = reading.case(connection, first.case)
         assert (case.status, case.verdict) == ("decided", "dismiss")
-        assert strikes.count(connection, ["ann"], 0) == {}
+        assert speaker_measures.count_strikes(connection, ["ann"], 0) == {}
         [event] = connection.execute(select(OUTBOX).where(OUTBOX.c.kind == "appeal.overturned")).all()
-        line = list(audit.lines(connection))[-1]
+        line = list(audit_log.all_lines(connection))[-1]
         assert appeals.settled(connection, NOON) == Count(1, 1)
     assert (event.payload["reverse"], event.payload["speaker"], event.payload["appeal"]) == ("mute", "ann", appeal.id)
     assert (event.payload["against"]["id"], event.payload["decision"]["id"]) == (first.id, second.id)
@@ -74,9 +74,9 @@ def test_upholding_a_decision_keeps_it_and_stores_an_event(database: Database) -
     appeal = lodge(database, decide(database).case)
     settle(database, appeal, "ben", STAND)
     with database.read() as connection:
-        assert strikes.count(connection, ["ann"], 0) == {"ann": 1}
+        assert speaker_measures.count_strikes(connection, ["ann"], 0) == {"ann": 1}
         assert appeals.settled(connection, NOON) == Count(1, 0)
-        assert appeals.waiting(connection) == []
+        assert appeals.list_open_appeals(connection) == []
         event = connection.execute(select(OUTBOX).where(OUTBOX.c.kind == "appeal.upheld")).one()
     assert event.payload["reverse"] is None
     assert state(database, appeal) == "upheld"
@@ -106,7 +106,7 @@ def test_the_person_of_a_second_opinion_may_not_settle_it(database: Database) ->
     case = decide(database).case
     copy = SqlReviewStore(database).add([flag("copy", 1_000, 1_005)], NOON)[0].case
     with database.write() as connection:
-        checks.record(connection, copy, "second", case, 0.05, NOON)
+        quality_checks.record(connection, copy, "second", case, 0.05, NOON)
         deciding.decide(connection, copy, "ben", Choice(verdict="dismiss"), NOON + 5)
     appeal = lodge(database, case)
     with pytest.raises(Involved, match="ben has decided"):
@@ -149,7 +149,7 @@ def test_an_undo_opens_the_appeal_again(database: Database) -> None:
         deciding.undo(connection, second.id, "ben", LATER + 8)
     with database.read() as connection:
         assert reading.case(connection, first.case).verdict == "uphold"
-        assert [found.id for found, _ in appeals.waiting(connection)] == [appeal.id]
+        assert [found.id for found, _ in appeals.list_open_appeals(connection)] == [appeal.id]
         assert appeals.settled(connection, NOON) == Count(0, 0)
     assert events(database)[-1] == ("appeal.overturned", "withdrawn")
     settle(database, appeal, "lea", STAND)
@@ -204,9 +204,9 @@ def test_pages_of_appeals_oldest_first(database: Database) -> None:
         lodge(database, case, at=LATER + 5 - n // 2)
     with database.read() as connection:
         assert appeals.open_count(connection) == 5
-        every = [appeal for appeal, case in appeals.waiting(connection) if case.speaker == "ann"]
-        first = appeals.waiting(connection, limit=2)
-        rest = appeals.waiting(connection, (first[-1][0].created_at, first[-1][0].id))
+        every = [appeal for appeal, case in appeals.list_open_appeals(connection) if case.speaker == "ann"]
+        first = appeals.list_open_appeals(connection, limit=2)
+        rest = appeals.list_open_appeals(connection, (first[-1][0].created_at, first[-1][0].id))
     assert every == [appeal for appeal, _ in (*first, *rest)]
     assert [appeal.created_at for appeal in every] == sorted(appeal.created_at for appeal in every)
 
@@ -216,7 +216,7 @@ def test_withdrawing_a_sent_event_stores_a_second_one(database: Database) -> Non
     second = settle(database, appeal, "ben")
     with database.write() as connection:
         connection.execute(OUTBOX.update().where(OUTBOX.c.about == second.id).values(status="sent"))
-        outbox.withdraw(connection, second.id, LATER + 8)
+        event_outbox.withdraw(connection, second.id, LATER + 8)
     assert events(database)[-1] == ("case.undone", "waiting")
 
 

@@ -6,15 +6,15 @@ import msgspec
 import pytest
 
 from pipeline.base.errors import Involved
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint, Report
-from pipeline.review.cases import deciding, queue, reading, strikes
+from pipeline.review.cases import case_queue, deciding, reading, speaker_measures
 from pipeline.review.cases.ranking import HEAD_START, TARGETS, Ranking
 from pipeline.review.cases.values import REPORTED, Choice
 from pipeline.review.database import Database
-from pipeline.review.quality import checks
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.quality import quality_checks
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 COMPLAINT = Complaint(room="room", speaker="ann", reporter="bob", label="violence", text="he threatens us", at=NOON)
@@ -30,9 +30,9 @@ def file(database: Database, now: float = NOON, **changes: Any) -> Report:
 def test_a_report_opens_a_case_about_the_minutes_before(database: Database) -> None:
     report = file(database)
     with database.read() as connection:
-        [case] = queue.page(connection)
+        [case] = case_queue.list_queue(connection)
         assert reports.of_case(connection, case.id) == [report]
-        line = list(audit.lines(connection))[-1]
+        line = list(audit_log.all_lines(connection))[-1]
     assert (case.id, case.room, case.speaker, case.label) == (report.case, "room", "ann", "violence")
     assert (case.start, case.end) == (NOON - 180, NOON)
     assert (case.severity, case.due_at, case.policy) == (2, NOON + 900, REPORTED)
@@ -46,7 +46,7 @@ def test_a_report_opens_a_case_about_the_minutes_before(database: Database) -> N
 def test_the_same_report_sent_again_changes_nothing(database: Database) -> None:
     assert file(database, NOON) == file(database, NOON + 5)
     with database.read() as connection:
-        assert queue.count(connection) == 1
+        assert case_queue.count_queue(connection) == 1
 
 
 def test_further_reports_join_the_case_until_it_is_decided(database: Database) -> None:
@@ -110,14 +110,14 @@ def test_the_reporter_may_not_decide_the_case(database: Database) -> None:
         deciding.decide(connection, report.case, "ana", Choice(verdict="uphold", action="mute"), NOON)
     with database.read() as connection:
         assert reading.case(connection, report.case).verdict == "uphold"
-        assert strikes.count(connection, ["ann"], 0) == {"ann": 1}
+        assert speaker_measures.count_strikes(connection, ["ann"], 0) == {"ann": 1}
 
 
 def test_a_copy_shows_the_reports_of_its_original(database: Database) -> None:
     report = file(database)
     copy = SqlReviewStore(database).add([flag("a", 1_000, 1_005)], NOON)[0].case
     with database.write() as connection:
-        checks.record(connection, copy, "second", report.case, 0.05, NOON)
+        quality_checks.record(connection, copy, "second", report.case, 0.05, NOON)
         assert reports.of_case(connection, copy) == [report]
 
 

@@ -8,17 +8,17 @@ import msgspec
 import pytest
 
 from pipeline.base.errors import CaseError, Involved, Taken
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import accounts, presence, skills, wellness
 from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.accounts.skills import Skills
-from pipeline.review.cases import assigning, deciding, leases, queue, reachable_cases
+from pipeline.review.cases import assigning, case_queue, deciding, eligibility, leases
 from pipeline.review.cases.assigning import MOST_MOVED, Move
-from pipeline.review.cases.queue import QueueFilter
+from pipeline.review.cases.case_queue import QueueFilter
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 from tests.pipeline.review.people import sit_down
 
@@ -45,8 +45,8 @@ def candidates(database: Database, account: str, limit: int = MOST_MOVED, **want
 
 def offered(database: Database, account: str, at: float = NOON + 100) -> str | None:
     with database.write() as connection:
-        wanted = QueueFilter(reach=reachable_cases.of(connection, account, at))
-        return queue.next_free(connection, account, at, wanted)
+        wanted = QueueFilter(eligibility=eligibility.eligibility_of(connection, account, at))
+        return case_queue.next_free(connection, account, at, wanted)
 
 
 def claim(database: Database, case: str, account: str, at: float = NOON + 100) -> None:
@@ -56,7 +56,7 @@ def claim(database: Database, case: str, account: str, at: float = NOON + 100) -
 
 def owner(database: Database, case: str) -> str | None:
     with database.read() as connection:
-        found = assigning.of(connection, case)
+        found = assigning.assignment_of(connection, case)
     return found.account if found else None
 
 
@@ -126,7 +126,7 @@ def test_each_moved_case_has_its_line_in_the_audit_log(database: Database) -> No
     with database.write() as connection:
         assigning.undo(connection, made.id, "lea", NOON + 110)
         for case in cases:
-            back, given = audit.newest(connection, actor="lea", subject=case)
+            back, given = audit_log.newest_lines(connection, actor="lea", subject=case)
             assert (given.action, back.action) == ("case.assign", "case.unassign")
             assert msgspec.json.decode(given.detail) == {"to": "ana", "reason": "workload", "move": made.id}
 
@@ -219,8 +219,8 @@ def test_four_people_get_each_case_once_and_none_outside_their_skills(database: 
         mine: list[str] = []
         while True:
             with database.write() as connection:
-                wanted = QueueFilter(reach=reachable_cases.of(connection, account, NOON + 100))
-                case = queue.next_free(connection, account, NOON + 100, wanted)
+                wanted = QueueFilter(eligibility=eligibility.eligibility_of(connection, account, NOON + 100))
+                case = case_queue.next_free(connection, account, NOON + 100, wanted)
                 if case is None:
                     return mine
                 try:
@@ -254,5 +254,5 @@ def test_similar_cases_are_those_that_the_person_may_get(database: Database) -> 
     move(database, cases[:1], "ben")
     with database.read() as connection:
         this = SqlReviewStore(database).case(cases[1]).case
-        found = [case.id for case in queue.like(connection, this, "room", "ana", NOON + 100, 200)]
+        found = [case.id for case in case_queue.like(connection, this, "room", "ana", NOON + 100, 200)]
     assert found == cases[1:]

@@ -8,18 +8,18 @@ from sqlalchemy import select
 
 from pipeline.base.errors import CaseError, Involved, Stale
 from pipeline.contract.messages import Decision
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.appeals import appeals
-from pipeline.review.cases import correcting, deciding, escalations, queue, reading
-from pipeline.review.cases.queue import QueueFilter
+from pipeline.review.cases import case_queue, correcting, deciding, reading
+from pipeline.review.cases.case_queue import QueueFilter
 from pipeline.review.cases.ranking import TARGETS, Ranking
 from pipeline.review.cases.values import Case, Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Enforcement
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.quality import checks, drawing, exporting, figures
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.quality import agreement_figures, drawing, exporting, quality_checks
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import OUTBOX
 from tests.builders import NOON, flag
 
@@ -54,7 +54,7 @@ def correct(database: Database, case: str, choice: Choice = DISMISS, at: float =
 def reopen(database: Database, case: str, reason: str = "unsure") -> None:
     version = read(database, case).version
     with database.write() as connection:
-        correcting.reopen(connection, case, "lea", reason, LATER, version=version, ranking=RANKING)
+        correcting.reopen_case(connection, case, "lea", reason, LATER, version=version, ranking=RANKING)
 
 
 def events(database: Database) -> list[tuple[str, str, dict[str, Any]]]:
@@ -65,7 +65,7 @@ def events(database: Database) -> list[tuple[str, str, dict[str, Any]]]:
 
 def asked(database: Database) -> list[tuple[str, str]]:
     with database.read() as connection:
-        return [(one.id, one.action) for one in enforcements.asked(connection, 0.0)]
+        return [(one.id, one.action) for one in enforcements.waiting_actions(connection, 0.0)]
 
 
 def carry_out(database: Database, decision: str, at: float) -> None:
@@ -90,9 +90,9 @@ def test_a_correction_long_after_the_decision_replaces_it(database: Database, ca
     assert (payload["decision"]["id"], payload["against"]["moderator"]) == (made.id, "ana")
     assert (payload["room"], payload["speaker"]) == ("room", "ann")
     with database.read() as connection:
-        line = list(audit.lines(connection))[-1]
+        line = list(audit_log.all_lines(connection))[-1]
         assert (line.action, line.actor, line.subject) == ("case.correct", "lea", case)
-        assert figures.confirmed(connection, NOON)["violence"].hits == 0
+        assert agreement_figures.confirmed(connection, NOON)["violence"].hits == 0
         [example] = exporting.examples(connection, 0.0)
     assert dict(example.labels) == {"violence": 0.0, "risk": 0.0}
 
@@ -121,10 +121,10 @@ def test_a_reopened_case_is_in_the_queue_and_its_decision_is_undone(database: Da
     correct(database, case, WARN, NOON + 60)
     reopen(database, case)
     with database.read() as connection:
-        assert [one.id for one in queue.page(connection)] == [case]
+        assert [one.id for one in case_queue.list_queue(connection)] == [case]
         assert {one.undone for one in reading.decisions(connection, case)} == {LATER}
-        assert figures.confirmed(connection, NOON) == {}
-        assert list(audit.lines(connection))[-1].action == "case.reopen"
+        assert agreement_figures.confirmed(connection, NOON) == {}
+        assert list(audit_log.all_lines(connection))[-1].action == "case.reopen"
     assert [(kind, status) for kind, status, _ in events(database)] == [
         ("case.decided", "sent"),
         ("case.corrected", "withdrawn"),
@@ -142,7 +142,7 @@ def test_the_deadline_of_a_reopened_case_counts_from_the_reopening(database: Dat
     reopen(database, reopened)
     assert read(database, reopened).due_at == LATER + TARGETS[2]
     with database.read() as connection:
-        assert [one.id for one in queue.page(connection)] == [waiting, reopened]
+        assert [one.id for one in case_queue.list_queue(connection)] == [waiting, reopened]
     assert store.add([flag("c", 5, 8)], LATER)[0].case == reopened
     assert read(database, reopened).due_at == LATER + TARGETS[2], "more speech does not bring the old deadline back"
     store.decide(reopened, "ana", MUTE, LATER + 60)
@@ -160,7 +160,7 @@ def test_an_escalated_case_is_reopened_as_escalated(database: Database) -> None:
     reopen(database, case)
     assert (read(database, case).status, read(database, case).verdict) == ("escalated", "escalate")
     with database.read() as connection:
-        [found] = escalations.page(connection, QueueFilter(), 1_800, None, 50)
+        [found] = case_queue.list_escalated(connection, QueueFilter(), 1_800, None, 50)
     assert found.due_at == LATER + 1_800
 
 
@@ -184,7 +184,7 @@ def test_an_upheld_appeal_ends_no_action(database: Database, case: str) -> None:
     with database.write() as connection:
         appeal, _ = appeals.lodge(connection, case, "ann", "", LATER, 10.0)
         with pytest.raises(CaseError, match="open appeal"):
-            correcting.reopen(connection, case, "lea", "unsure", LATER, version=2, ranking=RANKING)
+            correcting.reopen_case(connection, case, "lea", "unsure", LATER, version=2, ranking=RANKING)
         appeals.settle(connection, appeal.id, "ben", Choice(verdict="uphold"), LATER, 10.0)
     assert endings(database) == [None]
     with pytest.raises(CaseError, match="was settled"):
@@ -205,7 +205,7 @@ def test_what_cannot_be_corrected(database: Database, case: str) -> None:
             correcting.correct(connection, case, "lea", DISMISS, LATER, version=1)
         with pytest.raises(Involved):
             correcting.correct(connection, case, "ann", DISMISS, LATER, version=2)
-        checks.record(connection, case, "second", "original", 1.0, NOON)
+        quality_checks.record(connection, case, "second", "original", 1.0, NOON)
     with pytest.raises(CaseError, match="check"):
         correct(database, case)
     waiting = SqlReviewStore(database).add([flag("b", 100, 105)], NOON)[0].case

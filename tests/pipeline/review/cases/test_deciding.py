@@ -5,12 +5,12 @@ from sqlalchemy import select
 
 from pipeline.base.errors import CaseError, Involved, Stale
 from pipeline.contract.messages import Decision
-from pipeline.review import audit
-from pipeline.review.cases import deciding, leases, queue, reading, strikes
+from pipeline.review import audit_log
+from pipeline.review.cases import case_queue, deciding, leases, reading, speaker_measures
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.delivery import event_outbox
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import OUTBOX
 from tests.builders import NOON, flag
 
@@ -41,8 +41,8 @@ def events(database: Database) -> list[tuple[str, str]]:
 def test_an_upheld_case_leaves_the_queue_and_gives_a_strike_and_an_event(database: Database, case: str) -> None:
     decision = decide(database, case)
     with database.read() as connection:
-        assert queue.page(connection) == []
-        assert strikes.count(connection, ["ann", "bob"], 0) == {"ann": 1}
+        assert case_queue.list_queue(connection) == []
+        assert speaker_measures.count_strikes(connection, ["ann", "bob"], 0) == {"ann": 1}
         [event] = connection.execute(select(OUTBOX)).all()
     assert (event.kind, event.status, event.send_at) == ("case.decided", "waiting", NOON + 10)
     sent = event.payload["decision"]
@@ -60,8 +60,8 @@ def test_an_undo_leaves_only_a_record_of_the_decision(database: Database, case: 
     assert [one.undone for one in file.decisions] == [NOON + 9]
     assert events(database) == [("case.decided", "withdrawn")]
     with database.read() as connection:
-        assert strikes.count(connection, ["ann"], 0) == {}
-        assert [line.action for line in audit.lines(connection, after=5)] == ["case.decide", "case.undo"]
+        assert speaker_measures.count_strikes(connection, ["ann"], 0) == {}
+        assert [line.action for line in audit_log.all_lines(connection, after=5)] == ["case.decide", "case.undo"]
 
 
 def test_the_same_decision_can_be_made_again_after_an_undo(database: Database, case: str) -> None:
@@ -83,8 +83,8 @@ def test_a_moderator_cannot_decide_a_case_that_they_escalated(database: Database
     with database.write() as connection:
         found = reading.case(connection, case)
         for account, offered in (("ana", []), ("lea", [case])):
-            assert queue.next_free(connection, account, NOON) == (offered[0] if offered else None)
-            assert [one.id for one in queue.like(connection, found, "speaker", account, NOON, 5)] == offered
+            assert case_queue.next_free(connection, account, NOON) == (offered[0] if offered else None)
+            assert [one.id for one in case_queue.like(connection, found, "speaker", account, NOON, 5)] == offered
         with pytest.raises(Involved, match="ana has escalated"):
             leases.claim(connection, case, "ana", NOON)
     with pytest.raises(Involved, match="ana has escalated"):
@@ -114,7 +114,7 @@ def test_withdrawing_an_event_in_sending_stores_a_second_one(database: Database,
     decision = decide(database, case)
     with database.write() as connection:
         connection.execute(OUTBOX.update().values(status="sending"))
-        outbox.withdraw(connection, decision.id, NOON + 1)
+        event_outbox.withdraw(connection, decision.id, NOON + 1)
     assert events(database) == [("case.decided", "sending"), ("case.undone", "waiting")]
 
 

@@ -1,12 +1,12 @@
 """What waits for a person, and what is new."""
 
 from pipeline.review.appeals import appeals
-from pipeline.review.cases import assigning, deciding, inbox, notes, reachable_cases
-from pipeline.review.cases.inbox import Due, News
-from pipeline.review.cases.queue import QueueFilter
+from pipeline.review.cases import assigning, deciding, eligibility, inbox, notes
+from pipeline.review.cases.case_queue import QueueFilter
+from pipeline.review.cases.inbox import News, WaitingWork
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 
@@ -15,15 +15,15 @@ def stored(database: Database, count: int) -> list[str]:
     return [outcome.case for outcome in SqlReviewStore(database).add(flags, NOON)]
 
 
-def due(database: Database, account: str, decides: bool = True) -> Due:
+def due(database: Database, account: str, decides: bool = True) -> WaitingWork:
     with database.read() as connection:
-        wanted = QueueFilter(reach=reachable_cases.of(connection, account, NOON))
+        wanted = QueueFilter(eligibility=eligibility.eligibility_of(connection, account, NOON))
         return inbox.due(connection, account, wanted, decides, decides)
 
 
 def news(database: Database, account: str, since: float, at: float) -> News:
     with database.read() as connection:
-        wanted = QueueFilter(reach=reachable_cases.of(connection, account, at))
+        wanted = QueueFilter(eligibility=eligibility.eligibility_of(connection, account, at))
         return inbox.news(connection, account, wanted, since, at, 1_800.0)
 
 
@@ -31,13 +31,15 @@ def test_what_waits(database: Database) -> None:
     given, escalated, upheld = stored(database, 3)
     with database.write() as connection:
         assigning.move(connection, [given], "lea", "lea", "other", NOON, 60.0)
-        notes.add(connection, given, "ana", "@lea @aud", NOON)
+        notes.add_note(connection, given, "ana", "@lea @aud", NOON)
         deciding.decide(connection, escalated, "ana", Choice(verdict="escalate"), NOON)
         deciding.decide(connection, upheld, "ana", Choice(verdict="uphold"), NOON)
         appeals.lodge(connection, upheld, "s2", "No.", NOON + 60, undo_seconds=10.0)
-    assert due(database, "lea") == Due(mentions=1, assigned=1, escalated=1, appeals=1, disputes=0)
-    assert due(database, "ana") == Due(mentions=0, assigned=0, escalated=0, appeals=0, disputes=0)
-    assert due(database, "aud", decides=False) == Due(mentions=1, assigned=0, escalated=0, appeals=0, disputes=0)
+    assert due(database, "lea") == WaitingWork(mentions=1, assigned=1, escalated=1, appeals=1, disputes=0)
+    assert due(database, "ana") == WaitingWork(mentions=0, assigned=0, escalated=0, appeals=0, disputes=0)
+    assert due(database, "aud", decides=False) == WaitingWork(
+        mentions=1, assigned=0, escalated=0, appeals=0, disputes=0
+    )
     assert due(database, "lea").total == 4
 
 
@@ -45,7 +47,7 @@ def test_what_is_new(database: Database) -> None:
     first, second = stored(database, 2)
     with database.write() as connection:
         assigning.move(connection, [first, second], "ana", "lea", "other", NOON + 10, 60.0)
-        notes.add(connection, first, "ben", "@ana", NOON + 20)
+        notes.add_note(connection, first, "ben", "@ana", NOON + 20)
     assert news(database, "ana", NOON, NOON + 30) == News(mentions=1, assigned=2)
     assert news(database, "ana", NOON + 10, NOON + 30) == News(mentions=1)
     assert news(database, "ben", NOON, NOON + 30) == News()

@@ -8,10 +8,10 @@ import pytest
 
 from pipeline.base.errors import CaseError, Involved, Stale, Taken
 from pipeline.review.accounts import wellness
-from pipeline.review.cases import deciding, leases, queue
+from pipeline.review.cases import case_queue, deciding, leases
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 MODERATORS = ("ana", "ben", "lea", "ada")
@@ -62,7 +62,7 @@ def test_a_decided_case_has_no_lease_and_cannot_be_taken(database: Database) -> 
     claim(database, case, "ana")
     with database.write() as connection:
         deciding.decide(connection, case, "ana", Choice(verdict="dismiss"), NOON)
-        assert leases.of(connection, case) is None
+        assert leases.lease_of(connection, case) is None
         with pytest.raises(CaseError, match="already decided"):
             leases.claim(connection, case, "ben", NOON)
 
@@ -72,7 +72,7 @@ def test_the_lease_of_a_merged_case_ends(database: Database) -> None:
     lease = claim(database, second, "ana")
     SqlReviewStore(database).add([flag("between", 4, 11)], NOON)
     with database.write() as connection, pytest.raises(Stale):
-        leases.check(connection, lease.id, "ana")
+        leases.check_lease(connection, lease.id, "ana")
     assert claim(database, first, "ben").account == "ben"
 
 
@@ -101,7 +101,7 @@ def test_concurrent_moderators_get_different_next_cases(database: Database) -> N
         mine: list[str] = []
         while True:
             with database.write() as connection:
-                case = queue.next_free(connection, account, NOON)
+                case = case_queue.next_free(connection, account, NOON)
                 if case is None:
                     return mine
                 try:

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.errors import CaseError, Missing
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.accounts import accounts
 from pipeline.review.cases import notes
 from pipeline.review.cases.notes import LONGEST, MOST_NAMED
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.privacy import forgetting
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.privacy import erasure
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 
@@ -23,7 +23,7 @@ def case(database: Database) -> str:
 
 def write(database: Database, case: str, text: str, author: str = "ana", at: float = NOON) -> notes.Note:
     with database.write() as connection:
-        return notes.add(connection, case, author, text, at)
+        return notes.add_note(connection, case, author, text, at)
 
 
 def unread(database: Database, account: str) -> list[str]:
@@ -34,7 +34,7 @@ def unread(database: Database, account: str) -> list[str]:
 def test_a_thread_is_in_order_of_time(database: Database, case: str) -> None:
     written = [write(database, case, f" {text} ", at=NOON + n) for n, text in enumerate("abc")]
     with database.read() as connection:
-        found = notes.of(connection, case)
+        found = notes.notes_of(connection, case)
     assert found == written
     assert [one.text for one in found] == ["a", "b", "c"]
 
@@ -70,14 +70,14 @@ def test_a_person_reads_their_mentions_once(database: Database, case: str) -> No
     with database.write() as connection:
         [newest, _] = notes.unread(connection, "ben")
         assert (newest.author, newest.label, newest.status) == ("lea", "violence", "pending")
-        notes.read(connection, "ben", case)
+        notes.mark_read(connection, "ben", case)
     assert unread(database, "ben") == []
 
 
 def test_the_audit_log_has_no_text(database: Database, case: str) -> None:
     note = write(database, case, "a secret for @ben")
     with database.read() as connection:
-        [line] = audit.newest(connection, subject=case, limit=1)
+        [line] = audit_log.newest_lines(connection, subject=case, limit=1)
     assert (line.action, line.detail) == ("case.note", f'{{"mentions":["ben"],"note":"{note.id}"}}')
 
 
@@ -105,7 +105,7 @@ def test_notes_follow_a_merged_case_and_go_with_it(database: Database, tmp_path:
     note = write(database, second, "@ben look")
     store.add([flag("between", 4, 11)], NOON + 1)
     with database.write() as connection:
-        assert [one.id for one in notes.of(connection, first)] == [note.id]
-        forgetting.case(connection, EvidenceFolder(tmp_path), first)
-        assert notes.of(connection, first) == []
+        assert [one.id for one in notes.notes_of(connection, first)] == [note.id]
+        erasure.delete_case(connection, EvidenceFolder(tmp_path), first)
+        assert notes.notes_of(connection, first) == []
     assert unread(database, "ben") == []

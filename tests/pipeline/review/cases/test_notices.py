@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.base.errors import ConfigError
 from pipeline.review.cases import notices
-from pipeline.review.cases.notices import Measure
+from pipeline.review.cases.notices import SpeakerMeasure
 from pipeline.speech import languages
 
 
@@ -23,19 +23,24 @@ from pipeline.speech import languages
     ],
 )
 def test_a_duration_in_words(seconds: float, english: str, chinese: str) -> None:
-    assert notices.in_words(seconds, notices.of("en").durations) == english
-    assert notices.in_words(seconds, notices.of("zh").durations) == chinese
+    assert notices.in_words(seconds, notices.notice_texts("en").durations) == english
+    assert notices.in_words(seconds, notices.notice_texts("zh").durations) == chinese
 
 
 def test_every_shipped_language_has_every_text() -> None:
-    assert {code: notices.language_of(code) for code in languages.known()} == {"en": "en", "zh": "zh"}
+    assert {code: notices.notice_language(code) for code in languages.known()} == {"en": "en", "zh": "zh"}
     for code in languages.known():
-        for measure in (Measure("warn"), Measure("mute", 60), Measure("remove", 60), Measure("close_room")):
-            assert "{" not in notices.write(measure, code, "label", 2, 30, None)
+        for measure in (
+            SpeakerMeasure("warn"),
+            SpeakerMeasure("mute", 60),
+            SpeakerMeasure("remove", 60),
+            SpeakerMeasure("close_room"),
+        ):
+            assert "{" not in notices.write_notice(measure, code, "label", 2, 30, None)
 
 
 def test_a_notice_is_not_endless() -> None:
-    assert len(notices.write(Measure("warn"), "en", "x" * 5_000, 1, 30, None)) == notices.LONGEST
+    assert len(notices.write_notice(SpeakerMeasure("warn"), "en", "x" * 5_000, 1, 30, None)) == notices.LONGEST
 
 
 def test_a_mistake_in_a_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,4 +50,4 @@ def test_a_mistake_in_a_file_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     text = (languages.SHIPPED / "en" / "notices.yaml").read_text("utf-8")
     (folder / "notices.yaml").write_text(text.replace("{label}", "{lable}"), "utf-8")
     with pytest.raises(ConfigError, match=r"notices\.yaml: found: must have exactly these placeholders: label"):
-        notices.check()
+        notices.check_notices()

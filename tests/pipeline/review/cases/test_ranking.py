@@ -5,7 +5,7 @@ import pytest
 from pipeline.review.cases import reading
 from pipeline.review.cases.ranking import HEAD_START, TARGETS, Ranking
 from pipeline.review.database import Database
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import flag
 
 RANKING = Ranking({"minor_safety": 3, "violence": 2, "ads_spam": 0})

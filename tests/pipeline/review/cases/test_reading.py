@@ -7,11 +7,11 @@ import pytest
 from pipeline.base.errors import Missing
 from pipeline.contract.messages import Verdict
 from pipeline.review.cases import deciding, reading
-from pipeline.review.cases.values import Choice, Evidence, Filters, check
+from pipeline.review.cases.values import Choice, Evidence, Filters, check_storable
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 
@@ -67,7 +67,7 @@ def test_flags_come_by_time_and_linked_ones_apart(database: Database) -> None:
 
 def test_the_name_of_a_nul_character_is_stored_as_it_is(database: Database) -> None:
     odd = flag("odd", 0, 5, text="\\u0000", reasons=("\\u0000",), hits=())
-    check(odd)
+    check_storable(odd)
     case = SqlReviewStore(database).add([odd], NOON)[0].case
     with database.read() as connection:
         assert reading.flags(connection, case) == (odd,)

@@ -17,12 +17,12 @@ from pipeline.review.cases.values import (
     Choice,
     Evidence,
     case_id,
-    check,
     check_decision,
+    check_storable,
     decision_id,
     worst,
 )
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, case, flag
 
 FLAGS = st.builds(
@@ -129,7 +129,7 @@ def test_a_case_has_a_place_in_the_list_and_one_in_the_queue() -> None:
 )
 def test_a_flag_that_no_database_can_store_is_bad(changes: dict[str, Any]) -> None:
     with pytest.raises(BadMessage):
-        check(msgspec.structs.replace(flag("a", 0, 5), **changes))
+        check_storable(msgspec.structs.replace(flag("a", 0, 5), **changes))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_flag_that_no_database_can_store_is_bad(changes: dict[str, Any]) -> No
 )
 def test_other_flags_are_good_and_are_stored(store: SqlReviewStore, changes: dict[str, Any]) -> None:
     good = msgspec.structs.replace(flag("a", 0, 5), **changes)
-    check(good)
+    check_storable(good)
     [outcome] = store.add([good], NOON)
     assert store.case(outcome.case).flags == (good,)
 

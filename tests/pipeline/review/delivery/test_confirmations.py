@@ -7,16 +7,16 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.base.errors import CaseError, Missing
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.delivery import confirmations
 from pipeline.review.delivery.confirmations import Confirmation
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.privacy import forgetting
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.duties import ACTIONS
+from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.privacy import erasure
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.assessment_tables import ACTIONS
 from tests.builders import NOON, flag
 
 
@@ -39,8 +39,8 @@ def test_a_confirmation_is_stored_once_and_in_the_audit_log(database: Database, 
     second, again = confirmed(database, decision, at=NOON + 20)
     assert (first, new, again) == (second, True, False)
     with database.read() as connection:
-        assert confirmations.of(connection, decision) == first
-        assert [line.action for line in audit.lines(connection)].count("action.done") == 1
+        assert confirmations.confirmation_of(connection, decision) == first
+        assert [line.action for line in audit_log.all_lines(connection)].count("action.done") == 1
 
 
 def test_a_failure_can_still_succeed_but_a_success_stays(database: Database, decision: str) -> None:
@@ -57,12 +57,12 @@ def test_only_the_action_of_the_decision_can_be_confirmed(database: Database, de
     with pytest.raises(Missing, match="no decision 0"):
         confirmed(database, "0")
     with database.read() as connection:
-        assert confirmations.of(connection, decision) is None
+        assert confirmations.confirmation_of(connection, decision) is None
 
 
 def test_a_deleted_case_takes_its_confirmation_along(database: Database, decision: str, tmp_path: Path) -> None:
     confirmed(database, decision)
     [case] = SqlReviewStore(database).cases(Filters())
     with database.write() as connection:
-        forgetting.case(connection, EvidenceFolder(tmp_path), case.id)
+        erasure.delete_case(connection, EvidenceFolder(tmp_path), case.id)
         assert connection.execute(select(ACTIONS)).all() == []

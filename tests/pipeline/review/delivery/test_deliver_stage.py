@@ -15,17 +15,18 @@ from pipeline.contract.messages import SAMPLE_RATE, Flag, SecondReading, Sound, 
 from pipeline.contract.speech_status import status_of
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import DELIVER
+from pipeline.contract.utterance_log import UtteranceLog
 from pipeline.judge import reasons
-from pipeline.review.cases import phrases
+from pipeline.review.cases import phrase_muting
 from pipeline.review.cases.values import CaseFile, Choice, Evidence, Filters, Outcome
 from pipeline.review.database import Database
 from pipeline.review.delivery import deliver_stage
 from pipeline.review.delivery.deliver_stage import Deliver
-from pipeline.review.delivery.raising import Raising
-from pipeline.review.evidence.log import UtteranceLog
+from pipeline.review.delivery.event_outbox import FlagEventChoice
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.evidence.lookback import Lookback
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Settings
 from pipeline.speech.audio.decode import read_bytes
 from tests.builders import NOON, flag, second_reading, sound, sound_flag
@@ -38,7 +39,7 @@ class Desk:
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
         self.now = NOON + 30
-        self.store = SqlReviewStore(database, raising=Raising(frozenset({"review"}), most=2))
+        self.store = SqlReviewStore(database, flag_events=FlagEventChoice(frozenset({"review"}), most=2))
         self.evidence = EvidenceFolder(folder / "evidence")
         self.log = Lookback(folder / "lookback", 3_600, 10_000_000, lambda: self.now)
         self.metrics = Metrics()
@@ -233,7 +234,7 @@ def test_a_muted_flag_gets_no_case_and_no_clip_but_is_counted(desk: Desk) -> Non
     assert isinstance(created, Outcome)
     desk.store.decide(created.case, "ana", Choice(verdict="dismiss"), desk.now)
     with desk.store._database.write() as connection:
-        phrases.ask(connection, created.case, "violence", "弄死你", "lea", NOON + 5, approve=True)
+        phrase_muting.ask_to_mute(connection, created.case, "violence", "弄死你", "lea", NOON + 5, approve=True)
     clips = desk.clips()
     again = msgspec.structs.replace(desk.said("b", 10, 14), reasons=why)
     assert desk.stage.process([again]) == [Outcome("b", "", "muted")]
@@ -402,7 +403,7 @@ def test_a_tick_deletes_old_utterances(desk: Desk) -> None:
 def test_the_topology_builds_the_stage_on_the_local_look_back(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     log = Lookback(tmp_path / "lookback", 3_600, 10_000_000)
-    stage = DELIVER.processor(settings, Metrics(), log)
+    stage = build_processor(DELIVER, settings, Metrics(), log)
     said = utterance("a", 0, 4)
     stage.process([flag("a", 0, 4, address=log.put(said))])
     stage.close()

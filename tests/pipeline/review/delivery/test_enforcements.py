@@ -8,17 +8,17 @@ import pytest
 from sqlalchemy import func, select
 
 from pipeline.contract.messages import Action, Decision
-from pipeline.review import audit
+from pipeline.review import audit_log
 from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import confirmations, enforcements
 from pipeline.review.delivery.confirmations import Confirmation
 from pipeline.review.delivery.enforcements import Enforcement, Mute
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.privacy import forgetting
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.enforcement import ENFORCEMENTS
+from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.privacy import erasure
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.case_tables import ENFORCEMENTS
 from tests.builders import NOON, flag
 
 SAVED = {"can_publish": True}
@@ -43,7 +43,7 @@ def undo(database: Database, decision: str) -> None:
 
 def asked(database: Database, since: float = NOON) -> list[Enforcement]:
     with database.read() as connection:
-        return enforcements.asked(connection, since)
+        return enforcements.waiting_actions(connection, since)
 
 
 def mutes(database: Database) -> list[Mute]:
@@ -122,8 +122,8 @@ def test_the_result_is_confirmed_into_the_case(database: Database, case: str) ->
     decision = decide(database, case, action="warn")
     settle(database, asked(database)[0], failure="the speaker is not in the room")
     with database.read() as connection:
-        held = confirmations.of(connection, decision.id)
-        [line] = [line for line in audit.lines(connection) if line.action == "action.failed"]
+        held = confirmations.confirmation_of(connection, decision.id)
+        [line] = [line for line in audit_log.all_lines(connection) if line.action == "action.failed"]
         [one] = enforcements.of_case(connection, case)
     assert held
     assert (held.action, held.result, held.at, held.detail) == (
@@ -181,7 +181,7 @@ def test_a_mute_is_in_force_until_its_decision_is_undone(database: Database, cas
         enforcements.lift(connection, mute, "undone", NOON + 14)
     assert mutes(database) == []
     with database.read() as connection:
-        assert [line.action for line in audit.lines(connection)].count("action.lifted") == 1
+        assert [line.action for line in audit_log.all_lines(connection)].count("action.lifted") == 1
     assert shown(database, case) == ["lifted"]
 
 
@@ -190,7 +190,7 @@ def test_a_later_decision_ends_a_mute(database: Database, case: str) -> None:
     muted(database, case)
     with database.write() as connection:
         found = reading.case(connection, case, lock=True)
-        deciding.add(connection, found, "bo", Choice(verdict="dismiss"), NOON + 100)
+        deciding.add_decision(connection, found, "bo", Choice(verdict="dismiss"), NOON + 100)
     [mute] = mutes(database)
     assert mute.ending == "overturned"
 
@@ -201,7 +201,7 @@ def test_a_rule_acts_on_a_flag_and_a_dismissal_ends_its_mute(database: Database,
     settle(database, given, until=NOON + 600)
     with database.read() as connection:
         assert enforcements.flagged(connection, NOON) == []
-        [line] = [line for line in audit.lines(connection) if line.action == "action.done"]
+        [line] = [line for line in audit_log.all_lines(connection) if line.action == "action.done"]
         assert [one.decided for one in enforcements.of_case(connection, case)] == [False]
     assert (line.actor, line.subject) == ("livekit", case)
     assert [mute.ending for mute in mutes(database)] == [None]
@@ -209,7 +209,7 @@ def test_a_rule_acts_on_a_flag_and_a_dismissal_ends_its_mute(database: Database,
     assert [mute.ending for mute in mutes(database)] == [None]
     with database.write() as connection:
         found = reading.case(connection, case, lock=True)
-        deciding.add(connection, found, "bo", Choice(verdict="dismiss"), NOON + 100)
+        deciding.add_decision(connection, found, "bo", Choice(verdict="dismiss"), NOON + 100)
     assert [mute.ending for mute in mutes(database)] == ["overturned"]
 
 
@@ -226,7 +226,7 @@ def test_what_is_given_back_can_become_known_later(database: Database, case: str
     [mute] = mutes(database)
     assert mute.permission is None
     with database.write() as connection:
-        enforcements.keep(connection, mute, SAVED)
+        enforcements.keep_permission(connection, mute, SAVED)
     assert [mute.permission for mute in mutes(database)] == [SAVED]
 
 
@@ -235,7 +235,7 @@ def test_erasure_deletes_the_actions(database: Database, case: str, tmp_path: Pa
     settle(database, given)
     muted(database, case)
     with database.write() as connection:
-        forgetting.case(connection, EvidenceFolder(tmp_path), case)
+        erasure.delete_case(connection, EvidenceFolder(tmp_path), case)
         assert connection.scalar(select(func.count()).select_from(ENFORCEMENTS)) == 0
     plan(database, given)
     settle(database, given)

@@ -12,7 +12,7 @@ from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.delivery import feed as feeds
 from pipeline.review.delivery.feed import VerdictFeed
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 

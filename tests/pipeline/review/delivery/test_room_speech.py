@@ -6,8 +6,8 @@ from pipeline.contract.messages import SAMPLE_RATE, Flag, SpeechStatus
 from pipeline.contract.speech_status import status_of
 from pipeline.review.database import Database
 from pipeline.review.delivery import room_speech
-from pipeline.review.delivery.room_speech import DAY_SECONDS, DAYS, MOST, LanguageShare, RoomShare
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.delivery.room_speech import DAY_SECONDS, DAYS, MOST, LanguageShare, OtherLanguageRoom
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 
@@ -24,7 +24,7 @@ def of_room(database: Database, room: str = "room", at: float = NOON) -> list[La
         return room_speech.of_room(connection, room, at)
 
 
-def most(database: Database, at: float = NOON) -> list[RoomShare]:
+def most(database: Database, at: float = NOON) -> list[OtherLanguageRoom]:
     with database.read() as connection:
         return room_speech.most_in_other_languages(connection, at)
 
@@ -37,7 +37,7 @@ def test_each_utterance_counts_once_in_its_room_and_language(database: Database)
         LanguageShare("fr", 0, 6 * SAMPLE_RATE),
         LanguageShare("en", 3 * SAMPLE_RATE, 0),
     ]
-    assert most(database) == [RoomShare("room", 6 * SAMPLE_RATE, 9 * SAMPLE_RATE)]
+    assert most(database) == [OtherLanguageRoom("room", 6 * SAMPLE_RATE, 9 * SAMPLE_RATE)]
 
 
 def test_speech_that_is_heard_later_is_no_longer_in_another_language(database: Database) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.review.evidence.aws import Forbidden
-from pipeline.review.evidence.probe import probe
+from pipeline.review.evidence.evidence_maintenance import probe
 from pipeline.review.evidence.s3 import S3Evidence
 from pipeline.settings import EvidenceSettings
 from tests.broker import ROOT

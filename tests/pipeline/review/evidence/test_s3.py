@@ -19,9 +19,9 @@ from pydantic import SecretStr, ValidationError
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.review.evidence import aws, s3
 from pipeline.review.evidence.aws import Forbidden
+from pipeline.review.evidence.evidence_store import clip_path
 from pipeline.review.evidence.s3 import S3Evidence
 from pipeline.review.evidence.sealing import ClipDamaged
-from pipeline.review.evidence.store import clip_path
 from pipeline.settings import EvidenceSettings
 from pipeline.settings.review import S3
 from tests.builders import NOON

@@ -7,8 +7,8 @@ from threading import Barrier
 import pytest
 
 from pipeline.base.errors import CaseError, Involved, Missing, Stale, VoxwardenError
-from pipeline.judge.labels import load
-from pipeline.review import audit
+from pipeline.judge.labels import load_labels
+from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.review.policies import drafts, versions
 from pipeline.review.policies.drafts import Draft
@@ -16,12 +16,12 @@ from pipeline.review.policies.versions import PublishedPolicy
 from tests.builders import NOON
 from tests.pipeline.review.policies.texts import pass_backtest, texts
 
-LABELS = load()
+LABELS = load_labels()
 
 
 def begun(database: Database, term: str = "purple banana", actor: str = "lea") -> Draft:
     with database.write() as connection:
-        return drafts.begin(connection, texts(term), "A term", "checked", actor, NOON)
+        return drafts.begin_draft(connection, texts(term), "A term", "checked", actor, NOON)
 
 
 def asked(database: Database, term: str = "purple banana") -> Draft:
@@ -34,15 +34,15 @@ def asked(database: Database, term: str = "purple banana") -> Draft:
 def approved(database: Database, term: str, actor: str = "ada") -> PublishedPolicy:
     draft = asked(database, term)
     with database.write() as connection:
-        live = versions.newest(connection)
+        live = versions.live_version(connection)
         number = live.number if live else 0
         return drafts.approve(connection, draft.number, draft.sha256, number, LABELS, actor, NOON + 2)
 
 
 def lines(database: Database) -> list[tuple[str, str, str]]:
     with database.read() as connection:
-        assert audit.verify(connection).broken is None
-        found = [(line.actor, line.action, line.subject) for line in audit.lines(connection)]
+        assert audit_log.verify_chain(connection).broken is None
+        found = [(line.actor, line.action, line.subject) for line in audit_log.all_lines(connection)]
     return [line for line in found if line[1].startswith("policy.")]
 
 
@@ -50,13 +50,13 @@ def test_a_draft_becomes_the_live_version_by_a_second_person(database: Database)
     made = approved(database, "purple banana")
     assert (made.number, made.version, made.authors, made.approver) == (1, "mine@1", ("lea",), "ada")
     with database.read() as connection:
-        assert versions.newest(connection) == made
+        assert versions.live_version(connection) == made
         release = versions.newest_release(connection)
         assert release is not None
         assert release.live is not None
         assert (release.edition, release.live.mark, release.live.texts) == (1, "1", texts())
         assert drafts.opened(connection) == []
-        assert drafts.find(connection, 1).version == 1
+        assert drafts.find_draft(connection, 1).version == 1
     assert lines(database) == [
         ("lea", "policy.draft", "1"),
         ("lea", "policy.ask", "1"),
@@ -75,7 +75,7 @@ def test_nobody_who_edited_a_draft_approves_it(database: Database, actor: str) -
     with pytest.raises(Involved, match="You have edited this draft"), database.write() as connection:
         drafts.approve(connection, 1, edited.sha256, 0, LABELS, actor, NOON)
     with database.read() as connection:
-        assert versions.newest(connection) is None
+        assert versions.live_version(connection) is None
 
 
 def test_an_edit_withdraws_the_request_and_the_backtest(database: Database) -> None:
@@ -127,7 +127,7 @@ def test_a_request_goes_back_and_a_draft_is_dropped(database: Database) -> None:
     with pytest.raises(CaseError, match="Draft 1 is dropped"), database.write() as connection:
         drafts.ask(connection, 1, "lea", NOON)
     with pytest.raises(Missing), database.read() as connection:
-        drafts.find(connection, 2)
+        drafts.find_draft(connection, 2)
     assert [line[1] for line in lines(database)][-2:] == ["policy.back", "policy.drop"]
 
 
@@ -164,7 +164,7 @@ def test_a_draft_that_two_people_approve_at_once_is_published_once(database: Dat
     assert sum(isinstance(each, PublishedPolicy) for each in found) == 1
     assert sum(isinstance(each, CaseError) for each in found) == 2
     with database.read() as connection:
-        assert [each.number for each in versions.listed(connection)] == [1]
+        assert [each.number for each in versions.list_versions(connection)] == [1]
 
 
 def test_of_two_edits_at_once_one_is_kept_and_the_other_is_told(database: Database) -> None:

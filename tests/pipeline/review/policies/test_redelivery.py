@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import func, select
 
 from pipeline.contract.messages import Flag, derive_id
-from pipeline.review.delivery.raising import Raising
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.assessment import TALLIES
+from pipeline.review.delivery.event_outbox import FlagEventChoice
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.assessment_tables import TALLIES
 from pipeline.review.tables.core import CASES, FLAGS, OUTBOX
 from tests.builders import NOON, flag, transcript
 
@@ -25,7 +25,7 @@ def count(store: SqlReviewStore, table: object) -> int:
 @pytest.fixture
 def telling(store: SqlReviewStore) -> SqlReviewStore:
     """A store that sends an event about each review and block."""
-    store._raising = Raising(frozenset({"review", "block"}), most=100)
+    store._flag_events = FlagEventChoice(frozenset({"review", "block"}), most=100)
     return store
 
 

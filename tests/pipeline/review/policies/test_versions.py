@@ -5,18 +5,18 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.base.errors import CaseError, Missing
-from pipeline.judge.labels import load
+from pipeline.judge.labels import load_labels
 from pipeline.judge.release import MAX_SHADOWS, JudgeReport, ShadowCount
-from pipeline.judge.rules import RuleTexts, read_texts
-from pipeline.review import audit
+from pipeline.judge.rule_texts import RuleTexts, read_texts
+from pipeline.review import audit_log
 from pipeline.review.database import Database
-from pipeline.review.policies import versions, workers
+from pipeline.review.policies import judge_rules, versions
 from pipeline.review.policies.versions import PublishedPolicy
 from pipeline.settings import Settings
 from tests.builders import NOON
 from tests.pipeline.review.policies.texts import texts
 
-LABELS = load()
+LABELS = load_labels()
 
 
 def publish(database: Database, these: RuleTexts, at: float = NOON) -> PublishedPolicy:
@@ -44,8 +44,8 @@ def test_a_roll_back_is_a_new_version_with_the_old_texts(database: Database) -> 
     assert (third.number, third.back_to, third.texts, third.sha256) == (3, 1, first.texts, first.sha256)
     assert second.number == 2
     with database.read() as connection:
-        assert [each.number for each in versions.listed(connection)] == [3, 2, 1]
-        [line] = [line for line in audit.lines(connection) if line.action == "policy.rollback"]
+        assert [each.number for each in versions.list_versions(connection)] == [3, 2, 1]
+        [line] = [line for line in audit_log.all_lines(connection) if line.action == "policy.rollback"]
         assert versions.released_at(connection, 3) == (3, NOON + 2)
     assert (line.actor, line.subject) == ("lea", "3")
     assert '"back_to":1' in line.detail
@@ -77,7 +77,7 @@ def test_shadow_policies_start_and_end(database: Database) -> None:
             versions.end_shadow(connection, "draft-1", "ada", NOON + 9)
     with database.read() as connection:
         release = versions.newest_release(connection)
-        actions = [line.action for line in audit.lines(connection) if line.action.startswith("policy.")]
+        actions = [line.action for line in audit_log.all_lines(connection) if line.action.startswith("policy.")]
     assert release is not None
     assert [each.mark for each in release.shadows] == ["draft-0"]
     assert release.live is not None
@@ -101,13 +101,13 @@ def test_a_shadow_has_the_counts_of_all_judges_until_it_ends(database: Database)
             reported("one", NOON + 60, 100),
             reported("two", NOON, 70, "draft-9"),
         ):
-            workers.put(connection, report)
+            judge_rules.store_judge_report(connection, report)
         [running] = versions.shadows(connection)
         assert (running.judged, running.flagged, running.differ) == (180, 18, 36), "a judge that began again counts on"
         versions.end_shadow(connection, "draft-1", "lea", NOON)
         versions.start_shadow(connection, "draft-1", texts(), LABELS, "lea", NOON)
         [again] = versions.shadows(connection)
-        [line] = [line for line in audit.lines(connection) if line.action == "policy.unshadow"]
+        [line] = [line for line in audit_log.all_lines(connection) if line.action == "policy.unshadow"]
     assert again.judged == 0
     assert '"judged":180' in line.detail
 

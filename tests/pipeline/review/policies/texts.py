@@ -2,10 +2,10 @@
 
 from sqlalchemy import insert
 
-from pipeline.judge.rules import LexiconText, RuleTexts
+from pipeline.judge.rule_texts import LexiconText, RuleTexts
 from pipeline.review.database import Database
 from pipeline.review.policies import drafts, versions
-from pipeline.review.tables.policies import POLICY_BACKTESTS
+from pipeline.review.tables.policy_tables import POLICY_BACKTESTS
 
 POLICY = "name: mine\nevery: {review: 0.6, block: 0.9, levels: {high: review}}\n"
 
@@ -18,7 +18,7 @@ def texts(term: str = "purple banana", policy: str = POLICY) -> RuleTexts:
 def pass_backtest(database: Database, number: int, at: float) -> None:
     """Store a finished backtest of a draft against the live version."""
     with database.write() as connection:
-        draft, live = drafts.find(connection, number), versions.newest(connection)
+        draft, live = drafts.find_draft(connection, number), versions.live_version(connection)
         connection.execute(
             insert(POLICY_BACKTESTS).values(
                 draft=number,

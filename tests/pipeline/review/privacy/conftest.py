@@ -12,10 +12,10 @@ from pipeline.review.cases import deciding
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.privacy import retention
-from pipeline.review.privacy.retention import DAY, Done
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.privacy import retention_job
+from pipeline.review.privacy.retention_job import DAY, Done
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import Kafka, Keep, KeepLabel, Retention
 from tests.builders import NOON, flag
 
@@ -58,7 +58,7 @@ class Archive:
         return report.case
 
     def run(self, days: float, rules: Retention = RULES) -> Done:
-        return retention.run(self.database, self.evidence, rules, NOON + days * DAY, KEPT)
+        return retention_job.run_retention(self.database, self.evidence, rules, NOON + days * DAY, KEPT)
 
     def state(self, case: str) -> str:
         """Return "audio", "case" (without audio) or "gone"."""

@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.contract.messages import Verdict
-from pipeline.review.cases import deciding, queue
+from pipeline.review.cases import case_queue, deciding
 from pipeline.review.cases.values import Case, Choice, ClipPiece, Evidence
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder, checksum
+from pipeline.review.evidence.evidence_store import EvidenceFolder, checksum
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import OUTBOX
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.conftest import facts, filled, postgres_week, sqlite_week
@@ -54,7 +54,7 @@ class Desk:
 
     def waiting(self) -> list[Case]:
         with self.database.read() as connection:
-            return queue.page(connection)
+            return case_queue.list_queue(connection)
 
     def events(self) -> int:
         with self.database.read() as connection:

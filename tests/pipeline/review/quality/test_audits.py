@@ -11,12 +11,12 @@ import pytest
 from pipeline.contract.messages import SAMPLE_RATE, Flag, Verdict
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import audits, drawing, snapshot
 from pipeline.review.quality.audits import Judged, JudgedSpeech, Recall, Reviewed
 from pipeline.review.quality.figure import Window
 from pipeline.review.quality.statistics import Estimate, poisson_interval, wilson
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag, released_flag, withheld_flag
 
 DAY = Window(NOON, NOON + 86_400)
@@ -38,7 +38,7 @@ def decide(store: SqlReviewStore, case: str, verdict: Verdict, at: float = LATER
 def read(database: Database, window: Window = DAY) -> Judged:
     with database.read() as connection:
         snapshot.take(connection, window.until)
-        return audits.read(connection, window)
+        return audits.read_judged(connection, window)
 
 
 def reviewed(database: Database) -> Reviewed:

@@ -2,13 +2,13 @@
 
 from sqlalchemy import select
 
-from pipeline.review.cases import deciding, queue, strikes
-from pipeline.review.cases.queue import QueueFilter, Without
+from pipeline.review.cases import case_queue, deciding, speaker_measures
+from pipeline.review.cases.case_queue import QueueFilter, Without
 from pipeline.review.cases.values import ClipPiece, Filters
-from pipeline.review.quality import checks, figures
+from pipeline.review.quality import agreement_figures, quality_checks
 from pipeline.review.quality.drawing import Shares
+from pipeline.review.tables.case_tables import CHECKS
 from pipeline.review.tables.core import DECISIONS
-from pipeline.review.tables.quality import CHECKS
 from tests.builders import NOON, flag
 from tests.pipeline.review.people import PEOPLE
 from tests.pipeline.review.quality.conftest import GOLDEN, SECOND, Desk
@@ -39,8 +39,8 @@ def test_five_people_decide_a_hundred_checks_of_each_other(desk: Desk) -> None:
     for n in range(100):
         name = people[n % 5]
         with desk.database.write() as connection:
-            without = Without(cases=checks.barred(connection, name, NOON + 12))
-            case = queue.next_free(connection, name, NOON + 12, QueueFilter(without=without))
+            without = Without(cases=quality_checks.barred(connection, name, NOON + 12))
+            case = case_queue.next_free(connection, name, NOON + 12, QueueFilter(without=without))
         assert case, f"{name} may decide none of the {100 - n} waiting checks"
         desk.decide(case, name, "uphold", NOON + 12)
         assert _barred(desk, name) <= barred[name]
@@ -49,7 +49,7 @@ def test_five_people_decide_a_hundred_checks_of_each_other(desk: Desk) -> None:
 
 def _barred(desk: Desk, name: str) -> frozenset[str]:
     with desk.database.read() as connection:
-        return checks.barred(connection, name, NOON + 12)
+        return quality_checks.barred(connection, name, NOON + 12)
 
 
 def test_a_copy_has_no_effect_outside(desk: Desk) -> None:
@@ -58,7 +58,7 @@ def test_a_copy_has_no_effect_outside(desk: Desk) -> None:
     desk.decide(copy, "ben", "uphold", NOON + 12)
     assert desk.events() == events
     with desk.database.read() as connection:
-        assert strikes.count(connection, ["ann"], 0) == {"ann": 1}
+        assert speaker_measures.count_strikes(connection, ["ann"], 0) == {"ann": 1}
     assert [case.id for case in desk.store.cases(Filters())] == [desk.case]
 
 
@@ -74,13 +74,16 @@ def test_a_third_opinion_settles_a_disagreement(desk: Desk) -> None:
     assert desk.draw(SECOND, NOON + 25) == []  # ben can still undo it
     [third] = desk.draw(SECOND, NOON + 31)
     with desk.database.read() as connection:
-        assert {who for who in ("ana", "ben", "lea") if checks.barred(connection, who, NOON + 31)} == {"ana", "ben"}
-        [pair] = figures.pairs(connection, NOON)
+        assert {who for who in ("ana", "ben", "lea") if quality_checks.barred(connection, who, NOON + 31)} == {
+            "ana",
+            "ben",
+        }
+        [pair] = agreement_figures.pairs(connection, NOON)
         assert (pair.first.verdict, pair.second.verdict, pair.settled) == ("uphold", "dismiss", None)
     desk.decide(third, "lea", "dismiss", NOON + 40)
     assert desk.draw(SECOND, NOON + 60) == []
     with desk.database.read() as connection:
-        [pair] = figures.pairs(connection, NOON)
+        [pair] = agreement_figures.pairs(connection, NOON)
     assert (pair.settled, pair.third and pair.third.moderator) == ("dismiss", "lea")
 
 
@@ -90,14 +93,14 @@ def test_an_undone_check_waits_again(desk: Desk) -> None:
     with desk.database.write() as connection:
         [last] = deciding.last_of(connection, "ben", NOON)
         deciding.undo(connection, last.id, "ben", NOON + 13)
-        assert figures.pairs(connection, NOON) == []
-        assert checks.barred(connection, "ben", NOON + 13) == frozenset()
+        assert agreement_figures.pairs(connection, NOON) == []
+        assert quality_checks.barred(connection, "ben", NOON + 13) == frozenset()
     assert desk.draw(SECOND, NOON + 30) == []
 
 
 def test_a_copy_of_a_golden_case_looks_like_a_new_case(desk: Desk) -> None:
     with desk.database.write() as connection:
-        checks.mark_golden(connection, desk.case, "lea", "dismiss", NOON + 1)
+        quality_checks.mark_golden(connection, desk.case, "lea", "dismiss", NOON + 1)
     [copy] = desk.draw(GOLDEN, NOON + 3_600)
     assert desk.draw(GOLDEN, NOON + 3_601) == []
     file = desk.store.case(copy)
@@ -105,15 +108,15 @@ def test_a_copy_of_a_golden_case_looks_like_a_new_case(desk: Desk) -> None:
     assert file.evidence[0].timeline == (ClipPiece(0, NOON + 3_600, 5),)
     with desk.database.read() as connection:
         # ana decided the original, and lea set the golden verdict.
-        assert [bool(checks.barred(connection, who, NOON + 3_601)) for who in ("ana", "ben", "lea")] == [
+        assert [bool(quality_checks.barred(connection, who, NOON + 3_601)) for who in ("ana", "ben", "lea")] == [
             True,
             False,
             True,
         ]
-        assert not checks.barred(connection, "ana", NOON + checks.FORGET_SECONDS + 1)
+        assert not quality_checks.barred(connection, "ana", NOON + quality_checks.FORGET_SECONDS + 1)
     desk.decide(copy, "ben", "uphold", NOON + 3_610)
     with desk.database.read() as connection:
-        [answer] = figures.answers(connection, NOON)
+        [answer] = agreement_figures.answers(connection, NOON)
         assert (answer.correct, answer.given.moderator, answer.original) == (False, "ben", desk.case)
 
 
@@ -125,8 +128,8 @@ def test_nobody_can_tell_before_which_decision_is_checked(desk: Desk) -> None:
     with desk.database.read() as connection:
         ids = {row.case_id: row.id for row in connection.execute(select(DECISIONS))}
         checked = {ids[case] for case in connection.scalars(select(CHECKS.c.original))}
-        key = checks.draw_key(connection)
+        key = quality_checks.draw_key(connection)
     assert len(key) == 32
-    assert checked == {one for one in ids.values() if checks.drawn("second", one, 0.5, key)}
-    assert checked != {one for one in ids.values() if checks.drawn("second", one, 0.5)}
+    assert checked == {one for one in ids.values() if quality_checks.drawn("second", one, 0.5, key)}
+    assert checked != {one for one in ids.values() if quality_checks.drawn("second", one, 0.5)}
     assert 30 <= len(checked) <= 70

@@ -8,11 +8,11 @@ from pipeline.contract.messages import Verdict
 from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.quality import checks, drawing, exporting
+from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.quality import drawing, exporting, quality_checks
 from pipeline.review.quality.drawing import Shares
 from pipeline.review.quality.exporting import Example
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 
@@ -91,7 +91,7 @@ def test_audits_have_a_probability_and_a_golden_verdict_comes_first(database: Da
     golden = case(database, "g")
     decide(database, golden, "uphold")
     with database.write() as connection:
-        checks.mark_golden(connection, golden, "lea", "dismiss", NOON)
+        quality_checks.mark_golden(connection, golden, "lea", "dismiss", NOON)
         assert reading.case(connection, golden).verdict == "uphold"
     found = exported(database)
     assert (found["弄死你 p"].labels, found["弄死你 p"].probability) == ({"abuse": 1.0, "risk": 1.0}, 0.01)

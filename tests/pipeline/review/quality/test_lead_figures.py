@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from pipeline.contract.messages import Verdict
 from pipeline.review.accounts import accounts
 from pipeline.review.appeals import appeals
-from pipeline.review.cases import deciding, groups, leases
+from pipeline.review.cases import deciding, leases, reading
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
-from pipeline.review.quality import checks, drawing, figures, lead_figures
+from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.quality import agreement_figures, drawing, lead_figures, quality_checks
 from pipeline.review.quality.lead_figures import DAY, HOUR, WINDOW, Forecast, What
 from pipeline.review.quality.statistics import Share
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 RANKING = Ranking({"violence": 2, "abuse": 0})
@@ -70,7 +70,7 @@ def test_the_backlog_has_a_line_for_each_severity_with_open_cases(shift: Shift) 
     old, _, mild = shift.add("a", 2 * HOUR), shift.add("b", 60), shift.add("c", 30, "abuse")
     shift.decide(shift.add("d", 3 * HOUR), "ana", 0)
     with shift.database.read() as connection:
-        lines = lead_figures.backlog(connection, groups.read(connection, AT), AT)
+        lines = lead_figures.backlog(connection, reading.open_groups(connection, AT), AT)
     found = [(one.severity, one.open, one.late, one.oldest, one.oldest_case, one.over) for one in lines]
     assert found == [(2, 2, 1, 2 * HOUR, old, True), (0, 1, 0, 30, mild, False)]
     assert (len(shift.found("open", severity=2)), len(shift.found("late", severity=2))) == (2, 1)
@@ -81,7 +81,7 @@ def test_a_case_that_is_decided_meanwhile_is_not_the_oldest_one(shift: Shift) ->
     gone, kept = shift.add("a", 100), shift.add("b", 50)
     only = shift.add("c", 40, "abuse")
     with shift.database.read() as connection:
-        waiting = groups.read(connection, AT)
+        waiting = reading.open_groups(connection, AT)
     for case in (gone, only):
         shift.decide(case, "ana", 1)
     with shift.database.read() as connection:
@@ -91,7 +91,7 @@ def test_a_case_that_is_decided_meanwhile_is_not_the_oldest_one(shift: Shift) ->
 
 def test_an_empty_queue_has_no_backlog_and_no_time_to_wait(shift: Shift) -> None:
     with shift.database.read() as connection:
-        assert lead_figures.backlog(connection, groups.read(connection, AT), AT) == []
+        assert lead_figures.backlog(connection, reading.open_groups(connection, AT), AT) == []
         assert lead_figures.forecast(connection, AT).seconds == 0.0
         assert lead_figures.in_time(connection, NOON).n == 0
 
@@ -163,7 +163,7 @@ def test_the_lists_of_confirmed_flags_have_their_cases(shift: Shift) -> None:
     shift.decide(shift.add("h", DAY, "abuse"), "ana", HOUR, "dismiss")
     shift.decide(shift.add("old", 40 * DAY), "ana", WINDOW + 1)
     with shift.database.read() as connection:
-        shares = figures.confirmed(connection, AT - WINDOW)
+        shares = agreement_figures.confirmed(connection, AT - WINDOW)
     assert set(shares) == {"violence", "abuse"}
     for label, share in shares.items():
         assert len(shift.found("upheld", label=label)) == share.hits
@@ -176,7 +176,7 @@ def test_the_lists_of_checks_have_their_cases(shift: Shift) -> None:
     for case in (agreed, differed, golden):
         shift.decide(case, "ana", HOUR)
     with shift.database.write() as connection:
-        checks.mark_golden(connection, golden, "lea", "dismiss", AT - HOUR)
+        quality_checks.mark_golden(connection, golden, "lea", "dismiss", AT - HOUR)
         for case, kind in ((agreed, "second"), (differed, "second"), (golden, "golden")):
             copies[case] = drawing.copy(connection, shift.evidence, kind, case, case, 1.0, AT - 100)  # type: ignore[arg-type]
     for case, verdict in ((agreed, "uphold"), (differed, "dismiss"), (golden, "uphold")):

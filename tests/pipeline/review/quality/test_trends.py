@@ -6,12 +6,12 @@ import pytest
 
 from pipeline.contract.messages import Verdict
 from pipeline.judge import reasons
-from pipeline.review.cases import phrases
+from pipeline.review.cases import phrase_muting
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.quality import trends
 from pipeline.review.quality.trends import DAY, HOUR, PERIODS, WEEK, QualityQuestion
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 
@@ -90,7 +90,7 @@ def test_muted_flags_are_counted(past: Past) -> None:
     why = (reasons.of_term("violence", "弄死你", "high", "review"),)
     case = past.case(3 * HOUR, "dismiss", reasons=why)
     with past.database.write() as connection:
-        phrases.ask(connection, case, "violence", "弄死你", "lea", NOON - 3 * HOUR + 100, approve=True)
+        phrase_muting.ask_to_mute(connection, case, "violence", "弄死你", "lea", NOON - 3 * HOUR + 100, approve=True)
     past.store.add([flag("again", -HOUR, 1 - HOUR, reasons=why)], NOON - HOUR)
     assert past.measure().muted == 1
 

@@ -5,6 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from sqlalchemy import delete, select, text
 
 from pipeline.review.appeals import reports
@@ -12,13 +14,14 @@ from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import erasure
 from pipeline.review.quality import drawing
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.search import case_words
-from pipeline.review.store import SqlReviewStore
+from pipeline.review.search.case_words import LENGTH, fold, grams, needles
+from pipeline.review.tables.case_tables import SAID
 from pipeline.review.tables.core import CASES
-from pipeline.review.tables.search import SAID
 from tests.builders import NOON, flag
 from tests.pipeline.review import release
 
@@ -75,13 +78,13 @@ def test_reports_have_a_row_and_copies_have_none(database: Database, store: SqlR
 def test_words_of_older_cases_are_added_in_the_background(upgraded: Database) -> None:
     with upgraded.read() as connection:
         cases = set(connection.scalars(select(CASES.c.id)))
-        assert case_words.waiting(connection)
+        assert case_words.is_indexing(connection)
     assert case_words.catch_up(upgraded) == len(cases)
     assert words_of(upgraded).keys() == cases
     assert any("弄死" in words for words in words_of(upgraded).values())
     assert case_words.catch_up(upgraded) == 0
     with upgraded.read() as connection:
-        assert not case_words.waiting(connection)
+        assert not case_words.is_indexing(connection)
 
 
 def test_a_process_of_the_version_before_can_delete_cases(database: Database, store: SqlReviewStore) -> None:
@@ -102,7 +105,7 @@ def test_no_word_outlives_an_erasure(sqlite_url: str, tmp_path: Path) -> None:
         store.add([flag("mine", text="qkwj", hits=())], NOON)
         assert held(database, "qkw"), "the test would see a word that stays"
         with database.write() as connection:
-            request = erasure.ask(connection, "ann", "ada", NOON + 10)
+            request = erasure.ask_erasure(connection, "ann", "ada", NOON + 10)
         erasure.carry_out(database, EvidenceFolder(tmp_path), request, "ada", NOON + 20)
         assert held(database, "zyv")
         assert not held(database, "qkw")
@@ -112,3 +115,40 @@ def held(database: Database, gram: str) -> bool:
     """Tell whether the pages of the index contain a gram."""
     with database.read() as connection:
         return any(gram.encode() in page for page in connection.scalars(text("SELECT block FROM said_index_data")))
+
+
+LETTERS = st.sampled_from("ab1 加微信傻-かﾊｸé　.，’Ая\u0e01\u0e31\u200b")
+
+
+def found(phrase: str, text: str) -> bool:
+    """Tell whether the index would give the text for the phrase."""
+    known, asked = grams(fold(text)), needles(fold(phrase))
+    begun = all(any(gram.startswith(one) for gram in known) for one in asked.beginnings)
+    return set(asked.whole) <= known and begun
+
+
+def test_chinese_needs_no_spaces_and_latin_words_are_found_in_part() -> None:
+    text = "很简单，你先转两百，一小时返现四百。Cashback doubles"
+    for phrase in ("返现", "返", "先转两百", "现四", "cash", "BACK", "hb", "ouble"):
+        assert found(phrase, text), phrase
+    for phrase in ("返四", "百转", "backcash", "cashbags"):
+        assert not found(phrase, text), phrase
+
+
+def test_other_spellings_give_the_same_grams() -> None:
+    assert grams(fold("ＣＡＳＨ返現")) == grams(fold("cash返现"))
+
+
+@given(st.text(LETTERS, max_size=30), st.integers(0, 30), st.integers(0, 30))
+def test_each_part_of_a_folded_text_is_found(text: str, start: int, end: int) -> None:
+    folded = fold(text)
+    known, asked = grams(folded), needles(folded[start:end])
+    assert set(asked.whole) <= known
+    assert all(any(gram.startswith(one) for gram in known) for one in asked.beginnings)
+
+
+@given(st.text())
+@example("\U0002ebe1")  # newer than the Unicode tables of Python 3.11
+def test_grams_need_no_escapes(text: str) -> None:
+    """No gram can end the quotes in which the databases get it."""
+    assert all(not set(gram) & set("'\"\\ \0") and 1 <= len(gram) <= LENGTH for gram in grams(fold(text)))

@@ -12,22 +12,21 @@ from pipeline.judge import labels
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.appeals import appeals
-from pipeline.review.cases.queue import Without
+from pipeline.review.cases.case_queue import Without
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
-from pipeline.review.evidence.store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import holds
 from pipeline.review.quality import drawing
+from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.search import finding
+from pipeline.review.search.case_words import fold
 from pipeline.review.search.finding import Viewer
-from pipeline.review.search.grams import fold
-from pipeline.review.search.plan import Wanted, plan
-from pipeline.review.search.query import parse
-from pipeline.review.store import SqlReviewStore
-from pipeline.review.tables.rights import VOICES
+from pipeline.review.search.query import Wanted, parse_query, plan
+from pipeline.review.tables.case_tables import VOICES
 from tests.builders import NOON, flag
 
-LABELS = labels.load()
+LABELS = labels.load_labels()
 LEAD = Viewer(checked=True)
 UPHOLD, DISMISS = Choice(verdict="uphold"), Choice(verdict="dismiss")
 
@@ -54,13 +53,13 @@ class Shelf:
 
     def find(self, query: str, viewer: Viewer = LEAD, **more: Any) -> list[str]:
         with self.database.read() as connection:
-            found = finding.find(connection, plan(parse(query), LABELS, NOON + 3_600), viewer, **more)
+            found = finding.find_cases(connection, plan(parse_query(query), LABELS, NOON + 3_600), viewer, **more)
         return [self.names.get(one.id, one.id) for one in found]
 
     def facets(self, query: str) -> dict[str, dict[str, int]]:
-        wanted = plan(parse(query), LABELS, NOON + 3_600)
+        wanted = plan(parse_query(query), LABELS, NOON + 3_600)
         with self.database.read() as connection:
-            found = finding.find(connection, wanted, LEAD)
+            found = finding.find_cases(connection, wanted, LEAD)
             return {name: dict(counts) for name, counts in finding.facets(connection, wanted, LEAD, found).items()}
 
 
@@ -108,8 +107,8 @@ def test_pages_have_every_match_once(shelf: Shelf) -> None:
     seen: list[str] = []
     before = None
     with shelf.database.read() as connection:
-        wanted = plan(parse("返现"), LABELS, NOON)
-        while found := finding.find(connection, wanted, LEAD, before, most=4):
+        wanted = plan(parse_query("返现"), LABELS, NOON)
+        while found := finding.find_cases(connection, wanted, LEAD, before, most=4):
             seen += [shelf.names[one.id] for one in found]
             before = found[-1].place
     assert seen == ["11", "9", "7", "5", "3", "1"]
@@ -125,7 +124,7 @@ def test_fields(shelf: Shelf, tmp_path: Path) -> None:
         Evidence(path=evidence.put(heard, NOON, b"x"), case=heard, start=0, end=0, seconds=1, bytes=1, sha256="")
     )
     with shelf.database.write() as connection:
-        holds.place(connection, "room", "den", "police 7", "lea", NOON)
+        holds.place_hold(connection, "room", "den", "police 7", "lea", NOON)
         appeals.lodge(connection, appealed, "a/b\u202e", "No.", NOON + 60, undo_seconds=10.0)
     assert shelf.find("label:fraud") == ["a"]
     assert shelf.find("room:den|other") == ["a"]
@@ -151,7 +150,7 @@ def test_cases_on_hold_are_counted_and_found_by_a_voice_in_their_clip(shelf: She
         shelf.add(name)
     with shelf.database.write() as connection:
         connection.execute(insert(VOICES).values(case_id=held, speaker="ann"))
-        holds.place(connection, "speaker", "ann", "police 7", "lea", NOON)
+        holds.place_hold(connection, "speaker", "ann", "police 7", "lea", NOON)
     assert shelf.facets("words")["has"] == {"audio": 0, "hold": 1}
     assert shelf.find("has:hold words") == shelf.find("has:hold") == ["a"]
 
@@ -218,7 +217,7 @@ def test_the_index_finds_what_a_reader_finds(url: str, texts: list[str], phrase:
         made = [shelf.add(f"{prefix}-{n}", words, room=prefix) for n, words in enumerate(texts)]
         with database.read() as connection:
             wanted = Wanted(said=((folded,),), room=(prefix,))
-            found = {one.id for one in finding.find(connection, wanted, LEAD)}
+            found = {one.id for one in finding.find_cases(connection, wanted, LEAD)}
         assert found == {case for case, words in zip(made, texts, strict=True) if folded in fold(words)}
     finally:
         database.close()

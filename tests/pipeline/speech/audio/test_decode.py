@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import AudioError, VoxwardenError
 from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.audio.container import Part
 from pipeline.speech.audio.decode import duration_of, read_bytes, read_file, read_stream, samples_of
 from pipeline.speech.audio.resample import Samples
 from tests.pipeline.speech.audio.sound import clip, recording, silence, until_error
@@ -28,6 +29,10 @@ KINDS = {
     "webm": ("webm", "libopus", 48_000, "mono"),
     "aac": ("adts", "aac", 44_100, "mono"),
     "aiff": ("aiff", "pcm_s16be", 22_050, "mono"),
+    **{f"ogg opus {layout}": ("ogg", "libopus", 48_000, layout) for layout in ("quad", "6.1", "7.1")},
+    **{f"aac {layout}": ("adts", "aac", 48_000, layout) for layout in ("7.1", "hexadecagonal")},
+    "m4a alac 8 channels": ("ipod", "alac", 48_000, "7.1(wide)"),
+    **{f"wavpack {layout}": ("wv", "wavpack", 48_000, layout) for layout in ("6.1", "7.1", "7.1.4", "22.2")},
 }
 CUT_SHORT = ["wav", "wav 8 channels", "flac", "mp3", "ogg opus", "webm", "aac", "aiff"]
 
@@ -128,17 +133,24 @@ def test_channels_are_averaged(tmp_path: Path) -> None:
     assert block == pytest.approx((left + right) / 2, abs=2 / 32_768)
 
 
-def test_nan_and_infinity_become_silence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_nan_and_infinity_become_silence_and_an_error(tmp_path: Path) -> None:
     samples = clip("tt-weasels").copy()
     samples[100:110] = np.nan
     samples[200:205] = np.inf
     data = recording(silence(samples.size / SAMPLE_RATE), "wav", "pcm_f32le")
     (path := tmp_path / "nan.wav").write_bytes(data[: len(data) - samples.nbytes] + samples.tobytes())
-    heard = samples_of(path)
+    heard, error = until_error(read_file(path))
     assert (heard[100:110] == 0).all()
     assert (heard[200:205] == 0).all()
     assert (heard[300:] == samples[300:]).all()
-    assert "15 samples were NaN or infinite" in caplog.text
+    assert "15 samples that are NaN or infinite" in str(error)
+
+
+def test_a_channel_that_ends_is_an_error(tmp_path: Path) -> None:
+    (path := tmp_path / "two.aac").write_bytes(made("aac 7.1") + made("aac"))
+    heard, error = until_error(read_file(path, Part(channel=7)))
+    assert heard.size == pytest.approx(clip("tt-weasels").size, abs=0.1 * SAMPLE_RATE)
+    assert "changes its number of channels" in str(error)
 
 
 def test_silence_is_audio(tmp_path: Path) -> None:

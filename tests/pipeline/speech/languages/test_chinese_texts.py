@@ -8,15 +8,15 @@ import pytest
 
 import pipeline
 from pipeline.base import yaml_reading
-from pipeline.base.configuration import configs_folder
+from pipeline.base.user_files import configs_folder
 
 HOME = Path(pipeline.__file__).parent
 FILES = (
-    HOME / "languages/zh/console.yaml",
+    HOME / "speech/languages/zh/console.yaml",
     HOME / "assessment/forms.yaml",
     HOME / "assessment/catalogue.yaml",
     HOME / "assessment/report/texts/zh.yaml",
-    HOME / "cli/assess_zh.yaml",
+    HOME.parent / "agents/commands/assess_zh.yaml",
     configs_folder() / "labels.yaml",
 )
 HAN = "[\u3400-\u9fff]"
@@ -47,7 +47,7 @@ def texts(tree: object, path: str = "") -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_chinese_texts_follow_the_rules_of_chinese_type(file: Path) -> None:
-    found = [(path, text) for path, text in texts(yaml_reading.read(file)) if not FREE.search(path)]
+    found = [(path, text) for path, text in texts(yaml_reading.read_yaml(file)) if not FREE.search(path)]
     assert found
     assert not [(path, fault, text) for path, text in found for fault, pattern in WRONG.items() if pattern.search(text)]
 

@@ -1,0 +1,136 @@
+"""Measure how long the figures of a quarter take in a large store, and how much memory.
+
+    python -m benchmarks.assessment [--utterances 100000000] [--cases 1000000] [--store postgresql] [--folder DIR]
+
+It fills a store with the tallies of a quarter of speech and with cases. It prints the seconds and the peak memory of
+the snapshot of the cases, of the indicators that share a query, and of the digests, one after the other. Then it
+measures all figures with their trend, and a report, each in a process of its own. With --folder, it keeps a SQLite
+store there, and measures it again if it is already filled.
+"""
+
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from benchmarks import quarter, report
+from pipeline.assessment import options
+from pipeline.assessment.catalogue import INDICATORS
+from pipeline.assessment.measure import Compute, function, measure
+from pipeline.assessment.report import data_files, stored_evidence
+from pipeline.assessment.report.assessments import Assessment
+from pipeline.assessment.report.gather import draft
+from pipeline.review.database import Database
+from pipeline.review.quality import snapshot
+from pipeline.review.quality.figure import Window
+from pipeline.settings import Settings
+from tests.pipeline.review import postgres
+
+QUARTER = Window(quarter.BEGIN, quarter.BEGIN + quarter.SECONDS)
+
+
+@dataclass(frozen=True)
+class ReportCost:
+    """Seconds of wall time and of CPU time of the process, and its peak memory in MB."""
+
+    name: str
+    seconds: float
+    cpu: float
+    megabytes: float
+
+    def __str__(self) -> str:
+        return f"{self.name:<44}{self.seconds:>8.1f} s{self.cpu:>8.1f} s CPU{self.megabytes:>8.0f} MB"
+
+
+def main() -> None:
+    parser = report.parser(__doc__)
+    parser.add_argument("--utterances", type=int, default=100_000_000)
+    parser.add_argument("--cases", type=int, default=1_000_000)
+    parser.add_argument("--days", type=int, default=quarter.DAYS, help="last days of the quarter with tallies")
+    parser.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--folder", type=Path, help="where to keep the SQLite store (default: it is deleted)")
+    chosen = parser.parse_args()
+    with ExitStack() as stack:
+        folder = chosen.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        file = folder / "store.db"
+        filled = file.exists()
+        url = stack.enter_context(postgres.server()) if chosen.store == "postgresql" else f"sqlite:///{file}"
+        if not filled:
+            print(_cost("filling", partial(fill, url, chosen.utterances, chosen.cases, chosen.days)), flush=True)
+        for cost in costs(url):
+            print(cost, flush=True)
+    print(report.machine())
+
+
+def fill(url: str, utterances: int, cases: int, days: int) -> None:
+    with closing(Database(url)) as database:
+        quarter.fill(database, utterances, cases, days)
+
+
+def costs(url: str) -> Iterator[ReportCost]:
+    """Yield the costs of the parts of a report, one after the other, and then of all figures and of a whole report."""
+    yield from _parts(url)
+    for work in (every, whole):
+        # A new process, so that its memory is its own.
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            yield pool.submit(work, url).result()
+
+
+def _parts(url: str) -> Iterator[ReportCost]:
+    """Yield the costs of the snapshot, of each function of indicators, and of the digests, in one transaction."""
+    chosen = options.build(Settings())
+    named: dict[Compute, list[str]] = {}
+    for name, indicator in INDICATORS.items():
+        named.setdefault(function(indicator), []).append(name)
+    with closing(Database(url)) as database, database.read() as read:
+        yield _cost("snapshot", partial(snapshot.take, read, QUARTER.until))
+        for compute, names in named.items():
+            yield _cost(", ".join(names), lambda: list(compute(read, QUARTER, chosen)))  # noqa: B023 - it is called at once
+        yield _cost("digests of the records", partial(stored_evidence.collect, read, QUARTER))
+        yield _cost("digest of the tallies", partial(data_files.digest, read, QUARTER))
+
+
+def every(url: str) -> ReportCost:
+    """Compute all figures, with their trend."""
+    return _reading(url, "all figures", lambda read: measure(read, QUARTER, options.build(Settings())))
+
+
+def whole(url: str) -> ReportCost:
+    """Compute the content of a report: the figures, the digests of the records, and that of the tallies."""
+    assessment = Assessment(
+        id="scale",
+        title="a quarter",
+        since=QUARTER.since,
+        until=QUARTER.until,
+        opened_by="lea",
+        opened_at=QUARTER.until,
+        state="draft",
+        sha256=None,
+        content=None,
+    )
+    return _reading(url, "report", lambda read: draft(read, assessment, Settings()))
+
+
+def _reading(url: str, name: str, work: Callable[[Connection], Any]) -> ReportCost:
+    with closing(Database(url)) as database, database.read() as connection:
+        return _cost(name, partial(work, connection))
+
+
+def _cost(name: str, work: Callable[[], Any]) -> ReportCost:
+    begin, busy = time.monotonic(), time.process_time()
+    work()
+    seconds, cpu = time.monotonic() - begin, time.process_time() - busy
+    return ReportCost(name, seconds, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""The rules in force: policy and label files with their text, and the versions of the software."""
+
+from importlib import metadata
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+
+from pipeline.assessment.report.content import File, Names, Versions
+from pipeline.base.canonical_json import digest
+from pipeline.base.errors import ConfigError
+from pipeline.base.user_files import configs_folder, is_path
+from pipeline.judge import labels
+from pipeline.judge.labels import Labels
+from pipeline.review.quality.figure import Window, hours
+from pipeline.review.tables.assessment_tables import TALLIES
+from pipeline.settings import Settings
+
+
+def in_force(settings: Settings) -> tuple[File, ...]:
+    """Return the policy file and the label file. Raises ConfigError for a file that cannot be read."""
+    policy = settings.judge.policy
+    policy_file = Path(policy) if is_path(policy) else configs_folder() / "policies" / f"{policy}.yaml"
+    return _file("policy.yaml", policy_file), _file("labels.yaml", _label_file(settings))
+
+
+def versions(connection: Connection, window: Window, settings: Settings) -> Versions:
+    """Return the policies and models that judged speech of the window, and the recogniser of the settings."""
+    return Versions(
+        voxwarden=metadata.version("voxwarden"),
+        policies=_used(connection, window, "policy"),
+        models=_used(connection, window, "model"),
+        recogniser=recogniser(settings),
+    )
+
+
+def recogniser(settings: Settings) -> str:
+    """Return engine and model of the recogniser."""
+    return f"{settings.asr.engine} {settings.asr.model}"
+
+
+def label_names(known: Labels) -> dict[str, Names]:
+    """Return the names of all labels."""
+    return {name: Names(zh=label.name("zh"), en=label.en) for name, label in known.labels.items()}
+
+
+def known_labels(settings: Settings) -> Labels:
+    return labels.load_labels(settings.judge.labels)
+
+
+def _label_file(settings: Settings) -> Path:
+    return settings.judge.labels or configs_folder() / "labels.yaml"
+
+
+def _file(name: str, path: Path) -> File:
+    try:
+        content = path.read_bytes()
+        return File(name, digest(content), content.decode())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", "Check judge.policy and judge.labels.") from error
+
+
+def _used(connection: Connection, window: Window, column: str) -> tuple[str, ...]:
+    within = hours(window)
+    kept = (TALLIES.c.measure == "judged", TALLIES.c.hour >= within.start, TALLIES.c.hour < within.stop)
+    return tuple(sorted(connection.scalars(select(TALLIES.c[column]).distinct().where(*kept))))

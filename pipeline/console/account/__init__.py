@@ -1,1 +1,0 @@
-"""Pages of one person: sign-in, account, wellness."""

@@ -1,1 +1,0 @@
-"""Endpoints for apps: appeals, confirmations, Coop, tokens."""

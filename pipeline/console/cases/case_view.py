@@ -1,0 +1,161 @@
+"""The content of the case page, read in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+from sqlalchemy import Connection, select
+
+from pipeline.contract.messages import Flag
+from pipeline.judge.reasons import agreed
+from pipeline.review.cases import case_queue, leases, reading
+from pipeline.review.cases.values import Case, CaseFile, Evidence
+from pipeline.review.evidence.clip_player import Token, offset_of, tokens
+from pipeline.review.quality import quality_checks
+from pipeline.review.tables.case_tables import COPIES
+from pipeline.review.tables.core import CASES, DECIDED, FLAGS
+
+AROUND_SECONDS = 60.0
+"""Seconds before and after the case, from which the page shows other flags of the room."""
+HISTORY = 8
+SIMILAR = 5
+SEARCHED = 200
+"""The most past cases of the label that the page searches for the same term."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Flagged speech in the room. `mine`: it belongs to the case of the page. Then `words` is its text with times."""
+
+    flag: Flag
+    case: str
+    words: tuple[Token, ...] = ()
+    mine: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    file: CaseFile
+    transcript: tuple[Turn, ...]
+    around: tuple[Turn, ...]
+    """Other flags of the room at the same time, by all speakers."""
+    history: tuple[Case, ...]
+    """The speaker's other cases, newest first."""
+    similar: tuple[Case, ...]
+    """Decided cases of the label. Cases with the same term come first, and new cases come before old ones."""
+    lease: leases.Lease | None
+    check: str | None
+    """The kind of check; None if the case is no check. Only for leads."""
+    golden: str | None
+    """The right verdict of a golden case; None for other cases. Only for leads."""
+
+    @property
+    def case(self) -> Case:
+        return self.file.case
+
+    @property
+    def clip(self) -> Evidence | None:
+        return self.file.evidence[0] if self.file.evidence else None
+
+    @property
+    def flags(self) -> list[Flag]:
+        """The flags of the case, without those that were released since."""
+        return latest(self.file.flags)
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The transcript with the other flags of the room, by time."""
+        return tuple(sorted((*self.transcript, *self.around), key=lambda turn: (turn.flag.start, turn.flag.id)))
+
+    @property
+    def listeners(self) -> int | None:
+        """The largest known number of people who could hear the case; None if the app did not send it."""
+        return max((flag.listeners for flag in self.file.flags if flag.listeners is not None), default=None)
+
+    def offset(self, at: float) -> float | None:
+        """Return the position of the moment `at` (UTC seconds) in the clip, in seconds; None if it is not in it."""
+        return offset_of(self.clip.timeline, at) if self.clip else None
+
+
+def view(connection: Connection, identity: str) -> PageView:
+    """Read the content of the case page. Raises Missing if there is no such case.
+
+    The page of a copy does not show the original, and the page of the original does not show its copies. Otherwise the
+    moderator would recognise the check.
+    """
+    file = reading.case_file(connection, identity)
+    case = file.case
+    kin = quality_checks.family(connection, identity)
+    return PageView(
+        file,
+        tuple(Turn(flag, identity, tokens(flag), mine=True) for flag in once(file.flags)),
+        _around(connection, file, kin),
+        _history(connection, case, kin),
+        _similar(connection, case, kin),
+        leases.lease_of(connection, identity),
+        check.kind if (check := quality_checks.check_of(connection, identity)) else None,
+        quality_checks.golden_verdict(connection, identity),
+    )
+
+
+def _around(connection: Connection, file: CaseFile, kin: Sequence[str]) -> tuple[Turn, ...]:
+    """Return the room's other flags.
+
+    Speech that has a flag of the second reader may also be drawn for an audit. Neither page shows the other case, or
+    the moderator would recognise the check.
+    """
+    case, mine = file.case, {flag.utterance for flag in file.flags}
+    # The times of a golden copy are moved to the present, so the room's flags move, too.
+    said = connection.scalar(select(CASES.c.start).where(CASES.c.id == kin[0]))
+    later = 0.0 if said is None else case.start - said
+    query = (
+        select(FLAGS)
+        .where(FLAGS.c.room == case.room, FLAGS.c.case_id.not_in(kin), FLAGS.c.case_id.not_in(COPIES), ~FLAGS.c.linked)
+        .where(FLAGS.c.utterance.not_in(mine))
+        .where(FLAGS.c.start <= case.end - later + AROUND_SECONDS, FLAGS.c.start >= case.start - later - AROUND_SECONDS)
+        .order_by(FLAGS.c.start, FLAGS.c.id)
+        .limit(50)
+    )
+    rows = ((reading.flag_of(row), row.case_id) for row in connection.execute(query))
+    found = {flag.id: (flag, of) for flag, of in rows}
+    shown = [found[flag.id] for flag in once([flag for flag, _ in found.values()])]
+    return tuple(Turn(replace(flag, start=flag.start + later, end=flag.end + later), of) for flag, of in shown)
+
+
+def latest(flags: Sequence[Flag]) -> list[Flag]:
+    """Leave out flags that were released since: the released flag has all that they have."""
+    released = {flag.utterance for flag in flags if agreed(flag.reasons)}
+    return [flag for flag in flags if flag.utterance not in released or flag.source == "reader" or agreed(flag.reasons)]
+
+
+def once(flags: Sequence[Flag]) -> list[Flag]:
+    """Leave out flags whose words another flag shows. Those of the second reader are left out first."""
+    by_source = sorted(latest(flags), key=lambda flag: flag.source != "reader")
+    shown = {flag.utterance: flag.id for flag in by_source}
+    return [flag for flag in flags if shown[flag.utterance] == flag.id]
+
+
+def _history(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Case, ...]:
+    query = (
+        select(CASES)
+        .where(case_queue.same_voice(case), CASES.c.id.not_in(kin), CASES.c.id.not_in(COPIES))
+        .order_by(CASES.c.created_at.desc())
+        .limit(HISTORY)
+    )
+    return tuple(reading.case_of(row) for row in connection.execute(query))
+
+
+def _similar(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Case, ...]:
+    if not case.text:
+        return ()
+    query = (
+        select(CASES)
+        .where(CASES.c.label == case.label, DECIDED, CASES.c.drill == "")
+        .where(CASES.c.id.not_in(kin), CASES.c.id.not_in(COPIES))
+        .order_by(CASES.c.created_at.desc())
+        .limit(SEARCHED)
+    )
+    found = [reading.case_of(row) for row in connection.execute(query)]
+    terms = {hit.term for hit in case.hits}
+    found.sort(key=lambda other: terms.isdisjoint(hit.term for hit in other.hits))
+    return tuple(found[:SIMILAR])

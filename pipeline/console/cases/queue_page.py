@@ -1,0 +1,250 @@
+"""The page of the queue: open cases, the next pages of the list, live updates, and saved views of queue and search."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import msgspec
+from fastapi import APIRouter, Depends, Form, Path, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from pipeline.console.cases.marked_text import TextPiece, excerpt
+from pipeline.console.fields import NO_CONTROL, NameQuery
+from pipeline.console.pages import page
+from pipeline.console.services import Services, Signed, TheServices
+from pipeline.judge.labels import SEVERITIES
+from pipeline.review.accounts import wellness
+from pipeline.review.accounts.sign_in import LoginSession
+from pipeline.review.cases import assigning, case_queue, eligibility, leases, speaker_measures
+from pipeline.review.cases.case_queue import QueueFilter
+from pipeline.review.cases.values import Case
+from pipeline.review.search import views
+from pipeline.review.search.views import ViewPage
+
+router = APIRouter()
+
+COUNTED = 1_000
+"""The page counts open cases up to this number."""
+
+SuggestionQuery = Annotated[str, Query(pattern="^(|pass|review|block)$")]
+StatusQuery = Annotated[str, Query(pattern="^(|pending|escalated)$")]
+SeverityQuery = Annotated[str, Query(pattern="^(|low|medium|high|critical)$")]
+ViewQuery = Annotated[str, Query(pattern="^(|mine|unassigned|escalated)$")]
+ViewId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$")]
+ViewName = Annotated[str, Form(max_length=64, pattern=NO_CONTROL)]
+QueryString = Annotated[str, Form(max_length=4_000, pattern=r"^[!-~]*$")]
+Shared = Annotated[bool, Form()]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The filters that a request asks for. An empty field selects all cases."""
+
+    label: NameQuery = ""
+    language: NameQuery = ""
+    room: NameQuery = ""
+    speaker: NameQuery = ""
+    suggestion: SuggestionQuery = ""
+    policy: NameQuery = ""
+    status: StatusQuery = ""
+    severity: SeverityQuery = ""
+    assigned: NameQuery = ""
+    view: ViewQuery = ""
+
+    @property
+    def given(self) -> dict[str, str]:
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: value for name, value in fields.items() if value}
+
+    @property
+    def query(self) -> str:
+        """The filters as the query of a URL, with its question mark; empty without a filter."""
+        return "?" + urlencode(self.given) if self.given else ""
+
+    def but(self, name: str) -> str:
+        """Return the URL of the queue without the filter `name`."""
+        rest = {key: value for key, value in self.given.items() if key != name}
+        return "/queue?" + urlencode(rest) if rest else "/queue"
+
+    @property
+    def wanted(self) -> QueueFilter:
+        severity = SEVERITIES.index(self.severity) if self.severity else None
+        return msgspec.convert(self.given | {"severity": severity}, QueueFilter)
+
+
+class QueueRow(Struct, frozen=True):
+    """A row of the list."""
+
+    case: Case
+    pieces: tuple[TextPiece, ...]
+    strikes: int
+    holder: str
+    """The account that holds the case; empty if nobody does."""
+    owner: str
+    """The account that the case is assigned to; empty if it is nobody."""
+
+
+@router.get("/")
+def home() -> Response:
+    """Go to the queue."""
+    return RedirectResponse("/queue", 303)
+
+
+async def _asked(**given: Any) -> Asked:
+    return Asked(**given)
+
+
+Filters = Annotated[Asked, Depends(_asked)]
+
+
+@router.get("/queue", response_class=HTMLResponse)
+def queue_page(request: Request, services: TheServices, session: Signed, asked: Filters) -> Response:
+    """Show the queue with its filters."""
+    with services.database.read() as connection:
+        values = listed(services, connection, session, asked)
+    return page(request, "queue.html", **values)
+
+
+# FastAPI calls a class in a thread, but a coroutine at once. It reads the fields from the signature.
+_asked.__signature__ = inspect.signature(Asked)  # type: ignore[attr-defined]
+
+
+@router.get("/queue/rows", response_class=HTMLResponse)
+def queue_rows(
+    request: Request,
+    services: TheServices,
+    session: Signed,
+    asked: Filters,
+    urgency: Annotated[float | None, Query(ge=-1e12, le=1e12)] = None,
+    after: Annotated[str, Query(max_length=64, pattern=r"^[0-9a-f-]*$")] = "",
+) -> Response:
+    """Return the rows after the case with this urgency and id; without them, the first rows."""
+    place = (urgency, after) if urgency is not None else None
+    with services.database.read() as connection:
+        values = listing(services, connection, wanted_by(services, connection, session, asked), asked, place)
+    return page(request, "queue_rows.html", asked=asked, **values)
+
+
+@router.get("/queue/live", response_class=StreamingResponse)
+async def queue_live(request: Request, session: Signed) -> Response:
+    """Stream server-sent events about cases that arrive, are assigned, are taken or are decided."""
+    return StreamingResponse(request.app.state.live.events(session.account.name), media_type="text/event-stream")
+
+
+@router.post("/views")
+def save_view(
+    services: TheServices,
+    session: Signed,
+    name: ViewName,
+    page: Annotated[ViewPage, Form()],
+    query: QueryString = "",
+    shared: Shared = False,
+) -> Response:
+    """Save a search or a filter of the queue under a name."""
+    with services.database.write() as connection:
+        view = views.save_view(connection, session.account.name, name, page, query, shared, services.clock())
+    return RedirectResponse(view.href, 303)
+
+
+@router.post("/views/{view}")
+def change_view(
+    services: TheServices, session: Signed, view: ViewId, name: ViewName, shared: Shared = False
+) -> Response:
+    """Rename a view of one's own, and share it with the team or not."""
+    with services.database.write() as connection:
+        changed = views.change_view(connection, view, session.account.name, name, shared)
+    return RedirectResponse(changed.href, 303)
+
+
+@router.post("/views/{view}/delete")
+def delete_view(services: TheServices, session: Signed, view: ViewId) -> Response:
+    """Delete a view of one's own."""
+    with services.database.write() as connection:
+        gone = views.remove_view(connection, view, session.account.name)
+    return RedirectResponse(gone.href, 303)
+
+
+def wanted_by(services: Services, connection: Connection, session: LoginSession, asked: Asked) -> QueueFilter:
+    """Return the request's filter without the cases that this person does not get.
+
+    These are checks of their own decisions, labels they excluded, severe cases above their limit, cases outside their
+    skills, and cases that are reserved for another person.
+    """
+    account, now = session.account, services.clock()
+    without = wellness.without(connection, account.name, account.preferences.comfort, now)
+    return msgspec.structs.replace(
+        asked.wanted, without=without, eligibility=eligibility.eligibility_of(connection, account.name, now)
+    )
+
+
+def listed(services: Services, connection: Connection, session: LoginSession, asked: Asked) -> dict[str, Any]:
+    """Return the values for `queue.html`: the first rows, the counts, the filters and the saved views."""
+    wanted = wanted_by(services, connection, session, asked)
+    values = listing(services, connection, wanted, asked, None)
+    total, late = _counts(connection, wanted, values, services.clock())
+    choices = case_queue.choices(connection) | {"status": ["pending", "escalated"]}
+    saved = views.visible(connection, session.account.name, "queue")
+    counts = {"total": _up_to(total), "late": _up_to(late)}
+    return values | counts | {"asked": asked, "choices": choices, "views": saved}
+
+
+def listing(
+    services: Services, connection: Connection, wanted: QueueFilter, asked: Asked, after: tuple[float, str] | None
+) -> dict[str, Any]:
+    """Return the values for `queue_rows.html`. `after` is the place of the last case on the page before."""
+    cases, last = _page(services, connection, wanted, after)
+    found = speaker_measures.count_strikes(
+        connection, {case.speaker for case in cases}, services.measures.since(services.clock())
+    )
+    holders = leases.holders(connection, services.clock())
+    owners = assigning.owners(connection, [case.id for case in cases])
+    more = ""
+    if last:
+        more = "/queue/rows?" + urlencode(asked.given | {"urgency": repr(last.urgency), "after": last.id})
+    return {"rows": rows_of(cases, found, holders, owners), "more": more}
+
+
+def rows_of(
+    cases: Sequence[Case], strikes: Mapping[str, int], holders: Mapping[str, str], owners: Mapping[str, str]
+) -> list[QueueRow]:
+    """Return the rows of cases. `strikes` is by speaker, `holders` and `owners` are by case id."""
+    return [
+        QueueRow(case, excerpt(case), strikes.get(case.speaker, 0), holders.get(case.id, ""), owners.get(case.id, ""))
+        for case in cases
+    ]
+
+
+def _counts(connection: Connection, wanted: QueueFilter, values: dict[str, Any], now: float) -> tuple[int, int]:
+    """Return how many cases wait, and how many of them are late, both up to COUNTED. `values` has the first rows."""
+    if values["more"]:
+        return case_queue.counts(connection, wanted, now, COUNTED)
+    return len(values["rows"]), sum(row.case.due_at < now for row in values["rows"])
+
+
+def _up_to(count: int) -> str:
+    return f"{COUNTED:,}+" if count == COUNTED else str(count)
+
+
+def _page(
+    services: Services, connection: Connection, wanted: QueueFilter, after: tuple[float, str] | None
+) -> tuple[list[Case], Case | None]:
+    """Return a page of cases, and the last of it if there may be more.
+
+    Without a view, the first page begins with the cases that are assigned to the person.
+    """
+    if wanted.view == "escalated":
+        found = case_queue.list_escalated(connection, wanted, case_queue.ESCALATED_SECONDS, after, case_queue.PAGE)
+        return found, found[-1] if len(found) == case_queue.PAGE else None
+    mine: list[Case] = []
+    if wanted.view is None and wanted.assigned is None:
+        if after is None and wanted.eligibility and eligibility.has_assigned(connection, wanted.eligibility.account):
+            mine = case_queue.list_queue(
+                connection, msgspec.structs.replace(wanted, view="mine"), limit=assigning.MOST_ASSIGNED
+            )
+        wanted = msgspec.structs.replace(wanted, view="others")
+    found = case_queue.list_queue(connection, wanted, after, case_queue.PAGE)
+    return [*mine, *found], found[-1] if len(found) == case_queue.PAGE else None

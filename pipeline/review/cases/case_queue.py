@@ -1,0 +1,265 @@
+"""The queue of open cases, most urgent first, in pages. The caller opens the connection.
+
+Escalated cases have a deadline of their own. It counts from the escalation, or from the moment at which a later
+decision was taken back. Their order is also by deadline, with a head start for severe cases (`ranking.py`).
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, false, func, or_, select, tuple_
+
+from pipeline.review.cases import eligibility, reading
+from pipeline.review.cases.eligibility import Eligibility
+from pipeline.review.cases.ranking import HEAD_START
+from pipeline.review.cases.values import WHOLE_ROOM, Case
+from pipeline.review.tables.case_tables import COPIES
+from pipeline.review.tables.core import CASES, DECISIONS, LEASES, OPEN, QUEUE_FILTERS
+
+PAGE = 50
+SEARCHED = 1_000
+"""The most open cases that `like` searches."""
+
+Likeness = Literal["speaker", "room", "phrase"]
+"""The feature that similar cases share, beside the label."""
+
+View = Literal["mine", "others", "unassigned", "escalated"]
+"""A part of the queue: cases assigned to the person, all other cases, cases assigned to nobody, escalated cases."""
+
+
+class Without(Struct, frozen=True, kw_only=True):
+    """The cases that one person does not get.
+
+    These are the cases with one of these ids, with one of these labels, or with at least this severity.
+    """
+
+    cases: frozenset[str] = frozenset()
+    labels: frozenset[str] = frozenset()
+    severity: int | None = None
+
+
+class QueueFilter(Struct, frozen=True, kw_only=True):
+    """A filter of open cases. A field that is None does not filter."""
+
+    label: str | None = None
+    language: str | None = None
+    room: str | None = None
+    speaker: str | None = None
+    suggestion: str | None = None
+    policy: str | None = None
+    status: str | None = None
+    severity: int | None = None
+    assigned: str | None = None
+    """The account that the case is assigned to."""
+    view: View | None = None
+    """"mine" and "others" need an `eligibility`."""
+    without: Without = Without()
+    eligibility: Eligibility | None = None
+
+
+EVERYTHING = QueueFilter()
+COLUMNS = ("label", "language", "room", "speaker", "suggestion", "policy", "status", "severity")
+"""The fields of a QueueFilter that are columns of CASES."""
+
+
+def list_queue(
+    connection: Connection, wanted: QueueFilter = EVERYTHING, after: tuple[float, str] | None = None, limit: int = PAGE
+) -> list[Case]:
+    """Return open cases, most urgent first. For the next page, give the `place` of the last case as `after`."""
+    # Choosing the ids first reads an index alone, also when few of many cases match.
+    chosen = _filtered(select(CASES.c.id), wanted).order_by(CASES.c.urgency, CASES.c.id).limit(limit)
+    if after is not None:
+        chosen = chosen.where(tuple_(CASES.c.urgency, CASES.c.id) > tuple_(*after))
+    query = select(CASES).where(CASES.c.id.in_(chosen)).order_by(CASES.c.urgency, CASES.c.id)
+    return [reading.case_of(row) for row in connection.execute(query)]
+
+
+def count_queue(connection: Connection, wanted: QueueFilter = EVERYTHING, most: int | None = None) -> int:
+    """Count the open cases. Counting stops at `most`, so that it stays cheap when many cases wait."""
+    found = _filtered(select(CASES.c.id), wanted).limit(most).subquery()
+    return int(connection.execute(select(func.count()).select_from(found)).scalar_one())
+
+
+def arrived(connection: Connection, wanted: QueueFilter, since: float, severity: int, most: int) -> int:
+    """Count the open cases of at least this severity that were stored after `since` (UTC seconds), up to `most`."""
+    fresh = _filtered(select(CASES.c.id), wanted).where(CASES.c.created_at > since, CASES.c.severity >= severity)
+    return int(connection.execute(select(func.count()).select_from(fresh.limit(most).subquery())).scalar_one())
+
+
+def counts(connection: Connection, wanted: QueueFilter, at: float, most: int) -> tuple[int, int]:
+    """Count the `most` most urgent cases, and those of them past their deadline at `at` (UTC seconds)."""
+    ahead = _filtered(select(CASES.c.due_at), wanted).order_by(CASES.c.urgency, CASES.c.id).limit(most).subquery()
+    total, late = connection.execute(
+        select(func.count(), func.count().filter(ahead.c.due_at < at)).select_from(ahead)
+    ).one()
+    return int(total), int(late)
+
+
+def choices(connection: Connection, limit: int = 1_000) -> dict[str, list[str]]:
+    """Return the labels, languages, suggestions and policies of the `limit` most urgent open cases, for filters."""
+    columns = (CASES.c.label, CASES.c.language, CASES.c.suggestion, CASES.c.policy)
+    ahead = select(*columns).where(OPEN).order_by(CASES.c.urgency, CASES.c.id).limit(limit).subquery()
+    found = connection.execute(select(ahead).distinct()).all()
+    return {column.name: sorted({row._mapping[column.name] for row in found} - {""}) for column in columns}
+
+
+def next_free(connection: Connection, account: str, at: float, wanted: QueueFilter = EVERYTHING) -> str | None:
+    """Return the id of the first case that `account` may decide and no other moderator holds at `at`.
+
+    Cases that are assigned to the account come first, then the most urgent ones. The row is locked, so that two
+    moderators who ask at once get different cases. None: no case is free.
+    """
+    parts: tuple[View | None, ...] = (wanted.view,)
+    if wanted.view is None and wanted.eligibility:
+        parts = ("mine", "others") if eligibility.has_assigned(connection, account) else ("others",)
+    for view in parts:
+        query = _free(account, at, msgspec.structs.replace(wanted, view=view)).limit(1)
+        if found := connection.execute(query.with_for_update(of=CASES, skip_locked=True)).scalar_one_or_none():
+            return str(found)
+    return None
+
+
+def free(connection: Connection, account: str, at: float, wanted: QueueFilter, limit: int, only: str = "") -> list[str]:
+    """Return the ids of the first cases that `account` may decide and no other moderator holds at `at`.
+
+    `only` is the id of the one case that is asked for.
+    """
+    query = _free(account, at, wanted).limit(limit)
+    return list(connection.scalars(query.where(CASES.c.id == only) if only else query))
+
+
+def like(connection: Connection, case: Case, by: Likeness, account: str, at: float, limit: int) -> list[Case]:
+    """Return open cases similar to `case`, itself included, most urgent first.
+
+    They contain only cases that the account may decide and that no other moderator holds at `at`. Copies for a second
+    opinion are left out, because a bulk decision is no real second opinion.
+    """
+    same = {"speaker": same_voice(case), "room": CASES.c.room == case.room}
+    query = (
+        select(CASES)
+        .outerjoin(LEASES, LEASES.c.case_id == CASES.c.id)
+        .where(*eligibility.eligibility_of(connection, account, at).conditions())
+        .where(OPEN, CASES.c.id.not_in(COPIES), CASES.c.label == case.label, same.get(by, CASES.c.label == case.label))
+        .where(or_(LEASES.c.id.is_(None), LEASES.c.expires_at <= at, LEASES.c.account == account))
+        .order_by(CASES.c.urgency, CASES.c.id)
+        .limit(SEARCHED)
+    )
+    found = [reading.case_of(row) for row in connection.execute(query)]
+    terms = {hit.term for hit in case.hits}
+    if by == "phrase":
+        found = [other for other in found if terms & {hit.term for hit in other.hits}]
+    return found[:limit]
+
+
+def same_voice(case: Case) -> ColumnElement[bool]:
+    """Return the condition for cases of the same speaker. For a case about a whole room: of the same room."""
+    same = CASES.c.speaker == case.speaker
+    return same & (CASES.c.room == case.room) if case.speaker == WHOLE_ROOM else same
+
+
+def since(connection: Connection, at: float, limit: int = 500) -> list[Case]:
+    """Return open cases that were stored at or after `at` (UTC seconds), newest first."""
+    query = select(CASES).where(OPEN, CASES.c.created_at >= at).order_by(CASES.c.created_at.desc()).limit(limit)
+    return [reading.case_of(row) for row in connection.execute(query)]
+
+
+def _free(account: str, at: float, wanted: QueueFilter) -> Select[tuple[str]]:
+    return (
+        _filtered(select(CASES.c.id), wanted)
+        .where(~eligibility.escalated_by(account))
+        .outerjoin(LEASES, LEASES.c.case_id == CASES.c.id)
+        .where(or_(LEASES.c.id.is_(None), LEASES.c.expires_at <= at, LEASES.c.account == account))
+        .order_by(CASES.c.urgency, CASES.c.id)
+    )
+
+
+def _filtered(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
+    query = query.where(OPEN, *_asked(CASES, wanted))
+    if any(getattr(wanted, name) is not None for name in COLUMNS if name in QUEUE_FILTERS):
+        # Without a match, the answer comes from an index alone. The other conditions would read each open case.
+        same = CASES.alias("same")
+        first = select(same.c.id).where(OPEN, *_asked(same, wanted)).order_by(same.c.urgency, same.c.id).limit(1)
+        query = query.where(first.scalar_subquery().is_not(None))
+    without = wanted.without
+    if without.cases:
+        query = query.where(CASES.c.id.not_in(without.cases))
+    if without.labels:
+        query = query.where(CASES.c.label.not_in(without.labels))
+    if without.severity is not None:
+        query = query.where(CASES.c.severity < without.severity)
+    return query.where(*_shared_out(wanted), *(wanted.eligibility.conditions() if wanted.eligibility else ()))
+
+
+def _asked(cases: FromClause, wanted: QueueFilter) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions on columns of CASES."""
+    for name in COLUMNS:
+        value = getattr(wanted, name)
+        if value is not None:
+            # An index of this column alone leads to every case. So it is hidden, and an index of the queue is read.
+            yield (_hidden(cases.c[name]) if name in QUEUE_FILTERS else cases.c[name]) == value
+
+
+def _hidden(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the value of a column, so that no index of this column alone is used."""
+    return column + 0 if column.name == "severity" else column.concat("")
+
+
+def _shared_out(wanted: QueueFilter) -> list[ColumnElement[bool]]:
+    """Return the conditions of `view` and `assigned`."""
+    found = [eligibility.assigned_to(wanted.assigned)] if wanted.assigned is not None else []
+    mine = eligibility.assigned_to(wanted.eligibility.account) if wanted.eligibility else false()
+    views = {
+        "mine": mine,
+        "others": ~mine,
+        "unassigned": eligibility.unassigned(),
+        "escalated": CASES.c.status == "escalated",
+    }
+    return [*found, views[wanted.view]] if wanted.view else found
+
+
+ESCALATED_SECONDS = 1_800.0
+"""Time within which an escalated case should be decided: a lead is not always at the desk."""
+MOST_ESCALATED = 1_000
+"""The most escalated cases that are read."""
+
+
+class Escalated(Struct, frozen=True):
+    """The number of open escalated cases, and of those past their deadline."""
+
+    open: int
+    late: int
+
+
+def list_escalated(
+    connection: Connection, wanted: QueueFilter, seconds: float, after: tuple[float, str] | None, limit: int
+) -> list[Case]:
+    """Return escalated cases with the deadline `seconds` after they were escalated or reopened, most urgent first.
+
+    For the next page, give the `place` of the last case as `after`.
+    """
+    # Few cases are escalated at once, so their order is made here and needs no index.
+    found = list_queue(connection, msgspec.structs.replace(wanted, view="escalated"), limit=MOST_ESCALATED)
+    placed = sorted(_placed(connection, found, seconds), key=lambda case: case.place)
+    return [case for case in placed if after is None or case.place > after][:limit]
+
+
+def count_escalated(connection: Connection, wanted: QueueFilter, seconds: float, at: float) -> Escalated:
+    """Count the escalated cases at `at`."""
+    found = list_escalated(connection, wanted, seconds, None, MOST_ESCALATED)
+    return Escalated(len(found), sum(case.due_at < at for case in found))
+
+
+def _placed(connection: Connection, cases: list[Case], seconds: float) -> list[Case]:
+    query = (
+        select(DECISIONS.c.case_id, func.max(func.coalesce(DECISIONS.c.undone, DECISIONS.c.at)).label("at"))
+        .where(DECISIONS.c.case_id.in_(select(CASES.c.id).where(CASES.c.status == "escalated")))
+        .group_by(DECISIONS.c.case_id)
+    )
+    due = {row.case_id: row.at + seconds for row in connection.execute(query)}
+    return [
+        msgspec.structs.replace(case, due_at=due[case.id], urgency=due[case.id] - HEAD_START[case.severity])
+        for case in cases
+        if case.id in due
+    ]

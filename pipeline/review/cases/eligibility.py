@@ -1,0 +1,182 @@
+"""Who may decide which case: separation of duty, skills, and assignments.
+
+The transaction that changes a case makes the checks, so no page can skip them. `Eligibility` gives the same rules as
+conditions in SQL, for the queue. `find_uncovered` counts the open cases for which nobody has the skills.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, or_, select
+
+from pipeline.base.errors import Involved
+from pipeline.review.accounts import presence, skills
+from pipeline.review.accounts.skills import Skills
+from pipeline.review.cases.reading import OpenGroup
+from pipeline.review.cases.values import Case
+from pipeline.review.quality import quality_checks
+from pipeline.review.tables.case_tables import APPEALS, REPORTS, VOICES
+from pipeline.review.tables.core import ACCOUNTS, CASES, DECISIONS
+from pipeline.review.tables.people_tables import ASSIGNMENTS
+
+
+def check_party(connection: Connection, case: Case, account: str) -> None:
+    """Raise Involved if the account speaks in the case, or reported it."""
+    theirs = involves(users_of(connection, account))
+    if connection.scalar(select(CASES.c.id).where(CASES.c.id == case.id, theirs)):
+        raise Involved(
+            f"{account} is the speaker or a reporter of case {case.id}",
+            "Another moderator must decide it.",
+            text="own_case",
+        )
+
+
+def users_of(connection: Connection, account: str) -> frozenset[str]:
+    """Return the ids under which the app may know the account's person.
+
+    An account belongs to the user of the app whose id equals the account's name or its `sub` at the identity provider.
+    """
+    stored = connection.scalar(select(ACCOUNTS.c.oidc_subject).where(ACCOUNTS.c.name == account)) or ""
+    _, _, subject = stored.partition(" ")  # stored as "ISSUER SUB"
+    # An empty speaker is the whole room, and an empty reporter was not named: neither is a person.
+    return frozenset({account, subject} - {""})
+
+
+def involves(users: Collection[str], cases: FromClause = CASES) -> ColumnElement[bool]:
+    """Return the condition on a row of `cases` that one of these users speaks in it, or reported it."""
+    reported = select(REPORTS.c.case_id).where(REPORTS.c.reporter.in_(users))
+    heard = select(VOICES.c.case_id).where(VOICES.c.speaker.in_(users))
+    return or_(cases.c.speaker.in_(users), cases.c.id.in_(reported), cases.c.id.in_(heard))
+
+
+def check_escalated(connection: Connection, case: Case, account: str) -> None:
+    """Raise Involved if the case is escalated, and the account escalated it or may not decide escalated cases."""
+    if connection.scalar(select(CASES.c.id).where(CASES.c.id == case.id, escalated_by(account))):
+        raise Involved(
+            f"{account} has escalated case {case.id}", "Another moderator must decide it.", text="own_escalation"
+        )
+    if case.status == "escalated" and not skills.skills_of(connection, account).escalated:
+        raise Involved(
+            f"Case {case.id} is escalated, and {account} may not decide such cases",
+            "A lead decides it, or gives the right.",
+            text="escalated",
+        )
+
+
+def check_skills(connection: Connection, case: Case, account: str) -> None:
+    """Raise Involved if the account may not get the case, by its language, label or severity."""
+    if not skills.skills_of(connection, account).fit(case):
+        raise Involved(
+            f"Case {case.id} is outside the skills of {account}",
+            "A lead can change them, or move the case.",
+            text="skills",
+        )
+
+
+def escalated_by(account: str) -> ColumnElement[bool]:
+    """Return the condition on a row of CASES that it is escalated and `account` escalated it."""
+    theirs = and_(DECISIONS.c.case_id == CASES.c.id, DECISIONS.c.moderator == account, DECISIONS.c.undone.is_(None))
+    return and_(CASES.c.status == "escalated", exists().where(theirs))
+
+
+def check_fresh(connection: Connection, case: Case, account: str) -> None:
+    """Raise Involved if the account is the speaker, a reporter, or decided the case before.
+
+    An undone decision and a second opinion count. A decision on an appeal that was undone does not, so that the person
+    can settle the appeal again.
+    """
+    check_party(connection, case, account)
+    if account in deciders(connection, case.id):
+        raise Involved(
+            f"{account} has decided case {case.id} before",
+            "Another person must decide the appeal.",
+            text="own_decision",
+        )
+
+
+def deciders(connection: Connection, case: str) -> set[str]:
+    """Return the accounts that decided the case or a second-opinion copy of it.
+
+    Undone decisions count, but not those that were made after the appeal.
+    """
+    appealed = exists().where(APPEALS.c.case_id == DECISIONS.c.case_id, APPEALS.c.created_at <= DECISIONS.c.at)
+    taken_back = and_(DECISIONS.c.undone.is_not(None), appealed)
+    theirs = select(DECISIONS.c.moderator).where(
+        DECISIONS.c.case_id.in_(quality_checks.family(connection, case)), ~taken_back
+    )
+    return set(connection.scalars(theirs))
+
+
+class Eligibility(Struct, frozen=True):
+    """The open cases that `account` may get at `at` (UTC seconds), while the accounts `here` are at work."""
+
+    account: str
+    skills: Skills
+    users: frozenset[str]
+    """The ids under which the app may know the account's person."""
+    at: float
+    here: frozenset[str] = frozenset()
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return the conditions on a row of CASES, an open case."""
+        found = [*self.skills.conditions(), ~escalated_by(self.account), ~involves(self.users)]
+        if others := self.here - {self.account}:
+            found.append(~exists().where(ASSIGNMENTS.c.case_id == CASES.c.id, reserved(others, self.at)))
+        return found
+
+
+def eligibility_of(connection: Connection, account: str, at: float) -> Eligibility:
+    """Return what `account` may get at `at` (UTC seconds)."""
+    users = users_of(connection, account)
+    return Eligibility(account, skills.skills_of(connection, account), users, at, presence.people_here(connection, at))
+
+
+def reserved(accounts: Collection[str], at: float) -> ColumnElement[bool]:
+    """Return the condition on a row of ASSIGNMENTS that the case is reserved for one of `accounts` at `at`."""
+    return and_(ASSIGNMENTS.c.account.in_(sorted(accounts)), ASSIGNMENTS.c.until > at)
+
+
+def assigned_to(account: str) -> ColumnElement[bool]:
+    """Return the condition on a row of CASES that it is assigned to `account`."""
+    return CASES.c.id.in_(select(ASSIGNMENTS.c.case_id).where(ASSIGNMENTS.c.account == account))
+
+
+def has_assigned(connection: Connection, account: str) -> bool:
+    """Tell whether any case is assigned to `account`."""
+    return bool(connection.scalar(select(exists().where(ASSIGNMENTS.c.account == account))))
+
+
+def unassigned() -> ColumnElement[bool]:
+    """Return the condition on a row of CASES that it is assigned to nobody."""
+    return ~exists().where(ASSIGNMENTS.c.case_id == CASES.c.id, ASSIGNMENTS.c.account.is_not(None))
+
+
+class Uncovered(Struct, frozen=True):
+    """Open cases of one language that nobody can take.
+
+    `nobody` counts those that no account may get, and `away` those whose people are not here now.
+    """
+
+    language: str
+    escalated: bool
+    nobody: int
+    away: int
+
+
+def find_uncovered(connection: Connection, waiting: Sequence[OpenGroup], at: float) -> list[Uncovered]:
+    """Return the cases of the groups `waiting` that nobody can take at `at` (UTC seconds), by language, most first."""
+    everybody, here = skills.all_skills(connection), presence.people_here(connection, at)
+    nobody = _outside(waiting, everybody.values())
+    away = _outside(waiting, [has for name, has in everybody.items() if name in here]) - nobody
+    found = [Uncovered(*group, nobody[group], away[group]) for group in nobody.keys() | away.keys()]
+    return sorted(found, key=lambda one: (-one.nobody, -one.away, one.language, one.escalated))
+
+
+def _outside(waiting: Iterable[OpenGroup], people: Iterable[Skills]) -> Counter[tuple[str, bool]]:
+    """Count the cases outside the skills of all these people, by language and whether they are escalated."""
+    skilled, counts = set(people), Counter[tuple[str, bool]]()
+    for group in waiting:
+        if not any(has.fit(group) for has in skilled):
+            counts[group.language, group.status == "escalated"] += group.open
+    return counts
