@@ -206,7 +206,7 @@ def test_no_header_fails(written: str) -> None:
     assert network("10.1.1.1", written.encode("latin-1").decode("latin-1"))
 
 
-PUBLIC = "https://console.example"
+PUBLIC = "http://console.example"
 
 
 class Issuer(HTTPServer):

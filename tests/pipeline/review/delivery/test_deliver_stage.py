@@ -240,7 +240,7 @@ def test_a_muted_flag_gets_no_case_and_no_clip_but_is_counted(desk: Desk) -> Non
     assert desk.stage.process([again]) == [Outcome("b", "", "muted")]
     assert desk.clips() == clips
     assert desk.figure("cases_total", result="muted") == 1
-    desk.stage = Deliver(desk.store, desk.evidence, desk.log, desk.metrics, 0.0, lambda: desk.now, audit_share=1.0)
+    desk.stage = Deliver(desk.store, desk.evidence, desk.log, desk.metrics, lambda: desk.now, audit_share=1.0)
     third = msgspec.structs.replace(desk.said("c", 20, 24), reasons=why)
     assert [one.flag for one in desk.stage.process([third]) if isinstance(one, Outcome)] == ["c"]
     assert desk.figure("cases_total", result="audit") == 1
@@ -248,7 +248,7 @@ def test_a_muted_flag_gets_no_case_and_no_clip_but_is_counted(desk: Desk) -> Non
 
 
 def test_passed_speech_drawn_for_audit_becomes_its_own_case_with_a_clip(desk: Desk) -> None:
-    desk.stage = Deliver(desk.store, desk.evidence, desk.log, desk.metrics, 0.0, lambda: desk.now, audit_share=1.0)
+    desk.stage = Deliver(desk.store, desk.evidence, desk.log, desk.metrics, lambda: desk.now, audit_share=1.0)
     kept = desk.said("a", 0, 4)
     passed = msgspec.structs.replace(desk.said("b", 4, 8), suggestion="pass", flagged=())
     [outcome] = desk.stage.process([kept, passed])

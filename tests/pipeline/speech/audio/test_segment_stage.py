@@ -514,7 +514,7 @@ def piece(seconds: float) -> SpeechPiece:
 
 
 def sent(*utterances: Utterance) -> SentSpeech:
-    made = SentSpeech(Audio())
+    made = SentSpeech()
     made.note(utterances)
     return made
 
