@@ -10,7 +10,7 @@ from tests.deploy.files import ROOT
 from tests.docs.pages import PAGES
 
 MODULE = re.compile(r"python -m ((?:agents|benchmarks|deploy|pipeline|tests|training)(?:\.\w+)*)")
-PATH = re.compile(r"`((?:agents|benchmarks|deploy|pipeline|tests|training)/[\w./-]+)`")
+PATH = re.compile(r"`((?:agents|benchmarks|pipeline|tests|training)/[a-z0-9_./-]+)`")
 CARDS = [ROOT / "pipeline" / part / "model" / "README.md" for part in ("judge", "sound/events")]
 
 
