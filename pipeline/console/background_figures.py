@@ -225,7 +225,7 @@ class Background(Generic[K, T]):
                 self._connection = None
 
 
-class Measured:
+class BackgroundFigures:
     """The figures of windows, the measured parts of draft reports, and the figures of the team and of quality.
 
     One thread measures the first two, and another one the others, which take seconds at most.

@@ -152,14 +152,14 @@ def create_app(services: Services) -> FastAPI:
             every(presence.WRITE_SECONDS, partial(note_presence, services, live), "presence"),
             every(services.settings.quality.draw_seconds, partial(draw_checks, services), "checks"),
             every(QUEUE_SECONDS, partial(console_metrics.queue, services), "figures of the queue"),
-            every(EVERY_SECONDS, services.chain.look, "chain of the audit log"),
+            every(EVERY_SECONDS, services.audit_watch.look, "chain of the audit log"),
             every(QUALITY_SECONDS, partial(console_metrics.quality, services), "figures of quality"),
             every(WORDS_SECONDS, partial(case_words.catch_up, services.database), "words for search"),
         ):
             yield
-            services.chain.close()
-        services.measured.close()
-        services.lab.close()
+            services.audit_watch.close()
+        services.background.close()
+        services.draft_trials.close()
         if app.state.oidc:
             app.state.oidc.close()
 

@@ -114,7 +114,7 @@ def quality(services: Services) -> None:
         _sampled(services, connection, Window(now - WINDOW, now))
         _offenders(services, connection, now)
         _spread(services, connection, now)
-    services.measured.quality.look(QualityQuestion())
+    services.background.quality.look(QualityQuestion())
 
 
 def offenders(connection: Connection, since: float) -> tuple[int, int]:

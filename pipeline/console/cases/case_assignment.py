@@ -9,10 +9,10 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from sqlalchemy import Connection
 
 from pipeline.base.errors import CaseError, Missing, Stale, Taken
-from pipeline.console.cases.case_page import shown
+from pipeline.console.cases.case_page import case_values
 from pipeline.console.cases.queue_page import Asked, Filters, wanted_by
 from pipeline.console.fields import CaseId, IdForm, NameForm, WordForm
-from pipeline.console.pages import explain, language_of, page
+from pipeline.console.pages import explain, page, reader_language
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review import audit_log
 from pipeline.review.accounts import wellness
@@ -54,7 +54,7 @@ def open_case(
         elsewhere = other is not None and other.case_id != case and other.id != leaving and not instead
         try:
             if elsewhere:
-                lease, refused = None, services.texts.say(language_of(request), "desk.elsewhere")
+                lease, refused = None, services.texts.say(reader_language(request), "desk.elsewhere")
             else:
                 wellness.allow(connection, name, session.account.preferences.comfort, now)
                 lease, refused = leases.claim(connection, case, name, now, services.settings.console.lease_seconds), ""
@@ -65,7 +65,7 @@ def open_case(
         if lease is None:
             wellness.end_break(connection, name, now)
             audit_log.append(connection, now, name, "case.view", case)
-    return page(request, "case.html", refused=refused, **shown(services, case, lease, elsewhere))
+    return page(request, "case.html", refused=refused, **case_values(services, case, lease, elsewhere))
 
 
 @router.post("/next", response_class=HTMLResponse)
@@ -82,7 +82,7 @@ def open_next(request: Request, services: TheServices, session: Signed, asked: F
                 lease = leases.claim(
                     connection, case, session.account.name, services.clock(), services.settings.console.lease_seconds
                 )
-            return page(request, "case.html", **shown(services, case, lease))
+            return page(request, "case.html", **case_values(services, case, lease))
         except Taken:
             continue
     return page(request, "empty.html")

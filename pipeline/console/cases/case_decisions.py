@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.base.errors import CaseError, ConfigError, Missing, Stale
 from pipeline.console.access_table import allowed
 from pipeline.console.cases.case_assignment import with_event
-from pipeline.console.cases.case_page import REASONS, shown
+from pipeline.console.cases.case_page import REASONS, case_values
 from pipeline.console.console_metrics import FirstReview, count_decisions, first_reviews
 from pipeline.console.fields import NO_CONTROL, CaseId, IdForm, NoteForm, WordForm
 from pipeline.console.pages import explain, page
@@ -93,7 +93,7 @@ def similar_cases(
         heard = {one.id for one in found[:SAMPLES] if reading.evidence(connection, one.id)}
     return page(
         request,
-        "like.html",
+        "similar.html",
         case=this,
         found=found,
         samples=found[:SAMPLES],
@@ -237,7 +237,7 @@ def _decided(
 
 def _conflict(request: Request, services: Services, case: str, name: str, error: CaseError) -> Response:
     """Answer 409 with the reason: the case is `decided`, `held` by another one, `free`, or it `changed`."""
-    values = shown(services, case)
+    values = case_values(services, case)
     found, lease = values["view"], values["view"].lease
     holder = lease.account if lease and lease.expires_at > services.clock() else ""
     state = "refused"

@@ -71,7 +71,7 @@ class TermRow(Struct, frozen=True):
     suggestion: Suggestion
 
 
-class Tried(Struct, frozen=True):
+class SentenceVerdict(Struct, frozen=True):
     """The verdict about a sentence, and the rules that led to it."""
 
     flag: Flag
@@ -82,7 +82,7 @@ class Tried(Struct, frozen=True):
     """The raised risk beside its limits."""
 
 
-class PolicyLab:
+class DraftTrials:
     """Judges with texts that are not live. `clock` returns UTC seconds.
 
     Without `speech`, a backtest only judges cases again.
@@ -106,7 +106,7 @@ class PolicyLab:
         self._remarked = lru_cache(16)(self._remark)
 
     @property
-    def hears(self) -> bool:
+    def reads_speech(self) -> bool:
         """Whether this console can read the speech of the last hours."""
         return self._speech is not None
 
@@ -120,7 +120,7 @@ class PolicyLab:
         with self._checking:
             return self._remarked(texts)
 
-    def try_text(self, rules: RuleSet, text: str, room_type: str = "default") -> Tried:
+    def try_text(self, rules: RuleSet, text: str, room_type: str = "default") -> SentenceVerdict:
         """Judge a sentence. Its script decides its language. Raises ConfigError if the classifier cannot be loaded."""
         said = as_transcript(text, room_type=room_type)
         with self._turn:
@@ -141,7 +141,7 @@ class PolicyLab:
         ]
         risk = policy.risk
         row = ScoreRow("risk", flag.risk, _finite(risk.review), _finite(risk.block), risk.by_score(flag.risk))
-        return Tried(flag, tuple(shown), tuple(terms), row)
+        return SentenceVerdict(flag, tuple(shown), tuple(terms), row)
 
     def start(self, run: StoredBacktest) -> None:
         """Run a backtest in the background, after those that wait already."""

@@ -61,8 +61,8 @@ def audit_page(
         "also": partial(_address, sought),
         "actions": actions,
         "people": people,
-        "chain": services.chain.report,
-        "checked_at": services.chain.at,
+        "chain": services.audit_watch.report,
+        "checked_at": services.audit_watch.at,
         "anchor": services.anchoring.newest,
     }
     return page(request, "audit.html", **values)

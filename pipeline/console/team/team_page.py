@@ -100,7 +100,7 @@ def people_now(request: Request, services: TheServices) -> Response:
             connection, reading.open_groups(connection, services.clock()), services.clock()
         )
     here = sum(one.presence == "here" for one in people)
-    return page(request, "desk_people.html", people=people, here=here, uncovered=missing)
+    return page(request, "people_now.html", people=people, here=here, uncovered=missing)
 
 
 @router.post("/skills")
@@ -129,7 +129,7 @@ def set_skills(
 
 async def team_figures(services: TheServices) -> Look[TeamFigures]:
     """Return the newest figures of the team. The first reader after a pause waits for them."""
-    return await services.measured.team.wait(NOW, newest=True)
+    return await services.background.team.wait(NOW, newest=True)
 
 
 def account_href(name: str) -> str:
