@@ -145,7 +145,7 @@ class Background(Generic[K, T]):
         return self._now(key)
 
     def again(self, key: K) -> None:
-        """SpeakerMeasure it now, unless its result is that of the store as it is."""
+        """Measure it now, unless the store is as it was for the last result."""
         with self._database.read() as connection:
             state = state_of(connection)
         kept = self._kept.get(key)

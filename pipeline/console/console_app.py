@@ -76,7 +76,7 @@ log = logging.getLogger(__name__)
 QUEUE_SECONDS = 10.0
 QUALITY_SECONDS = 300.0
 WORDS_SECONDS = 3_600.0
-"""How often the words of cases that an older version stored are added to those of search."""
+"""How often the search gets the words of cases that an older version stored."""
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     account_page.router,
@@ -157,7 +157,7 @@ def create_app(services: Services) -> FastAPI:
             every(WORDS_SECONDS, partial(case_words.catch_up, services.database), "words for search"),
         ):
             yield
-            services.audit_watch.close()
+            services.audit_watch.close()  # `every` cannot end its thread, and a check of a long log takes minutes
         services.background.close()
         services.draft_trials.close()
         if app.state.oidc:

@@ -74,7 +74,7 @@ def figures_progress(request: Request, services: TheServices, chosen: TheWindow,
 
 @router.post("")
 def measure_figures(services: TheServices, chosen: TheWindow) -> Response:
-    """SpeakerMeasure a window now, unless nothing has changed since the last time."""
+    """Measure a window now, unless nothing has changed since the last time."""
     services.background.figures.again(chosen.window)
     return Response(headers={"HX-Refresh": "true"})
 
@@ -90,7 +90,7 @@ def draft_progress(
 
 @router.post("/{assessment}")
 def measure_draft(services: TheServices, assessment: AssessmentId) -> Response:
-    """SpeakerMeasure a draft report now, unless nothing has changed since the last time."""
+    """Measure a draft report now, unless nothing has changed since the last time."""
     services.background.drafts.again(_window(services, assessment))
     return Response(headers={"HX-Refresh": "true"})
 

@@ -43,9 +43,9 @@ def open_case(
 ) -> Response:
     """Take the case and show it. If another moderator holds it, show it without the form for a decision.
 
-    `leaving` is the lease that the page has, so that it moves on to this case. A person holds one case. If they hold
-    another one in another tab, the case is shown without the form, unless they want it `instead`. 403 if the
-    moderator speaks in the case, or reported it.
+    A person holds one case. `leaving` is the lease of this tab, which moves on to this case. If another tab holds a
+    case, this one is shown without the form; with `instead`, the person gives the other case up. 403 if the moderator
+    speaks in the case, or reported it.
     """
     name, now = session.account.name, services.clock()
     with services.database.write() as connection:
@@ -58,7 +58,7 @@ def open_case(
             else:
                 wellness.allow(connection, name, session.account.preferences.comfort, now)
                 lease, refused = leases.claim(connection, case, name, now, services.settings.console.lease_seconds), ""
-        except Missing:
+        except Missing:  # a CaseError, too, but there is no case to show
             raise
         except CaseError as error:
             lease, refused = None, explain(request, error)

@@ -72,9 +72,10 @@ def decide_case(
                 undo_seconds=console.undo_seconds,
                 measures=services.measures,
             )
+            # Read before the commit: afterwards, another request may have changed the case.
             first = first_reviews(connection, [made])
             offers = phrase_muting.offered(connection, case, now) if verdict == "dismiss" else []
-    except Missing:
+    except Missing:  # a CaseError, too, but there is no case to show
         raise
     except CaseError as error:
         return _conflict(request, services, case, name, error)
@@ -229,7 +230,7 @@ def _decided(
     offers: Sequence[tuple[str, str, MutedPhrase | None]] = (),
 ) -> Response:
     """Count the decisions, and tell what was decided. `offers` are the phrases that a lead could mute now."""
-    count_decisions(services, made, first)
+    count_decisions(services, made, first)  # after the commit, because a counter cannot take a decision back
     seconds, cases = services.settings.console.undo_seconds, [one.case for one in made]
     answer = page(request, "decided.html", made=made, seconds=seconds, offers=offers, case_id=cases[0] if cases else "")
     return with_event(answer, "decided", cases, made[0].verdict if made else "")

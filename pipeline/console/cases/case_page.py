@@ -197,7 +197,7 @@ def proposed(services: Services, case: Case, proposal: Proposal | None) -> dict[
 
 
 def filled(decisions: Sequence[Decision], account: str) -> dict[str, str]:
-    """Return the fields of the form: those of the account's last decision if it is undone, otherwise empty ones."""
+    """Return the fields of the form: from the account's last decision if it is undone, otherwise empty."""
     last = decisions[-1] if decisions else None
     if last is None or last.undone is None or last.moderator != account:
         return NOTHING

@@ -59,7 +59,7 @@ class PageView:
 
     @property
     def flags(self) -> list[Flag]:
-        """The flags of the case, without those that were released since."""
+        """The flags of the case. A flag that was released later replaces the earlier one of its utterance."""
         return latest(self.file.flags)
 
     @property
@@ -123,7 +123,7 @@ def _around(connection: Connection, file: CaseFile, kin: Sequence[str]) -> tuple
 
 
 def latest(flags: Sequence[Flag]) -> list[Flag]:
-    """Leave out flags that were released since: the released flag has all that they have."""
+    """Leave out flags of utterances with a released flag, because that flag has all that they have."""
     released = {flag.utterance for flag in flags if agreed(flag.reasons)}
     return [flag for flag in flags if flag.utterance not in released or flag.source == "reader" or agreed(flag.reasons)]
 

@@ -66,7 +66,7 @@ def begin_draft(
     title: TitleForm = "",
     version: Annotated[int | None, Form(ge=0, le=2**31 - 1)] = None,
 ) -> Response:
-    """Begin a draft with the live texts, or with those of a version."""
+    """Begin a draft with the live texts, or with the texts of a version."""
     with services.database.read() as connection:
         if version is None:
             texts = versions.texts_now(connection, services.settings)

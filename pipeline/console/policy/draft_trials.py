@@ -76,7 +76,7 @@ class SentenceVerdict(Struct, frozen=True):
 
     flag: Flag
     scores: tuple[ScoreRow, ...]
-    """The highest scores, and those that reach a limit."""
+    """The highest scores, and all scores that reach a limit."""
     terms: tuple[TermRow, ...]
     risk: ScoreRow
     """The raised risk beside its limits."""
@@ -99,6 +99,7 @@ class DraftTrials:
         self._settings, self._database, self._labels, self._clock = settings, database, labels, clock
         self._speech = speech
         self._classifier: Classifier | None = None
+        # `_turn`: one thread loads the classifier. `_checking`: one text is compiled at a time, which takes up to a second.
         self._turn, self._checking, self._over = Lock(), Lock(), Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="backtest")
         self._waiting: list[StoredBacktest] = []
@@ -144,7 +145,7 @@ class DraftTrials:
         return SentenceVerdict(flag, tuple(shown), tuple(terms), row)
 
     def start(self, run: StoredBacktest) -> None:
-        """Run a backtest in the background, after those that wait already."""
+        """Run a backtest in the background, after the backtests that wait already."""
         self._waiting.append(run)
         self._thread.submit(self._run, run)
 

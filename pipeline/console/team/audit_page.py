@@ -37,7 +37,7 @@ def audit_page(
 ) -> Response:
     """Show the audit log, newest line first, by actor, action, subject and days; before the line number `before`.
 
-    The days are those of the reader's zone, and `until` belongs to them.
+    Days begin in the reader's time zone. The day `until` is included.
     """
     sought = {"action": action, "actor": actor, "subject": subject, "since": since, "until": until}
     zone = zone_of(request)

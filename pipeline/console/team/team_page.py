@@ -138,5 +138,5 @@ def account_href(name: str) -> str:
 
 
 def languages_of(services: Services, found: Iterable[Skills]) -> list[str]:
-    """Return the languages of the settings, and those that somebody has."""
+    """Return the languages of the settings, and the languages that somebody has."""
     return sorted({*services.settings.asr.languages, *(code for one in found for code in one.languages)})
