@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from unittest.mock import patch
 
-from agents.loop.worker import work
+from agents.loop.worker_process import run_worker
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Transcript, Utterance
 from pipeline.contract.stage import Processor, Rejected
@@ -59,7 +59,7 @@ def main(role: str, batch: str = "", ms: str = "0") -> None:
         patch("pipeline.speech.asr.transcribe_stage.build", lambda *_: Instant(float(ms) / 1000)),
         patch("pipeline.judge.judge_stage.build", careless),
     ):
-        work(role, load(overrides))
+        run_worker(role, load(overrides))
 
 
 if __name__ == "__main__":

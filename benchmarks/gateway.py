@@ -26,7 +26,7 @@ import numpy as np
 from kafka import TopicPartition
 from rich.table import Table
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from agents.broker.kafka_clients import reader, topic_name
 from benchmarks import report
 from benchmarks.report import cpu_seconds
@@ -103,7 +103,7 @@ class Installation:
         kafka = Kafka(bootstrap=bootstrap, prefix=f"{uuid4().hex[:8]}.")
         self.settings = Settings(kafka=kafka, data_dir=folder / kafka.prefix)
         self.port = free_port()
-        topics.create(kafka)
+        kafka_topics.create(kafka)
 
     def cost(self, speakers: int, seconds: float) -> Cost:
         """The gateway takes all speakers in real time. Then segment processes what it wrote."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.base.cpu import cores
+from pipeline.base.cpu_cores import cores
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Transcript
 from pipeline.contract.topology import TRANSCRIBE

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console, RenderableType
 
-from pipeline.base.cpu import cores
+from pipeline.base.cpu_cores import cores
 
 TICKS = os.sysconf("SC_CLK_TCK")
 WIDTH = 140

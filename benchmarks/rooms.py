@@ -37,7 +37,7 @@ from rich.table import Table
 from benchmarks import report
 from benchmarks.fingerprints import Played, bank_of, filled
 from benchmarks.stage_cpu import StageTimes, build_named
-from pipeline.base.cpu import cores
+from pipeline.base.cpu_cores import cores
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind, Flag, Message, Transcript
 from pipeline.contract.topology import DELIVER, LISTEN, STAGES, TRANSCRIBE, Stage

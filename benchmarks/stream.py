@@ -24,9 +24,9 @@ from kafka.errors import KafkaError
 from rich.progress import track
 from rich.table import Table
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from agents.broker.kafka_clients import admin, producer, reader, topic_name
-from agents.loop.app import group_of
+from agents.loop.faust_app import group_of
 from benchmarks import report
 from benchmarks.report import cpu_seconds, spread
 from pipeline.contract.cloud_events import encode_event
@@ -97,7 +97,7 @@ def main() -> None:
 def measure(setup: Setup, bootstrap: str, count: int, folder: Path) -> Throughput:
     kafka = Kafka(bootstrap=bootstrap, prefix=f"{uuid4().hex[:8]}.", partitions=setup.partitions)
     settings = Settings(kafka=kafka, data_dir=folder)
-    topics.create(kafka)
+    kafka_topics.create(kafka)
     with ExitStack() as stack:
         workers = [
             Process(command(setup, settings), os.environ | environment(settings), folder / "log")

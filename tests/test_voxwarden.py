@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import voxwarden
-from agents.doctor import examine
+from agents.machine_checks import examine
 from pipeline.settings import Settings
 from tests.deploy.files import ROOT
 

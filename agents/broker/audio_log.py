@@ -10,10 +10,9 @@ import msgspec
 from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from agents.broker.kafka_clients import broker_errors, reader, topic_name
-from agents.broker.kafka_records import address_of
-from agents.broker.partitions import partition_of
+from agents.broker.kafka_records import address_of, partition_of
 from pipeline.base.errors import BadMessage
 from pipeline.base.metrics import Metrics
 from pipeline.contract.cloud_events import decode_event
@@ -210,11 +209,11 @@ class KafkaLog(UtteranceLog):
 
 def open_log(settings: Settings, metrics: Metrics) -> KafkaLog:
     """Open the log of utterances. Set the metric that shows how long the broker keeps this log."""
-    metrics.evidence_retention_seconds.set(topics.retention_seconds([UTTERANCES], settings.kafka))
+    metrics.evidence_retention_seconds.set(kafka_topics.retention_seconds([UTTERANCES], settings.kafka))
     return KafkaLog(settings.kafka)
 
 
-def parse(address: str) -> tuple[TopicPartition, int] | None:
+def partition_and_offset(address: str) -> tuple[TopicPartition, int] | None:
     """Split `topic/partition/offset` into partition and offset. None for the address of another kind of log."""
     topic, _, rest = address.partition("/")
     partition, _, offset = rest.partition("/")
@@ -229,7 +228,7 @@ def _size(record: Any) -> int:
 
 def _place(address: str, topic: str) -> tuple[TopicPartition, int] | None:
     """Return the partition and offset of an address. None if the address is not of this topic."""
-    place = parse(address)
+    place = partition_and_offset(address)
     return place if place and place[0].topic == topic else None
 
 

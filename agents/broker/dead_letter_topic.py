@@ -38,7 +38,7 @@ SEND_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class KafkaBox:
+class KafkaDeadLetters:
     """The dead letters of a Kafka deployment. Implements `Box`."""
 
     kafka: Kafka

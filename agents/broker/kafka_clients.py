@@ -1,33 +1,89 @@
-"""The clients of kafka-python with our settings: admin, producer and reader.
+"""The clients of kafka-python with our settings: admin, producer, reader, and the check that a broker answers.
 
-They do the work that Faust does not do.
+They do the work that Faust does not do. Their connections differ from the library's in two ways: a rejected name or
+password is an error at once, and a refused connection closes its socket.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError, SaslAuthenticationFailedError
+from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import KafkaNetSocket
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
 
-from agents.broker.kafka_connections import connecting
-from agents.broker.security import client_arguments
+from agents.broker.kafka_security import client_arguments
 from pipeline.base import logs
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.contract.topology import DEAD_LETTERS, Topic
 from pipeline.settings import Kafka, Security
 
+ReceivedBytes = tuple[bytes, Exception | None]
+"""What came from the broker, and why nothing more will come."""
+
 ROOM_FOR_ERRORS = 2
 """The dead-letter topic takes records of this many times `max_message_bytes`: the largest record, and the reason."""
-
 RECONNECT_MS = 1_000
 """The library's default of 30 s would keep a client silent long after its broker is back."""
-
 ANSWER_SECONDS = 30.0
 """Limit for one request of a reader; the library's own default."""
-
 DISCARD_SECONDS = 10
 """Time for the library's thread to end. It usually takes milliseconds."""
+CHECK_SECONDS = 5.0
+"""Limit for one check that the broker answers."""
+
+
+class Direct(KafkaNetSocket):  # type: ignore[misc]
+    """Connects without a proxy. The library makes one for a proxy with this scheme."""
+
+    SCHEMES = ("direct",)
+
+    async def sock_connect(self, net: Any, sock: Any, sockaddr: Any, timeout_at: float | None = None) -> Any:
+        try:
+            return await super().sock_connect(net, sock, sockaddr, timeout_at=timeout_at)
+        except Exception:
+            # The library leaves the socket to the garbage collector, which looks at old objects rarely. A long outage
+            # could then use up the files that a process may open.
+            sock.close()
+            raise
+
+
+class Connections(KafkaConnectionManager):  # type: ignore[misc]
+    """Ends the search for a broker when one rejects our credentials."""
+
+    def update_backoff(self, node_id: Any) -> Any:
+        """Return how long to wait before the next attempt, in ms. Called while the error of an attempt is handled."""
+        error = sys.exception()
+        # The library takes a rejection for a fault that passes, tries again, and in the end reports only a time-out.
+        # A broker that is still starting refuses the connection. That is another error, and is waited for.
+        if isinstance(error, SaslAuthenticationFailedError) and not self.bootstrapped:
+            raise error
+        return super().update_backoff(node_id)
+
+    async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:
+        made = await super()._build_transport(node, timeout_at=timeout_at)
+        made._sock_recv = partial(last_words, made._sock_recv)
+        return made
+
+
+def last_words(receive: Callable[[], ReceivedBytes]) -> ReceivedBytes:
+    """Return what came before the end of a connection. The next call returns the end.
+
+    Brokers close the connection after a rejection. The library would then drop the rejection unread.
+    """
+    data, error = receive()
+    return data, None if data else error
+
+
+def connecting(**given: Any) -> KafkaNetClient:
+    """Make what the library's clients send and receive with."""
+    network = NetworkSelector(**given)
+    return KafkaNetClient(network, Connections(network, **(given | {"proxy_url": "direct://"})))
 
 
 def topic_name(topic: Topic, kafka: Kafka) -> str:
@@ -141,3 +197,36 @@ def reader(kafka: Kafka, answer_seconds: float = ANSWER_SECONDS) -> Any:
             max_partition_fetch_bytes=2 * max_bytes(DEAD_LETTERS, kafka),
             request_timeout_ms=round(answer_seconds * 1000),
         )
+
+
+class BrokerAnswers:
+    """A callable check for one thread. After an error, the next call opens a new connection.
+
+    One connection serves all checks, because a new one can cost a token and a handshake.
+    """
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._kafka = kafka
+        self._client: Any = None
+
+    def __call__(self) -> None:
+        """Ask the broker to describe its cluster.
+
+        Raises DependencyError if the broker does not answer within `kafka.connect_seconds`, at most 5 s. Raises
+        ConfigError if it rejects our credentials.
+        """
+        try:
+            with broker_errors(self._kafka):
+                if self._client is None:
+                    patience = round(1000 * min(self._kafka.connect_seconds, CHECK_SECONDS))
+                    limits = {"bootstrap_timeout_ms": patience, "request_timeout_ms": patience}
+                    self._client = client(KafkaAdminClient, self._kafka, **limits)
+                self._client.describe_cluster()
+        except BaseException:
+            self._close()
+            raise
+
+    def _close(self) -> None:
+        old, self._client = self._client, None
+        if old is not None:
+            old.close()

@@ -1,11 +1,12 @@
-"""Kafka records: decode them, compute their size, and turn records that cannot be handled into dead letters."""
+"""Kafka records: decode them, find their place, compute their size, and make dead letters of them."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from aiokafka.partitioner import DefaultPartitioner
 
 from pipeline.base.errors import BadMessage, VoxwardenError
 from pipeline.contract.cloud_events import Event, decode_event, encode_event
@@ -17,6 +18,8 @@ RECORD_OVERHEAD = 512
 """Upper limit for the bytes that a record batch adds to key, value and headers."""
 HEADER_OVERHEAD = 10
 """Upper limit for the bytes that each header adds."""
+
+_choose = DefaultPartitioner()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +121,9 @@ def _written(message: object, stage: Stage) -> Event:
         with suppress(BadMessage):
             return encode_event(message, stage.name)
     return Event(b"", repr(message).encode(errors="backslashreplace"), [])
+
+
+def partition_of(key: bytes, numbers: Collection[int]) -> int:
+    """Return the partition for `key` out of all partitions `numbers`. All our producers choose it in this way."""
+    ordered = sorted(numbers)
+    return int(_choose(key, ordered, ordered))

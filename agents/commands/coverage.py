@@ -15,7 +15,7 @@ from agents.commands.terminal import json_text, plain
 
 if TYPE_CHECKING:
     from agents.broker.stored_transcripts import Source
-    from pipeline.runner.coverage import Coverage
+    from pipeline.runner.transcription_coverage import Coverage
     from pipeline.settings import Settings
 
 Local = Annotated[
@@ -63,7 +63,7 @@ def coverage(
 
 def _of_machine(settings: "Settings", since: float | None, until: float | None) -> "tuple[Coverage, int]":
     from pipeline.review.evidence.lookback import existing_lookback
-    from pipeline.runner.coverage import of_lookback
+    from pipeline.runner.transcription_coverage import of_lookback
 
     return of_lookback(existing_lookback(settings), since or 0.0, float("inf") if until is None else until)
 
@@ -78,7 +78,7 @@ def _of_kafka(settings: "Settings", since: float | None, until: float | None) ->
 def _count(source: "Source") -> "tuple[Coverage, int]":
     """Return the coverage, and the number of transcripts that cannot be read."""
     from pipeline.contract.messages import Transcript
-    from pipeline.runner.coverage import Coverage
+    from pipeline.runner.transcription_coverage import Coverage
 
     found, unreadable = Coverage(), 0
     with progress_bar() as bar:

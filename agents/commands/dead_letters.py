@@ -14,7 +14,7 @@ from agents.commands.cases import moment
 from agents.commands.terminal import json_text, plain
 
 if TYPE_CHECKING:
-    from pipeline.runner.dead_letter_store import Box, Letter, LetterFilter
+    from pipeline.runner.dead_letter_store import DeadLetterStore, Letter, LetterFilter
 
 HEAD_BYTES = 256
 """Bytes of a value that `show` prints, at most."""
@@ -147,18 +147,18 @@ def drop(
     stdout.print(f"{box.drop(_chosen(box, addresses, stage, reason, since, everything))} dropped.")
 
 
-def _box(ctx: typer.Context, local: bool) -> "Box":
+def _box(ctx: typer.Context, local: bool) -> "DeadLetterStore":
     if local:
-        from pipeline.runner.dead_letter_file import box_of
+        from pipeline.runner.dead_letter_file import local_dead_letters
 
-        return box_of(settings_of(ctx))
-    from agents.broker.dead_letter_topic import KafkaBox
+        return local_dead_letters(settings_of(ctx))
+    from agents.broker.dead_letter_topic import KafkaDeadLetters
 
-    return KafkaBox(settings_of(ctx).kafka)
+    return KafkaDeadLetters(settings_of(ctx).kafka)
 
 
 def _chosen(
-    box: "Box",
+    box: "DeadLetterStore",
     addresses: list[str] | None,
     stage: str | None,
     reason: str | None,

@@ -15,7 +15,7 @@ from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.base.metrics import Metrics
-    from pipeline.runner.demo.rooms import Playback
+    from pipeline.runner.demo_rooms import DemoPlayback
 
 
 @app.command()
@@ -44,7 +44,7 @@ async def _demo(settings: Settings, speed: float, console: bool) -> None:
     from pipeline.base.metrics_server import serving
     from pipeline.base.private_files import sole_user
     from pipeline.review.evidence.lookback import open_lookback
-    from pipeline.runner.demo.rooms import Playback, next_start, play
+    from pipeline.runner.demo_rooms import DemoPlayback, next_start, play
     from pipeline.runner.local import LocalRunner
 
     metrics = Metrics()
@@ -55,7 +55,7 @@ async def _demo(settings: Settings, speed: float, console: bool) -> None:
             stderr.print("Loading the models ...", style="dim")
             async with LocalRunner(settings, metrics, audience.see, lookback=open_lookback(settings)) as runner:
                 stdout.print("Listening. Flags appear as people speak.\n", style="dim")
-                audience.playback = Playback(next_start(time.time()), speed)
+                audience.playback = DemoPlayback(next_start(time.time()), speed)
                 await play(runner.put, audience.playback)
             audience.sum_up(settings)
 
@@ -79,7 +79,7 @@ class _Audience:
 
     def __init__(self) -> None:
         self._flags: list[Any] = []
-        self.playback: Playback | None = None
+        self.playback: DemoPlayback | None = None
 
     def see(self, stage: Any, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
         from agents.commands.table import arrived_row

@@ -34,12 +34,12 @@ def doctor(
       voxwarden doctor
       voxwarden doctor --deployment --process judge:9108 --process console:9108 --service http://console:8080/healthz
     """
-    from agents.doctor import examine
+    from agents.machine_checks import examine
 
     settings = settings_of(ctx)
     checks = None
     if deployment or process or service:
-        from agents import deployment as whole
+        from agents import deployment_checks as whole
 
         checks = whole.checks(settings, process or (), service or ())
     failed = False

@@ -25,9 +25,9 @@ def gateway(ctx: typer.Context) -> None:
       VOXWARDEN_GATEWAY__TOKENS='["<long random text>"]' voxwarden --set gateway.host=0.0.0.0 gateway
     """
     with without_collection():
-        from agents.gateway.sink import serve
+        from agents.gateway.kafka_sink import serve_gateway
 
-    asyncio.run(serve(settings_of(ctx), _started))
+    asyncio.run(serve_gateway(settings_of(ctx), _started))
 
 
 def _started(running: "Gateway", metrics_url: str) -> None:

@@ -68,7 +68,7 @@ def run(
 
 async def _serve(settings: Settings, host: "_Terminal", api: bool, stop: asyncio.Event | None = None) -> None:
     with without_collection():
-        from agents.run import run as serve
+        from agents.one_machine import run_one_machine as serve
 
     await serve(settings, host, stop, with_api=api)
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from agents.commands.app import Exit, app, settings_of, stdout
 
 if TYPE_CHECKING:
-    from agents.broker.topics import Plan
+    from agents.broker.kafka_topics import Plan
 
 topics = typer.Typer(no_args_is_help=True, help="Create and check the Kafka topics that the workers need.")
 app.add_typer(topics, name="topics")
@@ -26,7 +26,7 @@ def create(ctx: typer.Context) -> None:
       voxwarden topics create
       voxwarden --set kafka.partitions=24 --set kafka.replication=3 topics create
     """
-    from agents.broker import topics as kafka_topics
+    from agents.broker import kafka_topics
 
     kafka = settings_of(ctx).kafka
     _report(kafka_topics.create(kafka), kafka.bootstrap, missing="created", failed=False)
@@ -42,7 +42,7 @@ def check(ctx: typer.Context) -> None:
     Example:
       voxwarden topics check
     """
-    from agents.broker import topics as kafka_topics
+    from agents.broker import kafka_topics
 
     kafka = settings_of(ctx).kafka
     _report(kafka_topics.plans(kafka), kafka.bootstrap, missing="missing; run voxwarden topics create", failed=True)

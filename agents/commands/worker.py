@@ -53,9 +53,9 @@ def worker(
     if count:
         raise ConfigError("--count works only with `worker all`", "Start one more process of the role instead.")
     with without_collection():
-        from agents.loop.worker import work
+        from agents.loop.worker_process import run_worker
 
-    work(role, settings)
+    run_worker(role, settings)
 
 
 def counts_of(assignments: list[str], settings: Settings) -> dict[str, int]:

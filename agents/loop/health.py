@@ -14,8 +14,7 @@ from typing import Any
 
 import faust
 
-from agents.loop.backlog import Inflow
-from agents.loop.lag import GroupPosition, Lag, PartitionName
+from agents.loop.lag import GroupPosition, Lag, PartitionName, WorkerBacklog
 from pipeline.base.dependencies import Dependencies
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.metrics import Metrics
@@ -30,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Standstill:
     """A partition with waiting records: its committed offset, and the time of the offset's last change."""
 
     committed: int
@@ -42,7 +41,7 @@ class Progress:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._standing: dict[PartitionName, Standing] = {}
+        self._standing: dict[PartitionName, Standstill] = {}
 
     def see(self, places: Mapping[PartitionName, GroupPosition]) -> None:
         """Take in one look at the worker's own partitions, and forget all others."""
@@ -61,9 +60,9 @@ class Progress:
         now = self._clock()
         return max((now - standing.since for standing in dict(self._standing).values()), default=0.0)
 
-    def _standing_of(self, partition: PartitionName, place: GroupPosition, now: float) -> Standing:
+    def _standing_of(self, partition: PartitionName, place: GroupPosition, now: float) -> Standstill:
         before = self._standing.get(partition)
-        return before if before and before.committed == place.committed else Standing(place.committed, now)
+        return before if before and before.committed == place.committed else Standstill(place.committed, now)
 
 
 class Health:
@@ -82,13 +81,13 @@ class Health:
         self._stall = settings.kafka.stall_seconds
         self._lag = Lag(stage, settings)
         self._progress = Progress(clock)
-        self._inflow = Inflow(clock)
+        self._worker_backlog = WorkerBacklog(clock)
         self._mine: frozenset[PartitionName] | None = None
         self._over = threading.Event()
 
     def backlog(self) -> Backlog:
         """Return the records that wait on this worker's partitions."""
-        return self._inflow.backlog()
+        return self._worker_backlog.backlog()
 
     @property
     def probes(self) -> dict[str, Probe]:
@@ -162,7 +161,7 @@ class Health:
             self._progress.forget()
         mine = {partition: place for partition, place in places.items() if partition in (self._mine or ())}
         self._progress.see(mine)
-        self._inflow.see(mine)
+        self._worker_backlog.see(mine)
         self._publish(sum(place.lag for place in places.values()), self._progress.seconds)
 
     def _publish(self, lag: float, age: float) -> None:
@@ -176,7 +175,7 @@ class Health:
 
     def _forget(self) -> None:
         self._progress.forget()
-        self._inflow.forget()
+        self._worker_backlog.forget()
 
     def _watch(self) -> None:
         while not self._over.wait(min(LOOK_SECONDS, self._stall / 4)):

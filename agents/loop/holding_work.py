@@ -1,19 +1,23 @@
 """The work of a stage that keeps speakers between batches, as segment does with unfinished speech.
 
-A ledger decides what to acknowledge.
+Such a stage must not let Kafka forget the records that it still needs, so a ledger decides what to acknowledge. The
+stage reports how many of a speaker's last records it needs. It reports a count, not a time, so that a clock that jumps
+cannot block commits.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, Generic, TypeVar
 
 import faust
 
 from agents.broker.kafka_records import Received
-from agents.broker.topics import retention_seconds
+from agents.broker.kafka_topics import retention_seconds
 from agents.loop.lag import PartitionName
 from agents.loop.lead_in import Earlier, LeadIn, lead_seconds
-from agents.loop.ledger import Ledger, Speaker
 from agents.loop.work import Work
 from pipeline.base.metrics import Metrics
 from pipeline.contract.stage import HoldingProcessor
@@ -21,15 +25,82 @@ from pipeline.contract.topology import UTTERANCES, Stage
 from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Settings
 
+P = TypeVar("P", bound=Hashable)
+T = TypeVar("T")
+
+Speaker = tuple[str, str]
+"""Room and speaker."""
+
 Before = Callable[[Any], Earlier]
 """Returns what to learn before the first record of a partition."""
-
-
 STANDSTILL_SECONDS = 10.0
 """A worker that stood still for longer has been removed from its consumer group (session time-out: 6 s)."""
 
 
-class Segmenting(Work):
+@dataclass(frozen=True, slots=True)
+class HeldRecord(Generic[T]):
+    """A record that is not acknowledged yet."""
+
+    record: T
+    speaker: Speaker | None
+    number: int
+    """Counts the speaker's records on the partition, from 1."""
+
+
+class Partition(Generic[T]):
+    """The unacknowledged records of one partition, in offset order."""
+
+    def __init__(self) -> None:
+        self.entries: deque[HeldRecord[T]] = deque()
+        self._counts: dict[Speaker, int] = {}
+        """For each speaker in `entries`, the number of the last record."""
+
+    def add(self, record: T, speaker: Speaker | None) -> None:
+        number = 0
+        if speaker:
+            number = self._counts[speaker] = self._counts.get(speaker, 0) + 1
+        self.entries.append(HeldRecord(record, speaker, number))
+
+    def finished(self, needed: Callable[[Speaker], int]) -> list[T]:
+        """Remove and return the finished records at the start: a commit would skip a record that waits between them."""
+        records: list[T] = []
+        while self.entries and self._is_finished(self.entries[0], needed):
+            entry = self.entries.popleft()
+            if entry.speaker and self._counts[entry.speaker] == entry.number:
+                del self._counts[entry.speaker]
+            records.append(entry.record)
+        return records
+
+    def _is_finished(self, entry: HeldRecord[T], needed: Callable[[Speaker], int]) -> bool:
+        return entry.speaker is None or entry.number <= self._counts[entry.speaker] - needed(entry.speaker)
+
+
+class Ledger(Generic[P, T]):
+    """The unacknowledged records of all partitions."""
+
+    def __init__(self) -> None:
+        self._partitions: dict[P, Partition[T]] = {}
+
+    def __len__(self) -> int:
+        return sum(len(partition.entries) for partition in self._partitions.values())
+
+    def add(self, partition: P, record: T, speaker: Speaker | None = None) -> None:
+        """Add a record. Without a `speaker` (a dead letter) it holds nothing back."""
+        self._partitions.setdefault(partition, Partition()).add(record, speaker)
+
+    def finished(self, needed: Callable[[P, Speaker], int]) -> list[T]:
+        """Remove and return the records that may be acknowledged now, in offset order for each partition.
+
+        `needed` returns how many of a speaker's last records on a partition unfinished speech still needs.
+        """
+        return [
+            record
+            for name, partition in self._partitions.items()
+            for record in partition.finished(cache(partial(needed, name)))
+        ]
+
+
+class HoldingWork(Work):
     """Has a processor for each partition, so that a partition's outputs do not depend on those of other partitions.
 
     After a change of the shards or of the partitions, old audio of a speaker waits on one partition, and new audio on
@@ -42,13 +113,13 @@ class Segmenting(Work):
 
     def __init__(
         self,
-        build: Callable[[], HoldingProcessor[Any, Any]],
+        build_holding_work: Callable[[], HoldingProcessor[Any, Any]],
         generation: Callable[[], int],
         before: Before,
         retention: float = math.inf,
     ) -> None:
         super().__init__(retention)
-        self._build = build
+        self._build = build_holding_work
         self._generation_now = generation
         self._before = before
         self.processors: dict[PartitionName, HoldingProcessor[Any, Any]] = {}
@@ -138,7 +209,7 @@ def _partition(received: Received) -> PartitionName:
     return received.record.topic, received.record.partition
 
 
-def build(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) -> Segmenting:
+def build_holding_work(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) -> HoldingWork:
     def processor() -> HoldingProcessor[Any, Any]:
         made = build_processor(stage, settings, metrics)
         if not isinstance(made, HoldingProcessor):
@@ -147,4 +218,4 @@ def build(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) ->
 
     before = LeadIn(settings.kafka, lead_seconds(settings.audio), with_sent=UTTERANCES in stage.gives)
     retention = retention_seconds(stage.takes, settings.kafka)
-    return Segmenting(processor, lambda: app.consumer_generation_id, before, retention)
+    return HoldingWork(processor, lambda: app.consumer_generation_id, before, retention)

@@ -1,18 +1,18 @@
-"""Faust's consumer with whole fetches, and the batches that are taken from them.
+"""Faust's consumer with whole fetches, and the count of records that the broker deleted before they were read.
 
 Faust passes each record through five queues, tasks and locks. They cost several times the CPU of everything else. Faust
 also pauses a partition whose buffer is full. The fetch in progress then waits up to a second for the other partitions.
 So this consumer hands over a whole fetch at once. Consumer group, offsets, rebalances and commits stay Faust's.
 
-Partitions take turns in each fetch and in each batch. A partition with a backlog takes only its share of a fetch. A
-fetch is made when the next batch needs it. So a new record of another partition is handled a few batches later, however
-long the backlog is.
+Partitions take turns in each fetch and in each batch (`agents/loop/record_batches.py`). A partition with a backlog
+takes only its share of a fetch. So a new record of another partition is handled a few batches later, however long the
+backlog is.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast
 
@@ -21,11 +21,39 @@ from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka
 
-from agents.loop.expiry import Expiry
-from agents.loop.fetches import Fetches
-from agents.loop.partition_turns import Turns
+from agents.broker.kafka_records import address_of
+from agents.loop.record_batches import Fetches
+from pipeline.base.metrics import Metrics
+from pipeline.contract.topology import Stage
 
 log = logging.getLogger(__name__)
+
+
+class Expiry:
+    """Counts and logs the expired records of one stage. Nobody moderated their speech. `clock` returns UTC seconds."""
+
+    def __init__(self, stage: Stage, metrics: Metrics, clock: Callable[[], float] = time.time) -> None:
+        self._stage = stage.name
+        self._records = metrics.expired_records.labels(stage.name)
+        self._seconds = metrics.expired_seconds.labels(stage.name)
+        self._clock = clock
+
+    def count(self, gone: int, record: Any, end: int) -> None:
+        """Count `gone` records that are missing before the Kafka `record`. `end` is the next offset of its partition.
+
+        The expired records cannot be read. So their time span is estimated from the pace of the records that are left.
+        """
+        pace = max(0.0, self._clock() - record.timestamp / 1000) / max(1, end - record.offset)
+        self._records.inc(gone)
+        self._seconds.inc(gone * pace)
+        log.warning(
+            "%s missed %d records (about %.0f s): the broker deleted them, up to %s, before %s read them",
+            self._stage,
+            gone,
+            gone * pace,
+            address_of(record),
+            self._stage,
+        )
 
 
 class Thread(aiokafka.AIOKafkaConsumerThread):
@@ -172,39 +200,3 @@ class Transport(aiokafka.Transport):
     def __init__(self, url: Any, app: Any, expiry: Expiry) -> None:
         super().__init__(url, app)
         self.expiry = expiry
-
-
-async def batches(app: Any, most: int, within: float) -> AsyncIterator[list[Any]]:
-    """Yield batches of at most `most` records. A batch waits `within` seconds for more records. Acknowledges nothing.
-
-    Records that were fetched before the last rebalance are left out: Kafka sends them again, to this or another worker.
-    """
-    fetches: Fetches = app.consumer.fetches
-    waiting = Turns()
-    while True:
-        waiting.add(fetches.get_nowait())
-        if not waiting:
-            waiting.add(await fetches.get())
-        deadline = time.monotonic() + within
-        while len(waiting) < most and (more := await _more(fetches, deadline)):
-            waiting.add(more)
-        batch = waiting.take(most)
-        if len(waiting) < most:
-            fetches.want()  # the fetch runs while this batch is processed
-        if current := [record for record in batch if _is_current(app, record)]:
-            yield current
-
-
-async def _more(fetches: Fetches, deadline: float) -> list[Any] | None:
-    try:
-        return await asyncio.wait_for(fetches.get(), deadline - time.monotonic())
-    except TimeoutError:
-        return None
-
-
-def _is_current(app: Any, record: Any) -> bool:
-    """Whether the record belongs to the current assignment. If so, a stopping worker waits for its acknowledgement."""
-    if not app.flow_control.is_active() or record.generation_id != app.consumer_generation_id:
-        return False
-    app.consumer.track_message(record)
-    return True

@@ -1,5 +1,7 @@
-"""The lag of a role's consumer group, by partition, as the broker reports it."""
+"""The lag of a role's consumer group, as the broker reports it, and the backlog of one worker."""
 
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,9 +9,11 @@ from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
 
 from agents.broker.kafka_clients import broker_errors, client, topic_name
-from agents.loop.app import group_of
+from agents.loop.faust_app import group_of
+from pipeline.contract.stage import Backlog
 from pipeline.contract.topology import Stage
 from pipeline.settings import Settings
+from pipeline.speech.overload import Arrivals
 
 PartitionName = tuple[str, int]
 """A topic's name and a partition number."""
@@ -71,3 +75,35 @@ class Lag:
     def _offsets(self, partitions: list[TopicPartition], which: Any) -> dict[TopicPartition, int]:
         found = self._client.list_partition_offsets(dict.fromkeys(partitions, which))
         return {partition: each.offset for partition, each in found.items()}
+
+
+def unknown_backlog() -> Backlog:
+    """Return a backlog of unknown size: nobody has looked at the broker yet, or it did not answer."""
+    return Backlog(waited=0.0)
+
+
+class WorkerBacklog:
+    """Tracks the backlog of one worker. One thread calls `see` and `forget`; any thread may call `backlog`."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._partitions: frozenset[PartitionName] = frozenset()
+        self._arrivals = Arrivals()
+        self._backlog = unknown_backlog()
+
+    def backlog(self) -> Backlog:
+        return self._backlog
+
+    def see(self, places: Mapping[PartitionName, GroupPosition]) -> None:
+        """Take in one look at the worker's own partitions. If the partitions have changed, the count starts again."""
+        if places.keys() != self._partitions:
+            self.forget()
+            self._partitions = frozenset(places)
+        self._arrivals.see(sum(place.end for place in places.values()), self._clock())
+        waiting = sum(place.lag for place in places.values())
+        self._backlog = Backlog(waited=0.0, messages=waiting, arrivals=self._arrivals.rate)
+
+    def forget(self) -> None:
+        """Drop all figures, because the broker did not answer."""
+        self._arrivals.forget()
+        self._backlog = unknown_backlog()

@@ -17,7 +17,7 @@ from kafka import TopicPartition
 from msgspec import structs
 
 from agents.broker.kafka_clients import broker_errors, reader, topic_name
-from agents.broker.partitions import partition_of
+from agents.broker.kafka_records import partition_of
 from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk, Message, Utterance

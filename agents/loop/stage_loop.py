@@ -28,15 +28,16 @@ from agents.broker.kafka_records import (
     size_of,
     spans_of,
 )
-from agents.loop.app import channel_of
-from agents.loop.halt import DeadLetterShare, HaltError
-from agents.loop.intake import batches
+from agents.loop.dead_letter_share import DeadLetterShare, HaltError
+from agents.loop.faust_app import channel_of
 from agents.loop.one_thread import OneThread
+from agents.loop.record_batches import batches
 from agents.loop.work import Work
-from pipeline.base.cpu import step_back
+from pipeline.base.cpu_cores import step_back
 from pipeline.base.errors import BadMessage, DependencyError, VoxwardenError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.cloud_events import Event, encode_event
+from pipeline.contract.messages import SpeechStatus
 from pipeline.contract.speech_status import statuses
 from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Rejected
 from pipeline.contract.topology import DEAD_LETTERS, Stage
@@ -64,7 +65,7 @@ def end_process(code: int) -> NoReturn:
     os._exit(code)
 
 
-class Figures:
+class StageMetrics:
     """The metrics of one stage.
 
     They are looked up once, because a look-up for each batch costs as much as decoding a message.
@@ -113,7 +114,7 @@ class StageLoop:
         self._batch: Sequence[Any] = ()
         self._behind = False
         self._skipped = 0
-        self._figures = Figures(metrics, stage.name)
+        self._figures = StageMetrics(metrics, stage.name)
 
     def attach(self) -> None:
         """Register the loop with the app: one agent with concurrency 1, and a timer for `tick`."""
@@ -124,7 +125,7 @@ class StageLoop:
         """Handle records until the app stops.
 
         Faust subscribes to the topic because this method takes a `stream`. The records are not read from `stream`: they
-        come from agents/loop/intake.py.
+        come from agents/loop/record_batches.py.
         """
         del stream
         await self.consume(batches(self.app, self._batching.batch, self._batching.wait_seconds))
@@ -224,7 +225,8 @@ class StageLoop:
         try:
             event = encode_event(outcome, self.stage.name, self._shards)
         except BadMessage as error:
-            return Rejected(outcome, error)
+            # The utterance of a status has a letter for the same fault already.
+            return Rejected(outcome, error, letter=not isinstance(outcome, SpeechStatus))
         return (topic, event) if size_of(event) <= self._limit else Rejected(outcome, self._too_large(event))
 
     def _judge_share(self, batch: Sequence[Received], rejected: Sequence[Rejected]) -> None:

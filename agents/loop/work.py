@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from agents.broker.kafka_records import Received
-from agents.loop.backlog import unknown
+from agents.loop.lag import unknown_backlog
 from pipeline.contract.stage import Backlog, Processor
 
 
@@ -21,7 +21,7 @@ class Work(ABC):
     tick_seconds = 5.0
     """The time between calls of `tick`."""
 
-    backlog: Callable[[], Backlog] = staticmethod(unknown)
+    backlog: Callable[[], Backlog] = staticmethod(unknown_backlog)
     """Returns the records that wait for this worker on the broker."""
 
     def __init__(self, retention: float = math.inf, clock: Callable[[], float] = time.time) -> None:

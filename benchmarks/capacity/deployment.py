@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from agents.broker.history import History
 from benchmarks.capacity.microphones import playing
 from benchmarks.capacity.scene import BROKER, GATEWAY, HANGOVER_SECONDS, ROLES, LoadScene, Observation
@@ -50,7 +50,7 @@ class Deployment:
     @contextmanager
     def running(self) -> Iterator["Deployment"]:
         """Run all processes until the end of the block. The models are loaded when it begins."""
-        topics.create(self.settings.kafka)
+        kafka_topics.create(self.settings.kafka)
         with ExitStack() as stack:
             for role in ROLES:
                 self.processes[role] = self._start(role, stack)

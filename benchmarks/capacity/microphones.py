@@ -26,7 +26,7 @@ from benchmarks.capacity.scene import FRAME_SECONDS, HANGOVER_SECONDS, SHARE, Co
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.speech.asr.transcriber import Samples
 from pipeline.speech.audio.encode import to_pcm16
-from tests.agents.test_run import spoken
+from tests.agents.test_one_machine import spoken
 from tests.broker import ROOT
 from tests.speech import clips, opus_packets
 

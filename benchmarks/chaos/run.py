@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from benchmarks.chaos import records, stores, tallied, verdict
 from benchmarks.chaos.marks import FRAME
 from benchmarks.chaos.people import Crowd, Decider, voices
@@ -37,7 +37,7 @@ def run(
         cluster = stack.enter_context(Cluster(folder))
         kafka = Kafka(bootstrap=cluster.bootstrap, partitions=PARTITIONS, replication=3, connect_seconds=60)
         settings = Settings(kafka=kafka, data_dir=folder / "data", store=store.settings)
-        topics.create(kafka)
+        kafka_topics.create(kafka)
         wanted = [
             stretch for voice, samples in audio.items() for stretch in verdict.stretches(voice, samples, settings)
         ]

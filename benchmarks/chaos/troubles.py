@@ -17,7 +17,7 @@ from kafka.admin import OffsetTimestamp
 from kafka.errors import KafkaError, NoError
 
 from agents.broker.kafka_clients import admin, producer, topic_name
-from agents.loop.app import group_of
+from agents.loop.faust_app import group_of
 from benchmarks.chaos.scene import Member, Scene
 from benchmarks.report import say
 from pipeline.base.errors import DependencyError

@@ -15,7 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from pipeline.base.cpu import cores
+from pipeline.base.cpu_cores import cores
 from pipeline.base.errors import ConfigError
 from pipeline.judge import calibration, sounds
 from pipeline.judge.calibration import Calibrated, Numbers

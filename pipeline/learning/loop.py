@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
-from pipeline.base.cpu import multiplies_bfloat16
+from pipeline.base.cpu_cores import multiplies_bfloat16
 from pipeline.learning.batches import Batch, masked_loss
 from pipeline.learning.gradients import Gradients
 

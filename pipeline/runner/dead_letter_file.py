@@ -43,12 +43,12 @@ MAX_BYTES = 100_000_000
 """
 
 
-def path_of(settings: Settings) -> Path:
+def dead_letter_path(settings: Settings) -> Path:
     """The file of the dead letters in the data folder."""
     return settings.data_dir / "dead-letters.jsonl"
 
 
-class DeadLetters:
+class DeadLetterFile:
     """Appends dead letters to the file at `path`.
 
     A letter has the stage, the error, the time, the message (CloudEvent headers and base64 value) and its address.
@@ -90,14 +90,14 @@ class DeadLetters:
         return letter
 
 
-def box_of(settings: Settings) -> "LocalBox":
+def local_dead_letters(settings: Settings) -> "LocalDeadLetters":
     """The dead letters in `settings.data_dir`. Raises InputError if that folder does not exist."""
     if not settings.data_dir.is_dir():
         raise InputError(f"There is no folder {settings.data_dir}", NOWHERE)
-    return LocalBox(settings)
+    return LocalDeadLetters(settings)
 
 
-class LocalBox:
+class LocalDeadLetters:
     """The dead letters of one machine. Implements `Box`.
 
     The next `voxwarden run` handles replayed messages when it starts.
@@ -105,7 +105,7 @@ class LocalBox:
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
-        self._path = path_of(settings)
+        self._path = dead_letter_path(settings)
         self._clock = clock
 
     def letters(self, wanted: LetterFilter) -> list[Letter]:

@@ -64,7 +64,7 @@ Refusals = list[tuple[Letter, str]]
 """Letters that cannot be replayed, each with the reason."""
 
 
-class Box(Protocol):
+class DeadLetterStore(Protocol):
     """A store of dead letters."""
 
     def letters(self, wanted: LetterFilter) -> list[Letter]:

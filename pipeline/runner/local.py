@@ -15,7 +15,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from pipeline.base.cpu import step_back
+from pipeline.base.cpu_cores import step_back
 from pipeline.base.errors import DependencyError, VoxwardenError
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.contract.messages import AudioChunk, Message

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from agents.run import run
+from agents.one_machine import run_one_machine
 from pipeline.assessment import drill_lines, drills
 from pipeline.assessment.drill_sending import send
 from pipeline.review.database import Database
 from pipeline.review.tables.assessment_tables import TALLIES
 from pipeline.review.tables.core import CASES
 from pipeline.settings import Settings
-from tests.agents.test_run import Host
+from tests.agents.test_one_machine import Host
 from tests.builders import NOON
 
 CHOSEN = {"en-clean-1", "en-violence-1", "zh-violence-1"}
@@ -27,7 +27,7 @@ async def test_the_lines_of_a_drill_get_verdicts_and_no_tally_counts_them(
         monkeypatch.setenv(f"VOXWARDEN_{name}__PORT", "0")
     settings = Settings(data_dir=tmp_path)
     host, stop = Host(), asyncio.Event()
-    running = asyncio.create_task(run(settings, host, stop))
+    running = asyncio.create_task(run_one_machine(settings, host, stop))
     await asyncio.wait([running, asyncio.create_task(host.ready.wait())], return_when=asyncio.FIRST_COMPLETED)
     database = Database(settings.database_url)
     try:

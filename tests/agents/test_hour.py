@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from agents.loop.ledger import Ledger
+from agents.loop.holding_work import Ledger
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.settings import Audio

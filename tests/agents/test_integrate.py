@@ -23,15 +23,15 @@ import pytest
 from pydantic import SecretStr
 
 from agents.gateway import Close
-from agents.run import run
+from agents.one_machine import run_one_machine
 from pipeline.base.errors import DependencyError
 from pipeline.connect.vendors.room_audio import RoomAudio
 from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk
 from pipeline.settings import Asr, FlagEvents, GatewaySettings, JudgeSettings, Settings, WebhookSettings, keys
 from pipeline.speech.audio.resent import ReceivedSamples
-from tests.agents.gateway.test_server import running, until
-from tests.agents.test_run import Host, speak
+from tests.agents.gateway.test_gateway_server import running, until
+from tests.agents.test_one_machine import Host, speak
 from tests.ports import free_port
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -147,7 +147,7 @@ async def test_the_receiver_of_the_manual_mutes_a_speaker(tmp_path: Path, monkey
     host, stop = Host(), asyncio.Event()
     with receiving_app(tmp_path, port) as app:
         assert app.stdout is not None
-        running = asyncio.create_task(run(muting(tmp_path, port), host, stop))
+        running = asyncio.create_task(run_one_machine(muting(tmp_path, port), host, stop))
         await asyncio.wait([running, asyncio.create_task(host.ready.wait())], return_when=asyncio.FIRST_COMPLETED)
         await speak(host.gateway)
         assert await asyncio.to_thread(app.stdout.readline) == "mute ben in lounge\n"

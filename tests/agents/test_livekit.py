@@ -14,14 +14,14 @@ from aiohttp import web
 from livekit import api
 from websockets.asyncio.client import connect
 
-from agents.run import run
+from agents.one_machine import run_one_machine
 from pipeline.connect.livekit.serving import Listening, serve
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.cases.values import Filters
 from pipeline.review.review_store import open_store
 from pipeline.settings import Asr, GatewaySettings, LiveKitSettings, Settings
-from tests.agents.gateway.test_server import running as gateway
-from tests.agents.test_run import Host, spoken
+from tests.agents.gateway.test_gateway_server import running as gateway
+from tests.agents.test_one_machine import Host, spoken
 from tests.broker import ROOT
 from tests.livekit import KEY, SECRET, LiveKit, configuration, until
 from tests.ports import free_port
@@ -110,7 +110,7 @@ async def test_speech_in_a_room_becomes_a_case(tmp_path: Path, monkeypatch: pyte
     gateway = GatewaySettings(port=0, tokens=[TOKEN])
     settings = Settings(data_dir=tmp_path / "data", asr=Asr(model="tiny.en"), gateway=gateway)
     with LiveKit(tmp_path) as server:
-        running = asyncio.create_task(run(settings, host, stop))
+        running = asyncio.create_task(run_one_machine(settings, host, stop))
         await until(lambda: host.ready.is_set() or running.done(), PATIENCE_SECONDS)
         here = server.settings(gateway_url=f"ws://127.0.0.1:{host.gateway.port}", sweep_seconds=30)
         bot = asyncio.create_task(serve(settings.model_copy(update={"livekit": here}), listening.append, leave.wait))

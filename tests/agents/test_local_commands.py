@@ -13,7 +13,7 @@ from pipeline.base.errors import BadMessage, InputError
 from pipeline.contract.stage import Rejected
 from pipeline.review.evidence.lookback import Lookback, open_lookback
 from pipeline.review.evidence.segments import Finish
-from pipeline.runner.dead_letter_file import DeadLetters, path_of
+from pipeline.runner.dead_letter_file import DeadLetterFile, dead_letter_path
 from pipeline.settings import Settings
 from tests.builders import utterance
 
@@ -72,7 +72,7 @@ def test_a_dead_letter_is_listed_shown_replayed_and_dropped(
     shell: Shell, settings: Settings, lookback: Lookback
 ) -> None:
     address = say(lookback, "bad", Finish.FAILED)
-    box = DeadLetters(path_of(settings))
+    box = DeadLetterFile(dead_letter_path(settings))
     box.add("transcribe", Rejected(lookback.get(address), BadMessage("No FLAC")))
     (letter,) = lines(shell("dead-letters", "list", "--local", "--format", "jsonl"))
     assert (letter["stage"], letter["origin"], letter["reason"]) == ("transcribe", address, "No FLAC")

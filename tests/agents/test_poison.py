@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from agents.loop.app import create_app
-from agents.loop.holding_work import Segmenting
+from agents.loop.faust_app import create_faust_app
+from agents.loop.holding_work import HoldingWork
 from agents.loop.lead_in import Earlier
 from agents.loop.stage_loop import StageLoop
 from pipeline.base.metrics import Metrics
@@ -70,14 +70,14 @@ def end(code: int) -> NoReturn:
 async def carried(records: Sequence[Record], most: int = SEGMENT.batch) -> Broker:
     """Run segment's real loop on these records, in batches of at most `most`."""
     metrics, broker = Metrics(), Broker()
-    app = create_app(Settings(), SEGMENT, metrics)
+    app = create_faust_app(Settings(), SEGMENT, metrics)
     app.consumer = cast(Any, broker)
 
     async def producer() -> Broker:
         return broker
 
     app.maybe_start_producer = cast(Any, producer)
-    work = Segmenting(lambda: Segment(Audio(), metrics, shared()), lambda: 1, lambda _: Earlier())
+    work = HoldingWork(lambda: Segment(Audio(), metrics, shared()), lambda: 1, lambda _: Earlier())
 
     async def batches() -> AsyncIterator[list[Any]]:
         for first in range(0, len(records), most):

@@ -12,7 +12,7 @@ import pytest
 from websockets.sync.client import connect
 
 from pipeline.contract.messages import SAMPLE_RATE
-from tests.agents.test_run import spoken
+from tests.agents.test_one_machine import spoken
 
 SETTINGS = ["gateway.port=0", "metrics.port=0", "console.port=0", "asr.model=tiny.en", "asr.languages=[en]"]
 

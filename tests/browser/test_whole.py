@@ -16,13 +16,13 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from agents.run import run
+from agents.one_machine import run_one_machine
 from pipeline.review import audit_log
 from pipeline.review.cases.values import Filters
 from pipeline.review.database import Database
 from pipeline.review.review_store import open_store
 from pipeline.settings import Asr, Settings
-from tests.agents.test_run import Host, speak
+from tests.agents.test_one_machine import Host, speak
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 
@@ -84,7 +84,7 @@ class Running:
 
     async def _run(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        running = asyncio.create_task(run(self._settings, self.host, self._stop))
+        running = asyncio.create_task(run_one_machine(self._settings, self.host, self._stop))
         await self.host.ready.wait()
         self._ready.set()
         await running

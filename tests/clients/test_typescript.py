@@ -16,7 +16,7 @@ from pipeline.connect.client.sse import EventParser
 from pipeline.runner.moderator import Moderator
 from pipeline.speech.audio.opus_check import checked_samples
 from pipeline.speech.audio.resent import ReceivedSamples
-from tests.agents.gateway.test_server import ended, heard, running, until
+from tests.agents.gateway.test_gateway_server import ended, heard, running, until
 from tests.builders import NOON, flag
 from tests.deploy.files import ROOT
 from tests.pipeline.connect.api.conftest import CASES, MODERATE, running_api

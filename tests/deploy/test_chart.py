@@ -11,7 +11,7 @@ from jsonschema import Draft7Validator
 from typer.main import get_command
 
 from agents.commands.command_line import app
-from agents.loop.worker import END_SECONDS, GRACE_SECONDS
+from agents.loop.worker_process import END_SECONDS, GRACE_SECONDS
 from deploy.chart import CHART, COMMAND, SCHEMA, SET_BY_THE_CHART, values_schema, written
 from pipeline.contract.topology import STAGES
 from pipeline.settings import Settings, keys

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agents.broker.kafka_clients import topic_name
-from agents.loop.app import group_of
+from agents.loop.faust_app import group_of
 from deploy.chart import CHART
 from pipeline.contract.topology import STAGES
 from pipeline.judge.judge_stage import check

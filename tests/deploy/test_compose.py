@@ -9,7 +9,7 @@ import yaml
 from compose_spec import PyCompose
 from pydantic import BaseModel
 
-from agents.loop.app import REBALANCE_SECONDS
+from agents.loop.faust_app import REBALANCE_SECONDS
 from deploy.stages import OPTIONAL
 from pipeline.base.user_files import PREFIX
 from pipeline.contract.topology import STAGES

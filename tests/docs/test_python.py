@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import to_pcm16
-from tests.agents.gateway.test_server import running
+from tests.agents.gateway.test_gateway_server import running
 from tests.deploy.files import ROOT
 
 BEARER = "an-ascii-token-of-the-tests"

@@ -11,9 +11,9 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from agents.broker.kafka_clients import topic_name
-from agents.loop.app import group_of
+from agents.loop.faust_app import group_of
 from pipeline.contract.topology import JUDGE, TRANSCRIPTS
 from pipeline.settings import Kafka, Settings
 from tests.broker import Broker
@@ -80,7 +80,7 @@ def test_workers_follow_the_lag(namespace: Namespace, tmp_path: Path, capsys: py
     with Broker(tmp_path) as broker:
         kafka = Kafka(bootstrap=broker.bootstrap, prefix="scaled.", partitions=PARTITIONS)
         settings = Settings(kafka=kafka, data_dir=tmp_path)
-        topics.create(kafka)
+        kafka_topics.create(kafka)
         scaling = IN_S3 | {
             "settings.kafka.bootstrap": broker.bootstrap,
             "settings.kafka.prefix": "scaled.",

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import JUDGE, LISTEN, SEGMENT, TRANSCRIBE, Stage
@@ -55,7 +55,7 @@ def broker(_mortal: Broker) -> Broker:
 def mortal(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Return settings for `broker`, with one partition a topic. Nobody else uses its topics."""
     made = settings_of(broker.bootstrap, tmp_path_factory.mktemp("data"), partitions=1)
-    topics.create(made.kafka)
+    kafka_topics.create(made.kafka)
     return made
 
 
@@ -68,7 +68,7 @@ def bare(bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture
 def settings(bare: Settings) -> Settings:
     """Return the settings of `bare`, with existing topics."""
-    topics.create(bare.kafka)
+    kafka_topics.create(bare.kafka)
     return bare
 
 
@@ -98,5 +98,5 @@ def moderated_here(tmp_path_factory: pytest.TempPathFactory) -> list[Flag]:
 def moderated(bootstrap: str, moderated_here: list[Flag], tmp_path_factory: pytest.TempPathFactory) -> Moderated:
     """Return the results of the same speech on Kafka."""
     settings = settings_of(bootstrap, tmp_path_factory.mktemp("data"))
-    topics.create(settings.kafka)
+    kafka_topics.create(settings.kafka)
     return moderate(settings, len(moderated_here), tmp_path_factory.mktemp("logs"))

@@ -9,7 +9,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from agents.broker.kafka_clients import admin, producer, reader, topic_name
-from agents.loop.app import group_of
+from agents.loop.faust_app import group_of
 from pipeline.contract.cloud_events import Event, encode_event
 from pipeline.contract.messages import Message
 from pipeline.contract.topology import Stage, Topic

@@ -5,10 +5,10 @@ import logging
 import time
 from collections.abc import Sequence
 
-from agents.loop.app import create_app
+from agents.loop.faust_app import create_faust_app
 from agents.loop.stage_loop import StageLoop
 from agents.loop.work import BatchWork
-from agents.loop.worker import run
+from agents.loop.worker_process import run_loop
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, Transcript
 from pipeline.contract.stage import Processor, Rejected
@@ -35,10 +35,10 @@ class Noting(Processor[Transcript, Flag]):
 def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     settings, metrics = load(), Metrics()
-    app = create_app(settings, JUDGE, metrics)
+    app = create_faust_app(settings, JUDGE, metrics)
     runner = StageLoop(app, JUDGE, BatchWork(Noting(settings)), settings, metrics)
     runner.attach()
-    run(runner)
+    run_loop(runner)
 
 
 if __name__ == "__main__":

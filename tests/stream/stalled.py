@@ -4,11 +4,11 @@ import logging
 import time
 from collections.abc import Sequence
 
-from agents.loop.app import create_app
+from agents.loop.faust_app import create_faust_app
 from agents.loop.health import Health
 from agents.loop.stage_loop import StageLoop
 from agents.loop.work import BatchWork
-from agents.loop.worker import run
+from agents.loop.worker_process import run_loop
 from pipeline.base.dependencies import Dependencies
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import serving
@@ -31,11 +31,11 @@ def main() -> None:
     settings, metrics = load(), Metrics()
     health = Health(JUDGE, settings, metrics, Dependencies({}, metrics))
     with serving(metrics, settings.metrics.host, settings.metrics.port, health.probes), health.watching():
-        app = create_app(settings, JUDGE, metrics)
+        app = create_faust_app(settings, JUDGE, metrics)
         runner = StageLoop(app, JUDGE, BatchWork(Stalling()), settings, metrics)
         runner.attach()
         health.follow(app)
-        run(runner)
+        run_loop(runner)
 
 
 if __name__ == "__main__":

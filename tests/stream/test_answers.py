@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.broker.broker_check import BrokerAnswers
+from agents.broker.kafka_clients import BrokerAnswers
 from pipeline.base.errors import DependencyError
 from pipeline.settings import Kafka
 from tests.broker import Broker

@@ -16,7 +16,7 @@ import pytest
 from msgspec import structs
 from sqlalchemy import func, select
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from pipeline.base.metrics import Metrics
 from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Flag
@@ -66,7 +66,7 @@ def chosen(bootstrap: str, tmp_path: Path) -> Settings:
     (tmp_path / "both.yaml").write_text(POLICY, "utf-8")
     ear, labels = tiny.save(tmp_path / "tiny"), tiny.save_map(tmp_path, "Siren: violence\nTalk: null\n")
     made = settings_of(bootstrap, tmp_path / "there")
-    topics.create(made.kafka)
+    kafka_topics.create(made.kafka)
     judge = JudgeSettings(policy=str(tmp_path / "both.yaml"))
     listen = ListenSettings(ear=str(ear), ear_label_map=labels)
     return made.model_copy(update={"judge": judge, "listen": listen})

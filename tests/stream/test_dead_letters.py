@@ -11,7 +11,7 @@ from agents.broker.dead_letter_topic import letters
 from agents.broker.kafka_clients import topic_name
 from agents.broker.kafka_records import dead_letter
 from agents.commands.command_line import app
-from agents.loop.halt import ENOUGH
+from agents.loop.dead_letter_share import ENOUGH
 from pipeline.base.errors import BadMessage, ConfigError, InputError
 from pipeline.contract.cloud_events import Event, encode_event
 from pipeline.contract.topology import DEAD_LETTERS, JUDGE, SEGMENT, TRANSCRIPTS

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from agents.deployment import checks
-from agents.doctor import examine
+from agents.deployment_checks import checks
+from agents.machine_checks import examine
 from pipeline.contract.topology import STAGES
 from pipeline.review.cases.values import Case, Filters
 from pipeline.review.database import Database

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.deployment import checks
-from agents.doctor import DoctorResult, examine
+from agents.deployment_checks import checks
+from agents.machine_checks import DoctorResult, examine
 from pipeline.contract.topology import DELIVER, FLAGS
 from pipeline.settings import Settings
 from tests.builders import flag

@@ -10,8 +10,8 @@ import httpx
 import numpy as np
 import pytest
 
-from agents.broker.partitions import partition_of
-from agents.loop.early import STALE_SECONDS, EarlyReader
+from agents.broker.kafka_records import partition_of
+from agents.loop.early_reader import STALE_SECONDS, EarlyReader
 from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Message, Transcript, Utterance
 from pipeline.contract.topology import AUDIO, EARLY, TRANSCRIPTS, UTTERANCES

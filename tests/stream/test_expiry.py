@@ -7,7 +7,7 @@ from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from agents.broker.kafka_clients import admin, topic_name
-from agents.loop.app import group_of
+from agents.loop.faust_app import group_of
 from pipeline.contract.topology import FLAGS, JUDGE, TRANSCRIPTS
 from pipeline.settings import Settings
 from tests.builders import transcript

@@ -8,7 +8,7 @@ from threading import Event, Thread
 import pytest
 from kafka.admin import KafkaAdminClient
 
-from agents.broker import audio_log, topics
+from agents.broker import audio_log, kafka_topics
 from agents.broker.audio_log import KafkaLog
 from agents.broker.kafka_clients import admin, topic_name
 from agents.broker.send_recordings import Ingest
@@ -34,7 +34,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture
 def settings(cluster: Cluster, tmp_path: Path) -> Settings:
     kafka = Kafka(bootstrap=cluster.bootstrap, partitions=3, replication=3, connect_seconds=30)
-    topics.create(kafka)
+    kafka_topics.create(kafka)
     return Settings(kafka=kafka, data_dir=tmp_path)
 
 

@@ -18,13 +18,13 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from agents.gateway import Close, Gateway
-from agents.gateway.sink import KafkaSink, serve
+from agents.gateway.kafka_sink import KafkaSink, serve_gateway
 from pipeline.base.metrics import Metrics
 from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO
 from pipeline.settings import GatewaySettings, MetricsServer, Settings
-from tests.agents.gateway.test_server import until
+from tests.agents.gateway.test_gateway_server import until
 from tests.agents.test_integrate import run_client
 from tests.broker import ROOT, Broker
 from tests.stream.kafka_io import wait_for
@@ -74,7 +74,7 @@ async def test_accepted_audio_is_with_the_broker(settings: Settings) -> None:
     whole = settings.model_copy(update={"gateway": GATEWAY, "metrics": MetricsServer(port=0)})
     stop = asyncio.Event()
     ports: asyncio.Queue[int] = asyncio.Queue()
-    serving = asyncio.create_task(serve(whole, lambda gateway, _: ports.put_nowait(gateway.port), stop))
+    serving = asyncio.create_task(serve_gateway(whole, lambda gateway, _: ports.put_nowait(gateway.port), stop))
     port = await ports.get()
     async with client(port) as alice, client(port, "bob") as bob:
         for frame in frames(20):
@@ -96,7 +96,7 @@ async def test_a_gateway_waits_for_a_broker_that_is_down(broker: Broker, mortal:
     stop = asyncio.Event()
     ports: asyncio.Queue[int] = asyncio.Queue()
     broker.stop()
-    serving = asyncio.create_task(serve(whole, lambda gateway, _: ports.put_nowait(gateway.port), stop))
+    serving = asyncio.create_task(serve_gateway(whole, lambda gateway, _: ports.put_nowait(gateway.port), stop))
     await asyncio.sleep(0.5)
     assert not serving.done()
     await asyncio.to_thread(broker.start)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from agents.broker.kafka_clients import producer, topic_name
-from agents.broker.partitions import partition_of
+from agents.broker.kafka_records import partition_of
 from agents.loop.lead_in import LeadIn
 from pipeline.base.errors import DependencyError
 from pipeline.contract.cloud_events import encode_event

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agents.broker.kafka_clients import admin
-from agents.loop.app import group_of
+from agents.loop.faust_app import group_of
 from pipeline.contract.topology import JUDGE
 from pipeline.settings import Settings
 from tests.stream.kafka_io import wait_for_members

@@ -14,16 +14,16 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from agents.run import run
+from agents.one_machine import run_one_machine
 from pipeline.base.metrics import Metrics
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import SEGMENT, Stage
 from pipeline.review.cases.values import Filters
 from pipeline.review.review_store import open_store
-from pipeline.runner.dead_letter_file import DeadLetters
+from pipeline.runner.dead_letter_file import DeadLetterFile
 from pipeline.runner.local import LocalRunner
 from pipeline.settings import Asr, Settings
-from tests.agents.test_run import Host, spoken
+from tests.agents.test_one_machine import Host, spoken
 from tests.stream.moderated import ROOM, SPEAKER, Moderated, unusable
 from tests.stream.roles import WORKERS
 
@@ -88,7 +88,7 @@ async def test_the_one_machine_runner_logs_no_names(tmp_path: Path, monkeypatch:
     settings = Settings(data_dir=tmp_path, asr=Asr(model="tiny.en"))
     host, stop = Host(), asyncio.Event()
     with recorded(tmp_path / "log"):
-        running = asyncio.create_task(run(settings, host, stop))
+        running = asyncio.create_task(run_one_machine(settings, host, stop))
         await asyncio.wait([running, asyncio.create_task(host.ready.wait())], return_when=asyncio.FIRST_COMPLETED)
         await visit(host)
         await look(host)
@@ -102,7 +102,7 @@ async def test_the_one_machine_runner_logs_no_names(tmp_path: Path, monkeypatch:
 
 
 async def test_refused_audio_of_the_one_machine_runner_is_logged_without_names(tmp_path: Path) -> None:
-    settings, letters = Settings(data_dir=tmp_path), DeadLetters(tmp_path / "letters")
+    settings, letters = Settings(data_dir=tmp_path), DeadLetterFile(tmp_path / "letters")
 
     def tap(stage: Stage, batch: Sequence[object], outputs: Sequence[object]) -> None:
         del batch

@@ -7,9 +7,8 @@ import pytest
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ACLResourcePatternType, ResourcePattern, ResourceType
 from pydantic import SecretStr
 
-from agents.broker import topics
-from agents.broker.broker_check import BrokerAnswers
-from agents.broker.kafka_clients import admin, producer, reader
+from agents.broker import kafka_topics
+from agents.broker.kafka_clients import BrokerAnswers, admin, producer, reader
 from agents.loop.lag import Lag
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.contract.topology import FLAGS, JUDGE, TRANSCRIPTS
@@ -66,7 +65,7 @@ def test_topics_records_and_a_worker_use_tls_and_scram(
     broker: SecureBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(kafka=kafka(broker), data_dir=tmp_path)
-    topics.create(settings.kafka)
+    kafka_topics.create(settings.kafka)
     put(settings, TRANSCRIPTS, [transcript("fine", number) for number in range(3)])
     sign_in(broker, monkeypatch, USERNAME)
     with worker(settings, tmp_path / "log", "tests.stream.faulty") as process:
@@ -82,13 +81,13 @@ def test_the_rights_of_the_security_page_are_enough(
     ours, theirs = "limited.voice.", "limited.voxwarden-"
     everything = kafka(broker).model_copy(update={"prefix": "limited."})
     limited = kafka(broker, username=LIMITED).model_copy(update={"prefix": "limited."})
-    topics.create(everything)
+    kafka_topics.create(everything)
     grant(broker, ResourceType.TOPIC, ours, ACLOperation.READ, ACLOperation.WRITE)
     grant(broker, ResourceType.GROUP, theirs, ACLOperation.READ)
     with pytest.raises(ConfigError, match=r"may not read the settings of topic limited\.voice.*DescribeConfigs"):
-        topics.require(limited, JUDGE)
+        kafka_topics.require(limited, JUDGE)
     grant(broker, ResourceType.TOPIC, ours, ACLOperation.DESCRIBE_CONFIGS)
-    topics.require(limited, JUDGE)
+    kafka_topics.require(limited, JUDGE)
     settings = Settings(kafka=everything, data_dir=tmp_path)
     put(settings, TRANSCRIPTS, [transcript("fine", number) for number in range(3)])
     sign_in(broker, monkeypatch, LIMITED)
@@ -103,7 +102,7 @@ def test_the_rights_of_the_security_page_are_enough(
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("ask", [topics.plans, producer, reader, lambda kafka: BrokerAnswers(kafka)()])
+@pytest.mark.parametrize("ask", [kafka_topics.plans, producer, reader, lambda kafka: BrokerAnswers(kafka)()])
 def test_a_wrong_password_is_one_clear_line_at_once(broker: SecureBroker, ask: Callable[[Kafka], object]) -> None:
     with pytest.raises(ConfigError, match=r"rejects our name or password\. Check `kafka\.security\.user") as caught:
         ask(kafka(broker, "wrong-horse", seconds=600))
@@ -126,4 +125,4 @@ def test_a_certificate_of_another_authority_is_not_trusted(broker: SecureBroker,
     other = SecureBroker(tmp_path)
     other.make_certificate()
     with pytest.raises(DependencyError, match="does not answer correctly"):
-        topics.plans(kafka(broker, ca_file=other.ca_file, seconds=4))
+        kafka_topics.plans(kafka(broker, ca_file=other.ca_file, seconds=4))

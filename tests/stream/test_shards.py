@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from agents.broker import topics
-from agents.gateway.sink import KafkaSink
+from agents.broker import kafka_topics
+from agents.gateway.kafka_sink import KafkaSink
 from pipeline.base.metrics import Metrics
 from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk, Utterance
@@ -43,7 +43,7 @@ CUT_SECONDS = 0.25
 def whole(bootstrap: str, tmp_path: Path) -> Settings:
     """Return settings with one shard a room."""
     made = settings_of(bootstrap, tmp_path, PARTITIONS)
-    topics.create(made.kafka)
+    kafka_topics.create(made.kafka)
     return made
 
 

@@ -7,9 +7,9 @@ import pytest
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from agents.broker.kafka_clients import admin, reader, topic_name
-from agents.loop.worker import work
+from agents.loop.worker_process import run_worker
 from pipeline.base.errors import ConfigError
 from pipeline.contract.topology import AUDIO, DEAD_LETTERS, POLICIES, TOPICS, Topic
 from pipeline.settings import Kafka, Settings
@@ -24,8 +24,8 @@ def with_kafka(settings: Settings, **changes: object) -> Settings:
 
 
 def test_missing_topics_are_created_with_the_settings(bare: Settings) -> None:
-    assert all(plan.missing for plan in topics.create(bare.kafka))
-    after = topics.plans(bare.kafka)
+    assert all(plan.missing for plan in kafka_topics.create(bare.kafka))
+    after = kafka_topics.plans(bare.kafka)
     assert [plan.name for plan in after] == [bare.kafka.prefix + topic.name for topic in (*TOPICS, POLICIES)]
     assert not any(plan.missing or plan.differences for plan in after)
     *speech, policies = after
@@ -36,32 +36,32 @@ def test_missing_topics_are_created_with_the_settings(bare: Settings) -> None:
 
 
 def test_a_second_create_changes_nothing(settings: Settings) -> None:
-    before = topics.plans(settings.kafka)
-    assert not any(plan.missing for plan in topics.create(settings.kafka))
-    assert topics.plans(settings.kafka) == before
+    before = kafka_topics.plans(settings.kafka)
+    assert not any(plan.missing for plan in kafka_topics.create(settings.kafka))
+    assert kafka_topics.plans(settings.kafka) == before
 
 
 def test_a_topic_that_differs_is_reported_and_not_changed(settings: Settings) -> None:
     wider = with_kafka(settings, partitions=6, max_message_bytes=2_000_000)
-    *plans, _ = topics.create(wider.kafka)
+    *plans, _ = kafka_topics.create(wider.kafka)
     assert all("partitions is 2, wanted 6" in plan.differences for plan in plans)
-    assert all(plan.found["partitions"] == 2 for plan in topics.plans(settings.kafka, TOPICS))
+    assert all(plan.found["partitions"] == 2 for plan in kafka_topics.plans(settings.kafka, TOPICS))
 
 
 @pytest.mark.parametrize("role", ["segment", "listen", "transcribe", "judge", "deliver"])
 def test_no_worker_starts_without_its_topics(bare: Settings, role: str) -> None:
     with pytest.raises(ConfigError, match=r"There is no topic .*voxwarden topics create"):
-        work(role, bare)
+        run_worker(role, bare)
 
 
 def test_no_worker_starts_on_topics_that_are_too_small_for_its_records(settings: Settings) -> None:
     larger = with_kafka(settings, max_message_bytes=3_000_000)
     with pytest.raises(ConfigError, match=r"takes records of at most 1048588 bytes, but ours may have 3000000"):
-        work("segment", larger)
+        run_worker("segment", larger)
 
 
 def test_the_dead_letter_topic_takes_the_largest_record_with_its_reason(settings: Settings) -> None:
-    plan = next(plan for plan in topics.plans(settings.kafka) if plan.name.endswith(DEAD_LETTERS.name))
+    plan = next(plan for plan in kafka_topics.plans(settings.kafka) if plan.name.endswith(DEAD_LETTERS.name))
     assert plan.found["max.message.bytes"] == 2 * settings.kafka.max_message_bytes
     assert replace(plan, found={}).missing
 
@@ -79,7 +79,7 @@ def test_old_records_are_deleted_while_new_ones_arrive(bare: Settings) -> None:
     """The retention is two seconds. Kafka never deletes a segment that still takes records."""
     kept = Kafka.model_validate({"retention_hours": {"audio": 2 / 3_600}}).retention_hours
     bare = with_kafka(bare, retention_hours=kept)
-    topics.create(bare.kafka)
+    kafka_topics.create(bare.kafka)
     deadline = time.monotonic() + PATIENCE_SECONDS
     sent = 0
     while not (gone := first_offset(bare, AUDIO)):
@@ -90,13 +90,13 @@ def test_old_records_are_deleted_while_new_ones_arrive(bare: Settings) -> None:
     assert 0 < gone <= written.offset, "the newest record is kept"
 
 
-def alter(settings: Settings, topic: Topic, changes: dict[str, int]) -> topics.Plan:
+def alter(settings: Settings, topic: Topic, changes: dict[str, int]) -> kafka_topics.Plan:
     """Change a topic and return its plan. The broker reports a change a moment after it has accepted it."""
     values = {key: str(value) for key, value in changes.items()}
     with admin(settings.kafka) as client:
         client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic_name(topic, settings.kafka), values)])
     while True:
-        [plan] = topics.plans(settings.kafka, [topic])
+        [plan] = kafka_topics.plans(settings.kafka, [topic])
         if changes.items() <= plan.found.items():
             return plan
 
@@ -104,15 +104,15 @@ def alter(settings: Settings, topic: Topic, changes: dict[str, int]) -> topics.P
 def test_a_topic_with_segments_longer_than_its_retention_is_reported(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    plan = alter(settings, AUDIO, {"segment.ms": 7 * 24 * topics.HOUR_MS})
+    plan = alter(settings, AUDIO, {"segment.ms": 7 * 24 * kafka_topics.HOUR_MS})
     assert "segment.ms is 604800000, wanted 600000" in plan.differences
-    topics.require_topics(settings.kafka, [AUDIO])
+    kafka_topics.require_topics(settings.kafka, [AUDIO])
     [warning] = caplog.messages
     assert "keeps records up to 168 h longer than its retention" in warning
     assert warning.endswith(f"--entity-name {plan.name} --add-config segment.ms=600000,segment.bytes=268435456")
 
 
 def test_a_raised_retention_causes_no_warning(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
-    alter(settings, AUDIO, {"retention.ms": 48 * topics.HOUR_MS, "segment.ms": 4 * topics.HOUR_MS})
-    topics.require_topics(settings.kafka, [AUDIO])
+    alter(settings, AUDIO, {"retention.ms": 48 * kafka_topics.HOUR_MS, "segment.ms": 4 * kafka_topics.HOUR_MS})
+    kafka_topics.require_topics(settings.kafka, [AUDIO])
     assert caplog.messages == []

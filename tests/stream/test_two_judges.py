@@ -13,14 +13,14 @@ from zlib import crc32
 
 import pytest
 
-from agents.broker import topics
+from agents.broker import kafka_topics
 from agents.broker.kafka_clients import admin, topic_name
-from agents.broker.pairing import warn_unpaired
-from agents.broker.partitions import partition_of
+from agents.broker.kafka_records import partition_of
+from agents.broker.kafka_topics import warn_unpaired
 from agents.broker.policy_topic import follow_topic
-from agents.deployment import checks
-from agents.doctor import examine
-from agents.loop.app import group_of
+from agents.deployment_checks import checks
+from agents.loop.faust_app import group_of
+from agents.machine_checks import examine
 from pipeline.base.metrics import Metrics
 from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import Flag, Sound, Transcript
@@ -84,7 +84,7 @@ def write(settings: Settings, halves: Sequence[Half]) -> None:
 def chosen(bootstrap: str, tmp_path: Path) -> Settings:
     (tmp_path / "both.yaml").write_text(POLICY, "utf-8")
     made = settings_of(bootstrap, tmp_path / "data", PARTITIONS)
-    topics.create(made.kafka)
+    kafka_topics.create(made.kafka)
     return made
 
 

@@ -12,7 +12,7 @@ from random import Random
 import numpy as np
 from rich.progress import track
 
-from pipeline.base.cpu import cores
+from pipeline.base.cpu_cores import cores
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.speech.asr import adapter
 from pipeline.speech.asr.context import as_trained, with_margin

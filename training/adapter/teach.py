@@ -16,7 +16,7 @@ from torch.nn.utils.parametrize import register_parametrization
 from whisper.model import Whisper
 from whisper.tokenizer import Tokenizer
 
-from pipeline.base.cpu import multiplies_bfloat16
+from pipeline.base.cpu_cores import multiplies_bfloat16
 from pipeline.base.errors import ConfigError
 from pipeline.learning.gradients import Gradients
 from pipeline.speech.asr.adapter import PLACES, Factors

@@ -195,7 +195,7 @@ def _in_kms(settings: EvidenceSettings) -> Mapping[str, WrappingKey]:
 
 def _in_file(file: Path) -> tuple[EvidenceKey, ...]:
     remedy = "Write a list of {id: NAME, key: KEY} into it, with keys from: openssl rand -base64 32"
-    found = yaml_reading.read(file, "Correct evidence.encryption.keys_file.")
+    found = yaml_reading.read_yaml(file, "Correct evidence.encryption.keys_file.")
     try:
         keys = TypeAdapter(tuple[EvidenceKey, ...]).validate_python(found)
     except ValidationError as error:

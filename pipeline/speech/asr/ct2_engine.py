@@ -7,7 +7,7 @@ import ctranslate2
 import numpy as np
 from ctranslate2.models import Whisper as Model
 
-from pipeline.base.cpu import cores
+from pipeline.base.cpu_cores import cores
 from pipeline.base.errors import ConfigError, DependencyError, WeightsCorrupt
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from whisper.decoding import DecodingResult
 from whisper.model import AudioEncoder, Whisper
 
-from pipeline.base.cpu import cores, multiplies_bfloat16
+from pipeline.base.cpu_cores import cores, multiplies_bfloat16
 from pipeline.base.errors import DependencyError
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
-from pipeline.base.cpu import cores
+from pipeline.base.cpu_cores import cores
 from pipeline.base.errors import AudioError, BadMessage
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.contract.messages import (

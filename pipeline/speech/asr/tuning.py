@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.base.cpu import cores
+from pipeline.base.cpu_cores import cores
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 from pipeline.speech.asr.engine import WIDE, first_beam

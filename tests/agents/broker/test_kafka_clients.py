@@ -11,9 +11,19 @@ from pathlib import Path
 import pytest
 from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
 
-from agents.broker.broker_check import BrokerAnswers
-from agents.broker.kafka_clients import admin, broker_errors, common, max_bytes, producer, reader, topic_name
-from agents.broker.kafka_connections import Connections, connecting, last_words
+from agents.broker.kafka_clients import (
+    BrokerAnswers,
+    Connections,
+    admin,
+    broker_errors,
+    common,
+    connecting,
+    last_words,
+    max_bytes,
+    producer,
+    reader,
+    topic_name,
+)
 from agents.loop.lag import Lag
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.contract.topology import AUDIO, DEAD_LETTERS, JUDGE

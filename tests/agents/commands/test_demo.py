@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agents.commands.demo import _Audience
-from pipeline.runner.demo.rooms import Playback
+from pipeline.runner.demo_rooms import DemoPlayback
 from pipeline.settings import Settings
 from tests.builders import NOON, flag, utterance
 
@@ -18,7 +18,7 @@ def test_only_flags_are_printed_and_counted(
     audience = _Audience()
     said = utterance("u", NOON, NOON + 4)
     audience.see("judge", [], [flag("early", 0, 2)])
-    audience.playback = Playback(NOON, 2.0)
+    audience.playback = DemoPlayback(NOON, 2.0)
     audience.see("judge", [said], [flag("late", 0, 4), flag("fine", 1, 5, suggestion="pass"), said])
     early, late, fine = capsys.readouterr().out.splitlines()
     assert "+2.0 s" in early, "without playback, the speech is live"

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.gateway.request import Voice
-from agents.gateway.session import Arrival, AudioSession, Frame
+from agents.gateway.audio_session import Arrival, AudioSession, Frame
+from agents.gateway.connection_request import Voice
 from pipeline.base.errors import InputError
 from pipeline.contract.cloud_events import decode_event, encode_event
 from pipeline.contract.messages import AudioChunk

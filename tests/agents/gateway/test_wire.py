@@ -1,4 +1,4 @@
-"""Our cutting of a read gives the same messages as the library's parser."""
+"""Our cutting of a read gives the same messages as the library's parser. The close codes are part of the contract."""
 
 import asyncio
 from typing import Any
@@ -6,17 +6,18 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from websockets.frames import BINARY, CLOSE, CONT, PING, PONG, TEXT, Close, Frame
+from websockets.frames import BINARY, CLOSE, CONT, PING, PONG, TEXT, Frame
+from websockets.frames import Close as CloseFrame
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from agents.gateway import server
-from agents.gateway.wire import DROPPED_BYTES, Connection, whole_frames
-from tests.agents.gateway.test_server import OTHER, PATH, heard, running, until
+from agents.gateway import gateway_server
+from agents.gateway.wire import DROPPED_BYTES, Close, Connection, RefusalError, whole_frames
+from tests.agents.gateway.test_gateway_server import OTHER, PATH, heard, running, until
 
 LARGEST = 300
 REASON = "No valid token. Send the header Authorization: Bearer <token>."
-CLOSED = Frame(CLOSE, Close(4401, REASON).serialize()).serialize(mask=False)
+CLOSED = Frame(CLOSE, CloseFrame(4401, REASON).serialize()).serialize(mask=False)
 
 
 def frame(head: int, payload: bytes, mask: bytes) -> bytes:
@@ -127,8 +128,8 @@ async def test_a_flood_without_a_token_is_dropped_unparsed_and_ends(monkeypatch:
             parsed.append(event)
             super().process_event(event)
 
-    monkeypatch.setattr(server, "CLOSE_SECONDS", 0.3)
-    monkeypatch.setattr(server, "Connection", Counted)
+    monkeypatch.setattr(gateway_server, "CLOSE_SECONDS", 0.3)
+    monkeypatch.setattr(gateway_server, "Connection", Counted)
     flood = Frame(PING, b"").serialize(mask=True) * 50_000
     async with running() as place:
         reader, writer = await asyncio.open_connection("127.0.0.1", place.gateway.port)
@@ -140,3 +141,16 @@ async def test_a_flood_without_a_token_is_dropped_unparsed_and_ends(monkeypatch:
         await until(lambda: not place.gateway._server.all_connections)
     assert len(parsed) == 1, "only the request"
     assert sum(taken) <= DROPPED_BYTES + 3 * 2**18, "the read of the request, and the one that passed the limit"
+
+
+def test_the_close_codes_are_those_of_the_manual() -> None:
+    assert {code.name: int(code) for code in Close} == {
+        "RESTART": 1012, "TRY_LATER": 1013, "TOO_BIG": 1009, "BAD_REQUEST": 4400,
+        "UNAUTHORIZED": 4401, "SWITCHED_OFF": 4403, "IDLE": 4408, "REPLACED": 4409, "BAD_AUDIO": 4415, "TOO_FAST": 4429,
+    }  # fmt: skip
+
+
+def test_a_refusal_has_its_code_and_says_what_to_do() -> None:
+    refusal = RefusalError(Close.TOO_FAST, "Too much audio", "Send it as it is spoken.")
+    assert refusal.code is Close.TOO_FAST
+    assert str(refusal) == "Too much audio. Send it as it is spoken."

@@ -11,10 +11,9 @@ import pytest
 from aiokafka import ConsumerRecord
 from faust.types import TP
 
-from agents.loop.app import FETCH_BATCHES, create_app
-from agents.loop.expiry import Expiry
-from agents.loop.fetches import Fetches
-from agents.loop.intake import Consumer, batches
+from agents.loop.faust_app import FETCH_BATCHES, create_faust_app
+from agents.loop.intake import Consumer, Expiry
+from agents.loop.record_batches import Fetches, batches
 from pipeline.base.metrics import Metrics
 from pipeline.contract.topology import DELIVER
 from pipeline.settings import Settings
@@ -164,7 +163,7 @@ class Sought:
 @pytest.fixture
 async def sought(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sought]:
     metrics = Metrics()
-    app = create_app(Settings(), DELIVER, metrics)
+    app = create_faust_app(Settings(), DELIVER, metrics)
     app.transport.expiry = Expiry(DELIVER, metrics, clock=lambda: NOW)  # type: ignore[attr-defined]
     consumer = app.consumer
     assert isinstance(consumer, Consumer)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, cast
 import pytest
 from aiokafka.errors import KafkaTimeoutError
 
-from agents.loop.app import create_app
+from agents.loop.faust_app import create_faust_app
 from agents.loop.stage_loop import EXIT_UNFINISHED, PATIENCE_TICKS, StageLoop
 from agents.loop.work import BatchWork
 from pipeline.base.errors import DependencyError
@@ -83,7 +83,7 @@ class Loop:
         self.now = NOW
         settings = Settings()
         metrics = Metrics()
-        app = create_app(settings, DELIVER, metrics)
+        app = create_faust_app(settings, DELIVER, metrics)
         self.consumer = FakeConsumer()
         app.consumer = cast(Any, self.consumer)
         self.runner = StageLoop(

@@ -7,7 +7,7 @@ from random import Random
 
 from agents.broker.kafka_clients import producer, topic_name
 from pipeline.contract.topology import AUDIO
-from pipeline.runner.demo.rooms import tracks
+from pipeline.runner.demo_rooms import tracks
 from tests.deploy.incidents.service import LiveService
 from tests.deploy.incidents.speakers import campaign
 

@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.runner.demo.rooms import tracks
+from pipeline.runner.demo_rooms import tracks
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import to_pcm16
 from pipeline.speech.audio.resample import Samples

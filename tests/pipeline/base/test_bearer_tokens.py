@@ -1,4 +1,4 @@
-"""Only the given tokens are accepted. `tests/agents/gateway/test_server.py` tries the headers."""
+"""Only the given tokens are accepted. `tests/agents/gateway/test_gateway_server.py` tries the headers."""
 
 import pytest
 from hypothesis import given

@@ -14,7 +14,7 @@ from pipeline.base.private_files import LOCK_FILE, sole_user
 from pipeline.contract.stage import Rejected
 from pipeline.review.delivery.deliver_stage import build
 from pipeline.review.evidence.lookback import open_lookback
-from pipeline.runner.dead_letter_file import DeadLetters, path_of
+from pipeline.runner.dead_letter_file import DeadLetterFile, dead_letter_path
 from pipeline.settings import Settings
 from tests.builders import flag
 from tests.pipeline.review.voices import utterance
@@ -36,7 +36,7 @@ def work(settings: Settings) -> None:
         lookback = open_lookback(settings)
         stage = build(settings, Metrics(), lookback)
         stage.process([flag("a", 0, 4, address=lookback.put(utterance("a", 0, 4)))])
-        DeadLetters(path_of(settings)).add("judge", Rejected(flag("b", 5, 9), BadMessage("no")))
+        DeadLetterFile(dead_letter_path(settings)).add("judge", Rejected(flag("b", 5, 9), BadMessage("no")))
         assert shut(settings.data_dir) >= {"voxwarden.db", "voxwarden.db-wal", "voxwarden.db-shm"}
         stage.close()
 

@@ -14,7 +14,7 @@ from pipeline.contract.messages import AudioChunk, Message
 from pipeline.contract.stage import Rejected
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.evidence.segments import Finish
-from pipeline.runner.dead_letter_file import DeadLetters, box_of, path_of
+from pipeline.runner.dead_letter_file import DeadLetterFile, dead_letter_path, local_dead_letters
 from pipeline.runner.dead_letter_store import MOST_REPLAYS, Letter, LetterFilter
 from pipeline.runner.recovery import Recovery
 from pipeline.settings import Settings
@@ -30,7 +30,7 @@ def letters(path: Path) -> list[dict[str, object]]:
 
 def test_a_letter_holds_the_complete_message(tmp_path: Path) -> None:
     path = tmp_path / "data" / "dead-letters.jsonl"
-    DeadLetters(path, clock=lambda: 99.0).add("segment", Rejected(CHUNK, AudioError("No Opus packet", "Send one.")))
+    DeadLetterFile(path, clock=lambda: 99.0).add("segment", Rejected(CHUNK, AudioError("No Opus packet", "Send one.")))
     (letter,) = letters(path)
     assert letter["stage"] == "segment"
     assert letter["at"] == 99.0
@@ -44,13 +44,13 @@ def test_a_letter_holds_the_complete_message(tmp_path: Path) -> None:
 def test_letters_are_appended(tmp_path: Path) -> None:
     path = tmp_path / "dead-letters.jsonl"
     for _ in range(3):
-        DeadLetters(path).add("segment", Rejected(CHUNK, AudioError("No Opus packet")))
+        DeadLetterFile(path).add("segment", Rejected(CHUNK, AudioError("No Opus packet")))
     assert len(letters(path)) == 3
 
 
 def test_the_file_stops_growing_at_the_limit(tmp_path: Path) -> None:
     path = tmp_path / "dead-letters.jsonl"
-    box = DeadLetters(path, max_bytes=1_000)
+    box = DeadLetterFile(path, max_bytes=1_000)
     for _ in range(100):
         box.add("segment", Rejected(CHUNK, AudioError("No Opus packet")))
     assert 1_000 < path.stat().st_size < 2_000
@@ -59,24 +59,26 @@ def test_the_file_stops_growing_at_the_limit(tmp_path: Path) -> None:
 def test_a_bad_message_gets_no_letter_if_its_sender_has_one(tmp_path: Path) -> None:
     path = tmp_path / "dead-letters.jsonl"
     for letter in (True, False, False):
-        DeadLetters(path).add("segment", Rejected(CHUNK, AudioError("No Opus packet"), letter=letter))
+        DeadLetterFile(path).add("segment", Rejected(CHUNK, AudioError("No Opus packet"), letter=letter))
     assert len(letters(path)) == 1
 
 
 def test_a_message_that_cannot_be_encoded_leaves_only_its_error(tmp_path: Path) -> None:
     path = tmp_path / "dead-letters.jsonl"
-    DeadLetters(path).add("segment", Rejected(structs.replace(CHUNK, start=-1.0), AudioError("No Opus packet")))
+    DeadLetterFile(path).add("segment", Rejected(structs.replace(CHUNK, start=-1.0), AudioError("No Opus packet")))
     (letter,) = letters(path)
     assert letter["error"] == "No Opus packet"
 
 
 def test_letters_are_kept_as_long_as_on_kafka(tmp_path: Path) -> None:
     path = tmp_path / "dead-letters.jsonl"
-    box = DeadLetters(path, clock=lambda: 0.0)
+    box = DeadLetterFile(path, clock=lambda: 0.0)
     box.add("segment", Rejected(CHUNK, AudioError("Old")))
-    DeadLetters(path, KEEP_SECONDS, clock=lambda: KEEP_SECONDS - 1.0).add("segment", Rejected(CHUNK, AudioError("New")))
+    DeadLetterFile(path, KEEP_SECONDS, clock=lambda: KEEP_SECONDS - 1.0).add(
+        "segment", Rejected(CHUNK, AudioError("New"))
+    )
     assert [letter["error"] for letter in letters(path)] == ["Old", "New"]
-    DeadLetters(path, KEEP_SECONDS, clock=lambda: KEEP_SECONDS + 1.0)
+    DeadLetterFile(path, KEEP_SECONDS, clock=lambda: KEEP_SECONDS + 1.0)
     assert [letter["error"] for letter in letters(path)] == ["New"]
 
 
@@ -86,7 +88,7 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.settings = Settings(data_dir=folder)
         self.lookback = open_lookback(self.settings)
-        self.box = box_of(self.settings)
+        self.box = local_dead_letters(self.settings)
 
     def dies(self, name: str = "one") -> str:
         """Add an utterance that transcribe cannot handle. Returns its address."""
@@ -100,7 +102,7 @@ class Machine:
 
     def fails(self, stage: str, message: Message | None, address: str) -> None:
         rejected = Rejected(message, BadMessage("No FLAC", "Send some."))
-        DeadLetters(path_of(self.settings)).add(stage, rejected)
+        DeadLetterFile(dead_letter_path(self.settings)).add(stage, rejected)
         self.lookback.finish([address], Finish.FAILED)
 
     def waiting(self) -> list[Letter]:
@@ -147,7 +149,7 @@ def test_a_replayed_sound_is_unfinished_again(machine: Machine) -> None:
 
 
 def test_replayed_audio_is_processed_at_the_next_start(machine: Machine) -> None:
-    DeadLetters(path_of(machine.settings)).add("segment", Rejected(CHUNK, AudioError("No Opus packet")))
+    DeadLetterFile(dead_letter_path(machine.settings)).add("segment", Rejected(CHUNK, AudioError("No Opus packet")))
     assert machine.box.send_back(machine.waiting()) == (1, [])
     assert list(Recovery(machine.settings, machine.lookback).chunks()) == [CHUNK]
 
@@ -189,4 +191,4 @@ def test_an_unknown_address_or_folder_is_an_error(machine: Machine, tmp_path: Pa
     with pytest.raises(InputError, match="There is no dead letter dead-letters/0"):
         machine.box.letters(LetterFilter(["dead-letters/0"]))
     with pytest.raises(InputError, match="There is no folder"):
-        box_of(Settings(data_dir=tmp_path / "nowhere"))
+        local_dead_letters(Settings(data_dir=tmp_path / "nowhere"))

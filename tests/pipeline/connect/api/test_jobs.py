@@ -12,7 +12,7 @@ from pipeline.connect.api.jobs import Job, Jobs
 from pipeline.contract.messages import Flag
 from pipeline.runner.recordings import FileReport
 from pipeline.settings import Api
-from tests.agents.gateway.test_server import until
+from tests.agents.gateway.test_gateway_server import until
 from tests.builders import flag
 
 

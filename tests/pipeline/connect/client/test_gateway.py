@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from agents.gateway.request import parse
+from agents.gateway.connection_request import voice_of_url
 from pipeline.base.errors import DependencyError, InputError
 from pipeline.connect.client import gateway as client
 from pipeline.connect.client import reconnecting
@@ -21,7 +21,7 @@ from pipeline.connect.client.gateway import SpeakerStream, speaker_address
 from pipeline.connect.client.reconnecting import StreamError
 from pipeline.contract.messages import AudioChunk
 from pipeline.speech.audio.resent import ReceivedSamples
-from tests.agents.gateway.test_server import ended, heard, running, until
+from tests.agents.gateway.test_gateway_server import ended, heard, running, until
 from tests.pipeline.speech.audio.test_opus_check import opus_packets
 
 BEARER = "an-ascii-token-of-the-tests"
@@ -182,7 +182,7 @@ async def test_nonsense_as_time_does_not_end_the_stream() -> None:
         for count in (1, 2):
             await speaker.send(SPEECH)
             await until(lambda count=count: speaker.received_samples == 3_200 * count)  # type: ignore[misc]
-    assert [parse(path).first_sample for path in paths] == [0, 3_200]
+    assert [voice_of_url(path).first_sample for path in paths] == [0, 3_200]
 
 
 async def test_a_refusal_is_raised_by_the_next_call() -> None:

@@ -23,7 +23,7 @@ from pipeline.connect.rtp.streams import RtpStreams
 from pipeline.contract.messages import AudioChunk
 from pipeline.settings import GatewaySettings, MetricsServer, RtpSettings, Settings
 from pipeline.speech.audio.resent import ReceivedSamples
-from tests.agents.gateway.test_server import Place, ended, running, until
+from tests.agents.gateway.test_gateway_server import Place, ended, running, until
 from tests.pipeline.connect.rtp.packets import SSRC, rtp, wire
 from tests.pipeline.connect.rtp.speech import TICKS, heard, payloads
 from tests.ports import free_port

@@ -16,7 +16,7 @@ from pipeline.connect.vendors.agora import AgoraAudio
 from pipeline.connect.vendors.events import RoomEvent
 from pipeline.connect.vendors.room_audio import RoomAudio
 from pipeline.contract.messages import AudioChunk
-from tests.agents.gateway.test_server import Place, running, until
+from tests.agents.gateway.test_gateway_server import Place, running, until
 
 TOKEN = "the-token-of-the-gateway"  # noqa: S105
 TEN_MS = bytes(range(160)) * 2

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agents.commands.command_line import app
-from agents.doctor import check_live_policy
+from agents.machine_checks import check_live_policy
 from pipeline.base.errors import InputError, Missing, VoxwardenError
 from pipeline.base.metrics import Metrics
 from pipeline.judge.labels import load

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from agents.loop.backlog import Inflow
 from agents.loop.health import LOOK_SECONDS
-from agents.loop.lag import GroupPosition
+from agents.loop.lag import GroupPosition, WorkerBacklog
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Transcript, Utterance
 from pipeline.contract.stage import Backlog, Processor, Rejected
@@ -83,7 +82,7 @@ class Run:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.clock = Clock(scenario.outage)
-        self.inflow = Inflow(self.clock)
+        self.inflow = WorkerBacklog(self.clock)
         recogniser = Recogniser(self.clock, scenario.speed)
         self.stage = Shedding(recogniser, Valve(scenario.overload, self.clock), Metrics(), self.clock)
         self.result = Result()

@@ -1,0 +1,266 @@
+"""Handle one accepted connection: check its frames, make chunks of them, and pass the chunks on."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from itertools import count
+
+import msgspec
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+
+from agents.gateway.audio_session import Arrival, AudioSession, Frame
+from agents.gateway.connection_request import Voice
+from agents.gateway.unconfirmed_chunks import Sink, UnconfirmedChunks
+from agents.gateway.wire import Close, Connection, Message, RefusalError
+from pipeline.base.errors import InputError
+from pipeline.base.metrics import Metrics
+from pipeline.base.token_bucket import TokenBucket
+from pipeline.contract.messages import Listeners
+from pipeline.settings import GatewaySettings
+from pipeline.speech.audio.counting import samples_in
+
+STALL_SECONDS = 0.5
+"""The gateway has stalled if it has not read for this much longer than its usual pause."""
+ACKNOWLEDGE_SECONDS = 0.25
+"""Confirmations within this time go to the client in one frame."""
+LEFT = {CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD}
+"""Close codes of a client that has nothing more to send."""
+
+
+class Limits:
+    """The limits of one connection. Each method raises RefusalError when its limit is exceeded."""
+
+    def __init__(self, settings: GatewaySettings, clock: Callable[[], float]) -> None:
+        def bucket(rate: float, least: float = 0.0) -> TokenBucket:
+            return TokenBucket(rate, max(rate * settings.burst_seconds, least), clock)
+
+        self._bytes = bucket(settings.max_bytes_per_second, settings.max_frame_bytes)
+        self._frames = bucket(settings.max_frames_per_second)
+        self._audio = TokenBucket(settings.max_speed, settings.burst_seconds, clock)
+        self._invalid = bucket(settings.max_invalid_per_second)
+
+    def count_frames(self, frames: int, size: int) -> None:
+        """Count `frames` frames of `size` bytes in total. Text frames count, too."""
+        if not (self._bytes.take(size) and self._frames.take(frames)):
+            raise RefusalError(Close.TOO_FAST, "Too many bytes or frames a second", "Send audio as it is spoken.")
+
+    def count_audio(self, seconds: float) -> None:
+        """Count `seconds` of audio."""
+        if not self._audio.take(seconds):
+            raise RefusalError(Close.TOO_FAST, "Too much audio a second", "Send audio as it is spoken.")
+
+    def count_broken(self, frames: int, why: str) -> None:
+        """Count `frames` broken frames. `why` is the fault of the last one."""
+        if not self._invalid.take(frames):
+            raise RefusalError(Close.BAD_AUDIO, f"Too many broken frames. {why}")
+
+
+class MuteNote(msgspec.Struct, forbid_unknown_fields=True):
+    """A text frame of LiveKit's track egress.
+
+    It comes seconds before the audio of its moment, so it says nothing about times. Muted audio is digital silence, or
+    stops.
+    """
+
+    muted: bool
+
+
+class ListenersNote(msgspec.Struct, forbid_unknown_fields=True):
+    """A text frame of the app: the number of people who can hear the room from now on."""
+
+    listeners: Listeners
+
+
+class Safe(msgspec.Struct):
+    """The text frame that acknowledges audio.
+
+    A client that reconnects sends both values back, as `first_sample` and `start`.
+    """
+
+    received_samples: int
+    """Number of the first sample that is not confirmed."""
+    start: float
+    """When that sample was spoken, in UTC seconds."""
+
+
+class AudioReceiver:
+    """Reads the frames that have arrived, passes them on as one chunk, pauses for `gather_seconds`, and repeats.
+
+    So neither the first frame after silence nor the last frame before it waits. `clock` returns UTC seconds, `ticks`
+    monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        voice: Voice,
+        settings: GatewaySettings,
+        metrics: Metrics,
+        sink: Sink,
+        clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connection = connection
+        self._voice = voice
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        self._ticks = ticks
+        self._session = AudioSession(voice, settings.gap_seconds, settings.burst_seconds, settings.max_frame_bytes)
+        self._limits = Limits(settings, ticks)
+        self._unconfirmed = UnconfirmedChunks(
+            sink, settings.buffer_seconds, voice.first_sample, self._confirmed, connection.interrupt
+        )
+        self._acknowledging: asyncio.Task[None] | None = None
+        self._muted = False
+        self._left = False
+        """Whether the client has closed the connection."""
+        self._read_at = ticks()
+        self._unsent_seconds = 0.0
+        """Seconds of audio that were read and are not passed on yet."""
+
+    async def run(self) -> None:
+        """Listen until the connection ends. Raises ConnectionClosed, or the error that must end the connection."""
+        try:
+            while True:
+                await self._take(*await self._receive())
+                await asyncio.sleep(self._settings.gather_seconds)
+        except ConnectionClosed as closed:
+            self._left = closed.rcvd is not None and closed.rcvd.code in LEFT
+            raise
+        finally:
+            try:
+                await self._end()
+            finally:
+                self._give_up()
+
+    async def _receive(self) -> tuple[Sequence[Message], Arrival]:
+        asked = self._ticks()
+        stalled = asked - self._read_at > self._settings.gather_seconds + STALL_SECONDS
+        messages = await self._messages()
+        self._read_at = self._ticks()
+        return messages, Arrival(self._clock(), self._read_at - asked, stalled)
+
+    async def _messages(self) -> Sequence[Message]:
+        """Return the messages that have arrived.
+
+        The client is pinged only while we wait. Otherwise its answer would stand behind unread audio. A muted client
+        may be silent for as long as it answers.
+        """
+        signs = None
+        for waited in count(1):
+            try:
+                async with asyncio.timeout(self._settings.ping_seconds):
+                    return await self._connection.receive()
+            except TimeoutError:
+                idle = not self._muted and waited * self._settings.ping_seconds >= self._settings.idle_seconds
+                if idle or signs == self._connection.signs_of_life:
+                    break
+                signs = self._connection.signs_of_life
+                await self._connection.probe()
+        raise RefusalError(
+            Close.IDLE, "No audio, or no answer to a ping, for too long", "Connect when there is speech."
+        )
+
+    async def _take(self, messages: Sequence[Message], arrival: Arrival) -> None:
+        try:
+            self._limits.count_frames(len(messages), sum(map(len, messages)))
+        except RefusalError:
+            self._unsent_seconds += sum(map(self._seconds_in, messages))
+            raise
+        self._metrics.received_bytes.inc(sum(len(message) for message in messages if isinstance(message, bytes)))
+        frames, problem = self._frames(messages)
+        await self._forward(frames, arrival)
+        if problem:
+            raise problem
+
+    async def _forward(self, frames: Sequence[Frame], arrival: Arrival) -> None:
+        seconds = sum(frame.samples for frame in frames) / self._voice.sample_rate
+        self._unsent_seconds += seconds
+        self._limits.count_audio(seconds)
+        for chunk, samples in self._session.chunks(frames, arrival) if frames else ():
+            self._unsent_seconds -= samples / self._voice.sample_rate
+            await self._unconfirmed.put(chunk, samples)
+
+    def _frames(self, messages: Sequence[Message]) -> tuple[list[Frame], InputError | None]:
+        """Return the frames with audio, and the first error that must end the connection, if there is one."""
+        frames: list[Frame] = []
+        try:
+            for message in messages:
+                if isinstance(message, str):
+                    self._note(message)
+                elif frame := self._frame(message):
+                    frames.append(frame)
+        except InputError as error:
+            return frames, error
+        return frames, None
+
+    def _note(self, text: str) -> None:
+        """Take a text frame. Raises InputError for an unknown one."""
+        try:
+            self._muted = msgspec.json.decode(text, type=MuteNote).muted
+        except msgspec.DecodeError:
+            self._session.listeners = _listeners(text)
+
+    def _frame(self, message: bytes) -> Frame | None:
+        """Return a frame with audio, or None for an empty or broken frame.
+
+        An SFU may forward empty or broken frames, and their speaker cannot fix them.
+        """
+        if not message:
+            self._metrics.skipped_frames.labels("empty").inc()
+            return None
+        try:
+            return Frame(message, self._samples_in(message))
+        except InputError as error:
+            self._metrics.skipped_frames.labels("invalid").inc()
+            self._limits.count_broken(1, str(error))
+            return None
+
+    async def _end(self) -> None:
+        """End the speech. If the client named a session and may reconnect, the speech goes on instead."""
+        final = self._session.final()
+        if final and (self._left or not self._voice.session):
+            await self._unconfirmed.put(final, 0)
+        await self._unconfirmed.drained()
+
+    def _give_up(self) -> None:
+        """Stop passing audio on. Audio that is not confirmed, or arrives later, counts as lost."""
+        self._unconfirmed.abandon()
+        if self._acknowledging:
+            self._acknowledging.cancel()
+        self._metrics.lost_seconds.inc(max(0.0, self._unconfirmed.unconfirmed + self._unsent_seconds))
+        self._connection.dismiss(lambda message: self._metrics.lost_seconds.inc(self._seconds_in(message)))
+
+    def _seconds_in(self, message: Message) -> float:
+        if isinstance(message, str):
+            return 0.0
+        try:
+            return self._samples_in(message) / self._voice.sample_rate
+        except InputError:
+            return 0.0
+
+    def _samples_in(self, message: bytes) -> int:
+        return samples_in(message, self._voice.codec, self._voice.channels)
+
+    def _confirmed(self) -> None:
+        if self._voice.session and self._acknowledging is None:
+            self._acknowledging = asyncio.ensure_future(self._acknowledge())
+
+    async def _acknowledge(self) -> None:
+        await asyncio.sleep(ACKNOWLEDGE_SECONDS)
+        self._acknowledging = None
+        try:
+            await self._connection.send(
+                msgspec.json.encode(Safe(self._unconfirmed.samples, self._unconfirmed.start)).decode()
+            )
+        except ConnectionClosed:
+            return
+
+
+def _listeners(text: str) -> int:
+    try:
+        return msgspec.json.decode(text, type=ListenersNote).listeners
+    except msgspec.DecodeError as error:
+        raise InputError("A text frame", """Send audio in binary frames. Text is {"listeners": 12}.""") from error

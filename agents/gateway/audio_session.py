@@ -1,0 +1,140 @@
+"""Turn one connection's frames into chunks, numbered from 0. Their times follow the samples, not the network."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from agents.gateway.connection_request import Voice
+from pipeline.contract.messages import AudioChunk
+from pipeline.speech.audio.packets import LENGTH_BYTES, MAX_PACKETS, pack
+
+PROMPT_SECONDS = 0.01
+"""A read that waited at least this long has received everything that the client had sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A binary frame, and the samples of one channel that it holds."""
+
+    data: bytes
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When the frames of one read arrived."""
+
+    now: float
+    """UTC seconds."""
+    waited: float
+    """Seconds for which the read waited."""
+    stalled: bool = False
+    """Whether the gateway paused for longer than usual, so that more frames may be unread."""
+
+
+OLDEST_SECONDS = 600.0
+"""If a client dates its audio further back than this, its clock is wrong."""
+
+
+class AudioSession:
+    """Assigns times to chunks.
+
+    The first chunk starts at the time that the client gives, or else at its arrival. Later chunks follow the samples. A
+    client that sends nothing while its speaker is muted falls behind the clock. Then the time jumps to now. It does not
+    jump while the gateway is behind: unread audio after a stall is late, not new. It does not jump either while a
+    client that began late has not caught up: a pause is then a stall of the client. Time never runs ahead of the clock
+    by more than `ahead` seconds, however fast audio arrives.
+    """
+
+    def __init__(self, voice: Voice, gap: float, ahead: float, largest: int) -> None:
+        self._voice = voice
+        self._gap = gap
+        self._ahead = ahead
+        self._largest = largest
+        """The most bytes in one chunk."""
+        self._anchor: float | None = None
+        self._samples = 0
+        """Samples since the anchor."""
+        self._number = voice.first_sample
+        """Number of the next sample in the client's session."""
+        self._sequence = 0
+        self.listeners = voice.listeners
+        """Number of people who can hear the room now; None: unknown."""
+        self._behind = False
+        self._late = 0.0
+        """Seconds by which the client was behind the clock at its start; 0 after it has caught up."""
+
+    def chunks(self, frames: Sequence[Frame], arrival: Arrival) -> Iterator[tuple[AudioChunk, int]]:
+        """Yield the frames of one read in as few chunks as possible, each with its number of samples."""
+        self._behind = arrival.waited < PROMPT_SECONDS and (self._behind or arrival.stalled)
+        self._keep_time(arrival.now, sum(frame.samples for frame in frames) / self._voice.sample_rate)
+        for group in self._groups(frames):
+            samples = sum(frame.samples for frame in group)
+            yield self._made(self._joined(group)), samples
+            self._samples += samples
+            self._number += samples
+
+    def final(self) -> AudioChunk | None:
+        """Return the chunk that ends the session; None if the session never began."""
+        return self._made(b"", final=True) if self._anchor is not None else None
+
+    @property
+    def _position(self) -> float:
+        return (self._anchor or 0.0) + self._samples / self._voice.sample_rate
+
+    def _keep_time(self, now: float, seconds: float) -> None:
+        """Decide when the next `seconds` of audio begin."""
+        if self._anchor is None:
+            self._jump(self._begun(now))
+            self._late = max(0.0, now - self._position)
+            return
+        lag = now - (self._position + seconds)
+        if not self._behind and lag > self._late + self._gap:
+            self._jump(now - seconds)
+        elif self._position > now + self._ahead:
+            self._jump(now + self._ahead)
+        if lag <= self._gap:
+            self._late = 0.0
+
+    def _begun(self, now: float) -> float:
+        """Return when the first frame was spoken, which has just arrived."""
+        stated = self._voice.start
+        return stated if stated is not None and now - OLDEST_SECONDS <= stated <= now + self._ahead else now
+
+    def _jump(self, to: float) -> None:
+        self._anchor, self._samples = to, 0
+
+    def _groups(self, frames: Sequence[Frame]) -> Iterator[Sequence[Frame]]:
+        begin, size = 0, 0
+        for place, frame in enumerate(frames):
+            taken = len(frame.data) + LENGTH_BYTES
+            if place > begin and (size + taken > self._largest or place - begin == MAX_PACKETS):
+                yield frames[begin:place]
+                begin, size = place, 0
+            size += taken
+        if frames:
+            yield frames[begin:]
+
+    def _joined(self, frames: Sequence[Frame]) -> bytes:
+        data = [frame.data for frame in frames]
+        return pack(data) if self._voice.codec == "opus" else b"".join(data)
+
+    def _made(self, data: bytes, *, final: bool = False) -> AudioChunk:
+        voice = self._voice
+        sequence, self._sequence = self._sequence, self._sequence + 1
+        return AudioChunk(
+            room=voice.room,
+            speaker=voice.speaker,
+            room_type=voice.room_type,
+            listeners=self.listeners,
+            identity_verified=voice.identity_verified,
+            drill=voice.drill,
+            start=self._position,
+            sequence=sequence,
+            session=voice.session or "",
+            first_sample=self._number if voice.session else 0,
+            codec="opus_packets" if voice.codec == "opus" else voice.codec,
+            sample_rate=voice.sample_rate,
+            channels=voice.channels,
+            final=final,
+            data=data,
+        )

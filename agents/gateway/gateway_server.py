@@ -1,0 +1,182 @@
+"""WebSocket ingest: an app sends each speaker's audio over its own connection. docs/integrate.md is the manual."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request
+
+from agents.gateway import connection_request
+from agents.gateway import connection_request as gateway_request
+from agents.gateway.audio_receiver import AudioReceiver
+from agents.gateway.connection_request import Voice
+from agents.gateway.unconfirmed_chunks import Sink
+from agents.gateway.wire import Close, Connection, RefusalError
+from pipeline.base import logs
+from pipeline.base.bearer_tokens import ServerTokens, TokenSet
+from pipeline.base.errors import ConfigError, DependencyError, InputError
+from pipeline.base.metrics import Metrics, from_zero
+from pipeline.settings import GatewaySettings
+
+log = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 2.0
+"""A peer that does not answer our close for this long is disconnected."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveConnection:
+    """A speaker's connection. `done` is set after its last chunk was passed on."""
+
+    connection: ServerConnection
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Gateway:
+    """A WebSocket server. `async with Gateway(...)` starts it.
+
+    At the end it closes every connection with 1012 after its last chunk was passed on. Raises ConfigError if no token
+    is set and the address is not loopback, or if the port is taken. `generated_token` is the token that is generated on
+    loopback when none is set.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        metrics: Metrics,
+        sink: Sink,
+        clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        logs.without_repeats(log.name)  # during an outage, each stream fails again and again
+        self._settings = settings
+        self._metrics = metrics
+        from_zero(metrics.refused, (code.name.lower() for code in Close))
+        self._sink = sink
+        self._clock = clock
+        self._ticks = ticks
+        self._tokens = _tokens(settings)
+        self._egress_tokens = TokenSet(token.get_secret_value() for token in settings.egress_tokens)
+        self._live: dict[tuple[str, str], LiveConnection] = {}
+        self._server: Server
+
+    @property
+    def generated_token(self) -> str | None:
+        return self._tokens.generated
+
+    @property
+    def port(self) -> int:
+        """The bound port, also if the setting is 0."""
+        number: int = next(iter(self._server.sockets)).getsockname()[1]
+        return number
+
+    async def __aenter__(self) -> Self:
+        settings = self._settings
+        try:
+            self._server = await serve(
+                self._handle,
+                settings.host,
+                settings.port,
+                compression=None,  # audio does not shrink, and a small frame could expand
+                max_size=settings.max_frame_bytes,
+                create_connection=Connection,
+                ping_interval=None,  # the listener pings, and only clients without unread audio
+                close_timeout=CLOSE_SECONDS,
+                server_header=None,
+                logger=_library_log(),
+            )
+        except OSError as error:
+            where = f"{settings.host}:{settings.port}"
+            raise ConfigError(
+                f"The gateway cannot listen on {where}: {error.strerror}", "Set gateway.host and gateway.port."
+            ) from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close(code=Close.RESTART, reason="The gateway stops; connect again.")
+        await self._server.wait_closed()
+
+    async def _handle(self, connection: ServerConnection) -> None:
+        if not isinstance(connection, Connection):
+            raise TypeError("The server must make connections of the class Connection")
+        try:
+            voice = self._admitted(connection)
+            async with self._sole(voice, connection):
+                await self._listener(connection, voice).run()
+        except RefusalError as refusal:
+            await self._refuse(connection, refusal.code, str(refusal))
+        except InputError as error:
+            await self._refuse(connection, Close.BAD_REQUEST, str(error))
+        except DependencyError as error:
+            log.error("The gateway cannot pass audio on: %s", error)
+            await self._refuse(connection, Close.TRY_LATER, "Audio cannot be taken now")
+        except ConnectionClosed as closed:
+            if closed.sent and closed.sent.code == Close.TOO_BIG:  # the library rejects a large message by itself
+                self._count(Close.TOO_BIG)
+
+    def _listener(self, connection: Connection, voice: Voice) -> AudioReceiver:
+        return AudioReceiver(connection, voice, self._settings, self._metrics, self._sink, self._clock, self._ticks)
+
+    def _admitted(self, connection: ServerConnection) -> Voice:
+        voice = self._voice(connection.request)
+        if voice.room_type in self._settings.closed_room_types:
+            raise RefusalError(Close.SWITCHED_OFF, "Audio of this type of room is not taken", "Send none.")
+        full = len(self._live) >= self._settings.max_connections
+        if full and (voice.room, voice.speaker) not in self._live:
+            raise RefusalError(Close.TRY_LATER, "Too many connections", "Try again later.")
+        return voice
+
+    def _voice(self, request: Request | None) -> Voice:
+        """Return whose audio a client with a valid token sends."""
+        if request and connection_request.is_egress(request.path):
+            return connection_request.admit_egress(request.path, self._egress_tokens)
+        if request is None or not self._tokens.accepts(request.headers.get_all("Authorization")):
+            raise RefusalError(Close.UNAUTHORIZED, "No valid token", "Send the header Authorization: Bearer <token>.")
+        return gateway_request.voice_of_url(request.path)
+
+    @asynccontextmanager
+    async def _sole(self, voice: Voice, connection: ServerConnection) -> AsyncIterator[None]:
+        """Close the speaker's older connection, and register this one. The older peer may be long gone."""
+        key = voice.room, voice.speaker
+        while before := self._live.get(key):
+            self._count(Close.REPLACED)
+            await before.connection.close(Close.REPLACED, "A newer connection of this speaker took over.")
+            await before.done.wait()
+        self._live[key] = live = LiveConnection(connection)
+        try:
+            with self._metrics.connections.track_inprogress():
+                yield
+        finally:
+            del self._live[key]
+            live.done.set()
+
+    async def _refuse(self, connection: Connection, code: Close, reason: str) -> None:
+        self._count(code)
+        await connection.refuse(code, reason.encode()[:123].decode(errors="ignore"))  # the limit of RFC 6455
+
+    def _count(self, code: Close) -> None:
+        self._metrics.refused.labels(code.name.lower()).inc()
+
+
+def _tokens(settings: GatewaySettings) -> ServerTokens:
+    refusal = (
+        f"The gateway on {settings.host} has no token, so anyone could send audio",
+        """Set one, e.g. VOXWARDEN_GATEWAY__TOKENS='["<long random text>"]'.""",
+    )
+    return ServerTokens([token.get_secret_value() for token in settings.tokens], settings.host, refusal)
+
+
+def _library_log() -> logging.Logger:
+    """Return a log for the library that never has its debug messages. They hold tokens, names and audio."""
+    library = log.getChild("websockets")
+    library.setLevel(logging.WARNING)
+    return library

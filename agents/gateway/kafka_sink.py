@@ -1,0 +1,286 @@
+"""The gateway of a Kafka deployment. It writes audio to `voice.audio`, where the workers read it."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from agents.broker import kafka_topics
+from agents.broker.kafka_clients import topic_name
+from agents.broker.kafka_records import RECORD_OVERHEAD, partition_of, size_of
+from agents.broker.kafka_security import producer_arguments
+from agents.gateway import Gateway
+from pipeline.base.dependencies import answered
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import Starting, serving
+from pipeline.base.stopping import stop_on_signals
+from pipeline.contract.cloud_events import Event, encode_event
+from pipeline.contract.messages import AudioChunk
+from pipeline.contract.topology import AUDIO
+from pipeline.settings import GatewaySettings, Kafka, Settings
+
+LINGER_SECONDS = 0.01
+"""How long a batch waits for more records."""
+
+WATCH_SECONDS = 0.25
+"""How often to check the age of the records in flight."""
+RETRY_MS = 250
+"""Pause between attempts to reach a broker that is down."""
+ASK_SECONDS = 5.0
+"""Time limit for one attempt to reach the broker, so that a stop never waits longer."""
+STOP_SECONDS = 2.0
+"""Time for the Kafka client to close. By then every chunk is confirmed, or its app was told."""
+Started = Callable[[Gateway, str], None]
+"""Called with the gateway and the URL of its metrics once both listen."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class PendingRecord:
+    """A record in flight. `confirmed` is done when the broker has it, and cancelled when nobody waits for it."""
+
+    event: Event
+    at: float
+    """Time of the handover, in seconds of the event loop's clock."""
+    confirmed: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def fail(self, error: Exception) -> None:
+        if not self.confirmed.done():
+            self.confirmed.set_exception(error)
+
+    def confirm(self) -> None:
+        if not self.confirmed.done():
+            self.confirmed.set_result(None)
+
+
+class PartitionSender:
+    """The records for one partition. Only one batch is in flight, so that a retried batch stays before the next one."""
+
+    def __init__(self, producer: Any, topic: str, partition: int, unanswered: Callable[[], Exception]) -> None:
+        self._producer = producer
+        self._topic = topic
+        self._partition = partition
+        self._unanswered = unanswered
+        self._waiting: deque[PendingRecord] = deque()
+        self._under_way: list[PendingRecord] = []
+        self._some = asyncio.Event()
+
+    def put(self, record: PendingRecord) -> None:
+        self._waiting.append(record)
+        self._some.set()
+
+    @property
+    def oldest(self) -> float | None:
+        """Time of the handover of the oldest record in hand; None if there is none."""
+        return next((record.at for record in self._records()), None)
+
+    async def run(self) -> None:
+        while True:
+            await self._some.wait()
+            await asyncio.sleep(LINGER_SECONDS)
+            batch = self._filled()
+            if not self._waiting:
+                self._some.clear()
+            if self._under_way:
+                await self._send(batch)
+
+    def expire(self, before: float) -> None:
+        """Fail the records handed over before time `before`, and drop those that are not in flight."""
+        for record in self._records():
+            if record.at < before:
+                record.fail(self._unanswered())
+        while self._waiting and self._waiting[0].confirmed.done():
+            self._waiting.popleft()
+
+    def _records(self) -> Iterator[PendingRecord]:
+        yield from self._under_way
+        yield from self._waiting
+
+    def _filled(self) -> Any:
+        """Return a batch with as many waiting records as fit. Records that nobody waits for are left out."""
+        batch = self._producer.create_batch()
+        while self._waiting:
+            record = self._waiting[0]
+            if not record.confirmed.done():
+                event = record.event
+                if not batch.append(key=event.key, value=event.value, timestamp=None, headers=event.headers):
+                    break
+                self._under_way.append(record)
+            self._waiting.popleft()
+        return batch
+
+    async def _send(self, batch: Any) -> None:
+        try:
+            batch.close()
+            await (await self._producer.send_batch(batch, self._topic, partition=self._partition))
+        except Exception as error:  # whatever it is, the sender must go on: all rooms of its partition wait for it
+            log.warning("Kafka did not take %d records: %s", len(self._under_way), type(error).__name__)
+            reason = DependencyError(f"Kafka refuses audio ({type(error).__name__})", "See the broker's log.")
+            for record in self._under_way:
+                record.fail(reason)
+        else:
+            for record in self._under_way:
+                record.confirm()
+        self._under_way = []
+
+
+class KafkaSink:
+    """The gateway's `Sink`: each future is done when all in-sync replicas have the chunk.
+
+    `async with KafkaSink(kafka, settings) as sink` connects. It raises DependencyError if the broker cannot be reached.
+    A future fails with DependencyError if the broker rejects a chunk, or does not confirm it within `confirm_seconds`.
+    While a partition has not answered for that long, its chunks are refused at once. At most `buffer_bytes` wait; then
+    calls wait, too.
+    """
+
+    def __init__(self, kafka: Kafka, settings: GatewaySettings) -> None:
+        self._kafka = kafka
+        self._topic = topic_name(AUDIO, kafka)
+        self._patience = settings.confirm_seconds
+        self._most = settings.buffer_bytes
+        self._bytes = 0
+        self._room = asyncio.Event()
+        self._senders: dict[int, PartitionSender] = {}
+        """By partition."""
+        self._tasks: list[asyncio.Task[None]] = []
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it logs each attempt; we report the result
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        self._producer = await self._connected()
+        partitions = await self._producer.partitions_for(self._topic)
+        self._senders = {
+            number: PartitionSender(self._producer, self._topic, number, self._unanswered) for number in partitions
+        }
+        runs = [sender.run() for sender in self._senders.values()]
+        self._tasks = [loop.create_task(each) for each in (*runs, self._watch())]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _stopped(self._producer)
+
+    async def __call__(self, chunk: AudioChunk) -> "asyncio.Future[None]":
+        event = encode_event(chunk, "gateway", self._kafka.room_shards)
+        sender = self._senders[partition_of(event.key, self._senders)]
+        if sender.oldest is not None and sender.oldest < self._loop.time() - self._patience:
+            raise self._unanswered()
+        size = size_of(event)
+        await self._until_room(size)
+        record = PendingRecord(event, self._loop.time())
+        self._bytes += size
+        record.confirmed.add_done_callback(lambda _: self._leave(size))
+        sender.put(record)
+        return record.confirmed
+
+    async def _connected(self) -> Any:
+        made = AIOKafkaProducer(
+            bootstrap_servers=self._kafka.bootstrap,
+            client_id="voxwarden",
+            acks="all",
+            max_batch_size=self._kafka.max_message_bytes,
+            max_request_size=self._kafka.max_message_bytes,
+            request_timeout_ms=round(self._patience * 1000),
+            retry_backoff_ms=RETRY_MS,
+            **producer_arguments(self._kafka.security),
+        )
+        try:
+            await made.start()
+        except KafkaError as error:
+            await made.stop()
+            raise self._unanswered() from error
+        return made
+
+    async def _until_room(self, size: int) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                while self._bytes and self._bytes + size > self._most:
+                    self._room.clear()
+                    await self._room.wait()
+        except TimeoutError as error:
+            raise self._unanswered() from error
+
+    def _leave(self, size: int) -> None:
+        self._bytes -= size
+        self._room.set()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            for sender in self._senders.values():
+                sender.expire(self._loop.time() - self._patience)
+
+    def _unanswered(self) -> DependencyError:
+        return DependencyError(
+            f"Kafka at {self._kafka.bootstrap} has not taken audio for {self._patience:g} s",
+            "Check that the broker runs, and that enough of its replicas are in sync.",
+        )
+
+
+async def _stopped(producer: Any) -> None:
+    """Close the producer. If the broker is down, close its connections after a time limit."""
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await producer.stop()
+    except TimeoutError:
+        log.warning("Kafka did not confirm the last records; the apps were told")
+        await producer._sender.close()
+        await producer.client.close()
+
+
+async def serve_gateway(settings: Settings, started: Started, stop: asyncio.Event | None = None) -> None:
+    """Take audio until SIGTERM, SIGINT or `stop`. Then close each connection after its last chunk is with the broker.
+
+    Starts when the broker answers. Raises ConfigError if the topic is missing, or if a frame would not fit into a
+    record.
+    """
+    stop = stop or stop_on_signals()
+    check_frame_size(settings)
+    metrics, starting = Metrics(), Starting()
+    with serving(metrics, settings.metrics.host, settings.metrics.port, starting.probes) as url:
+        if not await _broker_answers(settings.kafka, stop):
+            return
+        async with (
+            KafkaSink(settings.kafka, settings.gateway) as sink,
+            Gateway(settings.gateway, metrics, sink) as gateway,
+        ):
+            starting.done = True
+            started(gateway, url)
+            await stop.wait()
+            log.info("stopping: accepts no new audio; the broker has all accepted audio")
+
+
+async def _broker_answers(kafka: Kafka, stop: asyncio.Event) -> bool:
+    """Wait until the broker answers and has the topic. Returns False if `stop` comes first."""
+    soon = kafka.model_copy(update={"connect_seconds": min(kafka.connect_seconds, ASK_SECONDS)})
+    asking = asyncio.ensure_future(answered(lambda: kafka_topics.require_topics(soon, [AUDIO])))
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({asking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not asking.done():
+        asking.cancel()
+        return False
+    asking.result()
+    return True
+
+
+def check_frame_size(settings: Settings) -> None:
+    """Raise ConfigError if the largest frame does not fit into a record."""
+    frame, record = settings.gateway.max_frame_bytes, settings.kafka.max_message_bytes
+    if frame + 2 * RECORD_OVERHEAD > record:
+        raise ConfigError(
+            f"Setting gateway.max_frame_bytes: a frame of {frame} bytes does not fit into a record of {record}",
+            "Lower it, or raise kafka.max_message_bytes.",
+        )

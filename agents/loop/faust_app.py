@@ -1,0 +1,96 @@
+"""The Faust app of one worker: one role, one consumer group, and settings with which no record was lost in tests."""
+
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+import faust
+
+from agents.broker.kafka_clients import ROOM_FOR_ERRORS, topic_name
+from agents.broker.kafka_security import faust_credentials
+from agents.loop.intake import Expiry, Transport
+from pipeline.base import logs
+from pipeline.base.metrics import Metrics
+from pipeline.contract.topology import Stage, Topic
+from pipeline.settings import Settings
+
+SESSION_SECONDS = 6.0
+FETCH_BATCHES = 2
+"""Batches in one fetch, at most. A larger fetch makes a new record wait longer for another partition's backlog."""
+REBALANCE_SECONDS = 30.0
+"""A batch must be done within this time. Otherwise workers evict each other from the consumer group again and again."""
+
+METADATA_SECONDS = 10
+"""How often the clients look for new partitions.
+
+With their default of 5 minutes, speech on a new partition would wait.
+"""
+
+
+CHATTY_LOGGERS = (
+    "aiokafka",
+    "aiokafka.consumer.fetcher",
+    "aiokafka.consumer.group_coordinator",
+    "aiokafka.producer.sender",
+    "mode.timers",
+)
+"""The loggers that log each attempt to reach a broker, and each tick that waits for a batch."""
+
+
+def group_of(settings: Settings, stage: Stage) -> str:
+    """Return the name of the consumer group that all workers of a role share."""
+    return f"{settings.kafka.prefix}voxwarden-{stage.name}"
+
+
+def broker_url(settings: Settings) -> str:
+    return ";".join(f"kafka://{address}" for address in settings.kafka.bootstrap.split(","))
+
+
+def create_faust_app(settings: Settings, stage: Stage, metrics: Metrics) -> faust.App:
+    """Build a Faust app that acknowledges nothing by itself and creates no topic. `StageLoop` runs on it."""
+    logs.without_debug("aiokafka", "faust")
+    logs.without_repeats(*CHATTY_LOGGERS)
+    app = faust.App(
+        group_of(settings, stage),
+        broker=broker_url(settings),
+        broker_credentials=faust_credentials(settings.kafka.security),
+        store="memory://",
+        datadir=tempfile.gettempdir(),  # Faust makes a folder for tables; we have no tables
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        key_serializer="raw",
+        value_serializer="raw",
+        # A stage that holds records does so on purpose. If Faust waited for them, SIGTERM would hang.
+        stream_wait_empty=not stage.holds,
+        worker_redirect_stdouts=False,
+        broker_session_timeout=SESSION_SECONDS,
+        broker_heartbeat_interval=SESSION_SECONDS / 4,
+        broker_rebalance_timeout=REBALANCE_SECONDS,
+        broker_request_timeout=REBALANCE_SECONDS,
+        broker_commit_interval=1.0,
+        consumer_metadata_max_age_ms=METADATA_SECONDS * 1000,
+        producer_metadata_max_age_ms=METADATA_SECONDS * 1000,
+        broker_max_poll_records=FETCH_BATCHES * settings.batching(stage).batch,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=settings.kafka.instance,
+        producer_acks=-1,
+        producer_request_timeout=60.0,
+        producer_max_request_size=settings.kafka.max_message_bytes * ROOM_FOR_ERRORS,
+    )
+    app.transport = Transport(app.conf.broker_consumer, app, Expiry(stage, metrics))
+    return app
+
+
+def channel_of(app: faust.App, topics: Sequence[Topic], settings: Settings) -> Any:
+    """Return a Faust channel with all records of `topics` as raw bytes.
+
+    `pipeline/contract/cloud_events.py` decodes them.
+    """
+    return app.topic(
+        *(topic_name(topic, settings.kafka) for topic in topics),
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+    )

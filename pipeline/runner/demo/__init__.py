@@ -1,1 +1,0 @@
-"""Two small demo rooms with recorded speech. `rooms.yaml` has their text."""
