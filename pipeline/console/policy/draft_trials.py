@@ -99,7 +99,7 @@ class DraftTrials:
         self._settings, self._database, self._labels, self._clock = settings, database, labels, clock
         self._speech = speech
         self._classifier: Classifier | None = None
-        # `_turn`: one thread loads the classifier. `_checking`: one text is compiled at a time, which takes up to a second.
+        # `_turn`: one thread loads the classifier. `_checking`: one text is compiled at a time, for up to a second.
         self._turn, self._checking, self._over = Lock(), Lock(), Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="backtest")
         self._waiting: list[StoredBacktest] = []
