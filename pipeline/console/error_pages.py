@@ -55,7 +55,7 @@ async def answer(request: Request, status: int, error: VoxwardenError) -> Respon
     if not hasattr(request.state, "session"):  # the guard does not run for an unknown path
         request.state.session = await session_of(request)
     fragment = request.headers.get("hx-request") == "true"
-    template = "problem_fragment.html" if fragment else "problem.html"
+    template = "error_fragment.html" if fragment else "error_page.html"
     return page(request, template, status, what=explain(request, error), code=status)
 
 

@@ -85,7 +85,7 @@ def open_next(request: Request, services: TheServices, session: Signed, asked: F
             return page(request, "case.html", **case_values(services, case, lease))
         except Taken:
             continue
-    return page(request, "empty.html")
+    return page(request, "no_case.html")
 
 
 @router.post("/cases/{case}/retake", response_class=HTMLResponse)
@@ -95,7 +95,7 @@ def retake_case(request: Request, services: TheServices, session: Signed, case: 
         lease = leases.claim(
             connection, case, session.account.name, services.clock(), services.settings.console.lease_seconds
         )
-    return with_event(page(request, "retaken.html", lease=lease), "retaken", [case])
+    return with_event(page(request, "new_lease.html", lease=lease), "retaken", [case])
 
 
 @router.post("/leases/{lease}/renew")
@@ -144,7 +144,7 @@ def move_form(
     """Show the form that gives the first `count` cases of the filtered queue, or one case, to a person."""
     with services.database.read() as connection:
         values = _form(services, connection, asked, case, count)
-    return page(request, "move.html", **values)
+    return page(request, "move_form.html", **values)
 
 
 @router.post("/queue/move", response_class=HTMLResponse)
@@ -164,7 +164,7 @@ def move_cases(
         chosen = assigning.candidates(connection, account, asked.wanted, now, count, case)
         made = assigning.move(connection, chosen, account, session.account.name, reason, now, seconds)
         values = _form(services, connection, asked, case)
-    response = page(request, "move.html", made=made, **values)
+    response = page(request, "move_form.html", made=made, **values)
     response.headers.update(MOVED)
     return response
 
@@ -186,7 +186,7 @@ def with_event(response: Response, event: str, cases: list[str], verdict: str = 
 
 
 def _form(services: Services, connection: Connection, asked: Asked, case: str, count: int = PROPOSED) -> dict[str, Any]:
-    """Return the values for `move.html`. Raises Missing if there is no such case."""
+    """Return the values for `move_form.html`. Raises Missing if there is no such case."""
     if case:
         reading.case(connection, case)
     return {
