@@ -1,4 +1,5 @@
 # The two commands: `make run` shows the pipeline at work, `make test` proves it. Both do their own set-up.
+# `make test-all` runs the rest of the tests, too.
 # `make run` leaves PyTorch out where it finds no NVIDIA GPU; FULL=1 installs everything. `make test` needs everything.
 # UV=1 installs with uv (faster). UV=1 TORCH=cpu takes torch's CPU build, without the CUDA libraries.
 
@@ -6,10 +7,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := -c constraints.txt
+# Tests of pages and of whole processes wait much of the time, so three processes share two cores.
+PYTEST := $(BIN)/python -m pytest -q -n 3 --dist loadfile
 KAFKA := .cache/kafka/libs/.complete
 CLASSES := .cache/kafka/classes.jsa
-LANE_2 := tests/agents tests/pipeline/speech/asr tests/pipeline/assessment tests/browser tests/deploy
-LANE_3 := tests/benchmarks tests/stream
 OIDC := .cache/oidc/.complete
 TYPESCRIPT := .cache/typescript/.complete
 LIVEKIT_VERSION := v1.13.5
@@ -30,7 +31,7 @@ endif
 # Hundreds of processes import PyTorch in the tests. Without its bytecode, each of them compiles it for some seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-lane-1 test-lane-2 test-lane-3 drills kubernetes lint format audit sbom constraints docs kafka livekit s3 helm postgres prometheus chromium pango slim clean
+.PHONY: help setup run test tests test-all drills kubernetes lint format audit sbom constraints docs kafka livekit s3 helm postgres prometheus chromium pango slim clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,16 +41,14 @@ setup: $(VENV)/.dev  ## .venv with everything for development
 run: $(VENV)/$(if $(FULL),.full,.slim)  ## moderate two small rooms as if live, and serve the review console
 	@$(BIN)/voxwarden demo --console
 
-test: $(VENV)/.dev $(CLASSES) $(OIDC) $(TYPESCRIPT) $(LIVEKIT) $(S3) $(HELM) postgres prometheus chromium pango  ## lint, then every test, against a real Kafka, PostgreSQL, LiveKit, S3 server and browser
-	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory --jobs=3 test-lane-1 test-lane-2 test-lane-3
+test: $(VENV)/.dev $(CLASSES) postgres chromium pango  ## lint, and the tests that protect most, in 10 minutes
+	@$(MAKE) --no-print-directory --jobs=2 lint tests
 
-# Tests of pages and of whole processes wait much of the time. So three lanes share two cores.
-test-lane-1:
-	@$(BIN)/python -m pytest -q tests $(LANE_2:%=--ignore=%) $(LANE_3:%=--ignore=%)
+tests:
+	@$(PYTEST)
 
-test-lane-2 test-lane-3: test-lane-%:
-	@shown=$$($(BIN)/python -m pytest -q $(LANE_$*) 2>&1); code=$$?; printf '%s\n' "$$shown"; exit $$code
+test-all: test $(OIDC) $(TYPESCRIPT) $(LIVEKIT) $(S3) $(HELM) prometheus  ## all tests, also those of servers that Go builds
+	@$(PYTEST) -m "full and not drill and not kubernetes"
 
 drills: $(VENV)/.dev $(CLASSES) postgres prometheus  ## kill Kafka and PostgreSQL under real workers, and see whom on-call is told of
 	@$(BIN)/python -m pytest -q -m drill
@@ -57,9 +56,10 @@ drills: $(VENV)/.dev $(CLASSES) postgres prometheus  ## kill Kafka and PostgreSQ
 kubernetes: $(VENV)/.dev $(CLASSES)  ## install, upgrade, drain and scale the Helm chart on the cluster in KUBECONFIG, with KEDA
 	@$(BIN)/python -m pytest -q -m kubernetes tests/kubernetes
 
-lint: $(VENV)/.dev  ## ruff (format and lint) and mypy --strict
+lint: $(VENV)/.dev  ## ruff (format and lint), the layers of the code, and mypy --strict
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
+	@shown=$$($(BIN)/lint-imports --no-logo) || { printf '%s\n' "$$shown"; exit 1; }
 	@$(BIN)/mypy
 
 format: $(VENV)/.dev  ## let ruff write the code its way
@@ -179,4 +179,4 @@ $(TYPESCRIPT): clients/typescript/package.json
 	@touch $@
 
 clean:  ## remove what was built, downloaded and recorded here
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build site voxwarden-data
+	rm -rf $(VENV) .cache .mypy_cache .import_linter_cache .ruff_cache .pytest_cache .hypothesis build site voxwarden-data

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.connect.client.gateway import SpeakerStream
-    from pipeline.connect.client.verdicts import VerdictStream
-    from pipeline.connect.vendors.agora import AgoraAudio
-    from pipeline.connect.vendors.events import AgoraNotices, TrtcCallbacks
-    from pipeline.connect.vendors.room_audio import RoomAudio
+    from pipeline.connect.client.speaker_stream import SpeakerStream
+    from pipeline.connect.client.verdict_stream import VerdictStream
+    from pipeline.connect.vendors.room_audio import AgoraAudio, RoomAudio
+    from pipeline.connect.vendors.vendor_events import AgoraNotices, TrtcCallbacks
     from pipeline.runner.moderator import Moderator
 
 __all__ = [
@@ -29,13 +28,13 @@ __all__ = [
 ]
 
 MODULES = {
-    "AgoraAudio": "pipeline.connect.vendors.agora",
-    "AgoraNotices": "pipeline.connect.vendors.events",
+    "AgoraAudio": "pipeline.connect.vendors.room_audio",
+    "AgoraNotices": "pipeline.connect.vendors.vendor_events",
     "Moderator": "pipeline.runner.moderator",
     "RoomAudio": "pipeline.connect.vendors.room_audio",
-    "SpeakerStream": "pipeline.connect.client.gateway",
-    "TrtcCallbacks": "pipeline.connect.vendors.events",
-    "VerdictStream": "pipeline.connect.client.verdicts",
+    "SpeakerStream": "pipeline.connect.client.speaker_stream",
+    "TrtcCallbacks": "pipeline.connect.vendors.vendor_events",
+    "VerdictStream": "pipeline.connect.client.verdict_stream",
 }
 NAMES = ("agents", "pipeline")
 REMEDY = "Install Voxwarden into a virtual environment of its own: python3 -m venv .venv"

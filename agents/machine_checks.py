@@ -39,7 +39,7 @@ class DoctorCheck:
 
 
 def examine(settings: Settings, checks: Iterable[DoctorCheck] | None = None) -> Iterator[DoctorResult]:
-    """Yield the result of each check, as it is done. Without `checks`, those of this machine."""
+    """Yield the result of each check, as it is done. Without `checks`, it does the checks of this machine."""
     for check in CHECKS if checks is None else checks:
         try:
             yield DoctorResult(check.what, "ok", check.look(settings))
@@ -65,9 +65,9 @@ def _libraries(settings: Settings) -> str:
 
 def _weights(settings: Settings) -> str:
     """Of this machine: nothing is downloaded."""
-    from pipeline.speech.asr.weights import find
+    from pipeline.speech.asr.whisper_weights import find_weights
 
-    weights = find(settings.asr.model_copy(update={"download": False}))
+    weights = find_weights(settings.asr.model_copy(update={"download": False}))
     return f"{weights.name} ({weights.kind}), SHA-256 {weights.sha256[:8]}"
 
 

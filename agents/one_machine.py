@@ -23,7 +23,7 @@ from pipeline.runner.local import LocalRunner
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.connect.api.server import ServedApi
+    from pipeline.connect.api.api_server import ServedApi
     from pipeline.console.console_app import Serving
 
 log = logging.getLogger(__name__)
@@ -97,6 +97,6 @@ async def _api(settings: Settings, wanted: bool) -> "AsyncIterator[ServedApi | N
         yield None
         return
     with importing("console"):
-        from pipeline.connect.api.server import serving
-    async with serving(settings) as found:
+        from pipeline.connect.api.api_server import serve_api
+    async with serve_api(settings) as found:
         yield found

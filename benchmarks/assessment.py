@@ -26,7 +26,7 @@ from benchmarks import quarter, report
 from pipeline.assessment import options
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.measure import Compute, function, measure
-from pipeline.assessment.report import evidence, tallies
+from pipeline.assessment.report import data_files, stored_evidence
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.gather import draft
 from pipeline.review.database import Database
@@ -95,8 +95,8 @@ def _parts(url: str) -> Iterator[ReportCost]:
         yield _cost("snapshot", partial(snapshot.take, read, QUARTER.until))
         for compute, names in named.items():
             yield _cost(", ".join(names), lambda: list(compute(read, QUARTER, chosen)))  # noqa: B023 - it is called at once
-        yield _cost("digests of the records", partial(evidence.collect, read, QUARTER))
-        yield _cost("digest of the tallies", partial(tallies.digest, read, QUARTER))
+        yield _cost("digests of the records", partial(stored_evidence.collect, read, QUARTER))
+        yield _cost("digest of the tallies", partial(data_files.digest, read, QUARTER))
 
 
 def every(url: str) -> ReportCost:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.asr.recogniser import Samples
 from pipeline.speech.audio.decode import samples_of
 from training.speech.sounds import SEED, SOUNDS
 from training.speech.words import normalisers

@@ -296,8 +296,8 @@ def arrive(database: Database, first: int, count: int = 100) -> dict[str, float]
 def entered(database: Database, address: str, name: str) -> httpx.Client:
     now = time.time()
     with database.write() as connection:
-        if not accounts.find(connection, name):
-            accounts.add(connection, name, "moderator", now, "benchmark")
+        if not accounts.find_account(connection, name):
+            accounts.add_account(connection, name, "moderator", now, "benchmark")
         token = sign_in.begin_session(connection, name, now)
         session = sign_in.find_session(connection, token, now)
     assert session is not None  # noqa: S101 - just begun

@@ -33,7 +33,7 @@ def answer(name: str, settings: str) -> None:
     from benchmarks.clips import wordless
     from benchmarks.recognisers import MAKE
     from pipeline.settings import Asr
-    from pipeline.speech.asr.transcriber import MAX_SAMPLES
+    from pipeline.speech.asr.recogniser import MAX_SAMPLES
     from pipeline.speech.audio.decode import samples_of
 
     recognise = MAKE[name](Asr.model_validate_json(settings))

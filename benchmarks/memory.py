@@ -21,7 +21,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.settings import load
 from pipeline.speech.audio.encode import to_pcm16
-from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.recording_parts import chunks_of
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.segment_stage import Segment, build
 from tests.speech import clips

@@ -15,7 +15,7 @@ from sqlalchemy import Table, insert, text
 
 from pipeline.review import audit_log
 from pipeline.review.database import Database
-from pipeline.review.delivery.tallies import DELAYS
+from pipeline.review.delivery.speech_tallies import DELAYS
 from pipeline.review.tables.assessment_tables import ACTIONS, ROOM_HOURS, ROOM_TYPES, TALLIES
 from pipeline.review.tables.case_tables import APPEALS, CHECKS, REPORTS
 from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, DECISIONS, EVIDENCE, FLAGS

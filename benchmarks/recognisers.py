@@ -16,11 +16,11 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Transcript
 from pipeline.contract.topology import TRANSCRIBE
 from pipeline.settings import Asr
-from pipeline.speech.asr import weights
-from pipeline.speech.asr.ct2_engine import device_of
-from pipeline.speech.asr.recordings import utterance_of
+from pipeline.speech.asr import whisper_weights
+from pipeline.speech.asr.ctranslate2_engine import device_of
+from pipeline.speech.asr.file_transcription import utterance_of
+from pipeline.speech.asr.recogniser import Samples, load_recogniser
 from pipeline.speech.asr.transcribe_stage import Transcribe
-from pipeline.speech.asr.transcriber import Samples, load
 
 
 class Recognised(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ Recognise = Callable[[Sequence[Samples]], list[Recognised]]
 
 def ours(asr: Asr, take: int = TRANSCRIBE.batch) -> Recognise:
     """The transcribe stage, `take` clips at a time."""
-    stage, rooms = Transcribe(load(asr), asr, Metrics()), count()
+    stage, rooms = Transcribe(load_recogniser(asr), asr, Metrics()), count()
 
     def recognise(clips: Sequence[Samples]) -> list[Recognised]:
         found: list[Recognised] = []
@@ -56,10 +56,10 @@ def ours(asr: Asr, take: int = TRANSCRIBE.batch) -> Recognise:
 
 
 def openai_as_called(asr: Asr) -> Recognise:
-    from pipeline.speech.asr.checkpoint import model_of
-    from pipeline.speech.asr.openai_whisper import device_of as torch_device
+    from pipeline.speech.asr.openai_whisper_engine import device_of as torch_device
+    from pipeline.speech.asr.openai_whisper_weights import model_of
 
-    found = weights.find(asr.model_copy(update={"engine": "openai-whisper"}))
+    found = whisper_weights.find_weights(asr.model_copy(update={"engine": "openai-whisper"}))
     model = model_of(found, torch_device(asr.device))
     return one_by_one(partial(_openai, model, asr.language))
 
@@ -74,7 +74,7 @@ def faster(asr: Asr, *, threads: int, callers: int = 1, batched: bool = False) -
     from faster_whisper import BatchedInferencePipeline, WhisperModel
 
     device = device_of(asr.device).partition(":")[0]
-    found = weights.find(asr)
+    found = whisper_weights.find_weights(asr)
     with tempfile.TemporaryDirectory() as folder:
         for file in found.files:
             (Path(folder) / file).write_bytes(found.read(file))

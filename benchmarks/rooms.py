@@ -47,7 +47,7 @@ from pipeline.review.evidence.lookback import open_lookback
 from pipeline.runner.local import LocalRunner
 from pipeline.settings import Asr, ListenSettings, Settings
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
-from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.asr.recogniser import Samples
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import to_pcm16
 from tests.pipeline.sound.songs import song

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from pipeline.speech import languages
+
 if TYPE_CHECKING:
     from tests.s3 import S3Server
 
-pytest_plugins = ["tests.databases"]
+pytest_plugins = ["tests.databases", "tests.tiers"]
 
 buckets = itertools.count()
 
@@ -30,6 +32,13 @@ def _end_of_livekit() -> Iterator[None]:
     if library := sys.modules.get("livekit.rtc._ffi_client"):
         library.FfiClient.instance._dispose()
         time.sleep(0.5)
+
+
+@pytest.fixture(autouse=True)
+def _own_languages() -> None:
+    """Let each test have a configuration file of its own. A process has one, so it looks up the languages once."""
+    languages.own_folder.cache_clear()
+    languages.read_language.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from pipeline.base.stopping import stopped
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.connect.api.server import ServedApi
+    from pipeline.connect.api.api_server import ServedApi
 
 
 @app.command()
@@ -55,14 +55,14 @@ async def _serve(settings: Settings) -> None:
     from pipeline.review.database import check_answers
 
     with importing("console"):
-        from pipeline.connect.api.server import serving
+        from pipeline.connect.api.api_server import serve_api
     metrics, starting = Metrics(), Starting()
     check = partial(check_answers, settings.database_url)
     watching = Dependencies({"database": check}, metrics).watching()
     with figures(metrics, settings.metrics.host, settings.metrics.port, starting.probes) as url, watching:
         await answered(check)
         stderr.print("Loading the models ...", style="dim")
-        async with serving(settings) as found:
+        async with serve_api(settings) as found:
             starting.done = True
             print_api(found)
             stderr.print(f"Metrics  {url}", highlight=False)

@@ -84,7 +84,7 @@ def list_assessments(ctx: typer.Context) -> None:
       voxwarden assess list
     """
     from pipeline.assessment.report import assessments
-    from pipeline.assessment.report.numbers import day
+    from pipeline.assessment.report.wording import day
 
     with database_of(ctx) as database, database.read() as connection:
         for each in assessments.all_of(connection):
@@ -100,7 +100,7 @@ def status(ctx: typer.Context, identity: Identity = None) -> None:
       voxwarden assess status
     """
     report = _report(ctx, identity)
-    from pipeline.assessment.report.status import lines
+    from pipeline.assessment.report.gather import lines
 
     for line in lines(report, language()):
         show(line)

@@ -39,11 +39,11 @@ def watch(ctx: typer.Context) -> None:
     Example:
       voxwarden assess trigger watch
     """
-    from pipeline.assessment import watching
+    from pipeline.assessment import article3_signals
     from pipeline.assessment.workdays import calendar
 
     with database_of(ctx) as database:
-        _show(watching.watch(database, settings_of(ctx), calendar(), time.time()))
+        _show(article3_signals.watch(database, settings_of(ctx), calendar(), time.time()))
 
 
 @trigger.command("list")
@@ -117,7 +117,7 @@ def _decide(ctx: typer.Context, identity: str, reason: str, by: str | None, *, a
 def _show(found: "Sequence[Trigger]") -> None:
     """Print triggers, and warn once about each year without a calendar."""
     from pipeline.assessment import triggers
-    from pipeline.assessment.report.texts import signal
+    from pipeline.assessment.report.wording import signal
     from pipeline.assessment.workdays import calendar
 
     days = calendar()

@@ -81,7 +81,7 @@ def check(ctx: typer.Context) -> None:
     from pipeline.speech import languages
 
     settings = settings_of(ctx)
-    languages.check()
+    languages.check_language_files()
     Texts()
     for doubt in doubts(settings, check_judge(settings.judge)):
         stderr.print(f"[yellow]warning:[/] {escape(doubt)}", highlight=False, soft_wrap=True)

@@ -59,8 +59,7 @@ def ingest(
     warn_unknown(settings, room_type)
     from agents.broker.send_recordings import Ingest, paced
     from pipeline.speech.audio import vad
-    from pipeline.speech.audio.files import chunks_of
-    from pipeline.speech.audio.parts import check_one_part
+    from pipeline.speech.audio.recording_parts import check_one_part, chunks_of
 
     begin = start.replace(tzinfo=UTC).timestamp() if start else time.time()
 

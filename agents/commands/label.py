@@ -99,7 +99,7 @@ def _heard(settings: Settings, named: Named, advance: Callable[[float], None]) -
     from pipeline.base.metrics import Metrics
     from pipeline.contract.topology import SEGMENT, TRANSCRIBE
     from pipeline.runner.stage_processor import build_processor
-    from pipeline.speech.asr.recordings import UtteranceFiles, transcribed
+    from pipeline.speech.asr.file_transcription import UtteranceFiles, transcribed
 
     metrics = Metrics()
     segment, stage = build_processor(SEGMENT, settings, metrics), build_processor(TRANSCRIBE, settings, metrics)

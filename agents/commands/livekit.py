@@ -13,7 +13,7 @@ from pipeline.base.stopping import stopped
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.connect.livekit.serving import Listening
+    from pipeline.connect.livekit.livekit_process import Listening
 
 
 @app.command()
@@ -36,8 +36,8 @@ def livekit(ctx: typer.Context) -> None:
 
 async def _serve(settings: Settings) -> None:
     with importing("livekit"):
-        from pipeline.connect.livekit.serving import serve
-    await serve(settings, _started, stopped)
+        from pipeline.connect.livekit.livekit_process import serve_livekit
+    await serve_livekit(settings, _started, stopped)
 
 
 def _started(listening: "Listening") -> None:

@@ -11,7 +11,7 @@ from pipeline.base.stopping import stopped
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.connect.rtp.serving import Receiving
+    from pipeline.connect.rtp.rtp_server import Receiving
 
 
 @app.command()
@@ -30,8 +30,8 @@ def rtp(ctx: typer.Context) -> None:
 
 async def _serve(settings: Settings) -> None:
     with importing("console"):
-        from pipeline.connect.rtp.serving import serve
-    await serve(settings, _started, stopped)
+        from pipeline.connect.rtp.rtp_server import serve_rtp
+    await serve_rtp(settings, _started, stopped)
 
 
 def _started(receiving: "Receiving") -> None:

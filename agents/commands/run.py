@@ -20,7 +20,7 @@ from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from agents.gateway import Gateway
-    from pipeline.connect.api.server import ServedApi
+    from pipeline.connect.api.api_server import ServedApi
     from pipeline.console.console_app import Serving
     from pipeline.contract.messages import Flag
 

@@ -17,7 +17,7 @@ from agents.commands.terminal import harmless, json_text
 from pipeline.base.errors import VoxwardenError
 from pipeline.contract.messages import Transcript
 from pipeline.settings import Settings
-from pipeline.speech.asr.formats import VTT_HEADER, error_line, json_line, srt_cue, vtt_cue
+from pipeline.speech.asr.transcripts import VTT_HEADER, error_line, json_line, srt_cue, vtt_cue
 
 
 class TranscribeFormat(StrEnum):
@@ -78,7 +78,7 @@ def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: b
     from pipeline.base.metrics import Metrics
     from pipeline.contract.topology import SEGMENT, TRANSCRIBE
     from pipeline.runner.stage_processor import build_processor
-    from pipeline.speech.asr.recordings import UtteranceFiles, transcribed
+    from pipeline.speech.asr.file_transcription import UtteranceFiles, transcribed
 
     metrics, code, other = Metrics(), Exit.CLEAN, Counter[str]()
     segment, stage = build_processor(SEGMENT, settings, metrics), build_processor(TRANSCRIBE, settings, metrics)

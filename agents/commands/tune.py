@@ -25,7 +25,7 @@ def tune(
       voxwarden tune
       voxwarden --config mine.yaml tune --write
     """
-    from pipeline.speech.asr.tuning import best, figures
+    from pipeline.speech.asr.recogniser_tuning import best, figures
 
     asr, found = settings_of(ctx).asr, []
     for figure in figures(asr):

@@ -18,7 +18,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.base.token_bucket import TokenBucket
 from pipeline.contract.messages import Listeners
 from pipeline.settings import GatewaySettings
-from pipeline.speech.audio.counting import samples_in
+from pipeline.speech.audio.stream_codecs import samples_in
 
 STALL_SECONDS = 0.5
 """The gateway has stalled if it has not read for this much longer than its usual pause."""
@@ -87,8 +87,8 @@ class Safe(msgspec.Struct):
 class AudioReceiver:
     """Reads the frames that have arrived, passes them on as one chunk, pauses for `gather_seconds`, and repeats.
 
-    So neither the first frame after silence nor the last frame before it waits. `clock` returns UTC seconds, `ticks`
-    monotonic seconds.
+    So the first frame after silence does not wait, and the last frame before it does not wait either. `clock` returns
+    UTC seconds, `ticks` monotonic seconds.
     """
 
     def __init__(

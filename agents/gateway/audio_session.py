@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from agents.gateway.connection_request import Voice
 from pipeline.contract.messages import AudioChunk
-from pipeline.speech.audio.packets import LENGTH_BYTES, MAX_PACKETS, pack
+from pipeline.speech.audio.stream_codecs import LENGTH_BYTES, MAX_PACKETS, join_packets
 
 PROMPT_SECONDS = 0.01
 """A read that waited at least this long has received everything that the client had sent."""
@@ -116,7 +116,7 @@ class AudioSession:
 
     def _joined(self, frames: Sequence[Frame]) -> bytes:
         data = [frame.data for frame in frames]
-        return pack(data) if self._voice.codec == "opus" else b"".join(data)
+        return join_packets(data) if self._voice.codec == "opus" else b"".join(data)
 
     def _made(self, data: bytes, *, final: bool = False) -> AudioChunk:
         voice = self._voice

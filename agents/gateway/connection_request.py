@@ -20,7 +20,7 @@ from agents.gateway.wire import Close, RefusalError
 from pipeline.base.bearer_tokens import TokenSet
 from pipeline.base.errors import InputError
 from pipeline.contract.messages import Drill, Listeners, Name, Seconds, StreamCodec
-from pipeline.speech.audio.opus import OPUS_RATE
+from pipeline.speech.audio.stream_codecs import OPUS_RATE
 
 PATH = re.compile(r"/v1/rooms/([^/]+)/speakers/([^/]+)/audio")
 KEYS = (

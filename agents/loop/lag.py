@@ -13,7 +13,7 @@ from agents.loop.faust_app import group_of
 from pipeline.contract.stage import Backlog
 from pipeline.contract.topology import Stage
 from pipeline.settings import Settings
-from pipeline.speech.overload import Arrivals
+from pipeline.speech.load_shedding import Arrivals
 
 PartitionName = tuple[str, int]
 """A topic's name and a partition number."""

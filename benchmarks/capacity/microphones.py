@@ -24,7 +24,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.capacity.scene import FRAME_SECONDS, HANGOVER_SECONDS, SHARE, Codec, LoadScene, Sent
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.asr.recogniser import Samples
 from pipeline.speech.audio.encode import to_pcm16
 from tests.agents.test_one_machine import spoken
 from tests.broker import ROOT

@@ -9,8 +9,8 @@ from threading import Event, Thread
 
 from benchmarks.chaos.marks import FRAME_SECONDS, marked
 from pipeline.base.errors import CaseError, DependencyError
-from pipeline.connect.client.gateway import SpeakerStream
 from pipeline.connect.client.reconnecting import StreamError
+from pipeline.connect.client.speaker_stream import SpeakerStream
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.review_store import ReviewStore, open_store
 from pipeline.settings import Settings

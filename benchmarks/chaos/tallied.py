@@ -9,7 +9,7 @@ from benchmarks.chaos.records import messages
 from pipeline.contract.messages import Flag, SpeechStatus, sample_of
 from pipeline.contract.topology import FLAGS, SPEECH
 from pipeline.review.database import Database
-from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.tables.assessment_tables import TALLIES
 from pipeline.settings import Settings
 

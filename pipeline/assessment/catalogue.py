@@ -60,7 +60,7 @@ class Value(Struct, frozen=True):
     better: Better | None = None
     """The direction of a better value. None: neither direction is better."""
     cases: str = ""
-    """The list of cases behind it (`pipeline/assessment/cases.py`). Empty: there is none."""
+    """The list of cases behind it (`pipeline/assessment/figure_cases.py`). Empty: there is none."""
     now: bool = False
     """It describes the store at the time of the calculation, so nobody can compute it for a past window again."""
 

@@ -1,4 +1,4 @@
-"""What detection drills say, and the sound of it: shipped recordings, a folder of recordings, or a synthesiser."""
+"""The speech of detection drills: shipped recordings, a folder of recordings, or a synthesiser."""
 
 import shlex
 import subprocess
@@ -19,7 +19,7 @@ SHIPPED = Path(__file__).with_name("drills.yaml")
 RECORDINGS = Path(__file__).parents[1] / "runner" / "demo"
 CLEAN = "clean"
 MAX_SECONDS = 15.0
-"""The longest recording of a line: that of an utterance."""
+"""The longest recording of a line. It is as long as the longest utterance."""
 SPEAK_SECONDS = 60
 
 Voice = Callable[["DrillLine"], Samples | None]

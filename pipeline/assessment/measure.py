@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, distinct, func, select
 
 from pipeline.assessment.catalogue import INDICATORS, Indicator, Source
 from pipeline.assessment.options import DAY_SECONDS, Options
-from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality import snapshot
 from pipeline.review.quality.figure import Figure, Window, hours
 from pipeline.review.quality.snapshot import REAL
@@ -55,7 +55,7 @@ def computed(
 ) -> Iterator[Figure]:
     """Yield the figures of indicators without limits and trend.
 
-    Take all of them before you compute those of another window, because both use one table, SNAPSHOT.
+    Read all figures before you measure another window: both measurements use one table, SNAPSHOT.
     """
     connection.execution_options(purpose="shared")  # a report shows the SQL of each purpose
     snapshot.take(connection, window.until)

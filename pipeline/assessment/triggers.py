@@ -140,7 +140,7 @@ def set_missing_dates(connection: Connection, calendar: Calendar) -> None:
 
 
 def _event_day(trigger: Trigger) -> date:
-    """Return the day from which the date counts: that of the written notice, or else the day of the finding."""
+    """Return the day from which the date counts: the day of the written notice, or else the day of the finding."""
     if trigger.clause == "3.5":
         return date.fromisoformat(trigger.detail["date"])
     return day_of(trigger.found_at)

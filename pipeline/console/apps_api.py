@@ -22,7 +22,7 @@ from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases import ranking
 from pipeline.review.delivery import confirmations
 from pipeline.review.delivery.confirmations import Confirmation, Result
-from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.delivery.speech_tallies import HOUR
 
 # The guard checks the token. HTTPBearer only documents it in the OpenAPI schema.
 router = APIRouter(prefix="/api/v1", tags=["for apps"], dependencies=[Depends(HTTPBearer(auto_error=False))])

@@ -15,7 +15,7 @@ from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from pipeline.assessment import watching
+from pipeline.assessment import article3_signals
 from pipeline.assessment.workdays import calendar
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.http_server import Shield, listen, served
@@ -65,7 +65,7 @@ from pipeline.console.team import accounts_page, audit_page, quality_page, reten
 from pipeline.review.accounts import presence
 from pipeline.review.cases import ranking
 from pipeline.review.database import Database
-from pipeline.review.delivery.webhooks import sending
+from pipeline.review.delivery.webhook_sender import sending
 from pipeline.review.privacy import retention_job
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
@@ -114,7 +114,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 RETENTION_SECONDS = 3_600.0
 """Seconds between two checks whether the retention job is due."""
 WATCH_SECONDS = 21_600.0
-"""Seconds between two looks for cases of article 3 (`pipeline/assessment/watching.py`)."""
+"""Seconds between two looks for cases of article 3 (`pipeline/assessment/article3_signals.py`)."""
 
 
 class Serving:
@@ -246,7 +246,7 @@ def run_retention(services: Services) -> None:
 
 def suggest_triggers(services: Services) -> None:
     """Look for cases of article 3, and store the new ones as triggers. Repeated runs change nothing."""
-    watching.watch(services.database, services.settings, calendar(), services.clock())
+    article3_signals.watch(services.database, services.settings, calendar(), services.clock())
 
 
 async def _repeat(seconds: float, act: Callable[[], object], name: str) -> None:

@@ -28,7 +28,7 @@ class Texts:
             code: self._catalogue(files) for code in languages.known() if (files := languages.files(code, FILE))
         }
         self._of_scripts = {code: _for_scripts(catalogue) for code, catalogue in self._catalogues.items()}
-        self.names: Mapping[str, str] = {code: languages.of(code).name or code for code in self._catalogues}
+        self.names: Mapping[str, str] = {code: languages.read_language(code).name or code for code in self._catalogues}
         """Maps the code of each language of the console to its name."""
 
     def say(self, language: str, key: str, /, **values: object) -> str:

@@ -17,8 +17,8 @@ from pipeline.console.fields import CodeForm, NameForm, NameQuery, SecretForm
 from pipeline.console.guard import COOKIE
 from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
-from pipeline.review.accounts import accounts, login_limits, oidc, passwords, sign_in
-from pipeline.review.accounts.oidc import Attempt, Provider
+from pipeline.review.accounts import accounts, login_limits, oidc_provider, passwords, sign_in
+from pipeline.review.accounts.oidc_provider import Attempt, Provider
 from pipeline.review.accounts.sign_in import Visitor
 from pipeline.review.database import Database
 
@@ -59,7 +59,7 @@ async def login(
     browser = request.cookies.get(BROWSER, "")
     visitor = Visitor(network_of(request, services.settings.console.proxies), browser)
     try:
-        account = await run_in_threadpool(services.sign_in.sign_in, name, password, code, visitor)
+        account = await run_in_threadpool(services.password_checker.sign_in, name, password, code, visitor)
     except TooManyTries as error:
         await asyncio.sleep(HELD_SECONDS)
         return _form(request, then, name, 429, error.seconds)
@@ -101,7 +101,7 @@ def accept_invitation(request: Request, services: TheServices, token: LinkToken,
 @router.get("/login/oidc")
 def oidc_login(request: Request, services: TheServices, then: NameQuery = "/") -> Response:
     """Send the browser to the OpenID provider. 422 if none is configured."""
-    trying = oidc.attempt(own(then))
+    trying = oidc_provider.attempt(own(then))
     response = RedirectResponse(_provider(request).address(trying), 303)
     response.set_cookie(
         OIDC_COOKIE,
@@ -217,15 +217,15 @@ def _shared_network(address: IPv4Address | IPv6Address) -> str:
 
 def _form(request: Request, then: str, name: str = "", status: int = 200, wait: int = 0) -> Response:
     """Show the form. With `wait`, it says for how many seconds no try is allowed."""
-    oidc = request.app.state.oidc is not None
-    values = {"then": own(then), "name": name, "refused": status != 200, "wait": wait, "oidc": oidc}
+    offers_oidc = request.app.state.oidc is not None
+    values = {"then": own(then), "name": name, "refused": status != 200, "wait": wait, "oidc": offers_oidc}
     answer = page(request, "login.html", status, **values)
     if wait:
         answer.headers["retry-after"] = str(wait)
     return answer
 
 
-def _begin(services: Services, identity: oidc.Identity) -> str:
+def _begin(services: Services, identity: oidc_provider.Identity) -> str:
     now = services.clock()
     with services.database.write() as connection:
         account = accounts.account_of_identity(connection, identity.subject, identity.name, identity.role, now)

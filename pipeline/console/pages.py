@@ -143,7 +143,7 @@ def context(request: Request) -> dict[str, Any]:
         "language": language,
         "languages": services.texts.names,
         "when": lambda at: time_tag(at, services.clock(), zone, say),
-        "lang": languages.of(language).tag or language,
+        "lang": languages.read_language(language).tag or language,
         "preferences": preferences,
         "account": session.account if session else None,
         "csrf": masked(session.csrf) if session else "",

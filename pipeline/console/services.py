@@ -14,7 +14,7 @@ from pipeline.console.console_texts import Texts
 from pipeline.console.policy.draft_trials import DraftTrials, RecentSpeech
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
-from pipeline.review.accounts.sign_in import LoginSession, SignIn
+from pipeline.review.accounts.sign_in import LoginSession, PasswordChecker
 from pipeline.review.anchors import Anchoring
 from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.database import Database
@@ -33,7 +33,7 @@ class Services:
     clock: Callable[[], float]
     """Returns UTC seconds."""
     background: BackgroundFigures
-    sign_in: SignIn
+    password_checker: PasswordChecker
     measures: Measures
     audit_watch: ChainWatch
     anchoring: Anchoring
@@ -63,7 +63,7 @@ def open_services(
         metrics,
         clock,
         BackgroundFigures(database, settings, known, clock),
-        SignIn(database, clock),
+        PasswordChecker(database, clock),
         Measures(settings, known),
         ChainWatch(database, metrics, clock),
         Anchoring(database, settings, clock),

@@ -45,7 +45,7 @@ StreamCodec = Literal["pcm_s16le", "pcm_f32le", "opus"]
 """Codecs of audio that an app sends frame by frame."""
 Codec = Literal[StreamCodec, "opus_packets", "container"]
 """`container` is a whole file that FFmpeg can open (WAV, FLAC, MP3, Ogg, M4A, WebM). `opus` is one bare Opus packet.
-`opus_packets` is several joined packets: pipeline/speech/audio/packets.py.
+`opus_packets` is several joined packets: pipeline/speech/audio/stream_codecs.py.
 """
 
 Suggestion = Literal["pass", "review", "block"]

@@ -10,7 +10,7 @@ The stage read asks a second reader about unsure flags, if `reader.url` is set: 
 
 Segment also writes to `voice.early` what transcribe may recognise early, in the pause that may end an utterance.
 Beside them, segment, transcribe and judge write to `voice.speech` which utterances were cut, skipped or failed.
-Deliver counts them (`pipeline/review/delivery/tallies.py`).
+Deliver counts them (`pipeline/review/delivery/speech_tallies.py`).
 
 A stage may take and give several topics. To add a stage, write its processor in its own folder and add an entry to
 STAGES. Both runners, `voxwarden worker` and the metrics then know it. `python -m deploy.stages` and

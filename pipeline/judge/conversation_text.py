@@ -5,7 +5,7 @@ The speech before it is cut from the front, so the words nearest to the utteranc
 
 from collections.abc import Mapping
 
-from pipeline.speech.languages.characters import UNSPACED
+from pipeline.speech.languages.writing_systems import UNSPACED
 
 SEPARATOR = "</s>"
 """The encoder's mark between two texts. A transcript may not hold it, because it could pass for context."""

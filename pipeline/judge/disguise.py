@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.judge.normalise import PlainView
-from pipeline.speech.languages.characters import HAN
+from pipeline.speech.languages.writing_systems import HAN
 
 _STRETCH = re.compile(rf"([a-z{HAN}])\1{{2,}}")
 _SYMBOLS = r"[*.·•~\-_+=|/\\^#@&$%]"

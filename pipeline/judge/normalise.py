@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipeline.speech import languages
-from pipeline.speech.languages.characters import HAN
+from pipeline.speech.languages.writing_systems import HAN
 
 APOSTROPHES = frozenset("'’‘ʼ`＇")
 INVISIBLE = frozenset({"Mn", "Me", "Cf", "Cc"})

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.base.errors import ConfigError
 from pipeline.judge.view import view
-from pipeline.speech.languages.characters import HAN
+from pipeline.speech.languages.writing_systems import HAN
 from pipeline.speech.languages.zh.pinyin import has_han
 
 Numbers = NDArray[np.float64]

@@ -47,7 +47,11 @@ def as_transcript(text: str, language: str | None = None, **fields: Any) -> Tran
     """A text as a transcript for the judge. `fields` are known fields of the Transcript."""
     unknown: dict[str, Any] = {"room": "text", "speaker": "text", "start": 0.0, "end": 0.0, "id": "", "confidence": 1.0}
     return Transcript(
-        text=text, language=language or languages.language_of(text), utterance="", model="text", **(unknown | fields)
+        text=text,
+        language=language or languages.script_language(text),
+        utterance="",
+        model="text",
+        **(unknown | fields),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.judge.classifier import Classifier
 from pipeline.judge.conversation_text import joined
-from pipeline.speech.languages.characters import UNSPACED
+from pipeline.speech.languages.writing_systems import UNSPACED
 
 WINDOW = {True: 110, False: 400}
 """Characters in about 120 tokens, by whether the text has a script without spaces. Utterances are rarely longer."""

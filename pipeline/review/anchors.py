@@ -119,7 +119,10 @@ def read_anchors(path: Path) -> list[SignedHead]:
 
 
 def faults(connection: Connection, anchors: Sequence[SignedHead], public_pem: bytes, at: float) -> Iterator[str]:
-    """Yield what is wrong between the log at `at` (UTC seconds) and each anchor. Call `audit.verify_chain` first."""
+    """Yield what is wrong between the log at `at` (UTC seconds) and each anchor.
+
+    Call `audit_log.verify_chain` first.
+    """
     now = head_of(connection, at)
     for number, anchor in enumerate(anchors, start=1):
         fault = _fault(connection, anchor, public_pem, now)

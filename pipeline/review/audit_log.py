@@ -30,7 +30,7 @@ KEPT_SECONDS = 15_811_200.0
 """The database refuses to delete a younger line: 183 days."""
 
 SKEW = 1_000
-"""Lines by which the order of times may differ from that of numbers, as writers read the clock before they wait."""
+"""The most lines between a line's place by time and its place by number: writers read the clock before they wait."""
 
 LOCK = 0x766F7861
 """Key ("voxa") of the PostgreSQL advisory lock that a writer of a line takes."""
@@ -277,6 +277,7 @@ def _hash(before: str, *fields: Any) -> str:
 def pseudonym(speaker: str) -> str:
     """Return the pseudonym of a speaker: 16 hexadecimal digits, always the same for the same id.
 
-    With the id you can find the pseudonym in the log. The pseudonym does not reveal the id.
+    The log outlives an erasure, so it must not name the erased speaker. With the id you can find the pseudonym in the
+    log. The pseudonym does not reveal the id.
     """
     return sha256(f"speaker\x1f{speaker}".encode()).hexdigest()[:16]

@@ -16,9 +16,9 @@ from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.cases.values import SEVERITY, Case, CaseFile, Choice, Evidence, Filters, Outcome, case_id
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox, tallies
-from pipeline.review.delivery.outbox import FlagEventChoice
-from pipeline.review.delivery.tallies import Tally
+from pipeline.review.delivery import event_outbox, speech_tallies
+from pipeline.review.delivery.event_outbox import FlagEventChoice
+from pipeline.review.delivery.speech_tallies import Tally
 from pipeline.review.privacy import holds
 from pipeline.review.quality import quality_checks
 from pipeline.review.tables.assessment_tables import DRILL_LINES
@@ -39,8 +39,8 @@ class ReviewStore(Protocol):
         """Store a batch in one transaction, at the time `at` (UTC seconds), and count all its speech.
 
         Flags to review or block become cases. If a flag touches open cases of its speaker in time, it joins them. A
-        flag of speech that was decided before is linked to the decided case, by the rule in `cases/repeated.py`. Other
-        speech opens a new case, so that a moderator sees it.
+        flag of speech that was decided before is linked to the decided case, by the rule in `cases/repeated_speech.py`.
+        Other speech opens a new case, so that a moderator sees it.
 
         A flag whose only cause is phrases that are muted in its room counts as passed speech. Of the passed flags,
         those with an id in `drawn` become cases of their own, for audit: they were drawn with this `probability`.
@@ -137,7 +137,7 @@ class SqlReviewStore(ReviewStore):
             )
             audits = [flag for flag in passed if flag.id in drawn]
             outcomes += storing.add_audits(connection, audits, at, probability, self._ranking) if audits else []
-            tally = tallies.count_batch(connection, batch, at, muted)
+            tally = speech_tallies.count_batch(connection, batch, at, muted)
             _record_drills(connection, flags, at)
             storing.note_linked(connection, caught, outcomes[: len(caught)], at)
         counted(tally)
@@ -147,14 +147,14 @@ class SqlReviewStore(ReviewStore):
         if not self._flag_events.suggestions:
             return 0
         with self._database.read() as connection:
-            if outbox.raised(connection) <= self._flag_events.most:
+            if event_outbox.raised(connection) <= self._flag_events.most:
                 return 0
         with self._database.write() as connection:
-            return outbox.trim(connection, self._flag_events.most)
+            return event_outbox.trim(connection, self._flag_events.most)
 
     def forget_counted(self, before: float) -> None:
         with self._database.write() as connection:
-            tallies.forget_counted(connection, before)
+            speech_tallies.forget_counted(connection, before)
 
     def attach(self, clip: Evidence) -> list[str]:
         with self._database.write() as connection:
@@ -232,6 +232,6 @@ def open_store(settings: Settings, must_exist: bool = False) -> SqlReviewStore:
         store.max_case_seconds,
         repeat,
         ranking.build_ranking(settings),
-        outbox.build_flag_event_choice(settings),
+        event_outbox.build_flag_event_choice(settings),
         speaker_measures.build_measures(settings),
     )

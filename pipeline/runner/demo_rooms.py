@@ -11,8 +11,8 @@ import yaml
 from msgspec import structs
 
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk
-from pipeline.speech.audio.files import chunks_of
-from pipeline.speech.audio.speaker import RESET
+from pipeline.speech.audio.recording_parts import chunks_of
+from pipeline.speech.audio.speech_track import RESET
 from pipeline.speech.audio.vad import WINDOW
 
 CHUNK_SECONDS = 0.2

@@ -18,7 +18,7 @@ from pipeline.sound.detector import SoundSpan
 from pipeline.sound.listener import LATE_SECONDS, STEP
 from pipeline.sound.spans import REPORT
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 
 MODEL = "dead-air@1"
 LATE = LATE_SECONDS * SAMPLE_RATE

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.sound.together import DueWindow
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 
 PAUSE = 10 * SAMPLE_RATE
 """After a longer pause, in samples, it is a new sound."""

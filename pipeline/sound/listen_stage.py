@@ -24,9 +24,9 @@ from pipeline.sound.second_ear import user_model_detector as second_ear
 from pipeline.sound.together import DueWindow, together
 from pipeline.sound.voices.voice_detector import VoiceEar
 from pipeline.sound.yamnet import yamnet_detector as yamnet
-from pipeline.speech.audio.resent import ReceivedSamples
-from pipeline.speech.audio.speakers import KEEP_SECONDS, Key, Speakers
-from pipeline.speech.overload import Valve
+from pipeline.speech.audio.chunk_order import ReceivedSamples
+from pipeline.speech.audio.speaker_tracks import KEEP_SECONDS, Key, SpeakerTracks
+from pipeline.speech.load_shedding import Valve
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         self._uncounted = Metrics()
         self._timer = timer
         self._air = air
-        self._speakers: Speakers[SpeakerListener, Sound | DueWindow] = Speakers(
+        self._speakers: SpeakerTracks[SpeakerListener, Sound | DueWindow] = SpeakerTracks(
             settings, clock, self._listener, _hear, _end
         )
         self._backlog = NO_BACKLOG

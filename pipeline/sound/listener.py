@@ -15,11 +15,10 @@ from pipeline.settings import Audio
 from pipeline.sound.detector import Ear, SoundDetector, SoundSpan
 from pipeline.sound.spans import LONGEST, Spans
 from pipeline.sound.together import DueWindow
+from pipeline.speech.audio.chunk_order import ReceivedSamples
 from pipeline.speech.audio.encode import FULL_SCALE, encode_flac
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.resent import ReceivedSamples
-from pipeline.speech.audio.speakers import Key
-from pipeline.speech.audio.track import AudioTrack
+from pipeline.speech.audio.speaker_tracks import AudioTrack, Key
 
 STEP = SAMPLE_RATE
 """Samples from one decision to the next. Decisions fall on whole seconds, whatever the size of the chunks."""

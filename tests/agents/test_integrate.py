@@ -29,7 +29,7 @@ from pipeline.connect.vendors.room_audio import RoomAudio
 from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk
 from pipeline.settings import Asr, FlagEvents, GatewaySettings, JudgeSettings, Settings, WebhookSettings, keys
-from pipeline.speech.audio.resent import ReceivedSamples
+from pipeline.speech.audio.chunk_order import ReceivedSamples
 from tests.agents.gateway.test_gateway_server import running, until
 from tests.agents.test_one_machine import Host, speak
 from tests.ports import free_port

@@ -15,7 +15,7 @@ from livekit import api
 from websockets.asyncio.client import connect
 
 from agents.one_machine import run_one_machine
-from pipeline.connect.livekit.serving import Listening, serve
+from pipeline.connect.livekit.livekit_process import Listening, serve_livekit
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.cases.values import Filters
 from pipeline.review.review_store import open_store
@@ -25,6 +25,8 @@ from tests.agents.test_one_machine import Host, spoken
 from tests.broker import ROOT
 from tests.livekit import KEY, SECRET, LiveKit, configuration, until
 from tests.ports import free_port
+
+pytestmark = pytest.mark.full  # Go builds the LiveKit server for minutes
 
 MANUAL = (ROOT / "docs" / "livekit.md").read_text("utf-8")
 TOKEN = "a-token-of-the-tests-only"  # noqa: S105
@@ -113,7 +115,9 @@ async def test_speech_in_a_room_becomes_a_case(tmp_path: Path, monkeypatch: pyte
         running = asyncio.create_task(run_one_machine(settings, host, stop))
         await until(lambda: host.ready.is_set() or running.done(), PATIENCE_SECONDS)
         here = server.settings(gateway_url=f"ws://127.0.0.1:{host.gateway.port}", sweep_seconds=30)
-        bot = asyncio.create_task(serve(settings.model_copy(update={"livekit": here}), listening.append, leave.wait))
+        bot = asyncio.create_task(
+            serve_livekit(settings.model_copy(update={"livekit": here}), listening.append, leave.wait)
+        )
         await until(lambda: listening or bot.done())
         assert await speak(server, tmp_path) == (0, "")
         leave.set()

@@ -11,15 +11,15 @@ from websockets.asyncio.client import connect
 
 from agents.gateway import Gateway
 from agents.one_machine import run_one_machine
-from pipeline.connect.api.server import ServedApi
-from pipeline.connect.client.verdicts import VerdictStream
+from pipeline.connect.api.api_server import ServedApi
+from pipeline.connect.client.verdict_stream import VerdictStream
 from pipeline.console.console_app import Serving
 from pipeline.contract.messages import SAMPLE_RATE, Flag
 from pipeline.review.cases.values import Filters
 from pipeline.review.review_store import open_store
 from pipeline.settings import Asr, Settings
-from pipeline.speech.asr import ct2_engine
-from pipeline.speech.asr.transcriber import Transcriber
+from pipeline.speech.asr import ctranslate2_engine
+from pipeline.speech.asr.recogniser import Recogniser
 from pipeline.speech.audio.decode import read_file
 from pipeline.speech.audio.encode import to_pcm16
 
@@ -89,13 +89,13 @@ async def test_the_api_of_a_run_shares_its_models_and_tells_of_verdicts(
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     gc.collect()  # so that no test before keeps the model
     loaded: list[Asr] = []
-    load = ct2_engine.load
+    load = ctranslate2_engine.load_engine
 
-    def counted(asr: Asr) -> Transcriber:
+    def counted(asr: Asr) -> Recogniser:
         loaded.append(asr)
         return load(asr)
 
-    monkeypatch.setattr(ct2_engine, "load", counted)
+    monkeypatch.setattr(ctranslate2_engine, "load_engine", counted)
     host, stop = Host(), asyncio.Event()
     running = asyncio.create_task(run_one_machine(Settings(data_dir=tmp_path), host, stop, with_api=True))
     await asyncio.wait([running, asyncio.create_task(host.ready.wait())], return_when=asyncio.FIRST_COMPLETED)

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.base.errors import InputError
 from pipeline.settings import GatewaySettings
-from pipeline.speech.audio.opus_check import checked_samples
+from pipeline.speech.audio.stream_codecs import checked_samples
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "operate.md").read_text(encoding="utf-8")
 

@@ -176,7 +176,7 @@ async def test_a_decoding_bug_costs_the_chunk_and_an_encoding_bug_the_utterance(
         raise ZeroDivisionError
 
     bad = AudioChunk(room="r", speaker="bad", start=0, sequence=0, codec="container", data=b"x", final=True)
-    monkeypatch.setattr("pipeline.speech.audio.frames.StreamDecoder._recording", broken)
+    monkeypatch.setattr("pipeline.speech.audio.stream_decoder.StreamDecoder._recording", broken)
     broker = await carried(numbered([*SPEECH[:2], event(bad), *SPEECH[2:]]))
     assert len(said(broker)) == 1
     assert len(broker.sent["voice.dead-letters"]) == 1

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import odd
 from pipeline.base.errors import AudioError
 from pipeline.speech.audio.decode import read_file
-from pipeline.speech.audio.parts import parts_of
+from pipeline.speech.audio.recording_parts import parts_of
 from pipeline.speech.audio.vad import shared
 from tests.odd import recordings, sheets, texts
 from tests.odd.shells import SHELLS

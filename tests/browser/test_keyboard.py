@@ -19,6 +19,7 @@ def opened(page: Page) -> str:
     return case
 
 
+@pytest.mark.scenario
 def test_j_continues_on_the_next_pages_of_a_long_queue(stack: Stack, sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(case_queue, "PAGE", 15)
     flags = [stack._flag(number) for number in range(4 * case_queue.PAGE)]
@@ -37,6 +38,7 @@ def position(page: Page) -> float:
     return float(page.inner_text("#position").split(" ")[0].replace("−", "-"))
 
 
+@pytest.mark.scenario
 def test_the_player_obeys_its_keys(stack: Stack, sit: Sit) -> None:
     stack.say(1)
     page = sit("ana")
@@ -61,6 +63,7 @@ def test_the_player_obeys_its_keys(stack: Stack, sit: Sit) -> None:
     expect(player).to_have_attribute("data-state", "paused")
 
 
+@pytest.mark.scenario
 def test_two_moderators_see_each_other_s_actions(stack: Stack, sit: Sit) -> None:
     first, second = stack.say(2)
     ana, ben = sit("ana"), sit("ben")
@@ -74,6 +77,7 @@ def test_two_moderators_see_each_other_s_actions(stack: Stack, sit: Sit) -> None
     expect(ben.locator(f'.row[data-case="{taken}"]')).to_have_attribute("data-done", "dismiss")
 
 
+@pytest.mark.scenario
 def test_deciding_more_than_twenty_similar_cases_needs_a_confirmation(stack: Stack, sit: Sit) -> None:
     flags = [msgspec.structs.replace(stack._flag(len(SAID) * number), speaker="ann") for number in range(21)]
     cases = [outcome.case for outcome in stack.store.add(flags, time.time())]
@@ -96,6 +100,7 @@ def test_deciding_more_than_twenty_similar_cases_needs_a_confirmation(stack: Sta
     assert {case.id for case in stack.store.cases(Filters(status="decided"))} == set(cases)
 
 
+@pytest.mark.scenario
 def test_an_appeal_that_another_person_settled_shows_a_conflict(stack: Stack, sit: Sit) -> None:
     [case] = stack.say(1)
     now, upheld = time.time(), Choice(verdict="uphold")
@@ -109,6 +114,7 @@ def test_an_appeal_that_another_person_settled_shows_a_conflict(stack: Stack, si
     expect(page.locator("#conflict")).to_contain_text("This appeal is already settled")
 
 
+@pytest.mark.scenario
 def test_a_new_case_arrives_and_does_not_move_the_list(stack: Stack, sit: Sit) -> None:
     stack.say(3)
     page = sit("ana")

@@ -102,6 +102,7 @@ def backtest(page: Page, url: str, theme: Theme, picture: Path) -> None:
     page.screenshot(path=picture, full_page=True)
 
 
+@pytest.mark.scenario
 @pytest.mark.parametrize(("theme", "locale"), [("light", "en"), ("dark", "zh-CN")])
 def test_a_lead_writes_and_another_approves(stack: Stack, sit: Sit, tmp_path: Path, theme: Theme, locale: str) -> None:
     """The documentation has its pictures."""
@@ -139,6 +140,7 @@ def test_a_lead_writes_and_another_approves(stack: Stack, sit: Sit, tmp_path: Pa
     assert (live.number, live.back_to) == (4, 1)
 
 
+@pytest.mark.scenario
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (720, 450)])
 def test_the_studio_fits_a_small_screen(stack: Stack, sit: Sit, width: int, height: int) -> None:
     prepare(stack)

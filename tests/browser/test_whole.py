@@ -114,6 +114,7 @@ def await_clip(data: Path) -> None:
             time.sleep(0.1)
 
 
+@pytest.mark.scenario
 @pytest.mark.weights
 @pytest.mark.timeout(900)
 def test_a_threat_is_flagged_decided_and_sent_to_the_app(
@@ -121,7 +122,7 @@ def test_a_threat_is_flagged_decided_and_sent_to_the_app(
 ) -> None:
     for name in ("GATEWAY", "METRICS", "CONSOLE"):
         monkeypatch.setenv(f"VOXWARDEN_{name}__PORT", "0")
-    monkeypatch.setattr("pipeline.review.delivery.outbox.PAUSES", (0.5,) * 8)
+    monkeypatch.setattr("pipeline.review.delivery.event_outbox.PAUSES", (0.5,) * 8)
     with app() as receiver:
         monkeypatch.setenv("VOXWARDEN_WEBHOOKS__URL", f"http://127.0.0.1:{receiver.server_port}/hook")
         monkeypatch.setenv("VOXWARDEN_WEBHOOKS__SECRET", "whsec_" + base64.b64encode(SECRET).decode())

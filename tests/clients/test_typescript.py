@@ -12,18 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.base.errors import DependencyError, InputError
-from pipeline.connect.client.sse import EventParser
+from pipeline.connect.client.verdict_stream import EventParser
 from pipeline.runner.moderator import Moderator
-from pipeline.speech.audio.opus_check import checked_samples
-from pipeline.speech.audio.resent import ReceivedSamples
+from pipeline.speech.audio.chunk_order import ReceivedSamples
+from pipeline.speech.audio.stream_codecs import checked_samples
 from tests.agents.gateway.test_gateway_server import ended, heard, running, until
 from tests.builders import NOON, flag
 from tests.deploy.files import ROOT
 from tests.pipeline.connect.api.conftest import CASES, MODERATE, running_api
 from tests.pipeline.connect.api.conftest import moderator as moderator  # noqa: PLC0414 - a fixture
-from tests.pipeline.connect.client.test_sse import PIECES
-from tests.pipeline.connect.client.test_verdicts import OK, event, server
-from tests.pipeline.speech.audio.test_opus_check import opus_packets
+from tests.pipeline.connect.client.test_verdict_stream import OK, PIECES, event, server
+from tests.pipeline.speech.audio.test_stream_codecs import opus_packets
 
 BEARER = "an-ascii-token-of-the-tests"
 SPEECH = bytes(range(256)) * 75

@@ -3,7 +3,7 @@
 import re
 from typing import get_args
 
-from pipeline.connect.api.access import OPEN, SCOPES
+from pipeline.connect.api.api_access import OPEN, SCOPES
 from pipeline.settings import Api, Scope
 from tests.deploy.files import ROOT
 

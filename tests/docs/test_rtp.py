@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.deploy.files import ROOT
 from tests.pipeline.connect.rtp.speech import heard, payloads
-from tests.pipeline.connect.rtp.test_serving import API_TOKEN, receiver, spoken
+from tests.pipeline.connect.rtp.test_rtp_server import API_TOKEN, receiver, spoken
 
 MANUAL = (ROOT / "docs" / "integrate.md").read_text("utf-8")
 [EXAMPLE] = [code for code in re.findall(r"```python\n(.*?)```", MANUAL, re.DOTALL) if "name_stream" in code]

@@ -17,7 +17,7 @@ from pipeline.contract.topology import AUDIO, FLAGS, STAGES
 from pipeline.review.cases.values import Filters
 from pipeline.review.review_store import open_store
 from pipeline.settings import ListenSettings, Settings
-from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.recording_parts import chunks_of
 from pipeline.speech.audio.resample import Samples
 from tests.broker import ROOT
 from tests.pipeline.review import banning

@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.contract.topology import STAGES
-from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.recording_parts import chunks_of
 from tests.broker import ROOT
 from tests.deploy.stack import SECRETS, stack
 from tests.ports import free_port

@@ -54,6 +54,7 @@ def cases(settings: Settings) -> list[Case]:
         return store.cases(Filters(), limit=1_000)
 
 
+@pytest.mark.scenario
 def test_flags_that_arrive_again_create_no_second_case(settings: Settings, tmp_path: Path) -> None:
     made = flags(settings)
     put(settings, FLAGS, made)

@@ -14,14 +14,14 @@ import certifi
 import httpx
 import pytest
 
-from pipeline.connect.client.gateway import SpeakerStream
+from pipeline.connect.client.speaker_stream import SpeakerStream
 from pipeline.console.guard import COOKIE, HEADER
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.accounts import sign_in
 from pipeline.review.cases.values import CaseFile, Filters
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
-from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.recording_parts import chunks_of
 from tests.deploy.prometheus import Prometheus, prometheus
 from tests.deploy.stack import SECRETS
 from tests.livekit import KEY, SECRET, LiveKit, Person, joined, until

@@ -122,6 +122,7 @@ async def test_a_broker_that_restarts_only_slows_clients(broker: Broker, mortal:
     assert figure(metrics, "lost_seconds_total") == 0
 
 
+@pytest.mark.scenario
 @pytest.mark.broker
 async def test_a_broker_that_hangs_slows_clients_then_turns_them_away_and_lost_audio_is_counted(
     broker: Broker, mortal: Settings

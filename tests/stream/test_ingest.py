@@ -11,7 +11,7 @@ from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO
 from pipeline.settings import Settings
-from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.recording_parts import chunks_of
 from tests.broker import ROOT
 from tests.ports import free_port
 from tests.stream.kafka_io import wait_for

@@ -68,6 +68,7 @@ def test_an_outage_before_the_record_does_not_hide_the_chunks_before_the_outage(
     assert [chunk.sequence for chunk in LeadIn(settings.kafka, 5.0)(records[15]).chunks] == [9, 10, 11, 12, 13, 14]
 
 
+@pytest.mark.scenario
 def test_audio_that_was_sent_only_after_an_outage_is_found(settings: Settings) -> None:
     """The audio is a minute late. By the time of writing, the speech before the outage is far back."""
     records = written(settings, 40, late=15, by=60.0)

@@ -38,6 +38,7 @@ def of_version(version: str, number: int) -> Event:
     return Event(event.key, event.value, headers)
 
 
+@pytest.mark.scenario
 def test_a_fault_costs_only_the_faulty_record(settings: Settings, tmp_path: Path) -> None:
     records: list[Message | Event] = [
         transcript("fine", 0),
@@ -73,6 +74,7 @@ def test_a_fault_costs_only_the_faulty_record(settings: Settings, tmp_path: Path
     assert sum(committed(settings, JUDGE).values()) == len(records)
 
 
+@pytest.mark.scenario
 def test_kills_lose_nothing(settings: Settings, tmp_path: Path) -> None:
     """Workers of two partitions get SIGKILL or SIGTERM repeatedly.
 
@@ -91,6 +93,7 @@ def test_kills_lose_nothing(settings: Settings, tmp_path: Path) -> None:
     assert sum(committed(settings, JUDGE).values()) == count
 
 
+@pytest.mark.scenario
 def test_workers_that_come_and_go_lose_nothing(settings: Settings, tmp_path: Path) -> None:
     """Records wait and arrive during each rebalance."""
     sent = itertools.count()

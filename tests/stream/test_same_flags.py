@@ -18,6 +18,7 @@ def comparable(flag: Flag) -> dict[str, Any]:
     return fields | {name: pytest.approx(value, abs=1e-3) for name, value in numbers.items()}
 
 
+@pytest.mark.scenario
 @pytest.mark.timeout(400)
 def test_the_same_audio_gives_the_same_flags(moderated_here: list[Flag], moderated: Moderated) -> None:
     here = {flag.id: flag for flag in moderated_here}
@@ -35,6 +36,7 @@ def of_sound(flags: list[Flag], kind: str) -> list[Flag]:
     return sorted((flag for flag in flags if flag.sound and flag.sound.kind == kind), key=lambda flag: flag.start)
 
 
+@pytest.mark.scenario
 @pytest.mark.timeout(400)
 def test_a_banned_song_is_heard_on_both(moderated_here: list[Flag], moderated: Moderated) -> None:
     for flags in (moderated_here, moderated.flags):
@@ -45,6 +47,7 @@ def test_a_banned_song_is_heard_on_both(moderated_here: list[Flag], moderated: M
         assert {flag.suggestion for flag in heard} == {"review"}
 
 
+@pytest.mark.scenario
 @pytest.mark.timeout(400)
 def test_a_howl_is_heard_on_both(moderated_here: list[Flag], moderated: Moderated) -> None:
     for flags in (moderated_here, moderated.flags):
@@ -54,6 +57,7 @@ def test_a_howl_is_heard_on_both(moderated_here: list[Flag], moderated: Moderate
         assert {(flag.suggestion, flag.source) for flag in heard} == {("review", "sound")}
 
 
+@pytest.mark.scenario
 @pytest.mark.timeout(400)
 def test_a_scream_is_heard_on_both(moderated_here: list[Flag], moderated: Moderated) -> None:
     for flags in (moderated_here, moderated.flags):
@@ -62,6 +66,7 @@ def test_a_scream_is_heard_on_both(moderated_here: list[Flag], moderated: Modera
         assert (heard.start, heard.end) == (START + 4, START + 5)
 
 
+@pytest.mark.scenario
 @pytest.mark.timeout(400)
 def test_dead_air_is_reported_on_both(moderated_here: list[Flag], moderated: Moderated) -> None:
     for flags in (moderated_here, moderated.flags):

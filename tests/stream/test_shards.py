@@ -21,7 +21,7 @@ from pipeline.contract.messages import AudioChunk, Utterance
 from pipeline.contract.topology import AUDIO, SEGMENT, UTTERANCES
 from pipeline.settings import GatewaySettings, ListenSettings, Settings
 from pipeline.speech.audio import vad
-from pipeline.speech.audio.files import chunks_of
+from pipeline.speech.audio.recording_parts import chunks_of
 from pipeline.speech.audio.segment_stage import Segment
 from tests.broker import ROOT
 from tests.speech import SpokenSpan, merged
@@ -108,6 +108,7 @@ def test_the_gateway_spreads_the_speakers_of_a_room(sharded: Settings) -> None:
     assert {partition for _, partition in places} == set(range(PARTITIONS))
 
 
+@pytest.mark.scenario
 def test_two_workers_share_one_room(sharded: Settings, tmp_path: Path) -> None:
     speech = speech_of(audio(), sharded)
     with ExitStack() as stack:

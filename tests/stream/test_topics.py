@@ -23,6 +23,7 @@ def with_kafka(settings: Settings, **changes: object) -> Settings:
     return settings.model_copy(update={"kafka": settings.kafka.model_copy(update=changes)})
 
 
+@pytest.mark.scenario
 def test_missing_topics_are_created_with_the_settings(bare: Settings) -> None:
     assert all(plan.missing for plan in kafka_topics.create(bare.kafka))
     after = kafka_topics.plans(bare.kafka)

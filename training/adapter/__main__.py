@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.settings import Asr
-from pipeline.speech.asr import weights
-from pipeline.speech.asr.adapter import file_of
-from pipeline.speech.asr.checkpoint import model_of
+from pipeline.speech.asr import whisper_weights
+from pipeline.speech.asr.openai_whisper_weights import model_of
+from pipeline.speech.asr.whisper_adapter import adapter_path
 from pipeline.speech.languages import SHIPPED
 from training.adapter.clips import LANGUAGE, lines, training_clips
 from training.adapter.teach import AdapterRecipe, teach
@@ -26,7 +26,7 @@ from training.speech.recordings import speak
 def make(options: argparse.Namespace) -> None:
     wanted = lines(options.data, options.lines)
     speak(wanted, options.audio, options.voices)
-    model = model_of(weights.find(Asr()), "cpu")
+    model = model_of(whisper_weights.find_weights(Asr()), "cpu")
     clips = [*training_clips(wanted, options.audio, model.dims.n_mels, options.takes)]
     factors = teach(model, LANGUAGE, clips, AdapterRecipe(), notes.print)
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--voices", help="shell command that makes missing recordings")
     parser.add_argument("--lines", type=int, default=1409, help="number of lines to draw (default: %(default)s)")
     parser.add_argument("--takes", type=int, default=4, help="clips for each line (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=SHIPPED / LANGUAGE / file_of("base"))
+    parser.add_argument("--out", type=Path, default=SHIPPED / LANGUAGE / adapter_path("base"))
     return parser.parse_args(given)
 
 

@@ -14,10 +14,9 @@ from rich.progress import track
 
 from pipeline.base.cpu_cores import cores
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.speech.asr import adapter
-from pipeline.speech.asr.context import as_trained, with_margin
-from pipeline.speech.asr.mel import log_mel
-from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.asr import whisper_adapter
+from pipeline.speech.asr.recogniser import Samples
+from pipeline.speech.asr.whisper_input import as_trained, log_mel, with_margin
 from pipeline.speech.audio.decode import samples_of
 from training.adapter.teach import Taught
 from training.classifier.sets import read
@@ -31,7 +30,7 @@ LANGUAGE = "zh"
 SETS = ("authored", "kdconv", "crosswoz", "teleantifraud")
 LENGTHS = range(5, 33)
 """Characters in a line."""
-MOST_SECONDS = adapter.LONGEST - 1
+MOST_SECONDS = whisper_adapter.LONGEST - 1
 """Longer clips are not trained on, because Whisper transcribes them without the adapter."""
 PACED = 0.7
 """Share of the clips that are played faster or slower."""

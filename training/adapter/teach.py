@@ -19,10 +19,10 @@ from whisper.tokenizer import Tokenizer
 from pipeline.base.cpu_cores import multiplies_bfloat16
 from pipeline.base.errors import ConfigError
 from pipeline.learning.gradients import Gradients
-from pipeline.speech.asr.adapter import PLACES, Factors
-from pipeline.speech.asr.batch_decoding import tokenizer_of
-from pipeline.speech.asr.context import POSITIONS_PER_SECOND
-from pipeline.speech.asr.encoder import encode
+from pipeline.speech.asr.openai_whisper_decoding import tokenizer_of
+from pipeline.speech.asr.openai_whisper_engine import encode_clips
+from pipeline.speech.asr.whisper_adapter import PLACES, Factors
+from pipeline.speech.asr.whisper_input import POSITIONS_PER_SECOND
 
 HALVES = multiplies_bfloat16()
 SIMILAR = 8
@@ -187,7 +187,7 @@ def losses(model: Whisper, parts: Sequence[Written]) -> list[Callable[[], Tensor
 
 def _loss(model: Whisper, part: Written, asked: int) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16, enabled=HALVES, cache_enabled=False):
-        logits = model.decoder(part.given, encode(model.encoder, part.mel))
+        logits = model.decoder(part.given, encode_clips(model.encoder, part.mel))
     summed = cross_entropy(logits.float().flatten(0, 1), part.tokens.flatten(), ignore_index=UNASKED, reduction="sum")
     return summed / asked
 

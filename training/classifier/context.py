@@ -14,7 +14,7 @@ from random import Random
 
 from pipeline.judge.conversation_text import joined
 from pipeline.learning.rows import CLEAN, Row
-from pipeline.speech.languages.characters import UNSPACED
+from pipeline.speech.languages.writing_systems import UNSPACED
 from training.classifier.noise import Mishearing
 from training.classifier.sets import TALK
 

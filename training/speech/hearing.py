@@ -13,7 +13,7 @@ from pipeline.contract.messages import SAMPLE_RATE, Alternative, Transcript, Utt
 from pipeline.contract.stage import Processor
 from pipeline.contract.topology import TRANSCRIBE
 from pipeline.runner.stage_processor import build_processor
-from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.asr.recogniser import Samples
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import encode_flac
 from training.speech.recordings import Line, recording

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.asr.recogniser import Samples
 
 SEED = 4
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.base.errors import ConfigError
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.asr.recogniser import Samples
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import encode_flac
 from training.speech.sounds import SEED, SOUNDS

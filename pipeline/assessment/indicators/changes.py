@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, case, func, select
 
 from pipeline.assessment.catalogue import figure
-from pipeline.assessment.indicators.records import counted, in_use
+from pipeline.assessment.indicators.record_keeping import counted, in_use
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.assessment.survival import Spell, Survival
 from pipeline.review.quality.audits import within

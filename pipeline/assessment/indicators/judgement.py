@@ -11,7 +11,6 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exist
 
 from pipeline.assessment.catalogue import figure
 from pipeline.assessment.options import DAY_SECONDS, Options
-from pipeline.assessment.parts import parts
 from pipeline.review.cases.values import WHOLE_ROOM
 from pipeline.review.quality import agreement_figures, audits
 from pipeline.review.quality.agreement_figures import Pair
@@ -21,6 +20,18 @@ from pipeline.review.quality.snapshot import FLAGGED, LABEL, REAL, SNAPSHOT, UPH
 from pipeline.review.quality.statistics import Estimate, Share
 from pipeline.review.tables.case_tables import APPEALS, COPIES, REPORTS
 from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
+
+
+def parts(rows: Sequence[Row[Any]], *dimensions: str) -> Iterator[tuple[dict[str, str], Sequence[Row[Any]]]]:
+    """Yield all rows, and then the rows of each value of each dimension, in alphabetical order.
+
+    A dimension is the name of a column. Rows with an empty value are in no part.
+    """
+    yield {}, rows
+    for name in dimensions:
+        for value in sorted({getattr(row, name) for row in rows} - {""}):
+            yield {name: value}, [row for row in rows if getattr(row, name) == value]
+
 
 Split = Mapping[str, str]
 

@@ -13,7 +13,7 @@ from pipeline.assessment.report.content import AssessmentReport
 from pipeline.base import canonical_json
 from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit_log
-from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Window
 from pipeline.review.tables.assessment_tables import ASSESSMENTS
 

@@ -3,6 +3,8 @@
 The same report, clips and key always give the same bytes.
 """
 
+import io
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
-from pipeline.assessment.report import content, dsa, html, packing, pdf, tables, tallies, transparency
+from pipeline.assessment.report import content, data_files, dsa, html, pdf
 from pipeline.assessment.report.assessments import FROZEN, Assessment
 from pipeline.assessment.report.content import AssessmentReport
-from pipeline.assessment.report.numbers import LANGUAGES
+from pipeline.assessment.report.wording import LANGUAGES
 from pipeline.base import canonical_json, signing
 from pipeline.base.errors import InputError, Missing
 from pipeline.review import audit_log
@@ -22,6 +24,38 @@ from pipeline.review.audit_log import AuditLine
 from pipeline.review.evidence.evidence_store import EvidenceStore, checksum
 from pipeline.review.tables.core import EVIDENCE
 from pipeline.settings import Settings
+
+DATE = (1980, 1, 1, 0, 0, 0)
+"""The date of every file in the zip: the earliest that the format knows."""
+MODE = 0o100644 << 16
+UNIX = 3
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """Return a zip with these files, in the order of their names.
+
+    The files are not compressed, because another version of zlib would compress them to other bytes.
+    """
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, DATE)
+            entry.create_system, entry.external_attr = UNIX, MODE
+            archive.writestr(entry, files[name])
+    return written.getvalue()
+
+
+def unpack(data: bytes, name: str) -> dict[str, bytes]:
+    """Return the files of a zip. Raises InputError, which names `name`, for a zip that `pack` did not write."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            files = {entry.filename: archive.read(entry) for entry in archive.infolist()}
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError, EOFError) as error:
+        raise InputError(f"{name} is damaged: {error}", "Get the bundle again from its sender.") from error
+    if pack(files) != data:
+        raise InputError(f"{name} was changed: its zip is not in canonical form", "Get it again from its sender.")
+    return files
+
 
 MANIFEST, SIGNATURE, PUBLIC_KEY = "manifest.json", "manifest.sig", "key.pem"
 CONTENT, TALLIES, LEDGER, AUDIT_LINE = "report.json", "tallies.csv", "room_hours.csv", "audit.json"
@@ -65,11 +99,11 @@ def build(
 ) -> bytes:
     """Return the bundle of a final report. `clips` are audio files by case id.
 
-    It has the tallies only while they are those of the report: messages that arrive later may change them.
+    It has the tallies only if the store still has the tallies of the report: late messages change them.
     Raises InputError for a draft, or if the audit log has no line about the report.
     """
     report = assessment.report()
-    same = tallies.digest(connection, report.data_window) == report.tallies
+    same = data_files.digest(connection, report.data_window) == report.tallies
     files = {
         **pages(report, with_pdf),
         **parts(report),
@@ -88,12 +122,12 @@ def build(
             files={name: canonical_json.digest(data) for name, data in files.items()},
         )
     )
-    return packing.pack({**files, MANIFEST: manifest, SIGNATURE: key.sign(manifest), PUBLIC_KEY: pem})
+    return pack({**files, MANIFEST: manifest, SIGNATURE: key.sign(manifest), PUBLIC_KEY: pem})
 
 
 def _tables(connection: Connection, report: AssessmentReport) -> dict[str, bytes]:
     window = report.data_window
-    return {TALLIES: tallies.tallies(connection, window), LEDGER: tallies.ledger(connection, window)}
+    return {TALLIES: data_files.tallies(connection, window), LEDGER: data_files.ledger(connection, window)}
 
 
 def pages(report: AssessmentReport, with_pdf: bool = True) -> dict[str, bytes]:
@@ -108,13 +142,13 @@ def parts(report: AssessmentReport) -> dict[str, bytes]:
     lists = {name: getattr(report, name) for name in ("answers", "triggers", "hazards", "drills")}
     return {
         CONTENT: content.encode(report),
-        "figures.json": tables.figures_json(report),
-        "figures.csv": tables.figures_csv(report),
-        "queries.sql": tables.queries_sql(report),
+        "figures.json": data_files.figures_json(report),
+        "figures.csv": data_files.figures_csv(report),
+        "queries.sql": data_files.queries_sql(report),
         **{f"{name}.json": canonical_json.canonical_bytes(values) for name, values in lists.items()},
         **{f"rules/{file.name}": file.text.encode() for file in report.files},
         **{f"dsa/{name}": table for name, table in dsa.tables(report).items()},
-        **{f"transparency.{each}.html": transparency.render(report, each).encode() for each in LANGUAGES},
+        **{f"transparency.{each}.html": html.transparency_page(report, each).encode() for each in LANGUAGES},
     }
 
 

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from pipeline.assessment.report.content import AssessmentReport
-from pipeline.assessment.report.numbers import Language
-from pipeline.assessment.report.rows import ReportRows
-from pipeline.assessment.report.texts import texts
+from pipeline.assessment.report.figure_rows import ReportRows
+from pipeline.assessment.report.wording import Language, texts
 
 
 class RestrictionTable(Struct, frozen=True):
@@ -44,7 +43,7 @@ def restriction_table(report: AssessmentReport, language: Language) -> Restricti
 
 
 def query_sections(report: AssessmentReport, language: Language) -> list[QuerySection]:
-    """Return the sections in the order of the indicators, then those of other numbers."""
+    """Return the sections in the order of the indicators, then the sections of other numbers."""
     names = {each.id: f"{each.id} {getattr(each.name, language)}" for each in report.definitions}
     names |= dict(_others(language))
     about = texts(language)["query_about"]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from msgspec import Struct, convert
 
 from pipeline.assessment.report.content import AssessmentReport
-from pipeline.assessment.report.numbers import day
+from pipeline.assessment.report.wording import day
 from pipeline.base import yaml_reading
 from pipeline.review.quality.figure import Figure
 
@@ -156,7 +156,7 @@ def _complaints(report: AssessmentReport, rows: list[Row]) -> list[Row]:
 
 
 def _automated(report: AssessmentReport, rows: list[Row]) -> list[Row]:
-    """People decide each measure. Precision and recall are those of the flags, before a person decides."""
+    """People decide each measure. Precision and recall measure the flags, before a person decides."""
     own, notices = (sum(each.n for each in _restricting(report, by)) for by in ({"machine", "audit"}, {"report"}))
     received = _figure(report, "I-19", "received")
     known = {

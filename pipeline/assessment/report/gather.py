@@ -1,13 +1,22 @@
-"""Gathers the content of a report from the store: figures, answers, evidence, triggers, hazards, drills."""
+"""Gathers the content of a report from the store: figures, answers, evidence, triggers, hazards, drills.
+
+Each number has the SQL that read it: `purpose` tells for which number the next statements are.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, distinct, func, select
+from sqlalchemy import Connection, distinct, event, func, select
+from sqlalchemy.exc import CompileError
 
 from pipeline.assessment import catalogue
 from pipeline.assessment import measure as measuring
 from pipeline.assessment import options as choices
-from pipeline.assessment.report import content, evidence, files, plain_options, queries, records, tallies
+from pipeline.assessment.options import to_plain
+from pipeline.assessment.report import content, data_files, recorded_content, rules_in_force, stored_evidence
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.content import (
     ITEMS,
@@ -23,16 +32,74 @@ from pipeline.assessment.report.content import (
     Reviewers,
     Versions,
 )
-from pipeline.assessment.report.evidence import EvidenceSource
-from pipeline.assessment.report.queries import Queries
+from pipeline.assessment.report.stored_evidence import EvidenceSource
+from pipeline.assessment.report.wording import Language, moment, signal, texts
 from pipeline.review import audit_log
 from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, DECISIONS
 from pipeline.settings import Settings
 
+PURPOSE = "purpose"
+SHARED = "shared"
+"""The purpose of statements that prepare data for several numbers."""
+
+Queries = Mapping[str, tuple[str, ...]]
+"""SQL statements by purpose."""
+
+
+class QueryLog:
+    """Notes the statements of a connection by purpose. Of equal statements, it keeps the last one's values."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._dialect = connection.dialect
+        self._found: dict[str, dict[str, Any]] = {}
+
+    def note(self, _connection: Any, _cursor: Any, statement: str, _values: Any, context: Any, _many: bool) -> None:
+        """Note one statement. SQLAlchemy calls it."""
+        if context is not None and context.invoked_statement is not None:
+            name = context.execution_options.get(PURPOSE, "")
+            self._found.setdefault(name, {})[statement] = context.invoked_statement
+
+    def queries(self) -> Queries:
+        """Return the SQL by purpose."""
+        return {
+            name: tuple(map(self._sql, kept.values()))
+            for purposes, kept in sorted(self._found.items())
+            for name in purposes.split(" ")
+        }
+
+    def _sql(self, statement: Any) -> str:
+        try:
+            made = statement.compile(dialect=self._dialect, compile_kwargs={"literal_binds": True})
+        except (CompileError, NotImplementedError):  # a value that SQL text cannot express
+            made = statement.compile(dialect=self._dialect)
+        return "\n".join(line.strip() for line in str(made).splitlines())
+
+
+@contextmanager
+def logged(connection: Connection) -> Iterator[QueryLog]:
+    """Note all statements of `connection` inside the block."""
+    log = QueryLog(connection)
+    event.listen(connection, "before_cursor_execute", log.note)
+    try:
+        yield log
+    finally:
+        event.remove(connection, "before_cursor_execute", log.note)
+
+
+@contextmanager
+def purpose(connection: Connection, name: str) -> Iterator[None]:
+    """Say what the statements inside the block are for."""
+    connection.execution_options(**{PURPOSE: name})
+    try:
+        yield
+    finally:
+        connection.execution_options(**{PURPOSE: ""})
+
+
 OF_DRILLS = "drills"
 """The source of indicators that are measured on test data."""
-COUNTS = ("evidence", "restrictions", "reviewers", "register", "drills", queries.SHARED)
+COUNTS = ("evidence", "restrictions", "reviewers", "register", "drills", SHARED)
 """Numbers that are no figures, but have a query, too."""
 
 
@@ -58,24 +125,24 @@ def gather(connection: Connection, assessment: Assessment, settings: Settings) -
 def measure(connection: Connection, window: Window, settings: Settings) -> Measurement:
     """Measure a window for a report. Raises ConfigError."""
     options = choices.build(settings)
-    with queries.logged(connection) as log:
-        with queries.purpose(connection, queries.SHARED):
+    with logged(connection) as log:
+        with purpose(connection, SHARED):
             figures = tuple(measuring.measure(connection, window, options))
-        with queries.purpose(connection, "reviewers"):
+        with purpose(connection, "reviewers"):
             reviewers = _reviewers(connection, window)
         return Measurement(
             figures=figures,
-            evidence=evidence.collect(connection, window),
-            tallies=tallies.digest(connection, Window(window.since - options.settled, window.until)),
-            versions=files.versions(connection, window, settings),
-            restrictions=records.restrictions(connection, window),
+            evidence=stored_evidence.collect(connection, window),
+            tallies=data_files.digest(connection, Window(window.since - options.settled, window.until)),
+            versions=rules_in_force.versions(connection, window, settings),
+            restrictions=recorded_content.restrictions(connection, window),
             reviewers=reviewers,
             queries=_shown(log.queries()),
         )
 
 
 def _shown(found: Queries) -> Queries:
-    """Return the SQL that a report shows: that of numbers, but not that of texts."""
+    """Return the SQL that a report shows: the SQL of numbers, without the SQL of texts."""
     return {name: sql for name, sql in found.items() if name in catalogue.INDICATORS or name.split(".")[0] in COUNTS}
 
 
@@ -86,13 +153,13 @@ def draft(
     window, options = assessment.window, choices.build(settings)
     measured = measured or measure(connection, window, settings)
     figures, found, digest = measured.figures, measured.evidence, measured.tallies
-    answers = records.answers(connection, assessment.id)
-    hazards = records.hazards(connection, window)
-    with queries.logged(connection) as log:
-        register = records.register(connection, window)
-        with queries.purpose(connection, "drills"):
-            drills = records.drills(connection, window)
-    shown = files.in_force(settings)
+    answers = recorded_content.answers(connection, assessment.id)
+    hazards = recorded_content.hazards(connection, window)
+    with logged(connection) as log:
+        register = recorded_content.register(connection, window)
+        with purpose(connection, "drills"):
+            drills = recorded_content.drills(connection, window)
+    shown = rules_in_force.in_force(settings)
     return AssessmentReport(
         id=assessment.id,
         title=assessment.title,
@@ -102,7 +169,13 @@ def draft(
         versions=measured.versions,
         answers=answers,
         items=tuple(
-            _item(number, answers, figures, (*evidence.of_item(found, number), *_fixed(number, shown, digest)), hazards)
+            _item(
+                number,
+                answers,
+                figures,
+                (*stored_evidence.of_item(found, number), *_fixed(number, shown, digest)),
+                hazards,
+            )
             for number in ITEMS
         ),
         figures=tuple(each for each in figures if not of_drills(each)),
@@ -110,13 +183,13 @@ def draft(
         restrictions=measured.restrictions,
         queries={**measured.queries, **_shown(log.queries())},
         definitions=tuple(map(definition, catalogue.INDICATORS.values())),
-        labels=files.label_names(files.known_labels(settings)),
-        triggers=records.triggers(connection, window),
+        labels=rules_in_force.label_names(rules_in_force.known_labels(settings)),
+        triggers=recorded_content.triggers(connection, window),
         hazards=hazards,
         drills=drills,
         register=register,
         reviewers=measured.reviewers,
-        options=plain_options.to_plain(options),
+        options=to_plain(options),
         files=shown,
         settled=options.settled,
         tallies=digest,
@@ -209,3 +282,40 @@ def _reviewers(connection: Connection, window: Window) -> Reviewers:
 def _head(connection: Connection) -> str:
     newest = select(AUDIT.c.hash).order_by(AUDIT.c.seq.desc()).limit(1)
     return connection.scalar(newest) or audit_log.GENESIS
+
+
+def lines(report: AssessmentReport, language: Language) -> Iterator[str]:
+    """Yield one line for each fact: first the report itself, then what it lacks."""
+    words = texts(language)["status"]
+    state = texts(language)["state"]["final" if report.final else "draft"]
+    yield words["head"].format(id=report.id, state=state, title=report.title)
+    yield words["window"].format(since=moment(report.window.since), until=moment(report.window.until))
+    filled = sum(bool(answer.text.strip()) for answer in report.answers)
+    yield words["answers"].format(n=filled, m=len(report.answers), empty=len(report.missing))
+    for answer in report.missing:
+        yield words["empty"].format(field=answer.field, part=answer.part, name=getattr(answer.name, language))
+    yield from _figures(report, language, words)
+    undecided = [each for each in report.triggers if each.state == "suggested"]
+    yield words["triggers"].format(n=len(undecided))
+    for each in undecided:
+        yield words["trigger"].format(id=each.id, clause=each.clause, signal=signal(each.signal, language))
+    open_ones = [each for each in report.hazards if each.state != "closed"]
+    yield words["hazards"].format(n=len(open_ones), m=len(report.hazards))
+    for hazard in open_ones:
+        hazard_state = texts(language)["hazard_states"][hazard.state]
+        yield words["hazard"].format(id=hazard.id, state=hazard_state, title=hazard.title)
+
+
+def _figures(report: AssessmentReport, language: Language, words: dict[str, Any]) -> Iterator[str]:
+    measured = {each.indicator for each in (*report.figures, *report.drill_figures) if each.value is not None}
+    missing = [each for each in report.definitions if each.id not in measured]
+    why = texts(language)["unmeasured"]
+    reasons = {each.indicator: why[each.unmeasured] for each in reversed(report.figures)}
+    yield words["measured"].format(n=len(report.definitions) - len(missing), m=len(report.definitions))
+    for each in missing:
+        reason = reasons.get(each.id, why["no_data"])
+        yield words["unmeasured"].format(id=each.id, name=getattr(each.name, language), reason=reason)
+    missed = [each for each in report.figures if each.met is False]
+    yield words["missed"].format(n=len(missed))
+    for figure in missed:
+        yield words["limit"].format(name=f"{figure.indicator}.{figure.key}", value=figure.value, limit=figure.threshold)

@@ -1,4 +1,7 @@
-"""The report as one HTML page, in Chinese or English. The same content always gives the same page."""
+"""The report and the public transparency page as HTML, in Chinese or English. Equal content gives equal pages.
+
+The public page has no ids of cases, no hand-written texts and no names.
+"""
 
 from collections.abc import Mapping
 from functools import cache
@@ -10,13 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from msgspec import Struct
 
-from pipeline.assessment.report import content, numbers
+from pipeline.assessment.report import content, wording
 from pipeline.assessment.report.content import AssessmentReport, ReportedAnswer, ReportItem
 from pipeline.assessment.report.counts import query_sections, restriction_table
-from pipeline.assessment.report.numbers import Language
-from pipeline.assessment.report.rows import ReportRow, ReportRows, combined
-from pipeline.assessment.report.settings_rows import setting_rows
-from pipeline.assessment.report.texts import FOLDER, signal, texts
+from pipeline.assessment.report.figure_rows import ReportRow, ReportRows, combined, setting_rows
+from pipeline.assessment.report.wording import FOLDER, Language, signal, texts
 from pipeline.base import canonical_json
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -91,7 +92,7 @@ def render(report: AssessmentReport, language: Language) -> str:
                 ),
                 "text": lambda names: getattr(names, language),
                 "part": made.part,
-                "seconds": lambda value: numbers.seconds(value, language),
+                "seconds": lambda value: wording.seconds(value, language),
                 "signal": lambda trigger: signal(trigger.signal, language),
             }
         )
@@ -134,8 +135,8 @@ def detail(name: str, value: object, language: Language) -> str:
         return " · ".join(map(str, value.values() if isinstance(value, dict) else value))
     if isinstance(value, int | float) and not isinstance(value, bool):
         if name in SHARES:
-            return numbers.shown(value, "share", language)
-        return numbers.moment(value) if value > MOMENT else numbers.plain(value, language)
+            return wording.shown(value, "share", language)
+        return wording.moment(value) if value > MOMENT else wording.plain(value, language)
     return str(value)
 
 
@@ -197,7 +198,7 @@ def _other_languages(report: AssessmentReport, language: Language) -> list[str]:
     found = [(each.value, each.split["language"]) for each in report.figures if (each.indicator, each.key) == SPOKEN]
     largest = sorted(((share, code) for share, code in found if share), key=lambda each: (-each[0], each[1]))
     names = words["values"]["language"]
-    shares = [f"{names.get(code, code)} {numbers.shown(share, 'share', language)}" for share, code in largest]
+    shares = [f"{names.get(code, code)} {wording.shown(share, 'share', language)}" for share, code in largest]
     return [words["limits"]["languages"].format(shares=words["comma"].join(shares))] if shares else []
 
 
@@ -228,10 +229,33 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
-        "moment": numbers.moment,
-        "day": numbers.day,
-        "iso": numbers.iso,
+        "moment": wording.moment,
+        "day": wording.day,
+        "iso": wording.iso,
         "tongue": tongue,
         "bdi": Markup("<bdi>{}</bdi>").format,
     }
     return made
+
+
+SHOWN = ("I-02", "I-03", "I-05", "I-06", "I-07", "I-10", "I-12", "I-13", "I-15", "I-19", "I-20")
+"""Indicators of public interest."""
+
+
+def transparency_page(report: AssessmentReport, language: Language) -> str:
+    """Return the page in one language."""
+    made = ReportRows(report, language)
+    return render_with(
+        "transparency.html",
+        {
+            "report": report,
+            "language": language,
+            "t": texts(language),
+            "css": Markup((TEMPLATES / "report.css").read_text("utf-8")),  # noqa: S704 - our own file
+            "rows": made.whole(report.figures, SHOWN),
+            "part_tables": made.parts(report.figures, ("I-10", "I-12")),
+            "restrictions": restriction_table(report, language),
+            "definitions": [each for each in report.definitions if each.id in SHOWN],
+            "text": lambda names: getattr(names, language),
+        },
+    )

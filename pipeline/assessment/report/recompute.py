@@ -1,4 +1,4 @@
-"""Compute the figures of a report again, and compare them with those of the report.
+"""Compute the figures of a report again, and compare them with the figures in it.
 
 Decisions, appeals, speech and settings that came later change no figure of a past window. What can change is told: some
 values describe the store as it was, retention deletes cases, and people correct entries of the register.
@@ -14,7 +14,8 @@ from sqlalchemy import Connection, func, select
 from pipeline.assessment import catalogue
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.measure import OF_CASES, computed
-from pipeline.assessment.report import evidence, plain_options, tallies
+from pipeline.assessment.options import from_plain
+from pipeline.assessment.report import data_files, stored_evidence
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.base import canonical_json
 from pipeline.review.database import Database
@@ -55,7 +56,7 @@ def from_tables(report: AssessmentReport, tallied: bytes, ledger: bytes) -> Reco
         database = Database(f"sqlite:///{Path(folder) / 'tables.db'}")
         try:
             with database.write() as connection:
-                tallies.load(connection, tallied, ledger)
+                data_files.load(connection, tallied, ledger)
             with database.read() as connection:
                 return _compared(connection, report, chosen)
         finally:
@@ -82,7 +83,7 @@ def _compared(connection: Connection, report: AssessmentReport, indicators: Coll
 
 
 def _computed(connection: Connection, report: AssessmentReport, names: Collection[str]) -> list[Figure]:
-    options = plain_options.from_plain(report.options)
+    options = from_plain(report.options)
     return list(computed(connection, report.window, options, [name for name in INDICATORS if name in names]))
 
 
@@ -101,7 +102,7 @@ def _cases_deleted(connection: Connection, report: AssessmentReport) -> bool:
 def _fewer(connection: Connection, report: AssessmentReport, kind: str) -> bool:
     """Tell whether the store has fewer records of the window than the report names."""
     named = [each.n for item in report.items for each in item.evidence if each.kind == kind and each.n is not None]
-    [query] = [source.query(report.window) for source in evidence.SOURCES if source.kind == kind]
+    [query] = [source.query(report.window) for source in stored_evidence.SOURCES if source.kind == kind]
     left = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
     return bool(named) and left < named[0]
 

@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from pipeline.assessment.report import bundle, content, packing, pdf, recompute, tallies
+from pipeline.assessment.report import bundle, content, data_files, pdf, recompute
 from pipeline.assessment.report.assessments import FROZEN, Assessment
 from pipeline.assessment.report.bundle import Anchor, Manifest
 from pipeline.assessment.report.content import AssessmentReport
@@ -44,14 +44,14 @@ def of_bundle(data: bytes, name: str, public_key: bytes | None = None) -> Iterat
         whole = whole and check.result != "fault"
         yield check
     if whole:
-        files = packing.unpack(data, name)
+        files = bundle.unpack(data, name)
         yield from _of_content(files, bundle.read_manifest(files[bundle.MANIFEST], name))
 
 
 def of_files(data: bytes, name: str, public_key: bytes | None = None) -> Iterator[Checked]:
     """Check only that the files of a bundle are those that were signed."""
     try:
-        files = packing.unpack(data, name)
+        files = bundle.unpack(data, name)
         manifest = bundle.read_manifest(files.get(bundle.MANIFEST, b""), name)
     except VoxwardenError as error:
         yield Checked("fault", "{error}", {"error": error.what})
@@ -79,7 +79,7 @@ def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Ch
         yield Checked("fault", "{error}", {"error": error.what})
         return
     yield _same("The content is in canonical form", content.encode(report) == encoded)
-    if tallies.digest(connection, report.data_window) != report.tallies:
+    if data_files.digest(connection, report.data_window) != report.tallies:
         yield Checked("fault", "The hourly tallies of the window are not those of the report: figures not compared")
         return
     yield from _compared(recompute.from_store(connection, report))
@@ -88,7 +88,7 @@ def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Ch
 def of_anchor(connection: Connection, data: bytes) -> Checked:
     """Check that the audit log of the store has the line of a bundle."""
     try:
-        line = anchor_of(packing.unpack(data, "The bundle")).line
+        line = anchor_of(bundle.unpack(data, "The bundle")).line
     except VoxwardenError as error:
         return Checked("fault", "{error}", {"error": error.what})
     return _same(
@@ -182,7 +182,7 @@ def _pdf_engine() -> str:
 
 
 def _compared(found: Recomputed) -> Iterator[Checked]:
-    """Tell what a comparison found. Figures whose sources are no longer those of the report are no fault."""
+    """Tell what a comparison found. A figure is no fault if its source changed after the report."""
     if found.different:
         yield Checked("fault", "Computed again, these figures differ: {names}", {"names": ", ".join(found.different)})
     yield Checked("ok", "{n} figures, computed again from their sources, are the same", {"n": found.same})

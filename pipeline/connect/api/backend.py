@@ -5,9 +5,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from pipeline.connect.api.access import Program
-from pipeline.connect.api.answers import Categories
-from pipeline.connect.api.jobs import Jobs
+from pipeline.connect.api.api_access import Program
+from pipeline.connect.api.moderation_answers import Categories
+from pipeline.connect.api.recording_jobs import Jobs
 from pipeline.review.database import Database
 from pipeline.runner.moderator import Moderator
 from pipeline.settings import Settings

@@ -17,15 +17,15 @@ from msgspec import Struct
 
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics, from_zero
-from pipeline.connect.livekit import rules
-from pipeline.connect.livekit.access import ServerFault
 from pipeline.connect.livekit.moderation import AbsentError, Moderation
+from pipeline.connect.livekit.server_access import ServerFault
 from pipeline.contract.messages import Action
+from pipeline.review.cases.values import SEVERITY
 from pipeline.review.database import Database
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.confirmations import Result
 from pipeline.review.delivery.enforcements import Ending, Enforcement, FlaggedSpeech, Mute
-from pipeline.settings import LiveKitSettings
+from pipeline.settings import ActionRule, LiveKitSettings
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class Actor:
 
     def _add_ruled(self, flags: Iterable[FlaggedSpeech]) -> None:
         for flag in flags:
-            if self._covers(flag.room) and (found := rules.asked(flag, self._settings.rules)):
+            if self._covers(flag.room) and (found := ruled_action(flag, self._settings.rules)):
                 self._ruled.setdefault(found.id, found)
 
     def _is_due(self, wanted: Enforcement, now: float) -> bool:
@@ -258,3 +258,26 @@ def _ending(mute: Mute, now: float) -> Ending | None:
 def _notice(wanted: Enforcement) -> dict[str, Any]:
     notice = {"id": wanted.id, "action": wanted.action, "label": wanted.label}
     return notice | {"text": wanted.notice} if wanted.notice else notice
+
+
+def ruled_action(flag: FlaggedSpeech, rules: Iterable[ActionRule]) -> Enforcement | None:
+    """Return the action of the first rule that matches the flag; None if none does."""
+    for rule in rules:
+        if _matches(rule, flag):
+            label = next((label for label in flag.flagged if label in rule.labels or not rule.labels), "")
+            return Enforcement(
+                id=flag.id,
+                case=flag.case,
+                room=flag.room,
+                speaker=flag.speaker,
+                action=rule.action,
+                label=label,
+                asked_at=flag.stored_at,
+                decided=False,
+            )
+    return None
+
+
+def _matches(rule: ActionRule, flag: FlaggedSpeech) -> bool:
+    severe = SEVERITY[flag.suggestion] >= SEVERITY[rule.suggestion]
+    return severe and (not rule.labels or not set(rule.labels).isdisjoint(flag.flagged))

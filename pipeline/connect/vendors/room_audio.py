@@ -1,4 +1,4 @@
-"""Send the audio of many speakers to the gateway, from the threads of a vendor's SDK."""
+"""Send the audio of many speakers to the gateway, from the threads of a vendor's SDK such as Agora's."""
 
 import asyncio
 import logging
@@ -6,11 +6,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from pipeline.base.errors import VoxwardenError
-from pipeline.connect.client.gateway import SpeakerStream
-from pipeline.connect.vendors.events import RoomEvent
+from pipeline.connect.client.speaker_stream import SpeakerStream
+from pipeline.connect.vendors.vendor_events import RoomEvent
 
 WAITING_SECONDS = 10.0
 """Audio of one speaker that waits for the event loop. If there is more, the loop stands still."""
@@ -177,3 +177,23 @@ class RoomAudio:
             await self._until_some(speaker)
         with self._lock:
             del self._speakers[speaker.key]
+
+
+class AgoraAudio:
+    """An observer of the audio frames of Agora's Python server SDK.
+
+    Derive your observer from this class and from the SDK's IAudioFrameObserver. The SDK calls it
+    in a thread of its own, and waits for it. So it only copies the frame.
+    """
+
+    def __init__(self, audio: RoomAudio) -> None:
+        self._room_audio = audio
+
+    def on_playback_audio_frame_before_mixing(
+        self, local_user: Any, channel: str, uid: str, frame: Any, vad_state: int, vad_bytes: bytearray | None
+    ) -> int:
+        """Take the frame of one user. `frame` has 16-bit PCM in `buffer`."""
+        del local_user, vad_state, vad_bytes
+        if frame.bytes_per_sample == SAMPLE_BYTES:
+            self._room_audio.push(channel, uid, bytes(frame.buffer), frame.samples_per_sec, frame.channels)
+        return 1

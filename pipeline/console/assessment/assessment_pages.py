@@ -11,14 +11,14 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from msgspec import Struct
 
-from pipeline.assessment.report import assessments, charts, html, numbers, texts
+from pipeline.assessment.report import assessments, html, svg_charts, wording
 from pipeline.assessment.report.assessments import default_window
-from pipeline.assessment.report.numbers import Language
+from pipeline.assessment.report.wording import Language
 from pipeline.base.errors import InputError
 from pipeline.console.background_figures import Look
 from pipeline.console.pages import page, reader_language
 from pipeline.console.services import Services, TheServices, services_of
-from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Unit, Window
 from pipeline.review.quality.statistics import Interval
 
@@ -102,10 +102,10 @@ def assessment_page(request: Request, template: str, **values: Any) -> HTMLRespo
         "zh": language == "zh",
         "number": partial(_number, language),
         "between": partial(_between, language),
-        "day": numbers.day,
-        "moment": numbers.moment,
-        "scale_of": charts.scale_of,
-        "signal": lambda trigger: texts.signal(trigger.signal, language),
+        "day": wording.day,
+        "moment": wording.moment,
+        "scale_of": svg_charts.scale_of,
+        "signal": lambda trigger: wording.signal(trigger.signal, language),
         "detail": lambda name, value: html.detail(name, value, language),
         "tongue": lambda code: services_of(request).texts.names.get(code, code),
         "named": partial(_named, services_of(request).texts.catalogue(reader_language(request))),
@@ -146,11 +146,11 @@ def _named(catalogue: Mapping[str, str], group: str, name: str) -> str:
 
 
 def _number(language: Language, value: float, unit: Unit) -> str:
-    return numbers.shown(value, unit, language)
+    return wording.shown(value, unit, language)
 
 
 def _between(language: Language, interval: Interval, unit: Unit) -> str:
-    return numbers.interval(interval, unit, language)
+    return wording.interval(interval, unit, language)
 
 
 def _midnight(day: date) -> float:

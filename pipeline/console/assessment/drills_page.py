@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from pipeline.assessment import drills
 from pipeline.assessment.drills import DAY, Drill, DrillKind, LineResult
-from pipeline.assessment.report import texts
+from pipeline.assessment.report import wording
 from pipeline.base.errors import CaseError, InputError
 from pipeline.console.assessment.assessment_pages import assessment_page, go, report_language
 from pipeline.console.fields import NO_NUL
@@ -130,4 +130,4 @@ def _rooms(text: str) -> list[str]:
 
 
 def _show(request: Request, template: str, **values: Any) -> HTMLResponse:
-    return assessment_page(request, template, names=texts.texts(report_language(request)), **values)
+    return assessment_page(request, template, names=wording.texts(report_language(request)), **values)

@@ -15,7 +15,7 @@ from pipeline.base.errors import CaseError, DependencyError, InputError
 from pipeline.console.assessment.assessment_pages import assessment_page, go
 from pipeline.console.fields import DayForm, HashForm, NameForm, NoteForm
 from pipeline.console.services import Services, Signed, TheServices
-from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Figure, Window
 
 PAGE = "/assessment/hazards"

@@ -9,10 +9,9 @@ from fastapi.responses import HTMLResponse, Response
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from pipeline.assessment import cases, forms, hazards
+from pipeline.assessment import figure_cases, forms, hazards
 from pipeline.assessment.catalogue import INDICATORS, Indicator
-from pipeline.assessment.report import assessments, texts
-from pipeline.assessment.report import rows as report_rows
+from pipeline.assessment.report import assessments, figure_rows, wording
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.gather import OF_DRILLS
 from pipeline.base.errors import DependencyError
@@ -62,7 +61,7 @@ class FigureRow(Struct, frozen=True):
     def state(self) -> FigureState:
         if self.figure.value is None:
             return "unmeasured"
-        return OF_LIMITS[report_rows.state(self.figure)]
+        return OF_LIMITS[figure_rows.state(self.figure)]
 
 
 class AssessmentSteps(Struct, frozen=True):
@@ -114,7 +113,7 @@ def indicators_page(
         "assessment_indicators.html",
         look=look,
         groups=by_article(rows),
-        articles=texts.texts(report_language(request))["items"],
+        articles=wording.texts(report_language(request))["items"],
         steps=steps,
         counts=[(state, counts[state]) for state in STATES],
         chosen=chosen,
@@ -175,8 +174,8 @@ def indicator_cases(
     """
     figure = _figure(figures, identity, key, split)
     with services.database.read() as connection:
-        behind = cases.listed(connection, figure, chosen.window, COUNTED)
-        found = [reading.case(connection, each) for each in behind[: cases.MOST]]
+        behind = figure_cases.listed(connection, figure, chosen.window, COUNTED)
+        found = [reading.case(connection, each) for each in behind[: figure_cases.MOST]]
     row = FigureRow(INDICATORS[identity], figure)
     values = {"row": row, "cases": found, "total": len(behind), "counted": COUNTED}
     return assessment_page(request, "assessment_cases.html", **values, chosen=chosen)

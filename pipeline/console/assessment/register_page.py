@@ -11,7 +11,7 @@ from pydantic import NaiveDatetime
 
 from pipeline.assessment import register
 from pipeline.assessment.register import KINDS, Kind
-from pipeline.assessment.report import texts
+from pipeline.assessment.report import wording
 from pipeline.base.errors import InputError
 from pipeline.console.assessment.assessment_pages import assessment_page, go, report_language
 from pipeline.console.services import Signed, TheServices
@@ -153,4 +153,4 @@ def _seconds(moment: datetime | None) -> float | None:
 
 
 def _show(request: Request, template: str, **values: Any) -> HTMLResponse:
-    return assessment_page(request, template, kinds=texts.texts(report_language(request))["register"], **values)
+    return assessment_page(request, template, kinds=wording.texts(report_language(request))["register"], **values)

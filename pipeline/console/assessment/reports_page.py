@@ -15,7 +15,7 @@ from pipeline.assessment.report import assessments, bundle, gather, html, pdf
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.gather import Measurement
-from pipeline.assessment.report.numbers import Language
+from pipeline.assessment.report.wording import Language
 from pipeline.base import signing
 from pipeline.base.errors import DependencyError
 from pipeline.console.assessment import indicators_page

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from pipeline.assessment import proofs, triggers, watching, workdays
+from pipeline.assessment import article3_signals, proofs, triggers, workdays
 from pipeline.assessment.proofs import FileProof
 from pipeline.base.errors import InputError
 from pipeline.console.assessment.assessment_pages import assessment_page, go
@@ -42,7 +42,7 @@ def triggers_page(request: Request, services: TheServices) -> Response:
 @router.post("/assessment/triggers/watch")
 def watch_triggers(request: Request, services: TheServices) -> Response:
     """Look for new signals now."""
-    watching.watch(services.database, services.settings, workdays.calendar(), services.clock())
+    article3_signals.watch(services.database, services.settings, workdays.calendar(), services.clock())
     return go(request, PAGE)
 
 

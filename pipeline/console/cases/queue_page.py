@@ -177,7 +177,7 @@ def wanted_by(services: Services, connection: Connection, session: LoginSession,
     account, now = session.account, services.clock()
     without = wellness.without(connection, account.name, account.preferences.comfort, now)
     return msgspec.structs.replace(
-        asked.wanted, without=without, reach=eligibility.eligibility_of(connection, account.name, now)
+        asked.wanted, without=without, eligibility=eligibility.eligibility_of(connection, account.name, now)
     )
 
 
@@ -243,7 +243,7 @@ def _page(
         return found, found[-1] if len(found) == case_queue.PAGE else None
     mine: list[Case] = []
     if wanted.view is None and wanted.assigned is None:
-        if after is None and wanted.reach and eligibility.has_assigned(connection, wanted.reach.account):
+        if after is None and wanted.eligibility and eligibility.has_assigned(connection, wanted.eligibility.account):
             mine = case_queue.list_queue(
                 connection, msgspec.structs.replace(wanted, view="mine"), limit=assigning.MOST_ASSIGNED
             )

@@ -296,7 +296,7 @@ def _toggled(name: Field, terms: Sequence[QueryTerm], words: Mapping[str, str], 
 
 def _language(code: str) -> str:
     """Return the name of a language; its code if it has none."""
-    return languages.of(code).name or code if code in languages.known() else code
+    return languages.read_language(code).name or code if code in languages.known() else code
 
 
 def _log(services: Services, session: LoginSession, action: str, wanted: Wanted, count: int) -> None:

@@ -56,7 +56,9 @@ def team_cases(
     """Show the cases behind a figure."""
     with services.database.read() as connection:
         cases = lead_figures.found(connection, what, services.clock(), severity=severity, account=account, label=label)
-    return page(request, "team_cases.html", cases=cases, what=what, severity=severity, by=account, label=label, most=MOST)
+    return page(
+        request, "team_cases.html", cases=cases, what=what, severity=severity, by=account, label=label, most=MOST
+    )
 
 
 @router.post("/phrases/{muted}/approve")

@@ -20,6 +20,7 @@ from pipeline.review.accounts.passwords import PasswordHash
 from pipeline.review.tables.core import ACCOUNTS, SESSIONS
 from pipeline.review.tables.people_tables import INVITATIONS
 
+Role = Literal["moderator", "lead", "auditor", "admin"]
 Minutes = Annotated[int, Meta(ge=5, le=720)]
 Cases = Annotated[int, Meta(ge=1, le=1_000)]
 
@@ -41,9 +42,6 @@ class ViewingLimits(Struct, frozen=True, omit_defaults=True):
     """Minutes of listening in a shift. At this limit the person gets no more cases."""
     most_severe: Cases = 100
     """Severe cases in a shift. At this limit the person gets no more severe cases."""
-
-
-Role = Literal["moderator", "lead", "auditor", "admin"]
 
 
 class Preferences(Struct, frozen=True, omit_defaults=True):

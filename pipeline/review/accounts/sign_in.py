@@ -27,12 +27,12 @@ class Visitor(Struct, frozen=True):
     """Where a sign-in comes from."""
 
     address: str = ""
-    """The network of the client, as `console/address.py` gives it."""
+    """The network of the client, as `console/client_address.py` gives it."""
     browser: str = ""
     """The cookie of a known browser (`login_limits.py`); empty if the browser has none."""
 
 
-class SignIn:
+class PasswordChecker:
     """Checks the passwords for one console. `clock` returns UTC seconds."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:

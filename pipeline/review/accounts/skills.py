@@ -48,7 +48,7 @@ class Skills(Struct, frozen=True, kw_only=True):
         """Return the conditions on a row of CASES, an open case, that the account may get it."""
         found: list[ColumnElement[bool]] = []
         if self.languages:
-            # As in `cases/queue.py`, an index of languages alone is hidden.
+            # As in `cases/case_queue.py`, an index of languages alone is hidden.
             found.append(CASES.c.language.concat("").in_((*self.languages, "")))
         if self.labels:
             found.append(CASES.c.label.in_((*self.labels, "")))

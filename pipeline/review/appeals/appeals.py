@@ -17,7 +17,7 @@ from pipeline.contract.messages import NAMESPACE, Decision
 from pipeline.review import audit_log
 from pipeline.review.cases import deciding, eligibility, reading
 from pipeline.review.cases.values import Case, Choice
-from pipeline.review.delivery import outbox
+from pipeline.review.delivery import event_outbox
 from pipeline.review.delivery.events_for_apps import AppealSettled, EventKind
 from pipeline.review.quality import quality_checks
 from pipeline.review.tables.case_tables import APPEALS
@@ -191,7 +191,7 @@ def _put_event(
         reverse=first.action if overturned else None,
     )
     kind: EventKind = "appeal.overturned" if overturned else "appeal.upheld"
-    outbox.store_event(connection, kind, decision.id, event.payload(), decision.at, decision.at + undo_seconds)
+    event_outbox.store_event(connection, kind, decision.id, event.payload(), decision.at, decision.at + undo_seconds)
 
 
 def _joined() -> Any:

@@ -77,7 +77,7 @@ def candidates(
     may_get = Eligibility(account, skills.skills_of(connection, account), eligibility.users_of(connection, account), at)
     barred = case_queue.Without(cases=quality_checks.barred(connection, account, at))
     theirs = msgspec.structs.replace(
-        wanted, reach=may_get, view="others" if wanted.view is None else wanted.view, without=barred
+        wanted, eligibility=may_get, view="others" if wanted.view is None else wanted.view, without=barred
     )
     return case_queue.free(connection, account, at, theirs, limit, only)
 

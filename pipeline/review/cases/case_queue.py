@@ -1,4 +1,8 @@
-"""The queue of open cases, most urgent first, in pages. The caller opens the connection."""
+"""The queue of open cases, most urgent first, in pages. The caller opens the connection.
+
+Escalated cases have a deadline of their own. It counts from the escalation, or from the moment at which a later
+decision was taken back. Their order is also by deadline, with a head start for severe cases (`ranking.py`).
+"""
 
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -50,9 +54,9 @@ class QueueFilter(Struct, frozen=True, kw_only=True):
     assigned: str | None = None
     """The account that the case is assigned to."""
     view: View | None = None
-    """"mine" and "others" need a `reach`."""
+    """"mine" and "others" need an `eligibility`."""
     without: Without = Without()
-    reach: Eligibility | None = None
+    eligibility: Eligibility | None = None
 
 
 EVERYTHING = QueueFilter()
@@ -108,7 +112,7 @@ def next_free(connection: Connection, account: str, at: float, wanted: QueueFilt
     moderators who ask at once get different cases. None: no case is free.
     """
     parts: tuple[View | None, ...] = (wanted.view,)
-    if wanted.view is None and wanted.reach:
+    if wanted.view is None and wanted.eligibility:
         parts = ("mine", "others") if eligibility.has_assigned(connection, account) else ("others",)
     for view in parts:
         query = _free(account, at, msgspec.structs.replace(wanted, view=view)).limit(1)
@@ -185,7 +189,7 @@ def _filtered(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
         query = query.where(CASES.c.label.not_in(without.labels))
     if without.severity is not None:
         query = query.where(CASES.c.severity < without.severity)
-    return query.where(*_shared_out(wanted), *(wanted.reach.conditions() if wanted.reach else ()))
+    return query.where(*_shared_out(wanted), *(wanted.eligibility.conditions() if wanted.eligibility else ()))
 
 
 def _asked(cases: FromClause, wanted: QueueFilter) -> Iterator[ColumnElement[bool]]:
@@ -205,7 +209,7 @@ def _hidden(column: ColumnElement[Any]) -> ColumnElement[Any]:
 def _shared_out(wanted: QueueFilter) -> list[ColumnElement[bool]]:
     """Return the conditions of `view` and `assigned`."""
     found = [eligibility.assigned_to(wanted.assigned)] if wanted.assigned is not None else []
-    mine = eligibility.assigned_to(wanted.reach.account) if wanted.reach else false()
+    mine = eligibility.assigned_to(wanted.eligibility.account) if wanted.eligibility else false()
     views = {
         "mine": mine,
         "others": ~mine,
@@ -233,6 +237,7 @@ def list_escalated(
 
     For the next page, give the `place` of the last case as `after`.
     """
+    # Few cases are escalated at once, so their order is made here and needs no index.
     found = list_queue(connection, msgspec.structs.replace(wanted, view="escalated"), limit=MOST_ESCALATED)
     placed = sorted(_placed(connection, found, seconds), key=lambda case: case.place)
     return [case for case in placed if after is None or case.place > after][:limit]

@@ -17,7 +17,7 @@ from pipeline.review.cases.deciding import UNDO_SECONDS
 from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.cases.values import Case, Choice
-from pipeline.review.delivery import outbox
+from pipeline.review.delivery import event_outbox
 from pipeline.review.delivery.events_for_apps import CaseCorrected, about_case
 from pipeline.review.quality import quality_checks
 from pipeline.review.quality.quality_checks import FINAL
@@ -50,7 +50,7 @@ def correct(
     before = _standing(connection, case)[-1]
     decision = deciding.add_decision(connection, found, lead, choice, at, measures)
     event = CaseCorrected(**about_case(found, decision), against=before, reverse=_reversed(before, decision))
-    outbox.store_event(connection, "case.corrected", decision.id, event.payload(), at, at + undo_seconds)
+    event_outbox.store_event(connection, "case.corrected", decision.id, event.payload(), at, at + undo_seconds)
     detail: dict[str, Any] = {"verdict": choice.verdict, "label": choice.label, "reason": choice.reason}
     detail |= {"action": choice.action, "decision": decision.id, "against": before.id}
     audit_log.append(connection, at, lead, "case.correct", case, detail)

@@ -15,7 +15,7 @@ from pipeline.review import audit_log
 from pipeline.review.cases import eligibility, reading, repeated_speech
 from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.cases.values import Case, Choice, Status, check_decision, columns, decision_id
-from pipeline.review.delivery import outbox
+from pipeline.review.delivery import event_outbox
 from pipeline.review.delivery.events_for_apps import CaseDecided, about_case
 from pipeline.review.quality import quality_checks
 from pipeline.review.tables.core import CASES, DECISIONS, LEASES
@@ -171,7 +171,7 @@ def take_back(
     connection.execute(update(DECISIONS).where(DECISIONS.c.id.in_(ids)).values(undone=at))
     _update_case(connection, case, [one for one in standing if one.id not in ids])
     for identity in ids:
-        outbox.withdraw(connection, identity, at)
+        event_outbox.withdraw(connection, identity, at)
 
 
 def undo_all(
@@ -257,6 +257,6 @@ def _update_case(connection: Connection, case: Case, decisions: Sequence[Decisio
 
 def _put_event(connection: Connection, case: Case, decision: Decision, undo_seconds: float) -> None:
     event = CaseDecided(**about_case(case, decision))
-    outbox.store_event(
+    event_outbox.store_event(
         connection, "case.decided", decision.id, event.payload(), decision.at, decision.at + undo_seconds
     )

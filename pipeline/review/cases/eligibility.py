@@ -1,6 +1,7 @@
-"""Separation of duty: who may not act in a case.
+"""Who may decide which case: separation of duty, skills, and assignments.
 
-The transaction that changes the case makes these checks, so no page can skip them.
+The transaction that changes a case makes the checks, so no page can skip them. `Eligibility` gives the same rules as
+conditions in SQL, for the queue. `find_uncovered` counts the open cases for which nobody has the skills.
 """
 
 from collections import Counter
@@ -108,7 +109,7 @@ def deciders(connection: Connection, case: str) -> set[str]:
 
 
 class Eligibility(Struct, frozen=True):
-    """What `account` may get at `at` (UTC seconds), while the accounts `here` are at the desk."""
+    """The open cases that `account` may get at `at` (UTC seconds), while the accounts `here` are at work."""
 
     account: str
     skills: Skills
@@ -154,7 +155,7 @@ def unassigned() -> ColumnElement[bool]:
 class Uncovered(Struct, frozen=True):
     """Open cases of one language that nobody can take.
 
-    `nobody` counts those that no account may get, and `away` those whose people are not at the desk.
+    `nobody` counts those that no account may get, and `away` those whose people are not here now.
     """
 
     language: str

@@ -130,7 +130,11 @@ def _fields(row: Row[Any]) -> dict[str, Any]:
 
 
 class OpenGroup(Struct, frozen=True, kw_only=True):
-    """The open cases that have these four fields in common. Times are UTC seconds."""
+    """The open cases that have these four fields in common: all that decides who may get a case.
+
+    The figures of the queue are sums over groups, so their cost grows only with the number of open cases. Times are UTC
+    seconds.
+    """
 
     severity: int
     language: str
@@ -146,7 +150,7 @@ class OpenGroup(Struct, frozen=True, kw_only=True):
 
 
 def open_groups(connection: Connection, at: float) -> list[OpenGroup]:
-    """Return the groups of the cases that are open at `at` (UTC seconds). The caller opens the connection."""
+    """Return the groups of the cases that are open at `at` (UTC seconds), by one reading of an index."""
     keys = [CASES.c[name] for name in GROUPED]
     late = func.sum(case_when((CASES.c.due_at < at, 1), else_=0))
     query = select(*keys, func.count(), late, func.min(CASES.c.created_at), func.min(CASES.c.due_at))

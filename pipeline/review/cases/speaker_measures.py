@@ -1,4 +1,10 @@
-"""Measures against speakers: what the ladder of the settings proposes for a case, and what the speaker is told."""
+"""Measures against speakers: their strikes, what the ladder of the settings proposes, and what the speaker is told.
+
+A strike is a case with a standing decision to uphold. Speech counts once: cases of the same room that overlap in time
+are one strike, for example a flag and a report of the same words. Copies for checks and speech of drills make no
+strike. An undo, an overturned appeal and a correction take the strike back, because only the verdict that stands
+counts.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence

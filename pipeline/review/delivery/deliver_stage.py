@@ -18,13 +18,13 @@ from pipeline.contract.topology import DELIVER
 from pipeline.contract.utterance_log import UtteranceLog
 from pipeline.judge.reader.opinion import flag_of
 from pipeline.review.cases.values import Outcome, Result, check_storable
-from pipeline.review.delivery.tallies import Tally
+from pipeline.review.delivery.speech_tallies import Tally
 from pipeline.review.evidence.clip_cutting import ClipCutter, ReportCutter
 from pipeline.review.evidence.evidence_store import EvidenceStore, open_evidence
 from pipeline.review.quality import quality_checks
 from pipeline.review.review_store import ReviewStore, open_store
 from pipeline.settings import Settings
-from pipeline.speech.overload import OTHER, Valve
+from pipeline.speech.load_shedding import OTHER, Valve
 
 FORGET_EVERY_SECONDS = 3_600.0
 

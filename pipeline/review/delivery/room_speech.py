@@ -1,6 +1,7 @@
 """Counts the speech of each room by day and language, so that rooms in other languages are seen.
 
-The counts are kept for some days only, and name no speaker. `pipeline/review/delivery/tallies.py` decides what counts.
+The counts are kept for some days only, and name no speaker. `pipeline/review/delivery/speech_tallies.py` decides what
+counts.
 """
 
 from collections.abc import Iterable, Sequence

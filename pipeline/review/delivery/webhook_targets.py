@@ -8,8 +8,8 @@ from msgspec import Struct
 from pipeline.base.errors import ConfigError
 from pipeline.judge import labels
 from pipeline.review.delivery import coop, vendor_formats
+from pipeline.review.delivery.event_outbox import OutboxEvent
 from pipeline.review.delivery.events_for_apps import RAISED, RaisedFlag, Rendered, envelope
-from pipeline.review.delivery.outbox import OutboxEvent
 from pipeline.review.delivery.vendor_formats import AtVendor
 from pipeline.settings import Settings, WebhookSettings
 

@@ -1,4 +1,7 @@
-"""Clients of S3 and KMS, and their errors in our words."""
+"""Clients of S3 and KMS, their errors in our words, and wrapping keys in AWS KMS.
+
+botocore is an optional dependency. So only this file and `s3.py` import it, and others import them when they need them.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -43,6 +46,10 @@ BROKEN = (BotoCoreError, HTTPError)
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403"})
 """Codes of the answer to an account that may not do this. A locked object gives the same answer."""
+
+
+OTHER_KEY_CODES = frozenset({"InvalidCiphertextException", "IncorrectKeyException", "ValidationException"})
+"""Codes of the answer to a wrapped key that is not a key of this clip."""
 
 
 class Forbidden(DependencyError):  # noqa: N818
@@ -121,12 +128,11 @@ def _refused(error: ClientError, server: str) -> VoxwardenError:
     return kind(f"{server}: {code} ({status})" if status else f"{server}: {code}", remedy)
 
 
-OTHER_KEY_CODES = frozenset({"InvalidCiphertextException", "IncorrectKeyException", "ValidationException"})
-"""Codes of the answer to a wrapped key that is not a key of this clip."""
-
-
 class KmsKey(WrappingKey):
-    """One key in the KMS. The clip's path is the encryption context, so the log of the KMS names the clip."""
+    """One key in AWS KMS, or in a service with the same interface. The key never leaves the service.
+
+    The clip's path is the encryption context, so the log of the KMS names the clip.
+    """
 
     def __init__(self, kms: Any, key: str) -> None:
         self._kms = kms

@@ -1,4 +1,8 @@
-"""Cuts the clip of a case: the flagged speech and sounds from the log, with the same speaker's speech just before."""
+"""Cuts the clips of cases.
+
+The clip of a flagged case has its speech and sounds from the log, and the same speaker's speech just before. The clip
+of a reported case has the last minutes of the speaker or the room that the log still has.
+"""
 
 import logging
 import time
@@ -27,6 +31,15 @@ BITRATE = 24_000
 
 MAX_SILENCE = 10.0
 """Seconds. A longer pause between two utterances is shortened to this length."""
+
+SETTLE_SECONDS = 20.0
+"""Seconds from a report to its clip. An utterance reaches the log when it ends, up to 15 s after it began."""
+
+READ_SECONDS = 3.0
+"""The most seconds that one run reads the log. Runs alternate with batches of flags and must not delay them."""
+
+Pieces = list[tuple[float, Samples]]
+"""Pieces of speech, each with the UTC seconds of its first sample."""
 
 
 class ClipCutter:
@@ -145,17 +158,6 @@ def samples_of(audio: Utterance | Sound) -> Samples | None:
     except AudioError as error:
         logger.warning("the clip misses %s at %s: %s", audio.id, audio.address, error)
         return None
-
-
-SETTLE_SECONDS = 20.0
-"""Seconds from a report to its clip. An utterance reaches the log when it ends, up to 15 s after it began."""
-
-Pieces = list[tuple[float, Samples]]
-"""Pieces of speech, each with the UTC seconds of its first sample."""
-
-
-READ_SECONDS = 3.0
-"""The most seconds that one run reads the log. Runs alternate with batches of flags and must not delay them."""
 
 
 class ClipSearch:

@@ -1,4 +1,4 @@
-"""Sound for the player: a clip's waveform outline, its loudness, and playback at other speeds at the same pitch."""
+"""For the player of clips: the outline of the waveform, the loudness, other speeds, and the time of each word."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Reads through the clips of all cases: checks each, or encrypts it with the current key."""
+"""What `voxwarden evidence` does: it reads all clips, checks them or encrypts them, and tries the storage."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -130,7 +130,10 @@ class ProbeStep(Struct, frozen=True):
 
 
 def probe(evidence: EvidenceStore) -> Iterator[ProbeStep]:
-    """Yield a step for each operation, as it is done. The clip is deleted at the end, if this account may."""
+    """Try each operation on the store with a small clip, as this process would use it. Yield each step when it is done.
+
+    The clip is deleted at the end, if this account may.
+    """
     path = f"check/{secrets.token_hex(8)}.ogg"
     steps: dict[str, Callable[[], str]] = {
         "answer": evidence.check,

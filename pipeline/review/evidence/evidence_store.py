@@ -1,4 +1,4 @@
-"""Evidence clips, Ogg Opus: where they are stored, and the store in a folder."""
+"""Evidence clips, Ogg Opus: where they are stored, encrypted or not, and the store that the settings choose."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -214,7 +214,7 @@ def open_evidence(settings: Settings) -> SealedEvidence:
 
 
 def evidence_checks(settings: Settings) -> Mapping[str, DependencyCheck]:
-    """Return the check of the store as that of a dependency."""
+    """Return the check of the store, as of a dependency."""
     return {"evidence": open_evidence(settings).check}
 
 

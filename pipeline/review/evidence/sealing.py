@@ -1,4 +1,4 @@
-"""The encrypted form of a clip.
+"""The encrypted form of a clip, and the keys for it: from the settings, from a file, or in AWS KMS.
 
 Each clip has a data key of its own, which encrypts it with AES-256-GCM. The data key is stored with the clip, wrapped
 by a longer-lived key. The parts of the encrypted form are:
@@ -36,6 +36,7 @@ NONCE = 12
 TAG = 16
 DATA_KEY = 32
 LENGTH = struct.Struct(">H")
+INSTALL = 'Install it: pip install "voxwarden[s3]".'
 
 
 class ClipDamaged(InputError):  # noqa: N818
@@ -143,9 +144,6 @@ def _cipher(key: bytes) -> "AESGCM":
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     return AESGCM(key)
-
-
-INSTALL = 'Install it: pip install "voxwarden[s3]".'
 
 
 class LocalKey(WrappingKey):

@@ -4,7 +4,8 @@ It appends messages and never changes them. It deletes whole segments that are t
 segments together are too large. So a reader finds all messages that were written before a crash or by another process.
 A crash loses only the record that was being written. One process at a time writes to a folder.
 
-Marks beside each segment (`py`) tell which messages are finished. After a crash, the others are judged again.
+A file of marks beside each segment tells which messages are finished, when, and how. A message without a mark is
+unfinished. If the runner was killed, it judges the message after the restart.
 """
 
 import errno
@@ -28,6 +29,7 @@ from pipeline.contract.messages import Sound, Utterance
 from pipeline.review.evidence import recordfile
 
 MARK_RECORD = struct.Struct(">QdB")
+"""A mark: the message's offset in the segment, UTC seconds, and the outcome, big-endian."""
 MARKS_SUFFIX = ".marks"
 
 

@@ -1,4 +1,7 @@
-"""Tells which rules judges are to use, whether the files differ, and what each judge uses. It changes nothing."""
+"""Which rules the judges are to use, and what each running judge uses, as it reported it last.
+
+On one machine and in the HTTP API, a judge gets the newest release from the store itself (`StoreReleases`).
+"""
 
 from contextlib import closing
 

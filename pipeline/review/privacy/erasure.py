@@ -22,32 +22,6 @@ from pipeline.review.tables import METADATA
 from pipeline.review.tables.case_tables import CHECKS, COPIES, ERASURES, REPORTS, VOICES
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS, OUTBOX
 
-
-def delete_audio(connection: Connection, evidence: EvidenceStore, case: str) -> int:
-    """Delete the clips of a case and return their number."""
-    clips = reading.evidence(connection, case)
-    for clip in clips:
-        evidence.remove(clip.path)
-    for table in (EVIDENCE, VOICES):
-        connection.execute(delete(table).where(table.c.case_id == case))
-    unheard = REPORTS.c.audio.in_(("waiting", "kept"))
-    connection.execute(update(REPORTS).where(REPORTS.c.case_id == case, unheard).values(audio="gone"))
-    return len(clips)
-
-
-def delete_case(connection: Connection, evidence: EvidenceStore, identity: str) -> int:
-    """Delete a case with all rows about it in all tables. Return the number of deleted clips."""
-    clips = delete_audio(connection, evidence, identity)
-    for table in (DECISIONS, FLAGS):
-        theirs = select(table.c.id).where(table.c.case_id == identity)
-        connection.execute(delete(OUTBOX).where(OUTBOX.c.about.in_(theirs)))
-    for table in reversed(METADATA.sorted_tables):  # reversed: a table comes before the tables that it refers to
-        for key in (key for key in table.foreign_keys if key.column is CASES.c.id):
-            connection.execute(delete(table).where(key.parent == identity))
-    connection.execute(delete(CASES).where(CASES.c.id == identity))
-    return clips
-
-
 BATCH = 50
 
 
@@ -160,3 +134,29 @@ def _theirs(request: ErasureRequest) -> ColumnElement[bool]:
 def _reported(request: ErasureRequest) -> ColumnElement[bool]:
     """Return the condition on a row of REPORTS that the speaker is its reporter."""
     return and_(REPORTS.c.reporter == request.speaker, REPORTS.c.created_at <= request.asked_at)
+
+
+def delete_audio(connection: Connection, evidence: EvidenceStore, case: str) -> int:
+    """Delete the clips of a case in the caller's transaction, and return their number."""
+    clips = reading.evidence(connection, case)
+    # The files go before the rows. After a crash, the next run finds the rows and deletes again: no clip stays alone.
+    for clip in clips:
+        evidence.remove(clip.path)
+    for table in (EVIDENCE, VOICES):
+        connection.execute(delete(table).where(table.c.case_id == case))
+    unheard = REPORTS.c.audio.in_(("waiting", "kept"))
+    connection.execute(update(REPORTS).where(REPORTS.c.case_id == case, unheard).values(audio="gone"))
+    return len(clips)
+
+
+def delete_case(connection: Connection, evidence: EvidenceStore, identity: str) -> int:
+    """Delete a case with its clips and all rows about it in all tables. Return the number of deleted clips."""
+    clips = delete_audio(connection, evidence, identity)
+    for table in (DECISIONS, FLAGS):
+        theirs = select(table.c.id).where(table.c.case_id == identity)
+        connection.execute(delete(OUTBOX).where(OUTBOX.c.about.in_(theirs)))
+    for table in reversed(METADATA.sorted_tables):  # reversed: a table comes before the tables that it refers to
+        for key in (key for key in table.foreign_keys if key.column is CASES.c.id):
+            connection.execute(delete(table).where(key.parent == identity))
+    connection.execute(delete(CASES).where(CASES.c.id == identity))
+    return clips

@@ -1,6 +1,10 @@
 """Legal holds: neither retention nor an erasure may delete held cases until the hold is released.
 
-Each function runs in a transaction that the caller opened.
+The storage of the clips may also lock them. The database always knows a hold first and forgets it last. So after a
+crash at most a lock is missing, and the retention job sets it again (`relock`). A lock without a hold would make that
+job fail.
+
+A function that takes a connection runs in a transaction that the caller opened.
 """
 
 import uuid

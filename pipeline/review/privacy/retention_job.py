@@ -2,8 +2,8 @@
 
 The time depends on the verdict and the label, and clips go before cases. The same transaction writes a line about each
 deletion to the audit log. Cases on legal hold stay, and so do cases with an open appeal. A copy for a check goes with
-its original, and its clip with the original's. Several processes may run the
-job at once, and you can repeat it at any time.
+its original, and its clip with the original's. Several processes may run the job at once, and you can repeat it at any
+time.
 """
 
 import logging
@@ -25,32 +25,6 @@ from pipeline.review.tables.case_tables import CHECKS, COPIES
 from pipeline.review.tables.core import AUDIT, CASES, DECISIONS, EVIDENCE
 from pipeline.settings import Keep, Retention
 
-ORPHAN_PAGE = 500
-MOST_SHARE = 0.5
-"""If more than this share of all clips has no case, this is probably the storage of another database."""
-FEW = 100
-"""So few clips without a case are deleted in any case."""
-
-
-def find_orphans(database: Database, evidence: EvidenceStore, before: float) -> list[str]:
-    """Return the paths of clips without a case, last written before `before` (UTC seconds).
-
-    The result is empty if there are so many that the database must be the wrong one, for example an empty one.
-    """
-    orphans: list[str] = []
-    seen = 0
-    paths = evidence.paths(before)
-    while page := list(islice(paths, ORPHAN_PAGE)):
-        with database.read() as connection:
-            named = set(connection.scalars(select(EVIDENCE.c.path).where(EVIDENCE.c.path.in_(page))))
-        orphans += [path for path in page if path not in named]
-        seen += len(page)
-    if len(orphans) > FEW and len(orphans) > MOST_SHARE * seen:
-        log.error("%d of %d clips have no case in this database. They stay: is it the right one?", len(orphans), seen)
-        return []
-    return orphans
-
-
 Class = Literal["open", "upheld", "dismissed"]
 Part = Literal["case", "audio"]
 
@@ -64,6 +38,11 @@ PART_SECONDS = 3_600.0
 """An incomplete clip of this age, in seconds, is left from a crash."""
 ORPHAN_SECONDS = DAY
 """A clip of this age, in seconds, that no case names will not get its row any more."""
+ORPHAN_PAGE = 500
+MOST_SHARE = 0.5
+"""If more than this share of all clips has no case, this is probably the storage of another database."""
+FEW = 100
+"""So few clips without a case are deleted in any case."""
 MAX_SEQ = 2**31 - 1
 ACTOR = "retention"
 LOST = {"class": "copy", "label": "any", "days": 0}
@@ -203,6 +182,28 @@ def _delete_orphans(database: Database, evidence: EvidenceStore, before: float) 
     if deleted < len(found):
         log.warning("%d clips without a case stay: they are locked on the server", len(found) - deleted)
     return deleted
+
+
+def find_orphans(database: Database, evidence: EvidenceStore, before: float) -> list[str]:
+    """Return the paths of clips that no case names, last written before `before` (UTC seconds).
+
+    A crash between the clip and its row leaves one, and so does a process without the right to delete. Retention and
+    erasures follow the rows, so nothing else would ever delete such a clip.
+
+    The result is empty if there are so many that the database must be the wrong one, for example an empty one.
+    """
+    orphans: list[str] = []
+    seen = 0
+    paths = evidence.paths(before)
+    while page := list(islice(paths, ORPHAN_PAGE)):
+        with database.read() as connection:
+            named = set(connection.scalars(select(EVIDENCE.c.path).where(EVIDENCE.c.path.in_(page))))
+        orphans += [path for path in page if path not in named]
+        seen += len(page)
+    if len(orphans) > FEW and len(orphans) > MOST_SHARE * seen:
+        log.error("%d of %d clips have no case in this database. They stay: is it the right one?", len(orphans), seen)
+        return []
+    return orphans
 
 
 def _due(rule: RetentionRule, part: Part, at: float) -> Select[Any]:

@@ -1,7 +1,10 @@
-"""Disputes between a decision and a blind second opinion, which a third person settles, and the feedback to all.
+"""Disputes that a third person settles, the feedback to all, and golden cases.
 
-A dispute is a check of the kind `third`. Its opinions stay hidden until the third one is in, so that nobody decides by
-another person's opinion. Each function runs in a transaction that the caller opened. Times are UTC seconds.
+A dispute is a decision and a blind second opinion that differ. It is a check of the kind `third`. Its opinions stay
+hidden until the third one is in, so that nobody decides by another person's opinion. Golden cases come with the answers
+to each, and with proposals for new ones.
+
+Each function runs in a transaction that the caller opened. Times are UTC seconds.
 """
 
 import math
@@ -23,6 +26,12 @@ from pipeline.review.tables.core import CASES, DECISIONS
 OTHERS = CHECKS.alias()
 MOST = 100
 """The most disputes in a list."""
+MOST_GOLDEN = 200
+PROPOSED = 20
+"""The most proposals."""
+ANSWERS = 5_000
+PAIRS = 1_000
+RECENT_SECONDS = 30 * 86_400.0
 
 
 class Dispute(Struct, frozen=True):
@@ -148,14 +157,6 @@ def _golden(connection: Connection, account: str, since: float) -> list[CheckFee
     )
     rows = connection.execute(query)
     return [CheckFeedback(row.original, row.label, row.verdict, row.right, "golden", row.at) for row in rows]
-
-
-MOST_GOLDEN = 200
-PROPOSED = 20
-"""The most proposals."""
-ANSWERS = 5_000
-PAIRS = 1_000
-RECENT_SECONDS = 30 * 86_400.0
 
 
 class GoldenCase(Struct, frozen=True):

@@ -16,7 +16,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Window, totals
 from pipeline.review.quality.snapshot import FLAGGED, LABEL, OF_FLAG, SNAPSHOT, nearest
 from pipeline.review.quality.statistics import (

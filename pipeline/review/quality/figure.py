@@ -1,4 +1,4 @@
-"""The values of the assessment: a window of time, and figures with their size, interval and limits."""
+"""A window of time, the figures about it with their size, interval and limits, and sums of the tallies over it."""
 
 import math
 from collections.abc import Collection, Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
-from pipeline.review.delivery.tallies import HOUR, Measure
+from pipeline.review.delivery.speech_tallies import HOUR, Measure
 from pipeline.review.quality.statistics import Interval
 from pipeline.review.tables.assessment_tables import TALLIES
 
@@ -67,7 +67,7 @@ class Figure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     whole: bool = True
     """False: the data cover only a part of the window."""
     cases: str = ""
-    """Name of the list of cases behind the value (`pipeline/assessment/cases.py`). Empty: there is none."""
+    """Name of the list of cases behind the value (`pipeline/assessment/figure_cases.py`). Empty: there is none."""
     threshold: float | None = None
     """The operator's limit."""
     met: bool | None = None

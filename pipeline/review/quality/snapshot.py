@@ -1,7 +1,8 @@
-"""The cases and their upholding decisions as they stood at the end of a window, in temporary tables.
+"""Decisions and cases as they stood at the end of a window, so that later decisions never change its figures.
 
-To rank the decisions of a million cases takes seconds, so it is done once for all figures of a window. The rows have no
-texts, so that a figure reads a tenth of the bytes that the cases have. Drills are left out.
+The snapshot has the cases and their upholding decisions in temporary tables. To rank the decisions of a million cases
+takes seconds, so it is done once for all figures of a window. The rows have no texts, so that a figure reads a tenth of
+the bytes that the cases have. Drills are left out.
 """
 
 import math
@@ -51,7 +52,7 @@ def in_force(until: float) -> tuple[ColumnElement[bool], ...]:
 def verdict_at(until: float) -> ScalarSelect[str]:
     """Return the last standing verdict of the row of CASES; NULL if there is none.
 
-    For some cases. For the figures of all cases of a window, `quality/snapshot.py` is many times as fast.
+    For some cases. For the figures of all cases of a window, `take` is many times as fast.
     """
     of_case = select(DECISIONS.c.verdict).where(DECISIONS.c.case_id == CASES.c.id, *in_force(until))
     newest = of_case.order_by(DECISIONS.c.at.desc(), DECISIONS.c.id.desc()).limit(1)
@@ -121,7 +122,7 @@ SNAPSHOT = Table(
     # "machine", "audit" or "report"; "copy": a check that copies another case.
     Column("kind", String, nullable=False),
     *(Column(name, CASES.c[name].type, nullable=False) for name in COPIED),
-    # The first and the last standing decision (`pipeline/review/quality/decided.py`). NULL: there is none.
+    # The first and the last standing decision (`in_force`). NULL: there is none.
     Column("first_at", Double),
     Column("last_at", Double),
     Column("verdict", String),

@@ -1,6 +1,8 @@
-"""What the pages of a speaker and of a room show: their cases, appeals, and who else was flagged at the same time.
+"""What a list of cases and the pages of a speaker and of a room show beside the cases.
 
-Each function reads in a transaction that the caller opened, and leaves out the cases that the viewer does not see.
+A list has flags, decisions, clips and open appeals, all read at once. The pages have appeals, and who else was flagged
+at the same time. Each function reads in a transaction that the caller opened. Those with a `viewer` leave out the cases
+that the viewer does not see.
 """
 
 from collections import defaultdict

@@ -1,7 +1,15 @@
-"""The words of each case, for search. They are written in the transaction that stores the case.
+"""The words of each case, for search, and how the index holds them.
 
-A disguised word is found as it was transcribed, and by the lexicon's term that it hit. The words go with their case:
-the table's rows are deleted with those of the case, and on SQLite `compact` takes them out of the full-text index.
+The words are written in the transaction that stores the case. A disguised word is found as it was transcribed, and by
+the lexicon's term that it hit. The words go with their case: the table's rows are deleted with the case's rows, and on
+SQLite `compact` takes them out of the full-text index.
+
+The index holds grams, the short pieces of a text, so that a search finds any part of a word. At each letter of a word
+begins one gram: the next three letters, or fewer at the end of the word. In scripts without spaces, such as Chinese,
+it is the next two. So `返现` is one gram, and each single character begins one. A phrase is in a text only if all its
+grams are there; whether they stand side by side, the text itself must tell.
+
+A sound stands in the index as `sound.KIND NAME`, which nobody says.
 """
 
 import re
@@ -17,7 +25,7 @@ from pipeline.review.cases import reading
 from pipeline.review.database import Database, upsert
 from pipeline.review.tables.case_tables import COPIES, SAID
 from pipeline.review.tables.core import CASES
-from pipeline.speech.languages.characters import UNSPACED
+from pipeline.speech.languages.writing_systems import UNSPACED
 
 LENGTH, UNSPACED_LENGTH = 3, 2
 MOST_GRAMS = 16
@@ -81,7 +89,10 @@ def sound_words(sound: HeardSound) -> str:
 
 
 def sound_phrases(phrase: str, names: Names) -> Iterator[str]:
-    """Yield the phrases that find the sounds whose name, as it is shown, has the folded `phrase`."""
+    """Yield the phrases that find the sounds whose name, as it is shown, has the folded `phrase`.
+
+    Pages name the kind in the reader's language. So a phrase that is a part of such a name also asks for the kind.
+    """
     for kind, known in names.items():
         if any(phrase.strip(EDGE) in name for name in known):
             yield _kind(kind)

@@ -2,6 +2,8 @@
 
 A query is a list of terms, and a case must match all of them. A term without a field searches the transcripts. `|`
 stands between alternatives, and quotes keep spaces, colons and `|` together. `sort:risk` is the order of the results.
+
+`parse_query` gives the terms. `plan` turns them into what the database is asked: ids of labels, folded words, times.
 """
 
 import re

@@ -1,4 +1,7 @@
-"""Tables of the security assessment: what people record, decide and sign, and what apps report."""
+"""Tables of the security assessment: counts of all speech, what people record and sign, and what apps report.
+
+TALLIES, COUNTED and ROOM_TYPES contain no room and no person.
+"""
 
 from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
@@ -179,7 +182,7 @@ ROOM_SPEECH = Table(
 TALLIES = Table(
     "tallies",
     METADATA,
-    # See `pipeline/review/delivery/tallies.py`. It is the first column of the key, because a figure reads few measures.
+    # See `delivery/speech_tallies.py`. It is the first column of the key, because a figure reads few measures.
     Column("measure", String, primary_key=True),
     # Hours since 1970 UTC, of the start of the speech.
     Column("hour", Integer, primary_key=True, autoincrement=False),

@@ -1,4 +1,4 @@
-"""Tables of users' rights and legal duties: appeals, reports, legal holds, erasures."""
+"""Tables about cases, beside the main ones: appeals, reports, holds, checks, actions, muted phrases, search."""
 
 from collections.abc import Collection
 from typing import Any

@@ -1,4 +1,7 @@
-"""Tables of the distribution of work: who gets which cases, who is here, and notes on cases."""
+"""Tables of people and their work: ways to sign in, skills, assignments, presence, notes, breaks.
+
+INVITATIONS, RECOVERY_CODES and API_TOKENS have only hashes of their secrets.
+"""
 
 from sqlalchemy import JSON, Boolean, Column, Double, ForeignKey, Index, Integer, String, Table, Text, text
 

@@ -1,4 +1,4 @@
-"""Tables of the policy studio: drafts, published versions, shadow policies, backtests, and what workers run."""
+"""Tables of policies (drafts, versions, shadow policies, backtests, judges) and of banned recordings."""
 
 from sqlalchemy import JSON, Column, Double, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 

@@ -13,7 +13,7 @@ from pipeline.sound.events.music import Music
 from pipeline.sound.events.scores import Lasting, Measure, Persistence
 from pipeline.sound.events.windows import HOP, WINDOW, Windows
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 
 MODEL = "events@2"
 

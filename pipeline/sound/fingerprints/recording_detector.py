@@ -18,7 +18,7 @@ from pipeline.sound.fingerprints.index import LandmarkIndex
 from pipeline.sound.fingerprints.matching import LEAST, STEP, Playback, RecordingMatcher
 from pipeline.sound.fingerprints.spectrum import HOP
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 
 MODEL = "fingerprints@1"
 

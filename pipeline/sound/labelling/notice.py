@@ -11,7 +11,7 @@ from itertools import product
 from pipeline.contract.messages import Transcript
 from pipeline.speech import languages
 from pipeline.speech.languages import NoticeWords
-from pipeline.speech.languages.characters import tokens_of
+from pipeline.speech.languages.writing_systems import tokens_of
 
 BETWEEN = 8
 """Most tokens between the word for AI and the word for generated: characters in Chinese, words in English."""
@@ -37,7 +37,9 @@ class NoticeFinder:
 
     def __init__(self) -> None:
         """Raises ConfigError if a `language.yaml` has a mistake."""
-        self._words = [words for code in languages.known() if (words := languages.of(code).ai_notice).intelligence]
+        self._words = [
+            words for code in languages.known() if (words := languages.read_language(code).ai_notice).intelligence
+        ]
 
     def find(self, transcript: Transcript) -> Notice | None:
         tokens = _tokens(transcript.text)

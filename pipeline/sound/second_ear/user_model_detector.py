@@ -20,7 +20,7 @@ from pipeline.sound.detector import SoundSpan
 from pipeline.sound.events.windows import Windows
 from pipeline.sound.together import DueWindow
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 
 if TYPE_CHECKING:
     from pipeline.sound.second_ear.audio_classifier import AudioClassifier

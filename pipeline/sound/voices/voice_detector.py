@@ -11,7 +11,7 @@ from pipeline.sound.voices.change import FRESH, LIMIT, Voices
 from pipeline.sound.voices.speech import SpeechPart, SpeechParts
 from pipeline.sound.voices.voice_embedding import embed
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 
 MODEL = "voices@1"
 BEFORE = 4

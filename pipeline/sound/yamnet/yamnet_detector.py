@@ -12,7 +12,7 @@ from pipeline.sound.yamnet.glances import Glances, KindScores
 from pipeline.sound.yamnet.network import Yamnet
 from pipeline.sound.yamnet.rules import RULES
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 
 MODEL = "yamnet@1"
 """Version of the rules."""

@@ -1,14 +1,16 @@
-"""A decoder's hypothesis for a clip, and its properties computed from the tokens."""
+"""A decoder's hypothesis for a clip: its text, its score, and the signs of a bad decode."""
 
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 
 from pipeline.speech import languages
-from pipeline.speech.asr import talk
-from pipeline.speech.asr.guards import is_doubled, is_looping
+from pipeline.speech.asr import talk_model
+from pipeline.speech.asr.hallucinations import LOW_LOGPROB, NO_SPEECH, is_doubled, is_looping
+from pipeline.speech.asr.recogniser import TimedWord
 
 SECONDS_PER_TIMESTAMP = 0.02
 
@@ -22,7 +24,6 @@ MAX_PARTS = 4
 
 WORD = re.compile(r"[\u3400-\u9fff]|[A-Za-z']+")
 """A Chinese character, or a Latin word in Chinese text. Spoken numbers are written as characters."""
-
 
 OVERCONFIDENCE = 0.2
 """Subtracted from the mean log-probability of an adapter: it is surer than Whisper, also where it is wrong."""
@@ -70,16 +71,16 @@ class Hypothesis:
     def plausibility(self) -> float:
         """The score that selects the best of several texts. The language decides whether it is a mean or a sum."""
         logprob = self.avg_logprob - OVERCONFIDENCE * self.adapted
-        recogniser = languages.of(self.language).recogniser
+        recogniser = languages.read_language(self.language).recogniser
         if recogniser.ranking == "mean":
             return logprob
-        usual = recogniser.talk_weight * talk.fluency(self.text, self.language) if recogniser.talk_weight else 0.0
+        usual = recogniser.talk_weight * talk_model.fluency(self.text, self.language) if recogniser.talk_weight else 0.0
         return logprob * (len(self.tokens) + 1) + len(WORD.findall(self.text)) + usual
 
     @property
     def hasty(self) -> bool:
         """Whether the text has more tokens than anybody can speak in the clip's time."""
-        rate = languages.of(self.language).recogniser.tokens_per_second
+        rate = languages.read_language(self.language).recogniser.tokens_per_second
         return len(self.tokens) > SPARE_TOKENS + rate * self.seconds
 
 
@@ -142,3 +143,37 @@ def best_first(tried: Sequence[Hypothesis]) -> list[Hypothesis]:
     for one in ranked:
         found.setdefault(one.text, one)
     return list(found.values())
+
+
+CLEAR_LANGUAGE = 0.5
+"""If the likeliest language has a lower probability, 30 s of context detect the language better. This concerned two of
+410 clips."""
+
+
+def is_suspicious(hypothesis: Hypothesis) -> bool:
+    """Whether to decode a clip again.
+
+    Silence is not suspicious. If the first decode invented words for it, another decode would also invent words.
+    """
+    if _is_silent(hypothesis):
+        return False
+    unsure = hypothesis.avg_logprob < languages.read_language(hypothesis.language).recogniser.sure_logprob
+    return unsure or hypothesis.hasty or hypothesis.looping or hypothesis.doubled
+
+
+def _is_silent(hypothesis: Hypothesis) -> bool:
+    return hypothesis.no_speech > NO_SPEECH and hypothesis.avg_logprob < LOW_LOGPROB
+
+
+def in_variant(heard: Hypothesis, variant: str) -> Hypothesis:
+    """The hypothesis with its text in a variant of the language's script: a value of `asr.chinese`."""
+    for script in languages.scripts():
+        if script.language == heard.language:
+            return replace(heard, text=script.written(heard.text, variant))
+    return heard
+
+
+def respelt(words: Sequence[TimedWord], text: str) -> tuple[TimedWord, ...]:
+    """The words with the characters of `text`, which has as many. A character's variant can depend on its sentence."""
+    letters = iter("".join(text.split()))
+    return tuple(replace(word, text="".join(islice(letters, len("".join(word.text.split()))))) for word in words)

@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from itertools import product
 
 from pipeline.contract.messages import Utterance, Word
-from pipeline.speech.languages.characters import tokens_of
+from pipeline.speech.languages.writing_systems import tokens_of
 
 TOKENS_PER_SECOND = 6
 """Words or Chinese characters per second in fast speech."""

@@ -1,10 +1,15 @@
 """The transcribe stage: it takes utterances of many rooms and returns transcripts."""
 
 import math
+import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Lock
 from typing import get_args
+
+import prometheus_client
 
 from pipeline.base.cpu_cores import cores
 from pipeline.base.errors import AudioError, BadMessage
@@ -21,50 +26,48 @@ from pipeline.contract.messages import (
 )
 from pipeline.contract.stage import BEHIND_SECONDS, Backlog, Processor, Rejected
 from pipeline.settings import Asr, Settings
-from pipeline.speech.asr.busy import BusyTime
-from pipeline.speech.asr.early import EarlyRecogniser, EarlyResult, Offer
-from pipeline.speech.asr.guards import Guards, collapse, is_sure
-from pipeline.speech.asr.language import RoomLanguages
+from pipeline.speech.asr.early_recogniser import EarlyRecogniser, EarlyResult, Offer
+from pipeline.speech.asr.hallucinations import HallucinationGuards, collapse, is_sure
 from pipeline.speech.asr.overlap import Overlaps, without_repeat, words_left
-from pipeline.speech.asr.shedding import Shedding
-from pipeline.speech.asr.transcriber import (
+from pipeline.speech.asr.recogniser import (
     MAX_SAMPLES,
     MAX_SECONDS,
     AdapterUse,
     Clip,
+    Recogniser,
     Recognition,
     Samples,
-    Transcriber,
-    load,
+    load_recogniser,
 )
+from pipeline.speech.asr.room_languages import RoomLanguages
 from pipeline.speech.asr.transcripts import transcript_of, wordless
 from pipeline.speech.asr.triage import GATE, VOICED, Reason, triage
 from pipeline.speech.audio.encode import decode_flac
 from pipeline.speech.audio.vad import shared
-from pipeline.speech.overload import Valve
+from pipeline.speech.load_shedding import Shedding, Valve
 
 
 def build(settings: Settings, metrics: Metrics) -> Shedding:
     """Build the transcribe stage with its model. Raises WeightsMissing, WeightsCorrupt or ConfigError."""
-    transcribe = Transcribe(load(settings.asr), settings.asr, metrics)
+    transcribe = Transcribe(load_recogniser(settings.asr), settings.asr, metrics)
     return Shedding(transcribe, Valve(settings.overload), metrics, was_early=lambda: transcribe.was_early)
 
 
 class Transcribe(Processor[Utterance, Transcript]):
     """Transcribes batches of utterances. The output has one transcript or `Rejected` per utterance, in order."""
 
-    def __init__(self, transcriber: Transcriber, asr: Asr, metrics: Metrics) -> None:
-        self._transcriber = transcriber
+    def __init__(self, recogniser: Recogniser, asr: Asr, metrics: Metrics) -> None:
+        self._recogniser = recogniser
         self._asr = asr
         self._metrics = metrics
         from_zero(metrics.transcripts, asr.languages)
         from_zero(metrics.marked, get_args(Mark))
         from_zero(metrics.triaged, get_args(Reason))
         from_zero(metrics.adapter_readings, get_args(AdapterUse))
-        metrics.recogniser.labels(transcriber.name).set(1)
+        metrics.recogniser.labels(recogniser.name).set(1)
         self._only = frozenset(() if asr.language else asr.languages)
         """The languages to transcribe. Empty: the settings give the language."""
-        self._guards = Guards()
+        self._guards = HallucinationGuards()
         self._languages = RoomLanguages(asr.languages)
         self._overlaps = Overlaps()
         self._busy = BusyTime(metrics.recogniser_busy_seconds)
@@ -161,7 +164,7 @@ class Transcribe(Processor[Utterance, Transcript]):
 
     def _recognise(self, clips: Sequence[Clip]) -> list[Recognition]:
         with self._busy.working():
-            recognitions = self._transcriber.transcribe(clips, words=self._asr.words, has_room=self._has_room)
+            recognitions = self._recogniser.transcribe(clips, words=self._asr.words, has_room=self._has_room)
         self._metrics.recognised_seconds.inc(sum(len(clip.samples) for clip in clips) / SAMPLE_RATE)
         return recognitions
 
@@ -186,7 +189,7 @@ class Transcribe(Processor[Utterance, Transcript]):
 
     def _other_language(self, utterance: Utterance, language: str) -> Transcript:
         self._metrics.other_language_seconds.labels(language).inc(utterance.end - utterance.start)
-        return wordless(utterance, language, skipped=True, model=self._transcriber.name)
+        return wordless(utterance, language, skipped=True, model=self._recogniser.name)
 
     def _transcript(self, utterance: Utterance, clip: Clip, recognition: Recognition) -> Transcript:
         if self._only and recognition.language not in self._only:
@@ -210,7 +213,7 @@ class Transcribe(Processor[Utterance, Transcript]):
             marks=marks,
             words=words,
             alternatives=others,
-            model=self._transcriber.name,
+            model=self._recogniser.name,
         )
 
 
@@ -229,6 +232,33 @@ class LanguageGuess:
         self.probabilities = probabilities
         self.language = self._languages.guess(self._utterance, probabilities, voiced=self.voiced)
         return self.language
+
+
+class BusyTime:
+    """Adds to `counter` the seconds in which at least one block of `working` runs. `clock` is monotonic, in seconds."""
+
+    def __init__(self, counter: prometheus_client.Counter, clock: Callable[[], float] = time.monotonic) -> None:
+        self._counter = counter
+        self._clock = clock
+        self._lock = Lock()
+        self._running = 0
+        self._counted = 0.0
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        self._change(1)
+        try:
+            yield
+        finally:
+            self._change(-1)
+
+    def _change(self, by: int) -> None:
+        with self._lock:
+            now = self._clock()
+            if self._running:
+                self._counter.inc(now - self._counted)
+            self._counted = now
+            self._running += by
 
 
 def _samples(utterance: Utterance) -> Samples | Rejected:

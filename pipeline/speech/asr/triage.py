@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.asr.recogniser import Samples
 from pipeline.speech.audio.vad import WINDOW, Memory, shared
 
 Reason = Literal["silence", "no_voice"]

@@ -1,24 +1,90 @@
 """The segment stage: it takes the audio of all speakers and returns utterances."""
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from msgspec import structs
 
 from pipeline.base.metrics import Metrics, from_zero
-from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id, origin
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id, origin, sample_of
 from pipeline.contract.stage import STAGE_FAULTS, HoldingProcessor, Rejected, blamed
 from pipeline.settings import Audio, Settings
 from pipeline.speech.audio import vad
+from pipeline.speech.audio.chunk_order import FAULTS, ReceivedSamples
 from pipeline.speech.audio.encode import encode_flac
-from pipeline.speech.audio.examples import FaultExamples
-from pipeline.speech.audio.order import FAULTS
-from pipeline.speech.audio.resent import ReceivedSamples
-from pipeline.speech.audio.sent_speech import SentSpeech
-from pipeline.speech.audio.speaker import Speaker, SpeechPiece
-from pipeline.speech.audio.speakers import KEEP_SECONDS, Key, Speakers
+from pipeline.speech.audio.speaker_tracks import KEEP_SECONDS, Key, SpeakerTracks
+from pipeline.speech.audio.speech_track import SpeechPiece, SpeechTrack
+
+REMEMBERED_SPEECH = 50_000
+"""Number of utterances that are remembered."""
+
+
+class SentSpeech:
+    """The latest utterances that were returned before their speech ended."""
+
+    def __init__(self, settings: Audio) -> None:
+        self._overlap = round(settings.overlap_seconds * SAMPLE_RATE)
+        self._shortest = round(settings.min_seconds * SAMPLE_RATE)
+        self._ends: OrderedDict[tuple[Key, int], int] = OrderedDict()
+        """The end sample of each utterance, by speaker and start sample."""
+
+    def note(self, utterances: Iterable[Utterance]) -> None:
+        """Remember `utterances`."""
+        for each in utterances:
+            place = (each.room, each.speaker), sample_of(each.start)
+            self._ends[place] = max(sample_of(each.end), self._ends.get(place, 0))
+            if len(self._ends) > REMEMBERED_SPEECH:
+                self._ends.popitem(last=False)
+
+    def rest(self, key: Key, piece: SpeechPiece) -> SpeechPiece | None:
+        """The rest of `piece` that was not returned before, with an overlap as after a forced cut.
+
+        Returns `piece` itself if nothing of it was returned, and None if its rest is too short.
+        """
+        samples = piece.cut.samples
+        sent = self._ends.get((key, piece.start), piece.start) - piece.start
+        if sent == 0:
+            return piece
+        new = samples.size - sent
+        repeated = min(self._overlap, new, sent - 1)
+        if new + repeated < self._shortest:
+            return None
+        head = sent - repeated
+        cut = replace(piece.cut, start=piece.cut.start + head, samples=samples[head:], overlap=repeated)
+        return self.rest(key, replace(piece, start=piece.start + head, cut=cut))
+
+
+EVERY_SECONDS = 60.0
+"""Minimum seconds between two examples of one speaker."""
+
+REMEMBERED_EXAMPLES = 10_000
+"""Number of speakers whose last example is remembered."""
+
+
+class FaultExamples:
+    """Decides when an example is due. It outlives a speaker's session: a new connection gives no additional example.
+
+    `clock` gives UTC seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last: OrderedDict[Hashable, float] = OrderedDict()
+
+    def due(self, speaker: Hashable) -> bool:
+        """Whether to keep this speaker's bad packet as an example. If so, the next is due after EVERY_SECONDS."""
+        now = self._clock()
+        if abs(now - self._last.get(speaker, float("-inf"))) < EVERY_SECONDS:  # the clock may be set back
+            return False
+        self._last[speaker] = now
+        self._last.move_to_end(speaker)
+        if len(self._last) > REMEMBERED_EXAMPLES:
+            self._last.popitem(last=False)
+        return True
+
 
 LIVE_SECONDS = (-1.0, 5.0)
 """The least and the most seconds from the end of live speech to its processing. The clocks of apps may differ."""
@@ -47,7 +113,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
         self._model = model
         self._clock = clock
         self._early = early
-        self._speakers: Speakers[Speaker, Utterance | EarlyUtterance] = Speakers(
+        self._speakers: SpeakerTracks[SpeechTrack, Utterance | EarlyUtterance] = SpeakerTracks(
             settings, clock, self._speaker, self._hear, self._end
         )
         self._shown = 0
@@ -112,18 +178,18 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
             if isinstance(result, Utterance):
                 self._sent.note([result])
 
-    def _stays_open(self, speaker: Speaker, now: float) -> bool:
+    def _stays_open(self, speaker: SpeechTrack, now: float) -> bool:
         return speaker.is_open and now - speaker.seen < self._settings.idle_seconds + KEEP_SECONDS
 
-    def _speaker(self, key: Key, received: ReceivedSamples) -> Speaker:
-        return Speaker(self._model, self._settings, self._metrics, received, partial(self._examples.due, key))
+    def _speaker(self, key: Key, received: ReceivedSamples) -> SpeechTrack:
+        return SpeechTrack(self._model, self._settings, self._metrics, received, partial(self._examples.due, key))
 
-    def _hear(self, key: Key, speaker: Speaker, chunk: AudioChunk) -> Iterator[Output]:
+    def _hear(self, key: Key, speaker: SpeechTrack, chunk: AudioChunk) -> Iterator[Output]:
         yield from self._utterances(key, speaker.push(chunk))
         if self._early and not chunk.final and (paused := speaker.paused()):
             yield from self._early_utterance(key, paused)
 
-    def _end(self, key: Key, speaker: Speaker) -> Iterator[Output]:
+    def _end(self, key: Key, speaker: SpeechTrack) -> Iterator[Output]:
         yield from self._utterances(key, speaker.flush())
 
     def _early_utterance(self, key: Key, piece: SpeechPiece) -> Iterator[EarlyUtterance]:

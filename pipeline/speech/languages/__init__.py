@@ -24,7 +24,7 @@ from pipeline.base import user_files
 from pipeline.base.errors import ConfigError
 from pipeline.base.language_codes import check_code
 from pipeline.base.user_files import StrictModel, config_file
-from pipeline.speech.languages.script import Script
+from pipeline.speech.languages.writing_systems import Script
 
 SHIPPED = Path(__file__).parent
 FALLBACK = "en"
@@ -93,9 +93,11 @@ class Language(StrictModel):
     ai_notice: NoticeWords = NoticeWords()
 
 
-def of(code: str) -> Language:
-    """The language with that code; raises ConfigError if its file has a mistake."""
-    return _read(file(code, "language.yaml"))
+@cache
+def read_language(code: str) -> Language:
+    """The language with that code; raises ConfigError if its file has a mistake. A file is read once."""
+    path = file(code, "language.yaml")
+    return user_files.read_user_file(path, Language) if path else Language()
 
 
 def known() -> tuple[str, ...]:
@@ -106,10 +108,10 @@ def known() -> tuple[str, ...]:
     return tuple(sorted({code for folder in _folders() for code in _codes(folder)}))
 
 
-def check() -> None:
+def check_language_files() -> None:
     """Read every `language.yaml`; raises ConfigError for a mistake."""
     for code in known():
-        of(code)
+        read_language(code)
 
 
 def file(code: str, name: str) -> Path | None:
@@ -122,6 +124,7 @@ def files(code: str, name: str) -> list[Path]:
     return [path for folder in _folders() if (path := folder / code / name).is_file()]
 
 
+@cache  # an utterance asks for its language some dozens of times, and the configuration file stays the same
 def own_folder() -> Path:
     """Where users add languages: `languages/` beside the configuration file."""
     return config_file().parent / "languages"
@@ -134,7 +137,7 @@ def scripts() -> tuple[Script, ...]:
     return tuple(import_module(f"{__name__}.{code}.script").SCRIPT for code in codes)
 
 
-def language_of(text: str) -> str:
+def script_language(text: str) -> str:
     """The code of the language whose script is in `text`, else `en`."""
     return next((script.language for script in scripts() if script.is_in(text)), FALLBACK)
 
@@ -155,8 +158,3 @@ def _checked(name: str, folder: Path) -> str:
         return check_code(name)
     except ValueError as error:
         raise ConfigError(f"{folder / name}: {error}", "Name the folder by the code of its language.") from error
-
-
-@cache
-def _read(path: Path | None) -> Language:
-    return user_files.read_user_file(path, Language) if path else Language()

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from agents.commands.command_line import app
 from pipeline.base.errors import AccountError, InputError
 from pipeline.review.accounts.accounts import Account
-from pipeline.review.accounts.sign_in import SignIn, Visitor
+from pipeline.review.accounts.sign_in import PasswordChecker, Visitor
 from pipeline.review.anchors import Anchoring
 from pipeline.review.database import Database
 from pipeline.settings import AuditSettings, Settings
@@ -34,7 +34,7 @@ def database(own_store: str) -> Iterator[Database]:
 
 
 def enter(database: Database, password: str) -> Account | None:
-    return SignIn(database, lambda: 1_000.0).sign_in("lin", password, "", Visitor())
+    return PasswordChecker(database, lambda: 1_000.0).sign_in("lin", password, "", Visitor())
 
 
 def test_a_new_account_gets_a_password_that_is_shown_once(typed: Type, database: Database) -> None:

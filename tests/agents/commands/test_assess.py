@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from agents.commands.command_line import app
-from pipeline.assessment.report import packing
+from pipeline.assessment.report import bundle
 from pipeline.base.errors import CaseError, ConfigError, InputError, Missing
 from pipeline.review import audit_log
 from pipeline.review.database import Database
@@ -71,7 +71,7 @@ def test_a_final_report_becomes_a_bundle_that_verifies(
     result = assess("verify", "it.zip", "--public-key", "assessment.key.pub", "--audit-log")
     assert (result.exit_code, "fault" in result.stdout) == (0, False)
     assert "The audit log of this store has line" in result.stdout
-    files = packing.unpack((tmp_path / "it.zip").read_bytes(), "it")
+    files = bundle.unpack((tmp_path / "it.zip").read_bytes(), "it")
     assert files["report.en.html"] == (tmp_path / "out" / "report.en.html").read_bytes()
     with database.read() as connection:
         assert audit_log.about(connection, "assessment.bundle", final) is not None

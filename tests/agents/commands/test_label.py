@@ -42,7 +42,9 @@ def unlabelled(tmp_path: Path) -> Path:
 @pytest.fixture
 def spoken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace Whisper by a transcriber that always hears the notice."""
-    monkeypatch.setattr(stage, "load", lambda _: Scripted([recognition("本音频由AI生成", language="zh")] * 9))
+    monkeypatch.setattr(
+        stage, "load_recogniser", lambda _: Scripted([recognition("本音频由AI生成", language="zh")] * 9)
+    )
 
 
 def test_a_labelled_file_is_complete(labelled: Path) -> None:

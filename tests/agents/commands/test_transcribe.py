@@ -24,7 +24,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Asr]]:
         settings.append(asr)
         return Scripted([recognition("hello & there", language=asr.language or "en")] * 40)
 
-    monkeypatch.setattr(stage, "load", load)
+    monkeypatch.setattr(stage, "load_recogniser", load)
     return iter([settings])
 
 

@@ -8,7 +8,7 @@ from msgspec import structs
 from agents.gateway.audio_session import Arrival, AudioSession, Frame
 from agents.gateway.connection_request import Voice
 from pipeline.contract.messages import AudioChunk
-from pipeline.speech.audio.packets import MAX_PACKETS, unpack
+from pipeline.speech.audio.stream_codecs import MAX_PACKETS, split_packets
 
 VOICE = Voice(room="r", speaker="s", room_type="game", sample_rate=48_000, channels=2)
 OPUS = Voice(room="r", speaker="s", codec="opus", sample_rate=48_000)
@@ -56,7 +56,7 @@ def test_a_chunk_has_the_fields_of_its_connection() -> None:
 def test_the_frames_of_a_read_are_in_as_few_chunks_as_possible(packets: list[bytes], largest: int) -> None:
     frames = [Frame(packet, 960) for packet in packets]
     chunks = take(session(OPUS, largest), NOW, 0, *frames)
-    inside = [unpack(chunk.data) for chunk in chunks]
+    inside = [split_packets(chunk.data) for chunk in chunks]
     assert [packet for each in inside for packet in each] == packets
     assert all(len(chunk.data) <= max(largest, 62) and chunk.codec == "opus_packets" for chunk in chunks)
     assert [chunk.sequence for chunk in chunks] == list(range(len(chunks)))

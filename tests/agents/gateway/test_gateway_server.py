@@ -20,7 +20,7 @@ from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import AudioChunk
 from pipeline.settings import GatewaySettings
-from pipeline.speech.audio.packets import unpack
+from pipeline.speech.audio.stream_codecs import split_packets
 
 BEARER = "the-right-tøken-of-the-tests"
 OTHER = "another-token-of-the-tests"
@@ -265,7 +265,7 @@ async def test_frames_without_audio_are_skipped() -> None:
             for frame in (packet, b"", b"\xff", packet + b"!", b"", packet):
                 await client.send(frame)
         await until(lambda: ended(place))
-        said = [each for chunk in place.sink.chunks for each in unpack(chunk.data)]
+        said = [each for chunk in place.sink.chunks for each in split_packets(chunk.data)]
         assert said == [packet, packet + b"!", packet]
         assert (place.skipped("empty"), place.skipped("invalid")) == (2, 1)
 

@@ -8,8 +8,8 @@ from agents.gateway.connection_request import Voice
 from pipeline.base.errors import InputError
 from pipeline.contract.cloud_events import decode_event, encode_event
 from pipeline.contract.messages import AudioChunk
-from pipeline.speech.audio.counting import samples_in
-from pipeline.speech.audio.frames import StreamDecoder
+from pipeline.speech.audio.stream_codecs import samples_in
+from pipeline.speech.audio.stream_decoder import StreamDecoder
 
 OPUS = Voice(room="r", speaker="s", codec="opus", sample_rate=48_000)
 PCM = Voice(room="r", speaker="s", codec="pcm_f32le", sample_rate=48_000, channels=2)

@@ -32,7 +32,7 @@ def entered(database: Database, address: str, name: str) -> httpx.Client:
     """Sign in a new moderator."""
     now = time.time()
     with database.write() as connection:
-        accounts.add(connection, name, "moderator", now, "incidents")
+        accounts.add_account(connection, name, "moderator", now, "incidents")
         token = sign_in.begin_session(connection, name, now)
         session = sign_in.find_session(connection, token, now)
     assert session is not None

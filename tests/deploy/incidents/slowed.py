@@ -11,15 +11,15 @@ from unittest.mock import patch
 
 from agents.commands.command_line import main
 from pipeline.settings import Asr
-from pipeline.speech.asr.transcriber import Clip, HasRoom, Recognition, Transcriber, always_room, load
+from pipeline.speech.asr.recogniser import Clip, HasRoom, Recogniser, Recognition, always_room, load_recogniser
 
 FILE = "SLOWED_BY"
 
 
-class Slowed(Transcriber):
+class Slowed(Recogniser):
     """Transcribes with `inner`, after a pause for each clip."""
 
-    def __init__(self, inner: Transcriber, file: Path) -> None:
+    def __init__(self, inner: Recogniser, file: Path) -> None:
         self._inner, self._file = inner, file
 
     @property
@@ -33,10 +33,10 @@ class Slowed(Transcriber):
         return self._inner.transcribe(clips, words=words, has_room=has_room)
 
 
-def slowed(asr: Asr) -> Transcriber:
-    return Slowed(load(asr), Path(os.environ[FILE]))
+def slowed(asr: Asr) -> Recogniser:
+    return Slowed(load_recogniser(asr), Path(os.environ[FILE]))
 
 
 if __name__ == "__main__":
-    with patch("pipeline.speech.asr.transcribe_stage.load", slowed):
+    with patch("pipeline.speech.asr.transcribe_stage.load_recogniser", slowed):
         main()

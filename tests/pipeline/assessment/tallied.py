@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, insert
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.review.delivery.tallies import HOUR, Cell, Tally
+from pipeline.review.delivery.speech_tallies import HOUR, Cell, Tally
 from pipeline.review.tables.assessment_tables import ASSESSMENTS
 from tests.builders import NOON
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.assessment import cases, drills
+from pipeline.assessment import drills, figure_cases
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.measure import measure
 from pipeline.assessment.options import DAY_SECONDS, Options
@@ -145,4 +145,4 @@ def test_a_source_stands_apart_only_if_there_is_another_one(database: Database) 
     assert apart == {(name, source): value for name in ("I-09", "I-10") for source, value in values}
     with database.read() as connection:
         for source, case in (("words", words.case), ("sound", sound.case), ("ear", ear.case)):
-            assert cases.listed(connection, figure(database, "I-09", "share", source=source), DAY) == [case]
+            assert figure_cases.listed(connection, figure(database, "I-09", "share", source=source), DAY) == [case]

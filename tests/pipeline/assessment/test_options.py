@@ -1,8 +1,12 @@
 """The options come from the settings, and a limit of an unknown figure is an error."""
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from pipeline.assessment import options
+from pipeline.base import canonical_json
 from pipeline.base.errors import ConfigError
 from pipeline.contract.topology import DEAD_LETTERS
 from pipeline.settings import AssessmentSettings, Settings
@@ -46,3 +50,11 @@ def test_a_limit_of_an_unknown_figure_is_an_error(name: str, said: str) -> None:
 def test_the_confidence_limit_is_a_tenth() -> None:
     with pytest.raises(ValueError, match=r"multiple of 0\.1"):
         AssessmentSettings(low_confidence=0.25)
+
+
+def test_options_come_back_from_json_without_the_clips(tmp_path: Path) -> None:
+    built = options.build(Settings(data_dir=tmp_path))
+    written = canonical_json.canonical_bytes(options.to_plain(built))
+    found = options.from_plain(msgspec.json.decode(written))
+    assert found == msgspec.structs.replace(built, evidence=None)
+    assert str(tmp_path).encode() not in written

@@ -24,7 +24,7 @@ from pipeline.assessment.options import Options
 from pipeline.contract.messages import Flag, SpeechStatus
 from pipeline.contract.speech_status import status_of
 from pipeline.review.database import Database
-from pipeline.review.delivery import tallies
+from pipeline.review.delivery import speech_tallies
 from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.tables.assessment_tables import ACTIONS
 from pipeline.review.tables.core import CASES, DECISIONS
@@ -256,7 +256,7 @@ def _lived(database: Database, rng: random.Random) -> RawStore:
         later = {DECISIONS.c.undone: DECISIONS.c.undone + rng.uniform(0, 2) * world.DAY}
         connection.execute(update(DECISIONS).where(DECISIONS.c.undone.is_not(None)).values(later))
         for message, at in [*messages[len(facts) :], *rng.sample(messages, len(messages) // 2)]:
-            tallies.count(connection, [message], at)
+            speech_tallies.count_batch(connection, [message], at)
     with database.read() as connection:
 
         def rows(table: Table) -> list[Row]:

@@ -13,7 +13,7 @@ from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.storing import Merge
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.delivery import tallies
+from pipeline.review.delivery import speech_tallies
 from pipeline.review.delivery.confirmations import Confirmation, confirm
 from tests.builders import flag
 from tests.pipeline.assessment.reading import WEEK
@@ -86,7 +86,7 @@ def store(database: Database, facts: list[Fact]) -> None:
                 [outcome] = storing.add_audits(connection, [fact.flag], fact.stored, 0.5, ranking)
             else:
                 [outcome] = storing.add_flags(connection, [fact.flag], fact.stored, merge, ranking)
-            tallies.count_batch(connection, [fact.flag], fact.stored)
+            speech_tallies.count_batch(connection, [fact.flag], fact.stored)
             for number, given in enumerate(fact.decisions):
                 _decide(connection, outcome.case, given, f"{fact.flag.id}-{number}")
 

@@ -16,7 +16,7 @@ from pipeline.contract.messages import Mark, Source, Suggestion, Verdict
 from pipeline.contract.topology import STAGES
 from pipeline.judge import judge_stage, labels
 from pipeline.review.database import Database
-from pipeline.review.delivery import deliver_stage, webhooks
+from pipeline.review.delivery import deliver_stage, webhook_sender
 from pipeline.review.delivery.confirmations import Result
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.runner.local import LocalRunner
@@ -24,7 +24,7 @@ from pipeline.settings import Settings, load
 from pipeline.speech.asr.transcribe_stage import Transcribe
 from pipeline.speech.asr.triage import Reason
 from pipeline.speech.audio import vad
-from pipeline.speech.audio.order import FAULTS
+from pipeline.speech.audio.chunk_order import FAULTS
 from pipeline.speech.audio.segment_stage import Segment
 from tests.pipeline.speech.asr.parts import Scripted
 
@@ -69,7 +69,7 @@ def console(settings: Settings, metrics: Metrics) -> Any:
 
 def outbox(settings: Settings, metrics: Metrics) -> None:
     with closing(Database(settings.database_url)) as database:
-        sender = webhooks.build_webhooks(settings, database, metrics, lambda: 0.0)
+        sender = webhook_sender.build_webhooks(settings, database, metrics, lambda: 0.0)
     assert sender is not None
     asyncio.run(sender.close())
 

@@ -21,7 +21,7 @@ from pipeline.contract.messages import Decision
 from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.delivery import confirmations, outbox
+from pipeline.review.delivery import confirmations, event_outbox
 from pipeline.review.tables.core import AUDIT, OUTBOX
 from pipeline.settings import CoopSettings, Settings, WebhookSettings
 from tests.builders import NOON, flag
@@ -97,7 +97,7 @@ def test_a_decision_of_coop_decides_the_case_and_tells_the_app_at_once(console: 
     with console.database.read() as connection:
         event = connection.execute(select(OUTBOX)).one()
         assert confirmations.confirmation_of(connection, decision.id) is None, "nobody has carried it out yet"
-        assert outbox.any_due(connection, console.clock.now)
+        assert event_outbox.any_due(connection, console.clock.now)
     assert (event.kind, event.payload["decision"]["action"]) == ("case.decided", "mute")
     assert "lea@example.org" not in json.dumps(event.payload)
 

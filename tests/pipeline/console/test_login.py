@@ -32,7 +32,7 @@ from pipeline.console.services import open_services
 from pipeline.review import audit_log
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.accounts.login_limits import ALLOWED
-from pipeline.review.accounts.sign_in import SignIn, Visitor
+from pipeline.review.accounts.sign_in import PasswordChecker, Visitor
 from pipeline.review.database import Database
 from pipeline.review.tables.core import ACCOUNTS
 from pipeline.settings import Oidc, ReviewConsole, Settings
@@ -400,7 +400,7 @@ def test_an_empty_store_gets_one_admin_who_can_sign_in(url: str) -> None:
         assert (name, account.name, account.role, account.disabled) == (FIRST_NAME, FIRST_NAME, "admin", False)
         assert password not in str(row)
         assert (line.at, line.actor, line.action) == (NOON, "voxwarden", "account.add")
-        door = SignIn(database, lambda: NOON)
+        door = PasswordChecker(database, lambda: NOON)
         assert door.sign_in(name, password, "", Visitor())
         assert not door.sign_in(name, password + "x", "", Visitor())
         assert first_login(database) is None

@@ -28,8 +28,8 @@ from pipeline.review.appeals import appeals, reports
 from pipeline.review.cases import eligibility, reading
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database, _url
-from pipeline.review.delivery import outbox
-from pipeline.review.delivery.webhooks import Webhooks
+from pipeline.review.delivery import event_outbox
+from pipeline.review.delivery.webhook_sender import Webhooks
 from pipeline.review.privacy import erasure, holds
 from pipeline.review.quality import quality_checks
 from pipeline.review.review_store import SqlReviewStore
@@ -178,7 +178,7 @@ async def test_an_old_console_beside_a_new_one_loses_no_event(database: Database
     app.answer = lambda got: Reply(500 if len(app.got) == 1 else 204)
     sender = Webhooks(database, WebhookSettings(url=app.url), bytes(32), Metrics(), lambda: now)
     with database.read() as connection:
-        assert outbox.count_waiting(connection, now).oldest == 11
+        assert event_outbox.count_waiting(connection, now).oldest == 11
     await sender.send_due()
     now += 1
     await sender.send_due()

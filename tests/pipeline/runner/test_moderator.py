@@ -52,11 +52,11 @@ async def test_it_works_where_an_event_loop_runs(moderator: Moderator, tmp_path:
 
 
 def test_the_recogniser_is_loaded_once(moderator: Moderator) -> None:
-    from pipeline.speech.asr import transcriber
+    from pipeline.speech.asr import recogniser
 
     moderator.file(DATA / "vm-newuser.flac")
     gc.collect()
-    assert transcriber.load(moderator._settings.asr) is moderator._models[1]
+    assert recogniser.load_recogniser(moderator._settings.asr) is moderator._models[1]
 
 
 def test_a_wrong_setting_is_an_error() -> None:

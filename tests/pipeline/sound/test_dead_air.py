@@ -19,8 +19,8 @@ from pipeline.sound.fingerprints.recording_detector import RecordingEar
 from pipeline.sound.listen_stage import Listen
 from pipeline.speech.audio.encode import decode_flac
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import KEEP_SECONDS
-from pipeline.speech.overload import Valve
+from pipeline.speech.audio.speaker_tracks import KEEP_SECONDS
+from pipeline.speech.load_shedding import Valve
 from tests.pipeline.review.banning import ban
 from tests.pipeline.sound.fingerprints.music import banned, talk
 from tests.pipeline.speech.audio.sound import chunks, silence

@@ -16,7 +16,7 @@ from pipeline.settings import Audio, Overload
 from pipeline.sound.dead_air import DeadAir
 from pipeline.sound.listen_stage import Listen
 from pipeline.sound.listener import LATE_SECONDS
-from pipeline.speech.overload import Valve
+from pipeline.speech.load_shedding import Valve
 from tests.pipeline.speech.audio.sound import chunks
 
 GRID = 1_790_000_010

@@ -13,7 +13,7 @@ from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.judge.view import view
 from pipeline.learning.rows import part_of
 from pipeline.settings import Asr
-from pipeline.speech.asr import adapter, weights
+from pipeline.speech.asr import whisper_adapter, whisper_weights
 from tests.training.classifier import tiny
 from training.adapter import __main__ as command
 from training.adapter import clips
@@ -92,7 +92,7 @@ def test_the_command_writes_an_adapter_for_base(tmp_path: Path, monkeypatch: pyt
     out = tmp_path / "base.zh.npz"
     options = ["--data", str(tmp_path), "--audio", str(tmp_path / "audio"), "--voices", voices, "--out", str(out)]
     command.make(command.arguments(options))
-    made = adapter.read(out, "zh")
-    before = weights.find(Asr(download=False)).read("model.bin")
+    made = whisper_adapter.read_adapter(out, "zh")
+    before = whisper_weights.find_weights(Asr(download=False)).read("model.bin")
     assert len(made.added_to(before)) == len(before)
     assert made.added_to(before) != before

@@ -10,10 +10,10 @@ import torch
 from whisper.model import Whisper
 
 from pipeline.base.errors import ConfigError
-from pipeline.speech.asr.adapter import Adapter
-from pipeline.speech.asr.batch_decoding import tokenizer_of
-from pipeline.speech.asr.checkpoint import adapted
-from pipeline.speech.asr.mel import FRAMES_PER_SECOND
+from pipeline.speech.asr.openai_whisper_decoding import tokenizer_of
+from pipeline.speech.asr.openai_whisper_weights import adapted
+from pipeline.speech.asr.whisper_adapter import Adapter
+from pipeline.speech.asr.whisper_input import FRAMES_PER_SECOND
 from tests.pipeline.speech.asr.models import little_whisper
 from training.adapter.teach import UNASKED, AdapterRecipe, Taught, batches, losses, teach, tokens_of, written
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import ConfigError
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.asr.recogniser import Samples
 from training.speech.surroundings import SURROUNDINGS, Surroundings, among, furnish, noisy, reverberated, surroundings
 
 

@@ -7,7 +7,7 @@ matcher handles both.
 import re
 from itertools import count
 
-from pipeline.speech.languages.characters import HAN
+from pipeline.speech.languages.writing_systems import HAN
 
 _HAN = re.compile(f"[{HAN}]")
 

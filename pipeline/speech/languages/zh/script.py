@@ -4,8 +4,7 @@ import re
 from functools import cache
 from typing import Any
 
-from pipeline.speech.languages.characters import HAN
-from pipeline.speech.languages.script import Script
+from pipeline.speech.languages.writing_systems import HAN, Script
 from pipeline.speech.languages.zh import pinyin
 
 NARROW = re.compile(rf"[,?!:;](?=[{HAN}])|(?<=[{HAN}])[,.?!:;](?=[{HAN}]|\Z)")

@@ -3,7 +3,7 @@
 import msgspec
 
 from pipeline.assessment import catalogue
-from pipeline.assessment.report import content, evidence, gather
+from pipeline.assessment.report import content, gather, stored_evidence
 from pipeline.assessment.report.bundle import Manifest
 from pipeline.assessment.report.content import (
     ITEMS,
@@ -33,7 +33,7 @@ from tests.builders import NOON
 
 DAY = 86_400.0
 COUNTS = (
-    *(f"evidence.{kind}" for kind in evidence.kinds()),
+    *(f"evidence.{kind}" for kind in stored_evidence.kinds()),
     "restrictions",
     "register",
     "drills",

@@ -1,12 +1,17 @@
 """The bundle has everything that an inspector needs, in the same bytes each time."""
 
+import io
 import json
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pipeline.assessment.report import bundle, packing
+from pipeline.assessment.report import bundle
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.base import canonical_json
 from pipeline.base.errors import InputError, Missing
@@ -30,7 +35,7 @@ def test_a_bundle_has_the_same_bytes_each_time(frozen: Assessment, database: Dat
 
 
 def test_the_manifest_lists_every_file(frozen: Assessment, database: Database) -> None:
-    files = packing.unpack(built(database, frozen, {"c": b"opus"}), "it")
+    files = bundle.unpack(built(database, frozen, {"c": b"opus"}), "it")
     manifest = json.loads(files["manifest.json"])
     assert {*manifest["files"], "manifest.json", "manifest.sig", "key.pem"} == set(files)
     assert all(canonical_json.digest(files[name]) == digest for name, digest in manifest["files"].items())
@@ -80,3 +85,33 @@ def test_clips_are_found_and_checked(filled: Database, clip: tuple[EvidenceFolde
         folder.put(case, NOON, b"forged")
         with pytest.raises(InputError, match="was changed"):
             bundle.clips_of(connection, folder, [case])
+
+
+FILES = {"b.txt": b"two", "a/c.txt": "一".encode()}
+
+
+def test_the_order_does_not_matter() -> None:
+    assert bundle.pack(FILES) == bundle.pack(dict(reversed(FILES.items())))
+    assert bundle.unpack(bundle.pack(FILES), "it") == FILES
+
+
+@given(st.data())
+def test_a_flipped_bit_is_refused_or_changes_a_file(data: st.DataObject) -> None:
+    packed = bytearray(bundle.pack(FILES))
+    place = data.draw(st.integers(0, len(packed) - 1))
+    packed[place] ^= 1 << data.draw(st.integers(0, 7))
+    with suppress(InputError):
+        assert bundle.unpack(bytes(packed), "it") != FILES
+
+
+def test_a_compressed_zip_is_refused() -> None:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", b"a" * 1_000)
+    with pytest.raises(InputError, match="canonical"):
+        bundle.unpack(written.getvalue(), "it")
+
+
+def test_other_bytes_are_no_zip() -> None:
+    with pytest.raises(InputError, match="it is damaged"):
+        bundle.unpack(b"PK", "it")

@@ -9,8 +9,7 @@ from markupsafe import escape
 
 from pipeline.assessment.report import html
 from pipeline.assessment.report.content import ITEMS, Gap
-from pipeline.assessment.report.numbers import LANGUAGES, Language
-from pipeline.assessment.report.texts import signal, texts
+from pipeline.assessment.report.wording import LANGUAGES, Language, signal, texts
 from pipeline.review.quality.figure import Figure
 from tests.builders import NOON
 from tests.pipeline.assessment.report import samples
@@ -160,3 +159,11 @@ def test_a_stop_drill_names_rooms_and_no_labels() -> None:
     page = html.render(samples.report(drills=(samples.stop_drill(),)), "en")
     assert "3 of 4 test rooms were stopped." in page
     assert "clean speech" not in page[page.index("stop drill stop-1") :]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_has_no_hand_written_text_and_no_ids(language: Language) -> None:
+    page = html.transparency_page(samples.report(), language)
+    assert 'href="#I-12"' in page
+    for hidden in (samples.SAID.splitlines()[0], "lena", "H-1", samples.HASH, "2026-1<"):
+        assert hidden not in page

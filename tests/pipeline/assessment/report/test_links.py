@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.assessment.report import html, pdf
 from pipeline.assessment.report.content import AssessmentReport
-from pipeline.assessment.report.numbers import LANGUAGES, Language
+from pipeline.assessment.report.wording import LANGUAGES, Language
 from pipeline.review.database import Database
 from tests.pipeline.assessment.report import samples, stored
 

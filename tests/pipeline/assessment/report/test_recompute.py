@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from sqlalchemy import update
 
-from pipeline.assessment.report import recompute, tallies
+from pipeline.assessment.report import data_files, recompute
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.review.database import Database
@@ -16,17 +16,17 @@ def report(frozen: Assessment) -> AssessmentReport:
     return frozen.report()
 
 
-def tables(database: Database, report: AssessmentReport) -> tuple[bytes, bytes]:
+def bundle_tables(database: Database, report: AssessmentReport) -> tuple[bytes, bytes]:
     with database.read() as connection:
         window = report.data_window
-        return tallies.tallies(connection, window), tallies.ledger(connection, window)
+        return data_files.tallies(connection, window), data_files.ledger(connection, window)
 
 
 def test_both_ways_give_the_figures_of_the_report(database: Database, report: AssessmentReport) -> None:
     with database.read() as connection:
         found = recompute.from_store(connection, report)
     assert (found.same > 60, found.different, found.deleted) == (True, (), ())
-    bundled = recompute.from_tables(report, *tables(database, report))
+    bundled = recompute.from_tables(report, *bundle_tables(database, report))
     assert (5 < bundled.same < found.same, bundled.different) == (True, ())
 
 

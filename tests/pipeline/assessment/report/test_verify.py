@@ -11,7 +11,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import delete, text, update
 
-from pipeline.assessment.report import bundle, packing, verify
+from pipeline.assessment.report import bundle, verify
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.verify import Checked
 from pipeline.base import canonical_json, signing
@@ -26,7 +26,7 @@ from tests.pipeline.review import people
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 PEM = signing.public_pem(KEY.public_key())
 OF_NOW = "These figures describe the store at the time of the report"
-SMALL = packing.pack({"manifest.json": b"{}", "a.txt": b"a"})
+SMALL = bundle.pack({"manifest.json": b"{}", "a.txt": b"a"})
 
 
 @pytest.fixture(scope="module")
@@ -86,20 +86,20 @@ def test_every_flipped_byte_is_a_fault(made: bytes) -> None:
     "name", ["manifest.json", "manifest.sig", "key.pem", "report.json", "audit.json", "clips/c-1.ogg"]
 )
 def test_a_missing_file_is_a_fault(made: bytes, name: str) -> None:
-    files = packing.unpack(made, "it")
+    files = bundle.unpack(made, "it")
     del files[name]
-    assert results(verify.of_bundle(packing.pack(files), "it", PEM))["fault"]
+    assert results(verify.of_bundle(bundle.pack(files), "it", PEM))["fault"]
 
 
 def resealed(made: bytes, change: Callable[[dict[str, bytes]], None]) -> bytes:
     """Return the bundle after a change, with a new manifest and a signature by the right key."""
-    files = packing.unpack(made, "it")
+    files = bundle.unpack(made, "it")
     change(files)
     manifest = bundle.read_manifest(files["manifest.json"], "it")
     listed = {name: canonical_json.digest(data) for name, data in files.items() if name not in verify.UNSIGNED}
     files["manifest.json"] = canonical_json.canonical_bytes(samples.changed(manifest, files=listed))
     files["manifest.sig"] = KEY.sign(files["manifest.json"])
-    return packing.pack(files)
+    return bundle.pack(files)
 
 
 def swap(name: str, old: bytes, new: bytes) -> Callable[[dict[str, bytes]], None]:

@@ -9,9 +9,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from pipeline.connect.api.access import ApiTokens
-from pipeline.connect.api.app import create_app
-from pipeline.connect.api.server import open_backend
+from pipeline.connect.api.api_access import ApiTokens
+from pipeline.connect.api.api_server import create_api_app, open_backend
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.runner.moderator import Moderator
@@ -50,7 +49,7 @@ def running_api(url: str, folder: Path, moderator: Moderator, **changes: Any) ->
     limits = {"max_requests_per_second": 1_000.0, "wait_seconds": 120.0}
     settings = Settings(data_dir=folder, api=Api(tokens=tokens, **limits | changes))
     with closing(Database(url)) as database:
-        app = create_app(open_backend(settings, database, moderator), ApiTokens(settings.api))
+        app = create_api_app(open_backend(settings, database, moderator), ApiTokens(settings.api))
         with served(app) as address:
             yield RunningApi(address, SqlReviewStore(database))
 

@@ -3,7 +3,7 @@
 import pytest
 from openai import AuthenticationError, DefaultHttpxClient, OpenAI, PermissionDeniedError, UnprocessableEntityError
 
-from pipeline.connect.api.answers import CATEGORIES
+from pipeline.connect.api.moderation_answers import CATEGORIES
 from tests.pipeline.connect.api.conftest import CASES, MODERATE, RunningApi
 
 pytestmark = pytest.mark.weights

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from pipeline.connect.livekit.track import Speech
+from pipeline.connect.livekit.microphone import Speech
 from pipeline.contract.messages import SAMPLE_RATE
 from tests.livekit import RATE, LiveKit
 

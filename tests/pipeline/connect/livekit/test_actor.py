@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from pipeline.base.metrics import Metrics
+from pipeline.connect.livekit import actor
 from pipeline.connect.livekit.actor import ABSENT, Actor
 from pipeline.connect.livekit.moderation import AbsentError, Moderation
 from pipeline.contract.messages import Action
@@ -16,6 +17,7 @@ from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import confirmations, enforcements
+from pipeline.review.delivery.enforcements import FlaggedSpeech
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import erasure
 from pipeline.review.review_store import SqlReviewStore
@@ -376,3 +378,37 @@ async def test_an_erased_speaker_is_not_muted_for_ever(stage: Stage, tmp_path: A
 def test_every_action_is_counted_from_zero(stage: Stage) -> None:
     for action in (*get_args(Action), "unmute"):
         assert stage.count(action, "done") == stage.count(action, "failed") == 0
+
+
+def flagged(**changes: Any) -> FlaggedSpeech:
+    fields: dict[str, Any] = {"id": "f", "case": "c", "room": "lobby", "speaker": "ann", "stored_at": NOON}
+    return FlaggedSpeech(**fields | {"suggestion": "review", "flagged": ("abuse", "hate")} | changes)
+
+
+@pytest.mark.parametrize(
+    ("rule", "suggestion", "matches"),
+    [
+        (ActionRule(action="mute"), "block", True),
+        (ActionRule(action="mute"), "review", False),
+        (ActionRule(action="mute", suggestion="review"), "review", True),
+        (ActionRule(action="mute", suggestion="review"), "block", True),
+        (ActionRule(action="mute", labels=("hate", "threat")), "block", True),
+        (ActionRule(action="mute", labels=("threat",)), "block", False),
+        (ActionRule(action="mute", labels=("hate",)), "review", False),
+    ],
+)
+def test_a_rule_matches_by_suggestion_and_label(rule: ActionRule, suggestion: str, matches: bool) -> None:
+    found = actor.ruled_action(flagged(suggestion=suggestion), [rule])
+    assert (found is not None) is matches
+
+
+def test_the_first_match_acts_and_says_for_which_label() -> None:
+    given = [
+        ActionRule(action="remove", labels=("threat",)),
+        ActionRule(action="mute", suggestion="review", labels=("hate",)),
+    ]
+    found = actor.ruled_action(flagged(), [*given, ActionRule(action="close_room", suggestion="review")])
+    assert found
+    assert (found.id, found.case, found.room, found.speaker) == ("f", "c", "lobby", "ann")
+    assert (found.action, found.label, found.asked_at, found.decided) == ("mute", "hate", NOON, False)
+    assert actor.ruled_action(flagged(), []) is None

@@ -12,6 +12,8 @@ from pipeline.connect.livekit.bot import RoomBot
 from tests.livekit import RATE, LiveKit, joined, until
 from tests.pipeline.connect.livekit.conftest import KeepingGateway, tone
 
+pytestmark = pytest.mark.full  # Go builds the LiveKit server for minutes
+
 A, B = 440.0, 700.0
 LOST_SECONDS = 0.4
 """What may be lost at the beginning of a track. On a quiet machine it is less than half of it."""

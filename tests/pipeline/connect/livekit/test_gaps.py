@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from pipeline.connect.livekit.gaps import GapMeter
+from pipeline.connect.livekit.microphone import GapMeter
 
 FRAME = 0.1
 

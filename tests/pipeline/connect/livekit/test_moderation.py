@@ -9,6 +9,8 @@ from livekit import rtc
 from pipeline.connect.livekit.moderation import AbsentError, Moderation
 from tests.livekit import LiveKit, joined, until
 
+pytestmark = pytest.mark.full  # Go builds the LiveKit server for minutes
+
 
 @pytest.fixture
 async def moderation(server: LiveKit) -> AsyncIterator[Moderation]:

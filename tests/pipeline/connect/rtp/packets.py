@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.connect.rtp.packet import RtpPacket
+from pipeline.connect.rtp.jitter_buffer import RtpPacket
 
 SSRC = 0x1234_5678
 

@@ -8,7 +8,7 @@ import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 
-from pipeline.connect.rtp.codecs import CLOCK, LAW, RtpCodec
+from pipeline.connect.rtp.rtp_timeline import CLOCK, LAW, RtpCodec
 from pipeline.speech.audio.encode import to_pcm16
 from pipeline.speech.audio.resample import Resampler, from_pcm, not_cancelled, planes
 

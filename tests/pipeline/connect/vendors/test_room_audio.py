@@ -12,9 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.connect.vendors import room_audio
-from pipeline.connect.vendors.agora import AgoraAudio
-from pipeline.connect.vendors.events import RoomEvent
-from pipeline.connect.vendors.room_audio import RoomAudio
+from pipeline.connect.vendors.room_audio import AgoraAudio, RoomAudio
+from pipeline.connect.vendors.vendor_events import RoomEvent
 from pipeline.contract.messages import AudioChunk
 from tests.agents.gateway.test_gateway_server import Place, running, until
 

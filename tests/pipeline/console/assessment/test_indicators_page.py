@@ -10,7 +10,7 @@ import pytest
 from markupsafe import escape
 from msgspec.structs import replace
 
-from pipeline.assessment import cases, forms, hazards, measure
+from pipeline.assessment import figure_cases, forms, hazards, measure
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.hazards import Finding
 from pipeline.assessment.report import assessments
@@ -23,7 +23,7 @@ from pipeline.console.services import open_services
 from pipeline.contract.speech_status import status_of
 from pipeline.review import audit_log
 from pipeline.review.cases.values import Choice
-from pipeline.review.delivery.tallies import Cell
+from pipeline.review.delivery.speech_tallies import Cell
 from pipeline.settings import Settings
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.tallied import MIDNIGHT_HOUR, tally
@@ -183,7 +183,7 @@ def test_the_list_behind_a_number_has_that_many_cases(console: Console, enter: E
 
 
 def test_every_list_has_a_name() -> None:
-    assert {f"assess.list.{name}" for name in cases.LISTS} <= Texts().catalogue("en").keys()
+    assert {f"assess.list.{name}" for name in figure_cases.LISTS} <= Texts().catalogue("en").keys()
 
 
 @pytest.mark.parametrize("query", ["key=share&split=label%3Dnone", "key=nothing", "key=share&split=label"])

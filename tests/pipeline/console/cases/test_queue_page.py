@@ -99,7 +99,7 @@ def test_each_filter_narrows_the_list(console: Console, enter: Enter, query: str
 
 def test_every_filter_of_a_request_reaches_the_queue() -> None:
     names = tuple(Asked.__dataclass_fields__)
-    assert set(names) == set(QueueFilter.__struct_fields__) - {"without", "reach"}
+    assert set(names) == set(QueueFilter.__struct_fields__) - {"without", "eligibility"}
     words = {"status": "pending", "view": "mine", "severity": "high"}
     given = {name: words.get(name, "review") for name in names}
     asked = Asked(**given)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from pipeline.connect.api.access import ApiTokens
+from pipeline.connect.api.api_access import ApiTokens
 from pipeline.console.guard import COOKIE, HEADER
 from pipeline.review import audit_log
 from pipeline.review.accounts import accounts, passwords

@@ -18,7 +18,7 @@ from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.review_store import open_store
 from pipeline.runner.local import LocalRunner
 from pipeline.runner.moderator import Moderator
-from pipeline.runner.recordings import FileReport, Recordings
+from pipeline.runner.recordings_runner import FileReport, Recordings
 from pipeline.settings import JudgeSettings, Settings
 from tests.builders import NOON, transcript
 from tests.pipeline.judge.fakes import WordClassifier

@@ -15,7 +15,7 @@ from pipeline.review.accounts.sign_in import (
     IDLE_SESSION_SECONDS,
     LONGEST_SESSION_SECONDS,
     LoginSession,
-    SignIn,
+    PasswordChecker,
     Visitor,
 )
 from pipeline.review.database import Database
@@ -35,7 +35,7 @@ class Entrance:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.now = NOON
-        self.door = SignIn(database, lambda: self.now)
+        self.door = PasswordChecker(database, lambda: self.now)
         with database.write() as connection:
             accounts.add_account(
                 connection, "zoe", "moderator", NOON, "test", password=passwords.hash_new_password(PASSWORD, "zoe")
@@ -86,7 +86,7 @@ def test_the_log_never_has_a_name_without_an_account(entrance: Entrance) -> None
     subjects = [subject for _, _, subject in entrance.log()]
     assert subjects[0] == subjects[1] != subjects[2], "tries of one name can be told from those of another"
     assert "hunter2" not in str(entrance.log())
-    entrance.door = SignIn(entrance.database, lambda: entrance.now)
+    entrance.door = PasswordChecker(entrance.database, lambda: entrance.now)
     assert not entrance.enter(name="another")
     assert entrance.log()[-1][2] != subjects[2], "the key is new after a restart"
 

@@ -11,7 +11,7 @@ from pipeline.review.appeals.appeals import Appeal, Count
 from pipeline.review.cases import deciding, leases, reading, speaker_measures
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox
+from pipeline.review.delivery import event_outbox
 from pipeline.review.quality import quality_checks
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import ACCOUNTS, OUTBOX
@@ -216,7 +216,7 @@ def test_withdrawing_a_sent_event_stores_a_second_one(database: Database) -> Non
     second = settle(database, appeal, "ben")
     with database.write() as connection:
         connection.execute(OUTBOX.update().where(OUTBOX.c.about == second.id).values(status="sent"))
-        outbox.withdraw(connection, second.id, LATER + 8)
+        event_outbox.withdraw(connection, second.id, LATER + 8)
     assert events(database)[-1] == ("case.undone", "waiting")
 
 

@@ -45,7 +45,7 @@ def candidates(database: Database, account: str, limit: int = MOST_MOVED, **want
 
 def offered(database: Database, account: str, at: float = NOON + 100) -> str | None:
     with database.write() as connection:
-        wanted = QueueFilter(reach=eligibility.eligibility_of(connection, account, at))
+        wanted = QueueFilter(eligibility=eligibility.eligibility_of(connection, account, at))
         return case_queue.next_free(connection, account, at, wanted)
 
 
@@ -219,7 +219,7 @@ def test_four_people_get_each_case_once_and_none_outside_their_skills(database: 
         mine: list[str] = []
         while True:
             with database.write() as connection:
-                wanted = QueueFilter(reach=eligibility.eligibility_of(connection, account, NOON + 100))
+                wanted = QueueFilter(eligibility=eligibility.eligibility_of(connection, account, NOON + 100))
                 case = case_queue.next_free(connection, account, NOON + 100, wanted)
                 if case is None:
                     return mine

@@ -135,7 +135,7 @@ def escalated(database: Database, name: str, who: str, at: float, label: str = "
 
 def theirs(database: Database, account: str, after: tuple[float, str] | None = None, limit: int = 50) -> list[str]:
     with database.read() as connection:
-        wanted = QueueFilter(reach=eligibility.eligibility_of(connection, account, NOON))
+        wanted = QueueFilter(eligibility=eligibility.eligibility_of(connection, account, NOON))
         return [case.id for case in case_queue.list_escalated(connection, wanted, HALF, after, limit)]
 
 
@@ -155,7 +155,7 @@ def test_only_people_with_the_right_decide_and_never_who_escalated(database: Dat
     with database.write() as connection:
         assert (
             case_queue.next_free(
-                connection, "ana", NOON, QueueFilter(reach=eligibility.eligibility_of(connection, "ana", NOON))
+                connection, "ana", NOON, QueueFilter(eligibility=eligibility.eligibility_of(connection, "ana", NOON))
             )
             == own
         )
@@ -169,7 +169,7 @@ def test_the_deadline_counts_from_the_escalation(database: Database) -> None:
     severe = escalated(database, "severe", "ana", NOON + 600, "fraud")
     assert theirs(database, "lea") == [severe, early, late]
     with database.read() as connection:
-        wanted = QueueFilter(reach=eligibility.eligibility_of(connection, "lea", NOON))
+        wanted = QueueFilter(eligibility=eligibility.eligibility_of(connection, "lea", NOON))
         first, second, _ = case_queue.list_escalated(connection, wanted, HALF, None, 50)
         assert (first.due_at, second.due_at) == (NOON + 600 + HALF, NOON + 10 + HALF)
         state = case_queue.count_escalated(connection, wanted, HALF, NOON + HALF + 15)

@@ -9,7 +9,7 @@ from pipeline.review import audit_log
 from pipeline.review.cases import case_queue, deciding, leases, reading, speaker_measures
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox
+from pipeline.review.delivery import event_outbox
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import OUTBOX
 from tests.builders import NOON, flag
@@ -114,7 +114,7 @@ def test_withdrawing_an_event_in_sending_stores_a_second_one(database: Database,
     decision = decide(database, case)
     with database.write() as connection:
         connection.execute(OUTBOX.update().values(status="sending"))
-        outbox.withdraw(connection, decision.id, NOON + 1)
+        event_outbox.withdraw(connection, decision.id, NOON + 1)
     assert events(database) == [("case.decided", "sending"), ("case.undone", "waiting")]
 
 

@@ -17,13 +17,13 @@ def stored(database: Database, count: int) -> list[str]:
 
 def due(database: Database, account: str, decides: bool = True) -> WaitingWork:
     with database.read() as connection:
-        wanted = QueueFilter(reach=eligibility.eligibility_of(connection, account, NOON))
+        wanted = QueueFilter(eligibility=eligibility.eligibility_of(connection, account, NOON))
         return inbox.due(connection, account, wanted, decides, decides)
 
 
 def news(database: Database, account: str, since: float, at: float) -> News:
     with database.read() as connection:
-        wanted = QueueFilter(reach=eligibility.eligibility_of(connection, account, at))
+        wanted = QueueFilter(eligibility=eligibility.eligibility_of(connection, account, at))
         return inbox.news(connection, account, wanted, since, at, 1_800.0)
 
 

@@ -16,10 +16,10 @@ from pipeline.base.errors import ConfigError
 from pipeline.base.metrics import Metrics
 from pipeline.judge import labels
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox, webhook_targets, webhooks
+from pipeline.review.delivery import event_outbox, webhook_sender, webhook_targets
 from pipeline.review.delivery.coop import CoopReports
+from pipeline.review.delivery.event_outbox import OutboxEvent
 from pipeline.review.delivery.events_for_apps import RAISED, flag_payload
-from pipeline.review.delivery.outbox import OutboxEvent
 from pipeline.review.delivery.webhook_targets import flag_of
 from pipeline.settings import CoopSettings, Settings, WebhookSettings
 from tests.builders import NOON, flag
@@ -71,12 +71,12 @@ def test_a_flag_without_labels_is_a_valid_report() -> None:
 
 async def test_coop_gets_reports_with_the_key_until_it_accepts_them(sqlite_url: str, coop: ReceivingApp) -> None:
     database, now = Database(sqlite_url), [NOON]
-    sender = webhooks.build_webhooks(settings(coop), database, Metrics(), lambda: now[0])
+    sender = webhook_sender.build_webhooks(settings(coop), database, Metrics(), lambda: now[0])
     assert sender is not None
     with database.write() as connection:
         for number in range(2):
             one = flag(f"{number}", number)
-            outbox.store_event(connection, RAISED, one.id, flag_payload(one, "case"), NOON, NOON + number)
+            event_outbox.store_event(connection, RAISED, one.id, flag_payload(one, "case"), NOON, NOON + number)
     coop.answer = lambda got: Reply(503 if len(coop.got) == 1 else 201, body=b'{"reportId": "r"}')
     for _ in range(3):
         await sender.send_due()

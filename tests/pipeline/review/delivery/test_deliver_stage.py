@@ -22,7 +22,7 @@ from pipeline.review.cases.values import CaseFile, Choice, Evidence, Filters, Ou
 from pipeline.review.database import Database
 from pipeline.review.delivery import deliver_stage
 from pipeline.review.delivery.deliver_stage import Deliver
-from pipeline.review.delivery.outbox import FlagEventChoice
+from pipeline.review.delivery.event_outbox import FlagEventChoice
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.review_store import SqlReviewStore

@@ -15,9 +15,9 @@ from pipeline.review.appeals import appeals
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox
+from pipeline.review.delivery import event_outbox
+from pipeline.review.delivery.event_outbox import FlagEventChoice
 from pipeline.review.delivery.events_for_apps import EVENTS, RAISED, EventKind, envelope, flag_payload
-from pipeline.review.delivery.outbox import FlagEventChoice
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import OUTBOX
 from pipeline.settings import FlagEvents, Settings, WebhookSettings
@@ -51,8 +51,8 @@ def test_a_repeated_flag_makes_no_second_event_also_when_the_first_is_sent(datab
     opened.add([flag("a"), flag("a")], NOON + 1)
     assert told(database) == ["a"]
     with database.write() as connection:
-        [event] = outbox.take(connection, NOON, 15, 1, 1)
-        outbox.sent(connection, event, NOON)
+        [event] = event_outbox.take(connection, NOON, 15, 1, 1)
+        event_outbox.sent(connection, event, NOON)
     opened.add([flag("a")], NOON + 2)
     assert told(database) == []
 
@@ -92,14 +92,14 @@ def test_the_settings_choose_by_suggestion_and_label(
         flag("blocked", suggestion="block", speaker="b"),
         flag("both", suggestion="block", flagged=("violence", "abuse"), speaker="c"),
     ]
-    store(database, outbox.build_flag_event_choice(Settings(webhooks=chosen))).add(flags, NOON)
+    store(database, event_outbox.build_flag_event_choice(Settings(webhooks=chosen))).add(flags, NOON)
     assert sorted(told(database)) == expected
 
 
 def test_an_unknown_label_is_refused() -> None:
     chosen = WebhookSettings(url="http://127.0.0.1", flags=FlagEvents(labels=("abuze",)))
     with pytest.raises(ConfigError, match=r"webhooks\.flags\.labels: unknown label abuze"):
-        outbox.build_flag_event_choice(Settings(webhooks=chosen))
+        event_outbox.build_flag_event_choice(Settings(webhooks=chosen))
 
 
 def test_events_are_dropped_only_above_the_limit(database: Database) -> None:
@@ -155,7 +155,7 @@ def test_stored_events_have_the_listed_fields(database: Database) -> None:
             deciding.decide(connection, one, "ana", choice, NOON + number)
         appeal, _ = appeals.lodge(connection, case, "ann", "no", NOON + 60, 10)
         settled = appeals.settle(connection, appeal.id, "lea", Choice(verdict="dismiss"), NOON + 70, 10)
-        outbox.take(connection, NOON + 100, 5.0, 9, 9)
+        event_outbox.take(connection, NOON + 100, 5.0, 9, 9)
         deciding.undo(connection, settled.id, "lea", NOON + 71)
     with database.read() as connection:
         stored = connection.execute(select(OUTBOX.c.kind, OUTBOX.c.payload).where(OUTBOX.c.kind != RAISED)).all()

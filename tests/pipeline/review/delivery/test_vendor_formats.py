@@ -15,8 +15,8 @@ from pipeline.contract.messages import Flag
 from pipeline.judge import labels
 from pipeline.review.cases.values import all_fields
 from pipeline.review.delivery import vendor_formats, webhook_targets
+from pipeline.review.delivery.event_outbox import OutboxEvent
 from pipeline.review.delivery.events_for_apps import RAISED, RaisedFlag, flag_payload
-from pipeline.review.delivery.outbox import OutboxEvent
 from pipeline.review.delivery.vendor_formats import AtVendor, VendorName
 from pipeline.review.delivery.webhook_targets import flag_of
 from tests.builders import NOON, flag

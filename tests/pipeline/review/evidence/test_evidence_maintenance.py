@@ -153,7 +153,7 @@ def test_a_bucket_with_object_lock_passes(s3_server: S3Server, bucket: str) -> N
 def test_a_store_that_deletes_locked_clips_is_found(tmp_path: Path) -> None:
     class Careless(EvidenceFolder):
         @property
-        def holds(self) -> bool:
+        def locks(self) -> bool:
             return True
 
     steps = list(probe(Careless(tmp_path)))

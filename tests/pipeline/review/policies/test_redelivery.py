@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import func, select
 
 from pipeline.contract.messages import Flag, derive_id
-from pipeline.review.delivery.outbox import FlagEventChoice
+from pipeline.review.delivery.event_outbox import FlagEventChoice
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.assessment_tables import TALLIES
 from pipeline.review.tables.core import CASES, FLAGS, OUTBOX

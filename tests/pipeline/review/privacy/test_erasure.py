@@ -13,7 +13,7 @@ from pipeline.review.audit_log import pseudonym
 from pipeline.review.cases import deciding, leases, reading
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.delivery import outbox
+from pipeline.review.delivery import event_outbox
 from pipeline.review.delivery.events_for_apps import RAISED
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import erasure, holds
@@ -53,7 +53,7 @@ def test_an_erasure_deletes_all_of_the_speaker_and_nothing_of_others(archive: Ar
     with archive.database.read() as connection:
         assert "ann" not in {event.payload["speaker"] for event in connection.execute(select(OUTBOX))}
         lines = list(audit_log.all_lines(connection))
-    assert [line.action for line in lines[-4:]] == ["erasure.ask_erasure", "case.erase", "case.erase", "erasure.done"]
+    assert [line.action for line in lines[-4:]] == ["erasure.ask", "case.erase", "case.erase", "erasure.done"]
     assert not any('"ann"' in line.detail or line.subject == "ann" for line in lines)
 
 
@@ -246,7 +246,7 @@ def test_all_rows_about_a_case_are_deleted_with_it(archive: Archive) -> None:
         appeal, _ = appeals.lodge(connection, made, "ann", "no", NOON + 60, 10.0)
         appeals.settle(connection, appeal.id, "ben", DISMISSED, NOON + 90, 10.0)
         flagged = connection.scalars(select(FLAGS.c.id).where(FLAGS.c.case_id == made)).one()
-        outbox.store_event(connection, RAISED, flagged, {"room": "room"}, NOON, NOON)
+        event_outbox.store_event(connection, RAISED, flagged, {"room": "room"}, NOON, NOON)
         quality_checks.mark_golden(connection, made, "lea", "dismiss", NOON + 95)
         quality_checks.record(connection, made, "audit", None, 1.0, NOON + 99)
     with archive.database.write() as connection:

@@ -93,9 +93,9 @@ def test_the_audit_log_has_a_line_with_the_rule_for_each_deletion(archive: Archi
         lines = [line for line in audit_log.all_lines(connection) if line.actor == retention_job.ACTOR]
     assert [line.action for line in lines] == [
         "audio.expire",
-        "retention.run_retention",
+        "retention.run",
         "case.expire",
-        "retention.run_retention",
+        "retention.run",
     ]
     assert (lines[0].subject, lines[0].detail) == (made, '{"class":"dismissed","days":2.0,"label":"any"}')
     assert lines[1].detail == '{"cases":0,"clips":1,"erased":0,"held":0,"lines":0}'
@@ -135,7 +135,7 @@ def test_the_chain_verifies_after_old_lines_are_deleted(url: str, tmp_path: Path
         assert [(line.seq, line.action) for line in audit_log.all_lines(connection)] == [
             (2, "case.view"),
             (3, "case.view"),
-            (4, "retention.run_retention"),
+            (4, "retention.run"),
             (5, "audit.cut"),
         ]
     database.close()

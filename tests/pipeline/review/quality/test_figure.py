@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.review.database import Database
-from pipeline.review.delivery.tallies import HOUR
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Total, Totals, Window, hours, split, summed, totals
 from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag

@@ -34,7 +34,7 @@ from pipeline.sound.second_ear.audio_classifier import AudioClassifier
 from pipeline.sound.second_ear.user_model_detector import EarScores, SecondEar, is_quiet
 from pipeline.speech.audio.encode import decode_flac
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.overload import Valve
+from pipeline.speech.load_shedding import Valve
 from tests.pipeline.sound.second_ear.tiny import chatter, save_map, siren
 from tests.pipeline.speech.audio.sound import chunks, silence
 

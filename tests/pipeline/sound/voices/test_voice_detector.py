@@ -13,7 +13,7 @@ from pipeline.sound.voices.speech import SpeechParts
 from pipeline.sound.voices.voice_detector import MODEL, VoiceEar, score_of
 from pipeline.sound.voices.voice_embedding import Embeddings, embed
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.speakers import Key
+from pipeline.speech.audio.speaker_tracks import Key
 from tests.pipeline.sound.voices.speakers import allison, reader
 
 DAY = 1_790_000_003 * SAMPLE_RATE + 77

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from whisper.model import ModelDimensions, Whisper
 
-from pipeline.speech.asr.ct2 import DTYPES
+from pipeline.speech.asr.ctranslate2_weights import DTYPES
 
 CODES = {np.dtype(dtype): code for code, dtype in DTYPES.items()}
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.contract.messages import SAMPLE_RATE, Utterance
-from pipeline.speech.asr.transcriber import Clip, HasRoom, Recognition, Samples, always_room
+from pipeline.speech.asr.recogniser import Clip, HasRoom, Recognition, Samples, always_room
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import encode_flac
 from tests import builders

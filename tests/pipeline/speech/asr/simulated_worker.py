@@ -17,9 +17,8 @@ from pipeline.contract.messages import Transcript, Utterance
 from pipeline.contract.stage import Backlog, Processor, Rejected
 from pipeline.contract.topology import TRANSCRIBE
 from pipeline.settings import Overload
-from pipeline.speech.asr.shedding import Shedding
 from pipeline.speech.asr.transcripts import wordless
-from pipeline.speech.overload import Valve
+from pipeline.speech.load_shedding import Shedding, Valve
 
 ROOM_TYPES = ("game", "default", "default", "kids")
 """Room types of the utterances, in rotation."""

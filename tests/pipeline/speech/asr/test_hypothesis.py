@@ -1,7 +1,17 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.speech.asr.hypothesis import Hypothesis, SpecialTokens, best_first, spoken
+from pipeline.speech.asr.hypothesis import (
+    Hypothesis,
+    SpecialTokens,
+    best_first,
+    in_variant,
+    is_suspicious,
+    respelt,
+    spoken,
+)
+from pipeline.speech.asr.recogniser import TimedWord
 
 MARKS = SpecialTokens(end_of_text=100, timestamps=200)
 
@@ -78,3 +88,43 @@ def test_numbers_are_written_as_spoken() -> None:
 
 def test_an_empty_text_has_a_compression_ratio_of_zero() -> None:
     assert heard("", -0.1).compression_ratio == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "tokens", "logprob", "no_speech", "suspicious"),
+    [
+        ("fine", "en", 4, -0.3, 0.1, False),
+        ("sure enough", "en", 4, -0.59, 0.1, False),
+        ("unsure", "en", 4, -0.61, 0.1, True),
+        ("你好", "zh", 4, -0.6, 0.1, False),
+        ("你好", "zh", 4, -1.1, 0.1, True),
+        ("silence", "en", 4, -1.2, 0.8, False),
+        ("no " * 9, "en", 9, -0.1, 0.1, True),
+        ("wait for me at home wait for me at home", "en", 10, -0.1, 0.1, True),
+        ("more than anybody says in a second", "en", 15, -0.1, 0.1, True),
+    ],
+)
+def test_suspicious_texts_are_decoded_again(
+    text: str, language: str, tokens: int, logprob: float, no_speech: float, suspicious: bool
+) -> None:
+    heard = Hypothesis(language, (1,) * tokens, text, logprob, no_speech, seconds=1.0)
+    assert is_suspicious(heard) is suspicious
+
+
+def recognised(text: str, language: str) -> Hypothesis:
+    return Hypothesis(language, (1,), text, -0.2, 0.1, seconds=1.0)
+
+
+def words(*texts: str) -> tuple[TimedWord, ...]:
+    return tuple(TimedWord(text, at, at + 1.0, 0.9) for at, text in enumerate(texts))
+
+
+def test_only_the_texts_of_a_scripts_language_change() -> None:
+    assert in_variant(recognised("歡迎", "zh"), "simplified").text == "欢迎"
+    assert in_variant(recognised("歡迎", "ja"), "simplified").text == "歡迎"
+
+
+def test_words_have_the_characters_of_their_text() -> None:
+    """Alone, 著 would stay as it is: only its sentence tells the variant."""
+    found = in_variant(recognised("他吃著飯, ok go", "zh"), "simplified").text
+    assert respelt(words("他", "吃", "著", "飯,", "ok", "go"), found) == words("他", "吃", "着", "饭,", "ok", "go")

@@ -8,11 +8,11 @@ from whisper.decoding import DecodingResult
 from whisper.tokenizer import get_tokenizer
 
 from pipeline.settings import Asr
-from pipeline.speech.asr import openai_whisper, weights
-from pipeline.speech.asr.ct2_engine import CTranslate2
+from pipeline.speech.asr import openai_whisper_engine, whisper_weights
+from pipeline.speech.asr.ctranslate2_engine import CTranslate2
+from pipeline.speech.asr.ctranslate2_words import Vocabulary
 from pipeline.speech.asr.hypothesis import BROKEN, legible
-from pipeline.speech.asr.openai_whisper import OpenAIWhisper
-from pipeline.speech.asr.vocabulary import Vocabulary
+from pipeline.speech.asr.openai_whisper_engine import OpenAIWhisper
 
 RARE = "你这个龌龊的饕餮 and 魑魅魍魉😀"
 """A text with rare characters: most have two or three tokens."""
@@ -24,7 +24,7 @@ Read = Callable[[Sequence[int]], str]
 
 @pytest.fixture(scope="module")
 def vocabulary() -> Vocabulary:
-    return Vocabulary(weights.find(Asr(download=False)).read("tokenizer.json"), multilingual=True)
+    return Vocabulary(whisper_weights.find_weights(Asr(download=False)).read("tokenizer.json"), multilingual=True)
 
 
 @pytest.fixture(params=["ctranslate2", "openai-whisper"])
@@ -35,7 +35,7 @@ def read(request: pytest.FixtureRequest, vocabulary: Vocabulary, monkeypatch: py
         ct2.vocabulary = vocabulary
         return lambda tokens: ct2._hypotheses(result(tokens), "zh", 9.0, False)[0].text
     whisper = OpenAIWhisper.__new__(OpenAIWhisper)
-    monkeypatch.setattr(openai_whisper, "tokenizer_of", lambda model, language: WHISPER)
+    monkeypatch.setattr(openai_whisper_engine, "tokenizer_of", lambda model, language: WHISPER)
     whisper._model = SimpleNamespace()
     return lambda tokens: whisper._hypothesis(DecodingResult(None, "zh", tokens=list(tokens)), 9.0, False).text
 

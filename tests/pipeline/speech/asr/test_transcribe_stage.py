@@ -28,24 +28,23 @@ from pipeline.contract.messages import (
 )
 from pipeline.contract.stage import Backlog, Rejected
 from pipeline.settings import Asr, Audio, Overload, Settings
-from pipeline.speech.asr.shedding import Shedding
-from pipeline.speech.asr.transcribe_stage import Transcribe, build
-from pipeline.speech.asr.transcriber import (
+from pipeline.speech.asr.recogniser import (
     AdapterUse,
     Clip,
     HasRoom,
     Reading,
+    Recogniser,
     Recognition,
     Samples,
     TimedWord,
-    Transcriber,
     always_room,
 )
+from pipeline.speech.asr.transcribe_stage import BusyTime, Transcribe, build
 from pipeline.speech.asr.triage import POSSIBLE, VOICED, triage
 from pipeline.speech.audio.encode import encode_flac
 from pipeline.speech.audio.segment_stage import Segment
 from pipeline.speech.audio.vad import shared
-from pipeline.speech.overload import Valve
+from pipeline.speech.load_shedding import Shedding, Valve
 from tests.pipeline.speech.asr.parts import Scripted, plain, recognition, speech, utterance
 
 
@@ -208,7 +207,7 @@ def test_alternatives_have_no_overlap() -> None:
 
 
 @pytest.mark.weights
-def test_a_forced_cut_repeats_no_word_in_the_transcripts(tiny: Transcriber) -> None:
+def test_a_forced_cut_repeats_no_word_in_the_transcripts(tiny: Recogniser) -> None:
     """The cut is inside "representatives are currently busy. Please stay on the line", and repeats half a second."""
     samples, cut, overlap = speech("queue-periodic-announce"), round(4.2 * SAMPLE_RATE), SAMPLE_RATE // 2
     head = utterance(0, 4.2, forced=True, data=encode_flac(samples[:cut]))
@@ -432,7 +431,7 @@ def test_the_speed_of_the_stage_is_not_measured_on_early_results() -> None:
 class Noting(Scripted):
     """Passes clips to a real transcriber, and remembers the size of each batch."""
 
-    def __init__(self, inner: Transcriber) -> None:
+    def __init__(self, inner: Recogniser) -> None:
         super().__init__([], name=inner.name)
         self._inner = inner
 
@@ -473,7 +472,7 @@ def of_one_speaker(names: Sequence[str]) -> list[Utterance]:
 
 
 @pytest.mark.weights
-def test_clear_speech_in_another_language_is_skipped_and_counted(base: Transcriber) -> None:
+def test_clear_speech_in_another_language_is_skipped_and_counted(base: Recogniser) -> None:
     metrics = Metrics()
     transcribe = Transcribe(base, Asr(), metrics)
     asked = of_one_speaker([name for name, _, _ in OTHER])
@@ -494,7 +493,7 @@ def test_clear_speech_in_another_language_is_skipped_and_counted(base: Transcrib
 
 
 @pytest.mark.weights
-def test_a_short_utterance_in_another_language_is_transcribed(base: Transcriber) -> None:
+def test_a_short_utterance_in_another_language_is_transcribed(base: Recogniser) -> None:
     (found,) = Transcribe(base, Asr(), Metrics()).process(of_one_speaker(["other_languages/fr-unlocked"]))
     assert isinstance(found, Transcript)
     assert (found.language, found.skipped, bool(found.text)) == ("en", False, True)
@@ -502,7 +501,7 @@ def test_a_short_utterance_in_another_language_is_transcribed(base: Transcriber)
 
 @pytest.mark.weights
 @pytest.mark.parametrize("asr", [Asr(language="fr"), Asr(languages=("en", "fr"))])
-def test_a_language_of_the_settings_is_transcribed(base: Transcriber, asr: Asr) -> None:
+def test_a_language_of_the_settings_is_transcribed(base: Recogniser, asr: Asr) -> None:
     (found,) = Transcribe(base, asr, Metrics()).process(of_one_speaker(["other_languages/fr-no-service"]))
     assert isinstance(found, Transcript)
     assert (found.language, found.skipped) == ("fr", False)
@@ -510,7 +509,7 @@ def test_a_language_of_the_settings_is_transcribed(base: Transcriber, asr: Asr) 
 
 
 @pytest.mark.weights
-def test_live_speech_gives_the_same_transcripts_with_and_without_early_results(base: Transcriber) -> None:
+def test_live_speech_gives_the_same_transcripts_with_and_without_early_results(base: Recogniser) -> None:
     pause = np.zeros(round(0.8 * SAMPLE_RATE), np.float32)
     names = [*[name for name, _, _ in OTHER], "conf-invalidpin"]
     clips = [speech(name) for name in names]
@@ -531,3 +530,15 @@ def test_live_speech_gives_the_same_transcripts_with_and_without_early_results(b
     ahead.close()
     assert found == results(metrics)["used"] == len(clips)
     assert skipped >= 2
+
+
+def test_time_in_which_several_threads_work_counts_once() -> None:
+    metrics, now = Metrics(), [0.0]
+    busy = BusyTime(metrics.recogniser_busy_seconds, lambda: now[0])
+    with busy.working():
+        now[0] = 2.0
+        with busy.working():
+            now[0] = 5.0
+        now[0] = 6.0
+    now[0] = 100.0
+    assert metrics.registry.get_sample_value("voxwarden_recogniser_busy_seconds_total") == 6.0

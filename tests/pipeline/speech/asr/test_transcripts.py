@@ -1,7 +1,10 @@
 """A transcript takes room, speaker, times and address from its utterance."""
 
-from pipeline.contract.messages import UNDETERMINED
-from pipeline.speech.asr.transcripts import transcript_of, wordless
+import json
+
+from pipeline.base.errors import AudioError
+from pipeline.contract.messages import UNDETERMINED, Transcript, Word
+from pipeline.speech.asr.transcripts import error_line, json_line, srt_cue, transcript_of, vtt_cue, wordless
 from tests.builders import utterance
 
 SAID = utterance("u", 10.0, 12.5, room="lobby", room_type="kids", address="topic/0/7")
@@ -22,3 +25,47 @@ def test_the_same_speech_has_the_same_id() -> None:
 def test_without_words_the_reason_stays() -> None:
     made = wordless(SAID, skipped=True, model="none")
     assert (made.text, made.language, made.confidence, made.skipped) == ("", UNDETERMINED, 0.0, True)
+
+
+HEARD = Transcript(
+    room="file-0", speaker="file", id="t", utterance="u", start=1.23456, end=3725.0, text="你好 \n\n there",
+    language="zh", confidence=0.9, no_speech=0.05, marks=("low_confidence",), model="m",
+)  # fmt: skip
+
+
+def test_a_subrip_cue_has_no_empty_line() -> None:
+    assert srt_cue(7, HEARD.start, HEARD.end, HEARD.text) == "7\n00:00:01,235 --> 01:02:05,000\n你好 there\n\n"
+
+
+def test_a_webvtt_cue_escapes_markup() -> None:
+    assert vtt_cue(0, 59.9996, "<b> & --> you") == "00:00:00.000 --> 00:01:00.000\n&lt;b&gt; &amp; --&gt; you\n\n"
+
+
+def test_a_json_line_has_the_documented_fields() -> None:
+    line = json_line("a.wav", HEARD)
+    assert line.endswith("\n")
+    assert json.loads(line) == {
+        "file": "a.wav",
+        "start": 1.235,
+        "end": 3725.0,
+        "language": "zh",
+        "text": "你好 \n\n there",
+        "confidence": 0.9,
+        "no_speech": 0.05,
+        "marks": ["low_confidence"],
+    }
+
+
+def test_a_json_line_has_words_if_the_transcript_has_them() -> None:
+    heard = Transcript(
+        room="r", speaker="s", id="t", utterance="u", start=0, end=1, text="hi", language="en", confidence=1,
+        words=(Word("hi", 0.1, 0.4, 0.9),), model="m",
+    )  # fmt: skip
+    assert json.loads(json_line("a", heard))["words"] == [{"text": "hi", "start": 0.1, "end": 0.4, "probability": 0.9}]
+
+
+def test_an_error_line_has_file_and_error() -> None:
+    assert json.loads(error_line("a.wav", AudioError("a.wav is empty", "Record it again."))) == {
+        "file": "a.wav",
+        "error": "a.wav is empty. Record it again.",
+    }

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.speech.asr.transcriber import Samples
+from pipeline.speech.asr.recogniser import Samples
 from pipeline.speech.asr.triage import loudest_stretch, triage
 from tests.pipeline.speech.asr.parts import DATA, speech
 

@@ -13,11 +13,22 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id
 from pipeline.contract.stage import Rejected
 from pipeline.settings import Audio, load
+from pipeline.speech.audio.cutter import Cut
 from pipeline.speech.audio.encode import decode_flac, to_pcm16
 from pipeline.speech.audio.resample import Samples
-from pipeline.speech.audio.segment_stage import Output, Segment, build
-from pipeline.speech.audio.speakers import KEEP_SECONDS
+from pipeline.speech.audio.segment_stage import (
+    EVERY_SECONDS,
+    REMEMBERED_EXAMPLES,
+    FaultExamples,
+    Output,
+    Segment,
+    SentSpeech,
+    build,
+)
+from pipeline.speech.audio.speaker_tracks import KEEP_SECONDS
+from pipeline.speech.audio.speech_track import SpeechPiece
 from pipeline.speech.audio.vad import WINDOW, shared
+from tests.builders import utterance
 from tests.pipeline.speech.audio.sound import chunks, clip, seconds, silence
 from tests.speech import talk
 
@@ -481,3 +492,109 @@ def test_early_speech_changes_no_utterance() -> None:
 @pytest.mark.parametrize("late", [60.0, -60.0])
 def test_recordings_are_not_offered_early(late: float) -> None:
     assert not any(isinstance(each, EarlyUtterance) for each in live(dialogue(), late))
+
+
+KEY = ("r", "ann")
+START = 1_790_000_000 * SAMPLE_RATE
+
+
+def said(seconds: float, *, speaker: str = "ann", start: int = START) -> Utterance:
+    begun = start / SAMPLE_RATE
+    return utterance("told", begun, begun + seconds, room="r", speaker=speaker, data=b"")
+
+
+def audio(seconds: float) -> Samples:
+    return np.arange(round(seconds * SAMPLE_RATE), dtype=np.float32)
+
+
+def piece(seconds: float) -> SpeechPiece:
+    return SpeechPiece({}, START, Cut(320, audio(seconds), forced=True, overlap=160))
+
+
+def sent(*utterances: Utterance) -> SentSpeech:
+    made = SentSpeech(Audio())
+    made.note(utterances)
+    return made
+
+
+@pytest.mark.parametrize(("new", "repeated"), [(4.0, 0.5), (0.5, 0.5), (0.2, 0.2)])
+def test_the_rest_has_an_overlap_as_after_a_forced_cut(new: float, repeated: float) -> None:
+    rest = sent(said(3.0)).rest(KEY, piece(3.0 + new))
+    assert rest is not None
+    at = round((3.0 - repeated) * SAMPLE_RATE)
+    assert (rest.start, rest.cut.start, rest.cut.forced) == (START + at, 320 + at, True)
+    assert rest.cut.overlap == round(repeated * SAMPLE_RATE)
+    assert np.array_equal(rest.cut.samples, audio(3.0 + new)[at:])
+
+
+@pytest.mark.parametrize("now", [1.0, 2.9, 3.0, 3.1])
+def test_speech_without_enough_new_audio_has_no_rest(now: float) -> None:
+    assert sent(said(3.0)).rest(KEY, piece(now)) is None
+
+
+def test_speech_with_another_start_or_speaker_is_returned_whole() -> None:
+    one = piece(5.0)
+    assert sent(said(3.0, speaker="ben"), said(3.0, start=START + 1)).rest(KEY, one) is one
+    assert sent().rest(KEY, one) is one
+
+
+def test_the_longest_returned_utterance_counts() -> None:
+    assert sent(said(4.0), structs.replace(said(3.0), id="shorter")).rest(KEY, piece(4.0)) is None
+
+
+def test_speech_may_be_returned_in_several_parts() -> None:
+    first = said(3.0)
+    rest = sent(first).rest(KEY, piece(5.0))
+    assert rest is not None
+    second = said(2.5, start=rest.start)
+    last = sent(first, second).rest(KEY, piece(8.0))
+    assert last is not None
+    assert last.start == START + round(4.5 * SAMPLE_RATE)
+
+
+def test_the_number_of_remembered_utterances_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.speech.audio.segment_stage.REMEMBERED_SPEECH", 2)
+    one = piece(5.0)
+    assert sent(*(said(3.0, start=START + number) for number in range(3))).rest(KEY, one) is one
+
+
+def test_the_next_example_is_due_after_a_minute() -> None:
+    clock = Clock()
+    examples = FaultExamples(clock)
+    assert examples.due("ann")
+    clock.now += EVERY_SECONDS - 1
+    assert not examples.due("ann")
+    assert examples.due("ben"), "another speaker has examples of his own"
+    clock.now += 1
+    assert examples.due("ann")
+    assert not examples.due("ann")
+
+
+def test_a_clock_that_is_set_back_delays_the_next_example_by_no_more_than_a_minute() -> None:
+    clock = Clock()
+    examples = FaultExamples(clock)
+    assert examples.due("ann")
+    clock.now -= 3_600
+    assert examples.due("ann")
+    assert not examples.due("ann")
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 100)), max_size=40))
+def test_two_examples_of_a_speaker_are_never_closer_than_a_minute(packets: list[tuple[str, float]]) -> None:
+    clock, kept = Clock(), dict[str, float]()
+    examples = FaultExamples(clock)
+    for speaker, wait in packets:
+        clock.now += wait
+        due = speaker not in kept or clock.now - kept[speaker] >= EVERY_SECONDS
+        assert examples.due(speaker) == due
+        if due:
+            kept[speaker] = clock.now
+
+
+def test_the_number_of_remembered_speakers_is_bounded() -> None:
+    examples = FaultExamples(Clock())
+    for number in range(REMEMBERED_EXAMPLES + 1):
+        assert examples.due(number)
+    assert not examples.due(REMEMBERED_EXAMPLES), "the latest is remembered"
+    assert not examples.due(1)
+    assert examples.due(0), "the oldest is forgotten"

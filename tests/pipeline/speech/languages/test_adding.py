@@ -5,16 +5,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agents.commands.app import app
+from agents.commands.command_line import app
 from pipeline.contract.messages import Flag
 from pipeline.judge.judge_stage import check
 from pipeline.judge.warnings import doubts
 from pipeline.settings import JudgeSettings, Settings, load
 from pipeline.speech import languages
-from pipeline.speech.asr.engine import first_beam
-from pipeline.speech.asr.guards import Guards
-from pipeline.speech.asr.hypothesis import Hypothesis
-from pipeline.speech.asr.suspicion import is_suspicious
+from pipeline.speech.asr.hallucinations import HallucinationGuards
+from pipeline.speech.asr.hypothesis import Hypothesis, is_suspicious
+from pipeline.speech.asr.whisper_recogniser import first_beam
 from pipeline.speech.languages import Language
 from tests.builders import transcript
 from tests.pipeline.console.conftest import Enter
@@ -105,7 +104,7 @@ def test_the_classifiers_scores_count_as_in_every_language(spanish: Settings) ->
 
 @pytest.mark.usefixtures("spanish")
 def test_its_silence_phrases_mark_an_utterance() -> None:
-    guards = Guards()
+    guards = HallucinationGuards()
     credit = recognition("¡Subtítulos por la comunidad de Amara.org!", language="es")
     assert guards.marks(credit) == ("silence_phrase",)
     assert guards.marks(recognition("Gracias.", language="es")) == ()
@@ -148,7 +147,7 @@ def test_a_language_without_texts_cannot_be_chosen(enter: Enter) -> None:
 
 
 def test_a_language_without_a_folder_has_the_defaults(spanish: Settings) -> None:
-    assert languages.of("fr") == Language()
+    assert languages.read_language("fr") == Language()
     (flag,) = judge_of(config=check(spanish.judge)).process([transcript("i will kill you", language="fr")])
     assert isinstance(flag, Flag)
     assert flag.suggestion == "review"

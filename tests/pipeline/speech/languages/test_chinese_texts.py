@@ -12,11 +12,11 @@ from pipeline.base.user_files import configs_folder
 
 HOME = Path(pipeline.__file__).parent
 FILES = (
-    HOME / "languages/zh/console.yaml",
+    HOME / "speech/languages/zh/console.yaml",
     HOME / "assessment/forms.yaml",
     HOME / "assessment/catalogue.yaml",
     HOME / "assessment/report/texts/zh.yaml",
-    HOME / "cli/assess_zh.yaml",
+    HOME.parent / "agents/commands/assess_zh.yaml",
     configs_folder() / "labels.yaml",
 )
 HAN = "[\u3400-\u9fff]"

@@ -25,19 +25,19 @@ def test_the_shipped_languages_are_complete() -> None:
     assert languages.known() == ("en", "zh")
     for code in languages.known():
         assert all(languages.file(code, name) for name in ("language.yaml", "lexicon.yaml", "console.yaml"))
-        phrases = languages.of(code).silence_phrases
+        phrases = languages.read_language(code).silence_phrases
         assert len(phrases.credits) > 10
         assert len(phrases.doubtful) > 10
 
 
 def test_every_other_language_has_the_defaults() -> None:
-    assert {languages.of(code) for code in CODES - {"en", "zh"}} == {Language()}
+    assert {languages.read_language(code) for code in CODES - {"en", "zh"}} == {Language()}
 
 
 def test_a_users_file_replaces_the_shipped_one_and_no_other(own: Path) -> None:
     write(own, "en", "recogniser: {beam: 7}")
-    assert languages.of("en").recogniser.beam == 7
-    assert languages.of("en").silence_phrases.credits == ()
+    assert languages.read_language("en").recogniser.beam == 7
+    assert languages.read_language("en").silence_phrases.credits == ()
     assert languages.file("en", "lexicon.yaml") == SHIPPED / "en" / "lexicon.yaml"
     assert languages.files("en", "language.yaml") == [own / "en/language.yaml", SHIPPED / "en/language.yaml"]
 
@@ -66,11 +66,11 @@ def test_a_folder_that_is_not_named_by_a_code_is_an_error(own: Path) -> None:
 def test_a_mistake_is_named_by_file_and_key(own: Path, content: str, message: str) -> None:
     write(own, "es", content)
     with pytest.raises(ConfigError, match=message):
-        languages.of("es")
+        languages.read_language("es")
 
 
 @pytest.mark.parametrize(
     ("text", "language"), [("ok 好", "zh"), ("hi", "en"), ("ok ひ", "en"), ("12", "en"), ("", "en")]
 )
 def test_a_script_tells_the_language(text: str, language: str) -> None:
-    assert languages.language_of(text) == language
+    assert languages.script_language(text) == language

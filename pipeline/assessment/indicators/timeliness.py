@@ -1,0 +1,180 @@
+"""How fast speech is flagged, reviewed and acted on: I-05 to I-07.
+
+Waits are in columns, because a quarter may have a million cases.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Select, case, func, select
+
+from pipeline.assessment.catalogue import figure, quotient
+from pipeline.assessment.options import Options
+from pipeline.assessment.survival import Spell, Survival
+from pipeline.judge.labels import SEVERITIES
+from pipeline.review.delivery.speech_tallies import DELAYS
+from pipeline.review.quality.audits import within
+from pipeline.review.quality.figure import Figure, Totals, Unmeasured, Window, split, totals
+from pipeline.review.quality.snapshot import FLAGGED, SNAPSHOT, UPHOLDS, ceiling, floor
+from pipeline.review.tables.assessment_tables import ACTIONS
+
+ROWS = 20_000
+"""Rows that are read at once."""
+
+Part = dict[str, str]
+"""A part of the cases: a dimension and its value, or nothing for all cases."""
+
+
+class CaseWaits(Struct, frozen=True, eq=False):
+    """Cases, one in each place of the arrays. `over` tells whether a wait had ended."""
+
+    severity: NDArray[np.int64]
+    seconds: NDArray[np.int64]
+    over: NDArray[np.bool_]
+
+    def where(self, chosen: NDArray[np.bool_]) -> "CaseWaits":
+        return CaseWaits(self.severity[chosen], self.seconds[chosen], self.over[chosen])
+
+    def survival(self) -> Survival:
+        return Survival([*_spells(self.seconds[self.over], ended=1), *_spells(self.seconds[~self.over], ended=0)])
+
+    def in_time(self, targets: Sequence[float]) -> float | None:
+        """Return the share that ended within the target of its severity: the mean, weighted by the number of cases.
+
+        None: there are no cases, or none was observed for as long as its target.
+        """
+        waits = [(self.where(self.severity == one).survival(), targets[one]) for one in np.unique(self.severity)]
+        shares = [(some.n, share) for some, target in waits if (share := some.over_after(target)) is not None]
+        return sum(n * share for n, share in shares) / sum(n for n, _ in shares) if shares else None
+
+
+def parts(connection: Connection, query: Select[Any], *dimensions: str) -> Iterator[tuple[Part, CaseWaits]]:
+    """Yield the waits of all cases, and of the cases of each value of each dimension.
+
+    `query` has the columns `severity`, `seconds` and `over`, and one for each of the `dimensions`.
+    """
+    columns, values = _columns(connection, query, dimensions)
+    waits = CaseWaits(columns["severity"], columns["seconds"], columns["over"].astype(bool))
+    yield {}, waits
+    for code, severity in enumerate(SEVERITIES):
+        if (chosen := waits.severity == code).any():
+            yield {"severity": severity}, waits.where(chosen)
+    for name in dimensions:
+        for value, code in sorted(values[name].items()):
+            yield {name: value}, waits.where(columns[name] == code)
+
+
+def _columns(
+    connection: Connection, query: Select[Any], dimensions: Sequence[str]
+) -> tuple[dict[str, NDArray[np.int64]], dict[str, dict[str, int]]]:
+    """Return the columns of a query as numbers, and the numbers that stand for the values of the dimensions."""
+    values: dict[str, dict[str, int]] = {name: defaultdict(count().__next__) for name in dimensions}
+    result = connection.execute(query, execution_options={"yield_per": ROWS})
+    found: dict[str, list[NDArray[np.int64]]] = {name: [np.empty(0, np.int64)] for name in result.keys()}  # noqa: SIM118 (no mapping)
+    for rows in result.partitions():
+        for name, column in zip(found, zip(*rows, strict=True), strict=True):
+            numbers = map(values[name].__getitem__, column) if name in values else column
+            found[name].append(np.fromiter(numbers, np.int64, len(column)))
+    return {name: np.concatenate(pieces) for name, pieces in found.items()}, values
+
+
+def _spells(seconds: NDArray[np.int64], ended: int) -> Iterator[Spell]:
+    for long, n in zip(*(array.tolist() for array in np.unique(seconds, return_counts=True)), strict=True):
+        yield Spell(long, n * ended, n * (1 - ended))
+
+
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+def detection(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
+    """I-05, from the classes of delay in the tallies."""
+    del options
+    found = totals(connection, window, ["delay"], "bucket", "room_type", "language", "policy", "model")
+    for part, flags in split(found, room_type=1, language=2, policy=3, model=4):
+        counts, n = _by_bound(flags), sum(total.n for total in flags.values())
+        for key, share in QUANTILES.items():
+            value = interpolated(counts, share) if n else None
+            yield figure("I-05", key, value, n, part, "censored" if n else "no_data")
+
+
+def interpolated(counts: Mapping[str, int], share: float) -> float | None:
+    """Return a quantile of delays that were counted in the classes DELAYS, linear inside its class.
+
+    None: it is above the last limit. `counts` must contain at least one delay.
+    """
+    wanted, below, lower = share * sum(counts.values()), 0, 0.0
+    for upper in DELAYS:
+        count = counts.get(f"{upper:g}", 0)
+        if count and below + count >= wanted:
+            return lower + (upper - lower) * (wanted - below) / count
+        below, lower = below + count, upper
+    return None
+
+
+def review(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
+    """I-06, for the cases that the machine flagged in the window."""
+    for part, found in parts(connection, _reviews(window), "label", "language", "room_type", "policy"):
+        survival = found.survival()
+        for key in ("p50", "p95"):
+            yield _quantile("I-06", key, survival, part)
+        yield figure("I-06", "in_time", found.in_time(options.targets), survival.n, part, _reason(survival))
+        yield figure("I-06", "undecided", survival.open if survival.n else None, survival.n, part)
+
+
+def handling(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
+    """I-07, for the upheld cases of the window in which a moderator ordered an action."""
+    del options
+    confirmed = select(ACTIONS.c.decision).where(ACTIONS.c.received_at < window.until).limit(1)
+    confirms = connection.scalar(confirmed) is not None
+    for part, found in parts(connection, _handled(window), "label"):
+        yield from _handling(found.survival(), part) if confirms else _unconfirmed(len(found.seconds), part)
+
+
+def _reviews(window: Window) -> Select[Any]:
+    """Return the query for the time that each case waited for its first decision."""
+    begin, end = SNAPSHOT.c.created_at, SNAPSHOT.c.first_at
+    over = end.is_not(None)
+    seconds = case((over, ceiling(end - begin)), else_=floor(window.until - begin))
+    names = [SNAPSHOT.c[name] for name in ("severity", "label", "language", "room_type", "policy")]
+    return select(*names, seconds.label("seconds"), over.label("over")).where(FLAGGED, *within(begin, window))
+
+
+def _handled(window: Window) -> Select[Any]:
+    """Return the query for the time that each case took until the app carried out the first ordered action."""
+    done = func.min(UPHOLDS.c.done_at)
+    seconds = case((done.is_not(None), ceiling(done - UPHOLDS.c.end)), else_=floor(window.until - UPHOLDS.c.end))
+    query = select(UPHOLDS.c.severity, UPHOLDS.c.label, seconds.label("seconds"), done.is_not(None).label("over"))
+    query = query.where(UPHOLDS.c.action.is_not(None), UPHOLDS.c.kind == "machine")
+    query = query.where(*within(UPHOLDS.c.created_at, window))
+    return query.group_by(UPHOLDS.c.case_id, UPHOLDS.c.severity, UPHOLDS.c.label, UPHOLDS.c.end)
+
+
+def _by_bound(flags: Totals) -> Mapping[str, int]:
+    counts: dict[str, int] = defaultdict(int)
+    for key, total in flags.items():
+        counts[key[0]] += total.n
+    return counts
+
+
+def _handling(survival: Survival, part: Part) -> Iterator[Figure]:
+    for key in ("p50", "p95"):
+        yield _quantile("I-07", key, survival, part)
+    yield quotient("I-07", "confirmed", survival.n - survival.open, survival.n, survival.n, part)
+
+
+def _unconfirmed(n: int, part: Part) -> Iterator[Figure]:
+    for key in ("p50", "p95", "confirmed"):
+        yield figure("I-07", key, None, n, part, "needs_confirmations")
+
+
+def _quantile(indicator: str, key: str, survival: Survival, part: Part) -> Figure:
+    return figure(indicator, key, survival.quantile(QUANTILES[key]), survival.n, part, _reason(survival))
+
+
+def _reason(survival: Survival) -> Unmeasured:
+    return "censored" if survival.n else "no_data"

@@ -1,0 +1,171 @@
+"""A report as files for programs: figures as JSON and CSV, and the tallies and room hours behind them as CSV.
+
+The CSV of tallies and room hours can be loaded into an empty store, so that the figures can be computed again.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from typing import Any, get_args
+
+from sqlalchemy import ColumnElement, Connection, Table, insert, select
+
+from pipeline.assessment.report.content import AssessmentReport
+from pipeline.base import canonical_json
+from pipeline.base.errors import InputError
+from pipeline.review.delivery.speech_tallies import HOUR, Measure
+from pipeline.review.quality.figure import Figure, Window
+from pipeline.review.tables.assessment_tables import ROOM_HOURS, TALLIES
+
+COLUMNS = (
+    "data",
+    "indicator",
+    "name_zh",
+    "name_en",
+    "key",
+    "split",
+    "unit",
+    "value",
+    "low",
+    "high",
+    "n",
+    "unmeasured",
+    "whole",
+    "previous",
+    "threshold",
+    "met",
+    "since",
+    "until",
+    "compute",
+)
+
+
+def figures_json(report: AssessmentReport) -> bytes:
+    """Return all figures with their definitions as canonical JSON."""
+    return canonical_json.canonical_bytes(
+        {
+            "assessment": report.id,
+            "window": report.window,
+            "operation": report.figures,
+            "drills": report.drill_figures,
+            "definitions": report.definitions,
+        }
+    )
+
+
+def figures_csv(report: AssessmentReport) -> bytes:
+    """Return all figures as CSV. The column `data` tells operation from drills."""
+    kinds = (("operation", report.figures), ("drill", report.drill_figures))
+    return table(COLUMNS, (_row(report, kind, figure) for kind, figures in kinds for figure in figures))
+
+
+def queries_sql(report: AssessmentReport) -> bytes:
+    """Return the SQL behind the numbers, each under the name of what it computes."""
+    parts = ["-- " + name + "\n" + ";\n".join(sql) + ";\n" for name, sql in sorted(report.queries.items())]
+    return "\n".join(parts).encode()
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """Return rows as CSV in UTF-8. None becomes an empty field."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(["" if value is None else value for value in row] for row in rows)
+    return text.getvalue().encode()
+
+
+def _row(report: AssessmentReport, kind: str, figure: Figure) -> list[object]:
+    definition = next(each for each in report.definitions if each.id == figure.indicator)
+    low, high = figure.interval or (None, None)
+    return [
+        kind,
+        figure.indicator,
+        definition.name.zh,
+        definition.name.en,
+        figure.key,
+        ";".join(f"{name}={value}" for name, value in sorted(figure.split.items())),
+        figure.unit,
+        figure.value,
+        low,
+        high,
+        figure.n,
+        figure.unmeasured,
+        str(figure.whole).lower(),
+        figure.previous,
+        figure.threshold,
+        "" if figure.met is None else str(figure.met).lower(),
+        report.window.since,
+        report.window.until,
+        definition.compute,
+    ]
+
+
+PAGE = 10_000
+"""Rows that are read or written at a time."""
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+LEFT_OUT = {"received_at"}
+"""Columns that no figure uses."""
+
+
+def tallies(connection: Connection, window: Window) -> bytes:
+    """Return the tallies of the window as CSV."""
+    return b"".join(_pages(connection, TALLIES, window))
+
+
+def digest(connection: Connection, window: Window) -> str:
+    """Return the SHA-256 of the tallies of the window as CSV, without holding them all in memory."""
+    found = sha256()
+    for page in _pages(connection, TALLIES, window):
+        found.update(page)
+    return found.hexdigest()
+
+
+def ledger(connection: Connection, window: Window) -> bytes:
+    """Return the app's ledger of room hours as CSV."""
+    return b"".join(_pages(connection, ROOM_HOURS, window))
+
+
+def load(connection: Connection, tallied: bytes, ledgered: bytes) -> None:
+    """Write the rows of both files into empty tables. Raises InputError for other content."""
+    for table, content in ((TALLIES, tallied), (ROOM_HOURS, ledgered)):
+        try:
+            rows = [_tally_row(table, row) for row in csv.DictReader(io.StringIO(content.decode()))]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"The table {table.name} cannot be read: {error}", "Get the bundle again.") from error
+        for at in range(0, len(rows), PAGE):
+            connection.execute(insert(table), rows[at : at + PAGE])
+
+
+def _pages(connection: Connection, table: Table, window: Window) -> Iterator[bytes]:
+    """Yield the lines of a table, some hours at a time. The tallies come by measure, as their index has them."""
+    columns = _columns(table)
+    yield _lines([columns])
+    hours = (math.ceil(window.since / HOUR), math.ceil(window.until / HOUR))
+    kept = (table.c.hour >= hours[0], table.c.hour < hours[1])
+    query = select(*(table.c[name] for name in columns)).where(*kept).order_by(table.c.hour, *_key(connection, table))
+    for part in [query.where(table.c.measure == measure) for measure in MEASURES] if table is TALLIES else [query]:
+        for rows in connection.execute(part, execution_options={"yield_per": PAGE}).partitions():
+            yield _lines(rows)
+
+
+def _key(connection: Connection, table: Table) -> list[ColumnElement[Any]]:
+    """Return the key after the hour, sorted by code points: PostgreSQL's own order depends on its locale."""
+    names = [column for column in table.primary_key if column.name not in {"hour", "measure"}]
+    return [column.collate("C") for column in names] if connection.dialect.name == "postgresql" else list(names)
+
+
+def _lines(rows: Iterable[Sequence[Any]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def _columns(table: Table) -> Sequence[str]:
+    return [column.name for column in table.columns if column.name not in LEFT_OUT]
+
+
+def _tally_row(table: Table, row: dict[str, str]) -> dict[str, Any]:
+    kinds: Iterator[tuple[str, Any]] = ((column.name, column.type.python_type) for column in table.columns)
+    return {name: 0.0 if name in LEFT_OUT else kind(row[name]) for name, kind in kinds}

@@ -1,0 +1,151 @@
+"""Who may call what: tokens with scopes, and the middleware that checks them before every endpoint.
+
+It also limits the rate of a program, and the number of its requests in hand.
+"""
+
+import hmac
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from starlette import types
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+
+from pipeline.base.errors import ConfigError
+from pipeline.base.http_problems import problem
+from pipeline.base.ip_addresses import is_loopback
+from pipeline.base.token_bucket import TokenBucket
+from pipeline.review.accounts import api_tokens
+from pipeline.review.database import Database
+from pipeline.settings import Api, Scope
+
+OPEN = frozenset({"/healthz", "/openapi.json"})
+"""Paths that need no token."""
+
+SCOPES: tuple[tuple[str, Scope], ...] = (
+    ("/v1/moderations", "moderate"),
+    ("/v1/audio/", "moderate"),
+    ("/v1/cases", "cases"),
+    ("/v1/verdicts", "verdicts"),
+)
+"""The scope that a path needs, by the start of the path."""
+
+FIRST_STORED = 1 << 32
+"""Numbers of stored tokens begin here, above those of the settings."""
+
+BURST_SECONDS = 5.0
+"""A program may send the requests of this time at once."""
+
+EXAMPLE = """VOXWARDEN_API__TOKENS='[{"token": "<long random text>", "scopes": ["moderate"]}]'"""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that calls the API. `number` is the place of its token in the settings, or that of a stored token."""
+
+    number: int
+    scopes: frozenset[str]
+
+
+class ApiTokens:
+    """The accepted tokens. If none is set, one with all scopes is generated on loopback; show `generated` once.
+
+    Tokens that the console's page or `voxwarden tokens` made are in the `database`. Raises ConfigError if no token is
+    set and the address is not loopback. `clock` returns UTC seconds.
+    """
+
+    def __init__(self, settings: Api, database: Database | None = None, clock: Callable[[], float] = time.time) -> None:
+        self.database = database
+        self._clock = clock
+        known = [(each.token.get_secret_value(), each.scopes) for each in settings.tokens]
+        if not known and not is_loopback(settings.host):
+            raise ConfigError(
+                f"The API on {settings.host} has no token, so anyone could use it", f"Set one: {EXAMPLE}."
+            )
+        self.generated = None if known else secrets.token_urlsafe(24)
+        if self.generated:
+            known = [(self.generated, frozenset(get_args(Scope)))]
+        self._known = [(token.encode(), Program(number, scopes)) for number, (token, scopes) in enumerate(known)]
+
+    def program(self, headers: Sequence[str]) -> Program | None:
+        """Return whose token the only `Authorization` header holds. The run time does not reveal a token."""
+        scheme, _, token = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
+        given = token.strip().encode(errors="surrogateescape")
+        found = [program for known, program in self._known if hmac.compare_digest(given, known)]
+        return found[0] if found and scheme.lower() == "bearer" else None
+
+    async def stored(self, headers: Sequence[str]) -> Program | None:
+        """Return whose token of the database the only `Authorization` header holds."""
+        scheme, _, token = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
+        if self.database is None or scheme.lower() != "bearer" or not token.startswith(api_tokens.START):
+            return None
+        return await run_in_threadpool(self._stored, self.database, token.strip())
+
+    def _stored(self, database: Database, token: str) -> Program | None:
+        now = self._clock()
+        with database.read() as connection:
+            found = api_tokens.find_token(connection, token, now)
+        if found and api_tokens.touch_is_due(found, now):
+            with database.write() as connection:
+                api_tokens.touch_token(connection, found, now)
+        return Program(FIRST_STORED + found.number, found.scopes) if found else None
+
+
+def scope_of(path: str) -> Scope | None:
+    """Return the scope that a path needs; None if every token will do."""
+    return next((scope for start, scope in SCOPES if path.startswith(start)), None)
+
+
+class Gate:
+    """Refuses requests before their body is read. The app finds the program in `request.state.program`."""
+
+    def __init__(
+        self, app: types.ASGIApp, tokens: ApiTokens, settings: Api, ticks: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._app = app
+        self._tokens = tokens
+        self._settings = settings
+        self._ticks = ticks
+        self._buckets: dict[int, TokenBucket] = {}
+        self._waiting: Counter[int] = Counter()
+
+    async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
+        if scope["type"] != "http" or scope["path"] in OPEN:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope).getlist("authorization")
+        program = self._tokens.program(headers) or await self._tokens.stored(headers)
+        if program is None:
+            await problem("No valid token. Send the header Authorization: Bearer <token>.", 401)(scope, receive, send)
+        elif (needed := scope_of(scope["path"])) and needed not in program.scopes:
+            await problem(f"The token does not have the scope {needed}. Add it in api.tokens.", 403)(
+                scope, receive, send
+            )
+        elif refusal := self._refusal(program):
+            await problem(refusal, 429)(scope, receive, send)
+        else:
+            await self._admit(program, scope, receive, send)
+
+    def _refusal(self, program: Program) -> str | None:
+        """Return why the program has to wait."""
+        rate, most = self._settings.max_requests_per_second, self._settings.max_waiting
+        bucket = self._buckets.setdefault(
+            program.number, TokenBucket(rate, max(1.0, rate * BURST_SECONDS), self._ticks)
+        )
+        if not bucket.take(1):
+            return f"More than {rate:g} requests a second. Send fewer, or more texts in each."
+        if self._waiting[program.number] >= most:
+            return f"{most} requests of this token wait for their answers. Send the next one after an answer."
+        return None
+
+    async def _admit(self, program: Program, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
+        scope.setdefault("state", {})["program"] = program
+        self._waiting[program.number] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._waiting[program.number] -= 1

@@ -1,0 +1,130 @@
+"""The API's server. It runs in its own process, or in the event loop of `voxwarden run`."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.responses import PlainTextResponse
+from fastapi.security import HTTPBearer
+
+from pipeline.base import http_problems
+from pipeline.base.http_server import Shield, listen, served
+from pipeline.base.metrics import Metrics
+from pipeline.connect.api import cases_endpoint, moderations_endpoint, verdicts_endpoint
+from pipeline.connect.api.api_access import ApiTokens, Gate
+from pipeline.connect.api.backend import Backend
+from pipeline.connect.api.moderation_answers import Categories
+from pipeline.connect.api.recording_jobs import Jobs
+from pipeline.contract.topology import TRANSCRIBE
+from pipeline.judge import labels
+from pipeline.judge.release import FollowedRules
+from pipeline.review.database import Database
+from pipeline.review.delivery.feed import VerdictFeed
+from pipeline.review.policies.judge_rules import follow_store
+from pipeline.runner.moderator import Moderator
+from pipeline.settings import Settings
+from pipeline.settings.section import Section
+
+ROUTERS: tuple[APIRouter, ...] = (
+    moderations_endpoint.text_router,
+    moderations_endpoint.recording_router,
+    cases_endpoint.cases_router,
+    verdicts_endpoint.verdicts_router,
+)
+
+NAME = "The recording"
+"""What errors call a recording, because its name at the sender may be a secret."""
+
+BATCH = 4
+"""Utterances of a recording that are transcribed at once. Live speech waits for one batch at most."""
+
+FORM_BYTES = 65_536
+"""What a request with a recording may have beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedApi:
+    """A running API. `token` is the token that was generated, if none was set."""
+
+    url: str
+    token: str | None
+
+
+@asynccontextmanager
+async def serve_api(settings: Settings) -> AsyncIterator[ServedApi]:
+    """Load the models, and serve the API while the block runs. Models that this process has loaded are shared.
+
+    Port 0 takes a free port. Raises ConfigError without a token on an address other than loopback, DependencyError if
+    the port is taken, and WeightsMissing.
+    """
+    tokens = ApiTokens(settings.api)
+    listener = listen(settings.api.host, settings.api.port, "api")
+    database = tokens.database = Database(settings.database_url)
+    rules: FollowedRules | None = None
+    try:
+        rules = await asyncio.to_thread(follow_store, settings, Metrics())
+        moderator = Moderator.of(_in_small_batches(settings), rules)
+        await asyncio.to_thread(moderator.load_models)
+        backend = open_backend(settings, database, moderator)
+        app = create_api_app(backend, tokens)
+        async with served(app, listener, app.state.feed.hang_up):
+            yield ServedApi(f"http://{settings.api.host}:{listener.getsockname()[1]}", tokens.generated)
+    finally:
+        if rules:
+            await asyncio.to_thread(rules.close)
+        listener.close()
+        database.close()
+
+
+def open_backend(settings: Settings, database: Database, moderator: Moderator) -> Backend:
+    """Make the backend. Raises ConfigError for a wrong label file."""
+    longest = settings.api.max_audio_seconds
+    jobs = Jobs(partial(moderator.results, name=NAME, longest=longest), settings.api, time.time)
+    return Backend(settings, database, moderator, Categories(labels.load(settings.judge.labels)), jobs)
+
+
+def create_api_app(backend: Backend, tokens: ApiTokens) -> FastAPI:
+    """Make the app. While it runs, it works through recordings and reads new verdicts."""
+    settings = backend.settings.api
+    feed = VerdictFeed(backend.database, time.time)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with backend.jobs, feed:
+            yield
+
+    app = FastAPI(
+        title="Voxwarden",
+        version=version("voxwarden"),
+        docs_url=None,
+        redoc_url=None,
+        # The gate checks the token. HTTPBearer only documents it.
+        dependencies=[Depends(HTTPBearer(auto_error=False))],
+        lifespan=lifespan,
+    )
+    app.state.backend, app.state.feed = backend, feed
+    app.add_api_route("/healthz", health, response_class=PlainTextResponse, include_in_schema=False)
+    for router in ROUTERS:
+        app.include_router(router)
+    http_problems.install(app)
+    uploads = {"/v1/audio/moderations": settings.max_audio_bytes + FORM_BYTES}
+    app.add_middleware(Shield, max_body=settings.max_body_bytes, larger=uploads, refuse=http_problems.problem)
+    app.add_middleware(Gate, tokens=tokens, settings=settings)
+    return app
+
+
+def health() -> str:
+    """Answer "ok" while the API runs."""
+    return "ok\n"
+
+
+def _in_small_batches(settings: Settings) -> Settings:
+    given = settings.batching(TRANSCRIBE)
+    small = given.model_copy(update={"batch": min(BATCH, given.batch)})
+    stages: Section = settings.stages
+    return settings.model_copy(update={"stages": stages.model_copy(update={TRANSCRIBE.name: small})})

@@ -1,0 +1,163 @@
+"""POST /v1/moderations judges texts, POST /v1/audio/moderations a recording. A long recording becomes a job.
+
+Requests for texts and their answers have the shape of OpenAI's moderation API.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import uuid
+from pathlib import Path as FilePath
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, File, Form, Path, Response, UploadFile
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from pipeline.base.errors import AudioError, InputError
+from pipeline.base.http_problems import ERRORS
+from pipeline.connect.api.backend import Backend, TheBackend, TheProgram
+from pipeline.connect.api.moderation_answers import Categories, Moderations, UtteranceResult
+from pipeline.connect.api.recording_jobs import Job, State
+from pipeline.contract.messages import Suggestion
+from pipeline.speech.audio.decode import duration_of
+
+text_router = APIRouter(prefix="/v1", tags=["moderation"], responses=ERRORS)
+
+MAX_CHARACTERS = 100_000
+"""Limit for one text."""
+
+Words = Annotated[str, Field(max_length=MAX_CHARACTERS)]
+RoomType = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+recording_router = APIRouter(prefix="/v1/audio", tags=["moderation"], responses=ERRORS)
+
+JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="id of the recording")]
+
+
+class TextPart(BaseModel):
+    """One text, in the form that OpenAI uses for inputs of several kinds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["text"]
+    text: Words
+
+
+class ModerationRequest(BaseModel):
+    """One text, or several. `room_type` and `language` are not in OpenAI's API."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    input: Words | Annotated[list[Words], Field(min_length=1)] | Annotated[list[TextPart], Field(min_length=1)]
+    model: Annotated[str, Field(max_length=256)] | None = Field(
+        None, description="ignored: the settings name the model"
+    )
+    room_type: RoomType = Field("default", description="type of the room, which selects rules of the policy")
+    language: Annotated[str, Field(pattern="^[a-z]{2,3}$")] | None = Field(
+        None, description="ISO 639-1 code; without it, the script of each text decides"
+    )
+
+
+@text_router.post("/moderations")
+def moderate_texts(backend: TheBackend, body: ModerationRequest) -> Moderations:
+    """Judge one or many texts. The answer has one result for each text, in order."""
+    texts = _texts(body)
+    if len(texts) > (most := backend.settings.api.max_texts):
+        raise InputError(f"input: {len(texts)} texts are too many", f"Send at most {most} in one request.")
+    flags = backend.moderator.texts(texts, language=body.language, room_type=body.room_type)
+    results = [backend.categories.result(flag) for flag in flags]
+    return Moderations(id=f"modr-{uuid.uuid4().hex}", model=flags[0].model, results=results)
+
+
+def _texts(body: ModerationRequest) -> list[str]:
+    given = [body.input] if isinstance(body.input, str) else body.input
+    return [each if isinstance(each, str) else each.text for each in given]
+
+
+class AudioModeration(BaseModel):
+    """A recording and its result. Until `status` is `done`, the utterances are those that are judged so far."""
+
+    id: str
+    status: State
+    progress: float = Field(description="share of the recording that is judged, from 0 to 1")
+    suggestion: Suggestion | None = Field(description="the worst suggestion of its utterances; null: none is judged")
+    seconds: float | None = Field(description="length of the recording; null: not known yet")
+    speech_seconds: float | None
+    error: str | None = Field(description="why the recording, or the rest of it, could not be read")
+    utterances: list[UtteranceResult]
+
+
+@recording_router.post(
+    "/moderations",
+    responses={202: {"model": AudioModeration, "description": "A long recording: read its progress at `Location`."}},
+)
+async def moderate_recording(
+    backend: TheBackend,
+    program: TheProgram,
+    response: Response,
+    file: Annotated[UploadFile, File(description="a recording of any format that FFmpeg opens")],
+    room_type: Annotated[str, Form(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")] = "default",
+) -> AudioModeration:
+    """Moderate a recording. The answer is 200 with the result, if that is there within `api.wait_seconds`.
+
+    Else the answer is 202. `Location` is the address of the progress and the result.
+    """
+    backend.jobs.check_room(program.number)
+    path = backend.jobs.new_path()
+    try:
+        seconds = await run_in_threadpool(_keep, file, path, backend.settings.api.max_audio_seconds)
+        job = Job(program.number, path, room_type, seconds)
+        backend.jobs.add(job)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return await _answer(backend, job, response)
+
+
+@recording_router.get("/moderations/{job}")
+async def recording_state(backend: TheBackend, program: TheProgram, job: JobId) -> AudioModeration:
+    """Return the progress of a recording, and its result so far. Only the token that sent it can read it."""
+    return answer_of(backend.jobs.get(program.number, job), backend.categories)
+
+
+@recording_router.delete("/moderations/{job}", status_code=204)
+async def forget_recording(backend: TheBackend, program: TheProgram, job: JobId) -> None:
+    """End the work on a recording, and forget its result."""
+    backend.jobs.remove(program.number, job)
+
+
+def answer_of(job: Job, categories: Categories) -> AudioModeration:
+    """Return what is known of a recording."""
+    report = job.report
+    return AudioModeration(
+        id=job.id,
+        status=job.state,
+        progress=round(job.progress, 3),
+        suggestion=report.suggestion if report else None,
+        seconds=round(report.seconds, 3) if report else job.seconds or None,
+        speech_seconds=round(report.speech_seconds, 3) if report else None,
+        error=job.error,
+        utterances=[categories.utterance(flag) for flag in sorted(job.flags, key=lambda flag: flag.start)],
+    )
+
+
+def _keep(upload: UploadFile, path: FilePath, longest: float) -> float:
+    """Write an upload to `path`. Returns the length that it states, or 0. Raises AudioError if it is too long."""
+    with path.open("wb") as file:
+        shutil.copyfileobj(upload.file, file)
+    seconds = duration_of(path) or 0.0
+    if seconds > longest:
+        raise AudioError(f"The recording has {seconds:.0f} s", f"Send at most {longest:.0f} s (api.max_audio_seconds).")
+    return seconds
+
+
+async def _answer(backend: Backend, job: Job, response: Response) -> AudioModeration:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(backend.settings.api.wait_seconds):
+            await job.ended.wait()
+    if job.state == "failed":
+        backend.jobs.remove(job.owner, job.id)
+        raise AudioError(job.error or "The recording cannot be read")
+    response.status_code = 200 if job.ended.is_set() else 202
+    response.headers["location"] = f"/v1/audio/moderations/{job.id}"
+    return answer_of(job, backend.categories)

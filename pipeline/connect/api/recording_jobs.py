@@ -1,0 +1,170 @@
+"""Recordings that wait for moderation, are in work, or are done. They are in memory: a restart forgets them."""
+
+import asyncio
+import contextlib
+import logging
+import tempfile
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from pipeline.base.errors import Missing, VoxwardenError
+from pipeline.base.http_problems import TooManyError
+from pipeline.contract.messages import Flag
+from pipeline.runner.recordings_runner import FileReport
+from pipeline.settings import Api
+
+State = Literal["queued", "running", "done", "failed"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One recording. `owner` is the number of the program that sent it."""
+
+    owner: int
+    path: Path
+    room_type: str
+    seconds: float
+    """Length that the recording states; 0: unknown."""
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    state: State = "queued"
+    judged_seconds: float = 0.0
+    flags: list[Flag] = field(default_factory=list)
+    report: FileReport | None = None
+    error: str | None = None
+    ended_at: float = 0.0
+    """UTC seconds."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    unwanted: bool = False
+
+    @property
+    def progress(self) -> float:
+        """Share of the recording that is judged, from 0 to 1."""
+        if self.ended.is_set():
+            return 1.0
+        return min(1.0, self.judged_seconds / self.seconds) if self.seconds else 0.0
+
+
+class Moderate(Protocol):
+    """Moderates a recording: gives the flags of its utterances, and then its report."""
+
+    def __call__(self, path: Path, room_type: str) -> AsyncIterator[Flag | FileReport]: ...
+
+
+class Jobs:
+    """`async with Jobs(...)` works through the recordings, one at a time. The programs take turns.
+
+    `clock` returns UTC seconds.
+    """
+
+    def __init__(self, moderate: Moderate, settings: Api, clock: Callable[[], float]) -> None:
+        self._moderate = moderate
+        self._settings = settings
+        self._clock = clock
+        self._jobs: dict[str, Job] = {}
+        self._waiting: dict[int, deque[Job]] = {}
+        """Queued jobs of each program. The program whose turn is next comes first."""
+        self._some = asyncio.Event()
+        self._folder = tempfile.TemporaryDirectory(prefix="voxwarden-api-")
+        self._task: asyncio.Task[None]
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        self._folder.cleanup()
+
+    def check_room(self, owner: int) -> None:
+        """Raise TooManyError if this program may not send another recording now."""
+        unfinished = sum(job.owner == owner and not job.ended.is_set() for job in self._jobs.values())
+        if unfinished >= self._settings.max_jobs:
+            raise TooManyError(f"{unfinished} recordings of this token wait", "Send the next one when one is done.")
+
+    def new_path(self) -> Path:
+        """Return a path for a recording. The file goes when its job has ended."""
+        return Path(self._folder.name) / uuid.uuid4().hex
+
+    def add(self, job: Job) -> None:
+        """Queue a job. Raises TooManyError."""
+        self.check_room(job.owner)
+        self._forget_old()
+        self._jobs[job.id] = job
+        self._waiting.setdefault(job.owner, deque()).append(job)
+        self._some.set()
+
+    def get(self, owner: int, identity: str) -> Job:
+        """Return a job of this program. Raises Missing."""
+        self._forget_old()
+        job = self._jobs.get(identity)
+        if job is None or job.owner != owner:
+            raise Missing(f"There is no recording {identity}", "Results are kept for api.job_seconds.")
+        return job
+
+    def remove(self, owner: int, identity: str) -> None:
+        """Forget a job, and end its work. Raises Missing."""
+        job = self.get(owner, identity)
+        job.unwanted = True
+        del self._jobs[identity]
+
+    def _forget_old(self) -> None:
+        before = self._clock() - self._settings.job_seconds
+        for job in list(self._jobs.values()):
+            if job.ended.is_set() and job.ended_at < before:
+                del self._jobs[job.id]
+
+    async def _run(self) -> None:
+        while True:
+            await self._some.wait()
+            if job := self._next():
+                await self._work(job)
+            else:
+                self._some.clear()
+
+    def _next(self) -> Job | None:
+        """Return the next job of the program whose turn it is. Its next turn comes after the others."""
+        for owner in list(self._waiting):
+            jobs = self._waiting.pop(owner)
+            job = jobs.popleft()
+            if jobs:
+                self._waiting[owner] = jobs
+            return job
+        return None
+
+    async def _work(self, job: Job) -> None:
+        job.state = "running"
+        try:
+            await self._moderated(job)
+            job.state = "done" if job.report and job.report.seconds else "failed"
+        except VoxwardenError as error:
+            job.state, job.error = "failed", str(error)
+        except Exception as error:  # one recording must not stop the others
+            log.exception("a recording raised an unexpected error")
+            job.state, job.error = "failed", f"An unexpected {type(error).__name__}; see the log of the API"
+        finally:
+            job.ended_at = self._clock()
+            job.ended.set()
+            job.path.unlink(missing_ok=True)
+
+    async def _moderated(self, job: Job) -> None:
+        if job.unwanted:
+            return
+        async with contextlib.aclosing(self._moderate(job.path, job.room_type)) as results:  # type: ignore[type-var]
+            async for found in results:
+                if job.unwanted:
+                    return
+                if isinstance(found, Flag):
+                    job.flags.append(found)
+                    job.judged_seconds = max(job.judged_seconds, found.end)
+                else:
+                    job.report, job.error = found, found.error

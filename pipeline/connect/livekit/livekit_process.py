@@ -1,0 +1,151 @@
+"""Runs bots, actor and webhook receiver in one process: `voxwarden livekit`."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
+
+from msgspec import Struct
+
+from pipeline.base.dependencies import Dependencies, answered
+from pipeline.base.errors import ConfigError
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import Starting
+from pipeline.base.metrics_server import serving as figures
+from pipeline.connect.client.speaker_stream import SpeakerStream
+from pipeline.connect.livekit import livekit_webhooks, server_access
+from pipeline.connect.livekit.actor import Actor
+from pipeline.connect.livekit.livekit_webhooks import Signature
+from pipeline.connect.livekit.microphone import Speech
+from pipeline.connect.livekit.moderation import Moderation
+from pipeline.connect.livekit.room_bots import RoomBots
+from pipeline.judge import labels
+from pipeline.review.database import Database, check_answers
+from pipeline.settings import Settings
+
+log = logging.getLogger(__name__)
+
+CALLBACK = "error running user callback"
+"""The beginning of a message of the library to the root logger. A whole event follows it."""
+
+Stop = Callable[[], Coroutine[Any, Any, object]]
+"""Waits for the signal to stop."""
+
+
+class Listening(Struct, frozen=True, kw_only=True):
+    """The addresses of a running process. `webhook_url` is empty if it receives no webhooks."""
+
+    metrics_url: str
+    webhook_url: str
+
+
+async def serve_livekit(settings: Settings, started: Callable[[Listening], None], stop: Stop) -> None:
+    """Listen and act until `stop` returns. While the database does not answer, wait.
+
+    Raises ConfigError for missing keys, and DependencyError for a port in use.
+    """
+    _check(settings)
+    quiet()
+    metrics, starting = Metrics(), Starting()
+    check = partial(check_answers, settings.database_url)
+    watching = Dependencies({"database": check}, metrics).watching()
+    with figures(metrics, settings.metrics.host, settings.metrics.port, starting.probes) as url, watching:
+        await answered(check)
+        async with _running(settings, metrics) as (work, webhook_url):
+            starting.done = True
+            started(Listening(metrics_url=url, webhook_url=webhook_url))
+            await _until(stop, work)
+
+
+@asynccontextmanager
+async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[list[asyncio.Task[None]], str]]:
+    """Start all parts. Gives their tasks, which end only by an error, and the address for webhooks."""
+    database = Database(settings.database_url)
+    async with AsyncExitStack() as stack:
+        stack.callback(database.close)
+        service = (await stack.enter_async_context(server_access.client(settings.livekit))).room
+
+        def arrived(room: str, identity: str) -> None:
+            actor.arrived(room, identity)
+
+        rooms = RoomBots(settings.livekit, service, _speech(settings), metrics, arrived)
+        actor = Actor(
+            settings.livekit,
+            settings.console.undo_seconds,
+            database,
+            Moderation(service),
+            rooms.covers,
+            metrics,
+        )
+        stack.push_async_callback(rooms.close)
+        address = await stack.enter_async_context(_receiver(settings, rooms, metrics))
+        work = [asyncio.create_task(rooms.run()), asyncio.create_task(actor.run())]
+        try:
+            yield work, address
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.wait(work)
+
+
+async def _until(stop: Stop, work: list[asyncio.Task[None]]) -> None:
+    """Wait for `stop`. Raise the error of a part that fails."""
+    waiting = asyncio.create_task(stop())
+    done, _ = await asyncio.wait({waiting, *work}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    for task in done:
+        task.result()
+
+
+def quiet() -> None:
+    """Silence LiveKit's library, which logs the names of rooms and participants.
+
+    Of an error in our own code, keep the traceback and leave the event out.
+    """
+    logging.getLogger("livekit").setLevel(logging.CRITICAL)
+    logging.getLogger().addFilter(_without_event)
+
+
+def _without_event(record: logging.LogRecord) -> bool:
+    if str(record.msg).startswith(CALLBACK) and isinstance(record.args, tuple):
+        record.args = (record.args[0], "(left out)")
+    return True
+
+
+def _receiver(settings: Settings, rooms: RoomBots, metrics: Metrics) -> AbstractAsyncContextManager[str]:
+    livekit = settings.livekit
+    if livekit.webhook_port is None:
+        return _no_webhooks()
+    signature = Signature(livekit.api_key, server_access.secret_of(livekit))
+    return livekit_webhooks.receiving(livekit.webhook_host, livekit.webhook_port, signature, rooms.hint, metrics)
+
+
+@asynccontextmanager
+async def _no_webhooks() -> AsyncIterator[str]:
+    yield ""
+
+
+def _speech(settings: Settings) -> Callable[[str, str], AbstractAsyncContextManager[Speech]]:
+    livekit, token = settings.livekit, _gateway_token(settings)
+    return lambda room, speaker: SpeakerStream(livekit.gateway_url, token, room, speaker, room_type=livekit.room_type)
+
+
+def _gateway_token(settings: Settings) -> str:
+    tokens = [each for each in (settings.livekit.gateway_token, *settings.gateway.tokens) if each]
+    if not tokens:
+        raise ConfigError(
+            "livekit.gateway_token is not set, and gateway.tokens is empty",
+            "Set VOXWARDEN_GATEWAY__TOKENS to the same list as for the gateway.",
+        )
+    return tokens[0].get_secret_value()
+
+
+def _check(settings: Settings) -> None:
+    """Raise ConfigError before anything starts."""
+    server_access.secret_of(settings.livekit)
+    _gateway_token(settings)
+    known = labels.load(settings.judge.labels)
+    for rule in settings.livekit.rules:
+        known.check(rule.labels, "livekit.rules")

@@ -1,0 +1,171 @@
+"""Reads one microphone and sends it to the gateway.
+
+LiveKit ends the stream of a track neither when it is unpublished nor when its participant leaves. So `close` ends it.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Protocol
+
+from livekit import rtc
+
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import SAMPLE_RATE
+
+FRAME_MS = 100
+"""Milliseconds of a frame. Shorter frames cost more CPU: about half as much again at 20 ms."""
+QUEUE_FRAMES = 100
+"""Frames that wait inside this process, 10 s. If it stands still for longer, LiveKit drops the oldest ones."""
+SILENT_FRAMES = 20
+"""After 2 s of digital silence nothing is sent: a muted track gives zeros for as long as it lasts."""
+CLOSE_SECONDS = 2.0
+STATS_RATE = 48_000
+"""LiveKit's audio has 48,000 samples a second, and so have the numbers in its statistics."""
+
+
+PATIENCE_SECONDS = 5.0
+"""Seconds in which late audio must catch up."""
+SMALLEST_GAP = 0.2
+"""Seconds. Less than this is jitter, or two clocks that differ."""
+
+
+class Speech(Protocol):
+    """The way to the gateway for the audio of one speaker."""
+
+    @property
+    def dropped_seconds(self) -> float:
+        """Seconds of audio that its full queue has dropped."""
+
+    async def send(self, frame: bytes) -> None:
+        """Send 16-bit PCM, 16 kHz mono."""
+
+    async def listeners(self, number: int) -> None:
+        """State how many people can hear the speaker from now on."""
+
+
+OpenSpeech = Callable[[], AbstractAsyncContextManager[Speech]]
+"""Opens the way to the gateway. The end of the context tells it that the speaker has left."""
+
+
+class TrackReader:
+    """Reads the frames of `track` from when it is made. `published` is when it was published, by `clock` (seconds)."""
+
+    def __init__(
+        self,
+        track: rtc.RemoteTrack,
+        speech: OpenSpeech,
+        metrics: Metrics,
+        published: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._track = track
+        self._speech = speech
+        self._unheard = metrics.livekit_unheard_seconds
+        self._published = published
+        self._clock = clock
+        self._concealed = 0
+        self._over = False
+        self._sent: Speech | None = None
+        self._sending: asyncio.Future[None] | None = None
+        self._stream = rtc.AudioStream.from_track(
+            track=track, sample_rate=SAMPLE_RATE, num_channels=1, frame_size_ms=FRAME_MS, capacity=QUEUE_FRAMES
+        )
+
+    async def run(self) -> None:
+        """Send audio until `stop`, or until the gateway refuses it. Then raises the gateway's error.
+
+        After `stop`, it waits until the gateway has the last words.
+        """
+        async with self._speech() as speech:
+            self._sent = speech
+            self._sending = asyncio.ensure_future(self._send(speech))
+            if self._over:
+                self._sending.cancel()
+            try:
+                await asyncio.wait({self._sending})
+            finally:
+                self._sending.cancel()
+        self._unheard.labels("gateway").inc(speech.dropped_seconds)
+        if not self._sending.cancelled():
+            self._sending.result()
+
+    def stop(self) -> None:
+        """Read no more frames."""
+        self._over = True
+        if self._sending:
+            self._sending.cancel()
+
+    async def tell(self, listeners: int) -> None:
+        """Tell the gateway how many people hear the speaker."""
+        if self._sent:
+            await self._sent.listeners(listeners)
+
+    async def close(self) -> None:
+        """Release the track. LiveKit may take some seconds for it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._stream.aclose()
+
+    async def count_loss(self) -> None:
+        """Count the audio that the decoder concealed since the last call, because packets were lost."""
+        for stats in await self._track.get_stats():
+            if stats.HasField("inbound_rtp"):
+                inbound = stats.inbound_rtp.inbound
+                concealed = inbound.concealed_samples - inbound.silent_concealed_samples
+                self._unheard.labels("loss").inc(max(0, concealed - self._concealed) / STATS_RATE)
+                self._concealed = max(concealed, self._concealed)
+
+    async def _send(self, speech: Speech) -> None:
+        async for pcm in self._audible():
+            await speech.send(pcm)
+
+    async def _audible(self) -> AsyncIterator[bytes]:
+        """The frames as PCM, without long digital silence. Count what is missing before and between them."""
+        meter, silent, first = GapMeter(), 0, True
+        async for event in self._stream:
+            now, seconds = self._clock(), event.frame.samples_per_channel / SAMPLE_RATE
+            if first:
+                self._unheard.labels("start").inc(max(0.0, now - self._published - seconds))
+                first = False
+            self._unheard.labels("gap").inc(meter.frame(now, seconds))
+            pcm = bytes(event.frame.data)
+            silent = 0 if any(pcm) else silent + 1
+            if silent <= SILENT_FRAMES:
+                yield pcm
+
+
+class GapMeter:
+    """Finds missing audio in one track, whose frames carry no time and no number. Times are monotonic seconds.
+
+    LiveKit gives frames in real time as long as a track lasts, also while it is muted. So the seconds of audio that
+    arrived fall behind the clock only if frames were dropped. Frames that are only late catch up again.
+    """
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._heard = 0.0
+        self._known = 0.0
+        """The lag that has an explanation: the first frame's delay, and the gaps that were reported."""
+        self._since: float | None = None
+        """From when on the audio has been further behind than that."""
+        self._least = 0.0
+        """The smallest lag from then on."""
+
+    def frame(self, at: float, seconds: float) -> float:
+        """Note a frame that arrived at `at`. Return the seconds that are now known to be missing, mostly 0."""
+        if self._began is None:
+            self._began = at - seconds
+        self._heard += seconds
+        lag = at - self._began - self._heard
+        if lag < self._known + SMALLEST_GAP:
+            self._since, self._known = None, min(self._known, lag)
+            return 0.0
+        if self._since is None:
+            self._since, self._least = at, lag
+        self._least = min(self._least, lag)
+        if at - self._since < PATIENCE_SECONDS:
+            return 0.0
+        missing, self._since, self._known = self._least - self._known, None, self._least
+        return missing

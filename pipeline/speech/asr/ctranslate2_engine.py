@@ -1,0 +1,233 @@
+"""The `ctranslate2` engine. It uses int8 on CPU and float16 on CUDA."""
+
+import ctypes
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import numpy as np
+from ctranslate2.models import Whisper as Model
+
+from pipeline.base.cpu_cores import cores
+from pipeline.base.errors import ConfigError, DependencyError, WeightsCorrupt
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.settings import Asr
+from pipeline.speech.asr import whisper_adapter, whisper_weights
+from pipeline.speech.asr.ctranslate2_words import Vocabulary, time_words
+from pipeline.speech.asr.hypothesis import Hypothesis, legible, spoken
+from pipeline.speech.asr.recogniser import Clip, Recogniser, TimedWord, check_languages, no_device
+from pipeline.speech.asr.whisper_adapter import Adapter, fitting
+from pipeline.speech.asr.whisper_input import (
+    LIMITS,
+    LONGEST,
+    POSITIONS_PER_SECOND,
+    SILENCE,
+    Mel,
+    as_trained,
+    budget,
+    last_timestamp,
+    mel_seconds,
+)
+from pipeline.speech.asr.whisper_recogniser import WIDE, BeamSearch, Encoding, WhisperRecogniser, first_beam
+
+CPUINFO = Path("/proc/cpuinfo")
+
+COOL = "avx512_bf16"
+"""CPUs with this flag run AVX-512 at full clock speed. But CTranslate2 4.8 selects AVX2 (seen on a 2024 EPYC)."""
+
+MALLOPT = {-3: 32 << 20, -1: 1 << 30, -2: 64 << 20}
+"""M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD of glibc's malloc.h, in bytes. The decoder allocates and frees tens
+of megabytes per token. By default the kernel must clear this memory each time."""
+
+
+TIMESTAMPS = 1500
+"""Timestamp tokens after the first: 30 s in steps of 20 ms."""
+
+
+def load_engine(asr: Asr) -> Recogniser:
+    """Find and load the weights, and warm up the model. Raises WeightsMissing, WeightsCorrupt or ConfigError."""
+    found = whisper_weights.find_weights(asr)
+    adapters = whisper_adapter.shipped_adapters(asr, found)
+    network = network_of(asr, found, adapters)
+    check_languages(asr, network.vocabulary.knows, multilingual=network.model.is_multilingual)
+    engine = WhisperRecogniser(
+        network, whisper_adapter.recogniser_name("ctranslate2", found, adapters), asr.batch, asr.chinese
+    )
+    engine.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
+    return engine
+
+
+class CTranslate2:
+    """Implements `WhisperNetwork`: one model in memory, and one more for each language with an adapter.
+
+    Each worker has one thread. By default there is one worker per core.
+    """
+
+    def __init__(
+        self, model: Model, vocabulary: Vocabulary, beams: Mapping[str, int], adapted: Mapping[str, Model]
+    ) -> None:
+        self.model = model
+        self._adapted = adapted
+        self.vocabulary = vocabulary
+        self.bands: int = model.n_mels
+        self.workers: int = model.num_workers
+        self._beams = beams
+        silence = np.full((self.bands, LONGEST), SILENCE, np.float32)
+        self._silence = self.encode(silence)
+
+    def encode(self, mel: Mel, language: str = "") -> Encoding:
+        """See `WhisperNetwork`. A batch would not be faster, and its clips would need the same length."""
+        model = fitting(self.model, self._adapted, language, mel_seconds(mel))
+        encoded = self._guarded(model.encode, ctranslate2.StorageView.from_array(mel[None]), to_cpu=True)
+        return np.asarray(encoded)[0]
+
+    def _padded(self, encodings: Sequence[Encoding], seconds: float) -> Any:
+        """A batch of encodings, each padded to `seconds` with the encoding of silence at the same positions."""
+        positions = round(seconds * POSITIONS_PER_SECOND)
+        rows = [np.concatenate([one, self._silence[len(one) : positions]]) for one in encodings]
+        return ctranslate2.StorageView.from_array(np.stack(rows))
+
+    def languages(self, encodings: Sequence[Encoding], limit: float) -> list[Mapping[str, float]]:
+        """See `WhisperNetwork`. It takes about as long as one decoder step."""
+        if not self.model.is_multilingual:
+            return [{"en": 1.0} for _ in encodings]
+        found = self._guarded(self.model.detect_language, self._padded(encodings, limit))
+        return [{token[2:-2]: probability for token, probability in row} for row in found]
+
+    def first(self, language: str) -> BeamSearch:
+        return BeamSearch(first_beam(language, self._beams, WIDE))
+
+    def adapts(self, language: str, limit: float) -> bool:
+        return fitting(self.model, self._adapted, language, limit) is not self.model
+
+    def decode(
+        self,
+        encodings: Sequence[Encoding],
+        language: str,
+        lengths: Sequence[float],
+        limit: float,
+        how: BeamSearch,
+    ) -> list[list[Hypothesis]]:
+        model = fitting(self.model, self._adapted, language if how.adapted else "", limit)
+        results = self._guarded(
+            model.generate,
+            self._padded(encodings, limit),
+            [self.vocabulary.prompt(language)] * len(encodings),
+            beam_size=how.beam,
+            num_hypotheses=how.beam,
+            no_repeat_ngram_size=how.no_repeat,
+            max_length=2 * budget(limit),  # CTranslate2 uses half of it
+            suppress_tokens=self._suppressed(limit),
+            return_scores=True,
+            return_no_speech_prob=True,
+        )
+        return [
+            self._hypotheses(each, language, length, how.adapted) for each, length in zip(results, lengths, strict=True)
+        ]
+
+    def _hypotheses(self, result: Any, language: str, seconds: float, adapted: bool) -> list[Hypothesis]:
+        found = []
+        for tokens, score in zip(result.sequences_ids, result.scores, strict=True):
+            kept, text = legible(spoken(tokens, self.vocabulary.marks, seconds), self.vocabulary.text)
+            found.append(Hypothesis(language, kept, text, score, result.no_speech_prob, seconds, adapted))
+        return found
+
+    @staticmethod
+    def _guarded(work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        try:
+            return work(*arguments, **options)
+        except RuntimeError as error:
+            if "out of memory" not in str(error):
+                raise
+            raise DependencyError("The device is out of memory", "Lower asr.batch, or use a smaller model.") from error
+
+    def _suppressed(self, limit: float) -> list[int]:
+        """Ids of suppressed tokens: the model's own list (-1), `<|notimestamps|>`, and the times after the end."""
+        first = self.vocabulary.marks.timestamps
+        return [-1, self.vocabulary.no_timestamps, *range(first + last_timestamp(limit) + 1, first + TIMESTAMPS + 1)]
+
+    def words(self, mel: Mel, hypothesis: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
+        """See `WhisperNetwork`. Encodes the clip again, padded to 30 s, with which the alignment heads were trained."""
+        if not hypothesis.tokens:
+            return ()
+        encoding = self.encode(as_trained(mel, LIMITS[-1]))
+        (aligned,) = self.model.align(
+            ctranslate2.StorageView.from_array(encoding[None]),
+            self.vocabulary.prompt(hypothesis.language),
+            [list(hypothesis.tokens)],
+            mel.shape[1],
+        )
+        return time_words(
+            self.vocabulary.words(hypothesis.tokens), aligned.alignments, aligned.text_token_probs, seconds
+        )
+
+
+def network_of(asr: Asr, found: whisper_weights.WhisperWeights, adapters: Sequence[Adapter] = ()) -> CTranslate2:
+    """Load the weights `found`. Raises WeightsCorrupt if they are not a Whisper model that CTranslate2 can run.
+
+    Raises ConfigError for an openai-whisper checkpoint.
+    """
+    if found.kind != "ctranslate2":
+        raise ConfigError(
+            f"asr.engine: ctranslate2 cannot read the checkpoint {found.name}.pt",
+            "Set asr.engine=openai-whisper, or convert it (ct2-transformers-converter) and name the folder.",
+        )
+    files = {file: found.read(file) for file in found.files}
+    device = device_of(asr.device)
+    if device == "cpu":
+        prepare_cpu()
+    try:
+        model = _model(asr, device, found.name, files)
+        adapted = {
+            each.language: _model(asr, device, found.name, files | {"model.bin": each.added_to(files["model.bin"])})
+            for each in adapters
+        }
+        vocabulary = Vocabulary(files["tokenizer.json"], multilingual=model.is_multilingual)
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise WeightsCorrupt(
+            f"No Whisper model can be read from the weights {found.name!r}: {error}",
+            "CTranslate2 needs model.bin, config.json, tokenizer.json and a vocabulary in one folder.",
+        ) from error
+    return CTranslate2(model, vocabulary, asr.beams, adapted)
+
+
+def _model(asr: Asr, device: str, name: str, files: Mapping[str, bytes]) -> Model:
+    kind, _, index = device.partition(":")
+    return Model(
+        name,
+        kind,
+        device_index=int(index or 0),
+        compute_type="float16" if kind == "cuda" else "int8",
+        inter_threads=asr.workers or cores(),
+        intra_threads=1,
+        files=files,
+    )
+
+
+def device_of(name: str) -> str:
+    """The device for `asr.device`. `auto` is CUDA if available. Raises ConfigError if the device does not exist."""
+    devices = {"cpu", *(f"cuda:{index}" for index in range(ctranslate2.get_cuda_device_count()))}
+    chosen = {"auto": "cuda:0" if len(devices) > 1 else "cpu", "cuda": "cuda:0"}.get(name, name)
+    if chosen not in devices:
+        raise no_device(name)
+    return chosen
+
+
+def prepare_cpu() -> None:
+    """Set what CTranslate2 does not choose itself, which makes it a sixth faster.
+
+    Call it before the first model is loaded: CTranslate2 reads its variable only once.
+    """
+    if CPUINFO.exists() and COOL in CPUINFO.read_text():
+        os.environ.setdefault("CT2_FORCE_CPU_ISA", "AVX512")
+    keep_memory()
+
+
+def keep_memory() -> None:
+    """Let the process keep up to 1 GiB of free memory. Does nothing unless the C library is glibc."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        for option, value in MALLOPT.items():
+            mallopt(option, value)

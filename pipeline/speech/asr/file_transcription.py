@@ -1,0 +1,102 @@
+"""Transcribes recordings with the transcribe stage, in batches with utterances of several files."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from msgspec import structs
+
+from pipeline.base.errors import AudioError, VoxwardenError
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Transcript, Utterance, derive_id
+from pipeline.contract.stage import Processor, Rejected
+from pipeline.speech.asr.recogniser import MAX_SAMPLES, Samples
+from pipeline.speech.audio import vad
+from pipeline.speech.audio.container import Part
+from pipeline.speech.audio.decode import read_file
+from pipeline.speech.audio.encode import encode_flac
+from pipeline.speech.audio.recording_parts import chunks_of, parts_of
+
+SPEAKER = "file"
+
+Advance = Callable[[float], None]
+"""A function that receives how many more seconds have been read, for progress bars."""
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceFiles:
+    """Yields the utterances of files, in order. Times start at 0 in each file.
+
+    A damaged file yields its error after its good part. With `whole`, a file of at most 30 s is one utterance.
+    """
+
+    paths: Sequence[Path]
+    segment: Processor[AudioChunk, Utterance | EarlyUtterance]
+    whole: bool = False
+    advance: Advance = lambda _: None
+    names: Mapping[Path, str] = field(default_factory=dict)
+    """Display names of files that are copies, e.g. of standard input."""
+
+    def __iter__(self) -> Iterator[tuple[Path, Utterance | VoxwardenError]]:
+        for number, path in enumerate(self.paths):
+            try:
+                for part in parts_of(path, vad.shared(), self.names.get(path)):
+                    for found in self._utterances(path, part, f"file-{number}"):
+                        yield path, found
+            except AudioError as error:
+                yield path, error
+
+    def _utterances(self, path: Path, part: Part, room: str) -> Iterator[Utterance | VoxwardenError]:
+        samples, damage = _short(path, part, self.names.get(path)) if self.whole else (None, None)
+        if samples is None:
+            yield from self._cut(path, part, room)
+            return
+        self.advance(len(samples) / SAMPLE_RATE)
+        if len(samples):
+            yield utterance_of(room, samples)
+        if damage:
+            raise damage
+
+    def _cut(self, path: Path, part: Part, room: str) -> Iterator[Utterance | VoxwardenError]:
+        for chunk in chunks_of(path, room, part.of(SPEAKER), part=part, name=self.names.get(path)):
+            for found in self.segment.process([chunk]):
+                if not isinstance(found, EarlyUtterance):  # a recording has none
+                    yield found.error if isinstance(found, Rejected) else found
+            self.advance(len(chunk.data) / 2 / SAMPLE_RATE)
+
+
+def transcribed(
+    recordings: UtteranceFiles, stage: Processor[Utterance, Transcript], batch: int
+) -> Iterator[tuple[Path, Transcript | VoxwardenError]]:
+    """Transcribe the files in order. Each call of `stage` gets up to `batch` utterances, of one or more files.
+
+    Yields the file with a transcript, or with the error of an utterance or of the file.
+    """
+    found = iter(recordings)
+    while group := list(islice(found, batch)):
+        results = iter(stage.process([item for _, item in group if isinstance(item, Utterance)]))
+        for path, item in group:
+            result = next(results) if isinstance(item, Utterance) else item
+            yield path, result.error if isinstance(result, Rejected) else result
+
+
+def _short(path: Path, part: Part, name: str | None) -> tuple[Samples | None, AudioError | None]:
+    """All samples of a part of the file, and the error that ended it. The samples are None if they exceed 30 s."""
+    blocks: list[Samples] = [np.empty(0, np.float32)]
+    damage: AudioError | None = None
+    try:
+        for block in read_file(path, part, name):
+            blocks.append(block)
+            if sum(map(len, blocks)) > MAX_SAMPLES:
+                return None, None
+    except AudioError as error:
+        damage = error
+    return np.concatenate(blocks), damage
+
+
+def utterance_of(room: str, samples: Samples) -> Utterance:
+    """An utterance of all `samples`, shape (samples,), 16 kHz. It starts at 0 s."""
+    seconds = len(samples) / SAMPLE_RATE
+    bare = Utterance(room=room, speaker=SPEAKER, start=0.0, end=seconds, id="", data=encode_flac(samples))
+    return structs.replace(bare, id=derive_id("segment", bare))

@@ -1,0 +1,152 @@
+"""The speech recogniser: what the transcribe stage asks of it, and the engines that can be one.
+
+To use another recogniser, write a module with `load_engine`, and name it in `ENGINES` and in `asr.engine`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.base.errors import ConfigError
+from pipeline.base.libraries import require
+from pipeline.base.shared_models import SharedModels
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.settings import Asr
+
+Samples = NDArray[np.float32]
+"""16 kHz mono audio, shape (samples,), from -1 to 1."""
+
+MAX_SECONDS = 30.0
+"""The longest clip that Whisper can process at once."""
+
+MAX_SAMPLES = int(MAX_SECONDS * SAMPLE_RATE)
+
+AdapterUse = Literal["none", "read", "skipped"]
+"""What became of the adapter's reading of a clip. `none`: the language has no adapter, or the clip is too long."""
+
+HasRoom = Callable[[], bool]
+"""A function that says whether the recogniser has room for readings that only the judge needs. Any thread calls it."""
+
+
+def always_room() -> bool:
+    return True
+
+
+LanguageChoice = Callable[[Mapping[str, float]], str]
+"""A function that selects a language from the recogniser's probability of each language."""
+
+
+def most_likely(probabilities: Mapping[str, float]) -> str:
+    """The language with the highest probability."""
+    return max(probabilities, key=lambda language: probabilities[language])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """One utterance to transcribe, of at most 30 s."""
+
+    samples: Samples
+    language: str | None = None
+    """ISO 639-1 code. None: the recogniser detects the language, and `choose` selects it."""
+    choose: LanguageChoice = most_likely
+    only: frozenset[str] = frozenset()
+    """A clip for which `choose` selects another language than these is not decoded. Empty: all are decoded."""
+    voice: float = 1.0
+    """The result of triage: the highest mean speech probability of a stretch."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedWord:
+    """A word. Its times are seconds from the start of the clip."""
+
+    text: str
+    start: float
+    end: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An alternative text for the clip, with its mean log-probability per token."""
+
+    text: str
+    avg_logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """The result for one clip."""
+
+    text: str
+    """Empty for a clip that was not decoded."""
+    language: str
+    language_probability: float
+    """The recogniser's probability, without the room's prior. 1 if the language was given."""
+    avg_logprob: float
+    """Mean log-probability per token."""
+    no_speech: float
+    """Probability that nobody spoke."""
+    compression_ratio: float
+    """Bytes of the text divided by its zlib size. It is high for repetitive text."""
+    words: tuple[TimedWord, ...] = ()
+    alternatives: tuple[Reading, ...] = ()
+    adapter: AdapterUse = "none"
+
+
+class Recogniser(Protocol):
+    """A speech recogniser with its model in memory. Several threads may use it at the same time."""
+
+    @property
+    def name(self) -> str:
+        """Engine, model and the first eight digits of the weights' SHA-256, e.g. `openai-whisper/base@905e5bf8`."""
+
+    def transcribe(
+        self, clips: Sequence[Clip], *, words: bool = False, has_room: HasRoom = always_room
+    ) -> list[Recognition]:
+        """Transcribe `clips`. Results are in order, and the result of a clip does not depend on the other clips.
+
+        `words` requests word times. Without room, a clip may have fewer alternatives, but it has the same text.
+        Raises ValueError for a clip of more than 30 s, and DependencyError if the device is out of memory.
+        """
+
+
+ENGINES = {
+    "ctranslate2": "pipeline.speech.asr.ctranslate2_engine",
+    "openai-whisper": "pipeline.speech.asr.openai_whisper_engine",
+}
+"""Modules with a function `load_engine(Asr) -> Recogniser`. Only the selected one is imported, with its runtime."""
+
+_shelf: SharedModels[Recogniser] = SharedModels()
+
+
+def load_recogniser(asr: Asr) -> Recogniser:
+    """Load the engine that `asr.engine` selects, with its weights. Callers with the same settings share it.
+
+    Raises WeightsMissing, WeightsCorrupt, or ConfigError, for example if the engine is not installed.
+    """
+    require(asr.engine, f"asr.engine: {asr.engine}")
+    return _shelf.get(asr.model_dump_json(), lambda: import_module(ENGINES[asr.engine]).load_engine(asr))
+
+
+def check_languages(asr: Asr, knows: Callable[[str], bool], *, multilingual: bool) -> None:
+    """Raise ConfigError if a language in the settings is unknown to Whisper or to this model."""
+    named = {
+        "asr.language": (asr.language,) if asr.language else (),
+        "asr.languages": asr.languages if multilingual else (),
+    }
+    for key, codes in named.items():
+        if strange := [code for code in codes if not knows(code)]:
+            raise ConfigError(f"{key}: Whisper does not know {strange[0]!r}", "Use ISO 639-1 codes, e.g. en or zh.")
+    if asr.language not in {None, "en"} and not multilingual:
+        raise ConfigError(
+            f"asr.language: {asr.model} knows only English, not {asr.language!r}", "Use a model without .en."
+        )
+
+
+def no_device(name: str) -> ConfigError:
+    """The error for a device that this machine does not have."""
+    return ConfigError(f"asr.device: this machine has no {name!r}", "Set cpu, cuda, cuda:1 or auto.")

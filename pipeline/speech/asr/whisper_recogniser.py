@@ -1,0 +1,321 @@
+"""Whisper as a `Recogniser`: the algorithm that all engines share.
+
+The steps are:
+1. Encode each clip, with little more than its own length.
+2. Detect the languages. Clips in a language that nobody asks for end here.
+3. Decode the clips in batches.
+4. Decode suspicious clips again, with more context and a wider beam, and keep the likeliest text.
+5. Decode clips with the adapter of their language for other readings, where the recogniser has room.
+Details are in whisper_input.py and hypothesis.py.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
+
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.settings.asr import Chinese
+from pipeline.speech import languages
+from pipeline.speech.asr.hypothesis import CLEAR_LANGUAGE, Hypothesis, best_first, in_variant, is_suspicious, respelt
+from pipeline.speech.asr.recogniser import (
+    MAX_SAMPLES,
+    AdapterUse,
+    Clip,
+    HasRoom,
+    Reading,
+    Recognition,
+    TimedWord,
+    always_room,
+)
+from pipeline.speech.asr.whisper_adapter import WIDEST
+from pipeline.speech.asr.whisper_input import LIMITS, Mel, as_trained, limit_of, log_mel, own_length, with_margin
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+Encoding = Any
+"""The encoder's output for one clip, shape (positions, width), one position per 20 ms. Each engine has its own type."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class BeamSearch:
+    """Parameters of the decoder's search."""
+
+    beam: int = 1
+    no_repeat: int = 0
+    """No sequence of this many tokens may occur twice. 0: no limit."""
+    adapted: bool = False
+    """Decode with the language's adapter."""
+
+
+WIDE = 5
+"""Whisper's default beam size."""
+
+
+def first_beam(language: str, beams: Mapping[str, int], default: int) -> int:
+    """The beam size of the first decode: from the settings, else from the language, else the engine's default."""
+    return beams.get(language) or languages.read_language(language).recogniser.beam or default
+
+
+AGAIN = (12.0, LIMITS[-1])
+"""Seconds of context for a second decode. The smallest value is used that is at least 1 s longer than the clip."""
+
+
+class WhisperNetwork(Protocol):
+    """Whisper's weights in memory, on one runtime. Each of `workers` threads may call it at the same time.
+
+    All methods raise DependencyError if the device is out of memory.
+    """
+
+    bands: int
+    """Mel bands of the model's spectrogram."""
+    workers: int
+    """Number of clips or batches that are processed at the same time."""
+
+    def encode(self, mel: Mel, language: str = "") -> Encoding:
+        """Encode one clip. `language` selects its adapter; it is empty if the language is unknown."""
+
+    def languages(self, encodings: Sequence[Encoding], limit: float) -> list[Mapping[str, float]]:
+        """The probability of each language, for each clip of a batch. Clips are padded to `limit` seconds."""
+
+    def first(self, language: str) -> BeamSearch:
+        """The search for the first decode of a clip in `language`."""
+
+    def adapts(self, language: str, limit: float) -> bool:
+        """Whether there is an adapter for clips in `language` that are padded to `limit` seconds."""
+
+    def decode(
+        self,
+        encodings: Sequence[Encoding],
+        language: str,
+        lengths: Sequence[float],
+        limit: float,
+        how: BeamSearch,
+    ) -> list[list[Hypothesis]]:
+        """The hypotheses for each clip of a batch, likeliest first.
+
+        `lengths` are the clips' lengths in seconds. The clips are padded to `limit` seconds.
+        """
+
+    def words(self, mel: Mel, hypothesis: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
+        """The words of one clip of `seconds`, with their times from the start of the clip."""
+
+
+@dataclass(eq=False)
+class _Sound:
+    """The state of a clip between the steps."""
+
+    clip: Clip
+    mel: Mel = field(init=False)
+    encoding: Encoding = None
+    """None: the clip must be encoded."""
+    limit: float = 0.0
+    """Seconds to which the encoding is padded in a batch."""
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    """Detected probability of each language."""
+    language: str = ""
+    context: float = 0.0
+    """Seconds to which the clip is padded with zeros, as in Whisper's training. 0: the clip keeps its own length."""
+    search: BeamSearch = field(default_factory=BeamSearch)
+    decodes: int = 0
+    """Number of decodes so far. Each adds one or more texts to `tried`."""
+    tried: list[Hypothesis] = field(default_factory=list)
+    adapter: AdapterUse = "none"
+
+    @property
+    def seconds(self) -> float:
+        return len(self.clip.samples) / SAMPLE_RATE
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether its language is one to transcribe."""
+        return not self.clip.only or self.language in self.clip.only
+
+    @property
+    def best(self) -> Hypothesis:
+        return best_first(self.tried)[0]
+
+    def pad(self, seconds: float) -> None:
+        """Request a new encoding, padded with zeros to `seconds`, as in Whisper's training."""
+        self.limit = self.context = seconds
+        self.encoding = None
+
+    def another_try(self) -> bool:
+        """Whether to decode the clip again for its text. If so, sets `context` and `search` for that.
+
+        - A suspicious text is decoded once more, with more context and a wide beam.
+        - A text that loops, after that or in the longest context, is decoded with repetitions suppressed.
+        Nothing is sampled at random, so a clip always gives the same text.
+        """
+        loops, first = self.best.looping, self.decodes == 1
+        if self.search.no_repeat or not (is_suspicious(self.best) if first else loops):
+            return False
+        fitting = [each for each in AGAIN if self.context < each and self.seconds < each - 1 and first]
+        context = next(iter(fitting), LIMITS[-1])
+        search = replace(self.search, beam=WIDE, no_repeat=3 if loops and context == LIMITS[-1] else 0)
+        if (context, search) == (self.context, self.search):
+            return False
+        self.pad(context)
+        self.search = search
+        return True
+
+    def adapt(self, first: BeamSearch) -> None:
+        """Set `context` and `search` for a decode with the adapter. `first` is the search of the first decode."""
+        self.pad(with_margin(self.mel))
+        self.search = BeamSearch(min(first.beam, WIDEST), adapted=True)
+        self.adapter = "read"
+
+
+class WhisperRecogniser:
+    """Implements `Recogniser` on a `WhisperNetwork`. `batch` is the maximum number of clips that are decoded together.
+
+    `chinese` is the variant in which Chinese is written.
+    """
+
+    def __init__(self, network: WhisperNetwork, name: str, batch: int, chinese: Chinese = "simplified") -> None:
+        self._network = network
+        self._name = name
+        self._batch = batch
+        self._chinese = chinese
+        self._pool = ThreadPoolExecutor(network.workers, thread_name_prefix="whisper")
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def transcribe(
+        self, clips: Sequence[Clip], *, words: bool = False, has_room: HasRoom = always_room
+    ) -> list[Recognition]:
+        if any(len(clip.samples) > MAX_SAMPLES for clip in clips):
+            raise ValueError(f"A clip has more than {MAX_SAMPLES} samples")
+        sounds = [_Sound(clip) for clip in clips]
+        self._each(self._begin, sorted(sounds, key=lambda sound: -sound.seconds))
+        self._detect_languages(sounds)
+        self._decode([sound for sound in sounds if sound.is_asked], has_room)
+        return [self._recognition(sound, words=words) for sound in sounds]
+
+    def _begin(self, sound: _Sound) -> None:
+        sound.mel = log_mel(sound.clip.samples, self._network.bands)
+        if sound.clip.language is None or _has_own_length(sound.clip.language):
+            sound.encoding = self._network.encode(own_length(sound.mel))
+            sound.limit = limit_of(len(sound.encoding))
+
+    def _detect_languages(self, sounds: Sequence[_Sound]) -> None:
+        """Detect the languages, and select them in the order of the clips: a room's earlier clips are the prior."""
+        asked = [sound for sound in sounds if sound.clip.language is None]
+        self._each(self._detect_batch, self._batches(asked))
+        self._each(self._detect_again, [sound for sound in asked if max(sound.probabilities.values()) < CLEAR_LANGUAGE])
+        for sound in sounds:
+            sound.language = sound.clip.language or sound.clip.choose(sound.probabilities)
+
+    def _detect_batch(self, batch: Sequence[_Sound]) -> None:
+        found = self._network.languages([sound.encoding for sound in batch], batch[0].limit)
+        for sound, probabilities in zip(batch, found, strict=True):
+            sound.probabilities = probabilities
+
+    def _detect_again(self, sound: _Sound) -> None:
+        encoding = self._network.encode(as_trained(sound.mel, LIMITS[-1]))
+        (sound.probabilities,) = self._network.languages([encoding], LIMITS[-1])
+
+    def _decode(self, sounds: Sequence[_Sound], has_room: HasRoom) -> None:
+        """Decode all clips. Clips for another decode join the waiting ones, so that no worker is idle."""
+        for sound in sounds:
+            sound.search = self._network.first(sound.language)
+            if not _has_own_length(sound.language):
+                sound.pad(with_margin(sound.mel))
+        waiting, running = list(sounds), set[Future[Sequence[_Sound]]]()
+        while waiting or running:
+            while waiting and (idle := self._network.workers - len(running)):
+                running.add(self._pool.submit(self._search, self._next_batch(waiting, idle)))
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            waiting += [sound for each in done for sound in each.result() if self._goes_on(sound, has_room)]
+
+    def _goes_on(self, sound: _Sound, has_room: HasRoom) -> bool:
+        """Whether to decode the clip again, for its text or with the adapter.
+
+        The text does not depend on room. So if it has a fault, the adapter reads the clip in any case: its text may
+        replace it.
+        """
+        if sound.search.adapted:
+            return False
+        if sound.another_try():
+            return True
+        if not self._network.adapts(sound.language, with_margin(sound.mel)):
+            return False
+        if not any(sound.best.faults) and not has_room():
+            sound.adapter = "skipped"
+            return False
+        sound.adapt(self._network.first(sound.language))
+        return True
+
+    def _search(self, batch: Sequence[_Sound]) -> Sequence[_Sound]:
+        """Decode a batch."""
+        for sound in batch:
+            if sound.encoding is None:
+                language = sound.language if sound.search.adapted else ""
+                sound.encoding = self._network.encode(as_trained(sound.mel, sound.context), language)
+        found = self._network.decode(
+            [sound.encoding for sound in batch],
+            batch[0].language,
+            [sound.seconds for sound in batch],
+            batch[0].limit,
+            batch[0].search,
+        )
+        for sound, hypotheses in zip(batch, found, strict=True):
+            sound.tried += [in_variant(each, self._chinese) for each in hypotheses]
+            sound.decodes += 1
+        return batch
+
+    def _batches(self, sounds: Sequence[_Sound]) -> Iterator[Sequence[_Sound]]:
+        left = list(sounds)
+        while left:
+            yield self._next_batch(left, self._network.workers)
+
+    def _next_batch(self, waiting: list[_Sound], idle: int) -> list[_Sound]:
+        """Take a batch from `waiting`. Its clips have the same padding and search, so a text depends on its clip alone.
+
+        The longest clips come first, so that they do not remain for the end. The batch is so small that each of the
+        `idle` workers gets one.
+        """
+        longest = max(map(_alike, waiting))
+        alike = [sound for sound in waiting if _alike(sound) == longest]
+        size = min(self._batch, -(-len(waiting) // idle))
+        batch = alike[: -(-len(alike) // -(-len(alike) // size))]
+        waiting[:] = [sound for sound in waiting if sound not in batch]
+        return batch
+
+    def _each(self, work: Callable[[T], R], parts: Iterable[T]) -> list[R]:
+        """Run `work` on each part in the thread pool. The results are in order."""
+        return list(self._pool.map(work, parts))
+
+    def _recognition(self, sound: _Sound, *, words: bool) -> Recognition:
+        if not sound.is_asked:
+            return _undecoded(sound)
+        best, *others = best_first(sound.tried)
+        return Recognition(
+            text=best.text,
+            language=best.language,
+            language_probability=sound.probabilities.get(best.language, 1.0),
+            avg_logprob=best.avg_logprob,
+            no_speech=best.no_speech,
+            compression_ratio=best.compression_ratio,
+            words=respelt(self._network.words(sound.mel, best, sound.seconds), best.text) if words else (),
+            alternatives=tuple(Reading(other.text, other.avg_logprob) for other in others),
+            adapter=sound.adapter,
+        )
+
+
+def _undecoded(sound: _Sound) -> Recognition:
+    chance = sound.probabilities.get(sound.language, 1.0)
+    return Recognition("", sound.language, chance, avg_logprob=-math.inf, no_speech=0.0, compression_ratio=0.0)
+
+
+def _has_own_length(language: str) -> bool:
+    """Whether clips of this language are encoded at their own length, as clips of an unknown language are."""
+    return languages.read_language(language).recogniser.own_length
+
+
+def _alike(sound: _Sound) -> tuple[float, BeamSearch, str]:
+    return sound.limit, sound.search, sound.language

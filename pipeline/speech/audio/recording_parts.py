@@ -1,0 +1,174 @@
+"""Finds the parts of a recording that need separate processing, because the mean of the channels would lose speech."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.base.errors import AudioError
+from pipeline.contract.messages import SAMPLE_RATE, AudioChunk
+from pipeline.speech.audio.container import MAIN, Part, opened
+from pipeline.speech.audio.decode import read_file, size_of
+from pipeline.speech.audio.encode import to_pcm16
+from pipeline.speech.audio.resample import Samples
+from pipeline.speech.audio.vad import WINDOW, Memory, Vad
+
+SPEECH, NO_SPEECH = 0.5, 0.3
+"""Speech probabilities. Above SPEECH a window is speech. Below NO_SPEECH it certainly is not."""
+SHORTEST_WORD = 8
+"""Length of the shortest word in windows: a quarter of a second."""
+BESIDE = 0.1
+"""The other channels can cover a channel's speech if their power is more than this share of the channel's power."""
+ALIKE = 0.6
+"""Correlation of loudness above which two channels have the same speech, also if one is delayed."""
+STRETCH = 31
+"""Windows over which the loudness of channels is compared: one second."""
+QUIET, USUAL, MAX_GAIN = 0.005, 0.1, 1_000.0
+"""A recording whose loudest second has a root mean square below QUIET is amplified to USUAL, at most by MAX_GAIN."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Activity:
+    """Speech and loudness of a stream, by window."""
+
+    speech: NDArray[np.float32]
+    """Speech probabilities, shape (1 + channels, windows). Row 0 is the mean of the channels, then each channel."""
+    loudness: NDArray[np.float32]
+    """Loudness of each channel in decibels, shape (channels, windows)."""
+    rest: NDArray[np.float32]
+    """Loudness of the sum of all other channels in decibels, shape (channels, windows)."""
+
+
+def parts_of(path: Path, vad: Vad, name: str | None = None) -> list[Part]:
+    """Each audio stream, and each channel whose speech cancels out or is covered in the mean of its stream.
+
+    Raises AudioError with `name` if the file cannot be opened as audio. Damage is reported when a part is read.
+    """
+    size_of(path, name)
+    with path.open("rb") as file, opened(file, name or str(path)) as container:
+        channels = [stream.codec_context.channels for stream in container.streams.audio]
+    found = (part for stream, count in enumerate(channels) for part in _parts(path, stream, count, vad))
+    return [replace(part, gain=_gain(path, part)) for part in found]
+
+
+def check_one_part(path: Path, vad: Vad) -> None:
+    """Raise AudioError if the recording has more than one part. For callers that can process only one."""
+    if len(parts_of(path, vad)) > 1:
+        raise AudioError(
+            f"{path} has several audio streams, or channels that cancel or cover each other",
+            "Save each of them as a mono file, and name all files.",
+        )
+
+
+def _parts(path: Path, stream: int, channels: int, vad: Vad) -> Iterator[Part]:
+    yield Part(stream)
+    if channels > 1:
+        activity = _activity_of(path, stream, channels, vad)
+        yield from (Part(stream, channel) for channel in sorted({*_lost(activity), *_covered(activity)}))
+
+
+def _lost(activity: _Activity) -> Iterator[int]:
+    """The smallest set of channels that hold all speech that is missing in the mean."""
+    missing = activity.speech[0] < NO_SPEECH
+    while True:
+        added = ((activity.speech[1:] > SPEECH) & missing).sum(axis=1)
+        best = int(added.argmax())
+        if added[best] < SHORTEST_WORD:
+            return
+        missing &= activity.speech[1 + best] < NO_SPEECH
+        yield best
+
+
+def _covered(activity: _Activity) -> Iterator[int]:
+    """The channels whose speech is covered by different sound in the other channels."""
+    for channel, speech in enumerate(activity.speech[1:]):
+        own, rest = activity.loudness[channel], activity.rest[channel]
+        beside = (speech > SPEECH) & (rest > own + 10 * np.log10(BESIDE))
+        stretches = (slice(at, at + STRETCH) for at in range(0, speech.size, STRETCH))
+        covered = sum(int(beside[each].sum()) for each in stretches if not _alike(own[each], rest[each]))
+        if covered >= 2 * SHORTEST_WORD:
+            yield channel
+
+
+def _alike(own: NDArray[np.float32], rest: NDArray[np.float32]) -> bool:
+    spread = float(own.std() * rest.std())
+    return spread < 1e-3 or float(((own - own.mean()) * (rest - rest.mean())).mean()) / spread > ALIKE
+
+
+def _activity_of(path: Path, stream: int, channels: int, vad: Vad) -> _Activity:
+    parts = [Part(stream), *(Part(stream, channel) for channel in range(channels))]
+    memories = [Memory() for _ in parts]
+    nothing = np.zeros((channels, 0), np.float32)
+    found = [(np.zeros((len(parts), 0), np.float32), nothing, nothing)]
+    with suppress(AudioError):
+        for blocks in zip(*(read_file(path, part) for part in parts), strict=True):
+            rows = np.stack([np.pad(block, (0, -block.size % WINDOW)) for block in blocks])
+            speech = np.stack([vad.probabilities(row, memory) for row, memory in zip(rows, memories, strict=True)])
+            found.append((speech, _decibels(rows[1:]), _decibels(rows[:1] * channels - rows[1:])))
+    return _Activity(*(np.concatenate(each, axis=1) for each in zip(*found, strict=True)))
+
+
+def _decibels(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    windows = rows.reshape(len(rows), -1, WINDOW)
+    return np.asarray(10 * np.log10((windows**2).mean(axis=2) + 1e-9), np.float32)
+
+
+def _gain(path: Path, part: Part) -> float:
+    loudest = 0.0
+    with suppress(AudioError):
+        for block in read_file(path, part):
+            loudest = max(loudest, _loudness(block))
+            if loudest >= QUIET:
+                return 1.0
+    return min(MAX_GAIN, USUAL / loudest) if loudest else 1.0
+
+
+def _loudness(block: Samples) -> float:
+    return float(np.sqrt((block**2).mean()))
+
+
+def chunks_of(
+    path: Path,
+    room: str,
+    speaker: str,
+    room_type: str = "default",
+    start: float = 0.0,
+    part: Part = MAIN,
+    name: str | None = None,
+) -> Iterator[AudioChunk]:
+    """One part of the file as chunks of one second of 16-bit PCM, 16 kHz mono. Chunk n starts at `start` + n seconds.
+
+    `start` is UTC seconds. The last chunk is final. A damaged file first yields all chunks that could be decoded, with
+    a final one. Then it raises AudioError with `name`.
+    """
+    held: Samples | None = None
+    sequence = 0
+
+    def chunk(samples: Samples, *, final: bool) -> AudioChunk:
+        return AudioChunk(
+            room=room,
+            speaker=speaker,
+            room_type=room_type,
+            start=start + sequence,
+            sequence=sequence,
+            sample_rate=SAMPLE_RATE,
+            final=final,
+            data=to_pcm16(samples),
+        )
+
+    damage: AudioError | None = None
+    try:
+        for block in read_file(path, part, name):
+            if held is not None:
+                yield chunk(held, final=False)
+                sequence += 1
+            held = block
+    except AudioError as error:
+        damage = error
+    if held is not None:
+        yield chunk(held, final=True)
+    if damage:
+        raise damage

@@ -1,0 +1,86 @@
+"""Figures as JSON and CSV."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select
+
+from pipeline.assessment.report import data_files
+from pipeline.base import canonical_json
+from pipeline.base.errors import InputError
+from pipeline.review.database import Database
+from pipeline.review.quality.figure import Window
+from pipeline.review.tables.assessment_tables import ROOM_HOURS, TALLIES
+from tests.builders import NOON
+from tests.pipeline.assessment.report import samples, stored
+
+REPORT = samples.report()
+
+
+def test_the_csv_has_every_figure_with_its_window_and_function() -> None:
+    rows = list(csv.DictReader(io.StringIO(data_files.figures_csv(REPORT).decode())))
+    assert len(rows) == len(REPORT.figures) + len(REPORT.drill_figures)
+    assert rows[0]["indicator"] == "I-01"
+    assert (rows[0]["since"], rows[0]["compute"]) == (str(REPORT.window.since), "monitoring:room_coverage")
+    assert {row["data"] for row in rows if row["indicator"] == "I-28"} == {"drill"}
+    assert [row["split"] for row in rows if row["split"]] == ["label=abuse", "label=sexual"]
+
+
+def test_a_value_that_is_not_measured_is_an_empty_field() -> None:
+    rows = csv.DictReader(io.StringIO(data_files.figures_csv(REPORT).decode()))
+    assert {row["value"] for row in rows if row["unmeasured"]} == {""}
+
+
+def test_the_json_has_figures_and_definitions() -> None:
+    found = json.loads(data_files.figures_json(REPORT))
+    assert len(found["operation"]) == len(REPORT.figures)
+    assert found["definitions"][0]["id"] == "I-01"
+
+
+def bundle_tables(database: Database, window: Window = stored.WINDOW) -> tuple[bytes, bytes]:
+    with database.read() as connection:
+        return data_files.tallies(connection, window), data_files.ledger(connection, window)
+
+
+@pytest.fixture
+def other(sqlite_model: Path, tmp_path: Path) -> Database:
+    return Database(f"sqlite:///{tmp_path / 'other.db'}")
+
+
+def test_loaded_tables_give_the_same_tables(filled: Database, other: Database) -> None:
+    ledger = {
+        "hour": int(NOON) // 3_600,
+        "room_type": "kids",
+        "rooms": 2,
+        "seconds": 7_200.5,
+        "received_at": 1.0,
+    }
+    with filled.write() as connection:
+        connection.execute(insert(ROOM_HOURS).values(ledger))
+    try:
+        with other.write() as connection:
+            data_files.load(connection, *bundle_tables(filled))
+        assert bundle_tables(other) == bundle_tables(filled)
+        with other.read() as connection:
+            assert connection.execute(select(TALLIES)).all()
+    finally:
+        other.close()
+
+
+def test_hours_outside_the_window_are_left_out(filled: Database) -> None:
+    header = ",".join(column.name for column in TALLIES.columns) + "\n"
+    assert bundle_tables(filled, Window(NOON - stored.DAY, NOON - 13 * 3_600))[0].decode() == header
+
+
+def test_a_damaged_table_is_an_error(database: Database) -> None:
+    with database.write() as connection, pytest.raises(InputError, match="tallies"):
+        data_files.load(connection, b"hour,measure\n1,segmented\n", b"")
+
+
+def test_the_digest_is_that_of_the_whole_table(filled: Database) -> None:
+    with filled.read() as connection:
+        found = data_files.digest(connection, stored.WINDOW)
+    assert found == canonical_json.digest(bundle_tables(filled)[0])

@@ -1,0 +1,137 @@
+"""The gate refuses a request before its body is read, and keeps programs apart."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+from starlette.types import Message, Receive, Scope, Send
+
+from pipeline.base.errors import ConfigError
+from pipeline.connect.api.api_access import ApiTokens, Gate, scope_of
+from pipeline.settings import Api, ApiToken
+
+ONE, TWO = "the-first-token-here", "the-second-token-here"
+
+
+class Inner:
+    """An app that waits for `open`, and then answers 200."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+        self.programs: list[int] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if "state" in scope:
+            self.programs.append(scope["state"]["program"].number)
+        await self.open.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+
+class Now:
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def gate(inner: Inner, now: Now, **changes: Any) -> Gate:
+    tokens = tuple(ApiToken(token=SecretStr(each), scopes=frozenset({"moderate"})) for each in (ONE, TWO))
+    settings = Api(tokens=tokens, **changes)
+    return Gate(inner, ApiTokens(settings), settings, now)
+
+
+async def status(made: Gate, token: str = ONE, path: str = "/v1/moderations") -> int:
+    answers: list[Message] = []
+
+    async def receive() -> Message:
+        raise AssertionError("the body was read")
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+
+    scope = {"type": "http", "path": path, "headers": [(b"authorization", f"Bearer {token}".encode())]}
+    await made(scope, receive, send)
+    return int(answers[0]["status"])
+
+
+async def test_requests_pass_with_their_program() -> None:
+    inner = Inner()
+    made = gate(inner, Now())
+    assert [await status(made), await status(made, TWO), await status(made, "", "/healthz")] == [200] * 3
+    assert inner.programs == [0, 1]
+
+
+async def test_a_wrong_token_or_scope_is_refused() -> None:
+    made = gate(Inner(), Now())
+    assert [await status(made, "wrong"), await status(made, path="/v1/cases")] == [401, 403]
+
+
+async def test_a_program_that_is_too_fast_waits_and_others_do_not() -> None:
+    now = Now()
+    made = gate(Inner(), now, max_requests_per_second=2.0)
+    assert [await status(made) for _ in range(11)] == [200] * 10 + [429]
+    assert await status(made, TWO) == 200
+    now.seconds += 0.5
+    assert [await status(made) for _ in range(2)] == [200, 429]
+
+
+async def test_only_so_many_requests_of_a_program_wait() -> None:
+    inner = Inner()
+    inner.open.clear()
+    made = gate(inner, Now(), max_waiting=2)
+    waiting = [asyncio.ensure_future(status(made)) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert await status(made) == 429
+    inner.open.set()
+    assert await asyncio.gather(*waiting) == [200, 200]
+    assert await status(made) == 200
+
+
+BEARER = "a-token-of-the-tests"
+
+
+def tokens() -> ApiTokens:
+    return ApiTokens(Api(tokens=(ApiToken(token=SecretStr(BEARER), scopes=frozenset({"cases"})),)))
+
+
+@pytest.mark.parametrize("header", [f"Bearer {BEARER}", f"bearer {BEARER} "])
+def test_a_known_token_gives_its_program(header: str) -> None:
+    program = tokens().program([header])
+    assert program is not None
+    assert (program.number, *program.scopes) == (0, "cases")
+
+
+@pytest.mark.parametrize(
+    "headers", [[], ["Bearer wrong"], ["Bearer "], [BEARER], [f"Basic {BEARER}"], [f"Bearer {BEARER}"] * 2]
+)
+def test_other_headers_give_none(headers: list[str]) -> None:
+    assert tokens().program(headers) is None
+
+
+def test_a_token_is_generated_on_loopback_only() -> None:
+    made = ApiTokens(Api())
+    assert made.generated
+    program = made.program([f"Bearer {made.generated}"])
+    assert program is not None
+    assert program.scopes == {"moderate", "cases", "verdicts"}
+    assert tokens().generated is None
+    with pytest.raises(ConfigError, match="VOXWARDEN_API__TOKENS"):
+        ApiTokens(Api(host="192.0.2.1"))
+
+
+def test_a_short_token_or_an_unknown_scope_is_an_error() -> None:
+    with pytest.raises(ValidationError, match="shorter than 16"):
+        ApiToken(token=SecretStr("short"), scopes=frozenset({"cases"}))
+    with pytest.raises(ValidationError):
+        ApiToken.model_validate({"token": BEARER, "scopes": ["everything"]})
+    with pytest.raises(ValidationError):
+        ApiToken.model_validate({"token": BEARER, "scopes": []})
+
+
+def test_each_path_has_its_scope() -> None:
+    paths = ("/v1/moderations", "/v1/audio/moderations/1", "/v1/cases/2", "/v1/verdicts", "/v2")
+    assert [scope_of(path) for path in paths] == ["moderate", "moderate", "cases", "verdicts", None]

@@ -1,0 +1,35 @@
+"""The tiers of the tests. `make test` runs the default tier; `make test-all` runs the rest too: the marker `full`."""
+
+import pytest
+
+FULL_FOLDERS = ("benchmarks", "browser", "clients", "deploy", "stream", "training")
+"""Folders below tests/ that start many processes. Of them, only tests with the marker `scenario` run by default."""
+
+FULL_FIXTURES = {"bucket", "s3_server"}
+"""A server that Go builds from source for minutes. `make test` must not wait for them."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by `-m`
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_full(item):
+            item.add_marker("full")
+
+
+def is_full(item: pytest.Item) -> bool:
+    """Whether a test is left to `make test-all`."""
+    if FULL_FIXTURES & {*getattr(item, "fixturenames", ())}:
+        return True
+    if item.get_closest_marker("scenario"):
+        return False
+    folder = item.path.relative_to(item.config.rootpath / "tests").parts[0]
+    return folder in FULL_FOLDERS or (is_on_postgres(item) and not item.get_closest_marker("dialect"))
+
+
+def is_on_postgres(item: pytest.Item) -> bool:
+    """Whether a test runs on PostgreSQL because its fixture runs on each kind of database.
+
+    SQLAlchemy writes nearly all SQL alike for both. Files with the marker `dialect` have SQL that differs.
+    """
+    call = getattr(item, "callspec", None)
+    return call is not None and "postgres" in call._idlist
