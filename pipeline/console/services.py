@@ -52,7 +52,7 @@ def open_services(
     Backtests of policies read `speech`, if it is given. Raises ConfigError for a wrong label file, for a limit of an
     unknown figure, and without the key for anchors.
     """
-    known = labels.load(settings.judge.labels)
+    known = labels.load_labels(settings.judge.labels)
     metrics = metrics or Metrics()
     return Services(
         settings,

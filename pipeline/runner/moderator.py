@@ -79,7 +79,7 @@ class Moderator:
         self, texts: Iterable[str], *, language: str | None = None, room_type: str = "default"
     ) -> tuple[Flag, ...]:
         """Judge texts: one flag for each, in order. `language` is an ISO 639-1 code; without it, the script decides."""
-        from pipeline.judge.texts import Text, judge_texts
+        from pipeline.judge.text_transcripts import Text, judge_texts
 
         with self._turn:
             return tuple(judge_texts(self._judge, [Text(text, language, room_type) for text in texts]))

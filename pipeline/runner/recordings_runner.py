@@ -26,7 +26,7 @@ from pipeline.contract.messages import (
 )
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import AUDIO, READ, STAGES, Stage
-from pipeline.judge.reader.opinion import flag_of
+from pipeline.judge.reader.second_reading import flag_of
 from pipeline.runner.local import LocalRunner
 from pipeline.settings import Settings
 from pipeline.speech.audio import vad

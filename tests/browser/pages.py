@@ -132,7 +132,7 @@ PARTS = frozenset(
 """The endpoints of GET that are no pages."""
 
 HOUR, DAY = 3_600.0, 86_400.0
-LABELS = labels.load()
+LABELS = labels.load_labels()
 VERDICTS: tuple[Verdict, ...] = ("uphold", "uphold", "dismiss", "escalate")
 
 

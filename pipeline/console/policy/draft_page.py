@@ -16,9 +16,9 @@ from pipeline.console.policy.policies_page import DraftNumber, ShaForm, TitleFor
 from pipeline.console.policy.policy_difference import difference, runs
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Flag
-from pipeline.judge import editing
+from pipeline.judge import rule_remarks
 from pipeline.judge.labels import SEVERITIES
-from pipeline.judge.rules import MAX_BYTES, NAME, POLICY, LexiconText, RuleTexts
+from pipeline.judge.rule_texts import MAX_BYTES, NAME, POLICY, LexiconText, RuleTexts
 from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.cases import reading
 from pipeline.review.policies import backtests, drafts, versions
@@ -125,7 +125,7 @@ def add_terms(
     services.labels.check([label], "label")
     draft = _found(services, number)
     old = next((each.text for each in draft.texts.lexicons if each.name == file), "")
-    texts = _with(draft.texts, file, editing.with_terms(old, label, level, terms.splitlines()))
+    texts = _with(draft.texts, file, rule_remarks.with_terms(old, label, level, terms.splitlines()))
     _save(services, session, draft, texts, draft.title, seen)
     return RedirectResponse(f"/policies/drafts/{number}?view={file}", 303)
 

@@ -15,16 +15,14 @@ from msgspec import Struct
 
 from pipeline.base.errors import DependencyError, VoxwardenError
 from pipeline.contract.messages import Flag, Suggestion, Transcript
-from pipeline.judge.backtest import Backtest
-from pipeline.judge.classifier import Classifier
-from pipeline.judge.classifier import load as load_classifier
-from pipeline.judge.detector import Detection
-from pipeline.judge.editing import Remark, remarks
+from pipeline.judge.classifier import Classifier, load_classifier
+from pipeline.judge.detection import Detection, score_readings
 from pipeline.judge.flagger import Flagger
 from pipeline.judge.labels import Labels, Severity
-from pipeline.judge.readings import classify
-from pipeline.judge.rules import RuleSet, RuleTexts, compiled
-from pipeline.judge.texts import as_transcript
+from pipeline.judge.policy_comparison import Backtest
+from pipeline.judge.rule_remarks import RuleRemark, remarks
+from pipeline.judge.rule_texts import RuleSet, RuleTexts, compiled
+from pipeline.judge.text_transcripts import as_transcript
 from pipeline.review.database import Database
 from pipeline.review.policies import backtests, drafts, trial, versions
 from pipeline.review.policies.backtests import BacktestResult, EndState, SpeechChange, StoredBacktest
@@ -116,7 +114,7 @@ class DraftTrials:
         with self._checking:
             return self._compiled(texts, mark)
 
-    def remarks(self, texts: RuleTexts) -> tuple[Remark, ...]:
+    def remarks(self, texts: RuleTexts) -> tuple[RuleRemark, ...]:
         """Return all mistakes and warnings. One text is checked at a time, because 20,000 terms take a second."""
         with self._checking:
             return self._remarked(texts)
@@ -125,7 +123,7 @@ class DraftTrials:
         """Judge a sentence. Its script decides its language. Raises ConfigError if the classifier cannot be loaded."""
         said = as_transcript(text, room_type=room_type)
         with self._turn:
-            [scores] = classify(self._loaded(), [said])
+            [scores] = score_readings(self._loaded(), [said])
         policy = rules.policy.resolved(room_type, said.language)
         matches = [match for match in rules.matcher.find(text) if match.term.label in policy.labels]
         flag = Flagger(rules.policy, self._labels, self._loaded().name).flag(said, Detection(scores, matches))
@@ -157,7 +155,7 @@ class DraftTrials:
     def _compile(self, texts: RuleTexts, mark: str) -> RuleSet:
         return compiled(texts, self._labels, mark)
 
-    def _remark(self, texts: RuleTexts) -> tuple[Remark, ...]:
+    def _remark(self, texts: RuleTexts) -> tuple[RuleRemark, ...]:
         return tuple(remarks(texts, self._labels, self._settings.listen))
 
     def _loaded(self) -> Classifier:

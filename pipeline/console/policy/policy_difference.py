@@ -15,7 +15,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from pipeline.judge.rules import POLICY, RuleTexts
+from pipeline.judge.rule_texts import POLICY, RuleTexts
 
 AROUND = 3
 """Unchanged lines that are shown before and after a change."""

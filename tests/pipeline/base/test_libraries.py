@@ -50,10 +50,10 @@ def test_only_the_other_engines_the_second_ear_and_the_training_need_pytorch() -
     shown = subprocess.run([sys.executable, "-c", IMPORT_ALL], capture_output=True, text=True, check=True, cwd=ROOT)
     training = {name for name in shown.stdout.split() if name.startswith("pipeline.learning.")}
     whisper = {"openai_whisper", "batch_decoding", "checkpoint", "encoder", "word_times"}
-    engines = {"pipeline.judge.transformer", *(f"pipeline.speech.asr.{name}" for name in whisper)}
-    ear = {"pipeline.sound.second_ear.audio_classifier", "pipeline.judge.pretrained"}
+    engines = {"pipeline.judge.transformers_model", *(f"pipeline.speech.asr.{name}" for name in whisper)}
+    ear = {"pipeline.sound.audio_classifier", "pipeline.judge.transformers_model"}
     assert set(shown.stdout.split()) - training == engines | ear
-    assert "pipeline.learning.loop" in training
+    assert "pipeline.learning.fine_tuning" in training
 
 
 @pytest.mark.weights

@@ -215,7 +215,7 @@ def test_a_failure_is_told_once_and_not_kept(background: Background[Window, int]
 
 
 def test_a_console_that_stops_ends_the_query_in_progress(database: Database, clock: Clock) -> None:
-    measured = BackgroundFigures(database, Settings(), labels.load(), clock)
+    measured = BackgroundFigures(database, Settings(), labels.load_labels(), clock)
     began = Event()
 
     def endless(connection: Connection, window: Window) -> int:

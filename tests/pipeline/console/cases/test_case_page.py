@@ -9,8 +9,8 @@ from pipeline.console.cases.case_page import NOTHING, FlagScore, filled, scores
 from pipeline.console.cases.case_view import case_view
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound, Hit
 from pipeline.judge import reasons
-from pipeline.judge.reader.opinion import flag_of
-from pipeline.judge.verdict import decide as judged
+from pipeline.judge.reader.second_reading import flag_of
+from pipeline.judge.verdict import decide_verdict as judged
 from pipeline.review import audit_log
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint

@@ -29,7 +29,7 @@ from pipeline.speech.audio.encode import encode_opus_clip
 from tests.builders import NOON, case, flag
 from tests.pipeline.review.voices import tone
 
-LABELS = labels.load()
+LABELS = labels.load_labels()
 SECONDS = 10.0
 PICTURE = Outline((0.5,) * int(SECONDS * BARS_PER_SECOND), 1.0)
 

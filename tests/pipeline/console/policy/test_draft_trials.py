@@ -10,7 +10,7 @@ import pytest
 from agents.broker.stored_transcripts import TopicSpeech
 from pipeline.console.policy import draft_trials
 from pipeline.console.policy.draft_trials import DraftTrials
-from pipeline.judge.labels import load
+from pipeline.judge.labels import load_labels
 from pipeline.review.policies import backtests, drafts
 from pipeline.review.policies.backtests import StoredBacktest
 from pipeline.settings import Kafka, Settings
@@ -29,7 +29,7 @@ def lab(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr(draft_trials, "load_classifier", lambda _: WordClassifier())
     nobody = Kafka(bootstrap=f"127.0.0.1:{free_port()}", connect_seconds=1)
     settings = Settings(data_dir=tmp_path, kafka=nobody)
-    with closing(DraftTrials(settings, console.database, load(), console.clock, TopicSpeech(settings))) as made:
+    with closing(DraftTrials(settings, console.database, load_labels(), console.clock, TopicSpeech(settings))) as made:
         yield made
 
 

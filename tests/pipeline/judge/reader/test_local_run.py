@@ -12,7 +12,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, SecondReading, Transcript, Utterance
 from pipeline.contract.stage import Processor
 from pipeline.contract.topology import Stage
-from pipeline.judge.classifier import load as load_classifier
+from pipeline.judge.classifier import load_classifier
 from pipeline.review.cases.values import Filters
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.review_store import open_store
