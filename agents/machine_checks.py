@@ -39,7 +39,7 @@ class DoctorCheck:
 
 
 def examine(settings: Settings, checks: Iterable[DoctorCheck] | None = None) -> Iterator[DoctorResult]:
-    """Yield the result of each check, as it is done. Without `checks`, those of this machine."""
+    """Yield the result of each check, as it is done. Without `checks`, it does the checks of this machine."""
     for check in CHECKS if checks is None else checks:
         try:
             yield DoctorResult(check.what, "ok", check.look(settings))
@@ -95,9 +95,9 @@ def _vad(settings: Settings) -> str:
 
 
 def _judge(settings: Settings) -> str:
-    from pipeline.judge.judge_stage import check
+    from pipeline.judge.judge_stage import read_config
 
-    return f"policy {check(settings.judge).policy.version}, lexicons {', '.join(settings.judge.lexicons)}"
+    return f"policy {read_config(settings.judge).policy.version}, lexicons {', '.join(settings.judge.lexicons)}"
 
 
 def check_live_policy(settings: Settings) -> str:
@@ -127,36 +127,35 @@ def check_both_sources(settings: Settings) -> str:
 
 
 def _classifier(settings: Settings) -> str:
-    from pipeline.judge.classifier import load
-    from pipeline.judge.hub import is_fetched, is_id
+    from pipeline.judge.classifier import is_fetched, is_id, load_classifier
 
     source = settings.judge.model
     if source and is_id(source) and not is_fetched(source):
         raise VoxwardenError(f"{source} is not on this machine", "The first start fetches it from the hub.")
-    return load(settings.judge).name
+    return load_classifier(settings.judge).name
 
 
 def _second_ear(settings: Settings) -> str:
     from pipeline.base.metrics import Metrics
-    from pipeline.judge.hub import is_fetched, is_id
-    from pipeline.sound.second_ear.user_model_detector import build
+    from pipeline.judge.classifier import is_fetched, is_id
+    from pipeline.sound.user_model_detector import user_model_detectors
 
     source = settings.listen.ear
     if source and is_id(source) and not is_fetched(source, "listen.ear"):
         raise VoxwardenError(f"{source} is not on this machine", "The first start fetches it from the hub.")
-    ear = build(settings, Metrics())
-    return ear.name if ear else "none (listen.ear is unset)"
+    detectors = user_model_detectors(settings, Metrics())
+    return detectors.name if detectors else "none (listen.ear is unset)"
 
 
 def _yamnet(settings: Settings) -> str:
-    from pipeline.sound.yamnet.yamnet_detector import build
+    from pipeline.sound.yamnet_detector import yamnet_detectors
 
-    heard = build(settings.listen)
-    return str(settings.listen.yamnet) if heard else "off: listen.sounds has no sound that it hears"
+    detectors = yamnet_detectors(settings.listen)
+    return str(settings.listen.yamnet) if detectors else "off: listen.sounds has no sound that it hears"
 
 
 def _second_reader(settings: Settings) -> str:
-    from pipeline.judge.reader.checking import check_reader
+    from pipeline.judge.reader.read_stage import check_reader
 
     return check_reader(settings)
 

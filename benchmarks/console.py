@@ -118,7 +118,7 @@ def flag(number: int, label: str, at: float, said: str = "you are a worthless pi
 
 def fill(database: Database, count: int, now: float) -> None:
     """`count` open cases with one flag each, as old as a backlog of a day."""
-    known, vocabulary = labels.load(), Vocabulary()
+    known, vocabulary = labels.load_labels(), Vocabulary()
     order = ranking.Ranking({name: known.severity(name) for name in known.labels})
     names = list(known.labels)
     for first in range(0, count, BATCH):

@@ -7,7 +7,7 @@ The judge reads each conversation twice in one run: each utterance alone, and wi
 authors wrote the conversations of `conversations.yaml`; training never reads them. `DIR` holds public sets, one folder
 each. With it, there are also the test sides of DiaSafety and TeleAntiFraud, and ordinary talk (Switchboard, KdConv).
 `--validation` reads the validation sides instead, and our own training lines of that side, cut in two. Use it to choose
-`LEAST` of pipeline/judge/in_context.py: `--least` tries another one.
+`LEAST` of pipeline/judge/detection.py: `--least` tries another one.
 
 A risky conversation is found if an utterance of a speaker who breaks a rule is flagged. A flag of another speaker in it
 blames the wrong person. In DiaSafety only the reply counts. Intervals hold 95% of 2,000 bootstrap samples of the
@@ -29,10 +29,10 @@ from benchmarks.judging.conversations import Dialogue, cut, ordinary, ours, publ
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag
-from pipeline.judge import in_context
-from pipeline.judge.classifier import Classifier, load
-from pipeline.judge.judge_stage import Judge, JudgeConfig, check
-from pipeline.learning.figures import auroc, recall_at
+from pipeline.judge import detection
+from pipeline.judge.classifier import Classifier, load_classifier
+from pipeline.judge.judge_stage import Judge, JudgeConfig, read_config
+from pipeline.learning.model_comparison import auroc, recall_at
 from pipeline.settings import JudgeSettings
 
 Numbers = NDArray[np.float64]
@@ -110,8 +110,8 @@ def main() -> None:
     options = arguments()
     try:
         chosen = JudgeSettings(model=options.model, policy=options.policy)
-        readers = Readers(check(chosen), classifier := load(chosen))
-        in_context.LEAST = options.least
+        readers = Readers(read_config(chosen), classifier := load_classifier(chosen))
+        detection.LEAST_RISK = options.least
         reads = f"{classifier.name} reads {'context' if classifier.context else 'no context'}"
         report.show(reads, *tables(readers, options.data, options.limit, validation=options.validation))
     except VoxwardenError as error:
@@ -204,7 +204,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--policy", default="default", help="a policy by name or path")
     parser.add_argument("--limit", type=int, help="maximum number of conversations in each table")
     parser.add_argument("--validation", action="store_true", help="read the validation sides; needs --data")
-    parser.add_argument("--least", type=float, default=in_context.LEAST, help="lowest risk that is read in context")
+    parser.add_argument("--least", type=float, default=detection.LEAST_RISK, help="lowest risk that is read in context")
     options = parser.parse_args()
     if options.validation and not options.data:
         parser.error("--validation needs --data")

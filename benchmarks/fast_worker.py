@@ -16,7 +16,7 @@ from agents.loop.worker_process import run_worker
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Transcript, Utterance
 from pipeline.contract.stage import Processor, Rejected
-from pipeline.judge.judge_stage import Judge, Rules, check
+from pipeline.judge.judge_stage import Judge, Rules, read_config
 from pipeline.settings import Settings, load
 from pipeline.speech.asr.transcripts import transcript_of
 
@@ -50,7 +50,7 @@ def transcript(utterance: Utterance) -> Transcript:
 
 
 def careless(settings: Settings, metrics: Metrics, rules: Rules | None) -> Judge:
-    return Judge(rules or check(settings.judge), Careless(), metrics)
+    return Judge(rules or read_config(settings.judge), Careless(), metrics)
 
 
 def main(role: str, batch: str = "", ms: str = "0") -> None:

@@ -32,9 +32,9 @@ from benchmarks.clips import references
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.quality.statistics import Share
 from pipeline.sound.fingerprints.fingerprint import Ban, BannedRecording, Fingerprint, fingerprint
-from pipeline.sound.fingerprints.index import LandmarkIndex
+from pipeline.sound.fingerprints.landmark_index import LandmarkIndex
 from pipeline.sound.fingerprints.landmarks import Landmarks
-from pipeline.sound.fingerprints.matching import Playback, RecordingMatcher, joined
+from pipeline.sound.fingerprints.matching import RecordingMatcher, RecordingPlayback, joined_playbacks
 from pipeline.sound.fingerprints.spectrum import FRAME_SECONDS
 from pipeline.speech.audio.decode import read_file, samples_of
 from pipeline.speech.audio.resample import Samples
@@ -93,9 +93,9 @@ def bank_of(banned: Sequence[Played]) -> list[Fingerprint]:
     return [fingerprint([each.sound], ban)._replace(id=str(number)) for number, each in enumerate(banned)]
 
 
-def played_in(index: LandmarkIndex, sound: Samples) -> list[Playback]:
+def played_in(index: LandmarkIndex, sound: Samples) -> list[RecordingPlayback]:
     matcher = RecordingMatcher(index)
-    return [*joined([*matcher.push(sound), *matcher.flush()])]
+    return [*joined_playbacks([*matcher.push(sound), *matcher.flush()])]
 
 
 def recall(index: LandmarkIndex, banned: Sequence[Played], talk: Samples, draws: int, random: Random) -> Table:

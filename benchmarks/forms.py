@@ -20,8 +20,8 @@ from rich.table import Table
 from benchmarks import report
 from pipeline.judge.calibration import Calibrated
 from pipeline.judge.classifier import SHIPPED, load_model
-from pipeline.judge.view import view
-from pipeline.learning.rows import RISK, Row, part_of
+from pipeline.judge.classifier_text import view
+from pipeline.learning.training_rows import RISK, Row, part_of
 from training.classifier.noise import bare, written
 from training.classifier.sets import read
 

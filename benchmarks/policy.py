@@ -18,8 +18,8 @@ from pathlib import Path
 from benchmarks import report
 from pipeline.base.metrics import Metrics
 from pipeline.judge.judge_stage import build
-from pipeline.judge.texts import Text, judge_texts
-from pipeline.learning.rows import part_of
+from pipeline.judge.text_transcripts import Text, judge_texts
+from pipeline.learning.training_rows import part_of
 from pipeline.settings import JudgeSettings, Settings
 from training.classifier import sets as training_sets
 from training.classifier.validation import CONVERSATIONS, sets_limits

@@ -35,11 +35,10 @@ from benchmarks import report
 from pipeline.base.errors import InputError
 from pipeline.contract.messages import OF_YAMNET, SAMPLE_RATE, EventKind
 from pipeline.review.quality.statistics import Share, poisson_interval
-from pipeline.sound.detector import SoundDetector, SoundSpan
-from pipeline.sound.events.event_detector import RULES, EventDetector
-from pipeline.sound.yamnet.network import Yamnet
-from pipeline.sound.yamnet.rules import RULES as YAMNET_RULES
-from pipeline.sound.yamnet.yamnet_detector import YamnetDetector
+from pipeline.sound.event_detector import RULES, EventDetector
+from pipeline.sound.sound_detector import SoundDetector, SoundSpan
+from pipeline.sound.yamnet_detector import RULES as YAMNET_RULES
+from pipeline.sound.yamnet_detector import Yamnet, YamnetDetector
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import decode_flac, encode_opus_clip
 from pipeline.speech.audio.resample import Samples

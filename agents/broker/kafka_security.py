@@ -76,7 +76,7 @@ def token(security: Security) -> str:
 
     It is read for each new connection, so a renewed token is used.
 
-    Raises ConfigError if neither is set or the file cannot be read, DependencyError if the command fails.
+    Raises ConfigError if none is set or the file cannot be read, and DependencyError if the command fails.
     """
     if security.token_command:
         return _from_command(security.token_command)

@@ -101,7 +101,7 @@ def wanted(topic: Topic, kafka: Kafka) -> dict[str, Any]:
 
 
 def plans(kafka: Kafka, topics: Sequence[Topic] = ALL_TOPICS) -> list[Plan]:
-    """Compare `topics` with those on the broker. Raises DependencyError if it does not answer."""
+    """Compare `topics` with the topics on the broker. Raises DependencyError if it does not answer."""
     with admin(kafka) as client:
         found = _found(client, [topic_name(topic, kafka) for topic in topics])
     return [

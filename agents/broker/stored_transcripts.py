@@ -11,7 +11,7 @@ from pipeline.base.errors import BadMessage, TextError, VoxwardenError
 from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import Transcript
 from pipeline.contract.topology import TRANSCRIPTS
-from pipeline.judge.transcript_lines import transcripts
+from pipeline.judge.text_transcripts import transcripts
 from pipeline.settings import Kafka, Settings
 
 StoredTranscript = Transcript | VoxwardenError

@@ -172,10 +172,10 @@ def _lines(settings: "Settings", languages: Sequence[str] | None, labels: Sequen
     """Return the lines of the languages and labels that are chosen, and that the policy turns on."""
     from pipeline.assessment import drill_lines
     from pipeline.judge import labels as label_file
-    from pipeline.judge import policy
+    from pipeline.judge import moderation_policy
 
     book = drill_lines.book()
-    rules = policy.load(settings.judge.policy, label_file.load(settings.judge.labels))
+    rules = moderation_policy.load_policy(settings.judge.policy, label_file.load_labels(settings.judge.labels))
     enabled = {language: rules.resolved("default", language).labels for language in book.lines}
     return [
         line

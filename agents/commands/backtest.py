@@ -21,7 +21,7 @@ from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from agents.broker.stored_transcripts import Source, StoredTranscript
-    from pipeline.judge.backtest import Backtest, Comparison
+    from pipeline.judge.policy_comparison import Backtest, Comparison
 
 BATCH = 64
 
@@ -62,12 +62,12 @@ def backtest(
       voxwarden backtest --policy new.yaml --from 12h
       voxwarden backtest --policy strict --file transcripts.jsonl --format jsonl > differences.jsonl
     """
-    from pipeline.judge.backtest import build
+    from pipeline.judge.policy_comparison import build_backtest
 
     settings, now = settings_of(ctx), time.time()
     first = moment(since, now, "--from") if since else None
     end = moment(until, now, "--to") if until else None
-    test = build(settings.judge, against or settings.judge.policy, policy)
+    test = build_backtest(settings.judge, against or settings.judge.policy, policy)
     run = _Run(test, examples, lines=form == "jsonl")
     with _source(settings, file, first, end) as source:
         run.read(source, limit)
@@ -90,7 +90,7 @@ class _Run:
     """
 
     def __init__(self, test: "Backtest", examples: int, *, lines: bool) -> None:
-        from pipeline.judge.backtest import BacktestTally
+        from pipeline.judge.policy_comparison import BacktestTally
 
         self._test = test
         self._lines = lines

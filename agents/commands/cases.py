@@ -134,7 +134,7 @@ def decide_case(
     if label is not None:
         from pipeline.judge import labels
 
-        labels.load(settings_of(ctx).judge.labels).check([label], "--label")
+        labels.load_labels(settings_of(ctx).judge.labels).check([label], "--label")
     choice = Choice(verdict=verdict, label=label, note=note)
     store = _store(ctx)
     try:

@@ -76,14 +76,14 @@ def check(ctx: typer.Context) -> None:
       voxwarden --config mine.yaml config check
     """
     from pipeline.console.console_texts import Texts
-    from pipeline.judge.judge_stage import check as check_judge
-    from pipeline.judge.warnings import doubts
+    from pipeline.judge.judge_stage import read_config as check_judge
+    from pipeline.judge.rule_warnings import find_warnings
     from pipeline.speech import languages
 
     settings = settings_of(ctx)
     languages.check_language_files()
     Texts()
-    for doubt in doubts(settings, check_judge(settings.judge)):
+    for doubt in find_warnings(settings, check_judge(settings.judge)):
         stderr.print(f"[yellow]warning:[/] {escape(doubt)}", highlight=False, soft_wrap=True)
     stderr.print(f"[green]ok[/]: {config_file()}", highlight=False)
 

@@ -11,7 +11,7 @@ from agents.commands.casetables import utc
 from agents.commands.table import SHAPES, STYLES
 from agents.commands.terminal import plain
 from pipeline.contract.messages import Flag
-from pipeline.judge.backtest import Backtest, BacktestTally, Comparison, Kind, flagged
+from pipeline.judge.policy_comparison import Backtest, BacktestTally, Comparison, Kind, flagged
 
 MARKS: dict[Kind, str] = {"new": "+ new", "gone": "- gone", "changed": "~ changed", "same": "= same"}
 SHOWN: tuple[Kind, ...] = get_args(Kind)

@@ -25,8 +25,8 @@ from pipeline.contract.messages import SAMPLE_RATE
 if TYPE_CHECKING:
     from pipeline.review.database import Database
     from pipeline.sound.fingerprints.fingerprint import Ban
-    from pipeline.sound.fingerprints.index import LandmarkIndex
-    from pipeline.sound.fingerprints.matching import Playback
+    from pipeline.sound.fingerprints.landmark_index import LandmarkIndex
+    from pipeline.sound.fingerprints.matching import RecordingPlayback
     from pipeline.speech.audio.resample import Samples
 
 fingerprints = typer.Typer(
@@ -64,7 +64,7 @@ def add_recordings(
     from pipeline.review.database import Database
 
     if label:
-        labels.load(settings_of(ctx).judge.labels).check([label], "--label")
+        labels.load_labels(settings_of(ctx).judge.labels).check([label], "--label")
     with closing(Database(settings_of(ctx).database_url)) as database:
 
         def add(file: Path, name: str, heard: Progressed) -> None:
@@ -181,14 +181,14 @@ def _add(database: "Database", file: Path, name: str, ban: "Ban", heard: Progres
     return made.id
 
 
-def _playbacks(index: "LandmarkIndex", file: Path, name: str, heard: Progressed) -> "Iterator[Playback]":
+def _playbacks(index: "LandmarkIndex", file: Path, name: str, heard: Progressed) -> "Iterator[RecordingPlayback]":
     """The playbacks in a file. A damaged file first gives those of the part that could be decoded."""
-    from pipeline.sound.fingerprints.matching import RecordingMatcher, joined
+    from pipeline.sound.fingerprints.matching import RecordingMatcher, joined_playbacks
 
     matcher = RecordingMatcher(index)
     damage: AudioError | None = None
 
-    def found() -> "Iterator[Playback]":
+    def found() -> "Iterator[RecordingPlayback]":
         nonlocal damage
         try:
             for block in _blocks(file, name, heard):
@@ -197,12 +197,12 @@ def _playbacks(index: "LandmarkIndex", file: Path, name: str, heard: Progressed)
             damage = error
         yield from matcher.flush()
 
-    yield from joined(found())
+    yield from joined_playbacks(found())
     if damage:
         raise damage
 
 
-def _show(playback: "Playback", name: str, ban: "Ban", *, jsonl: bool) -> None:
+def _show(playback: "RecordingPlayback", name: str, ban: "Ban", *, jsonl: bool) -> None:
     if jsonl:
         line = {"file": name, **playback._asdict(), "title": ban.title, "label": ban.label}
         sys.stdout.write(json_text(json.dumps(line, ensure_ascii=False) + "\n"))

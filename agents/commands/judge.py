@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from agents.commands.textlines import InputPlace, Numbered
     from pipeline.contract.messages import Flag
     from pipeline.judge.judge_stage import Judge
-    from pipeline.judge.texts import Text
+    from pipeline.judge.text_transcripts import Text
 
     Outcome: TypeAlias = tuple[InputPlace, Flag | TextError]
 
@@ -94,7 +94,7 @@ class _JudgedLines:
     room_type: str
 
     def judged(self, lines: "list[Numbered]") -> "Iterator[Outcome]":
-        from pipeline.judge.texts import Text, judge_texts
+        from pipeline.judge.text_transcripts import Text, judge_texts
 
         read = [self._read(raw, number) for number, raw in lines]
         flags = iter(judge_texts(self.judge, [text for _, text in read if isinstance(text, Text)]))

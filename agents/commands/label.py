@@ -16,7 +16,7 @@ from agents.commands.paths import Named, recordings, seconds_of
 from agents.commands.progress import progress_bar
 from agents.commands.terminal import json_text
 from pipeline.settings import Settings
-from pipeline.sound.labelling.checking import Heard, LabelCheck, Labelling
+from pipeline.sound.labelling.label_check import Heard, LabelCheck, Labelling
 
 label = typer.Typer(no_args_is_help=True, help="Check the labels that speech of AI must have in China.")
 app.add_typer(label, name="label")

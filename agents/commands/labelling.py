@@ -8,8 +8,8 @@ from rich.text import Text
 
 from agents.commands.table import clock
 from agents.commands.terminal import plain
-from pipeline.sound.labelling.checking import ExplicitLabel, Labelling
-from pipeline.sound.labelling.field import LABELS, ImplicitLabel
+from pipeline.sound.labelling.implicit_label import LABELS, ImplicitLabel
+from pipeline.sound.labelling.label_check import ExplicitLabel, Labelling
 
 FOUND, MISSING, WRONG, UNKNOWN = "[green]● found[/]", "[yellow]○ missing[/]", "[red]■ {}[/]", "[yellow]? not checked[/]"
 VERDICTS = {

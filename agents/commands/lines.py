@@ -8,7 +8,7 @@ from pipeline.contract.messages import Flag, Hit
 
 if TYPE_CHECKING:
     from agents.commands.textlines import InputPlace
-    from pipeline.runner.recordings import FileReport
+    from pipeline.runner.recordings_runner import FileReport
 
 
 def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:

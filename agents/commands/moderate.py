@@ -69,7 +69,7 @@ def moderate(
 def _refuse(errors: Mapping[str, VoxwardenError], form: ModerateFormat) -> Exit:
     """Write the errors if no file can be read. No model needs to be loaded for that."""
     from agents.commands.results import WRITERS
-    from pipeline.runner.recordings import FileReport
+    from pipeline.runner.recordings_runner import FileReport
 
     writer = WRITERS[form]()
     for name, error in errors.items():
@@ -83,7 +83,7 @@ async def _moderate(
 ) -> Exit:
     from agents.commands.results import WRITERS
     from pipeline.base.metrics import Metrics
-    from pipeline.runner.recordings import FileReport, Recordings
+    from pipeline.runner.recordings_runner import FileReport, Recordings
 
     bar = _Bar(named.files)
     code, skipped = Exit.CLEAN, Counter[str]()

@@ -30,9 +30,9 @@ def check_policy(
       voxwarden policy check
       voxwarden policy check mine.yaml
     """
-    from pipeline.judge.judge_stage import check
+    from pipeline.judge.judge_stage import read_config
 
-    config = check(with_policy(settings_of(ctx), name).judge)
+    config = read_config(with_policy(settings_of(ctx), name).judge)
     stderr.print(f"[green]ok[/]: {config.policy.version}", highlight=False)
 
 
@@ -58,7 +58,7 @@ def explain(
     from agents.commands.table import flag_row
     from pipeline.base.metrics import Metrics
     from pipeline.judge.judge_stage import build
-    from pipeline.judge.texts import Text, judge_texts
+    from pipeline.judge.text_transcripts import Text, judge_texts
 
     settings = with_policy(settings_of(ctx), name)
     warn_unknown(settings, room_type)
@@ -153,11 +153,11 @@ def check_lexicon(
       voxwarden lexicon check mine.yaml
     """
     from pipeline.judge import labels
-    from pipeline.judge.lexicon import load
+    from pipeline.judge.lexicon import load_lexicons
 
     settings = settings_of(ctx).judge
-    known = labels.load(settings.labels)
+    known = labels.load_labels(settings.labels)
     for name in names or settings.lexicons:
-        for found in load([name], known):
+        for found in load_lexicons([name], known):
             terms = sum(len(group.terms) for group in found.groups)
             stderr.print(f"[green]ok[/]: {escape(name)}: {terms} terms, {len(found.allow)} allowed", highlight=False)

@@ -20,8 +20,8 @@ from pipeline.base.stopping import like_ctrl_c
 
 if TYPE_CHECKING:
     from pipeline.judge.labels import Labels
-    from pipeline.judge.rules import RuleSet
-    from pipeline.learning.fitting import FittedLanguage, FittedRule, Flagging
+    from pipeline.judge.rule_texts import RuleSet
+    from pipeline.learning.policy_fitting import FittedLanguage, FittedRule, Flagging
     from pipeline.review.quality.statistics import Estimate
     from pipeline.settings import Settings
 
@@ -91,33 +91,35 @@ def _fitted(
     ctx: typer.Context, settings: "Settings", begin: float, now: float, rate: float, recall: Sequence[str]
 ) -> "tuple[RuleSet, list[FittedLanguage]]":
     """Return the present rules, and the fitted thresholds."""
-    from pipeline.judge import classifier, labels, rules
-    from pipeline.learning import before, fitting, spoken
+    from pipeline.judge import classifier, labels, rule_texts
+    from pipeline.learning import decided_cases, policy_fitting
     from pipeline.review.policies import versions
     from pipeline.review.quality.figure import Window
 
-    known = labels.load(settings.judge.labels)
+    known = labels.load_labels(settings.judge.labels)
     goals = goals_of(recall, known)
     with database_of(ctx) as database, database.read() as connection:
-        present = rules.compiled(versions.texts_now(connection, settings), known, "now")
+        present = rule_texts.compiled(versions.texts_now(connection, settings), known, "now")
         special = present.policy.policy.room_types
-        cases = [each for each in spoken.read(connection, begin) if each.example.room_type not in special]
-        heard = before.read(connection, cases)
-        weights = spoken.weights(connection, cases, Window(begin, now), lambda kind: kind not in special)
+        cases = [
+            each for each in decided_cases.decided_since(connection, begin) if each.example.room_type not in special
+        ]
+        heard = decided_cases.read_speech_before(connection, cases)
+        weights = decided_cases.weights_of(connection, cases, Window(begin, now), lambda kind: kind not in special)
     if not cases:
         raise InputError("The store has no decided cases", "Decide cases in the console first.")
     with progress_bar() as bar:
         task = bar.add_task("reading the decided cases", total=len(cases))
-        read = fitting.read(
+        read = policy_fitting.read_cases(
             cases,
             weights,
-            classifier.load(settings.judge),
+            classifier.load_classifier(settings.judge),
             present,
             lambda done, _: bar.update(task, completed=done),
             heard,
         )
         bar.update(task, description="choosing thresholds", total=None)
-        return present, fitting.fit(read, present.policy, known, rate, goals)
+        return present, policy_fitting.fit(read, present.policy, known, rate, goals)
 
 
 def goals_of(given: Iterable[str], known: "Labels") -> dict[str, float]:
@@ -145,8 +147,8 @@ def table(found: "FittedLanguage", title: str) -> Table:
 
 def _kept(found: "FittedLanguage") -> Iterator[str]:
     """What stays, and how many decisions are missing."""
-    from pipeline.learning.fitting import AUDITS, UPHELD
-    from pipeline.learning.limits import FOLDS
+    from pipeline.learning.policy_fitting import AUDITS, UPHELD
+    from pipeline.learning.threshold_choice import FOLDS
 
     for name, (whole, before, after) in (("upheld", found.upheld), ("dismissed", found.dismissed)):
         yield f"Of {whole} {name} cases, {before} are flagged now, and {after} with the new thresholds."
@@ -186,11 +188,13 @@ def _write(out: Path, rules: "RuleSet", found: "list[FittedLanguage]", settings:
     import yaml
 
     from pipeline.base.user_files import validated
-    from pipeline.judge import labels, policy
-    from pipeline.learning.fitting import with_limits
+    from pipeline.judge import labels, moderation_policy
+    from pipeline.learning.policy_fitting import with_limits
 
     content = with_limits(rules.policy, out.stem, found)
-    policy.checked(validated(content, policy.Policy, str(out)), str(out), labels.load(settings.judge.labels))
+    moderation_policy.checked_policy(
+        validated(content, moderation_policy.Policy, str(out)), str(out), labels.load_labels(settings.judge.labels)
+    )
     day = time.strftime("%Y-%m-%d", time.gmtime())
     about = f"# `voxwarden policy fit --alarms-per-1000 {alarms:g}` made it from {rules.policy.policy.name} on {day}.\n"
     write_new(out, about + yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

@@ -11,7 +11,7 @@ from agents.commands.lines import file_line, utterance_line
 from agents.commands.table import SHAPES, STYLES, clock, flag_row
 from agents.commands.terminal import harmless, json_text
 from pipeline.contract.messages import Flag
-from pipeline.runner.recordings import FileReport
+from pipeline.runner.recordings_runner import FileReport
 from pipeline.speech.asr.transcripts import srt_cue
 
 

@@ -8,9 +8,9 @@ from pipeline.settings import Settings
 
 def warn_unknown(settings: Settings, room_type: str) -> None:
     """Warn on stderr if the policy has no own rules for `room_type`. Raises ConfigError for a broken policy."""
-    from pipeline.judge import labels, policy
-    from pipeline.judge.warnings import unknown_room_type
+    from pipeline.judge import labels, moderation_policy
+    from pipeline.judge.rule_warnings import unknown_room_type
 
-    book = policy.load(settings.judge.policy, labels.load(settings.judge.labels))
+    book = moderation_policy.load_policy(settings.judge.policy, labels.load_labels(settings.judge.labels))
     if warning := unknown_room_type(book.policy, room_type):
         stderr.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from msgspec import Meta, MsgspecError, Struct, json
 
 from pipeline.base.errors import TextError
 from pipeline.contract.messages import Name, Seconds
-from pipeline.judge.texts import Text
+from pipeline.judge.text_transcripts import Text
 
 MAX_CHARACTERS = 100_000
 MAX_BYTES = 2**20

@@ -18,8 +18,8 @@ from pipeline.base.stopping import like_ctrl_c, whole
 
 if TYPE_CHECKING:
     from pipeline.judge.calibration import Calibrated
-    from pipeline.learning.comparing import ComparedFigure
-    from pipeline.learning.lessons import Lessons
+    from pipeline.learning.case_split import CaseSplit
+    from pipeline.learning.model_comparison import ComparedFigure
 
 NEEDED = ("torch", "transformers", "onnx", "onnxscript")
 """The packages of a training."""
@@ -82,8 +82,8 @@ def _train(ctx: typer.Context, out: Path, since: str | None, minutes: float | No
 def _present(base: Path) -> "Calibrated":
     """Return the model in this folder. Raises ConfigError if a training cannot continue from it."""
     from pipeline.judge.classifier import load_model
-    from pipeline.judge.onnx import MODEL
-    from pipeline.learning.rows import OUTPUTS
+    from pipeline.judge.onnx_classifier import MODEL
+    from pipeline.learning.training_rows import OUTPUTS
 
     if not (base / MODEL).is_file():
         raise ConfigError(f"There is no {MODEL} in {base}", "Set judge.model to a folder onnx/ that a training wrote.")
@@ -95,19 +95,21 @@ def _present(base: Path) -> "Calibrated":
     return model
 
 
-def _continue(base: Path, present: "Calibrated", split: "Lessons", out: Path, minutes: float | None, seed: int) -> None:
+def _continue(
+    base: Path, present: "Calibrated", split: "CaseSplit", out: Path, minutes: float | None, seed: int
+) -> None:
     """Train, compare and show. It imports PyTorch, which takes seconds."""
     from transformers.utils import logging
 
     from pipeline.judge import classifier
-    from pipeline.learning import card, comparing, continuing, lessons
+    from pipeline.learning import case_split, decision_training, model_card, model_comparison
 
     logging.disable_progress_bar()
-    taught, held, golden = lessons.teaching(split), lessons.rows(split.held), lessons.rows(split.golden)
-    recipe = continuing.Continued(seed=seed, samples=continuing.PASSES * len(taught), minutes=minutes)
+    taught, held, golden = case_split.teaching(split), case_split.rows_of(split.held), case_split.rows_of(split.golden)
+    recipe = decision_training.Continued(seed=seed, samples=decision_training.PASSES * len(taught), minutes=minutes)
     with progress_bar() as bar:
         task = bar.add_task("training", total=recipe.steps)
-        continuing.run(
+        decision_training.train_on_decisions(
             base,
             taught,
             held,
@@ -118,20 +120,20 @@ def _continue(base: Path, present: "Calibrated", split: "Lessons", out: Path, mi
         )
         bar.update(task, description="comparing both models", total=None)
         new = classifier.load_model(str(out / "onnx"))
-        figures = [comparing.compare(present, new, side, seed) for side in (held, golden)]
+        figures = [model_comparison.compare(present, new, side, seed) for side in (held, golden)]
     day = time.strftime("%Y-%m-%d", time.gmtime())
-    card.write(card.ModelCard(present.name, new.name, day, seed, split, *figures), base, out)
+    model_card.write_card(model_card.ModelCard(present.name, new.name, day, seed, split, *figures), base, out)
     for title, found in zip(("Held-out cases", "Golden cases"), figures, strict=True):
         stdout.print(_table(title, found) if found else f"{title}: too few for figures.")
 
 
-def _read(ctx: typer.Context, since: str | None, seed: int, context: bool) -> "Lessons":
+def _read(ctx: typer.Context, since: str | None, seed: int, context: bool) -> "CaseSplit":
     """Read and split the cases of the store, with `context` also the speech before them.
 
     Cases whose time is over do not count, even if the retention job has not deleted them yet. The audit log notes the
     training, because the model carries traces of the cases.
     """
-    from pipeline.learning import before, lessons, spoken
+    from pipeline.learning import case_split, decided_cases
     from pipeline.review import audit_log
     from pipeline.review.privacy import retention_job
 
@@ -140,10 +142,10 @@ def _read(ctx: typer.Context, since: str | None, seed: int, context: bool) -> "L
     with database_of(ctx) as database:
         with database.read() as connection:
             over = retention_job.due(connection, settings_of(ctx).retention, now)
-            decided = spoken.read(connection, begin)
+            decided = decided_cases.decided_since(connection, begin)
             cases = [each for each in decided if each.example.group not in over]
-            heard = before.read(connection, cases, over) if context else {}
-        split = lessons.split(cases, seed, heard)
+            heard = decided_cases.read_speech_before(connection, cases, over) if context else {}
+        split = case_split.split_cases(cases, seed, heard)
         _check(split, len(decided) - len(cases))
         with database.write() as connection:
             audit_log.append(connection, now, actor(), "train.decisions", "", {"since": begin, "cases": len(cases)})
@@ -155,7 +157,7 @@ def _read(ctx: typer.Context, since: str | None, seed: int, context: bool) -> "L
     return split
 
 
-def _check(split: "Lessons", over: int) -> None:
+def _check(split: "CaseSplit", over: int) -> None:
     """Raise InputError if there are too few cases to learn from. `over` cases are left out, as their time is over."""
     upheld = sum(each.labels.get("risk") == 1 for each in split.taught)
     counts = {"decided": (len(split.taught), TAUGHT), "upheld": (upheld, EACH)}
@@ -171,11 +173,11 @@ def _check(split: "Lessons", over: int) -> None:
 
 
 def _table(title: str, figures: "list[ComparedFigure]") -> Table:
-    from pipeline.learning.card import shown
+    from pipeline.learning.model_card import shown_figure
 
     table = Table("Figure", "Risky/clean", "Present → new", "Change", title=title, title_justify="left")
     for each in figures:
-        present, new, change = shown(each)
+        present, new, change = shown_figure(each)
         name = f"{each.what}: {each.label} ({each.language})"
         table.add_row(escape(name), f"{each.risky}/{each.clean}", f"{present} → {new.split()[0]}", change)
     return table

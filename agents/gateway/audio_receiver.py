@@ -87,8 +87,8 @@ class Safe(msgspec.Struct):
 class AudioReceiver:
     """Reads the frames that have arrived, passes them on as one chunk, pauses for `gather_seconds`, and repeats.
 
-    So neither the first frame after silence nor the last frame before it waits. `clock` returns UTC seconds, `ticks`
-    monotonic seconds.
+    So the first frame after silence does not wait, and the last frame before it does not wait either. `clock` returns
+    UTC seconds, `ticks` monotonic seconds.
     """
 
     def __init__(

@@ -92,7 +92,7 @@ class PartitionSender:
                 await self._send(batch)
 
     def expire(self, before: float) -> None:
-        """Fail the records handed over before time `before`, and drop those that are not in flight."""
+        """Fail the records handed over before time `before`. Drop the ones that are not in flight."""
         for record in self._records():
             if record.at < before:
                 record.fail(self._unanswered())

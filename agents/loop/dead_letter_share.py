@@ -17,7 +17,7 @@ from collections.abc import Hashable, Sequence
 from pipeline.base.errors import VoxwardenError
 
 SENDERS = 100
-"""The share is taken over this many senders, those heard last."""
+"""The share is taken over this many senders, the most recent ones."""
 
 WEIGHT = 2
 """Only this many of a sender's last messages count."""

@@ -15,6 +15,7 @@ from pipeline.contract.topology import Stage, Topic
 from pipeline.settings import Settings
 
 SESSION_SECONDS = 6.0
+"""A worker that sends no heartbeat for this long loses its partitions to the others."""
 FETCH_BATCHES = 2
 """Batches in one fetch, at most. A larger fetch makes a new record wait longer for another partition's backlog."""
 REBALANCE_SECONDS = 30.0
@@ -54,11 +55,11 @@ def create_faust_app(settings: Settings, stage: Stage, metrics: Metrics) -> faus
         group_of(settings, stage),
         broker=broker_url(settings),
         broker_credentials=faust_credentials(settings.kafka.security),
-        store="memory://",
-        datadir=tempfile.gettempdir(),  # Faust makes a folder for tables; we have no tables
+        store="memory://",  # there are no tables
+        datadir=tempfile.gettempdir(),  # Faust makes a folder for tables
         web_enabled=False,
         topic_disable_leader=True,
-        topic_allow_declare=False,
+        topic_allow_declare=False,  # `voxwarden topics create` makes them, with their own settings
         key_serializer="raw",
         value_serializer="raw",
         # A stage that holds records does so on purpose. If Faust waited for them, SIGTERM would hang.
@@ -74,7 +75,7 @@ def create_faust_app(settings: Settings, stage: Stage, metrics: Metrics) -> faus
         broker_max_poll_records=FETCH_BATCHES * settings.batching(stage).batch,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=settings.kafka.instance,
-        producer_acks=-1,
+        producer_acks=-1,  # all in-sync replicas have the outputs before their batch is acknowledged
         producer_request_timeout=60.0,
         producer_max_request_size=settings.kafka.max_message_bytes * ROOM_FOR_ERRORS,
     )

@@ -101,7 +101,7 @@ class Ledger(Generic[P, T]):
 
 
 class HoldingWork(Work):
-    """Has a processor for each partition, so that a partition's outputs do not depend on those of other partitions.
+    """Has a processor for each partition, so that its outputs do not depend on the audio of other partitions.
 
     After a change of the shards or of the partitions, old audio of a speaker waits on one partition, and new audio on
     another. One processor for both would take the old audio for late, and drop it.
@@ -113,13 +113,13 @@ class HoldingWork(Work):
 
     def __init__(
         self,
-        build_holding_work: Callable[[], HoldingProcessor[Any, Any]],
+        build: Callable[[], HoldingProcessor[Any, Any]],
         generation: Callable[[], int],
         before: Before,
         retention: float = math.inf,
     ) -> None:
         super().__init__(retention)
-        self._build = build_holding_work
+        self._build = build
         self._generation_now = generation
         self._before = before
         self.processors: dict[PartitionName, HoldingProcessor[Any, Any]] = {}

@@ -25,7 +25,7 @@ class Work(ABC):
     """Returns the records that wait for this worker on the broker."""
 
     def __init__(self, retention: float = math.inf, clock: Callable[[], float] = time.time) -> None:
-        """`retention` is that of the records in seconds. `clock` returns UTC seconds."""
+        """The broker keeps a record for `retention` seconds. `clock` returns UTC seconds."""
         self._retention = retention
         self._clock = clock
 

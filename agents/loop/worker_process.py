@@ -53,9 +53,9 @@ def loop_of(
     `backlog` returns the records that wait on the broker.
     """
     app = create_faust_app(settings, stage, metrics)
-    run_worker = work_of(stage, app, settings, metrics)
-    run_worker.backlog = backlog
-    loop = StageLoop(app, stage, run_worker, settings, metrics)
+    work = work_of(stage, app, settings, metrics)
+    work.backlog = backlog
+    loop = StageLoop(app, stage, work, settings, metrics)
     loop.attach()
     return loop
 
@@ -86,6 +86,7 @@ def run_worker(role: str, settings: Settings) -> None:
         health.watching(),
         exchanging(settings) if stage.stores else nullcontext(),
     ):
+        # Faust reports "ready" and does nothing if a topic is missing.
         patiently(lambda: kafka_topics.require(settings.kafka, stage))
         loop = patiently(lambda: loop_of(stage, settings, metrics, health.backlog))
         health.follow(loop.app)

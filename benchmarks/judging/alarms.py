@@ -8,7 +8,7 @@ from rich.table import Table
 from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import TextCase, evasion, lookalikes, talk
 from benchmarks.judging.systems import Found
-from pipeline.learning.rows import RISK
+from pipeline.learning.training_rows import RISK
 
 HOURLY = {"en": 160 * 60, "zh": 260 * 60}
 """Words, or Chinese characters, in an hour of speech without pauses at normal speed."""

@@ -13,7 +13,7 @@ from rich.progress import track
 from benchmarks.judging.cases import Sides, TextCase, held_out
 from benchmarks.judging.systems import Found, Scores, System, systems
 from benchmarks.report import notes
-from pipeline.learning.rows import OUTPUTS, RISK
+from pipeline.learning.training_rows import OUTPUTS, RISK
 from training.classifier.sets import TALK
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ import msgspec
 
 from pipeline.base.errors import ConfigError
 from pipeline.contract.messages import Alternative
-from pipeline.learning.rows import CLEAN, Row, part_of, positive
+from pipeline.learning.training_rows import CLEAN, Row, part_of, positive
 from training.classifier import sets
 from training.classifier.files import plain
 from training.classifier.sides import split

@@ -9,8 +9,8 @@ import msgspec
 
 from benchmarks.judging.cases import SUITES
 from pipeline.contract.messages import Transcript
-from pipeline.judge.texts import as_transcript
-from pipeline.learning.rows import CLEAN, RISK, Part, Row, part_of
+from pipeline.judge.text_transcripts import as_transcript
+from pipeline.learning.training_rows import CLEAN, RISK, Part, Row, part_of
 from pipeline.speech.languages.writing_systems import tokens_of
 from training.classifier import sets
 from training.classifier.context import CLAUSE_END

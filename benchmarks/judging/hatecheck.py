@@ -10,7 +10,7 @@ from benchmarks.judging.cases import TextCase, hatecheck
 from benchmarks.judging.heldout import known, shown
 from benchmarks.judging.measures import Numbers, best_threshold
 from benchmarks.judging.systems import System
-from pipeline.learning.figures import auroc
+from pipeline.learning.model_comparison import auroc
 
 OUTPUT = "hate"
 

@@ -9,8 +9,8 @@ from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import TextCase
 from benchmarks.judging.measures import Numbers, best_threshold, macro_f1
 from benchmarks.judging.systems import Scores
-from pipeline.learning.figures import Figure, auroc, average_precision, interval, recall_at
-from pipeline.learning.rows import OUTPUTS
+from pipeline.learning.model_comparison import Figure, auroc, average_precision, interval, recall_at
+from pipeline.learning.training_rows import OUTPUTS
 
 BY_SET = (
     ("cold", "risk"),

@@ -10,13 +10,13 @@ from benchmarks.judging.cases import TextCase
 from benchmarks.judging.measures import Numbers
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, Transcript
-from pipeline.judge.classifier import Classifier, load
-from pipeline.judge.judge_stage import Judge, check
-from pipeline.judge.readings import classify
-from pipeline.judge.texts import as_transcript
+from pipeline.judge.classifier import Classifier, load_classifier
+from pipeline.judge.detection import score_readings
+from pipeline.judge.judge_stage import Judge, read_config
+from pipeline.judge.text_transcripts import as_transcript
 from pipeline.judge.verdict import WEIGHTS
-from pipeline.learning.figures import threshold_at
-from pipeline.learning.rows import LABELS, OUTPUTS, RISK
+from pipeline.learning.model_comparison import threshold_at
+from pipeline.learning.training_rows import LABELS, OUTPUTS, RISK
 from pipeline.settings import JudgeSettings
 
 Scores = Mapping[str, Numbers]
@@ -107,12 +107,12 @@ class Remembering:
 def systems(model: str | None, ordinary: Sequence[TextCase]) -> list[System]:
     """All systems. `ordinary` talk sets the thresholds of those without their own."""
     chosen = JudgeSettings(model=model)
-    classifier = Remembering(load(chosen))
-    config = check(chosen)
+    classifier = Remembering(load_classifier(chosen))
+    config = read_config(chosen)
     whole = WholeJudge(Judge(config, classifier, Metrics()))
 
     def classified(cases: Sequence[TextCase]) -> Scores:
-        found = classify(classifier, [*map(transcript, cases)])
+        found = score_readings(classifier, [*map(transcript, cases)])
         return {output: np.array([score.get(output, 0.0) for score in found]) for output in OUTPUTS}
 
     def listed(cases: Sequence[TextCase]) -> Scores:

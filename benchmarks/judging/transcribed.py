@@ -10,8 +10,8 @@ from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import transcribed
 from benchmarks.judging.heldout import enough, known, shown, with_interval
 from benchmarks.judging.measures import Numbers
-from pipeline.learning.figures import Figure, auroc, recall_at
-from pipeline.learning.rows import OUTPUTS, RISK
+from pipeline.learning.model_comparison import Figure, auroc, recall_at
+from pipeline.learning.training_rows import OUTPUTS, RISK
 
 RATES = (0.01, 0.05)
 

@@ -54,7 +54,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
 def build(settings: Settings) -> Options:
     """Return the options of the settings and of the label file that they name. Raises ConfigError."""
-    return of(settings, labels.load(settings.judge.labels))
+    return of(settings, labels.load_labels(settings.judge.labels))
 
 
 def of(settings: Settings, known: Labels) -> Options:

@@ -39,7 +39,7 @@ def multiplies_bfloat16() -> bool:
 
 
 def step_back() -> None:
-    """Let other threads go before this one, and before those that it starts. Only Linux has priorities of threads."""
+    """Let other threads go before this one and before its child threads. Only Linux has priorities of threads."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + BEHIND)

@@ -1,4 +1,4 @@
-"""Tell apart addresses of networks: those on which a server listens, and those to which requests go."""
+"""Tell whether a host is an IP address, and whether only this machine or a private network reaches it."""
 
 import ipaddress
 

@@ -1,4 +1,4 @@
-"""Language codes: those that Whisper writes, which settings, policies and transcripts use."""
+"""The language codes that Whisper writes. Settings, policies and transcripts use them."""
 
 from difflib import get_close_matches
 

@@ -38,7 +38,7 @@ def answer_of(status: int, retry_after: str | None, now: float) -> AppAnswer:
 
 
 def retry_seconds(retry_after: str, now: float) -> float:
-    """Return the seconds that a Retry-After asks for: a number or an HTTP date; 0 if it is neither."""
+    """Return the seconds that a Retry-After asks for: a number or an HTTP date; 0 for anything else."""
     if retry_after.isascii() and retry_after.isdigit():
         return min(float(retry_after), LONGEST_WAIT_SECONDS)
     try:

@@ -9,9 +9,9 @@ from fastapi import Depends, Request
 
 from pipeline.base.metrics import Metrics
 from pipeline.console.audit_watch import ChainWatch
-from pipeline.console.background_figures import Measured
+from pipeline.console.background_figures import BackgroundFigures
 from pipeline.console.console_texts import Texts
-from pipeline.console.policy.draft_trials import PolicyLab, RecentSpeech
+from pipeline.console.policy.draft_trials import DraftTrials, RecentSpeech
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
 from pipeline.review.accounts.sign_in import LoginSession, PasswordChecker
@@ -32,12 +32,12 @@ class Services:
     metrics: Metrics
     clock: Callable[[], float]
     """Returns UTC seconds."""
-    measured: Measured
-    door: PasswordChecker
+    background: BackgroundFigures
+    password_checker: PasswordChecker
     measures: Measures
-    chain: ChainWatch
+    audit_watch: ChainWatch
     anchoring: Anchoring
-    lab: PolicyLab
+    draft_trials: DraftTrials
 
 
 def open_services(
@@ -52,7 +52,7 @@ def open_services(
     Backtests of policies read `speech`, if it is given. Raises ConfigError for a wrong label file, for a limit of an
     unknown figure, and without the key for anchors.
     """
-    known = labels.load(settings.judge.labels)
+    known = labels.load_labels(settings.judge.labels)
     metrics = metrics or Metrics()
     return Services(
         settings,
@@ -62,12 +62,12 @@ def open_services(
         Texts(),
         metrics,
         clock,
-        Measured(database, settings, known, clock),
+        BackgroundFigures(database, settings, known, clock),
         PasswordChecker(database, clock),
         Measures(settings, known),
         ChainWatch(database, metrics, clock),
         Anchoring(database, settings, clock),
-        PolicyLab(settings, database, known, clock, speech),
+        DraftTrials(settings, database, known, clock, speech),
     )
 
 

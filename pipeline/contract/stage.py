@@ -103,7 +103,7 @@ class Processor(ABC, Generic[In, Out]):
         """Receive messages of the stage's `early` topic. Any thread may call it. Returns at once, and never raises."""
 
     def ready(self, messages: Sequence[In]) -> list[In]:
-        """Of live messages, those to `process` now. The stage works on the others meanwhile, and is asked again."""
+        """Return the live messages to `process` now. The stage works on the others meanwhile, and is asked again."""
         return list(messages)
 
     def tick(self, now: float) -> list[Out | Rejected]:

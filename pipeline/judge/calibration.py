@@ -49,7 +49,7 @@ class Calibrated(ABC):
         """Uncalibrated logits, shape (texts, labels)."""
 
 
-def load(folder: Path) -> Calibration:
+def load_calibration(folder: Path) -> Calibration:
     """The calibration in `folder`, or the default one if there is no file; raises ConfigError for a broken file."""
     path = folder / "calibration.json"
     if not path.is_file():

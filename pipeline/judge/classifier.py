@@ -1,5 +1,9 @@
-"""The interface between the judge and a text classifier, and the function that loads one."""
+"""The interface between the judge and a text classifier, and the functions that load one.
 
+A model of the Hugging Face hub needs a commit in its id, because the files under a name can change.
+"""
+
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
@@ -15,6 +19,10 @@ from pipeline.settings import JudgeSettings
 if TYPE_CHECKING:
     from pipeline.judge.calibration import Calibrated
 
+ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+LATEST = "main"
+"""The version of a local folder, which has no commits."""
+COMMIT = re.compile(r"[0-9a-f]{40}")
 SHIPPED = Path(__file__).parent / "model"
 """The folder of the shipped model. Its README.md is the model card."""
 
@@ -31,7 +39,7 @@ class Classifier(Protocol):
     def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
         """One dict of scores for each text, in order. `languages` has one ISO 639-1 code for each text.
 
-        The texts are written by `turns.joined`.
+        The texts are written by `classifier_text.with_context`.
         """
 
 
@@ -53,7 +61,7 @@ class SharedClassifier:
 _shelf: SharedModels[SharedClassifier] = SharedModels()
 
 
-def load(settings: JudgeSettings) -> Classifier:
+def load_classifier(settings: JudgeSettings) -> Classifier:
     """The classifier that `settings.model` names, or the shipped one. Callers with the same settings share it.
 
     Raises ConfigError or DependencyError.
@@ -62,12 +70,12 @@ def load(settings: JudgeSettings) -> Classifier:
 
 
 def _mapped(settings: JudgeSettings) -> Classifier:
-    from pipeline.judge import mapping
+    from pipeline.judge import label_map
 
     source = settings.model or str(SHIPPED)
     model = load_model(source, settings.threads)
-    outputs = mapping.load(settings.label_map, model.labels, source, settings.labels)
-    return mapping.MappedClassifier(model, outputs)
+    outputs = label_map.load_label_map(settings.label_map, model.labels, source, settings.labels)
+    return label_map.MappedClassifier(model, outputs)
 
 
 def languages_of(folder: Path) -> frozenset[str]:
@@ -81,13 +89,14 @@ def load_model(source: str, threads: int | None = None) -> "Calibrated":
 
     Raises ConfigError if there is no model, or if it needs `transformers` and the package is not installed.
     """
-    from pipeline.judge import calibration, mixed, onnx, sounds
-    from pipeline.judge.hub import is_id
+    from pipeline.judge import calibration, onnx_classifier, pinyin_model
 
     folder = Path(source)
-    if (folder / onnx.MODEL).is_file():
-        encoder, by_sound = onnx.load(folder, threads), sounds.load(folder)
-        return mixed.Mixed(encoder, by_sound, calibration.load(folder)) if by_sound else encoder
+    if (folder / onnx_classifier.MODEL).is_file():
+        encoder, by_sound = onnx_classifier.load_onnx(folder, threads), pinyin_model.load_pinyin_model(folder)
+        if by_sound is None:
+            return encoder
+        return pinyin_model.EncoderWithPinyin(encoder, by_sound, calibration.load_calibration(folder))
     if not is_id(source) and not (folder / "config.json").is_file():
         raise ConfigError(
             f"judge.model: no model at {source}",
@@ -95,6 +104,30 @@ def load_model(source: str, threads: int | None = None) -> "Calibrated":
         )
     require("transformers", f"judge.model: {source}")
     # PyTorch takes seconds to import, so only a model that needs it imports it.
-    from pipeline.judge import transformer
+    from pipeline.judge import transformers_model
 
-    return transformer.load(source)
+    return transformers_model.load_transformer(source)
+
+
+def is_id(source: str) -> bool:
+    """Whether `source` is `owner/name` or `owner/name@commit`, and not a local folder."""
+    return not Path(source).is_dir() and ID.fullmatch(source.partition("@")[0]) is not None
+
+
+def commit_of(source: str, setting: str) -> tuple[str, str]:
+    """Splits an id into `owner/name` and commit. Raises ConfigError, which names `setting`, if it has no commit."""
+    name, _, commit = source.partition("@")
+    if not COMMIT.fullmatch(commit):
+        raise ConfigError(
+            f"{setting}: there is no folder {source}, and a hub model needs a commit",
+            f"Write {name}@COMMIT, with the 40 digits that the history of its files on the hub shows.",
+        )
+    return name, commit
+
+
+def is_fetched(source: str, setting: str = "judge.model") -> bool:
+    """Whether this machine's hub cache holds the model."""
+    from huggingface_hub import try_to_load_from_cache
+
+    name, commit = commit_of(source, setting)
+    return isinstance(try_to_load_from_cache(name, "config.json", revision=commit), str)

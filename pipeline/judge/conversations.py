@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from pipeline.contract.messages import Flag, Transcript
-from pipeline.judge.conversation_text import OWN, apart
+from pipeline.judge.classifier_text import OWN, apart
 from pipeline.judge.speaker_memory import SpeakerMemory
 
 OWN_SECONDS = 20.0
@@ -29,7 +29,7 @@ MAX_SPEAKERS = 20_000
 
 
 @dataclass(slots=True)
-class Said:
+class RecentUtterance:
     """One utterance."""
 
     speaker: str
@@ -42,12 +42,12 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class SpeechBefore:
     """An utterance, and the speech before it, in order."""
 
-    said: Said
-    own: Sequence[Said] = ()
-    others: Sequence[Said] = ()
+    said: RecentUtterance
+    own: Sequence[RecentUtterance] = ()
+    others: Sequence[RecentUtterance] = ()
 
     @property
     def own_text(self) -> str:
@@ -66,9 +66,9 @@ class Conversations:
     """The last utterances of each speaker in each room. The speaker with the oldest words is forgotten first."""
 
     def __init__(self, max_speakers: int = MAX_SPEAKERS, max_in_room: int = MAX_IN_ROOM) -> None:
-        self._said = SpeakerMemory[Said](max_speakers, max_in_room, MAX_UTTERANCES)
+        self._said = SpeakerMemory[RecentUtterance](max_speakers, max_in_room, MAX_UTTERANCES)
 
-    def follow(self, batch: Sequence[Transcript | Flag]) -> list[Before]:
+    def follow(self, batch: Sequence[Transcript | Flag]) -> list[SpeechBefore]:
         """The speech before each utterance. Each utterance is remembered for those that come after it."""
         return [self._follow(transcript) for transcript in batch]
 
@@ -76,21 +76,21 @@ class Conversations:
         """Forget the rooms where nobody has spoken since the last sweep, so that their words do not stay in memory."""
         self._said.sweep()
 
-    def _follow(self, transcript: Transcript | Flag) -> Before:
+    def _follow(self, transcript: Transcript | Flag) -> SpeechBefore:
         said = self._said.of(transcript.room, transcript.speaker)
         own = _in_order(_between(said, transcript.start, OWN_SECONDS, OVERLAP))
         others = _in_order(self._others(transcript))[-OTHERS:]
-        return Before(self._remember(transcript), own, others)
+        return SpeechBefore(self._remember(transcript), own, others)
 
-    def _others(self, transcript: Transcript | Flag) -> Iterator[Said]:
+    def _others(self, transcript: Transcript | Flag) -> Iterator[RecentUtterance]:
         """The words of the last other speakers. A few more speakers are read, because one may be ahead."""
         others = (said for name, said in self._said.latest(transcript.room) if name != transcript.speaker)
         for said in islice(others, 2 * OTHERS):
             yield from _between(said, transcript.start, ROOM_SECONDS)
 
-    def _remember(self, transcript: Transcript | Flag) -> Said:
+    def _remember(self, transcript: Transcript | Flag) -> RecentUtterance:
         """Keep an utterance, unless it is known. Words that the recogniser may have invented are no context."""
-        said = Said(transcript.speaker, apart(transcript.text, OWN), transcript.start, transcript.end)
+        said = RecentUtterance(transcript.speaker, apart(transcript.text, OWN), transcript.start, transcript.end)
         if transcript.marks or not said.text:
             return said
         known = self._said.of(transcript.room, transcript.speaker)
@@ -100,16 +100,18 @@ class Conversations:
         return said
 
 
-def _between(found: Sequence[Said], start: float, seconds: float, overlap: float = 0.0) -> Iterator[Said]:
+def _between(
+    found: Sequence[RecentUtterance], start: float, seconds: float, overlap: float = 0.0
+) -> Iterator[RecentUtterance]:
     """What began in the `seconds` before `start` and ended by then."""
     for said in found:
         if start - seconds <= said.start < start and said.end <= start + overlap:
             yield said
 
 
-def _in_order(found: Iterable[Said]) -> list[Said]:
+def _in_order(found: Iterable[RecentUtterance]) -> list[RecentUtterance]:
     return sorted(found, key=lambda said: said.start)
 
 
-def _joined(found: Sequence[Said]) -> str:
+def _joined(found: Sequence[RecentUtterance]) -> str:
     return " ".join(said.text for said in found)

@@ -11,20 +11,18 @@ from pipeline.base.metrics import Metrics, from_zero
 from pipeline.contract.messages import Flag, Sound, Source, SpeechStatus, Suggestion, Transcript
 from pipeline.contract.speech_status import skipped
 from pipeline.contract.stage import Processor, Rejected
-from pipeline.judge import labels, lexicon, policy, reasons
-from pipeline.judge.classifier import Classifier
-from pipeline.judge.classifier import load as load_classifier
+from pipeline.judge import labels, lexicon, moderation_policy, reasons
+from pipeline.judge.classifier import Classifier, load_classifier
 from pipeline.judge.conversations import Conversations
-from pipeline.judge.cooldowns import CoolDowns
-from pipeline.judge.detector import Detection, Detector
-from pipeline.judge.flagger import Flagger
-from pipeline.judge.heard import SoundFlagger
+from pipeline.judge.detection import Detection, Detector
+from pipeline.judge.flagger import Flagger, SoundFlagger
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Matcher
+from pipeline.judge.moderation_policy import PolicyResolver
 from pipeline.judge.pairs import Pairs, Release
-from pipeline.judge.policy import PolicyResolver
-from pipeline.judge.rules import RuleSet
+from pipeline.judge.rule_texts import RuleSet
 from pipeline.judge.shadow import Shadow, ShadowModel
+from pipeline.judge.speaker_memory import CoolDowns
 
 ACTIVE = ""
 """The key of the active policy's memory. A shadow's key is its version."""
@@ -211,21 +209,23 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
 def build(all_settings: settings.Settings, metrics: Metrics, rules: Rules | None = None) -> Judge:
     """The judge for these settings. Without `rules`, it uses those of the settings' files. Raises ConfigError."""
     chosen = all_settings.judge
-    return Judge(rules or check(chosen), load_classifier(chosen), metrics, _candidate(chosen))
+    return Judge(rules or read_config(chosen), load_classifier(chosen), metrics, _candidate(chosen))
 
 
-def check(chosen: settings.JudgeSettings) -> JudgeConfig:
+def read_config(chosen: settings.JudgeSettings) -> JudgeConfig:
     """Read labels, lexicons and policies, without loading a model; raises ConfigError, which names file and key."""
-    known = labels.load(chosen.labels)
-    lexicons = lexicon.load(chosen.lexicons, known)
-    shadows = [policy.load(name, known, lexicons) for name in chosen.shadow_policies]
+    known = labels.load_labels(chosen.labels)
+    lexicons = lexicon.load_lexicons(chosen.lexicons, known)
+    shadows = [moderation_policy.load_policy(name, known, lexicons) for name in chosen.shadow_policies]
     matcher = lexicon.compile_terms(lexicons)
     return JudgeConfig(
         known,
         matcher,
-        policy.load(chosen.policy, known, lexicons),
+        moderation_policy.load_policy(chosen.policy, known, lexicons),
         tuple({each.version: RuleSet(each, matcher) for each in shadows}.values()),
-        policy.load(chosen.shadow_model_policy, known, lexicons) if chosen.shadow_model_policy else None,
+        moderation_policy.load_policy(chosen.shadow_model_policy, known, lexicons)
+        if chosen.shadow_model_policy
+        else None,
     )
 
 

@@ -122,7 +122,7 @@ class Labels(StrictModel):
                 )
 
 
-def load(path: Path | None = None) -> Labels:
+def load_labels(path: Path | None = None) -> Labels:
     """Read `path`, or the shipped `configs/labels.yaml`; raises ConfigError."""
     return read_user_file(path or configs_folder() / "labels.yaml", Labels)
 

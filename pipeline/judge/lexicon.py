@@ -46,9 +46,9 @@ class Lexicon(StrictModel):
     """Harmless phrases. A match inside one of them does not count."""
 
 
-def load(names: Sequence[str], labels: Labels) -> list[Lexicon]:
+def load_lexicons(names: Sequence[str], labels: Labels) -> list[Lexicon]:
     """Read and check lexicons, given by language code or path; raises ConfigError."""
-    return [_load(name, labels) for name in names]
+    return [_load_lexicon(name, labels) for name in names]
 
 
 def compile_terms(lexicons: Iterable[Lexicon]) -> Matcher:
@@ -58,7 +58,7 @@ def compile_terms(lexicons: Iterable[Lexicon]) -> Matcher:
     return Matcher(terms, (phrase for lexicon in lexicons for phrase in lexicon.allow))
 
 
-def path_of(name: str) -> Path:
+def lexicon_path(name: str) -> Path:
     """The file for `name`: a path, or the code of a language with a lexicon; raises ConfigError."""
     path = Path(name) if is_path(name) else languages.file(name, FILE)
     if path is None:
@@ -68,13 +68,13 @@ def path_of(name: str) -> Path:
     return path
 
 
-def language_of(name: str) -> str:
+def language_of_lexicon(name: str) -> str:
     """The language of a lexicon: `es` for the name `es` and for the paths `es.yaml` and `es/lexicon.yaml`."""
     path = Path(name)
     return path.parent.name if path.name == FILE else path.stem
 
 
-def checked(lexicon: Lexicon, name: str, labels: Labels) -> Lexicon:
+def checked_lexicon(lexicon: Lexicon, name: str, labels: Labels) -> Lexicon:
     """Check a lexicon against the labels. Raises SheetError, which has the `name` of its file."""
     if not lexicon.groups and not lexicon.allow:
         raise UserFileError(f"{name} has no terms", "Add groups, or remove it from judge.lexicons.", "no_terms")
@@ -86,9 +86,9 @@ def checked(lexicon: Lexicon, name: str, labels: Labels) -> Lexicon:
     return lexicon
 
 
-def _load(name: str, labels: Labels) -> Lexicon:
-    path = path_of(name)
-    return checked(read_user_file(path, Lexicon), str(path), labels)
+def _load_lexicon(name: str, labels: Labels) -> Lexicon:
+    path = lexicon_path(name)
+    return checked_lexicon(read_user_file(path, Lexicon), str(path), labels)
 
 
 def _check_term(term: str, group: Group, where: str, key: tuple[str | int, ...]) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 
 import ahocorasick
 
-from pipeline.judge.disguise import Skeleton, disguised, skeleton
 from pipeline.judge.labels import SEVERITIES, Severity
-from pipeline.judge.normalise import PlainView, normalise
+from pipeline.judge.normalise import PlainView, Skeleton, disguised, normalise, skeleton
 from pipeline.speech import languages
 
 MILDER: dict[Severity, Severity] = {"critical": "high", "high": "medium"}

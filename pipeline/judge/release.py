@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from pipeline.base.errors import DependencyError, VoxwardenError
 from pipeline.base.metrics import Metrics
-from pipeline.judge.judge_stage import JudgeConfig, check
-from pipeline.judge.rules import RuleTexts, compiled
+from pipeline.judge.judge_stage import JudgeConfig, read_config
+from pipeline.judge.rule_texts import RuleTexts, compiled
 from pipeline.settings import Settings
 
 FOLLOW_SECONDS = 2.0
@@ -116,7 +116,7 @@ class FollowedRules:
         seconds: float = FOLLOW_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._files = self._config = check(settings.judge)
+        self._files = self._config = read_config(settings.judge)
         self._source, self._metrics, self._seconds, self._clock = source, metrics, seconds, clock
         self._edition, self._problem = 0, ""
         self._looked_at: Release | None = None

@@ -7,10 +7,9 @@ from typing import get_args
 
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.contract.messages import Flag, Sound, Suggestion, Transcript
-from pipeline.judge.conversations import Before
-from pipeline.judge.detector import Detection, Detector
-from pipeline.judge.flagger import Flagger
-from pipeline.judge.heard import SoundFlagger
+from pipeline.judge.conversations import SpeechBefore
+from pipeline.judge.detection import Detection, Detector
+from pipeline.judge.flagger import Flagger, SoundFlagger
 from pipeline.judge.matcher import Matcher
 from pipeline.judge.pairs import Pairs, Release
 
@@ -70,7 +69,7 @@ class ShadowModel:
         self._detector = detector
         self._shadow = Shadow(flagger, metrics, name=f"{flagger.version} {detector.model}")
 
-    def watch(self, batch: Sequence[Transcript], before: Sequence[Before], real: Sequence[Flag]) -> None:
+    def watch(self, batch: Sequence[Transcript], before: Sequence[SpeechBefore], real: Sequence[Flag]) -> None:
         """Judge a batch, and count whether each suggestion equals that of its real flag."""
         for each in zip(batch, self._detector.detect(batch, before), real, strict=True):
             self._shadow.watch(*each)

@@ -16,7 +16,7 @@ from pipeline.contract.messages import Mark, Suggestion
 from pipeline.judge import reasons
 from pipeline.judge.labels import SEVERITIES, Labels, Severity, worst_first
 from pipeline.judge.matcher import Match
-from pipeline.judge.policy import ResolvedPolicy
+from pipeline.judge.moderation_policy import ResolvedPolicy
 
 WEIGHTS: dict[Severity, float] = {"low": 0.15, "medium": 0.6, "high": 0.85, "critical": 0.97}
 """The estimated probability that a match of this level is right, for our own lexicons."""
@@ -47,7 +47,7 @@ class FiredRule:
     by_risk: bool = False
 
 
-def decide(
+def decide_verdict(
     scores: Mapping[str, float],
     matches: Sequence[Match],
     policy: ResolvedPolicy,

@@ -138,7 +138,7 @@ class StageRunner:
         await self._work([], self.processor.drain)
         if self._recovery:
             await self._patiently(partial(self._recovery.drained, self.stage))
-        for taker in _each(self.takers):
+        for taker in _each(self.takers):  # only now, because a drain has outputs, too
             await taker.put(None)
 
     def close(self) -> None:
@@ -157,7 +157,7 @@ class StageRunner:
         return TICK_SECONDS if self._clock else None
 
     def _ready(self) -> list[Message]:
-        """Take the messages that can be processed now out of those that were begun."""
+        """Take out the messages that were begun and can be processed now."""
         ready = self.processor.ready(self._begun) if self._clock and self._begun else self._begun
         chosen = set(map(id, ready))
         self._begun = [each for each in self._begun if id(each) not in chosen]
@@ -253,9 +253,9 @@ class LocalRunner:
 
     With a `lookback`, utterances are kept on disk for some time, and the deliver stage takes its evidence from there.
     The unfinished work of a killed runner is then processed before new audio. `rules` makes the rules of the judge;
-    without it, they are those of the settings' files. `clock` (UTC seconds) is for live audio:
-    it ends the speech of a speaker who falls silent without leaving. For files it is None. `build` replaces
-    `build_processor`. The block raises the error of a failed stage.
+    without it, the files of the settings have them. `clock` (UTC seconds) is for live audio: it ends the speech of a
+    speaker who falls silent without leaving. For files it is None. `build` replaces `build_processor`. The block raises
+    the error of a failed stage.
     """
 
     def __init__(

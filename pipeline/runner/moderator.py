@@ -18,7 +18,7 @@ from pipeline.settings import ReaderSettings, Settings, load
 
 if TYPE_CHECKING:
     from pipeline.judge.judge_stage import Judge, Rules
-    from pipeline.runner.recordings import FileReport
+    from pipeline.runner.recordings_runner import FileReport
     from pipeline.speech.asr.recogniser import Recogniser
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class ModeratedFile:
 class Moderator:
     """Finds what breaks the rules, as `voxwarden moderate` and `voxwarden judge` do. Nothing is stored.
 
-    `overrides` are settings that differ from those of the environment and the settings file, e.g.
+    `overrides` are settings that replace the ones of the environment and the settings file, e.g.
     `{"judge": {"policy": "strict"}}`. Each model is loaded when it is first needed. Raises ConfigError for a wrong
     setting. Several threads may use one moderator.
     """
@@ -56,7 +56,7 @@ class Moderator:
 
     @classmethod
     def of(cls, settings: Settings, rules: "Rules | None" = None) -> Self:
-        """Make a moderator with these settings. Without `rules`, it uses those of the settings' files."""
+        """Make a moderator with these settings. Without `rules`, it uses the files of the settings."""
         moderator = cls.__new__(cls)
         moderator._settings, moderator._metrics, moderator._turn = settings, Metrics(), Lock()
         moderator._rules = rules
@@ -79,7 +79,7 @@ class Moderator:
         self, texts: Iterable[str], *, language: str | None = None, room_type: str = "default"
     ) -> tuple[Flag, ...]:
         """Judge texts: one flag for each, in order. `language` is an ISO 639-1 code; without it, the script decides."""
-        from pipeline.judge.texts import Text, judge_texts
+        from pipeline.judge.text_transcripts import Text, judge_texts
 
         with self._turn:
             return tuple(judge_texts(self._judge, [Text(text, language, room_type) for text in texts]))
@@ -91,7 +91,7 @@ class Moderator:
 
         Errors name the recording `name`. Only its first `longest` seconds are moderated.
         """
-        from pipeline.runner.recordings import Recordings
+        from pipeline.runner.recordings_runner import Recordings
 
         names = {path: name} if name else {}
         rules = self._rules.now if self._rules else None  # one version judges a whole recording

@@ -1,8 +1,8 @@
 """Dead air: audio arrives from a room, but nobody in it is audible. The host has left, or the microphone is dead.
 
 It is a matter of the room. On a grid of times, each speaker whose audio goes on asks whether anybody in the room was
-audible for the last seconds. The times are those of the audio. So neither the chunks, nor their delays, nor the place
-where reading began change the reports; after a restart, they only begin later.
+audible for the last seconds. Times are times of the audio. So the reports do not depend on the chunks, on their delays
+or on where reading began; after a restart, they only begin later.
 
 Of the silent speakers, the first one by name reports. Others wait for this one, but not for longer than `LATE`.
 """
@@ -14,9 +14,8 @@ from weakref import WeakSet, WeakValueDictionary
 import numpy as np
 
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, HeardSound
-from pipeline.sound.detector import SoundSpan
-from pipeline.sound.listener import LATE_SECONDS, STEP
-from pipeline.sound.spans import REPORT
+from pipeline.sound.listener import LATE_SECONDS, REPORT, STEP
+from pipeline.sound.sound_detector import SoundSpan
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.speaker_tracks import Key
 
@@ -118,7 +117,7 @@ class DeadAirDetector:
             yield SoundSpan(HeardSound(kind="dead_air", score=1.0), "", at - REPORT, at, MODEL, of_room=True)
 
 
-class DeadAir:
+class DeadAirDetectors:
     """Makes the detectors of dead air. `seconds` is the least silence that is reported."""
 
     edition = 0

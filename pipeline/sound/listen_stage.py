@@ -4,6 +4,7 @@ Without a detector that is awake, audio passes by undecoded, and nobody is remem
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -14,19 +15,36 @@ from pipeline.base.metrics import Metrics, from_zero
 from pipeline.contract.messages import AudioChunk, HeardKind, Sound
 from pipeline.contract.stage import NO_BACKLOG, Backlog, HoldingProcessor, Rejected
 from pipeline.settings import Audio, Settings
-from pipeline.sound.dead_air import DeadAir
-from pipeline.sound.detector import Ear
-from pipeline.sound.events.event_detector import EventEar
+from pipeline.sound.dead_air import DeadAirDetectors
+from pipeline.sound.event_detector import EventDetectors
 from pipeline.sound.fingerprints import recording_detector
 from pipeline.sound.listener import SpeakerListener
-from pipeline.sound.pace import Pace
-from pipeline.sound.second_ear import user_model_detector as second_ear
-from pipeline.sound.together import DueWindow, together
-from pipeline.sound.voices.voice_detector import VoiceEar
-from pipeline.sound.yamnet import yamnet_detector as yamnet
+from pipeline.sound.sound_detector import DetectorFactory, DueWindow, together
+from pipeline.sound.user_model_detector import user_model_detectors
+from pipeline.sound.voice_change_detector import VoiceChangeDetectors
+from pipeline.sound.yamnet_detector import yamnet_detectors
 from pipeline.speech.audio.chunk_order import ReceivedSamples
 from pipeline.speech.audio.speaker_tracks import KEEP_SECONDS, Key, SpeakerTracks
 from pipeline.speech.load_shedding import Valve
+
+REMEMBERED = 60.0
+"""Seconds of work after which an earlier batch counts a third of the last one."""
+
+
+class Pace:
+    """The mean time of a chunk over the last batches. It sees that work comes in bursts, as a median cannot."""
+
+    def __init__(self) -> None:
+        self._chunks = 0.0
+        self._seconds = 0.0
+
+    def add(self, chunks: int, seconds: float) -> float:
+        """Take a batch that needed `seconds`. Return the seconds that its chunks would need on average."""
+        kept = math.exp(-seconds / REMEMBERED)
+        self._chunks = self._chunks * kept + chunks
+        self._seconds = self._seconds * kept + seconds
+        return self._seconds * chunks / self._chunks if chunks else 0.0
+
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +64,15 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
 
     def __init__(
         self,
-        ears: Sequence[Ear],
+        factories: Sequence[DetectorFactory],
         settings: Audio,
         valve: Valve,
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
-        air: DeadAir | None = None,
+        air: DeadAirDetectors | None = None,
     ) -> None:
-        self._ears = ears
+        self._factories = factories
         self._settings = settings
         self._valve = valve
         self._metrics = metrics
@@ -125,9 +143,9 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         return list(self._speakers.tracks)
 
     def _is_awake(self) -> bool:
-        for each in self._ears:
+        for each in self._factories:
             each.look()
-        awake = self._air is not None or any(each.awake for each in self._ears)
+        awake = self._air is not None or any(each.awake for each in self._factories)
         if not awake:
             self._speakers.tracks.clear()
         return awake
@@ -141,7 +159,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
 
     def _listener(self, key: Key, received: ReceivedSamples) -> SpeakerListener:
         del key  # the chunks have it
-        return SpeakerListener(self._ears, self._settings, self._uncounted, received, self._air)
+        return SpeakerListener(self._factories, self._settings, self._uncounted, received, self._air)
 
     def _take_all(self, chunks: Iterable[AudioChunk]) -> list[Sound | Rejected]:
         lines: dict[Key, list[AudioChunk]] = {}
@@ -173,21 +191,21 @@ def _decoded(results: Iterable[Sound | DueWindow | Rejected]) -> Iterator[Sound 
 
 
 def build(settings: Settings, metrics: Metrics, bank: recording_detector.RecordingBank) -> Listen:
-    """Build the listen stage. All stages of a process share the `bank`, and the model of the second ear.
+    """Build the listen stage. All stages of a process share the `bank`, and the audio classifier of users.
 
     Raises ConfigError or DependencyError.
     """
-    recordings = recording_detector.shared(settings.database_url, bank)
+    recordings = recording_detector.shared_recording_detectors(settings.database_url, bank)
     metrics.banned_recordings.set_function(lambda: recordings.size)
     sounds = settings.listen.sounds
-    ears: list[Ear] = [
+    factories: list[DetectorFactory] = [
         recordings,
-        EventEar(sounds),
-        VoiceEar("voice_change" in sounds, 2 * settings.audio.max_speakers),
+        EventDetectors(sounds),
+        VoiceChangeDetectors("voice_change" in sounds, 2 * settings.audio.max_speakers),
     ]
-    if heard := yamnet.build(settings.listen):
-        ears.append(heard)
-    if brought := second_ear.build(settings, metrics):
-        ears.append(brought)
-    air = DeadAir(settings.listen.dead_air_seconds) if "dead_air" in sounds else None
-    return Listen(ears, settings.audio, Valve(settings.overload), metrics, air=air)
+    if heard := yamnet_detectors(settings.listen):
+        factories.append(heard)
+    if brought := user_model_detectors(settings, metrics):
+        factories.append(brought)
+    air = DeadAirDetectors(settings.listen.dead_air_seconds) if "dead_air" in sounds else None
+    return Listen(factories, settings.audio, Valve(settings.overload), metrics, air=air)

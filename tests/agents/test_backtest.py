@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from agents.commands import backtest as command
 from agents.commands.command_line import app
 from pipeline.base.errors import ConfigError, InputError, TextError
-from pipeline.judge import backtest
+from pipeline.judge import policy_comparison
 from tests.pipeline.judge.fakes import WordClassifier
 
 SAID = [
@@ -25,7 +25,7 @@ SAID = [
 @pytest.fixture(autouse=True)
 def _classifier(monkeypatch: pytest.MonkeyPatch) -> None:
     known = WordClassifier({"idiots": {"abuse": 0.96, "risk": 0.96}})
-    monkeypatch.setattr(backtest, "load_classifier", lambda _: known)
+    monkeypatch.setattr(policy_comparison, "load_classifier", lambda _: known)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pipeline.base.errors import DependencyError
 from pipeline.settings import Asr, EvidenceSettings, JudgeSettings, Kafka, ListenSettings, Settings, Store
 from tests.pipeline.judge.reader.model import said, settings_of
 from tests.pipeline.review.delivery.receiver import Reply, receiving
-from tests.pipeline.sound.yamnet import networks
+from tests.pipeline.sound import yamnet_networks
 from tests.ports import free_port
 
 
@@ -67,7 +67,7 @@ def test_the_file_of_yamnet_is_looked_for_if_one_of_its_sounds_is_on(settings: S
     check = [each for each in CHECKS if each.what == "YAMNet"]
     on = settings.model_copy(update={"listen": ListenSettings(sounds=("scream",), yamnet=path)})
     [missing] = examine(on, check)
-    networks.write(path)
+    yamnet_networks.write(path)
     [good] = examine(on, check)
     [off] = examine(settings, check)
     assert missing.state == "fault"

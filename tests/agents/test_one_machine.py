@@ -95,7 +95,7 @@ async def test_the_api_of_a_run_shares_its_models_and_tells_of_verdicts(
         loaded.append(asr)
         return load(asr)
 
-    monkeypatch.setattr(ctranslate2_engine, "load", counted)
+    monkeypatch.setattr(ctranslate2_engine, "load_engine", counted)
     host, stop = Host(), asyncio.Event()
     running = asyncio.create_task(run_one_machine(Settings(data_dir=tmp_path), host, stop, with_api=True))
     await asyncio.wait([running, asyncio.create_task(host.ready.wait())], return_when=asyncio.FIRST_COMPLETED)

@@ -15,11 +15,11 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.sound.yamnet.rules import RULES
+from pipeline.sound.yamnet_detector import RULES
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import encode_flac
+from tests.pipeline.sound import yamnet_networks
 from tests.pipeline.sound.songs import song
-from tests.pipeline.sound.yamnet import networks
 
 ROOT = Path(__file__).parents[2]
 CLIPS = ROOT / "tests" / "data"
@@ -80,7 +80,7 @@ def few_sounds(folder: Path) -> Path:
         path = folder / kind / "source" / "1.flac"
         path.parent.mkdir(parents=True)
         path.write_bytes(encode_flac(samples.astype(np.float32)))
-    networks.write(folder / "yamnet.tflite", RULES["scream"].places)
+    yamnet_networks.write(folder / "yamnet.tflite", RULES["scream"].places)
     return folder
 
 

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from benchmarks.conversations import Readers, compared, tables
 from benchmarks.judging.conversations import cut, ordinary, ours, public
-from pipeline.judge.judge_stage import check
-from pipeline.learning.rows import part_of
+from pipeline.judge.judge_stage import read_config
+from pipeline.learning.training_rows import part_of
 from pipeline.settings import JudgeSettings
 from tests.pipeline.judge.fakes import WordClassifier
 from training.classifier import sets
@@ -89,7 +89,7 @@ def test_our_validation_lines_are_cut_in_two_with_another_speaker_between(
 
 def test_context_finds_more_and_a_flag_of_another_speaker_blames_the_wrong_person() -> None:
     found = [each for each in ours() if each.language == "en"]
-    readers = Readers(check(JudgeSettings(lexicons=())), WordClassifier(PIECES, context=True))
+    readers = Readers(read_config(JudgeSettings(lexicons=())), WordClassifier(PIECES, context=True))
     alone, both = readers.outcomes(found)
     assert (alone.found & alone.risky).sum() == 0
     assert (both.found & both.risky).sum() == 1
@@ -102,7 +102,7 @@ def test_context_finds_more_and_a_flag_of_another_speaker_blames_the_wrong_perso
 
 
 def test_all_tables_have_figures(data: Path) -> None:
-    readers = Readers(check(JudgeSettings(lexicons=())), WordClassifier(PIECES, context=True))
+    readers = Readers(read_config(JudgeSettings(lexicons=())), WordClassifier(PIECES, context=True))
     titles = [str(each.title) for each in tables(readers, data, limit=4)]
     assert [title.split(":")[0] for title in titles] == [
         "ours, en", "ours, zh", "diasafety, en", "teleantifraud, zh", "Ordinary talk",

@@ -10,7 +10,7 @@ from rich.console import Console
 from benchmarks.forms import LIMIT, changes, held, table
 from pipeline.judge.calibration import Calibrated, Calibration
 from pipeline.judge.classifier import SHIPPED, load_model
-from pipeline.learning.rows import part_of
+from pipeline.learning.training_rows import part_of
 
 
 class Shouting(Calibrated):

@@ -17,7 +17,7 @@ from benchmarks.judging.measures import best_threshold, macro_f1
 from benchmarks.judging.systems import Remembering, Scored, Scores, System
 from pipeline.base.errors import ConfigError
 from pipeline.contract.messages import Alternative
-from pipeline.learning.rows import CLEAN, OUTPUTS, RISK, positive
+from pipeline.learning.training_rows import CLEAN, OUTPUTS, RISK, positive
 from tests.pipeline.judge.fakes import WordClassifier
 
 HEAD = "language\tlabel\ttext\theard\talternatives\tconfidence\n"

@@ -8,8 +8,8 @@ import pytest
 from benchmarks.sound import Heard, alarms, heard_in, in_room, per_hour, places, rates
 from pipeline.base.errors import InputError
 from pipeline.contract.messages import SAMPLE_RATE, EventKind
-from pipeline.sound.yamnet.rules import RULES
-from tests.pipeline.sound.yamnet.networks import write
+from pipeline.sound.yamnet_detector import RULES
+from tests.pipeline.sound.yamnet_networks import write
 
 
 def heard(*labels: EventKind, found: tuple[EventKind, ...] = ()) -> Heard:

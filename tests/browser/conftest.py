@@ -73,7 +73,9 @@ class Stack:
         self.database = database
         self.store = SqlReviewStore(
             database,
-            ranking=ranking.Ranking({name: known.severity(name) for known in [labels.load()] for name in known.labels}),
+            ranking=ranking.Ranking(
+                {name: known.severity(name) for known in [labels.load_labels()] for name in known.labels}
+            ),
         )
         self.evidence = EvidenceFolder(folder / "evidence")
         self._count = 0

@@ -73,13 +73,13 @@ PLACES = (
     Place(name="inbox", endpoint="inbox_page", path="/inbox", reader="lea"),
     Place(name="settings", endpoint="me_page", path="/me"),
     Place(name="wellness", endpoint="wellness_page", path="/wellness", reader="ana"),
-    Place(name="team", endpoint="team_page", path="/team", ready="#desk-now table"),
+    Place(name="team", endpoint="team_page", path="/team", ready="#people-now table"),
     Place(name="team-cases", endpoint="team_cases", path="/team/cases?what=open"),
     Place(name="quality", endpoint="quality_page", path="/quality?period=day"),
     Place(name="golden", endpoint="golden_page", path="/quality/golden"),
     Place(name="adjudication", endpoint="adjudication_page", path="/quality/adjudication"),
     Place(name="feedback", endpoint="feedback_page", path="/quality/feedback", reader="ana"),
-    Place(name="skills", endpoint="skills_page", path="/skills", ready="#desk-now table"),
+    Place(name="skills", endpoint="skills_page", path="/skills", ready="#people-now table"),
     Place(name="policies", endpoint="policies_page", path="/policies"),
     Place(name="policy-version", endpoint="policy_version", path="/policies/versions/2"),
     Place(name="policy-draft", endpoint="draft_page", path="/policies/drafts/1?view=policy", reader="lea"),
@@ -132,7 +132,7 @@ PARTS = frozenset(
 """The endpoints of GET that are no pages."""
 
 HOUR, DAY = 3_600.0, 86_400.0
-LABELS = labels.load()
+LABELS = labels.load_labels()
 VERDICTS: tuple[Verdict, ...] = ("uphold", "uphold", "dismiss", "escalate")
 
 

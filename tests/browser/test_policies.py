@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pipeline.console.policy import draft_trials
-from pipeline.judge.labels import load
+from pipeline.judge.labels import load_labels
 from pipeline.judge.release import JudgeReport
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
@@ -20,7 +20,7 @@ from tests.browser.test_look import Theme, in_both_themes
 from tests.pipeline.judge.fakes import WordClassifier
 
 LOOK = {"viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"}
-LABELS = load()
+LABELS = load_labels()
 TERM = "groups:\n  - {label: abuse, level: high, terms: [worthless piece, he]}"
 
 

@@ -9,7 +9,7 @@ from agents.broker.kafka_clients import topic_name
 from agents.loop.faust_app import group_of
 from deploy.chart import CHART
 from pipeline.contract.topology import STAGES
-from pipeline.judge.judge_stage import check
+from pipeline.judge.judge_stage import read_config
 from pipeline.settings import Settings
 from pipeline.settings.loading import load as load_settings
 from tests.deploy.chart import (
@@ -103,7 +103,7 @@ def test_each_role_starts_with_its_settings(path: Path, tmp_path: Path, monkeypa
             for variable, value in (SECRETS | variables(container, f"voxwarden-{name}-1")).items():
                 patch.setenv(variable, value.replace("/etc/voxwarden/", f"{tmp_path}/"))
             settings = load_settings()
-            check(settings.judge)
+            read_config(settings.judge)
             assert settings.kafka.bootstrap == values(path)["settings"]["kafka"]["bootstrap"]
             assert settings.kafka.instance is None
             if name == "livekit":

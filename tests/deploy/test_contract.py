@@ -14,9 +14,9 @@ from agents.commands.textlines import InputPlace
 from deploy.contract.__main__ import COMMAND, DOCS, files, main
 from deploy.contract.schemas import KINDS
 from pipeline.contract.messages import Flag
-from pipeline.runner.recordings import FileReport
-from pipeline.sound.labelling.checking import ExplicitLabel, Labelling
-from pipeline.sound.labelling.field import ImplicitLabel
+from pipeline.runner.recordings_runner import FileReport
+from pipeline.sound.labelling.implicit_label import ImplicitLabel
+from pipeline.sound.labelling.label_check import ExplicitLabel, Labelling
 from tests.pipeline.strategies import messages
 
 LABELLED = labelling_line(

@@ -90,7 +90,7 @@ def live(metrics: Metrics, random: Random, progress: float) -> None:
 
 
 def _judged(metrics: Metrics, random: Random) -> None:
-    for name in labels.load().labels:
+    for name in labels.load_labels().labels:
         metrics.scores.labels(name, f"{min(int(random.expovariate(9) * 10), 9) / 10:.1f}").inc()
         metrics.labels.labels(name).inc(random.random() < 0.05)
         metrics.spread_speakers.labels(name).set(2)
@@ -112,7 +112,7 @@ def _reviewed(metrics: Metrics, random: Random, progress: float) -> None:
         metrics.review_deadlines.labels(severity, met).inc()
     verdict = "uphold" if random.random() < 0.7 else "dismiss"
     metrics.decisions.labels(verdict).inc()
-    metrics.reviews.labels(random.choice(list(labels.load().labels)), verdict).inc()
+    metrics.reviews.labels(random.choice(list(labels.load_labels().labels)), verdict).inc()
     metrics.review_to_action.observe(random.lognormvariate(0.5, 0.6))
     metrics.actions.labels("done" if random.random() < 0.98 else "failed").inc()
     metrics.appeals.labels(random.choice(("lodged", "upheld", "overturned"))).inc(random.random() < 0.2)

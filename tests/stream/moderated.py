@@ -21,9 +21,9 @@ from pipeline.speech.audio.recording_parts import chunks_of
 from pipeline.speech.audio.resample import Samples
 from tests.broker import ROOT
 from tests.pipeline.review import banning
+from tests.pipeline.sound import yamnet_networks
 from tests.pipeline.sound.disturbances import howl
 from tests.pipeline.sound.fingerprints.music import banned, tune
-from tests.pipeline.sound.yamnet import networks
 from tests.pipeline.speech.audio.sound import chunks, silence
 from tests.stream.kafka_io import put, wait_for
 from tests.stream.processes import Process, environment
@@ -46,7 +46,7 @@ SCREAMING = 11
 def events(folder: Path) -> ListenSettings:
     """What the listen stage reports. A network in `folder` takes loud noise for a scream, in the form of YAMNet."""
     folder.mkdir(parents=True, exist_ok=True)
-    network = networks.write(folder / "yamnet.tflite", [SCREAMING])
+    network = yamnet_networks.write(folder / "yamnet.tflite", [SCREAMING])
     return ListenSettings(sounds=("howl", "dead_air", "scream"), dead_air_seconds=15, yamnet=network)
 
 

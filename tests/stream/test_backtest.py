@@ -18,7 +18,7 @@ from pipeline.base.errors import ConfigError
 from pipeline.contract.cloud_events import Event, encode_event
 from pipeline.contract.messages import Message
 from pipeline.contract.topology import TRANSCRIPTS
-from pipeline.judge import backtest
+from pipeline.judge import policy_comparison
 from pipeline.settings import Settings
 from tests.builders import transcript
 from tests.pipeline.judge.fakes import WordClassifier
@@ -80,7 +80,7 @@ def test_backtest_judges_the_transcripts_on_kafka(
     policy = tmp_path / "lax.yaml"
     policy.write_text("name: lax\nevery: {review: 0.97}\n")
     known = WordClassifier({"idiots": {"abuse": 0.96, "risk": 0.96}})
-    monkeypatch.setattr(backtest, "load_classifier", lambda _: known)
+    monkeypatch.setattr(policy_comparison, "load_classifier", lambda _: known)
     said = transcript("idiots", 1)
     unheard = structs.replace(transcript("", 2), skipped=True)
     now = time.time()

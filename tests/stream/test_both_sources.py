@@ -29,7 +29,7 @@ from pipeline.runner.local import LocalRunner
 from pipeline.settings import JudgeSettings, ListenSettings, Settings
 from pipeline.speech.audio.decode import samples_of
 from tests.broker import ROOT
-from tests.pipeline.sound.second_ear import tiny
+from tests.pipeline.sound import tiny_model
 from tests.pipeline.speech.audio.sound import chunks
 from tests.stream.conftest import settings_of
 from tests.stream.kafka_io import put, wait_for, wait_for_members
@@ -53,7 +53,7 @@ def audio() -> list[AudioChunk]:
     """Return one second of each speaker at a time."""
     calm = samples_of(ROOT / "pipeline" / "runner" / "demo" / "lounge-ben.ogg")
     loud = calm.copy()
-    loud[SHOUT] += tiny.siren(6)
+    loud[SHOUT] += tiny_model.siren(6)
     sizes = [SAMPLE_RATE] * (calm.size // SAMPLE_RATE)
     streams = [chunks(sound, sizes, "arena", name, START) for name, sound in (("calm", calm), ("loud", loud))]
     heard = (structs.replace(chunk, room_type="game") for stream in streams for chunk in stream)
@@ -64,7 +64,7 @@ def audio() -> list[AudioChunk]:
 def chosen(bootstrap: str, tmp_path: Path) -> Settings:
     """Return settings with the policy and with an ear that hears sirens as violence."""
     (tmp_path / "both.yaml").write_text(POLICY, "utf-8")
-    ear, labels = tiny.save(tmp_path / "tiny"), tiny.save_map(tmp_path, "Siren: violence\nTalk: null\n")
+    ear, labels = tiny_model.save(tmp_path / "tiny"), tiny_model.save_map(tmp_path, "Siren: violence\nTalk: null\n")
     made = settings_of(bootstrap, tmp_path / "there")
     kafka_topics.create(made.kafka)
     judge = JudgeSettings(policy=str(tmp_path / "both.yaml"))

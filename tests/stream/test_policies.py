@@ -16,10 +16,10 @@ from pipeline.console.services import open_services
 from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import FLAGS, POLICIES, TRANSCRIPTS
-from pipeline.judge.judge_stage import check
-from pipeline.judge.labels import load
+from pipeline.judge.judge_stage import read_config
+from pipeline.judge.labels import load_labels
 from pipeline.judge.release import JudgeReport, MarkedTexts, Release
-from pipeline.judge.rules import RuleTexts
+from pipeline.judge.rule_texts import RuleTexts
 from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.review.policies import judge_rules, versions
@@ -103,7 +103,7 @@ def test_a_policy_edited_in_the_page_changes_a_running_worker_and_is_rolled_back
             deliver.running()
 
         talk = Talk(settings, alive)
-        files = check(settings.judge).policy.version
+        files = read_config(settings.judge).policy.version
         assert talk.until(files).suggestion == "pass"
 
         term = f"groups:\n  - {{label: abuse, level: high, terms: [{TERM}]}}\n"
@@ -162,7 +162,7 @@ def test_a_release_that_cannot_be_used_stops_nobody(settings: Settings) -> None:
 
 def test_the_exchange_repairs_the_topic_and_keeps_it_small(settings: Settings, database: Database) -> None:
     with database.write() as connection:
-        versions.publish(connection, texts(), load(), "A title", ["lea"], "ada", 0.0)
+        versions.publish(connection, texts(), load_labels(), "A title", ["lea"], "ada", 0.0)
     now = 1_000_000.0
     with closing(Exchange(Database(settings.database_url), PolicyTopic(settings.kafka), lambda: now)) as exchange:
         exchange.look()

@@ -18,7 +18,7 @@ from whisper.tokenizer import Tokenizer
 
 from pipeline.base.cpu_cores import multiplies_bfloat16
 from pipeline.base.errors import ConfigError
-from pipeline.learning.gradients import Gradients
+from pipeline.learning.fine_tuning import Gradients
 from pipeline.speech.asr.openai_whisper_decoding import tokenizer_of
 from pipeline.speech.asr.openai_whisper_engine import encode_clips
 from pipeline.speech.asr.whisper_adapter import PLACES, Factors

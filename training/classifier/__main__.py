@@ -47,7 +47,7 @@ def train(
         left_out = known(without or ())
         names = [name for name in only or SETS if name not in left_out]
         check(data, names)  # check the sets before importing PyTorch, which takes seconds
-        from pipeline.learning.loop import Recipe
+        from pipeline.learning.fine_tuning import Recipe
         from training.classifier.run import run
     except ModuleNotFoundError as error:
         raise ConfigError(f"Training needs the package {error.name}", "pip install -e '.[train]'") from error

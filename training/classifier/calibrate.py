@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from pipeline.judge.calibration import sigmoid
 from pipeline.judge.classifier import load_model
-from pipeline.learning.batches import targets_of
-from pipeline.learning.figures import threshold_at
-from pipeline.learning.folder import CALIBRATION, THRESHOLDS, write
-from pipeline.learning.rows import CLEAN, LABELS, OUTPUTS, RISK, Row
-from pipeline.learning.temperature import temperature
+from pipeline.learning.decision_training import temperature
+from pipeline.learning.fine_tuning import targets_of
+from pipeline.learning.model_comparison import threshold_at
+from pipeline.learning.model_export import CALIBRATION, THRESHOLDS, write_json
+from pipeline.learning.training_rows import CLEAN, LABELS, OUTPUTS, RISK, Row
 from training.classifier.noise import hearing
 from training.classifier.sets import TALK
 
@@ -30,11 +30,11 @@ def calibrate(folder: Path, validation: Sequence[Row], seed: int) -> Thresholds:
     logits = load_model(str(folder)).logits([hear(row.text) for row in validation])
     truth, weights = (tensor.double().numpy() for tensor in targets_of(validation))
     temperatures = [temperature(*columns) for columns in zip(logits.T, truth.T, weights.T, strict=True)]
-    write(folder / CALIBRATION, {"temperature": dict(zip(OUTPUTS, temperatures, strict=True))})
+    write_json(folder / CALIBRATION, {"temperature": dict(zip(OUTPUTS, temperatures, strict=True))})
 
     talk = [at for at, row in enumerate(validation) if row.source in TALK and row.labels is CLEAN]
     found = thresholds([validation[at].language for at in talk], sigmoid(logits[talk] / temperatures))
-    write(folder / THRESHOLDS, found)
+    write_json(folder / THRESHOLDS, found)
     return found
 
 

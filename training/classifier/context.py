@@ -12,8 +12,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from random import Random
 
-from pipeline.judge.conversation_text import joined
-from pipeline.learning.rows import CLEAN, Row
+from pipeline.judge.classifier_text import with_context
+from pipeline.learning.training_rows import CLEAN, Row
 from pipeline.speech.languages.writing_systems import UNSPACED
 from training.classifier.noise import Mishearing
 from training.classifier.sets import TALK
@@ -60,7 +60,7 @@ class Context:
         return self._joined(text, self._stranger(row.language, 0.5, risky=False), self._stranger(row.language, 0.8))
 
     def _joined(self, text: str, own: str, room: str) -> str:
-        return joined(*map(self._hear.formed, (text, own, room)))
+        return with_context(*map(self._hear.formed, (text, own, room)))
 
     def _places(self, text: str) -> list[int]:
         """Where `text` may be cut: between clauses, at times inside one."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pipeline.judge.sounds import syllable
+from pipeline.judge.pinyin_model import syllable
 from pipeline.speech.languages.zh.pinyin import has_han
 
 SYLLABLES = 4

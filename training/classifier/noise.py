@@ -21,7 +21,7 @@ from random import Random
 
 from pypinyin import lazy_pinyin
 
-from pipeline.judge.view import view
+from pipeline.judge.classifier_text import view
 
 HAN = re.compile(r"[㐀-鿿]")
 HAN_PAIR = re.compile(r"(?=([㐀-鿿]{2}))")

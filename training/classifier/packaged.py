@@ -19,9 +19,8 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from transformers import BertConfig, BertModel
 
 from pipeline.base.errors import ConfigError
-from pipeline.learning import encoder
-from pipeline.learning.encoder import Encoder
-from pipeline.learning.model import new_model
+from pipeline.learning import starting_model
+from pipeline.learning.starting_model import Encoder, new_model
 
 Numbers = NDArray[np.float32]
 
@@ -38,13 +37,13 @@ def check(source: str | None = None) -> None:
     if source is None:
         file()
     else:
-        encoder.load(source)
+        starting_model.load_encoder(source)
 
 
 def start(source: str | None = None) -> Encoder:
-    """The encoder that `source` names, as in `encoder.load`. None: the packaged one. Raises ConfigError."""
+    """The encoder that `source` names, as in `encoder.load_encoder`. None: the packaged one. Raises ConfigError."""
     if source is not None:
-        return encoder.load(source)
+        return starting_model.load_encoder(source)
     weights = PackedWeights(file().read_bytes())
     return Encoder(new_model(body(weights)), unigram(weights.pieces))
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import yaml
 
 from pipeline.base.errors import ConfigError
-from pipeline.judge.policy import LabelLimits, PolicyResolver
-from pipeline.learning.rows import RISK
+from pipeline.judge.moderation_policy import LabelLimits, PolicyResolver
+from pipeline.learning.training_rows import RISK
 
 Key = tuple[str, ...]
 FITTED = "# Fitted by "

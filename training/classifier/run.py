@@ -12,10 +12,10 @@ from pipeline.base.errors import ConfigError
 from pipeline.base.stopping import whole
 from pipeline.judge.calibration import Calibrated
 from pipeline.judge.classifier import load_model
-from pipeline.judge.onnx import MODEL
-from pipeline.learning import encoder, folder
-from pipeline.learning.loop import Recipe, Say
-from pipeline.learning.rows import OUTPUTS, Row
+from pipeline.judge.onnx_classifier import MODEL
+from pipeline.learning import model_export, starting_model
+from pipeline.learning.fine_tuning import Recipe, Say
+from pipeline.learning.training_rows import OUTPUTS, Row
 from training.classifier import packaged, sets, sounds
 from training.classifier.calibrate import calibrate
 from training.classifier.noise import hearing
@@ -56,7 +56,7 @@ def run(
         teach = partial(taught, teacher=guide) if guide else iter
         generation(number, rows, weights, replace(recipe, minutes=minutes), base, say, teach)
         with whole(onnx) as new:
-            folder.convert(weights, new)
+            model_export.convert_to_onnx(weights, new)
             say(f"sounds: a share of {sounds.add(new, listener, sides['validation'], hear):g}")
             for label, languages in calibrate(new, sides["validation"], recipe.seed).items():
                 say(f"thresholds of {label}: {languages}")
@@ -97,8 +97,11 @@ def generation(
     one = replace(recipe, seed=recipe.seed + number)
     torch.manual_seed(recipe.seed)  # for the new head
     # At its high rate, a later run is worse for a while than the model before it, which is already saved.
-    save = _unsaved if number else partial(folder.save, out)
-    folder.save(out, *train(rows, encoder.load(str(out)) if number else packaged.start(base), one, say, save, teach))
+    save = _unsaved if number else partial(model_export.save_transformers, out)
+    model_export.save_transformers(
+        out,
+        *train(rows, starting_model.load_encoder(str(out)) if number else packaged.start(base), one, say, save, teach),
+    )
 
 
 def _unsaved(*_: object) -> None:

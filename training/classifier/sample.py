@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from random import Random
 
-from pipeline.learning.rows import CLEAN, Row
+from pipeline.learning.training_rows import CLEAN, Row
 from training.classifier.sets import TALK
 from training.classifier.teach import CLAUSE
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from pipeline.judge.view import view
-from pipeline.learning.duplicates import Seen
-from pipeline.learning.rows import RISK, Part, Row, part_of
+from pipeline.judge.classifier_text import view
+from pipeline.learning.case_split import SeenTexts
+from pipeline.learning.training_rows import RISK, Part, Row, part_of
 
 
 def split(rows: Sequence[Row]) -> dict[Part, list[Row]]:
@@ -17,11 +17,11 @@ def split(rows: Sequence[Row]) -> dict[Part, list[Row]]:
     sides: dict[Part, list[Row]] = {"test": [], "validation": [], "train": []}
     for row in rows:
         sides[part_of(row)].append(replace(row, text=view(row.text), own=view(row.own), room=view(row.room)))
-    seen = Seen()
+    seen = SeenTexts()
     return {part: [*_distinct(side, seen)] for part, side in sides.items()}
 
 
-def _distinct(rows: Sequence[Row], seen: Seen) -> Iterator[Row]:
+def _distinct(rows: Sequence[Row], seen: SeenTexts) -> Iterator[Row]:
     """The rows that are not close to one in `seen`, nor to one before them, except the other row of their pair."""
     for _, group in groupby(rows, key=lambda row: (row.source, row.group or row.text)):
         fresh = [row for row in group if row.text not in seen]

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.judge import onnx
-from pipeline.judge.sounds import Sounds, grams
-from pipeline.learning.batches import masked_loss, targets_of
-from pipeline.learning.figures import auroc
-from pipeline.learning.rows import OUTPUTS, Row
+from pipeline.judge import onnx_classifier
+from pipeline.judge.pinyin_model import PinyinModel, grams
+from pipeline.learning.fine_tuning import masked_loss, targets_of
+from pipeline.learning.model_comparison import auroc
+from pipeline.learning.training_rows import OUTPUTS, Row
 from pipeline.speech.languages.zh.pinyin import has_han
 
 Numbers = NDArray[np.float64]
@@ -60,25 +60,27 @@ class Linear(torch.nn.Module):
         total: Tensor = self.weights(torch.from_numpy(np.concatenate(rows)), counts.cumsum(0) - counts)
         return total / counts.clamp(min=1).sqrt()[:, None] + self.bias
 
-    def quantised(self) -> Sounds:
+    def quantised(self) -> PinyinModel:
         """The model with weights as whole numbers and one scale for each output. The share is not set yet."""
         weights = self.weights.weight.detach().numpy()
         scale = np.maximum(np.abs(weights).max(axis=0) / WHOLE, np.float32(1e-9))
         whole = np.round(weights / scale).astype(np.int8)
-        return Sounds(OUTPUTS, whole, scale, self.bias.detach().numpy(), share=0.0)
+        return PinyinModel(OUTPUTS, whole, scale, self.bias.detach().numpy(), share=0.0)
 
 
-def add(folder: Path, model: Sounds, validation: Sequence[Row], hear: Callable[[str], str]) -> float:
+def add(folder: Path, model: PinyinModel, validation: Sequence[Row], hear: Callable[[str], str]) -> float:
     """Add the pinyin model to the encoder's `folder`; returns the share that ranks misheard Mandarin best."""
     rows = [row for row in validation if has_han(row.text)]
     texts = [hear(row.text) for row in rows]
     truth, weights = (tensor.double().numpy() for tensor in targets_of(rows))
-    share = best_share(onnx.load(folder).logits(texts), model.logits(texts), truth, weights)
+    share = best_share(onnx_classifier.load_onnx(folder).logits(texts), model.logits(texts), truth, weights)
     replace(model, share=share).save(folder)
     return share
 
 
-def train(rows: Sequence[Row], recipe: SoundsRecipe, hear: Callable[[str], str], say: Callable[[str], None]) -> Sounds:
+def train(
+    rows: Sequence[Row], recipe: SoundsRecipe, hear: Callable[[str], str], say: Callable[[str], None]
+) -> PinyinModel:
     """Train on the `rows` with Chinese characters. `hear` turns a text into what a recogniser would write."""
     rows = [row for row in rows if has_han(row.text)]
     random = np.random.default_rng(recipe.seed)

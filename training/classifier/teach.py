@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.judge.calibration import Calibrated, Numbers, sigmoid
-from pipeline.learning.duplicates import Seen
-from pipeline.learning.rows import CLEAN, OUTPUTS, Row
+from pipeline.learning.case_split import SeenTexts
+from pipeline.learning.training_rows import CLEAN, OUTPUTS, Row
 from training.classifier.sets import TALK
 
 BELIEVED = 0.5
@@ -51,7 +51,7 @@ def clauses(rows: Sequence[Row], held: Sequence[Row] = ()) -> list[Row]:
     """
     ours = [row for row in rows if row.source == "authored" and row.language == "zh"]
     texts = {clause: row for row in ours for clause in MARKS.split(row.text) if FEWEST <= len(clause) < len(row.text)}
-    seen, tested = Seen(row.text for row in held), {*TESTED.read_text("utf-8").split()}
+    seen, tested = SeenTexts(row.text for row in held), {*TESTED.read_text("utf-8").split()}
     return [
         Row(text, row.language, {}, CLAUSE, group=row.group)
         for text, row in texts.items()

@@ -15,9 +15,9 @@ from pipeline.base.errors import ConfigError, InputError
 from training.commands import errors_in_a_line, notes
 
 if TYPE_CHECKING:
-    from pipeline.judge.policy import PolicyResolver
-    from pipeline.judge.rules import RuleSet
-    from pipeline.learning.fitting import FittedLanguage, ReadCase
+    from pipeline.judge.moderation_policy import PolicyResolver
+    from pipeline.judge.rule_texts import RuleSet
+    from pipeline.learning.policy_fitting import FittedLanguage, ReadCase
     from pipeline.settings import JudgeSettings
     from training.classifier.policy_text import NewLimit
 
@@ -49,20 +49,22 @@ def thresholds(
       python -m training.classifier.thresholds --data sets --alarms-per-1000 5 --recall self_harm=0.6 --write
     """
     try:
-        from pipeline.judge import labels, rules
-        from pipeline.judge.policy import path_of
-        from pipeline.learning import fitting
+        from pipeline.judge import labels, rule_texts
+        from pipeline.judge.moderation_policy import policy_path
+        from pipeline.learning import policy_fitting
         from pipeline.settings import JudgeSettings
         from training.classifier.policy_text import with_limits, with_origin
     except ModuleNotFoundError as error:
         raise ConfigError(f"Fitting needs the package {error.name}", "pip install -e '.[train]'") from error
     chosen = JudgeSettings(model=model, policy=policy)
-    known = labels.load(chosen.labels)
-    texts = rules.read_texts(policy, chosen.lexicons)
-    present = rules.compiled(texts, known, "now")
+    known = labels.load_labels(chosen.labels)
+    texts = rule_texts.read_texts(policy, chosen.lexicons)
+    present = rule_texts.compiled(texts, known, "now")
     goals = goals_of(recall or (), known)
     name, cases = _read(data, chosen, present, seed)
-    found, quieter = (fitting.fit(cases, present.policy, known, part * alarms / 1000, goals) for part in (1.0, QUIETER))
+    found, quieter = (
+        policy_fitting.fit(cases, present.policy, known, part * alarms / 1000, goals) for part in (1.0, QUIETER)
+    )
     for each in found:
         stdout.print(table(each, f"{each.language}: {each.upheld[0]} risky lines, {each.dismissed[0]} harmless ones"))
     stdout.print("Caught: share of the risky lines. False alarms: per 1,000 utterances. Brackets: 95 % interval.")
@@ -73,24 +75,26 @@ def thresholds(
                 f"Accept {1 / QUIETER:g} times as many or more, or correct the terms.",
             )
     changed = with_limits(texts.policy, present.policy, [*_general(found), *_special(quieter, present.policy)])
-    rules.policy_of(changed, known)
+    rule_texts.policy_of(changed, known)
     if write:
-        path_of(policy).write_text(with_origin(changed, _origin(alarms, goals, name)), "utf-8")
-        notes.print(f"[green]ok[/]: {path_of(policy)}", highlight=False)
+        policy_path(policy).write_text(with_origin(changed, _origin(alarms, goals, name)), "utf-8")
+        notes.print(f"[green]ok[/]: {policy_path(policy)}", highlight=False)
 
 
 def _read(data: Path, chosen: "JudgeSettings", present: "RuleSet", seed: int) -> "tuple[str, list[ReadCase]]":
     """The name of the model, and the speech with its scores."""
     from pipeline.judge import classifier
-    from pipeline.learning import fitting
+    from pipeline.learning import policy_fitting
     from training.classifier import validation
 
     rows = validation.rows(data)
-    judge = classifier.load(chosen)
+    judge = classifier.load_classifier(chosen)
     with progress_bar() as bar:
         task = bar.add_task("reading the speech", total=len(rows))
         examples, weights = validation.examples(rows, seed), validation.weights(rows)
-        cases = fitting.read(examples, weights, judge, present, lambda done, _: bar.update(task, completed=done))
+        cases = policy_fitting.read_cases(
+            examples, weights, judge, present, lambda done, _: bar.update(task, completed=done)
+        )
     return judge.name, cases
 
 

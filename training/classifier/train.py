@@ -5,12 +5,10 @@ from random import Random
 
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
-from pipeline.learning import loop
-from pipeline.learning.batches import Batch, batches
-from pipeline.learning.encoder import Encoder
-from pipeline.learning.loop import Groups, Recipe, Save, Say
-from pipeline.learning.model import wrapped
-from pipeline.learning.rows import Row
+from pipeline.learning import fine_tuning
+from pipeline.learning.fine_tuning import Batch, Groups, Recipe, Save, Say, batches
+from pipeline.learning.starting_model import Encoder, wrapped
+from pipeline.learning.training_rows import Row
 from training.classifier.context import Context
 from training.classifier.noise import hearing
 from training.classifier.sample import Sampler
@@ -30,7 +28,7 @@ def train(
     trimmed = trim(encoder, texts)
     model, tokenizer = trimmed.model.train(), wrapped(trimmed.tokenizer)
     model.config.context = True  # The judge gives it context, too.
-    loop.run(
+    fine_tuning.fine_tune(
         model, tokenizer, _groups(model, recipe), _stream(rows, teach, texts, tokenizer, recipe), recipe, say, save
     )
     return model, tokenizer

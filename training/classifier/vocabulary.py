@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from tokenizers import Tokenizer
 
-from pipeline.learning.encoder import Encoder
+from pipeline.learning.starting_model import Encoder
 from training.classifier.homophones import HomophoneEmbedding
 from training.classifier.noise import bare, written
 

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.base.errors import InputError
-from pipeline.sound.events.music import MODEL, SOUNDS
-from pipeline.sound.events.music_mel import BANDS
+from pipeline.sound.music import BANDS, MODEL, SOUNDS
 from training.commands import errors_in_a_line
 
 LAYERS = 8

@@ -18,8 +18,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.sound.voices.voice_embedding import FRAMES, MODEL, SIZE
-from pipeline.sound.voices.voice_mel import BANDS
+from pipeline.sound.voice_embedding import BANDS, FRAMES, MODEL, SIZE
 from training.commands import errors_in_a_line
 
 LAYERS = 3

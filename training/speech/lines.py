@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline.learning.rows import CLEAN, Row, part_of
+from pipeline.learning.training_rows import CLEAN, Row, part_of
 from training.classifier.sets import authored
 from training.speech.recordings import Line, TrainingLine, ValidationLine
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.learning.rows import CLEAN, part_of
+from pipeline.learning.training_rows import CLEAN, part_of
 from pipeline.speech.asr.talk_model import END, FILE, START, clauses
 from pipeline.speech.languages import SHIPPED
 from training.classifier.sets import read

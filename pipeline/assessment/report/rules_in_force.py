@@ -44,7 +44,7 @@ def label_names(known: Labels) -> dict[str, Names]:
 
 
 def known_labels(settings: Settings) -> Labels:
-    return labels.load(settings.judge.labels)
+    return labels.load_labels(settings.judge.labels)
 
 
 def _label_file(settings: Settings) -> Path:

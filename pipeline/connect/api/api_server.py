@@ -85,7 +85,7 @@ def open_backend(settings: Settings, database: Database, moderator: Moderator) -
     """Make the backend. Raises ConfigError for a wrong label file."""
     longest = settings.api.max_audio_seconds
     jobs = Jobs(partial(moderator.results, name=NAME, longest=longest), settings.api, time.time)
-    return Backend(settings, database, moderator, Categories(labels.load(settings.judge.labels)), jobs)
+    return Backend(settings, database, moderator, Categories(labels.load_labels(settings.judge.labels)), jobs)
 
 
 def create_api_app(backend: Backend, tokens: ApiTokens) -> FastAPI:

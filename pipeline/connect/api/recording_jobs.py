@@ -15,7 +15,7 @@ from typing import Literal, Protocol, Self
 from pipeline.base.errors import Missing, VoxwardenError
 from pipeline.base.http_problems import TooManyError
 from pipeline.contract.messages import Flag
-from pipeline.runner.recordings import FileReport
+from pipeline.runner.recordings_runner import FileReport
 from pipeline.settings import Api
 
 State = Literal["queued", "running", "done", "failed"]

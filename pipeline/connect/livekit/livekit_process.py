@@ -146,6 +146,6 @@ def _check(settings: Settings) -> None:
     """Raise ConfigError before anything starts."""
     server_access.secret_of(settings.livekit)
     _gateway_token(settings)
-    known = labels.load(settings.judge.labels)
+    known = labels.load_labels(settings.judge.labels)
     for rule in settings.livekit.rules:
         known.check(rule.labels, "livekit.rules")

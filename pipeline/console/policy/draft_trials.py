@@ -15,16 +15,14 @@ from msgspec import Struct
 
 from pipeline.base.errors import DependencyError, VoxwardenError
 from pipeline.contract.messages import Flag, Suggestion, Transcript
-from pipeline.judge.backtest import Backtest
-from pipeline.judge.classifier import Classifier
-from pipeline.judge.classifier import load as load_classifier
-from pipeline.judge.detector import Detection
-from pipeline.judge.editing import Remark, remarks
+from pipeline.judge.classifier import Classifier, load_classifier
+from pipeline.judge.detection import Detection, score_readings
 from pipeline.judge.flagger import Flagger
 from pipeline.judge.labels import Labels, Severity
-from pipeline.judge.readings import classify
-from pipeline.judge.rules import RuleSet, RuleTexts, compiled
-from pipeline.judge.texts import as_transcript
+from pipeline.judge.policy_comparison import Backtest
+from pipeline.judge.rule_remarks import RuleRemark, remarks
+from pipeline.judge.rule_texts import RuleSet, RuleTexts, compiled
+from pipeline.judge.text_transcripts import as_transcript
 from pipeline.review.database import Database
 from pipeline.review.policies import backtests, drafts, trial, versions
 from pipeline.review.policies.backtests import BacktestResult, EndState, SpeechChange, StoredBacktest
@@ -71,18 +69,18 @@ class TermRow(Struct, frozen=True):
     suggestion: Suggestion
 
 
-class Tried(Struct, frozen=True):
+class SentenceVerdict(Struct, frozen=True):
     """The verdict about a sentence, and the rules that led to it."""
 
     flag: Flag
     scores: tuple[ScoreRow, ...]
-    """The highest scores, and those that reach a limit."""
+    """The highest scores, and all scores that reach a limit."""
     terms: tuple[TermRow, ...]
     risk: ScoreRow
     """The raised risk beside its limits."""
 
 
-class PolicyLab:
+class DraftTrials:
     """Judges with texts that are not live. `clock` returns UTC seconds.
 
     Without `speech`, a backtest only judges cases again.
@@ -99,6 +97,7 @@ class PolicyLab:
         self._settings, self._database, self._labels, self._clock = settings, database, labels, clock
         self._speech = speech
         self._classifier: Classifier | None = None
+        # `_turn`: one thread loads the classifier. `_checking`: one text is compiled at a time, for up to a second.
         self._turn, self._checking, self._over = Lock(), Lock(), Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="backtest")
         self._waiting: list[StoredBacktest] = []
@@ -106,7 +105,7 @@ class PolicyLab:
         self._remarked = lru_cache(16)(self._remark)
 
     @property
-    def hears(self) -> bool:
+    def reads_speech(self) -> bool:
         """Whether this console can read the speech of the last hours."""
         return self._speech is not None
 
@@ -115,16 +114,16 @@ class PolicyLab:
         with self._checking:
             return self._compiled(texts, mark)
 
-    def remarks(self, texts: RuleTexts) -> tuple[Remark, ...]:
+    def remarks(self, texts: RuleTexts) -> tuple[RuleRemark, ...]:
         """Return all mistakes and warnings. One text is checked at a time, because 20,000 terms take a second."""
         with self._checking:
             return self._remarked(texts)
 
-    def try_text(self, rules: RuleSet, text: str, room_type: str = "default") -> Tried:
+    def try_text(self, rules: RuleSet, text: str, room_type: str = "default") -> SentenceVerdict:
         """Judge a sentence. Its script decides its language. Raises ConfigError if the classifier cannot be loaded."""
         said = as_transcript(text, room_type=room_type)
         with self._turn:
-            [scores] = classify(self._loaded(), [said])
+            [scores] = score_readings(self._loaded(), [said])
         policy = rules.policy.resolved(room_type, said.language)
         matches = [match for match in rules.matcher.find(text) if match.term.label in policy.labels]
         flag = Flagger(rules.policy, self._labels, self._loaded().name).flag(said, Detection(scores, matches))
@@ -141,10 +140,10 @@ class PolicyLab:
         ]
         risk = policy.risk
         row = ScoreRow("risk", flag.risk, _finite(risk.review), _finite(risk.block), risk.by_score(flag.risk))
-        return Tried(flag, tuple(shown), tuple(terms), row)
+        return SentenceVerdict(flag, tuple(shown), tuple(terms), row)
 
     def start(self, run: StoredBacktest) -> None:
-        """Run a backtest in the background, after those that wait already."""
+        """Run a backtest in the background, after the backtests that wait already."""
         self._waiting.append(run)
         self._thread.submit(self._run, run)
 
@@ -156,7 +155,7 @@ class PolicyLab:
     def _compile(self, texts: RuleTexts, mark: str) -> RuleSet:
         return compiled(texts, self._labels, mark)
 
-    def _remark(self, texts: RuleTexts) -> tuple[Remark, ...]:
+    def _remark(self, texts: RuleTexts) -> tuple[RuleRemark, ...]:
         return tuple(remarks(texts, self._labels, self._settings.listen))
 
     def _loaded(self) -> Classifier:

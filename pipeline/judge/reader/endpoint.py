@@ -15,7 +15,7 @@ import msgspec
 from pipeline.base.errors import ConfigError
 from pipeline.base.ip_addresses import is_private
 from pipeline.base.retry_after import BUSY, retry_seconds
-from pipeline.judge.reader.answers import ReaderAnswer, UnreadableError, read_answer, schema_of
+from pipeline.judge.reader.chat import ReaderAnswer, UnreadableError, read_answer, schema_of
 from pipeline.settings import ReaderSettings
 
 if TYPE_CHECKING:

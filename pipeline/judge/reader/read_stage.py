@@ -7,21 +7,21 @@ out and counted, and no fault of the endpoint is a fault of the stage.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.contract.messages import Flag, SecondReading
 from pipeline.contract.stage import NO_BACKLOG, Backlog, Processor, Rejected
 from pipeline.judge import reasons
 from pipeline.judge.conversations import Conversations
-from pipeline.judge.judge_stage import SILENT_SECONDS, JudgeConfig, Rules, check
-from pipeline.judge.reader.breaker import CircuitBreaker
-from pipeline.judge.reader.budget import Budget, Spent
+from pipeline.judge.judge_stage import SILENT_SECONDS, JudgeConfig, Rules, read_config
+from pipeline.judge.reader.chat import Prompt, ReaderAnswer
 from pipeline.judge.reader.endpoint import Endpoint, Fault, NoAnswerError
-from pipeline.judge.reader.opinion import reading_of
-from pipeline.judge.reader.prompt import Prompt
+from pipeline.judge.reader.request_limits import Budget, CircuitBreaker, Spent
+from pipeline.judge.reader.second_reading import reading_of
 from pipeline.settings import ReaderSettings, Settings
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,14 @@ Answered = Literal["flagged", "harmless"]
 
 MOST_PROMPTS = 64
 """Prompts that are kept: one for each type of room and language that turns other labels on."""
+SENTENCE = "Good evening, the weather is nice today."
+REMEDIES: Mapping[Fault, str] = {
+    "late": "Use a smaller model, or raise reader.seconds.",
+    "limited": "Wait, or ask the vendor for a higher limit.",
+    "refused": "Check reader.url, reader.model and reader.api_key.",
+    "failed": "Start the server, or correct reader.url.",
+    "unreadable": "Set reader.response_format to json_schema, or use a model that follows instructions.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,4 +203,33 @@ class Read(Processor[Flag, SecondReading]):
 def build(settings: Settings, metrics: Metrics, rules: Rules | None = None) -> Read:
     """Build the stage from the settings. Without `rules`, it uses those of the settings' files. Raises ConfigError."""
     endpoint = Endpoint(settings.reader) if settings.reader.url else None
-    return Read(endpoint, settings.reader, rules or check(settings.judge), metrics)
+    return Read(endpoint, settings.reader, rules or read_config(settings.judge), metrics)
+
+
+def check_reader(settings: Settings, timer: Callable[[], float] = time.monotonic) -> str:
+    """Ask about one harmless sentence, and say how long the answer took. It is one paid request.
+
+    Raises DependencyError if there is no answer in the form, and ConfigError for wrong settings.
+    """
+    if not settings.reader.url:
+        return "off: reader.url is not set"
+    rules = read_config(settings.judge)
+    asked = tuple(rules.policy.resolved("default", "en").labels)
+    prompt = Prompt(rules.labels, asked, rules.policy.policy.about)
+
+    async def ask() -> ReaderAnswer:
+        endpoint = Endpoint(settings.reader)
+        try:
+            return await endpoint.ask(prompt.messages(SENTENCE, "en", ""), asked)
+        finally:
+            await endpoint.close()
+
+    began = timer()
+    try:
+        answer = asyncio.run(ask())
+    except NoAnswerError as error:
+        what = f"reader.url: {settings.reader.url}: {error.reason}"
+        raise DependencyError(what, REMEDIES[error.fault]) from error
+    highest = max(answer.scores.values(), default=0.0)
+    took = f"{settings.reader.model} answers in {timer() - began:.1f} s"
+    return f"{took}; highest score of a harmless sentence {highest:.2f}"

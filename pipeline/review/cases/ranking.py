@@ -68,7 +68,7 @@ def build_ranking(settings: Settings) -> Ranking:
     """Return the ranking of the settings and of the label file that they name."""
     from pipeline.judge import labels
 
-    return ranking_of(labels.load(settings.judge.labels), settings)
+    return ranking_of(labels.load_labels(settings.judge.labels), settings)
 
 
 def ranking_of(known: "Labels", settings: Settings) -> Ranking:

@@ -202,7 +202,7 @@ def build_measures(settings: Settings) -> Measures:
     """Build the measures of the settings and of the label file that they name. Raises ConfigError."""
     from pipeline.judge import labels
 
-    return Measures(settings, labels.load(settings.judge.labels))
+    return Measures(settings, labels.load_labels(settings.judge.labels))
 
 
 def _ladder(steps: Sequence[LadderStep]) -> tuple[SpeakerMeasure, ...]:

@@ -16,7 +16,7 @@ from pipeline.contract.speech_status import status_of
 from pipeline.contract.stage import Processor, Rejected
 from pipeline.contract.topology import DELIVER
 from pipeline.contract.utterance_log import UtteranceLog
-from pipeline.judge.reader.opinion import flag_of
+from pipeline.judge.reader.second_reading import flag_of
 from pipeline.review.cases.values import Outcome, Result, check_storable
 from pipeline.review.delivery.speech_tallies import Tally
 from pipeline.review.evidence.clip_cutting import ClipCutter, ReportCutter

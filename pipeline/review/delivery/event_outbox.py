@@ -102,7 +102,7 @@ class FlagEventChoice(Struct, frozen=True):
 def build_flag_event_choice(settings: Settings) -> FlagEventChoice:
     """Build the choice from the settings. Raises ConfigError for an unknown label."""
     chosen = settings.webhooks.flags
-    labels.load(settings.judge.labels).check(chosen.labels, "webhooks.flags.labels")
+    labels.load_labels(settings.judge.labels).check(chosen.labels, "webhooks.flags.labels")
     return FlagEventChoice(frozenset(chosen.suggestions), frozenset(chosen.labels), settings.webhooks.max_waiting)
 
 

@@ -82,7 +82,7 @@ def targets(settings: Settings) -> EventTargets:
 
 def _reports(settings: Settings) -> Callable[[RaisedFlag], Rendered]:
     coop.check_coop(settings.webhooks.coop)
-    labels.load(settings.judge.labels).check(settings.webhooks.coop.policies, "webhooks.coop.policies")
+    labels.load_labels(settings.judge.labels).check(settings.webhooks.coop.policies, "webhooks.coop.policies")
     return coop.CoopReports(settings.webhooks.coop, settings.console.public_url.rstrip("/")).render
 
 
@@ -100,5 +100,5 @@ def _customer(settings: Settings) -> AtVendor:
             "Use the values with which your receiver checks the vendor's signature.",
         )
     secret = vendor.secret.get_secret_value() if vendor.secret else ""
-    known = labels.load(settings.judge.labels)
+    known = labels.load_labels(settings.judge.labels)
     return AtVendor(known, vendor.account, vendor.business, secret, vendor.data_id)

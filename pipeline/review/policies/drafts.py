@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from pipeline.base.errors import CaseError, ConfigError, Involved, Missing, Stale
 from pipeline.judge.labels import Labels
 from pipeline.judge.release import MarkedTexts
-from pipeline.judge.rules import RuleTexts, compiled
+from pipeline.judge.rule_texts import RuleTexts, compiled
 from pipeline.review import audit_log
 from pipeline.review.policies import versions
 from pipeline.review.policies.versions import PublishedPolicy

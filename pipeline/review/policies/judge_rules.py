@@ -10,9 +10,9 @@ from msgspec import Struct
 from sqlalchemy import Connection, delete, select
 
 from pipeline.base.metrics import Metrics
-from pipeline.judge.judge_stage import JudgeConfig, check
+from pipeline.judge.judge_stage import JudgeConfig, read_config
 from pipeline.judge.release import REPORT_SECONDS, FollowedRules, JudgeReport, Release, ShadowCount, rules_of
-from pipeline.judge.rules import read_texts
+from pipeline.judge.rule_texts import read_texts
 from pipeline.review import database
 from pipeline.review.database import Database, upsert
 from pipeline.review.policies import versions
@@ -110,7 +110,7 @@ def rules_in_use(settings: Settings) -> JudgeConfig:
 
     Raises ConfigError for wrong rules, and DependencyError.
     """
-    files = check(settings.judge)
+    files = read_config(settings.judge)
     if not _can_be_read(settings.database_url):
         return files
     with database.visit(settings.database_url) as connection:

@@ -9,12 +9,12 @@ from itertools import islice
 from sqlalchemy import Connection, select
 
 from pipeline.contract.messages import Flag, Transcript
-from pipeline.judge.backtest import Backtest, Comparison, flagged, labels_of
 from pipeline.judge.labels import Labels
 from pipeline.judge.lexicon import Group, Lexicon, compile_terms
 from pipeline.judge.matcher import Matcher
-from pipeline.judge.rules import RuleTexts, lexicon_of
-from pipeline.judge.texts import transcript_of
+from pipeline.judge.policy_comparison import Backtest, Comparison, flagged, labels_of
+from pipeline.judge.rule_texts import RuleTexts, lexicon_of
+from pipeline.judge.text_transcripts import transcript_of
 from pipeline.review.cases import reading
 from pipeline.review.policies.backtests import BacktestResult, ChangedFlag, LabelChange, Pairing, SpeechChange, TermUse
 from pipeline.review.tables.case_tables import COPIES

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from pipeline.base.errors import CaseError, Missing
 from pipeline.judge.labels import Labels
 from pipeline.judge.release import MAX_SHADOWS, MarkedTexts, Release
-from pipeline.judge.rules import RuleTexts, compiled, read_texts
+from pipeline.judge.rule_texts import RuleTexts, compiled, read_texts
 from pipeline.review import audit_log
 from pipeline.review.tables.policy_tables import POLICY_RELEASES, POLICY_SHADOW_COUNTS, POLICY_SHADOWS, POLICY_VERSIONS
 from pipeline.settings import Settings

@@ -4,10 +4,9 @@ The method is that of Wang, "An industrial-strength audio search algorithm" (ISM
 logarithmic, so that a recording is also heard when it plays a little faster or slower.
 
 - `spectrum.py`: the spectrogram of the audio
-- `peaks.py`: its peaks, which survive codecs, noise and talk
-- `landmarks.py`: pairs of peaks, as numbers
+- `landmarks.py`: its peaks, which survive codecs, noise and talk, and pairs of them, as numbers
 - `fingerprint.py`: the landmarks of a banned recording
-- `index.py`: finds a landmark in all recordings at once
+- `landmark_index.py`: finds a landmark in all recordings at once
 - `matching.py`: a recording plays if many landmarks are found at one offset
-- `ear.py`: hears the recordings of the bank (`pipeline/review/bank.py`) in live rooms
+- `recording_detector.py`: hears the recordings of the bank (`pipeline/review/bank.py`) in live rooms
 """

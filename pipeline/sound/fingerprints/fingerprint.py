@@ -8,7 +8,7 @@ import msgspec
 
 from pipeline.base.errors import InputError
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.sound.fingerprints.landmarks import STORED_PAIRS, LandmarkFinder, Landmarks, joined, packed
+from pipeline.sound.fingerprints.landmarks import STORED_PAIRS, LandmarkFinder, Landmarks, joined_landmarks, packed
 from pipeline.speech.audio.resample import Samples
 
 MAX_SECONDS = 4 * 3600.0
@@ -77,7 +77,7 @@ def fingerprint(blocks: Iterable[Samples], ban: Ban, longest: float = MAX_SECOND
         if size > longest * SAMPLE_RATE:
             raise _too_long(f"{ban.title} is longer than {longest / 60:g} minutes", ban)
         found.append(finder.push(block))
-    landmarks = joined([*found, finder.flush()])
+    landmarks = joined_landmarks([*found, finder.flush()])
     _check(ban, landmarks)
     return Fingerprint(identity_of(landmarks), BannedRecording(ban=ban, seconds=size / SAMPLE_RATE), landmarks)
 

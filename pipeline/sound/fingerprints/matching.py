@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.sound.fingerprints.index import LandmarkIndex
-from pipeline.sound.fingerprints.landmarks import HASHES, HEARD_PAIRS, LandmarkFinder, Landmarks
-from pipeline.sound.fingerprints.landmarks import joined as joined_landmarks
+from pipeline.sound.fingerprints.landmark_index import LandmarkIndex
+from pipeline.sound.fingerprints.landmarks import HASHES, HEARD_PAIRS, LandmarkFinder, Landmarks, joined_landmarks
 from pipeline.sound.fingerprints.spectrum import FRAME_SECONDS
 from pipeline.speech.audio.resample import Samples
 
@@ -44,7 +43,7 @@ CANDIDATES = 8
 """Offsets of a decision that are examined, those with the most landmarks first."""
 
 
-class Playback(NamedTuple):
+class RecordingPlayback(NamedTuple):
     """A span of a stream in which a banned recording plays."""
 
     recording: str
@@ -92,12 +91,12 @@ class RecordingMatcher:
         """Bytes of the window."""
         return sum(second.offsets.nbytes + second.votes.nbytes for second in self._window)
 
-    def push(self, samples: Samples) -> list[Playback]:
+    def push(self, samples: Samples) -> list[RecordingPlayback]:
         """What plays, by the next samples of shape (samples,): each recording, once a second.
 
         A recording is found when it has played for four to ten seconds. `joined` makes one playback of those of a span.
         """
-        found: list[Playback] = []
+        found: list[RecordingPlayback] = []
         while samples.size:
             part, samples = np.split(samples, [STEP - self._samples % STEP])
             self._samples += part.size
@@ -106,12 +105,12 @@ class RecordingMatcher:
                 found += self._playing()
         return found
 
-    def flush(self) -> list[Playback]:
+    def flush(self) -> list[RecordingPlayback]:
         """What plays, by the end of the stream. Do not use the matcher afterwards."""
         self._found.append(self._finder.flush())
         return self._playing()
 
-    def _playing(self) -> list[Playback]:
+    def _playing(self) -> list[RecordingPlayback]:
         """The recordings that play in the window. One that plays at several offsets counts once."""
         self._window.append(self._second())
         full = _full(np.sum([second.votes for second in self._window], axis=0, dtype=np.uint16))
@@ -120,7 +119,7 @@ class RecordingMatcher:
         offsets = np.concatenate([second.offsets for second in self._window])
         bins = offsets // TOLERANCE
         near = full | np.roll(full, -1)
-        found: dict[str, Playback] = {}
+        found: dict[str, RecordingPlayback] = {}
         for most in _busiest(bins[near[bins % self._slots]]):
             playback = self._playback(offsets, (bins == most) | (bins == most - 1))
             if playback:
@@ -135,7 +134,7 @@ class RecordingMatcher:
         votes = np.bincount(offsets // TOLERANCE % self._slots, minlength=self._slots)
         return _Second(landmarks, places.counts, offsets, votes.astype(np.uint16))
 
-    def _playback(self, offsets: NDArray[np.uint32], at_offset: NDArray[np.bool_]) -> Playback | None:
+    def _playback(self, offsets: NDArray[np.uint32], at_offset: NDArray[np.bool_]) -> RecordingPlayback | None:
         found = np.concatenate([second.marks() for second in self._window])[at_offset]
         marks, index = np.unique(found, return_index=True)
         if marks.size < LEAST:
@@ -146,7 +145,7 @@ class RecordingMatcher:
             return None
         place = (int(offsets[at_offset][index[CHANCE]]) + int(frames[CHANCE])) % 2**32
         recording, frame = self._index.locate(place)
-        return Playback(recording, first, last, frame * FRAME_SECONDS, marks.size)
+        return RecordingPlayback(recording, first, last, frame * FRAME_SECONDS, marks.size)
 
 
 def _full(votes: NDArray[np.uint16]) -> NDArray[np.bool_]:
@@ -166,12 +165,12 @@ def _busiest(bins: NDArray[np.uint32]) -> NDArray[np.int64]:
     return values[most[counts[most] >= LEAST]]
 
 
-def joined(playbacks: Iterable[Playback]) -> Iterator[Playback]:
+def joined_playbacks(playbacks: Iterable[RecordingPlayback]) -> Iterator[RecordingPlayback]:
     """One playback of those that continue each other. They come in the order of their ends.
 
     Talk may cover a recording for PAUSE seconds. A recording that starts again is another playback.
     """
-    playing: dict[str, tuple[Playback, Playback]] = {}  # the whole, and its latest part
+    playing: dict[str, tuple[RecordingPlayback, RecordingPlayback]] = {}  # the whole, and its latest part
     for each in playbacks:
         whole, latest = playing.pop(each.recording, (each, each))
         if not _continues(latest, each):
@@ -182,6 +181,6 @@ def joined(playbacks: Iterable[Playback]) -> Iterator[Playback]:
     yield from sorted((whole for whole, _ in playing.values()), key=lambda whole: whole.begin)
 
 
-def _continues(before: Playback, after: Playback) -> bool:
+def _continues(before: RecordingPlayback, after: RecordingPlayback) -> bool:
     shift = (after.offset - after.begin) - (before.offset - before.begin)
     return after.begin <= before.end + PAUSE and abs(shift) < DRIFT

@@ -12,11 +12,11 @@ import numpy as np
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.shared_models import SharedModels
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound
-from pipeline.sound.detector import SoundSpan
 from pipeline.sound.fingerprints.fingerprint import Ban, BankState, Fingerprint
-from pipeline.sound.fingerprints.index import LandmarkIndex
-from pipeline.sound.fingerprints.matching import LEAST, STEP, Playback, RecordingMatcher
+from pipeline.sound.fingerprints.landmark_index import LandmarkIndex
+from pipeline.sound.fingerprints.matching import LEAST, STEP, RecordingMatcher, RecordingPlayback
 from pipeline.sound.fingerprints.spectrum import HOP
+from pipeline.sound.sound_detector import SoundSpan
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.speaker_tracks import Key
 
@@ -71,10 +71,10 @@ class RecordingDetector:
     def flush(self) -> Sequence[SoundSpan]:
         return [*self._spans(self._matcher.flush())]
 
-    def _spans(self, playbacks: Iterable[Playback]) -> Iterator[SoundSpan]:
+    def _spans(self, playbacks: Iterable[RecordingPlayback]) -> Iterator[SoundSpan]:
         return (self._span(each, self._bans[each.recording]) for each in playbacks if each.recording in self._bans)
 
-    def _span(self, playback: Playback, ban: Ban) -> SoundSpan:
+    def _span(self, playback: RecordingPlayback, ban: Ban) -> SoundSpan:
         heard = HeardSound(
             kind="recording",
             name=ban.title,
@@ -85,7 +85,7 @@ class RecordingDetector:
         return SoundSpan(heard, ban.label, begin, end, MODEL)
 
 
-class RecordingEar:
+class RecordingDetectors:
     """Makes detectors for the recordings of a bank. `clock` is any monotonic clock in seconds.
 
     It looks at the bank from time to time. A changed one is loaded in a thread of its own, because a large one takes
@@ -179,9 +179,9 @@ def score_of(landmarks: int) -> float:
     return 1 - LEAST / (2 * landmarks)
 
 
-_shelf: SharedModels[RecordingEar] = SharedModels()
+_shelf: SharedModels[RecordingDetectors] = SharedModels()
 
 
-def shared(url: str, bank: RecordingBank) -> RecordingEar:
-    """The ear of this process for the bank of the store at `url`. Raises DependencyError."""
-    return _shelf.get(url, lambda: RecordingEar(bank))
+def shared_recording_detectors(url: str, bank: RecordingBank) -> RecordingDetectors:
+    """The factory of this process for the bank of the store at `url`. Raises DependencyError."""
+    return _shelf.get(url, lambda: RecordingDetectors(bank))

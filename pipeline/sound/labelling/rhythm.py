@@ -8,21 +8,71 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.sound.labelling.bands import BANDS, FRAMES_PER_SECOND, BandMeter, Levels
-from pipeline.sound.labelling.likeness import Loudness
-from pipeline.sound.labelling.pulses import LONGEST, MAX_QUIET, lasting, rhythms_in, runs_of
+from pipeline.sound.labelling.pulses import (
+    BANDS,
+    FRAMES_PER_SECOND,
+    LONGEST,
+    MAX_QUIET,
+    BandMeter,
+    Levels,
+    Numbers,
+    Pulses,
+    lasting,
+    rhythms_in,
+    runs_of,
+)
 from pipeline.speech.audio.resample import Samples
 
 CONTRAST = 10.0
 """The quietest pulse is so many dB above the loudest gap."""
 LIKENESS = 0.9
 """Least likeness of the pulses. A higher limit misses labels in noise; a lower one takes syllables for them."""
-
 STEP = 10 * FRAMES_PER_SECOND
 """Frames by which the search moves on."""
 SEARCHED = STEP + LONGEST + 2 * MAX_QUIET
 """Frames that are searched at once. Each rhythm, with the quiet around it, lies wholly in one search."""
+
+
+class PulseLoudness:
+    """Means over runs of frames of levels, shape (frames, bands). Each mean costs the same, however long the run is."""
+
+    def __init__(self, levels: Levels) -> None:
+        self._levels = _summed(levels)
+        self._power = _summed(10 ** (levels[:, :-1] / 10))
+
+    def contrast(self, pulses: Pulses) -> Numbers:
+        """How far the quietest pulse is above the loudest gap, in their band, in dB. Shape (rhythms,)."""
+        band = pulses.band[:, None]
+        sums = self._levels
+        on = sums[pulses.end, band] - sums[pulses.start, band]
+        off = sums[pulses.start[:, 1:], band] - sums[pulses.end[:, :-1], band]
+        pulse, gap = on / _length(pulses), off / (pulses.start[:, 1:] - pulses.end[:, :-1])
+        found: Numbers = pulse.min(axis=1) - gap.max(axis=1)
+        return found
+
+    def likeness(self, pulses: Pulses) -> Numbers:
+        """How much the spectra of the pulses are alike: the least cosine of two of them. Shape (rhythms,), from 0 to 1.
+
+        What also sounds in the gaps is subtracted, because people may talk over the pulses.
+        """
+        sums = self._power
+        on = (sums[pulses.end] - sums[pulses.start]) / _length(pulses)[..., None]
+        off = (sums[pulses.start[:, 1:]] - sums[pulses.end[:, :-1]]).sum(axis=1)
+        gaps = (pulses.start[:, 1:] - pulses.end[:, :-1]).sum(axis=1)
+        own = np.sqrt(np.maximum(on - (off / gaps[:, None])[:, None], 0))
+        unit = own / np.maximum(np.linalg.norm(own, axis=2, keepdims=True), 1e-12)
+        found: Numbers = (unit @ unit.transpose(0, 2, 1)).min(axis=(1, 2), initial=1.0)
+        return found
+
+
+def _summed(values: Levels | Numbers) -> Numbers:
+    return np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0, dtype=np.float64)])
+
+
+def _length(pulses: Pulses) -> NDArray[np.int64]:
+    return pulses.end - pulses.start
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +126,7 @@ class RhythmDetector:
 def _rhythms(levels: Levels, *, first: bool, last: bool) -> Iterator[Rhythm]:
     """The rhythms in all bands and levels, the most alike first. So one sound is found many times."""
     pulses = lasting(rhythms_in(runs_of(levels), len(levels), first=first, last=last), len(levels))
-    loudness = Loudness(levels)
+    loudness = PulseLoudness(levels)
     pulses = pulses.only(loudness.contrast(pulses) >= CONTRAST)
     likeness = loudness.likeness(pulses)
     for at in np.argsort(-likeness)[: np.count_nonzero(likeness >= LIKENESS)]:
@@ -85,7 +135,7 @@ def _rhythms(levels: Levels, *, first: bool, last: bool) -> Iterator[Rhythm]:
 
 
 def _apart(rhythms: Iterator[Rhythm]) -> list[Rhythm]:
-    """The first of those that overlap, in order of time."""
+    """Of rhythms that overlap, the first one. In order of time."""
     kept: list[Rhythm] = []
     for each in rhythms:
         if all(each.end <= other.start or other.end <= each.start for other in kept):

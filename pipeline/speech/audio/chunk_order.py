@@ -1,4 +1,8 @@
-"""Sorts the chunks of one speaker by sequence number, and waits a little for missing chunks."""
+"""Sorts the chunks of one speaker by sequence number, and removes the samples that an app sends a second time.
+
+If a connection breaks, an acknowledgement may be lost. Then the app cannot know whether the audio arrived, so it sends
+the audio again. The samples keep the numbers that they had before (docs/integrate.md), and are recognised by them.
+"""
 
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterator, Sequence
@@ -15,6 +19,17 @@ REMEMBERED = 128
 """Number of returned chunks, and of skipped sequence numbers, that are recognised when they come again."""
 
 
+MAX_SPANS = 16
+"""Maximum spans of received samples per session. There is more than one only if chunks arrived out of order."""
+
+SAME_SECONDS = 120.0
+"""If the times of two samples with the same number differ by more, the app has used one session id twice. Then both
+samples are used."""
+
+FAULTS = ("late", "duplicate", "reordered", "gap", "restart", "clock", "resent")
+"""Values of the label `result` of `voxwarden_sequence_faults_total`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ordered:
     """A chunk in its turn."""
@@ -24,10 +39,6 @@ class Ordered:
     """Number of the chunk in order of arrival, from 1."""
     after_gap: bool = False
     """Chunks before this one are missing, or the app restarted its numbering."""
-
-
-FAULTS = ("late", "duplicate", "reordered", "gap", "restart", "clock", "resent")
-"""Values of the label `result` of `voxwarden_sequence_faults_total`."""
 
 
 class ChunkOrder:
@@ -134,14 +145,6 @@ class ChunkOrder:
 
 def _identity(chunk: AudioChunk) -> tuple[int, float, int]:
     return chunk.sequence, chunk.start, len(chunk.data)
-
-
-MAX_SPANS = 16
-"""Maximum spans of received samples per session. There is more than one only if chunks arrived out of order."""
-
-SAME_SECONDS = 120.0
-"""If the times of two samples with the same number differ by more, the app has used one session id twice. Then both
-samples are used."""
 
 
 @dataclass(slots=True)

@@ -21,8 +21,8 @@ from pipeline.speech.audio.container import (
     seconds_of,
     shortfall,
 )
+from pipeline.speech.audio.container_structure import fault_of
 from pipeline.speech.audio.resample import Samples, not_cancelled
-from pipeline.speech.audio.structure import fault_of
 
 EDGE_BYTES = 65_536
 """Bytes at the start of a file that are searched for the length tags of WAV and MP3. A large picture before the tags

@@ -1,4 +1,7 @@
-"""Finds the parts of a recording that need separate processing, because the mean of the channels would lose speech."""
+"""Finds the parts of a recording that need separate processing, because the mean of the channels would lose speech.
+
+It also reads a part as audio chunks, as if one speaker had sent it.
+"""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -61,6 +64,50 @@ def check_one_part(path: Path, vad: Vad) -> None:
             f"{path} has several audio streams, or channels that cancel or cover each other",
             "Save each of them as a mono file, and name all files.",
         )
+
+
+def chunks_of(
+    path: Path,
+    room: str,
+    speaker: str,
+    room_type: str = "default",
+    start: float = 0.0,
+    part: Part = MAIN,
+    name: str | None = None,
+) -> Iterator[AudioChunk]:
+    """One part of the file as chunks of one second of 16-bit PCM, 16 kHz mono. Chunk n starts at `start` + n seconds.
+
+    `start` is UTC seconds. The last chunk is final. A damaged file first yields all chunks that could be decoded, with
+    a final one. Then it raises AudioError with `name`.
+    """
+    held: Samples | None = None
+    sequence = 0
+
+    def chunk(samples: Samples, *, final: bool) -> AudioChunk:
+        return AudioChunk(
+            room=room,
+            speaker=speaker,
+            room_type=room_type,
+            start=start + sequence,
+            sequence=sequence,
+            sample_rate=SAMPLE_RATE,
+            final=final,
+            data=to_pcm16(samples),
+        )
+
+    damage: AudioError | None = None
+    try:
+        for block in read_file(path, part, name):
+            if held is not None:
+                yield chunk(held, final=False)
+                sequence += 1
+            held = block
+    except AudioError as error:
+        damage = error
+    if held is not None:
+        yield chunk(held, final=True)
+    if damage:
+        raise damage
 
 
 def _parts(path: Path, stream: int, channels: int, vad: Vad) -> Iterator[Part]:
@@ -128,47 +175,3 @@ def _gain(path: Path, part: Part) -> float:
 
 def _loudness(block: Samples) -> float:
     return float(np.sqrt((block**2).mean()))
-
-
-def chunks_of(
-    path: Path,
-    room: str,
-    speaker: str,
-    room_type: str = "default",
-    start: float = 0.0,
-    part: Part = MAIN,
-    name: str | None = None,
-) -> Iterator[AudioChunk]:
-    """One part of the file as chunks of one second of 16-bit PCM, 16 kHz mono. Chunk n starts at `start` + n seconds.
-
-    `start` is UTC seconds. The last chunk is final. A damaged file first yields all chunks that could be decoded, with
-    a final one. Then it raises AudioError with `name`.
-    """
-    held: Samples | None = None
-    sequence = 0
-
-    def chunk(samples: Samples, *, final: bool) -> AudioChunk:
-        return AudioChunk(
-            room=room,
-            speaker=speaker,
-            room_type=room_type,
-            start=start + sequence,
-            sequence=sequence,
-            sample_rate=SAMPLE_RATE,
-            final=final,
-            data=to_pcm16(samples),
-        )
-
-    damage: AudioError | None = None
-    try:
-        for block in read_file(path, part, name):
-            if held is not None:
-                yield chunk(held, final=False)
-                sequence += 1
-            held = block
-    except AudioError as error:
-        damage = error
-    if held is not None:
-        yield chunk(held, final=True)
-    if damage:
-        raise damage

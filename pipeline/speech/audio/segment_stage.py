@@ -22,68 +22,11 @@ REMEMBERED_SPEECH = 50_000
 """Number of utterances that are remembered."""
 
 
-class SentSpeech:
-    """The latest utterances that were returned before their speech ended."""
-
-    def __init__(self, settings: Audio) -> None:
-        self._overlap = round(settings.overlap_seconds * SAMPLE_RATE)
-        self._shortest = round(settings.min_seconds * SAMPLE_RATE)
-        self._ends: OrderedDict[tuple[Key, int], int] = OrderedDict()
-        """The end sample of each utterance, by speaker and start sample."""
-
-    def note(self, utterances: Iterable[Utterance]) -> None:
-        """Remember `utterances`."""
-        for each in utterances:
-            place = (each.room, each.speaker), sample_of(each.start)
-            self._ends[place] = max(sample_of(each.end), self._ends.get(place, 0))
-            if len(self._ends) > REMEMBERED_SPEECH:
-                self._ends.popitem(last=False)
-
-    def rest(self, key: Key, piece: SpeechPiece) -> SpeechPiece | None:
-        """The rest of `piece` that was not returned before, with an overlap as after a forced cut.
-
-        Returns `piece` itself if nothing of it was returned, and None if its rest is too short.
-        """
-        samples = piece.cut.samples
-        sent = self._ends.get((key, piece.start), piece.start) - piece.start
-        if sent == 0:
-            return piece
-        new = samples.size - sent
-        repeated = min(self._overlap, new, sent - 1)
-        if new + repeated < self._shortest:
-            return None
-        head = sent - repeated
-        cut = replace(piece.cut, start=piece.cut.start + head, samples=samples[head:], overlap=repeated)
-        return self.rest(key, replace(piece, start=piece.start + head, cut=cut))
-
-
 EVERY_SECONDS = 60.0
 """Minimum seconds between two examples of one speaker."""
 
 REMEMBERED_EXAMPLES = 10_000
 """Number of speakers whose last example is remembered."""
-
-
-class FaultExamples:
-    """Decides when an example is due. It outlives a speaker's session: a new connection gives no additional example.
-
-    `clock` gives UTC seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._last: OrderedDict[Hashable, float] = OrderedDict()
-
-    def due(self, speaker: Hashable) -> bool:
-        """Whether to keep this speaker's bad packet as an example. If so, the next is due after EVERY_SECONDS."""
-        now = self._clock()
-        if abs(now - self._last.get(speaker, float("-inf"))) < EVERY_SECONDS:  # the clock may be set back
-            return False
-        self._last[speaker] = now
-        self._last.move_to_end(speaker)
-        if len(self._last) > REMEMBERED_EXAMPLES:
-            self._last.popitem(last=False)
-        return True
 
 
 LIVE_SECONDS = (-1.0, 5.0)
@@ -226,6 +169,11 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
                 yield _encoded(unsent)
 
 
+def build(settings: Settings, metrics: Metrics) -> Segment:
+    """Build the segment stage. Loads the voice activity detector once per process."""
+    return Segment(settings.audio, metrics, vad.shared(), early=settings.asr.early_share > 0)
+
+
 def _encoded(piece: SpeechPiece) -> Utterance | Rejected:
     """Encode a piece as an utterance. If that fails, its raw samples go to the dead letters."""
     try:
@@ -250,6 +198,65 @@ def _utterance(piece: SpeechPiece, data: bytes) -> Utterance:
     return structs.replace(utterance, id=derive_id("segment", utterance))
 
 
-def build(settings: Settings, metrics: Metrics) -> Segment:
-    """Build the segment stage. Loads the voice activity detector once per process."""
-    return Segment(settings.audio, metrics, vad.shared(), early=settings.asr.early_share > 0)
+class SentSpeech:
+    """The latest utterances that were returned before their speech ended. When it is cut, only its rest is returned.
+
+    When a speaker sends nothing for some time, the unfinished speech so far becomes an utterance. But the speech may
+    continue, for example after an outage. Then the same worker cuts it, or another worker that reads the audio again.
+    The speech is recognised by its start sample, which is the same each time.
+    """
+
+    def __init__(self, settings: Audio) -> None:
+        self._overlap = round(settings.overlap_seconds * SAMPLE_RATE)
+        self._shortest = round(settings.min_seconds * SAMPLE_RATE)
+        self._ends: OrderedDict[tuple[Key, int], int] = OrderedDict()
+        """The end sample of each utterance, by speaker and start sample."""
+
+    def note(self, utterances: Iterable[Utterance]) -> None:
+        """Remember `utterances`."""
+        for each in utterances:
+            place = (each.room, each.speaker), sample_of(each.start)
+            self._ends[place] = max(sample_of(each.end), self._ends.get(place, 0))
+            if len(self._ends) > REMEMBERED_SPEECH:
+                self._ends.popitem(last=False)
+
+    def rest(self, key: Key, piece: SpeechPiece) -> SpeechPiece | None:
+        """The rest of `piece` that was not returned before, with an overlap as after a forced cut.
+
+        Returns `piece` itself if nothing of it was returned, and None if its rest is too short.
+        """
+        samples = piece.cut.samples
+        sent = self._ends.get((key, piece.start), piece.start) - piece.start
+        if sent == 0:
+            return piece
+        new = samples.size - sent
+        repeated = min(self._overlap, new, sent - 1)
+        if new + repeated < self._shortest:
+            return None
+        head = sent - repeated
+        cut = replace(piece.cut, start=piece.cut.start + head, samples=samples[head:], overlap=repeated)
+        return self.rest(key, replace(piece, start=piece.start + head, cut=cut))
+
+
+class FaultExamples:
+    """Decides which bad packets become dead letters: one example per speaker and minute.
+
+    It outlives a speaker's session: a new connection gives no additional example.
+
+    `clock` gives UTC seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last: OrderedDict[Hashable, float] = OrderedDict()
+
+    def due(self, speaker: Hashable) -> bool:
+        """Whether to keep this speaker's bad packet as an example. If so, the next is due after EVERY_SECONDS."""
+        now = self._clock()
+        if abs(now - self._last.get(speaker, float("-inf"))) < EVERY_SECONDS:  # the clock may be set back
+            return False
+        self._last[speaker] = now
+        self._last.move_to_end(speaker)
+        if len(self._last) > REMEMBERED_EXAMPLES:
+            self._last.popitem(last=False)
+        return True

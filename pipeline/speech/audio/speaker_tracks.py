@@ -1,4 +1,4 @@
-"""Turns the chunks of one speaker into audio without gaps: order, decode, align in time."""
+"""Follows the speakers of a stage: turns the chunks of each into audio without gaps (order, decode, align in time)."""
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
@@ -25,10 +25,17 @@ AHEAD_SECONDS = 24 * 3600.0
 """A chunk whose time is further in the future has a wrong clock."""
 
 
+Key = tuple[str, str]
+"""Room and speaker."""
+
+KEEP_SECONDS = 120.0
+"""Seconds after `audio.idle_seconds` for which unfinished speech and streams stay open. An outage is like silence."""
+
+
 class AudioTrack(ABC, Generic[Found]):
     """The audio of one speaker in one room, as streams without a gap. A subclass finds something in it.
 
-    Times are counted in 16 kHz samples since 1970 UTC. The memory of a track is bounded: see `Reorder`.
+    Times are counted in 16 kHz samples since 1970 UTC. The memory of a track is bounded: see `ChunkOrder`.
     """
 
     def __init__(
@@ -172,12 +179,6 @@ class AudioTrack(ABC, Generic[Found]):
         self._set_back = False
 
 
-Key = tuple[str, str]
-"""Room and speaker."""
-
-KEEP_SECONDS = 120.0
-"""Seconds after `audio.idle_seconds` for which what must not break off stays open: an outage looks like silence."""
-
 Track = TypeVar("Track", bound=AudioTrack[Any])
 Out = TypeVar("Out")
 
@@ -185,8 +186,8 @@ Out = TypeVar("Out")
 class SpeakerTracks(Generic[Track, Out]):
     """Gives chunks to the tracks of their speakers. There are at most `audio.max_speakers`.
 
-    `new` makes the track of a speaker, `hear` gives what the next chunk leads to, and `end` what the end of the track
-    leads to. `clock` returns UTC seconds.
+    `new` makes the track of a speaker. `hear` takes the next chunk, and returns the findings in it. `end` returns the
+    findings at the end of a track. `clock` returns UTC seconds.
     """
 
     def __init__(

@@ -16,44 +16,6 @@ from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.speaker_tracks import AudioTrack
 from pipeline.speech.audio.vad import WINDOW, Memory, Vad
 
-
-@dataclass(frozen=True, slots=True)
-class ChunkMark:
-    """A chunk without its audio."""
-
-    end: int
-    """End of its audio in 16 kHz samples since 1970 UTC."""
-    arrival: int
-    """Number of the chunk in order of arrival."""
-    start: float
-    """The chunk's own `start` in UTC seconds."""
-
-
-class ChunkMarks:
-    """Marks of chunks in the order of their audio. The chunks may have arrived in another order."""
-
-    def __init__(self) -> None:
-        self._marks: deque[ChunkMark] = deque()
-
-    def add(self, mark: ChunkMark) -> None:
-        """Add the mark of the next chunk in the stream."""
-        while self._marks and self._marks[-1].arrival > mark.arrival:
-            self._marks.pop()  # if that chunk is needed, this one is too, and this one arrived before it
-        self._marks.append(mark)
-
-    def forget(self, until: int) -> None:
-        """Drop the marks of audio before sample `until`, which is no longer needed."""
-        while self._marks and self._marks[0].end <= until:
-            self._marks.popleft()
-
-    def oldest(self, since: int) -> ChunkMark | None:
-        """The chunk that arrived first among those with audio after sample `since`. None if there is none."""
-        return next((mark for mark in self._marks if mark.end > since), None)
-
-    def clear(self) -> None:
-        self._marks.clear()
-
-
 RESET = 32
 """The voice activity detector is reset every 32 windows of the grid (1 s), except during speech. Without resets, old
 audio could still move the edge of an utterance by one window, and its id would depend on where reading began."""
@@ -140,6 +102,43 @@ class SpeechStream:
 
     def _placed(self, cuts: Iterator[Cut]) -> Iterator[tuple[int, Cut]]:
         return ((self._origin + cut.start, cut) for cut in cuts)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkMark:
+    """A chunk without its audio."""
+
+    end: int
+    """End of its audio in 16 kHz samples since 1970 UTC."""
+    arrival: int
+    """Number of the chunk in order of arrival."""
+    start: float
+    """The chunk's own `start` in UTC seconds."""
+
+
+class ChunkMarks:
+    """Marks of chunks in the order of their audio. The chunks may have arrived in another order."""
+
+    def __init__(self) -> None:
+        self._marks: deque[ChunkMark] = deque()
+
+    def add(self, mark: ChunkMark) -> None:
+        """Add the mark of the next chunk in the stream."""
+        while self._marks and self._marks[-1].arrival > mark.arrival:
+            self._marks.pop()  # if that chunk is needed, this one is too, and this one arrived before it
+        self._marks.append(mark)
+
+    def forget(self, until: int) -> None:
+        """Drop the marks of audio before sample `until`, which is no longer needed."""
+        while self._marks and self._marks[0].end <= until:
+            self._marks.popleft()
+
+    def oldest(self, since: int) -> ChunkMark | None:
+        """The chunk that arrived first among those with audio after sample `since`. None if there is none."""
+        return next((mark for mark in self._marks if mark.end > since), None)
+
+    def clear(self) -> None:
+        self._marks.clear()
 
 
 class SpeechTrack(AudioTrack[SpeechPiece]):

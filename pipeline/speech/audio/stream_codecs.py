@@ -1,4 +1,7 @@
-"""The duration of an Opus packet, from its first bytes and without decoding."""
+"""The codecs of streamed audio: PCM samples and Opus packets. It counts samples without decoding.
+
+An Opus packet is checked by its structure alone (RFC 6716, section 3.2).
+"""
 
 from collections.abc import Sequence
 
@@ -7,11 +10,50 @@ import numpy as np
 from pipeline.base.errors import BadMessage, InputError
 from pipeline.contract.messages import StreamCodec
 
+PCM: dict[str, np.dtype[np.int16] | np.dtype[np.float32]] = {
+    "pcm_s16le": np.dtype("<i2"),
+    "pcm_f32le": np.dtype("<f4"),
+}
+"""The PCM codecs and the type of their samples."""
+
 OPUS_RATE = 48_000
 """Hz. Opus always decodes to this rate."""
 
 MAX_PACKET = OPUS_RATE * 120 // 1000
 """Maximum samples in an Opus packet: 120 ms (RFC 6716, section 3.2.5)."""
+
+
+MAX_FRAME_BYTES = 1_275
+"""Limit for one frame inside a packet."""
+
+LONG_LENGTH = 252
+"""A frame length takes two bytes if its first byte is at least this number."""
+
+BARE_REMEDY = "Send bare packets, without Ogg or RTP."
+
+LENGTH_BYTES = 2
+"""In joined packets, each packet follows its length: two bytes, big-endian."""
+
+MAX_PACKETS = 500
+"""Maximum packets in one chunk. A packet holds up to 120 ms, so without a limit a small record could hold hours."""
+
+JOIN_REMEDY = "docs/contract.md describes how to join packets."
+
+
+def samples_in(frame: bytes, codec: StreamCodec, channels: int) -> int:
+    """Return the samples of one channel. Opus counts at 48 kHz. Raises InputError for a frame that is not valid audio.
+
+    The gateway and its client both count with this function, so their sample numbers agree.
+    """
+    if codec == "opus":
+        return checked_samples(frame)
+    size = PCM[codec].itemsize * channels
+    if len(frame) % size:
+        raise InputError(
+            f"A frame of {len(frame)} bytes is not whole: one sample of every channel takes {size}",
+            "Send whole samples.",
+        )
+    return len(frame) // size
 
 
 def opus_samples(packet: bytes) -> int:
@@ -24,7 +66,7 @@ def opus_samples(packet: bytes) -> int:
     configuration, code = packet[0] >> 3, packet[0] & 3
     total = _frames(packet, code) * _frame_samples(configuration)
     if not 0 < total <= MAX_PACKET:
-        raise InputError("An Opus packet of 0 ms or of more than 120 ms", "Send bare packets, without Ogg or RTP.")
+        raise InputError("An Opus packet of 0 ms or of more than 120 ms", BARE_REMEDY)
     return total
 
 
@@ -32,7 +74,7 @@ def _frames(packet: bytes, code: int) -> int:
     if code < 3:
         return (1, 2, 2)[code]
     if len(packet) < 2:
-        raise InputError("A truncated Opus packet", "Send bare packets, without Ogg or RTP.")
+        raise InputError("A truncated Opus packet", BARE_REMEDY)
     return packet[1] & 0x3F
 
 
@@ -42,41 +84,6 @@ def _frame_samples(configuration: int) -> int:
     if configuration < 16:  # hybrid: 10, 20 ms
         return (480, 960)[configuration % 2]
     return (120, 240, 480, 960)[configuration % 4]  # CELT: 2.5, 5, 10, 20 ms
-
-
-LENGTH_BYTES = 2
-
-MAX_PACKETS = 500
-"""Maximum packets in one chunk. A packet holds up to 120 ms, so without a limit a small record could hold hours."""
-
-JOIN_REMEDY = "docs/contract.md describes how to join packets."
-
-
-def join_packets(packets: Sequence[bytes]) -> bytes:
-    """Join up to MAX_PACKETS packets of 1 to 65,535 bytes each."""
-    return b"".join(len(packet).to_bytes(LENGTH_BYTES, "big") + packet for packet in packets)
-
-
-def split_packets(data: bytes) -> list[bytes]:
-    """Split data that `pack` joined into its packets. Raises BadMessage for other data."""
-    packets: list[bytes] = []
-    at = 0
-    while at < len(data):
-        begin = at + LENGTH_BYTES
-        at = begin + int.from_bytes(data[at:begin], "big")
-        if at == begin or at > len(data) or len(packets) == MAX_PACKETS:
-            raise BadMessage(f"The joined Opus packets are cut off, empty or more than {MAX_PACKETS}", JOIN_REMEDY)
-        packets.append(data[begin:at])
-    return packets
-
-
-MAX_FRAME_BYTES = 1_275
-"""Limit for one frame inside a packet."""
-
-LONG_LENGTH = 252
-"""A frame length takes two bytes if its first byte is at least this number."""
-
-BARE_REMEDY = "Send bare packets, without Ogg or RTP."
 
 
 def checked_samples(packet: bytes) -> int:
@@ -154,23 +161,19 @@ def _cut_short() -> InputError:
     return InputError("An Opus packet is cut short", BARE_REMEDY)
 
 
-PCM: dict[str, np.dtype[np.int16] | np.dtype[np.float32]] = {
-    "pcm_s16le": np.dtype("<i2"),
-    "pcm_f32le": np.dtype("<f4"),
-}
+def join_packets(packets: Sequence[bytes]) -> bytes:
+    """Join up to MAX_PACKETS packets of 1 to 65,535 bytes each."""
+    return b"".join(len(packet).to_bytes(LENGTH_BYTES, "big") + packet for packet in packets)
 
 
-def samples_in(frame: bytes, codec: StreamCodec, channels: int) -> int:
-    """Return the samples of one channel. Opus counts at 48 kHz. Raises InputError for a frame that is not valid audio.
-
-    The gateway and its client both count with this function, so their sample numbers agree.
-    """
-    if codec == "opus":
-        return checked_samples(frame)
-    size = PCM[codec].itemsize * channels
-    if len(frame) % size:
-        raise InputError(
-            f"A frame of {len(frame)} bytes is not whole: one sample of every channel takes {size}",
-            "Send whole samples.",
-        )
-    return len(frame) // size
+def split_packets(data: bytes) -> list[bytes]:
+    """Split data that `join_packets` joined into its packets. Raises BadMessage for other data."""
+    packets: list[bytes] = []
+    at = 0
+    while at < len(data):
+        begin = at + LENGTH_BYTES
+        at = begin + int.from_bytes(data[at:begin], "big")
+        if at == begin or at > len(data) or len(packets) == MAX_PACKETS:
+            raise BadMessage(f"The joined Opus packets are cut off, empty or more than {MAX_PACKETS}", JOIN_REMEDY)
+        packets.append(data[begin:at])
+    return packets

@@ -9,9 +9,9 @@ from rich.console import Console, RenderableType
 
 from agents.commands.differences import MARKS, SHOWN, difference_line, examples, total_line, totals
 from pipeline.contract.messages import Flag
-from pipeline.judge.backtest import Backtest, BacktestTally, Comparison
-from pipeline.judge.judge_stage import check
-from pipeline.judge.rules import RuleSet
+from pipeline.judge.judge_stage import read_config
+from pipeline.judge.policy_comparison import Backtest, BacktestTally, Comparison
+from pipeline.judge.rule_texts import RuleSet
 from pipeline.settings import JudgeSettings
 from tests.builders import flag
 from tests.pipeline.judge.fakes import WordClassifier
@@ -34,7 +34,7 @@ FOUND = [judged("a", before=False, after=True), judged("b", before=True, after=F
 
 @pytest.fixture(scope="module")
 def test() -> Backtest:
-    config = check(JudgeSettings(policy="default", shadow_policies=("strict",)))
+    config = read_config(JudgeSettings(policy="default", shadow_policies=("strict",)))
     before = RuleSet(config.policy, config.matcher)
     made = Backtest(WordClassifier({}), config.labels, before, config.shadows[0])
     made.skipped, made.repeated = 4, 2

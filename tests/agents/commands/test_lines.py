@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from agents.commands.lines import error_line, file_line, text_line, utterance_line
 from agents.commands.textlines import InputPlace
 from pipeline.contract.messages import Flag
-from pipeline.runner.recordings import FileReport
+from pipeline.runner.recordings_runner import FileReport
 from tests.builders import NOON, flag, transcript
 from tests.pipeline.judge.fakes import judge_of
 from tests.pipeline.strategies import messages

@@ -14,7 +14,7 @@ import pytest
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import encode_flac
-from tests.pipeline.sound.second_ear import tiny
+from tests.pipeline.sound import tiny_model
 
 DATA = Path(__file__).parents[2] / "data"
 DEMO = Path(__file__).parents[3] / "pipeline" / "runner" / "demo"
@@ -183,10 +183,10 @@ def test_a_folder_without_recordings_is_named(tmp_path: Path) -> None:
 def shouted_threat(folder: Path, form: str) -> subprocess.CompletedProcess[str]:
     """Moderate a room in which a siren, which stands for a shout, plays around "I'm going to kill you"."""
     loud = samples_of(DEMO / "lounge-ben.ogg")
-    loud[22 * SAMPLE_RATE : 28 * SAMPLE_RATE] += tiny.siren(6)
+    loud[22 * SAMPLE_RATE : 28 * SAMPLE_RATE] += tiny_model.siren(6)
     (folder / "arena.flac").write_bytes(encode_flac(loud))
     (folder / "both.yaml").write_text(BOTH, "utf-8")
-    ear, names = tiny.save(folder / "tiny"), tiny.save_map(folder, "Siren: violence\nTalk: null\n")
+    ear, names = tiny_model.save(folder / "tiny"), tiny_model.save_map(folder, "Siren: violence\nTalk: null\n")
     command = [sys.executable, "-m", "agents", "--set", "asr.model=tiny.en", "--set", f"listen.ear={ear}"]
     command += ["--set", f"listen.ear_label_map={names}", "moderate", str(folder / "arena.flac"), "--format", form]
     command += ["--policy", str(folder / "both.yaml")]
@@ -212,12 +212,12 @@ def test_what_words_and_second_ear_agree_on_has_one_subtitle(tmp_path: Path) -> 
 
 
 def test_what_a_second_ear_hears_has_a_line_of_its_own(tmp_path: Path) -> None:
-    sound = np.concatenate([tiny.chatter(8), tiny.siren(8), tiny.chatter(4)])
+    sound = np.concatenate([tiny_model.chatter(8), tiny_model.siren(8), tiny_model.chatter(4)])
     file = tmp_path / "room.flac"
     file.write_bytes(encode_flac(sound))
     options = (
-        f"listen.ear={tiny.save(tmp_path / 'tiny')}",
-        f"listen.ear_label_map={tiny.save_map(tmp_path)}",
+        f"listen.ear={tiny_model.save(tmp_path / 'tiny')}",
+        f"listen.ear_label_map={tiny_model.save_map(tmp_path)}",
         "listen.ear_floor=0.9",
     )
     settings = [part for option in options for part in ("--set", option)]

@@ -12,7 +12,7 @@ from pipeline.review.database import Database
 from pipeline.review.review_store import open_store
 from pipeline.settings import Settings
 from tests.pipeline.learning import team
-from tests.pipeline.learning.test_fitting import AUDITED, POLICY, Listed, conversations
+from tests.pipeline.learning.test_policy_fitting import AUDITED, POLICY, Listed, conversations
 
 
 def run(home: Path, *arguments: str) -> Result:
@@ -25,7 +25,7 @@ def test_the_fitted_policy_can_be_used(tmp_path: Path, monkeypatch: pytest.Monke
     with closing(Database(Settings(data_dir=tmp_path).database_url)) as database:
         team.hire(database)
         team.work(database, speech, AUDITED)
-    monkeypatch.setattr(classifier, "load", lambda chosen: model)
+    monkeypatch.setattr(classifier, "load_classifier", lambda chosen: model)
     (tmp_path / "team.yaml").write_text(POLICY)
     fit = ["--set", f"judge.policy={tmp_path / 'team.yaml'}", "policy", "fit", "--alarms-per-1000", "20"]
     ran = CliRunner().invoke(app, ["--set", f"data_dir={tmp_path}", *fit, "--out", str(tmp_path / "fitted.yaml")])

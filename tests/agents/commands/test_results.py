@@ -8,7 +8,7 @@ import pytest
 
 from agents.commands.results import WRITERS
 from pipeline.contract.messages import Flag
-from pipeline.runner.recordings import FileReport
+from pipeline.runner.recordings_runner import FileReport
 from tests.builders import NOON, flag
 
 SAID = flag("x", -NOON + 1, -NOON + 2.5, room="call.wav")

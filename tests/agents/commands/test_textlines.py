@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agents.commands.textlines import MAX_BYTES, MAX_CHARACTERS, InputPlace, batches, lines_of, text_of
 from pipeline.base.errors import TextError
-from pipeline.judge.texts import Text
+from pipeline.judge.text_transcripts import Text
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=60)
 LANGUAGES = st.none() | st.text("abcXYZ", min_size=2, max_size=3)

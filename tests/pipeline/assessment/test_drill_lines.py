@@ -13,7 +13,7 @@ from pipeline.base.user_files import configs_folder
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.judge import labels
 
-LABELS = set(labels.load(configs_folder() / "labels.yaml").labels)
+LABELS = set(labels.load_labels(configs_folder() / "labels.yaml").labels)
 CLIP = Path(__file__).parents[2] / "data" / "tt-weasels.flac"
 COPY = f"{sys.executable} -c 'import shutil,sys; shutil.copy(sys.argv[1], sys.argv[2])' {CLIP} {{file}} {{text}}"
 FRAUD = DrillLine("zh-fraud-1", "zh", "fraud", "刷单")

@@ -91,12 +91,12 @@ def deliver(settings: Settings, metrics: Metrics) -> Any:
         (transcribe, "triaged", all_of(Reason)),
         (transcribe, "early_utterances", {("used",), ("discarded",), ("declined",)}),
         (judge_stage.build, "flags", {(*one, *by) for one in all_of(Suggestion) for by in all_of(Source)}),
-        (judge_stage.build, "labels", {(label,) for label in labels.load().labels}),
+        (judge_stage.build, "labels", {(label,) for label in labels.load_labels().labels}),
         (deliver, "counted_seconds", {(one, result) for one in ROOM_TYPES for result in deliver_stage.COUNTED}),
         (
             judge_stage.build,
             "scores",
-            {(label, tenth) for label in labels.load().labels for tenth in judge_stage.TENTHS},
+            {(label, tenth) for label in labels.load_labels().labels for tenth in judge_stage.TENTHS},
         ),
         (
             deliver,

@@ -31,7 +31,7 @@ CSRF = re.compile(r'"X-CSRF-Token":"([^"]+)"')
 
 
 templates = cache(pages.environment)
-shipped_labels = cache(labels.load)
+shipped_labels = cache(labels.load_labels)
 shipped_texts = cache(Texts)
 
 
@@ -85,7 +85,7 @@ def staffed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Share the compiled templates, labels and texts. To make them for each console takes longer than most tests."""
     monkeypatch.setattr(pages, "environment", templates)
-    monkeypatch.setattr(labels, "load", shipped_labels)
+    monkeypatch.setattr(labels, "load_labels", shipped_labels)
     monkeypatch.setattr(services, "Texts", shipped_texts)
 
 

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import ConfigError
 from pipeline.console.policy import draft_trials
-from pipeline.judge import editing
-from pipeline.judge.labels import load
-from pipeline.judge.rules import MAX_COMBINATIONS, POLICY, LexiconText, RuleTexts, compiled, read_texts
+from pipeline.judge import rule_remarks
+from pipeline.judge.labels import load_labels
+from pipeline.judge.rule_texts import MAX_COMBINATIONS, POLICY, LexiconText, RuleTexts, compiled, read_texts
 from pipeline.review.policies import drafts, versions
 from pipeline.settings import ListenSettings
 from tests.builders import NOON
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.judge.fakes import WordClassifier
 
-LABELS = load()
+LABELS = load_labels()
 SHIPPED = read_texts("default", ("en", "zh"))
 DRAFT = "/policies/drafts/1"
 
@@ -138,7 +138,7 @@ def test_a_damaged_text_gives_remarks_or_rules(seed: int, file: str) -> None:
     damaged = {each.name: each.text for each in SHIPPED.lexicons} | {POLICY: SHIPPED.policy}
     damaged[file] = mutated(damaged[file], seed)
     texts = RuleTexts(damaged[POLICY], tuple(LexiconText(name, damaged[name]) for name in ("en", "zh")))
-    found = editing.remarks(texts, LABELS, ListenSettings())
+    found = rule_remarks.remarks(texts, LABELS, ListenSettings())
     json.dumps([remark.filled for remark in found])
     try:
         compiled(texts, LABELS, "1")

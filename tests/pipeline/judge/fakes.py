@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.base.metrics import Metrics
 from pipeline.judge import lexicon
-from pipeline.judge.judge_stage import Judge, JudgeConfig, check
-from pipeline.judge.labels import load
+from pipeline.judge.judge_stage import Judge, JudgeConfig, read_config
+from pipeline.judge.labels import load_labels
 from pipeline.judge.matcher import Matcher
 from pipeline.settings import JudgeSettings
 
-LABELS = load()
+LABELS = load_labels()
 
 
 class WordClassifier:
@@ -37,7 +37,7 @@ class WordClassifier:
 
 
 def shipped_matcher() -> Matcher:
-    return lexicon.compile_terms(lexicon.load(("en", "zh"), LABELS))
+    return lexicon.compile_terms(lexicon.load_lexicons(("en", "zh"), LABELS))
 
 
 def judge_of(
@@ -46,4 +46,4 @@ def judge_of(
     metrics: Metrics | None = None,
     context: bool = False,
 ) -> Judge:
-    return Judge(config or check(JudgeSettings()), WordClassifier(known, context), metrics or Metrics())
+    return Judge(config or read_config(JudgeSettings()), WordClassifier(known, context), metrics or Metrics())

@@ -52,12 +52,12 @@ def test_labels_that_exclude_each_other_add_up_to_1(rows: list[list[float]]) -> 
 
 
 def test_a_folder_without_the_file_changes_no_logit(tmp_path: Path) -> None:
-    assert calibration.load(tmp_path) == Calibration({})
+    assert calibration.load_calibration(tmp_path) == Calibration({})
 
 
 def test_the_file_gives_the_temperatures(tmp_path: Path) -> None:
     (tmp_path / "calibration.json").write_text(json.dumps({"temperature": {"risk": 1.5}}))
-    assert calibration.load(tmp_path).temperature == {"risk": 1.5}
+    assert calibration.load_calibration(tmp_path).temperature == {"risk": 1.5}
 
 
 @pytest.mark.parametrize(
@@ -73,4 +73,4 @@ def test_the_file_gives_the_temperatures(tmp_path: Path) -> None:
 def test_a_broken_file_is_named_with_the_reason(tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "calibration.json").write_text(content)
     with pytest.raises(ConfigError, match=rf"calibration\.json: .*{said}"):
-        calibration.load(tmp_path)
+        calibration.load_calibration(tmp_path)

@@ -5,12 +5,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from transformers import AutoModelForSequenceClassification
 
-from pipeline.base.errors import ConfigError
-from pipeline.judge.classifier import SHIPPED, Classifier, load, load_model
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.judge import classifier, transformers_model
+from pipeline.judge.classifier import SHIPPED, Classifier, load_classifier, load_model
+from pipeline.learning import starting_model
 from pipeline.settings import JudgeSettings
 
 RISKY = [
@@ -33,7 +37,7 @@ CLEAN = [
 
 @pytest.fixture(scope="module")
 def shipped() -> Classifier:
-    return load(JudgeSettings())
+    return load_classifier(JudgeSettings())
 
 
 def risks(classifier: Classifier, texts: list[tuple[str, str]]) -> list[float]:
@@ -70,8 +74,9 @@ def test_no_texts_have_no_scores(shipped: Classifier) -> None:
 
 def test_the_shipped_model_needs_no_pytorch() -> None:
     script = (
-        "import sys; from pipeline.judge.classifier import load; from pipeline.settings import JudgeSettings;"
-        "load(JudgeSettings()).classify(['hello'], ['en']);"
+        "import sys; from pipeline.judge.classifier import load_classifier;"
+        "from pipeline.settings import JudgeSettings;"
+        "load_classifier(JudgeSettings()).classify(['hello'], ['en']);"
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
@@ -83,7 +88,8 @@ def test_the_package_stays_small() -> None:
 
 def test_the_number_of_threads_changes_no_score() -> None:
     one, two = (
-        load(JudgeSettings(threads=threads)).classify(["you idiot", "今天天气很好"], ["en", "zh"]) for threads in (1, 2)
+        load_classifier(JudgeSettings(threads=threads)).classify(["you idiot", "今天天气很好"], ["en", "zh"])
+        for threads in (1, 2)
     )
     for scores, same in zip(one, two, strict=True):
         assert scores == pytest.approx(same, abs=1e-6)
@@ -112,7 +118,7 @@ def test_the_calibration_is_applied(copy: Path) -> None:
 def test_a_broken_calibration_is_named(copy: Path, content: str) -> None:
     (copy / "calibration.json").write_text(content)
     with pytest.raises(ConfigError, match=r"calibration\.json"):
-        load(JudgeSettings(model=str(copy)))
+        load_classifier(JudgeSettings(model=str(copy)))
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "config.json"])
@@ -120,12 +126,12 @@ def test_a_broken_calibration_is_named(copy: Path, content: str) -> None:
 def test_a_broken_file_is_named(copy: Path, name: str, content: bytes) -> None:
     (copy / name).write_bytes(content)
     with pytest.raises(ConfigError, match=r"judge\.model: .*model cannot be loaded"):
-        load(JudgeSettings(model=str(copy)))
+        load_classifier(JudgeSettings(model=str(copy)))
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"judge\.model: no model at .*nowhere"):
-        load(JudgeSettings(model=str(tmp_path / "nowhere")))
+        load_classifier(JudgeSettings(model=str(tmp_path / "nowhere")))
 
 
 def test_other_labels_are_mapped_to_ours(copy: Path, tmp_path: Path) -> None:
@@ -133,8 +139,8 @@ def test_other_labels_are_mapped_to_ours(copy: Path, tmp_path: Path) -> None:
     lines = [f"{label}: {label}" for label in labels_of(copy) if label not in {"toxic", "identity_attack"}]
     file = tmp_path / "map.yaml"
     file.write_text("\n".join([*lines, "toxic: [abuse]", "identity_attack: [abuse, hate]"]))
-    (scores,) = load(JudgeSettings(model=str(copy), label_map=file)).classify(["you idiot"], ["en"])
-    (own,) = load(JudgeSettings()).classify(["you idiot"], ["en"])
+    (scores,) = load_classifier(JudgeSettings(model=str(copy), label_map=file)).classify(["you idiot"], ["en"])
+    (own,) = load_classifier(JudgeSettings()).classify(["you idiot"], ["en"])
     assert scores["abuse"] == pytest.approx(max(own["abuse"], own["hate"]), abs=1e-6)
     assert scores["hate"] == pytest.approx(own["hate"], abs=1e-6)
 
@@ -142,14 +148,14 @@ def test_other_labels_are_mapped_to_ours(copy: Path, tmp_path: Path) -> None:
 def test_unmapped_labels_are_named_with_the_remedy(copy: Path) -> None:
     rename(copy, {"abuse": "toxic"})
     with pytest.raises(ConfigError, match=r"unknown label toxic.*judge\.label_map"):
-        load(JudgeSettings(model=str(copy)))
+        load_classifier(JudgeSettings(model=str(copy)))
 
 
 def test_a_map_without_a_label_is_named(copy: Path, tmp_path: Path) -> None:
     file = tmp_path / "map.yaml"
     file.write_text("abuse: abuse\n")
     with pytest.raises(ConfigError, match="no line for"):
-        load(JudgeSettings(model=str(copy), label_map=file))
+        load_classifier(JudgeSettings(model=str(copy), label_map=file))
 
 
 def labels_of(folder: Path) -> list[str]:
@@ -168,3 +174,34 @@ def rename(folder: Path, names: dict[str, str]) -> None:
     config["id2label"] = {at: names.get(label, label) for at, label in config["id2label"].items()}
     config["label2id"] = {label: int(at) for at, label in config["id2label"].items()}
     path.write_text(json.dumps(config))
+
+
+COMMIT = "0123456789abcdef" * 2 + "01234567"
+
+
+@pytest.mark.parametrize("source", ["owner/name", "owner/name@main", "owner/name@0123abc"])
+def test_an_id_without_a_commit_is_refused_before_a_download(source: str) -> None:
+    for load in (transformers_model.load_transformer, starting_model.load_encoder):
+        with pytest.raises(ConfigError, match=r"Write owner/name@COMMIT"):
+            load(source)
+
+
+def test_the_commit_is_the_one_requested(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def fetch(place: str, **options: Any) -> None:
+        asked.append((place, options["revision"]))
+        raise OSError("out of reach")
+
+    monkeypatch.setattr(AutoModelForSequenceClassification, "from_pretrained", fetch)
+    with pytest.raises(DependencyError, match="out of reach"):
+        transformers_model.load_transformer(f"owner/name@{COMMIT}")
+    assert asked == [("owner/name", COMMIT)]
+
+
+def test_a_folder_needs_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "owner" / "name").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert not classifier.is_id("owner/name")
+    assert classifier.is_id(f"owner/name@{COMMIT}")
+    assert not classifier.is_id("/nowhere/at/all")

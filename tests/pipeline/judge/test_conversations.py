@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 
 from pipeline.contract.messages import Transcript
 from pipeline.judge import conversations
-from pipeline.judge.conversations import Before, Conversations
+from pipeline.judge.conversations import Conversations, SpeechBefore
 from tests.builders import transcript
 
 
-def before(*said: Transcript, memory: Conversations | None = None) -> Before:
+def before(*said: Transcript, memory: Conversations | None = None) -> SpeechBefore:
     """What comes before the last of these utterances."""
     return (memory or Conversations()).follow(said)[-1]
 

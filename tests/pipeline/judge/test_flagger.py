@@ -1,18 +1,23 @@
 """A flag has its transcript's evidence, and the policy's cool-down follows the speech, speaker by speaker."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
-from pipeline.contract.messages import Transcript, Word
-from pipeline.judge import policy, reasons
-from pipeline.judge.conversations import Before, Conversations
-from pipeline.judge.detector import Detection
-from pipeline.judge.flagger import Flagger
+from pipeline.contract.messages import EventKind, Flag, HeardSound, Sound, Transcript, Word
+from pipeline.judge import moderation_policy, reasons
+from pipeline.judge.conversations import Conversations, SpeechBefore
+from pipeline.judge.detection import Detection
+from pipeline.judge.flagger import Flagger, SoundFlagger, times_of
+from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Match, Term
-from tests.builders import transcript
+from pipeline.judge.moderation_policy import PolicyResolver
+from pipeline.judge.rule_texts import policy_of
+from tests.builders import sound, transcript
 from tests.pipeline.judge.fakes import LABELS
 from tests.pipeline.strategies import messages
 
@@ -33,7 +38,7 @@ MATCH = Match(Term("kill you", "violence", "critical"), "critical", 7, 15)
 
 def flagger(folder: Path, text: str = OWN) -> Flagger:
     (folder / "own.yaml").write_text(text, "utf-8")
-    return Flagger(policy.load(str(folder / "own.yaml"), LABELS), LABELS, "words@1")
+    return Flagger(moderation_policy.load_policy(str(folder / "own.yaml"), LABELS), LABELS, "words@1")
 
 
 @pytest.fixture
@@ -68,11 +73,11 @@ def test_a_second_block_in_the_cooldown_is_a_review(own: Flagger) -> None:
     assert [own.flag(transcript("x", at), RUDE).suggestion for at in starts] == ["block", "review", "review", "block"]
 
 
-def in_context(before: Before) -> Detection:
+def in_context(before: SpeechBefore) -> Detection:
     return Detection({"violence": 0.1, "risk": 0.1}, [], {"violence": 0.7, "risk": 0.7}, before)
 
 
-def told(*starts: float) -> list[Before]:
+def told(*starts: float) -> list[SpeechBefore]:
     return Conversations().follow([transcript("x", at) for at in starts])
 
 
@@ -142,3 +147,170 @@ def test_any_transcript_gets_the_same_flag_twice_with_its_own_fields(
     assert (flag.text, flag.language, flag.confidence) == (said.text, said.language, said.confidence)
     assert (flag.marks, flag.address) == (said.marks, said.address)
     assert (flag.policy, flag.model) == (own.version, "words@1")
+
+
+WORDS = (Word("we", 100.1, 100.3), Word(" kill", 100.5, 100.9), Word(" you.", 101.0, 101.4))
+
+
+def test_a_span_has_the_times_of_its_words() -> None:
+    found = transcript("we kill you.", words=WORDS)
+    assert times_of(found, 3, 11) == (100.5, 101.4)
+    assert times_of(found, 4, 5) == (100.5, 100.9)
+
+
+def test_without_words_times_follow_the_share_of_characters() -> None:
+    assert times_of(transcript("abcdefgh"), 2, 4) == pytest.approx((100.5, 101.0))
+
+
+def test_words_that_are_not_in_the_text_are_left_out() -> None:
+    odd = (Word("other", 100.0, 100.2), *WORDS)
+    assert times_of(transcript("we kill you.", words=odd), 0, 2) == (100.1, 100.3)
+    assert times_of(transcript("nothing fits", words=odd), 0, 12) == (100.0, 102.0)
+
+
+SILENT = "{name: own, every: {review: 0.5}}"
+RULES = """
+name: own
+every: {review: 0.5}
+labels: {fraud: {enabled: false}}
+sounds:
+  recording: {label: abuse, review: 0.7, block: 0.9}
+room_types:
+  kids:
+    sounds:
+      recording: {block: 0.75}
+  stage:
+    sounds:
+      recording: {review: never, block: never}
+"""
+
+
+def policy_of_text(text: str = RULES) -> PolicyResolver:
+    return policy_of(text, LABELS)
+
+
+def judged(heard: Sound, text: str = RULES, labels: Labels = LABELS) -> Flag:
+    return SoundFlagger(policy_of_text(text), labels).flag(heard)
+
+
+def test_a_policy_that_names_no_sounds_reviews_each_recording() -> None:
+    found = judged(sound(score=0.5), SILENT)
+    assert (found.suggestion, found.flagged, found.labels) == ("review", (), {})
+    assert found.reasons == ("sound recording: score 0.50 reaches review at 0.00",)
+
+
+@pytest.mark.parametrize("kind", get_args(EventKind))
+def test_a_sound_event_is_reviewed_unless_the_policy_says_never(kind: EventKind) -> None:
+    heard = structs.replace(sound(kind=kind, reference="", score=0.6), name="")
+    found = judged(heard)
+    assert (found.suggestion, found.flagged, found.content) == ("review", (), kind)
+    assert found.sound == HeardSound(kind=kind, score=0.6)
+    chosen = judged(heard, f"{{name: own, every: {{review: 0.5}}, sounds: {{{kind}: {{label: abuse, block: never}}}}}}")
+    assert chosen.flagged == ("abuse",)
+    assert judged(heard, f"{{name: own, every: {{review: 0.5}}, sounds: {{{kind}: {{review: never}}}}}}").reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("room_type", "score", "suggestion"),
+    [
+        ("default", 0.6, "pass"),
+        ("default", 0.7, "review"),
+        ("default", 0.9, "block"),
+        ("kids", 0.8, "block"),
+        ("stage", 0.99, "pass"),
+    ],
+)
+def test_the_policy_decides_by_room_type_and_score(room_type: str, score: float, suggestion: str) -> None:
+    found = judged(sound(score=score, room_type=room_type))
+    assert found.suggestion == suggestion
+    assert bool(found.flagged) is bool(found.reasons) is (suggestion != "pass")
+
+
+def test_the_label_of_the_recording_wins_over_that_of_the_policy() -> None:
+    assert judged(sound()).flagged == ("abuse",)
+    assert judged(sound(label="fraud")).flagged == ("fraud",), "also if the policy has switched it off"
+    assert judged(sound(label="gone")).flagged == ("abuse",), "a label that labels.yaml no longer has"
+
+
+EAR = """
+name: own
+every: {review: 0.5}
+labels: {fraud: {enabled: false}}
+review_scale: 0.5
+ear:
+  every: {review: 0.7}
+  labels: {hate: {review: 0.6, block: 0.8}}
+room_types:
+  kids: {ear: {every: {review: 0.3}}}
+  game: {ear: {labels: {hate: {review: never, block: never}}}}
+"""
+
+
+def heard_by_ear(label: str, score: float, room_type: str = "default") -> Sound:
+    heard = sound(kind="ear", label=label, score=score, room_type=room_type, reference="", model="tiny@1")
+    return structs.replace(heard, name="Own")
+
+
+@pytest.mark.parametrize(
+    ("label", "score", "room_type", "suggestion"),
+    [
+        ("abuse", 0.69, "default", "pass"),
+        ("abuse", 0.7, "default", "review"),
+        ("abuse", 1.0, "default", "review"),
+        ("hate", 0.6, "default", "review"),
+        ("hate", 0.8, "default", "block"),
+        ("hate", 0.3, "kids", "review"),
+        ("hate", 0.8, "kids", "block"),
+        ("hate", 1.0, "game", "pass"),
+        ("abuse", 0.7, "game", "review"),
+        ("fraud", 1.0, "default", "pass"),
+        ("gone", 1.0, "default", "pass"),
+    ],
+)
+def test_the_policy_decides_about_the_second_ear_by_label_and_room_type(
+    label: str, score: float, room_type: str, suggestion: str
+) -> None:
+    found = judged(heard_by_ear(label, score, room_type), EAR)
+    assert found.suggestion == suggestion
+    assert found.flagged == ((label,) if suggestion != "pass" else ())
+    assert found.labels == ({label: score} if label in {"abuse", "hate"} else {})
+    assert (found.source, found.text, found.content) == ("ear", "", "ear: Own")
+    assert found.sound == HeardSound(kind="ear", name="Own", score=score)
+
+
+def test_a_policy_without_rules_for_the_second_ear_reviews_only_what_is_nearly_sure() -> None:
+    assert judged(heard_by_ear("hate", 0.89), SILENT).suggestion == "pass"
+    found = judged(heard_by_ear("hate", 1.0), SILENT)
+    assert (found.suggestion, found.reasons) == ("review", ("second ear: hate 1.00 reaches review at 0.90",))
+
+
+def test_a_flag_says_what_was_heard_and_where_its_audio_is() -> None:
+    heard = sound(address="voice.sounds/0/7", listeners=12)
+    found = judged(heard)
+    assert found.sound == HeardSound(kind="recording", name="The anthem", reference="1a2b3c4d5e6f7081", score=0.8)
+    assert (found.source, found.text, found.language) == ("sound", "", "")
+    assert (found.utterance, found.address, found.risk, found.listeners) == ("sound", "voice.sounds/0/7", 0.8, 12)
+    assert (found.start, found.end, found.model) == (heard.start, heard.end, "fingerprints@1")
+    assert found.content == "recording: The anthem"
+
+
+def test_after_a_block_the_same_recording_is_only_reviewed_until_the_cool_down_ends() -> None:
+    flagger = SoundFlagger(policy_of_text(f"{RULES}cooldown_seconds: 60\n"), LABELS)
+
+    def suggested(start: float, **changes: object) -> str:
+        return flagger.flag(sound(str(start), start, start + 15, score=0.95, **changes)).suggestion
+
+    assert [suggested(at) for at in (0.0, 15.0, 60.0, 75.0, 90.0)] == ["block", "review", "review", "block", "review"]
+    assert suggested(95.0, reference="another") == "block", "another recording"
+    assert suggested(95.0, speaker="ben") == "block", "another speaker"
+    assert suggested(75.0) == "block", "the same sound again"
+    cooled = flagger.flag(sound("late", 100.0, 110.0, score=0.95))
+    assert cooled.reasons[-1] == "at most review: blocked for The anthem within the last 60 s"
+    assert cooled.flagged == ("abuse",)
+
+
+def test_the_id_depends_on_the_sound_and_the_policy_only() -> None:
+    one = judged(sound())
+    assert one.id == judged(sound(start=0.3, end=9.0)).id
+    assert one.id != judged(sound("other")).id
+    assert one.id != judged(sound(), SILENT).id

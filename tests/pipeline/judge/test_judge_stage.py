@@ -6,7 +6,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, Transcript, Word
 from pipeline.contract.stage import Rejected
 from pipeline.judge import reasons
-from pipeline.judge.texts import Text, judge_texts
+from pipeline.judge.text_transcripts import Text, judge_texts
 from tests.builders import transcript
 from tests.pipeline.judge.fakes import judge_of
 

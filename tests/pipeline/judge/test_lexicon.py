@@ -51,7 +51,7 @@ def written(folder: Path, text: str) -> str:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_label_has_terms_in_each_language(language: str) -> None:
-    (shipped,) = lexicon.load([language], LABELS)
+    (shipped,) = lexicon.load_lexicons([language], LABELS)
     assert {group.label for group in shipped.groups} == set(LABELS.labels)
 
 
@@ -59,14 +59,14 @@ def test_every_label_has_terms_in_each_language(language: str) -> None:
 def test_every_shipped_term_can_be_found(language: str) -> None:
     """A term that an allowed phrase or its own `unless` always hides is useless."""
     matcher = shipped_matcher()
-    for group in lexicon.load([language], LABELS)[0].groups:
+    for group in lexicon.load_lexicons([language], LABELS)[0].groups:
         for term in group.terms:
             text = " ".join([term.removesuffix("*"), *group.near[:1]])
             assert group.label in {match.term.label for match in matcher.find(text)}, term
 
 
 def test_no_label_has_a_term_twice() -> None:
-    groups = [group for found in lexicon.load(["en", "zh"], LABELS) for group in found.groups]
+    groups = [group for found in lexicon.load_lexicons(["en", "zh"], LABELS) for group in found.groups]
     for label in LABELS.labels:
         terms = [(term, group.near) for group in groups if group.label == label for term in group.terms]
         assert len(terms) == len(set(terms)), label
@@ -87,7 +87,7 @@ def test_ordinary_speech_that_only_sounds_like_a_term_is_not_hit() -> None:
 
 def test_own_lexicons_replace_or_extend_the_shipped_ones(tmp_path: Path) -> None:
     own = written(tmp_path, "groups: [{label: abuse, level: high, terms: [snollygoster]}]")
-    matcher = lexicon.compile_terms(lexicon.load(["en", own], LABELS))
+    matcher = lexicon.compile_terms(lexicon.load_lexicons(["en", own], LABELS))
     assert [match.term.text for match in matcher.find("kys you sn0llygoster")] == ["kys", "snollygoster"]
 
 
@@ -113,7 +113,7 @@ def test_own_lexicons_replace_or_extend_the_shipped_ones(tmp_path: Path) -> None
 def test_mistakes_are_named_by_file_and_key(tmp_path: Path, text: str, message: str) -> None:
     name = written(tmp_path, text)
     with pytest.raises(ConfigError, match=message) as caught:
-        lexicon.load([name], LABELS)
+        lexicon.load_lexicons([name], LABELS)
     assert name in str(caught.value)
 
 
@@ -122,6 +122,6 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         ConfigError,
         match=r"no lexicon fr. Use en, zh or a path, or write .*/languages/fr/lexicon.yaml",
     ):
-        lexicon.load(["fr"], LABELS)
+        lexicon.load_lexicons(["fr"], LABELS)
     with pytest.raises(ConfigError, match=r"no lexicon mine. Use en, zh or a path\.$"):
-        lexicon.load(["mine"], LABELS)
+        lexicon.load_lexicons(["mine"], LABELS)

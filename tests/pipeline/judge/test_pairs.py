@@ -13,7 +13,7 @@ from pipeline.contract.messages import Flag, Sound, Transcript, first_id
 from pipeline.judge import lexicon, reasons
 from pipeline.judge.judge_stage import Judge, JudgeConfig
 from pipeline.judge.pairs import LATE_SECONDS, MAX_FLAGS
-from pipeline.judge.rules import policy_of
+from pipeline.judge.rule_texts import policy_of
 from tests.builders import sound, transcript
 from tests.pipeline.judge.fakes import LABELS, judge_of
 

@@ -13,7 +13,7 @@ from pipeline.contract.messages import Flag
 from pipeline.judge import release as module
 from pipeline.judge.judge_stage import Judge
 from pipeline.judge.release import FollowedRules, JudgeReport, MarkedTexts, Release
-from pipeline.judge.rules import LexiconText, RuleTexts
+from pipeline.judge.rule_texts import LexiconText, RuleTexts
 from pipeline.settings import Settings
 from tests.builders import transcript
 from tests.pipeline.judge.fakes import WordClassifier

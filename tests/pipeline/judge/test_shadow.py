@@ -6,8 +6,8 @@ from msgspec import structs
 from pipeline.base.errors import ConfigError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag
-from pipeline.judge.classifier import SHIPPED, Classifier, load
-from pipeline.judge.judge_stage import Judge, build, check
+from pipeline.judge.classifier import SHIPPED, Classifier, load_classifier
+from pipeline.judge.judge_stage import Judge, build, read_config
 from pipeline.settings import JudgeSettings, Settings
 from tests.builders import sound, transcript
 from tests.pipeline.judge.fakes import WordClassifier, judge_of
@@ -31,7 +31,7 @@ def chosen(tmp_path: Path) -> JudgeSettings:
 
 
 def judge(chosen: JudgeSettings, classifier: Classifier, metrics: Metrics) -> Judge:
-    return Judge(check(chosen), classifier, metrics)
+    return Judge(read_config(chosen), classifier, metrics)
 
 
 def count(metrics: Metrics, suggestion: str, agrees: str, version: str) -> float | None:
@@ -41,7 +41,7 @@ def count(metrics: Metrics, suggestion: str, agrees: str, version: str) -> float
 
 def test_a_shadow_is_counted_beside_the_real_policy_on_the_same_scores(chosen: JudgeSettings) -> None:
     metrics, classifier = Metrics(), WordClassifier({"mild": {"abuse": 0.5}, "harsh": {"abuse": 0.9}})
-    config = check(chosen)
+    config = read_config(chosen)
     (shadow,) = [shadow.policy.version for shadow in config.shadows]
     said = [transcript(text, float(at)) for at, text in enumerate(["mild", "harsh", "harsh", "fine"])]
     flags = judge(chosen, classifier, metrics).process(said)
@@ -58,7 +58,7 @@ def test_a_shadow_is_counted_beside_the_real_policy_on_the_same_scores(chosen: J
 def test_a_shadow_judges_sounds_too(chosen: JudgeSettings, tmp_path: Path) -> None:
     rules = "sounds: {recording: {review: never, block: 0.5}}\n"
     (tmp_path / "stricter.yaml").write_text(STRICTER + rules)
-    metrics, config = Metrics(), check(chosen)
+    metrics, config = Metrics(), read_config(chosen)
     (shadow,) = [shadow.policy.version for shadow in config.shadows]
     heard = [sound("a", 0.0, 10.0), sound("b", 10.0, 25.0), sound("quiet", 25.0, 30.0, score=0.4)]
     flags = judge(chosen, WordClassifier({}), metrics).process(heard)
@@ -69,7 +69,7 @@ def test_a_shadow_judges_sounds_too(chosen: JudgeSettings, tmp_path: Path) -> No
 
 
 def test_a_shadow_model_does_not_judge_sounds(chosen: JudgeSettings) -> None:
-    metrics, config = Metrics(), check(chosen.model_copy(update={"shadow_policies": ()}))
+    metrics, config = Metrics(), read_config(chosen.model_copy(update={"shadow_policies": ()}))
     Judge(config, WordClassifier({}), metrics, WordClassifier({})).process([sound()])
     assert count(metrics, "review", "yes", f"{config.policy.version} words@1") == 0
 
@@ -92,9 +92,9 @@ def test_a_shadow_model_is_counted_with_its_own_scores(chosen: JudgeSettings) ->
     other.name = "other@2"
     alone = chosen.model_copy(update={"shadow_policies": ()})
     said = [transcript(text, float(at)) for at, text in enumerate(["mild", "harsh", "fine"])]
-    flags = Judge(check(alone), real, metrics, other).process(said)
-    assert flags == Judge(check(alone), real, Metrics()).process(said)
-    name = f"{check(alone).policy.version} other@2"
+    flags = Judge(read_config(alone), real, metrics, other).process(said)
+    assert flags == Judge(read_config(alone), real, Metrics()).process(said)
+    name = f"{read_config(alone).policy.version} other@2"
     assert count(metrics, "review", "no", name) == 1, "mild"
     assert count(metrics, "pass", "no", name) == 1, "harsh"
     assert count(metrics, "pass", "yes", name) == 1, "fine"
@@ -106,16 +106,16 @@ def test_a_shadow_model_reads_context_if_it_was_trained_with_it(chosen: JudgeSet
     pieces = {"you": {"abuse": 0.3, "risk": 0.6}, "i hate</s>you": {"abuse": 0.9, "risk": 0.9}}
     alone = chosen.model_copy(update={"shadow_policies": ()})
     candidate = WordClassifier(pieces, context=True)
-    judge = Judge(check(alone), WordClassifier(pieces), metrics, candidate)
+    judge = Judge(read_config(alone), WordClassifier(pieces), metrics, candidate)
     flags = judge.process([transcript("i hate", 100.0), transcript("you", 103.0)])
     assert [flag.suggestion for flag in flags if isinstance(flag, Flag)] == ["pass", "pass"]
-    assert count(metrics, "review", "no", f"{check(alone).policy.version} {candidate.name}") == 1
+    assert count(metrics, "review", "no", f"{read_config(alone).policy.version} {candidate.name}") == 1
 
 
 def test_a_shadow_model_may_have_a_policy_of_its_own(chosen: JudgeSettings) -> None:
     metrics = Metrics()
     stricter = chosen.shadow_policies[0]
-    config = check(chosen.model_copy(update={"shadow_policies": (), "shadow_model_policy": stricter}))
+    config = read_config(chosen.model_copy(update={"shadow_policies": (), "shadow_model_policy": stricter}))
     assert config.model_policy is not None
     model = WordClassifier({"mild": {"abuse": 0.5}})
     flags = Judge(config, model, metrics, model).process([transcript("mild")])
@@ -130,15 +130,15 @@ def test_the_settings_name_the_shadow_model() -> None:
     shipped = str(SHIPPED)
     made = build(Settings(judge=JudgeSettings(shadow_model=shipped)), metrics)
     made.process([transcript("good morning")])
-    version = check(JudgeSettings()).policy.version
-    assert count(metrics, "pass", "yes", f"{version} {load(JudgeSettings()).name}") == 1
+    version = read_config(JudgeSettings()).policy.version
+    assert count(metrics, "pass", "yes", f"{version} {load_classifier(JudgeSettings()).name}") == 1
 
 
 def test_a_mistake_in_a_shadow_policy_is_named_at_the_start(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("name: wrong\nevery: {reviw: 0.4}\n")
     with pytest.raises(ConfigError, match=r"wrong\.yaml: every\.reviw"):
-        check(JudgeSettings(shadow_policies=(str(wrong),)))
+        read_config(JudgeSettings(shadow_policies=(str(wrong),)))
 
 
 def test_a_skipped_transcript_has_no_flag() -> None:
@@ -154,7 +154,7 @@ BOTH = "labels: {abuse: {sources: both}}\near: {every: {review: 0.5}}\n"
 
 def counts_of_agreeing_sources(chosen: JudgeSettings) -> dict[tuple[str, str], float | None]:
     """Words and second ear find abuse in the same moment. Return what the shadow counts, by suggestion and `agrees`."""
-    metrics, config = Metrics(), check(chosen)
+    metrics, config = Metrics(), read_config(chosen)
     (shadow,) = [shadow.policy.version for shadow in config.shadows]
     said = transcript("harsh")
     heard = sound(kind="ear", label="abuse", room=said.room, speaker=said.speaker)

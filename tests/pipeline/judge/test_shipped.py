@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.base.metrics import Metrics
 from pipeline.judge.judge_stage import Judge, build
-from pipeline.judge.texts import Text, judge_texts
+from pipeline.judge.text_transcripts import Text, judge_texts
 from pipeline.settings import Settings
 
 RISKY = (

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from pipeline.contract.messages import Mark
 from pipeline.judge.labels import SEVERITIES, Severity
 from pipeline.judge.matcher import Match, Term
-from pipeline.judge.policy import Policy, PolicyLayer, PolicyResolver, ResolvedPolicy
-from pipeline.judge.verdict import ORDER, decide
+from pipeline.judge.moderation_policy import Policy, PolicyLayer, PolicyResolver, ResolvedPolicy
+from pipeline.judge.verdict import ORDER, decide_verdict
 from tests.pipeline.judge.fakes import LABELS
 
 POLICY = Policy.model_validate(
@@ -27,39 +27,39 @@ def hit(label: str, level: Severity) -> Match:
 
 
 def test_clean_speech_passes_with_the_classifiers_risk() -> None:
-    verdict = decide({"risk": 0.02, "abuse": 0.01}, [], RULES, LABELS)
+    verdict = decide_verdict({"risk": 0.02, "abuse": 0.01}, [], RULES, LABELS)
     assert (verdict.suggestion, verdict.flagged, verdict.reasons) == ("pass", (), ())
     assert verdict.risk == pytest.approx(0.02)
     assert set(verdict.labels) == set(RULES.labels)
 
 
 def test_a_score_equal_to_a_threshold_reaches_it() -> None:
-    assert decide({"abuse": 0.5}, [], RULES, LABELS).suggestion == "review"
-    assert decide({"abuse": 0.9}, [], RULES, LABELS).suggestion == "block"
-    assert decide({"abuse": 0.49}, [], RULES, LABELS).suggestion == "pass"
+    assert decide_verdict({"abuse": 0.5}, [], RULES, LABELS).suggestion == "review"
+    assert decide_verdict({"abuse": 0.9}, [], RULES, LABELS).suggestion == "block"
+    assert decide_verdict({"abuse": 0.49}, [], RULES, LABELS).suggestion == "pass"
 
 
 def test_a_level_has_the_effect_of_the_policy_with_a_reason() -> None:
-    verdict = decide({"risk": 0.0}, [hit("fraud", "critical"), hit("abuse", "low")], RULES, LABELS)
+    verdict = decide_verdict({"risk": 0.0}, [hit("fraud", "critical"), hit("abuse", "low")], RULES, LABELS)
     assert (verdict.suggestion, verdict.flagged) == ("block", ("fraud",))
     assert verdict.reasons == ("fraud: the term “term” (critical) means block",)
 
 
 def test_flagged_labels_come_worst_first() -> None:
-    verdict = decide({"ads_spam": 0.99, "violence": 0.6}, [hit("abuse", "medium")], RULES, LABELS)
+    verdict = decide_verdict({"ads_spam": 0.99, "violence": 0.6}, [hit("abuse", "medium")], RULES, LABELS)
     assert verdict.flagged == ("violence", "abuse", "ads_spam")
 
 
 def test_a_label_that_is_off_has_no_effect_and_lowers_the_risk() -> None:
     scores = {"risk": 0.95, "political_sensitive": 0.9, "abuse": 0.1}
-    verdict = decide(scores, [hit("political_sensitive", "critical")], RULES, LABELS)
+    verdict = decide_verdict(scores, [hit("political_sensitive", "critical")], RULES, LABELS)
     assert verdict.suggestion == "pass"
     assert "political_sensitive" not in verdict.labels
     assert verdict.risk == pytest.approx(0.1)
 
 
 def test_risk_alone_is_reviewed_under_the_likeliest_label() -> None:
-    verdict = decide({"risk": 0.85, "hate": 0.4, "abuse": 0.3}, [], RULES, LABELS)
+    verdict = decide_verdict({"risk": 0.85, "hate": 0.4, "abuse": 0.3}, [], RULES, LABELS)
     assert (verdict.suggestion, verdict.flagged) == ("review", ("hate",))
     assert "but no label does" in verdict.reasons[0]
 
@@ -69,7 +69,7 @@ def test_risk_alone_is_reviewed_under_the_likeliest_label() -> None:
     [("silence_phrase", "pass"), ("repetition", "review"), ("no_speech", "review"), ("low_confidence", "review")],
 )
 def test_words_that_may_be_hallucinated_are_never_blocked(mark: Mark, suggestion: str) -> None:
-    verdict = decide({"abuse": 0.99}, [], RULES, LABELS, marks=(mark,))
+    verdict = decide_verdict({"abuse": 0.99}, [], RULES, LABELS, marks=(mark,))
     assert verdict.suggestion == suggestion
     assert verdict.flagged == ("abuse",)
     assert mark in verdict.reasons[-1]
@@ -77,14 +77,14 @@ def test_words_that_may_be_hallucinated_are_never_blocked(mark: Mark, suggestion
 
 def test_a_term_is_reviewed_whatever_marks_the_text_has() -> None:
     found = [hit("abuse", "critical")]
-    assert decide({}, found, RULES, LABELS, marks=("silence_phrase",)).suggestion == "review"
-    assert decide({}, [hit("abuse", "low")], RULES, LABELS, marks=("silence_phrase",)).suggestion == "pass"
+    assert decide_verdict({}, found, RULES, LABELS, marks=("silence_phrase",)).suggestion == "review"
+    assert decide_verdict({}, [hit("abuse", "low")], RULES, LABELS, marks=("silence_phrase",)).suggestion == "pass"
 
 
 def test_after_a_block_the_same_label_is_reviewed_but_another_is_blocked() -> None:
     cooling = frozenset({"abuse"})
-    again = decide({"abuse": 0.99}, [], RULES, LABELS, cooling=cooling)
-    other = decide({"abuse": 0.99, "fraud": 0.95}, [], RULES, LABELS, cooling=cooling)
+    again = decide_verdict({"abuse": 0.99}, [], RULES, LABELS, cooling=cooling)
+    other = decide_verdict({"abuse": 0.99, "fraud": 0.95}, [], RULES, LABELS, cooling=cooling)
     assert (again.suggestion, other.suggestion) == ("review", "block")
     assert "within the last 30 s" in again.reasons[-1]
 
@@ -99,8 +99,10 @@ def test_matches_only_raise_scores_and_a_higher_level_raises_more(
     risk: float, score: float, label: str, levels: list[Severity]
 ) -> None:
     scores = {"risk": risk, "abuse": score}
-    bare = decide(scores, [], RULES, LABELS)
-    found = [decide(scores, [hit(label, level)], RULES, LABELS) for level in sorted(levels, key=SEVERITIES.index)]
+    bare = decide_verdict(scores, [], RULES, LABELS)
+    found = [
+        decide_verdict(scores, [hit(label, level)], RULES, LABELS) for level in sorted(levels, key=SEVERITIES.index)
+    ]
     risks = [verdict.risk for verdict in (bare, *found)]
     assert risks == sorted(risks)
     assert all(0 <= value <= 1 for value in risks)
@@ -110,4 +112,4 @@ def test_matches_only_raise_scores_and_a_higher_level_raises_more(
 
 def test_a_policy_without_rules_passes_everything() -> None:
     rules = PolicyResolver(Policy(name="none", labels=PolicyLayer().labels), LABELS).resolved("default", "en")
-    assert decide({"risk": 1.0, "abuse": 1.0}, [hit("abuse", "critical")], rules, LABELS).suggestion == "pass"
+    assert decide_verdict({"risk": 1.0, "abuse": 1.0}, [hit("abuse", "critical")], rules, LABELS).suggestion == "pass"

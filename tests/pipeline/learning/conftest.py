@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import BertForSequenceClassification
 
-from pipeline.learning import folder
-from pipeline.learning.model import wrapped
+from pipeline.learning import model_export
+from pipeline.learning.starting_model import wrapped
 from tests.training.classifier import tiny
 
 TEXTS = ["good morning", "you pay me now", "早上好"]
@@ -22,6 +22,6 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[BertForSequenceCl
     with torch.no_grad():  # the exporter merges equal tensors, and biases start as zeros
         for values in tiny_one.model.parameters():
             values.add_(0.1 * torch.randn_like(values))
-    folder.save(out / "transformers", tiny_one.model, wrapped(tiny_one.tokenizer))
-    folder.convert(out / "transformers", out / "onnx")
+    model_export.save_transformers(out / "transformers", tiny_one.model, wrapped(tiny_one.tokenizer))
+    model_export.convert_to_onnx(out / "transformers", out / "onnx")
     return tiny_one.model, out / "onnx"

@@ -21,10 +21,10 @@ from agents.commands.command_line import app
 from pipeline.base.metrics import Metrics
 from pipeline.judge.classifier import load_model
 from pipeline.judge.judge_stage import build
-from pipeline.judge.texts import Text, judge_texts
-from pipeline.learning import card, continuing, folder, spoken
-from pipeline.learning.loop import Recipe
-from pipeline.learning.rows import CLEAN, OUTPUTS, Row, positive
+from pipeline.judge.text_transcripts import Text, judge_texts
+from pipeline.learning import decided_cases, decision_training, model_card, model_export
+from pipeline.learning.fine_tuning import Recipe
+from pipeline.learning.training_rows import CLEAN, OUTPUTS, Row, positive
 from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.review.quality import quality_checks
@@ -67,8 +67,8 @@ def present(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows += [Row(text, "en", CLEAN, "made") for text in lines("learnt too", word, 30)]
     encoder = tiny.encoder([*PLAIN, *CODED, *MISTAKEN, *HARMLESS, *FRESH, *(row.text for row in rows)])
     recipe = Recipe(samples=2_000, batch=16, learning_rate=2e-3, warm_up=10)
-    folder.save(out / "transformers", *train(rows, encoder, recipe, print, print))
-    folder.convert(out / "transformers", out / "onnx")
+    model_export.save_transformers(out / "transformers", *train(rows, encoder, recipe, print, print))
+    model_export.convert_to_onnx(out / "transformers", out / "onnx")
     (out / "README.md").write_text("The card of the small model.")
     return out / "onnx"
 
@@ -85,7 +85,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         team.hire(database)
         team.work(database, speech, 0.9)
         with database.write() as connection:
-            decided = [each.example for each in spoken.read(connection, 0.0)]
+            decided = [each.example for each in decided_cases.decided_since(connection, 0.0)]
             for word, verdict in (("glorp", "uphold"), ("fun", "dismiss")):
                 for each in [one for one in decided if word in one.text][:12]:
                     quality_checks.mark_golden(connection, each.group, team.TEAM[0], verdict, NOON)  # type: ignore[arg-type]
@@ -101,10 +101,10 @@ def run(home: Path, model: Path, *arguments: str) -> Result:
 @pytest.fixture(scope="module")
 def learnt(home: Path, present: Path) -> Iterator[tuple[Result, Path]]:
     """The result of the training, and its folder. A small model needs a higher rate than a real one."""
-    faster = partial(continuing.Continued, learning_rate=5e-3, kept=0.0, batch=16)
+    faster = partial(decision_training.Continued, learning_rate=5e-3, kept=0.0, batch=16)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(continuing, "Continued", faster)
-        patch.setattr(continuing, "PASSES", 10)
+        patch.setattr(decision_training, "Continued", faster)
+        patch.setattr(decision_training, "PASSES", 10)
         patch.setattr(command, "TAUGHT", 100)
         yield run(home, present, "train", "--decisions", "--out", str(home / "model")), home / "model"
 
@@ -130,13 +130,13 @@ def test_the_folder_has_a_card_and_no_texts(learnt: tuple[Result, Path], home: P
     assert (out / "BASE.md").read_text() == "The card of the small model."
     assert not any(text in written for text in (*PLAIN, *CODED, *MISTAKEN, *HARMLESS))
     with closing(Database(Settings(data_dir=home).database_url)) as database, database.read() as connection:
-        cases = [each.example for each in spoken.read(connection, 0.0)]
+        cases = [each.example for each in decided_cases.decided_since(connection, 0.0)]
         assert next(one.action for one in audit_log.newest_lines(connection)) == "train.decisions"
-        known = {card.hashed(case) for case in connection.scalars(select(CASES.c.id))}
+        known = {model_card.hashed(case) for case in connection.scalars(select(CASES.c.id))}
     used = {*(out / "cases.txt").read_text().split()}
     assert len(used) > 100
     assert used <= known
-    assert used.isdisjoint(card.hashed(each.group) for each in cases if each.golden)
+    assert used.isdisjoint(model_card.hashed(each.group) for each in cases if each.golden)
 
 
 def test_the_new_model_runs_as_a_shadow(learnt: tuple[Result, Path], home: Path, present: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_stopped_training_says_so_and_leaves_nothing(
         os.kill(os.getpid(), number)
         signal.pause()
 
-    monkeypatch.setattr(continuing, "run", stopped)
+    monkeypatch.setattr(decision_training, "train_on_decisions", stopped)
     monkeypatch.setattr(command, "TAUGHT", 100)
     ran = run(home, present, "train", "--decisions", "--out", str(tmp_path / "half"))
     assert ran.exit_code == 130

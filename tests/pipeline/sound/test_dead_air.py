@@ -14,8 +14,8 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Sound
 from pipeline.contract.stage import Backlog
 from pipeline.settings import Audio, Overload, RoomShare
-from pipeline.sound.dead_air import DeadAir, is_audible
-from pipeline.sound.fingerprints.recording_detector import RecordingEar
+from pipeline.sound.dead_air import DeadAirDetectors, is_audible
+from pipeline.sound.fingerprints.recording_detector import RecordingDetectors
 from pipeline.sound.listen_stage import Listen
 from pipeline.speech.audio.encode import decode_flac
 from pipeline.speech.audio.resample import Samples
@@ -38,7 +38,7 @@ class Room:
 
     def __init__(self, overload: Overload | None = None) -> None:
         self.now = self.step = 0.0
-        self.air = DeadAir(LEAST)
+        self.air = DeadAirDetectors(LEAST)
         self.metrics = Metrics()
         valve = Valve(overload or Overload(), self.timer)
         self.stage = Listen([], Audio(), valve, self.metrics, lambda: self.now, self.timer, self.air)
@@ -172,7 +172,7 @@ def test_a_report_does_not_wait_for_one_whose_audio_stops_without_a_word() -> No
 def test_a_changed_bank_does_not_begin_the_silence_again(sqlite_url: str) -> None:
     timer, audio = itertools.count(step=10), sent(hiss(90))
     bank = ban(sqlite_url, banned(1))
-    ear, room = RecordingEar(bank, lambda: float(next(timer))), Room()
+    ear, room = RecordingDetectors(bank, lambda: float(next(timer))), Room()
     room.stage = Listen([ear], Audio(), Valve(Overload()), room.metrics, air=room.air)
     heard = room.hear(audio[:200])
     ban(sqlite_url, banned(2))

@@ -13,7 +13,7 @@ from msgspec import structs
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Sound
 from pipeline.settings import Audio, Overload
-from pipeline.sound.dead_air import DeadAir
+from pipeline.sound.dead_air import DeadAirDetectors
 from pipeline.sound.listen_stage import Listen
 from pipeline.sound.listener import LATE_SECONDS
 from pipeline.speech.load_shedding import Valve
@@ -101,7 +101,7 @@ class Room:
     def __init__(self) -> None:
         self._now = 0.0
         clock, valve = (lambda: self._now), Valve(Overload(), lambda: 0.0)
-        self._stage = Listen([], Audio(), valve, Metrics(), clock, lambda: 0.0, air=DeadAir(LEAST))
+        self._stage = Listen([], Audio(), valve, Metrics(), clock, lambda: 0.0, air=DeadAirDetectors(LEAST))
         self.reports: list[tuple[int, str]] = []
         """The second at which each silence ends, and the id."""
 

@@ -14,11 +14,11 @@ from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Sound
 from pipeline.contract.stage import Backlog, Rejected
 from pipeline.review.bank import Bank
 from pipeline.settings import Audio, ListenSettings, Overload, RoomShare, Settings
-from pipeline.sound.dead_air import DeadAir
-from pipeline.sound.detector import Ear
-from pipeline.sound.events.event_detector import EventEar
-from pipeline.sound.fingerprints.recording_detector import RecordingEar
-from pipeline.sound.listen_stage import Listen, build
+from pipeline.sound.dead_air import DeadAirDetectors
+from pipeline.sound.event_detector import EventDetectors
+from pipeline.sound.fingerprints.recording_detector import RecordingDetectors
+from pipeline.sound.listen_stage import Listen, Pace, build
+from pipeline.sound.sound_detector import DetectorFactory
 from pipeline.speech.audio.encode import decode_flac
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.speaker_tracks import KEEP_SECONDS
@@ -26,7 +26,7 @@ from pipeline.speech.load_shedding import Valve
 from tests.pipeline.review.banning import ban
 from tests.pipeline.sound.disturbances import howl
 from tests.pipeline.sound.fingerprints.music import banned, part, talk, tune
-from tests.pipeline.sound.voices.speakers import allison, reader
+from tests.pipeline.sound.two_speakers import allison, reader
 from tests.pipeline.speech.audio.sound import chunks, silence
 
 DAY = 1_790_000_003.3
@@ -65,13 +65,13 @@ class Room:
         self,
         bank: Bank,
         overload: Overload | None = None,
-        air: DeadAir | None = None,
-        ears: Sequence[Ear] = (),
+        air: DeadAirDetectors | None = None,
+        ears: Sequence[DetectorFactory] = (),
         **audio: Any,
     ) -> None:
         self.clock, self.timer = Clock(), Clock()
         self.metrics = Metrics()
-        self.ear = RecordingEar(bank, self.timer)
+        self.ear = RecordingDetectors(bank, self.timer)
         valve = Valve(overload or Overload(), self.timer)
         settings = Audio.model_validate(audio)
         self.stage = Listen([self.ear, *ears], settings, valve, self.metrics, self.clock, self.timer, air)
@@ -165,7 +165,7 @@ def test_a_speaker_who_sends_nothing_is_forgotten(room: Room) -> None:
 
 def test_with_dead_air_the_sounds_of_one_who_sends_nothing_are_reported_as_soon(bank: Bank) -> None:
     """Only dead air goes on when the audio goes on. The song is found again, and its spans never overlap."""
-    rooms = Room(bank), Room(bank, air=DeadAir(60))
+    rooms = Room(bank), Room(bank, air=DeadAirDetectors(60))
     audio = sent(played())
     heard = [room.hear(audio[:90]) for room in rooms]
     rests = [sounds(room.stage.tick(room.clock.now + 4)) for room in rooms]
@@ -266,7 +266,7 @@ def test_a_changed_bank_lets_the_other_ears_go_on(sqlite_url: str) -> None:
     sound = 0.1 * talk(20 * SAMPLE_RATE)
     sound[5 * SAMPLE_RATE : 12 * SAMPLE_RATE] = howl(np.random.default_rng(1), sound[: 7 * SAMPLE_RATE])
     audio, bank = sent(sound), ban(sqlite_url, banned(1))
-    changed, same = (Room(bank, ears=[EventEar(["howl"])]) for _ in range(2))
+    changed, same = (Room(bank, ears=[EventDetectors(["howl"])]) for _ in range(2))
     heard = changed.hear(audio[:40])
     ban(sqlite_url, banned(2))
     changed.timer.now += 10
@@ -286,3 +286,29 @@ def test_a_howl_that_is_heard_again_after_a_restart_has_the_same_ids(tmp_path: P
     later = sounds([result for chunk in sent(sound)[at:] for result in again.process([chunk])])
     assert later
     assert [each.id for each in later] == [each.id for each in heard if each.end - DAY > 24.5]
+
+
+def test_steady_work_keeps_its_time() -> None:
+    pace = Pace()
+    assert [pace.add(64, 6.4) for _ in range(50)] == pytest.approx([6.4] * 50)
+
+
+def test_bursts_are_spread_over_the_chunks_between_them() -> None:
+    """Of ten batches, one makes the model work: a chunk needs a tenth of its time on average, whenever one asks."""
+    pace = Pace()
+    found = [pace.add(10, 5.0 if number % 10 == 0 else 0.0) for number in range(1_000)]
+    assert min(found[500:]) > 0.4
+    assert max(found[500:]) < 0.6
+
+
+def test_what_was_long_ago_no_longer_counts() -> None:
+    pace = Pace()
+    for _ in range(100):
+        pace.add(10, 10.0)
+    for _ in range(1_000):
+        last = pace.add(10, 1.0)
+    assert last == pytest.approx(1.0, rel=0.01)
+
+
+def test_no_chunks_need_no_time() -> None:
+    assert Pace().add(0, 0.0) == 0.0

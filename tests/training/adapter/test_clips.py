@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.judge.view import view
-from pipeline.learning.rows import part_of
+from pipeline.judge.classifier_text import view
+from pipeline.learning.training_rows import part_of
 from pipeline.settings import Asr
 from pipeline.speech.asr import whisper_adapter, whisper_weights
 from tests.training.classifier import tiny

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 
-from pipeline.learning.duplicates import Seen, bands
+from pipeline.learning.case_split import SeenTexts, bands
 from training.classifier.files import read_csv
 
 FILE = Path(__file__).parents[2] / "data" / "hatecheck.fingerprints"
@@ -31,7 +31,7 @@ def near(texts: Iterable[str]) -> list[str]:
     return [text for text in texts if not known.isdisjoint(fingerprints(bands(text)))]
 
 
-def meets(texts: Seen) -> bool:
+def meets(texts: SeenTexts) -> bool:
     """Whether one of the texts is close to a case. `near` also finds which, but takes longer."""
     return not _known().isdisjoint(fingerprints(texts.keys))
 
@@ -43,7 +43,7 @@ def _known() -> set[bytes]:
 
 def write(folder: Path) -> None:
     cases = [OURS, *(row["test_case"] for name in CASES for row in read_csv(folder / name))]
-    FILE.write_bytes(b"".join(sorted(fingerprints(Seen(cases).keys))))
+    FILE.write_bytes(b"".join(sorted(fingerprints(SeenTexts(cases).keys))))
 
 
 if __name__ == "__main__":

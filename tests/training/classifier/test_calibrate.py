@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.learning.rows import OUTPUTS
+from pipeline.learning.training_rows import OUTPUTS
 from training.classifier.calibrate import thresholds
 
 

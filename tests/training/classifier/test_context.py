@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from pipeline.judge.conversation_text import SEPARATOR, utterance
-from pipeline.learning.rows import CLEAN, Row, positive
+from pipeline.judge.classifier_text import SEPARATOR, utterance
+from pipeline.learning.training_rows import CLEAN, Row, positive
 from training.classifier.context import ALONE, WIDTH, Context
 from training.classifier.noise import Mishearing, Noise
 

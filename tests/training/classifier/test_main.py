@@ -14,8 +14,8 @@ from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner, Result
 
 from pipeline.base.errors import ConfigError
-from pipeline.judge.classifier import load
-from pipeline.learning.loop import Recipe
+from pipeline.judge.classifier import load_classifier
+from pipeline.learning.fine_tuning import Recipe
 from pipeline.settings import JudgeSettings
 from tests.training.classifier import tiny
 from training.classifier import __main__ as command
@@ -87,7 +87,7 @@ def test_a_training_writes_models_for_the_judge_after_each_run(
     assert second >= WRITTEN
     assert files(out) >= WRITTEN
     assert {each.name for each in out.iterdir()} == {"onnx", "transformers"}
-    judge = load(JudgeSettings(model=str(out / "onnx")))
+    judge = load_classifier(JudgeSettings(model=str(out / "onnx")))
     assert judge.classify(["hello"], ["en"])
     assert judge.context, "it was trained with the speech before the texts"
 

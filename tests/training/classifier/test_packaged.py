@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import ConfigError
-from pipeline.learning.encoder import Encoder
+from pipeline.learning.starting_model import Encoder
 from training.classifier import packaged
 from training.classifier.packaged import MAGIC, PackedWeights
 

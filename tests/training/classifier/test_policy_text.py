@@ -3,12 +3,12 @@
 import pytest
 
 from pipeline.base.errors import ConfigError
-from pipeline.judge import labels, rules
-from pipeline.judge.policy import ResolvedPolicy
-from pipeline.judge.rules import read_texts
+from pipeline.judge import labels, rule_texts
+from pipeline.judge.moderation_policy import ResolvedPolicy
+from pipeline.judge.rule_texts import read_texts
 from training.classifier.policy_text import NewLimit, with_limits, with_origin
 
-LABELS = labels.load()
+LABELS = labels.load_labels()
 TEXT = """# What it is for.
 
 name: small
@@ -29,11 +29,11 @@ room_types:
 
 
 def changed(*limits: NewLimit) -> str:
-    return with_limits(TEXT, rules.policy_of(TEXT, LABELS), limits)
+    return with_limits(TEXT, rule_texts.policy_of(TEXT, LABELS), limits)
 
 
 def resolved(text: str, room_type: str, language: str) -> ResolvedPolicy:
-    return rules.policy_of(text, LABELS).resolved(room_type, language)
+    return rule_texts.policy_of(text, LABELS).resolved(room_type, language)
 
 
 def test_a_threshold_is_changed_where_the_policy_states_it() -> None:
@@ -57,7 +57,7 @@ def test_a_block_rises_to_a_review_above_it(rule: str, language: str) -> None:
     text = changed(NewLimit("", language, rule, 0.95))
     found = resolved(text, "", language).labels[rule]
     assert (found.review, found.block) == (0.95, 0.95)
-    again = with_limits(text, rules.policy_of(text, LABELS), [NewLimit("", language, rule, 0.97)])
+    again = with_limits(text, rule_texts.policy_of(text, LABELS), [NewLimit("", language, rule, 0.97)])
     found = resolved(again, "", language).labels[rule]
     assert (found.review, found.block) == (0.97, 0.97)
     assert "# not in games" in again
@@ -78,7 +78,7 @@ def test_a_policy_without_a_threshold_of_the_label_is_named() -> None:
 
 def test_the_shipped_policy_has_a_place_for_each_threshold() -> None:
     text = read_texts("default", []).policy
-    policy = rules.policy_of(text, LABELS)
+    policy = rule_texts.policy_of(text, LABELS)
     names = [*policy.resolved("", "en").labels, "risk"]
     limits = [NewLimit("", language, name, 0.123) for name in names for language in ("en", "zh")]
     made = with_limits(text, policy, limits)

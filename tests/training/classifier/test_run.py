@@ -14,10 +14,10 @@ from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 from pipeline.base.errors import ConfigError
 from pipeline.judge.calibration import Calibrated, Calibration, Numbers
 from pipeline.judge.classifier import load_model
-from pipeline.judge.onnx import MODEL
-from pipeline.learning import folder, loop
-from pipeline.learning.loop import Recipe
-from pipeline.learning.rows import OUTPUTS
+from pipeline.judge.onnx_classifier import MODEL
+from pipeline.learning import fine_tuning, model_export
+from pipeline.learning.fine_tuning import Recipe
+from pipeline.learning.training_rows import OUTPUTS
 from tests.training.classifier import tiny
 from tests.training.classifier.test_train import RECIPE, ROWS, TEXTS
 from training.classifier import run
@@ -88,15 +88,15 @@ def test_runs_see_texts_with_different_noise(base: str, tmp_path: Path) -> None:
 
 
 def test_only_the_first_run_saves_checkpoints(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "SAVE_EVERY", 2)
+    monkeypatch.setattr(fine_tuning, "SAVE_EVERY", 2)
     saved: list[int] = []
-    real = folder.save
+    real = model_export.save_transformers
 
     def save(path: Path, model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerFast) -> None:
         saved.append(number)
         real(path, model, tokenizer)
 
-    monkeypatch.setattr(folder, "save", save)
+    monkeypatch.setattr(model_export, "save_transformers", save)
     for number in (0, 1):
         generation(number, ROWS, tmp_path, SHORT, base, print)
     assert saved == [0, 0, 0, 1]
@@ -104,8 +104,8 @@ def test_only_the_first_run_saves_checkpoints(base: str, tmp_path: Path, monkeyp
 
 def steps_of(minutes: float, base: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     """The number of steps, with a clock that advances by a second at each call."""
-    monkeypatch.setattr(loop, "REPORT_EVERY", 1)
-    monkeypatch.setattr(loop, "monotonic", count().__next__)
+    monkeypatch.setattr(fine_tuning, "REPORT_EVERY", 1)
+    monkeypatch.setattr(fine_tuning, "monotonic", count().__next__)
     lines: list[str] = []
     generation(0, ROWS, out, replace(RECIPE, samples=10**6, minutes=minutes), base, lines.append)
     return sum(line.startswith("step") for line in lines)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.learning.rows import CLEAN, Row, positive
+from pipeline.learning.training_rows import CLEAN, Row, positive
 from training.classifier.sample import TIMES, Sampler
 
 LINE = Row("好的，张经理。您什么时候方便？我们面谈一次。", "zh", CLEAN, source="kdconv")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.learning.rows import CLEAN, OUTPUTS, RISK, Row, positive
+from pipeline.learning.training_rows import CLEAN, OUTPUTS, RISK, Row, positive
 from training.classifier.sounds import SoundsRecipe, best_share, train
 
 RECIPE = SoundsRecipe(rounds=8, batch=16, buckets=2**12, dropped=0.0)

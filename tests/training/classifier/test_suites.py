@@ -12,9 +12,9 @@ import pytest
 import benchmarks
 from benchmarks.judging.cases import transcribed
 from benchmarks.judging.conversations import ours
-from pipeline.judge.view import view
-from pipeline.learning.duplicates import Seen
-from pipeline.learning.rows import LABELS, Row
+from pipeline.judge.classifier_text import view
+from pipeline.learning.case_split import SeenTexts
+from pipeline.learning.training_rows import LABELS, Row
 from tests.training.classifier import hatecheck
 from training.classifier.sets import read
 from training.classifier.teach import clauses
@@ -54,8 +54,8 @@ def rows() -> list[Row]:
 
 
 @pytest.fixture(scope="module")
-def taught(rows: list[Row]) -> Seen:
-    return Seen(row.text for row in rows)
+def taught(rows: list[Row]) -> SeenTexts:
+    return SeenTexts(row.text for row in rows)
 
 
 @pytest.fixture(scope="module")
@@ -70,31 +70,33 @@ def parts(viewed: list[Row]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def taught_in_parts(parts: list[str]) -> Seen:
-    return Seen(parts)
+def taught_in_parts(parts: list[str]) -> SeenTexts:
+    return SeenTexts(parts)
 
 
-def near(found: list[str], known: Seen) -> list[str]:
+def near(found: list[str], known: SeenTexts) -> list[str]:
     return [text for text in found if text in known]
 
 
 @pytest.mark.parametrize("name", SUITES)
-def test_training_has_no_sentence_of_a_suite(name: str, taught: Seen) -> None:
+def test_training_has_no_sentence_of_a_suite(name: str, taught: SeenTexts) -> None:
     assert near(sentences(name), taught) == []
 
 
 @pytest.mark.parametrize("name", SUITES)
-def test_no_clause_is_close_to_a_suite(name: str, parts: list[str], taught_in_parts: Seen) -> None:
+def test_no_clause_is_close_to_a_suite(name: str, parts: list[str], taught_in_parts: SeenTexts) -> None:
     """Reports the clauses, for tested.txt. The few sentences are looked up first among the many clauses."""
-    assert near(parts, Seen(near(sentences(name), taught_in_parts))) == []
+    assert near(parts, SeenTexts(near(sentences(name), taught_in_parts))) == []
 
 
-def test_training_has_no_line_of_our_conversations(taught: Seen, parts: list[str], taught_in_parts: Seen) -> None:
+def test_training_has_no_line_of_our_conversations(
+    taught: SeenTexts, parts: list[str], taught_in_parts: SeenTexts
+) -> None:
     """Their harmless and risky ones share words, but none with training or another suite."""
     said = [*dict.fromkeys(turn.text for each in ours() for turn in each.turns)]
     assert near(said, taught) == []
-    assert near(parts, Seen(near(said, taught_in_parts))) == []
-    assert near(said, Seen(chain.from_iterable(map(sentences, SUITES)))) == []
+    assert near(parts, SeenTexts(near(said, taught_in_parts))) == []
+    assert near(said, SeenTexts(chain.from_iterable(map(sentences, SUITES)))) == []
 
 
 def test_our_conversations_are_half_risky_and_long_enough() -> None:
@@ -105,7 +107,7 @@ def test_our_conversations_are_half_risky_and_long_enough() -> None:
         assert all(each.breaking < {t.speaker for t in each.turns} | {"nobody"} for each in found)
 
 
-def test_no_clause_is_close_to_a_hatecheck_case(parts: list[str], taught_in_parts: Seen) -> None:
+def test_no_clause_is_close_to_a_hatecheck_case(parts: list[str], taught_in_parts: SeenTexts) -> None:
     assert not hatecheck.meets(taught_in_parts), hatecheck.near(parts)
 
 
@@ -117,11 +119,11 @@ def test_validation_lines_are_not_trained_on(name: str, viewed: list[Row]) -> No
 
 
 def test_no_suite_has_near_duplicates() -> None:
-    seen = Seen()
+    seen = SeenTexts()
     assert [text for name in SUITES for text in sentences(name) if seen.add(text)] == []
 
 
-def test_neither_training_nor_a_suite_repeats_hatecheck(rows: list[Row], taught: Seen) -> None:
+def test_neither_training_nor_a_suite_repeats_hatecheck(rows: list[Row], taught: SeenTexts) -> None:
     assert not hatecheck.meets(taught), hatecheck.near(row.text for row in rows)
     assert hatecheck.near(chain.from_iterable(map(sentences, SUITES))) == []
 
@@ -129,7 +131,7 @@ def test_neither_training_nor_a_suite_repeats_hatecheck(rows: list[Row], taught:
 def test_a_near_duplicate_of_hatecheck_is_found() -> None:
     ours = [hatecheck.OURS.upper() + "!"]
     assert hatecheck.near(ours) == ours
-    assert hatecheck.meets(Seen(ours))
+    assert hatecheck.meets(SeenTexts(ours))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

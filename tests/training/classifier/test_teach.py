@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.judge.calibration import Calibrated, Calibration, Numbers
-from pipeline.learning.rows import CLEAN, OUTPUTS, RISK, Row, positive
+from pipeline.learning.training_rows import CLEAN, OUTPUTS, RISK, Row, positive
 from training.classifier import teach
 from training.classifier.teach import TESTED, clauses, taught
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.judge import classifier, labels, rules
-from pipeline.learning.rows import OUTPUTS, RISK
+from pipeline.judge import classifier, labels, rule_texts
+from pipeline.learning.training_rows import OUTPUTS, RISK
 from tests.training.classifier.sets.tables import write
 from training.classifier import thresholds, validation
 from training.classifier.sets import authored
 from training.classifier.validation import SHARES, UTTERANCES
 
-LABELS = labels.load()
+LABELS = labels.load_labels()
 POLICY = """# For tests.
 name: small
 every: {review: 0.5}
@@ -76,7 +76,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (own / "risky.yaml").write_text("".join(_block(*each) for each in risky.items()))
     (own / "clean.yaml").write_text(_block("abuse", lines(5_600, 300)))
     monkeypatch.setattr(authored, "EXAMPLES", tmp_path / "spoken")
-    monkeypatch.setattr(classifier, "load", lambda chosen: Worded())
+    monkeypatch.setattr(classifier, "load_classifier", lambda chosen: Worded())
     return tmp_path
 
 
@@ -91,7 +91,7 @@ def run(data: Path, *options: str, policy: str = POLICY % STATED) -> Result:
 
 
 def limit(data: Path, label: str, room_type: str = "", language: str = "en") -> float:
-    resolved = rules.policy_of((data / "small.yaml").read_text(), LABELS).resolved(room_type, language)
+    resolved = rule_texts.policy_of((data / "small.yaml").read_text(), LABELS).resolved(room_type, language)
     return resolved.labels[label].review
 
 
@@ -128,7 +128,7 @@ def test_the_policy_keeps_the_false_alarms_and_the_goal(data: Path) -> None:
     assert "for worded@1, 20" in text
     assert limit(data, "self_harm") < before
     scores = Worded().classify(FRESH, [])
-    resolved = rules.policy_of(text, LABELS).resolved("", "en")
+    resolved = rule_texts.policy_of(text, LABELS).resolved("", "en")
     flagged = [
         any(each[label] >= limits.review for label, limits in resolved.labels.items())
         or each[RISK] >= resolved.risk.review

@@ -7,10 +7,10 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from pipeline.judge.classifier import load
-from pipeline.learning import encoder, folder
-from pipeline.learning.loop import Recipe
-from pipeline.learning.rows import CLEAN, OUTPUTS, Row, negative, part_of, positive
+from pipeline.judge.classifier import load_classifier
+from pipeline.learning import model_export, starting_model
+from pipeline.learning.fine_tuning import Recipe
+from pipeline.learning.training_rows import CLEAN, OUTPUTS, Row, negative, part_of, positive
 from pipeline.settings import JudgeSettings
 from tests.training.classifier import tiny
 from training.classifier.sides import split
@@ -52,7 +52,7 @@ def test_the_two_lines_of_a_pair_stay_though_they_are_close_and_no_copy_does() -
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that a run writes."""
     out = tmp_path_factory.mktemp("trained")
-    folder.save(out, *train(ROWS, tiny.encoder(TEXTS), RECIPE, print, folder_unused))
+    model_export.save_transformers(out, *train(ROWS, tiny.encoder(TEXTS), RECIPE, print, folder_unused))
     return out
 
 
@@ -61,7 +61,7 @@ def folder_unused(*_trained: object) -> None:
 
 
 def test_a_run_writes_a_model_that_the_judge_loads(trained: Path) -> None:
-    classifier = load(JudgeSettings(model=str(trained)))
+    classifier = load_classifier(JudgeSettings(model=str(trained)))
     insult, weather = classifier.classify(["you are a stupid idiot", "今天天气很好"], ["en", "zh"])
     assert insult["abuse"] > 0.5 > weather["abuse"]
 
@@ -86,7 +86,7 @@ def test_the_kept_share_of_the_weights_is_mixed_in() -> None:
 
 def test_a_written_model_can_be_trained_further(trained: Path) -> None:
     """It starts with the weights and the head of the first run, not with a new head."""
-    before = encoder.load(str(trained))
+    before = starting_model.load_encoder(str(trained))
     model, tokenizer = train(ROWS, before, replace(RECIPE, samples=16, learning_rate=1e-6), print, folder_unused)
     batch = tokenizer(TEXTS[:40], padding=True, return_tensors="pt")
     with torch.inference_mode():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.learning.encoder import Encoder
+from pipeline.learning.starting_model import Encoder
 from tests.training.classifier import tiny
 from training.classifier.vocabulary import needed, trim
 

@@ -9,8 +9,7 @@ import msgspec
 import torch
 from transformers import BertConfig, BertModel
 
-from pipeline.learning.encoder import Encoder
-from pipeline.learning.model import new_model
+from pipeline.learning.starting_model import Encoder, new_model
 from training.classifier.packaged import unigram
 from training.classifier.sets import authored
 

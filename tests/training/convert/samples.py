@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pipeline.learning.rows import Row
+from pipeline.learning.training_rows import Row
 from training.classifier.sets import read
 from training.convert import __main__ as command
 from training.convert.sources import SOURCES

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.learning.rows import negative, positive
+from pipeline.learning.training_rows import negative, positive
 from tests.training.convert.samples import as_table, converted
 from training.convert.hate import MOST
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.learning.rows import negative, positive
+from pipeline.learning.training_rows import negative, positive
 from tests.training.convert.samples import as_table, converted
 from training.classifier.sets.offence import JIGSAW_KINDS
 from training.convert.offence import SEVERITIES, TYPES

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.learning.rows import CLEAN, positive
+from pipeline.learning.training_rows import CLEAN, positive
 from tests.training.convert.samples import as_table, converted
 
 

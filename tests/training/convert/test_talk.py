@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from zipfile import ZipFile
 
-from pipeline.learning.rows import CLEAN, negative, positive
+from pipeline.learning.training_rows import CLEAN, negative, positive
 from tests.training.convert.samples import as_table, converted
 
 XMLNS = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from pipeline.learning.rows import CLEAN, negative, positive
+from pipeline.learning.training_rows import CLEAN, negative, positive
 from tests.training.convert.samples import as_table, converted
 
 

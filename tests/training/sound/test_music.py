@@ -9,8 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.base.errors import InputError
-from pipeline.sound.events.music import SOUNDS
-from pipeline.sound.events.music_mel import BANDS
+from pipeline.sound.music import BANDS, SOUNDS
 from training.sound.music import AHEAD, BEHIND, HIDDEN, LAYERS, WIDTH, Network, export, read
 
 FRAMES = 90

@@ -7,8 +7,7 @@ import onnxruntime
 import pytest
 import torch
 
-from pipeline.sound.voices.voice_embedding import FRAMES, SIZE
-from pipeline.sound.voices.voice_mel import BANDS
+from pipeline.sound.voice_embedding import BANDS, FRAMES, SIZE
 from training.sound.voice import LAYERS, export
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.learning.rows import RISK, part_of
+from pipeline.learning.training_rows import RISK, part_of
 from tests.training.classifier import tiny
 from training.classifier.sets import authored
 from training.speech import lines

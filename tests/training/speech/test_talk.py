@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.learning.rows import part_of
+from pipeline.learning.training_rows import part_of
 from pipeline.speech.asr.talk_model import TalkModel, clauses
 from tests.training.classifier import tiny
 from training.classifier.sets import authored

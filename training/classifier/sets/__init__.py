@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.base.errors import ConfigError
-from pipeline.learning.rows import Row
+from pipeline.learning.training_rows import Row
 from training.classifier.files import plain
 from training.classifier.sets import authored, hate, offence, prompts, talk, trade
 

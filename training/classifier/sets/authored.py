@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline.learning.rows import CLEAN, LABELS, Row, negative, positive, untested
+from pipeline.learning.training_rows import CLEAN, LABELS, Row, negative, positive, untested
 
 EXAMPLES = Path(__file__).parent.parent / "spoken"
 CHOICE = re.compile(r"\[([^\]]*)\]")

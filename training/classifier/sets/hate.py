@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.learning.rows import Part, Row, negative, positive
+from pipeline.learning.training_rows import Part, Row, negative, positive
 from training.classifier.files import read_csv
 
 EDOS_PARTS: dict[str, Part] = {"train": "train", "dev": "validation", "test": "test"}

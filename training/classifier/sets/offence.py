@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.learning.rows import CLEAN, Row, negative, positive, untested
+from pipeline.learning.training_rows import CLEAN, Row, negative, positive, untested
 from training.classifier.files import read_csv
 
 JIGSAW_KINDS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 
-from pipeline.learning.rows import CLEAN, Row, negative, positive
+from pipeline.learning.training_rows import CLEAN, Row, negative, positive
 from training.classifier.files import read_csv
 
 WEIGHT = 0.5

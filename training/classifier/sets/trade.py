@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
 
-from pipeline.learning.rows import CLEAN, LABELS, Row, negative, positive
+from pipeline.learning.training_rows import CLEAN, LABELS, Row, negative, positive
 from training.classifier.files import read_csv, read_lines
 
 PERSONAL = {

@@ -119,6 +119,6 @@ def test_accuracy_is_that_of_the_flags(report: AssessmentReport) -> None:
 
 def test_every_label_has_a_category_that_exists() -> None:
     codes = {row[2] for row in csv.reader(io.StringIO((dsa.FOLDER / "2_categories_names.csv").read_text("utf-8")))}
-    assert labels.load().labels.keys() == dsa.mapped().labels.keys()
+    assert labels.load_labels().labels.keys() == dsa.mapped().labels.keys()
     for category, keyword in dsa.mapped().labels.values():
         assert {f"STATEMENT_CATEGORY_{category}", f"KEYWORD_{keyword}"} <= codes

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.contract.messages import SAMPLE_RATE, Flag
 from pipeline.runner.moderator import Moderator
-from pipeline.runner.recordings import FileReport
+from pipeline.runner.recordings_runner import FileReport
 from pipeline.speech.audio.encode import encode_flac
 from tests.deploy.files import ROOT
 from tests.pipeline.connect.api.conftest import OTHER, RunningApi, running_api

@@ -10,7 +10,7 @@ from pipeline.base.errors import AudioError, Missing
 from pipeline.base.http_problems import TooManyError
 from pipeline.connect.api.recording_jobs import Job, Jobs
 from pipeline.contract.messages import Flag
-from pipeline.runner.recordings import FileReport
+from pipeline.runner.recordings_runner import FileReport
 from pipeline.settings import Api
 from tests.agents.gateway.test_gateway_server import until
 from tests.builders import flag

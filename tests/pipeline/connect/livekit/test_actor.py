@@ -151,7 +151,7 @@ async def test_a_mute_acts_at_once_and_is_confirmed(stage: Stage) -> None:
 
 async def test_a_mute_lasts_as_long_as_its_decision_says_and_the_speaker_is_told(stage: Stage) -> None:
     case, choice = stage.flagged(), Choice(verdict="uphold", action="mute", duration_seconds=3 * MUTE)
-    ladder = Measures(Settings(), labels.load())
+    ladder = Measures(Settings(), labels.load_labels())
     with stage.database.write() as connection:
         deciding.decide(connection, case, "ana", choice, stage.now, measures=ladder)
     assert await stage.tick() == ["mute room ann", "tell room ann mute"]

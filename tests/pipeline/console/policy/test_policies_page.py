@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from pipeline.console.policy import draft_trials
-from pipeline.judge.labels import load
-from pipeline.judge.rules import POLICY, read_texts
+from pipeline.judge.labels import load_labels
+from pipeline.judge.rule_texts import POLICY, read_texts
 from pipeline.review import audit_log
 from pipeline.review.policies import backtests, drafts, versions
 from pipeline.review.tables.core import CASES, FLAGS
@@ -17,7 +17,7 @@ from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.judge.fakes import WordClassifier
 from tests.pipeline.review.policies.texts import pass_backtest
 
-LABELS = load()
+LABELS = load_labels()
 DRAFT = "/policies/drafts/1"
 TERM = "\n  - {label: abuse, level: high, terms: [purple banana]}"
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.console.policy import policy_difference as module
 from pipeline.console.policy.policy_difference import DiffLine, difference, runs
-from pipeline.judge.rules import LexiconText, RuleTexts
+from pipeline.judge.rule_texts import LexiconText, RuleTexts
 
 
 def both(old: str, new: str) -> tuple[RuleTexts, RuleTexts]:

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.settings import ReaderSettings
 from tests.pipeline.review.delivery.receiver import Got, Reply
 
-LABELS = ("abuse", "violence", "sexual")
+ASKED_LABELS = ("abuse", "violence", "sexual")
 
 
 def completion(text: str) -> bytes:

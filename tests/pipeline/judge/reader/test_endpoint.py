@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.judge.reader.answers import ReaderAnswer
+from pipeline.judge.reader.chat import ReaderAnswer
 from pipeline.judge.reader.endpoint import ANSWER_BYTES, Endpoint, NoAnswerError
 from pipeline.settings import ReaderSettings
-from tests.pipeline.judge.reader.model import LABELS, completion, said, settings_of
+from tests.pipeline.judge.reader.model import ASKED_LABELS, completion, said, settings_of
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
 from tests.ports import free_port
 
@@ -27,7 +27,7 @@ def ask(settings: ReaderSettings) -> ReaderAnswer:
     async def once() -> ReaderAnswer:
         endpoint = Endpoint(settings)
         try:
-            return await endpoint.ask(MESSAGES, LABELS)
+            return await endpoint.ask(MESSAGES, ASKED_LABELS)
         finally:
             await endpoint.close()
 
@@ -68,7 +68,7 @@ def test_a_request_can_be_changed(server: ReceivingApp) -> None:
     ask(settings_of(server.url, response_format="json_schema", extra=extra))
     ask(settings_of(server.url, response_format="text"))
     schema, text = (got.event for got in server.got)
-    assert schema["response_format"]["json_schema"]["schema"]["properties"]["scores"]["required"] == list(LABELS)
+    assert schema["response_format"]["json_schema"]["schema"]["properties"]["scores"]["required"] == list(ASKED_LABELS)
     assert schema.keys() == {"model", "messages", "response_format", "max_completion_tokens", "reasoning"}
     assert "response_format" not in text
     assert "authorization" not in server.got[0].headers
@@ -124,7 +124,7 @@ def test_a_server_that_hangs_up_fails() -> None:
 
         async def both() -> None:
             endpoint = Endpoint(settings_of(f"http://127.0.0.1:{listening.getsockname()[1]}/v1"))
-            asked = asyncio.create_task(endpoint.ask(MESSAGES, LABELS))
+            asked = asyncio.create_task(endpoint.ask(MESSAGES, ASKED_LABELS))
             connection, _ = await asyncio.to_thread(listening.accept)
             connection.close()
             try:
@@ -147,7 +147,7 @@ def test_plain_http_never_goes_to_a_public_address(server: ReceivingApp, monkeyp
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
         endpoint = Endpoint(settings_of(f"http://reader.internal:{server.server_port}/v1"))
         try:
-            await endpoint.ask(MESSAGES, LABELS)
+            await endpoint.ask(MESSAGES, ASKED_LABELS)
         finally:
             await endpoint.close()
 

@@ -12,13 +12,13 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, SecondReading, Transcript, Utterance
 from pipeline.contract.stage import Processor
 from pipeline.contract.topology import Stage
-from pipeline.judge.classifier import load as load_classifier
+from pipeline.judge.classifier import load_classifier
 from pipeline.review.cases.values import Filters
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.review_store import open_store
 from pipeline.runner.local import LocalRunner
 from pipeline.runner.moderator import Moderator
-from pipeline.runner.recordings import FileReport, Recordings
+from pipeline.runner.recordings_runner import FileReport, Recordings
 from pipeline.settings import JudgeSettings, Settings
 from tests.builders import NOON, transcript
 from tests.pipeline.judge.fakes import WordClassifier

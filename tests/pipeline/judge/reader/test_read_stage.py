@@ -12,22 +12,22 @@ from hypothesis import strategies as st
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, SecondReading
 from pipeline.contract.stage import Backlog
-from pipeline.judge.judge_stage import JudgeConfig, check
-from pipeline.judge.reader.breaker import FAILURES, FIRST_PAUSE_SECONDS
+from pipeline.judge.judge_stage import JudgeConfig, read_config
 from pipeline.judge.reader.endpoint import Endpoint
-from pipeline.judge.reader.opinion import flag_of
 from pipeline.judge.reader.read_stage import Read, build
-from pipeline.judge.rules import policy_of
+from pipeline.judge.reader.request_limits import FAILURES, FIRST_PAUSE_SECONDS
+from pipeline.judge.reader.second_reading import flag_of
+from pipeline.judge.rule_texts import policy_of
 from pipeline.settings import JudgeSettings, ReaderSettings, Settings
 from tests.builders import flag, sound_flag
 from tests.pipeline.judge.fakes import LABELS
 from tests.pipeline.judge.reader.model import asked, by_word, completion, said, settings_of
-from tests.pipeline.judge.reader.test_budget import Timer
-from tests.pipeline.judge.reader.test_prompt import ATTACK
+from tests.pipeline.judge.reader.test_chat import ATTACK
+from tests.pipeline.judge.reader.test_request_limits import Timer
 from tests.pipeline.review.delivery.receiver import Got, ReceivingApp, Reply, receiving
 from tests.ports import free_port
 
-RULES = check(JudgeSettings())
+RULES = read_config(JudgeSettings())
 POLICY = """
 name: own
 every: {review: 0.6, reader: 0.6}

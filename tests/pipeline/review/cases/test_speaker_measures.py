@@ -25,7 +25,7 @@ DAY = 86_400.0
 
 
 def with_settings(**settings: Any) -> Measures:
-    return Measures(Settings(measures=MeasuresSettings(**settings)), labels.load())
+    return Measures(Settings(measures=MeasuresSettings(**settings)), labels.load_labels())
 
 
 class Room:

@@ -49,7 +49,7 @@ def report(one: Any) -> Any:
     return found
 
 
-@pytest.mark.parametrize(("label", "suggestion"), [*product(labels.load().labels, ["review", "block"])])
+@pytest.mark.parametrize(("label", "suggestion"), [*product(labels.load_labels().labels, ["review", "block"])])
 def test_each_label_and_suggestion_is_a_valid_report(label: str, suggestion: str) -> None:
     found = report(flag(suggestion=suggestion, flagged=(label,)))
     assert found["reportedForReason"].get("policyId") == COOP.policies.get(label)

@@ -22,7 +22,7 @@ from pipeline.review.delivery.webhook_targets import flag_of
 from tests.builders import NOON, flag
 from tests.pipeline.review.delivery.vendor_receivers import ACCOUNT, BUSINESS, KEY, READERS
 
-LABELS = labels.load()
+LABELS = labels.load_labels()
 CUSTOMER = AtVendor(LABELS, ACCOUNT, BUSINESS, KEY)
 OTHERS: dict[VendorName, str] = {
     "tencent": vendor_formats.TENCENT_OTHER,

@@ -7,7 +7,7 @@ from threading import Barrier
 import pytest
 
 from pipeline.base.errors import CaseError, Involved, Missing, Stale, VoxwardenError
-from pipeline.judge.labels import load
+from pipeline.judge.labels import load_labels
 from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.review.policies import drafts, versions
@@ -16,7 +16,7 @@ from pipeline.review.policies.versions import PublishedPolicy
 from tests.builders import NOON
 from tests.pipeline.review.policies.texts import pass_backtest, texts
 
-LABELS = load()
+LABELS = load_labels()
 
 
 def begun(database: Database, term: str = "purple banana", actor: str = "lea") -> Draft:

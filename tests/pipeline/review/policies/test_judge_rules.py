@@ -11,16 +11,16 @@ from agents.commands.command_line import app
 from agents.machine_checks import check_live_policy
 from pipeline.base.errors import InputError, Missing, VoxwardenError
 from pipeline.base.metrics import Metrics
-from pipeline.judge.labels import load
+from pipeline.judge.labels import load_labels
 from pipeline.judge.release import JudgeReport
-from pipeline.judge.rules import RuleTexts, read_texts
+from pipeline.judge.rule_texts import RuleTexts, read_texts
 from pipeline.review.database import Database
 from pipeline.review.policies import judge_rules, versions
 from pipeline.review.policies.judge_rules import follow_store, policy_status, rules_in_use
 from pipeline.settings import Settings
 from tests.pipeline.review.policies.texts import POLICY, texts
 
-LABELS = load()
+LABELS = load_labels()
 
 
 @pytest.fixture

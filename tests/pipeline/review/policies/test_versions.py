@@ -5,9 +5,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.base.errors import CaseError, Missing
-from pipeline.judge.labels import load
+from pipeline.judge.labels import load_labels
 from pipeline.judge.release import MAX_SHADOWS, JudgeReport, ShadowCount
-from pipeline.judge.rules import RuleTexts, read_texts
+from pipeline.judge.rule_texts import RuleTexts, read_texts
 from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.review.policies import judge_rules, versions
@@ -16,7 +16,7 @@ from pipeline.settings import Settings
 from tests.builders import NOON
 from tests.pipeline.review.policies.texts import texts
 
-LABELS = load()
+LABELS = load_labels()
 
 
 def publish(database: Database, these: RuleTexts, at: float = NOON) -> PublishedPolicy:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import insert
 
-from pipeline.judge.rules import LexiconText, RuleTexts
+from pipeline.judge.rule_texts import LexiconText, RuleTexts
 from pipeline.review.database import Database
 from pipeline.review.policies import drafts, versions
 from pipeline.review.tables.policy_tables import POLICY_BACKTESTS

@@ -26,7 +26,7 @@ from pipeline.review.search.query import Wanted, parse_query, plan
 from pipeline.review.tables.case_tables import VOICES
 from tests.builders import NOON, flag
 
-LABELS = labels.load()
+LABELS = labels.load_labels()
 LEAD = Viewer(checked=True)
 UPHOLD, DISMISS = Choice(verdict="uphold"), Choice(verdict="dismiss")
 

@@ -94,7 +94,7 @@ def test_a_written_query_is_read_as_it_was(terms: list[QueryTerm]) -> None:
     assert parse_query(write_query(terms)) == tuple(terms)
 
 
-LABELS = labels.load()
+LABELS = labels.load_labels()
 DAY = 86_400.0
 MIDNIGHT = NOON - DAY / 2
 """The start of NOON's day in UTC."""

@@ -7,8 +7,8 @@ import numpy as np
 
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.fingerprints.fingerprint import Ban, Fingerprint, fingerprint
-from pipeline.sound.fingerprints.index import LandmarkIndex
-from pipeline.sound.fingerprints.matching import Playback, RecordingMatcher, joined
+from pipeline.sound.fingerprints.landmark_index import LandmarkIndex
+from pipeline.sound.fingerprints.matching import RecordingMatcher, RecordingPlayback, joined_playbacks
 from pipeline.speech.audio.decode import read_bytes
 from pipeline.speech.audio.encode import encode_opus_clip
 from pipeline.speech.audio.resample import Resampler, Samples
@@ -43,10 +43,10 @@ def talk(size: int) -> Samples:
     return np.resize(np.concatenate([clip("sense-and-sensibility"), clip("queue-periodic-announce")]), size)
 
 
-def heard(sound: Samples, fingerprints: Sequence[Fingerprint]) -> list[Playback]:
+def heard(sound: Samples, fingerprints: Sequence[Fingerprint]) -> list[RecordingPlayback]:
     """The playbacks in a stream."""
     matcher = RecordingMatcher(LandmarkIndex(fingerprints))
-    return [*joined([*matcher.push(sound), *matcher.flush()])]
+    return [*joined_playbacks([*matcher.push(sound), *matcher.flush()])]
 
 
 def at_speed(sound: Samples, speed: float) -> Samples:

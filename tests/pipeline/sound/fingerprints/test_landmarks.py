@@ -6,8 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.sound.fingerprints.landmarks import HASHES, STORED_PAIRS, TIMES, LandmarkFinder, Landmarks, joined
-from pipeline.sound.fingerprints.spectrum import HOP
+from pipeline.sound.fingerprints.landmarks import (
+    BAND_REACH,
+    HASHES,
+    STORED_PAIRS,
+    TIME_REACH,
+    TIMES,
+    LandmarkFinder,
+    Landmarks,
+    PeakPicker,
+    Peaks,
+    joined_landmarks,
+)
+from pipeline.sound.fingerprints.spectrum import BANDS, FLOOR, HOP, SILENCE, Levels, Spectrogram
 from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.fingerprints.music import tune
 from tests.pipeline.speech.audio.sound import clip
@@ -17,7 +28,7 @@ SECOND = np.arange(SAMPLE_RATE) / SAMPLE_RATE
 
 def found(*pieces: Samples) -> Landmarks:
     finder = LandmarkFinder(STORED_PAIRS)
-    return joined([*(finder.push(piece) for piece in pieces), finder.flush()])
+    return joined_landmarks([*(finder.push(piece) for piece in pieces), finder.flush()])
 
 
 def test_the_pieces_do_not_matter() -> None:
@@ -71,3 +82,50 @@ def test_hashes_with_a_frame_less_or_more_stay_in_bounds_and_apart() -> None:
     assert hashes.max() < HASHES
     assert times.min() >= 1
     assert times.max() <= TIMES - 2
+
+
+def picked(levels: Levels) -> Peaks:
+    picker = PeakPicker()
+    parts = [picker.push(levels), picker.flush()]
+    assert picker.done == len(levels)
+    return Peaks(*(np.concatenate(both) for both in zip(*parts, strict=True)))
+
+
+def quiet(frames: int = 40) -> Levels:
+    return np.full((frames, BANDS), SILENCE, np.float32)
+
+
+def test_the_loudest_of_its_neighbourhood_is_a_peak() -> None:
+    levels = quiet()
+    levels[5, 20], levels[5 + TIME_REACH, 20 + BAND_REACH] = -20, -30  # the second is in reach of the first
+    levels[30, 20] = -40
+    found = picked(levels)
+    assert found.frames.tolist() == [5, 30]
+    assert found.bands == pytest.approx([20, 20])
+
+
+def test_a_peak_between_two_bands_has_a_fraction() -> None:
+    levels = quiet()
+    levels[9, 50:53] = -30, -20, -22
+    assert 51 < picked(levels).bands[0] < 51.5
+
+
+def test_peaks_at_both_ends_are_found() -> None:
+    levels = quiet()
+    levels[0, 20] = levels[-1, 20] = -20
+    assert picked(levels).frames.tolist() == [0, len(levels) - 1]
+
+
+def test_quiet_and_steady_sounds_have_no_peaks() -> None:
+    levels = quiet()
+    levels[:, 20], levels[9, 80] = -20, FLOOR - 1
+    assert picked(levels).frames.tolist() == [0]  # where the tone begins
+
+
+def test_the_pieces_do_not_change_the_peaks() -> None:
+    levels = Spectrogram().push(tune(2))
+    whole, picker = picked(levels), PeakPicker()
+    parts = [picker.push(each) for each in np.array_split(levels, 97)] + [picker.flush()]
+    assert np.concatenate([each.frames for each in parts]).tolist() == whole.frames.tolist()
+    assert np.concatenate([each.bands for each in parts]).tolist() == whole.bands.tolist()
+    assert whole.frames.size > 50

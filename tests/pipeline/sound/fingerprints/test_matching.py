@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.sound.fingerprints.index import LandmarkIndex
-from pipeline.sound.fingerprints.matching import LEAST, Playback, RecordingMatcher, joined
+from pipeline.sound.fingerprints.landmark_index import LandmarkIndex
+from pipeline.sound.fingerprints.matching import LEAST, RecordingMatcher, RecordingPlayback, joined_playbacks
 from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.fingerprints.music import (
     at_speed,
@@ -96,7 +96,7 @@ def test_the_pieces_do_not_matter(cuts: list[int]) -> None:
     sound = part(tune(3), 4, 16)
     matcher = RecordingMatcher(LandmarkIndex(BANK))
     found = [each for piece in np.split(sound, sorted(cuts)) for each in matcher.push(piece)]
-    assert [*joined([*found, *matcher.flush()])] == heard(sound, BANK)
+    assert [*joined_playbacks([*found, *matcher.flush()])] == heard(sound, BANK)
 
 
 def test_an_empty_bank_hears_nothing() -> None:
@@ -121,15 +121,15 @@ def test_a_place_before_the_stream_began_is_found() -> None:
     assert all(each.offset - each.begin == pytest.approx(-30, abs=0.1) for each in found)
 
 
-def playback(begin: float, end: float, offset: float, recording: str = "a", landmarks: int = 40) -> Playback:
-    return Playback(recording, begin, end, offset, landmarks)
+def playback(begin: float, end: float, offset: float, recording: str = "a", landmarks: int = 40) -> RecordingPlayback:
+    return RecordingPlayback(recording, begin, end, offset, landmarks)
 
 
 def test_what_continues_is_one_playback() -> None:
     parts = [playback(0, 4, 10), playback(1, 5, 11.05, landmarks=60), playback(12, 16, 22.1), playback(3, 5, 9, "b")]
-    assert [*joined(parts)] == [playback(0, 16, 10, landmarks=60), playback(3, 5, 9, "b")]
+    assert [*joined_playbacks(parts)] == [playback(0, 16, 10, landmarks=60), playback(3, 5, 9, "b")]
 
 
 def test_a_new_start_and_a_long_pause_are_other_playbacks() -> None:
     parts = [playback(0, 4, 10), playback(4, 8, 0), playback(30, 34, 26)]
-    assert [*joined(parts)] == parts
+    assert [*joined_playbacks(parts)] == parts

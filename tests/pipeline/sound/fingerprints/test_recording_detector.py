@@ -10,7 +10,7 @@ from pipeline.review.bank import Bank
 from pipeline.sound.fingerprints import recording_detector
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
 from pipeline.sound.fingerprints.matching import LEAST
-from pipeline.sound.fingerprints.recording_detector import RecordingEar, score_of
+from pipeline.sound.fingerprints.recording_detector import RecordingDetectors, score_of
 from tests.pipeline.review.banning import ban, unban
 from tests.pipeline.sound.fingerprints.music import banned, tune
 
@@ -22,7 +22,7 @@ class Timer:
         return self.now
 
 
-def look(made: RecordingEar, timer: Timer, at: float) -> None:
+def look(made: RecordingDetectors, timer: Timer, at: float) -> None:
     """Let it look at a time, in seconds, and wait until the look has ended."""
     timer.now = at
     made.look()
@@ -31,7 +31,7 @@ def look(made: RecordingEar, timer: Timer, at: float) -> None:
 
 def test_an_ear_follows_its_bank(sqlite_url: str) -> None:
     timer = Timer()
-    made = RecordingEar(Bank(sqlite_url), timer)
+    made = RecordingDetectors(Bank(sqlite_url), timer)
     assert not made.awake
     ban(sqlite_url, banned(1))
     for seconds, awake, edition in ((1.0, False, 0), (6.0, True, 1), (12.0, True, 1)):
@@ -49,7 +49,7 @@ def test_a_bank_that_cannot_be_read_leaves_the_one_from_before(
         raise DependencyError("The store does not answer", "Check the database.")
 
     bank, timer = ban(sqlite_url, banned(1)), Timer()
-    made = RecordingEar(bank, timer)
+    made = RecordingDetectors(bank, timer)
     ban(sqlite_url, banned(2))
     with monkeypatch.context() as outage:
         outage.setattr(bank, "state", lost)
@@ -63,9 +63,11 @@ def test_a_bank_that_cannot_be_read_leaves_the_one_from_before(
 
 def test_all_stages_of_a_process_share_the_bank(sqlite_url: str) -> None:
     bank = Bank(sqlite_url)
-    assert recording_detector.shared(sqlite_url, bank) is not recording_detector.shared(f"{sqlite_url}.other", bank)
-    one = recording_detector.shared(sqlite_url, bank)
-    assert recording_detector.shared(sqlite_url, Bank(sqlite_url)) is one
+    assert recording_detector.shared_recording_detectors(
+        sqlite_url, bank
+    ) is not recording_detector.shared_recording_detectors(f"{sqlite_url}.other", bank)
+    one = recording_detector.shared_recording_detectors(sqlite_url, bank)
+    assert recording_detector.shared_recording_detectors(sqlite_url, Bank(sqlite_url)) is one
 
 
 def test_the_score_grows_from_one_half() -> None:
@@ -73,7 +75,7 @@ def test_the_score_grows_from_one_half() -> None:
     assert scores == [0.5, 0.75, 0.995]
 
 
-def names(made: RecordingEar, song: int) -> set[str]:
+def names(made: RecordingDetectors, song: int) -> set[str]:
     """The titles that are heard while a song plays."""
     detector = made.detector(0, ("room", "ann"))
     spans = [*detector.push(tune(song, 20.0)), *detector.flush()]
@@ -82,7 +84,7 @@ def names(made: RecordingEar, song: int) -> set[str]:
 
 def test_a_change_reads_only_the_new_recordings(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     bank, timer = ban(sqlite_url, *(banned(number) for number in range(1, 13))), Timer()
-    made = RecordingEar(bank, timer)
+    made = RecordingDetectors(bank, timer)
     read: list[str] = []
     real = bank.fingerprints
 
@@ -110,7 +112,7 @@ def test_a_change_reads_only_the_new_recordings(sqlite_url: str, monkeypatch: py
 
 def test_after_many_changes_the_bank_is_loaded_again(sqlite_url: str) -> None:
     bank, timer = ban(sqlite_url, *(banned(number) for number in range(1, 13))), Timer()
-    made = RecordingEar(bank, timer)
+    made = RecordingDetectors(bank, timer)
     for count in (1, 2):
         unban(sqlite_url, banned(count).id)
         look(made, timer, 6.0 * count)

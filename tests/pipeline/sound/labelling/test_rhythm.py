@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.sound.labelling.rhythm import STEP, Rhythm, RhythmDetector
+from pipeline.sound.labelling.pulses import BANDS, Levels, Pulses
+from pipeline.sound.labelling.rhythm import STEP, PulseLoudness, Rhythm, RhythmDetector
 from pipeline.speech.audio.decode import read_bytes
 from pipeline.speech.audio.encode import encode_opus_clip
 from pipeline.speech.audio.resample import Samples
@@ -134,3 +135,42 @@ def test_any_samples_are_heard_without_an_error(data: bytes) -> None:
 
 def test_a_rhythm_that_the_stream_cuts_off_is_not_found() -> None:
     assert not heard(LABEL[: LABEL.size - SAMPLE_RATE // 5])
+
+
+PULSES = Pulses(np.array([3]), np.array([5]), np.array([[10, 30, 90, 110]]), np.array([[20, 60, 100, 120]]))
+
+
+def scene(bands: list[int], background: float = -80) -> Levels:
+    """Pulses of -20 dB, each in its own band."""
+    levels = np.full((150, BANDS), background, np.float32)
+    for start, end, band in zip(PULSES.start[0], PULSES.end[0], bands, strict=True):
+        levels[start:end, band] = -20
+    return levels
+
+
+def test_the_same_band_is_alike_and_another_one_is_not() -> None:
+    assert PulseLoudness(scene([3, 3, 3, 3])).likeness(PULSES) == pytest.approx([1.0])
+    assert PulseLoudness(scene([3, 4, 3, 3])).likeness(PULSES)[0] < 0.1
+
+
+def test_what_sounds_in_the_gaps_does_not_count() -> None:
+    levels = scene([3, 3, 3, 3])
+    levels[:, 7] = -15
+    assert PulseLoudness(levels).likeness(PULSES) == pytest.approx([1.0])
+
+
+def test_silence_is_alike_in_nothing() -> None:
+    assert PulseLoudness(np.full((150, BANDS), -80, np.float32)).likeness(PULSES) == pytest.approx([0.0])
+
+
+def test_contrast_is_that_of_the_quietest_pulse_and_the_loudest_gap() -> None:
+    levels = scene([3, 3, 3, 3])
+    levels[90:100, 3] = -30
+    levels[60:90, 3] = -50
+    assert PulseLoudness(levels).contrast(PULSES) == pytest.approx([20.0])
+
+
+def test_no_pulses_give_no_numbers() -> None:
+    none = PULSES.only(np.array([False]))
+    loudness = PulseLoudness(scene([3, 3, 3, 3]))
+    assert loudness.contrast(none).size == loudness.likeness(none).size == 0

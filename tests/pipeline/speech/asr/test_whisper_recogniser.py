@@ -102,8 +102,8 @@ def test_languages_are_detected_in_one_batch(base: Recogniser) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("chinese", "other"), [("simplified", "traditional"), ("traditional", "simplified")])
-def test_mandarin_is_written_in_the_chosen_variant(whisper_recogniser: Any, chinese: Any, other: Any) -> None:
-    asr = Asr(engine=whisper_recogniser, download=False, device="cpu", chinese=chinese, adapters=False)
+def test_mandarin_is_written_in_the_chosen_variant(engine: Any, chinese: Any, other: Any) -> None:
+    asr = Asr(engine=engine, download=False, device="cpu", chinese=chinese, adapters=False)
     (heard,) = load_recogniser(asr).transcribe([Clip(mandarin(), "zh")], words=True)
     for text in (heard.text, *(reading.text for reading in heard.alternatives)):
         assert text == SCRIPT.written(text, chinese) != SCRIPT.written(text, other)
@@ -123,10 +123,8 @@ def test_the_name_has_engine_model_and_weights(tiny: Recogniser) -> None:
 def test_a_fine_tuned_model_is_loaded_by_path(tmp_path: Path) -> None:
     """The fine-tuned model is found, its shapes are checked, and it is warmed up."""
     save_pt(little_whisper(vocabulary=51865), tmp_path / "ours.pt")
-    whisper_recogniser = load_recogniser(
-        Asr(engine="openai-whisper", model=str(tmp_path / "ours.pt"), device="cpu", language="zh")
-    )
-    assert whisper_recogniser.name.startswith("openai-whisper/ours@")
+    engine = load_recogniser(Asr(engine="openai-whisper", model=str(tmp_path / "ours.pt"), device="cpu", language="zh"))
+    assert engine.name.startswith("openai-whisper/ours@")
 
 
 def test_ctranslate2_refuses_a_checkpoint(tmp_path: Path) -> None:
@@ -142,21 +140,21 @@ def test_a_folder_without_a_model_is_corrupt(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_an_english_model_refuses_another_language(whisper_recogniser: Any) -> None:
+def test_an_english_model_refuses_another_language(engine: Any) -> None:
     with pytest.raises(ConfigError, match="knows only English"):
-        load_recogniser(Asr(engine=whisper_recogniser, model="tiny.en", download=False, device="cpu", language="zh"))
+        load_recogniser(Asr(engine=engine, model="tiny.en", download=False, device="cpu", language="zh"))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_language_that_only_larger_models_know_is_refused(whisper_recogniser: Any) -> None:
+def test_a_language_that_only_larger_models_know_is_refused(engine: Any) -> None:
     with pytest.raises(ConfigError, match=r"asr\.language: Whisper does not know 'yue'"):
-        load_recogniser(Asr(engine=whisper_recogniser, download=False, device="cpu", language="yue"))
+        load_recogniser(Asr(engine=engine, download=False, device="cpu", language="yue"))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_room_language_that_only_larger_models_know_is_refused(whisper_recogniser: Any) -> None:
+def test_a_room_language_that_only_larger_models_know_is_refused(engine: Any) -> None:
     with pytest.raises(ConfigError, match=r"asr\.languages: Whisper does not know 'yue'"):
-        load_recogniser(Asr(engine=whisper_recogniser, download=False, device="cpu", languages=("en", "yue")))
+        load_recogniser(Asr(engine=engine, download=False, device="cpu", languages=("en", "yue")))
 
 
 @pytest.mark.parametrize("device_of", [ctranslate2_engine.device_of, openai_whisper_engine.device_of])

@@ -29,8 +29,8 @@ from pipeline.speech.audio.container import (
 )
 from pipeline.speech.audio.decode import read_file
 from pipeline.speech.audio.resample import RATES, Samples
+from tests.pipeline.speech.audio.container_structure.files import length, made
 from tests.pipeline.speech.audio.sound import clip, recording, silence
-from tests.pipeline.speech.audio.structure.files import length, made
 
 
 def told(data: bytes) -> tuple[str | None, DecodeTally]:

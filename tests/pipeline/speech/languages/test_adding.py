@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from agents.commands.command_line import app
 from pipeline.contract.messages import Flag
-from pipeline.judge.judge_stage import check
-from pipeline.judge.warnings import doubts
+from pipeline.judge.judge_stage import read_config
+from pipeline.judge.rule_warnings import find_warnings
 from pipeline.settings import JudgeSettings, Settings, load
 from pipeline.speech import languages
 from pipeline.speech.asr.hallucinations import HallucinationGuards
@@ -52,13 +52,13 @@ def spanish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def test_the_settings_accept_it_and_leave_no_doubt(spanish: Settings) -> None:
     assert spanish.asr.languages == ("en", "es")
-    assert list(doubts(spanish, check(spanish.judge))) == []
+    assert list(find_warnings(spanish, read_config(spanish.judge))) == []
     assert languages.known() == ("en", "es", "zh")
 
 
 def test_a_lexicon_that_the_settings_do_not_name_is_a_doubt(spanish: Settings) -> None:
     unnamed = spanish.model_copy(update={"judge": JudgeSettings(lexicons=("en",))})
-    unused, hardly_judged = doubts(unnamed, check(unnamed.judge))
+    unused, hardly_judged = find_warnings(unnamed, read_config(unnamed.judge))
     assert "languages/es/lexicon.yaml is not used: judge.lexicons does not name es." in unused
     assert "es is transcribed, but barely judged" in hardly_judged
 
@@ -84,19 +84,19 @@ def test_config_check_is_content(spanish: Settings) -> None:
 
 @pytest.mark.parametrize("text", ["Te voy a matar.", "oye TÉ VÓY A MATÁR", "te voy a m4tar"])
 def test_its_terms_are_flagged_with_the_default_thresholds(spanish: Settings, text: str) -> None:
-    (flag,) = judge_of(config=check(spanish.judge)).process([transcript(text, language="es")])
+    (flag,) = judge_of(config=read_config(spanish.judge)).process([transcript(text, language="es")])
     assert isinstance(flag, Flag)
     assert (flag.suggestion, flag.flagged) == ("review", ("violence",))
 
 
 def test_its_exceptions_and_ordinary_words_pass(spanish: Settings) -> None:
     said = [transcript(text, language="es") for text in ("te voy a matar en el juego", "voy a la tienda")]
-    found = judge_of(config=check(spanish.judge)).process(said)
+    found = judge_of(config=read_config(spanish.judge)).process(said)
     assert [flag.suggestion for flag in found if isinstance(flag, Flag)] == ["pass", "pass"]
 
 
 def test_the_classifiers_scores_count_as_in_every_language(spanish: Settings) -> None:
-    judge = judge_of({"odio": {"hate": 0.9}}, check(spanish.judge))
+    judge = judge_of({"odio": {"hate": 0.9}}, read_config(spanish.judge))
     (flag,) = judge.process([transcript("cuánto odio", language="es")])
     assert isinstance(flag, Flag)
     assert (flag.suggestion, flag.flagged) == ("review", ("hate",))
@@ -148,6 +148,6 @@ def test_a_language_without_texts_cannot_be_chosen(enter: Enter) -> None:
 
 def test_a_language_without_a_folder_has_the_defaults(spanish: Settings) -> None:
     assert languages.read_language("fr") == Language()
-    (flag,) = judge_of(config=check(spanish.judge)).process([transcript("i will kill you", language="fr")])
+    (flag,) = judge_of(config=read_config(spanish.judge)).process([transcript("i will kill you", language="fr")])
     assert isinstance(flag, Flag)
     assert flag.suggestion == "review"

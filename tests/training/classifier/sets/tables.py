@@ -4,7 +4,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.learning.rows import Row
+from pipeline.learning.training_rows import Row
 from training.classifier.sets import read
 
 

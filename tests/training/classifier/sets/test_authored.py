@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.learning.rows import CLEAN, LABELS, RISK, Row
+from pipeline.learning.training_rows import CLEAN, LABELS, RISK, Row
 from training.classifier.sets import authored
 from training.classifier.sets.authored import MOST, PATTERN_WEIGHT, expand
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.learning.rows import CLEAN, negative, part_of, positive
+from pipeline.learning.training_rows import CLEAN, negative, part_of, positive
 from tests.training.classifier.sets.tables import labels, read_set, write
 from training.classifier.sets.offence import HATE_KINDS, JIGSAW_KINDS
 

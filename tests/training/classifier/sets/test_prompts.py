@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.learning.rows import CLEAN, LABELS, part_of, positive
+from pipeline.learning.training_rows import CLEAN, LABELS, part_of, positive
 from tests.training.classifier.sets.tables import labels, read_set, write
 from training.classifier.sets.prompts import CATQA_KINDS, JADE_KINDS, MULTIJAIL_TAGS, SIMPLE_AREAS, WEIGHT
 

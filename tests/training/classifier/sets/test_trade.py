@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.learning.rows import CLEAN, negative, positive
+from pipeline.learning.training_rows import CLEAN, negative, positive
 from tests.training.classifier.sets.tables import labels, read_set, write
 from training.classifier.sets.trade import CALLED, TURNS
 

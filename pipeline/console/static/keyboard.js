@@ -1,0 +1,71 @@
+// The only handler of keys. A key clicks the button on which it is printed.
+import { act, all, find, keys, on } from "./dom.js";
+
+const FIRST_OF_TWO = 1500; // milliseconds that the page waits for the second key after "g"
+
+const spell = (event) => {
+  const named = event.key.length > 1 && event.shiftKey;
+  return named ? `Shift+${event.key}` : event.key;
+};
+
+const typing = (target) => target.closest?.("input, textarea, select, [contenteditable]");
+
+/** Keys that a focused control needs for itself. */
+const owned = (event) => {
+  const within = (selector) => event.target.closest?.(selector);
+  if (event.key === "Enter") return within("a, button, summary, dialog");
+  if (event.key === " ") return within("button, summary, dialog");
+  return event.key.startsWith("Arrow") && within(".utt");
+};
+
+export const startKeys = () => {
+  const names = new Map(Object.entries(keys).map(([name, key]) => [key, name]));
+  const single = document.body.dataset.singleKeys !== "off";
+  let first = "";
+  let timer = 0;
+
+  // htmx sends our forms. If the browser sent them itself, it would put the note into the URL.
+  document.addEventListener("submit", (event) => event.target.matches("[hx-post]") && event.preventDefault());
+
+  on("help", () => find("#help").showModal());
+
+  document.addEventListener("keydown", (event) => {
+    // Key code 229 means that an input method is composing. Some browsers set isComposing too late.
+    if (event.isComposing || event.keyCode === 229 || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (typing(event.target)) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
+    if (!single || owned(event) || find("dialog[open]")) return;
+    const key = spell(event);
+    const name = names.get(first ? `${first} ${key}` : key);
+    clearTimeout(timer);
+    if (!first && [...names.keys()].some((known) => known.startsWith(`${key} `))) {
+      first = key;
+      timer = setTimeout(() => (first = ""), FIRST_OF_TWO);
+      return;
+    }
+    first = "";
+    if (name && act(name)) event.preventDefault();
+  });
+};
+
+// The fields of the settings page in which a person presses the key for an action.
+const PASSED = new Set(["Tab", "Shift+Tab", "Escape", "Shift", "Control", "Alt", "Meta"]);
+
+/** The page shows `shown` and sends `value`. */
+const fill = (field, key) => {
+  const value = field.dataset.first ? `${field.dataset.first} ${key}` : key;
+  field.value = value === " " ? "Space" : value;
+};
+
+export const startRemap = () => {
+  for (const field of all(".key-field")) {
+    field.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || PASSED.has(spell(event))) return;
+      event.preventDefault();
+      event.stopPropagation();
+      fill(field, spell(event));
+    });
+  }
+};

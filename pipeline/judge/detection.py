@@ -1,0 +1,161 @@
+"""Runs the classifier and the lexicon matcher on transcripts, before any policy decides.
+
+A transcript is scored from all its readings: the text and the recogniser's alternatives. If the text has a misheard
+word, another reading often has it right. The score is the weighted mean of the readings' logits; a likelier reading
+weighs more.
+
+If the classifier was trained for it, an utterance is also scored with the speech before it: a threat may be cut in two
+by a pause, and an answer may only be risky as an answer. Reading costs time, so only utterances whose own score is
+neither very low nor very high are read again.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.contract.messages import Transcript
+from pipeline.judge.classifier import Classifier
+from pipeline.judge.classifier_text import with_context
+from pipeline.judge.conversations import SpeechBefore
+from pipeline.judge.matcher import Match, Matcher
+from pipeline.speech.languages.writing_systems import UNSPACED
+
+WINDOW = {True: 110, False: 400}
+"""Characters in about 120 tokens, by whether the text has a script without spaces. Utterances are rarely longer."""
+OVERLAP = 0.2
+SURE = 1e-6
+"""Probabilities are clipped to this distance from 0 and 1, where logits are infinite."""
+LEAST_PROBABILITY = 1e-6
+"""The lowest token probability that is used."""
+TOKENS = 4
+"""A reading's weight is its token probability to this power. Recognisers give the mean probability of a token, which is
+nearly equal for all readings. Powers of 2 to 9 rank misheard Mandarin better than 1. Using only the likeliest reading
+ranks worse.
+"""
+LEAST_RISK = 0.5
+"""The lowest `risk` of an utterance that is read in context. With 0, every utterance would be read twice, and with this
+value one of 24 utterances of ordinary English talk is (`python -m benchmarks.conversations --data DIR --validation`).
+"""
+MOST_RISK = 0.985
+"""At this `risk`, the utterance speaks for itself."""
+Scores = Mapping[str, float]
+
+
+def score_windows(classifier: Classifier, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
+    """Each text's probability of each label and `risk`: the highest of its windows; empty for a blank text."""
+    pieces = [(place, piece) for place, text in enumerate(texts) for piece in windows(with_context(text))]
+    found: list[dict[str, float]] = [{} for _ in texts]
+    if pieces:
+        scores = classifier.classify([piece for _, piece in pieces], [languages[place] for place, _ in pieces])
+        for (place, _), score in zip(pieces, scores, strict=True):
+            found[place] = highest(found[place], score)
+    return found
+
+
+def windows(text: str) -> list[str]:
+    """`text` in overlapping pieces. A short text is one piece; a blank one has none."""
+    if not text.strip():
+        return []
+    width = WINDOW[UNSPACED.search(text) is not None]
+    step = int(width * (1 - OVERLAP))
+    return [text[start : start + width] for start in range(0, max(1, len(text) - width + step), step)]
+
+
+def highest(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    return {label: max(one.get(label, 0.0), other.get(label, 0.0)) for label in {**one, **other}}
+
+
+def score_readings(classifier: Classifier, batch: Sequence[Transcript]) -> list[dict[str, float]]:
+    """The probability of each label and of `risk` for each transcript; empty for a blank text."""
+    readings = [readings_of(transcript) for transcript in batch]
+    texts = [text for found in readings for text in found]
+    languages = [transcript.language for transcript, found in zip(batch, readings, strict=True) for _ in found]
+    scores = iter(score_windows(classifier, texts, languages))
+    return [mean([next(scores) for _ in found], [*found.values()]) for found in readings]
+
+
+def readings_of(transcript: Transcript) -> dict[str, float]:
+    """Each different reading with its weight. A blank text has none, because a moderator could not see the reading."""
+    found = {transcript.text: _weight(transcript.confidence)}
+    if transcript.text.strip():
+        for other in transcript.alternatives:
+            if other.text.strip():
+                found[other.text] = found.get(other.text, 0.0) + _weight(math.exp(min(other.score, 0.0)))
+    return found
+
+
+def _weight(probability: float) -> float:
+    """The weight of a reading with this mean token probability."""
+    return max(probability, LEAST_PROBABILITY) ** TOKENS
+
+
+def mean(scores: Sequence[Mapping[str, float]], weights: Sequence[float]) -> dict[str, float]:
+    """The weighted mean of logits, as probabilities. The scores of a single reading do not change."""
+    if len(scores) == 1:
+        return dict(scores[0])
+    total = sum(weights)
+    return {
+        label: _probability(sum(w * _logit(s[label]) for s, w in zip(scores, weights, strict=True)) / total)
+        for label in scores[0]
+    }
+
+
+def _logit(probability: float) -> float:
+    held = min(max(probability, SURE), 1 - SURE)
+    return math.log(held / (1 - held))
+
+
+def _probability(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
+
+
+def score_in_context(
+    classifier: Classifier, batch: Sequence[Transcript], before: Sequence[SpeechBefore], alone: Sequence[Scores]
+) -> list[Scores]:
+    """Scores of each utterance in its context; empty for those that are only scored alone.
+
+    Only the first reading is scored. The recogniser's alternatives have the same context.
+    """
+    found: list[Scores] = [{} for _ in batch]
+    if not classifier.context:
+        return found
+    places = [at for at, each in enumerate(zip(batch, before, alone, strict=True)) if _is_worth(*each)]
+    texts = [with_context(batch[at].text, before[at].own_text, before[at].room_text) for at in places]
+    languages = [batch[at].language for at in places]
+    for at, scores in zip(places, classifier.classify(texts, languages), strict=True):
+        found[at] = scores
+    return found
+
+
+def _is_worth(transcript: Transcript, before: SpeechBefore, alone: Scores) -> bool:
+    """A text of several windows has its context in itself."""
+    likely = LEAST_RISK <= alone.get("risk", 0.0) < MOST_RISK
+    return likely and bool(before.own or before.others) and len(windows(with_context(transcript.text))) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """The classifier's scores and the lexicon matches of one transcript."""
+
+    scores: Mapping[str, float]
+    matches: Sequence[Match]
+    in_context: Mapping[str, float] = field(default_factory=dict)
+    """The scores together with the speech before it; empty if it was only scored alone."""
+    before: SpeechBefore | None = None
+    """The speech before it."""
+
+
+class Detector:
+    """Classifier and lexicons. The classifier scores every reading; the lexicons search the displayed text only."""
+
+    def __init__(self, classifier: Classifier, matcher: Matcher) -> None:
+        self._classifier = classifier
+        self._matcher = matcher
+        self.model = classifier.name
+
+    def detect(self, batch: Sequence[Transcript], before: Sequence[SpeechBefore]) -> list[Detection]:
+        """One detection for each transcript, in order. `before` is the speech before each of them."""
+        alone = score_readings(self._classifier, batch)
+        both = score_in_context(self._classifier, batch, before, alone)
+        matches = [self._matcher.find(transcript.text) for transcript in batch]
+        return [*map(Detection, alone, matches, both, before)]

@@ -1,0 +1,154 @@
+"""Loads classifiers of `transformers` with PyTorch, from a folder or the Hugging Face hub, and runs those of texts."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import RemoteEntryNotFoundError
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging
+
+from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.judge import calibration
+from pipeline.judge.calibration import Calibrated, Calibration, Numbers
+from pipeline.judge.classifier import LATEST, commit_of, is_id
+from pipeline.judge.classifier_text import MAX_TOKENS, view
+
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+UNUSED = "masked_spec_embed"
+"""Weights that only a training uses."""
+BATCH = 32
+
+
+class Pretrained:
+    """The model that a `setting` names, and what it should be (`kind`). Code that lies beside a model is never run."""
+
+    def __init__(self, source: str, setting: str, kind: str) -> None:
+        """Raises ConfigError for an id of the hub without a commit."""
+        self.source = source
+        self._setting, self._kind = setting, kind
+        self._hub = is_id(source)
+        self._place, self._commit = commit_of(source, setting) if self._hub else (source, LATEST)
+
+    def model(self, auto: Any) -> Any:
+        """Return the model in evaluation mode, loaded by a class such as `AutoModelForAudioClassification`.
+
+        Raises ConfigError if it is no trained classifier, DependencyError if the hub does not answer.
+        """
+        model, found = self.part(auto, dtype=torch.float32, output_loading_info=True)
+        missing = [key for key in found["missing_keys"] if not key.endswith(UNUSED)]
+        if missing or found["mismatched_keys"]:
+            raise ConfigError(
+                f"{self._setting}: {self.source} is not a trained classifier: weights of its head are missing",
+                f"Name a model that was fine-tuned as a {self._kind}.",
+            )
+        return model.eval()
+
+    def part(self, auto: Any, **options: Any) -> Any:
+        """Return the model's part that `auto` loads, e.g. `AutoTokenizer`. Raises ConfigError or DependencyError."""
+        try:
+            with quietly():
+                return auto.from_pretrained(
+                    self._place, revision=self._commit, local_files_only=not self._hub, **options
+                )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise self._why(error) from error
+
+    def has(self, name: str) -> bool:
+        """Whether the model comes with a file of this name. Raises DependencyError if the hub does not answer."""
+        if not self._hub:
+            return (Path(self.source) / name).is_file()
+        found = try_to_load_from_cache(self._place, name, revision=self._commit)
+        if found is not None:
+            return isinstance(found, str)  # or else the hub has said before that there is none
+        try:
+            hf_hub_download(self._place, name, revision=self._commit)
+        except RemoteEntryNotFoundError:
+            return False
+        except OSError as error:
+            raise self._why(error) from error
+        return True
+
+    def is_exclusive(self, config: Any) -> bool:
+        """Whether exactly one label applies. Raises ConfigError for a regression."""
+        if config.problem_type == "regression":
+            raise ConfigError(f"{self._setting}: a regression model has no probabilities", "Name a classifier.")
+        return bool(config.problem_type != "multi_label_classification" and config.num_labels > 1)
+
+    def name(self, config: Any, *files: str) -> str:
+        """Name and version. For a folder, the version is a hash of its weights and of other `files`."""
+        if self._hub:
+            return f"{self._place}@{self._commit[:8]}"
+        folder = Path(self.source)
+        digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True, default=str).encode())
+        for name in (*WEIGHTS, *files):
+            if (folder / name).is_file():
+                digest.update((folder / name).read_bytes())
+        return f"{folder.resolve().name}@{digest.hexdigest()[:8]}"
+
+    def _why(self, error: Exception) -> ConfigError | DependencyError:
+        reason = " ".join(str(error).split())[:200]
+        if self._hub and isinstance(error, OSError):
+            return DependencyError(
+                f"{self._setting}: {self.source} cannot be fetched: {reason}",
+                "Check the id and the network, or name a folder.",
+            )
+        return ConfigError(
+            f"{self._setting}: {self.source} cannot be loaded: {reason}", f"Name a transformers {self._kind}."
+        )
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Hides the progress bars and warnings of `transformers`. Real problems raise our own errors."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+class TransformersClassifier(Calibrated):
+    """A model in evaluation mode, on the CPU."""
+
+    def __init__(self, model: Any, tokenizer: Any, found: Calibration, name: str, exclusive: bool) -> None:
+        labels = [model.config.id2label[at] for at in range(model.config.num_labels)]
+        super().__init__(name, labels, found, exclusive)
+        self._model = model
+        self._tokenizer = tokenizer
+
+    def logits(self, texts: Sequence[str]) -> Numbers:
+        """Runs batches of texts of similar length, so that a batch has little padding."""
+        found = np.zeros((len(texts), len(self.labels)))
+        if not texts:
+            return found
+        limit = min(MAX_TOKENS, self._tokenizer.model_max_length)
+        ids = self._tokenizer([view(text) for text in texts], truncation=True, max_length=limit)["input_ids"]
+        order = sorted(range(len(ids)), key=lambda at: len(ids[at]))
+        with torch.inference_mode():
+            for start in range(0, len(order), BATCH):
+                places = order[start : start + BATCH]
+                padded = self._tokenizer.pad({"input_ids": [ids[at] for at in places]}, return_tensors="pt")
+                found[places] = self._model(**padded).logits.numpy()
+        return found
+
+
+def load_transformer(source: str) -> TransformersClassifier:
+    """Load a model folder, or a model of the Hugging Face hub by its id `owner/name@commit`.
+
+    Raises ConfigError if it is not a sequence classifier, DependencyError if the hub does not answer.
+    """
+    found = Pretrained(source, "judge.model", "sequence classifier")
+    model, tokenizer = found.model(AutoModelForSequenceClassification), found.part(AutoTokenizer)
+    exclusive, name = found.is_exclusive(model.config), found.name(model.config, "calibration.json")
+    return TransformersClassifier(model, tokenizer, calibration.load_calibration(Path(source)), name, exclusive)

@@ -1,0 +1,253 @@
+"""Moderate recordings with the one-machine runner, one file after the other."""
+
+import asyncio
+import math
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from pipeline.base.errors import AudioError, VoxwardenError
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import (
+    AudioChunk,
+    Flag,
+    Message,
+    SecondReading,
+    Sound,
+    SpeechStatus,
+    Suggestion,
+    Transcript,
+    Utterance,
+)
+from pipeline.contract.stage import Rejected
+from pipeline.contract.topology import AUDIO, READ, STAGES, Stage
+from pipeline.judge.reader.second_reading import flag_of
+from pipeline.runner.local import LocalRunner
+from pipeline.settings import Settings
+from pipeline.speech.audio import vad
+from pipeline.speech.audio.container import MAIN, Part
+from pipeline.speech.audio.recording_parts import chunks_of, parts_of
+
+if TYPE_CHECKING:
+    from pipeline.judge.judge_stage import Rules
+
+SPEAKER = "speaker"
+"""The speaker's name for all recordings, because a recording does not name its speakers."""
+
+MODERATING = tuple(stage for stage in STAGES if not stage.stores)
+HEARERS = sum(AUDIO in stage.takes for stage in MODERATING)
+"""Stages that take the audio itself."""
+
+WORST_FIRST: tuple[Suggestion, ...] = ("block", "review", "pass")
+
+
+@dataclass(slots=True)
+class FileReport:
+    """The result for one file. `error` says why the file, or the rest of it, could not be read."""
+
+    file: str
+    seconds: float = 0.0
+    speech_seconds: float = 0.0
+    utterances: int = 0
+    suggestion: Suggestion | None = None
+    """The worst suggestion of its utterances. None if none was judged, and it was not read or not heard to its end."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Number of utterances that were not transcribed, so not judged, by their language."""
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Progress of a file through the stages."""
+
+    report: FileReport
+    waiting: set[str] = field(default_factory=set)
+    """Ids of the utterances and sounds that are not yet judged, skipped or failed."""
+    unread: int = 0
+    """Flags that the second reader has not seen yet."""
+    unheard: int = 1
+    """Final chunks of the file's parts that a stage has not taken yet."""
+    withheld: dict[str, list[Flag]] = field(default_factory=dict)
+    """The flags of each utterance or sound that waits for words or second ear, by its id. They are one result."""
+
+
+@dataclass
+class Recordings:
+    """`async for found in Recordings(...)` yields a Flag for each utterance and sound, and then the file's FileReport.
+
+    With a second reader, each of its findings is one more Flag. Flags come as soon as they are made. But flags
+    of labels that need words and second ear come with their last verdict at the end of the file.
+
+    Reports come in the order of `paths`. Errors of a file are in its report; other errors are raised.
+    """
+
+    paths: Sequence[Path]
+    settings: Settings
+    metrics: Metrics
+    room_type: str = "default"
+    names: Mapping[Path, str] = field(default_factory=dict)
+    """Display names of files that are copies, e.g. of standard input."""
+    longest: float = math.inf
+    """Seconds of a file that are moderated. The rest of a longer file is an error."""
+    rules: "Callable[[], Rules] | None" = None
+    """Makes the rules of the judge; None: the files of the settings have them."""
+    _found: "asyncio.Queue[Flag | FileReport | None]" = field(default_factory=asyncio.Queue)
+    _files: dict[str, _Progress] = field(default_factory=dict)
+
+    async def __aiter__(self) -> AsyncIterator[Flag | FileReport]:
+        feeder = asyncio.create_task(self._feed())
+        feeder.add_done_callback(lambda _: self._found.put_nowait(None))
+        try:
+            while found := await self._found.get():
+                yield found
+            await feeder
+        finally:
+            feeder.cancel()
+
+    async def _feed(self) -> None:
+        async with LocalRunner(
+            self.settings, self.metrics, self._tap, stages=MODERATING, rules=self.rules, clock=None
+        ) as runner:
+            for path in self.paths:
+                await self._feed_file(runner, path)
+
+    async def _feed_file(self, runner: LocalRunner, path: Path) -> None:
+        room = _name(path, self.names)
+        report = FileReport(room)
+        parts = await asyncio.to_thread(self._parts, path, report)
+        self._files[room] = _Progress(report, unheard=len(parts) * HEARERS)
+        for part in parts:
+            await self._feed_part(runner, path, part, report)
+
+    def _parts(self, path: Path, report: FileReport) -> list[Part]:
+        try:
+            return parts_of(path, vad.shared(), report.file)
+        except VoxwardenError as error:
+            report.error = str(error)
+            return [MAIN]
+
+    async def _feed_part(self, runner: LocalRunner, path: Path, part: Part, report: FileReport) -> None:
+        speaker, end, sequence, final = part.of(SPEAKER), 0.0, 0, False
+        async for chunk in self._chunks(path, part, report):
+            end, sequence, final = _end_of(chunk), chunk.sequence + 1, chunk.final
+            report.seconds = max(report.seconds, end)
+            await runner.put(chunk)
+        if not final:
+            await runner.put(AudioChunk(room=report.file, speaker=speaker, start=end, sequence=sequence, final=True))
+
+    async def _chunks(self, path: Path, part: Part, report: FileReport) -> AsyncIterator[AudioChunk]:
+        """The chunks of a part, one behind the reader.
+
+        So damage after the last chunk is in the report before that chunk enters the pipeline.
+        """
+        room, speaker = report.file, part.of(SPEAKER)
+        chunks = chunks_of(path, room, speaker, self.room_type, part=part, name=room)
+        held: AudioChunk | None = None
+        while True:
+            try:
+                chunk = self._checked(await asyncio.to_thread(next, chunks, None), room)
+            except VoxwardenError as error:
+                report.error, chunk = str(error), None
+            if held:
+                yield held
+            if not chunk:
+                return
+            held = chunk
+
+    def _checked(self, chunk: AudioChunk | None, name: str) -> AudioChunk | None:
+        if chunk and _end_of(chunk) > self.longest:
+            raise AudioError(f"{name} is longer than {self.longest:g} s", "Send it in parts.")
+        return chunk
+
+    def _tap(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
+        # A file ends with the last flag that it waits for, so released flags come before.
+        for output in sorted(outputs, key=lambda output: not (isinstance(output, Flag) and output.released)):
+            self._see(output)
+            self._report_finished()
+        for message in batch if stage is READ else ():
+            self._files[message.room].unread -= 1
+        if AUDIO in stage.takes:
+            for chunk in batch:
+                if isinstance(chunk, AudioChunk) and chunk.final:
+                    self._files[chunk.room].unheard -= 1
+        self._report_finished()
+
+    def _see(self, output: Any) -> None:
+        match output:
+            case Utterance():
+                file = self._files[output.room]
+                file.waiting.add(output.id)
+                file.report.speech_seconds += output.end - output.start - output.overlap
+            case Sound():
+                self._files[output.room].waiting.add(output.id)
+            case Flag():
+                file = self._files[output.room]
+                file.unread += READ.is_on(self.settings)
+                if not output.released:
+                    file.waiting.discard(output.utterance)
+                    file.report.utterances += output.source == "words"
+                file.report.suggestion = _worse(file.report.suggestion, output.suggestion)
+                if output.withheld or output.released:
+                    file.withheld.setdefault(output.utterance, []).append(output)
+                else:
+                    self._found.put_nowait(output)
+            case SpeechStatus(state="skipped"):
+                file = self._files[output.room]
+                file.waiting.discard(output.utterance)
+                file.report.skipped[output.language] += 1
+            case SecondReading():
+                file = self._files[output.room]
+                file.report.suggestion = _worse(file.report.suggestion, "review")
+                self._found.put_nowait(flag_of(output))
+            case Rejected(message=Message() as message, error=error):
+                file = self._files[message.room]
+                if isinstance(message, Utterance | Sound):
+                    file.waiting.discard(message.id)
+                elif isinstance(message, Transcript):
+                    file.waiting.discard(message.utterance)
+                file.report.error = str(error)
+
+    def _report_finished(self) -> None:
+        for room, file in _finished(self._files):
+            if not file.report.error and (file.report.utterances or not file.report.skipped):
+                file.report.suggestion = file.report.suggestion or "pass"
+            for flag in sorted(map(_last_verdict, file.withheld.values()), key=lambda flag: flag.start):
+                self._found.put_nowait(flag)
+            self._found.put_nowait(file.report)
+            del self._files[room]
+
+
+def _finished(files: dict[str, _Progress]) -> Iterator[tuple[str, _Progress]]:
+    """The finished files before the first unfinished one, so that reports keep the order of the files."""
+    for room, file in list(files.items()):
+        if file.unheard or file.waiting or file.unread:
+            return
+        yield room, file
+
+
+def _last_verdict(flags: Sequence[Flag]) -> Flag:
+    """Return one flag for all flags of an utterance or sound: the worst one, with what the others have found, too."""
+    worst = min(flags, key=lambda flag: (WORST_FIRST.index(flag.suggestion), not flag.released))
+    flagged = dict.fromkeys(label for flag in (worst, *flags) for label in flag.flagged)
+    agreed = {flag.released for flag in flags}
+    return replace(
+        worst, flagged=tuple(flagged), withheld=tuple(label for label in worst.withheld if label not in agreed)
+    )
+
+
+def _worse(one: Suggestion | None, other: Suggestion) -> Suggestion:
+    return min(one or "pass", other, key=WORST_FIRST.index)
+
+
+def _name(path: Path, names: Mapping[Path, str]) -> str:
+    """A file's name as text. Bytes that are not UTF-8 are escaped, so that different names stay different."""
+    return names.get(path) or os.fsencode(path).decode(errors="backslashreplace")
+
+
+def _end_of(chunk: AudioChunk) -> float:
+    return chunk.start + len(chunk.data) / 2 / chunk.channels / chunk.sample_rate

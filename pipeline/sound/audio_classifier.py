@@ -1,0 +1,98 @@
+"""A `transformers` audio classifier, from a folder or the Hugging Face hub, run by PyTorch."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoFeatureExtractor, AutoModelForAudioClassification, Wav2Vec2FeatureExtractor
+
+from pipeline.base.errors import ConfigError
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.judge.calibration import Numbers, sigmoid, softmax
+from pipeline.judge.transformers_model import Pretrained
+from pipeline.settings import ListenSettings
+from pipeline.speech.audio.resample import Samples
+
+SETTING = "listen.ear"
+EXTRACTOR = "preprocessor_config.json"
+BATCH = 16
+"""Windows that the model hears at once."""
+
+
+class AudioClassifier:
+    """A model in evaluation mode. `exclusive`: exactly one label applies, so the scores of a window add up to 1."""
+
+    def __init__(self, model: Any, extractor: Any, name: str, exclusive: bool) -> None:
+        self.name = name
+        """Name and version of the model."""
+        self.labels = tuple(str(model.config.id2label[at]) for at in range(model.config.num_labels))
+        self.exclusive = exclusive
+        self._model = model
+        self._extractor = extractor
+
+    def probabilities(self, windows: Sequence[Samples]) -> Numbers:
+        """Probabilities, shape (windows, labels). All windows have the same length: 16 kHz samples from -1 to 1.
+
+        A window's numbers do not depend on the others, except for their last digits. They may be NaN.
+        """
+        found = np.empty((len(windows), len(self.labels)))
+        with torch.inference_mode():
+            for begin in range(0, len(windows), BATCH):
+                part = [*windows[begin : begin + BATCH]]
+                features = self._extractor(part, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+                logits = self._model(**features.to(self._model.device)).logits
+                found[begin : begin + len(part)] = logits.cpu().numpy()
+        return softmax(found) if self.exclusive else sigmoid(found)
+
+
+def load_audio_classifier(settings: ListenSettings) -> AudioClassifier:
+    """Load the model of `listen.ear`, and let it hear noise once.
+
+    Raises ConfigError if it is no audio classifier for 16 kHz, DependencyError if the hub does not answer.
+    """
+    source = Pretrained(settings.ear or "", SETTING, "audio classifier")
+    model = source.model(AutoModelForAudioClassification).to(_device(settings.ear_device))
+    name = source.name(model.config, EXTRACTOR)
+    loaded = AudioClassifier(model, _extractor(source), name, source.is_exclusive(model.config))
+    _try(loaded, settings.ear_seconds)
+    return loaded
+
+
+def _extractor(source: Pretrained) -> Any:
+    """What turns samples into the input of the model. A model that comes without one takes the samples as they are."""
+    if not source.has(EXTRACTOR):
+        return Wav2Vec2FeatureExtractor(do_normalize=False, return_attention_mask=False)
+    extractor = source.part(AutoFeatureExtractor)
+    if (rate := getattr(extractor, "sampling_rate", None)) != SAMPLE_RATE:
+        raise ConfigError(
+            f"{SETTING}: {source.source} hears {rate or 'no known number of'} samples a second, not {SAMPLE_RATE}",
+            "Name a model for 16 kHz.",
+        )
+    return extractor
+
+
+def _try(loaded: AudioClassifier, seconds: int) -> None:
+    """Find out now, and not with the first speaker, whether the model can hear a window."""
+    noise = np.random.default_rng(0).normal(0, 0.1, seconds * SAMPLE_RATE).astype(np.float32)
+    try:
+        found = loaded.probabilities([noise])
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            f"{SETTING}: {loaded.name} cannot hear {seconds} s of audio: {reason}",
+            f"Check listen.ear_seconds, and that the model comes with its {EXTRACTOR}.",
+        ) from error
+    if not np.isfinite(found).all():
+        raise ConfigError(f"{SETTING}: {loaded.name} gives scores that are no numbers", "Its weights may be damaged.")
+
+
+def _device(name: str) -> torch.device:
+    """The device for `listen.ear_device`. `auto` is CUDA if there is one."""
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    try:
+        return torch.empty(0, device=chosen).device
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(
+            f"listen.ear_device: this machine has no {name!r}", "Set cpu, cuda, cuda:1 or auto."
+        ) from error

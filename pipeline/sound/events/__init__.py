@@ -1,1 +1,0 @@
-"""Sounds that the listener recognises by themselves, without a bank: howl, clipping, loudness, music."""

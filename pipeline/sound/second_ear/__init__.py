@@ -1,1 +1,0 @@
-"""A second ear: an audio classifier that users bring."""

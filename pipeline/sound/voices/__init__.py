@@ -1,1 +1,0 @@
-"""Notices that another voice speaks on an account."""

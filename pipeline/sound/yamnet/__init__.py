@@ -1,1 +1,0 @@
-"""Screams, moans, crying and shots, heard by YAMNet: a network that users download."""

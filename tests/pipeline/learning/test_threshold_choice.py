@@ -1,0 +1,114 @@
+"""Thresholds keep the stated rate of false alarms, also for speech that did not choose them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.learning.threshold_choice import FOLDS, DecidedSpeech, choose, expected, share
+
+RATE = 0.02
+
+
+def spoken(seed: int, count: int = 4_000, others: float = 0.0) -> DecidedSpeech:
+    """Speech with two labels. The second one is rarer, and its scores are closer to those of harmless speech."""
+    random = np.random.default_rng(seed)
+    first, second = random.random(count) < 0.1, random.random(count) < 0.03
+    logits = random.normal(-4, 1.5, (count, 2)) + np.stack([first * 6, second * 4], axis=1)
+    return DecidedSpeech(
+        1 / (1 + np.exp(-logits)),
+        random.random(count) < others,
+        first | second,
+        np.stack([first, second], axis=1),
+        np.ones(count),
+        random.integers(0, FOLDS, count),
+    )
+
+
+@pytest.mark.parametrize("others", [0.0, 0.01])
+def test_new_speech_keeps_the_rate(others: float) -> None:
+    chosen, other = spoken(1, others=others), spoken(2, others=others)
+    limits = choose(chosen, RATE)
+    assert chosen.false_rate(chosen.alarms(limits)) <= RATE
+    assert other.false_rate(other.alarms(limits)) == pytest.approx(RATE, rel=0.3)
+
+
+def test_thresholds_are_as_low_as_the_rate_allows() -> None:
+    speech = spoken(1)
+    recalls = [speech.alarms(choose(speech, rate))[speech.risky].mean() for rate in (0.001, 0.01, 0.1)]
+    assert recalls == sorted(recalls)
+    lower = choose(speech, RATE) - 0.02
+    assert speech.false_rate(speech.alarms(lower)) > RATE
+
+
+def test_an_audit_counts_as_the_speech_that_it_stands_for() -> None:
+    """Nine in ten harmless utterances are left out, and the others weigh ten times as much."""
+    speech = spoken(1, 40_000)
+    left = speech.risky | (np.random.default_rng(3).random(len(speech.risky)) < 0.1)
+    part = speech.part(left)
+    weighted = replace(part, weights=np.where(part.risky, 1.0, 10.0))
+    assert choose(weighted, RATE) == pytest.approx(choose(speech, RATE), rel=0.15)
+
+
+def test_no_rate_is_left_if_other_rules_use_it() -> None:
+    speech = spoken(1, others=0.05)
+    limits = choose(speech, RATE)
+    assert not (speech.scores[~speech.risky] >= limits).any()
+
+
+def caught(speech: DecidedSpeech, limits: np.ndarray, place: int) -> float:
+    return float(speech.alarms(limits)[speech.wanted[:, place]].mean())
+
+
+def test_a_goal_is_reached_at_the_cost_of_the_other_labels() -> None:
+    chosen, other = spoken(1), spoken(2)
+    equal, goal = choose(chosen, RATE), choose(chosen, RATE, {1: 0.7})
+    assert caught(chosen, equal, 1) < 0.68
+    assert caught(chosen, goal, 1) >= 0.7
+    assert caught(other, goal, 1) == pytest.approx(0.7, abs=0.1)
+    assert goal[0] > equal[0]
+    assert chosen.false_rate(chosen.alarms(goal)) <= RATE
+
+
+def test_the_other_labels_keep_half_of_their_false_alarms() -> None:
+    speech = spoken(1)
+    equal, goal = (
+        (speech.scores[~speech.risky] >= choose(speech, RATE, each)).mean(axis=0) for each in ({}, {1: 0.99})
+    )
+    assert goal[0] == pytest.approx(equal[0] / 2, abs=0.002)
+    assert goal[1] > equal[1]
+
+
+def test_a_goal_that_is_reached_anyway_changes_nothing() -> None:
+    speech = spoken(1)
+    assert (choose(speech, RATE, {0: 0.5}) == choose(speech, RATE)).all()
+
+
+def test_goals_that_the_rate_does_not_allow_are_lowered() -> None:
+    speech = spoken(1)
+    limits = choose(speech, 0.005, {0: 0.99, 1: 0.99})
+    assert speech.false_rate(speech.alarms(limits)) <= 0.005
+    assert caught(speech, choose(speech, 0.005), 1) < caught(speech, limits, 1) < 0.99
+
+
+def test_expected_figures_come_from_other_speakers() -> None:
+    """With few cases, thresholds fit the cases that chose them too well. The expected figures do not."""
+    rates = []
+    for seed in range(40):
+        speech = spoken(seed, 300)
+        alarms, by_rule = expected(speech, RATE)
+        rates.append(speech.false_rate(alarms))
+        assert ((by_rule.any(axis=1) | speech.others) == alarms).all()
+    truth = np.mean(
+        [spoken(99, 20_000).false_rate(spoken(99, 20_000).alarms(choose(spoken(s, 240), RATE))) for s in range(40)]
+    )
+    assert np.mean(rates) == pytest.approx(truth, rel=0.15)
+
+
+def test_shares_have_intervals() -> None:
+    hits, everything = np.array([True, False, False, False]), np.ones(4, bool)
+    found = share(hits, everything, np.array([1.0, 10.0, 10.0, 10.0]))
+    assert found is not None
+    assert found.value == pytest.approx(1 / 31)
+    assert found.interval[0] < found.value < found.interval[1]
+    assert share(hits, ~everything, np.ones(4)) is None
