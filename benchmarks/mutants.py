@@ -1,6 +1,6 @@
 """Change single expressions of central modules, and count the changes (mutants) that the tests of the module notice.
 
-    python -m benchmarks.mutants [policy ledger ...] [--most 40] [--to after.json] [--before before.json]
+    python -m benchmarks.mutants [--only policy ledger] [--most 40] [--to after.json] [--before before.json]
 
 Cosmic Ray makes the mutants. A mutant's name is its operator, its function and a number, so it does not change when a
 module moves. `--before` repeats the mutants of an earlier run. The command fails if fewer of them are killed.
@@ -108,7 +108,7 @@ def _status(path: Path, code: str, arguments: list[str], limit: int) -> int:
 
 def main() -> int:
     wanted = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    wanted.add_argument("modules", nargs="*", default=[*MODULES], choices=MODULES, metavar="MODULE")
+    wanted.add_argument("--only", nargs="+", default=MODULES, choices=MODULES, metavar="MODULE")
     wanted.add_argument("--most", type=int, default=40, help="mutants of a module")
     wanted.add_argument("--to", type=Path, help="JSON file for the results: for each mutant, whether it was killed")
     wanted.add_argument("--before", type=Path, help="JSON file of an earlier run")
@@ -119,7 +119,7 @@ def main() -> int:
     earlier: dict[str, dict[str, bool]] = json.loads(chosen.before.read_text("utf-8")) if chosen.before else {}
     results: dict[str, dict[str, bool]] = {}
     print(f"{'module':12}{'mutants':>8}{'killed':>8}{'share':>8}", flush=True)
-    for name in chosen.modules:
+    for name in chosen.only:
         path, *tests = MODULES[name]
         tests = tests or [str(Path("tests", path).with_name(f"test_{Path(path).name}"))]
         results[name] = killed = measure(Path(path), tests, chosen.most, earlier.get(name, {}))
