@@ -33,6 +33,7 @@ ELSEWHERE = {
     "incidents": "incidents/test_run.py",
     "judge": "test_judging.py",
     "microphones": "started by capacity and crowd",
+    "mutants": "needs packages that the project does not install",
     "odd_inputs": "test_odd_inputs.py",
     "opus_client": "started by gateway",
     "overload": "test_overload.py",
