@@ -31,14 +31,14 @@ from cosmic_ray.plugins import get_operator, operator_names
 MODULES: dict[str, tuple[str, ...]] = {
     "policy": ("pipeline/judge/policy.py",),
     "matcher": ("pipeline/judge/matcher.py",),
-    "order": ("pipeline/audio/order.py",),
-    "overload": ("pipeline/overload.py",),
+    "order": ("pipeline/speech/audio/order.py",),
+    "overload": ("pipeline/speech/overload.py",),
     "deciding": ("pipeline/review/cases/deciding.py",),
-    "tries": ("pipeline/review/accounts/tries.py",),
+    "login_limits": ("pipeline/review/accounts/login_limits.py",),
     "retention": ("pipeline/review/privacy/retention.py",),
     "harm": ("pipeline/assessment/indicators/harm.py",),
     "loading": ("pipeline/settings/loading.py",),
-    "ledger": ("agents/ledger.py",),
+    "ledger": ("agents/loop/ledger.py",),
 }
 """The file of each module, and its tests if they are not in the file that mirrors it."""
 LIBRARIES = ("alembic", "hypothesis", "pydantic_settings", "sqlalchemy.dialects.sqlite", "torch", "transformers")
