@@ -89,7 +89,7 @@ def set_password(services: TheServices, session: Signed, old: SecretForm, new: S
     422 if the old password is wrong or the new one is easy to guess, 429 after too many wrong ones.
     """
     name = session.account.name
-    services.door.confirm(name, old, "password")
+    services.password_checker.confirm(name, old, "password")
     stored = passwords.hash_new_password(new, name)
     with services.database.write() as connection:
         accounts.change_account(connection, name, services.clock(), name, password=stored)
@@ -111,7 +111,7 @@ def set_totp(
     wrong passwords.
     """
     now, name = services.clock(), session.account.name
-    services.door.confirm(name, password, "totp")
+    services.password_checker.confirm(name, password, "totp")
     if passwords.totp_step(code, secret, now, 0) is None:
         raise AccountError("The code is wrong", "Check the clock of your device, and try again.", text="code")
     with services.database.write() as connection:

@@ -215,7 +215,7 @@ def api_docs(request: Request) -> Response:
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]
-    return page(request, "docs.html", operations=operations)
+    return page(request, "api_docs.html", operations=operations)
 
 
 def _complaint(services: Services, body: NewReport, now: float) -> Complaint:

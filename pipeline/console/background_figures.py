@@ -145,7 +145,7 @@ class Background(Generic[K, T]):
         return self._now(key)
 
     def again(self, key: K) -> None:
-        """SpeakerMeasure it now, unless its result is that of the store as it is."""
+        """Measure it now, unless the store is as it was for the last result."""
         with self._database.read() as connection:
             state = state_of(connection)
         kept = self._kept.get(key)
@@ -225,7 +225,7 @@ class Background(Generic[K, T]):
                 self._connection = None
 
 
-class Measured:
+class BackgroundFigures:
     """The figures of windows, the measured parts of draft reports, and the figures of the team and of quality.
 
     One thread measures the first two, and another one the others, which take seconds at most.

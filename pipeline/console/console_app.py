@@ -80,7 +80,7 @@ ANCHOR_SECONDS = 3_600.0
 QUEUE_SECONDS = 10.0
 QUALITY_SECONDS = 300.0
 WORDS_SECONDS = 3_600.0
-"""How often the words of cases that an older version stored are added to those of search."""
+"""How often the search gets the words of cases that an older version stored."""
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     account_page.router,
@@ -156,14 +156,14 @@ def create_app(services: Services) -> FastAPI:
             every(presence.WRITE_SECONDS, partial(note_presence, services, live), "presence"),
             every(drawing.DRAW_SECONDS, partial(draw_checks, services), "checks"),
             every(QUEUE_SECONDS, partial(console_metrics.queue, services), "figures of the queue"),
-            every(EVERY_SECONDS, services.chain.look, "chain of the audit log"),
+            every(EVERY_SECONDS, services.audit_watch.look, "chain of the audit log"),
             every(QUALITY_SECONDS, partial(console_metrics.quality, services), "figures of quality"),
             every(WORDS_SECONDS, partial(case_words.catch_up, services.database), "words for search"),
         ):
             yield
-            services.chain.close()
-        services.measured.close()
-        services.lab.close()
+            services.audit_watch.close()  # `every` cannot end its thread, and a check of a long log takes minutes
+        services.background.close()
+        services.draft_trials.close()
         if app.state.oidc:
             app.state.oidc.close()
 

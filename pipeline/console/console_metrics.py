@@ -65,7 +65,7 @@ def first_reviews(connection: Connection, made: Iterable[Decision]) -> list[Firs
 
 
 def count_decisions(services: Services, made: Sequence[Decision], first: Iterable[FirstReview]) -> None:
-    """Count decisions, once they are stored. Deadlines and times are those of the first reviews."""
+    """Count decisions, once they are stored. Deadlines and times count for first reviews only."""
     metrics = services.metrics
     for decision in made:
         metrics.decisions.labels(decision.verdict).inc()
@@ -107,14 +107,14 @@ def queue(services: Services) -> None:
 
 
 def quality(services: Services) -> None:
-    """Update the figures of quality and harm of the last 30 days, also those that the page of quality shows first."""
+    """Update the figures of quality and harm of the last 30 days, and measure what the page of quality shows first."""
     now = services.clock()
     with services.database.read_in_background() as connection:
         _confirmed(services, connection, now - WINDOW)
         _sampled(services, connection, Window(now - WINDOW, now))
         _offenders(services, connection, now)
         _spread(services, connection, now)
-    services.measured.quality.look(QualityQuestion())
+    services.background.quality.look(QualityQuestion())
 
 
 def offenders(connection: Connection, since: float) -> tuple[int, int]:

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/v1/coop", tags=["for Coop"])
 
 
 class CoopItem(BaseModel):
-    """The item that we reported: its id is that of a case."""
+    """The item that we reported: its id is the id of a case."""
 
     id: Id
 
@@ -64,7 +64,7 @@ async def _signed(services: Services, request: Request) -> CoopAction:
     if not pem:
         raise HTTPException(403, "webhooks.coop.public_key is not set.")
     if not coop.is_signed(coop.coop_key(pem), body, request.headers.get("coop-signature", "")):
-        raise HTTPException(403, "The signature is not that of Coop.")
+        raise HTTPException(403, "Coop did not sign this request.")
     try:
         return CoopAction.model_validate_json(body)
     except ValidationError as error:

@@ -22,7 +22,7 @@ from pipeline.base.errors import (
     VoxwardenError,
 )
 from pipeline.base.http_server import HEADERS
-from pipeline.console.guard import Refused, SignIn, session_of
+from pipeline.console.guard import NotSignedIn, Refused, session_of
 from pipeline.console.pages import explain, page
 
 log = logging.getLogger(__name__)
@@ -55,23 +55,23 @@ async def answer(request: Request, status: int, error: VoxwardenError) -> Respon
     if not hasattr(request.state, "session"):  # the guard does not run for an unknown path
         request.state.session = await session_of(request)
     fragment = request.headers.get("hx-request") == "true"
-    template = "problem_fragment.html" if fragment else "problem.html"
+    template = "error_fragment.html" if fragment else "error_page.html"
     return page(request, template, status, what=explain(request, error), code=status)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    if isinstance(error, SignIn):
+    if isinstance(error, NotSignedIn):
         return _sign_in(request, error)
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls the handler only for its class
     text = error.text if isinstance(error, Refused) else TEXTS.get(error.status_code, "other")
     return await answer(request, error.status_code, VoxwardenError(str(error.detail), text=text))
 
 
-def _sign_in(request: Request, error: SignIn) -> Response:
+def _sign_in(request: Request, error: NotSignedIn) -> Response:
     """Send a browser to the login page, and an open page, too. Answer 401 in JSON to a program."""
     if request.headers.get("hx-request") == "true":
         open_page = urlsplit(request.headers.get("hx-current-url", "")).path
-        return Response(status_code=401, headers={"HX-Redirect": SignIn(open_page or "/").login})
+        return Response(status_code=401, headers={"HX-Redirect": NotSignedIn(open_page or "/").login})
     if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(error.login, 303)
     return JSONResponse({"detail": error.detail}, 401)

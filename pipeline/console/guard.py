@@ -38,7 +38,7 @@ BACKGROUND = frozenset(
 """Endpoints that an open page calls without a person. They do not keep the session alive."""
 
 
-class SignIn(HTTPException):
+class NotSignedIn(HTTPException):
     """401: nobody is signed in. `where` is the page to return to after the sign-in."""
 
     def __init__(self, where: str) -> None:
@@ -57,14 +57,14 @@ class Refused(HTTPException):
 async def guard(request: Request) -> None:
     """Check the request and set `request.state.session`.
 
-    Raises SignIn (401) without a session or token, and HTTPException (403) if the role or the CSRF token is wrong.
+    Raises NotSignedIn (401) without a session or token, and HTTPException (403) if the role or the CSRF token is wrong.
     """
     endpoint = endpoint_of(request)
     request.state.session = session = await session_of(request)
     scopes = await _scopes_of(request)
     caller: Caller | None = "app" if scopes else session.account.role if session else None
     if ACCESS[endpoint] != ANYBODY and caller is None:
-        raise SignIn(request.url.path if request.method == "GET" else "/")
+        raise NotSignedIn(request.url.path if request.method == "GET" else "/")
     if not allowed(endpoint, caller):
         raise Refused(403, "Your role may not do this.", "role")
     if caller == "app" and endpoint in APP_SCOPES and APP_SCOPES[endpoint] not in scopes:

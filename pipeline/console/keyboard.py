@@ -99,6 +99,6 @@ def first_of_two(key: str) -> str:
     return key.rpartition(" ")[0].strip()
 
 
-def shown(key: str) -> str:
+def key_cap(key: str) -> str:
     """Return a key as the buttons show it."""
     return SHOWN.get(key, key)

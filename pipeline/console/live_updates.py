@@ -240,7 +240,7 @@ class LiveQueue:
     def _end(self, page: asyncio.Queue[bytes | None]) -> None:
         self._pages.pop(page, None)
         if page.full():
-            page.get_nowait()
+            page.get_nowait()  # room for the mark of the end
         page.put_nowait(None)
 
 

@@ -59,7 +59,7 @@ async def login(
     browser = request.cookies.get(BROWSER, "")
     visitor = Visitor(network_of(request, services.settings.console.proxies), browser)
     try:
-        account = await run_in_threadpool(services.door.sign_in, name, password, code, visitor)
+        account = await run_in_threadpool(services.password_checker.sign_in, name, password, code, visitor)
     except TooManyTries as error:
         await asyncio.sleep(HELD_SECONDS)
         return _form(request, then, name, 429, error.seconds)

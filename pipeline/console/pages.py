@@ -18,7 +18,7 @@ from pipeline.base.errors import VoxwardenError
 from pipeline.console.access_table import allowed
 from pipeline.console.console_texts import Texts
 from pipeline.console.guard import masked
-from pipeline.console.keyboard import keys_of, shown
+from pipeline.console.keyboard import key_cap, keys_of
 from pipeline.console.services import Services, services_of
 from pipeline.console.static_files import packed, static_address, taken
 from pipeline.contract.messages import SAMPLE_RATE, EventKind
@@ -109,7 +109,12 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"shown": shown, "SHAPES": SHAPES, "SEVERITY_NAMES": SEVERITY_NAMES, "EVENTS": get_args(EventKind)}
+    made.globals |= {
+        "shown": key_cap,
+        "SHAPES": SHAPES,
+        "SEVERITY_NAMES": SEVERITY_NAMES,
+        "EVENTS": get_args(EventKind),
+    }
     made.globals |= {"static": static_address, "profile_href": profile_href}
     made.filters |= {"utc": utc, "bdi": bdi, "fromjson": msgspec.json.decode, "minutes": minutes, "percent": percent}
     return made
@@ -129,7 +134,7 @@ def context(request: Request) -> dict[str, Any]:
     """Return the values that every page needs."""
     services = services_of(request)
     session: LoginSession | None = getattr(request.state, "session", None)
-    language = language_of(request)
+    language = reader_language(request)
     say, zone = partial(spoken, services.texts, language), zone_of(request)
     preferences = session.account.preferences if session else Preferences()
     role = session.account.role if session else None
@@ -180,7 +185,7 @@ def spoken(texts: Texts, language: str, key: str, /, **values: object) -> str:
 def explain(request: Request, error: VoxwardenError) -> str:
     """Return an error in the reader's language, with the names in it isolated."""
     values = {name: bdi(value) if isinstance(value, str) else value for name, value in error.values.items()}
-    return spoken(services_of(request).texts, language_of(request), f"error.{error.text}", **values)
+    return spoken(services_of(request).texts, reader_language(request), f"error.{error.text}", **values)
 
 
 def navigation(role: Role | None) -> dict[str, list[tuple[str, str]]]:
@@ -191,7 +196,7 @@ def navigation(role: Role | None) -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def language_of(request: Request) -> str:
+def reader_language(request: Request) -> str:
     """Return the reader's language."""
     session: LoginSession | None = getattr(request.state, "session", None)
     wanted = session.account.preferences.language if session else ""
@@ -204,7 +209,7 @@ def label_name(request: Request, label: str) -> str:
 
     A label that is not in the label file any more is returned unchanged. An empty one gives the text `report.label`.
     """
-    return named(services_of(request), language_of(request), label)
+    return named(services_of(request), reader_language(request), label)
 
 
 def named(services: Services, language: str, label: str) -> str:
@@ -224,7 +229,7 @@ def action_words(say: Callable[[str], str], catalogue: Mapping[str, str], action
 def label_means(request: Request, label: str) -> tuple[str, str] | None:
     """Return what a label covers and what it does not, in the reader's language; None for an unknown label."""
     known = services_of(request).labels.labels.get(label)
-    language = language_of(request)
+    language = reader_language(request)
     return (known.means.say(language), known.not_meant.say(language)) if known else None
 
 

@@ -9,9 +9,9 @@ from fastapi import Depends, Request
 
 from pipeline.base.metrics import Metrics
 from pipeline.console.audit_watch import ChainWatch
-from pipeline.console.background_figures import Measured
+from pipeline.console.background_figures import BackgroundFigures
 from pipeline.console.console_texts import Texts
-from pipeline.console.policy.draft_trials import PolicyLab, RecentSpeech
+from pipeline.console.policy.draft_trials import DraftTrials, RecentSpeech
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
 from pipeline.review.accounts.sign_in import LoginSession, PasswordChecker
@@ -32,12 +32,12 @@ class Services:
     metrics: Metrics
     clock: Callable[[], float]
     """Returns UTC seconds."""
-    measured: Measured
-    door: PasswordChecker
+    background: BackgroundFigures
+    password_checker: PasswordChecker
     measures: Measures
-    chain: ChainWatch
+    audit_watch: ChainWatch
     anchoring: Anchoring
-    lab: PolicyLab
+    draft_trials: DraftTrials
 
 
 def open_services(
@@ -62,12 +62,12 @@ def open_services(
         Texts(),
         metrics,
         clock,
-        Measured(database, settings, known, clock),
+        BackgroundFigures(database, settings, known, clock),
         PasswordChecker(database, clock),
         Measures(settings, known),
         ChainWatch(database, metrics, clock),
         Anchoring(database, settings, clock),
-        PolicyLab(settings, database, known, clock, speech),
+        DraftTrials(settings, database, known, clock, speech),
     )
 
 

@@ -29,7 +29,7 @@ LEVEL = 5
 
 def packed(body: bytes, level: int = LEVEL) -> bytes:
     """Return the body of an answer, packed with gzip."""
-    return gzip.compress(body, level, mtime=0)
+    return gzip.compress(body, level, mtime=0)  # without the time, the same body gives the same bytes
 
 
 class StaticFile(Struct, frozen=True):

@@ -51,7 +51,7 @@ def put_off_break(request: Request, services: TheServices, session: Signed) -> R
 def _meter(request: Request, services: Services, session: LoginSession, *, later: bool) -> Response:
     with services.database.read() as connection:
         meter = wellness.meter(connection, session.account.name, session.account.preferences.comfort, services.clock())
-    return page(request, "meter.html", meter=meter, later=later)
+    return page(request, "wellness_meter.html", meter=meter, later=later)
 
 
 @router.post("/comfort")

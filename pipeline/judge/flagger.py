@@ -18,7 +18,7 @@ from pipeline.judge.detection import Detection, highest
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Match
 from pipeline.judge.moderation_policy import NEVER, PolicyResolver, ResolvedPolicy, SoundLimits
-from pipeline.judge.reasons import of_both, of_cooldown, of_ear, of_sound, of_withheld
+from pipeline.judge.reasons import of_audio_classifier, of_both, of_cooldown, of_sound, of_withheld
 from pipeline.judge.speaker_memory import Blocked, CoolDowns
 from pipeline.judge.verdict import Verdict, decide_verdict, in_context
 
@@ -217,5 +217,5 @@ def _reasons_of_sound(sound: Sound, suggestion: Suggestion, limits: SoundLimits)
         return ()
     limit = limits.block if suggestion == "block" else limits.review
     if sound.kind == "ear":
-        return (of_ear(sound.label, sound.score, suggestion, limit),)
+        return (of_audio_classifier(sound.label, sound.score, suggestion, limit),)
     return (of_sound(sound.kind, sound.score, suggestion, limit),)

@@ -35,7 +35,7 @@ SOUNDS: tuple[SoundKind, ...] = get_args(SoundKind)
 BLOCKABLE: frozenset[SoundKind] = frozenset({"recording"})
 """The kinds that a policy may block. The others are often harmless, so a moderator decides."""
 
-EAR_REVIEW = 0.9
+AUDIO_CLASSIFIER_REVIEW = 0.9
 """The score from which a label of the second ear is reviewed if no rule of the policy names a limit."""
 
 READER_LIMIT = 0.7
@@ -79,7 +79,7 @@ class SoundRule(Threshold):
     """The label of its flags, if the sound has none of its own, as a recording may."""
 
 
-class EarRule(StrictModel):
+class AudioClassifierRule(StrictModel):
     """The rules for what the second ear hears."""
 
     every: Threshold = Threshold()
@@ -96,7 +96,7 @@ class PolicyLayer(StrictModel):
     risk: RiskRule = RiskRule()
     """The rule for the probability that at least one label applies. It helps if no label reaches its threshold."""
     sounds: dict[SoundKind, SoundRule] = Field(default_factory=dict)
-    ear: EarRule = EarRule()
+    ear: AudioClassifierRule = AudioClassifierRule()
     review_scale: float | None = Field(None, gt=0, le=10)
     """A factor for every `review` threshold. Below 1 is stricter."""
     cooldown_seconds: float | None = Field(None, ge=0, le=MAX_COOLDOWN_SECONDS)
@@ -183,7 +183,7 @@ class PolicyResolver:
         risk = _merged(_thresholds([layer.risk for layer in layers], language), {}, scale)
         cooldown = _set([layer.cooldown_seconds for layer in layers], 0.0)
         sounds = {kind: _sound_limits(layers, kind) for kind in SOUNDS}
-        ear = {label: _ear_limits(layers, label) for label in labels}
+        ear = {label: _audio_classifier_limits(layers, label) for label in labels}
         reader = {label: _reader_limit(layers, label) for label in labels}
         return ResolvedPolicy(labels, risk, self.policy.marks, cooldown, sounds, ear, reader)
 
@@ -295,10 +295,10 @@ def _sound_limits(layers: list[PolicyLayer], kind: SoundKind) -> SoundLimits:
     return SoundLimits(limits.review, limits.block, _set([rule.label for rule in rules], ""))
 
 
-def _ear_limits(layers: list[PolicyLayer], label: str) -> SoundLimits:
+def _audio_classifier_limits(layers: list[PolicyLayer], label: str) -> SoundLimits:
     """Narrow rules win: room type over all rooms, a label over every label."""
     rules = [rule for layer in layers for rule in (layer.ear.every, layer.ear.labels.get(label)) if rule]
-    limits = _merged([Threshold(review=EAR_REVIEW), *rules], {}, 1.0)
+    limits = _merged([Threshold(review=AUDIO_CLASSIFIER_REVIEW), *rules], {}, 1.0)
     return SoundLimits(limits.review, limits.block, label)
 
 

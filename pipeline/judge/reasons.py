@@ -53,7 +53,7 @@ def of_cooldown(names: str, seconds: float) -> str:
     return f"{LIMIT}review: blocked for {names} within the last {seconds:g} s"
 
 
-def of_ear(label: str, score: float, suggestion: Suggestion, limit: float) -> str:
+def of_audio_classifier(label: str, score: float, suggestion: Suggestion, limit: float) -> str:
     """Return the reason that a label of the second ear gives."""
     return f"second ear: {label} {score:.2f} reaches {suggestion} at {limit:.2f}"
 

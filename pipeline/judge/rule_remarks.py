@@ -22,7 +22,7 @@ from pipeline.judge import lexicon, rule_texts
 from pipeline.judge.labels import Labels, Severity
 from pipeline.judge.lexicon import Group, Lexicon
 from pipeline.judge.moderation_policy import (
-    EarRule,
+    AudioClassifierRule,
     LabelRule,
     Policy,
     PolicyLayer,
@@ -49,7 +49,7 @@ SHORT_WORD = 3
 GROUPS = re.compile(r"groups:\s*(\[\s*\]\s*)?(#.*)?$")
 """The line of a lexicon after which its groups begin."""
 
-SHEETS = (Policy, PolicyLayer, LabelRule, SoundRule, EarRule, Lexicon, Group)
+SHEETS = (Policy, PolicyLayer, LabelRule, SoundRule, AudioClassifierRule, Lexicon, Group)
 KEYS = frozenset(key for sheet in SHEETS for key in sheet.model_fields)
 """All keys of policies and lexicons."""
 
@@ -255,12 +255,12 @@ def _unheard(policy: PolicyResolver, listen: ListenSettings, lines: Mapping[Key,
         return
     places: dict[tuple[str, Key], list[str]] = {}
     for each in found:
-        places.setdefault((each.cause, _ear_rule(each, lines)), []).append(each.label)
+        places.setdefault((each.cause, _audio_classifier_rule(each, lines)), []).append(each.label)
     for (code, key), names in places.items():
         yield RuleRemark(POLICY, _line(key, lines), "warning", code, _dotted(key), {"label": ", ".join(names)})
 
 
-def _ear_rule(found: UnheardLabel, lines: Mapping[Key, int]) -> Key:
+def _audio_classifier_rule(found: UnheardLabel, lines: Mapping[Key, int]) -> Key:
     """Return the key that makes a label need the second ear, or that makes the second ear deaf to it."""
     inside, last = (("ear",), "review") if found.cause == "ear_never" else ((), "sources")
     tops: list[Key] = [*([("room_types", found.room_type)] if found.room_type else []), ()]

@@ -52,7 +52,7 @@ def find_warnings(settings: Settings, config: JudgeConfig) -> Iterator[str]:
     for closed in settings.gateway.closed_room_types:
         if warning := unknown_room_type(config.policy.policy, closed):
             yield f"gateway.closed_room_types: {warning}"
-    yield from _ear(settings, config.policy)
+    yield from _audio_classifier(settings, config.policy)
     for label in settings.retention.labels:
         if label not in config.labels.labels:
             yield f"retention.labels: there is no label {label}.{_near(label, config.labels.labels)}"
@@ -68,7 +68,7 @@ def unknown_room_type(policy: Policy, room_type: str) -> str | None:
     )
 
 
-def _ear(settings: Settings, policy: PolicyResolver) -> Iterator[str]:
+def _audio_classifier(settings: Settings, policy: PolicyResolver) -> Iterator[str]:
     """Rules for the second ear that have no effect, because the listen stage does not send its scores."""
     listen = settings.listen
     for each in unheard_labels(policy, listen):

@@ -31,6 +31,7 @@ ELSEWHERE = {
     "contender": "started by asr",
     "fast_worker": "started by stream, gateway and chaos",
     "microphones": "started by capacity and webhook_delay",
+    "mutants": "needs packages that the project does not install",
     "odd": "test_odd.py",
     "stream": "test_stream.py",
 }

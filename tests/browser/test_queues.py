@@ -39,13 +39,13 @@ def owners(stack: Stack, cases: list[str]) -> list[str]:
 def test_a_lead_moves_cases_and_takes_it_back(stack: Stack, sit: Sit) -> None:
     cases = stack.say(6)
     page = sit("lea", path="/skills")
-    page.click("#desk-now [data-do=move]")
+    page.click("#people-now [data-do=move]")
     page.select_option("#move [name=account]", "ana")
     page.fill("#move [name=count]", "4")
     page.press("#move [name=count]", "Enter")
     expect(page.locator("#move [role=status]")).to_contain_text("4 cases moved to ana")
     assert owners(stack, cases).count("ana") == 4
-    expect(page.locator("#desk-now a[href='/queue?assigned=ana']")).to_have_text("4")
+    expect(page.locator("#people-now a[href='/queue?assigned=ana']")).to_have_text("4")
     page.click("#move-undo button")
     expect(page.locator("#move [role=status]")).to_contain_text("Undone: 4 cases")
     assert owners(stack, cases).count("ana") == 0

@@ -1,4 +1,4 @@
-"""Every module that the pages run with `python -m` exists."""
+"""Every module that the pages run with `python -m` exists, and every file of the code that they name."""
 
 import re
 from importlib.util import find_spec
@@ -10,6 +10,7 @@ from tests.deploy.files import ROOT
 from tests.docs.pages import PAGES
 
 MODULE = re.compile(r"python -m ((?:agents|benchmarks|deploy|pipeline|tests|training)(?:\.\w+)*)")
+PATH = re.compile(r"`((?:agents|benchmarks|pipeline|tests|training)/[a-z0-9_./-]+)`")
 CARDS = [ROOT / "pipeline" / part / "model" / "README.md" for part in ("judge", "sound/events")]
 
 
@@ -26,6 +27,12 @@ def runs(module: str) -> bool:
 def test_every_module_runs(page: Path) -> None:
     named = set(MODULE.findall(page.read_text("utf-8")))
     assert [module for module in sorted(named) if not runs(module)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_named_file_exists(page: Path) -> None:
+    named = set(PATH.findall(page.read_text("utf-8")))
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from pipeline.assessment.report.assessments import default_window
 from pipeline.assessment.report.wording import Language
 from pipeline.base.errors import InputError
 from pipeline.console.background_figures import Look
-from pipeline.console.pages import language_of, page
+from pipeline.console.pages import page, reader_language
 from pipeline.console.services import Services, TheServices, services_of
 from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Unit, Window
@@ -68,14 +68,14 @@ TheWindow = Annotated[ChosenWindow, Depends(chosen_window)]
 def figures_progress(request: Request, services: TheServices, chosen: TheWindow, shown: ShownQuery = 0.0) -> Response:
     """Tell about the figures of a window."""
     return _progress(
-        request, services.measured.figures.look(chosen.window), f"/assessment/measuring?{chosen.query}", shown
+        request, services.background.figures.look(chosen.window), f"/assessment/measuring?{chosen.query}", shown
     )
 
 
 @router.post("")
 def measure_figures(services: TheServices, chosen: TheWindow) -> Response:
-    """SpeakerMeasure a window now, unless nothing has changed since the last time."""
-    services.measured.figures.again(chosen.window)
+    """Measure a window now, unless nothing has changed since the last time."""
+    services.background.figures.again(chosen.window)
     return Response(headers={"HX-Refresh": "true"})
 
 
@@ -84,20 +84,20 @@ def draft_progress(
     request: Request, services: TheServices, assessment: AssessmentId, shown: ShownQuery = 0.0
 ) -> Response:
     """Tell about the figures of a draft report."""
-    look = services.measured.drafts.look(_window(services, assessment))
+    look = services.background.drafts.look(_window(services, assessment))
     return _progress(request, look, f"/assessment/measuring/{assessment}?", shown)
 
 
 @router.post("/{assessment}")
 def measure_draft(services: TheServices, assessment: AssessmentId) -> Response:
-    """SpeakerMeasure a draft report now, unless nothing has changed since the last time."""
-    services.measured.drafts.again(_window(services, assessment))
+    """Measure a draft report now, unless nothing has changed since the last time."""
+    services.background.drafts.again(_window(services, assessment))
     return Response(headers={"HX-Refresh": "true"})
 
 
 def assessment_page(request: Request, template: str, **values: Any) -> HTMLResponse:
     """Render a template of the assessment."""
-    language = reader_language(request)
+    language = report_language(request)
     tools: dict[str, Any] = {
         "zh": language == "zh",
         "number": partial(_number, language),
@@ -108,7 +108,7 @@ def assessment_page(request: Request, template: str, **values: Any) -> HTMLRespo
         "signal": lambda trigger: wording.signal(trigger.signal, language),
         "detail": lambda name, value: html.detail(name, value, language),
         "tongue": lambda code: services_of(request).texts.names.get(code, code),
-        "named": partial(_named, services_of(request).texts.catalogue(language_of(request))),
+        "named": partial(_named, services_of(request).texts.catalogue(reader_language(request))),
     }
     return page(request, template, **tools, **values)
 
@@ -123,9 +123,9 @@ def go(request: Request, path: str) -> Response:
     return Response(headers={"HX-Location": json.dumps(update)})
 
 
-def reader_language(request: Request) -> Language:
+def report_language(request: Request) -> Language:
     """Return the language of the reader, as far as the assessment has its texts: Chinese, or else English."""
-    return "zh" if language_of(request) == "zh" else "en"
+    return "zh" if reader_language(request) == "zh" else "en"
 
 
 def window_of(since: date, until: date, now: float) -> Window:

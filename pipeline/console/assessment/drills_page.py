@@ -12,7 +12,7 @@ from pipeline.assessment import drills
 from pipeline.assessment.drills import DAY, Drill, DrillKind, LineResult
 from pipeline.assessment.report import wording
 from pipeline.base.errors import CaseError, InputError
-from pipeline.console.assessment.assessment_pages import assessment_page, go, reader_language
+from pipeline.console.assessment.assessment_pages import assessment_page, go, report_language
 from pipeline.console.fields import NO_NUL
 from pipeline.console.services import Signed, TheServices
 from pipeline.review import audit_log
@@ -128,4 +128,4 @@ def _rooms(text: str) -> list[str]:
 
 
 def _show(request: Request, template: str, **values: Any) -> HTMLResponse:
-    return assessment_page(request, template, names=wording.texts(reader_language(request)), **values)
+    return assessment_page(request, template, names=wording.texts(report_language(request)), **values)

@@ -9,7 +9,7 @@ from pipeline.assessment import forms
 from pipeline.assessment.report import assessments, gather, wording
 from pipeline.assessment.report.content import ITEMS, PARTS
 from pipeline.base.errors import InputError
-from pipeline.console.assessment.assessment_pages import AssessmentId, assessment_page, reader_language
+from pipeline.console.assessment.assessment_pages import AssessmentId, assessment_page, report_language
 from pipeline.console.fields import NO_NUL
 from pipeline.console.pages import explain
 from pipeline.console.services import Signed, TheServices
@@ -44,7 +44,7 @@ def form_page(request: Request, services: TheServices, assessment: AssessmentId)
         others=others,
         parts=[(part, [each for each in answers if each.field.part == part]) for part in PARTS],
         missing=[each for each in answers if each.missing],
-        names=wording.texts(reader_language(request)),
+        names=wording.texts(report_language(request)),
         indicators={number: gather.indicators_of(number) for number in ITEMS},
     )
 

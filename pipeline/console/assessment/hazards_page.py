@@ -157,7 +157,7 @@ def _find(services: Services, hazard: str) -> Hazard:
 
 
 async def _figures(services: Services, window: Window) -> list[Figure]:
-    look = await services.measured.figures.wait(window, MEASURE_SECONDS, newest=True)
+    look = await services.background.figures.wait(window, MEASURE_SECONDS, newest=True)
     if look.kept is None:
         raise DependencyError("The figures are being measured", "Try again in a minute.")
     return look.kept.value

@@ -15,7 +15,7 @@ from pipeline.assessment.report import assessments, figure_rows, wording
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.gather import OF_DRILLS
 from pipeline.base.errors import DependencyError
-from pipeline.console.assessment.assessment_pages import DAYS, TheWindow, assessment_page, reader_language
+from pipeline.console.assessment.assessment_pages import DAYS, TheWindow, assessment_page, report_language
 from pipeline.console.background_figures import Look
 from pipeline.console.guard import Refused
 from pipeline.console.services import TheServices
@@ -89,7 +89,7 @@ class AssessmentSteps(Struct, frozen=True):
 
 async def figures_of(services: TheServices, chosen: TheWindow) -> Look[list[Figure]]:
     """Return the figures of the chosen window; none if they take longer than a page may."""
-    return await services.measured.figures.wait(chosen.window)
+    return await services.background.figures.wait(chosen.window)
 
 
 Figures = Annotated[Look[list[Figure]], Depends(figures_of)]
@@ -113,7 +113,7 @@ def indicators_page(
         "assessment_indicators.html",
         look=look,
         groups=by_article(rows),
-        articles=wording.texts(reader_language(request))["items"],
+        articles=wording.texts(report_language(request))["items"],
         steps=steps,
         counts=[(state, counts[state]) for state in STATES],
         chosen=chosen,
@@ -152,7 +152,7 @@ def indicator_page(
 
 async def listed_figures(services: TheServices, chosen: TheWindow) -> list[Figure]:
     """Return the figures of the chosen window. Raises DependencyError if they take longer than LIST_SECONDS."""
-    look = await services.measured.figures.wait(chosen.window, LIST_SECONDS)
+    look = await services.background.figures.wait(chosen.window, LIST_SECONDS)
     if look.kept is None:
         raise DependencyError("The figures are being measured", "Load the page again in a minute.")
     return look.kept.value

@@ -13,7 +13,7 @@ from pipeline.assessment import register
 from pipeline.assessment.register import KINDS, Kind
 from pipeline.assessment.report import wording
 from pipeline.base.errors import InputError
-from pipeline.console.assessment.assessment_pages import assessment_page, go, reader_language
+from pipeline.console.assessment.assessment_pages import assessment_page, go, report_language
 from pipeline.console.services import Signed, TheServices
 from pipeline.review import audit_log
 
@@ -153,4 +153,4 @@ def _seconds(moment: datetime | None) -> float | None:
 
 
 def _show(request: Request, template: str, **values: Any) -> HTMLResponse:
-    return assessment_page(request, template, kinds=wording.texts(reader_language(request))["register"], **values)
+    return assessment_page(request, template, kinds=wording.texts(report_language(request))["register"], **values)

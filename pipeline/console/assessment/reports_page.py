@@ -158,7 +158,7 @@ async def _opened(services: Services, assessment: str, seconds: float | None = N
     found = await run_in_threadpool(_find, services, assessment)
     if found.final:
         return Opened(found, None)
-    return Opened(found, await services.measured.drafts.wait(found.window, seconds, newest=newest))
+    return Opened(found, await services.background.drafts.wait(found.window, seconds, newest=newest))
 
 
 def _report(services: Services, found: Opened) -> AssessmentReport | None:

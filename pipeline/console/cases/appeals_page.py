@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
 from pipeline.base.errors import CaseError, Involved
-from pipeline.console.cases.case_page import REASONS, shown
+from pipeline.console.cases.case_page import REASONS, case_values
 from pipeline.console.fields import NoteForm, WordForm
 from pipeline.console.pages import page
 from pipeline.console.services import Signed, TheServices
@@ -56,7 +56,7 @@ def appeal_page(request: Request, services: TheServices, session: Signed, appeal
         audit_log.append(
             connection, services.clock(), session.account.name, "appeal.view", found.case, {"appeal": appeal}
         )
-    return page(request, "appeal.html", **shown(services, found.case), **about)
+    return page(request, "appeal.html", **case_values(services, found.case), **about)
 
 
 @router.post("/undo")

@@ -9,10 +9,10 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from sqlalchemy import Connection
 
 from pipeline.base.errors import CaseError, Missing, Stale, Taken
-from pipeline.console.cases.case_page import shown
+from pipeline.console.cases.case_page import case_values
 from pipeline.console.cases.queue_page import Asked, Filters, wanted_by
 from pipeline.console.fields import CaseId, IdForm, NameForm, WordForm
-from pipeline.console.pages import explain, language_of, page
+from pipeline.console.pages import explain, page, reader_language
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review import audit_log
 from pipeline.review.accounts import wellness
@@ -43,9 +43,9 @@ def open_case(
 ) -> Response:
     """Take the case and show it. If another moderator holds it, show it without the form for a decision.
 
-    `leaving` is the lease that the page has, so that it moves on to this case. A person holds one case. If they hold
-    another one in another tab, the case is shown without the form, unless they want it `instead`. 403 if the
-    moderator speaks in the case, or reported it.
+    A person holds one case. `leaving` is the lease of this tab, which moves on to this case. If another tab holds a
+    case, this one is shown without the form; with `instead`, the person gives the other case up. 403 if the moderator
+    speaks in the case, or reported it.
     """
     name, now = session.account.name, services.clock()
     with services.database.write() as connection:
@@ -54,18 +54,18 @@ def open_case(
         elsewhere = other is not None and other.case_id != case and other.id != leaving and not instead
         try:
             if elsewhere:
-                lease, refused = None, services.texts.say(language_of(request), "desk.elsewhere")
+                lease, refused = None, services.texts.say(reader_language(request), "desk.elsewhere")
             else:
                 wellness.allow(connection, name, session.account.preferences.comfort, now)
                 lease, refused = leases.claim(connection, case, name, now, leases.LEASE_SECONDS), ""
-        except Missing:
+        except Missing:  # a CaseError, too, but there is no case to show
             raise
         except CaseError as error:
             lease, refused = None, explain(request, error)
         if lease is None:
             wellness.end_break(connection, name, now)
             audit_log.append(connection, now, name, "case.view", case)
-    return page(request, "case.html", refused=refused, **shown(services, case, lease, elsewhere))
+    return page(request, "case.html", refused=refused, **case_values(services, case, lease, elsewhere))
 
 
 @router.post("/next", response_class=HTMLResponse)
@@ -80,10 +80,10 @@ def open_next(request: Request, services: TheServices, session: Signed, asked: F
                 if case is None:
                     break
                 lease = leases.claim(connection, case, session.account.name, services.clock(), leases.LEASE_SECONDS)
-            return page(request, "case.html", **shown(services, case, lease))
+            return page(request, "case.html", **case_values(services, case, lease))
         except Taken:
             continue
-    return page(request, "empty.html")
+    return page(request, "no_case.html")
 
 
 @router.post("/cases/{case}/retake", response_class=HTMLResponse)
@@ -91,7 +91,7 @@ def retake_case(request: Request, services: TheServices, session: Signed, case: 
     """Take a case again after a conflict. The page gets the new lease and keeps the version that the person saw."""
     with services.database.write() as connection:
         lease = leases.claim(connection, case, session.account.name, services.clock(), leases.LEASE_SECONDS)
-    return with_event(page(request, "retaken.html", lease=lease), "retaken", [case])
+    return with_event(page(request, "new_lease.html", lease=lease), "retaken", [case])
 
 
 @router.post("/leases/{lease}/renew")
@@ -140,7 +140,7 @@ def move_form(
     """Show the form that gives the first `count` cases of the filtered queue, or one case, to a person."""
     with services.database.read() as connection:
         values = _form(services, connection, asked, case, count)
-    return page(request, "move.html", **values)
+    return page(request, "move_form.html", **values)
 
 
 @router.post("/queue/move", response_class=HTMLResponse)
@@ -160,7 +160,7 @@ def move_cases(
         chosen = assigning.candidates(connection, account, asked.wanted, now, count, case)
         made = assigning.move(connection, chosen, account, session.account.name, reason, now, seconds)
         values = _form(services, connection, asked, case)
-    response = page(request, "move.html", made=made, **values)
+    response = page(request, "move_form.html", made=made, **values)
     response.headers.update(MOVED)
     return response
 
@@ -182,7 +182,7 @@ def with_event(response: Response, event: str, cases: list[str], verdict: str = 
 
 
 def _form(services: Services, connection: Connection, asked: Asked, case: str, count: int = PROPOSED) -> dict[str, Any]:
-    """Return the values for `move.html`. Raises Missing if there is no such case."""
+    """Return the values for `move_form.html`. Raises Missing if there is no such case."""
     if case:
         reading.case(connection, case)
     return {

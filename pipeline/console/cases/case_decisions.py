@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.base.errors import CaseError, ConfigError, Missing, Stale
 from pipeline.console.access_table import allowed
 from pipeline.console.cases.case_assignment import with_event
-from pipeline.console.cases.case_page import REASONS, shown
+from pipeline.console.cases.case_page import REASONS, case_values
 from pipeline.console.console_metrics import FirstReview, count_decisions, first_reviews
 from pipeline.console.fields import NO_CONTROL, CaseId, IdForm, NoteForm, WordForm
 from pipeline.console.pages import explain, page
@@ -72,9 +72,10 @@ def decide_case(
                 undo_seconds=console.undo_seconds,
                 measures=services.measures,
             )
+            # Read before the commit: afterwards, another request may have changed the case.
             first = first_reviews(connection, [made])
             offers = phrase_muting.offered(connection, case, now) if verdict == "dismiss" else []
-    except Missing:
+    except Missing:  # a CaseError, too, but there is no case to show
         raise
     except CaseError as error:
         return _conflict(request, services, case, name, error)
@@ -93,7 +94,7 @@ def similar_cases(
         heard = {one.id for one in found[:SAMPLES] if reading.evidence(connection, one.id)}
     return page(
         request,
-        "like.html",
+        "similar.html",
         case=this,
         found=found,
         samples=found[:SAMPLES],
@@ -229,7 +230,7 @@ def _decided(
     offers: Sequence[tuple[str, str, MutedPhrase | None]] = (),
 ) -> Response:
     """Count the decisions, and tell what was decided. `offers` are the phrases that a lead could mute now."""
-    count_decisions(services, made, first)
+    count_decisions(services, made, first)  # after the commit, because a counter cannot take a decision back
     seconds, cases = services.settings.console.undo_seconds, [one.case for one in made]
     answer = page(request, "decided.html", made=made, seconds=seconds, offers=offers, case_id=cases[0] if cases else "")
     return with_event(answer, "decided", cases, made[0].verdict if made else "")
@@ -237,7 +238,7 @@ def _decided(
 
 def _conflict(request: Request, services: Services, case: str, name: str, error: CaseError) -> Response:
     """Answer 409 with the reason: the case is `decided`, `held` by another one, `free`, or it `changed`."""
-    values = shown(services, case)
+    values = case_values(services, case)
     found, lease = values["view"], values["view"].lease
     holder = lease.account if lease and lease.expires_at > services.clock() else ""
     state = "refused"

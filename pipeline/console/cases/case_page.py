@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from pipeline.console.cases.case_timeline import case_axis, clip_sound, outline
-from pipeline.console.cases.case_view import view
+from pipeline.console.cases.case_view import case_view
 from pipeline.console.cases.marked_text import normalised
-from pipeline.console.cases.queue_page import Filters, listed
+from pipeline.console.cases.queue_page import Filters, queue_values
 from pipeline.console.fields import NO_NUL, CaseId, WordQuery
 from pipeline.console.guard import Refused
 from pipeline.console.pages import page
@@ -46,7 +46,7 @@ REASONS = ("confirmed", "wrong_label", "misheard", "quote", "joke", "context", "
 NoteText = Annotated[str, Form(max_length=LONGEST, pattern=NO_NUL)]
 
 
-class PickChoice(Struct, frozen=True):
+class FormChoice(Struct, frozen=True):
     """One choice. `words` has its names in every language of the console, `means` its definition."""
 
     value: str
@@ -72,13 +72,13 @@ def case_page(request: Request, services: TheServices, session: Signed, case: Ca
     """
     with services.database.read() as connection:
         eligibility.check_party(connection, reading.case(connection, case), session.account.name)
-    values = shown(services, case)
+    values = case_values(services, case)
     with services.database.write() as connection:
         audit_log.append(connection, services.clock(), session.account.name, "case.view", case)
     if request.headers.get("hx-request") == "true":
         return page(request, "case.html", **values)
     with services.database.read() as connection:
-        values |= listed(services, connection, session, asked)
+        values |= queue_values(services, connection, session, asked)
     return page(request, "queue.html", **values)
 
 
@@ -147,13 +147,13 @@ def write_note(request: Request, services: TheServices, session: Signed, case: C
         return _notes(request, connection, case)
 
 
-def shown(services: Services, case: str, lease: Lease | None = None, elsewhere: bool = False) -> dict[str, Any]:
+def case_values(services: Services, case: str, lease: Lease | None = None, elsewhere: bool = False) -> dict[str, Any]:
     """Return the values for `case.html`. With a `lease` of the reader, the page has the form for a decision.
 
     `elsewhere`: the reader holds another case in another tab, so that this page offers to take this case instead.
     """
     with services.database.read() as connection:
-        found, reported = view(connection, case), reports.of_case(connection, case)
+        found, reported = case_view(connection, case), reports.of_case(connection, case)
         enforced = enforcements.of_case(connection, case)
         proposal = services.measures.propose(connection, found.case, services.clock())
         offers = phrase_muting.offered(connection, case, services.clock())
@@ -177,11 +177,11 @@ def shown(services: Services, case: str, lease: Lease | None = None, elsewhere: 
         "from_risk": from_risk,
         "normal_forms": {flag.id: form for flag in found.file.flags if (form := normalised(flag))},
         "decided_by": next((one for one in reversed(found.file.decisions) if one.undone is None), None),
-        "picks": partial(picks, services),
+        "form_choices": partial(form_choices, services),
         "labels": list(services.labels.labels),
         "reasons": REASONS,
         "filled": filled(found.file.decisions, lease.account) if lease else NOTHING,
-        "desk_labels": services.labels.labels,
+        "label_definitions": services.labels.labels,
     }
 
 
@@ -197,7 +197,7 @@ def proposed(services: Services, case: Case, proposal: Proposal | None) -> dict[
 
 
 def filled(decisions: Sequence[Decision], account: str) -> dict[str, str]:
-    """Return the fields of the form: those of the account's last decision if it is undone, otherwise empty ones."""
+    """Return the fields of the form: from the account's last decision if it is undone, otherwise empty."""
     last = decisions[-1] if decisions else None
     if last is None or last.undone is None or last.moderator != account:
         return NOTHING
@@ -211,12 +211,12 @@ def scores(flag: Flag) -> list[FlagScore]:
     return [FlagScore(label, flag.labels[label], reached.get(label)) for label in flag.flagged if label in flag.labels]
 
 
-def picks(services: Services, language: str, label: str) -> dict[str, list[PickChoice]]:
+def form_choices(services: Services, language: str, label: str) -> dict[str, list[FormChoice]]:
     """Return the choices of each field in `language`. `label` is the case's own; an empty value keeps it."""
     say = services.texts.say
     own = _label_choice(services, language, label)
     others = [_label_choice(services, language, name) for name in services.labels.labels if name != label]
-    kept = PickChoice("", own.text, own.words, own.means, say(language, "desk.as_flagged"))
+    kept = FormChoice("", own.text, own.words, own.means, say(language, "desk.as_flagged"))
     return {
         "label": [kept, *others],
         "reason": [_reason_choice(services, language, name) for name in ("none", *REASONS)],
@@ -236,20 +236,20 @@ def _notes(request: Request, connection: Connection, case: str) -> Response:
     )
 
 
-def _label_choice(services: Services, language: str, name: str) -> PickChoice:
+def _label_choice(services: Services, language: str, name: str) -> FormChoice:
     known = services.labels.labels.get(name)
     if known is None:
-        return PickChoice(name, name, name)
+        return FormChoice(name, name, name)
     say = services.texts.say
     means = say(language, "desk.means", text=known.means.say(language))
     not_meant = say(language, "desk.not_meant", text=known.not_meant.say(language))
     words = [name, *(known.name(other) for other in services.texts.names)]
-    return PickChoice(name, known.name(language), " ".join(words).lower(), f"{means} {not_meant}")
+    return FormChoice(name, known.name(language), " ".join(words).lower(), f"{means} {not_meant}")
 
 
-def _reason_choice(services: Services, language: str, name: str) -> PickChoice:
+def _reason_choice(services: Services, language: str, name: str) -> FormChoice:
     words = " ".join(services.texts.say(other, f"reason.{name}") for other in services.texts.names)
-    return PickChoice("" if name == "none" else name, services.texts.say(language, f"reason.{name}"), words.lower())
+    return FormChoice("" if name == "none" else name, services.texts.say(language, f"reason.{name}"), words.lower())
 
 
 def _severity(services: Services, case: Case, label: str) -> int:

@@ -118,7 +118,7 @@ def case_axis(found: PageView, labels: Labels) -> CaseAxis:
     length = min(max(AFTER, 10 * math.ceil((case.end - case.start + 5) / 10)), LONGEST)
     first = min(found.file.flags, key=lambda flag: flag.start).id if found.file.flags else ""
     blocks: dict[str, list[Block]] = {case.speaker: []}
-    for turn in found.turns:
+    for turn in found.room_flags:
         flag = turn.flag
         speaker = case.speaker if turn.mine else flag.speaker
         block = Block(

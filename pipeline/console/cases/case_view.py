@@ -24,7 +24,7 @@ SEARCHED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class RoomFlag:
     """Flagged speech in the room. `mine`: it belongs to the case of the page. Then `words` is its text with times."""
 
     flag: Flag
@@ -36,8 +36,8 @@ class Turn:
 @dataclass(frozen=True, slots=True)
 class PageView:
     file: CaseFile
-    transcript: tuple[Turn, ...]
-    around: tuple[Turn, ...]
+    transcript: tuple[RoomFlag, ...]
+    around: tuple[RoomFlag, ...]
     """Other flags of the room at the same time, by all speakers."""
     history: tuple[Case, ...]
     """The speaker's other cases, newest first."""
@@ -59,11 +59,11 @@ class PageView:
 
     @property
     def flags(self) -> list[Flag]:
-        """The flags of the case, without those that were released since."""
+        """The flags of the case. A flag that was released later replaces the earlier one of its utterance."""
         return latest(self.file.flags)
 
     @property
-    def turns(self) -> tuple[Turn, ...]:
+    def room_flags(self) -> tuple[RoomFlag, ...]:
         """The transcript with the other flags of the room, by time."""
         return tuple(sorted((*self.transcript, *self.around), key=lambda turn: (turn.flag.start, turn.flag.id)))
 
@@ -77,7 +77,7 @@ class PageView:
         return offset_of(self.clip.timeline, at) if self.clip else None
 
 
-def view(connection: Connection, identity: str) -> PageView:
+def case_view(connection: Connection, identity: str) -> PageView:
     """Read the content of the case page. Raises Missing if there is no such case.
 
     The page of a copy does not show the original, and the page of the original does not show its copies. Otherwise the
@@ -88,7 +88,7 @@ def view(connection: Connection, identity: str) -> PageView:
     kin = quality_checks.family(connection, identity)
     return PageView(
         file,
-        tuple(Turn(flag, identity, tokens(flag), mine=True) for flag in once(file.flags)),
+        tuple(RoomFlag(flag, identity, tokens(flag), mine=True) for flag in once(file.flags)),
         _around(connection, file, kin),
         _history(connection, case, kin),
         _similar(connection, case, kin),
@@ -98,7 +98,7 @@ def view(connection: Connection, identity: str) -> PageView:
     )
 
 
-def _around(connection: Connection, file: CaseFile, kin: Sequence[str]) -> tuple[Turn, ...]:
+def _around(connection: Connection, file: CaseFile, kin: Sequence[str]) -> tuple[RoomFlag, ...]:
     """Return the room's other flags.
 
     Speech that has a flag of the second reader may also be drawn for an audit. Neither page shows the other case, or
@@ -119,11 +119,11 @@ def _around(connection: Connection, file: CaseFile, kin: Sequence[str]) -> tuple
     rows = ((reading.flag_of(row), row.case_id) for row in connection.execute(query))
     found = {flag.id: (flag, of) for flag, of in rows}
     shown = [found[flag.id] for flag in once([flag for flag, _ in found.values()])]
-    return tuple(Turn(replace(flag, start=flag.start + later, end=flag.end + later), of) for flag, of in shown)
+    return tuple(RoomFlag(replace(flag, start=flag.start + later, end=flag.end + later), of) for flag, of in shown)
 
 
 def latest(flags: Sequence[Flag]) -> list[Flag]:
-    """Leave out flags that were released since: the released flag has all that they have."""
+    """Leave out flags of utterances with a released flag, because that flag has all that they have."""
     released = {flag.utterance for flag in flags if agreed(flag.reasons)}
     return [flag for flag in flags if flag.utterance not in released or flag.source == "reader" or agreed(flag.reasons)]
 

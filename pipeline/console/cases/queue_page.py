@@ -105,7 +105,7 @@ Filters = Annotated[Asked, Depends(_asked)]
 def queue_page(request: Request, services: TheServices, session: Signed, asked: Filters) -> Response:
     """Show the queue with its filters."""
     with services.database.read() as connection:
-        values = listed(services, connection, session, asked)
+        values = queue_values(services, connection, session, asked)
     return page(request, "queue.html", **values)
 
 
@@ -125,7 +125,7 @@ def queue_rows(
     """Return the rows after the case with this urgency and id; without them, the first rows."""
     place = (urgency, after) if urgency is not None else None
     with services.database.read() as connection:
-        values = listing(services, connection, wanted_by(services, connection, session, asked), asked, place)
+        values = rows_values(services, connection, wanted_by(services, connection, session, asked), asked, place)
     return page(request, "queue_rows.html", asked=asked, **values)
 
 
@@ -181,10 +181,10 @@ def wanted_by(services: Services, connection: Connection, session: LoginSession,
     )
 
 
-def listed(services: Services, connection: Connection, session: LoginSession, asked: Asked) -> dict[str, Any]:
+def queue_values(services: Services, connection: Connection, session: LoginSession, asked: Asked) -> dict[str, Any]:
     """Return the values for `queue.html`: the first rows, the counts, the filters and the saved views."""
     wanted = wanted_by(services, connection, session, asked)
-    values = listing(services, connection, wanted, asked, None)
+    values = rows_values(services, connection, wanted, asked, None)
     total, late = _counts(connection, wanted, values, services.clock())
     choices = case_queue.choices(connection) | {"status": ["pending", "escalated"]}
     saved = views.visible(connection, session.account.name, "queue")
@@ -192,7 +192,7 @@ def listed(services: Services, connection: Connection, session: LoginSession, as
     return values | counts | {"asked": asked, "choices": choices, "views": saved}
 
 
-def listing(
+def rows_values(
     services: Services, connection: Connection, wanted: QueueFilter, asked: Asked, after: tuple[float, str] | None
 ) -> dict[str, Any]:
     """Return the values for `queue_rows.html`. `after` is the place of the last case on the page before."""

@@ -17,10 +17,10 @@ from sqlalchemy import Connection
 
 from pipeline.console.access_table import AUDIT
 from pipeline.console.cases.case_timeline import clip_sound, outline
-from pipeline.console.cases.case_view import once, view
+from pipeline.console.cases.case_view import case_view, once
 from pipeline.console.cases.marked_text import found_row, marked
 from pipeline.console.fields import CaseId
-from pipeline.console.pages import label_name, language_of, page, zone_of
+from pipeline.console.pages import label_name, page, reader_language, zone_of
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Flag, HeardKind
 from pipeline.judge.labels import SEVERITIES
@@ -144,7 +144,7 @@ def search_preview(
     phrases = _wanted(request, services, parse_query(q)).phrases
     with services.database.read() as connection:
         eligibility.check_party(connection, reading.case(connection, case), session.account.name)
-        found = view(connection, case)
+        found = case_view(connection, case)
         rows = [found_row(row, phrases) for row in list_cases(connection, [case])]
     with services.database.write() as connection:
         audit_log.append(connection, services.clock(), session.account.name, "case.view", case)
@@ -157,7 +157,7 @@ def search_preview(
 def search_csv(request: Request, services: TheServices, session: Signed, q: QueryText = "") -> Response:
     """Return the results as CSV, at most COUNTED of them. The audit log has a line about it."""
     wanted = _wanted(request, services, parse_query(q))
-    say = partial(services.texts.say, language_of(request))
+    say = partial(services.texts.say, reader_language(request))
     with services.database.read() as connection:
         found = finding.ordered(
             finding.find_cases(connection, wanted, viewer_of(services, connection, session)), wanted.order

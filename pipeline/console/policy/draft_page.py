@@ -66,7 +66,7 @@ def begin_draft(
     title: TitleForm = "",
     version: Annotated[int | None, Form(ge=0, le=2**31 - 1)] = None,
 ) -> Response:
-    """Begin a draft with the live texts, or with those of a version."""
+    """Begin a draft with the live texts, or with the texts of a version."""
     with services.database.read() as connection:
         if version is None:
             texts = versions.texts_now(connection, services.settings)
@@ -149,7 +149,7 @@ def check_draft(
 ) -> Response:
     """Check a text that is not saved yet, and show its mistakes and warnings."""
     texts = _with(_found(services, number).texts, file, _lines(text))
-    return page(request, "policy_remarks.html", remarks=services.lab.remarks(texts), file=file)
+    return page(request, "policy_remarks.html", remarks=services.draft_trials.remarks(texts), file=file)
 
 
 @router.post("/{number}/try", response_class=HTMLResponse)
@@ -171,10 +171,10 @@ def try_sentence(
     if not sentence.strip():
         return page(request, "policy_tried.html", **values, state="empty")
     try:
-        sides = [services.lab.rules_of(each, mark) for each, mark in ((old, "live"), (texts, "draft"))]
+        sides = [services.draft_trials.rules_of(each, mark) for each, mark in ((old, "live"), (texts, "draft"))]
     except ConfigError:
         return page(request, "policy_tried.html", **values, state="mistakes")
-    before, after = (services.lab.try_text(rules, sentence, room_type.strip() or "default") for rules in sides)
+    before, after = (services.draft_trials.try_text(rules, sentence, room_type.strip() or "default") for rules in sides)
     return page(request, "policy_tried.html", **values, state="", before=before, after=after, marked=marked)
 
 
@@ -183,10 +183,10 @@ def start_backtest(
     services: TheServices, session: Signed, number: DraftNumber, hours: Annotated[int, Form(ge=0, le=24)] = 0
 ) -> Response:
     """Begin a backtest in the background."""
-    wanted = hours if services.lab.hears else 0
+    wanted = hours if services.draft_trials.reads_speech else 0
     with services.database.write() as connection:
         run = backtests.begin_backtest(connection, number, wanted, session.account.name, services.clock())
-    services.lab.start(run)
+    services.draft_trials.start(run)
     return RedirectResponse(f"/policies/drafts/{number}?view={DIFF}", 303)
 
 
@@ -244,14 +244,14 @@ def _shown(services: Services, connection: Connection, draft: Draft, reader: str
         "rows": rows,
         "added": sum(row.kind == "changed" and row.new is not None for row in rows),
         "removed": sum(row.kind == "changed" and row.old is not None for row in rows),
-        "remarks": services.lab.remarks(draft.texts),
+        "remarks": services.draft_trials.remarks(draft.texts),
         "backtest": run,
         "running": bool(run and run.running(services.clock())),
         "current": current,
         "result": result,
         "limit": services.settings.assessment.limits.get(LIMIT),
         "samples": _samples(connection, run),
-        "hears": services.lab.hears,
+        "reads_speech": services.draft_trials.reads_speech,
         "hours": HOURS,
         "labels": list(services.labels.labels),
         "levels": SEVERITIES,

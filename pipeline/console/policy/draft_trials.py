@@ -69,18 +69,18 @@ class TermRow(Struct, frozen=True):
     suggestion: Suggestion
 
 
-class Tried(Struct, frozen=True):
+class SentenceVerdict(Struct, frozen=True):
     """The verdict about a sentence, and the rules that led to it."""
 
     flag: Flag
     scores: tuple[ScoreRow, ...]
-    """The highest scores, and those that reach a limit."""
+    """The highest scores, and all scores that reach a limit."""
     terms: tuple[TermRow, ...]
     risk: ScoreRow
     """The raised risk beside its limits."""
 
 
-class PolicyLab:
+class DraftTrials:
     """Judges with texts that are not live. `clock` returns UTC seconds.
 
     Without `speech`, a backtest only judges cases again.
@@ -97,6 +97,7 @@ class PolicyLab:
         self._settings, self._database, self._labels, self._clock = settings, database, labels, clock
         self._speech = speech
         self._classifier: Classifier | None = None
+        # `_turn`: one thread loads the classifier. `_checking`: one text is compiled at a time, for up to a second.
         self._turn, self._checking, self._over = Lock(), Lock(), Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="backtest")
         self._waiting: list[StoredBacktest] = []
@@ -104,7 +105,7 @@ class PolicyLab:
         self._remarked = lru_cache(16)(self._remark)
 
     @property
-    def hears(self) -> bool:
+    def reads_speech(self) -> bool:
         """Whether this console can read the speech of the last hours."""
         return self._speech is not None
 
@@ -118,7 +119,7 @@ class PolicyLab:
         with self._checking:
             return self._remarked(texts)
 
-    def try_text(self, rules: RuleSet, text: str, room_type: str = "default") -> Tried:
+    def try_text(self, rules: RuleSet, text: str, room_type: str = "default") -> SentenceVerdict:
         """Judge a sentence. Its script decides its language. Raises ConfigError if the classifier cannot be loaded."""
         said = as_transcript(text, room_type=room_type)
         with self._turn:
@@ -139,10 +140,10 @@ class PolicyLab:
         ]
         risk = policy.risk
         row = ScoreRow("risk", flag.risk, _finite(risk.review), _finite(risk.block), risk.by_score(flag.risk))
-        return Tried(flag, tuple(shown), tuple(terms), row)
+        return SentenceVerdict(flag, tuple(shown), tuple(terms), row)
 
     def start(self, run: StoredBacktest) -> None:
-        """Run a backtest in the background, after those that wait already."""
+        """Run a backtest in the background, after the backtests that wait already."""
         self._waiting.append(run)
         self._thread.submit(self._run, run)
 

@@ -92,7 +92,7 @@ def _rows(old: list[str], new: list[str]) -> Iterator[DiffRow]:
 
 
 def _kept(old: list[str], new: list[str]) -> list[tuple[int, int]]:
-    """Return the places of lines that stay: of those that each text has once, the longest run in the same order."""
+    """Return the places of lines that stay: the longest run, in the same order, of lines that each text has once."""
     once = {line for line, times in Counter(old).items() if times == 1}
     once &= {line for line, times in Counter(new).items() if times == 1}
     places = {line: at for at, line in enumerate(old) if line in once}

@@ -7,7 +7,7 @@ const SAID = [60, 10]; // at these numbers of seconds the time left is read out
 
 const CAPS = { Enter: "↵", " ": "␣" };
 const shown = (name) => CAPS[keys[name]] ?? keys[name] ?? "";
-const account = () => find("main.desk")?.dataset.account;
+const account = () => find("main.queue-page")?.dataset.account;
 const open = () => find("#pane .case");
 
 let moving = false; // the page opens another case, so the end of this lease is no news

@@ -1,14 +1,44 @@
 // The list and the case beside it: the open row and the decided rows. The list never moves by itself.
-import { all, find, on, say, text } from "./dom.js";
-import { tick } from "./due.js";
+// Deadlines tick: "due in 4 m", later "late by 2 m". Each `.due` says how many seconds were left when it was made.
+import { all, find, on, say, text, texts } from "./dom.js";
 import { arrive, held, leave } from "./lease.js";
 import { ended, goOn } from "./sending.js";
 
-const desk = () => find("main.desk");
+const SOON = 600; // seconds, as in macros.html
+const UNITS = [["days", 86_400], ["hours", 3_600], ["minutes", 60], ["seconds", 1]];
+
+/** A time span in words, as `age` of pages.py writes it. */
+const age = (seconds) => {
+  const [name, length] = UNITS.find((unit) => seconds >= unit[1]) ?? UNITS.at(-1);
+  return texts[`time.${name}`].replace("{n}", Math.floor(seconds / length));
+};
+
+const showDue = (one, now) => {
+  one.dataset.until ??= now + Number(one.dataset.left);
+  const left = one.dataset.until - now;
+  const words = texts[left < 0 ? "time.late" : "time.due_in"].replace("{age}", age(Math.abs(left)));
+  if (one.textContent !== words) one.textContent = words;
+  one.classList.toggle("late", left < 0);
+  one.classList.toggle("soon", left >= 0 && left < SOON);
+};
+
+/** Brings all deadlines of the page up to date. In the row of a decided case, the verdict stands there. */
+const tick = () => {
+  const now = Date.now() / 1000;
+  for (const one of all(":not([data-done]) > .due[data-left]")) showDue(one, now);
+};
+
+export const startDue = () => {
+  tick();
+  document.body.addEventListener("htmx:afterSwap", tick); // new rows count from now
+  setInterval(tick, 1000);
+};
+
+const main = () => find("main.queue-page");
 const rows = () => all("#rows .row");
 export const row = (id) => find(`#rows .row[data-case="${CSS.escape(id)}"]`);
 const current = () => find('#rows .row[aria-current="true"]');
-const decides = () => desk().dataset.decides === "yes";
+const decides = () => main().dataset.decides === "yes";
 const free = (one) => !one.dataset.done && !one.dataset.holder && !one.dataset.given;
 
 const mark = (id) => {
@@ -19,14 +49,14 @@ const mark = (id) => {
     chosen.scrollIntoView({ block: "nearest" });
   }
   const at = rows().indexOf(chosen) + 1;
-  find("#place").textContent = at ? text("place", { at, all: desk().dataset.total }) : "";
+  find("#place").textContent = at ? text("place", { at, all: main().dataset.total }) : "";
   return at;
 };
 
 /** Shows the list or the case. Both are in sight unless the window is narrow. */
-const show = (what) => (desk().dataset.show = what);
+const show = (what) => (main().dataset.show = what);
 
-const address = (path) => path + desk().dataset.query;
+const address = (path) => path + main().dataset.query;
 
 const take = (id, instead) => {
   mark(id); // also if the answer is a refusal, so that the next step goes on from here
@@ -128,11 +158,11 @@ const arrived = (pane) => {
   const id = shown.dataset.case;
   const at = mark(id);
   const narrow = getComputedStyle(find(".only-m", pane)).display !== "none";
-  const go = narrow && desk().dataset.show === "list" ? "pushState" : "replaceState";
+  const go = narrow && main().dataset.show === "list" ? "pushState" : "replaceState";
   history[go](null, "", address(`/cases/${id}`));
   show("case");
   const title = find("#case-title", pane);
-  const total = desk().dataset.total;
+  const total = main().dataset.total;
   title.setAttribute("aria-label", at ? text("opened", { at, all: total, what: shown.dataset.what }) : shown.dataset.what);
   title.focus({ preventScroll: true });
   reveal(find(".evidence", pane));

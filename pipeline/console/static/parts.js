@@ -1,4 +1,5 @@
 // The parts of a case. A wide window shows all of them; a narrow one shows one at a time, with tabs.
+// The transcript: shows the normalised form under each turn in which the lexicon found a disguised term.
 import { all, find, on } from "./dom.js";
 
 const PARTS = ["evidence", "speaker", "room", "policy", "history"];
@@ -24,3 +25,10 @@ export const start = () => {
   on("policy", (_, event) => go("policy", event));
   document.body.addEventListener("htmx:afterSwap", (event) => event.detail.target.id === "pane" && show("evidence"));
 };
+
+export const startTranscript = () =>
+  on("normalised", (button) => {
+    const shown = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(shown));
+    button.closest(".said-card").dataset.normalised = shown ? "on" : "off";
+  });

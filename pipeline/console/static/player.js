@@ -49,7 +49,7 @@ const clip = async (url, path) => {
 const fetchAhead = async () => {
   const next = neighbour(1)?.dataset.case;
   const path = `/cases/${next}/clip`;
-  if (!next || ahead.has(path) || document.querySelector("main.desk").dataset.decides !== "yes") return;
+  if (!next || ahead.has(path) || document.querySelector("main.queue-page").dataset.decides !== "yes") return;
   const found = await fetched(`${path}?ahead=yes`).catch(() => null);
   if (!found) return;
   ahead.set(path, found);

@@ -37,7 +37,7 @@ def audit_page(
 ) -> Response:
     """Show the audit log, newest line first, by actor, action, subject and days; before the line number `before`.
 
-    The days are those of the reader's zone, and `until` belongs to them.
+    Days begin in the reader's time zone. The day `until` is included.
     """
     sought = {"action": action, "actor": actor, "subject": subject, "since": since, "until": until}
     zone = zone_of(request)
@@ -61,8 +61,8 @@ def audit_page(
         "also": partial(_address, sought),
         "actions": actions,
         "people": people,
-        "chain": services.chain.report,
-        "checked_at": services.chain.at,
+        "chain": services.audit_watch.report,
+        "checked_at": services.audit_watch.at,
         "anchor": services.anchoring.newest,
     }
     return page(request, "audit.html", **values)

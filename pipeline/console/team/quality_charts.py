@@ -1,4 +1,4 @@
-"""The geometry of charts. The macros of `templates/charts.html` draw it as inline SVG.
+"""The geometry of charts. The macros of `templates/chart_macros.html` draw it as inline SVG.
 
 All positions are units of the SVG, which are pixels at its drawn size. No text is made here but numbers.
 """

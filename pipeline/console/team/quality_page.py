@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.base.errors import Missing
 from pipeline.console import pages
 from pipeline.console.fields import CaseId, WordQuery
-from pipeline.console.pages import language_of, page
+from pipeline.console.pages import page, reader_language
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.console.team import quality_charts
 from pipeline.console.team.team_page import team_figures
@@ -40,7 +40,7 @@ Asked = Annotated[QualityQuestion, Depends(question_of)]
 @router.get("/quality", response_class=HTMLResponse)
 async def quality_page(request: Request, services: TheServices, question: Asked) -> Response:
     """Show the figures of a period, of all labels or of one."""
-    look, team = await services.measured.quality.wait(question), await team_figures(services)
+    look, team = await services.background.quality.wait(question), await team_figures(services)
     found = look.kept.value if look.kept else None
     return page(
         request,
@@ -60,7 +60,7 @@ async def quality_page(request: Request, services: TheServices, question: Asked)
 @router.get("/quality/figures.csv", response_class=Response)
 async def quality_csv(services: TheServices, question: Asked) -> Response:
     """Return the figures as CSV. Each line has the period and the label that were asked for."""
-    look = await services.measured.quality.wait(question)
+    look = await services.background.quality.wait(question)
     if look.kept is None:
         raise Missing("These figures are being measured", "Load the page again in some seconds.")
     text = io.StringIO()
@@ -123,7 +123,7 @@ def mark_golden(
 def drawn(request: Request, services: Services, found: QualityFigures) -> dict[str, Any]:
     """Return the charts of the page."""
     limits, labels = services.settings.assessment.limits, services.labels.labels
-    language = language_of(request)
+    language = reader_language(request)
 
     def named(shares: dict[str, Share]) -> list[tuple[str, Share]]:
         return [(labels[name].name(language) if name in labels else name, share) for name, share in shares.items()]

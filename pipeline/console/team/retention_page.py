@@ -31,7 +31,7 @@ def retention_page(request: Request, services: TheServices, differs: bool = Fals
         "last": last,
         "kinds": holds.KINDS,
     }
-    return page(request, "keeping.html", differs=differs, **values)
+    return page(request, "retention.html", differs=differs, **values)
 
 
 @router.post("/holds")

@@ -56,7 +56,9 @@ def team_cases(
     """Show the cases behind a figure."""
     with services.database.read() as connection:
         cases = lead_figures.found(connection, what, services.clock(), severity=severity, account=account, label=label)
-    return page(request, "found.html", cases=cases, what=what, severity=severity, by=account, label=label, most=MOST)
+    return page(
+        request, "team_cases.html", cases=cases, what=what, severity=severity, by=account, label=label, most=MOST
+    )
 
 
 @router.post("/phrases/{muted}/approve")
@@ -100,7 +102,7 @@ def people_now(request: Request, services: TheServices) -> Response:
             connection, reading.open_groups(connection, services.clock()), services.clock()
         )
     here = sum(one.presence == "here" for one in people)
-    return page(request, "desk_people.html", people=people, here=here, uncovered=missing)
+    return page(request, "people_now.html", people=people, here=here, uncovered=missing)
 
 
 @router.post("/skills")
@@ -129,7 +131,7 @@ def set_skills(
 
 async def team_figures(services: TheServices) -> Look[TeamFigures]:
     """Return the newest figures of the team. The first reader after a pause waits for them."""
-    return await services.measured.team.wait(NOW, newest=True)
+    return await services.background.team.wait(NOW, newest=True)
 
 
 def account_href(name: str) -> str:
@@ -138,5 +140,5 @@ def account_href(name: str) -> str:
 
 
 def languages_of(services: Services, found: Iterable[Skills]) -> list[str]:
-    """Return the languages of the settings, and those that somebody has."""
+    """Return the languages of the settings, and the languages that somebody has."""
     return sorted({*services.settings.asr.languages, *(code for one in found for code in one.languages)})

@@ -49,10 +49,10 @@ def slim(*arguments: str | Path, cwd: Path, model: str = "tiny.en") -> subproces
 def test_only_the_other_engines_the_second_ear_and_the_training_need_pytorch() -> None:
     shown = subprocess.run([sys.executable, "-c", IMPORT_ALL], capture_output=True, text=True, check=True, cwd=ROOT)
     training = {name for name in shown.stdout.split() if name.startswith("pipeline.learning.")}
-    whisper = {"openai_whisper", "batch_decoding", "checkpoint", "encoder", "word_times"}
+    whisper = {"openai_whisper_decoding", "openai_whisper_engine", "openai_whisper_weights"}
     engines = {"pipeline.judge.transformers_model", *(f"pipeline.speech.asr.{name}" for name in whisper)}
-    ear = {"pipeline.sound.audio_classifier", "pipeline.judge.transformers_model"}
-    assert set(shown.stdout.split()) - training == engines | ear
+    listen = {"pipeline.sound.audio_classifier", "pipeline.judge.transformers_model"}
+    assert set(shown.stdout.split()) - training == engines | listen
     assert "pipeline.learning.fine_tuning" in training
 
 

@@ -105,14 +105,14 @@ def test_the_page_shows_the_state_of_the_chain(console: Console, enter: Enter) -
     services = open_services(Settings(data_dir=console.evidence.parent), console.database, console.clock)
     auditor = enter("aud")
     with served(create_app(services)) as url:
-        services.chain.look()
+        services.audit_watch.look()
         page = words(auditor.get(f"{url}/audit"))
         assert "Newest first. Chain verified 12:00 UTC." in page
         assert "It holds from the first line." in page
         assert "No anchors are written outside the database." in page
         change(console.database, 2)
         console.clock.now += WHOLE_SECONDS
-        services.chain.look()
+        services.audit_watch.look()
         page = enter("aud").get(f"{url}/audit").text
         assert "The chain is broken at line 2" in page
         assert "Keep a copy of the database now." in page

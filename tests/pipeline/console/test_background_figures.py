@@ -11,7 +11,15 @@ import pytest
 from sqlalchemy import Connection, text
 
 from pipeline.base.errors import DependencyError
-from pipeline.console.background_figures import KEEP_SECONDS, KEEP_TIMES, MOST, Background, Kept, Look, Measured
+from pipeline.console.background_figures import (
+    KEEP_SECONDS,
+    KEEP_TIMES,
+    MOST,
+    Background,
+    BackgroundFigures,
+    Kept,
+    Look,
+)
 from pipeline.judge import labels
 from pipeline.review import audit_log
 from pipeline.review.database import Database
@@ -207,7 +215,7 @@ def test_a_failure_is_told_once_and_not_kept(background: Background[Window, int]
 
 
 def test_a_console_that_stops_ends_the_query_in_progress(database: Database, clock: Clock) -> None:
-    measured = Measured(database, Settings(), labels.load_labels(), clock)
+    measured = BackgroundFigures(database, Settings(), labels.load_labels(), clock)
     began = Event()
 
     def endless(connection: Connection, window: Window) -> int:

@@ -68,4 +68,4 @@ def test_the_retention_job_runs_here_unless_it_runs_elsewhere(database: Database
     console_app.run_retention(services)
     with database.read() as connection:
         assert (retention_job.last_run(connection) is not None) == here
-    services.measured.close()
+    services.background.close()

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.console.console_texts import Texts
-from pipeline.console.keyboard import KEYS, keys_of, shown
+from pipeline.console.keyboard import KEYS, key_cap, keys_of
 
 
 @given(st.dictionaries(st.sampled_from([*KEYS, "unknown"]), st.text("abXY19 ", min_size=1, max_size=3)))
@@ -22,11 +22,11 @@ def test_no_key_begins_another_one() -> None:
 
 
 def test_every_key_is_shown_short_and_unlike_the_others() -> None:
-    texts = [shown(key) for key in KEYS.values()]
+    texts = [key_cap(key) for key in KEYS.values()]
     assert len(set(texts)) == len(KEYS)
     assert max(map(len, texts)) <= 3
     assert all(text.strip() for text in texts)
-    assert (shown("j"), shown(" "), shown("Shift+ArrowLeft"), shown("F9")) == ("j", "␣", "⇧←", "F9")
+    assert (key_cap("j"), key_cap(" "), key_cap("Shift+ArrowLeft"), key_cap("F9")) == ("j", "␣", "⇧←", "F9")
 
 
 def test_every_key_has_a_text_and_one_action() -> None:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from pipeline.console.cases.case_page import NOTHING, FlagScore, filled, scores
-from pipeline.console.cases.case_view import view
+from pipeline.console.cases.case_view import case_view
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound, Hit
 from pipeline.judge import reasons
 from pipeline.judge.reader.second_reading import flag_of
@@ -65,7 +65,7 @@ def test_a_second_reading_shows_its_scores_and_not_the_words_again(console: Cons
     assert shown.count("Second reader") == 2  # the mark of the case, and the heading of the scores
     assert "for the second reader (implied)" in shown
     with console.database.read() as connection:
-        assert [turn.flag.source for turn in view(connection, outcome.case).turns] == ["words"]
+        assert [turn.flag.source for turn in case_view(connection, outcome.case).room_flags] == ["words"]
 
 
 def test_a_case_of_the_second_reader_alone_shows_its_words(console: Console, enter: Enter) -> None:
@@ -85,8 +85,8 @@ def test_a_released_flag_takes_the_place_of_the_one_that_was_withheld(console: C
     shown = enter("ana").get(f"/cases/{outcome.case}", headers={"hx-request": "true"}).text
     assert shown.count('class="turn this"') == 1
     with console.database.read() as connection:
-        found = view(connection, outcome.case)
-    assert [turn.flag.id for turn in found.turns] == ["b"]
+        found = case_view(connection, outcome.case)
+    assert [turn.flag.id for turn in found.room_flags] == ["b"]
     assert [each.id for each in found.flags] == ["b", read.id]
 
 
@@ -96,7 +96,7 @@ def test_neither_an_audit_nor_a_second_reading_of_the_same_speech_shows_the_othe
     [reading] = console.store.add([flag_of(second_reading("b", text=passed.text, utterance="u"))], NOON)
     assert audit_.case != reading.case
     with console.database.read() as connection:
-        assert [len(view(connection, one.case).turns) for one in (audit_, reading)] == [1, 1]
+        assert [len(case_view(connection, one.case).room_flags) for one in (audit_, reading)] == [1, 1]
 
 
 def test_looking_takes_no_lease_and_is_in_the_audit_log(console: Console, enter: Enter) -> None:
@@ -294,8 +294,8 @@ def test_similar_cases_are_real_and_have_words(console: Console, enter: Enter) -
         connection.execute(update(CASES).where(CASES.c.id == drill).values(drill="stop"))
         connection.execute(update(CASES).where(CASES.c.id == silent).values(text=""))
     with console.database.read() as connection:
-        assert {case.id for case in view(connection, open_case).similar} == {silent, real}
-        assert view(connection, silent).similar == ()
+        assert {case.id for case in case_view(connection, open_case).similar} == {silent, real}
+        assert case_view(connection, silent).similar == ()
 
 
 def test_a_case_of_a_sound_says_what_was_heard_and_shows_no_empty_transcript(console: Console, enter: Enter) -> None:

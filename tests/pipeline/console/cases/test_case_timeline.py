@@ -20,7 +20,7 @@ from pipeline.console.cases.case_timeline import (
     outline,
     severity,
 )
-from pipeline.console.cases.case_view import PageView, Turn
+from pipeline.console.cases.case_view import PageView, RoomFlag
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.judge import labels
 from pipeline.review.cases.values import CaseFile, ClipPiece, Evidence
@@ -41,16 +41,16 @@ def clip(*pieces: ClipPiece) -> Evidence:
     )
 
 
-def page_view(start: float, end: float, *clips: Evidence, around: Sequence[Turn] = ()) -> PageView:
+def page_view(start: float, end: float, *clips: Evidence, around: Sequence[RoomFlag] = ()) -> PageView:
     """Return the page of a case of ann, from `start` to `end` in seconds after NOON."""
     one = flag("a", start, end)
     file = CaseFile(case=case(start, end, text=one.text), flags=(one,), evidence=clips, decisions=())
-    mine = Turn(one, file.case.id, (), mine=True)
+    mine = RoomFlag(one, file.case.id, (), mine=True)
     return PageView(file, (mine,), tuple(around), (), (), None, None, None)
 
 
-def said(speaker: str, start: float, end: float, **changes: object) -> Turn:
-    return Turn(flag(f"{speaker}{start}", start, end, speaker=speaker, **changes), f"case of {speaker}")
+def said(speaker: str, start: float, end: float, **changes: object) -> RoomFlag:
+    return RoomFlag(flag(f"{speaker}{start}", start, end, speaker=speaker, **changes), f"case of {speaker}")
 
 
 def test_each_speaker_has_a_lane_and_the_case_s_own_comes_first() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from agents.broker.stored_transcripts import TopicSpeech
 from pipeline.console.policy import draft_trials
-from pipeline.console.policy.draft_trials import PolicyLab
+from pipeline.console.policy.draft_trials import DraftTrials
 from pipeline.judge.labels import load_labels
 from pipeline.review.policies import backtests, drafts
 from pipeline.review.policies.backtests import StoredBacktest
@@ -24,12 +24,12 @@ PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture
-def lab(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PolicyLab]:
+def lab(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DraftTrials]:
     """A lab that is to read speech from a broker that is not there."""
     monkeypatch.setattr(draft_trials, "load_classifier", lambda _: WordClassifier())
     nobody = Kafka(bootstrap=f"127.0.0.1:{free_port()}", connect_seconds=1)
     settings = Settings(data_dir=tmp_path, kafka=nobody)
-    with closing(PolicyLab(settings, console.database, load_labels(), console.clock, TopicSpeech(settings))) as made:
+    with closing(DraftTrials(settings, console.database, load_labels(), console.clock, TopicSpeech(settings))) as made:
         yield made
 
 
@@ -46,7 +46,7 @@ def stored(console: Console, number: int) -> StoredBacktest:
     return found
 
 
-def test_without_kafka_the_figures_of_cases_count(console: Console, lab: PolicyLab) -> None:
+def test_without_kafka_the_figures_of_cases_count(console: Console, lab: DraftTrials) -> None:
     lab.start(begin(console, hours=1))
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (found := stored(console, 1)).state == "running":
@@ -57,7 +57,7 @@ def test_without_kafka_the_figures_of_cases_count(console: Console, lab: PolicyL
     assert (found.result.deaf, found.result.speech) == (True, None)
 
 
-def test_a_backtest_that_waits_for_another_has_not_ended(console: Console, lab: PolicyLab) -> None:
+def test_a_backtest_that_waits_for_another_has_not_ended(console: Console, lab: DraftTrials) -> None:
     first, second = begin(console), begin(console)
     lab._waiting.append(second)
     console.clock.now += 2 * backtests.SILENT_SECONDS
@@ -67,7 +67,7 @@ def test_a_backtest_that_waits_for_another_has_not_ended(console: Console, lab: 
     assert stored(console, 1).done == 1
 
 
-def test_a_backtest_that_was_cancelled_while_it_waited_does_not_begin(console: Console, lab: PolicyLab) -> None:
+def test_a_backtest_that_was_cancelled_while_it_waited_does_not_begin(console: Console, lab: DraftTrials) -> None:
     run = begin(console)
     with console.database.write() as connection:
         backtests.stop(connection, run, "cancelled", NOON)

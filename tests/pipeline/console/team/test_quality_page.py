@@ -84,10 +84,10 @@ def test_the_csv_has_every_bucket(console: Console, enter: Enter) -> None:
 def test_the_month_is_measured_before_anybody_asks(console: Console) -> None:
     services = open_services(Settings(data_dir=console.evidence.parent), console.database, console.clock)
     console_metrics.quality(services)
-    job = services.measured.quality._jobs[QualityQuestion()]
+    job = services.background.quality._jobs[QualityQuestion()]
     assert job.future.result(60) is None
-    assert services.measured.quality.look(QualityQuestion()).kept is not None
-    services.measured.close()
+    assert services.background.quality.look(QualityQuestion()).kept is not None
+    services.background.close()
 
 
 def test_only_leads_see_it(enter: Enter) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.base.errors import CaseError
-from pipeline.console.cases.case_view import view
+from pipeline.console.cases.case_view import case_view
 from pipeline.contract.messages import Flag, Verdict
 from pipeline.review import audit_log
 from pipeline.review.cases import case_queue, deciding
@@ -97,7 +97,7 @@ def test_a_linked_flag_changes_nothing_but_is_shown(desk: Desk) -> None:
     assert desk.log() == [(case, '{"flag":"b","labels":["fraud"],"suggestion":"block"}')]
     with desk.database.read() as connection:
         assert audit_log.verify_chain(connection).broken is None
-        assert view(connection, case).file.linked == (again,)
+        assert case_view(connection, case).file.linked == (again,)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,29 @@
+// Gives cases to people, in a dialog. A button with data-do="move" or "assign" names the form.
 // Completes @names in a note. Arrows choose, Enter or Tab takes, Escape closes.
-import { all, find } from "./dom.js";
+import { all, find, on } from "./dom.js";
+
+const dialog = () => {
+  const found = find("#move");
+  if (found) return found;
+  const made = Object.assign(document.createElement("dialog"), { id: "move" });
+  made.setAttribute("aria-labelledby", "move-title");
+  document.body.append(made);
+  return made;
+};
+
+const open = async (button) => {
+  const to = dialog();
+  await htmx.ajax("GET", button.dataset.href, { source: to, target: to, swap: "innerHTML" });
+  if (!to.open) to.showModal();
+  find("select, input", to)?.focus();
+};
+
+/** Loads the list and the notes again, which show who has a case. */
+const refresh = () => {
+  find("#arrivals")?.click();
+  const id = find("#pane .case")?.dataset.case;
+  if (id && find("#notes")) htmx.ajax("GET", `/cases/${id}/notes`, { target: "#notes", swap: "innerHTML" });
+};
 
 const MOST = 6; // names that are offered at once
 const BEFORE = /(?:^|[^\w@])@([^\s@]*)$/u;
@@ -7,16 +31,16 @@ const BEFORE = /(?:^|[^\w@])@([^\s@]*)$/u;
 /** Returns the beginning of a name that stands before the cursor; null if there is none. */
 const begun = (field) => field.value.slice(0, field.selectionStart).match(BEFORE)?.[1] ?? null;
 
-const list = (field) => document.getElementById(field.getAttribute("aria-controls"));
+const listOf = (field) => document.getElementById(field.getAttribute("aria-controls"));
 
 const close = (field) => {
-  list(field).hidden = true;
-  list(field).replaceChildren();
+  listOf(field).hidden = true;
+  listOf(field).replaceChildren();
   field.removeAttribute("aria-activedescendant");
 };
 
 const choose = (field, option) => {
-  all("[role=option]", list(field)).forEach((one) => one.setAttribute("aria-selected", String(one === option)));
+  all("[role=option]", listOf(field)).forEach((one) => one.setAttribute("aria-selected", String(one === option)));
   field.setAttribute("aria-activedescendant", option.id);
 };
 
@@ -31,8 +55,8 @@ const offer = (field) => {
     option.textContent = name;
     return option;
   });
-  list(field).replaceChildren(...options);
-  list(field).hidden = false;
+  listOf(field).replaceChildren(...options);
+  listOf(field).hidden = false;
   choose(field, options[0]);
 };
 
@@ -44,18 +68,18 @@ const take = (field, option) => {
 };
 
 const step = (field, by) => {
-  const options = all("[role=option]", list(field));
+  const options = all("[role=option]", listOf(field));
   const at = options.findIndex((one) => one.getAttribute("aria-selected") === "true");
   choose(field, options[(at + by + options.length) % options.length]);
 };
 
 const press = (field, event) => {
-  if (list(field).hidden || event.isComposing || event.keyCode === 229) return;
+  if (listOf(field).hidden || event.isComposing || event.keyCode === 229) return;
   const acts = {
     ArrowDown: () => step(field, 1),
     ArrowUp: () => step(field, -1),
-    Enter: () => take(field, find('[aria-selected="true"]', list(field))),
-    Tab: () => take(field, find('[aria-selected="true"]', list(field))),
+    Enter: () => take(field, find('[aria-selected="true"]', listOf(field))),
+    Tab: () => take(field, find('[aria-selected="true"]', listOf(field))),
     Escape: () => close(field),
   };
   if (!acts[event.key]) return;
@@ -66,7 +90,7 @@ const press = (field, event) => {
 
 const ours = (event) => (event.target.matches?.("[data-people]") ? event.target : null);
 
-export const start = () => {
+const startMentions = () => {
   document.addEventListener("input", (event) => ours(event) && offer(event.target));
   document.addEventListener("keydown", (event) => ours(event) && press(event.target, event), true);
   document.addEventListener("focusout", (event) => ours(event) && close(event.target));
@@ -77,3 +101,8 @@ export const start = () => {
     take(find("#note-text"), option);
   });
 };
+
+on("move", open);
+on("assign", open);
+startMentions();
+document.body.addEventListener("moved", refresh);

@@ -1,10 +1,11 @@
 // The decision form: pickers that open upwards, the note, the draft of each case, and deciding similar cases at once.
-import { all, find, on } from "./dom.js";
+// The left half of the strip: the last decision, and the seconds in which it can be undone.
+import { all, find, on, text } from "./dom.js";
 
 /** A word of Chinese characters finds a choice that has all of them, in any order: 辱骂 finds 谩骂侮辱. */
 const HAN = /^\p{Script=Han}+$/u;
 
-const account = () => find("main.desk")?.dataset.account;
+const account = () => find("main.queue-page")?.dataset.account;
 const place = (id) => `draft ${account()} ${id}`;
 const fields = () => all('#decide input[name="label"], #decide input[name="reason"], #decide select[name="action"], #decide textarea');
 const field = (name) => find(`#decide [name="${name}"]`);
@@ -163,4 +164,31 @@ export const start = () => {
   });
   find('form[action="/logout"]')?.addEventListener("submit", () => sessionStorage.clear());
   restore();
+};
+
+const idle = () => {
+  const words = document.createElement("span");
+  words.className = "faint clip";
+  words.textContent = text("nothing_to_undo");
+  find("#undo").replaceChildren(words);
+};
+
+const countDown = () => {
+  const line = find("#undo .did[data-seconds]");
+  if (!line) return;
+  const until = performance.now() + Number(line.dataset.seconds) * 1000;
+  const tick = () => {
+    if (!line.isConnected) return;
+    const left = Math.ceil((until - performance.now()) / 1000);
+    if (left <= 0) idle();
+    else {
+      find(".left", line).textContent = text("undo_left", { n: left });
+      setTimeout(tick, 250);
+    }
+  };
+  tick();
+};
+
+export const startUndo = () => {
+  document.body.addEventListener("htmx:afterSwap", (event) => event.detail.target.id === "undo" && countDown());
 };

@@ -1,9 +1,9 @@
 // The only handler of keys. A key clicks the button on which it is printed.
-import { act, find, keys, on } from "./dom.js";
+import { act, all, find, keys, on } from "./dom.js";
 
 const FIRST_OF_TWO = 1500; // milliseconds that the page waits for the second key after "g"
 
-export const spell = (event) => {
+const spell = (event) => {
   const named = event.key.length > 1 && event.shiftKey;
   return named ? `Shift+${event.key}` : event.key;
 };
@@ -18,7 +18,7 @@ const owned = (event) => {
   return event.key.startsWith("Arrow") && within(".utt");
 };
 
-export const start = () => {
+export const startKeys = () => {
   const names = new Map(Object.entries(keys).map(([name, key]) => [key, name]));
   const single = document.body.dataset.singleKeys !== "off";
   let first = "";
@@ -48,4 +48,24 @@ export const start = () => {
     first = "";
     if (name && act(name)) event.preventDefault();
   });
+};
+
+// The fields of the settings page in which a person presses the key for an action.
+const PASSED = new Set(["Tab", "Shift+Tab", "Escape", "Shift", "Control", "Alt", "Meta"]);
+
+/** The page shows `shown` and sends `value`. */
+const fill = (field, key) => {
+  const value = field.dataset.first ? `${field.dataset.first} ${key}` : key;
+  field.value = value === " " ? "Space" : value;
+};
+
+export const startRemap = () => {
+  for (const field of all(".key-field")) {
+    field.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || PASSED.has(spell(event))) return;
+      event.preventDefault();
+      event.stopPropagation();
+      fill(field, spell(event));
+    });
+  }
 };
