@@ -175,12 +175,10 @@ def test_explain_names_the_matched_rule() -> None:
     assert "no rule matched" in CliRunner().invoke(app, ["policy", "explain", "hello"]).stdout
 
 
-def test_policy_check_and_lexicon_check_accept_the_shipped_files() -> None:
+def test_policy_check_accepts_the_shipped_files() -> None:
     assert "default@" in CliRunner().invoke(app, ["policy", "check"]).stderr
     assert "strict@" in CliRunner().invoke(app, ["policy", "check", "strict"]).stderr
     assert isinstance(CliRunner().invoke(app, ["policy", "check", "nope"]).exception, ConfigError)
-    assert "zh: " in CliRunner().invoke(app, ["lexicon", "check"]).stderr
-    assert isinstance(CliRunner().invoke(app, ["lexicon", "check", "nope"]).exception, ConfigError)
 
 
 def test_policy_check_loads_neither_torch_nor_whisper() -> None:
