@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.contract.messages import Flag, Suggestion
-from pipeline.judge.reasons import from_context
+from pipeline.judge.verdict import from_context
 
 STYLES: dict[Suggestion, str] = {"block": "bold red", "review": "yellow", "pass": "green"}
 SHAPES: dict[Suggestion, str] = {"block": "■", "review": "◆", "pass": "●"}
