@@ -10,12 +10,14 @@ chaos.py and stream.py measure the data path with it. Everything else, including
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from unittest.mock import patch
 
 from agents.loop.worker_process import run_worker
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Transcript, Utterance
 from pipeline.contract.stage import Processor, Rejected
+from pipeline.contract.topology import STAGES
 from pipeline.judge.judge_stage import Judge, Rules, read_config
 from pipeline.settings import Settings, load
 from pipeline.speech.asr.transcripts import transcript_of
@@ -54,12 +56,13 @@ def careless(settings: Settings, metrics: Metrics, rules: Rules | None) -> Judge
 
 
 def main(role: str, batch: str = "", ms: str = "0") -> None:
-    overrides = {"stages": {role: {"batch": int(batch)}}} if batch else {}
+    stages = [replace(each, batch=int(batch)) if batch and each.name == role else each for each in STAGES]
     with (
+        patch("agents.loop.worker_process.STAGES", stages),
         patch("pipeline.speech.asr.transcribe_stage.build", lambda *_: Instant(float(ms) / 1000)),
         patch("pipeline.judge.judge_stage.build", careless),
     ):
-        run_worker(role, load(overrides))
+        run_worker(role, load())
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
 """Measure how many live rooms a machine can process. Rooms talk in real time through the whole local pipeline.
 
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.rooms --rooms 10 20 40 [--workers 1 2] [--seconds 90] [--warm 10]
-        [--clips DIR ...] [--early 0 0.5] [--patience 0.3 3600] [--sounds none all [--bank 1000] [--repeats 3]]
+        [--clips DIR ...] [--early 0 0.5] [--sounds none all [--bank 1000] [--repeats 3]]
 
 In each room people speak 40% of the time, one after the other. They say the FLAC clips of the folders, up to 12 s
 (default: all of tests/data, which is English; tests/data/mandarin has Mandarin).
 Waits are from the end of an utterance, and from a moment in it, until its flag is in the store. They include the
 pause that ends an utterance. Records that wait for a stage at the end show that the machine cannot keep up. `--workers`
-sets asr.workers. `--early` sets asr.early_share: 0 is without early recognition, and each other value is compared with
-it. `--patience` sets asr.adapter_patience_seconds, and the table shows how many clips the adapter read or skipped. The
-result is the largest number of rooms with p95 within 1.5 s (and 10 s from a word).
+sets asr.workers. `--early` is the share of early recognition that may be wasted: 0 is without any, and each other value
+is compared with it. The table shows how many clips the adapter read or skipped. The result is the largest number of
+rooms with p95 within 1.5 s (and 10 s from a word).
 
 `--sounds all` runs the same rooms with all sounds of listen.sounds, and with `--bank` made recordings of three minutes
 to compare with. Those of YAMNet need its file: `--yamnet FILE`. `none` is without all of them. The last lines compare
@@ -29,6 +29,7 @@ from itertools import count, product
 from pathlib import Path
 from random import Random
 from typing import NamedTuple, get_args
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,7 @@ from pipeline.review.evidence.lookback import open_lookback
 from pipeline.runner.local import LocalRunner
 from pipeline.settings import Asr, ListenSettings, Settings
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
+from pipeline.speech.asr import transcribe_stage
 from pipeline.speech.asr.recogniser import Samples
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import to_pcm16
@@ -127,8 +129,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=90.0)
     parser.add_argument("--warm", type=float, default=WARM_SECONDS, help="first seconds, which do not count")
     parser.add_argument("--clips", type=Path, nargs="+", default=[])
-    parser.add_argument("--early", type=float, nargs="+", default=[0.0, Asr().early_share])
-    parser.add_argument("--patience", type=float, nargs="+", default=[Asr().adapter_patience_seconds])
+    parser.add_argument("--early", type=float, nargs="+", default=[0.0, transcribe_stage.EARLY_SHARE])
     parser.add_argument("--sounds", choices=("none", "all"), nargs="+", default=["none"])
     parser.add_argument("--bank", type=int, default=1_000, help="recordings of `--sounds all`")
     parser.add_argument("--yamnet", type=Path, help="the file of YAMNet, whose sounds are then heard, too")
@@ -142,7 +143,6 @@ def main() -> None:
     table = Table(
         "workers",
         "rooms",
-        "patience",
         "early",
         "sounds",
         "utterances",
@@ -158,17 +158,17 @@ def main() -> None:
         "CPU s: listen/transcribe",
     )
     lines = []
-    for workers, number, patience in product(options.workers, options.rooms, options.patience):
-        asr = Asr(workers=workers, adapter_patience_seconds=patience)
+    for workers, number in product(options.workers, options.rooms):
+        asr = Asr(workers=workers)
         runs: dict[Setup, list[Run]] = {setup: [] for setup in setups}
         for _, setup in product(range(options.repeats), setups):
-            settled = asr.model_copy(update={"early_share": setup.early})
             heard = (every_sound(options.yamnet), banned) if setup.sounds == "all" else (ListenSettings(), ())
-            run = asyncio.run(live(number, settled, options.seconds, options.warm, speech, *heard))
+            with patch.object(transcribe_stage, "EARLY_SHARE", setup.early):
+                run = asyncio.run(live(number, asr, options.seconds, options.warm, speech, *heard))
             runs[setup].append(run)
-            name = (str(workers), str(number), f"{patience:g}", f"{setup.early:g}", setup.sounds)
+            name = (str(workers), str(number), f"{setup.early:g}", setup.sounds)
             table.add_row(*name, *row(run, options.seconds - options.warm))
-            title = "{} workers, {} rooms, patience {}, early {}, sounds {}: ".format(*name)
+            title = "{} workers, {} rooms, early {}, sounds {}: ".format(*name)
             lines.append(title + histogram(run.waits.speech))
         lines += [*compared(runs), *compared_sounds(runs)]
     report.show(table, *lines)

@@ -65,7 +65,7 @@ class LiveKit:
     def settings(self, **changes: Any) -> LiveKitSettings:
         """Settings of a bot that listens in all rooms."""
         fields: dict[str, Any] = {"url": self.url, "api_key": KEY, "api_secret": SECRET}
-        return LiveKitSettings(**fields | {"sweep_seconds": 1, "webhook_port": self.webhook} | changes)
+        return LiveKitSettings(**fields | {"webhook_port": self.webhook} | changes)
 
     def client(self) -> api.LiveKitAPI:
         return api.LiveKitAPI(self.url, KEY, SECRET)

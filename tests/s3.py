@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from pipeline.review.evidence.aws import s3_client
-from pipeline.settings.evidence import S3
+from pipeline.settings.review import S3
 from tests.broker import ROOT
 from tests.ports import free_port
 

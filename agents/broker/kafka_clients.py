@@ -26,8 +26,10 @@ from pipeline.settings import Kafka, Security
 ReceivedBytes = tuple[bytes, Exception | None]
 """What came from the broker, and why nothing more will come."""
 
+MAX_MESSAGE_BYTES = 1_048_588
+"""Largest record batch: the default of brokers and topics. An utterance of 30 s fits, as FLAC of noise."""
 ROOM_FOR_ERRORS = 2
-"""The dead-letter topic takes records of this many times `max_message_bytes`: the largest record, and the reason."""
+"""The dead-letter topic takes records of this many times MAX_MESSAGE_BYTES: the largest record, and the reason."""
 RECONNECT_MS = 1_000
 """The library's default of 30 s would keep a client silent long after its broker is back."""
 ANSWER_SECONDS = 30.0
@@ -91,9 +93,9 @@ def topic_name(topic: Topic, kafka: Kafka) -> str:
     return kafka.prefix + topic.name
 
 
-def max_bytes(topic: Topic, kafka: Kafka) -> int:
+def max_bytes(topic: Topic) -> int:
     """Return the size of the largest record batch that `topic` takes, in bytes."""
-    return kafka.max_message_bytes * (ROOM_FOR_ERRORS if topic is DEAD_LETTERS else 1)
+    return MAX_MESSAGE_BYTES * (ROOM_FOR_ERRORS if topic is DEAD_LETTERS else 1)
 
 
 def common(kafka: Kafka) -> dict[str, Any]:
@@ -168,7 +170,7 @@ def producer(kafka: Kafka) -> Any:
             KafkaProducer,
             kafka,
             acks="all",
-            max_request_size=kafka.max_message_bytes,
+            max_request_size=MAX_MESSAGE_BYTES,
             linger_ms=5,
             delivery_timeout_ms=60_000,
             allow_auto_create_topics=False,
@@ -194,7 +196,7 @@ def reader(kafka: Kafka, answer_seconds: float = ANSWER_SECONDS) -> Any:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             allow_auto_create_topics=False,
-            max_partition_fetch_bytes=2 * max_bytes(DEAD_LETTERS, kafka),
+            max_partition_fetch_bytes=2 * max_bytes(DEAD_LETTERS),
             request_timeout_ms=round(answer_seconds * 1000),
         )
 

@@ -86,7 +86,7 @@ def wanted(topic: Topic, kafka: Kafka) -> dict[str, Any]:
             "retention.ms": -1,
             "segment.ms": HOUR_MS,
             "segment.bytes": SMALL_SEGMENT_BYTES,
-            "max.message.bytes": max_bytes(topic, kafka),
+            "max.message.bytes": max_bytes(topic),
             "cleanup.policy": "compact",
         }
     retention = round(kafka.retention_seconds(topic) * 1000)
@@ -95,8 +95,8 @@ def wanted(topic: Topic, kafka: Kafka) -> dict[str, Any]:
         "replication": kafka.replication,
         "retention.ms": retention,
         "segment.ms": retention // SEGMENTS_PER_RETENTION,
-        "segment.bytes": max(SEGMENT_BYTES, max_bytes(topic, kafka)),
-        "max.message.bytes": max_bytes(topic, kafka),
+        "segment.bytes": max(SEGMENT_BYTES, max_bytes(topic)),
+        "max.message.bytes": max_bytes(topic),
     }
 
 
@@ -143,7 +143,7 @@ def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> None:
         if limit < largest:
             raise ConfigError(
                 f"Topic {plan.name} takes records of at most {limit} bytes, but ours may have {largest}",
-                "Raise the topic's max.message.bytes, or lower kafka.max_message_bytes.",
+                "Raise the topic's max.message.bytes.",
             )
         if too_long := plan.retention_problem(kafka.bootstrap):
             log.warning("%s", too_long)

@@ -49,14 +49,13 @@ def list_drills(ctx: typer.Context) -> None:
     """
     from pipeline.assessment import drills
 
-    rules = settings_of(ctx).assessment.drills
     with database_of(ctx) as database, database.read() as connection:
         for each in drills.all_of(connection):
             held = said("{since} to {until}", since=when(each.started_at), until=when(each.ended_at))
             show(f"{each.id}  {held}  {each.started_by}")
-        due = drills.overdue(connection, {"detection": rules.detection_days, "stop": rules.stop_days}, time.time())
+        due = drills.overdue(connection, time.time())
     for kind in due:
-        warn("A {name} drill is due. assessment.drills.{kind}_days says how often.", name=said(kind), kind=kind)
+        warn("A {name} drill is due.", name=said(kind), kind=kind)
 
 
 @drill.command()

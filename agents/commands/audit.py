@@ -75,7 +75,7 @@ def verify(
 def key(ctx: typer.Context) -> None:
     """Make the key that signs the anchors of the audit log, and print its fingerprint.
 
-    Use it once, before you set audit.anchor_file, audit.anchor_url or audit.anchor_log. Keep the .pub file beside the
+    Use it once, before you set audit.anchor_file or audit.anchor_url. Keep the .pub file beside the
     key where the owner of the database cannot change it.
 
     Example:

@@ -104,7 +104,7 @@ def _heard(settings: Settings, named: Named, advance: Callable[[float], None]) -
     metrics = Metrics()
     segment, stage = build_processor(SEGMENT, settings, metrics), build_processor(TRANSCRIBE, settings, metrics)
     utterances = UtteranceFiles(named.files, segment, advance=advance, names=named.names)
-    return transcribed(utterances, stage, settings.batching(TRANSCRIBE).batch)
+    return transcribed(utterances, stage, TRANSCRIBE.batch)
 
 
 def _write_table(found: Labelling) -> None:

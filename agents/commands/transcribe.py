@@ -85,7 +85,7 @@ def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: b
     with progress_bar() as progress:
         task = progress.add_task("listening", total=seconds_of(named.files))
         utterances = UtteranceFiles(named.files, segment, whole, partial(progress.advance, task), named.names)
-        for path, result in transcribed(utterances, stage, settings.batching(TRANSCRIBE).batch):
+        for path, result in transcribed(utterances, stage, TRANSCRIBE.batch):
             writer.write(Path(named.names.get(path, path)), result)
             if isinstance(result, VoxwardenError):
                 code = Exit.FAILED

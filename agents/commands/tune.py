@@ -17,7 +17,7 @@ def tune(
     ctx: typer.Context,
     write: Annotated[bool, typer.Option("--write", help="Write the values into the settings file.")] = False,
 ) -> None:
-    """Find the values of `asr.workers`, `asr.batch` and the beams that transcribe the most speech on this machine.
+    """Find the values of `asr.workers` and `asr.batch` that transcribe the most speech on this machine.
 
     Use it once on each kind of machine. It takes some minutes.
 
@@ -25,13 +25,13 @@ def tune(
       voxwarden tune
       voxwarden --config mine.yaml tune --write
     """
-    from pipeline.speech.asr.recogniser_tuning import best, figures
+    from pipeline.speech.asr.recogniser_tuning import figures
 
     asr, found = settings_of(ctx).asr, []
     for figure in figures(asr):
         stderr.print(f"{_words(figure.changes):24} {figure.speed:6.1f} s of speech a second", highlight=False)
         found.append(figure)
-    chosen = best(asr, found).changes
+    chosen = max(found, key=lambda figure: figure.speed).changes
     stdout.print(yaml.safe_dump({"asr": chosen}, sort_keys=False).rstrip(), highlight=False)
     if write:
         put(config_file(), chosen)

@@ -20,6 +20,24 @@ from pipeline.contract.messages import Listeners
 from pipeline.settings import GatewaySettings
 from pipeline.speech.audio.stream_codecs import samples_in
 
+MAX_FRAME_BYTES = 262_144
+"""Largest frame: 1.3 s of PCM at 48 kHz stereo, far more than any client sends at once."""
+BYTES_PER_SECOND = 400_000
+"""Bytes of one connection, on average: twice those of PCM at 48 kHz stereo."""
+FRAMES_PER_SECOND = 500
+"""Frames of one connection, on average. Opus has at most 400 packets a second."""
+BROKEN_PER_SECOND = 5.0
+"""Broken frames of one connection, on average. A client that sends more will not send speech."""
+GATHER_SECONDS = 0.2
+"""Frames of this time become one record, so that Kafka has five records a second and speaker, not fifty."""
+BUFFER_SECONDS = 5.0
+"""Audio of a connection that waits for the sink. Then the client is not read, and keeps its audio itself."""
+LARGEST_GAP = 1.0
+"""Seconds that a stream may be behind the clock. Then it jumps to the present time: the client was silent."""
+PING_SECONDS = 20.0
+"""Silence after which a client is pinged, and its time to answer. Proxies close what is silent for a minute."""
+IDLE_SECONDS = 600.0
+"""Silence of a client that answers pings after which the connection closes. A muted client may stay."""
 STALL_SECONDS = 0.5
 """The gateway has stalled if it has not read for this much longer than its usual pause."""
 ACKNOWLEDGE_SECONDS = 0.25
@@ -32,13 +50,13 @@ class Limits:
     """The limits of one connection. Each method raises RefusalError when its limit is exceeded."""
 
     def __init__(self, settings: GatewaySettings, clock: Callable[[], float]) -> None:
-        def bucket(rate: float, least: float = 0.0) -> TokenBucket:
-            return TokenBucket(rate, max(rate * settings.burst_seconds, least), clock)
+        def bucket(rate: float) -> TokenBucket:
+            return TokenBucket(rate, rate * settings.burst_seconds, clock)
 
-        self._bytes = bucket(settings.max_bytes_per_second, settings.max_frame_bytes)
-        self._frames = bucket(settings.max_frames_per_second)
+        self._bytes = bucket(BYTES_PER_SECOND)
+        self._frames = bucket(FRAMES_PER_SECOND)
         self._audio = TokenBucket(settings.max_speed, settings.burst_seconds, clock)
-        self._invalid = bucket(settings.max_invalid_per_second)
+        self._invalid = bucket(BROKEN_PER_SECOND)
 
     def count_frames(self, frames: int, size: int) -> None:
         """Count `frames` frames of `size` bytes in total. Text frames count, too."""
@@ -85,7 +103,7 @@ class Safe(msgspec.Struct):
 
 
 class AudioReceiver:
-    """Reads the frames that have arrived, passes them on as one chunk, pauses for `gather_seconds`, and repeats.
+    """Reads the frames that have arrived, passes them on as one chunk, pauses for GATHER_SECONDS, and repeats.
 
     So the first frame after silence does not wait, and the last frame before it does not wait either. `clock` returns
     UTC seconds, `ticks` monotonic seconds.
@@ -107,10 +125,10 @@ class AudioReceiver:
         self._metrics = metrics
         self._clock = clock
         self._ticks = ticks
-        self._session = AudioSession(voice, settings.gap_seconds, settings.burst_seconds, settings.max_frame_bytes)
+        self._session = AudioSession(voice, LARGEST_GAP, settings.burst_seconds, MAX_FRAME_BYTES)
         self._limits = Limits(settings, ticks)
         self._unconfirmed = UnconfirmedChunks(
-            sink, settings.buffer_seconds, voice.first_sample, self._confirmed, connection.interrupt
+            sink, BUFFER_SECONDS, voice.first_sample, self._confirmed, connection.interrupt
         )
         self._acknowledging: asyncio.Task[None] | None = None
         self._muted = False
@@ -125,7 +143,7 @@ class AudioReceiver:
         try:
             while True:
                 await self._take(*await self._receive())
-                await asyncio.sleep(self._settings.gather_seconds)
+                await asyncio.sleep(GATHER_SECONDS)
         except ConnectionClosed as closed:
             self._left = closed.rcvd is not None and closed.rcvd.code in LEFT
             raise
@@ -137,7 +155,7 @@ class AudioReceiver:
 
     async def _receive(self) -> tuple[Sequence[Message], Arrival]:
         asked = self._ticks()
-        stalled = asked - self._read_at > self._settings.gather_seconds + STALL_SECONDS
+        stalled = asked - self._read_at > GATHER_SECONDS + STALL_SECONDS
         messages = await self._messages()
         self._read_at = self._ticks()
         return messages, Arrival(self._clock(), self._read_at - asked, stalled)
@@ -151,10 +169,10 @@ class AudioReceiver:
         signs = None
         for waited in count(1):
             try:
-                async with asyncio.timeout(self._settings.ping_seconds):
+                async with asyncio.timeout(PING_SECONDS):
                     return await self._connection.receive()
             except TimeoutError:
-                idle = not self._muted and waited * self._settings.ping_seconds >= self._settings.idle_seconds
+                idle = not self._muted and waited * PING_SECONDS >= IDLE_SECONDS
                 if idle or signs == self._connection.signs_of_life:
                     break
                 signs = self._connection.signs_of_life

@@ -15,7 +15,7 @@ from websockets.http11 import Request
 
 from agents.gateway import connection_request
 from agents.gateway import connection_request as gateway_request
-from agents.gateway.audio_receiver import AudioReceiver
+from agents.gateway.audio_receiver import MAX_FRAME_BYTES, AudioReceiver
 from agents.gateway.connection_request import Voice
 from agents.gateway.unconfirmed_chunks import Sink
 from agents.gateway.wire import Close, Connection, RefusalError
@@ -85,7 +85,7 @@ class Gateway:
                 settings.host,
                 settings.port,
                 compression=None,  # audio does not shrink, and a small frame could expand
-                max_size=settings.max_frame_bytes,
+                max_size=MAX_FRAME_BYTES,
                 create_connection=Connection,
                 ping_interval=None,  # the listener pings, and only clients without unread audio
                 close_timeout=CLOSE_SECONDS,

@@ -12,19 +12,25 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from agents.broker import kafka_topics
-from agents.broker.kafka_clients import topic_name
-from agents.broker.kafka_records import RECORD_OVERHEAD, partition_of, size_of
+from agents.broker.kafka_clients import MAX_MESSAGE_BYTES, topic_name
+from agents.broker.kafka_records import partition_of, size_of
 from agents.broker.kafka_security import producer_arguments
 from agents.gateway import Gateway
 from pipeline.base.dependencies import answered
-from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import Starting, serving
 from pipeline.base.stopping import stop_on_signals
 from pipeline.contract.cloud_events import Event, encode_event
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO
-from pipeline.settings import GatewaySettings, Kafka, Settings
+from pipeline.settings import Kafka, Settings
+
+CONFIRM_SECONDS = 10.0
+"""Time for Kafka to confirm audio. A new leader is elected within it; after it, the connection is closed."""
+
+BUFFER_BYTES = 67_108_864
+"""Bytes of all connections that wait for Kafka, so that an outage does not fill the memory."""
 
 LINGER_SECONDS = 0.01
 """How long a batch waits for more records."""
@@ -134,17 +140,15 @@ class PartitionSender:
 class KafkaSink:
     """The gateway's `Sink`: each future is done when all in-sync replicas have the chunk.
 
-    `async with KafkaSink(kafka, settings) as sink` connects. It raises DependencyError if the broker cannot be reached.
-    A future fails with DependencyError if the broker rejects a chunk, or does not confirm it within `confirm_seconds`.
-    While a partition has not answered for that long, its chunks are refused at once. At most `buffer_bytes` wait; then
+    `async with KafkaSink(kafka) as sink` connects. It raises DependencyError if the broker cannot be reached.
+    A future fails with DependencyError if the broker rejects a chunk, or does not confirm it within CONFIRM_SECONDS.
+    While a partition has not answered for that long, its chunks are refused at once. At most BUFFER_BYTES wait; then
     calls wait, too.
     """
 
-    def __init__(self, kafka: Kafka, settings: GatewaySettings) -> None:
+    def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
         self._topic = topic_name(AUDIO, kafka)
-        self._patience = settings.confirm_seconds
-        self._most = settings.buffer_bytes
         self._bytes = 0
         self._room = asyncio.Event()
         self._senders: dict[int, PartitionSender] = {}
@@ -175,7 +179,7 @@ class KafkaSink:
     async def __call__(self, chunk: AudioChunk) -> "asyncio.Future[None]":
         event = encode_event(chunk, "gateway", self._kafka.room_shards)
         sender = self._senders[partition_of(event.key, self._senders)]
-        if sender.oldest is not None and sender.oldest < self._loop.time() - self._patience:
+        if sender.oldest is not None and sender.oldest < self._loop.time() - CONFIRM_SECONDS:
             raise self._unanswered()
         size = size_of(event)
         await self._until_room(size)
@@ -190,9 +194,9 @@ class KafkaSink:
             bootstrap_servers=self._kafka.bootstrap,
             client_id="voxwarden",
             acks="all",
-            max_batch_size=self._kafka.max_message_bytes,
-            max_request_size=self._kafka.max_message_bytes,
-            request_timeout_ms=round(self._patience * 1000),
+            max_batch_size=MAX_MESSAGE_BYTES,
+            max_request_size=MAX_MESSAGE_BYTES,
+            request_timeout_ms=round(CONFIRM_SECONDS * 1000),
             retry_backoff_ms=RETRY_MS,
             **producer_arguments(self._kafka.security),
         )
@@ -205,8 +209,8 @@ class KafkaSink:
 
     async def _until_room(self, size: int) -> None:
         try:
-            async with asyncio.timeout(self._patience):
-                while self._bytes and self._bytes + size > self._most:
+            async with asyncio.timeout(CONFIRM_SECONDS):
+                while self._bytes and self._bytes + size > BUFFER_BYTES:
                     self._room.clear()
                     await self._room.wait()
         except TimeoutError as error:
@@ -220,11 +224,11 @@ class KafkaSink:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             for sender in self._senders.values():
-                sender.expire(self._loop.time() - self._patience)
+                sender.expire(self._loop.time() - CONFIRM_SECONDS)
 
     def _unanswered(self) -> DependencyError:
         return DependencyError(
-            f"Kafka at {self._kafka.bootstrap} has not taken audio for {self._patience:g} s",
+            f"Kafka at {self._kafka.bootstrap} has not taken audio for {CONFIRM_SECONDS:g} s",
             "Check that the broker runs, and that enough of its replicas are in sync.",
         )
 
@@ -243,17 +247,15 @@ async def _stopped(producer: Any) -> None:
 async def serve_gateway(settings: Settings, started: Started, stop: asyncio.Event | None = None) -> None:
     """Take audio until SIGTERM, SIGINT or `stop`. Then close each connection after its last chunk is with the broker.
 
-    Starts when the broker answers. Raises ConfigError if the topic is missing, or if a frame would not fit into a
-    record.
+    Starts when the broker answers. Raises ConfigError if the topic is missing.
     """
     stop = stop or stop_on_signals()
-    check_frame_size(settings)
     metrics, starting = Metrics(), Starting()
     with serving(metrics, settings.metrics.host, settings.metrics.port, starting.probes) as url:
         if not await _broker_answers(settings.kafka, stop):
             return
         async with (
-            KafkaSink(settings.kafka, settings.gateway) as sink,
+            KafkaSink(settings.kafka) as sink,
             Gateway(settings.gateway, metrics, sink) as gateway,
         ):
             starting.done = True
@@ -274,13 +276,3 @@ async def _broker_answers(kafka: Kafka, stop: asyncio.Event) -> bool:
         return False
     asking.result()
     return True
-
-
-def check_frame_size(settings: Settings) -> None:
-    """Raise ConfigError if the largest frame does not fit into a record."""
-    frame, record = settings.gateway.max_frame_bytes, settings.kafka.max_message_bytes
-    if frame + 2 * RECORD_OVERHEAD > record:
-        raise ConfigError(
-            f"Setting gateway.max_frame_bytes: a frame of {frame} bytes does not fit into a record of {record}",
-            "Lower it, or raise kafka.max_message_bytes.",
-        )

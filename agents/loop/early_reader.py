@@ -134,8 +134,8 @@ class EarlyReader:
 
 
 def working_ahead(loop: StageLoop, settings: Settings) -> AbstractContextManager[None]:
-    """Let the stage of `loop` work ahead while the block runs, if it can and the settings allow it."""
-    if loop.stage.early is None or not settings.asr.early_share:
+    """Let the stage of `loop` work ahead while the block runs, if it can."""
+    if loop.stage.early is None:
         return nullcontext()
     found = EarlyReader(loop.stage.early, settings.kafka, loop.early)
     found.follow(loop.app)

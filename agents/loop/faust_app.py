@@ -6,7 +6,7 @@ from typing import Any
 
 import faust
 
-from agents.broker.kafka_clients import ROOM_FOR_ERRORS, topic_name
+from agents.broker.kafka_clients import MAX_MESSAGE_BYTES, ROOM_FOR_ERRORS, topic_name
 from agents.broker.kafka_security import faust_credentials
 from agents.loop.intake import Expiry, Transport
 from pipeline.base import logs
@@ -72,12 +72,12 @@ def create_faust_app(settings: Settings, stage: Stage, metrics: Metrics) -> faus
         broker_commit_interval=1.0,
         consumer_metadata_max_age_ms=METADATA_SECONDS * 1000,
         producer_metadata_max_age_ms=METADATA_SECONDS * 1000,
-        broker_max_poll_records=FETCH_BATCHES * settings.batching(stage).batch,
+        broker_max_poll_records=FETCH_BATCHES * stage.batch,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=settings.kafka.instance,
         producer_acks=-1,  # all in-sync replicas have the outputs before their batch is acknowledged
         producer_request_timeout=60.0,
-        producer_max_request_size=settings.kafka.max_message_bytes * ROOM_FOR_ERRORS,
+        producer_max_request_size=MAX_MESSAGE_BYTES * ROOM_FOR_ERRORS,
     )
     app.transport = Transport(app.conf.broker_consumer, app, Expiry(stage, metrics))
     return app

@@ -23,6 +23,9 @@ from pipeline.contract.stage import Backlog
 from pipeline.contract.topology import Stage
 from pipeline.settings import Settings
 
+STALL_SECONDS = 45.0
+"""A worker with lag that commits nothing for this long is unhealthy. A batch takes 30 s at most."""
+
 LOOK_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
@@ -78,7 +81,6 @@ class Health:
     ) -> None:
         self._dependencies = dependencies
         self._stage, self._metrics = stage, metrics
-        self._stall = settings.kafka.stall_seconds
         self._lag = Lag(stage, settings)
         self._progress = Progress(clock)
         self._worker_backlog = WorkerBacklog(clock)
@@ -99,7 +101,7 @@ class Health:
         A dependency that is down is no reason, because a restart does not bring it back.
         """
         seconds = self._progress.seconds
-        if seconds < self._stall or self._dependencies.down:
+        if seconds < STALL_SECONDS or self._dependencies.down:
             return []
         return [f"{self._stage.name} has waiting records and has committed nothing for {seconds:.0f} s"]
 
@@ -178,6 +180,6 @@ class Health:
         self._worker_backlog.forget()
 
     def _watch(self) -> None:
-        while not self._over.wait(min(LOOK_SECONDS, self._stall / 4)):
+        while not self._over.wait(min(LOOK_SECONDS, STALL_SECONDS / 4)):
             self.look()
         self._lag.close()

@@ -24,6 +24,7 @@ from pipeline.contract.messages import AudioChunk, Message, Utterance
 from pipeline.contract.shards import record_key
 from pipeline.contract.topology import UTTERANCES
 from pipeline.settings import Audio, Kafka
+from pipeline.speech.audio.cutter import SOFT_SECONDS
 
 M = TypeVar("M", bound=Message)
 
@@ -43,7 +44,7 @@ def lead_seconds(audio: Audio) -> float:
 
     They hold speech in progress that was cut for its length at most once, and the pause before it.
     """
-    return audio.max_seconds + audio.soft_seconds + audio.hangover_seconds
+    return audio.max_seconds + SOFT_SECONDS + audio.hangover_seconds
 
 
 @dataclass(frozen=True, slots=True)

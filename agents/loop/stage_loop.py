@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 import faust
 from aiokafka.errors import KafkaError
 
-from agents.broker.kafka_clients import max_bytes, topic_name
+from agents.broker.kafka_clients import MAX_MESSAGE_BYTES, max_bytes, topic_name
 from agents.broker.kafka_records import (
     Received,
     address_of,
@@ -102,11 +102,10 @@ class StageLoop:
         self._kinds = {topic_name(topic, settings.kafka): topic.message for topic in stage.takes if topic.message}
         self._topics = {topic.message: topic_name(topic, settings.kafka) for topic in stage.gives}
         """The topic for each kind of output."""
-        self._batching = settings.batching(stage)
         self._dead_letters = topic_name(DEAD_LETTERS, settings.kafka)
         self._shards = settings.kafka.room_shards
-        self._limit = settings.kafka.max_message_bytes
-        self._dead_letter_limit = max_bytes(DEAD_LETTERS, settings.kafka)
+        self._limit = MAX_MESSAGE_BYTES
+        self._dead_letter_limit = max_bytes(DEAD_LETTERS)
         self._share = DeadLetterShare(stage.name, settings.kafka.dead_letter_share)
         self._end, self._sleep, self._clock = end, sleep, clock
         self._thread = OneThread(stage.name, *([step_back] if stage.spares else []))
@@ -128,7 +127,7 @@ class StageLoop:
         come from agents/loop/record_batches.py.
         """
         del stream
-        await self.consume(batches(self.app, self._batching.batch, self._batching.wait_seconds))
+        await self.consume(batches(self.app, self.stage.batch, self.stage.wait_seconds))
 
     async def consume(self, batches: AsyncIterator[list[Any]]) -> None:
         """Handle one batch after the other. On an unexpected error, end the process."""
@@ -201,7 +200,7 @@ class StageLoop:
             outcome = await self._in_thread(lambda: self._work.process(good)) if good else []
         await self._send(outcome, batch)
         self._acknowledge(batch)
-        full = len(records) >= self._batching.batch
+        full = len(records) >= self.stage.batch
         self._behind = self._behind or (full and self._clock() - oldest > BEHIND_SECONDS)
 
     async def _send(self, outcome: Sequence[Any], batch: Sequence[Received]) -> None:
@@ -260,7 +259,7 @@ class StageLoop:
     def _too_large(self, event: Event) -> BadMessage:
         return BadMessage(
             f"An output has {size_of(event)} bytes, but a record may have at most {self._limit}",
-            "Raise kafka.max_message_bytes, and max.message.bytes of the topics.",
+            "This is a bug: report it.",
         )
 
     def _give_up(self, reason: object) -> None:

@@ -8,10 +8,13 @@ pipeline assigns to it.
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from unittest.mock import patch
 
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.settings import Audio, Settings
+from pipeline.speech.audio import cutter
+from pipeline.speech.audio.cutter import OVERLAP_SECONDS, PAD_SECONDS
 from pipeline.speech.audio.encode import to_pcm16
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.segment_stage import Segment
@@ -73,14 +76,12 @@ def stretches(voice: Voice, samples: Samples, settings: Settings) -> list[Spoken
 
     Pads, and longer pauses inside an utterance, are not speech. Another cut may leave them out.
     """
-    pad = settings.audio.pad_seconds
-    fine = Audio(hangover_seconds=2 * pad, min_seconds=WINDOW / SAMPLE_RATE, pad_seconds=pad)
+    pad = PAD_SECONDS
+    fine = Audio(hangover_seconds=2 * pad)
     delivered = merged(list(_spoken(voice, samples, settings.audio)))
-    found = [
-        SpokenSpan(*voice, span.start + pad, span.end - pad)
-        for span in merged(list(_spoken(voice, samples, fine)))
-        if span.end - span.start > 2 * pad
-    ]
+    with patch.object(cutter, "MIN_SECONDS", WINDOW / SAMPLE_RATE):
+        spoken = merged(list(_spoken(voice, samples, fine)))
+    found = [SpokenSpan(*voice, span.start + pad, span.end - pad) for span in spoken if span.end - span.start > 2 * pad]
     return [span for span in found if any(span.start >= each.start and span.end <= each.end for each in delivered)]
 
 
@@ -102,7 +103,7 @@ def allowed_hole(settings: Settings) -> float:
     The detector then hears one side only. It needs a moment to find the voice again, and the rest of a word may be too
     short to be an utterance.
     """
-    return settings.audio.pad_seconds + WINDOW / SAMPLE_RATE
+    return PAD_SECONDS + WINDOW / SAMPLE_RATE
 
 
 def lost(
@@ -140,7 +141,7 @@ def _by_voice(spans: Sequence[SpokenSpan]) -> dict[Voice, list[SpokenSpan]]:
 
 def allowed_overlap(settings: Settings) -> float:
     """Seconds that two successive utterances may share: the repetition of a forced cut, and a window."""
-    return settings.audio.overlap_seconds + WINDOW / SAMPLE_RATE + ROUNDING
+    return OVERLAP_SECONDS + WINDOW / SAMPLE_RATE + ROUNDING
 
 
 def again(spans: Sequence[SpokenSpan], allowed: float) -> list[SpokenSpan]:

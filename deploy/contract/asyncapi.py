@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from agents.broker.kafka_clients import MAX_MESSAGE_BYTES
 from deploy.contract.schemas import REQUIRED, attributes, is_audio
 from pipeline.contract.cloud_events import CONTENT_TYPES, VERSION
 from pipeline.contract.messages import Message
@@ -54,7 +55,7 @@ def _channel(topic: Topic, kafka: Kafka) -> dict[str, Any]:
     configuration = {"retention.ms": round(kafka.retention_seconds(topic) * 1000)}
     # The dead-letter topic has a higher limit, with room for the headers that give the reason.
     if topic is not DEAD_LETTERS:
-        configuration["max.message.bytes"] = kafka.max_message_bytes
+        configuration["max.message.bytes"] = MAX_MESSAGE_BYTES
     return {
         "address": topic.name,
         "messages": {_message_id(topic): {"$ref": f"#/components/messages/{_message_id(topic)}"}},

@@ -33,7 +33,6 @@ from pipeline.review.tables.assessment_tables import ASSESSMENTS, REGISTER, ROOM
 from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, DECISIONS
 from pipeline.settings import Settings
-from pipeline.settings.triggers import Triggers
 
 DAYS = 30
 LOOK_BACK_HOURS = 90 * DAY_HOURS
@@ -45,6 +44,21 @@ SPREADING = frozenset({"I-24", "I-25"})
 """The indicators of exposure and spread. A value over the operator's limit suggests case 3(4)."""
 
 USES = {"speakers": "daily speakers", "listened": "listener hours a day", "rooms": "room hours a day"}
+
+
+class TriggerLimits(Struct, frozen=True):
+    """From where a change suggests a case of article 3 of the Provisions. No law states these numbers."""
+
+    growth: float = 0.5
+    """Growth since the last assessment: half as many again suggests case 3(3)."""
+    caught_shift: float = 0.3
+    """Relative change of the share of caught speech between two versions: suggests case 3(2)."""
+    language_share: float = 0.01
+    """Share of the last 30 days' speech from which a language counts as used."""
+    late_cases: int = 1
+    """Illegal cases past their deadline on one day: suggests case 3(4)."""
+    missed_cases: int = 1
+    """Upheld illegal cases that the machine had passed, on one day: suggests case 3(4)."""
 
 
 class Base(Struct, frozen=True):
@@ -60,7 +74,7 @@ class Base(Struct, frozen=True):
 
 def signals(
     connection: Connection,
-    rules: Triggers,
+    rules: TriggerLimits,
     illegal: frozenset[str],
     now: float,
     figures: Iterable[Figure] = (),
@@ -98,7 +112,7 @@ def _room_types(connection: Connection, base: Base) -> Iterator[Signal]:
         yield Signal("3.1", f"room_type:{row.name}", {"first_seen_at": row.first_seen_at})
 
 
-def _languages(connection: Connection, base: Base, rules: Triggers, now: float) -> Iterator[Signal]:
+def _languages(connection: Connection, base: Base, rules: TriggerLimits, now: float) -> Iterator[Signal]:
     """Yield the languages in use now that were not in use before the last assessment.
 
     Single misheard utterances get odd languages, so a language needs a share of the speech.
@@ -109,7 +123,7 @@ def _languages(connection: Connection, base: Base, rules: Triggers, now: float) 
             yield Signal("3.1", f"language:{language}", {"share": share})
 
 
-def _used(connection: Connection, end: int, rules: Triggers) -> dict[str, float]:
+def _used(connection: Connection, end: int, rules: TriggerLimits) -> dict[str, float]:
     """Return the languages and their shares of speech, in the 30 days before the hour `end`."""
     columns = (TALLIES.c.language, func.sum(TALLIES.c.samples))
     since = end - DAYS * DAY_HOURS
@@ -152,7 +166,7 @@ def _first_hours(connection: Connection, kind: Literal["model", "policy"]) -> di
     return first
 
 
-def _caught_shares(connection: Connection, base: Base, rules: Triggers, now: float) -> Iterator[Signal]:
+def _caught_shares(connection: Connection, base: Base, rules: TriggerLimits, now: float) -> Iterator[Signal]:
     """Yield the versions of policy and model that catch another share of speech than the version before."""
     end = int(now) // HOUR + 1
     versions = _versions(connection, max(base.hour, end - LOOK_BACK_HOURS), end)
@@ -171,11 +185,11 @@ def _versions(connection: Connection, begin: int, end: int) -> list[tuple[str, f
     return [(f"{policy} {model}", hits / count) for _, policy, model, count, hits in ordered if count >= ENOUGH]
 
 
-def _moved(before: float, after: float, rules: Triggers) -> bool:
+def _moved(before: float, after: float, rules: TriggerLimits) -> bool:
     return abs(after - before) > rules.caught_shift * before
 
 
-def _registered(connection: Connection, base: Base, rules: Triggers) -> Iterator[Signal]:
+def _registered(connection: Connection, base: Base, rules: TriggerLimits) -> Iterator[Signal]:
     """Yield the technical changes and shadow runs that people registered."""
     query = select(REGISTER).where(REGISTER.c.kind.in_(("technical_change", "shadow_run")))
     for row in connection.execute(query.where(REGISTER.c.opened_at >= base.until).order_by(REGISTER.c.id)):
@@ -186,7 +200,7 @@ def _registered(connection: Connection, base: Base, rules: Triggers) -> Iterator
             yield Signal("3.2", "shadow_run", {"register": row.id, **fields}, row.id)
 
 
-def _growth(connection: Connection, base: Base, rules: Triggers, now: float) -> Iterator[Signal]:
+def _growth(connection: Connection, base: Base, rules: TriggerLimits, now: float) -> Iterator[Signal]:
     """Yield the uses whose mean over 30 whole days grew by the set factor since the last assessment."""
     if not base.id:
         return
@@ -215,7 +229,7 @@ def _mean(connection: Connection, measure: str, end: int) -> float | None:
 
 
 def _late(
-    connection: Connection, rules: Triggers, illegal: frozenset[str], now: float, days_ago: int
+    connection: Connection, rules: TriggerLimits, illegal: frozenset[str], now: float, days_ago: int
 ) -> Iterator[Signal]:
     """Yield the day on which illegal cases passed their deadline: they are open, or were upheld too late."""
     day, begin, end = _day(now, days_ago)
@@ -232,7 +246,7 @@ def _late(
 
 
 def _missed(
-    connection: Connection, rules: Triggers, illegal: frozenset[str], now: float, days_ago: int
+    connection: Connection, rules: TriggerLimits, illegal: frozenset[str], now: float, days_ago: int
 ) -> Iterator[Signal]:
     """Yield the day on which people upheld illegal speech that the machine had passed: in an audit, or by a report."""
     day, begin, end = _day(now, days_ago)
@@ -284,7 +298,7 @@ def watch(database: Database, settings: Settings, calendar: Calendar, now: float
     window = Window(now - DAY_SECONDS, now)
     with database.read() as connection:
         figures = list(measure.limited(connection, window, options, sorted(SPREADING)))
-        rules, recogniser = settings.assessment.triggers, rules_in_force.recogniser(settings)
-        found = list(signals(connection, rules, options.illegal, now, figures, recogniser))
+        recogniser = rules_in_force.recogniser(settings)
+        found = list(signals(connection, TriggerLimits(), options.illegal, now, figures, recogniser))
     with database.write() as connection:
         return triggers.suggest(connection, found, calendar, now)

@@ -35,6 +35,8 @@ SPEAKER = "drill"
 ORDER = "stop drill"
 """Text of the cases of a stop drill."""
 DAY = 86_400.0
+DUE_DAYS: dict[DrillKind, float] = {"detection": 90.0, "stop": 180.0}
+"""Days after which the next drill is due. No law states them: once a quarter, and twice a year."""
 
 
 class Drill(Struct, frozen=True, kw_only=True):
@@ -142,7 +144,7 @@ def order_stop(
     drill = _start(connection, "stop", author, at)
     _write_lines(connection, drill, {room: DrillLine("", "", "", ORDER) for room in rooms}, at)
     flags = [_order(drill, room) for room in rooms]
-    for outcome in storing.add_flags(connection, flags, at, Merge(0.0, 0.0, 0.0), ranking or Ranking({})):
+    for outcome in storing.add_flags(connection, flags, at, Merge(0.0, 0.0), ranking or Ranking({})):
         choice = Choice(verdict="uphold", action="close_room", note=ORDER)
         deciding.decide(connection, outcome.case, author, choice, at, undo_seconds=0.0)
     audit_log.append(connection, at, author, "drill.start", drill.id, {"kind": drill.kind, "lines": len(rooms)})
@@ -253,9 +255,9 @@ def last(connection: Connection) -> dict[DrillKind, float | None]:
     return {"detection": began.get("detection"), "stop": began.get("stop")}
 
 
-def overdue(connection: Connection, days: Mapping[DrillKind, float], now: float) -> list[DrillKind]:
-    """Return the kinds whose last drill is older than `days`, or that had none."""
-    return [kind for kind, at in last(connection).items() if at is None or now - at > days[kind] * DAY]
+def overdue(connection: Connection, now: float) -> list[DrillKind]:
+    """Return the kinds whose last drill is older than DUE_DAYS, or that had none."""
+    return [kind for kind, at in last(connection).items() if at is None or now - at > DUE_DAYS[kind] * DAY]
 
 
 def _parts(drill: Drill, found: Sequence[LineResult]) -> Iterator[tuple[str, int, int]]:

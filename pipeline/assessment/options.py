@@ -10,6 +10,7 @@ from pipeline.assessment.catalogue import INDICATORS
 from pipeline.base.errors import ConfigError
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
+from pipeline.review.cases.leases import LEASE_SECONDS
 from pipeline.review.cases.ranking import TARGETS
 from pipeline.review.evidence.evidence_store import EvidenceStore, open_evidence
 from pipeline.settings import Retention, Settings
@@ -19,20 +20,24 @@ HOUR_SECONDS = 3_600.0
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """The values that the operator sets for the indicators of the assessment. Times are seconds."""
+    """What the indicators of the assessment count by. Times are seconds.
+
+    No law states the numbers that no setting changes. They are fixed, so that reports of all operators compare.
+    """
 
     limits: dict[str, float] = {}
     """The operator's limits by figure, e.g. {"I-02.share": 0.99}."""
     low_confidence: float = 0.5
+    """Transcript confidence below which speech counts as hard to hear. The store counts it in tenths."""
     languages: frozenset[str] = frozenset({"en", "zh"})
-    """The languages that the operator moderates."""
+    """The languages that the operator moderates: those recognised that have a lexicon."""
     illegal: frozenset[str] = frozenset()
     """Labels of illegal information: article 6 of the Provisions on the Governance of Online Information Content."""
     targets: tuple[float, float, float, float] = TARGETS
     """Time to decide a case, by severity."""
     settled: float = 8 * DAY_SECONDS
     """Speech of this age has its final state: its messages are no longer on any topic."""
-    lease: float = 300.0
+    lease: float = LEASE_SECONDS
     """A moderator counts as active for this long after each action in a case."""
     acknowledge: float | None = None
     """Stated time to acknowledge a user's report. None: none is stated."""
@@ -63,19 +68,13 @@ def of(settings: Settings, known: Labels) -> Options:
     _check(chosen.limits)
     return Options(
         limits=dict(chosen.limits),
-        low_confidence=chosen.low_confidence,
-        languages=frozenset(_with_lexicon(settings) if chosen.languages is None else chosen.languages),
+        languages=frozenset(set(settings.asr.languages) & set(settings.judge.lexicons)),
         illegal=illegal(known),
         targets=(targets.low, targets.medium, targets.high, targets.critical),
         settled=settings.kafka.longest_retention_seconds + DAY_SECONDS,
-        lease=settings.console.lease_seconds,
         acknowledge=_seconds(chosen.acknowledge_hours),
         report=_seconds(chosen.report_hours),
         appeal=_seconds(chosen.appeal_hours),
-        spread_rooms=chosen.spread_rooms,
-        spread_speakers=chosen.spread_speakers,
-        spread=chosen.spread_minutes * 60,
-        stable_loss=chosen.stable_loss,
         retention=settings.retention,
         evidence=open_evidence(settings),
     )
@@ -84,10 +83,6 @@ def of(settings: Settings, known: Labels) -> Options:
 def illegal(known: Labels) -> frozenset[str]:
     """Return the labels that cover an item of article 6."""
     return frozenset(name for name, label in known.labels.items() if any(item.startswith("6") for item in label.law))
-
-
-def _with_lexicon(settings: Settings) -> set[str]:
-    return set(settings.asr.languages) & set(settings.judge.lexicons)
 
 
 def _check(limits: dict[str, float]) -> None:

@@ -321,7 +321,7 @@ class Metrics:
         "speech_to_flag_seconds", "Seconds from the end of the speech to its stored flag.", buckets=LATENCY_SECONDS
     )
     events_dropped: Counter = _metric(
-        "events_dropped_total", "Events flag.raised that were dropped because webhooks.max_waiting events waited."
+        "events_dropped_total", "Events flag.raised that were dropped because 10,000 events waited."
     )
     evidence_missing: Counter = _metric("evidence_missing_total", "Flags whose audio had already been deleted.")
     evidence_retention_seconds: Gauge = _metric(
@@ -397,11 +397,11 @@ class Metrics:
     upheld_speakers: Gauge = _metric("upheld_speakers", "Speakers with an upheld case in 30 days.")
     repeat_offenders: Gauge = _metric("repeat_offenders", "Speakers with at least two upheld cases in 30 days.")
     spread_speakers: Gauge = _metric(
-        "spread_speakers", "Most speakers with the same flagged term within `assessment.spread_minutes`.", "label"
+        "spread_speakers", "Most speakers with the same flagged term within an hour.", "label"
     )
     spread_terms: Gauge = _metric(
         "spread_terms",
-        "Flagged terms that at least `assessment.spread_speakers` speakers used within the same time.",
+        "Flagged terms that at least three speakers used within an hour.",
         "label",
     )
 

@@ -159,10 +159,7 @@ def file_report(services: TheServices, body: NewReport, response: Response) -> R
     now = services.clock()
     complaint = _complaint(services, body, now)
     with services.database.write() as connection:
-        seconds = services.settings.store.report_seconds
-        report, new = reports.file(
-            connection, complaint, now, ranking.ranking_of(services.labels, services.settings), seconds
-        )
+        report, new = reports.file(connection, complaint, now, ranking.ranking_of(services.labels, services.settings))
     response.status_code = 201 if new else 200
     return ReportState(id=report.id, case=report.case, audio=report.audio)
 

@@ -55,7 +55,7 @@ from pipeline.console.cases import (
     search_page,
 )
 from pipeline.console.guard import guard
-from pipeline.console.live_updates import LiveQueue
+from pipeline.console.live_updates import POLL_SECONDS, LiveQueue
 from pipeline.console.login import first_login
 from pipeline.console.policy import banned_recordings_page, draft_page, policies_page
 from pipeline.console.policy.draft_page import MAX_FORM_BYTES
@@ -73,6 +73,10 @@ from pipeline.review.search import case_words
 from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
+MAX_BODY_BYTES = 262_144
+"""Largest body of a request, but for the pages that take files or policies."""
+ANCHOR_SECONDS = 3_600.0
+"""Pause between two anchors: who changes the database has at most an hour before the next one."""
 QUEUE_SECONDS = 10.0
 QUALITY_SECONDS = 300.0
 WORDS_SECONDS = 3_600.0
@@ -143,14 +147,14 @@ async def every(seconds: float, act: Callable[[], object], name: str) -> AsyncIt
 def create_app(services: Services) -> FastAPI:
     """Make the console's app. Raises ConfigError if an endpoint is missing in `access_table.py`."""
     console_metrics.from_the_start(services)
-    live = LiveQueue(services.database, services.clock, services.settings.console.poll_seconds)
+    live = LiveQueue(services.database, services.clock, POLL_SECONDS)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             live,
             every(presence.WRITE_SECONDS, partial(note_presence, services, live), "presence"),
-            every(services.settings.quality.draw_seconds, partial(draw_checks, services), "checks"),
+            every(drawing.DRAW_SECONDS, partial(draw_checks, services), "checks"),
             every(QUEUE_SECONDS, partial(console_metrics.queue, services), "figures of the queue"),
             every(EVERY_SECONDS, services.audit_watch.look, "chain of the audit log"),
             every(QUALITY_SECONDS, partial(console_metrics.quality, services), "figures of quality"),
@@ -181,7 +185,7 @@ def create_app(services: Services) -> FastAPI:
         draft_page.PAGE: MAX_FORM_BYTES,
         banned_recordings_page.PAGE: banned_recordings_page.MAX_MIB << 20,
     }
-    app.add_middleware(Shield, max_body=services.settings.console.max_body_bytes, larger=larger)
+    app.add_middleware(Shield, max_body=MAX_BODY_BYTES, larger=larger)
     error_pages.install(app)
     _check([*app.routes, *(route for router in ROUTERS for route in router.routes)])
     return app
@@ -226,7 +230,7 @@ async def serving(settings: Settings, metrics: Metrics, speech: RecentSpeech | N
             served(app, listener, app.state.live.hang_up),
             sending(settings, database, metrics),
             every(RETENTION_SECONDS, partial(run_retention, services), "retention"),
-            every(settings.audit.anchor_seconds, services.anchoring.anchor, "anchors of the audit log"),
+            every(ANCHOR_SECONDS, services.anchoring.anchor, "anchors of the audit log"),
             every(WATCH_SECONDS, partial(suggest_triggers, services), "watch"),
         ):
             yield Serving(f"http://{console.host}:{listener.getsockname()[1]}", first)

@@ -110,7 +110,7 @@ def oidc_login(request: Request, services: TheServices, then: NameQuery = "/") -
         path=BACK,
         httponly=True,
         samesite="lax",
-        secure=services.settings.console.secure_cookies,
+        secure=services.settings.console.is_secure,
     )
     return response
 
@@ -157,14 +157,14 @@ def entered(services: Services, name: str, then: str, browser: str) -> Response:
         token = sign_in.begin_session(connection, name, now)
         browser = login_limits.remember_browser(connection, browser, name, now)
     response = with_cookie(RedirectResponse(own(then), 303), services, token)
-    secure, kept = services.settings.console.secure_cookies, int(login_limits.BROWSER_KEPT_SECONDS)
+    secure, kept = services.settings.console.is_secure, int(login_limits.BROWSER_KEPT_SECONDS)
     response.set_cookie(BROWSER, browser, max_age=kept, path="/login", httponly=True, samesite="lax", secure=secure)
     return response
 
 
 def with_cookie(response: Response, services: Services, token: str) -> Response:
     """Add the session's cookie to a response."""
-    secure = services.settings.console.secure_cookies
+    secure = services.settings.console.is_secure
     response.set_cookie(
         COOKIE, token, max_age=int(sign_in.LONGEST_SESSION_SECONDS), httponly=True, samesite="lax", secure=secure
     )

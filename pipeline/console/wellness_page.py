@@ -43,7 +43,7 @@ def wellness_meter(request: Request, services: TheServices, session: Signed) -> 
 def put_off_break(request: Request, services: TheServices, session: Signed) -> Response:
     """Hide the proposal of a break for LATER_SECONDS in this browser."""
     response = _meter(request, services, session, later=True)
-    secure = services.settings.console.secure_cookies
+    secure = services.settings.console.is_secure
     response.set_cookie(LATER, "1", max_age=LATER_SECONDS, httponly=True, samesite="lax", secure=secure)
     return response
 

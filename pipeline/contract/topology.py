@@ -48,11 +48,15 @@ class Topic:
     """The default of kafka.retention_hours.KEY. The review store keeps flagged speech longer."""
     compacted: bool = False
     """It has one partition, and keeps the newest record of each key for ever."""
+    kept_with: str | None = None
+    """The key of the topic whose retention it has, because it says what that topic says. None: it has its own.
+    Empty: no setting changes it."""
 
     @property
     def key(self) -> str:
-        """The topic's name in the settings."""
-        return self.name.removeprefix("voice.").replace("-", "_")
+        """The name of its retention in the settings."""
+        own = self.name.removeprefix("voice.").replace("-", "_")
+        return own if self.kept_with is None else self.kept_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,9 @@ class Stage:
     `reads_audio`, from Rules if it `follows`, and from a RecordingBank if it `reads_store`. The module is imported when
     the stage starts (`pipeline/runner/stage_processor.py`)."""
     batch: int
-    """Maximum messages in one batch: the default of stages.NAME.batch."""
+    """Maximum messages in one batch. Larger batches give more throughput and later flags."""
     wait_seconds: float
-    """Seconds after its first message when a batch starts, full or not: the default of stages.NAME.wait_seconds."""
+    """Seconds after its first message when a batch starts, full or not."""
     holds: bool = False
     """The processor is a `HoldingProcessor`: it keeps messages between batches."""
     reads_audio: bool = False
@@ -95,12 +99,12 @@ class Stage:
 
 AUDIO = Topic("voice.audio", AudioChunk, retention_hours=2)
 UTTERANCES = Topic("voice.utterances", Utterance, retention_hours=24)
-SOUNDS = Topic("voice.sounds", Sound, retention_hours=24)
-TRANSCRIPTS = Topic("voice.transcripts", Transcript, retention_hours=24)
+SOUNDS = Topic("voice.sounds", Sound, retention_hours=24, kept_with="flags")
+TRANSCRIPTS = Topic("voice.transcripts", Transcript, retention_hours=24, kept_with="utterances")
 FLAGS = Topic("voice.flags", Flag, retention_hours=24)
-READINGS = Topic("voice.readings", SecondReading, retention_hours=24)
-EARLY = Topic("voice.early", EarlyUtterance, retention_hours=0.25)
-SPEECH = Topic("voice.speech", SpeechStatus, retention_hours=24)
+READINGS = Topic("voice.readings", SecondReading, retention_hours=24, kept_with="flags")
+EARLY = Topic("voice.early", EarlyUtterance, retention_hours=0.25, kept_with="")
+SPEECH = Topic("voice.speech", SpeechStatus, retention_hours=24, kept_with="flags")
 DEAD_LETTERS = Topic("voice.dead-letters", None, retention_hours=7 * 24)
 
 TOPICS = (AUDIO, UTTERANCES, EARLY, SOUNDS, TRANSCRIPTS, FLAGS, READINGS, SPEECH, DEAD_LETTERS)

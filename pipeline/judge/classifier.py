@@ -61,19 +61,19 @@ class SharedClassifier:
 _shelf: SharedModels[SharedClassifier] = SharedModels()
 
 
-def load_classifier(settings: JudgeSettings) -> Classifier:
-    """The classifier that `settings.model` names, or the shipped one. Callers with the same settings share it.
+def load_classifier(settings: JudgeSettings, threads: int | None = None) -> Classifier:
+    """The classifier that `settings.model` names, or the shipped one. Callers with the same arguments share it.
 
-    Raises ConfigError or DependencyError.
+    The shipped one has `threads` threads; None: one for each CPU core. Raises ConfigError or DependencyError.
     """
-    return _shelf.get(settings.model_dump_json(), lambda: SharedClassifier(_mapped(settings)))
+    return _shelf.get(f"{threads} {settings.model_dump_json()}", lambda: SharedClassifier(_mapped(settings, threads)))
 
 
-def _mapped(settings: JudgeSettings) -> Classifier:
+def _mapped(settings: JudgeSettings, threads: int | None) -> Classifier:
     from pipeline.judge import model_outputs
 
     source = settings.model or str(SHIPPED)
-    model = load_model(source, settings.threads)
+    model = load_model(source, threads)
     outputs = model_outputs.load_label_map(settings.label_map, model.labels, source, settings.labels)
     return model_outputs.MappedClassifier(model, outputs)
 

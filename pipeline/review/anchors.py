@@ -155,8 +155,6 @@ def _is_signed(anchor: SignedHead, public_pem: bytes) -> bool:
 
 
 def _write(to: AuditSettings, line: bytes) -> None:
-    if to.anchor_log:
-        log.info("Anchor of the audit log: %s", line.decode())
     if to.anchor_file:
         _append(to.anchor_file, line)
     if to.anchor_url:

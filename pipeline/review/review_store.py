@@ -23,6 +23,10 @@ from pipeline.review.privacy import holds
 from pipeline.review.quality import quality_checks
 from pipeline.review.tables.assessment_tables import DRILL_LINES
 from pipeline.settings import Settings
+from pipeline.speech.audio.cutter import OVERLAP_SECONDS
+
+MAX_CASE_SECONDS = 120.0
+"""Longest case: a moderator hears a clip of two minutes at most. More flags open another case."""
 
 
 class ReviewStore(Protocol):
@@ -89,25 +93,22 @@ class ReviewStore(Protocol):
 
 
 class SqlReviewStore(ReviewStore):
-    """The review store in a SQL database. All three limits are seconds.
+    """The review store in a SQL database.
 
-    Flags at most `merge_gap` apart make one case, which may last up to `max_case`. An utterance that was cut for its
-    length repeats the last `repeat` seconds of the one before. `flag_events` chooses the flags that make an event.
-    `measures` counts strikes and writes notices; without it, decisions have none.
+    Flags without a pause between them make one case, which may last up to `max_case` seconds. `flag_events` chooses the
+    flags that make an event. `measures` counts strikes and writes notices; without it, decisions have none.
     """
 
     def __init__(
         self,
         database: Database,
-        merge_gap: float = 0.0,
-        max_case: float = 120.0,
-        repeat: float = 0.5,
+        max_case: float = MAX_CASE_SECONDS,
         ranking: Ranking | None = None,
         flag_events: FlagEventChoice | None = None,
         measures: Measures | None = None,
     ) -> None:
         self._database = database
-        self._merge = storing.Merge(merge_gap, max_case, repeat)
+        self._merge = storing.Merge(max_case, OVERLAP_SECONDS)
         self._ranking = ranking or Ranking({})
         self._flag_events = flag_events or FlagEventChoice()
         self._measures = measures
@@ -224,14 +225,9 @@ def open_store(settings: Settings, must_exist: bool = False) -> SqlReviewStore:
     With `must_exist`, raises ConfigError if the SQLite file does not exist; otherwise creates it.
     """
     database = Database(settings.database_url, must_exist)
-    store = settings.store
-    repeat = settings.audio.overlap_seconds
     return SqlReviewStore(
         database,
-        store.merge_gap_seconds,
-        store.max_case_seconds,
-        repeat,
-        ranking.build_ranking(settings),
-        event_outbox.build_flag_event_choice(settings),
-        speaker_measures.build_measures(settings),
+        ranking=ranking.build_ranking(settings),
+        flag_events=event_outbox.build_flag_event_choice(settings),
+        measures=speaker_measures.build_measures(settings),
     )

@@ -24,7 +24,7 @@ from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Backlog, Proc
 from pipeline.contract.topology import AUDIO, SOUNDS, STAGES, UTTERANCES, Stage, Topic
 from pipeline.runner.recovery import Recovery
 from pipeline.runner.stage_processor import build_processor
-from pipeline.settings import Batching, Settings
+from pipeline.settings import Settings
 from pipeline.speech.load_shedding import Arrivals
 
 if TYPE_CHECKING:
@@ -59,7 +59,6 @@ class StageRunner:
     def __init__(
         self,
         stage: Stage,
-        batching: Batching,
         sources: int,
         tap: Tap,
         recovery: Recovery | None,
@@ -67,12 +66,11 @@ class StageRunner:
         clock: Clock | None,
     ) -> None:
         self.stage = stage
-        self.queue: asyncio.Queue[tuple[Message | None, float]] = asyncio.Queue(batching.batch * QUEUE_BATCHES)
+        self.queue: asyncio.Queue[tuple[Message | None, float]] = asyncio.Queue(stage.batch * QUEUE_BATCHES)
         self.takers: Mapping[type[Message], Sequence[StageRunner]] = {}
         """The stages that take an output, by the type of its message."""
         self.early_takers: Mapping[type[Message], Sequence[StageRunner]] = {}
         """The stages that may work ahead on an output, by the type of its message."""
-        self._batching = batching
         self._open_sources = sources
         self.processor: Processor[Any, Any]
         self._tap = tap
@@ -208,14 +206,14 @@ class StageRunner:
         first = self._now()
         try:
             async with asyncio.timeout(patience) as limit:
-                while len(batch) < self._batching.batch:
+                while len(batch) < self.stage.batch:
                     message, since = await self.queue.get()
                     if message is None:
                         self._open_sources -= 1
                         return batch, first
                     if not batch:
                         first = since
-                        limit.reschedule(asyncio.get_running_loop().time() + self._batching.wait_seconds)
+                        limit.reschedule(asyncio.get_running_loop().time() + self.stage.wait_seconds)
                     batch.append(message)
         except TimeoutError:
             log.debug("%s: %d messages before the timeout", self.stage.name, len(batch))
@@ -305,8 +303,7 @@ class LocalRunner:
     def _runner(self, stage: Stage, stages: Sequence[Stage], clock: Clock | None) -> StageRunner:
         before = sum(len({*each.gives} & {*stage.takes}) > 0 for each in stages)
         sources = before + (AUDIO in stage.takes)
-        batching = self._settings.batching(stage)
-        return StageRunner(stage, batching, sources, self._tap, self._recovery, self._metrics, clock)
+        return StageRunner(stage, sources, self._tap, self._recovery, self._metrics, clock)
 
     def _takers(self, topic: Topic) -> list[StageRunner]:
         return [runner for runner in self._runners if topic in runner.stage.takes]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from pipeline.base.errors import AudioError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, Suggestion
+from pipeline.contract.topology import TRANSCRIBE
 from pipeline.settings import ReaderSettings, Settings, load
 
 if TYPE_CHECKING:
@@ -85,11 +86,17 @@ class Moderator:
             return tuple(judge_texts(self._judge, [Text(text, language, room_type) for text in texts]))
 
     async def results(
-        self, path: Path, room_type: str = "default", name: str | None = None, longest: float = math.inf
+        self,
+        path: Path,
+        room_type: str = "default",
+        name: str | None = None,
+        longest: float = math.inf,
+        batch: int = TRANSCRIBE.batch,
     ) -> "AsyncIterator[Flag | FileReport]":
         """Yield the flag of each utterance of a recording as it is judged, and at the end its report.
 
-        Errors name the recording `name`. Only its first `longest` seconds are moderated.
+        Errors name the recording `name`. Only its first `longest` seconds are moderated. At most `batch` utterances are
+        transcribed at once.
         """
         from pipeline.runner.recordings_runner import Recordings
 
@@ -97,7 +104,7 @@ class Moderator:
         rules = self._rules.now if self._rules else None  # one version judges a whole recording
         # Each recording would have a budget of its own for the second reader.
         settings = self._settings.model_copy(update={"reader": ReaderSettings()})
-        async for found in Recordings([path], settings, self._metrics, room_type, names, longest, rules):
+        async for found in Recordings([path], settings, self._metrics, room_type, names, longest, rules, batch):
             yield found
 
     async def _moderated(self, path: Path, room_type: str) -> ModeratedFile:

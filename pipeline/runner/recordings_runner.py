@@ -1,6 +1,7 @@
 """Moderate recordings with the one-machine runner, one file after the other."""
 
 import asyncio
+import dataclasses
 import math
 import os
 from collections import Counter
@@ -25,7 +26,7 @@ from pipeline.contract.messages import (
     Utterance,
 )
 from pipeline.contract.stage import Rejected
-from pipeline.contract.topology import AUDIO, READ, STAGES, Stage
+from pipeline.contract.topology import AUDIO, READ, STAGES, TRANSCRIBE, Stage
 from pipeline.judge.reader.second_reading import flag_of
 from pipeline.runner.local import LocalRunner
 from pipeline.settings import Settings
@@ -96,6 +97,8 @@ class Recordings:
     """Seconds of a file that are moderated. The rest of a longer file is an error."""
     rules: "Callable[[], Rules] | None" = None
     """Makes the rules of the judge; None: the files of the settings have them."""
+    batch: int = TRANSCRIBE.batch
+    """Utterances that are transcribed at once, at most."""
     _found: "asyncio.Queue[Flag | FileReport | None]" = field(default_factory=asyncio.Queue)
     _files: dict[str, _Progress] = field(default_factory=dict)
 
@@ -110,8 +113,11 @@ class Recordings:
             feeder.cancel()
 
     async def _feed(self) -> None:
+        stages = [
+            dataclasses.replace(stage, batch=self.batch) if stage is TRANSCRIBE else stage for stage in MODERATING
+        ]
         async with LocalRunner(
-            self.settings, self.metrics, self._tap, stages=MODERATING, rules=self.rules, clock=None
+            self.settings, self.metrics, self._tap, stages=stages, rules=self.rules, clock=None
         ) as runner:
             for path in self.paths:
                 await self._feed_file(runner, path)

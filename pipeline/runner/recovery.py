@@ -17,6 +17,7 @@ from pipeline.contract.topology import AUDIO, UTTERANCES, Stage
 from pipeline.review.evidence.segments import Finish
 from pipeline.runner.journal import Journal
 from pipeline.settings import Settings
+from pipeline.speech.audio.cutter import OVERLAP_SECONDS
 
 if TYPE_CHECKING:
     from pipeline.review.evidence.lookback import Lookback
@@ -28,7 +29,6 @@ class Recovery:
     def __init__(self, settings: Settings, lookback: "Lookback") -> None:
         self.lookback = lookback
         self.journal = Journal(settings.data_dir / "journal")
-        self._overlap = settings.audio.overlap_seconds
 
     def note(self, stage: Stage, processor: Processor[Any, Any], batch: Sequence[Message], outputs: list[Any]) -> None:
         """Keep what a stage has made of a batch, of a tick or of its drain, before the `outputs` go on.
@@ -93,7 +93,7 @@ class Recovery:
         last = self.lookback.newest(room, speaker)
         if last is None:
             return float("-inf")
-        return last.end - self._overlap if last.forced else last.end
+        return last.end - OVERLAP_SECONDS if last.forced else last.end
 
 
 def _finish(message: Message) -> Finish:

@@ -7,34 +7,15 @@ The limits of each setting refuse values that would switch moderation off.
 """
 
 from pipeline.settings.api import Api, ApiToken, Scope
-from pipeline.settings.asr import Asr, LanguageCode
 from pipeline.settings.assessment import AssessmentSettings
-from pipeline.settings.audio import Audio
-from pipeline.settings.audit import AuditSettings
-from pipeline.settings.console import ReviewConsole
-from pipeline.settings.drills import Drills
-from pipeline.settings.evidence import EvidenceSettings
-from pipeline.settings.file import in_file
-from pipeline.settings.gateway import GatewaySettings
-from pipeline.settings.judge import JudgeSettings
-from pipeline.settings.kafka import Kafka
-from pipeline.settings.listen import ListenSettings
-from pipeline.settings.livekit import ActionRule, LiveKitSettings
-from pipeline.settings.loading import load
-from pipeline.settings.measures import LadderStep, MeasuresSettings
-from pipeline.settings.metrics import MetricsServer
-from pipeline.settings.oidc import Oidc
-from pipeline.settings.origin import keys, origin_of
-from pipeline.settings.overload import Overload, RoomShare
-from pipeline.settings.quality import Quality
-from pipeline.settings.reader import ReaderSettings
-from pipeline.settings.retention import Keep, KeepLabel, Retention
-from pipeline.settings.rtp import RtpSettings
-from pipeline.settings.security import Security
-from pipeline.settings.stages import Batching
-from pipeline.settings.store import Store
-from pipeline.settings.tree import Settings
-from pipeline.settings.triggers import Triggers
+from pipeline.settings.console import LadderStep, MeasuresSettings, Oidc, ReviewConsole
+from pipeline.settings.gateway import ActionRule, GatewaySettings, LiveKitSettings, MetricsServer, RtpSettings
+from pipeline.settings.judge import JudgeSettings, ListenSettings, ReaderSettings
+from pipeline.settings.kafka import Kafka, Security
+from pipeline.settings.loading import keys, load, origin_of
+from pipeline.settings.review import AuditSettings, EvidenceSettings, Keep, KeepLabel, Quality, Retention, Store
+from pipeline.settings.speech import Asr, Audio, LanguageCode, Overload, RoomShare
+from pipeline.settings.tree import Settings, in_file
 from pipeline.settings.webhooks import CoopSettings, FlagEvents, VendorSettings, WebhookSettings
 
 __all__ = [
@@ -45,9 +26,7 @@ __all__ = [
     "AssessmentSettings",
     "Audio",
     "AuditSettings",
-    "Batching",
     "CoopSettings",
-    "Drills",
     "EvidenceSettings",
     "FlagEvents",
     "GatewaySettings",
@@ -73,7 +52,6 @@ __all__ = [
     "Security",
     "Settings",
     "Store",
-    "Triggers",
     "VendorSettings",
     "WebhookSettings",
     "in_file",

@@ -4,8 +4,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from pipeline.settings.section import Section
-from pipeline.settings.token import Token
+from pipeline.settings.section import Section, Token
 
 Scope = Literal["moderate", "cases", "verdicts"]
 """What a token allows: send texts and recordings, read cases, read the stream of verdicts."""
@@ -26,14 +25,7 @@ class Api(Section):
     tokens: tuple[ApiToken, ...] = Field(
         (), description="tokens with their scopes: a list of {token, scopes}; set them in the environment"
     )
-    max_body_bytes: PositiveInt = Field(1_048_576, description="maximum bytes of a request with texts")
-    max_texts: PositiveInt = Field(256, description="maximum texts in one request")
-    max_audio_bytes: PositiveInt = Field(104_857_600, description="maximum bytes of a request with a recording")
     max_audio_seconds: PositiveFloat = Field(14_400.0, description="maximum length of a recording in seconds")
-    wait_seconds: float = Field(
-        30.0, ge=0, le=300, description="seconds that a request waits for its recording, which then becomes a job"
-    )
     max_requests_per_second: PositiveFloat = Field(20.0, description="maximum requests per second and token")
     max_waiting: PositiveInt = Field(16, description="maximum requests of one token that wait for their answer")
     max_jobs: PositiveInt = Field(16, description="maximum recordings of one token that wait or are in work")
-    job_seconds: PositiveFloat = Field(3_600.0, description="seconds for which the result of a recording is kept")

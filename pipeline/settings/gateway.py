@@ -1,9 +1,11 @@
 """Settings of the WebSocket gateway."""
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from typing import Annotated, Literal
 
-from pipeline.settings.section import Section
-from pipeline.settings.token import Token
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, StringConstraints, model_validator
+
+from pipeline.contract.messages import Action
+from pipeline.settings.section import Section, Token
 
 
 class GatewaySettings(Section):
@@ -21,32 +23,92 @@ class GatewaySettings(Section):
         (), description="room types whose audio is refused with code 4403 and never recorded"
     )
     max_connections: PositiveInt = Field(2_000, description="maximum open connections")
-    max_frame_bytes: PositiveInt = Field(262_144, description="maximum bytes of one frame")
-    max_bytes_per_second: PositiveInt = Field(
-        400_000, description="maximum bytes per second and connection; PCM at 48 kHz stereo has 192,000"
-    )
-    max_frames_per_second: PositiveInt = Field(
-        500, description="maximum frames per second and connection; Opus has at most 400 packets"
-    )
     max_speed: float = Field(2.0, ge=1, description="maximum seconds of audio per second and connection")
-    max_invalid_per_second: PositiveFloat = Field(5.0, description="maximum broken frames per second and connection")
     burst_seconds: PositiveFloat = Field(
         10.0, description="size of a burst after a network stall: seconds of audio, and of the other maximum rates"
     )
-    gather_seconds: float = Field(0.2, ge=0, le=5, description="seconds of frames that are sent as one record")
-    buffer_seconds: PositiveFloat = Field(
-        5.0, description="maximum seconds of audio that wait for Kafka's confirmation, per connection"
+
+
+SHORTEST_SECRET = 32
+"""Minimum length of LiveKit's secret in bytes: HMAC-SHA256 needs a key as long as its result."""
+
+Word = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class ActionRule(Section):
+    """An action without a person: on each flag that is at least as severe as `suggestion`."""
+
+    suggestion: Literal["review", "block"] = Field("block", description="the lowest suggestion on which the rule acts")
+    labels: tuple[Word, ...] = Field((), description="labels of which the flag must have one; empty: any label")
+    action: Action = Field(description="warn, mute, remove or close_room")
+
+
+class LiveKitSettings(Section):
+    """The bot that listens in LiveKit rooms and carries out actions there."""
+
+    url: str = Field("ws://127.0.0.1:7880", pattern="^(ws|http)s?://", description="URL of the LiveKit server")
+    api_key: str = Field("", description="API key of the LiveKit server")
+    api_secret: SecretStr | None = Field(
+        None, description="secret of the API key, 32 bytes or more; set it in the environment"
     )
-    buffer_bytes: PositiveInt = Field(
-        67_108_864, description="maximum bytes that wait for Kafka's confirmation, in all connections together"
+    rooms: tuple[Word, ...] = Field(("*",), description="patterns of the names of rooms to listen in, e.g. game-*")
+    room_type: Word = Field("default", description="room type of these rooms, for the policy")
+    gateway_url: str = Field(
+        "ws://127.0.0.1:8765", pattern="^wss?://", description="URL of the gateway that takes the audio"
     )
-    confirm_seconds: PositiveFloat = Field(
-        10.0, description="seconds within which Kafka must confirm audio; else the connection is closed"
+    members: tuple[Word, ...] = Field(
+        (), description="names of all processes that share the rooms, the same list in each; empty: one process"
     )
-    gap_seconds: PositiveFloat = Field(
-        1.0, description="a stream that is this many seconds behind the clock jumps to the present time"
+    name: str = Field("", description="name of this process in livekit.members")
+    webhook_host: str = Field("127.0.0.1", description="address on which LiveKit's webhooks arrive")
+    webhook_port: int | None = Field(
+        None, ge=0, le=65_535, description="port on which LiveKit's webhooks arrive; 0: any free port; unset: none"
     )
-    ping_seconds: PositiveFloat = Field(
-        20.0, description="seconds of silence after which a client is pinged, and seconds it has to answer"
+    actions: tuple[Action, ...] = Field(
+        ("warn", "mute", "remove", "close_room"), description="actions to carry out; leave out what your app does"
     )
-    idle_seconds: PositiveFloat = Field(600.0, description="seconds without a frame after which a connection is closed")
+    rules: tuple[ActionRule, ...] = Field((), description="actions on flags without a person; the first match acts")
+    mute_seconds: PositiveFloat = Field(
+        600.0, le=31_536_000, description="seconds after which a muted speaker may publish again"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "LiveKitSettings":
+        if self.members and self.name not in self.members:
+            raise ValueError(f"livekit.name is {self.name or 'empty'}, but must be one of livekit.members")
+        secret = self.api_secret.get_secret_value() if self.api_secret else ""
+        if secret and len(secret.encode()) < SHORTEST_SECRET:
+            raise ValueError(f"livekit.api_secret is shorter than {SHORTEST_SECRET} bytes; LiveKit asks for 32, too")
+        return self
+
+
+class RtpSettings(Section):
+    """The receiver of RTP from media servers such as mediasoup and Janus."""
+
+    host: str = Field("127.0.0.1", description="address on which RTP packets arrive")
+    first_port: int = Field(20_000, ge=1, le=65_535, description="first UDP port for RTP packets")
+    last_port: int = Field(20_999, ge=1, le=65_535, description="last UDP port for RTP packets")
+    http_host: str = Field("127.0.0.1", description="address of the HTTP API with which your app names the streams")
+    http_port: int = Field(8091, ge=0, le=65_535, description="port of this API; 0: any free port")
+    tokens: tuple[Token, ...] = Field(
+        (), description="bearer tokens for this API, 16 characters or more; set them in the environment"
+    )
+    gateway_url: str = Field(
+        "ws://127.0.0.1:8765", pattern="^wss?://", description="URL of the gateway that takes the audio"
+    )
+    jitter_seconds: PositiveFloat = Field(
+        0.1, le=1, description="seconds for which packets wait for a missing one before it counts as lost"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "RtpSettings":
+        if self.last_port < self.first_port:
+            raise ValueError("rtp.last_port is lower than rtp.first_port")
+        return self
+
+
+class MetricsServer(Section):
+    """The HTTP server of the Prometheus metrics."""
+
+    host: str = Field("127.0.0.1", description="address on which metrics are served")
+    port: int = Field(9108, ge=0, le=65_535, description="port on which metrics are served; 0: any free port")

@@ -1,13 +1,48 @@
 """Settings of the broker, the topics and the consumer groups."""
 
 import re
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, SecretStr
 
 from pipeline.contract.topology import TOPICS, Topic
 from pipeline.settings.section import Section, section_of
-from pipeline.settings.security import Security
+
+
+class Security(Section):
+    """Security of the connection to the broker, for both client libraries. Keep secrets in the environment."""
+
+    protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
+        "plaintext", description="ssl: TLS; sasl_plaintext: SASL without TLS; sasl_ssl: SASL over TLS"
+    )
+    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN", "OAUTHBEARER"] = Field(
+        "SCRAM-SHA-512", description="SASL mechanism"
+    )
+    username: str | None = Field(None, description="SASL user name")
+    password: SecretStr | None = Field(None, description="SASL password")
+    ca_file: Path | None = Field(
+        None, description="PEM file of certificate authorities; unset: those of the operating system"
+    )
+    cert_file: Path | None = Field(None, description="PEM file of the client's own certificate, for mutual TLS")
+    key_file: Path | None = Field(None, description="PEM file of the client's key; unset: the key is in cert_file")
+    token_file: Path | None = Field(
+        None, description="file of the OAUTHBEARER token; it is read again at each connection"
+    )
+    token_command: tuple[str, ...] = Field(
+        (), description="command that prints the OAUTHBEARER token; it runs at each connection"
+    )
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection uses TLS."""
+        return self.protocol in {"ssl", "sasl_ssl"}
+
+    @property
+    def sasl(self) -> bool:
+        """Whether the client authenticates with SASL."""
+        return self.protocol in {"sasl_plaintext", "sasl_ssl"}
+
 
 ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s,:\[\]/]+)(:\d{1,5})?")
 
@@ -20,11 +55,19 @@ def _addresses(text: str) -> str:
     return text
 
 
+def _kept(key: str) -> str:
+    return " and ".join(topic.name for topic in TOPICS if topic.key == key)
+
+
 RetentionHours = section_of(
     "RetentionHours",
     {
-        topic.key: (PositiveFloat, Field(topic.retention_hours, description=f"hours that {topic.name} keeps a record"))
+        topic.key: (
+            PositiveFloat,
+            Field(topic.retention_hours, description=f"hours that a record is kept in {_kept(topic.key)}"),
+        )
         for topic in TOPICS
+        if topic.kept_with is None
     },
 )
 
@@ -41,9 +84,6 @@ class Kafka(Section):
         1, ge=1, le=1_000, description="shards of a room; with more than one, several workers can process one room"
     )
     replication: PositiveInt = Field(1, description="replicas per partition, used when Voxwarden creates the topics")
-    max_message_bytes: PositiveInt = Field(
-        1_048_588, description="maximum bytes of a record, for topics, producers and consumers"
-    )
     connect_seconds: PositiveFloat = Field(
         15.0, description="seconds without an answer from the broker that count as an error"
     )
@@ -53,15 +93,12 @@ class Kafka(Section):
     dead_letter_share: float = Field(
         0.5, gt=0, le=1, description="share of bad messages over all senders above which a worker stops; 1: never"
     )
-    stall_seconds: PositiveFloat = Field(
-        45.0, description="seconds without a commit after which a worker with lag counts as unhealthy"
-    )
     retention_hours: RetentionHours = RetentionHours()  # type: ignore[valid-type]
     security: Security = Security()
 
     def retention_seconds(self, topic: Topic) -> float:
         """How many seconds `topic` keeps a record."""
-        hours: float = getattr(self.retention_hours, topic.key)
+        hours: float = getattr(self.retention_hours, topic.key, topic.retention_hours)
         return hours * 3600
 
     @property

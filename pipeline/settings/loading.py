@@ -1,16 +1,29 @@
 """Load the settings from flags, environment and file, and explain mistakes."""
 
-from collections.abc import Iterable, Mapping
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
 from pipeline.base.errors import ConfigError
-from pipeline.settings.environment import check_environment
-from pipeline.settings.file import in_file
-from pipeline.settings.origin import keys, nearest, origin_of
-from pipeline.settings.tree import Settings
+from pipeline.base.user_files import PREFIX, config_file
+from pipeline.settings import removed
+from pipeline.settings.tree import Settings, in_file
+
+log = logging.getLogger(__package__)
+
+OF_KUBERNETES = re.compile(
+    r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=|\w+_PORT=(tcp|udp|sctp)://"
+)
+"""Matches the variables that Kubernetes sets for a service named voxwarden or voxwarden-gateway, as NAME=VALUE."""
+
+NEAR = 0.8
+"""Minimum similarity, from 0 to 1, at which an unknown name counts as a misspelt setting."""
 
 
 def load(overrides: dict[str, Any] | None = None) -> Settings:
@@ -35,7 +48,9 @@ def _explained(error: ValidationError, flags: Mapping[str, Any]) -> ConfigError:
     remedy = "`voxwarden config show` lists every key."
     if mistake["type"] == "extra_forbidden":
         reason = "there is no such setting"
-        if near := nearest(key, known):
+        if gone := removed.remedy_of(key):
+            reason, remedy = removed.REASON, gone
+        elif near := nearest(key, known):
             remedy = f"Did you mean {near}? {remedy}"
     message = f"Setting {key}: {reason}" if key else reason
     return ConfigError(message + (f" (from {', '.join(places)})" if places else ""), remedy)
@@ -52,3 +67,75 @@ def _places(names: Iterable[str], flags: Mapping[str, Any]) -> list[str]:
     content = in_file()
     origins = dict.fromkeys(origin_of(name, flags, content) for name in names if name)
     return [origin for origin in origins if origin != "default"]
+
+
+def check_environment() -> None:
+    """Refuse an unknown section, which pydantic-settings would ignore. Warn of a misspelt setting."""
+    for name, value in os.environ.items():
+        if not name.upper().startswith(PREFIX) or name.upper() == PREFIX + "CONFIG":
+            continue
+        section, nested, _ = name[len(PREFIX) :].partition("__")
+        if nested and section.lower() not in Settings.model_fields:
+            if remedy := removed.remedy_of(name[len(PREFIX) :].lower().replace("__", ".")):
+                raise ConfigError(f"{name}: {removed.REASON}", remedy)
+            near = _nearest_variable(name)
+            raise ConfigError(
+                f"{name}: there is no section {section.lower()}",
+                f"Did you mean {near}?" if near else "`voxwarden config show` lists every key.",
+            )
+        known = nested or section.lower() in Settings.model_fields or OF_KUBERNETES.match(f"{name}={value}")
+        if not known and (near := _nearest_variable(name)):
+            log.warning("%s is not a setting and is ignored. Did you mean %s?", name, near)
+
+
+def _nearest_variable(name: str) -> str | None:
+    """The variable of the most similar setting. Missing or additional underscores do not count."""
+    known = {re.sub("_+", "_", key.replace(".", "_")): variable(key.split(".")) for key in keys()}
+    found = nearest(re.sub("_+", "_", name[len(PREFIX) :].lower()), known)
+    return known[found] if found else None
+
+
+def keys(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+    """All keys, e.g. `asr.model`."""
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from keys(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def origin_of(key: str, flags: Mapping[str, Any], content: Mapping[str, Any]) -> str:
+    """Where a key was set, in order of precedence: `--set`, a variable's name, the file's path, or `default`.
+
+    `content` is what `in_file` returns.
+    """
+    path = key.split(".")
+    if _holds(flags, path):
+        return "--set"
+    names = {name.upper(): name for name in os.environ}
+    for length in range(len(path), 0, -1):
+        if found := names.get(variable(path[:length])):
+            return found
+    return str(config_file()) if _holds(content, path) else "default"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The most similar of the `known` names, or None if none is similar."""
+    return next(iter(get_close_matches(name, known, 1, NEAR)), None)
+
+
+def variable(path: list[str]) -> str:
+    """The environment variable of the key whose parts are `path`."""
+    return PREFIX + "__".join(path).upper()
+
+
+def _holds(tree: Any, path: list[str]) -> bool:
+    """Whether `tree` has a value at `path`. A path that leads into a list counts as found."""
+    for name in path:
+        if isinstance(tree, list | tuple):
+            return True
+        if not isinstance(tree, Mapping) or name not in tree:
+            return False
+        tree = tree[name]
+    return True

@@ -1,9 +1,9 @@
 """The base class of all groups of settings."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, create_model
 
 
 class Section(BaseModel):
@@ -15,3 +15,18 @@ class Section(BaseModel):
 def section_of(name: str, fields: Mapping[str, Any]) -> type[Section]:
     """A section whose keys come from the topology."""
     return create_model(name, __base__=Section, **fields)
+
+
+SHORTEST_TOKEN = 16
+"""Minimum length of a token in characters. A shorter token could be guessed."""
+
+
+def _token(token: SecretStr) -> SecretStr:
+    if len(token.get_secret_value()) < SHORTEST_TOKEN:
+        made = "python -c 'import secrets; print(secrets.token_urlsafe(24))'"
+        raise ValueError(f"a token is shorter than {SHORTEST_TOKEN} characters; create one with: {made}")
+    return token
+
+
+Token = Annotated[SecretStr, AfterValidator(_token)]
+"""A bearer token with which a program authenticates."""

@@ -1,40 +1,23 @@
 """All sections together, and the sources of their values."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from pipeline.base.user_files import PREFIX
-from pipeline.contract.topology import Stage
+from pipeline.base import yaml_reading
+from pipeline.base.errors import ConfigError
+from pipeline.base.user_files import PREFIX, config_file
 from pipeline.settings.api import Api
-from pipeline.settings.asr import Asr
 from pipeline.settings.assessment import AssessmentSettings
-from pipeline.settings.audio import Audio
-from pipeline.settings.audit import AuditSettings
-from pipeline.settings.console import ReviewConsole
-from pipeline.settings.evidence import EvidenceSettings
-from pipeline.settings.file import in_file
-from pipeline.settings.gateway import GatewaySettings
-from pipeline.settings.judge import JudgeSettings
+from pipeline.settings.console import MeasuresSettings, ReviewConsole
+from pipeline.settings.gateway import GatewaySettings, LiveKitSettings, MetricsServer, RtpSettings
+from pipeline.settings.judge import JudgeSettings, ListenSettings, ReaderSettings
 from pipeline.settings.kafka import Kafka
-from pipeline.settings.listen import ListenSettings
-from pipeline.settings.livekit import LiveKitSettings
-from pipeline.settings.measures import MeasuresSettings
-from pipeline.settings.metrics import MetricsServer
-from pipeline.settings.overload import Overload
-from pipeline.settings.quality import Quality
-from pipeline.settings.reader import ReaderSettings
-from pipeline.settings.retention import Retention
-from pipeline.settings.rtp import RtpSettings
-from pipeline.settings.stages import Batching, Stages
-from pipeline.settings.store import Store
+from pipeline.settings.review import AuditSettings, EvidenceSettings, Quality, Retention, Store
+from pipeline.settings.speech import Asr, Audio, Overload
 from pipeline.settings.webhooks import WebhookSettings
-
-BYTES_PER_SECOND = 32_000
-"""Largest size of an utterance per second: FLAC is never larger than 16-bit PCM at 16 kHz."""
-RECORD_BYTES = 65_536
-"""Largest size of a record without its audio."""
 
 
 class Settings(BaseSettings):
@@ -58,7 +41,6 @@ class Settings(BaseSettings):
     reader: ReaderSettings = ReaderSettings()
     store: Store = Store()
     evidence: EvidenceSettings = EvidenceSettings()
-    stages: Stages = Stages()  # type: ignore[valid-type]
     kafka: Kafka = Kafka()
     gateway: GatewaySettings = GatewaySettings()
     livekit: LiveKitSettings = LiveKitSettings()
@@ -87,21 +69,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check(self) -> "Settings":
-        needed = round(self.audio.max_seconds * BYTES_PER_SECOND) + RECORD_BYTES
-        if self.kafka.max_message_bytes < needed:
-            raise ValueError(
-                f"kafka.max_message_bytes must be at least {needed:,}: an utterance of audio.max_seconds must fit"
-            )
         if "dead_air" in self.listen.sounds and self.kafka.room_shards > 1:
             raise ValueError(
                 "listen.sounds has dead_air, which needs kafka.room_shards 1: else no worker hears a whole room"
             )
         return self
-
-    def batching(self, stage: Stage) -> Batching:
-        """The batch settings of `stage`."""
-        found: Batching = getattr(self.stages, stage.name)
-        return found
 
     @property
     def database_url(self) -> str:
@@ -109,3 +81,13 @@ class Settings(BaseSettings):
         if self.store.url:
             return self.store.url.get_secret_value()
         return f"sqlite:///{self.data_dir / 'voxwarden.db'}"
+
+
+def in_file() -> dict[str, Any]:
+    """The content of the configuration file. Raises ConfigError if it cannot be read."""
+    found = yaml_reading.read_yaml(config_file(), "Name one with --config or VOXWARDEN_CONFIG.")
+    if found is None:
+        return {}
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        raise ConfigError(f"{config_file()} is not a mapping of sections", "Take the shipped file as an example.")
+    return found

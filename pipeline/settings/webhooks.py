@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from pipeline.contract.messages import Action
 from pipeline.settings.section import Section
@@ -61,13 +61,7 @@ class WebhookSettings(Section):
         None, description="secret that signs webhooks: whsec_ and 24 to 64 bytes in base64; set it in the environment"
     )
     flags: FlagEvents = FlagEvents()
-    answer_seconds: PositiveFloat = Field(
-        10.0, le=60, description="seconds within which the app must answer a webhook; else it is sent again"
-    )
     parallel: int = Field(16, ge=2, le=256, description="maximum requests at once; one room has one request at a time")
-    max_waiting: PositiveInt = Field(
-        10_000, description="maximum events flag.raised that wait; above it, the oldest ones of the fullest room go"
-    )
 
     @model_validator(mode="after")
     def _check(self) -> "WebhookSettings":

@@ -52,7 +52,7 @@ def load_audio_classifier(settings: ListenSettings) -> AudioClassifier:
     Raises ConfigError if it is no audio classifier for 16 kHz, DependencyError if the hub does not answer.
     """
     source = Pretrained(settings.ear or "", SETTING, "audio classifier")
-    model = source.model(AutoModelForAudioClassification).to(_device(settings.ear_device))
+    model = source.model(AutoModelForAudioClassification).to("cuda" if torch.cuda.is_available() else "cpu")
     name = source.name(model.config, EXTRACTOR)
     loaded = AudioClassifier(model, _extractor(source), name, source.is_exclusive(model.config))
     _try(loaded, settings.ear_seconds)
@@ -85,14 +85,3 @@ def _try(loaded: AudioClassifier, seconds: int) -> None:
         ) from error
     if not np.isfinite(found).all():
         raise ConfigError(f"{SETTING}: {loaded.name} gives scores that are no numbers", "Its weights may be damaged.")
-
-
-def _device(name: str) -> torch.device:
-    """The device for `listen.ear_device`. `auto` is CUDA if there is one."""
-    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
-    try:
-        return torch.empty(0, device=chosen).device
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(
-            f"listen.ear_device: this machine has no {name!r}", "Set cpu, cuda, cuda:1 or auto."
-        ) from error

@@ -24,7 +24,7 @@ from pipeline.sound.user_model_detector import user_model_detectors
 from pipeline.sound.voice_change_detector import VoiceChangeDetectors
 from pipeline.sound.yamnet_detector import yamnet_detectors
 from pipeline.speech.audio.chunk_order import ReceivedSamples
-from pipeline.speech.audio.speaker_tracks import KEEP_SECONDS, Key, SpeakerTracks
+from pipeline.speech.audio.speaker_tracks import KEEP_SECONDS, MAX_SPEAKERS, Key, SpeakerTracks
 from pipeline.speech.load_shedding import Valve
 
 REMEMBERED = 60.0
@@ -201,7 +201,7 @@ def build(settings: Settings, metrics: Metrics, bank: recording_detector.Recordi
     factories: list[DetectorFactory] = [
         recordings,
         EventDetectors(sounds),
-        VoiceChangeDetectors("voice_change" in sounds, 2 * settings.audio.max_speakers),
+        VoiceChangeDetectors("voice_change" in sounds, 2 * MAX_SPEAKERS),
     ]
     if heard := yamnet_detectors(settings.listen):
         factories.append(heard)

@@ -18,7 +18,7 @@ from pipeline.speech.audio.speaker_tracks import Key
 Result = TypeVar("Result")
 
 SIDE_BY_SIDE = 64
-"""Tasks that may wait at the same time. It is below the least `audio.max_speakers`: a speaker whose task waits is never
+"""Tasks that may wait at the same time. It is below MAX_SPEAKERS: a speaker whose task waits is never
 the one who is idle longest, so no other task ends this speaker's stream.
 """
 PAUSE = 10 * SAMPLE_RATE

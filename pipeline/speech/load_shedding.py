@@ -37,6 +37,11 @@ MEASURED_UTTERANCES = 256
 ENOUGH_UTTERANCES = 32
 """With fewer utterances the speed is unknown. The first batch may be slow, and must not cause skipping."""
 
+FULL_TIMES = 5.0
+"""Only the minimum shares are transcribed once speech waits for this many times `start_seconds`."""
+RECOVER_SECONDS = 60.0
+"""Shortest time from the minimum shares back to all utterances, so that a short pause does not bring back too many."""
+
 WINDOW_SECONDS = 60.0
 """The arrival rate is measured over this time, because rooms have short quiet periods."""
 SHORTEST_SECONDS = 10.0
@@ -108,9 +113,10 @@ class Valve:
         Lateness rises at once and falls slowly. Otherwise a short pause would bring back too many utterances.
         """
         now = self._clock()
-        fallen = self._late - (now - self._seen) / self._overload.recover_seconds
+        fallen = self._late - (now - self._seen) / RECOVER_SECONDS
         self._seen = now
-        late = _ramp(backlog.waited, self._overload.start_seconds, self._overload.full_seconds)
+        start = self._overload.start_seconds
+        late = _ramp(backlog.waited, start, FULL_TIMES * start)
         self._late = max(late, fallen, 0.0)
         self.catch_up = catch_up_seconds(backlog, self.speed.per_second)
         horizon = self._horizon(backlog)

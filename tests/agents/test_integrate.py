@@ -201,7 +201,6 @@ def test_the_documented_limits_are_the_defaults() -> None:
         "port",
         "tokens",
         "egress_tokens",
-        "gap_seconds",
         "closed_room_types",
     }
     assert {name: float(value) for name, value in shown.items()} == {

@@ -21,15 +21,16 @@ from pipeline.review.cases.values import Filters
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.evidence.segments import Finish
 from pipeline.review.review_store import open_store
-from pipeline.settings import Audio, Settings
+from pipeline.settings import Settings
 from pipeline.speech.audio import segment_stage
+from pipeline.speech.audio.cutter import PAD_SECONDS
 from pipeline.speech.audio.decode import read_file
 from pipeline.speech.audio.encode import to_pcm16
 from pipeline.speech.audio.vad import WINDOW
 
 SPEECH = Path(__file__).parents[2] / "pipeline" / "runner" / "demo" / "lounge-ben.ogg"
 STEP_SECONDS = 0.01
-MOST_MISSING = Audio().pad_seconds + 2 * WINDOW / SAMPLE_RATE
+MOST_MISSING = PAD_SECONDS + 2 * WINDOW / SAMPLE_RATE
 """Seconds.
 
 At the start of a session the voice detector has no earlier audio: a pad and a window at each end may differ.

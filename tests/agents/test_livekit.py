@@ -114,7 +114,7 @@ async def test_speech_in_a_room_becomes_a_case(tmp_path: Path, monkeypatch: pyte
     with LiveKit(tmp_path) as server:
         running = asyncio.create_task(run_one_machine(settings, host, stop))
         await until(lambda: host.ready.is_set() or running.done(), PATIENCE_SECONDS)
-        here = server.settings(gateway_url=f"ws://127.0.0.1:{host.gateway.port}", sweep_seconds=30)
+        here = server.settings(gateway_url=f"ws://127.0.0.1:{host.gateway.port}")
         bot = asyncio.create_task(
             serve_livekit(settings.model_copy(update={"livekit": here}), listening.append, leave.wait)
         )

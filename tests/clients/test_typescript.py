@@ -148,7 +148,7 @@ async def test_a_refused_stream_gives_the_reason(built: Path) -> None:
 @pytest.mark.weights
 def test_texts_recordings_and_cases(built: Path, tmp_path: Path, moderator: Moderator) -> None:
     url = f"sqlite:///{tmp_path / 'store.db'}"
-    for api in running_api(url, tmp_path, moderator, wait_seconds=0):
+    for api in running_api(url, tmp_path, moderator, seconds=0):
         for number in range(3):
             api.store.add([flag(str(number), number * 100, number * 100 + 5)], NOON + number)
         demo = str(ROOT / "pipeline" / "runner" / "demo" / "lounge-ben.ogg")

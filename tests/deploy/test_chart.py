@@ -78,7 +78,6 @@ def test_a_mistake_is_refused(given: str, place: str) -> None:
         "console.oidc.client_secret",
         "webhooks.secret",
         "livekit.api_secret",
-        "livekit.gateway_token",
         "kafka.security.password",
         "evidence.s3.secret_key",
         "evidence.encryption.keys",

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 
+from agents.loop import health as loop_health
 from agents.loop.faust_app import create_faust_app
 from agents.loop.health import Health
 from agents.loop.stage_loop import StageLoop
@@ -27,6 +28,7 @@ class Stalling(Processor[Transcript, Flag]):
 
 
 def main() -> None:
+    loop_health.STALL_SECONDS = 3.0
     logging.basicConfig(level=logging.WARNING)
     settings, metrics = load(), Metrics()
     health = Health(JUDGE, settings, metrics, Dependencies({}, metrics))

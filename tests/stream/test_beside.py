@@ -23,8 +23,6 @@ def test_the_stage_has_a_worker_with_metrics(settings: Settings, tmp_path: Path)
     written = put(settings, UTTERANCES, said)
     arguments = (
         "tests.stream.beside",
-        "--set",
-        "stages.tone.batch=2",
         "worker",
         "tone",
         "--metrics-port",

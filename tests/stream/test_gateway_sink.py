@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from agents.gateway import Close, Gateway
+from agents.gateway import Close, Gateway, audio_receiver, kafka_sink
 from agents.gateway.kafka_sink import KafkaSink, serve_gateway
 from pipeline.base.metrics import Metrics
 from pipeline.contract.cloud_events import decode_event
@@ -30,7 +30,7 @@ from tests.broker import ROOT, Broker
 from tests.stream.kafka_io import wait_for
 
 BEARER = "the-right-token-of-the-tests"
-GATEWAY = GatewaySettings(port=0, tokens=(SecretStr(BEARER),), gather_seconds=0.02)
+GATEWAY = GatewaySettings(port=0, tokens=(SecretStr(BEARER),))
 FRAME = bytes(3200)
 
 
@@ -107,10 +107,13 @@ async def test_a_gateway_waits_for_a_broker_that_is_down(broker: Broker, mortal:
 
 
 @pytest.mark.broker
-async def test_a_broker_that_restarts_only_slows_clients(broker: Broker, mortal: Settings) -> None:
+async def test_a_broker_that_restarts_only_slows_clients(
+    broker: Broker, mortal: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     metrics = Metrics()
-    patient = GATEWAY.model_copy(update={"confirm_seconds": 60.0, "buffer_seconds": 60.0})
-    async with KafkaSink(mortal.kafka, patient) as sink, Gateway(patient, metrics, sink) as gateway:
+    monkeypatch.setattr(kafka_sink, "CONFIRM_SECONDS", 60.0)
+    monkeypatch.setattr(audio_receiver, "BUFFER_SECONDS", 60.0)
+    async with KafkaSink(mortal.kafka) as sink, Gateway(GATEWAY, metrics, sink) as gateway:
         async with client(gateway.port) as alice:
             await alice.send(FRAME)
             broker.stop()
@@ -125,15 +128,17 @@ async def test_a_broker_that_restarts_only_slows_clients(broker: Broker, mortal:
 @pytest.mark.scenario
 @pytest.mark.broker
 async def test_a_broker_that_hangs_slows_clients_then_turns_them_away_and_lost_audio_is_counted(
-    broker: Broker, mortal: Settings
+    broker: Broker, mortal: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The broker accepts connections and does not answer.
 
     Buffered and later audio is counted; then everything works again.
     """
     metrics = Metrics()
-    hasty = GATEWAY.model_copy(update={"confirm_seconds": 1.0, "buffer_seconds": 0.5, "max_speed": 1e6})
-    async with KafkaSink(mortal.kafka, hasty) as sink, Gateway(hasty, metrics, sink) as gateway:
+    monkeypatch.setattr(kafka_sink, "CONFIRM_SECONDS", 1.0)
+    monkeypatch.setattr(audio_receiver, "BUFFER_SECONDS", 0.5)
+    hasty = GATEWAY.model_copy(update={"max_speed": 1e6})
+    async with KafkaSink(mortal.kafka) as sink, Gateway(hasty, metrics, sink) as gateway:
         async with client(gateway.port, query="&session=of-the-tests") as alice:
             await alice.send(FRAME)
             assert json.loads(await alice.recv())["received_samples"] == 1_600
@@ -164,12 +169,12 @@ async def taken_again(port: int) -> None:
 
 @pytest.mark.broker
 async def test_the_client_of_the_manual_loses_nothing_when_a_broker_hangs(
-    broker: Broker, mortal: Settings, tmp_path: Path
+    broker: Broker, mortal: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     metrics = Metrics()
-    hasty = GATEWAY.model_copy(update={"confirm_seconds": 1.0})
+    monkeypatch.setattr(kafka_sink, "CONFIRM_SECONDS", 1.0)
     speech = recording_of(tmp_path / "speech.wav", seconds=4)
-    async with KafkaSink(mortal.kafka, hasty) as sink, Gateway(hasty, metrics, sink) as gateway:
+    async with KafkaSink(mortal.kafka) as sink, Gateway(GATEWAY, metrics, sink) as gateway:
         client = asyncio.create_task(run_client(gateway.port, tmp_path / "speech.wav", BEARER))
         await until(lambda: figure(metrics, "received_bytes_total") > 32_000)
         with broker.frozen():

@@ -45,7 +45,6 @@ def test_a_worker_that_hangs_fails_its_liveness_probe(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = free_port()
-    monkeypatch.setenv("VOXWARDEN_KAFKA__STALL_SECONDS", "3")
     monkeypatch.setattr("tests.stream.processes.environment", with_port(port))
     with worker(settings, tmp_path / "log", "tests.stream.stalled") as process:
         until(port, "/readyz", 200, process.running)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agents.broker.kafka_clients import MAX_MESSAGE_BYTES
 from agents.loop.stage_loop import EXIT_UNFINISHED
 from pipeline.contract.cloud_events import Event, decode_event, encode_event
 from pipeline.contract.messages import Flag, Message
@@ -68,9 +69,7 @@ def test_a_fault_costs_only_the_faulty_record(settings: Settings, tmp_path: Path
     assert headers_of(unread)["voxwarden-partition"] == str(written[1].partition)
     assert "no ce_type header" in headers_of(unread)["voxwarden-error"]
     assert headers_of(rejected)["voxwarden-error"] == "Not to be judged"
-    assert (
-        len(decode_event(Flag, by_origin[None].value, by_origin[None].headers).text) > settings.kafka.max_message_bytes
-    )
+    assert len(decode_event(Flag, by_origin[None].value, by_origin[None].headers).text) > MAX_MESSAGE_BYTES
     assert sum(committed(settings, JUDGE).values()) == len(records)
 
 

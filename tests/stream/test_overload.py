@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.weights]
 
 AUDIO = encode_flac(speech("conf-invalid"))
 IMPATIENT = {
-    "enabled": True, "start_seconds": 0.001, "full_seconds": 0.002, "catch_up_seconds": 0.001,
+    "enabled": True, "start_seconds": 0.001, "catch_up_seconds": 0.001,
     "room_types": [{"name": "game", "share": 0}],
 }  # fmt: skip
 """Every backlog is too large, as soon as the worker's speed is known."""

@@ -77,8 +77,7 @@ def variables(server: ReceivingApp) -> dict[str, str]:
         "VOXWARDEN_READER__PLAIN_HTTP": "true",
         "VOXWARDEN_READER__MODEL": chosen.model,
         "VOXWARDEN_READER__SECONDS": "10",
-        "VOXWARDEN_READER__ROOM_SHARE": "1",
-        "VOXWARDEN_READER__SPEAKER_SHARE": "1",
+        "VOXWARDEN_READER__PER_MINUTE": "600",
         "VOXWARDEN_READER__STALE_SECONDS": "3600",  # on a busy machine, a worker needs a minute to start
     }
 

@@ -19,7 +19,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk, Utterance
 from pipeline.contract.topology import AUDIO, SEGMENT, UTTERANCES
-from pipeline.settings import GatewaySettings, ListenSettings, Settings
+from pipeline.settings import ListenSettings, Settings
 from pipeline.speech.audio import vad
 from pipeline.speech.audio.recording_parts import chunks_of
 from pipeline.speech.audio.segment_stage import Segment
@@ -98,7 +98,7 @@ def taken(segment: Worker) -> float:
 
 def test_the_gateway_spreads_the_speakers_of_a_room(sharded: Settings) -> None:
     async def write() -> None:
-        async with KafkaSink(sharded.kafka, GatewaySettings()) as sink:
+        async with KafkaSink(sharded.kafka) as sink:
             await asyncio.gather(*[await sink(chunk) for chunk in audio()])
 
     asyncio.run(write())

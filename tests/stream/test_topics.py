@@ -7,7 +7,7 @@ import pytest
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from agents.broker import kafka_topics
+from agents.broker import kafka_clients, kafka_topics
 from agents.broker.kafka_clients import admin, reader, topic_name
 from agents.loop.worker_process import run_worker
 from pipeline.base.errors import ConfigError
@@ -43,7 +43,7 @@ def test_a_second_create_changes_nothing(settings: Settings) -> None:
 
 
 def test_a_topic_that_differs_is_reported_and_not_changed(settings: Settings) -> None:
-    wider = with_kafka(settings, partitions=6, max_message_bytes=2_000_000)
+    wider = with_kafka(settings, partitions=6)
     *plans, _ = kafka_topics.create(wider.kafka)
     assert all("partitions is 2, wanted 6" in plan.differences for plan in plans)
     assert all(plan.found["partitions"] == 2 for plan in kafka_topics.plans(settings.kafka, TOPICS))
@@ -55,15 +55,17 @@ def test_no_worker_starts_without_its_topics(bare: Settings, role: str) -> None:
         run_worker(role, bare)
 
 
-def test_no_worker_starts_on_topics_that_are_too_small_for_its_records(settings: Settings) -> None:
-    larger = with_kafka(settings, max_message_bytes=3_000_000)
+def test_no_worker_starts_on_topics_that_are_too_small_for_its_records(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_clients, "MAX_MESSAGE_BYTES", 3_000_000)
     with pytest.raises(ConfigError, match=r"takes records of at most 1048588 bytes, but ours may have 3000000"):
-        run_worker("segment", larger)
+        run_worker("segment", settings)
 
 
 def test_the_dead_letter_topic_takes_the_largest_record_with_its_reason(settings: Settings) -> None:
     plan = next(plan for plan in kafka_topics.plans(settings.kafka) if plan.name.endswith(DEAD_LETTERS.name))
-    assert plan.found["max.message.bytes"] == 2 * settings.kafka.max_message_bytes
+    assert plan.found["max.message.bytes"] == 2 * kafka_clients.MAX_MESSAGE_BYTES
     assert replace(plan, found={}).missing
 
 

@@ -40,7 +40,7 @@ def server() -> Iterator[S3Server]:
 @pytest.fixture
 def hosts(settings: Settings, server: S3Server, tmp_path: Path) -> Iterator[list[Settings]]:
     """Return the settings of three hosts: they differ in their disks only."""
-    bucket = server.settings(server.make_bucket("clips"), timeout_seconds=2)
+    bucket = server.settings(server.make_bucket("clips"))
     evidence = EvidenceSettings.model_validate({"store": "s3", "s3": bucket, "encryption": {"keys": [KEY]}})
     with postgres.server() as url:
         shared = {"evidence": evidence, "store": Store.model_validate({"url": url})}

@@ -20,7 +20,6 @@ from pipeline.connect.api.api_access import ApiTokens, Gate
 from pipeline.connect.api.backend import Backend
 from pipeline.connect.api.moderation_answers import Categories
 from pipeline.connect.api.recording_jobs import Jobs
-from pipeline.contract.topology import TRANSCRIBE
 from pipeline.judge import labels
 from pipeline.judge.release import FollowedRules
 from pipeline.review.database import Database
@@ -28,7 +27,6 @@ from pipeline.review.delivery.feed import VerdictFeed
 from pipeline.review.policies.judge_rules import follow_store
 from pipeline.runner.moderator import Moderator
 from pipeline.settings import Settings
-from pipeline.settings.section import Section
 
 ROUTERS: tuple[APIRouter, ...] = (
     moderations_endpoint.text_router,
@@ -42,6 +40,12 @@ NAME = "The recording"
 
 BATCH = 4
 """Utterances of a recording that are transcribed at once. Live speech waits for one batch at most."""
+
+MAX_BODY_BYTES = 1_048_576
+"""Largest body of a request with texts."""
+
+MAX_AUDIO_BYTES = 104_857_600
+"""Largest recording: api.max_audio_seconds of it fit, as Opus or AAC."""
 
 FORM_BYTES = 65_536
 """What a request with a recording may have beside it."""
@@ -68,7 +72,7 @@ async def serve_api(settings: Settings) -> AsyncIterator[ServedApi]:
     rules: FollowedRules | None = None
     try:
         rules = await asyncio.to_thread(follow_store, settings, Metrics())
-        moderator = Moderator.of(_in_small_batches(settings), rules)
+        moderator = Moderator.of(settings, rules)
         await asyncio.to_thread(moderator.load_models)
         backend = open_backend(settings, database, moderator)
         app = create_api_app(backend, tokens)
@@ -84,7 +88,7 @@ async def serve_api(settings: Settings) -> AsyncIterator[ServedApi]:
 def open_backend(settings: Settings, database: Database, moderator: Moderator) -> Backend:
     """Make the backend. Raises ConfigError for a wrong label file."""
     longest = settings.api.max_audio_seconds
-    jobs = Jobs(partial(moderator.results, name=NAME, longest=longest), settings.api, time.time)
+    jobs = Jobs(partial(moderator.results, name=NAME, longest=longest, batch=BATCH), settings.api, time.time)
     return Backend(settings, database, moderator, Categories(labels.load_labels(settings.judge.labels)), jobs)
 
 
@@ -112,8 +116,8 @@ def create_api_app(backend: Backend, tokens: ApiTokens) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     http_problems.install(app)
-    uploads = {"/v1/audio/moderations": settings.max_audio_bytes + FORM_BYTES}
-    app.add_middleware(Shield, max_body=settings.max_body_bytes, larger=uploads, refuse=http_problems.problem)
+    uploads = {"/v1/audio/moderations": MAX_AUDIO_BYTES + FORM_BYTES}
+    app.add_middleware(Shield, max_body=MAX_BODY_BYTES, larger=uploads, refuse=http_problems.problem)
     app.add_middleware(Gate, tokens=tokens, settings=settings)
     return app
 
@@ -121,10 +125,3 @@ def create_api_app(backend: Backend, tokens: ApiTokens) -> FastAPI:
 def health() -> str:
     """Answer "ok" while the API runs."""
     return "ok\n"
-
-
-def _in_small_batches(settings: Settings) -> Settings:
-    given = settings.batching(TRANSCRIBE)
-    small = given.model_copy(update={"batch": min(BATCH, given.batch)})
-    stages: Section = settings.stages
-    return settings.model_copy(update={"stages": stages.model_copy(update={TRANSCRIBE.name: small})})

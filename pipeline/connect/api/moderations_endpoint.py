@@ -24,6 +24,12 @@ from pipeline.speech.audio.decode import duration_of
 
 text_router = APIRouter(prefix="/v1", tags=["moderation"], responses=ERRORS)
 
+MAX_TEXTS = 256
+"""Most texts of a request: together they take less than a second of CPU."""
+
+WAIT_SECONDS = 30.0
+"""Time that a request waits for its recording, which then becomes a job: below the timeout of most proxies."""
+
 MAX_CHARACTERS = 100_000
 """Limit for one text."""
 
@@ -62,8 +68,8 @@ class ModerationRequest(BaseModel):
 def moderate_texts(backend: TheBackend, body: ModerationRequest) -> Moderations:
     """Judge one or many texts. The answer has one result for each text, in order."""
     texts = _texts(body)
-    if len(texts) > (most := backend.settings.api.max_texts):
-        raise InputError(f"input: {len(texts)} texts are too many", f"Send at most {most} in one request.")
+    if len(texts) > MAX_TEXTS:
+        raise InputError(f"input: {len(texts)} texts are too many", f"Send at most {MAX_TEXTS} in one request.")
     flags = backend.moderator.texts(texts, language=body.language, room_type=body.room_type)
     results = [backend.categories.result(flag) for flag in flags]
     return Moderations(id=f"modr-{uuid.uuid4().hex}", model=flags[0].model, results=results)
@@ -98,7 +104,7 @@ async def moderate_recording(
     file: Annotated[UploadFile, File(description="a recording of any format that FFmpeg opens")],
     room_type: Annotated[str, Form(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")] = "default",
 ) -> AudioModeration:
-    """Moderate a recording. The answer is 200 with the result, if that is there within `api.wait_seconds`.
+    """Moderate a recording. The answer is 200 with the result, if that is there within half a minute.
 
     Else the answer is 202. `Location` is the address of the progress and the result.
     """
@@ -153,7 +159,7 @@ def _keep(upload: UploadFile, path: FilePath, longest: float) -> float:
 
 async def _answer(backend: Backend, job: Job, response: Response) -> AudioModeration:
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(backend.settings.api.wait_seconds):
+        async with asyncio.timeout(WAIT_SECONDS):
             await job.ended.wait()
     if job.state == "failed":
         backend.jobs.remove(job.owner, job.id)

@@ -18,6 +18,9 @@ from pipeline.contract.messages import Flag
 from pipeline.runner.recordings_runner import FileReport
 from pipeline.settings import Api
 
+KEPT_SECONDS = 3_600.0
+"""Time for which the result of a recording is kept in memory. A program asks for it within seconds."""
+
 State = Literal["queued", "running", "done", "failed"]
 
 log = logging.getLogger(__name__)
@@ -108,7 +111,7 @@ class Jobs:
         self._forget_old()
         job = self._jobs.get(identity)
         if job is None or job.owner != owner:
-            raise Missing(f"There is no recording {identity}", "Results are kept for api.job_seconds.")
+            raise Missing(f"There is no recording {identity}", "Results are kept for an hour.")
         return job
 
     def remove(self, owner: int, identity: str) -> None:
@@ -118,7 +121,7 @@ class Jobs:
         del self._jobs[identity]
 
     def _forget_old(self) -> None:
-        before = self._clock() - self._settings.job_seconds
+        before = self._clock() - KEPT_SECONDS
         for job in list(self._jobs.values()):
             if job.ended.is_set() and job.ended_at < before:
                 del self._jobs[job.id]

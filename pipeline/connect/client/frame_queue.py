@@ -17,7 +17,7 @@ PIECE_SECONDS = 0.2
 """PCM is cut into pieces of this length, so that no frame is too large for the gateway."""
 
 GAP_SECONDS = 1.0
-"""Audio that comes this much later than expected begins after a pause. The default of `gateway.gap_seconds`."""
+"""Audio that comes this much later than expected begins after a pause. The gateway uses the same value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pipeline.base.errors import VoxwardenError
 
 REMEDIES = {
     1007: "This is a fault of the client; report it.",
-    1009: "Send smaller frames, or raise gateway.max_frame_bytes.",
+    1009: "Send smaller frames.",
     4400: "Check the room, the speaker, and the form of the audio.",
     4401: "Use a token of gateway.tokens.",
     4403: "Send no audio of this type of room: gateway.closed_room_types switches it off.",

@@ -1,7 +1,7 @@
 """Carries out the actions of decisions and rules in the rooms of this process, and ends mutes.
 
 It reads the review store, so an action survives a restart. Each action is tried until it is done or
-`livekit.late_seconds` are over, and the result is confirmed in the store. A mute acts at once, because its undo takes
+LATE_SECONDS are over, and the result is confirmed in the store. A mute acts at once, because its undo takes
 it back. Other actions wait until their decision can no longer be undone.
 """
 
@@ -28,6 +28,12 @@ from pipeline.review.delivery.enforcements import Ending, Enforcement, FlaggedSp
 from pipeline.settings import ActionRule, LiveKitSettings
 
 log = logging.getLogger(__name__)
+
+LATE_SECONDS = 60.0
+"""Time in which an action is tried. Later it would surprise: the speaker has said other things, or has left."""
+
+POLL_SECONDS = 0.25
+"""Pause between two reads of decisions and flags."""
 
 OVERLAP_SECONDS = 10.0
 """Each look covers the last 10 seconds again: a flag becomes visible later than the time that it bears."""
@@ -69,7 +75,7 @@ class Actor:
         self._clock = clock
         self._ruled: dict[str, Enforcement] = {}
         """Actions of rules that wait, by the id of their flag."""
-        self._looked = clock() - settings.late_seconds
+        self._looked = clock() - LATE_SECONDS
         """Up to when the flags have been read."""
         self._retries: dict[str, Retry] = {}
         self._muted: dict[Place, list[Mute]] = {}
@@ -79,11 +85,11 @@ class Actor:
         from_zero(metrics.actions, get_args(Result))
 
     async def run(self) -> None:
-        """Look for actions every `livekit.poll_seconds` until the task is cancelled."""
+        """Look for actions every POLL_SECONDS until the task is cancelled."""
         while True:
             with suppress(DependencyError):  # the metric of the database shows it
                 await self.tick()
-            await asyncio.sleep(self._settings.poll_seconds)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def tick(self) -> None:
         """Carry out what is due. Raises DependencyError if the database does not answer."""
@@ -103,7 +109,7 @@ class Actor:
             task.add_done_callback(self._tasks.discard)
 
     def _read(self, now: float) -> tuple[list[Enforcement], list[FlaggedSpeech], list[Mute]]:
-        oldest = now - self._settings.late_seconds
+        oldest = now - LATE_SECONDS
         since = max(oldest, self._looked - OVERLAP_SECONDS)
         with self._database.read() as connection:
             # Older decisions are read for a while, so that one that could not be carried out fails visibly.
@@ -165,7 +171,7 @@ class Actor:
     async def _fail(self, wanted: Enforcement, why: str) -> None:
         """Try again later, or give up."""
         now = self._clock()
-        if now >= self._earliest(wanted) + self._settings.late_seconds:
+        if now >= self._earliest(wanted) + LATE_SECONDS:
             log.warning("the action %s failed: %s", wanted.action, why)
             await self._settle(wanted, why)
         else:
@@ -173,7 +179,7 @@ class Actor:
 
     def _try_later(self, name: str, now: float) -> None:
         retry = self._retries.setdefault(name, Retry())
-        retry.at = now + min(self._settings.poll_seconds * 2.0**retry.failures, LONGEST_PAUSE)
+        retry.at = now + min(POLL_SECONDS * 2.0**retry.failures, LONGEST_PAUSE)
         retry.failures += 1
 
     async def _settle(self, wanted: Enforcement, failure: str, **changes: Any) -> None:
@@ -211,7 +217,7 @@ class Actor:
                 self._metrics.livekit_actions.labels("unmute", "failed").inc()
                 self._try_later(last.id, now)
                 return
-        elif now < last.until + self._settings.late_seconds:
+        elif now < last.until + LATE_SECONDS:
             return  # perhaps another process has the room
         await asyncio.to_thread(self._lift, group, now)
 

@@ -133,13 +133,9 @@ def _speech(settings: Settings) -> Callable[[str, str], AbstractAsyncContextMana
 
 
 def _gateway_token(settings: Settings) -> str:
-    tokens = [each for each in (settings.livekit.gateway_token, *settings.gateway.tokens) if each]
-    if not tokens:
-        raise ConfigError(
-            "livekit.gateway_token is not set, and gateway.tokens is empty",
-            "Set VOXWARDEN_GATEWAY__TOKENS to the same list as for the gateway.",
-        )
-    return tokens[0].get_secret_value()
+    if not settings.gateway.tokens:
+        raise ConfigError("gateway.tokens is empty", "Set VOXWARDEN_GATEWAY__TOKENS to a list with the bot's token.")
+    return settings.gateway.tokens[0].get_secret_value()
 
 
 def _check(settings: Settings) -> None:

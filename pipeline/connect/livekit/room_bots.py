@@ -1,6 +1,6 @@
 """Keeps a bot in each room of this process. The server's list of rooms is the truth, and webhooks are hints.
 
-Every `livekit.sweep_seconds` it asks for all rooms and their participants. A hint does the same for one room at once.
+Every SWEEP_SECONDS it asks for all rooms and their participants. A hint does the same for one room at once.
 """
 
 import asyncio
@@ -15,12 +15,15 @@ from typing import Any
 from livekit import api, rtc
 
 from pipeline.base.metrics import Metrics, from_zero
+from pipeline.connect.livekit.actor import LATE_SECONDS
 from pipeline.connect.livekit.bot import CLOSED, REPLACED, RoomBot, SpeechOf
 from pipeline.connect.livekit.server_access import BOT, ServerFault
 from pipeline.settings import LiveKitSettings
 
 log = logging.getLogger(__name__)
 
+SWEEP_SECONDS = 30.0
+"""Pause between two looks at all rooms: how late the bot may be in a room whose webhook was lost."""
 AT_ONCE = 8
 """The most rooms that are asked about at the same time."""
 RETRY_SECONDS = 2.0
@@ -76,8 +79,8 @@ class RoomBots:
             self._hinted.set()
 
     def covers(self, room: str) -> bool:
-        """Whether our bot is in the room, or was there in the last `livekit.late_seconds`."""
-        since = self._clock() - self._settings.late_seconds
+        """Whether our bot is in the room, or was there in the last LATE_SECONDS."""
+        since = self._clock() - LATE_SECONDS
         return room in self.bots or self._left.get(room, since) > since
 
     async def run(self) -> None:
@@ -86,7 +89,7 @@ class RoomBots:
         due = loop.time()
         while True:
             if loop.time() >= due:
-                due = loop.time() + self._settings.sweep_seconds
+                due = loop.time() + SWEEP_SECONDS
                 await self._safely(self._sweep)
             hints, self._hints = self._hints, set()
             self._hinted.clear()
@@ -120,7 +123,7 @@ class RoomBots:
         names = {room.name for room in listed if self._matches(room.name)}
         for gone in self.bots.keys() - names:
             self._leave(self.bots.pop(gone))
-        self._left = {name: at for name, at in self._left.items() if self._clock() - at < self._settings.late_seconds}
+        self._left = {name: at for name, at in self._left.items() if self._clock() - at < LATE_SECONDS}
         self._yielded &= names
         for by_room in (self._vacant, self._missed, self._stuck):
             for gone in by_room.keys() - names:

@@ -159,13 +159,11 @@ def _tokens(settings: Settings) -> ServerTokens:
 
 def _open_speaker(settings: Settings) -> OpenSpeaker:
     rtp = settings.rtp
-    tokens = [each for each in (rtp.gateway_token, *settings.gateway.tokens) if each]
-    if not tokens:
+    if not settings.gateway.tokens:
         raise ConfigError(
-            "rtp.gateway_token is not set, and gateway.tokens is empty",
-            "Set VOXWARDEN_GATEWAY__TOKENS to the same list as for the gateway.",
+            "gateway.tokens is empty", "Set VOXWARDEN_GATEWAY__TOKENS to a list with the receiver's token."
         )
-    token = tokens[0].get_secret_value()
+    token = settings.gateway.tokens[0].get_secret_value()
 
     def opened(mapping: RtpMapping) -> SpeakerStream:
         return SpeakerStream(

@@ -14,6 +14,9 @@ from pipeline.connect.rtp.jitter_buffer import is_rtcp, parse_packet
 from pipeline.connect.rtp.rtp_stream import Address, OpenSpeaker, RtpMapping, RtpStream, State
 from pipeline.settings import RtpSettings
 
+MAX_STREAMS = 500
+"""Most streams of a process, which one core can receive."""
+
 DROPPED = (
     "rtcp", "invalid", "unmapped", "refused", "source", "payload_type", "flood", "overflow", "late", "duplicate",
     "restart",
@@ -106,8 +109,8 @@ class RtpStreams:
             both = None in (stream.mapping.ssrc, mapping.ssrc) or stream.mapping.ssrc == mapping.ssrc
             if stream.port == mapping.port and both:
                 raise OccupiedError("Another stream has this port", "Name the SSRC of both, or leave the port out.")
-        if name not in self._streams and len(self._streams) >= self._settings.max_streams:
-            raise OccupiedError("There are rtp.max_streams streams", "Delete some, or start another process.")
+        if name not in self._streams and len(self._streams) >= MAX_STREAMS:
+            raise OccupiedError(f"There are {MAX_STREAMS} streams", "Delete some, or start another process.")
         first, last = self._settings.first_port, self._settings.last_port
         if mapping.port and not first <= mapping.port <= last:
             raise InputError(f"The port is not from {first} to {last}", "Set rtp.first_port and rtp.last_port.")

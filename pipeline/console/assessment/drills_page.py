@@ -14,7 +14,7 @@ from pipeline.assessment.report import wording
 from pipeline.base.errors import CaseError, InputError
 from pipeline.console.assessment.assessment_pages import assessment_page, go, report_language
 from pipeline.console.fields import NO_NUL
-from pipeline.console.services import Services, Signed, TheServices
+from pipeline.console.services import Signed, TheServices
 from pipeline.review import audit_log
 from pipeline.review.cases import ranking
 
@@ -54,7 +54,7 @@ def drills_page(request: Request, services: TheServices) -> Response:
     """Show when drills are due, how to start one, and the newest drills with their results."""
     with services.database.read() as connection:
         held = [_past(connection, each) for each in drills.all_of(connection)[:MOST]]
-        schedule = _schedule(services, connection)
+        schedule = _schedule(connection)
     return _show(request, "assessment_drills.html", held=held, schedule=schedule, most=MOST)
 
 
@@ -102,10 +102,8 @@ def end_drill(request: Request, services: TheServices, session: Signed, drill: D
     return go(request, f"/assessment/drills/{drill}")
 
 
-def _schedule(services: Services, connection: Connection) -> list[Schedule]:
-    rules = services.settings.assessment.drills
-    days: dict[DrillKind, float] = {"detection": rules.detection_days, "stop": rules.stop_days}
-    return [Schedule(kind, days[kind], last) for kind, last in drills.last(connection).items()]
+def _schedule(connection: Connection) -> list[Schedule]:
+    return [Schedule(kind, drills.DUE_DAYS[kind], last) for kind, last in drills.last(connection).items()]
 
 
 def _past(connection: Connection, drill: Drill) -> PastDrill:

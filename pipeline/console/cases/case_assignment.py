@@ -57,7 +57,7 @@ def open_case(
                 lease, refused = None, services.texts.say(reader_language(request), "desk.elsewhere")
             else:
                 wellness.allow(connection, name, session.account.preferences.comfort, now)
-                lease, refused = leases.claim(connection, case, name, now, services.settings.console.lease_seconds), ""
+                lease, refused = leases.claim(connection, case, name, now, leases.LEASE_SECONDS), ""
         except Missing:  # a CaseError, too, but there is no case to show
             raise
         except CaseError as error:
@@ -79,9 +79,7 @@ def open_next(request: Request, services: TheServices, session: Signed, asked: F
                 case = case_queue.next_free(connection, session.account.name, services.clock(), wanted)
                 if case is None:
                     break
-                lease = leases.claim(
-                    connection, case, session.account.name, services.clock(), services.settings.console.lease_seconds
-                )
+                lease = leases.claim(connection, case, session.account.name, services.clock(), leases.LEASE_SECONDS)
             return page(request, "case.html", **case_values(services, case, lease))
         except Taken:
             continue
@@ -92,9 +90,7 @@ def open_next(request: Request, services: TheServices, session: Signed, asked: F
 def retake_case(request: Request, services: TheServices, session: Signed, case: CaseId) -> Response:
     """Take a case again after a conflict. The page gets the new lease and keeps the version that the person saw."""
     with services.database.write() as connection:
-        lease = leases.claim(
-            connection, case, session.account.name, services.clock(), services.settings.console.lease_seconds
-        )
+        lease = leases.claim(connection, case, session.account.name, services.clock(), leases.LEASE_SECONDS)
     return with_event(page(request, "new_lease.html", lease=lease), "retaken", [case])
 
 
@@ -109,10 +105,10 @@ def renew_lease(
 
     A lease also ends when it has reached its longest time.
     """
-    name, now, console = session.account.name, services.clock(), services.settings.console
+    name, now = session.account.name, services.clock()
     try:
         with services.database.write() as connection:
-            held = leases.renew(connection, lease, name, now, console.lease_seconds, console.longest_lease_seconds)
+            held = leases.renew(connection, lease, name, now, leases.LEASE_SECONDS, leases.LONGEST_SECONDS)
     except Stale:
         with services.database.read() as connection:
             holder = leases.holders(connection, now).get(case, "")
@@ -159,7 +155,7 @@ def move_cases(
     case: CaseQuery = "",
 ) -> Response:
     """Give cases to a person, in the order of the queue. Cases that the person may not get are left out."""
-    now, seconds = services.clock(), services.settings.console.assigned_seconds
+    now, seconds = services.clock(), assigning.OFFERED_SECONDS
     with services.database.write() as connection:
         chosen = assigning.candidates(connection, account, asked.wanted, now, count, case)
         made = assigning.move(connection, chosen, account, session.account.name, reason, now, seconds)

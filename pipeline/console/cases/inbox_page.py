@@ -28,7 +28,7 @@ OLDEST_SECONDS = 600.0
 @router.get("", response_class=HTMLResponse)
 def inbox_page(request: Request, services: TheServices, session: Signed) -> Response:
     """Show the person's mentions, assigned cases, escalated cases and appeals."""
-    name, seconds = session.account.name, services.settings.console.escalated_seconds
+    name, seconds = session.account.name, case_queue.ESCALATED_SECONDS
     with services.database.read() as connection:
         wanted = wanted_by(services, connection, session, Asked())
         values: dict[str, Any] = {
@@ -79,7 +79,7 @@ def set_notifications(services: TheServices, session: Signed, on: Annotated[Lite
 
 
 def _news(services: Services, connection: Connection, session: LoginSession, since: float) -> News:
-    wanted, seconds = wanted_by(services, connection, session, Asked()), services.settings.console.escalated_seconds
+    wanted, seconds = wanted_by(services, connection, session, Asked()), case_queue.ESCALATED_SECONDS
     return inbox.news(connection, session.account.name, wanted, since, services.clock(), seconds)
 
 

@@ -160,8 +160,8 @@ class DraftTrials:
 
     def _loaded(self) -> Classifier:
         if self._classifier is None:
-            chosen = self._settings.judge
-            self._classifier = load_classifier(chosen.model_copy(update={"threads": chosen.threads or 1}))
+            # One thread: a trial in the console must not slow down its pages.
+            self._classifier = load_classifier(self._settings.judge, threads=1)
         return self._classifier
 
     def _run(self, run: StoredBacktest) -> None:

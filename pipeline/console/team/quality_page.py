@@ -52,7 +52,7 @@ async def quality_page(request: Request, services: TheServices, question: Asked)
         periods=tuple(PERIODS),
         labels=list(services.labels.labels),
         enough=agreement_figures.ENOUGH,
-        limits=services.settings.quality,
+        limits=services.settings.assessment.limits,
         **(drawn(request, services, found) if found else {}),
     )
 
@@ -122,7 +122,7 @@ def mark_golden(
 
 def drawn(request: Request, services: Services, found: QualityFigures) -> dict[str, Any]:
     """Return the charts of the page."""
-    limits, labels = services.settings.quality, services.labels.labels
+    limits, labels = services.settings.assessment.limits, services.labels.labels
     language = reader_language(request)
 
     def named(shares: dict[str, Share]) -> list[tuple[str, Share]]:
@@ -137,7 +137,7 @@ def drawn(request: Request, services: Services, found: QualityFigures) -> dict[s
     zone, say = pages.zone_of(request), lambda key: services.texts.say(language, key)
     return {
         "flow": quality_charts.pair([one.arrived for one in found.flow], [one.decided for one in found.flow]),
-        "precision": quality_charts.dots(named(dict(by_label)), agreement_figures.ENOUGH, limits.precision_limit),
+        "precision": quality_charts.dots(named(dict(by_label)), agreement_figures.ENOUGH, limits.get("I-10.share")),
         "agreement": quality_charts.dots(named(agreed), agreement_figures.ENOUGH, None),
         "precision_weeks": quality_charts.band(*_series(precision), places),
         "kappa_weeks": quality_charts.band(*_kappas(found.weeks), places, LOW_KAPPA),

@@ -40,7 +40,7 @@ async def team_page(request: Request, services: TheServices) -> Response:
         "team.html",
         team=look.kept.value if look.kept else None,
         phrases=muted,
-        limits=services.settings.quality,
+        limits=services.settings.assessment.limits,
     )
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ANSWER_BYTES = 65_536
 """The most bytes of an answer that are read. A longer one is unreadable."""
+ANSWER_TOKENS = 200
+"""Most tokens of an answer, which has a fixed form. `reader.extra` may replace it, for models that think first."""
 ABOUT_THE_TEXT = frozenset({400, 413, 422})
 """Statuses that refuse one utterance, for example by a filter of the vendor. They say nothing about the next one."""
 
@@ -102,7 +104,7 @@ class Endpoint:
             "model": self._settings.model,
             "messages": messages,
             "temperature": 0,
-            "max_tokens": self._settings.answer_tokens,
+            "max_tokens": ANSWER_TOKENS,
         }
         kind = self._settings.response_format
         if kind == "json_schema":

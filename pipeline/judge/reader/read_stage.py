@@ -30,6 +30,9 @@ LeftOut = Literal["behind", "paused"] | Spent
 """Why an unsure flag was not asked about: the stage is behind, the endpoint fails, or something is used up."""
 Answered = Literal["flagged", "harmless"]
 
+PARALLEL = 8
+"""Most requests at once of a process: what servers of one GPU answer without a queue."""
+
 MOST_PROMPTS = 64
 """Prompts that are kept: one for each type of room and language that turns other labels on."""
 SENTENCE = "Good evening, the weather is nice today."
@@ -123,7 +126,7 @@ class Read(Processor[Flag, SecondReading]):
         chosen = self._settings
         return (
             chosen.from_risk <= flag.risk <= chosen.to_risk
-            and flag.suggestion in chosen.suggestions
+            and flag.suggestion != "block"
             and bool(flag.text)
             and not flag.marks
             and not verdict.terms_alone(flag.reasons)
@@ -132,7 +135,7 @@ class Read(Processor[Flag, SecondReading]):
     async def _read_all(
         self, endpoint: Endpoint, unsure: Sequence[Unsure], config: JudgeConfig
     ) -> Sequence[SecondReading]:
-        places = asyncio.Semaphore(self._settings.parallel)
+        places = asyncio.Semaphore(PARALLEL)
         until = self._timer() + self._settings.seconds
 
         async def read(one: Unsure) -> SecondReading | None:

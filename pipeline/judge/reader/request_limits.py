@@ -11,6 +11,9 @@ from typing import Literal
 
 from pipeline.settings import ReaderSettings
 
+ROOM_SHARE, SPEAKER_SHARE = 0.25, 0.1
+"""The most of both limits that one room and one speaker may use, so that nobody spends the budget of all."""
+
 MINUTE, DAY = 60.0, 86_400.0
 
 Spent = Literal["minute", "day", "room", "speaker"]
@@ -25,11 +28,11 @@ LONGEST_PAUSE_SECONDS = 300.0
 class RequestWindow:
     """Counts the requests of a span of `seconds`, at most `most`. A new span begins with the first request after it."""
 
-    def __init__(self, seconds: float, most: int, limits: ReaderSettings, name: Literal["minute", "day"]) -> None:
+    def __init__(self, seconds: float, most: int, name: Literal["minute", "day"]) -> None:
         self._seconds = seconds
         self._most = most
-        self._of_room = max(1, int(most * limits.room_share))
-        self._of_speaker = max(1, int(most * limits.speaker_share))
+        self._of_room = max(1, int(most * ROOM_SHARE))
+        self._of_speaker = max(1, int(most * SPEAKER_SHARE))
         self._name: Literal["minute", "day"] = name
         self._began = -seconds
         self._rooms: Counter[str] = Counter()
@@ -57,8 +60,8 @@ class Budget:
 
     def __init__(self, limits: ReaderSettings, clock: Callable[[], float]) -> None:
         self._windows = (
-            RequestWindow(MINUTE, limits.per_minute, limits, "minute"),
-            RequestWindow(DAY, limits.per_day, limits, "day"),
+            RequestWindow(MINUTE, limits.per_minute, "minute"),
+            RequestWindow(DAY, limits.per_day, "day"),
         )
         self._clock = clock
 

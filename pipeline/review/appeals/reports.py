@@ -29,11 +29,10 @@ Audio = Literal["waiting", "kept", "gone", "shared"]
 """State of a report's clip: `shared` means that the clip of an earlier report covers this report's moment, too."""
 
 BATCH = 20
+SECONDS = 180.0
+"""Audio kept from before the moment that a person reports: reports come minutes after what they are about."""
 LONGEST = 540.0
-"""Seconds that a case may last, however many reports join it.
-
-It is the largest value of `store.report_seconds`, and one clip can hold it.
-"""
+"""Seconds that a case may last, however many reports join it. One clip can hold it."""
 
 
 class Complaint(Struct, frozen=True, kw_only=True):
@@ -66,7 +65,7 @@ class Report(Complaint, frozen=True, kw_only=True):
 
 
 def file(
-    connection: Connection, complaint: Complaint, at: float, ranking: Ranking, seconds: float
+    connection: Connection, complaint: Complaint, at: float, ranking: Ranking, seconds: float = SECONDS
 ) -> tuple[Report, bool]:
     """Store a complaint. Return the report, and whether it is new.
 

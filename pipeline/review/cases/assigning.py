@@ -26,6 +26,9 @@ from pipeline.review.quality import quality_checks
 from pipeline.review.tables.core import CASES, OPEN
 from pipeline.review.tables.people_tables import ASSIGNMENTS
 
+OFFERED_SECONDS = 3_600.0
+"""An assigned case is offered to its person only for this long, while the person is here. Then all may take it."""
+
 MOST_MOVED = 200
 """The most cases in one move."""
 MOST_ASSIGNED = 1_000

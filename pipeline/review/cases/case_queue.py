@@ -219,6 +219,8 @@ def _shared_out(wanted: QueueFilter) -> list[ColumnElement[bool]]:
     return [*found, views[wanted.view]] if wanted.view else found
 
 
+ESCALATED_SECONDS = 1_800.0
+"""Time within which an escalated case should be decided: a lead is not always at the desk."""
 MOST_ESCALATED = 1_000
 """The most escalated cases that are read."""
 

@@ -19,6 +19,7 @@ from pipeline.review.quality import quality_checks
 from pipeline.review.tables.core import LEASES
 
 LEASE_SECONDS = 300.0
+"""Seconds without activity after which a moderator's case returns to the queue: longer than any clip."""
 LONGEST_SECONDS = 1_800.0
 """Seconds from its begin after which a lease is not renewed. A break does not count."""
 

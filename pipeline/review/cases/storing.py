@@ -30,11 +30,10 @@ from pipeline.review.tables.people_tables import NOTES
 class Merge:
     """Limits in seconds.
 
-    Flags at most `gap` apart form one case, which lasts at most `longest`. An utterance that was cut for its length
-    repeats the last `repeat` seconds of the one before.
+    Flags without a pause between them form one case, which lasts at most `longest`. An utterance that was cut for its
+    length repeats the last `repeat` seconds of the one before.
     """
 
-    gap: float
     longest: float
     repeat: float
 
@@ -44,7 +43,7 @@ def add_flags(
 ) -> list[Outcome]:
     """Store flags at `at` (UTC seconds). Return the outcome of each flag, in order."""
     lock_speakers(connection, {(flag.room, flag.speaker) for flag in flags})
-    _lock_near(connection, flags, merge.gap)
+    _lock_near(connection, flags)
     known = set(connection.scalars(select(FLAGS.c.id).where(FLAGS.c.id.in_({flag.id for flag in flags}))))
     results: list[Result] = []
     stored: list[str] = []
@@ -117,7 +116,7 @@ def _lock_key(room: str, speaker: str) -> int:
 
 def _store(connection: Connection, flag: Flag, at: float, merge: Merge, ranking: Ranking) -> Result:
     """Store a new flag: link it to the decided case of its speech, merge it into open cases, or open a case."""
-    near = _nearby(connection, flag, merge.gap)
+    near = _nearby(connection, flag)
     decided = repeated_speech.decided_case(
         connection, flag, [case.id for case in near if case.status == "decided"], merge.repeat
     )
@@ -148,27 +147,27 @@ def _open(connection: Connection, flag: Flag, at: float, ranking: Ranking) -> No
     case_words.store_words(connection, case_id(flag), at, [flag])
 
 
-def _nearby(connection: Connection, flag: Flag, gap: float) -> list[Case]:
+def _nearby(connection: Connection, flag: Flag) -> list[Case]:
     """Return the speaker's open and decided cases near the flag's time. `_lock_near` has locked them.
 
     One query reads both. Two queries could both miss a case that is decided between them.
     """
     joins = CASES.c.id.not_in(select(CHECKS.c.case_id)) & CASES.c.status.in_(OPEN)
     links = CASES.c.id.not_in(COPIES) & (CASES.c.status == "decided")
-    query = select(CASES).where(_near(flag, gap), joins | links).order_by(CASES.c.start, CASES.c.id)
+    query = select(CASES).where(_near(flag), joins | links).order_by(CASES.c.start, CASES.c.id)
     return [reading.case_of(row) for row in connection.execute(query)]
 
 
-def _lock_near(connection: Connection, flags: Sequence[Flag], gap: float) -> None:
+def _lock_near(connection: Connection, flags: Sequence[Flag]) -> None:
     """Lock all cases near a flag of the batch, in the order of their ids. See `reading.locked`."""
     if connection.dialect.name == "postgresql":
-        query = select(CASES.c.id).where(or_(*(_near(flag, gap) for flag in flags)))
+        query = select(CASES.c.id).where(or_(*(_near(flag) for flag in flags)))
         connection.execute(query.order_by(CASES.c.id).with_for_update())
 
 
-def _near(flag: Flag, gap: float) -> ColumnElement[bool]:
+def _near(flag: Flag) -> ColumnElement[bool]:
     same = (CASES.c.room == flag.room) & (CASES.c.speaker == flag.speaker) & (CASES.c.policy != REPORTED)
-    return same & (CASES.c.end >= flag.start - gap) & (CASES.c.start <= flag.end + gap)
+    return same & (CASES.c.end >= flag.start) & (CASES.c.start <= flag.end)
 
 
 def _touched(flag: Flag, near: Sequence[Case], longest: float) -> list[Case]:

@@ -50,7 +50,6 @@ class Deliver(Processor[Delivered, Outcome]):
         evidence: EvidenceStore,
         log: UtteranceLog,
         metrics: Metrics,
-        preroll: float,
         clock: Callable[[], float] = time.time,
         audit_share: float = 0.0,
         keep_counted: float = math.inf,
@@ -58,7 +57,7 @@ class Deliver(Processor[Delivered, Outcome]):
     ) -> None:
         self._store = store
         self._log = log
-        self._cutter = ClipCutter(store, evidence, log, preroll)
+        self._cutter = ClipCutter(store, evidence, log)
         self._reports = ReportCutter(store, evidence, log)
         self._metrics = metrics
         self._clock = clock
@@ -138,7 +137,6 @@ def build(settings: Settings, metrics: Metrics, log: UtteranceLog) -> Deliver:
         evidence,
         log,
         metrics,
-        settings.store.preroll_seconds,
         audit_share=settings.quality.audit_share,
         keep_counted=settings.kafka.longest_retention_seconds + 86_400,
         room_types=Valve(settings.overload).kinds,

@@ -27,6 +27,8 @@ PAUSES = (1.0, 5.0, 15.0, 60.0)
 GIVE_UP_SECONDS = 86_400.0
 """Seconds after which an event is given up."""
 
+MOST_WAITING = 10_000
+"""Events `flag.raised` that wait for the app. Above it, the oldest of the fullest room go: its cases stay."""
 APART_SECONDS = 1e-6
 """Seconds between the events of one batch, so that they keep their order."""
 
@@ -103,7 +105,7 @@ def build_flag_event_choice(settings: Settings) -> FlagEventChoice:
     """Build the choice from the settings. Raises ConfigError for an unknown label."""
     chosen = settings.webhooks.flags
     labels.load_labels(settings.judge.labels).check(chosen.labels, "webhooks.flags.labels")
-    return FlagEventChoice(frozenset(chosen.suggestions), frozenset(chosen.labels), settings.webhooks.max_waiting)
+    return FlagEventChoice(frozenset(chosen.suggestions), frozenset(chosen.labels), MOST_WAITING)
 
 
 def withdraw(connection: Connection, about: str, at: float) -> None:

@@ -47,8 +47,10 @@ FAULT_SECONDS = 2.0
 """Seconds before the next look if the database does not answer."""
 FIGURES_SECONDS = 5.0
 """Seconds between two counts of the waiting events."""
+ANSWER_SECONDS = 10.0
+"""Time for the app to answer. After it, the event is sent again: the app may have it twice."""
 HOLD_SECONDS = 5.0
-"""Seconds after `webhooks.answer_seconds` for the sender to store a result. After that, the event is sent again."""
+"""Seconds after ANSWER_SECONDS for the sender to store a result. After that, the event is sent again."""
 ANSWER_BYTES = 65_536
 """The most bytes of an answer that are read. A connection with more is closed."""
 ASIDE_TRIES = 5
@@ -77,7 +79,7 @@ class Webhooks:
         self._metrics = metrics
         from_zero(metrics.webhooks, ("sent", "retried", "failed"))
         self._clock = clock
-        self._client = httpx.AsyncClient(follow_redirects=False, timeout=settings.answer_seconds)
+        self._client = httpx.AsyncClient(follow_redirects=False, timeout=ANSWER_SECONDS)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="webhooks")
         self._requests: set[asyncio.Task[None]] = set()
         self._retries = 0
@@ -141,7 +143,7 @@ class Webhooks:
         free = self._settings.parallel - len(self._requests)
         if not free or now < self._closed_until or not self._any_due(now):
             return []
-        hold = self._settings.answer_seconds + HOLD_SECONDS
+        hold = ANSWER_SECONDS + HOLD_SECONDS
         retries = max(0, self._settings.parallel // 2 - self._retries)
         with self._database.write() as connection:
             taken = [
@@ -188,12 +190,12 @@ class Webhooks:
         }
         try:
             # The client's own timeout is for each read. An app that sends its answer in drops must not hold a place.
-            async with asyncio.timeout(self._settings.answer_seconds):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 async with self._client.stream("POST", target.url, content=request.body, headers=headers) as response:
                     await _read(response)
                     return answer_of(response.status_code, response.headers.get("retry-after"), self._clock())
         except TimeoutError:
-            return AppAnswer(f"no answer within {self._settings.answer_seconds:g} s")
+            return AppAnswer(f"no answer within {ANSWER_SECONDS:g} s")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return AppAnswer(f"{type(error).__name__}: {error}")
 

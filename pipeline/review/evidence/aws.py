@@ -17,10 +17,13 @@ from urllib3.exceptions import HTTPError
 from pipeline.base.errors import ConfigError, DependencyError, VoxwardenError
 from pipeline.review.evidence.sealing import ClipDamaged, WrappingKey
 from pipeline.settings import EvidenceSettings
-from pipeline.settings.evidence import S3
+from pipeline.settings.review import S3
 
 ATTEMPTS = 2
 """How often a request is tried. The runner of the stage retries later, and a batch must end before Kafka's limit."""
+
+TIMEOUT_SECONDS = 5.0
+"""Time for the server to connect and to answer: far above a healthy answer, far below Kafka's limit of a batch."""
 
 CREDENTIALS = (
     "Set VOXWARDEN_EVIDENCE__S3__ACCESS_KEY and VOXWARDEN_EVIDENCE__S3__SECRET_KEY to an account of the server."
@@ -78,8 +81,8 @@ def client(service: str, settings: S3, endpoint: str | None, **account: str) -> 
         **account,
         verify=str(settings.ca_file) if settings.ca_file else None,
         config=Config(
-            connect_timeout=settings.timeout_seconds,
-            read_timeout=settings.timeout_seconds,
+            connect_timeout=TIMEOUT_SECONDS,
+            read_timeout=TIMEOUT_SECONDS,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             signature_version="v4" if service == "kms" else "s3v4",
             # Signed content: the server refuses a body that was cut or changed on the way.

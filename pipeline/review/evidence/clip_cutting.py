@@ -29,6 +29,9 @@ Samples = NDArray[np.float32]
 BITRATE = 24_000
 """Bits per second. This is enough for wideband speech that a moderator must understand."""
 
+PREROLL_SECONDS = 5.0
+"""Audio before a case that its clip contains, so that a moderator hears what led to it."""
+
 MAX_SILENCE = 10.0
 """Seconds. A longer pause between two utterances is shortened to this length."""
 
@@ -43,13 +46,12 @@ Pieces = list[tuple[float, Samples]]
 
 
 class ClipCutter:
-    """Cuts the clips of cases. `preroll` is the time before a case that its clip contains, in seconds."""
+    """Cuts the clips of cases."""
 
-    def __init__(self, store: ReviewStore, evidence: EvidenceStore, log: UtteranceLog, preroll: float) -> None:
+    def __init__(self, store: ReviewStore, evidence: EvidenceStore, log: UtteranceLog) -> None:
         self._store = store
         self._evidence = evidence
         self._log = log
-        self._preroll = preroll
 
     def cut(self, case: str, fresh: Collection[str]) -> int:
         """Cut a clip for `case`, unless a clip already covers all of its time.
@@ -65,7 +67,7 @@ class ClipCutter:
         if file.covered:
             return 0
         flagged = {flag.id: self._audio(flag) for flag in file.flags}
-        self._write(file, *compose(self._pieces(flagged.values()), file.case.start - self._preroll))
+        self._write(file, *compose(self._pieces(flagged.values()), file.case.start - PREROLL_SECONDS))
         return sum(audio is None and flag in fresh for flag, audio in flagged.items())
 
     def _audio(self, flag: Flag) -> Utterance | Sound | None:
@@ -81,7 +83,7 @@ class ClipCutter:
         found = {audio.id: audio for audio in flagged if audio}
         if spoken := [audio for audio in found.values() if isinstance(audio, Utterance)]:
             first = min(spoken, key=lambda utterance: utterance.start)
-            before = self._log.before(first.room, first.speaker, first.start, self._preroll, first.address or "")
+            before = self._log.before(first.room, first.speaker, first.start, PREROLL_SECONDS, first.address or "")
             found |= {utterance.id: utterance for utterance in before}
         return [(audio.start, samples) for audio in found.values() if (samples := samples_of(audio)) is not None]
 
@@ -89,7 +91,7 @@ class ClipCutter:
         case, seconds = file.case, len(samples) / SAMPLE_RATE
         # A longer old clip stays: it holds speech that the log no longer has.
         if timeline and all(clip.seconds < seconds for clip in file.evidence):
-            store_clip(self._store, self._evidence, case.id, case.start - self._preroll, case.end, samples, timeline)
+            store_clip(self._store, self._evidence, case.id, case.start - PREROLL_SECONDS, case.end, samples, timeline)
 
 
 def store_clip(

@@ -163,8 +163,7 @@ class S3Evidence(EvidenceStore):
         chosen = self._settings
         if chosen.server_encryption is None:
             return {}
-        key = {"SSEKMSKeyId": chosen.server_kms_key} if chosen.server_kms_key else {}
-        return {"ServerSideEncryption": chosen.server_encryption, **key}
+        return {"ServerSideEncryption": chosen.server_encryption}
 
 
 def _names(version: dict[str, Any]) -> dict[str, str]:

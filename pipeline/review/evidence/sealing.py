@@ -25,7 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.base import yaml_reading
 from pipeline.base.errors import ConfigError, InputError
 from pipeline.settings import EvidenceSettings
-from pipeline.settings.evidence import EvidenceKey
+from pipeline.settings.review import EvidenceKey
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM

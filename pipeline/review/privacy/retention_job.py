@@ -30,6 +30,9 @@ Part = Literal["case", "audio"]
 
 log = logging.getLogger(__name__)
 
+EVERY_SECONDS = 86_400.0
+"""Time between two runs of the job: all limits are days."""
+
 PARTS: tuple[Part, ...] = get_args(Part)
 CLASSES: tuple[Class, ...] = ("open", "upheld", "dismissed")
 DAY = 86_400.0
@@ -129,10 +132,10 @@ def preview(database: Database, settings: Retention, at: float) -> Done:
 def run_if_due(
     database: Database, evidence: EvidenceStore, settings: Retention, at: float, kept: float = math.inf
 ) -> Done | None:
-    """Run the job unless any process ran it in the last `every_hours`. Return None if it did not run."""
+    """Run the job unless any process ran it in the last EVERY_SECONDS. Return None if it did not run."""
     with database.read() as connection:
         last = last_run(connection)
-    if last is not None and at < last + settings.every_hours * 3_600:
+    if last is not None and at < last + EVERY_SECONDS:
         return None
     return run_retention(database, evidence, settings, at, kept)
 
@@ -152,7 +155,7 @@ def last_run(connection: Connection) -> float | None:
 
 def overdue(connection: Connection, settings: Retention, at: float) -> int:
     """Count the cases that the last run before `at` (UTC seconds) should have deleted. Cases on hold do not count."""
-    before = at - settings.every_hours * 3_600
+    before = at - EVERY_SECONDS
     theirs = (CASES.c.created_at < before, ~holds.held())  # a copy may be younger than its original
     return sum(_count(connection, _due(rule, "case", before).where(*theirs)) for rule in rules(settings))
 

@@ -1,6 +1,6 @@
 """Draws checks: it chooses decisions for a second opinion, disputes for a third, and the moments for golden cases.
 
-The console runs it every `quality.draw_seconds`. Keyed hashes of ids decide what is drawn. So a second run, or a second
+The console runs it every DRAW_SECONDS. Keyed hashes of ids decide what is drawn. So a second run, or a second
 process, draws the same and adds nothing. Each function runs in a transaction that the caller opened.
 """
 
@@ -23,6 +23,9 @@ from pipeline.review.quality import quality_checks
 from pipeline.review.quality.quality_checks import FINAL, Kind, drawn
 from pipeline.review.tables.case_tables import CHECKS, COPIES, GOLDEN
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS
+
+DRAW_SECONDS = 15.0
+"""Pause between two draws: a second opinion waits for no more than this."""
 
 REACH_SECONDS = 6 * 3_600.0
 """Age in seconds up to which decisions are drawn from. It covers the time in which no console ran."""

@@ -159,15 +159,12 @@ class CTranslate2:
     Each worker has one thread. By default there is one worker per core.
     """
 
-    def __init__(
-        self, model: Model, vocabulary: Vocabulary, beams: Mapping[str, int], adapted: Mapping[str, Model]
-    ) -> None:
+    def __init__(self, model: Model, vocabulary: Vocabulary, adapted: Mapping[str, Model]) -> None:
         self.model = model
         self._adapted = adapted
         self.vocabulary = vocabulary
         self.bands: int = model.n_mels
         self.workers: int = model.num_workers
-        self._beams = beams
         silence = np.full((self.bands, LONGEST), SILENCE, np.float32)
         self._silence = self.encode(silence)
 
@@ -191,7 +188,7 @@ class CTranslate2:
         return [{token[2:-2]: probability for token, probability in row} for row in found]
 
     def first(self, language: str) -> BeamSearch:
-        return BeamSearch(first_beam(language, self._beams, WIDE))
+        return BeamSearch(first_beam(language, WIDE))
 
     def adapts(self, language: str, limit: float) -> bool:
         return fitting(self.model, self._adapted, language, limit) is not self.model
@@ -284,7 +281,7 @@ def network_of(asr: Asr, found: whisper_weights.WhisperWeights, adapters: Sequen
             f"No Whisper model can be read from the weights {found.name!r}: {error}",
             "CTranslate2 needs model.bin, config.json, tokenizer.json and a vocabulary in one folder.",
         ) from error
-    return CTranslate2(model, vocabulary, asr.beams, adapted)
+    return CTranslate2(model, vocabulary, adapted)
 
 
 def _model(asr: Asr, device: str, name: str, files: Mapping[str, bytes]) -> Model:

@@ -56,7 +56,7 @@ def load_engine(asr: Asr) -> Recogniser:
     adapters = whisper_adapter.shipped_adapters(asr, found)
     workers = 1 if model.device.type == "cuda" else asr.workers or cores()
     _share_cores(workers)
-    network = OpenAIWhisper(model, workers, asr.beams, {each.language: adapted(model, each) for each in adapters})
+    network = OpenAIWhisper(model, workers, {each.language: adapted(model, each) for each in adapters})
     engine = WhisperRecogniser(
         network, whisper_adapter.recogniser_name("openai-whisper", found, adapters), asr.batch, asr.chinese
     )
@@ -99,10 +99,9 @@ class OpenAIWhisper:
     On a CPU, it has one single-threaded worker per core, which is faster than one batch on PyTorch's own threads.
     """
 
-    def __init__(self, model: Whisper, workers: int, beams: Mapping[str, int], adapted: Mapping[str, Whisper]) -> None:
+    def __init__(self, model: Whisper, workers: int, adapted: Mapping[str, Whisper]) -> None:
         self._model = model
         self._adapted = adapted
-        self._beams = beams
         self._hearing, self._writing = types_for(model.device)
         for each in (model, *adapted.values()):
             _cast(each.encoder, self._hearing)
@@ -140,7 +139,7 @@ class OpenAIWhisper:
 
     def first(self, language: str) -> BeamSearch:
         """Greedy search without a configured beam: for Mandarin a beam takes three times as long."""
-        return BeamSearch(first_beam(language, self._beams, 1))
+        return BeamSearch(first_beam(language, 1))
 
     def adapts(self, language: str, limit: float) -> bool:
         return fitting(self._model, self._adapted, language, limit) is not self._model

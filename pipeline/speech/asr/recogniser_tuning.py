@@ -1,4 +1,4 @@
-"""Measures which workers, batch and beam size are best on this machine, with the English speech of the demo."""
+"""Measures which workers and batch are fastest on this machine, with the English speech of the demo."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -12,16 +12,12 @@ from pipeline.base.cpu_cores import cores
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 from pipeline.speech.asr.recogniser import Clip, Recogniser, Samples, load_recogniser
-from pipeline.speech.asr.whisper_recogniser import WIDE, first_beam
 from pipeline.speech.audio.decode import read_file
 
 BATCHES = (4, 8, 16, 32)
 LENGTHS = (1.5, 2.5, 3.5, 5.0, 7.0, 4.0, 2.0, 6.0)
 """Lengths of the clips in seconds, as utterances in rooms have them."""
 CLIPS = 32
-WORTH = 0.9
-"""A wide beam for all languages is used if it has at least this share of the narrow beam's speed. On a GPU it has."""
-
 SPEECH = Path(__file__).parents[2] / "runner" / "demo"
 
 
@@ -43,18 +39,8 @@ def figures(asr: Asr) -> Iterator[TuningFigure]:
         yield from (_figure(asr, clips, {"workers": number, "batch": batch}) for batch in BATCHES)
 
 
-def best(asr: Asr, found: Sequence[TuningFigure]) -> TuningFigure:
-    """Return the fastest of `found`, with a wide beam for all languages if that is nearly as fast."""
-    fastest = max(found, key=lambda figure: figure.speed)
-    if asr.engine != "ctranslate2":
-        return fastest
-    narrow = [code for code in asr.languages if first_beam(code, asr.beams, WIDE) < WIDE]
-    wide = _figure(asr, shipped(), fastest.changes | {"beams": dict.fromkeys(narrow, WIDE)})
-    return wide if wide.speed >= WORTH * fastest.speed else fastest
-
-
 def shipped() -> list[Samples]:
-    """Clips from the demo's English room, because English has a narrow beam that can be widened. Each (samples,)."""
+    """Clips from the demo's English room. Each (samples,)."""
     whole = np.concatenate([block for path in sorted(SPEECH.glob("lounge-*.ogg")) for block in read_file(path)])
     starts = np.linspace(0, len(whole) - max(LENGTHS) * SAMPLE_RATE, CLIPS).astype(int)
     return [whole[start : start + round(LENGTHS[i % len(LENGTHS)] * SAMPLE_RATE)] for i, start in enumerate(starts)]

@@ -45,6 +45,12 @@ from pipeline.speech.audio.encode import decode_flac
 from pipeline.speech.audio.vad import shared
 from pipeline.speech.load_shedding import Shedding, Valve
 
+EARLY_SHARE = 0.5
+"""Most seconds of speech that early recognition may waste for each recognised second. It uses idle workers only."""
+
+ADAPTER_PATIENCE_SECONDS = 0.3
+"""While speech waits for longer, the adapter is left out: texts stay the same, and the judge gets fewer readings."""
+
 
 def build(settings: Settings, metrics: Metrics) -> Shedding:
     """Build the transcribe stage with its model. Raises WeightsMissing, WeightsCorrupt or ConfigError."""
@@ -73,8 +79,7 @@ class Transcribe(Processor[Utterance, Transcript]):
         workers = asr.workers or cores()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="triage")
         shared()  # load the detector once, before several threads ask for it at the same time
-        early_workers = workers if asr.early_share else 0
-        self._early = EarlyRecogniser(self._recognise_early, early_workers, asr.early_share, metrics)
+        self._early = EarlyRecogniser(self._recognise_early, workers, EARLY_SHARE, metrics)
         self._waited = 0.0
         """Seconds for which the oldest utterance of the last batch had waited."""
         self.was_early = False
@@ -168,8 +173,7 @@ class Transcribe(Processor[Utterance, Transcript]):
         return recognitions
 
     def _has_room(self) -> bool:
-        """Whether no utterance has waited for longer than the settings allow."""
-        return max(self._waited, self._early.waited) <= self._asr.adapter_patience_seconds
+        return max(self._waited, self._early.waited) <= ADAPTER_PATIENCE_SECONDS
 
     def _open(self, utterance: Utterance) -> Clip | Transcript | Rejected:
         """The clip to transcribe; a transcript without text if there is no speech; `Rejected` for invalid audio."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.settings.asr import Chinese
+from pipeline.settings.speech import Chinese
 from pipeline.speech import languages
 from pipeline.speech.asr.hypothesis import CLEAR_LANGUAGE, Hypothesis, best_first, in_variant, is_suspicious, respelt
 from pipeline.speech.asr.recogniser import (
@@ -54,9 +54,9 @@ WIDE = 5
 """Whisper's default beam size."""
 
 
-def first_beam(language: str, beams: Mapping[str, int], default: int) -> int:
-    """The beam size of the first decode: from the settings, else from the language, else the engine's default."""
-    return beams.get(language) or languages.read_language(language).recogniser.beam or default
+def first_beam(language: str, default: int) -> int:
+    """The beam size of the first decode: from the language, else the engine's default."""
+    return languages.read_language(language).recogniser.beam or default
 
 
 AGAIN = (12.0, LIMITS[-1])

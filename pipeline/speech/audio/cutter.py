@@ -19,8 +19,23 @@ from pipeline.settings import Audio
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.vad import WINDOW
 
+VAD_THRESHOLD = 0.5
+"""Lowest speech probability at which speech starts: Silero's own value."""
+
 HYSTERESIS = 0.15
 """Difference between the thresholds that start and end speech. Silero uses the same value."""
+
+MIN_SECONDS = 0.3
+"""Shorter speech is dropped: it is a click, a cough or a breath, and Whisper would invent a word for it."""
+
+PAD_SECONDS = 0.2
+"""Audio kept before and after the speech, so that soft first and last sounds reach the recogniser."""
+
+SOFT_SECONDS = 8.0
+"""Speech longer than this is cut at its next quiet moment, so that a long talk is judged before its hard limit."""
+
+OVERLAP_SECONDS = 0.5
+"""What the next utterance repeats after a cut without a pause: a spoken word fits into it."""
 
 SMOOTH = 3
 """Windows in a moment (96 ms). A moment is longer than the silence before a plosive."""
@@ -56,17 +71,15 @@ class Open:
 
 
 class Cutter:
-    """Cuts the stream of one speaker. It holds `pad_seconds` of audio in silence, at most `max_seconds` in speech."""
+    """Cuts the stream of one speaker. It holds PAD_SECONDS of audio in silence, at most `max_seconds` in speech."""
 
     def __init__(self, settings: Audio) -> None:
-        self._threshold = settings.vad_threshold
-        self._release = max(settings.vad_threshold - HYSTERESIS, 0.01)
-        self._min = _windows(settings.min_seconds)
+        self._min = _windows(MIN_SECONDS)
         self._max = max(int(settings.max_seconds * SAMPLE_RATE) // WINDOW, 4 * SMOOTH)
-        self._soft = min(max(_windows(settings.soft_seconds), 2 * SMOOTH), self._max - 2 * SMOOTH)
+        self._soft = min(max(_windows(SOFT_SECONDS), 2 * SMOOTH), self._max - 2 * SMOOTH)
         self._hangover = _windows(settings.hangover_seconds)
-        self._pad = _windows(settings.pad_seconds)
-        self._overlap = min(_windows(settings.overlap_seconds), self._soft // 2)
+        self._pad = _windows(PAD_SECONDS)
+        self._overlap = min(_windows(OVERLAP_SECONDS), self._soft // 2)
 
         self._audio: list[Samples] = []
         self._speech: list[float] = []
@@ -142,10 +155,10 @@ class Cutter:
     def _judge(self, window: int) -> Cut | None:
         speech = self._speech[window - self._base]
         if self._open is None:
-            if speech >= self._threshold:
+            if speech >= VAD_THRESHOLD:
                 self._open = Open(max(window - self._pad, self._floor), window, window)
             return None
-        if speech >= self._release:
+        if speech >= VAD_THRESHOLD - HYSTERESIS:
             self._open.last = window
         elif window - self._open.last >= self._hangover:
             return self._close(self._open, self._open.last + 1 + self._pad)
@@ -178,7 +191,7 @@ class Cutter:
         """Cut in the middle of the quiet moment that begins at window `quiet`. Later windows are judged again."""
         place = quiet + SMOOTH // 2
         around = self._speech[quiet - self._base : quiet - self._base + SMOOTH]
-        pause = max(around) < self._release
+        pause = max(around) < VAD_THRESHOLD - HYSTERESIS
         speech.last = min(speech.last, place - 1)
         cut = self._close(speech, place, forced=not pause)
         if not pause:

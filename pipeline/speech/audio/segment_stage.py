@@ -14,6 +14,7 @@ from pipeline.contract.stage import STAGE_FAULTS, HoldingProcessor, Rejected, bl
 from pipeline.settings import Audio, Settings
 from pipeline.speech.audio import vad
 from pipeline.speech.audio.chunk_order import FAULTS, ReceivedSamples
+from pipeline.speech.audio.cutter import MIN_SECONDS, OVERLAP_SECONDS
 from pipeline.speech.audio.encode import encode_flac
 from pipeline.speech.audio.speaker_tracks import KEEP_SECONDS, Key, SpeakerTracks
 from pipeline.speech.audio.speech_track import SpeechPiece, SpeechTrack
@@ -61,7 +62,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
         )
         self._shown = 0
         """Number of speakers that the metric counts."""
-        self._sent = SentSpeech(settings)
+        self._sent = SentSpeech()
         self._examples = FaultExamples(clock)
 
     def process(self, batch: Sequence[AudioChunk]) -> list[Output]:
@@ -171,7 +172,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
 
 def build(settings: Settings, metrics: Metrics) -> Segment:
     """Build the segment stage. Loads the voice activity detector once per process."""
-    return Segment(settings.audio, metrics, vad.shared(), early=settings.asr.early_share > 0)
+    return Segment(settings.audio, metrics, vad.shared(), early=True)
 
 
 def _encoded(piece: SpeechPiece) -> Utterance | Rejected:
@@ -206,9 +207,9 @@ class SentSpeech:
     The speech is recognised by its start sample, which is the same each time.
     """
 
-    def __init__(self, settings: Audio) -> None:
-        self._overlap = round(settings.overlap_seconds * SAMPLE_RATE)
-        self._shortest = round(settings.min_seconds * SAMPLE_RATE)
+    def __init__(self) -> None:
+        self._overlap = round(OVERLAP_SECONDS * SAMPLE_RATE)
+        self._shortest = round(MIN_SECONDS * SAMPLE_RATE)
         self._ends: OrderedDict[tuple[Key, int], int] = OrderedDict()
         """The end sample of each utterance, by speaker and start sample."""
 

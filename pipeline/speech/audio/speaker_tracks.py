@@ -21,12 +21,21 @@ Found = TypeVar("Found")
 JITTER = SAMPLE_RATE // 10
 """Largest deviation in samples between the times of consecutive chunks that does not count as missing audio."""
 
+MAX_GAP = 2 * SAMPLE_RATE
+"""Longest gap in samples that is filled with silence. A longer one is a pause of the speaker, or a new connection."""
+
+REORDERED_CHUNKS = 8
+"""Chunks held while an earlier one is missing. Then it counts as lost, so that speech does not wait for it."""
+
 AHEAD_SECONDS = 24 * 3600.0
 """A chunk whose time is further in the future has a wrong clock."""
 
 
 Key = tuple[str, str]
 """Room and speaker."""
+
+MAX_SPEAKERS = 10_000
+"""Open speakers of a partition, which bound the memory: a speaker needs a few hundred kB while speaking."""
 
 KEEP_SECONDS = 120.0
 """Seconds after `audio.idle_seconds` for which unfinished speech and streams stay open. An outage is like silence."""
@@ -53,7 +62,7 @@ class AudioTrack(ABC, Generic[Found]):
         self._received = received
         self._example = example
         self._decoder = StreamDecoder()
-        self._order = ChunkOrder(settings.reorder_chunks, metrics.sequence_faults)
+        self._order = ChunkOrder(REORDERED_CHUNKS, metrics.sequence_faults)
         self._set_back = False
         """The last chunk began far before the end of the stream, and its time was ignored."""
 
@@ -138,7 +147,7 @@ class AudioTrack(ABC, Generic[Found]):
         chunk is appended. A chunk with a wrong clock is appended, too.
         """
         if self.end is not None:
-            if abs(start - self.end) <= self._settings.max_gap_seconds * SAMPLE_RATE:
+            if abs(start - self.end) <= MAX_GAP:
                 self._set_back = False
                 yield from self._fill(start, self.end, 0 if after_gap else JITTER)
             elif after_gap or not self._clock_is_wrong(start, self.end):
@@ -184,7 +193,7 @@ Out = TypeVar("Out")
 
 
 class SpeakerTracks(Generic[Track, Out]):
-    """Gives chunks to the tracks of their speakers. There are at most `audio.max_speakers`.
+    """Gives chunks to the tracks of their speakers. Above MAX_SPEAKERS, the one idle longest ends.
 
     `new` makes the track of a speaker. `hear` takes the next chunk, and returns the findings in it. `end` returns the
     findings at the end of a track. `clock` returns UTC seconds.
@@ -201,7 +210,7 @@ class SpeakerTracks(Generic[Track, Out]):
         self.tracks: OrderedDict[Key, Track] = OrderedDict()
         """The speaker who is idle longest comes first."""
         self._settings = settings
-        self._sessions = Sessions(2 * settings.max_speakers)
+        self._sessions = Sessions(2 * MAX_SPEAKERS)
         self._clock = clock
         self._new, self._hear, self._end = new, hear, end
 
@@ -232,7 +241,7 @@ class SpeakerTracks(Generic[Track, Out]):
 
     def _follow(self, key: Key, chunk: AudioChunk) -> Iterator[Out | Rejected]:
         if key not in self.tracks:
-            if len(self.tracks) >= self._settings.max_speakers:
+            if len(self.tracks) >= MAX_SPEAKERS:
                 yield from self.end([next(iter(self.tracks))])
             self.tracks[key] = self._new(key, self._sessions.of(key))
         self.tracks.move_to_end(key)

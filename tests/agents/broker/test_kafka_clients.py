@@ -12,6 +12,7 @@ import pytest
 from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
 
 from agents.broker.kafka_clients import (
+    MAX_MESSAGE_BYTES,
     BrokerAnswers,
     Connections,
     admin,
@@ -30,7 +31,7 @@ from pipeline.contract.topology import AUDIO, DEAD_LETTERS, JUDGE
 from pipeline.settings import Kafka, Security, Settings
 from tests.ports import free_port
 
-KAFKA = Kafka(bootstrap="one:9092,two:9092", prefix="test.", connect_seconds=1.5, max_message_bytes=1_000_000)
+KAFKA = Kafka(bootstrap="one:9092,two:9092", prefix="test.", connect_seconds=1.5)
 
 
 def test_an_error_without_a_text_is_named_by_its_kind() -> None:
@@ -88,8 +89,8 @@ def test_settings_reach_the_client() -> None:
 
 
 def test_a_dead_letter_has_room_for_the_largest_record_and_its_reason() -> None:
-    assert max_bytes(AUDIO, KAFKA) == 1_000_000
-    assert max_bytes(DEAD_LETTERS, KAFKA) > 1_000_000
+    assert max_bytes(AUDIO) == MAX_MESSAGE_BYTES
+    assert max_bytes(DEAD_LETTERS) > MAX_MESSAGE_BYTES
 
 
 @pytest.mark.parametrize(

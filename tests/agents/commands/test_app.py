@@ -24,9 +24,15 @@ def test_assignments_become_a_tree() -> None:
 
 
 def test_the_setting_decides_the_type_of_a_value() -> None:
-    given = ["asr.batch=4", "asr.adapters=false", "asr.beams={zh: 2}", "kafka.prefix=20240101.", "asr.model='12'"]
+    given = [
+        "asr.batch=4",
+        "asr.download=false",
+        "webhooks.coop.policies={fraud: p1}",
+        "kafka.prefix=20240101.",
+        "asr.model='12'",
+    ]
     settings = load(overrides_of([*given, "judge.lexicons=[en]"]))
-    assert (settings.asr.batch, settings.asr.adapters, settings.asr.beams["zh"]) == (4, False, 2)
+    assert (settings.asr.batch, settings.asr.download, settings.webhooks.coop.policies) == (4, False, {"fraud": "p1"})
     assert (settings.kafka.prefix, settings.asr.model) == ("20240101.", "12")
     assert settings.judge.lexicons == ("en",)
 

@@ -50,7 +50,7 @@ def test_show_prints_values_as_a_settings_file_has_them() -> None:
     shown = config("--set", f"overload.room_types={shares}", "config", "show").stdout
     found = {line.split()[0]: " ".join(line.split()[1:]) for line in shown.splitlines()[1:]}
     assert found["overload.room_types"].startswith(f"{shares} --set")
-    assert found["asr.adapters"].startswith("true default")
+    assert found["asr.download"].startswith("true default")
     assert found["asr.language"].startswith("unset default")
 
 
@@ -71,7 +71,7 @@ def test_show_as_json_and_yaml_is_complete_and_hides_secrets(form: str, read: Ca
     assert found["data_dir"] == long.rstrip("/")
     assert found["gateway"]["tokens"] == ["**********"]
     assert found["kafka"]["security"]["password"] == "*" * 10
-    assert found["audio"]["min_seconds"] == 0.3
+    assert found["audio"]["max_seconds"] == 15
     assert found["asr"]["language"] is None
 
 

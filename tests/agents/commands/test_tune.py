@@ -6,7 +6,7 @@ from agents.commands.tune import put
 from pipeline.base.errors import ConfigError
 from pipeline.settings import load
 
-CHOSEN = {"workers": 2, "batch": 16, "beams": {"en": 5}}
+CHOSEN = {"workers": 2, "batch": 16}
 
 
 def test_written_values_are_read_and_other_settings_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,7 +15,7 @@ def test_written_values_are_read_and_other_settings_stay(tmp_path: Path, monkeyp
     put(path, CHOSEN)
     monkeypatch.setenv("VOXWARDEN_CONFIG", str(path))
     settings = load()
-    assert (settings.asr.workers, settings.asr.batch, settings.asr.beams) == (2, 16, {"en": 5})
+    assert (settings.asr.workers, settings.asr.batch) == (2, 16)
     assert (settings.asr.model, settings.judge.policy) == ("small", "strict")
     assert "# ours" in (tmp_path / "mine.yaml.old").read_text()
 

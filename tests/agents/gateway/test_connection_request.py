@@ -170,7 +170,7 @@ async def test_an_egress_is_a_speaker_and_its_muted_time_is_silence() -> None:
 
 async def test_a_muted_egress_stays_though_it_is_silent_and_has_its_own_pongs() -> None:
     """Its stream ends for ever if the gateway closes. The time of its silence passes."""
-    async with egress(ping_seconds=0.02, idle_seconds=0.05, gap_seconds=0.1) as place, started(place) as livekit:
+    async with egress(PING_SECONDS=0.02, LARGEST_GAP=0.1, IDLE_SECONDS=0.05) as place, started(place) as livekit:
         livekit.send(SPEECH, MUTED)
         await until(lambda: livekit.pings > 10)
         assert place.refused("idle") == 0
@@ -264,7 +264,7 @@ async def test_whatever_comes_whole_frames_before_the_first_fault_are_kept(
     query: str, messages: list[bytes | str]
 ) -> None:
     """The connection ends with a code that the manual explains, and never with an error of the gateway."""
-    async with egress(gather_seconds=0) as place:
+    async with egress(GATHER_SECONDS=0) as place:
         async with connect(f"ws://127.0.0.1:{place.gateway.port}{EGRESS_PATH}?{query}", proxy=None) as client:
             with suppress(ConnectionClosed):  # after the first fault
                 for message in messages:

@@ -5,16 +5,18 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from itertools import count
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from agents.gateway import Gateway
+from agents.gateway import Gateway, audio_receiver
+from agents.gateway.audio_receiver import MAX_FRAME_BYTES
 from pipeline.base import logs
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics
@@ -50,7 +52,7 @@ class Place:
 
     def __init__(self, **changes: Any) -> None:
         tokens = (SecretStr(OTHER), SecretStr(BEARER))
-        self.settings = GatewaySettings(**{"port": 0, "tokens": tokens, "gather_seconds": 0.01} | changes)
+        self.settings = GatewaySettings(**{"port": 0, "tokens": tokens} | changes)
         self.metrics = Metrics()
         self.sink = Recorder()
         self.gateway = Gateway(self.settings, self.metrics, self.sink)
@@ -74,9 +76,14 @@ class Place:
 
 @asynccontextmanager
 async def running(**changes: Any) -> AsyncIterator[Place]:
-    place = Place(**changes)
-    async with place.gateway:
-        yield place
+    """A gateway with these settings. Names in capitals are constants of the listener and its limits."""
+    constants = {"GATHER_SECONDS": 0.01} | {name: value for name, value in changes.items() if name.isupper()}
+    place = Place(**{name: value for name, value in changes.items() if name.islower()})
+    with ExitStack() as patches:
+        for name, value in constants.items():
+            patches.enter_context(patch.object(audio_receiver, name, value))
+        async with place.gateway:
+            yield place
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -221,25 +228,25 @@ async def test_chunks_carry_the_listeners_of_their_moment() -> None:
 
 
 async def test_a_frame_over_the_limit_is_refused_and_the_largest_is_accepted() -> None:
-    async with running(max_frame_bytes=1_000) as place, place.client() as client:
-        await client.send(bytes(1_000))
-        await client.send(bytes(1_002))
+    async with running() as place, place.client() as client:
+        await client.send(bytes(MAX_FRAME_BYTES))
+        await client.send(bytes(MAX_FRAME_BYTES + 2))
         assert (await closed_with(client))[0] == 1009
         await until(lambda: place.refused("too_big") == 1)
         await until(lambda: ended(place))
-        assert heard(place) == bytes(1_000)
+        assert heard(place) == bytes(MAX_FRAME_BYTES)
 
 
 async def test_too_many_bytes_a_second_end_the_connection() -> None:
-    async with running(max_bytes_per_second=1, burst_seconds=640, max_frame_bytes=640) as place:
+    async with running(BYTES_PER_SECOND=1_000, burst_seconds=10) as place:
         async with place.client() as client:
             await client.send(FRAME)
             await until(lambda: len(place.sink.chunks) == 1)
-            await client.send(FRAME)
+            await client.send(bytes(10_000))
             assert (await closed_with(client))[0] == 4429
         assert place.refused("too_fast") == 1
         assert heard(place) == FRAME
-        assert place.figure("lost_seconds_total") == pytest.approx(0.02)
+        assert place.figure("lost_seconds_total") == pytest.approx(10_000 / 32_000)
 
 
 async def test_audio_faster_than_speech_ends_the_connection() -> None:
@@ -252,7 +259,7 @@ async def test_audio_faster_than_speech_ends_the_connection() -> None:
 
 
 async def test_too_many_frames_a_second_end_the_connection() -> None:
-    async with running(max_frames_per_second=50) as place, place.client() as client:
+    async with running(FRAMES_PER_SECOND=50) as place, place.client() as client:
         for _ in range(600):
             await client.send(b"\0\0")
         assert (await closed_with(client))[0] == 4429
@@ -292,7 +299,7 @@ async def test_empty_packets_never_end_a_connection() -> None:
 
 async def test_frames_of_one_read_are_one_chunk() -> None:
     """Frames that arrive during the pause are in the next chunk."""
-    async with running(gather_seconds=1) as place, place.client() as client:
+    async with running(GATHER_SECONDS=1) as place, place.client() as client:
         await client.send(bytes([1]) * 640)
         await until(lambda: len(place.sink.chunks) == 1)
         for byte in (2, 3, 4):
@@ -340,7 +347,7 @@ async def test_a_reconnect_replaces_the_old_connection_and_begins_a_new_session(
 
 async def test_a_slow_sink_slows_the_client_and_loses_nothing() -> None:
     frames, size = 400, 100_000
-    async with running(max_bytes_per_second=10**9, max_speed=10**6, max_frame_bytes=size) as place:
+    async with running(BYTES_PER_SECOND=10**9, max_speed=10**6) as place:
         place.sink.open.clear()
         sent = 0
 
@@ -381,14 +388,14 @@ async def test_a_stop_closes_with_1012_after_the_last_chunk() -> None:
 
 
 async def test_a_silent_client_that_answers_pings_stays_until_it_idles() -> None:
-    async with running(ping_seconds=0.05, idle_seconds=0.5) as place, place.client() as client:
+    async with running(PING_SECONDS=0.05, IDLE_SECONDS=0.5) as place, place.client() as client:
         await client.send(FRAME)
         assert (await closed_with(client))[0] == 4408
         assert place.refused("idle") == 1
 
 
 async def test_a_client_that_does_not_answer_pings_is_closed() -> None:
-    async with running(ping_seconds=0.05, idle_seconds=10_000) as place:
+    async with running(PING_SECONDS=0.05, IDLE_SECONDS=10_000) as place:
         reader, writer = await asyncio.open_connection("127.0.0.1", place.gateway.port)
         lines = [
             f"GET {PATH} HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",

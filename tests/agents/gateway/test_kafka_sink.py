@@ -1,4 +1,4 @@
-"""The settings are checked before the gateway starts. tests/stream proves the sink with a real broker."""
+"""Batches of one partition, with a fake broker. tests/stream proves the sink with a real one."""
 
 import asyncio
 import itertools
@@ -11,19 +11,9 @@ from aiokafka.errors import NotEnoughReplicasError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatch
 
-from agents.gateway.kafka_sink import PartitionSender, PendingRecord, check_frame_size
-from pipeline.base.errors import ConfigError, DependencyError
+from agents.gateway.kafka_sink import PartitionSender, PendingRecord
+from pipeline.base.errors import DependencyError
 from pipeline.contract.cloud_events import Event
-from pipeline.settings import GatewaySettings, Kafka, Settings
-
-
-def test_a_frame_must_fit_into_a_record() -> None:
-    check_frame_size(Settings())
-    with pytest.raises(ConfigError, match=r"gateway\.max_frame_bytes: a frame of 900000 bytes"):
-        check_frame_size(
-            Settings(gateway=GatewaySettings(max_frame_bytes=900_000), kafka=Kafka(max_message_bytes=900_000))
-        )
-
 
 BATCH_BYTES = 400
 

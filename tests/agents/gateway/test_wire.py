@@ -70,7 +70,7 @@ async def test_messages_arrive_whole_however_they_are_split() -> None:
         Frame(CONT, b"ef"), Frame(TEXT, b'{"muted"', fin=False), Frame(CONT, b": true}"), Frame(BINARY, b"gh"),
     ]  # fmt: skip
     data = b"".join(frame.serialize(mask=True) for frame in sent)
-    async with running(gather_seconds=0) as place:
+    async with running(GATHER_SECONDS=0) as place:
         reader, writer = await asyncio.open_connection("127.0.0.1", place.gateway.port)
         writer.write(request(OTHER))
         await reader.readuntil(b"\r\n\r\n")

@@ -27,8 +27,6 @@ SETTINGS = {
     "VOXWARDEN_JUDGE__SHADOW_POLICIES": '["default"]',
     "VOXWARDEN_QUALITY__AUDIT_SHARE": "0.1",
     "VOXWARDEN_QUALITY__SECOND_SHARE": "0.2",
-    # The slow recogniser would need 40 s for the usual 16. The rules' windows are shortened, and would see no progress.
-    "VOXWARDEN_STAGES__TRANSCRIBE__BATCH": "4",
     "SSL_CERT_FILE": "",  # the console's client for webhooks needs certificates
 }
 """Settings beyond those of the compose file, most of them so that each panel of the dashboards has a value."""

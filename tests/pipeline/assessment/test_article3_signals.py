@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from sqlalchemy import insert
 
 from pipeline.assessment import article3_signals, triggers
+from pipeline.assessment.article3_signals import TriggerLimits
 from pipeline.assessment.report import content
 from pipeline.assessment.triggers import Signal
 from pipeline.assessment.workdays import SHIPPED, Calendar
@@ -21,17 +22,16 @@ from pipeline.review.quality.figure import Figure
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.assessment_tables import REGISTER
 from pipeline.settings import Settings
-from pipeline.settings.triggers import Triggers
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.report import samples
 from tests.pipeline.assessment.tallied import DAY, MIDNIGHT_HOUR, NOON_HOUR, finish, tally
 
-RULES = Triggers()
+RULES = TriggerLimits()
 ILLEGAL = frozenset({"violence"})
 
 
 def found(
-    database: Database, now: float = NOON, rules: Triggers = RULES, figures: tuple[Figure, ...] = ()
+    database: Database, now: float = NOON, rules: TriggerLimits = RULES, figures: tuple[Figure, ...] = ()
 ) -> list[Signal]:
     with database.read() as connection:
         return list(article3_signals.signals(connection, rules, ILLEGAL, now, figures))
@@ -85,7 +85,7 @@ def test_a_language_with_too_small_a_share_is_a_mishearing(database: Database) -
             (Cell(NOON_HOUR - 1, "monitored", language="cy"), 50),
         )
     assert names(database) == {("3.1", "language:zh")}
-    assert ("3.1", "language:cy") in names(database, rules=Triggers(language_share=0.005))
+    assert ("3.1", "language:cy") in names(database, rules=TriggerLimits(language_share=0.005))
 
 
 def judged(hour: int, bucket: str = "pass", policy: str = "default@1", model: str = "small@1") -> Cell:
@@ -169,7 +169,7 @@ def test_growth_is_measured_over_thirty_whole_days_against_the_last_assessment(d
     (signal,) = found(database)
     assert (signal.clause, signal.name, signal.period) == ("3.3", "daily speakers", "2025-1")
     assert (signal.detail["before"], signal.detail["after"], signal.detail["growth"]) == (100.0, 150.0, 0.5)
-    assert names(database, rules=Triggers(growth=0.51)) == set()
+    assert names(database, rules=TriggerLimits(growth=0.51)) == set()
 
 
 def test_a_young_store_is_averaged_over_the_days_that_it_has(database: Database) -> None:
@@ -191,7 +191,7 @@ def test_an_illegal_case_past_its_deadline_is_a_signal_of_the_day(database: Data
     assert {each.clause for each in found(database, due)} == seen
     late = [each for each in found(database, due + 1) if each.clause == "3.4"]
     assert [(each.name, each.detail["cases"]) for each in late] == [("late_illegal_cases", [case])]
-    assert {each.clause for each in found(database, due + 1, Triggers(late_cases=2))} == seen
+    assert {each.clause for each in found(database, due + 1, TriggerLimits(late_cases=2))} == seen
     store.decide(case, "ana", Choice(verdict="uphold"), due + 2)
     assert [each.id for each in found(database, due + 3) if each.clause == "3.4"] == [late[0].id]
 

@@ -189,11 +189,10 @@ def test_a_drill_after_the_fix_that_stops_every_room_closes_the_hazard(connectio
 
 
 def test_a_drill_is_due_when_the_last_one_is_too_old_or_there_was_none(connection: Connection) -> None:
-    days: dict[drills.DrillKind, float] = {"detection": 90, "stop": 180}
-    assert drills.overdue(connection, days, NOON) == ["detection", "stop"]
+    assert drills.overdue(connection, NOON) == ["detection", "stop"]
     drills.begin(connection, LINES, "lea", NOON)
     drills.order_stop(connection, ["test-1"], "lea", NOON)
-    assert drills.overdue(connection, days, NOON + 90 * DAY) == []
-    assert drills.overdue(connection, days, NOON + 91 * DAY) == ["detection"]
+    assert drills.overdue(connection, NOON + 90 * DAY) == []
+    assert drills.overdue(connection, NOON + 91 * DAY) == ["detection"]
     assert {drill.kind for drill in drills.all_of(connection)} == {"detection", "stop"}
     assert [drill.kind for drill in drills.all_of(connection, "stop")] == ["stop"]

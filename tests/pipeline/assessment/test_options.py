@@ -29,12 +29,9 @@ def test_the_defaults() -> None:
 
 
 def test_the_operator_chooses() -> None:
-    found = options.build(
-        chosen(limits={"I-02.share": 0.99}, languages=["th"], report_hours=24, spread_minutes=30, low_confidence=0.7)
-    )
+    found = options.build(chosen(limits={"I-02.share": 0.99}, report_hours=24))
     assert found.limits == {"I-02.share": 0.99}
-    assert found.languages == {"th"}
-    assert (found.report, found.spread, found.low_confidence) == (86_400, 1_800, 0.7)
+    assert found.report == 86_400
 
 
 @pytest.mark.parametrize(
@@ -45,11 +42,6 @@ def test_a_limit_of_an_unknown_figure_is_an_error(name: str, said: str) -> None:
     with pytest.raises(ConfigError, match=r"assessment\.limits") as caught:
         options.build(chosen(limits={name: 1}))
     assert said in str(caught.value)
-
-
-def test_the_confidence_limit_is_a_tenth() -> None:
-    with pytest.raises(ValueError, match=r"multiple of 0\.1"):
-        AssessmentSettings(low_confidence=0.25)
 
 
 def test_options_come_back_from_json_without_the_clips(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def week(rng: random.Random, cases: int) -> list[Fact]:
 
 def store(database: Database, facts: list[Fact]) -> None:
     """Write the facts in the order of time, as the review store does, but in one transaction."""
-    merge, ranking = Merge(0.0, 120.0, 0.5), Ranking(SEVERITIES)
+    merge, ranking = Merge(120.0, 0.5), Ranking(SEVERITIES)
     with database.write() as connection:
         for fact in facts:
             if fact.audited:

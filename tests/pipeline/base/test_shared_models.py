@@ -45,4 +45,4 @@ def test_a_thing_that_nobody_uses_is_freed() -> None:
 def test_two_judges_of_the_same_settings_share_their_classifier() -> None:
     one, other = classifier.load_classifier(JudgeSettings()), classifier.load_classifier(JudgeSettings())
     assert one is other
-    assert classifier.load_classifier(JudgeSettings(threads=1)) is not one
+    assert classifier.load_classifier(JudgeSettings(), threads=1) is not one

@@ -144,8 +144,9 @@ def test_a_sign_out_ends_the_session_and_not_only_the_cookie(console: Console, e
 
 
 @pytest.mark.parametrize("secure", [True, False])
-def test_the_setting_makes_the_cookie_secure(console: Console, secure: bool) -> None:
-    settings = Settings(data_dir=console.evidence.parent, console=ReviewConsole(secure_cookies=secure))
+def test_an_https_address_makes_the_cookie_secure(console: Console, secure: bool) -> None:
+    address = f"http{'s' if secure else ''}://console.example"
+    settings = Settings(data_dir=console.evidence.parent, console=ReviewConsole(public_url=address))
     response = with_cookie(RedirectResponse("/"), open_services(settings, console.database), "token")
     assert ("Secure" in response.headers["set-cookie"]) == secure
 
@@ -205,7 +206,7 @@ def test_no_header_fails(written: str) -> None:
     assert network("10.1.1.1", written.encode("latin-1").decode("latin-1"))
 
 
-PUBLIC = "https://console.example"
+PUBLIC = "http://console.example"
 
 
 class Issuer(HTTPServer):

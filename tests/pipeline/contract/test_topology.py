@@ -14,7 +14,7 @@ from pipeline.contract.topology import AUDIO, DEAD_LETTERS, LISTEN, READ, STAGES
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.runner.local import LocalRunner
 from pipeline.runner.stage_processor import build_processor
-from pipeline.settings import Asr, Batching, Settings, load
+from pipeline.settings import Asr, Settings, load
 from tests.builders import flag, second_reading, transcript, utterance
 from tests.pipeline.tone import TONE
 
@@ -78,13 +78,9 @@ def test_a_processor_keeps_the_contract(stage: Stage, processor: Processor[Any, 
     assert isinstance(processor, HoldingProcessor) is stage.holds
 
 
-def test_the_settings_reach_every_stage_and_topic(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VOXWARDEN_STAGES__JUDGE__BATCH", "7")
+def test_the_settings_reach_every_topic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOXWARDEN_KAFKA__RETENTION_HOURS__DEAD_LETTERS", "0.5")
-    settings = load({"stages": {"segment": {"wait_seconds": 0.5}}})
-    tuned = {stage.name: settings.batching(stage) for stage in STAGES}
-    assert tuned["judge"] == Batching(batch=7, wait_seconds=0.02)
-    assert tuned["segment"] == Batching(batch=64, wait_seconds=0.5)
+    settings = load()
     kept = {topic.name: settings.kafka.retention_seconds(topic) for topic in TOPICS}
     assert kept["voice.dead-letters"] == 1_800
     assert kept["voice.audio"] == 7_200
@@ -113,13 +109,7 @@ async def test_a_stage_beside_transcribe_works_in_the_local_runner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both stages receive each utterance, and the store receives flags from both."""
-    before = Settings.batching
     monkeypatch.setattr(topology, "STAGES", (*STAGES, TONE))
-    monkeypatch.setattr(
-        Settings,
-        "batching",
-        lambda settings, stage: before(settings, topology.TRANSCRIBE if stage is TONE else stage),
-    )
     monkeypatch.setattr("pipeline.speech.asr.transcribe_stage.build", lambda *_: Hear())
     settings = Settings(data_dir=tmp_path)
     seen: dict[str, list[Any]] = {}

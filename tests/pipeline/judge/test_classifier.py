@@ -88,7 +88,7 @@ def test_the_package_stays_small() -> None:
 
 def test_the_number_of_threads_changes_no_score() -> None:
     one, two = (
-        load_classifier(JudgeSettings(threads=threads)).classify(["you idiot", "今天天气很好"], ["en", "zh"])
+        load_classifier(JudgeSettings(), threads).classify(["you idiot", "今天天气很好"], ["en", "zh"])
         for threads in (1, 2)
     )
     for scores, same in zip(one, two, strict=True):

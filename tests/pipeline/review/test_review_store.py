@@ -122,11 +122,6 @@ def test_a_case_has_a_longest_time(url: str) -> None:
         assert len(found) == 4
 
 
-def test_a_merge_gap_merges_near_flags(url: str) -> None:
-    with closing(SqlReviewStore(Database(url), merge_gap=2)) as store:
-        assert results(store, flag("a", 0, 5), flag("b", 7, 9), flag("c", 12, 13)) == ["created", "merged", "created"]
-
-
 def test_pages_contain_every_case_once_newest_first(store: SqlReviewStore) -> None:
     for minute in range(7):
         # Two cases at each moment: the order must not need unique times.

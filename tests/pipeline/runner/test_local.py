@@ -18,7 +18,7 @@ from pipeline.contract.stage import Processor, Rejected
 from pipeline.contract.topology import AUDIO, EARLY, SEGMENT, Stage, Topic
 from pipeline.runner import local
 from pipeline.runner.local import QUEUE_BATCHES, LocalRunner
-from pipeline.settings import Batching, ReaderSettings, Settings
+from pipeline.settings import ReaderSettings, Settings
 from tests.builders import utterance
 
 Chunks = Processor[AudioChunk, AudioChunk]
@@ -144,7 +144,6 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Make:
     def runner(processors: Sequence[Chunks], seen: Seen, batch: int = 4, **options: Any) -> LocalRunner:
         stages = chain(len(processors), batch)
         by_name = {stage.name: made for stage, made in zip(stages, processors, strict=True)}
-        monkeypatch.setattr(Settings, "batching", lambda _, stage: Batching(batch=stage.batch, wait_seconds=0.0))
         options |= {"stages": stages, "build": lambda stage, *_: by_name[stage.name]}
         return LocalRunner(Settings(), options.pop("metrics", Metrics()), seen, **options)
 
@@ -194,7 +193,6 @@ async def test_a_stage_gets_early_messages_while_it_works(monkeypatch: pytest.Mo
     first, second = chain(2, 1)
     stages = [replace(first, gives=(*first.gives, EARLY)), replace(second, early=EARLY)]
     ahead = Ahead()
-    monkeypatch.setattr(Settings, "batching", lambda *_: Batching(batch=1, wait_seconds=0.0))
     made: dict[str, Processor[Any, Any]] = {"stage0": Announce(), "stage1": ahead}
     runner = LocalRunner(Settings(), Metrics(), Seen(), stages=stages, build=lambda stage, *_: made[stage.name])
     await feed(runner, 2)
@@ -403,7 +401,6 @@ async def test_outputs_that_a_stage_spares_hold_up_no_other_stage(monkeypatch: p
             return super().process(batch)
 
     stages = [first, replace(last, name="judge", spares=True), replace(last, name="deliver")]
-    monkeypatch.setattr(Settings, "batching", lambda *_: Batching(batch=1, wait_seconds=0.0))
     runner = LocalRunner(
         Settings(), Metrics(), seen, stages=stages, build=lambda stage, *_: slow if stage.spares else Last()
     )
@@ -425,7 +422,6 @@ async def test_a_stage_that_is_off_does_not_run(monkeypatch: pytest.MonkeyPatch)
         made.append(stage.name)
         return Forward()
 
-    monkeypatch.setattr(Settings, "batching", lambda *_: Batching(batch=1, wait_seconds=0.0))
     stages = [first, replace(last, switch="reader.url")]
     await feed(LocalRunner(Settings(), Metrics(), Seen(), stages=stages, build=processor), 3)
     assert made == ["stage0"]

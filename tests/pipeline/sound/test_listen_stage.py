@@ -19,6 +19,7 @@ from pipeline.sound.event_detector import EventDetectors
 from pipeline.sound.fingerprints.recording_detector import RecordingDetectors
 from pipeline.sound.listen_stage import Listen, Pace, build
 from pipeline.sound.sound_detector import DetectorFactory
+from pipeline.speech.audio import speaker_tracks
 from pipeline.speech.audio.encode import decode_flac
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.speaker_tracks import KEEP_SECONDS
@@ -183,8 +184,9 @@ def test_with_dead_air_the_sounds_of_one_who_sends_nothing_are_reported_as_soon(
     assert stage.speakers() == []
 
 
-def test_the_number_of_speakers_is_bounded(bank: Bank) -> None:
-    room = Room(bank, max_speakers=100)
+def test_the_number_of_speakers_is_bounded(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speaker_tracks, "MAX_SPEAKERS", 100)
+    room = Room(bank)
     for number in range(150):
         room.stage.process([structs.replace(sent(silence(1))[0], speaker=str(number))])
     assert len(room.stage.speakers()) == 100

@@ -1,4 +1,6 @@
 import math
+from collections.abc import Iterator
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -7,18 +9,24 @@ from hypothesis import strategies as st
 from pipeline.base.errors import ConfigError
 from pipeline.contract.stage import Backlog
 from pipeline.settings import Overload, RoomShare, load
+from pipeline.speech import load_shedding
 from pipeline.speech.load_shedding import Arrivals, DecodingSpeed, Valve, catch_up_seconds, lot
 from tests.builders import utterance
 
 KINDS = ("game", "default", "kids")
 SETTINGS = Overload(
     start_seconds=10,
-    full_seconds=40,
-    recover_seconds=20,
     catch_up_seconds=100,
     room_types=(RoomShare(name="game", share=0), RoomShare(name="other", share=0.2), RoomShare(name="kids", share=0.5)),
 )
 WAITS = st.floats(0, 1_000)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _round_numbers() -> Iterator[None]:
+    """Speech is as late as can be after 40 s, and the pressure falls within 20 s."""
+    with patch.multiple(load_shedding, FULL_TIMES=4.0, RECOVER_SECONDS=20.0):
+        yield
 
 
 class Clock:
@@ -29,10 +37,10 @@ class Clock:
         return self.now
 
 
-def valve(overload: Overload = SETTINGS) -> tuple[Valve, Clock]:
+def valve(settings: Overload = SETTINGS) -> tuple[Valve, Clock]:
     """The backlog of a worker that transcribes two utterances per second."""
     clock = Clock()
-    made = Valve(overload, clock)
+    made = Valve(settings, clock)
     made.speed.add(64, 32.0)
     return made, clock
 
@@ -114,8 +122,8 @@ def test_pressure_and_shares_stay_within_their_bounds(steps: list[tuple[float, f
             assert least - 1e-9 <= made.share(kind) <= 1
 
 
-def pressure(overload: Overload = SETTINGS, **backlog: float) -> float:
-    made, _ = valve(overload)
+def pressure(settings: Overload = SETTINGS, **backlog: float) -> float:
+    made, _ = valve(settings)
     made.observe(Backlog(**backlog))
     return made.pressure
 
@@ -219,13 +227,12 @@ def test_the_same_id_gives_the_same_lot(id_: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("overload", "message"),
+    ("settings", "message"),
     [
-        ({"start_seconds": 60, "full_seconds": 60}, "full_seconds must be more"),
         ({"room_types": [{"name": "game"}, {"name": "game"}]}, "lists a room type twice"),
         ({"room_types": [{"name": "game", "share": 2}]}, "overload.room_types.0.share"),
     ],
 )
-def test_contradictory_settings_are_refused(overload: dict[str, object], message: str) -> None:
+def test_contradictory_settings_are_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        load({"overload": overload})
+        load({"overload": settings})

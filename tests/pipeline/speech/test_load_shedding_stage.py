@@ -2,8 +2,10 @@ import asyncio
 import logging
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -12,17 +14,23 @@ from pipeline.contract.messages import AudioChunk, Transcript, Utterance
 from pipeline.contract.stage import Backlog, Processor, Rejected
 from pipeline.contract.topology import SEGMENT, TRANSCRIBE, Stage
 from pipeline.runner.local import QUEUE_BATCHES, LocalRunner
-from pipeline.settings import Asr, Overload, RoomShare, load
+from pipeline.settings import Asr, Overload, RoomShare, Settings
+from pipeline.speech import load_shedding
 from pipeline.speech.asr.transcribe_stage import Transcribe
 from pipeline.speech.load_shedding import Shedding, Valve
 from tests.pipeline.speech.asr.parts import Scripted, recognition, utterance
 
 OVERLOAD = Overload(
     start_seconds=10,
-    full_seconds=20,
-    recover_seconds=30,
     room_types=(RoomShare(name="game", share=0), RoomShare(name="default", share=0.25)),
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_times() -> Iterator[None]:
+    """Speech is as late as can be after 20 s, and the pressure falls within 30 s."""
+    with patch.multiple(load_shedding, FULL_TIMES=2.0, RECOVER_SECONDS=30.0):
+        yield
 
 
 class Clock:
@@ -209,20 +217,19 @@ class Room:
         self.held = Held(Shedding(self.inner, Valve(overload, self.clock), self.metrics, self.clock))
         self.found: list[Transcript] = []
         # The segment stage has a small queue, so that utterances wait in the recogniser's queue, which holds 32.
-        settings = load({"stages": {"segment": {"batch": 1}, "transcribe": {"batch": 32 // QUEUE_BATCHES}}})
         made: dict[str, Processor[Any, Any]] = {SEGMENT.name: Cut(), TRANSCRIBE.name: self.held}
         self.runner = LocalRunner(
-            settings,
+            Settings(),
             self.metrics,
             self._tap,
-            stages=(SEGMENT, TRANSCRIBE),
+            stages=(replace(SEGMENT, batch=1), replace(TRANSCRIBE, batch=32 // QUEUE_BATCHES)),
             clock=self.clock if live else None,
             build=lambda stage, *_: made[stage.name],
         )
         self.held.full = self.runner._runners[1].queue.full
 
     def _tap(self, stage: Stage, batch: Sequence[Any], outputs: Sequence[Any]) -> None:
-        if stage is TRANSCRIBE:
+        if stage.name == TRANSCRIBE.name:
             self.found += outputs
 
     async def speak(self, count: int, first: int = 0) -> None:
@@ -253,7 +260,7 @@ async def test_a_slow_recogniser_sheds_by_room_type_and_recovers(monkeypatch: py
         assert coverage(metrics, "other", "heard") == 100
 
         room.inner.seconds = 0.0
-        room.clock.now += OVERLOAD.recover_seconds
+        room.clock.now += load_shedding.RECOVER_SECONDS
         before = len(room.heard("game"))
         await room.speak(30, first=300)
     assert len(room.heard("game")) == before + 10, "without load everything is heard again"
@@ -261,7 +268,7 @@ async def test_a_slow_recogniser_sheds_by_room_type_and_recovers(monkeypatch: py
 
 async def test_waiting_outside_of_a_full_queue_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a queue of 32 with one second each, nothing waits for a minute. Sources that wait for the full queue do."""
-    patient = OVERLOAD.model_copy(update={"start_seconds": 60.0, "full_seconds": 90.0})
+    patient = OVERLOAD.model_copy(update={"start_seconds": 60.0})
     room = Room(monkeypatch, patient, seconds=1.0)
     async with room.runner:
         await room.speak(300)

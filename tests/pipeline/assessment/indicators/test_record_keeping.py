@@ -17,7 +17,7 @@ from pipeline.review.quality.figure import Window
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import FLAGS
 from pipeline.settings import Retention
-from pipeline.settings.retention import Keep
+from pipeline.settings.review import Keep
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.reading import WEEK, figures
 

@@ -28,7 +28,7 @@ from pipeline.assessment.report.content import (
 from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.quality.statistics import Share
 from pipeline.settings import Keep, Retention
-from pipeline.settings.retention import KeepLabel
+from pipeline.settings.review import KeepLabel
 from tests.builders import NOON
 
 DAY = 86_400.0

@@ -89,7 +89,7 @@ def test_other_settings_change_limits_and_no_old_figure(
         {
             "data_dir": tmp_path,
             "judge": {"policy": str(policy)},
-            "assessment": {"limits": {"I-06.in_time": 0.999}, "low_confidence": 0.9, "report_hours": 1},
+            "assessment": {"limits": {"I-06.in_time": 0.999}, "report_hours": 1},
             "retention": {"upheld": {"audio_days": 3, "case_days": 4}},
         }
     )

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+from pipeline.connect.api import moderations_endpoint
 from pipeline.connect.api.api_access import ApiTokens
 from pipeline.connect.api.api_server import create_api_app, open_backend
 from pipeline.review.database import Database
@@ -40,15 +42,18 @@ def moderator() -> Moderator:
     return made
 
 
-def running_api(url: str, folder: Path, moderator: Moderator, **changes: Any) -> Iterator[RunningApi]:
+def running_api(
+    url: str, folder: Path, moderator: Moderator, seconds: float = 120.0, **changes: Any
+) -> Iterator[RunningApi]:
+    """Serve the API. A request waits for its recording for `seconds`."""
     tokens = (
         ApiToken(token=SecretStr(MODERATE), scopes=frozenset({"moderate"})),
         ApiToken(token=SecretStr(OTHER), scopes=frozenset({"moderate"})),
         ApiToken(token=SecretStr(CASES), scopes=frozenset({"cases"})),
     )
-    limits = {"max_requests_per_second": 1_000.0, "wait_seconds": 120.0}
+    limits = {"max_requests_per_second": 1_000.0}
     settings = Settings(data_dir=folder, api=Api(tokens=tokens, **limits | changes))
-    with closing(Database(url)) as database:
+    with patch.object(moderations_endpoint, "WAIT_SECONDS", seconds), closing(Database(url)) as database:
         app = create_api_app(open_backend(settings, database, moderator), ApiTokens(settings.api))
         with served(app) as address:
             yield RunningApi(address, SqlReviewStore(database))

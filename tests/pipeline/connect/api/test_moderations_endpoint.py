@@ -25,9 +25,7 @@ AT = "/v1/audio/moderations"
 @pytest.fixture
 def hasty(own_store: str, tmp_path: Path, moderator: Moderator) -> Iterator[RunningApi]:
     """An API that never waits for a recording, and takes short ones only."""
-    yield from running_api(
-        own_store, tmp_path, moderator, wait_seconds=0, max_audio_seconds=40, max_audio_bytes=200_000
-    )
+    yield from running_api(own_store, tmp_path, moderator, seconds=0, max_audio_seconds=40)
 
 
 def upload(data: bytes = b"") -> dict[str, Any]:

@@ -127,9 +127,9 @@ async def test_only_so_many_recordings_of_a_program_wait() -> None:
 
 async def test_old_results_are_forgotten() -> None:
     now = Now()
-    async with Jobs(Work(), Api(job_seconds=60.0), now) as jobs:
+    async with Jobs(Work(), Api(), now) as jobs:
         made = job(jobs, 0, "a")
         await made.ended.wait()
-        now.seconds = 61.0
+        now.seconds = 3_601.0
         with pytest.raises(Missing):
             jobs.get(0, made.id)

@@ -79,7 +79,7 @@ class Stage:
     def __init__(self, database: Database, **settings: Any) -> None:
         self.database, self.now, self.moderation, self.metrics = database, NOON, NotingModeration(), Metrics()
         self.rooms = {"room"}
-        self._settings = LiveKitSettings(mute_seconds=MUTE, late_seconds=60, **settings)
+        self._settings = LiveKitSettings(mute_seconds=MUTE, **settings)
         self.actor = self.new_actor()
 
     def new_actor(self) -> Actor:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from livekit import api
 
 from pipeline.base.metrics import Metrics
+from pipeline.connect.livekit import room_bots
 from pipeline.connect.livekit.bot import RoomBot
 from pipeline.connect.livekit.livekit_webhooks import Signature, receiving
 from pipeline.connect.livekit.room_bots import RoomBots, ranked
@@ -32,18 +34,25 @@ def prefix() -> str:
 
 @asynccontextmanager
 async def running(
-    server: LiveKit, gateway: KeepingGateway, prefix: str, arrived: Any = lambda room, who: None, **changes: Any
+    server: LiveKit,
+    gateway: KeepingGateway,
+    prefix: str,
+    arrived: Any = lambda room, who: None,
+    sweep: float = 1.0,
+    **changes: Any,
 ) -> AsyncIterator[RoomBots]:
-    async with server.client() as client:
-        settings = server.settings(rooms=[f"{prefix}*"], **changes)
-        rooms = RoomBots(settings, client.room, gateway.speech, Metrics(), arrived)
-        task = asyncio.create_task(rooms.run())
-        try:
-            yield rooms
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
-            await rooms.close()
+    """Bots that sweep every `sweep` seconds."""
+    with patch.object(room_bots, "SWEEP_SECONDS", sweep):
+        async with server.client() as client:
+            settings = server.settings(rooms=[f"{prefix}*"], **changes)
+            rooms = RoomBots(settings, client.room, gateway.speech, Metrics(), arrived)
+            task = asyncio.create_task(rooms.run())
+            try:
+                yield rooms
+            finally:
+                task.cancel()
+                await asyncio.wait({task})
+                await rooms.close()
 
 
 def joins(rooms: RoomBots, result: str) -> float | None:
@@ -69,7 +78,7 @@ async def test_a_sweep_finds_the_rooms_that_match(server: LiveKit, gateway: Keep
 
 
 async def test_a_webhook_brings_the_bot_at_once(server: LiveKit, gateway: KeepingGateway, prefix: str) -> None:
-    async with running(server, gateway, prefix, sweep_seconds=300) as rooms:
+    async with running(server, gateway, prefix, sweep=300) as rooms:
         hints = receiving("127.0.0.1", server.webhook, Signature(KEY, SECRET), rooms.hint, rooms._metrics)
         async with hints, joined(server.url, f"{prefix}a", "ann") as ann:
             await ann.say(tone(440, 0.5))
@@ -79,7 +88,7 @@ async def test_a_webhook_brings_the_bot_at_once(server: LiveKit, gateway: Keepin
 
 async def test_a_hint_does_not_keep_it_from_stopping(server: LiveKit, gateway: KeepingGateway, prefix: str) -> None:
     async with server.client() as client:
-        settings = server.settings(rooms=[f"{prefix}*"], sweep_seconds=300)
+        settings = server.settings(rooms=[f"{prefix}*"])
         rooms = RoomBots(settings, client.room, gateway.speech, Metrics(), lambda room, who: None)
         task = asyncio.create_task(rooms.run())
         await until(lambda: rooms._metrics.registry.get_sample_value("voxwarden_livekit_up") == 1)
@@ -194,7 +203,7 @@ async def test_it_joins_again_if_a_microphone_stays_unheard(
 
 
 async def test_a_bot_that_somebody_removed_comes_back(server: LiveKit, gateway: KeepingGateway, prefix: str) -> None:
-    async with joined(server.url, f"{prefix}a", "ann"), running(server, gateway, prefix, sweep_seconds=300) as rooms:
+    async with joined(server.url, f"{prefix}a", "ann"), running(server, gateway, prefix, sweep=300) as rooms:
         await until(lambda: rooms.bots)
         async with server.client() as client:
             bot = api.RoomParticipantIdentity(room=f"{prefix}a", identity=BOT)

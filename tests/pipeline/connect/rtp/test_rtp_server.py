@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pipeline.base.errors import ConfigError, InputError
 from pipeline.base.metrics import Metrics
 from pipeline.connect.client.speaker_stream import SpeakerStream
+from pipeline.connect.rtp import stream_registry
 from pipeline.connect.rtp.jitter_buffer import RtpPacket, is_rtcp, parse_packet
 from pipeline.connect.rtp.rtp_server import Receiving, serve_rtp
 from pipeline.connect.rtp.rtp_stream import RtpMapping
@@ -217,7 +218,7 @@ async def test_another_address_than_the_one_that_the_app_names_is_not_heard() ->
 
 
 async def test_a_flood_on_one_port_does_not_stop_another() -> None:
-    async with receiver(max_packets_per_second=100) as there:
+    async with receiver() as there:
         flooded = (await there.put("a", speaker="ann"))["port"]
         port = (await there.put("b", speaker="ben"))["port"]
         for number in range(50):
@@ -314,8 +315,9 @@ async def test_a_mapping_that_cannot_be_meant_is_refused(changes: dict[str, Any]
         assert list(await there.names()) == ["first"]
 
 
-async def test_ports_and_streams_are_bounded() -> None:
-    async with receiver(max_streams=2) as there:
+async def test_ports_and_streams_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_registry, "MAX_STREAMS", 2)
+    async with receiver() as there:
         first = (await there.put("a", speaker="ann"))["port"]
         for taken in ({"port": first}, {"port": first, "ssrc": 1}):
             answer = await there.api.put("/b", json={"room": "r", "speaker": "ben"} | taken)

@@ -41,5 +41,5 @@ def by_word(scores: Mapping[str, Mapping[str, float]]) -> Callable[[Got], Reply]
 
 def settings_of(url: str, **changes: Any) -> ReaderSettings:
     """Return settings for a server of the test. A busy machine gets the longest time for an answer."""
-    given = {"url": url, "model": "small-llm", "plain_http": True, "seconds": 10.0, "room_share": 1, "speaker_share": 1}
+    given = {"url": url, "model": "small-llm", "plain_http": True, "seconds": 10.0, "per_minute": 600}
     return ReaderSettings.model_validate(given | changes)

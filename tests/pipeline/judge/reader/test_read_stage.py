@@ -13,6 +13,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, SecondReading
 from pipeline.contract.stage import Backlog
 from pipeline.judge.judge_stage import JudgeConfig, read_config
+from pipeline.judge.reader import read_stage
 from pipeline.judge.reader.endpoint import Endpoint
 from pipeline.judge.reader.read_stage import Read, build
 from pipeline.judge.reader.request_limits import FAILURES, FIRST_PAUSE_SECONDS
@@ -75,10 +76,11 @@ def server() -> Iterator[ReceivingApp]:
 
 
 @pytest.fixture
-def opened(server: ReceivingApp) -> Iterator[Open]:
+def opened(server: ReceivingApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     made: list[Desk] = []
 
-    def open_desk(rules: JudgeConfig = RULES, **changes: Any) -> Desk:
+    def open_desk(rules: JudgeConfig = RULES, parallel: int = read_stage.PARALLEL, **changes: Any) -> Desk:
+        monkeypatch.setattr(read_stage, "PARALLEL", parallel)
         made.append(Desk(server, rules, **changes))
         return made[-1]
 
@@ -143,9 +145,8 @@ def test_other_flags_are_not_asked_about(opened: Open, server: ReceivingApp, oth
 
 
 def test_the_settings_choose_what_is_unsure(opened: Open, server: ReceivingApp) -> None:
-    desk = opened(from_risk=0.1, to_risk=0.3, suggestions=("review",))
-    flags = [unsure(str(risk), suggestion="review", risk=risk) for risk in (0.09, 0.1, 0.3, 0.31)]
-    desk.read(*flags, unsure(risk=0.2))
+    desk = opened(from_risk=0.1, to_risk=0.3)
+    desk.read(*(unsure(str(risk), suggestion="review", risk=risk) for risk in (0.09, 0.1, 0.3, 0.31)))
     assert sorted(asked(got)["text"] for got in server.got) == ["0.1", "0.3"]
 
 
@@ -238,11 +239,11 @@ def test_texts_that_the_vendor_refuses_do_not_pause_it(opened: Open, server: Rec
 
 
 def test_the_budget_is_kept(opened: Open, server: ReceivingApp) -> None:
-    desk = opened(per_minute=10, room_share=0.5, speaker_share=0.2)
+    desk = opened(per_minute=20)
     desk.read(*(unsure(f"{n}") for n in range(4)))
     desk.read(*(unsure(f"{n}", speaker=f"ben-{n}") for n in range(4)))
-    desk.read(*(unsure(f"{n}", room=f"room-{n}") for n in range(7)))
-    assert len(server.got) == 10
+    desk.read(*(unsure(f"{n}", room=f"room-{n}") for n in range(17)))
+    assert len(server.got) == 20
     assert desk.left_out() == {"speaker": 2, "room": 1, "minute": 2}
     desk.timer.now += 60
     assert len(desk.read(unsure())) == 1
@@ -291,8 +292,9 @@ def test_readings_keep_the_order_of_their_flags(opened: Open) -> None:
     assert [found.flag for found in opened().read(*flags)] == [each.id for each in flags]
 
 
-def test_an_endpoint_that_is_away_costs_nothing_but_the_opinion() -> None:
-    chosen = settings_of(f"http://127.0.0.1:{free_port()}/v1", parallel=1)
+def test_an_endpoint_that_is_away_costs_nothing_but_the_opinion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_stage, "PARALLEL", 1)
+    chosen = settings_of(f"http://127.0.0.1:{free_port()}/v1")
     stage = Read(Endpoint(chosen), chosen, RULES, Metrics(), Timer())
     assert stage.handle([unsure(f"{n}") for n in range(5)]) == []
     stage.close()
@@ -344,7 +346,7 @@ REPLIES = st.tuples(st.sampled_from([200, 200, 200, 400, 429, 500]), st.sampled_
 )
 def test_whatever_comes_each_flag_is_counted_once(server: ReceivingApp, replies: list[Reply], texts: list[str]) -> None:
     """Through the whole path: any text, any answers. What comes out fits the contract."""
-    desk = Desk(server, parallel=1)
+    desk = Desk(server)
     before = len(server.got)
     server.answer = lambda got: replies[(len(server.got) - before) % len(replies)]
     flags = [unsure(text, name=f"f{n}") for n, text in enumerate(texts)]
@@ -371,13 +373,12 @@ def test_the_settings_refuse_what_would_surprise() -> None:
         {"url": "ftp://api.example.com/v1", "model": "m"},
         {"url": "https://", "model": "m"},
         {"from_risk": 0.5, "to_risk": 0.4},
-        {"suggestions": ["block"]},
         {"seconds": 11},
         {"extra": {"messages": []}},
         {"extra": {"stream": True}},
     ]
     for wrong in mistakes:
-        with pytest.raises(ValueError, match=r"reader|url|to_risk|suggestions|seconds|extra"):
+        with pytest.raises(ValueError, match=r"reader|url|to_risk|seconds|extra"):
             ReaderSettings.model_validate(wrong)
     for right in ("https://api.example.com/v1", "http://vllm:8000/v1", "http://[::1]:8000", "http://10.0.0.5:11434/v1"):
         assert ReaderSettings.model_validate({"url": right, "model": "m", "plain_http": True}).url == right

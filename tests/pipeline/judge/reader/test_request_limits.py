@@ -30,17 +30,15 @@ def take(budget: Budget, room: str, speaker: str) -> Spent | None:
 
 
 def limits(**changes: float) -> ReaderSettings:
-    return ReaderSettings.model_validate(
-        {"per_minute": 10, "per_day": 25, "room_share": 1, "speaker_share": 1} | changes
-    )
+    return ReaderSettings.model_validate({"per_minute": 10, "per_day": 25} | changes)
 
 
 def test_a_minute_and_a_day_have_their_limits() -> None:
     timer = Timer()
     budget = Budget(limits(), timer)
     seen = []
-    for _ in range(4):
-        seen.append([take(budget, f"room-{n}", "ann") for n in range(12)])
+    for minute in range(4):
+        seen.append([take(budget, f"room-{minute}-{n}", "ann") for n in range(12)])
         timer.now += 60
     assert [found.count(None) for found in seen] == [10, 10, 5, 0]
     assert [set(found) for found in seen] == [{None, "minute"}, {None, "minute"}, {None, "day"}, {"day"}]
@@ -51,16 +49,16 @@ def test_a_minute_and_a_day_have_their_limits() -> None:
 
 
 def test_one_room_and_one_speaker_cannot_spend_all() -> None:
-    budget = Budget(limits(room_share=0.4, speaker_share=0.2), Timer())
+    budget = Budget(limits(per_minute=20, per_day=100), Timer())
     assert [take(budget, "loud", "ann") for _ in range(3)] == [None, None, "speaker"]
-    assert [take(budget, "loud", f"ben-{n}") for n in range(3)] == [None, None, "room"]
-    assert [take(budget, "calm", f"cat-{n}") for n in range(4)] == [None] * 4
-    assert [take(budget, f"room-{n}", "dan") for n in range(3)] == [None, None, "minute"]
+    assert [take(budget, "loud", f"ben-{n}") for n in range(4)] == [None, None, None, "room"]
+    assert [take(budget, "calm", f"cat-{n}") for n in range(5)] == [None] * 5
+    assert [take(budget, f"room-{n}", "dan") for n in range(11)] == [None] * 10 + ["minute"]
 
 
 def test_the_share_of_a_day_holds_across_minutes() -> None:
     timer = Timer()
-    budget = Budget(limits(per_minute=25, room_share=0.4), timer)
+    budget = Budget(limits(per_minute=40, per_day=40), timer)
     found = []
     for n in range(30):
         found.append(take(budget, "loud", f"ann-{n}"))
@@ -69,15 +67,15 @@ def test_the_share_of_a_day_holds_across_minutes() -> None:
 
 
 def test_a_small_share_still_is_one_request() -> None:
-    budget = Budget(limits(room_share=0.01, speaker_share=0.01), Timer())
+    budget = Budget(limits(per_minute=3), Timer())
     assert [take(budget, "room", "ann") for _ in range(2)] == [None, "room"]
 
 
 def test_what_is_refused_costs_nothing() -> None:
-    budget = Budget(limits(room_share=0.1), Timer())
+    budget = Budget(limits(per_minute=4), Timer())
     assert take(budget, "loud", "ann") is None
     assert [take(budget, "loud", "ann") for _ in range(50)] == ["room"] * 50
-    assert [take(budget, f"room-{n}", "ann") for n in range(9)] == [None] * 9
+    assert [take(budget, f"room-{n}", "ann") for n in range(3)] == [None] * 3
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 
 LATER = NOON + 3_600
-REPEAT = 0.5
 
 
 class Desk:
@@ -33,7 +32,7 @@ class Desk:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.store = SqlReviewStore(database, repeat=REPEAT)
+        self.store = SqlReviewStore(database)
 
     def add(self, *flags: Flag) -> list[tuple[str, str]]:
         """Store flags. Return the result and the case id of each."""
@@ -202,7 +201,7 @@ def test_concurrent_workers_and_moderators(url: str, desk: Desk) -> None:
 
     def deliver(worker: int) -> list[Result]:
         with closing(Database(url)) as database:
-            store = SqlReviewStore(database, repeat=REPEAT)
+            store = SqlReviewStore(database)
             return [
                 store.add([flag(f"{worker}/{start}", start + worker / 10, end + worker / 10)], LATER)[0].result
                 for start, end in spans

@@ -27,7 +27,7 @@ from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.runner.stage_processor import build_processor
-from pipeline.settings import Settings, Store
+from pipeline.settings import Settings
 from pipeline.speech.audio.decode import read_bytes
 from tests.builders import NOON, flag, second_reading, sound, sound_flag
 from tests.pipeline.review.voices import utterance
@@ -43,7 +43,7 @@ class Desk:
         self.evidence = EvidenceFolder(folder / "evidence")
         self.log = Lookback(folder / "lookback", 3_600, 10_000_000, lambda: self.now)
         self.metrics = Metrics()
-        self.stage = Deliver(self.store, self.evidence, self.log, self.metrics, preroll=5.0, clock=lambda: self.now)
+        self.stage = Deliver(self.store, self.evidence, self.log, self.metrics, clock=lambda: self.now)
 
     def said(self, name: str, start: float, end: float, hertz: float = 220.0) -> Flag:
         """Put an utterance into the log, and return a flag about it."""
@@ -240,7 +240,7 @@ def test_a_muted_flag_gets_no_case_and_no_clip_but_is_counted(desk: Desk) -> Non
     assert desk.stage.process([again]) == [Outcome("b", "", "muted")]
     assert desk.clips() == clips
     assert desk.figure("cases_total", result="muted") == 1
-    desk.stage = Deliver(desk.store, desk.evidence, desk.log, desk.metrics, 0.0, lambda: desk.now, audit_share=1.0)
+    desk.stage = Deliver(desk.store, desk.evidence, desk.log, desk.metrics, lambda: desk.now, audit_share=1.0)
     third = msgspec.structs.replace(desk.said("c", 20, 24), reasons=why)
     assert [one.flag for one in desk.stage.process([third]) if isinstance(one, Outcome)] == ["c"]
     assert desk.figure("cases_total", result="audit") == 1
@@ -248,7 +248,7 @@ def test_a_muted_flag_gets_no_case_and_no_clip_but_is_counted(desk: Desk) -> Non
 
 
 def test_passed_speech_drawn_for_audit_becomes_its_own_case_with_a_clip(desk: Desk) -> None:
-    desk.stage = Deliver(desk.store, desk.evidence, desk.log, desk.metrics, 0.0, lambda: desk.now, audit_share=1.0)
+    desk.stage = Deliver(desk.store, desk.evidence, desk.log, desk.metrics, lambda: desk.now, audit_share=1.0)
     kept = desk.said("a", 0, 4)
     passed = msgspec.structs.replace(desk.said("b", 4, 8), suggestion="pass", flagged=())
     [outcome] = desk.stage.process([kept, passed])
@@ -401,7 +401,7 @@ def test_a_tick_deletes_old_utterances(desk: Desk) -> None:
 
 
 def test_the_topology_builds_the_stage_on_the_local_look_back(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, store=Store(preroll_seconds=0))
+    settings = Settings(data_dir=tmp_path)
     log = Lookback(tmp_path / "lookback", 3_600, 10_000_000)
     stage = build_processor(DELIVER, settings, Metrics(), log)
     said = utterance("a", 0, 4)

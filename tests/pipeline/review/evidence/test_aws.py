@@ -11,7 +11,7 @@ from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.review.evidence.aws import KmsKey, client
 from pipeline.review.evidence.sealing import ClipDamaged, KeyRing, open_ring, seal, unseal, wrapping_key_of
 from pipeline.settings import EvidenceSettings
-from pipeline.settings.evidence import S3, EvidenceEncryption
+from pipeline.settings.review import S3, EvidenceEncryption
 from tests.ports import free_port
 
 PATH, CLIP = "2026/01/01/a.ogg", b"OggS sound"

@@ -96,7 +96,7 @@ class Desk:
         self.store = SqlReviewStore(self.database)
         self.evidence = EvidenceFolder(folder / "evidence")
         self.log = Lookback(folder / "lookback", 3_600, 10_000_000, lambda: NOON)
-        self.stage = Deliver(self.store, self.evidence, self.log, Metrics(), 5.0, lambda: NOON)
+        self.stage = Deliver(self.store, self.evidence, self.log, Metrics(), lambda: NOON)
 
     def say(self, name: str, start: float, end: float, hertz: float = 220.0, **changes: Any) -> None:
         self.log.put(utterance(name, start, end, hertz, **changes))

@@ -21,7 +21,7 @@ from pipeline.review.evidence.sealing import (
     wrapping_key_of,
 )
 from pipeline.settings import EvidenceSettings, load
-from pipeline.settings.evidence import EvidenceEncryption
+from pipeline.settings.review import EvidenceEncryption
 
 PATH = "2026/01/01/36334933-469b-56e0-92f3-85246dd522e9.ogg"
 CLIP = b"OggS" + bytes(range(256)) * 8

@@ -28,6 +28,7 @@ from pipeline.contract.messages import (
 )
 from pipeline.contract.stage import Backlog, Rejected
 from pipeline.settings import Asr, Audio, Overload, Settings
+from pipeline.speech.asr import transcribe_stage
 from pipeline.speech.asr.recogniser import (
     AdapterUse,
     Clip,
@@ -348,15 +349,12 @@ def test_early_results_change_no_transcript(batches: list[list[tuple[str, float,
     ahead.close()
 
 
-def test_nothing_is_recognised_early_while_the_stage_is_behind_or_if_the_settings_forbid_it() -> None:
+def test_nothing_is_recognised_early_while_the_stage_is_behind() -> None:
     metrics = Metrics()
     transcribe, transcriber = stage(metrics=metrics)
     transcribe.behind(Backlog(waited=1.5))
     transcribe.early([early(utterance())])
     assert results(metrics) == {"used": 0, "discarded": 0, "declined": 1}
-    never, _ = stage(early_share=0.0)
-    never.early([early(utterance())])
-    never.close()
     transcribe.close()
     assert transcriber.batches == []
 
@@ -388,7 +386,7 @@ class Adapting(Scripted):
 
 def test_the_adapter_is_left_out_while_speech_waits() -> None:
     metrics = Metrics()
-    transcribe = Transcribe(Adapting([]), Asr(adapter_patience_seconds=0.3), metrics)
+    transcribe = Transcribe(Adapting([]), Asr(), metrics)
     for number, waited in enumerate((0.3, 0.4, 5.0, 0.0)):
         transcribe.behind(Backlog(waited=waited))
         transcribe.process([utterance(float(number))])
@@ -398,10 +396,11 @@ def test_the_adapter_is_left_out_while_speech_waits() -> None:
     transcribe.close()
 
 
-def test_an_early_result_has_no_adapter_while_an_utterance_waits_for_a_thread() -> None:
+def test_an_early_result_has_no_adapter_while_an_utterance_waits_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stage itself sees no backlog: the utterance has come, and is begun when a thread is free."""
+    monkeypatch.setattr(transcribe_stage, "ADAPTER_PATIENCE_SECONDS", 0.0)
     transcriber = Held()
-    transcribe = Transcribe(transcriber, Asr(workers=1, adapter_patience_seconds=0.0), Metrics())
+    transcribe = Transcribe(transcriber, Asr(workers=1), Metrics())
     first, second = utterance(0.0), utterance(0.0, room="hall")
     transcribe.early([early(first)])
     until(lambda: transcriber.begun == 1)

@@ -104,7 +104,7 @@ def network(engine: str) -> WhisperNetwork:
     if engine == "ctranslate2":
         return network_of(Asr(), found, adapters)
     model = model_of(found, "cpu")
-    return OpenAIWhisper(model, 1, {}, {each.language: adapted(model, each) for each in adapters})
+    return OpenAIWhisper(model, 1, {each.language: adapted(model, each) for each in adapters})
 
 
 @pytest.mark.weights

@@ -213,7 +213,7 @@ def test_a_beam_uses_each_clips_own_encoding_in_a_batch(
     monkeypatch.setattr(openai_whisper_engine, "ROWS", 2 * BEAM.beam)
     clips = of_language()
     found_weights = whisper_weights.find_weights(Asr(engine="openai-whisper", model=model))
-    network = openai_whisper_engine.OpenAIWhisper(model_of(found_weights, "cpu"), 1, {}, {})
+    network = openai_whisper_engine.OpenAIWhisper(model_of(found_weights, "cpu"), 1, {})
     lengths = [len(samples) / SAMPLE_RATE for samples in clips]
     encodings = [network.encode(as_trained(log_mel(samples, network.bands), LIMIT)) for samples in clips]
     together = network.decode(encodings, language, lengths, LIMIT, BEAM)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Audio
-from pipeline.speech.audio.cutter import Cut, Cutter
+from pipeline.speech.audio.cutter import MIN_SECONDS, PAD_SECONDS, SOFT_SECONDS, Cut, Cutter
 from pipeline.speech.audio.vad import WINDOW
 
 WINDOWS_A_SECOND = SAMPLE_RATE / WINDOW
@@ -70,8 +70,7 @@ def test_a_click_is_dropped_but_a_short_word_is_not() -> None:
 
 
 def test_neighbours_do_not_share_their_padding() -> None:
-    wide = Audio(pad_seconds=0.5)
-    one, two = spans(cut(speech(1) + pause(0.7) + speech(1) + pause(1), wide))
+    one, two = spans(cut(speech(1) + pause(0.3) + speech(1) + pause(1), Audio(hangover_seconds=0.25)))
     assert one[1] <= two[0]
 
 
@@ -133,12 +132,8 @@ drawings = st.lists(
 
 audios = st.builds(
     Audio,
-    min_seconds=st.floats(0.05, 1),
-    max_seconds=st.floats(8, 15),
-    soft_seconds=st.floats(2, 8),
+    max_seconds=st.floats(3, 30),
     hangover_seconds=st.floats(0.05, 2),
-    pad_seconds=st.floats(0, 1),
-    overlap_seconds=st.floats(0, 1.5),
 )
 
 
@@ -165,7 +160,7 @@ def test_no_speech_is_lost(drawn: Drawn) -> None:
         kept[each.start // WINDOW : (each.start + each.samples.size) // WINDOW] = True
     lost = [probability >= 0.5 and not there for (probability, _), there in zip(drawn, kept, strict=True)]
     longest = max((len(run) for run in "".join("x" if one else " " for one in lost).split()), default=0)
-    assert longest < SETTINGS.min_seconds * WINDOWS_A_SECOND + 1
+    assert longest < MIN_SECONDS * WINDOWS_A_SECOND + 1
 
 
 @given(drawings)
@@ -174,7 +169,7 @@ def test_the_held_audio_is_bounded(drawn: Drawn) -> None:
     for probability, loudness in drawn:
         list(cutter.push(np.full(WINDOW, loudness, np.float32), np.array([probability], np.float32)))
         held = cutter.held / SAMPLE_RATE
-        assert held <= (SETTINGS.max_seconds if cutter.open_since is not None else SETTINGS.pad_seconds + 0.04)
+        assert held <= (SETTINGS.max_seconds if cutter.open_since is not None else PAD_SECONDS + 0.04)
 
 
 def paused(drawn: Drawn, settings: Audio = SETTINGS) -> tuple[list[Cut], list[Cut]]:
@@ -208,7 +203,7 @@ def test_speech_after_a_short_pause_gives_it_again_with_more_audio() -> None:
     [
         (pause(1) + speech(1) + pause(0.19) + speech(1), {}),
         (pause(1) + speech(0.1) + pause(1), {}),
-        (pause(1) + speech(1) + pause(2), {"pad_seconds": 0.6, "hangover_seconds": 0.6}),
+        (pause(1) + speech(1) + pause(2), {"hangover_seconds": 0.2}),
     ],
     ids=["before the padding is complete", "too short", "the padding needs the whole pause"],
 )
@@ -229,4 +224,4 @@ def test_each_cut_at_a_pause_was_given_before_and_asking_changes_no_cut(talk: li
 
 def is_within_limits(each: Cut) -> bool:
     """Whether the cut is so short that a pause has ended it, and no limit of the length."""
-    return each.samples.size < (Audio().soft_seconds - 0.2) * SAMPLE_RATE
+    return each.samples.size < (SOFT_SECONDS - 0.2) * SAMPLE_RATE

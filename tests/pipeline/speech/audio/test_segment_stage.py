@@ -13,6 +13,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id
 from pipeline.contract.stage import Rejected
 from pipeline.settings import Audio, load
+from pipeline.speech.audio import speaker_tracks
 from pipeline.speech.audio.cutter import Cut
 from pipeline.speech.audio.encode import decode_flac, to_pcm16
 from pipeline.speech.audio.resample import Samples
@@ -196,7 +197,7 @@ def test_a_small_gap_is_filled_so_that_times_stay_correct() -> None:
     stream = seconds(dialogue())
     del stream[4]
     metrics = Metrics()
-    heard = utterances(segment(metrics, reorder_chunks=0).process(stream))
+    heard = utterances(segment(metrics).process(stream))
     whole = utterances(segment().process(seconds(dialogue())))
     assert [u.start for u in heard] == pytest.approx([u.start for u in whole], abs=0.3)
     assert metrics.registry.get_sample_value("voxwarden_sequence_faults_total", {"result": "gap"}) == 1
@@ -335,8 +336,9 @@ def test_drain_returns_all_held_speech() -> None:
     assert stage.drain() == []
 
 
-def test_above_the_limit_the_speaker_who_is_idle_longest_is_ended() -> None:
-    stage = segment(max_speakers=100)
+def test_above_the_limit_the_speaker_who_is_idle_longest_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speaker_tracks, "MAX_SPEAKERS", 100)
+    stage = segment()
     stream = seconds(clip("tt-weasels"))[:-1]
     for name in ("ann", "bo", "ann", *map(str, range(98))):
         stage.process(
@@ -512,7 +514,7 @@ def piece(seconds: float) -> SpeechPiece:
 
 
 def sent(*utterances: Utterance) -> SentSpeech:
-    made = SentSpeech(Audio())
+    made = SentSpeech()
     made.note(utterances)
     return made
 

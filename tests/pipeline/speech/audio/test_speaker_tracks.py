@@ -8,6 +8,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.stage import Rejected
 from pipeline.settings import Audio
+from pipeline.speech.audio import speaker_tracks
 from pipeline.speech.audio.chunk_order import ReceivedSamples
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.speaker_tracks import AudioTrack, Key, SpeakerTracks
@@ -31,10 +32,10 @@ class Counter(AudioTrack[str]):
 
 
 class Room:
-    def __init__(self, most: int = 100) -> None:
+    def __init__(self) -> None:
         self.now = 1_000.0
         self.fault: Exception | None = None
-        settings, metrics = Audio(max_speakers=most), Metrics()
+        settings, metrics = Audio(), Metrics()
 
         def new(key: Key, received: ReceivedSamples) -> Counter:
             return Counter(settings, metrics, received, lambda: False)
@@ -89,8 +90,9 @@ def test_speakers_who_send_nothing_are_idle_and_can_be_ended() -> None:
     assert room.names == ["ana"]
 
 
-def test_beyond_the_limit_the_speaker_who_is_idle_longest_leaves() -> None:
-    room = Room(most=100)
+def test_beyond_the_limit_the_speaker_who_is_idle_longest_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speaker_tracks, "MAX_SPEAKERS", 100)
+    room = Room()
     for number in range(100):
         room.send(str(number))
     room.send("0", 1)

@@ -16,6 +16,7 @@ from pipeline.contract.messages import SAMPLE_RATE, AudioChunk
 from pipeline.contract.stage import Rejected
 from pipeline.settings import Audio
 from pipeline.speech.audio.chunk_order import ReceivedSamples
+from pipeline.speech.audio.cutter import PAD_SECONDS
 from pipeline.speech.audio.encode import to_pcm16
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.speech_track import ChunkMark, ChunkMarks, SpeechPiece, SpeechStream, SpeechTrack
@@ -89,7 +90,7 @@ def test_the_end_of_a_stream_follows_its_samples(start: int, sizes: list[int]) -
         assert list(stream.push(np.zeros(size, np.float32))) == []
     assert stream.end == BEGIN + start + sum(sizes)
     assert stream.open_since is None
-    assert stream.held <= Audio().pad_seconds * SAMPLE_RATE + 2 * WINDOW
+    assert stream.held <= PAD_SECONDS * SAMPLE_RATE + 2 * WINDOW
 
 
 def test_unfinished_speech_is_sent_once_and_later_cuts_do_not_change() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.settings.asr import Chinese
+from pipeline.settings.speech import Chinese
 from pipeline.speech.languages.zh.script import SCRIPT, has_han, readings, sounds
 
 

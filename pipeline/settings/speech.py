@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from pipeline.base.language_codes import check_code
 from pipeline.settings.section import Section
@@ -30,12 +30,6 @@ class Asr(Section):
         description="commit of the model on the hub, for ctranslate2 sizes without a pinned SHA-256",
     )
     adapters: bool = Field(True, description="use Voxwarden's Mandarin fine-tuning of `base`; docs/asr.md describes it")
-    adapter_patience_seconds: float = Field(
-        0.3,
-        ge=0,
-        description="while speech waits for longer, the adapter is left out: texts stay the same, and the judge gets "
-        "fewer readings of Mandarin",
-    )
     device: str = Field("auto", description="cpu, cuda, cuda:1, or auto")
     language: LanguageCode | None = Field(
         None, description="language of all utterances, e.g. zh; unset: detected for each utterance"
@@ -51,13 +45,53 @@ class Asr(Section):
     )
     batch: int = Field(8, ge=1, le=512, description="utterances decoded together; `voxwarden tune` finds the best")
     workers: PositiveInt | None = Field(None, description="batches decoded at the same time; unset: one per CPU core")
-    early_share: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="recognise speech in the pause that may end it; seconds that this may waste, per second of speech; "
-        "0: never",
+
+
+class Audio(Section):
+    """Voice activity detection, and the segmentation of speech into utterances."""
+
+    max_seconds: float = Field(
+        15.0, ge=3, le=30, description="maximum seconds of an utterance; Whisper takes at most 30"
     )
-    beams: dict[LanguageCode, Annotated[int, Field(ge=1, le=20)]] = Field(
-        {}, description="beam size by language; others: from its language.yaml, else 5 (openai-whisper: 1)"
+    hangover_seconds: float = Field(0.6, gt=0, le=5, description="seconds of silence that end an utterance")
+    idle_seconds: float = Field(
+        3.0, gt=0, le=60, description="seconds without a chunk after which unfinished speech is sent on"
     )
+
+
+class RoomShare(Section):
+    """The minimum share of a room type that is transcribed under overload."""
+
+    name: str = Field(
+        min_length=1, max_length=256, description="a room type; `other` means each room type that is not listed"
+    )
+    share: float = Field(0.1, ge=0, le=1, description="minimum share of its utterances that is transcribed")
+
+
+class Overload(Section):
+    """Which utterances are skipped when more arrive than the workers can transcribe."""
+
+    enabled: bool = Field(
+        True, description="skip utterances under overload; off: all of them wait, e.g. a backlog of recordings"
+    )
+    start_seconds: PositiveFloat = Field(
+        60.0, description="seconds that the oldest utterance must wait before any utterance is skipped"
+    )
+    catch_up_seconds: PositiveFloat = Field(
+        7_200.0, description="nothing is skipped if the worker can clear the backlog within these seconds"
+    )
+    room_types: tuple[RoomShare, ...] = Field(
+        (
+            RoomShare(name="game"),
+            RoomShare(name="default"),
+            RoomShare(name="other"),
+            RoomShare(name="kids", share=0.5),
+        ),
+        description="room types, the first is skipped first; if `other` is absent, unlisted types are never skipped",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "Overload":
+        if len({kind.name for kind in self.room_types}) < len(self.room_types):
+            raise ValueError("room_types lists a room type twice")
+        return self
