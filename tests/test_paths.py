@@ -59,7 +59,7 @@ def trace(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trace]:
     sys.setprofile(made)
     yield made
     sys.setprofile(None)
-    threading.setprofile(None)  # type: ignore[arg-type] # typeshed forgets None
+    threading.setprofile(None)
 
 
 async def speak(settings: Settings, trace: Trace) -> None:
