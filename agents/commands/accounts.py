@@ -4,14 +4,14 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import msgspec
 import typer
-from rich.table import Table
 
-from agents.commands.app import app, settings_of, stdout
-from agents.commands.casetables import utc
-from agents.commands.terminal import plain
+from agents.commands.app import add_group, settings_of
+from agents.commands.terminal import plain, stdout
 from pipeline.base.libraries import importing
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ Role = Literal["moderator", "lead", "auditor", "admin"]
 
 PASSWORD = "VOXWARDEN_PASSWORD"  # noqa: S105 - the name of a variable
 
-accounts = typer.Typer(no_args_is_help=True, help="Manage the accounts of the review console.", rich_markup_mode="rich")
-app.add_typer(accounts, name="accounts")
+accounts = add_group("accounts", "Manage the accounts of the review console.")
 
 Name = Annotated[str, typer.Argument(help="Name of the account.")]
 
@@ -51,32 +50,6 @@ def add_account(
     stdout.print(plain(f"{name} ({role})" if given else f"{name} ({role}), password: {password}"))
 
 
-@accounts.command("list")
-def list_accounts(ctx: typer.Context) -> None:
-    """List all accounts with their roles and ways to sign in.
-
-    Use it to check who has access.
-
-    Example:
-      voxwarden accounts list
-    """
-    with writing(ctx) as connection:
-        from pipeline.review.accounts import accounts as domain
-
-        found = domain.all_accounts(connection)
-    table = Table("name", "role", "signs in by", "since", "", box=None, pad_edge=False)
-    for one in found:
-        ways = [
-            way
-            for way, has in (("password", one.password), ("code", one.totp_secret), ("OIDC", one.oidc_subject))
-            if has
-        ]
-        table.add_row(
-            plain(one.name), one.role, ", ".join(ways), utc(one.created_at), "disabled" if one.disabled else ""
-        )
-    stdout.print(table if found else "No accounts. Add one with `voxwarden accounts add NAME`.")
-
-
 @accounts.command("password")
 def new_password(ctx: typer.Context, name: Name) -> None:
     """Give an account a new password and end its sessions.
@@ -93,50 +66,6 @@ def new_password(ctx: typer.Context, name: Name) -> None:
     password = given or passwords.generate_password()
     _change(ctx, name, password=passwords.hash_new_password(password, name))
     stdout.print(plain(f"{name} has a new password" if given else f"{name}, password: {password}"))
-
-
-@accounts.command("role")
-def new_role(ctx: typer.Context, name: Name, role: Annotated[Role, typer.Argument(help="The new role.")]) -> None:
-    """Change the role of an account and end its sessions.
-
-    Use it when somebody gets other rights, such as those of a lead.
-
-    Example:
-      voxwarden accounts role lin lead
-    """
-    _change(ctx, name, role=role)
-    stdout.print(plain(f"{name} is {role}"))
-
-
-@accounts.command("disable")
-def disable(ctx: typer.Context, name: Name) -> None:
-    """Block an account from signing in. Its decisions stay.
-
-    Use it when somebody leaves the team.
-
-    Example:
-      voxwarden accounts disable lin
-    """
-    _change(ctx, name, disabled=True)
-    stdout.print(plain(f"{name} is disabled"))
-
-
-@accounts.command("enable")
-def enable(ctx: typer.Context, name: Name) -> None:
-    """Allow an account to sign in again, and remove its one-time codes.
-
-    Use it after `disable`, or when somebody has lost the device with the one-time codes.
-
-    Example:
-      voxwarden accounts enable lin
-    """
-    with writing(ctx) as connection:
-        from pipeline.review.accounts import accounts as domain
-        from pipeline.review.accounts import passwords
-
-        domain.change_account(connection, name, time.time(), "cli", disabled=False, totp_secret=None)
-        passwords.forget_recovery_codes(connection, name)
-    stdout.print(plain(f"{name} may sign in"))
 
 
 def _change(ctx: typer.Context, name: str, **changes: object) -> None:
@@ -159,3 +88,41 @@ def writing(ctx: typer.Context) -> "Iterator[Connection]":
             yield connection
     finally:
         database.close()
+
+
+class ScopeOption(StrEnum):
+    """The scopes. Typer takes no list of literals."""
+
+    MODERATE = "moderate"
+    CASES = "cases"
+    VERDICTS = "verdicts"
+    APPEALS = "appeals"
+    REPORTS = "reports"
+    ACTIONS = "actions"
+
+
+DAY = 86_400.0
+
+tokens = add_group("tokens", "Make tokens for programs.")
+
+
+@tokens.command("make")
+def make_token(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="What the token is for.")],
+    scope: Annotated[list[ScopeOption], typer.Option(help="What it allows; repeat the option for more.")],
+    days: Annotated[float | None, typer.Option(min=0, help="Days for which it works. Default: without an end.")] = None,
+) -> None:
+    """Make a token for a program, and print it once.
+
+    The HTTP API takes the scopes moderate, cases and verdicts. The console takes appeals, reports and actions.
+
+    Example:
+      voxwarden tokens make "voice app" --scope reports --scope appeals --days 365
+    """
+    from pipeline.review.accounts import api_tokens
+
+    now, scopes = time.time(), msgspec.convert([one.value for one in scope], list[api_tokens.TokenScope])
+    with writing(ctx) as connection:
+        made = api_tokens.make_token(connection, name, scopes, None if days is None else now + days * DAY, now, "cli")
+    stdout.print(made, soft_wrap=True, highlight=False)

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from agents.commands.streams import standard_streams
-from agents.commands.terminal import console
+from agents.commands.removed import CommandGroup
+from agents.commands.terminal import standard_streams, stderr
 from pipeline.base import yaml_reading
 from pipeline.base.errors import ConfigError, VoxwardenError
 from pipeline.base.user_files import PREFIX
@@ -45,12 +45,8 @@ class FailOn(StrEnum):
         return suggestion in {FailOn.BLOCK, self}
 
 
-stdout = console()
-"""For results only."""
-stderr = console(stderr=True)
-"""For progress, notes and errors."""
-
 app = typer.Typer(
+    cls=CommandGroup,
     name="voxwarden",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -58,6 +54,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,
 )
+
+
+def add_group(name: str, about: str, parent: typer.Typer = app) -> typer.Typer:
+    """Return a new group of commands. `about` is its help."""
+    made = typer.Typer(cls=CommandGroup, no_args_is_help=True, help=about, rich_markup_mode="rich")
+    parent.add_typer(made, name=name)
+    return made
 
 
 def _print_version(wanted: bool) -> None:
@@ -188,3 +191,13 @@ def _run() -> None:
     except Exception:
         logging.getLogger(__name__).exception("This is a bug in Voxwarden. Please report it with the following text")
         sys.exit(Exit.FAILED)  # Python would exit with 1, which means flagged
+
+
+def warn_unknown(settings: Settings, room_type: str) -> None:
+    """Warn on stderr if the policy has no own rules for `room_type`. Raises ConfigError for a broken policy."""
+    from pipeline.judge import labels, moderation_policy
+    from pipeline.judge.rule_warnings import unknown_room_type
+
+    book = moderation_policy.load_policy(settings.judge.policy, labels.load_labels(settings.judge.labels))
+    if warning := unknown_room_type(book.policy, room_type):
+        stderr.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)

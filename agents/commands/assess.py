@@ -1,16 +1,22 @@
-"""`voxwarden assess`: the security assessment, from its opening to the signed bundle and its check."""
+"""`voxwarden assess`: the report of the security assessment, its signed bundle, and their check."""
 
+import os
 import time
+from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import UTC, date, datetime
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.markup import escape
 
-from agents.commands.app import Exit, app, settings_of
-from agents.commands.assess_words import Language, choose, language, said, say, show
-from agents.commands.cases import moment
-from agents.commands.store_access import actor, database_of
+from agents.commands.app import Exit, add_group, settings_of
+from agents.commands.store import actor, database_of
+from agents.commands.terminal import stderr, stdout
+from pipeline.base import yaml_reading
 from pipeline.base.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -20,12 +26,78 @@ if TYPE_CHECKING:
     from pipeline.assessment.report.verify import Checked
     from pipeline.settings import Settings
 
-assess = typer.Typer(
-    no_args_is_help=True,
-    help="Carry out the security assessment: figures, forms, report, evidence bundle.",
-    rich_markup_mode="rich",
-)
-app.add_typer(assess, name="assess")
+Language = Literal["zh", "en"]
+CHOSEN: ContextVar[Language] = ContextVar("language", default="en")
+VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
+"""The environment's language. The first one that is set wins, as in other programs."""
+
+By = Annotated[
+    str | None, typer.Option("--by", help="Your name, for the record. Default: the user of the operating system.")
+]
+
+
+def choose(chosen: Language | None) -> None:
+    """Set the language of all lines of this run. None: that of the environment."""
+    CHOSEN.set(chosen or of_environment(os.environ))
+
+
+def of_environment(variables: Mapping[str, str]) -> Language:
+    """Return zh if the environment is Chinese, else en."""
+    named = next((variables[name] for name in VARIABLES if variables.get(name)), "")
+    return "zh" if named.lower().startswith("zh") else "en"
+
+
+def language() -> Language:
+    """Return the language of this run."""
+    return CHOSEN.get()
+
+
+def said(text: str, **values: object) -> str:
+    """Return an English text in the language of this run, with its values."""
+    return (chinese().get(text, text) if language() == "zh" else text).format(**values)
+
+
+@cache
+def chinese() -> Mapping[str, str]:
+    """Return the Chinese texts by the English ones."""
+    found: dict[str, str] = yaml_reading.read_yaml(Path(__file__).with_name("assess_zh.yaml"))
+    return found
+
+
+def author(by: str | None) -> str:
+    """Return the name for the record."""
+    return by.strip() if by and by.strip() else actor()
+
+
+def say(text: str, **values: object) -> None:
+    """Print an English text in the language of this run."""
+    show(said(text, **values))
+
+
+def show(text: str) -> None:
+    """Print a line as it is."""
+    stdout.print(escape(text.rstrip()), soft_wrap=True, highlight=False)
+
+
+def warn(text: str, **values: object) -> None:
+    """Print a warning on stderr, in the language of this run."""
+    stderr.print(f"[yellow]{said('warning:')}[/] {escape(said(text, **values))}", soft_wrap=True, highlight=False)
+
+
+def when(at: float | None) -> str:
+    """Return UTC seconds as a time to the minute; `-` for none."""
+    return "-" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def day(text: str | None, option: str) -> date | None:
+    """Return an ISO date. Raises InputError, which names the option."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise InputError(f"{option} {text} is not a date", "Write it as 2026-01-31.") from error
+
+
+assess = add_group("assess", "Write, sign and check the report of the security assessment.")
 
 Identity = Annotated[str | None, typer.Argument(help="Id of the assessment. Default: the newest one.")]
 KeyFile = Annotated[
@@ -42,68 +114,6 @@ def speak(
 ) -> None:
     """Set the language of what the commands print. Help and errors are in English."""
     choose(lang)
-
-
-@assess.command("open")
-def open_assessment(
-    ctx: typer.Context,
-    title: Annotated[str, typer.Argument(help="Name of the service, for the cover of the report.")],
-    since: Annotated[
-        str | None,
-        typer.Option(help="Begin of the window: an age such as 90d, or a UTC time such as 2026-01-31T08:00."),
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(help="End of the window. Default: the end of the last full hour.")
-    ] = None,
-) -> None:
-    """Open an assessment and print its id. Its window is the last 90 days, unless you give another one.
-
-    Examples:
-      voxwarden assess open "Harbour voice rooms"
-      voxwarden assess open "Harbour voice rooms" --since 2026-07-01 --until 2026-10-01
-    """
-    from pipeline.assessment.report import assessments
-    from pipeline.review.quality.figure import Window
-
-    now = time.time()
-    usual = assessments.default_window(now)
-    window = Window(
-        usual.since if since is None else moment(since, now),
-        usual.until if until is None else moment(until, now, "--until"),
-    )
-    with database_of(ctx) as database, database.write() as connection:
-        made = assessments.open_one(connection, title, window, actor(), now)
-    show(made.id)
-
-
-@assess.command("list")
-def list_assessments(ctx: typer.Context) -> None:
-    """List all assessments, newest first.
-
-    Example:
-      voxwarden assess list
-    """
-    from pipeline.assessment.report import assessments
-    from pipeline.assessment.report.wording import day
-
-    with database_of(ctx) as database, database.read() as connection:
-        for each in assessments.all_of(connection):
-            window = said("{since} to {until}", since=day(each.since), until=day(each.until))
-            show(f"{each.id}  {said(each.state):5}  {window}  {each.title}")
-
-
-@assess.command()
-def status(ctx: typer.Context, identity: Identity = None) -> None:
-    """Show what a report still lacks: empty fields, values that are not measured, limits not kept, open hazards.
-
-    Example:
-      voxwarden assess status
-    """
-    report = _report(ctx, identity)
-    from pipeline.assessment.report.gather import lines
-
-    for line in lines(report, language()):
-        show(line)
 
 
 @assess.command()

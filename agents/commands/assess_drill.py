@@ -1,4 +1,4 @@
-"""`voxwarden assess drill`: test speech through the live pipeline, and orders to stop test rooms."""
+"""`voxwarden assess drill`: test speech through the live pipeline."""
 
 import time
 from collections.abc import Sequence
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.commands.app import Exit, settings_of
-from agents.commands.assess import assess
-from agents.commands.assess_words import By, author, said, say, show, warn, when
-from agents.commands.store_access import database_of
+from agents.commands.app import Exit, add_group, settings_of
+from agents.commands.assess import By, assess, author, said, say, show, warn
+from agents.commands.store import database_of
 from pipeline.base.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,10 +25,7 @@ AT_ONCE = 8
 """Lines that are spoken at the same time."""
 POLL_SECONDS = 0.5
 
-drill = typer.Typer(
-    no_args_is_help=True, help="Drills: detection of test speech, and stop of test rooms.", rich_markup_mode="rich"
-)
-assess.add_typer(drill, name="drill")
+drill = add_group("drill", "Test speech through the live pipeline.", assess)
 
 Languages = Annotated[
     list[str] | None, typer.Option("--language", help="Only lines of this language. Repeat it for more.")
@@ -38,24 +34,6 @@ Labels = Annotated[
     list[str] | None, typer.Option("--label", help="Only lines of this label, or `clean`. Repeat it for more.")
 ]
 Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for the last result.")]
-
-
-@drill.command("list")
-def list_drills(ctx: typer.Context) -> None:
-    """List the drills, newest first, and warn if the next one is due.
-
-    Example:
-      voxwarden assess drill list
-    """
-    from pipeline.assessment import drills
-
-    with database_of(ctx) as database, database.read() as connection:
-        for each in drills.all_of(connection):
-            held = said("{since} to {until}", since=when(each.started_at), until=when(each.ended_at))
-            show(f"{each.id}  {held}  {each.started_by}")
-        due = drills.overdue(connection, time.time())
-    for kind in due:
-        warn("A {name} drill is due.", name=said(kind), kind=kind)
 
 
 @drill.command()
@@ -119,52 +97,6 @@ def run(
         _results(database, made)
     if missing:
         raise typer.Exit(Exit.FAILED)
-
-
-@drill.command()
-def stop(
-    ctx: typer.Context,
-    rooms: Annotated[list[str], typer.Option("--room", help="An open test room of your app. Repeat it for more.")],
-    wait: Wait = 60.0,
-    by: By = None,
-) -> None:
-    """Order your app to close test rooms, and show when it confirmed the last one.
-
-    The command decides a test case in each room. The app gets the usual events, marked as a drill, and must confirm
-    each action. Use rooms without users. The exit code is 3 if a room is not confirmed at the end.
-
-    Example:
-      voxwarden assess drill stop --room test-1 --room test-2
-    """
-    from pipeline.assessment import drills
-    from pipeline.review.cases import ranking
-
-    with database_of(ctx) as database:
-        with database.write() as connection:
-            order = ranking.build_ranking(settings_of(ctx))
-            made = drills.order_stop(connection, rooms, author(by), time.time(), order)
-        say("{id}: {n} rooms", id=made.id, n=len(rooms))
-        missing = _await(database, made, wait)
-        with database.write() as connection:
-            drills.end(connection, made.id, author(by), time.time())
-        _results(database, made)
-    if missing:
-        raise typer.Exit(Exit.FAILED)
-
-
-@drill.command("show")
-def show_drill(ctx: typer.Context, identity: Annotated[str, typer.Argument(help="Id of the drill.")]) -> None:
-    """Show the results of a drill by language and label, its times, and each line.
-
-    Example:
-      voxwarden assess drill show detection-20260131-1a2b3c
-    """
-    from pipeline.assessment import drills
-
-    with database_of(ctx) as database:
-        with database.read() as connection:
-            found = drills.get(connection, identity)
-        _results(database, found)
 
 
 def _lines(settings: "Settings", languages: Sequence[str] | None, labels: Sequence[str] | None) -> "list[DrillLine]":

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from agents.commands.app import app, settings_of, stdout
-from agents.commands.casetables import utc
-from agents.commands.terminal import json_text
+from agents.commands.app import add_group, settings_of
+from agents.commands.table import utc
+from agents.commands.terminal import json_text, stdout
 from pipeline.base.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 FORGED = "The log was cut or forged. Find out why."
 
-audit = typer.Typer(no_args_is_help=True, help="Check and export the audit log.", rich_markup_mode="rich")
-app.add_typer(audit, name="audit")
+audit = add_group("audit", "Check and export the audit log.")
 
 
 @audit.command()

@@ -7,21 +7,94 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
 
-from agents.commands.app import Exit, app, say_error, settings_of, stderr, stdout
+from agents.commands.app import Exit, app, say_error, settings_of
 from agents.commands.cases import moment
-from agents.commands.progress import progress_bar
-from agents.commands.terminal import json_text
+from agents.commands.table import SHAPES, STYLES, utc
+from agents.commands.terminal import json_text, plain, progress_bar, stderr, stdout
 from pipeline.base.errors import VoxwardenError
-from pipeline.contract.messages import Transcript
+from pipeline.contract.messages import Flag, Transcript
+from pipeline.judge.policy_comparison import Backtest, BacktestTally, Comparison, Kind, flagged
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from agents.broker.stored_transcripts import Source, StoredTranscript
     from pipeline.judge.policy_comparison import Backtest, Comparison
+
+MARKS: dict[Kind, str] = {"new": "+ new", "gone": "- gone", "changed": "~ changed", "same": "= same"}
+SHOWN: tuple[Kind, ...] = get_args(Kind)
+
+
+def totals(test: Backtest, tally: BacktestTally) -> Table:
+    """Return the number of flags by kind of difference, in total and for each label."""
+    title = f"{escape(test.before.version)} → {escape(test.after.version)}"
+    table = Table(title=title, title_justify="left")
+    table.add_column("Label")
+    for kind in SHOWN:
+        table.add_column(MARKS[kind], justify="right")
+    clean = Text(f"any ({tally.kinds.total()} transcripts)", style="bold")
+    table.add_row(clean, *(str(tally.kinds[kind]) for kind in SHOWN), end_section=True)
+    for label, kinds in sorted(tally.labels.items()):
+        table.add_row(escape(label), *(str(kinds[kind]) for kind in SHOWN))
+    return table
+
+
+def examples(found: Iterable[Comparison], words: bool) -> Table:
+    """Return a table of single differences. It shows their text only if `words` is set."""
+    table = Table("Difference", "Said at", "Room type", "Before", "After", *(["Words"] if words else []))
+    for each in found:
+        flag = each.after
+        said = [plain(flag.text)] if words else []
+        verdicts = _verdict(each.before), _verdict(flag)
+        table.add_row(MARKS[each.kind], utc(flag.start), plain(flag.room_type), *verdicts, *said)
+    return table
+
+
+def difference_line(each: Comparison) -> dict[str, Any]:
+    """Return one difference without its text. `transcript` is the id of the stored transcript, which has the text."""
+    flag = each.after
+    return {
+        "kind": each.kind,
+        "transcript": flag.transcript,
+        "room": flag.room,
+        "room_type": flag.room_type,
+        "start": round(flag.start, 3),
+        "end": round(flag.end, 3),
+        "language": flag.language,
+        "before": _verdict_line(each.before),
+        "after": _verdict_line(each.after),
+    }
+
+
+def total_line(test: Backtest, tally: BacktestTally, unreadable: int) -> dict[str, Any]:
+    """Return the last line: the number of each kind, and of transcripts left out."""
+    return {
+        "kind": "total",
+        "before": test.before.version,
+        "after": test.after.version,
+        "transcripts": tally.kinds.total(),
+        **{kind: tally.kinds[kind] for kind in SHOWN},
+        "labels": {label: {kind: kinds[kind] for kind in SHOWN} for label, kinds in sorted(tally.labels.items())},
+        "skipped": test.skipped,
+        "repeated": test.repeated,
+        "unreadable": unreadable,
+    }
+
+
+def _verdict(flag: Flag) -> Text:
+    labels = f" {', '.join(flag.flagged)}" if flagged(flag) else ""
+    return Text(f"{SHAPES[flag.suggestion]} {flag.suggestion}{labels}", style=STYLES[flag.suggestion])
+
+
+def _verdict_line(flag: Flag) -> dict[str, Any]:
+    return {"suggestion": flag.suggestion, "flagged": list(flag.flagged), "risk": round(flag.risk, 6)}
+
 
 BATCH = 64
 
@@ -60,7 +133,7 @@ def backtest(
 
     Examples:
       voxwarden backtest --policy new.yaml --from 12h
-      voxwarden backtest --policy strict --file transcripts.jsonl --format jsonl > differences.jsonl
+      voxwarden backtest --policy strict --file transcripts.jsonl --format jsonl > jsonl
     """
     from pipeline.judge.policy_comparison import build_backtest
 
@@ -108,19 +181,17 @@ class _Run:
                 bar.advance(task, len(batch))
 
     def report(self) -> None:
-        from agents.commands import differences
 
         if self._lines:
-            _write(differences.total_line(self._test, self.tally, self.unreadable))
+            _write(total_line(self._test, self.tally, self.unreadable))
             return
-        stdout.print(differences.totals(self._test, self.tally))
+        stdout.print(totals(self._test, self.tally))
         if self._examples:
-            stdout.print(differences.examples(self._examples, words=stdout.is_terminal))
+            stdout.print(examples(self._examples, words=stdout.is_terminal))
         if self._test.skipped:
             stderr.print(f"{self._test.skipped} utterances were skipped and have no text.")
 
     def _take(self, comparison: "Comparison") -> None:
-        from agents.commands.differences import difference_line
 
         kind = comparison.kind
         self.tally.add(comparison)

@@ -3,21 +3,64 @@
 import re
 import sys
 import time
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import typer
+from msgspec.structs import replace
 
-from agents.commands import casetables
-from agents.commands.app import app, settings_of, stderr, stdout
-from agents.commands.terminal import json_text
-from pipeline.base.errors import InputError
+from agents.commands import table
+from agents.commands.app import add_group, settings_of
+from agents.commands.terminal import json_text, stderr, stdout
+from pipeline.base.errors import DependencyError, InputError
 from pipeline.contract.messages import Suggestion, Verdict
 from pipeline.review.cases.values import Case, Choice, Filters, Status
 
 if TYPE_CHECKING:
-    from pipeline.review.review_store import SqlReviewStore
+    from pipeline.review.review_store import ReviewStore, SqlReviewStore
+
+POLL_SECONDS = 0.5
+"""Seconds between two looks into the store."""
+OVERLAP_SECONDS = 10.0
+"""Seconds that each look covers again: a case becomes visible later than the time that it bears."""
+NEW_PAGE = 200
+"""Cases that one query fetches."""
+
+
+def new_cases(
+    store: "ReviewStore",
+    filters: Filters,
+    shown: Collection[str],
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Iterator[Case]:
+    """Yield the cases that `filters` let through as they are stored, for ever, oldest first, without those `shown`.
+
+    `clock` returns UTC seconds. A database that does not answer is asked again.
+    """
+    seen, looked = set(shown), clock()
+    while True:
+        now = clock()
+        recent = _stored_since(store, filters, looked - OVERLAP_SECONDS)
+        if recent is not None:
+            yield from (case for case in reversed(recent) if case.id not in seen)
+            seen, looked = {case.id for case in recent}, now
+        sleep(POLL_SECONDS)
+
+
+def _stored_since(store: "ReviewStore", filters: Filters, since: float) -> list[Case] | None:
+    """Return the cases that were stored since then, newest first; None if the database does not answer."""
+    wanted = replace(filters, since=max(since, filters.since or 0.0))
+    found: list[Case] = []
+    try:
+        while page := store.cases(wanted, found[-1].key if found else None, NEW_PAGE):
+            found += page
+    except DependencyError:
+        return None
+    return found
+
 
 PAGE = 200
 """Cases that one query fetches."""
@@ -28,8 +71,7 @@ AGO = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 Table = Literal["table", "json", "jsonl"]
 Page = Literal["text", "json"]
 
-cases = typer.Typer(no_args_is_help=True, help="List, show and decide cases.", rich_markup_mode="rich")
-app.add_typer(cases, name="cases")
+cases = add_group("cases", "List, show and decide cases.")
 
 
 @cases.command("list")
@@ -77,7 +119,7 @@ def list_cases(
     finally:
         store.close()
     if output == "table":
-        stdout.print(casetables.listing(found, time.time()) if found else "No cases.")
+        stdout.print(table.listing(found, time.time()) if found else "No cases.")
         if len(found) == limit:
             stderr.print(f"These are the newest {limit} cases. Show more with --limit.")
     else:
@@ -106,7 +148,7 @@ def show_case(
         store.close()
     clips = [settings_of(ctx).data_dir / "evidence" / clip.path for clip in file.evidence]
     if output == "text":
-        stdout.print(casetables.page(file, clips, time.time()), soft_wrap=False)
+        stdout.print(table.page(file, clips, time.time()), soft_wrap=False)
     else:
         fields = {name: msgspec.to_builtins(getattr(file, name)) for name in file.__struct_fields__}
         _write_line(fields | {"clips": [str(clip) for clip in clips]})
@@ -141,7 +183,7 @@ def decide_case(
         decision = store.decide(store.find(case), moderator, choice, time.time())
     finally:
         store.close()
-    stdout.print(casetables.decided(decision))
+    stdout.print(table.decided(decision))
 
 
 def moment(text: str, now: float, option: str = "--since") -> float:
@@ -176,16 +218,15 @@ def _pages(store: "SqlReviewStore", filters: Filters, limit: int) -> list[Case]:
 
 def _follow(store: "SqlReviewStore", filters: Filters, found: list[Case], output: Table) -> None:
     """Show the cases `found`, and then new ones for ever."""
-    from agents.commands.following import new_cases
 
     if output == "table":
-        stdout.print(casetables.listing(found, time.time()))
+        stdout.print(table.listing(found, time.time()))
     else:
         _write(found, lines=True)
     sys.stdout.flush()
     for case in new_cases(store, filters, {case.id for case in found}):
         if output == "table":
-            stdout.print(casetables.listing([case], time.time(), header=False))
+            stdout.print(table.listing([case], time.time(), header=False))
         else:
             _write_line(case)
         sys.stdout.flush()

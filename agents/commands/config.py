@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from agents.commands.app import app, settings_of, stderr, stdout
+from agents.commands.app import add_group, settings_of
+from agents.commands.terminal import stderr, stdout
 from pipeline.base.user_files import config_file
 from pipeline.settings import in_file, origin_of
 
-config = typer.Typer(no_args_is_help=True, help="Show and check the settings.")
-app.add_typer(config, name="config")
+config = add_group("config", "Show and check the settings.")
 
 Form = Literal["table", "json", "yaml"]
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from agents.commands.app import Exit, app, settings_of, stderr, stdout
+from agents.commands.app import Exit, add_group, settings_of
 from agents.commands.cases import moment
-from agents.commands.terminal import json_text, plain
+from agents.commands.terminal import json_text, plain, stderr, stdout
 
 if TYPE_CHECKING:
     from pipeline.runner.dead_letter_store import DeadLetterStore, Letter, LetterFilter
@@ -34,8 +34,7 @@ Addresses = Annotated[
 Local = Annotated[bool, typer.Option("--local", help="Use the data_dir of `voxwarden run` on this machine, not Kafka.")]
 All = Annotated[bool, typer.Option("--all", help="All letters that are neither replayed nor dropped.")]
 
-group = typer.Typer(no_args_is_help=True, help="List, show, replay and drop the records that a stage could not handle.")
-app.add_typer(group, name="dead-letters")
+group = add_group("dead-letters", "List, show, replay and drop the records that a stage could not handle.")
 
 
 @group.command("list")

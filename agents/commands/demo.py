@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.commands.app import app, settings_of, stderr, stdout
+from agents.commands.app import app, settings_of
+from agents.commands.terminal import stderr, stdout
 from pipeline.base.libraries import importing
 from pipeline.base.stopping import stopped
 from pipeline.settings import Settings
@@ -63,7 +64,7 @@ async def _demo(settings: Settings, speed: float, console: bool) -> None:
 @asynccontextmanager
 async def _console(settings: Settings, metrics: "Metrics") -> AsyncIterator[None]:
     """Serve the review console until Ctrl-C."""
-    from agents.commands.console import print_address
+    from agents.commands.servers import print_address
 
     with importing("console"):
         from pipeline.console.console_app import serving

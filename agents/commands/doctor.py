@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from agents.commands.app import Exit, app, settings_of, stdout
+from agents.commands.app import Exit, app, settings_of
+from agents.commands.terminal import stdout
 
 MARKS = {"ok": "[green]● ok[/]    ", "optional": "[yellow]◆ absent[/]", "fault": "[bold red]■ fault[/] "}
 

@@ -7,21 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from agents.commands.app import Exit, app, settings_of, stdout
-from agents.commands.progress import progress_bar
-from agents.commands.store_access import database_of
+from agents.commands.app import Exit, add_group, settings_of
+from agents.commands.store import database_of
+from agents.commands.terminal import progress_bar, stdout
 from pipeline.base.errors import ConfigError
 
 if TYPE_CHECKING:
     from pipeline.review.database import Database
     from pipeline.review.evidence.evidence_maintenance import StoredClip
 
-evidence = typer.Typer(
-    no_args_is_help=True,
-    help="Try the storage of clips, check the stored clips, and change their key.",
-    rich_markup_mode="rich",
-)
-app.add_typer(evidence, name="evidence")
+evidence = add_group("evidence", "Try the storage of clips, check the stored clips, and change their key.")
 
 MARKS = {True: "[green]● ok[/]      ", False: "[bold red]■ refused[/] "}
 FAULTS = {"changed", "missing"}

@@ -7,14 +7,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from agents.commands.app import app, settings_of
+from agents.commands.app import add_group, settings_of
 from agents.commands.cases import moment
 from agents.commands.terminal import json_text
 
-export = typer.Typer(
-    no_args_is_help=True, help="Write moderators' decisions for other programs.", rich_markup_mode="rich"
-)
-app.add_typer(export, name="export")
+export = add_group("export", "Write moderators' decisions for other programs.")
 
 
 @export.callback()

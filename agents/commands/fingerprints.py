@@ -10,15 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from agents.commands.app import Exit, app, say_error, settings_of, stdout
-from agents.commands.casetables import utc
+from agents.commands.app import Exit, add_group, say_error, settings_of
 from agents.commands.paths import recordings, seconds_of
-from agents.commands.progress import progress_bar
-from agents.commands.store_access import actor, database_of
+from agents.commands.store import actor
 from agents.commands.table import clock
-from agents.commands.terminal import json_text, plain
+from agents.commands.terminal import json_text, plain, progress_bar, stdout
 from pipeline.base.errors import AudioError, InputError, VoxwardenError
 from pipeline.contract.messages import SAMPLE_RATE
 
@@ -29,10 +26,7 @@ if TYPE_CHECKING:
     from pipeline.sound.fingerprints.matching import RecordingPlayback
     from pipeline.speech.audio.resample import Samples
 
-fingerprints = typer.Typer(
-    no_args_is_help=True, help="Ban recordings, and find where they play.", rich_markup_mode="rich"
-)
-app.add_typer(fingerprints, name="fingerprints")
+fingerprints = add_group("fingerprints", "Ban recordings, and find where they play.")
 
 Progressed = Callable[[float], None]
 """Takes the seconds that were processed."""
@@ -105,47 +99,6 @@ def match_recordings(
             _show(playback, name, bank.bans[playback.recording], jsonl=jsonl)
 
     raise typer.Exit(_for_each(paths, match))
-
-
-@fingerprints.command("list")
-def list_recordings(ctx: typer.Context) -> None:
-    """List the recordings of the bank: who added them, when and why, and in how many cases they were heard.
-
-    Example:
-      voxwarden fingerprints list
-    """
-    from pipeline.review import bank
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("id", no_wrap=True, min_width=16)  # a shortened id would remove nothing
-    for name in ("title", "length", "label", "reason", "added", "by", "cases"):
-        table.add_column(name, overflow="fold")
-    with database_of(ctx) as database, database.read() as connection:
-        found = bank.list_recordings(connection)
-    for one in found:
-        ban = one.recording.ban
-        about = plain(ban.title), clock(one.recording.seconds), plain(ban.label), plain(ban.reason)
-        table.add_row(one.id, *about, utc(ban.added_at), plain(ban.added_by), str(one.cases))
-    empty = "The bank has no recordings. Add one with `voxwarden fingerprints add`."
-    stdout.print(table if table.rows else empty, soft_wrap=not table.rows, highlight=False)
-
-
-@fingerprints.command("remove")
-def remove_recordings(
-    ctx: typer.Context, ids: Annotated[list[str], typer.Argument(help="Ids, as `list` shows them.")]
-) -> None:
-    """Remove recordings from the bank.
-
-    Example:
-      voxwarden fingerprints remove 1a2b3c4d5e6f7081
-    """
-    from pipeline.review import bank
-
-    with database_of(ctx) as database:
-        for identity in ids:
-            with database.write() as connection:
-                bank.remove_recording(connection, identity, actor(), time.time())
-            stdout.print(plain(f"{identity} is removed"), highlight=False)
 
 
 def _for_each(paths: list[Path], work: Callable[[Path, str, Progressed], None]) -> Exit:

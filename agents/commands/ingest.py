@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from agents.commands.app import Exit, app, say_error, settings_of
-from agents.commands.progress import progress_bar
-from agents.commands.roomtype import warn_unknown
-from agents.commands.terminal import harmless
+from agents.commands.app import Exit, app, say_error, settings_of, warn_unknown
+from agents.commands.terminal import harmless, progress_bar
 from pipeline.base.errors import InputError
 from pipeline.contract.messages import AudioChunk
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, TypeAlias
 
 import typer
 
-from agents.commands.app import Exit, FailOn, app, say_error, settings_of, stderr, stdout, with_policy
-from agents.commands.roomtype import warn_unknown
-from agents.commands.terminal import json_text
+from agents.commands.app import Exit, FailOn, app, say_error, settings_of, warn_unknown, with_policy
+from agents.commands.terminal import json_text, stderr, stdout
 from pipeline.base.errors import TextError
 from pipeline.settings import Settings
 
@@ -120,7 +119,7 @@ def write_row(place: "InputPlace", found: "Flag | TextError") -> None:
 
 
 def write_line(place: "InputPlace", found: "Flag | TextError") -> None:
-    from agents.commands.lines import error_line, text_line
+    from agents.commands.results import error_line, text_line
 
     if isinstance(found, TextError):
         say_error(found)

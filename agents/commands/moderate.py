@@ -10,10 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from agents.commands.app import Exit, FailOn, app, settings_of, stderr, with_policy
+from agents.commands.app import Exit, FailOn, app, settings_of, warn_unknown, with_policy
 from agents.commands.paths import Named, recordings, seconds_of
-from agents.commands.progress import progress_bar
-from agents.commands.roomtype import warn_unknown
+from agents.commands.terminal import progress_bar, stderr
 from pipeline.base.errors import VoxwardenError
 from pipeline.settings import Settings
 

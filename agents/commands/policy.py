@@ -1,4 +1,4 @@
-"""`voxwarden policy` and `voxwarden lexicon`: check and explain the rules before you use them."""
+"""`voxwarden policy`: check and explain the rules before you use them."""
 
 import time
 from pathlib import Path
@@ -7,14 +7,11 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from agents.commands.app import Exit, app, settings_of, stderr, stdout, with_policy
-from agents.commands.roomtype import warn_unknown
+from agents.commands.app import Exit, add_group, settings_of, warn_unknown, with_policy
+from agents.commands.terminal import stderr, stdout
 from pipeline.base.errors import ConfigError, InputError
 
-policy = typer.Typer(no_args_is_help=True, help="Check and explain the policy.")
-lexicon = typer.Typer(no_args_is_help=True, help="Check the lexicons.")
-app.add_typer(policy, name="policy")
-app.add_typer(lexicon, name="lexicon")
+policy = add_group("policy", "Check and explain the policy.")
 
 
 @policy.command("check")
@@ -79,7 +76,7 @@ def live(ctx: typer.Context) -> None:
     Example:
       voxwarden policy live
     """
-    from agents.commands.casetables import utc
+    from agents.commands.table import utc
     from pipeline.review.policies.judge_rules import policy_status
 
     found = policy_status(settings_of(ctx), time.time())
@@ -114,7 +111,7 @@ def export(
       voxwarden policy export published
       voxwarden policy export before --version 41
     """
-    from agents.commands.store_access import database_of
+    from agents.commands.store import database_of
     from pipeline.review.policies import versions
 
     with database_of(ctx) as database, database.read() as connection:
@@ -135,29 +132,3 @@ def write_new(path: Path, text: str) -> None:
             file.write(text)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}", "Name a new folder.") from error
-
-
-@lexicon.command("check")
-def check_lexicon(
-    ctx: typer.Context,
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Lexicons by name or path. Default: judge.lexicons.")
-    ] = None,
-) -> None:
-    """Check lexicons, and print the number of terms in each.
-
-    Use it after you have edited a lexicon. An error names the file and the entry, and the exit code is 2.
-
-    Examples:
-      voxwarden lexicon check
-      voxwarden lexicon check mine.yaml
-    """
-    from pipeline.judge import labels
-    from pipeline.judge.lexicon import load_lexicons
-
-    settings = settings_of(ctx).judge
-    known = labels.load_labels(settings.labels)
-    for name in names or settings.lexicons:
-        for found in load_lexicons([name], known):
-            terms = sum(len(group.terms) for group in found.groups)
-            stderr.print(f"[green]ok[/]: {escape(name)}: {terms} terms, {len(found.allow)} allowed", highlight=False)

@@ -10,11 +10,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from agents.commands.app import settings_of, stderr, stdout
+from agents.commands.app import settings_of
 from agents.commands.cases import moment
 from agents.commands.policy import policy, write_new
-from agents.commands.progress import progress_bar
-from agents.commands.store_access import database_of
+from agents.commands.store import database_of
+from agents.commands.terminal import progress_bar, stderr, stdout
 from pipeline.base.errors import ConfigError, InputError
 from pipeline.base.stopping import like_ctrl_c
 

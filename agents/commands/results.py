@@ -1,18 +1,96 @@
 """Write the results of `moderate`: a table for a person, JSON for a program, or subtitles for a player."""
 
 import json
+import logging
 import sys
-from typing import Any, Protocol
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Full, Queue
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 from rich.markup import escape
 
-from agents.commands.app import say_error, stdout
-from agents.commands.lines import file_line, utterance_line
+from agents.commands.app import say_error
 from agents.commands.table import SHAPES, STYLES, clock, flag_row
-from agents.commands.terminal import harmless, json_text
-from pipeline.contract.messages import Flag
+from agents.commands.terminal import harmless, json_text, stdout
+from pipeline.contract.messages import Flag, Hit
 from pipeline.runner.recordings_runner import FileReport
 from pipeline.speech.asr.transcripts import srt_cue
+
+if TYPE_CHECKING:
+    from agents.commands.textlines import InputPlace
+    from pipeline.runner.recordings_runner import FileReport
+
+
+def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
+    """Return one judged utterance or sound, or a second reading. All times, also those of hits, are seconds.
+
+    Only a sound has `sound`. Only a flag of a label that needs words and second ear has `withheld` or `released`.
+    """
+    more = {"sound": flag.sound, "withheld": flag.withheld, "released": flag.released}
+    return {
+        "kind": "second_reading" if flag.source == "reader" else "sound" if flag.sound else "utterance",
+        "file": file,
+        "room": flag.room,
+        "speaker": flag.speaker,
+        "start": round(flag.start, 3),
+        "end": round(flag.end, 3),
+        "language": flag.language,
+        "text": flag.text,
+        "confidence": round(flag.confidence, 4),
+        "suggestion": flag.suggestion,
+        "risk": round(flag.risk, 6),
+        "labels": {label: round(score, 6) for label, score in flag.labels.items()},
+        "hits": [_hit(hit, hit.start_time, hit.end_time) for hit in flag.hits],
+        "policy": flag.policy,
+        "model": flag.model,
+    } | {key: msgspec.to_builtins(value) for key, value in more.items() if value}
+
+
+def verdict_line(flag: Flag) -> dict[str, Any]:
+    """Return one judged utterance or sound of a live room: the same keys, and the id of its flag.
+
+    Times are UTC seconds.
+    """
+    line = utterance_line(flag, None)
+    return {"kind": line["kind"], "id": flag.id} | line
+
+
+def text_line(flag: Flag, place: "InputPlace") -> dict[str, Any]:
+    """Return one judged text: the same keys, with its place instead of times.
+
+    The positions of hits are character offsets in `text`, half open.
+    """
+    nowhere: dict[str, Any] = dict.fromkeys(("room", "speaker", "start", "end", "confidence"))
+    hits = [_hit(hit, hit.start, hit.end) for hit in flag.hits]
+    kind = {"kind": "utterance", "line": place.line, "id": place.id}
+    return kind | utterance_line(flag, None) | nowhere | {"hits": hits}
+
+
+def file_line(report: "FileReport") -> dict[str, Any]:
+    """Return the summary of one recording."""
+    return {
+        "kind": "file",
+        "file": report.file,
+        "seconds": round(report.seconds, 3),
+        "speech_seconds": round(report.speech_seconds, 3),
+        "utterances": report.utterances,
+        "suggestion": report.suggestion,
+        "error": report.error,
+    }
+
+
+def error_line(place: "InputPlace", error: str) -> dict[str, Any]:
+    """Return the error of an input line that could not be read."""
+    return {"kind": "error", "line": place.line, "error": error}
+
+
+def _hit(hit: Hit, start: float | None, end: float | None) -> dict[str, Any]:
+    place = [round(value, 3) if isinstance(value, float) else value for value in (start, end)]
+    return {"term": hit.term, "label": hit.label, "level": hit.level, "start": place[0], "end": place[1]}
 
 
 class Writer(Protocol):
@@ -106,3 +184,61 @@ WRITERS: dict[str, type[Writer]] = {
     "jsonl": JsonLinesWriter,
     "srt": SrtWriter,
 }
+
+
+log = logging.getLogger(__name__)
+
+MAX_LINES = 1_000
+"""The most lines that wait for the reader. Above it, new lines are dropped."""
+LAST_SECONDS = 5.0
+"""Seconds that the reader has for the last lines."""
+
+
+class LineWriter:
+    """`with LineWriter(failed) as writer: writer.write(line)`. The end of the block writes the waiting lines.
+
+    If a line cannot be written, because the reader has ended or the disk is full, `failed` is called once. The end of
+    the block then raises the error.
+    """
+
+    def __init__(self, failed: Callable[[], object]) -> None:
+        self._failed = failed
+        self._waiting: Queue[str | None] = Queue(MAX_LINES)
+        self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
+        self._error: BaseException | None = None
+        self._dropped = 0
+
+    def __enter__(self) -> "LineWriter":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(Full):
+            self._waiting.put(None, timeout=LAST_SECONDS)
+        self._thread.join(LAST_SECONDS)
+        if self._dropped:
+            log.warning("%d lines were dropped because the reader of the output was too slow", self._dropped)
+        if self._error and not error:
+            raise self._error
+
+    def write(self, line: str) -> None:
+        """Write a line, soon. It never waits."""
+        try:
+            self._waiting.put_nowait(line)
+        except Full:
+            self._dropped += 1
+
+    def _run(self) -> None:
+        while (line := self._waiting.get()) is not None:
+            if not self._error:
+                self._print(line)
+
+    def _print(self, line: str) -> None:
+        try:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+        except BaseException as error:  # SystemExit, too: the reader has ended
+            self._error = error
+            self._failed()

@@ -1,17 +1,15 @@
-"""`voxwarden retention`: delete old data, place legal holds, and erase a speaker."""
+"""`voxwarden retention`: delete old data, and erase a speaker."""
 
 import time
 from typing import Annotated, Literal
 
 import typer
 
-from agents.commands.app import app, settings_of, stdout
-from agents.commands.store_access import actor, database_of
+from agents.commands.app import add_group, settings_of
+from agents.commands.store import actor, database_of
+from agents.commands.terminal import stdout
 
-retention = typer.Typer(
-    no_args_is_help=True, help="Delete old data, place legal holds, and erase a speaker.", rich_markup_mode="rich"
-)
-app.add_typer(retention, name="retention")
+retention = add_group("retention", "Delete old data, and erase a speaker.")
 
 Kind = Literal["case", "speaker", "room"]
 
@@ -71,56 +69,3 @@ def erase_speaker(
             request = erasure.ask_erasure(connection, speaker, actor(), time.time())
         done = erasure.carry_out(database, evidence, request, actor(), time.time())
     stdout.print(f"Erased {done.cases} cases, {done.clips} clips; {done.held} are on legal hold.", highlight=False)
-
-
-@retention.command("hold")
-def place_hold(
-    ctx: typer.Context,
-    kind: Annotated[Kind, typer.Argument(help="What to hold: a case, a speaker or a room.")],
-    subject: Annotated[str, typer.Argument(help="Id of the case, speaker or room.")],
-    reason: Annotated[str, typer.Option(help="Who asked for the hold, with a reference.")],
-) -> None:
-    """Place a legal hold on a case, or on all cases of a speaker or a room.
-
-    Use it when somebody must keep evidence. Neither retention nor an erasure deletes cases on hold. The command prints
-    the id of the hold.
-
-    Example:
-      voxwarden retention hold speaker user-4711 --reason "police request 2026-18"
-    """
-    from pipeline.review.evidence.evidence_store import open_evidence
-    from pipeline.review.privacy import holds
-
-    with database_of(ctx) as database:
-        evidence = open_evidence(settings_of(ctx))
-        hold = holds.place_and_lock(database, evidence, kind, subject, reason, actor(), time.time())
-    stdout.print(hold.id, highlight=False)
-
-
-@retention.command("release")
-def release_hold(ctx: typer.Context, hold: Annotated[str, typer.Argument(help="Id of the hold.")]) -> None:
-    """Release a legal hold. The next retention run deletes what is due.
-
-    Example:
-      voxwarden retention release HOLD
-    """
-    from pipeline.review.evidence.evidence_store import open_evidence
-    from pipeline.review.privacy import holds
-
-    with database_of(ctx) as database:
-        holds.release_and_unlock(database, open_evidence(settings_of(ctx)), hold, actor(), time.time())
-
-
-@retention.command("holds")
-def list_holds(ctx: typer.Context) -> None:
-    """List the active legal holds.
-
-    Example:
-      voxwarden retention holds
-    """
-    from pipeline.review.privacy import holds
-
-    with database_of(ctx) as database, database.read() as connection:
-        for hold in holds.active(connection):
-            line = f"{hold.id}  {hold.kind} {hold.subject}  {hold.reason}  ({hold.placed_by})"
-            stdout.print(line, highlight=False, markup=False, soft_wrap=True)

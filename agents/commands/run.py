@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from agents.commands.api import print_api
-from agents.commands.app import app, settings_of, stderr, stdout
-from agents.commands.console import print_address
-from agents.commands.line_writer import LineWriter
-from agents.commands.lines import verdict_line
-from agents.commands.terminal import json_text
+from agents.commands.app import app, settings_of
+from agents.commands.results import LineWriter, verdict_line
+from agents.commands.servers import print_address, print_api
+from agents.commands.terminal import json_text, stderr, stdout
 from pipeline.base.libraries import without_collection
 from pipeline.base.stopping import stop_on_signals
 from pipeline.settings import Settings

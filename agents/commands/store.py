@@ -1,11 +1,20 @@
 """`voxwarden store`: prepare the review store."""
 
+import os
+import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 import typer
 
-from agents.commands.app import app, settings_of, stdout
+from agents.commands.app import add_group, settings_of
+from agents.commands.terminal import stdout
 
-store = typer.Typer(no_args_is_help=True, help="Prepare the review store.")
-app.add_typer(store, name="store")
+if TYPE_CHECKING:
+    from pipeline.review.database import Database
+
+store = add_group("store", "Prepare the review store.")
 
 
 @store.callback()
@@ -29,3 +38,23 @@ def migrate(ctx: typer.Context) -> None:
     database = Database(settings_of(ctx).database_url)
     database.close()
     stdout.print(f"{database.name} has the tables of this version.", highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def database_of(ctx: typer.Context) -> "Iterator[Database]":
+    """Open the store of the settings, which must exist, and close it at the end."""
+    from pipeline.review.database import Database
+
+    database = Database(settings_of(ctx).database_url, must_exist=True)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def actor() -> str:
+    """Return the operating system's user, for the audit log."""
+    try:
+        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"cli:{os.getuid()}"

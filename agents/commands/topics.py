@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 import typer
 from rich.table import Table
 
-from agents.commands.app import Exit, app, settings_of, stdout
+from agents.commands.app import Exit, add_group, settings_of
+from agents.commands.terminal import stdout
 
 if TYPE_CHECKING:
     from agents.broker.kafka_topics import Plan
 
-topics = typer.Typer(no_args_is_help=True, help="Create and check the Kafka topics that the workers need.")
-app.add_typer(topics, name="topics")
+topics = add_group("topics", "Create and check the Kafka topics that the workers need.")
 
 
 @topics.command()

@@ -9,10 +9,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from agents.commands.app import app, settings_of, stderr, stdout
+from agents.commands.app import app, settings_of
 from agents.commands.cases import moment
-from agents.commands.progress import progress_bar
-from agents.commands.store_access import actor, database_of
+from agents.commands.store import actor, database_of
+from agents.commands.terminal import progress_bar, stderr, stdout
 from pipeline.base.errors import ConfigError, InputError
 from pipeline.base.stopping import like_ctrl_c, whole
 

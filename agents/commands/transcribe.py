@@ -10,10 +10,9 @@ from typing import Annotated
 
 import typer
 
-from agents.commands.app import Exit, app, branch_of, say_error, settings_of, stderr
+from agents.commands.app import Exit, app, branch_of, say_error, settings_of
 from agents.commands.paths import Named, recordings, seconds_of
-from agents.commands.progress import progress_bar
-from agents.commands.terminal import harmless, json_text
+from agents.commands.terminal import harmless, json_text, progress_bar, stderr
 from pipeline.base.errors import VoxwardenError
 from pipeline.contract.messages import Transcript
 from pipeline.settings import Settings

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from agents.commands.app import app, settings_of, stderr, stdout
+from agents.commands.app import app, settings_of
+from agents.commands.terminal import stderr, stdout
 from pipeline.base import yaml_reading
 from pipeline.base.errors import ConfigError
 from pipeline.base.user_files import config_file

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from agents.commands.app import app, settings_of, stderr
+from agents.commands.app import app, settings_of
+from agents.commands.terminal import stderr
 from pipeline.base.errors import ConfigError
 from pipeline.base.libraries import without_collection
 from pipeline.contract.topology import STAGES

@@ -168,7 +168,7 @@ def get(connection: Connection, drill: str) -> Drill:
     """Return one drill. Raises Missing."""
     row = connection.execute(select(DRILLS).where(DRILLS.c.id == drill)).one_or_none()
     if row is None:
-        raise Missing(f"There is no drill {drill}", "`voxwarden assess drill list` shows the ids.")
+        raise Missing(f"There is no drill {drill}", "The console's page Drills lists them.")
     return Drill(**row._asdict())
 
 
@@ -253,11 +253,6 @@ def last(connection: Connection) -> dict[DrillKind, float | None]:
     query = select(DRILLS.c.kind, func.max(DRILLS.c.started_at)).group_by(DRILLS.c.kind)
     began = {row[0]: row[1] for row in connection.execute(query)}
     return {"detection": began.get("detection"), "stop": began.get("stop")}
-
-
-def overdue(connection: Connection, now: float) -> list[DrillKind]:
-    """Return the kinds whose last drill is older than DUE_DAYS, or that had none."""
-    return [kind for kind, at in last(connection).items() if at is None or now - at > DUE_DAYS[kind] * DAY]
 
 
 def _parts(drill: Drill, found: Sequence[LineResult]) -> Iterator[tuple[str, int, int]]:

@@ -5,19 +5,17 @@ transaction. Times are UTC seconds.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from msgspec import Struct
 from pydantic import Field as Key
 from pydantic import model_validator
 from sqlalchemy import Connection, insert, select
 
-from pipeline.base import yaml_reading
 from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.base.user_files import StrictModel, read_user_file
 from pipeline.review import audit_log
@@ -159,23 +157,6 @@ def answer(connection: Connection, assessment: str, given: Mapping[str, Any], au
     return list(changed)
 
 
-def template(connection: Connection, assessment: str, language: Language) -> str:
-    """Return all fields as YAML, each with its answer so far, and with comments that tell how to fill it in."""
-    newest = _newest(connection, assessment)
-    lines = [_intro(assessment, language)]
-    for name, field in form().fields.items():
-        lines += ["", *_comments(field, language), _entry(name, newest[name].text if name in newest else "")]
-    return "\n".join(lines) + "\n"
-
-
-def read_file(path: Path) -> dict[str, Any]:
-    """Return the answers of a YAML file. Raises ConfigError if it is not YAML, InputError if it is no mapping."""
-    found = yaml_reading.read_yaml(path)
-    if not isinstance(found, dict):
-        raise InputError(f"{path} is not a mapping of fields", "`voxwarden assess answer --template` writes one.")
-    return found
-
-
 def _newest(connection: Connection, assessment: str) -> dict[str, GivenAnswer]:
     query = select(ANSWERS).where(ANSWERS.c.assessment == assessment).order_by(ANSWERS.c.number)
     fields = form().fields
@@ -191,7 +172,7 @@ def _lock(connection: Connection, assessment: str) -> None:
     query = select(ASSESSMENTS.c.state).where(ASSESSMENTS.c.id == assessment).with_for_update()
     state = connection.scalar(query)
     if state is None:
-        raise Missing(f"There is no assessment {assessment}", "Open one with `voxwarden assess open`.")
+        raise Missing(f"There is no assessment {assessment}", "Open one on the console's page Reports.")
     if state == "final":
         raise CaseError(
             f"The report of assessment {assessment} is final", "Open a new assessment for changes.", text="final"
@@ -255,37 +236,3 @@ def _is_date(text: str) -> bool:
         return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
-
-
-def _intro(assessment: str, language: Language) -> str:
-    if language == "zh":
-        return f"# 安全评估 {assessment} 的人工填写项。留空表示未填写；删除一行则不改变该项。"
-    return f"# The fields of assessment {assessment} that people fill in. A field that you leave out stays as it is."
-
-
-def _comments(field: Field, language: Language) -> Iterator[str]:
-    asked = (
-        ("必填" if field.required else "选填") if language == "zh" else ("required" if field.required else "optional")
-    )
-    yield f"# [{field.part}] {field.name(language)} ({asked})"
-    yield f"# {field.help.of(language)}"
-    for key, name in field.choices.items():
-        yield f"#   {key}: {name.of(language)}"
-    for other, key in field.only_if.items():
-        yield f"#   {other} = {key}"
-
-
-class _AnswerLines(yaml.SafeDumper):
-    """Writes text of several lines as a block, so that a person can edit it."""
-
-
-_AnswerLines.add_representer(
-    str,
-    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
-)
-
-
-def _entry(name: str, text: str) -> str:
-    """Return `name: text` as YAML; an empty text stays empty."""
-    entry: str = yaml.dump({name: text}, Dumper=_AnswerLines, allow_unicode=True, width=10**6).strip()
-    return entry if text else f"{name}:"

@@ -161,7 +161,7 @@ def get(connection: Connection, hazard: str, *, lock: bool = False) -> Hazard:
     query = select(HAZARDS).where(HAZARDS.c.id == hazard)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
-        raise Missing(f"There is no hazard {hazard}", "`voxwarden assess hazard list` shows the ids.")
+        raise Missing(f"There is no hazard {hazard}", "The console's page Hazards lists them.")
     return Hazard(**row._asdict(), steps=_steps(connection, row.id))
 
 

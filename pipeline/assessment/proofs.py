@@ -1,7 +1,6 @@
 """Proofs that a hazard is gone: a file with its hash, a figure that keeps its limit, or a drill that went right."""
 
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
@@ -55,15 +54,6 @@ class DrillProof(Struct, frozen=True):
 
 
 Proof = FileProof | FigureProof | DrillProof
-
-
-def of_file(path: Path) -> FileProof:
-    """Hash a file. Raises InputError if it cannot be read or is empty."""
-    try:
-        with path.open("rb") as file:
-            return of_stream(file, str(path.resolve()))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}", "Check the path.") from error
 
 
 def of_stream(file: BinaryIO, name: str) -> FileProof:

@@ -235,7 +235,7 @@ def get(connection: Connection, identity: str, *, lock: bool = False) -> Record:
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise Missing(
-            f"The register has no entry {identity}", "`voxwarden assess register list` shows the ids.", text="missing"
+            f"The register has no entry {identity}", "The console's page Register lists them.", text="missing"
         )
     return Record(**row._asdict())
 

@@ -84,7 +84,7 @@ def record_notice(
     if not found:
         raise CaseError(
             f"The notice {scan.path} is already recorded",
-            "`voxwarden assess trigger list` shows it.",
+            "The console's page Triggers shows it.",
             text="notice_known",
         )
     return found
@@ -120,9 +120,7 @@ def find(connection: Connection, trigger: str) -> Trigger:
     """Return one trigger. Raises Missing."""
     row = connection.execute(select(TRIGGERS).where(TRIGGERS.c.id == trigger)).one_or_none()
     if row is None:
-        raise Missing(
-            f"There is no trigger {trigger}", "`voxwarden assess trigger list` shows the ids.", text="missing"
-        )
+        raise Missing(f"There is no trigger {trigger}", "The console's page Triggers lists them.", text="missing")
     return Trigger(**row._asdict())
 
 

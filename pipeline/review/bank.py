@@ -68,7 +68,7 @@ def remove_recording(connection: Connection, identity: str, actor: str, at: floa
     statement = delete(BANNED_RECORDINGS).where(BANNED_RECORDINGS.c.id == identity)
     title = connection.execute(statement.returning(BANNED_RECORDINGS.c.title)).scalar()
     if title is None:
-        raise Missing(f"The bank has no recording {identity}", "See `voxwarden fingerprints list`.")
+        raise Missing(f"The bank has no recording {identity}", "The console's page Banned recordings lists them.")
     audit_log.append(connection, at, actor, "recording.unban", identity, {"title": title})
 
 

@@ -1,4 +1,4 @@
-"""`voxwarden coverage` and `dead-letters` on one machine without a broker."""
+"""`voxwarden dead-letters` on one machine without a broker."""
 
 import json
 from collections.abc import Callable
@@ -54,20 +54,6 @@ def say(lookback: Lookback, name: str, outcome: Finish) -> str:
     return address
 
 
-def test_coverage_counts_the_look_back(shell: Shell, lookback: Lookback) -> None:
-    for number in range(3):
-        say(lookback, str(number), Finish.JUDGED)
-    say(lookback, "skipped", Finish.SKIPPED)
-    found = lines(shell("coverage", "--local", "--format", "jsonl"))
-    assert found == [{"room_type": "kids", "heard": 3, "skipped": 1, "coverage": 0.75}]
-    assert lines(shell("coverage", "--local", "--format", "jsonl", "--to", "2020-01-01T00:00")) == []
-
-
-def test_coverage_reports_utterances_that_failed(shell: Shell, lookback: Lookback) -> None:
-    say(lookback, "bad", Finish.FAILED)
-    assert lines(shell("coverage", "--local", "--format", "jsonl", code=3)) == []
-
-
 def test_a_dead_letter_is_listed_shown_replayed_and_dropped(
     shell: Shell, settings: Settings, lookback: Lookback
 ) -> None:
@@ -85,7 +71,6 @@ def test_a_dead_letter_is_listed_shown_replayed_and_dropped(
 
 
 def test_a_folder_without_a_run_is_named(shell: Shell, settings: Settings) -> None:
-    for command in (["coverage", "--local"], ["dead-letters", "list", "--local"]):
-        with pytest.raises(InputError, match=str(settings.data_dir)):
-            shell(*command)
+    with pytest.raises(InputError, match=str(settings.data_dir)):
+        shell("dead-letters", "list", "--local")
     assert not settings.data_dir.exists()

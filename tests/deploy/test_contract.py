@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from msgspec import structs
 
-from agents.commands.labelling import labelling_line
-from agents.commands.lines import error_line, file_line, utterance_line
+from agents.commands.label import labelling_line
+from agents.commands.results import error_line, file_line, utterance_line
 from agents.commands.textlines import InputPlace
 from deploy.contract.__main__ import COMMAND, DOCS, files, main
 from deploy.contract.schemas import KINDS

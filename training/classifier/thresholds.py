@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.commands.app import stdout
 from agents.commands.policy_fit import ALARMS, RECALL, goals_of, table
-from agents.commands.progress import progress_bar
+from agents.commands.terminal import progress_bar, stdout
 from pipeline.base.errors import ConfigError, InputError
 from training.commands import errors_in_a_line, notes
 

@@ -97,7 +97,7 @@ def find(connection: Connection, identity: str | None) -> Assessment:
     row = connection.execute(query.where(ASSESSMENTS.c.id == identity) if identity else query).one_or_none()
     if row is None:
         found = f"no assessment {identity}" if identity else "no assessment"
-        raise Missing(f"There is {found}", "Open one with `voxwarden assess open`.")
+        raise Missing(f"There is {found}", "Open one on the console's page Reports.")
     return Assessment(**row._asdict())
 
 

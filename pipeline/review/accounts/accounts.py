@@ -118,9 +118,7 @@ def get_account(connection: Connection, name: str) -> Account:
     """Return the account with this name. Raises AccountError if there is none."""
     account = find_account(connection, name)
     if account is None:
-        raise AccountError(
-            f"There is no account {name}", "`voxwarden accounts list` shows all accounts.", text="missing"
-        )
+        raise AccountError(f"There is no account {name}", "The console's page Accounts lists them.", text="missing")
     return account
 
 

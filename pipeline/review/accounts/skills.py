@@ -82,9 +82,7 @@ def all_skills(connection: Connection, account: str = "") -> dict[str, Skills]:
 def change_skills(connection: Connection, account: str, skills: Skills, by: str, at: float) -> None:
     """Set the skills of an account at `at` (UTC seconds). Raises AccountError if there is no such account."""
     if connection.scalar(select(ACCOUNTS.c.name).where(ACCOUNTS.c.name == account)) is None:
-        raise AccountError(
-            f"There is no account {account}", "`voxwarden accounts list` shows all accounts.", text="missing"
-        )
+        raise AccountError(f"There is no account {account}", "The console's page Accounts lists them.", text="missing")
     values = msgspec.to_builtins(skills)
     statement = upsert(connection, SKILLS).values(account=account, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=[SKILLS.c.account], set_=values))

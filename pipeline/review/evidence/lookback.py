@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.base.errors import InputError
 from pipeline.contract.messages import Sound, Utterance
 from pipeline.contract.utterance_log import UtteranceLog
 from pipeline.review.evidence import segments
@@ -144,10 +143,3 @@ def open_lookback(settings: Settings, clock: Callable[[], float] = time.time) ->
     """Open the look-back of this machine under `data_dir`; create it if it does not exist."""
     store = settings.store
     return Lookback(settings.data_dir / "lookback", store.lookback_hours * 3600, store.lookback_bytes, clock)
-
-
-def existing_lookback(settings: Settings) -> Lookback:
-    """Open the look-back that `voxwarden run` made. Raises InputError if there is none."""
-    if not (folder := settings.data_dir / "lookback").is_dir():
-        raise InputError(f"There is no look-back at {folder}", NOWHERE)
-    return open_lookback(settings)

@@ -1,4 +1,4 @@
-"""`voxwarden accounts` and `voxwarden audit` on the command line."""
+"""`voxwarden accounts`, `tokens` and `audit` on the command line."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from agents.commands.command_line import app
 from pipeline.base.errors import AccountError, InputError
+from pipeline.review.accounts import api_tokens
 from pipeline.review.accounts.accounts import Account
 from pipeline.review.accounts.sign_in import PasswordChecker, Visitor
 from pipeline.review.anchors import Anchoring
@@ -44,7 +45,13 @@ def test_a_new_account_gets_a_password_that_is_shown_once(typed: Type, database:
     entered = enter(database, password)
     assert entered is not None
     assert entered.role == "lead"
-    assert password not in typed("accounts", "list").stdout
+
+
+def test_an_account_gets_a_new_password(typed: Type, database: Database) -> None:
+    old = typed("accounts", "add", "lin").stdout.strip().removeprefix("lin (moderator), password: ")
+    new = typed("accounts", "password", "lin").stdout.strip().removeprefix("lin, password: ")
+    assert enter(database, old) is None
+    assert enter(database, new) is not None
 
 
 def test_the_environment_can_give_the_password(
@@ -62,18 +69,8 @@ def test_a_password_that_is_easy_to_guess_is_refused(typed: Type, monkeypatch: p
     assert "easy to guess" in str(refused)
 
 
-def test_role_disable_enable_and_password_change_an_account(typed: Type, database: Database) -> None:
-    typed("accounts", "add", "lin")
-    assert typed("accounts", "role", "lin", "auditor").stdout == "lin is auditor\n"
-    assert typed("accounts", "disable", "lin").stdout == "lin is disabled\n"
-    password = typed("accounts", "password", "lin").stdout.strip().removeprefix("lin, password: ")
-    assert enter(database, password) is None
-    typed("accounts", "enable", "lin")
-    assert enter(database, password) is not None
-
-
 def test_a_missing_account_is_named(typed: Type) -> None:
-    assert isinstance(typed("accounts", "disable", "nobody").exception, AccountError)
+    assert isinstance(typed("accounts", "password", "nobody").exception, AccountError)
 
 
 def test_verify_accepts_an_unchanged_log_and_finds_a_forged_one(typed: Type, database: Database) -> None:
@@ -118,3 +115,12 @@ def test_the_first_line_of_an_export_describes_it(typed: Type, database: Databas
     lines = [json.loads(line) for line in typed("audit", "export", "--after", "1").stdout.splitlines()]
     assert lines[0] == {"export": "audit", "after": 1}
     assert [(line["seq"], line["action"], line["subject"]) for line in lines[1:]] == [(2, "account.add", "wei")]
+
+
+def test_a_token_is_made_with_its_scopes_and_its_end(typed: Type, database: Database) -> None:
+    token = typed("tokens", "make", "voice app", "--scope", "reports", "--scope", "cases", "--days", "9").stdout.strip()
+    with database.read() as connection:
+        (made,) = api_tokens.all_tokens(connection)
+    assert (made.id, made.name, sorted(made.scopes)) == (token[:11], "voice app", ["cases", "reports"])
+    assert made.expires_at is not None
+    assert typed("tokens", "make", "x", "--scope", "everything").exit_code == 2

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.commands.app import main, overrides_of
+from agents.commands.app import main, overrides_of, warn_unknown
 from pipeline.base.errors import ConfigError
-from pipeline.settings import load
+from pipeline.settings import JudgeSettings, Settings, load
 
 
 def voxwarden(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -103,3 +103,24 @@ def test_a_room_type_without_rules_causes_a_warning() -> None:
     assert told.returncode == 0
     assert "no rules for the room type kid, so the rules for all rooms apply. Did you mean kids?" in told.stderr
     assert "room type" not in voxwarden("policy", "explain", "hello", "--room-type", "kids").stderr
+
+
+@pytest.mark.parametrize("known", ["default", "kids"])
+def test_a_known_room_type_causes_no_warning(known: str, capsys: pytest.CaptureFixture[str]) -> None:
+    warn_unknown(Settings(), known)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["kid", "[bold]kids[/]"])
+def test_an_unknown_room_type_is_named_as_it_is_written(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    warn_unknown(Settings(), name)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("warning: ")
+    assert f"the room type {name}, so the rules for all rooms apply" in err
+
+
+def test_a_broken_policy_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("every: 3\n", "utf-8")
+    with pytest.raises(ConfigError, match=r"mine\.yaml"):
+        warn_unknown(Settings(judge=JudgeSettings(policy=str(tmp_path / "mine.yaml"))), "kids")

@@ -1,14 +1,20 @@
 """`voxwarden assess`: from the opening to a bundle that verifies."""
 
+import ast
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from string import Formatter
+from types import ModuleType
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from agents.commands import assess as assess_commands
+from agents.commands import assess_drill
+from agents.commands.assess import chinese, of_environment
 from agents.commands.command_line import app
-from pipeline.assessment.report import bundle
+from pipeline.assessment.report import assessments, bundle, verify
 from pipeline.base.errors import CaseError, ConfigError, InputError, Missing
 from pipeline.review import audit_log
 from pipeline.review.database import Database
@@ -16,6 +22,10 @@ from tests.pipeline.assessment.report import stored
 from tests.pipeline.review import people
 
 Assess = Callable[..., Result]
+
+MODULES = (assess_commands, assess_drill, verify)
+SAYING = {"say", "said", "warn", "Checked"}
+"""Functions whose texts are translated."""
 
 
 @pytest.fixture
@@ -36,26 +46,25 @@ def assess(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) 
     return lambda *arguments: CliRunner().invoke(app, ["--set", f"data_dir={tmp_path}", "assess", *arguments])
 
 
+def opened(database: Database) -> str:
+    """Open an assessment of the last 90 days, as the console does, and return its id."""
+    with database.write() as connection:
+        return assessments.open_one(connection, "Harbour", assessments.default_window(stored.NOW), "lin", stored.NOW).id
+
+
 @pytest.fixture
 def final(assess: Assess, database: Database) -> str:
     """The id of an assessment with a final report."""
-    identity = assess("open", "Harbour").stdout.strip()
+    identity = opened(database)
     stored.answer(database, identity)
     assert "SHA-256" in assess("report", "--final", "--no-pdf", "--out", "out").stdout
     return identity
 
 
-def test_an_assessment_is_opened_listed_and_shown(assess: Assess) -> None:
-    assert assess("open", "Harbour").stdout == "2026-1\n"
-    assert assess("open", "Harbour", "--since", "2025-12-31", "--until", "2026-01-02").stdout == "2026-2\n"
-    assert assess("list").stdout.splitlines()[0] == "2026-2  draft  2025-12-31 to 2026-01-02  Harbour"
-    shown = assess("status", "2026-1").stdout
-    assert "Window 2025-10-05 12:00 to 2026-01-03 12:00 UTC" in shown
-    assert "  empty: subject_kind (1, Kind of subject)" in shown
-
-
-def test_a_draft_is_written_with_empty_fields_but_not_frozen(assess: Assess, tmp_path: Path) -> None:
-    assess("open", "Harbour")
+def test_a_draft_is_written_with_empty_fields_but_not_frozen(
+    assess: Assess, database: Database, tmp_path: Path
+) -> None:
+    opened(database)
     assert "Wrote the draft of assessment 2026-1" in assess("report", "--no-pdf").stdout
     assert (tmp_path / "assessment-2026-1" / "report.zh.html").is_file()
     result = assess("report", "--final", "--no-pdf")
@@ -93,10 +102,9 @@ def test_a_report_is_final_once(assess: Assess, final: str) -> None:
     assert isinstance(result.exception, CaseError)
 
 
-def test_mistakes_have_remedies(assess: Assess) -> None:
-    assert isinstance(assess("status").exception, Missing)
-    assert isinstance(assess("open", "Harbour", "--since", "soon").exception, InputError)
-    assess("open", "Harbour")
+def test_mistakes_have_remedies(assess: Assess, database: Database) -> None:
+    assert isinstance(assess("report", "--no-pdf").exception, Missing)
+    opened(database)
     assert isinstance(assess("bundle").exception, ConfigError), "no key"
     assert isinstance(assess("verify", "none.zip").exception, Missing)
     assert isinstance(assess("verify", ".").exception, InputError), "a folder"
@@ -108,3 +116,49 @@ def test_a_missing_library_is_named(assess: Assess, monkeypatch: pytest.MonkeyPa
     error = assess(*command).exception
     assert isinstance(error, ConfigError)
     assert str(error) == "cryptography is not installed. Install it: pip install 'voxwarden[report]'."
+
+
+def texts(module: ModuleType) -> Iterator[str]:
+    """Yield the texts that the module gives to one of SAYING; of Checked, the second argument."""
+    for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text("utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SAYING:
+            for given in node.args[:2]:
+                yield from (str(each.value) for each in ast.walk(given) if isinstance(each, ast.Constant))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_every_line_has_a_chinese_text(module: ModuleType) -> None:
+    prose = {text for text in texts(module) if " " in text.strip()}
+    assert prose - chinese().keys() == set()
+
+
+def test_states_have_chinese_texts() -> None:
+    assert {"flag", "decision", "action", "ok", "fault", "skipped"} - chinese().keys() == set()
+
+
+def test_both_texts_have_the_same_places() -> None:
+    def places(text: str) -> set[str | None]:
+        return {name for _, name, _, _ in Formatter().parse(text)} - {None}
+
+    assert [english for english, text in chinese().items() if places(english) != places(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "found"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "en_GB.UTF-8", "LC_ALL": "zh_TW"}, "zh"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C.UTF-8"}, "en"),
+        ({"LANG": ""}, "en"),
+        ({}, "en"),
+    ],
+)
+def test_the_environment_selects_the_language(variables: dict[str, str], found: str) -> None:
+    assert of_environment(variables) == found
+
+
+def test_a_chinese_reader_gets_chinese_lines(assess: Assess, final: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "通过" in assess("--lang", "zh", "verify", final).stdout
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert "审计日志未被改动" in assess("verify", final).stdout
+    assert "The audit log is unchanged" in assess("--lang", "en", "verify", final).stdout

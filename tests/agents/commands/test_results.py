@@ -2,14 +2,24 @@
 
 import io
 import json
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from agents.commands.results import WRITERS
+from agents.commands import results
+from agents.commands.results import WRITERS, LineWriter, error_line, file_line, text_line, utterance_line
+from agents.commands.terminal import OutputError
+from agents.commands.textlines import InputPlace
 from pipeline.contract.messages import Flag
 from pipeline.runner.recordings_runner import FileReport
-from tests.builders import NOON, flag
+from tests.builders import NOON, flag, transcript
+from tests.pipeline.judge.fakes import judge_of
+from tests.pipeline.strategies import messages
 
 SAID = flag("x", -NOON + 1, -NOON + 2.5, room="call.wav")
 FINE = flag("y", -NOON + 3, -NOON + 4, room="call.wav", suggestion="pass", flagged=(), text="fine\n\n\x1b[2J")
@@ -68,3 +78,146 @@ def test_a_line_is_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, "utf-8"))
     WRITERS["jsonl"]().write(SAID)
     assert json.loads(raw.getvalue())["text"] == "弄死你 x"
+
+
+KEYS = [
+    "kind", "file", "room", "speaker", "start", "end", "language", "text", "confidence",
+    "suggestion", "risk", "labels", "hits", "policy", "model",
+]  # fmt: skip
+PLACES = st.builds(InputPlace, st.integers(1, 9), st.none() | st.text("ab") | st.integers(0, 9))
+
+
+def test_an_utterance_line_has_hits_in_seconds() -> None:
+    (flag,) = judge_of().process([transcript("add me on telegram", 10.0)])
+    assert isinstance(flag, Flag)
+    line = utterance_line(flag, "call.wav")
+    assert list(line) == KEYS
+    assert (line["file"], line["hits"][0]["start"], line["hits"][0]["end"]) == ("call.wav", 10.0, 12.0)
+
+
+@settings(max_examples=12)
+@given(messages(Flag))
+def test_an_utterance_line_is_json_with_the_keys_of_the_contract(flag: Flag) -> None:
+    line = json.loads(json.dumps(utterance_line(flag, None), allow_nan=False))
+    assert list(line) == [*KEYS, *(key for key in ("sound", "withheld", "released") if getattr(flag, key))]
+    assert (line["text"], line["suggestion"], line["file"]) == (flag.text, flag.suggestion, None)
+    kind = "sound" if flag.sound else "utterance"
+    assert line["kind"] == ("second_reading" if flag.source == "reader" else kind)
+    assert abs(line["start"] - flag.start) <= max(0.0005, 1e-9 * flag.start)
+    assert line["labels"].keys() == flag.labels.keys()
+    assert len(line["hits"]) == len(flag.hits)
+
+
+@settings(max_examples=12)
+@given(messages(Flag).map(lambda flag: replace(flag, sound=None, withheld=(), released="")), PLACES)
+def test_a_text_line_has_its_place_and_offsets_of_characters_instead_of_times(flag: Flag, place: InputPlace) -> None:
+    line = json.loads(json.dumps(text_line(flag, place), allow_nan=False))
+    assert list(line) == ["kind", "line", "id", *KEYS[1:]]
+    assert (line["line"], line["id"]) == (place.line, place.id)
+    assert [line[key] for key in ("file", "room", "speaker", "start", "end", "confidence")] == [None] * 6
+    assert [(hit["start"], hit["end"]) for hit in line["hits"]] == [(hit.start, hit.end) for hit in flag.hits]
+
+
+def test_a_file_line_tells_why_a_file_was_not_read() -> None:
+    report = FileReport("a.wav", seconds=3.00049, speech_seconds=1.23456, utterances=2, suggestion="block", error="cut")
+    assert file_line(report) == {
+        "kind": "file", "file": "a.wav", "seconds": 3.0, "speech_seconds": 1.235,
+        "utterances": 2, "suggestion": "block", "error": "cut",
+    }  # fmt: skip
+
+
+def test_an_error_line_names_its_line() -> None:
+    assert error_line(InputPlace(7, "x"), "not UTF-8") == {"kind": "error", "line": 7, "error": "not UTF-8"}
+
+
+def test_numbers_are_rounded_to_what_a_reader_needs() -> None:
+    said = flag("x", 1.23456 - NOON, 2.5 - NOON, confidence=0.87654, risk=0.12345678, labels={"hate": 0.12345678})
+    line = utterance_line(said, None)
+    assert (line["start"], line["end"], line["confidence"]) == (1.235, 2.5, 0.8765)
+    assert (line["risk"], line["labels"]) == (0.123457, {"hate": 0.123457})
+
+
+class Output:
+    """A standard output whose reader waits for `free`, and fails with `error`."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.free = threading.Event()
+        self.taking = threading.Event()
+        self.text = ""
+        self.error = error
+
+    def write(self, text: str) -> int:
+        self.taking.set()
+        self.free.wait()
+        if self.error:
+            raise self.error
+        self.text += text
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+
+def use(output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "sys", type("Sys", (), {"stdout": output}))
+
+
+def test_all_lines_are_written_by_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = Output()
+    use(output, monkeypatch)
+    output.free.set()
+    with LineWriter(lambda: None) as writer:
+        for number in range(3):
+            writer.write(f"{number}")
+    assert output.text == "0\n1\n2\n"
+
+
+def test_a_slow_reader_holds_up_nothing(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    output = Output()
+    use(output, monkeypatch)
+    monkeypatch.setattr(results, "MAX_LINES", 2)
+    with LineWriter(lambda: None) as writer:
+        writer.write("0")
+        output.taking.wait()
+        for number in range(1, 6):
+            writer.write(f"{number}")
+        output.free.set()
+    assert output.text == "0\n1\n2\n"
+    assert "3 lines were dropped" in caplog.text
+
+
+@pytest.mark.parametrize("error", [OutputError("The results cannot be written", "Free disk space."), SystemExit(141)])
+def test_an_output_that_fails_ends_the_work_once(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    output = Output(error)
+    use(output, monkeypatch)
+    output.free.set()
+    failed: list[Any] = []
+    ended = threading.Event()
+
+    def fail() -> None:
+        failed.append(None)
+        ended.set()
+
+    with pytest.raises(type(error)):
+        write(fail, ended)
+    assert len(failed) == 1
+
+
+def write(fail: Callable[[], object], ended: threading.Event) -> None:
+    with LineWriter(fail) as writer:
+        writer.write("0")
+        ended.wait()
+        writer.write("1")
+
+
+def test_a_reader_that_never_reads_does_not_keep_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = Output()
+    use(output, monkeypatch)
+    monkeypatch.setattr(results, "MAX_LINES", 1)
+    monkeypatch.setattr(results, "LAST_SECONDS", 0.01)
+    with LineWriter(lambda: None) as writer:
+        writer.write("0")
+        output.taking.wait()
+        writer.write("1")
+    assert output.text == ""
+    output.free.set()

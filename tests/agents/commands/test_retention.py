@@ -1,4 +1,4 @@
-"""`voxwarden retention`: the job, holds and erasures on the command line."""
+"""`voxwarden retention`: the job and erasures on the command line."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,23 +51,12 @@ def test_the_job_deletes_what_the_dry_run_counts(store: SqlReviewStore, retentio
     assert speakers(store) == ["ann"]
 
 
-def test_a_hold_keeps_a_case_until_its_release(store: SqlReviewStore, retention: Retention) -> None:
-    placed = retention("hold", "speaker", "bob", "--reason", "court order 7")
-    assert "bob  court order 7" in retention("holds").stdout
-    assert retention("run").stdout.endswith("1 are on legal hold.\n")
-    assert retention("release", placed.stdout.strip()).exit_code == 0
-    assert retention("holds").stdout == ""
-    retention("run")
-    assert speakers(store) == ["ann"]
-
-
 def test_a_speaker_is_erased_at_once(store: SqlReviewStore, retention: Retention) -> None:
     assert retention("erase", "ann").stdout == "Erased 1 cases, 0 clips; 0 are on legal hold.\n"
     assert speakers(store) == ["bob"]
 
 
-def test_invalid_holds_and_erasures_are_refused(retention: Retention, store: SqlReviewStore) -> None:
-    assert isinstance(retention("release", "0").exception, CaseError)
+def test_an_erasure_of_nobody_is_refused(retention: Retention, store: SqlReviewStore) -> None:
     assert isinstance(retention("erase", "").exception, CaseError)
 
 

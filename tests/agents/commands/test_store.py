@@ -1,8 +1,12 @@
 """`voxwarden store migrate` makes the tables before a new version starts."""
 
+import os
+
+import pytest
 from sqlalchemy import create_engine, inspect, make_url
 from typer.testing import CliRunner
 
+from agents.commands import store
 from agents.commands.command_line import app
 
 
@@ -16,3 +20,12 @@ def test_the_tables_are_made_once(empty_postgres_url: str) -> None:
     engine = create_engine(url.set(drivername="postgresql+psycopg"))
     assert "cases" in inspect(engine).get_table_names()
     engine.dispose()
+
+
+def test_the_actor_is_the_user_of_the_system() -> None:
+    assert store.actor().startswith("cli:")
+
+
+def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 4_711_000)
+    assert store.actor() == "cli:4711000"

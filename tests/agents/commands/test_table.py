@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
 
-from agents.commands.table import SHAPES, arrived_row, clock, flag_row
-from pipeline.contract.messages import Hit, Suggestion
+from agents.commands.table import SHAPES, age, arrived_row, clock, decided, flag_row, utc
+from pipeline.contract.messages import Decision, Hit, Suggestion
 from tests.builders import NOON, flag
 
 
@@ -60,3 +60,37 @@ def test_a_row_of_a_live_room_has_the_speaker_and_the_delay(monkeypatch: pytest.
 def test_words_are_never_markup(text: str) -> None:
     said = flag("x", -NOON, -NOON + 1, text=f"[bold]{text}", hits=(Hit("b", "violence", "high", 1, 5),))
     assert printed(flag_row(said, who="[red]ann")).endswith(f"[red]ann: violence: [bold]{text}")
+
+
+UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(-5, "0 s"), (0.9, "0 s"), (59.9, "59 s"), (60, "1 m"), (3_599, "59 m"), (3_600, "1 h"), (172_800, "2 d")],
+)
+def test_an_age_has_its_largest_whole_unit(seconds: float, shown: str) -> None:
+    assert age(seconds) == shown
+
+
+@given(st.floats(0, 1e9))
+def test_an_age_is_never_more_than_the_seconds_and_less_than_one_unit_below(seconds: float) -> None:
+    count, unit = age(seconds).split()
+    assert int(count) * UNITS[unit] <= seconds < (int(count) + 1) * UNITS[unit]
+
+
+def test_times_are_utc() -> None:
+    assert utc(NOON + 0.9) == "2026-01-01 12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("label", "note", "shown"),
+    [
+        (None, "", "uphold by amy"),
+        ("hate", "", "uphold by amy as hate"),
+        ("hate", "two\nlines [red]", "uphold by amy as hate: two\N{REPLACEMENT CHARACTER}lines [red]"),
+    ],
+)
+def test_a_decision_is_one_line_without_markup(label: str | None, note: str, shown: str) -> None:
+    made = Decision(id="d", case="c", at=NOON, verdict="uphold", moderator="amy", label=label, note=note)
+    assert decided(made).plain == f"2026-01-01 12:00:00Z  {shown}"

@@ -188,11 +188,8 @@ def test_a_drill_after_the_fix_that_stops_every_room_closes_the_hazard(connectio
     assert (closed.id, closed.steps[-1].evidence) == (hazard.id, ({"drill": passed.id, "lines": 1},))
 
 
-def test_a_drill_is_due_when_the_last_one_is_too_old_or_there_was_none(connection: Connection) -> None:
-    assert drills.overdue(connection, NOON) == ["detection", "stop"]
+def test_drills_are_listed_by_their_kind(connection: Connection) -> None:
     drills.begin(connection, LINES, "lea", NOON)
     drills.order_stop(connection, ["test-1"], "lea", NOON)
-    assert drills.overdue(connection, NOON + 90 * DAY) == []
-    assert drills.overdue(connection, NOON + 91 * DAY) == ["detection"]
     assert {drill.kind for drill in drills.all_of(connection)} == {"detection", "stop"}
     assert [drill.kind for drill in drills.all_of(connection, "stop")] == ["stop"]

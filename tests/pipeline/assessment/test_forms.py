@@ -1,14 +1,13 @@
 """The fields that people fill in: asked, checked, stored with author and time, and written as YAML."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from datetime import date
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
 from pipeline.assessment import forms
-from pipeline.base import yaml_reading
 from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit_log
 from pipeline.review.database import Database
@@ -107,39 +106,8 @@ def test_a_final_report_and_an_unknown_assessment_take_no_answers(connection: Co
         forms.answer(connection, "2030-1", {"officer": "Li"}, "lea", NOON)
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_the_template_has_every_field_and_gives_the_same_answers_back(
-    connection: Connection, tmp_path: Path, language: forms.Language
-) -> None:
-    given = complete() | {
-        "officer": "Li: 负责人 # 1\n\n- second line ",
-        "service_type": "website,app",
-        "reviewers": "'7'",
-    }
-    answer(connection, **given)
-    file = tmp_path / "answers.yaml"
-    file.write_text(forms.template(connection, "2026-1", language), encoding="utf-8")
-    assert list(forms.read_file(file)) == list(forms.form().fields)
-    assert answer(connection, NOON + 1, **forms.read_file(file)) == []
-    for field in forms.form().fields.values():
-        assert field.help.of(language) in file.read_text(encoding="utf-8")
-
-
-def test_an_empty_template_answers_nothing(connection: Connection) -> None:
-    empty = yaml_reading.parse_yaml(forms.template(connection, "2026-1", "zh"), "template")
-    assert answer(connection, **empty) == []
-
-
-def test_a_file_may_use_plain_dates_numbers_and_lists(connection: Connection, tmp_path: Path) -> None:
-    file = tmp_path / "answers.yaml"
-    file.write_text("signed_on: 2026-01-31\ncontact_phone: 13800138000\nservice_type: [app, website]\n")
-    assert len(answer(connection, **forms.read_file(file))) == 3
+def test_an_answer_may_be_a_date_a_number_or_a_list(connection: Connection) -> None:
+    given = {"signed_on": date(2026, 1, 31), "contact_phone": 13800138000, "service_type": ["app", "website"]}
+    assert len(answer(connection, **given)) == 3
     (kinds,) = (each for each in forms.answers(connection, "2026-1") if each.id == "service_type")
     assert (kinds.text, kinds.shown("zh"), kinds.shown("en")) == ("app,website", "APP、网站", "App、Website")
-
-
-def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "answers.yaml"
-    file.write_text("- officer\n")
-    with pytest.raises(InputError, match=r"answers\.yaml"):
-        forms.read_file(file)

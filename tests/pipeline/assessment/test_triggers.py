@@ -2,6 +2,7 @@
 
 from datetime import date
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -78,16 +79,14 @@ def test_an_unknown_trigger_is_missing(database: Database) -> None:
         triggers.decide(connection, "3.1-none", True, "a reason", "lea", NOON)
 
 
-def test_a_notice_keeps_the_hash_of_its_scan_and_counts_from_its_date(database: Database, tmp_path: Path) -> None:
-    scan = tmp_path / "notice.pdf"
-    scan.write_bytes(b"scan")
-    proof = proofs.of_file(scan)
+def test_a_notice_keeps_the_hash_of_its_scan_and_counts_from_its_date(database: Database) -> None:
+    proof = proofs.of_stream(BytesIO(b"scan"), "notice.pdf")
     with database.write() as connection:
         notice = triggers.record_notice(connection, "网信办", date(2025, 12, 25), proof, "lea", SHIPPED_ONLY, NOON)
     assert notice.detail == {
         "authority": "网信办",
         "date": "2025-12-25",
-        "scan": {"path": str(scan), "sha256": sha256(b"scan").hexdigest()},
+        "scan": {"path": "notice.pdf", "sha256": sha256(b"scan").hexdigest()},
     }
     # From 2025-12-26: 4 days of December, 21 of January after New Year and with a working Sunday, 5 of February.
     assert notice.due == "2026-02-06"
@@ -97,10 +96,7 @@ def test_a_notice_keeps_the_hash_of_its_scan_and_counts_from_its_date(database: 
 
 
 @pytest.mark.parametrize(("authority", "day"), [(" ", date(2025, 12, 1)), ("公安局", date(2026, 1, 2))])
-def test_a_notice_needs_an_authority_and_a_day_that_has_come(
-    database: Database, tmp_path: Path, authority: str, day: date
-) -> None:
-    scan = tmp_path / "notice.pdf"
-    scan.write_bytes(b"scan")
+def test_a_notice_needs_an_authority_and_a_day_that_has_come(database: Database, authority: str, day: date) -> None:
+    scan = proofs.of_stream(BytesIO(b"scan"), "notice.pdf")
     with pytest.raises(InputError), database.write() as connection:
-        triggers.record_notice(connection, authority, day, proofs.of_file(scan), "lea", SHIPPED_ONLY, NOON)
+        triggers.record_notice(connection, authority, day, scan, "lea", SHIPPED_ONLY, NOON)

@@ -80,7 +80,7 @@ def test_a_recording_is_added_once(database: Database, url: str) -> None:
 
 
 def test_what_is_not_there_cannot_be_removed(database: Database, url: str) -> None:
-    with pytest.raises(Missing, match=r"has no recording 0123456789abcdef\. See `voxwarden fingerprints list`"):
+    with pytest.raises(Missing, match=r"has no recording 0123456789abcdef\. The console's page"):
         unban(url, "0123456789abcdef")
     assert lines(database) == []
 

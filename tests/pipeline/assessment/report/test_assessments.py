@@ -38,7 +38,7 @@ def test_an_empty_or_future_window_is_an_error(database: Database, window: Windo
 
 @pytest.mark.parametrize("identity", [None, "2026-9"])
 def test_an_unknown_assessment_is_missing(database: Database, identity: str | None) -> None:
-    with database.read() as connection, pytest.raises(Missing, match="assess open"):
+    with database.read() as connection, pytest.raises(Missing, match="page Reports"):
         assessments.find(connection, identity)
 
 

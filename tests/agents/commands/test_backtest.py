@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from agents.commands.differences import MARKS, SHOWN, difference_line, examples, total_line, totals
+from agents.commands.backtest import MARKS, SHOWN, difference_line, examples, total_line, totals
 from pipeline.contract.messages import Flag
 from pipeline.judge.judge_stage import read_config
 from pipeline.judge.policy_comparison import Backtest, BacktestTally, Comparison
