@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from typer import Context
 from typer.core import TyperGroup
 
 from pipeline.base.errors import ConfigError
@@ -38,7 +37,7 @@ REMEDIES = {
 class CommandGroup(TyperGroup):
     """A group of commands that knows the removed ones."""
 
-    def resolve_command(self, ctx: Context, args: list[str]) -> Any:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Raises ConfigError for a removed command. Other unknown commands are errors of click."""
         names = [args[0]]
         at = ctx

@@ -17,8 +17,6 @@ from agents.commands.app import say_error
 from agents.commands.table import SHAPES, STYLES, clock, flag_row
 from agents.commands.terminal import harmless, json_text, stdout
 from pipeline.contract.messages import Flag, Hit
-from pipeline.runner.recordings_runner import FileReport
-from pipeline.speech.asr.transcripts import srt_cue
 
 if TYPE_CHECKING:
     from agents.commands.textlines import InputPlace
@@ -94,7 +92,7 @@ def _hit(hit: Hit, start: float | None, end: float | None) -> dict[str, Any]:
 
 
 class Writer(Protocol):
-    def write(self, found: Flag | FileReport) -> None: ...
+    def write(self, found: "Flag | FileReport") -> None: ...
 
     def close(self) -> None: ...
 
@@ -102,7 +100,7 @@ class Writer(Protocol):
 class TableWriter:
     """One row for each utterance as it arrives, and one line for each file."""
 
-    def write(self, found: Flag | FileReport) -> None:
+    def write(self, found: "Flag | FileReport") -> None:
         if isinstance(found, Flag):
             stdout.print(flag_row(found))
         else:
@@ -115,7 +113,7 @@ class TableWriter:
 class JsonLinesWriter:
     """One JSON object in each line, as docs/contract.md defines."""
 
-    def write(self, found: Flag | FileReport) -> None:
+    def write(self, found: "Flag | FileReport") -> None:
         sys.stdout.write(json_text(json.dumps(_line(found), ensure_ascii=False)) + "\n")
         sys.stdout.flush()
         _say_error(found)
@@ -130,7 +128,7 @@ class JsonWriter:
     def __init__(self) -> None:
         self._first = True
 
-    def write(self, found: Flag | FileReport) -> None:
+    def write(self, found: "Flag | FileReport") -> None:
         sys.stdout.write(("[\n" if self._first else ",\n") + json_text(json.dumps(_line(found), ensure_ascii=False)))
         self._first = False
         _say_error(found)
@@ -146,23 +144,25 @@ class SrtWriter:
     def __init__(self) -> None:
         self._flags: list[Flag] = []
 
-    def write(self, found: Flag | FileReport) -> None:
+    def write(self, found: "Flag | FileReport") -> None:
         if isinstance(found, Flag):
             self._flags.append(found)
         _say_error(found)
 
     def close(self) -> None:
+        from pipeline.speech.asr.transcripts import srt_cue
+
         for number, flag in enumerate(sorted(self._flags, key=lambda flag: flag.start), 1):
             mark = "" if flag.suggestion == "pass" else f"[{flag.suggestion}: {', '.join(flag.flagged)}] "
             sys.stdout.write(srt_cue(number, flag.start, flag.end, mark + harmless(flag.text)))
         sys.stdout.flush()
 
 
-def _line(found: Flag | FileReport) -> dict[str, Any]:
-    return file_line(found) if isinstance(found, FileReport) else utterance_line(found, found.room)
+def _line(found: "Flag | FileReport") -> dict[str, Any]:
+    return utterance_line(found, found.room) if isinstance(found, Flag) else file_line(found)
 
 
-def _print_report(report: FileReport) -> None:
+def _print_report(report: "FileReport") -> None:
     _say_error(report)
     if report.suggestion:
         style = STYLES[report.suggestion]
@@ -173,8 +173,8 @@ def _print_report(report: FileReport) -> None:
         )
 
 
-def _say_error(found: Flag | FileReport) -> None:
-    if isinstance(found, FileReport) and found.error:
+def _say_error(found: "Flag | FileReport") -> None:
+    if not isinstance(found, Flag) and found.error:
         say_error(found.error)
 
 

@@ -65,12 +65,6 @@ class _Cleaning(RenderHook):
         return [_Clean(each) for each in renderables]
 
 
-stdout = console()
-"""For results only."""
-stderr = console(stderr=True)
-"""For progress, notes and errors."""
-
-
 class _Clean:
     """Renders like `inner`, with harmless text."""
 
@@ -80,6 +74,12 @@ class _Clean:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         for segment in console.render(self._inner, options):
             yield segment if segment.control else Segment(harmless(segment.text), segment.style)
+
+
+stdout = console()
+"""For results only."""
+stderr = console(stderr=True)
+"""For progress, notes and errors."""
 
 
 def progress_bar() -> Progress:

@@ -107,7 +107,7 @@ def test_a_final_report_and_an_unknown_assessment_take_no_answers(connection: Co
 
 
 def test_an_answer_may_be_a_date_a_number_or_a_list(connection: Connection) -> None:
-    given = {"signed_on": date(2026, 1, 31), "contact_phone": 13800138000, "service_type": ["app", "website"]}
-    assert len(answer(connection, **given)) == 3
+    given: dict[str, Any] = {"signed_on": date(2026, 1, 31), "contact_phone": 13800138000}
+    assert len(answer(connection, service_type=["app", "website"], **given)) == 3
     (kinds,) = (each for each in forms.answers(connection, "2026-1") if each.id == "service_type")
     assert (kinds.text, kinds.shown("zh"), kinds.shown("en")) == ("app,website", "APP、网站", "App、Website")
