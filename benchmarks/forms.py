@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from benchmarks import report
-from pipeline.judge.calibration import Calibrated
 from pipeline.judge.classifier import SHIPPED, load_model
 from pipeline.judge.classifier_text import view
+from pipeline.judge.model_outputs import Calibrated
 from pipeline.learning.training_rows import RISK, Row, part_of
 from training.classifier.noise import bare, written
 from training.classifier.sets import read

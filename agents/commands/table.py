@@ -12,7 +12,7 @@ from rich.text import Text
 
 from agents.commands.terminal import plain
 from pipeline.contract.messages import Decision, Flag, Suggestion
-from pipeline.judge.reasons import from_context
+from pipeline.judge.verdict import from_context
 
 if TYPE_CHECKING:
     from pipeline.review.cases.values import Case, CaseFile

@@ -17,7 +17,7 @@ from pipeline.base.errors import ConfigError, InputError
 from pipeline.base.stopping import like_ctrl_c, whole
 
 if TYPE_CHECKING:
-    from pipeline.judge.calibration import Calibrated
+    from pipeline.judge.model_outputs import Calibrated
     from pipeline.learning.case_split import CaseSplit
     from pipeline.learning.model_comparison import ComparedFigure
 

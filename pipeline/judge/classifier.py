@@ -17,7 +17,7 @@ from pipeline.base.shared_models import SharedModels
 from pipeline.settings import JudgeSettings
 
 if TYPE_CHECKING:
-    from pipeline.judge.calibration import Calibrated
+    from pipeline.judge.model_outputs import Calibrated
 
 ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 LATEST = "main"
@@ -70,12 +70,12 @@ def load_classifier(settings: JudgeSettings, threads: int | None = None) -> Clas
 
 
 def _mapped(settings: JudgeSettings, threads: int | None) -> Classifier:
-    from pipeline.judge import label_map
+    from pipeline.judge import model_outputs
 
     source = settings.model or str(SHIPPED)
     model = load_model(source, threads)
-    outputs = label_map.load_label_map(settings.label_map, model.labels, source, settings.labels)
-    return label_map.MappedClassifier(model, outputs)
+    outputs = model_outputs.load_label_map(settings.label_map, model.labels, source, settings.labels)
+    return model_outputs.MappedClassifier(model, outputs)
 
 
 def languages_of(folder: Path) -> frozenset[str]:
@@ -89,14 +89,14 @@ def load_model(source: str, threads: int | None = None) -> "Calibrated":
 
     Raises ConfigError if there is no model, or if it needs `transformers` and the package is not installed.
     """
-    from pipeline.judge import calibration, onnx_classifier, pinyin_model
+    from pipeline.judge import model_outputs, onnx_classifier, pinyin_model
 
     folder = Path(source)
     if (folder / onnx_classifier.MODEL).is_file():
         encoder, by_sound = onnx_classifier.load_onnx(folder, threads), pinyin_model.load_pinyin_model(folder)
         if by_sound is None:
             return encoder
-        return pinyin_model.EncoderWithPinyin(encoder, by_sound, calibration.load_calibration(folder))
+        return pinyin_model.EncoderWithPinyin(encoder, by_sound, model_outputs.load_calibration(folder))
     if not is_id(source) and not (folder / "config.json").is_file():
         raise ConfigError(
             f"judge.model: no model at {source}",

@@ -18,9 +18,17 @@ from pipeline.judge.detection import Detection, highest
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Match
 from pipeline.judge.moderation_policy import NEVER, PolicyResolver, ResolvedPolicy, SoundLimits
-from pipeline.judge.reasons import of_audio_classifier, of_both, of_cooldown, of_sound, of_withheld
 from pipeline.judge.speaker_memory import Blocked, CoolDowns
-from pipeline.judge.verdict import Verdict, decide_verdict, in_context
+from pipeline.judge.verdict import (
+    Verdict,
+    decide_verdict,
+    in_context,
+    of_audio_classifier,
+    of_both,
+    of_cooldown,
+    of_sound,
+    of_withheld,
+)
 
 NO_LANGUAGE = ""
 """The language of a sound. Moderators of all languages may get its case."""

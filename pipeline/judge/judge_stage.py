@@ -11,7 +11,7 @@ from pipeline.base.metrics import Metrics, from_zero
 from pipeline.contract.messages import Flag, Sound, Source, SpeechStatus, Suggestion, Transcript
 from pipeline.contract.speech_status import skipped
 from pipeline.contract.stage import Processor, Rejected
-from pipeline.judge import labels, lexicon, moderation_policy, reasons
+from pipeline.judge import labels, lexicon, moderation_policy, verdict
 from pipeline.judge.classifier import Classifier, load_classifier
 from pipeline.judge.conversations import Conversations
 from pipeline.judge.detection import Detection, Detector
@@ -187,7 +187,7 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
     def _count(self, flag: Flag, detection: Detection) -> None:
         self._count_flag(flag)
         if detection.in_context:
-            self._metrics.context.labels("raised" if reasons.from_context(flag.reasons) else "same").inc()
+            self._metrics.context.labels("raised" if verdict.from_context(flag.reasons) else "same").inc()
         for label, score in flag.labels.items():
             self._metrics.scores.labels(label, TENTHS[min(int(score * 10), 9)]).inc()
 

@@ -17,9 +17,9 @@ from tokenizers import Tokenizer
 
 from pipeline.base.cpu_cores import cores
 from pipeline.base.errors import ConfigError
-from pipeline.judge import calibration, pinyin_model
-from pipeline.judge.calibration import Calibrated, Numbers
+from pipeline.judge import model_outputs, pinyin_model
 from pipeline.judge.classifier_text import Tokens, view
+from pipeline.judge.model_outputs import Calibrated, Numbers
 
 MODEL = "model.onnx"
 FILES = (MODEL, pinyin_model.FILE, "tokenizer.json", "config.json", "calibration.json")
@@ -49,7 +49,7 @@ class OnnxClassifier(Calibrated):
     """
 
     def __init__(self, folder: Path, config: Config, threads: int) -> None:
-        super().__init__(_name(folder), config.labels, calibration.load_calibration(folder), context=config.context)
+        super().__init__(_name(folder), config.labels, model_outputs.load_calibration(folder), context=config.context)
         self._tokens = Tokens(Tokenizer.from_file(str(folder / "tokenizer.json")))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1

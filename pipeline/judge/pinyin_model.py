@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.errors import ConfigError
-from pipeline.judge.calibration import Calibrated, Calibration
 from pipeline.judge.classifier_text import utterance, view
+from pipeline.judge.model_outputs import Calibrated, Calibration
 from pipeline.speech.languages.writing_systems import HAN
-from pipeline.speech.languages.zh.pinyin import has_han
+from pipeline.speech.languages.zh.script import has_han
 
 Numbers = NDArray[np.float64]
 Buckets = NDArray[np.int64]

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 from pipeline.contract.messages import Mark
-from pipeline.judge import label_map, lexicon
+from pipeline.judge import lexicon, model_outputs
 from pipeline.judge.classifier import SHIPPED, languages_of
 from pipeline.judge.judge_stage import JudgeConfig
 from pipeline.judge.moderation_policy import NEVER, OTHER, Policy, PolicyResolver
@@ -96,7 +96,7 @@ def unheard_labels(policy: PolicyResolver, listen: ListenSettings) -> list[Unhea
     needed = policy.need_both()
     known: Container[str] = needed if listen.ear else ()
     if needed and listen.ear and listen.ear_label_map:
-        known = label_map.named(listen.ear_label_map, "listen.ear_label_map")
+        known = model_outputs.named(listen.ear_label_map, "listen.ear_label_map")
     everywhere = list(_in_rooms(OTHER, policy, listen, known))
     said = {(each.label, each.cause) for each in everywhere}
     others = (each for kind in policy.policy.room_types for each in _in_rooms(kind, policy, listen, known))

@@ -15,10 +15,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging
 
 from pipeline.base.errors import ConfigError, DependencyError
-from pipeline.judge import calibration
-from pipeline.judge.calibration import Calibrated, Calibration, Numbers
+from pipeline.judge import model_outputs
 from pipeline.judge.classifier import LATEST, commit_of, is_id
 from pipeline.judge.classifier_text import MAX_TOKENS, view
+from pipeline.judge.model_outputs import Calibrated, Calibration, Numbers
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 UNUSED = "masked_spec_embed"
@@ -151,4 +151,4 @@ def load_transformer(source: str) -> TransformersClassifier:
     found = Pretrained(source, "judge.model", "sequence classifier")
     model, tokenizer = found.model(AutoModelForSequenceClassification), found.part(AutoTokenizer)
     exclusive, name = found.is_exclusive(model.config), found.name(model.config, "calibration.json")
-    return TransformersClassifier(model, tokenizer, calibration.load_calibration(Path(source)), name, exclusive)
+    return TransformersClassifier(model, tokenizer, model_outputs.load_calibration(Path(source)), name, exclusive)

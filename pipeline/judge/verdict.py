@@ -9,14 +9,109 @@ A label may need both sources, words and second ear (`sources: both`). What the 
 the second ear has heard it in the same moment.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.contract.messages import Mark, Suggestion
-from pipeline.judge import reasons
 from pipeline.judge.labels import SEVERITIES, Labels, Severity, worst_first
 from pipeline.judge.matcher import Match
 from pipeline.judge.moderation_policy import ResolvedPolicy
+
+TERM = re.compile(r"([a-z0-9_]+): the term “(.*)” \((?:low|medium|high|critical)\) means (?:review|block)", re.DOTALL)
+CONTEXT = "in context: the speech before it raised the score; alone, the text means "
+"""The start of the reason of a suggestion that the text alone does not give."""
+RISK = re.compile(r"risk [\d.]+ reaches (?:review|block), but no label does")
+READER = re.compile(r".* for the second reader \((.*)\)", re.DOTALL)
+LIMIT = "at most "
+"""The start of a reason that only makes a suggestion milder."""
+
+WITHHELD = ": withheld until words and second ear agree"
+"""The end of the reason that a label gives if it needs both sources, and has one."""
+AGREE = ": words and second ear agree"
+"""The end of the reason that it gives when it has both."""
+
+LabelledTerm = tuple[str, str]
+"""A label, and a term of its lexicon."""
+
+
+def of_term(label: str, term: str, level: Severity, suggestion: Suggestion) -> str:
+    """Return the reason that a lexicon term gives."""
+    return f"{label}: the term “{term}” ({level}) means {suggestion}"
+
+
+def of_context(alone: Suggestion) -> str:
+    """Return the reason that the speech before a text gives, if it raised the suggestion from `alone`."""
+    return f"{CONTEXT}{alone}"
+
+
+def from_context(reasons: Iterable[str]) -> bool:
+    """Whether the text alone would have a milder suggestion than with the speech before it."""
+    return any(reason.startswith(CONTEXT) for reason in reasons)
+
+
+def of_risk(risk: float, suggestion: Suggestion) -> str:
+    """Return the reason that the probability of any label gives, if no single label reaches its threshold."""
+    return f"risk {risk:.2f} reaches {suggestion}, but no label does"
+
+
+def of_sound(kind: str, score: float, suggestion: Suggestion, limit: float) -> str:
+    """Return the reason that a sound gives."""
+    return f"sound {kind}: score {score:.2f} reaches {suggestion} at {limit:.2f}"
+
+
+def of_cooldown(names: str, seconds: float) -> str:
+    """Return the reason that a cool-down gives: the speaker was blocked for the same within the last `seconds`."""
+    return f"{LIMIT}review: blocked for {names} within the last {seconds:g} s"
+
+
+def of_audio_classifier(label: str, score: float, suggestion: Suggestion, limit: float) -> str:
+    """Return the reason that a label of the second ear gives."""
+    return f"second ear: {label} {score:.2f} reaches {suggestion} at {limit:.2f}"
+
+
+def of_reader(label: str, score: float, limit: float, manner: str) -> str:
+    """Return the reason that the second reader gives. `manner` says how the text means the label."""
+    return f"{label}: score {score:.2f} reaches review at {limit:.2f} for the second reader ({manner})"
+
+
+def manner(reasons: Iterable[str]) -> str:
+    """Return how the text means its labels, as the second reader says; empty if it is not the source."""
+    return next((found[1] for found in map(READER.fullmatch, reasons) if found), "")
+
+
+def of_withheld(label: str) -> str:
+    """Return the reason that a label gives if it needs both sources, words and second ear, and has one."""
+    return f"{label}{WITHHELD}"
+
+
+def of_both(label: str) -> str:
+    """Return the reason of a flag that was withheld until both sources had the label."""
+    return f"{label}{AGREE}"
+
+
+def agreed(reasons: Iterable[str]) -> str:
+    """Return the label on which both sources agree; empty if the flag did not need both."""
+    return next((reason.removesuffix(AGREE) for reason in reasons if reason.endswith(AGREE)), "")
+
+
+def from_risk(reasons: Iterable[str]) -> bool:
+    """Whether only the probability of any label reached a threshold."""
+    return any(RISK.fullmatch(reason) for reason in reasons)
+
+
+def terms_alone(reasons: Iterable[str]) -> frozenset[LabelledTerm]:
+    """Return the terms that led to a flag, if nothing else did; else nothing."""
+    found: set[LabelledTerm] = set()
+    for reason in reasons:
+        if reason.startswith(LIMIT) or reason.endswith(WITHHELD):
+            continue
+        match = TERM.fullmatch(reason)
+        if match is None:
+            return frozenset()
+        found.add((match[1], match[2]))
+    return frozenset(found)
+
 
 WEIGHTS: dict[Severity, float] = {"low": 0.15, "medium": 0.6, "high": 0.85, "critical": 0.97}
 """The estimated probability that a match of this level is right, for our own lexicons."""
@@ -74,14 +169,14 @@ def decide_verdict(
     if not needs_both or "pass" in held.values():
         return verdict
     withheld = tuple(worst_first({label: raised[label] for label in needs_both}, labels))
-    return replace(verdict, withheld=withheld, reasons=(*verdict.reasons, *map(reasons.of_withheld, withheld)))
+    return replace(verdict, withheld=withheld, reasons=(*verdict.reasons, *map(of_withheld, withheld)))
 
 
 def in_context(alone: Verdict, both: Verdict) -> Verdict:
     """`both`, the verdict by the scores with the speech before the text. It says so if they raised the suggestion."""
     if ORDER.index(both.suggestion) <= ORDER.index(alone.suggestion):
         return both
-    return replace(both, reasons=(*both.reasons, reasons.of_context(alone.suggestion)))
+    return replace(both, reasons=(*both.reasons, of_context(alone.suggestion)))
 
 
 def _verdict(
@@ -116,13 +211,13 @@ def _by_level(matches: Iterable[Match], policy: ResolvedPolicy) -> Iterator[Fire
     for match in matches:
         label, level = match.term.label, match.level
         if (suggestion := policy.labels[label].levels[level]) != "pass":
-            yield FiredRule(label, suggestion, reasons.of_term(label, match.term.text, level, suggestion))
+            yield FiredRule(label, suggestion, of_term(label, match.term.text, level, suggestion))
 
 
 def _by_risk(risk: float, raised: Mapping[str, float], policy: ResolvedPolicy) -> Iterator[FiredRule]:
     if raised and (suggestion := policy.risk.by_score(risk)) != "pass":
         label = max(raised, key=raised.__getitem__)
-        yield FiredRule(label, suggestion, reasons.of_risk(risk, suggestion), by_risk=True)
+        yield FiredRule(label, suggestion, of_risk(risk, suggestion), by_risk=True)
 
 
 def _held(marks: Iterable[Mark], policy: ResolvedPolicy, least: Suggestion) -> Iterator[tuple[Mark, Suggestion]]:
@@ -144,7 +239,7 @@ def _limits(
     for mark, limit in held.items():
         yield limit, f"at most {limit}: the recogniser may have invented this ({mark})"
     if suggestion == "block" and blocked and blocked <= cooling:
-        yield "review", reasons.of_cooldown(", ".join(sorted(blocked)), policy.cooldown_seconds)
+        yield "review", of_cooldown(", ".join(sorted(blocked)), policy.cooldown_seconds)
 
 
 def _risk(scores: Mapping[str, float], policy: ResolvedPolicy) -> float:

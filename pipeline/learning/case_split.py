@@ -13,8 +13,8 @@ from hashlib import sha256
 
 import numpy as np
 
-from pipeline.judge.calibration import Numbers
 from pipeline.judge.classifier_text import view
+from pipeline.judge.model_outputs import Numbers
 from pipeline.learning.decided_cases import DecidedUtterance
 from pipeline.learning.training_rows import OUTPUTS, RISK, Row, negative
 from pipeline.review.quality.exporting import Example, PlacedExample

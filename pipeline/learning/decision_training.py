@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
-from pipeline.judge import calibration, pinyin_model
-from pipeline.judge.calibration import Numbers, sigmoid
+from pipeline.judge import model_outputs, pinyin_model
 from pipeline.judge.classifier import load_model
 from pipeline.judge.classifier_text import MAX_JOINED, with_context
+from pipeline.judge.model_outputs import Numbers, sigmoid
 from pipeline.learning import fine_tuning, model_export, starting_model
 from pipeline.learning.case_split import filled
 from pipeline.learning.fine_tuning import Batch, Groups, Recipe, Say, batches, targets_of
@@ -106,7 +106,7 @@ def _written(row: Row) -> str:
 
 def _calibrate(base: Path, held: Sequence[Row], out: Path) -> None:
     """Write temperatures from the held-out cases. A label with few of them keeps its present temperature."""
-    found = dict(calibration.load_calibration(base).temperature)
+    found = dict(model_outputs.load_calibration(base).temperature)
     logits = load_model(str(out)).logits([*map(_written, held)])
     truth, weights = (tensor.double().numpy() for tensor in targets_of(held))
     for place, output in enumerate(OUTPUTS):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.judge.calibration import Calibrated, Numbers
+from pipeline.judge.model_outputs import Calibrated, Numbers
 from pipeline.learning.training_rows import OUTPUTS, RISK, Row
 from pipeline.review.quality.statistics import Estimate
 

@@ -22,7 +22,7 @@ from threading import Lock
 from pipeline.base import private_files
 from pipeline.base.errors import DependencyError
 from pipeline.contract.messages import AudioChunk
-from pipeline.review.evidence import recordfile
+from pipeline.review.evidence import segments
 
 SUFFIX = ".audio"
 AGAIN = ".again"
@@ -73,7 +73,7 @@ class Journal:
 
     def add(self, chunk: AudioChunk) -> None:
         """Store a chunk until it is cut into utterances."""
-        record = recordfile.pack_record(chunk)
+        record = segments.pack_record(chunk)
         with self._guarded():
             page = self._writable()
             self._note(page, chunk)
@@ -87,7 +87,7 @@ class Journal:
     def add_again(self, chunk: AudioChunk) -> None:
         """Store a dead letter's `chunk`, so that the next process processes it again."""
         with self._guarded():
-            _append(self.folder / f"{self._next:012d}{AGAIN}", recordfile.pack_record(chunk))
+            _append(self.folder / f"{self._next:012d}{AGAIN}", segments.pack_record(chunk))
             self._next += 1
 
     def left(self, cut_to: Callable[[str, str], float]) -> Iterator[AudioChunk]:
@@ -197,10 +197,10 @@ def _append(path: Path, record: bytes) -> None:
 def _scan(path: Path) -> list[tuple[int, AudioChunk]]:
     with suppress(FileNotFoundError), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        return [(offset, chunk) for offset, _, chunk in recordfile.scan_records(file, 0, size, AudioChunk)]
+        return [(offset, chunk) for offset, _, chunk in segments.scan_records(file, 0, size, AudioChunk)]
     return []
 
 
 def _read(path: Path, offset: int) -> AudioChunk | None:
     with path.open("rb") as file:
-        return recordfile.read_record(file, offset, AudioChunk)
+        return segments.read_record(file, offset, AudioChunk)

@@ -9,7 +9,7 @@ from transformers import AutoFeatureExtractor, AutoModelForAudioClassification, 
 
 from pipeline.base.errors import ConfigError
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.judge.calibration import Numbers, sigmoid, softmax
+from pipeline.judge.model_outputs import Numbers, sigmoid, softmax
 from pipeline.judge.transformers_model import Pretrained
 from pipeline.settings import ListenSettings
 from pipeline.speech.audio.resample import Samples

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import NamedTuple, Protocol, TypeVar
 
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound
-from pipeline.judge.calibration import Numbers
+from pipeline.judge.model_outputs import Numbers
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.speaker_tracks import Key
 

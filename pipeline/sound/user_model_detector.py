@@ -12,9 +12,8 @@ from pipeline.base.metrics import Metrics, from_zero
 from pipeline.base.shared_models import SharedModels
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.contract.stage import STAGE_FAULTS
-from pipeline.judge import label_map
-from pipeline.judge.calibration import Numbers
-from pipeline.judge.label_map import RISK, Outputs
+from pipeline.judge import model_outputs
+from pipeline.judge.model_outputs import RISK, Numbers, Outputs
 from pipeline.settings import ListenSettings, Settings
 from pipeline.sound.sound_detector import DueWindow, SoundSpan
 from pipeline.sound.sound_windows import Windows
@@ -166,7 +165,7 @@ def user_model_detectors(settings: Settings, metrics: Metrics) -> UserModelDetec
     from pipeline.sound import audio_classifier
 
     model = _shelf.get(chosen.model_dump_json(), lambda: audio_classifier.load_audio_classifier(chosen))
-    outputs = label_map.load_label_map(
+    outputs = model_outputs.load_label_map(
         chosen.ear_label_map, model.labels, chosen.ear, settings.judge.labels, "listen.ear_label_map"
     )
     if any(RISK in found for found in outputs.values()):

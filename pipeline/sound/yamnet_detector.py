@@ -17,7 +17,7 @@ import numpy as np
 from pipeline.base.errors import ConfigError
 from pipeline.base.libraries import require
 from pipeline.contract.messages import SAMPLE_RATE, EventKind, HeardSound, YamnetKind
-from pipeline.judge.calibration import Numbers
+from pipeline.judge.model_outputs import Numbers
 from pipeline.settings import ListenSettings
 from pipeline.sound.sound_detector import SoundSpan
 from pipeline.sound.sound_windows import Lasting, Persistence, Windows, above

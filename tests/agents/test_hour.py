@@ -10,6 +10,7 @@ from random import Random
 from typing import cast
 
 import numpy as np
+import pytest
 from msgspec import structs
 from numpy.typing import NDArray
 
@@ -21,6 +22,8 @@ from pipeline.speech.audio.encode import decode_flac, to_pcm16
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.segment_stage import Segment
 from pipeline.speech.audio.vad import WINDOW, Memory, Vad
+
+pytestmark = pytest.mark.full  # an hour of audio
 
 SIZE = 6_400
 SECONDS = SIZE / SAMPLE_RATE

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from benchmarks.forms import LIMIT, changes, held, table
-from pipeline.judge.calibration import Calibrated, Calibration
 from pipeline.judge.classifier import SHIPPED, load_model
+from pipeline.judge.model_outputs import Calibrated, Calibration
 from pipeline.learning.training_rows import part_of
 
 

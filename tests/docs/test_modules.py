@@ -11,7 +11,7 @@ from tests.docs.pages import PAGES
 
 MODULE = re.compile(r"python -m ((?:agents|benchmarks|deploy|pipeline|tests|training)(?:\.\w+)*)")
 PATH = re.compile(r"`((?:agents|benchmarks|pipeline|tests|training)/[a-z0-9_./-]+)`")
-CARDS = [ROOT / "pipeline" / part / "model" / "README.md" for part in ("judge", "sound/events")]
+CARDS = [ROOT / "pipeline" / part / "README.md" for part in ("judge/model", "sound/music_model")]
 
 
 def runs(module: str) -> bool:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.judge.calibration import sigmoid
 from pipeline.judge.classifier import load_model
+from pipeline.judge.model_outputs import sigmoid
 from pipeline.learning.decision_training import temperature
 from pipeline.learning.fine_tuning import targets_of
 from pipeline.learning.model_comparison import threshold_at

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline.judge.pinyin_model import syllable
-from pipeline.speech.languages.zh.pinyin import has_han
+from pipeline.speech.languages.zh.script import has_han
 
 SYLLABLES = 4
 """How many syllables of a piece count, from the first."""

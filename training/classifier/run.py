@@ -10,8 +10,8 @@ import torch
 
 from pipeline.base.errors import ConfigError
 from pipeline.base.stopping import whole
-from pipeline.judge.calibration import Calibrated
 from pipeline.judge.classifier import load_model
+from pipeline.judge.model_outputs import Calibrated
 from pipeline.judge.onnx_classifier import MODEL
 from pipeline.learning import model_export, starting_model
 from pipeline.learning.fine_tuning import Recipe, Say

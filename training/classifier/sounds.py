@@ -14,7 +14,7 @@ from pipeline.judge.pinyin_model import PinyinModel, grams
 from pipeline.learning.fine_tuning import masked_loss, targets_of
 from pipeline.learning.model_comparison import auroc
 from pipeline.learning.training_rows import OUTPUTS, Row
-from pipeline.speech.languages.zh.pinyin import has_han
+from pipeline.speech.languages.zh.script import has_han
 
 Numbers = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from pipeline.judge.calibration import Calibrated, Numbers, sigmoid
+from pipeline.judge.model_outputs import Calibrated, Numbers, sigmoid
 from pipeline.learning.case_split import SeenTexts
 from pipeline.learning.training_rows import CLEAN, OUTPUTS, Row
 from training.classifier.sets import TALK

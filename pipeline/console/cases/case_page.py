@@ -20,7 +20,7 @@ from pipeline.console.guard import Refused
 from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Decision, Flag
-from pipeline.judge.reasons import agreed, from_context, from_risk, manner
+from pipeline.judge.verdict import agreed, from_context, from_risk, manner
 from pipeline.review import audit_log
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.sign_in import LoginSession

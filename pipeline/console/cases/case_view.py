@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
 from pipeline.contract.messages import Flag
-from pipeline.judge.reasons import agreed
+from pipeline.judge.verdict import agreed
 from pipeline.review.cases import case_queue, leases, reading
 from pipeline.review.cases.values import Case, CaseFile, Evidence
 from pipeline.review.evidence.clip_player import Token, offset_of, tokens

@@ -15,7 +15,7 @@ from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.contract.messages import Flag, SecondReading
 from pipeline.contract.stage import NO_BACKLOG, Backlog, Processor, Rejected
-from pipeline.judge import reasons
+from pipeline.judge import verdict
 from pipeline.judge.conversations import Conversations
 from pipeline.judge.judge_stage import SILENT_SECONDS, JudgeConfig, Rules, read_config
 from pipeline.judge.reader.chat import Prompt, ReaderAnswer
@@ -129,7 +129,7 @@ class Read(Processor[Flag, SecondReading]):
             and flag.suggestion != "block"
             and bool(flag.text)
             and not flag.marks
-            and not reasons.terms_alone(flag.reasons)
+            and not verdict.terms_alone(flag.reasons)
         )
 
     async def _read_all(

@@ -6,7 +6,7 @@ from pipeline.contract.messages import NAMESPACE, Flag, SecondReading, origin
 from pipeline.judge.labels import Labels, worst_first
 from pipeline.judge.moderation_policy import PolicyResolver
 from pipeline.judge.reader.chat import ReaderAnswer
-from pipeline.judge.reasons import of_reader
+from pipeline.judge.verdict import of_reader
 
 
 def reading_of(

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, 
 
 from pipeline.base.errors import CaseError, Missing
 from pipeline.contract.messages import Flag
-from pipeline.judge import reasons
+from pipeline.judge import verdict
 from pipeline.review import audit_log
 from pipeline.review.cases import reading
 from pipeline.review.tables.case_tables import MUTED_PHRASES
@@ -57,7 +57,7 @@ def offered(connection: Connection, case: str, at: float) -> list[tuple[str, str
     """
     found = reading.case(connection, case)
     flags = reading.flags(connection, case)
-    causes = [reasons.terms_alone(flag.reasons) for flag in flags]
+    causes = [verdict.terms_alone(flag.reasons) for flag in flags]
     if found.verdict != "dismiss" or found.drill or not all(causes):
         return []
     known = {(one.label, one.term): one for one in in_room(connection, found.room, at)}
@@ -124,7 +124,7 @@ def muted_flags(connection: Connection, flags: Sequence[Flag]) -> frozenset[str]
     The time of the speech decides, so that a flag which is delivered again gets the same answer. A drill is never
     muted.
     """
-    causes = {flag.id: reasons.terms_alone(flag.reasons) for flag in flags if not flag.drill}
+    causes = {flag.id: verdict.terms_alone(flag.reasons) for flag in flags if not flag.drill}
     causes = {name: terms for name, terms in causes.items() if terms}
     if not causes:
         return frozenset()

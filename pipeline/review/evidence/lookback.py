@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.contract.messages import Sound, Utterance
 from pipeline.contract.utterance_log import UtteranceLog
-from pipeline.review.evidence import recordfile
+from pipeline.review.evidence import segments
 from pipeline.review.evidence.segments import Finish, SegmentLog
 from pipeline.settings import Settings
 
@@ -124,7 +124,7 @@ class Lookback(SegmentLog[Utterance], UtteranceLog):
         if self._read_to[name] == size:
             return
         with self._file(name).open("rb") as file:
-            for offset, following, utterance in recordfile.scan_records(file, self._read_to[name], size, Utterance):
+            for offset, following, utterance in segments.scan_records(file, self._read_to[name], size, Utterance):
                 self._read_to[name] = following
                 entry = IndexEntry(utterance.start, utterance.end, name, offset, (utterance.room, utterance.speaker))
                 self._entries.append(entry)

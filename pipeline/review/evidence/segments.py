@@ -6,6 +6,10 @@ A crash loses only the record that was being written. One process at a time writ
 
 A file of marks beside each segment tells which messages are finished, when, and how. A message without a mark is
 unfinished. If the runner was killed, it judges the message after the restart.
+
+A file is a sequence of records; the journal has the same. A record has three parts: a header of 16 bytes (lengths and
+CRC-32 checksums of the other parts, big-endian), the message without its audio (MessagePack), and the audio. So an
+index can be read without the audio.
 """
 
 import errno
@@ -19,14 +23,75 @@ from contextlib import contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
 from threading import Lock
-from typing import Generic, NamedTuple, TypeVar
+from typing import BinaryIO, Generic, NamedTuple, TypeVar
+from zlib import crc32
 
 import msgspec
 
 from pipeline.base import private_files
 from pipeline.base.errors import DependencyError
-from pipeline.contract.messages import Sound, Utterance
-from pipeline.review.evidence import recordfile
+from pipeline.contract.messages import AudioChunk, Sound, Utterance
+
+Recorded = TypeVar("Recorded", bound=Utterance | Sound | AudioChunk)
+
+HEAD = struct.Struct(">IIII")
+MAX_META = 65_536
+MAX_AUDIO = 67_108_864
+"""Maximum bytes of the two parts. A header with larger lengths is not a header."""
+
+
+def pack_record(message: Utterance | Sound | AudioChunk) -> bytes:
+    """The record of `message`, in bytes. Raises ValueError if the message is too large."""
+    audio = message.data
+    meta = msgspec.msgpack.encode(msgspec.structs.replace(message, data=b""))
+    if len(meta) > MAX_META or len(audio) > MAX_AUDIO:
+        raise ValueError(f"A message of {len(meta)} + {len(audio)} bytes does not fit into a record")
+    return HEAD.pack(len(meta), len(audio), crc32(meta), crc32(audio)) + meta + audio
+
+
+def read_record(file: BinaryIO, offset: int, kind: type[Recorded]) -> Recorded | None:
+    """The message of the record at `offset`, with its audio. None if there is no complete record."""
+    found = _meta(file, offset, kind)
+    if found is None:
+        return None
+    message, size, checksum = found
+    audio = file.read(size)
+    if len(audio) != size or crc32(audio) != checksum:
+        return None
+    return msgspec.structs.replace(message, data=audio)
+
+
+def scan_records(file: BinaryIO, offset: int, end: int, kind: type[Recorded]) -> Iterator[tuple[int, int, Recorded]]:
+    """Yield (offset, next offset, message without audio) for each record between `offset` and `end`.
+
+    Stops at the first incomplete record: it is damaged, or another thread is still writing it.
+    """
+    while (found := _meta(file, offset, kind)) is not None:
+        message, size, _ = found
+        following = file.tell() + size
+        if following > end:
+            return
+        yield offset, following, message
+        offset = following
+
+
+def _meta(file: BinaryIO, offset: int, kind: type[Recorded]) -> tuple[Recorded, int, int] | None:
+    """The message, the audio's length and the audio's checksum. Leaves the file position at the audio."""
+    file.seek(offset)
+    head = file.read(HEAD.size)
+    if len(head) != HEAD.size:
+        return None
+    meta_size, audio_size, meta_checksum, audio_checksum = HEAD.unpack(head)
+    if not 0 < meta_size <= MAX_META or audio_size > MAX_AUDIO:
+        return None
+    meta = file.read(meta_size)
+    if len(meta) != meta_size or crc32(meta) != meta_checksum:
+        return None
+    try:
+        return msgspec.msgpack.decode(meta, type=kind), audio_size, audio_checksum
+    except msgspec.MsgspecError:
+        return None
+
 
 MARK_RECORD = struct.Struct(">QdB")
 """A mark: the message's offset in the segment, UTC seconds, and the outcome, big-endian."""
@@ -130,7 +195,7 @@ class SegmentLog(Generic[M]):
 
     def put(self, message: M) -> str:
         """Append a message and return its address."""
-        record = recordfile.pack_record(msgspec.structs.replace(message, address=None))
+        record = pack_record(msgspec.structs.replace(message, address=None))
         with self._guarded():
             file = self._writable(len(record))
             try:
@@ -180,9 +245,7 @@ class SegmentLog(Generic[M]):
             with self._named_errors(), suppress(FileNotFoundError):
                 found = read_marks(self._marks(name))
                 with self._file(name).open("rb") as file:
-                    for offset, _, message in recordfile.scan_records(
-                        file, 0, os.fstat(file.fileno()).st_size, self._kind
-                    ):
+                    for offset, _, message in scan_records(file, 0, os.fstat(file.fileno()).st_size, self._kind):
                         yield f"{self._name}/{name}/{offset}", message, found.get(offset)
 
     def expire(self, now: float) -> None:
@@ -237,7 +300,7 @@ class SegmentLog(Generic[M]):
     def _read(self, name: str, offset: int) -> M | None:
         try:
             with self._file(name).open("rb") as file:
-                found = recordfile.read_record(file, offset, self._kind)
+                found = read_record(file, offset, self._kind)
         except FileNotFoundError:
             return None
         return found and msgspec.structs.replace(found, address=f"{self._name}/{name}/{offset}")

@@ -28,7 +28,6 @@ from pipeline.contract.stage import BEHIND_SECONDS, Backlog, Processor, Rejected
 from pipeline.settings import Asr, Settings
 from pipeline.speech.asr.early_recogniser import EarlyRecogniser, EarlyResult, Offer
 from pipeline.speech.asr.hallucinations import HallucinationGuards, collapse, is_sure
-from pipeline.speech.asr.overlap import Overlaps, without_repeat, words_left
 from pipeline.speech.asr.recogniser import (
     MAX_SAMPLES,
     MAX_SECONDS,
@@ -40,7 +39,7 @@ from pipeline.speech.asr.recogniser import (
     load_recogniser,
 )
 from pipeline.speech.asr.room_languages import RoomLanguages
-from pipeline.speech.asr.transcripts import transcript_of, wordless
+from pipeline.speech.asr.transcripts import Overlaps, transcript_of, without_repeat, wordless, words_left
 from pipeline.speech.asr.triage import GATE, VOICED, Reason, triage
 from pipeline.speech.audio.encode import decode_flac
 from pipeline.speech.audio.vad import shared

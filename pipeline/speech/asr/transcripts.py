@@ -1,11 +1,19 @@
-"""Makes the transcript of an utterance, and writes transcripts as JSON lines, SubRip or WebVTT."""
+"""Makes the transcript of an utterance, and writes transcripts as JSON lines, SubRip or WebVTT.
 
+After a forced cut, an utterance repeats the last half second of the one before. Repeated words are removed.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from itertools import product
 from typing import Any
 
 import msgspec
 
 from pipeline.base.errors import VoxwardenError
-from pipeline.contract.messages import UNDETERMINED, Transcript, Utterance, derive_id, origin
+from pipeline.contract.messages import UNDETERMINED, Transcript, Utterance, Word, derive_id, origin
+from pipeline.speech.languages.writing_systems import tokens_of
 
 VTT_HEADER = "WEBVTT\n\n"
 
@@ -74,3 +82,87 @@ def _clock(seconds: float, point: str) -> str:
         f"{milliseconds // 3_600_000:02}:{milliseconds // 60_000 % 60:02}"
         f":{milliseconds // 1000 % 60:02}{point}{milliseconds % 1000:03}"
     )
+
+
+TOKENS_PER_SECOND = 6
+"""Words or Chinese characters per second in fast speech."""
+SPARE_TOKENS = 2
+"""Additional tokens for words that the cut has split."""
+ALIKE = 0.75
+"""Two texts have the same words if their similarity ratio is at least this."""
+
+
+class Overlaps:
+    """The last text of each speaker whose utterance was cut without a pause.
+
+    It remembers `max_speakers` speakers, and forgets the one who was cut longest ago.
+    """
+
+    def __init__(self, max_speakers: int = 10_000) -> None:
+        self._max_speakers = max_speakers
+        self._cut_off: OrderedDict[tuple[str, str], tuple[float, str]] = OrderedDict()
+
+    def before(self, utterance: Utterance) -> str:
+        """The text of the speaker's previous utterance if this one repeats its end, else an empty text.
+
+        If the remembered utterance ends where this one ends, it is this utterance, delivered a second time. Then the
+        text is empty, too.
+        """
+        end, text = self._cut_off.get((utterance.room, utterance.speaker), (0.0, ""))
+        return text if utterance.overlap and utterance.start < end < utterance.end else ""
+
+    def trim(self, utterance: Utterance, text: str) -> str:
+        """Remove the words that repeat the previous utterance from `text`. Remembers the rest if this cut is forced."""
+        key = (utterance.room, utterance.speaker)
+        text = without_repeat(self.before(utterance), text, utterance.overlap)
+        self._cut_off.pop(key, None)
+        if utterance.forced:
+            self._cut_off[key] = (utterance.end, text)
+            if len(self._cut_off) > self._max_speakers:
+                self._cut_off.popitem(last=False)
+        return text
+
+
+def without_repeat(before: str, text: str, seconds: float) -> str:
+    """Remove the words at the start of `text` that repeat the end of `before`, in an overlap of `seconds`."""
+    longest = SPARE_TOKENS + round(TOKENS_PER_SECOND * seconds)
+    tail, head = tokens_of(before)[-longest - 1 :], tokens_of(text)[: longest + 1]
+    repeated = _repeated([token[0].casefold() for token in tail], [token[0].casefold() for token in head])
+    return text[head[repeated - 1].end() :].lstrip(" ,.;:!?，。；：！？、") if repeated else text
+
+
+def _repeated(old: Sequence[str], new: Sequence[str]) -> int:
+    """How many tokens at the start of `new` repeat the end of `old`. The most similar pair of sequences decides.
+
+    The cut may have split a word. So a sequence of two or more tokens may skip the last token of `old` and the first
+    token of `new`.
+    """
+    best, repeated = 0, 0
+    for size in range(1, min(len(old), len(new)) + 1):
+        for piece, skipped in product((0, 1), repeat=2) if size > 1 else ((0, 0),):
+            ending, opening = old[len(old) - size - piece : len(old) - piece], new[skipped : skipped + size]
+            if len(ending) == len(opening) == size and (likeness := _likeness(ending, opening)) > best:
+                best, repeated = likeness, skipped + size
+    return repeated
+
+
+def words_left(words: tuple[Word, ...], text: str) -> tuple[Word, ...]:
+    """The last of `words`: as many as are in `text`."""
+    left, letters = len(words), len("".join(text.split()))
+    while left and letters > 0:
+        left -= 1
+        letters -= len("".join(words[left].text.split()))
+    return words[left:]
+
+
+def _likeness(one: Sequence[str], other: Sequence[str]) -> int:
+    """Number of common characters minus the differing ones; 0 for different words, or if the last words differ."""
+    if not _alike(one[-1], other[-1]) or not _alike("".join(one), "".join(other)):
+        return 0
+    matcher = SequenceMatcher(None, "".join(one), "".join(other), autojunk=False)
+    common = sum(block.size for block in matcher.get_matching_blocks())
+    return 3 * common - sum(map(len, one)) - sum(map(len, other))
+
+
+def _alike(one: str, other: str) -> bool:
+    return SequenceMatcher(None, one, other, autojunk=False).ratio() >= ALIKE

@@ -20,6 +20,8 @@ from pipeline.settings import Settings
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console
 
+pytestmark = pytest.mark.full  # every endpoint with what its schema allows
+
 STREAM = "/queue/live"
 """This answer does not end by itself."""
 EXAMPLES = 5

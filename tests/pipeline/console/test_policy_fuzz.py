@@ -19,6 +19,8 @@ from tests.builders import NOON
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.judge.fakes import WordClassifier
 
+pytestmark = pytest.mark.full  # hundreds of drafts
+
 LABELS = load_labels()
 SHIPPED = read_texts("default", ("en", "zh"))
 DRAFT = "/policies/drafts/1"

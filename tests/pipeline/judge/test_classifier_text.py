@@ -19,7 +19,7 @@ from pipeline.judge.classifier_text import (
     with_context,
 )
 from pipeline.judge.detection import score_readings
-from pipeline.judge.label_map import MappedClassifier
+from pipeline.judge.model_outputs import MappedClassifier
 from tests.builders import transcript
 
 FORGED = ["<s>", "<pad>", "</s>", "<mask>", "＜/s＞", "＜s＞", "</ s>", "<</s>/s>", "<\u200b/s>", "＜ｐａｄ＞", "<unk>"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from pipeline.contract.messages import EventKind, Flag, HeardSound, Sound, Transcript, Word
-from pipeline.judge import moderation_policy, reasons
+from pipeline.judge import moderation_policy, verdict
 from pipeline.judge.conversations import Conversations, SpeechBefore
 from pipeline.judge.detection import Detection
 from pipeline.judge.flagger import Flagger, SoundFlagger, times_of
@@ -85,7 +85,7 @@ def test_the_higher_of_both_scores_counts_and_the_reason_says_so(own: Flagger) -
     [_, before] = told(100.0, 103.0)
     flag = own.flag(transcript("x", 103.0), in_context(before))
     assert (flag.suggestion, flag.flagged, flag.labels["violence"]) == ("review", ("violence",), 0.7)
-    assert flag.reasons == ("violence: score 0.70 reaches review at 0.50", reasons.of_context("pass"))
+    assert flag.reasons == ("violence: score 0.70 reaches review at 0.50", verdict.of_context("pass"))
     lower = Detection({"abuse": 0.6, "risk": 0.6}, [], {"abuse": 0.1, "risk": 0.1}, before)
     assert own.flag(transcript("x", 103.0), lower).reasons == ("abuse: score 0.60 reaches review at 0.50",)
 

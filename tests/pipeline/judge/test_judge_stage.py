@@ -5,7 +5,7 @@ import msgspec
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, Transcript, Word
 from pipeline.contract.stage import Rejected
-from pipeline.judge import reasons
+from pipeline.judge import verdict
 from pipeline.judge.text_transcripts import Text, judge_texts
 from tests.builders import transcript
 from tests.pipeline.judge.fakes import judge_of
@@ -102,7 +102,7 @@ def test_a_threat_in_two_pieces_is_flagged_and_says_why() -> None:
     first, second, third = flags(judge_of(PIECES, metrics=metrics, context=True).process(in_pieces()))
     assert [flag.suggestion for flag in (first, second)] == ["pass", "block"]
     assert (second.risk, second.labels["violence"]) == (0.999, 0.999)
-    assert second.reasons[-1] == reasons.of_context("pass")
+    assert second.reasons[-1] == verdict.of_context("pass")
     assert third.suggestion == "pass", "words that are flagged already flag nothing that follows them"
 
     def count(result: str) -> float | None:

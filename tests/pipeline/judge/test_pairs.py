@@ -10,7 +10,7 @@ from msgspec import structs
 
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, Sound, Transcript, first_id
-from pipeline.judge import lexicon, reasons
+from pipeline.judge import lexicon, verdict
 from pipeline.judge.judge_stage import Judge, JudgeConfig
 from pipeline.judge.pairs import LATE_SECONDS, MAX_FLAGS
 from pipeline.judge.rule_texts import policy_of
@@ -83,7 +83,7 @@ def test_the_second_source_releases_both() -> None:
     assert all(flag.reasons[-1] == "violence: words and second ear agree" for flag in flags[2:])
     assert len({flag.id for flag in flags}) == 4
     assert [flag.utterance for flag in flags] == ["I kill you 0.0", "violence -2.0"] * 2
-    assert reasons.terms_alone(flags[2].reasons) == frozenset()
+    assert verdict.terms_alone(flags[2].reasons) == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import ConfigError
-from pipeline.judge.calibration import Calibrated, Calibration
 from pipeline.judge.classifier_text import with_context
+from pipeline.judge.model_outputs import Calibrated, Calibration
 from pipeline.judge.pinyin_model import (
     FILE,
     LONGEST,

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contract.messages import Mark
+from pipeline.contract.messages import Mark, Suggestion
+from pipeline.judge import verdict
 from pipeline.judge.labels import SEVERITIES, Severity
 from pipeline.judge.matcher import Match, Term
 from pipeline.judge.moderation_policy import Policy, PolicyLayer, PolicyResolver, ResolvedPolicy
@@ -113,3 +114,38 @@ def test_matches_only_raise_scores_and_a_higher_level_raises_more(
 def test_a_policy_without_rules_passes_everything() -> None:
     rules = PolicyResolver(Policy(name="none", labels=PolicyLayer().labels), LABELS).resolved("default", "en")
     assert decide_verdict({"risk": 1.0, "abuse": 1.0}, [hit("abuse", "critical")], rules, LABELS).suggestion == "pass"
+
+
+@given(st.text(min_size=1), st.sampled_from(SEVERITIES), st.sampled_from(("review", "block")))
+def test_every_term_is_read_back(term: str, level: str, suggestion: Suggestion) -> None:
+    written = verdict.of_term("ads_spam", term, level, suggestion)  # type: ignore[arg-type]
+    assert verdict.terms_alone([written]) == {("ads_spam", term)}
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["fraud: score 0.91 reaches review at 0.80", "risk 0.91 reaches review, but no label does", "lexicon: words"],
+)
+def test_another_cause_leaves_no_term(other: str) -> None:
+    assert verdict.terms_alone([verdict.of_term("fraud", "term", "high", "block"), other]) == frozenset()
+
+
+def test_the_manner_of_the_second_reader_is_read_back() -> None:
+    of_reader = verdict.of_reader("fraud", 0.9, 0.7, "coded")
+    assert verdict.manner(["fraud: score 0.91 reaches review at 0.80", of_reader]) == "coded"
+    assert verdict.manner(["fraud: score 0.91 reaches review at 0.80"]) == ""
+
+
+def test_a_flag_from_context_is_known_by_its_reason() -> None:
+    term = verdict.of_term("fraud", "term", "high", "block")
+    raised = verdict.of_context("review")
+    assert raised.endswith("alone, the text means review")
+    assert (verdict.from_context([term, raised]), verdict.from_context([term])) == (True, False)
+    assert verdict.terms_alone([term, raised]) == frozenset()
+
+
+def test_a_limit_is_no_cause() -> None:
+    term = verdict.of_term("fraud", "term", "high", "block")
+    limits = ["at most review: blocked for fraud within the last 60 s", "at most pass: the recogniser may …"]
+    assert verdict.terms_alone([term, *limits]) == {("fraud", "term")}
+    assert verdict.terms_alone([]) == frozenset()

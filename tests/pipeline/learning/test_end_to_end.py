@@ -36,6 +36,8 @@ from tests.pipeline.learning.team import Said
 from tests.training.classifier import tiny
 from training.classifier.train import train
 
+pytestmark = pytest.mark.full  # whole trainings
+
 POLICY = "name: small\nevery: {review: 0.8}\nrisk: {review: 0.9}\n"
 RULES = ["--set", "judge.lexicons=[]"]
 KEEP = "{audio_days: 0, case_days: 100000}"

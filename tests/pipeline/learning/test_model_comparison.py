@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.judge.calibration import Calibrated, Calibration, Numbers
+from pipeline.judge.model_outputs import Calibrated, Calibration, Numbers
 from pipeline.learning.model_comparison import (
     ALL,
     auroc,

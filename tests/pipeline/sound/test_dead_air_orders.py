@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -18,6 +19,8 @@ from pipeline.sound.listen_stage import Listen
 from pipeline.sound.listener import LATE_SECONDS
 from pipeline.speech.load_shedding import Valve
 from tests.pipeline.speech.audio.sound import chunks
+
+pytestmark = pytest.mark.full  # thousands of orders
 
 GRID = 1_790_000_010
 """A second at which a report may be due: a multiple of 15. All other times count from here."""

@@ -19,8 +19,8 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Sound
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import DELIVER, JUDGE, LISTEN
-from pipeline.judge import label_map
-from pipeline.judge.calibration import Numbers
+from pipeline.judge import model_outputs
+from pipeline.judge.model_outputs import Numbers
 from pipeline.review.cases.values import Filters
 from pipeline.review.database import Database
 from pipeline.review.evidence.lookback import open_lookback
@@ -238,7 +238,7 @@ def test_any_label_map_gives_outputs_or_one_line_with_its_name(
     path.write_text(f"{content}\n{rest}", "utf-8")
     said = ""
     try:
-        found = label_map.load_label_map(path, ["Siren", "Talk"], "tiny", setting="listen.ear_label_map")
+        found = model_outputs.load_label_map(path, ["Siren", "Talk"], "tiny", setting="listen.ear_label_map")
     except ConfigError as error:
         said = str(error)
     assert (str(path) in said and "judge.label_map" not in said) if said else found.keys() == {"Siren", "Talk"}

@@ -13,7 +13,7 @@ import pytest
 from pipeline.base import libraries
 from pipeline.base.errors import ConfigError
 from pipeline.contract.messages import SAMPLE_RATE, YamnetKind
-from pipeline.judge.calibration import Numbers
+from pipeline.judge.model_outputs import Numbers
 from pipeline.settings import ListenSettings
 from pipeline.sound.sound_detector import SoundSpan
 from pipeline.sound.sound_windows import HOP, WINDOW

@@ -12,8 +12,8 @@ import torch
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
 from pipeline.base.errors import ConfigError
-from pipeline.judge.calibration import Calibrated, Calibration, Numbers
 from pipeline.judge.classifier import load_model
+from pipeline.judge.model_outputs import Calibrated, Calibration, Numbers
 from pipeline.judge.onnx_classifier import MODEL
 from pipeline.learning import fine_tuning, model_export
 from pipeline.learning.fine_tuning import Recipe

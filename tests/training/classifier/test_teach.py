@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from pipeline.judge.calibration import Calibrated, Calibration, Numbers
+from pipeline.judge.model_outputs import Calibrated, Calibration, Numbers
 from pipeline.learning.training_rows import CLEAN, OUTPUTS, RISK, Row, positive
 from training.classifier import teach
 from training.classifier.teach import TESTED, clauses, taught

@@ -1,11 +1,64 @@
-"""Chinese characters: Traditional becomes Simplified, and characters are compared by their toneless pinyin."""
+"""Chinese characters: Traditional becomes Simplified, and characters are compared by their toneless pinyin.
+
+Recognisers confuse homophones, so terms are also matched by sound. Each syllable is one private-use character: a text
+by sound has the same length and positions as the text, and the same matcher handles both.
+"""
 
 import re
 from functools import cache
+from itertools import count
 from typing import Any
 
 from pipeline.speech.languages.writing_systems import HAN, Script
-from pipeline.speech.languages.zh import pinyin
+
+_HAN = re.compile(f"[{HAN}]")
+
+
+def sounds(text: str) -> str:
+    """`text` (normalised) with each Chinese character replaced by its most common sound."""
+    return "".join([_SOUNDS[character] for character in text])
+
+
+def readings(term: str) -> set[str]:
+    """The possible sounds of `term` (normalised): read as a phrase, and read character by character like texts."""
+    from pypinyin import lazy_pinyin
+
+    characters = _HAN.findall(term)
+    syllables = lazy_pinyin("".join(characters))
+    if len(syllables) != len(characters):  # rare characters without a reading are returned as one item
+        return {sounds(term)}
+    phrase = iter(syllables)
+    return {sounds(term), _HAN.sub(lambda _: _code(next(phrase)), term)}
+
+
+def has_han(text: str) -> bool:
+    return _HAN.search(text) is not None
+
+
+def han_count(text: str) -> int:
+    return len(_HAN.findall(text))
+
+
+class _Sounds(dict[str, str]):
+    def __missing__(self, character: str) -> str:
+        from pypinyin import lazy_pinyin
+
+        sound = _code(lazy_pinyin(character)[0]) if _HAN.match(character) else character
+        self[character] = sound
+        return sound
+
+
+_SOUNDS = _Sounds()
+
+
+_CODES: dict[str, str] = {}
+_next_code = count(0xE000)
+
+
+def _code(syllable: str) -> str:
+    """One private-use character for each syllable, assigned at its first use. Thread-safe."""
+    return _CODES.setdefault(syllable, chr(next(_next_code)))
+
 
 NARROW = re.compile(rf"[,?!:;](?=[{HAN}])|(?<=[{HAN}])[,.?!:;](?=[{HAN}]|\Z)")
 """A mark of half width beside a Han character. In `3.5` and `ok, go` it stays."""
@@ -16,7 +69,7 @@ class ChineseScript(Script):
     language = "zh"
 
     def is_in(self, text: str) -> bool:
-        return pinyin.has_han(text)
+        return has_han(text)
 
     def fold(self, text: str) -> str:
         """Traditional characters as Simplified ones, by OpenCC's character table."""
@@ -38,13 +91,13 @@ class ChineseScript(Script):
         return NARROW.sub(lambda mark: WIDE[mark[0]], one)
 
     def sounds(self, text: str) -> str:
-        return pinyin.sounds(text)
+        return sounds(text)
 
     def readings(self, term: str) -> set[str]:
-        return pinyin.readings(term) if pinyin.has_han(term) else set()
+        return readings(term) if has_han(term) else set()
 
     def syllables(self, term: str) -> int:
-        return pinyin.han_count(term)
+        return han_count(term)
 
 
 SCRIPT = ChineseScript()

@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 
-from pipeline.judge import reasons
+from pipeline.judge import verdict
 from pipeline.review import audit_log
 from pipeline.review.cases import phrase_muting
 from pipeline.review.cases.phrase_muting import MutedPhrase
@@ -212,7 +212,7 @@ def test_only_leads_see_the_form_and_it_needs_a_known_reason(console: Console, e
 
 
 TERM = {"label": "violence", "term": "弄死你"}
-WHY = (reasons.of_term("violence", "弄死你", "high", "review"),)
+WHY = (verdict.of_term("violence", "弄死你", "high", "review"),)
 
 
 def muted(console: Console) -> list[MutedPhrase]:

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from pipeline.console.cases.case_page import NOTHING, FlagScore, filled, scores
 from pipeline.console.cases.case_view import case_view
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound, Hit
-from pipeline.judge import reasons
+from pipeline.judge import verdict
 from pipeline.judge.reader.second_reading import flag_of
 from pipeline.judge.verdict import decide_verdict as judged
 from pipeline.review import audit_log
@@ -78,8 +78,8 @@ def test_a_case_of_the_second_reader_alone_shows_its_words(console: Console, ent
 
 
 def test_a_released_flag_takes_the_place_of_the_one_that_was_withheld(console: Console, enter: Enter) -> None:
-    first = flag("a", utterance="u", reasons=("fraud: score 0.91 reaches review at 0.80", reasons.of_withheld("abuse")))
-    released = flag("b", utterance="u", reasons=(first.reasons[0], reasons.of_both("abuse")), released="abuse")
+    first = flag("a", utterance="u", reasons=("fraud: score 0.91 reaches review at 0.80", verdict.of_withheld("abuse")))
+    released = flag("b", utterance="u", reasons=(first.reasons[0], verdict.of_both("abuse")), released="abuse")
     read = flag_of(second_reading("c", text=first.text, utterance="u"))
     [outcome, *_] = console.store.add([first, released, read], NOON)
     shown = enter("ana").get(f"/cases/{outcome.case}", headers={"hx-request": "true"}).text
@@ -259,7 +259,7 @@ def test_a_disguised_term_has_its_normalised_form_below_what_was_said(console: C
 
 @pytest.mark.parametrize(("language", "words"), [("en", "The speech before these words led to"), ("zh-CN", "结合前文")])
 def test_a_flag_that_the_context_raised_says_so(console: Console, enter: Enter, language: str, words: str) -> None:
-    before = flag("a", 0, 5, reasons=("violence: score 0.95 reaches review at 0.90", reasons.of_context("pass")))
+    before = flag("a", 0, 5, reasons=("violence: score 0.95 reaches review at 0.90", verdict.of_context("pass")))
     alone = flag("b", 30, 35)
     raised, other = (one.case for one in console.store.add([before, alone], NOON))
     ana = enter("ana")
@@ -277,7 +277,7 @@ def test_a_flag_that_the_context_raised_says_so(console: Console, enter: Enter, 
 def test_a_released_flag_says_that_both_sources_agree(
     console: Console, enter: Enter, language: str, words: str
 ) -> None:
-    both = flag("a", 0, 5, reasons=(reasons.of_both("violence"),), released="violence")
+    both = flag("a", 0, 5, reasons=(verdict.of_both("violence"),), released="violence")
     alone = flag("b", 30, 35)
     released, other = (one.case for one in console.store.add([both, alone], NOON))
     ana = enter("ana")
@@ -353,7 +353,7 @@ def test_a_finding_of_the_second_reader_says_how_the_words_mean_it(
     console: Console, enter: Enter, language: str, words: dict[str, str]
 ) -> None:
     found = [
-        flag(manner, 30 * n, 30 * n + 5, source="reader", reasons=(reasons.of_reader("fraud", 0.9, 0.7, manner),))
+        flag(manner, 30 * n, 30 * n + 5, source="reader", reasons=(verdict.of_reader("fraud", 0.9, 0.7, manner),))
         for n, manner in enumerate(words)
     ]
     cases = [one.case for one in console.store.add(found, NOON)]

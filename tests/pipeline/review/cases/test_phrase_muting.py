@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from pipeline.base.errors import CaseError, Missing
 from pipeline.contract.messages import Flag
-from pipeline.judge import reasons
+from pipeline.judge import verdict
 from pipeline.review import audit_log
 from pipeline.review.cases import case_queue, deciding, phrase_muting
 from pipeline.review.cases.phrase_muting import MutedPhrase
@@ -19,7 +19,7 @@ from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.assessment_tables import TALLIES
 from tests.builders import NOON, flag
 
-TERM = reasons.of_term("violence", "弄死你", "high", "review")
+TERM = verdict.of_term("violence", "弄死你", "high", "review")
 SCORE = "abuse: score 0.91 reaches review at 0.80"
 HOUR, DAY = 3_600.0, 86_400.0
 
@@ -68,8 +68,8 @@ def test_a_muted_phrase_opens_no_case_in_its_room_for_a_day(lobby: Lobby) -> Non
 
 def test_other_causes_still_open_cases(lobby: Lobby) -> None:
     lobby.ask(lobby.dismissed())
-    other = reasons.of_term("violence", "杀了你", "high", "review")
-    elsewhere = reasons.of_term("abuse", "弄死你", "high", "review")
+    other = verdict.of_term("violence", "杀了你", "high", "review")
+    elsewhere = verdict.of_term("abuse", "弄死你", "high", "review")
     for at, why in ((100, (TERM, SCORE)), (200, (TERM, other)), (300, (elsewhere,)), (400, ())):
         [outcome] = lobby.says(at, *(why or ("risk 0.9 reaches review, but no label does",)))
         assert outcome.result == "created"
@@ -167,7 +167,7 @@ def test_only_the_only_cause_of_a_dismissed_case_can_be_muted(lobby: Lobby, why:
 def test_a_room_has_a_bounded_number_of_muted_phrases(lobby: Lobby, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(phrase_muting, "MOST", 1)
     lobby.ask(lobby.dismissed())
-    other = lobby.dismissed(100, reasons.of_term("violence", "杀了你", "high", "review"))
+    other = lobby.dismissed(100, verdict.of_term("violence", "杀了你", "high", "review"))
     with pytest.raises(CaseError, match="This room has 1 muted phrases"):
         lobby.ask(other, 110, term="杀了你")
     assert lobby.ask(other, 20 + DAY, term="杀了你").room == "room"

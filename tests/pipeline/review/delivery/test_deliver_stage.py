@@ -16,7 +16,7 @@ from pipeline.contract.speech_status import status_of
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import DELIVER
 from pipeline.contract.utterance_log import UtteranceLog
-from pipeline.judge import reasons
+from pipeline.judge import verdict
 from pipeline.review.cases import phrase_muting
 from pipeline.review.cases.values import CaseFile, Choice, Evidence, Filters, Outcome
 from pipeline.review.database import Database
@@ -228,7 +228,7 @@ def test_passed_speech_is_not_stored(desk: Desk) -> None:
 
 
 def test_a_muted_flag_gets_no_case_and_no_clip_but_is_counted(desk: Desk) -> None:
-    why = (reasons.of_term("violence", "弄死你", "high", "review"),)
+    why = (verdict.of_term("violence", "弄死你", "high", "review"),)
     harmless = msgspec.structs.replace(desk.said("a", 0, 4), reasons=why)
     [created] = desk.stage.process([harmless])
     assert isinstance(created, Outcome)

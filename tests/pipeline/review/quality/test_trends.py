@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.contract.messages import Verdict
-from pipeline.judge import reasons
+from pipeline.judge import verdict
 from pipeline.review.cases import phrase_muting
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
@@ -87,7 +87,7 @@ def test_a_new_policy_is_a_change_and_the_first_one_is_none(past: Past) -> None:
 
 
 def test_muted_flags_are_counted(past: Past) -> None:
-    why = (reasons.of_term("violence", "弄死你", "high", "review"),)
+    why = (verdict.of_term("violence", "弄死你", "high", "review"),)
     case = past.case(3 * HOUR, "dismiss", reasons=why)
     with past.database.write() as connection:
         phrase_muting.ask_to_mute(connection, case, "violence", "弄死你", "lea", NOON - 3 * HOUR + 100, approve=True)

@@ -18,6 +18,7 @@ from pipeline.sound.labelling.label_check import (
     NoticeFinder,
     Position,
 )
+from pipeline.speech import languages
 from tests.builders import transcript
 from tests.pipeline.sound.labelling.made import FIELD, recorded, rhythm
 from tests.pipeline.speech.audio.sound import silence
@@ -156,6 +157,8 @@ def test_a_language_is_added_in_its_folder(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "languages" / "es" / "language.yaml").write_text(own)
     (tmp_path / "voxwarden.yaml").write_text("")
     monkeypatch.setenv("VOXWARDEN_CONFIG", str(tmp_path / "voxwarden.yaml"))
+    languages.own_folder.cache_clear()  # a process reads its configuration once
+    languages.read_language.cache_clear()
     assert found("generado por IA")
     assert found("AI生成")
 

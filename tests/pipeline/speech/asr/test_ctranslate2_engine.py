@@ -2,8 +2,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from whisper.tokenizer import get_tokenizer
 
-from pipeline.speech.asr import ctranslate2_engine
+from pipeline.settings import Asr
+from pipeline.speech.asr import ctranslate2_engine, whisper_weights
+from pipeline.speech.asr.ctranslate2_engine import Vocabulary, join_pieces, time_words
+from pipeline.speech.asr.hypothesis import SpecialTokens
+from pipeline.speech.asr.recogniser import TimedWord
 
 ISA = "CT2_FORCE_CPU_ISA"
 
@@ -35,3 +42,87 @@ def test_a_variable_of_the_user_is_not_changed(flags: Path, monkeypatch: pytest.
     monkeypatch.setenv(ISA, "GENERIC")
     ctranslate2_engine.prepare_cpu()
     assert os.environ[ISA] == "GENERIC"
+
+
+pytestmark = pytest.mark.weights
+
+WHISPER = get_tokenizer(multilingual=True, language="zh", task="transcribe")
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    return whisper_weights.find_weights(Asr(download=False)).read("tokenizer.json")
+
+
+@pytest.fixture(scope="module")
+def vocabulary(content: bytes) -> Vocabulary:
+    return Vocabulary(content, multilingual=True)
+
+
+def test_special_tokens_have_whispers_ids(vocabulary: Vocabulary) -> None:
+    assert tuple(vocabulary.prompt("zh")) == WHISPER.sot_sequence
+    assert vocabulary.no_timestamps == WHISPER.no_timestamps
+    assert vocabulary.marks == SpecialTokens(WHISPER.eot, WHISPER.timestamp_begin)
+
+
+def test_an_english_model_is_not_told_the_language(content: bytes) -> None:
+    assert Vocabulary(content, multilingual=False).prompt("en") == [WHISPER.sot]
+
+
+def test_languages_are_known_by_their_tokens(vocabulary: Vocabulary) -> None:
+    assert all(map(vocabulary.knows, ("en", "zh", "haw")))
+    assert not any(map(vocabulary.knows, ("yue", "xx", "transcribe ", "")))
+
+
+def test_an_unknown_language_has_no_prompt(vocabulary: Vocabulary) -> None:
+    with pytest.raises(ValueError, match=r"the vocabulary has no <\|yue\|>"):
+        vocabulary.prompt("yue")
+
+
+@given(st.text(st.sampled_from("ab 你好饕餮,'é😀") | st.characters(codec="utf-8"), max_size=20))
+def test_a_text_and_its_words_are_whispers(vocabulary: Vocabulary, text: str) -> None:
+    tokens = WHISPER.encode(text)
+    assert vocabulary.text(tokens) == text.strip()
+    words = vocabulary.words(tokens)
+    assert "".join(word for word, _ in words) == text
+    assert sum(count for _, count in words) == len(tokens)
+
+
+def test_the_error_names_an_invalid_tokenizer() -> None:
+    with pytest.raises(ValueError, match=r"tokenizer\.json"):
+        Vocabulary(b"{}", multilingual=True)
+
+
+def test_words_begin_after_a_space() -> None:
+    assert join_pieces([(" get", 1), (" out", 1), (",", 1), (" un", 1), ("believ", 1), ("able", 1)]) == [
+        (" get", 1),
+        (" out,", 2),
+        (" unbelievable", 3),
+    ]
+
+
+def test_accents_and_curly_quotes_do_not_split_words() -> None:
+    pieces = [" caf", "é", " don", "’", "t", " “", "hi", "”", " 안", "녕"]
+    assert [word.strip() for word, _ in join_pieces((piece, 1) for piece in pieces)] == [
+        "café",
+        "don’t",
+        "“hi”",
+        "안녕",
+    ]
+
+
+def test_each_chinese_character_is_a_word_with_its_punctuation() -> None:
+    assert join_pieces([("你", 2), ("好", 1), ("，", 1), ("ok", 1), ("吗", 1)]) == [
+        ("你", 2),
+        ("好，", 2),
+        ("ok", 1),
+        ("吗", 1),
+    ]
+
+
+def test_a_word_lasts_until_the_next_one_or_the_end() -> None:
+    path = [(0, 5), (0, 6), (1, 10), (2, 30), (2, 31), (3, 60)]
+    assert time_words([(" get", 1), (" out.", 2)], path, [0.9, 0.8, 0.6], 1.0) == (
+        TimedWord("get", 0.1, 0.2, 0.9),
+        TimedWord("out.", 0.2, 1.0, 0.7),
+    )

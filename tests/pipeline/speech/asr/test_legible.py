@@ -9,8 +9,7 @@ from whisper.tokenizer import get_tokenizer
 
 from pipeline.settings import Asr
 from pipeline.speech.asr import openai_whisper_engine, whisper_weights
-from pipeline.speech.asr.ctranslate2_engine import CTranslate2
-from pipeline.speech.asr.ctranslate2_words import Vocabulary
+from pipeline.speech.asr.ctranslate2_engine import CTranslate2, Vocabulary
 from pipeline.speech.asr.hypothesis import BROKEN, legible
 from pipeline.speech.asr.openai_whisper_engine import OpenAIWhisper
 

@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.contract.messages import Word
-from pipeline.speech.asr.overlap import Overlaps, without_repeat, words_left
+from pipeline.speech.asr.transcripts import Overlaps, without_repeat, words_left
 from tests.pipeline.speech.asr.parts import utterance
 
 
