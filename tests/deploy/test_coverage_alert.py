@@ -18,13 +18,13 @@ PATIENCE_SECONDS = 90
 
 WORKER = """
 import sys, time
-from pipeline.asr.shedding import Shedding, wordless
-from pipeline.messages import Utterance
-from pipeline.metrics import Metrics
-from pipeline.metrics_server import serving
-from pipeline.overload import Valve
+from pipeline.speech.asr.transcripts import wordless
+from pipeline.contract.messages import Utterance
+from pipeline.base.metrics import Metrics
+from pipeline.base.metrics_server import serving
+from pipeline.speech.load_shedding import Shedding, Valve
 from pipeline.settings import Overload, RoomShare
-from pipeline.stage import Backlog, Processor
+from pipeline.contract.stage import Backlog, Processor
 
 class Recogniser(Processor):
     def process(self, batch):

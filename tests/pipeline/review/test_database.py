@@ -21,6 +21,8 @@ from pipeline.review.tables.assessment_tables import ROOM_TYPES
 from pipeline.settings import Settings
 from tests.pipeline.review import release
 
+pytestmark = pytest.mark.dialect
+
 
 def not_of_fts5(name: str | None, kind: str, parents: object) -> bool:
     """Leave out the full-text index: FTS5 keeps it in tables of its own, and PostgreSQL as a GIN index."""

@@ -40,6 +40,8 @@ from tests.builders import NOON
 from tests.pipeline.review import release
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving
 
+pytestmark = pytest.mark.dialect
+
 KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in (AudioChunk, Utterance, Transcript, Flag)}
 FLAGS = [decode_event(Flag, event.value, event.headers) for _, kind, event in release.records() if kind == "Flag"]
 

@@ -18,6 +18,8 @@ from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import CASES
 from tests.builders import NOON, flag
 
+pytestmark = pytest.mark.dialect
+
 SEVERITIES = {"ads_spam": 0, "abuse": 1, "fraud": 2, "minor_safety": 3}
 
 

@@ -24,6 +24,8 @@ from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.assessment_tables import COUNTED, ROOM_TYPES, TALLIES
 from tests.builders import NOON, flag, released_flag, withheld_flag
 
+pytestmark = pytest.mark.dialect
+
 Rows = dict[tuple[Any, ...], tuple[int, int]]
 NOON_HOUR = int(NOON) // HOUR
 

@@ -26,6 +26,8 @@ from pipeline.review.search.query import Wanted, parse_query, plan
 from pipeline.review.tables.case_tables import VOICES
 from tests.builders import NOON, flag
 
+pytestmark = pytest.mark.dialect
+
 LABELS = labels.load_labels()
 LEAD = Viewer(checked=True)
 UPHOLD, DISMISS = Choice(verdict="uphold"), Choice(verdict="dismiss")
