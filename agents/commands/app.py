@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from agents.commands.removed import CommandGroup
+from agents.commands.removed_commands import CommandGroup
 from agents.commands.terminal import standard_streams, stderr
 from pipeline.base import yaml_reading
 from pipeline.base.errors import ConfigError, VoxwardenError

@@ -1,13 +1,13 @@
 """The whole `voxwarden` command: an import of this file registers every command."""
 
 from agents.commands import (
-    accounts,
     assess,
     assess_drill,
     audit,
     backtest,
     cases,
     config,
+    console_accounts,
     dead_letters,
     demo,
     doctor,
@@ -37,7 +37,7 @@ __all__ = ["app", "main"]
 REGISTERED = (
     *(run, moderate, transcribe, judge, demo, doctor, config, tune),
     *(servers, worker, topics, ingest, dead_letters),
-    *(accounts, cases, evidence, retention, audit, export, store, fingerprints, label),
+    *(console_accounts, cases, evidence, retention, audit, export, store, fingerprints, label),
     *(policy, policy_fit, backtest, train, assess, assess_drill),
 )
 """Each module adds its commands to `app` when it is imported."""

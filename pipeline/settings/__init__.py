@@ -10,7 +10,7 @@ from pipeline.settings.api import Api, ApiToken, Scope
 from pipeline.settings.assessment import AssessmentSettings
 from pipeline.settings.console import LadderStep, MeasuresSettings, Oidc, ReviewConsole
 from pipeline.settings.gateway import ActionRule, GatewaySettings, LiveKitSettings, MetricsServer, RtpSettings
-from pipeline.settings.judge import JudgeSettings, ListenSettings, ReaderSettings
+from pipeline.settings.judge_settings import JudgeSettings, ListenSettings, ReaderSettings
 from pipeline.settings.kafka import Kafka, Security
 from pipeline.settings.loading import keys, load, origin_of
 from pipeline.settings.review import AuditSettings, EvidenceSettings, Keep, KeepLabel, Quality, Retention, Store

@@ -12,7 +12,7 @@ from pydantic_settings import SettingsError
 
 from pipeline.base.errors import ConfigError
 from pipeline.base.user_files import PREFIX, config_file
-from pipeline.settings import removed
+from pipeline.settings import removed_settings
 from pipeline.settings.tree import Settings, in_file
 
 log = logging.getLogger(__package__)
@@ -48,8 +48,8 @@ def _explained(error: ValidationError, flags: Mapping[str, Any]) -> ConfigError:
     remedy = "`voxwarden config show` lists every key."
     if mistake["type"] == "extra_forbidden":
         reason = "there is no such setting"
-        if gone := removed.remedy_of(key):
-            reason, remedy = removed.REASON, gone
+        if gone := removed_settings.remedy_of(key):
+            reason, remedy = removed_settings.REASON, gone
         elif near := nearest(key, known):
             remedy = f"Did you mean {near}? {remedy}"
     message = f"Setting {key}: {reason}" if key else reason
@@ -76,8 +76,8 @@ def check_environment() -> None:
             continue
         section, nested, _ = name[len(PREFIX) :].partition("__")
         if nested and section.lower() not in Settings.model_fields:
-            if remedy := removed.remedy_of(name[len(PREFIX) :].lower().replace("__", ".")):
-                raise ConfigError(f"{name}: {removed.REASON}", remedy)
+            if remedy := removed_settings.remedy_of(name[len(PREFIX) :].lower().replace("__", ".")):
+                raise ConfigError(f"{name}: {removed_settings.REASON}", remedy)
             near = _nearest_variable(name)
             raise ConfigError(
                 f"{name}: there is no section {section.lower()}",

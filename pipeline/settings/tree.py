@@ -13,7 +13,7 @@ from pipeline.settings.api import Api
 from pipeline.settings.assessment import AssessmentSettings
 from pipeline.settings.console import MeasuresSettings, ReviewConsole
 from pipeline.settings.gateway import GatewaySettings, LiveKitSettings, MetricsServer, RtpSettings
-from pipeline.settings.judge import JudgeSettings, ListenSettings, ReaderSettings
+from pipeline.settings.judge_settings import JudgeSettings, ListenSettings, ReaderSettings
 from pipeline.settings.kafka import Kafka
 from pipeline.settings.review import AuditSettings, EvidenceSettings, Quality, Retention, Store
 from pipeline.settings.speech import Asr, Audio, Overload

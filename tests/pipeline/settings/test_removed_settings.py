@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.base.errors import ConfigError
 from pipeline.settings import keys, load
-from pipeline.settings.removed import REMEDIES
+from pipeline.settings.removed_settings import REMEDIES
 
 
 def nested(key: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agents.commands.command_line import app
-from agents.commands.removed import REMEDIES
+from agents.commands.removed_commands import REMEDIES
 from pipeline.base.errors import ConfigError
 
 
