@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.base.metrics import Metrics
+from pipeline.console import console_app
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk
 from pipeline.review import audit_log
 from pipeline.review.cases.values import Filters
@@ -54,7 +55,7 @@ class Trace:
 def trace(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trace]:
     """Trace the calls of this thread, and of all threads that start during the test."""
     made = Trace()
-    monkeypatch.setenv("VOXWARDEN_CONSOLE__POLL_SECONDS", "60")  # the looks of open pages are no part of a decision
+    monkeypatch.setattr(console_app, "POLL_SECONDS", 60.0)  # the looks of open pages are no part of a decision
     threading.setprofile(made)
     sys.setprofile(made)
     yield made

@@ -12,7 +12,6 @@ from rich.text import Text
 
 from agents.commands.terminal import plain
 from pipeline.contract.messages import Decision, Flag, Suggestion
-from pipeline.judge.verdict import from_context
 
 if TYPE_CHECKING:
     from pipeline.review.cases.values import Case, CaseFile
@@ -62,6 +61,8 @@ def _words(flag: Flag, who: str | None) -> Text:
     for hit in flag.hits:
         words.stylize("bold underline", hit.start, hit.end)
     speaker = Text(f"{who}: " if who else "", style="bold")
+    from pipeline.judge.verdict import from_context
+
     context = " in context" if from_context(flag.reasons) else ""
     labels = Text(f"{', '.join(flag.flagged)}{context}: " if flag.flagged else "", style=STYLES[flag.suggestion])
     return Text.assemble(speaker, labels, words)

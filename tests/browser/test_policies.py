@@ -28,7 +28,7 @@ TERM = "groups:\n  - {label: abuse, level: high, terms: [worthless piece, he]}"
 def words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Judge with a classifier that knows a few words. Loading the shipped one takes longer than the whole test."""
     known = {"弄死": {"violence": 0.98}, "刷单": {"fraud": 0.72}, "worthless": {"abuse": 0.8}, "live": {"abuse": 0.4}}
-    monkeypatch.setattr(draft_trials, "load_classifier", lambda _: WordClassifier(known))
+    monkeypatch.setattr(draft_trials, "load_classifier", lambda _, threads: WordClassifier(known))
 
 
 def prepare(stack: Stack) -> None:

@@ -4,8 +4,12 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.clients.test_typescript import built as built  # noqa: PLC0414 - a fixture
 from tests.deploy.files import ROOT
+
+pytestmark = pytest.mark.full
 
 AROUND = """
 declare const token: string;

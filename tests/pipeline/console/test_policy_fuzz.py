@@ -58,7 +58,7 @@ EVIL = {
 
 @pytest.fixture(autouse=True)
 def words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draft_trials, "load_classifier", lambda _: WordClassifier())
+    monkeypatch.setattr(draft_trials, "load_classifier", lambda _, threads: WordClassifier())
 
 
 def begin(client: httpx.Client) -> None:

@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 60.0
 @pytest.fixture
 def lab(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DraftTrials]:
     """A lab that is to read speech from a broker that is not there."""
-    monkeypatch.setattr(draft_trials, "load_classifier", lambda _: WordClassifier())
+    monkeypatch.setattr(draft_trials, "load_classifier", lambda _, threads: WordClassifier())
     nobody = Kafka(bootstrap=f"127.0.0.1:{free_port()}", connect_seconds=1)
     settings = Settings(data_dir=tmp_path, kafka=nobody)
     with closing(DraftTrials(settings, console.database, load_labels(), console.clock, TopicSpeech(settings))) as made:

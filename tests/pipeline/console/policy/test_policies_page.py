@@ -25,7 +25,7 @@ TERM = "\n  - {label: abuse, level: high, terms: [purple banana]}"
 @pytest.fixture(autouse=True)
 def words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Judge with a classifier that knows one word. Loading the shipped one takes longer than all these tests."""
-    monkeypatch.setattr(draft_trials, "load_classifier", lambda _: WordClassifier({"rude": {"abuse": 0.97}}))
+    monkeypatch.setattr(draft_trials, "load_classifier", lambda _, threads: WordClassifier({"rude": {"abuse": 0.97}}))
 
 
 def seen(console: Console, number: int = 1) -> str:

@@ -28,6 +28,8 @@ from tests.builders import NOON
 from tests.ports import free_port
 from tests.s3 import S3Server, running
 
+pytestmark = pytest.mark.full
+
 CASE = "36334933-469b-56e0-92f3-85246dd522e9"
 PATH = clip_path(CASE, NOON)
 SOON = 60.0
