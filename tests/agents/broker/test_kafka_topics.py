@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 from agents.broker import kafka_topics
 from agents.broker.kafka_topics import Plan
 from agents.commands.command_line import app
+from agents.commands.terminal import stdout
 from pipeline.contract.topology import UTTERANCES
 from pipeline.settings import Kafka
 
@@ -15,7 +16,8 @@ def test_an_unlimited_retention_is_shown(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(
         kafka_topics, "plans", lambda _: [Plan("voice.utterances", wanted, {**wanted, "retention.ms": -1})]
     )
-    done = CliRunner().invoke(app, ["topics", "check"], env={"COLUMNS": "200"})
+    monkeypatch.setattr(stdout, "width", 200)
+    done = CliRunner().invoke(app, ["topics", "check"])
     assert done.exit_code == 3
     assert "no limit" in done.stdout
     assert "retention.ms is -1, wanted 86400000" in done.stdout

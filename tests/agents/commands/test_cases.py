@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from agents.commands.cases import moment
 from agents.commands.command_line import app
+from agents.commands.terminal import stdout
 from pipeline.base.errors import CaseError, ConfigError, InputError
 from pipeline.review.cases.values import Choice, Evidence, Filters
 from pipeline.review.database import Database
@@ -39,7 +40,7 @@ def store(own_store: str) -> Iterator[SqlReviewStore]:
 def cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cases:
     """Return a function that runs the command, at noon."""
     monkeypatch.setattr("time.time", lambda: NOON)
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr(stdout, "width", 400)  # the name of a folder of tests may be long
 
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(app, ["--set", f"data_dir={tmp_path}", "cases", *arguments])

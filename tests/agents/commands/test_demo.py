@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from agents.commands.demo import _Audience
+from agents.commands.terminal import stdout
 from pipeline.runner.demo_rooms import DemoPlayback
 from pipeline.settings import Settings
 from tests.builders import NOON, flag, utterance
@@ -13,7 +14,7 @@ from tests.builders import NOON, flag, utterance
 def test_only_flags_are_printed_and_counted(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr(stdout, "width", 400)  # the name of a folder of tests may be long
     monkeypatch.setattr("time.time", lambda: NOON + 4)
     audience = _Audience()
     said = utterance("u", NOON, NOON + 4)

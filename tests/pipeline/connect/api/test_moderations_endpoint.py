@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.connect.api import api_server
 from pipeline.contract.messages import SAMPLE_RATE, Flag
 from pipeline.runner.moderator import Moderator
 from pipeline.runner.recordings_runner import FileReport
@@ -23,8 +24,11 @@ AT = "/v1/audio/moderations"
 
 
 @pytest.fixture
-def hasty(own_store: str, tmp_path: Path, moderator: Moderator) -> Iterator[RunningApi]:
+def hasty(
+    own_store: str, tmp_path: Path, moderator: Moderator, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RunningApi]:
     """An API that never waits for a recording, and takes short ones only."""
+    monkeypatch.setattr(api_server, "MAX_AUDIO_BYTES", 300_000)
     yield from running_api(own_store, tmp_path, moderator, seconds=0, max_audio_seconds=40)
 
 
