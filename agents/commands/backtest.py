@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -20,18 +20,17 @@ from agents.commands.table import SHAPES, STYLES, utc
 from agents.commands.terminal import json_text, plain, progress_bar, stderr, stdout
 from pipeline.base.errors import VoxwardenError
 from pipeline.contract.messages import Flag, Transcript
-from pipeline.judge.policy_comparison import Backtest, BacktestTally, Comparison, Kind, flagged
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from agents.broker.stored_transcripts import Source, StoredTranscript
-    from pipeline.judge.policy_comparison import Backtest, Comparison
+    from pipeline.judge.policy_comparison import Backtest, BacktestTally, Comparison, Kind
 
-MARKS: dict[Kind, str] = {"new": "+ new", "gone": "- gone", "changed": "~ changed", "same": "= same"}
-SHOWN: tuple[Kind, ...] = get_args(Kind)
+MARKS: "dict[Kind, str]" = {"new": "+ new", "gone": "- gone", "changed": "~ changed", "same": "= same"}
+SHOWN: "tuple[Kind, ...]" = tuple(MARKS)
 
 
-def totals(test: Backtest, tally: BacktestTally) -> Table:
+def totals(test: "Backtest", tally: "BacktestTally") -> Table:
     """Return the number of flags by kind of difference, in total and for each label."""
     title = f"{escape(test.before.version)} → {escape(test.after.version)}"
     table = Table(title=title, title_justify="left")
@@ -45,7 +44,7 @@ def totals(test: Backtest, tally: BacktestTally) -> Table:
     return table
 
 
-def examples(found: Iterable[Comparison], words: bool) -> Table:
+def examples(found: "Iterable[Comparison]", words: bool) -> Table:
     """Return a table of single differences. It shows their text only if `words` is set."""
     table = Table("Difference", "Said at", "Room type", "Before", "After", *(["Words"] if words else []))
     for each in found:
@@ -56,7 +55,7 @@ def examples(found: Iterable[Comparison], words: bool) -> Table:
     return table
 
 
-def difference_line(each: Comparison) -> dict[str, Any]:
+def difference_line(each: "Comparison") -> dict[str, Any]:
     """Return one difference without its text. `transcript` is the id of the stored transcript, which has the text."""
     flag = each.after
     return {
@@ -72,7 +71,7 @@ def difference_line(each: Comparison) -> dict[str, Any]:
     }
 
 
-def total_line(test: Backtest, tally: BacktestTally, unreadable: int) -> dict[str, Any]:
+def total_line(test: "Backtest", tally: "BacktestTally", unreadable: int) -> dict[str, Any]:
     """Return the last line: the number of each kind, and of transcripts left out."""
     return {
         "kind": "total",
@@ -88,6 +87,8 @@ def total_line(test: Backtest, tally: BacktestTally, unreadable: int) -> dict[st
 
 
 def _verdict(flag: Flag) -> Text:
+    from pipeline.judge.policy_comparison import flagged
+
     labels = f" {', '.join(flag.flagged)}" if flagged(flag) else ""
     return Text(f"{SHAPES[flag.suggestion]} {flag.suggestion}{labels}", style=STYLES[flag.suggestion])
 
