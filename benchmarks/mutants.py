@@ -3,7 +3,8 @@
     python -m benchmarks.mutants [--only policy ledger] [--most 40] [--to after.json] [--before before.json]
 
 Cosmic Ray makes the mutants. A mutant's name is its operator, its function and a number, so it does not change when a
-module moves. `--before` repeats the mutants of an earlier run. The command fails if fewer of them are killed.
+module moves. `--before` repeats the mutants of an earlier run, if their functions still exist. The command fails if
+fewer of them are killed.
 """
 
 import argparse
@@ -20,11 +21,11 @@ from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 from cosmic_ray.ast import ast_nodes, get_ast
-from cosmic_ray.ast.ast_query import ASTQuery
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
@@ -54,20 +55,32 @@ def mutants(source: str) -> Iterator[tuple[str, tuple[int, int], Callable[[], st
     for kind in filter(lambda each: not each.arguments(), map(get_operator, operator_names())):
         found = [(node, place) for node in nodes for place, _ in kind().mutation_positions(node)]
         for number, (node, place) in enumerate(found):
-            about = f"{kind.__name__} {ASTQuery(node).get_definition_name() or 'module'}"
+            about = f"{kind.__name__} {definition(node)}"
             seen[about] += 1
             yield f"{about} {seen[about]}", place, partial(mutate_code, source, kind(), number)
 
 
+def definition(node: Any) -> str:
+    """What holds an expression: a function or class, also for its decorators, or a variable of a module or class."""
+    names: list[str] = []
+    while node:
+        held = node.children[-1] if node.type == "decorated" else node
+        if held.type in {"classdef", "funcdef"}:
+            names[:0] = [held.name.value] if names[:1] != [held.name.value] else []
+        elif node.type == "expr_stmt" and not names:
+            names.insert(0, node.children[0].get_code(include_prefix=False))
+        node = node.parent
+    return ".".join(names)
+
+
 def measure(path: Path, tests: Collection[str], most: int, before: Collection[str]) -> dict[str, bool]:
-    """Whether each of up to `most` mutants was killed: those in `before`, then a sample with one for each place."""
+    """Whether each mutant was killed: those in `before`, or else a sample of up to `most`, one for each place."""
     source, killed, places = path.read_text("utf-8"), dict[str, bool](), set[tuple[int, int]]()
     status, seconds = tested(path, source, tests, 600)
     if status:
         sys.exit(f"{path}: its tests fail without a mutant. Run: pytest -x {' '.join(tests)}")
-    drawn = sorted(mutants(source), key=lambda each: (each[0] not in before, sha256(each[0].encode()).digest()))
-    for name, place, code in drawn:
-        if len(killed) < most and (name in before or place not in places):
+    for name, place, code in sorted(mutants(source), key=lambda each: sha256(each[0].encode()).digest()):
+        if name in before if before else len(killed) < most and place not in places:
             status, _ = tested(path, code(), tests, round(3 * seconds) + 5)
             if status != UNUSABLE:
                 killed[name] = bool(status)

@@ -111,6 +111,14 @@ def test_a_value_that_switches_moderation_off_is_refused_with_the_files_name(
     assert str(path) in str(caught.value)
 
 
+def test_an_error_about_two_settings_names_where_both_were_set(monkeypatch: pytest.MonkeyPatch, write: Any) -> None:
+    path = write("listen: {sounds: [dead_air]}")
+    monkeypatch.setenv("VOXWARDEN_KAFKA__ROOM_SHARDS", "2")
+    with pytest.raises(ConfigError) as caught:
+        load()
+    assert f"(from VOXWARDEN_KAFKA__ROOM_SHARDS, {path})" in str(caught.value)
+
+
 def test_a_repeated_key_is_refused(write: Any) -> None:
     write("judge: {policy: strict}\nasr: {model: tiny}\njudge: {policy: default}\n")
     with pytest.raises(ConfigError, match=r"line 3, gives the key judge twice"):
