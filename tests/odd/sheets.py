@@ -29,7 +29,7 @@ SHEETS: dict[str, bytes] = {
 
 FORMS = {
     "policy": ("policy", "check", "{}"),
-    "lexicon": ("lexicon", "check", "{}"),
+    "lexicon": ("--set", "judge.lexicons=[{}]", "config", "check"),
     "labels": ("--set", "judge.labels={}", "policy", "check"),
     "settings": ("--config", "{}", "config", "check"),
 }
