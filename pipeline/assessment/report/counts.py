@@ -31,6 +31,7 @@ class QuerySection(Struct, frozen=True, kw_only=True):
 def restriction_table(report: AssessmentReport, language: Language) -> RestrictionTable:
     """Return the restrictions as a table. A label that nobody gave is named as such."""
     words, made = texts(language), ReportRows(report, language)
+    # In the order of the texts, which is from mild to hard.
     actions = [name for name in words["actions"] if any(each.action == name for each in report.restrictions)]
     found: dict[tuple[str, str], dict[str, int]] = {}
     for each in report.restrictions:
