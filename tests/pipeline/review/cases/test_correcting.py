@@ -9,8 +9,7 @@ from sqlalchemy import select
 from pipeline.base.errors import CaseError, Involved, Stale
 from pipeline.contract.messages import Decision
 from pipeline.review import audit_log
-from pipeline.review.appeals import appeals
-from pipeline.review.cases import case_queue, correcting, deciding, reading
+from pipeline.review.cases import appeals, case_queue, correcting, deciding, reading
 from pipeline.review.cases.case_queue import TARGETS, QueueFilter, Ranking
 from pipeline.review.cases.values import Case, Choice
 from pipeline.review.database import Database
