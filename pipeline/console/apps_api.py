@@ -19,8 +19,8 @@ from pipeline.console.services import Services, TheServices
 from pipeline.contract.messages import Action
 from pipeline.review.cases import appeals, case_queue, user_reports
 from pipeline.review.cases.user_reports import Complaint
-from pipeline.review.delivery import confirmations
-from pipeline.review.delivery.confirmations import Confirmation, Result
+from pipeline.review.delivery import enforcements
+from pipeline.review.delivery.enforcements import Confirmation, Result
 from pipeline.review.delivery.speech_tallies import HOUR
 
 # The guard checks the token. HTTPBearer only documents it in the OpenAPI schema.
@@ -181,7 +181,7 @@ def confirm_action(services: TheServices, body: NewConfirmation, response: Respo
         detail=body.detail,
     )
     with services.database.write() as connection:
-        held, new = confirmations.confirm(connection, given)
+        held, new = enforcements.confirm(connection, given)
         since = console_metrics.decided_at(connection, held.decision)
     if new:
         console_metrics.count_action(services, held, since)

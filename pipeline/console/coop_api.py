@@ -25,8 +25,8 @@ from pipeline.console.services import Services, TheServices
 from pipeline.contract.messages import Action, Decision
 from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.values import Choice
-from pipeline.review.delivery import confirmations
-from pipeline.review.delivery.confirmations import Confirmation
+from pipeline.review.delivery import enforcements
+from pipeline.review.delivery.enforcements import Confirmation
 
 router = APIRouter(prefix="/api/v1/coop", tags=["for Coop"])
 
@@ -146,5 +146,5 @@ def _decide(
 def _confirm(connection: Connection, decision: Decision, action: Action, now: float) -> Confirmation | None:
     """Confirm the action. Return None if it was confirmed before."""
     given = Confirmation(decision=decision.id, action=action, result="done", at=now, received_at=now)
-    held, new = confirmations.confirm(connection, given, ACTOR)
+    held, new = enforcements.confirm(connection, given, ACTOR)
     return held if new else None

@@ -17,8 +17,8 @@ from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
-from pipeline.review.delivery import confirmations
-from pipeline.review.delivery.confirmations import Confirmation
+from pipeline.review.delivery import enforcements
+from pipeline.review.delivery.enforcements import Confirmation
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import erasure, retention_job
 from pipeline.review.privacy.erasure import ErasureRequest
@@ -116,7 +116,7 @@ class Stage:
     def confirm(self, database: Database) -> None:
         with database.write() as connection:
             for one in deciding.last_of(connection, "ana", NOON - 1)[::-1]:
-                confirmations.confirm(
+                enforcements.confirm(
                     connection,
                     Confirmation(decision=one.id, action="mute", result="done", at=LATER, received_at=LATER),
                 )
