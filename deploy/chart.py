@@ -20,6 +20,7 @@ SCHEMA = CHART / "values.schema.json"
 
 Schema = dict[str, Any]
 
+# The keys of each section that templates/_pod.tpl and the image set.
 SET_BY_THE_CHART: Mapping[str, set[str]] = {
     "Settings": {"data_dir", "metrics"},
     "Kafka": {"instance"},
@@ -28,10 +29,9 @@ SET_BY_THE_CHART: Mapping[str, set[str]] = {
     "Api": {"host", "port"},
     "LiveKitSettings": {"name", "members", "gateway_url", "webhook_host", "webhook_port"},
 }
-"""The keys of each section that templates/_pod.tpl and the image set."""
 
+# Roles with a port of their own. The others are workers.
 SERVED = ("gateway", "console", *OPTIONAL)
-"""Roles with a port of their own. The others are workers."""
 
 REFERENCE = "#/$defs/"
 
@@ -39,8 +39,7 @@ TEXT: Schema = {"type": "string"}
 SWITCH: Schema = {"type": "boolean"}
 WORDS: Schema = {"type": "array", "items": {"type": "string", "minLength": 1}}
 TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
-OF_KUBERNETES: Schema = {"type": "object"}
-"""An object that the API of Kubernetes checks."""
+OF_KUBERNETES: Schema = {"type": "object"}  # an object that the API of Kubernetes checks
 LIST_OF_KUBERNETES: Schema = {"type": "array", "items": {"type": "object"}}
 VARIABLES: Schema = {"type": "array", "items": {"type": "object", "required": ["name"]}}
 

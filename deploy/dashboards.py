@@ -15,8 +15,7 @@ import yaml
 
 COMMAND = "python -m deploy.dashboards"
 FOLDER = Path(__file__).parent / "grafana"
-WIDTH = 24
-"""Columns of Grafana's grid."""
+WIDTH = 24  # columns of Grafana's grid
 METRIC = re.compile(r"\b(?:voxwarden|process)_\w+(?![\w(])(\{)?")
 CHOSEN = 'job=~"$job", instance=~"$instance"'
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}

@@ -22,13 +22,12 @@ from packaging.utils import canonicalize_name
 
 from deploy.slim import LEFT_OUT, ROOT, collected, listed, needs, slim
 
-EXTRAS = ("weights", "console", "livekit", "postgres", "s3")
-"""The extras of the image."""
+EXTRAS = ("weights", "console", "livekit", "postgres", "s3")  # the extras of the image
+# Version, licence, type and path of files that are no packages. NOTICE says where they come from.
 SHIPPED = {
     "htmx": ("2.0.11", "0BSD", ComponentType.FILE, "pipeline/console/static/htmx.min.js"),
     "voxwarden-classifier": ("", "MIT", ComponentType.MACHINE_LEARNING_MODEL, "pipeline/judge/model/model.onnx"),
 }
-"""Version, licence, type and path of files that are no packages. NOTICE says where they come from."""
 
 
 def main() -> None:

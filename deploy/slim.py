@@ -15,10 +15,10 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 EXTRAS = ("weights", "console")
+# One data file of each is read, and none of its code runs: it is installed without its dependencies.
 DATA_ONLY = {"openai-whisper", "silero-vad"}
-"""One data file of each is read, and none of its code runs: it is installed without its dependencies."""
+# Only a `judge.model` that is not in ONNX needs transformers. Without hf-xet, the hub's files come by plain HTTP.
 LEFT_OUT = {"transformers", "hf-xet"}
-"""Only a `judge.model` that is not in ONNX needs transformers. Without hf-xet, the hub's files come by plain HTTP."""
 MACHINES = [
     {"python_version": python, "python_full_version": f"{python}.0", "platform_machine": machine}
     for python in ("3.11", "3.12", "3.13")

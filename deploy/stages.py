@@ -22,8 +22,7 @@ FILES = (
 )
 BLOCK = re.compile(r"^(( *)# begin ([\w-]+).*\n)[\s\S]*?^( *# end \3)$", re.MULTILINE)
 
-OPTIONAL = ("api", "livekit")
-"""Roles that a deployment may leave out, beside the stages that a setting switches on."""
+OPTIONAL = ("api", "livekit")  # roles that a deployment may leave out, beside the stages that a setting switches on
 
 Stages = Sequence[Stage]
 

@@ -7,8 +7,7 @@ from agents.gateway.connection_request import Voice
 from pipeline.contract.messages import AudioChunk
 from pipeline.speech.audio.stream_codecs import LENGTH_BYTES, MAX_PACKETS, join_packets
 
-PROMPT_SECONDS = 0.01
-"""A read that waited at least this long has received everything that the client had sent."""
+PROMPT_SECONDS = 0.01  # a read that waited at least this long has received everything that the client had sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,7 @@ class Arrival:
     """Whether the gateway paused for longer than usual, so that more frames may be unread."""
 
 
-OLDEST_SECONDS = 600.0
-"""If a client dates its audio further back than this, its clock is wrong."""
+OLDEST_SECONDS = 600.0  # if a client dates its audio further back than this, its clock is wrong
 
 
 class AudioSession:
@@ -49,19 +47,14 @@ class AudioSession:
         self._voice = voice
         self._gap = gap
         self._ahead = ahead
-        self._largest = largest
-        """The most bytes in one chunk."""
+        self._largest = largest  # the most bytes in one chunk
         self._anchor: float | None = None
-        self._samples = 0
-        """Samples since the anchor."""
-        self._number = voice.first_sample
-        """Number of the next sample in the client's session."""
+        self._samples = 0  # samples since the anchor
+        self._number = voice.first_sample  # number of the next sample in the client's session
         self._sequence = 0
-        self.listeners = voice.listeners
-        """Number of people who can hear the room now; None: unknown."""
+        self.listeners = voice.listeners  # number of people who can hear the room now; None: unknown
         self._behind = False
-        self._late = 0.0
-        """Seconds by which the client was behind the clock at its start; 0 after it has caught up."""
+        self._late = 0.0  # seconds by which the client was behind the clock at its start; 0 after it has caught up
 
     def chunks(self, frames: Sequence[Frame], arrival: Arrival) -> Iterator[tuple[AudioChunk, int]]:
         """Yield the frames of one read in as few chunks as possible, each with its number of samples."""

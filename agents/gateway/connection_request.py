@@ -29,8 +29,7 @@ KEYS = (
 )
 
 EGRESS_PATH = "/v1/livekit/egress"
-EGRESS_FORM = {"sample_rate": "48000", "channels": "2"}
-"""The format of the egress, unless the query names another one."""
+EGRESS_FORM = {"sample_rate": "48000", "channels": "2"}  # the format of the egress, unless the query names another one
 EGRESS_FIELDS = (*EGRESS_FORM, "room", "speaker", "room_type", "listeners", "identity_verified", "drill")
 EGRESS_KEYS = f"Known keys are token, {', '.join(EGRESS_FIELDS[:-1])} and {EGRESS_FIELDS[-1]}."
 

@@ -27,8 +27,7 @@ from pipeline.settings import GatewaySettings
 
 log = logging.getLogger(__name__)
 
-CLOSE_SECONDS = 2.0
-"""A peer that does not answer our close for this long is disconnected."""
+CLOSE_SECONDS = 2.0  # a peer that does not answer our close for this long is disconnected
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -40,16 +40,15 @@ class UnconfirmedChunks:
         self._limit = limit
         self._confirmed = confirmed
         self._failed = failed
+        # Unconfirmed chunks with their numbers of samples, oldest first.
         self._waiting: deque[tuple[Confirmation, int, AudioChunk]] = deque()
-        """Unconfirmed chunks with their numbers of samples, oldest first."""
         self._fault: Exception | None = None
         self._changed = asyncio.Event()
-        self.unconfirmed = 0.0
-        """Seconds of unconfirmed audio."""
+        self.unconfirmed = 0.0  # seconds of unconfirmed audio
+        # Number of the first unconfirmed sample. Counting begins at `first`.
         self.samples = first
-        """Number of the first unconfirmed sample. Counting begins at `first`."""
+        # When that sample was spoken, in UTC seconds. Known after the first confirmation.
         self.start = 0.0
-        """When that sample was spoken, in UTC seconds. Known after the first confirmation."""
 
     async def put(self, chunk: AudioChunk, samples: int) -> None:
         """Pass a chunk on. Raises the sink's error for this chunk or an earlier one."""

@@ -19,14 +19,13 @@ from pipeline.base.errors import InputError
 
 Message = str | bytes
 
-WHOLE_BINARY = 0x82
-"""First byte of a binary message that is a single frame."""
+WHOLE_BINARY = 0x82  # first byte of a binary message that is a single frame
 MASKED = 0x80
 SHORT, MEDIUM = 126, 127
 """A length below SHORT stands in the second byte. SHORT there means that two bytes follow, MEDIUM eight."""
 
+# After a refusal we read at most this much, and one read more. So a peer with a normal backlog sees no reset.
 DROPPED_BYTES = 1 << 20
-"""After a refusal we read at most this much, and one read more. So a peer with a normal backlog sees no reset."""
 
 
 def whole_frames(data: bytes, largest: int) -> tuple[list[bytes], int]:
@@ -59,19 +58,15 @@ class Connection(ServerConnection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._messages: list[Message] = []
-        self._parts = bytearray()
-        """Parts of a message whose last frame has not arrived."""
+        self._parts = bytearray()  # parts of a message whose last frame has not arrived
         self._is_text = False
         self._waiter: asyncio.Future[None] | None = None
         self._fault: Exception | None = None
         self._dismissed: Callable[[Message], None] | None = None
-        self._early = b""
-        """What arrived before our answer to the request."""
+        self._early = b""  # what arrived before our answer to the request
         self._refused = False
-        self._dropped = 0
-        """Bytes that arrived after the refusal."""
-        self.signs_of_life = 0
-        """How many pings and pongs have arrived."""
+        self._dropped = 0  # bytes that arrived after the refusal
+        self.signs_of_life = 0  # how many pings and pongs have arrived
 
     async def probe(self) -> None:
         """Send a ping. Any pong is a sign of life: LiveKit's egress does not repeat the content of the ping.

@@ -6,10 +6,9 @@ import sys
 import threading
 from pathlib import Path
 
+# A container's CPU time and its period, in microseconds, as `400000 100000`; `max` is no limit.
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
-"""A container's CPU time and its period, in microseconds, as `400000 100000`; `max` is no limit."""
-BEHIND = 5
-"""Nice levels behind other threads: a third of their time, if there are more threads than cores (sched(7))."""
+BEHIND = 5  # nice levels behind other threads: a third of their time, if there are more threads than cores (sched(7))
 
 
 def cores() -> int:

@@ -17,10 +17,9 @@ from pipeline.base.metrics import Metrics
 
 T = TypeVar("T")
 
+# Seconds between two checks. A check should not take longer than this.
 CHECK_SECONDS = 5.0
-"""Seconds between two checks. A check should not take longer than this."""
-START_SECONDS = 5.0
-"""Seconds between two attempts to start."""
+START_SECONDS = 5.0  # seconds between two attempts to start
 
 DependencyCheck = Callable[[], object]
 """A function that raises an error if the dependency does not answer."""

@@ -26,10 +26,10 @@ class ErrorAnswer(BaseModel):
     error: ErrorDetail
 
 
+# The errors of every endpoint, for the OpenAPI document.
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer} for status in (400, 401, 403, 404, 413, 414, 422, 429, 503)
 }
-"""The errors of every endpoint, for the OpenAPI document."""
 
 
 class TooManyError(VoxwardenError):

@@ -26,6 +26,7 @@ class ModelLibrary:
     """Whether `make run FULL=1` installs them, too."""
 
 
+# Libraries by the name of the package.
 LIBRARIES: Mapping[str, ModelLibrary] = {
     "ai-edge-litert": ModelLibrary(("ai_edge_litert",), "pip install ai-edge-litert", full=False),
     "ctranslate2": ModelLibrary(("ctranslate2",), "pip install ctranslate2"),
@@ -33,7 +34,6 @@ LIBRARIES: Mapping[str, ModelLibrary] = {
     "openai-whisper": ModelLibrary(("whisper", "torch", "numba", "tiktoken"), "pip install openai-whisper"),
     "transformers": ModelLibrary(("transformers", "torch"), "pip install transformers torch"),
 }
-"""Libraries by the name of the package."""
 
 
 def missing_modules(library: str) -> list[str]:

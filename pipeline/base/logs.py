@@ -4,8 +4,8 @@ import logging
 import math
 
 REPEAT_SECONDS = 60.0
+# Messages that are remembered. A library has some dozens.
 MAX_MESSAGES = 256
-"""Messages that are remembered. A library has some dozens."""
 
 
 def without_debug(*libraries: str) -> None:
@@ -32,8 +32,8 @@ class _Repeats(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
+        # The time of a message (UTC seconds), and how many were dropped since, by logger and unformatted text.
         self._logged: dict[tuple[str, str], tuple[float, int]] = {}
-        """The time of a message (UTC seconds), and how many were dropped since, by logger and unformatted text."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         key = record.name, str(record.msg)

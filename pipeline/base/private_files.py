@@ -16,10 +16,8 @@ FILE = 0o600
 FOLDER = 0o700
 OTHERS = 0o077
 
-PART = ".part"
-"""Ending of a file that is being written."""
-LOCK_FILE = "lock"
-"""The file of a data folder that its process locks."""
+PART = ".part"  # Ending of a file that is being written
+LOCK_FILE = "lock"  # the file of a data folder that its process locks
 
 
 def make_folder(folder: Path) -> None:

@@ -15,8 +15,7 @@ from pipeline.base.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
 
-PREFIX = "VOXWARDEN_"
-"""Every environment variable of Voxwarden starts with it."""
+PREFIX = "VOXWARDEN_"  # Every environment variable of Voxwarden starts with it
 
 
 def configs_folder() -> Path:

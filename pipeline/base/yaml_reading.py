@@ -8,12 +8,10 @@ import yaml
 
 from pipeline.base.errors import ConfigError
 
-MAX_BYTES = 16 * 2**20
-"""Maximum size of a file, enough for a lexicon of half a million terms."""
+MAX_BYTES = 16 * 2**20  # maximum size of a file, enough for a lexicon of half a million terms
+# Maximum number of values in a file. An alias counts as all values that it stands for.
 MAX_NODES = 1_000_000
-"""Maximum number of values in a file. An alias counts as all values that it stands for."""
-MAX_DEPTH = 50
-"""Maximum nesting depth of lists and mappings."""
+MAX_DEPTH = 50  # maximum nesting depth of lists and mappings
 
 
 class YamlError(ConfigError):

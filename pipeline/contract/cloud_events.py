@@ -32,11 +32,9 @@ CONTENT_TYPES: dict[str, str] = {
 }
 AUDIO_MESSAGES = (AudioChunk, Utterance, EarlyUtterance, Sound)
 REMEDY = "docs/contract.md describes its fields."
-ID_BYTES = 8
-"""Length of a chunk's `ce_id`: enough to tell chunks apart while the topic keeps them."""
+ID_BYTES = 8  # length of a chunk's `ce_id`: enough to tell chunks apart while the topic keeps them
+# Fields that are not headers of audio: `data` is the value, and `address` is known only after the record is written.
 LOCAL_FIELDS = frozenset({"address", "data"})
-"""Fields that are not headers of audio: `data` is the value, and `address` is known only after the record is written.
-"""
 
 
 @dataclass(frozen=True, slots=True)

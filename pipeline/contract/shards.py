@@ -10,8 +10,8 @@ from zlib import crc32
 
 from pipeline.contract.messages import AudioChunk, EarlyUtterance, Message, Sound, Transcript, Utterance
 
+# Messages that need the order of each speaker only.
 BY_SPEAKER = (AudioChunk, Utterance, EarlyUtterance, Sound, Transcript)
-"""Messages that need the order of each speaker only."""
 
 
 def record_key(message: Message, shards: int) -> bytes:

@@ -14,17 +14,17 @@ from pipeline.base.errors import BadMessage, VoxwardenError
 In = TypeVar("In")
 Out = TypeVar("Out")
 
+# If messages wait for more seconds, there is a backlog, and it may contain the audio of a speaker who seems silent.
+# This is far below `audio.idle_seconds`.
 BEHIND_SECONDS = 1.0
-"""If messages wait for more seconds, there is a backlog, and it may contain the audio of a speaker who seems silent.
-This is far below `audio.idle_seconds`."""
 
 
+# Pauses in seconds before the retries if a dependency does not answer. Their sum is far below Kafka's rebalance
+# timeout, because a batch must end before that.
 RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Pauses in seconds before the retries if a dependency does not answer. Their sum is far below Kafka's rebalance
-timeout, because a batch must end before that."""
 
+# Errors of a dependency, the disk or the memory. No message causes them, and the batch must not be acknowledged.
 STAGE_FAULTS = (VoxwardenError, OSError, MemoryError)
-"""Errors of a dependency, the disk or the memory. No message causes them, and the batch must not be acknowledged."""
 
 log = logging.getLogger(__name__)
 

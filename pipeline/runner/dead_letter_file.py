@@ -38,9 +38,8 @@ from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
 
+# Maximum size of the file, so that many bad messages cannot fill the disk. Later letters are only counted and logged.
 MAX_BYTES = 100_000_000
-"""Maximum size of the file, so that many bad messages cannot fill the disk. Later letters are only counted and logged.
-"""
 
 
 def dead_letter_path(settings: Settings) -> Path:

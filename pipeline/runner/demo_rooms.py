@@ -15,8 +15,7 @@ from pipeline.speech.audio.recording_parts import chunks_of
 from pipeline.speech.audio.speech_track import RESET
 from pipeline.speech.audio.vad import WINDOW
 
-CHUNK_SECONDS = 0.2
-"""Length of the chunks, as a voice app sends them."""
+CHUNK_SECONDS = 0.2  # length of the chunks, as a voice app sends them
 
 Put = Callable[[AudioChunk], Awaitable[None]]
 

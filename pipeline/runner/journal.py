@@ -25,11 +25,10 @@ from pipeline.contract.messages import AudioChunk
 from pipeline.review.evidence import segments
 
 SUFFIX = ".audio"
+# Suffix of a page with replayed dead letters. Its audio is processed again, even if utterances cover its time.
 AGAIN = ".again"
-"""Suffix of a page with replayed dead letters. Its audio is processed again, even if utterances cover its time."""
 PAGE_SECONDS = 5.0
-PAGE_BYTES = 8_000_000
-"""A page is closed when it is older than PAGE_SECONDS or larger than PAGE_BYTES."""
+PAGE_BYTES = 8_000_000  # a page is closed when it is older than PAGE_SECONDS or larger than PAGE_BYTES
 
 Speaker = tuple[str, str]
 """Room and speaker."""

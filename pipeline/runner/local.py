@@ -33,12 +33,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Size of a stage's queue in batches. Sources wait while the queue is full.
 QUEUE_BATCHES = 4
-"""Size of a stage's queue in batches. Sources wait while the queue is full."""
-LOOK_SECONDS = 0.02
-"""Seconds after which a stage is asked again for the results that it works on."""
-TICK_SECONDS = 0.5
-"""Seconds between two calls of a stage's `tick`."""
+LOOK_SECONDS = 0.02  # seconds after which a stage is asked again for the results that it works on
+TICK_SECONDS = 0.5  # seconds between two calls of a stage's `tick`
 T = TypeVar("T")
 Clock = Callable[[], float]
 """UTC seconds."""
@@ -67,10 +65,10 @@ class StageRunner:
     ) -> None:
         self.stage = stage
         self.queue: asyncio.Queue[tuple[Message | None, float]] = asyncio.Queue(stage.batch * QUEUE_BATCHES)
+        # The stages that take an output, by the type of its message.
         self.takers: Mapping[type[Message], Sequence[StageRunner]] = {}
-        """The stages that take an output, by the type of its message."""
+        # The stages that may work ahead on an output, by the type of its message.
         self.early_takers: Mapping[type[Message], Sequence[StageRunner]] = {}
-        """The stages that may work ahead on an output, by the type of its message."""
         self._open_sources = sources
         self.processor: Processor[Any, Any]
         self._tap = tap
@@ -81,8 +79,7 @@ class StageRunner:
         self._arrivals = Arrivals()
         self._taken = 0
         self._refuses = False
-        self._begun: list[Message] = []
-        """Messages that were taken, and that the stage works on beside the next ones."""
+        self._begun: list[Message] = []  # messages that were taken, and that the stage works on beside the next ones
         begin = step_back if stage.spares else None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name, initializer=begin)
 

@@ -37,12 +37,10 @@ from pipeline.speech.audio.recording_parts import chunks_of, parts_of
 if TYPE_CHECKING:
     from pipeline.judge.judge_stage import Rules
 
-SPEAKER = "speaker"
-"""The speaker's name for all recordings, because a recording does not name its speakers."""
+SPEAKER = "speaker"  # the speaker's name for all recordings, because a recording does not name its speakers
 
 MODERATING = tuple(stage for stage in STAGES if not stage.stores)
-HEARERS = sum(AUDIO in stage.takes for stage in MODERATING)
-"""Stages that take the audio itself."""
+HEARERS = sum(AUDIO in stage.takes for stage in MODERATING)  # Stages that take the audio itself
 
 WORST_FIRST: tuple[Suggestion, ...] = ("block", "review", "pass")
 

@@ -34,8 +34,7 @@ class JudgeSettings(Section):
     )
 
 
-OWN_FIELDS = frozenset({"model", "messages", "stream", "n"})
-"""Fields of a request that `extra` may not change."""
+OWN_FIELDS = frozenset({"model", "messages", "stream", "n"})  # fields of a request that `extra` may not change
 
 
 class ReaderSettings(Section):

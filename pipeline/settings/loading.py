@@ -17,13 +17,12 @@ from pipeline.settings.tree import Settings, in_file
 
 log = logging.getLogger(__package__)
 
+# Matches the variables that Kubernetes sets for a service named voxwarden or voxwarden-gateway, as NAME=VALUE.
 OF_KUBERNETES = re.compile(
     r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=|\w+_PORT=(tcp|udp|sctp)://"
 )
-"""Matches the variables that Kubernetes sets for a service named voxwarden or voxwarden-gateway, as NAME=VALUE."""
 
-NEAR = 0.8
-"""Minimum similarity, from 0 to 1, at which an unknown name counts as a misspelt setting."""
+NEAR = 0.8  # Minimum similarity, from 0 to 1, at which an unknown name counts as a misspelt setting
 
 
 def load(overrides: dict[str, Any] | None = None) -> Settings:
