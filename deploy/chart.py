@@ -157,7 +157,7 @@ def settings_schema() -> Schema:
     kept = {name: _kept(name, section, sections) for name, section in {**sections, "Settings": whole}.items()}
     for section in kept.values():
         for known in section.get("properties", {}).values():
-            if "default" in known and "$ref" in known:  # a value that is left out comes from the default
+            if "default" in known and "$ref" in known:  # each key of the section has a default, so none is required
                 kept[known["$ref"].removeprefix(REFERENCE)].pop("required", None)
     settings = kept.pop("Settings")
     return {"settings": _bare(settings), "$defs": {name: _bare(kept[name]) for name in _named(settings, kept)}}
@@ -170,7 +170,7 @@ def _kept(name: str, section: Schema, sections: Mapping[str, Schema]) -> Schema:
         for key, schema in section.get("properties", {}).items()
         if key not in SET_BY_THE_CHART.get(name, ()) and not _is_secret(schema, sections)
     }
-    required = [key for key in section.get("required", ()) if key in known]
+    required = [key for key in section.get("required", ()) if key in known]  # a secret comes from the environment
     return section | {"properties": known, "required": required}
 
 

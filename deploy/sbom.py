@@ -50,7 +50,7 @@ def bill() -> Bom:
     made = Bom(
         components=[*packages.values(), *files],
         metadata=BomMetaData(component=root),
-        serial_number=uuid5(NAMESPACE_URL, repr((root.version, versions))),
+        serial_number=uuid5(NAMESPACE_URL, repr((root.version, versions))),  # the library's own is random
     )
     made.metadata.timestamp = None  # type: ignore[assignment] # a time would change the text each time
     direct = {canonicalize_name(each.name) for each in listed(EXTRAS)} & packages.keys()

@@ -155,12 +155,8 @@ class AudioReceiver:
         return messages, Arrival(self._clock(), self._read_at - asked, stalled)
 
     async def _messages(self) -> Sequence[Message]:
-        """Return the messages that have arrived.
-
-        The client is pinged only while we wait. Otherwise its answer would stand behind unread audio. A muted client
-        may be silent for as long as it answers.
-        """
-        signs = None
+        """Return the messages that have arrived. Pings the client only while it waits for them."""
+        signs = None  # no ping before the wait: its answer would stand behind unread audio
         for waited in count(1):
             try:
                 async with asyncio.timeout(PING_SECONDS):
@@ -179,11 +175,11 @@ class AudioReceiver:
         try:
             self._limits.count_frames(len(messages), sum(map(len, messages)))
         except RefusalError:
-            self._unsent_seconds += sum(map(self._seconds_in, messages))
+            self._unsent_seconds += sum(map(self._seconds_in, messages))  # refused audio is lost audio in the metrics
             raise
         self._metrics.received_bytes.inc(sum(len(message) for message in messages if isinstance(message, bytes)))
         frames, problem = self._frames(messages)
-        await self._forward(frames, arrival)
+        await self._forward(frames, arrival)  # the frames before the fault are speech that must be moderated
         if problem:
             raise problem
 
@@ -262,7 +258,7 @@ class AudioReceiver:
 
     async def _acknowledge(self) -> None:
         await asyncio.sleep(ACKNOWLEDGE_SECONDS)
-        self._acknowledging = None
+        self._acknowledging = None  # before the send: a confirmation that comes during it needs one more frame
         try:
             await self._connection.send(
                 msgspec.json.encode(Safe(self._unconfirmed.samples, self._unconfirmed.start)).decode()

@@ -74,11 +74,12 @@ def voice_of_url(target: str) -> Voice:
 def fields_of(query: str, keys: str) -> dict[str, str]:
     """Split a query. Raises InputError, with `keys` as its remedy."""
     try:
+        # Strict: else a part that cannot be parsed is left out, and the audio may be read in a wrong format.
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=16)
     except ValueError as error:
         raise InputError("The query cannot be read", keys) from error
     fields = dict(pairs)
-    if len(fields) < len(pairs):
+    if len(fields) < len(pairs):  # `dict` has kept the last value, but the client may mean the first
         raise InputError("A query key is given twice", keys)
     return fields
 

@@ -174,7 +174,7 @@ class KafkaSink:
         event = encode_event(chunk, "gateway", self._kafka.room_shards)
         sender = self._senders[partition_of(event.key, self._senders)]
         if sender.oldest is not None and sender.oldest < self._loop.time() - CONFIRM_SECONDS:
-            raise self._unanswered()
+            raise self._unanswered()  # at once: to wait first would only fill the buffer for the other partitions
         size = size_of(event)
         await self._until_room(size)
         record = PendingRecord(event, self._loop.time())
@@ -197,14 +197,14 @@ class KafkaSink:
         try:
             await made.start()
         except KafkaError as error:
-            await made.stop()
+            await made.stop()  # aiokafka leaves its connections open
             raise self._unanswered() from error
         return made
 
     async def _until_room(self, size: int) -> None:
         try:
             async with asyncio.timeout(CONFIRM_SECONDS):
-                while self._bytes and self._bytes + size > BUFFER_BYTES:
+                while self._bytes and self._bytes + size > BUFFER_BYTES:  # an empty buffer takes a chunk of any size
                     self._room.clear()
                     await self._room.wait()
         except TimeoutError as error:
@@ -234,6 +234,7 @@ async def _stopped(producer: Any) -> None:
             await producer.stop()
     except TimeoutError:
         log.warning("Kafka did not confirm the last records; the apps were told")
+        # aiokafka's `stop` was cancelled while it waited for the broker, and has closed nothing yet.
         await producer._sender.close()
         await producer.client.close()
 

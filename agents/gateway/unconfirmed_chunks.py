@@ -53,12 +53,13 @@ class UnconfirmedChunks:
     async def put(self, chunk: AudioChunk, samples: int) -> None:
         """Pass a chunk on. Raises the sink's error for this chunk or an earlier one."""
         seconds = samples / chunk.sample_rate
-        self.unconfirmed += seconds
+        self.unconfirmed += seconds  # before the wait: if it fails, this chunk is lost, too
         await self._until(lambda: not self._waiting or self.unconfirmed <= self._limit)
         confirmation = await self._sink(chunk)
         if confirmation is None:
             self._count(samples, chunk)
         else:
+            # Without the audio, which the sink has: only the time of the chunk is needed.
             self._waiting.append((confirmation, samples, structs.replace(chunk, data=b"")))
             confirmation.add_done_callback(self._settle)
 
@@ -68,8 +69,7 @@ class UnconfirmedChunks:
 
     def abandon(self) -> None:
         """Give up all chunks that are not confirmed."""
-        for confirmation, _, _ in self._waiting:
-            confirmation.remove_done_callback(self._settle)
+        for confirmation, *_ in self._waiting:
             confirmation.cancel()
         self._waiting.clear()
 

@@ -101,7 +101,7 @@ class LeadIn:
             consumer.assign([place])
             end = consumer.end_offsets([place])[place]
             records = takewhile(lambda each: each.timestamp <= until, self._from(consumer, place, since, end))
-            # Two minutes of a busy partition hold hundreds of MB of audio, which nobody needs here.
+            # Nobody needs their audio here, and it could fill the memory.
             sent += [structs.replace(each, data=b"") for each in _messages(Utterance, records)]
         return sent
 

@@ -84,7 +84,7 @@ def run_worker(role: str, settings: Settings) -> None:
         serving(metrics, settings.metrics.host, settings.metrics.port, health.probes) as url,
         dependencies.watching(),
         health.watching(),
-        exchanging(settings) if stage.stores else nullcontext(),  # deliver alone has both store and broker
+        exchanging(settings) if stage.stores else nullcontext(),  # in deliver, because it has both store and broker
     ):
         # Faust reports "ready" and does nothing if a topic is missing.
         patiently(lambda: kafka_topics.require(settings.kafka, stage))

@@ -12,7 +12,8 @@ BEHIND = 5  # nice levels behind other threads: a third of their time, if there 
 
 
 def cores() -> int:
-    """Number of CPU cores that this process may use. A container may have fewer than the machine."""
+    """Number of CPU cores that this process may use."""
+    # A container may have fewer than the machine. `sched_getaffinity` exists only on Linux.
     seen = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(seen, _quota() or seen)
 
@@ -27,10 +28,8 @@ def _quota() -> int | None:
 
 
 def multiplies_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16 in hardware.
-
-    If it does, bfloat16 is about twice as fast as float32. If not, bfloat16 is a third slower.
-    """
+    """Whether the CPU multiplies bfloat16 in hardware."""
+    # If it does, bfloat16 is about twice as fast as float32. If not, bfloat16 is a third slower.
     import torch  # here, because the import takes seconds and most callers of this module do not need it
 
     capabilities = torch.cpu.get_capabilities()

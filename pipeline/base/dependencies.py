@@ -77,10 +77,8 @@ class Dependencies:
 
 
 def patiently(start: Callable[[], T], sleep: Callable[[float], object] = time.sleep) -> T:
-    """Call `start` until it raises no DependencyError. If the process ended instead, a supervisor would restart it.
-
-    `sleep` takes seconds. Other errors are raised.
-    """
+    """Call `start` until it raises no DependencyError. `sleep` takes seconds. Other errors are raised."""
+    # If the process ended instead, its supervisor would restart it again and again, and wait longer each time.
     logged = ""
     while True:
         try:

@@ -135,7 +135,7 @@ class Shield:
         if _announced(scope) > max_body:
             await self._refuse("The request is too large.", 413)(scope, receive, send)
             return
-        taken, started = 0, False
+        taken, started = 0, False  # the bytes are counted, too: Content-Length may be missing
 
         async def receiving() -> Message:
             nonlocal taken
@@ -167,7 +167,7 @@ class Shield:
         for name, value in HEADERS.items():
             if name != POLICY or name not in headers:
                 headers[name] = value
-        if not scope["path"].startswith("/static/"):
+        if not scope["path"].startswith("/static/"):  # speech of private rooms must not stay in a browser's cache
             headers.setdefault("cache-control", "no-store")
 
 

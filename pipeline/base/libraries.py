@@ -60,11 +60,8 @@ def installed(library: str) -> str:
 
 
 def data_file(package: str, path: str) -> Path | None:
-    """The file `path`, relative to site-packages, of `package`; None if the package or the file is not installed.
-
-    The package is not imported, because some import PyTorch.
-    """
-    try:
+    """The file `path`, relative to site-packages, of `package`; None if the package or the file is not installed."""
+    try:  # without an import of the package, because some import PyTorch
         file = Path(str(distribution(package).locate_file(path)))
     except PackageNotFoundError:
         return None
@@ -83,12 +80,9 @@ def importing(extra: str) -> Iterator[None]:
 
 @contextmanager
 def without_collection() -> Iterator[None]:
-    """Search for no cyclic garbage while the block runs.
-
-    An import makes none, and the search would take a fifth of its time.
-    """
+    """Search for no cyclic garbage while the block runs."""
     was_on = gc.isenabled()
-    gc.disable()
+    gc.disable()  # an import makes no such garbage, and the search would take a fifth of its time
     try:
         yield
     finally:

@@ -420,9 +420,7 @@ def catalogue() -> dict[str, Entry]:
 
 
 def from_zero(counter: Counter, *values: Iterable[str]) -> None:
-    """Expose every combination of these label values from the start, with 0.
-
-    Otherwise Prometheus first sees a counter after its first increment, and `increase()` misses that increment.
-    """
+    """Expose every combination of these label values from the start, with 0."""
+    # Otherwise Prometheus first sees a counter after its first increment, and `increase()` misses that increment.
     for labels in product(*values):
         counter.labels(*labels)

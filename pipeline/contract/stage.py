@@ -57,11 +57,9 @@ class Rejected:
 
 
 def blamed(error: Exception) -> BadMessage:
-    """The BadMessage for a message whose handling raised an unexpected `error`: a bug in Voxwarden.
-
-    It names the place in the code. It does not repeat the text of `error`, which may contain speech.
-    """
+    """The BadMessage for a message whose handling raised an unexpected `error`: a bug in Voxwarden."""
     place = traceback.extract_tb(error.__traceback__)[-1]
+    # The place in the code, without the text of the error, which may contain speech.
     where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
     log.error("A message raised an unexpected %s; it goes to the dead letters", where)
     return BadMessage(f"An unexpected {where}", "Please report it, with the message if you may share it.")
@@ -89,7 +87,7 @@ class Processor(ABC, Generic[In, Out]):
         except STAGE_FAULTS:
             raise
         except Exception as error:
-            if len(batch) == 1:
+            if len(batch) == 1:  # also ends the recursion
                 return [Rejected(batch[0], blamed(error))]
         return [result for message in batch for result in self.handle([message])]
 
