@@ -37,7 +37,7 @@ from pipeline.console.guard import COOKIE, HEADER
 from pipeline.contract.messages import Flag, Hit
 from pipeline.judge import labels
 from pipeline.review.accounts import accounts, sign_in
-from pipeline.review.cases import ranking
+from pipeline.review.cases import case_queue
 from pipeline.review.cases.values import columns
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
@@ -119,7 +119,7 @@ def flag(number: int, label: str, at: float, said: str = "you are a worthless pi
 def fill(database: Database, count: int, now: float) -> None:
     """`count` open cases with one flag each, as old as a backlog of a day."""
     known, vocabulary = labels.load_labels(), Vocabulary()
-    order = ranking.Ranking({name: known.severity(name) for name in known.labels})
+    order = case_queue.Ranking({name: known.severity(name) for name in known.labels})
     names = list(known.labels)
     for first in range(0, count, BATCH):
         with database.write() as connection:
@@ -173,7 +173,7 @@ def _number(one: Flag) -> int:
     return int(one.id.rpartition("-")[2])
 
 
-def _case(one: Flag, order: ranking.Ranking) -> dict[str, Any]:
+def _case(one: Flag, order: case_queue.Ranking) -> dict[str, Any]:
     fields = ("room", "speaker", "room_type", "start", "end", "suggestion", "risk", "language", "text", "policy")
     return {name: getattr(one, name) for name in fields} | {
         "id": f"{_number(one):032x}",

@@ -10,8 +10,8 @@ from pipeline.assessment.catalogue import INDICATORS
 from pipeline.base.errors import ConfigError
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
+from pipeline.review.cases.case_queue import TARGETS
 from pipeline.review.cases.leases import LEASE_SECONDS
-from pipeline.review.cases.ranking import TARGETS
 from pipeline.review.evidence.evidence_store import EvidenceStore, open_evidence
 from pipeline.settings import Retention, Settings
 

@@ -19,7 +19,7 @@ from pipeline.console.services import Services, TheServices
 from pipeline.contract.messages import Action
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases import ranking
+from pipeline.review.cases import case_queue
 from pipeline.review.delivery import confirmations
 from pipeline.review.delivery.confirmations import Confirmation, Result
 from pipeline.review.delivery.speech_tallies import HOUR
@@ -159,7 +159,9 @@ def file_report(services: TheServices, body: NewReport, response: Response) -> R
     now = services.clock()
     complaint = _complaint(services, body, now)
     with services.database.write() as connection:
-        report, new = reports.file(connection, complaint, now, ranking.ranking_of(services.labels, services.settings))
+        report, new = reports.file(
+            connection, complaint, now, case_queue.ranking_of(services.labels, services.settings)
+        )
     response.status_code = 201 if new else 200
     return ReportState(id=report.id, case=report.case, audio=report.audio)
 

@@ -63,7 +63,7 @@ from pipeline.console.policy.draft_trials import RecentSpeech
 from pipeline.console.services import Services, open_services
 from pipeline.console.team import accounts_page, audit_page, quality_page, retention_page, team_page
 from pipeline.review.accounts import presence
-from pipeline.review.cases import ranking
+from pipeline.review.cases import case_queue
 from pipeline.review.database import Database
 from pipeline.review.delivery.webhook_sender import sending
 from pipeline.review.privacy import retention_job
@@ -196,7 +196,7 @@ def draw_checks(services: Services) -> None:
     quality, undo_seconds = services.settings.quality, services.settings.console.undo_seconds
     with services.database.write() as connection:
         shares = Shares(quality.second_share, quality.golden_share)
-        order = ranking.ranking_of(services.labels, services.settings)
+        order = case_queue.ranking_of(services.labels, services.settings)
         drawing.draw(connection, services.evidence, services.clock(), shares, undo_seconds, order)
 
 

@@ -11,8 +11,8 @@ from pipeline.base.errors import CaseError
 from pipeline.contract.messages import Decision, Flag, SpeechStatus, first_id
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Report
-from pipeline.review.cases import deciding, phrase_muting, ranking, reading, speaker_measures, storing
-from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases import case_queue, deciding, phrase_muting, reading, speaker_measures, storing
+from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.cases.values import SEVERITY, Case, CaseFile, Choice, Evidence, Filters, Outcome, case_id
 from pipeline.review.database import Database
@@ -227,7 +227,7 @@ def open_store(settings: Settings, must_exist: bool = False) -> SqlReviewStore:
     database = Database(settings.database_url, must_exist)
     return SqlReviewStore(
         database,
-        ranking=ranking.build_ranking(settings),
+        ranking=case_queue.build_ranking(settings),
         flag_events=event_outbox.build_flag_event_choice(settings),
         measures=speaker_measures.build_measures(settings),
     )

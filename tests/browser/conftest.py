@@ -19,7 +19,7 @@ from pipeline.console.services import open_services
 from pipeline.contract.messages import SAMPLE_RATE, Flag, Hit
 from pipeline.judge import labels
 from pipeline.review.accounts import sign_in
-from pipeline.review.cases import ranking
+from pipeline.review.cases import case_queue
 from pipeline.review.cases.values import ClipPiece, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder, checksum
@@ -73,7 +73,7 @@ class Stack:
         self.database = database
         self.store = SqlReviewStore(
             database,
-            ranking=ranking.Ranking(
+            ranking=case_queue.Ranking(
                 {name: known.severity(name) for known in [labels.load_labels()] for name in known.labels}
             ),
         )

@@ -19,12 +19,12 @@ from pipeline.contract.messages import HeardSound, Verdict
 from pipeline.judge import labels
 from pipeline.judge.release import JudgeReport
 from pipeline.review import bank
-from pipeline.review.accounts import accounts, api_tokens, skills, wellness
+from pipeline.review.accounts import accounts, api_tokens, wellness
 from pipeline.review.accounts.accounts import Preferences, ViewingLimits
-from pipeline.review.accounts.skills import Skills
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases import assigning, deciding, notes, phrase_muting, ranking
+from pipeline.review.cases import assigning, case_queue, deciding, eligibility, notes, phrase_muting
+from pipeline.review.cases.eligibility import Skills
 from pipeline.review.cases.values import Choice
 from pipeline.review.policies import backtests, drafts, judge_rules, versions
 from pipeline.review.policies.backtests import BacktestResult, ChangedFlag, LabelChange, Pairing, TermUse
@@ -182,7 +182,7 @@ def _cases(stack: Stack) -> dict[str, str]:
         assigning.move(connection, new[12:14], "lea", marked, "workload", now - 300, HOUR)
         lodged = [_appeal(stack, connection, case, now) for case in (old[0], old[1], old[4])]
         appeals.settle(connection, lodged[0], "ada", Choice(verdict="dismiss", note=mark), now - HOUR, undo_seconds=10)
-        order = ranking.Ranking(dict.fromkeys(LABELS.labels, 2))
+        order = case_queue.Ranking(dict.fromkeys(LABELS.labels, 2))
         said = Complaint(
             room=f"room-1{mark}", speaker=f"mika{mark}", reporter=f"kim{mark}", text=_words(mark), at=now - 90
         )
@@ -223,7 +223,7 @@ def _people(stack: Stack) -> dict[str, str]:
         accounts.add_account(connection, f"mia{mark}", "moderator", now - DAY, "ada")
         invitation = accounts.invite(connection, f"mia{mark}", now, "ada")
         api_tokens.make_token(connection, f"The app{mark}", ["appeals", "reports"], now + 90 * DAY, now, f"noor{mark}")
-        skills.change_skills(connection, f"mia{mark}", Skills(languages=("zh",), labels=("fraud",)), "lea", now)
+        eligibility.change_skills(connection, f"mia{mark}", Skills(languages=("zh",), labels=("fraud",)), "lea", now)
         holds.place_hold(connection, "speaker", f"speaker-3{mark}", f"A court asked for it{mark}", f"noor{mark}", now)
         erasure.ask_erasure(connection, f"speaker-6{mark}", f"noor{mark}", now)
         accounts.store_preferences(

@@ -72,27 +72,37 @@ class ApiTokens:
         self._known = [(token.encode(), Program(number, scopes)) for number, (token, scopes) in enumerate(known)]
 
     def program(self, headers: Sequence[str]) -> Program | None:
-        """Return whose token the only `Authorization` header holds. The run time does not reveal a token."""
-        scheme, _, token = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
-        given = token.strip().encode(errors="surrogateescape")
+        """Return the program of the settings whose token the only `Authorization` header holds."""
+        given = _bearer(headers).encode(errors="surrogateescape")
+        # Every token is compared, in constant time: the run time must not reveal a token.
         found = [program for known, program in self._known if hmac.compare_digest(given, known)]
-        return found[0] if found and scheme.lower() == "bearer" else None
+        return found[0] if found else None
 
     async def stored(self, headers: Sequence[str]) -> Program | None:
-        """Return whose token of the database the only `Authorization` header holds."""
-        scheme, _, token = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
-        if self.database is None or scheme.lower() != "bearer" or not token.startswith(api_tokens.START):
+        """Return the program of the database whose token the only `Authorization` header holds."""
+        token = _bearer(headers)
+        # Other tokens cannot be in the database, so a flood of wrong tokens costs no query.
+        if self.database is None or not token.startswith(api_tokens.START):
             return None
-        return await run_in_threadpool(self._stored, self.database, token.strip())
+        return await run_in_threadpool(self._stored, self.database, token)
 
     def _stored(self, database: Database, token: str) -> Program | None:
         now = self._clock()
         with database.read() as connection:
             found = api_tokens.find_token(connection, token, now)
+        # Once a minute and in its own transaction: a write for each request would queue behind other writers.
         if found and api_tokens.touch_is_due(found, now):
             with database.write() as connection:
                 api_tokens.touch_token(connection, found, now)
         return Program(FIRST_STORED + found.number, found.scopes) if found else None
+
+
+def _bearer(headers: Sequence[str]) -> str:
+    """Return the token of the only `Authorization` header; empty if there is none."""
+    if len(headers) != 1:  # of two headers, a proxy in front may have checked the other one
+        return ""
+    scheme, _, token = headers[0].partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def scope_of(path: str) -> Scope | None:
@@ -118,6 +128,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope).getlist("authorization")
+        # The settings come first: they need no database, so their programs go on while it is down.
         program = self._tokens.program(headers) or await self._tokens.stored(headers)
         if program is None:
             await problem("No valid token. Send the header Authorization: Bearer <token>.", 401)(scope, receive, send)
@@ -125,6 +136,7 @@ class Gate:
             await problem(f"The token does not have the scope {needed}. Add it in api.tokens.", 403)(
                 scope, receive, send
             )
+        # Last, so that only accepted requests use up the rate of a program.
         elif refusal := self._refusal(program):
             await problem(refusal, 429)(scope, receive, send)
         else:
@@ -133,6 +145,7 @@ class Gate:
     def _refusal(self, program: Program) -> str | None:
         """Return why the program has to wait."""
         rate, most = self._settings.max_requests_per_second, self._settings.max_waiting
+        # One bucket a token, made at its first request. Only accepted tokens get here, so they stay few.
         bucket = self._buckets.setdefault(
             program.number, TokenBucket(rate, max(1.0, rate * BURST_SECONDS), self._ticks)
         )

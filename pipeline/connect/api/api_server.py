@@ -45,10 +45,10 @@ MAX_BODY_BYTES = 1_048_576
 """Largest body of a request with texts."""
 
 MAX_AUDIO_BYTES = 104_857_600
-"""Largest recording: api.max_audio_seconds of it fit, as Opus or AAC."""
+"""Largest recording: api.max_audio_seconds fit, as Opus or AAC."""
 
 FORM_BYTES = 65_536
-"""What a request with a recording may have beside it."""
+"""Bytes for the other fields of a request with a recording, and for the boundaries of its parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ async def serve_api(settings: Settings) -> AsyncIterator[ServedApi]:
     the port is taken, and WeightsMissing.
     """
     tokens = ApiTokens(settings.api)
+    # The port comes first: loading the models takes seconds, and a taken port should fail at once.
     listener = listen(settings.api.host, settings.api.port, "api")
     database = tokens.database = Database(settings.database_url)
     rules: FollowedRules | None = None
@@ -80,6 +81,7 @@ async def serve_api(settings: Settings) -> AsyncIterator[ServedApi]:
             yield ServedApi(f"http://{settings.api.host}:{listener.getsockname()[1]}", tokens.generated)
     finally:
         if rules:
+            # In a thread, because it waits for the thread that follows the policies.
             await asyncio.to_thread(rules.close)
         listener.close()
         database.close()
@@ -105,6 +107,7 @@ def create_api_app(backend: Backend, tokens: ApiTokens) -> FastAPI:
     app = FastAPI(
         title="Voxwarden",
         version=version("voxwarden"),
+        # FastAPI's pages load scripts from another host. The headers of Shield forbid that.
         docs_url=None,
         redoc_url=None,
         # The gate checks the token. HTTPBearer only documents it.
@@ -117,6 +120,7 @@ def create_api_app(backend: Backend, tokens: ApiTokens) -> FastAPI:
         app.include_router(router)
     http_problems.install(app)
     uploads = {"/v1/audio/moderations": MAX_AUDIO_BYTES + FORM_BYTES}
+    # Starlette runs the middleware that was added last first. So the gate refuses before anything reads the body.
     app.add_middleware(Shield, max_body=MAX_BODY_BYTES, larger=uploads, refuse=http_problems.problem)
     app.add_middleware(Gate, tokens=tokens, settings=settings)
     return app

@@ -75,6 +75,7 @@ def list_cases(
     suggestion: Suggestion | None = None,
     room: Name | None = None,
     speaker: Name | None = None,
+    # Below the year 10000: later times are no dates of Python.
     since: Annotated[float, Query(ge=0, lt=253_402_300_800, description="stored at or after this UTC time")]
     | None = None,
     after: Annotated[str, Query(pattern="^[0-9a-f-]{1,64}$", description="`next` of the page before")] | None = None,
@@ -83,7 +84,9 @@ def list_cases(
     """List cases, newest first."""
     filters = Filters(status=status, label=label, suggestion=suggestion, room=room, speaker=speaker, since=since)
     with backend.database.read() as connection:
+        # The page begins after a case, not at a number: new cases would move the numbers.
         place = reading.case(connection, after).key if after else None
+        # One case more than the page has: it tells whether there is a next page, without a count.
         found = reading.cases(connection, filters, place, limit + 1)
     page = found[:limit]
     return CasePage(data=[_answer(case) for case in page], next=page[-1].id if len(found) > limit else None)
@@ -94,6 +97,7 @@ def read_case(backend: TheBackend, case: Identity) -> OneCaseAnswer:
     """Return one case, with the decision that holds."""
     with backend.database.read() as connection:
         found = reading.case(connection, case)
+        # A corrected case has several decisions. The newest one that nobody undid holds.
         standing = [one for one in reading.decisions(connection, case) if one.undone is None]
     decision = _decision(standing[-1]) if standing else None
     return OneCaseAnswer(**_answer(found).model_dump(), decision=decision)
@@ -101,6 +105,7 @@ def read_case(backend: TheBackend, case: Identity) -> OneCaseAnswer:
 
 def _decision(decision: Decision) -> DecisionAnswer:
     fields = structs.asdict(decision)
+    # Copy only the documented fields, so that a new internal field does not become part of the API.
     return DecisionAnswer(**{name: fields[name] for name in DecisionAnswer.model_fields})
 
 

@@ -88,6 +88,7 @@ class Categories:
         return UtteranceResult(**self._fields(flag), **times, text=flag.text, confidence=round(flag.confidence, 4))
 
     def _fields(self, flag: Flag) -> dict[str, object]:
+        # OpenAI's `flagged` and `categories` must agree: a text that passes has no true category.
         flagged = set(flag.flagged) if flag.suggestion != "pass" else set()
         scores = {
             category: max((flag.labels.get(name, 0.0) for name in names), default=0.0)
@@ -97,6 +98,7 @@ class Categories:
             "flagged": flag.suggestion != "pass",
             "categories": {name: not flagged.isdisjoint(mine) for name, mine in self._labels.items()},
             "category_scores": scores,
+            # OpenAI's client requires it. Speech is judged as text, so it is always the same.
             "category_applied_input_types": {category: ["text"] for category in CATEGORIES},
             "suggestion": flag.suggestion,
             "risk": flag.risk,

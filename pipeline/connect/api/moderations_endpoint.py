@@ -25,10 +25,10 @@ from pipeline.speech.audio.decode import duration_of
 text_router = APIRouter(prefix="/v1", tags=["moderation"], responses=ERRORS)
 
 MAX_TEXTS = 256
-"""Most texts of a request: together they take less than a second of CPU."""
+"""Most texts of a request. Together they take less than a second of CPU."""
 
 WAIT_SECONDS = 30.0
-"""Time that a request waits for its recording, which then becomes a job: below the timeout of most proxies."""
+"""Time that a request waits for its recording, which then becomes a job. Most proxies wait for longer than this."""
 
 MAX_CHARACTERS = 100_000
 """Limit for one text."""
@@ -108,13 +108,13 @@ async def moderate_recording(
 
     Else the answer is 202. `Location` is the address of the progress and the result.
     """
-    backend.jobs.check_room(program.number)
+    backend.jobs.check_room(program.number)  # before the copy; `add` checks again, because others may add meanwhile
     path = backend.jobs.new_path()
     try:
         seconds = await run_in_threadpool(_keep, file, path, backend.settings.api.max_audio_seconds)
         job = Job(program.number, path, room_type, seconds)
         backend.jobs.add(job)
-    except BaseException:
+    except BaseException:  # also a cancellation: the client may hang up during the copy
         path.unlink(missing_ok=True)
         raise
     return await _answer(backend, job, response)
@@ -150,6 +150,7 @@ def answer_of(job: Job, categories: Categories) -> AudioModeration:
 def _keep(upload: UploadFile, path: FilePath, longest: float) -> float:
     """Write an upload to `path`. Returns the length that it states, or 0. Raises AudioError if it is too long."""
     with path.open("wb") as file:
+        # Starlette deletes its own file when the request ends. A job may last longer.
         shutil.copyfileobj(upload.file, file)
     seconds = duration_of(path) or 0.0
     if seconds > longest:
@@ -162,6 +163,7 @@ async def _answer(backend: Backend, job: Job, response: Response) -> AudioModera
         async with asyncio.timeout(WAIT_SECONDS):
             await job.ended.wait()
     if job.state == "failed":
+        # The error goes out in this answer, so nobody will ask for the job.
         backend.jobs.remove(job.owner, job.id)
         raise AudioError(job.error or "The recording cannot be read")
     response.status_code = 200 if job.ended.is_set() else 202

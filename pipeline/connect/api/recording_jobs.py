@@ -74,6 +74,7 @@ class Jobs:
         self._waiting: dict[int, deque[Job]] = {}
         """Queued jobs of each program. The program whose turn is next comes first."""
         self._some = asyncio.Event()
+        # One folder for all recordings, so that a stop deletes those whose job has not run.
         self._folder = tempfile.TemporaryDirectory(prefix="voxwarden-api-")
         self._task: asyncio.Task[None]
 
@@ -110,6 +111,7 @@ class Jobs:
         """Return a job of this program. Raises Missing."""
         self._forget_old()
         job = self._jobs.get(identity)
+        # The same answer in both cases, so that a program cannot find out the ids of others.
         if job is None or job.owner != owner:
             raise Missing(f"There is no recording {identity}", "Results are kept for an hour.")
         return job
@@ -117,10 +119,11 @@ class Jobs:
     def remove(self, owner: int, identity: str) -> None:
         """Forget a job, and end its work. Raises Missing."""
         job = self.get(owner, identity)
-        job.unwanted = True
+        job.unwanted = True  # the worker sees it at the next utterance; a thread that transcribes cannot be stopped
         del self._jobs[identity]
 
     def _forget_old(self) -> None:
+        # Only at calls, without a timer: nobody needs the memory until the next recording comes.
         before = self._clock() - KEPT_SECONDS
         for job in list(self._jobs.values()):
             if job.ended.is_set() and job.ended_at < before:
@@ -140,7 +143,7 @@ class Jobs:
             jobs = self._waiting.pop(owner)
             job = jobs.popleft()
             if jobs:
-                self._waiting[owner] = jobs
+                self._waiting[owner] = jobs  # a dict keeps the order of insertion, so this is the last place
             return job
         return None
 
@@ -148,6 +151,7 @@ class Jobs:
         job.state = "running"
         try:
             await self._moderated(job)
+            # A report of 0 s: nothing could be decoded, and its `error` says why.
             job.state = "done" if job.report and job.report.seconds else "failed"
         except VoxwardenError as error:
             job.state, job.error = "failed", str(error)
@@ -162,12 +166,14 @@ class Jobs:
     async def _moderated(self, job: Job) -> None:
         if job.unwanted:
             return
+        # Without this, a job that nobody wants would feed the stages until its generator is collected.
         async with contextlib.aclosing(self._moderate(job.path, job.room_type)) as results:  # type: ignore[type-var]
             async for found in results:
                 if job.unwanted:
                     return
                 if isinstance(found, Flag):
                     job.flags.append(found)
+                    # Flags come as they are judged, not by time.
                     job.judged_seconds = max(job.judged_seconds, found.end)
                 else:
                     job.report, job.error = found, found.error

@@ -19,7 +19,7 @@ STALL_SECONDS = 30.0
 """Seconds for which a reader may take no data. Then its connection is closed."""
 
 PLACE = re.compile(r"\d{1,17}", re.ASCII)
-"""An id of the stream: microseconds since 1970."""
+"""An id of the stream: microseconds since 1970. 17 digits last until the year 5138."""
 
 RoomName = Annotated[
     str, Query(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$", description="only this room")
@@ -33,6 +33,7 @@ class EventStream(StreamingResponse):
 
     async def stream_response(self, send: Send) -> None:
         async def patient(message: Message) -> None:
+            # A reader that takes nothing keeps `send` waiting, and its place among MAX_STREAMS.
             async with asyncio.timeout(STALL_SECONDS):
                 await send(message)
 
@@ -59,6 +60,7 @@ async def stream_verdicts(
     after = None if last_event_id is None else _time_of(last_event_id)
     if feed.open >= MAX_STREAMS:
         raise HTTPException(503, f"{MAX_STREAMS} streams are open. Close one, or read all rooms in one stream.")
+    # nginx would otherwise hold verdicts back until its buffer is full.
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return EventStream(feed.events(room, after), headers=headers)
 

@@ -75,6 +75,7 @@ class FrameCutter:
         if self._codec == "opus":
             yield self._numbered(data, samples)
             return
+        # Bytes of one sample of all channels, so no piece ends inside a sample.
         width = len(data) // samples
         size = round(PIECE_SECONDS * self.rate) * width
         for at in range(0, len(data), size):
@@ -89,13 +90,17 @@ class FrameCutter:
         try:
             return samples_in(data, self._codec, self._channels) if data else 0
         except InputError:
-            if self._codec == "opus":  # an SFU may forward such packets, and their speaker cannot prevent it
+            if self._codec == "opus":  # a media server may forward such packets, and their speaker cannot prevent it
                 return 0
             raise
 
     def _keep_time(self, seconds: float, start: float | None) -> None:
         now, position = self._clock(), self._position
+        # Without a `start`, the frame has just ended. A `start` in the future is wrong, unless the audio before it
+        # ended there.
         begin = now - seconds if start is None else min(start, max(now, position or 0.0))
+        # Smaller steps are jitter, so frames follow each other. Only a stated time can step back: a recording that is
+        # sent faster than real time is ahead of the clock.
         if position is None or begin - position > GAP_SECONDS or (start is not None and position - begin > GAP_SECONDS):
             self._position = begin
 
@@ -136,6 +141,7 @@ class FrameQueue:
     def put(self, frame: SpokenFrame) -> None:
         self._frames.append(frame)
         self.seconds += frame.seconds
+        # The newest frame stays, even if it alone is longer than the limit.
         while self.seconds > self._limit and len(self._frames) > 1:
             self.dropped += self._remove().seconds
         self.wake()
@@ -147,6 +153,7 @@ class FrameQueue:
         """
         frame = None
         if samples <= self._sent_samples():
+            # A frame that is acknowledged in part stays: the next connection begins with a whole frame.
             while self._frames and self._frames[0].after <= samples:
                 frame = self._remove()
                 self.acknowledged = frame.after
@@ -169,7 +176,7 @@ class FrameQueue:
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition, which is checked after each change of the queue and each `wake`."""
         while not condition():
-            self._changed.clear()
+            self._changed.clear()  # no await since the check, so no change is missed
             await self._changed.wait()
 
     def wake(self) -> None:
@@ -180,6 +187,7 @@ class FrameQueue:
 
     def _remove(self) -> SpokenFrame:
         frame = self._frames.popleft()
+        # Exactly 0 when empty: rounding errors of the sum would grow over hours.
         self.seconds = self.seconds - frame.seconds if self._frames else 0.0
         self._taken = max(0, self._taken - 1)
         return frame

@@ -19,12 +19,13 @@ REMEDIES = {
 """The close codes after which a client must not connect again, and what to do. 4415 counts the second time."""
 
 AT_ONCE = {1000, 1001, 1011, 1012, 4408, 4429}
+"""After these codes, the first try follows at once: they do not say that the gateway is overloaded."""
 
 LONGEST_PAUSE = 30.0
 """Seconds."""
 
 JITTER = 0.25
-"""A pause is longer by up to this share, at random. So the clients of a gateway do not all come back at once."""
+"""A pause is longer by up to this share, at random. So the clients of a gateway come back one after the other."""
 
 
 class StreamError(VoxwardenError):
@@ -39,6 +40,7 @@ class Reconnecting:
     """Counts the failed connections since the last progress. `chance` returns a random number from 0 to 1."""
 
     def __init__(self, chance: Callable[[], float] | None = None) -> None:
+        # Not `random`: an app may seed it, and then all its processes would wait for the same time.
         self._chance = chance or secrets.SystemRandom().random
         self._failures = 0
         self._broken = False
@@ -56,11 +58,14 @@ class Reconnecting:
         self._broken = self._broken or code == 4415
         doublings = self._failures - 1 if code in AT_ONCE else self._failures
         self._failures += 1
+        # Exponential backoff. The exponent has a limit, because 2.0 ** 1024 overflows after some hours without a
+        # gateway.
         return 0.0 if doublings < 0 else min(2.0 ** min(doublings, 9), LONGEST_PAUSE) * (1 + JITTER * self._chance())
 
 
 def close_of(error: Exception) -> tuple[int, str]:
     """Return the code and reason with which the gateway closed. 1006 if it did not: the connection was lost."""
+    # websockets: False means that we closed first, so the code of the gateway only repeats ours.
     if isinstance(error, ConnectionClosed) and error.rcvd and error.rcvd_then_sent is not False:
         return error.rcvd.code, error.rcvd.reason
     return 1006, ""

@@ -1,4 +1,4 @@
-"""Send the audio of one speaker to the gateway, over as many connections as it takes."""
+"""Send the audio of one speaker to the gateway. A lost connection is replaced by a new one."""
 
 import asyncio
 import contextlib
@@ -31,17 +31,18 @@ AHEAD_SECONDS = 5.0
 """Audio may run ahead of the clock by this much. The gateway allows `gateway.burst_seconds`, which is 10 s."""
 
 SPEED = 2.0
-"""Late audio is sent at this speed at most."""
+"""Late audio is sent at this speed at most. The gateway closes a faster connection (`gateway.max_speed`)."""
 
 SLACK_SECONDS = 0.5
-"""Audio that is sent no later than this after its end is in time."""
+"""Audio that is sent no later than this after its end is in time. The rest of GAP_SECONDS is for the network."""
 
 LISTENERS_SECONDS = 1.0
-"""Shortest time between two messages with the number of listeners."""
+"""Shortest time between two messages with the number of listeners. The gateway asks for at most one a second."""
 
 MAX_NOTE_BYTES = 4_096
-"""Limit for a message of the gateway."""
+"""Limit for a message of the gateway. An acknowledgement has less than 100 bytes."""
 
+# No user, query or fragment: logs contain addresses, so a token must not be in one.
 ADDRESS = re.compile(r"wss?://(?:[^\s/?#@:\[\]]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?(?:/[^\s?#]*)?")
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class Acknowledgement(msgspec.Struct):
 
 
 class SpeakerStream:
-    """The audio of one speaker in one room. It sends the audio again that a lost connection may have lost.
+    """The audio of one speaker in one room. After a lost connection, it sends unacknowledged audio again.
 
     `async with SpeakerStream(...) as stream` begins a session. It connects when there is audio, and again as often as
     needed. At the end it waits up to `close_seconds` for the last acknowledgement. `url` is the gateway's address, e.g.
@@ -125,6 +126,7 @@ class SpeakerStream:
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
+        # Only `_drained` waits for this: after a refusal nobody acknowledges the rest.
         self._task.add_done_callback(lambda _: self._queue.wake())
         return self
 
@@ -137,6 +139,7 @@ class SpeakerStream:
         finally:
             self._task.cancel()
             await asyncio.wait({self._task})
+        # A refusal that no `send` has raised must not get lost. An error of the block itself comes first.
         if kind is None and not self._task.cancelled():
             self._task.result()
 
@@ -152,6 +155,7 @@ class SpeakerStream:
             if self._task.done():
                 self._task.result()
             self._queue.put(piece)
+            # A sleep of 0, too: a caller that sends in a tight loop would otherwise never let the connection work.
             await asyncio.sleep(max(0.0, self._cutter.ahead() - AHEAD_SECONDS))
 
     async def listeners(self, number: int) -> None:
@@ -176,12 +180,14 @@ class SpeakerStream:
 
     async def _connection(self) -> None:
         """Send frames from the oldest one on, until the connection fails or the next frame needs a new one."""
+        # Nobody knows what the last connection still delivered, so begin with the oldest unacknowledged frame.
         self._queue.rewind()
+        # The address states the listeners, so the first message is only for a change after that.
         self._told, oldest = self._listeners, self._queue.oldest
         gateway = await connect(
             self._url(oldest),
             additional_headers={"Authorization": f"Bearer {self._token}"},
-            compression=None,
+            compression=None,  # audio hardly gets smaller, and it costs CPU for each speaker
             close_timeout=self._close_seconds,
             max_size=MAX_NOTE_BYTES,
             logger=_library,
@@ -192,6 +198,7 @@ class SpeakerStream:
             await gateway.close()  # with code 1000, which ends the speech
 
     def _url(self, oldest: SpokenFrame) -> str:
+        # The clock of the gateway may state any time, so the sum may be negative. The gateway would refuse that.
         begin = {"first_sample": oldest.first, "start": max(0.0, oldest.start + self._offset), "listeners": self._told}
         query = {key: value for key, value in (self._query | begin).items() if value is not None}
         return f"{self._address}?{urlencode(query)}"
@@ -201,11 +208,14 @@ class SpeakerStream:
         due, in_time = time.monotonic(), True
         while True:
             frame = await self._queue.take()
+            # Frames were dropped, or the time jumps. Only a new connection can state another sample number or start.
+            # First wait for the acknowledgements of this one.
             if frame.first != number or _pause_is_hidden(before, frame, in_time):
                 await self._queue.settled(frame)
                 return
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             await gateway.send(frame.data)
+            # Pacing: `due` falls back by at most SLACK_SECONDS. So late audio cannot save up time for a burst.
             due = max(due, time.monotonic() - SLACK_SECONDS) + frame.seconds / SPEED
             number, before, in_time = frame.after, frame, self._clock() - frame.end <= SLACK_SECONDS
 
@@ -221,6 +231,7 @@ class SpeakerStream:
     def _acknowledge(self, note: Acknowledgement) -> None:
         if frame := self._queue.acknowledge(note.received_samples):
             self._reconnecting.progressed()
+            # The note may end inside the next frame. Its time minus these samples is the gateway's time of `frame.end`.
             self._offset = note.start - frame.end - (note.received_samples - frame.after) / self._cutter.rate
 
     async def _tell(self, gateway: ClientConnection) -> None:
@@ -237,6 +248,7 @@ def _pause_is_hidden(before: SpokenFrame, frame: SpokenFrame, in_time: bool) -> 
     It sees a pause if the audio before it was sent in time. It never sees a step back.
     """
     jump = frame.start - before.end
+    # The cutter lets a frame continue exactly, or jump by more than the gap. Half of it tells them apart.
     return jump < -GAP_SECONDS / 2 or (jump > GAP_SECONDS / 2 and not in_time)
 
 
@@ -248,7 +260,7 @@ async def first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)  # retrieves all errors, so asyncio logs none
     for task in done:
         task.result()
 
@@ -261,6 +273,7 @@ def speaker_address(url: str, room: str, speaker: str) -> str:
 
 
 def _checked(token: str) -> str:
+    # A line break would begin another header.
     if not token or not token.isprintable():
         raise InputError("The token of the gateway is empty, or not one line of text", "Use a token of gateway.tokens.")
     return token

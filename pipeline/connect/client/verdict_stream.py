@@ -48,12 +48,15 @@ class BrokenStreamError(VoxwardenError):
 
 
 class EventParser:
-    """Takes the bytes of a stream in pieces of any length. `retry` is the pause in seconds that the server asks for."""
+    """Takes the bytes of a stream in pieces of any length.
+
+    It ignores the field `retry`: the pauses of `Reconnecting` grow, so they suit a server in trouble better.
+    """
 
     def __init__(self) -> None:
-        self.retry: float | None = None
         self._rest = bytearray()
         self._size = 0
+        """Bytes of the lines of the present event."""
         self._id = ""
         self._kind = ""
         self._data: list[str] = []
@@ -85,13 +88,11 @@ class EventParser:
             self._data.append(value)
         elif name == "event":
             self._kind = value
-        elif name == "id" and "\0" not in value:
+        elif name == "id" and "\0" not in value:  # the standard says so; the id comes back to the server in a header
             self._id = value
-        elif name == "retry" and value.isascii() and value.isdecimal() and len(value) < 9:
-            self.retry = int(value) / 1_000
 
     def _dispatched(self) -> Iterator[ServerEvent]:
-        if self._data:
+        if self._data:  # the standard: an event without data is none, but its id stays in force
             yield ServerEvent(self._kind or "message", "\n".join(self._data), self._id)
         self._size, self._kind, self._data = 0, "", []
 
@@ -124,6 +125,7 @@ class VerdictStream:
             import httpx
         except ModuleNotFoundError as error:
             raise ConfigError("httpx is not installed", 'Install it: pip install "voxwarden[console]".') from error
+        # Only reading may take long. 10 s to connect are enough, and then a pause follows.
         self._client = httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=SILENT_SECONDS))
         return self
 
@@ -145,7 +147,7 @@ class VerdictStream:
                 async for event in self._events():
                     if (verdict := self._verdict(event)) is not None:
                         yield verdict
-            except (httpx.TransportError, BrokenStreamError) as error:
+            except (httpx.TransportError, BrokenStreamError) as error:  # InputError is final
                 fault = error
             log.info("the stream of verdicts ended; connects again")
             await asyncio.sleep(self._reconnecting.pause_after(fault))
@@ -164,6 +166,7 @@ class VerdictStream:
 
     def _verdict(self, event: ServerEvent) -> dict[str, Any] | None:
         """Return the verdict of an event; None for another event, or a verdict that came before."""
+        # The id moves on also past an event that is skipped, or each reconnect would bring it again.
         found = _data_of(event) if event.kind == KIND else None
         if event.id:
             self.last_event_id = event.id
@@ -199,9 +202,10 @@ async def _check(answer: "httpx.Response") -> None:
 
     status = answer.status_code
     if status == 429 or status >= 500:
+        # An error of the transport, so that `verdicts` handles it like a lost connection.
         raise httpx.ReadError(f"the API answers {status}")
     if status != 200:
-        await answer.aread()
+        await answer.aread()  # httpx reads no body of a stream before `text`
         raise InputError(
             f"The API refuses the stream with status {status}: {answer.text[:200]}",
             "Use the address of the API, and a token of api.tokens with the scope verdicts.",

@@ -33,12 +33,12 @@ LATE_SECONDS = 60.0
 """Time in which an action is tried. Later it would surprise: the speaker has said other things, or has left."""
 
 POLL_SECONDS = 0.25
-"""Pause between two reads of decisions and flags."""
+"""Pause between two reads of decisions and flags. A mute should follow within a second."""
 
 OVERLAP_SECONDS = 10.0
-"""Each look covers the last 10 seconds again: a flag becomes visible later than the time that it bears."""
+"""Each look covers the last 10 seconds again: a flag becomes visible when its transaction ends, after `stored_at`."""
 LONGEST_PAUSE = 10.0
-"""The most seconds between two tries."""
+"""Longest pause between two tries. It leaves several tries within LATE_SECONDS."""
 
 ABSENT = "the speaker is not in the room"
 
@@ -75,6 +75,7 @@ class Actor:
         self._clock = clock
         self._ruled: dict[str, Enforcement] = {}
         """Actions of rules that wait, by the id of their flag."""
+        # Not now: a restarted process carries out what came while it was down.
         self._looked = clock() - LATE_SECONDS
         """Up to when the flags have been read."""
         self._retries: dict[str, Retry] = {}
@@ -98,6 +99,7 @@ class Actor:
         self._add_ruled(flags)
         wanted = [each for each in (*decided, *self._ruled.values()) if self._is_due(each, now)]
         await asyncio.gather(*(self._carry_out(each, now) for each in wanted), *self._end_mutes(mutes, now))
+        # Forget the retries of actions that ended, so that they do not pile up.
         ids = {each.id for each in (*decided, *self._ruled.values())} | {mute.id for mute in mutes}
         self._retries = {name: retry for name, retry in self._retries.items() if name in ids}
 
@@ -105,7 +107,7 @@ class Actor:
         """Mute a participant again who has come back, or got the right to publish, during their mute."""
         if (room, identity) in self._muted:
             task = asyncio.ensure_future(self._mute_again(room, identity))
-            self._tasks.add(task)
+            self._tasks.add(task)  # asyncio itself holds only a weak reference to a task
             task.add_done_callback(self._tasks.discard)
 
     def _read(self, now: float) -> tuple[list[Enforcement], list[FlaggedSpeech], list[Mute]]:
@@ -122,7 +124,7 @@ class Actor:
     def _add_ruled(self, flags: Iterable[FlaggedSpeech]) -> None:
         for flag in flags:
             if self._covers(flag.room) and (found := ruled_action(flag, self._settings.rules)):
-                self._ruled.setdefault(found.id, found)
+                self._ruled.setdefault(found.id, found)  # each look overlaps the one before
 
     def _is_due(self, wanted: Enforcement, now: float) -> bool:
         if wanted.action not in self._settings.actions or not self._covers(wanted.room):
@@ -159,10 +161,11 @@ class Actor:
         return {}
 
     async def _mute(self, wanted: Enforcement, now: float) -> float:
-        """Mute the speaker, and return the end of the mute. The right to give back is stored first."""
+        """Mute the speaker, and return the end of the mute."""
         room, speaker = wanted.room, wanted.speaker
         until = now + (wanted.duration_seconds or self._settings.mute_seconds)
         if rights := await self._moderation.rights(room, speaker):
+            # In this order: after a crash between the two, the store knows which right to give back.
             await asyncio.to_thread(self._write, enforcements.plan, wanted, now, until, rights)
             await self._moderation.mute(room, speaker)
         await self._tell(room, speaker, _notice(wanted) | {"until": until})
@@ -185,6 +188,7 @@ class Actor:
     async def _settle(self, wanted: Enforcement, failure: str, **changes: Any) -> None:
         at = self._clock()
         await asyncio.to_thread(self._write, enforcements.settle, wanted, at, failure=failure, **changes)
+        # After the store has the result. Otherwise the next look would find the flag again.
         self._ruled.pop(wanted.id, None)
         result: Result = "failed" if failure else "done"
         self._metrics.livekit_actions.labels(wanted.action, result).inc()
@@ -198,9 +202,11 @@ class Actor:
 
         A speaker may have several mutes. The right to publish comes back at the end of the last one.
         """
+        # groupby joins neighbours only, so sort by the same key first. The sort is stable: oldest mute first.
         place = lambda mute: (mute.room, mute.speaker)  # noqa: E731 - the key of two calls
         found = {key: list(group) for key, group in groupby(sorted(mutes, key=place), key=place)}
         over = {key: group for key, group in found.items() if all(_ending(mute, now) for mute in group)}
+        # Their rows are gone, e.g. because a speaker had their data erased. The right must come back all the same.
         erased = {key: group for key, group in self._muted.items() if key not in found}
         self._muted = {key: group for key, group in found.items() if key not in over}
         return [self._end(group, now) for group in (*over.values(), *erased.values())]
@@ -223,6 +229,7 @@ class Actor:
 
     async def _unmute(self, group: list[Mute]) -> None:
         room, speaker = group[-1].room, group[-1].speaker
+        # Only the first of several mutes took the right. The later ones found none to give back.
         permission = next((mute.permission for mute in group if mute.permission), None)
         if permission is None:
             return
@@ -241,6 +248,7 @@ class Actor:
             group, rights = self._muted.get((room, identity)), await self._moderation.rights(room, identity)
             if not group or rights is None:
                 return
+            # A listener was muted, and the app has given them the right since then.
             if not any(mute.permission for mute in group):
                 await asyncio.to_thread(self._write, enforcements.keep_permission, group[-1], rights)
             await self._moderation.mute(room, identity)
@@ -270,6 +278,7 @@ def ruled_action(flag: FlaggedSpeech, rules: Iterable[ActionRule]) -> Enforcemen
     """Return the action of the first rule that matches the flag; None if none does."""
     for rule in rules:
         if _matches(rule, flag):
+            # The flag lists its worst label first, so this is the worst one that the rule names.
             label = next((label for label in flag.flagged if label in rule.labels or not rule.labels), "")
             return Enforcement(
                 id=flag.id,
@@ -285,5 +294,6 @@ def ruled_action(flag: FlaggedSpeech, rules: Iterable[ActionRule]) -> Enforcemen
 
 
 def _matches(rule: ActionRule, flag: FlaggedSpeech) -> bool:
+    # `review` also matches flags to block.
     severe = SEVERITY[flag.suggestion] >= SEVERITY[rule.suggestion]
     return severe and (not rule.labels or not set(rule.labels).isdisjoint(flag.flagged))

@@ -87,6 +87,7 @@ class RoomBot:
         for event, handler in self._handlers().items():
             self._room.on(event, handler)
         token = bot_token(self._settings, self.name)
+        # With auto_subscribe, the server would send cameras and screens, too.
         await self._room.connect(self._settings.url, token, rtc.RoomOptions(auto_subscribe=False))
         self.look()
 
@@ -94,7 +95,7 @@ class RoomBot:
         """Leave the room, after all audio was handed to the gateway."""
         for sid in list(self._readings):
             self._stop(sid)
-        while self._tasks:
+        while self._tasks:  # events may start a reader meanwhile
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._room.disconnect()
 
@@ -116,8 +117,9 @@ class RoomBot:
             self._stop(sid)
         self._gone = gone
         self._encrypted &= published
+        # Our bot is not among the remote participants, and the speaker is no listener.
         listeners = max(0, len(self._room.remote_participants) - 1)
-        for reading in list(self._readings.values()):
+        for reading in list(self._readings.values()):  # a copy: events change it during the awaits
             await reading.reader.tell(listeners)
             await self._count_loss(reading.reader)
         return published - self._readings.keys() - self._encrypted
@@ -126,7 +128,7 @@ class RoomBot:
         return {
             "participant_connected": lambda participant: self._arrived(participant.identity),
             "participant_disconnected": self._left,
-            "participant_encryption_status_changed": lambda participant, encrypted: self.look(),
+            "participant_encryption_status_changed": self.look,
             "track_published": self._take,
             "track_subscribed": lambda track, publication, participant: self._take(publication, participant),
             "track_unsubscribed": lambda track, publication, participant: self._stop(publication.sid),
@@ -140,6 +142,7 @@ class RoomBot:
         sid = publication.sid
         if publication.source != rtc.TrackSource.SOURCE_MICROPHONE or participant.identity == BOT:
             return
+        # The first time counts: `look` comes here again for the same track.
         self._published.setdefault(sid, self._clock())
         if publication.encryption_type != rtc.EncryptionType.NONE:
             self._note_encrypted(sid)
@@ -171,6 +174,7 @@ class RoomBot:
         except VoxwardenError as error:
             log.warning("a microphone is not heard: %s", error)
         finally:
+            # Only our own entries: a newer reader may have replaced them.
             if (held := self._readings.get(sid)) and held.reader is reader:
                 del self._readings[sid]
             if self._last.get(identity) is asyncio.current_task():
@@ -181,7 +185,7 @@ class RoomBot:
         if sid not in self._encrypted:
             log.warning("a microphone is encrypted end to end and cannot be heard: track %s", sid)
         self._encrypted.add(sid)
-        self._stop(sid)
+        self._stop(sid)  # a microphone that was in the clear may become encrypted
 
     def _left(self, participant: rtc.RemoteParticipant) -> None:
         for sid in [sid for sid, reading in self._readings.items() if reading.identity == participant.identity]:

@@ -28,7 +28,7 @@ from pipeline.settings import Settings
 log = logging.getLogger(__name__)
 
 CALLBACK = "error running user callback"
-"""The beginning of a message of the library to the root logger. A whole event follows it."""
+"""The beginning of a message that LiveKit's library sends to the root logger. The text of a whole event follows."""
 
 Stop = Callable[[], Coroutine[Any, Any, object]]
 """Waits for the signal to stop."""
@@ -52,6 +52,7 @@ async def serve_livekit(settings: Settings, started: Callable[[Listening], None]
     check = partial(check_answers, settings.database_url)
     watching = Dependencies({"database": check}, metrics).watching()
     with figures(metrics, settings.metrics.host, settings.metrics.port, starting.probes) as url, watching:
+        # Before the first bot joins: without the database, it could hear, but not act.
         await answered(check)
         async with _running(settings, metrics) as (work, webhook_url):
             starting.done = True
@@ -67,7 +68,7 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[
         stack.callback(database.close)
         service = (await stack.enter_async_context(server_access.client(settings.livekit))).room
 
-        def arrived(room: str, identity: str) -> None:
+        def arrived(room: str, identity: str) -> None:  # rooms and actor each need the other
             actor.arrived(room, identity)
 
         rooms = RoomBots(settings.livekit, service, _speech(settings), metrics, arrived)
@@ -79,6 +80,7 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[
             rooms.covers,
             metrics,
         )
+        # The stack unwinds backwards: no more webhooks, then leave the rooms, then close the client and the database.
         stack.push_async_callback(rooms.close)
         address = await stack.enter_async_context(_receiver(settings, rooms, metrics))
         work = [asyncio.create_task(rooms.run()), asyncio.create_task(actor.run())]
@@ -100,11 +102,9 @@ async def _until(stop: Stop, work: list[asyncio.Task[None]]) -> None:
 
 
 def quiet() -> None:
-    """Silence LiveKit's library, which logs the names of rooms and participants.
-
-    Of an error in our own code, keep the traceback and leave the event out.
-    """
+    """Keep the names of rooms and participants out of the log. LiveKit's library logs them."""
     logging.getLogger("livekit").setLevel(logging.CRITICAL)
+    # It logs errors of our handlers to the root logger. Keep their traceback, and leave the event out.
     logging.getLogger().addFilter(_without_event)
 
 
@@ -139,7 +139,7 @@ def _gateway_token(settings: Settings) -> str:
 
 
 def _check(settings: Settings) -> None:
-    """Raise ConfigError before anything starts."""
+    """Raise ConfigError before anything starts: a label that does not exist would make a rule that never acts."""
     server_access.secret_of(settings.livekit)
     _gateway_token(settings)
     known = labels.load_labels(settings.judge.labels)

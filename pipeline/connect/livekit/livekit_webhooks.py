@@ -39,7 +39,7 @@ class Hint(msgspec.Struct):
 
 
 class RefusedError(Exception):
-    """The webhook is not from the server, or cannot be read. `status` is that of the answer."""
+    """The webhook is not from the server, or cannot be read. The answer gets `status`."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -59,11 +59,12 @@ class Signature:
             claims = jwt.decode(
                 token,
                 self._secret,
-                algorithms=["HS256"],
+                algorithms=["HS256"],  # named, or a forged token could choose `none`
                 issuer=self._key,
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss"]},
             )
+            # The token signs only the hash of the body, so a caller must compare the hash, too.
             told = b64decode(str(claims.get("sha256", "")), validate=True)
         except (jwt.InvalidTokenError, binascii.Error, ValueError) as error:
             raise RefusedError(401) from error
@@ -101,13 +102,13 @@ async def receiving(
             metrics.livekit_webhooks.labels("refused").inc()
             return web.Response(status=error.status)
         metrics.livekit_webhooks.labels("accepted").inc()
-        if found.room and found.room.name:
+        if found.room and found.room.name:  # events of egress and ingress may have no room
             hint(found.room.name)
         return web.Response()
 
     app = web.Application(client_max_size=MOST_BYTES)
     app.router.add_post("/webhook", answer)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None)  # it would log each webhook of a busy server
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

@@ -1,7 +1,4 @@
-"""Reads one microphone and sends it to the gateway.
-
-LiveKit ends the stream of a track neither when it is unpublished nor when its participant leaves. So `close` ends it.
-"""
+"""Reads one microphone and sends it to the gateway."""
 
 import asyncio
 import time
@@ -21,10 +18,9 @@ QUEUE_FRAMES = 100
 SILENT_FRAMES = 20
 """After 2 s of digital silence nothing is sent: a muted track gives zeros for as long as it lasts."""
 CLOSE_SECONDS = 2.0
+"""Longest wait for LiveKit to release a track. A reader of the same speaker may wait behind it."""
 STATS_RATE = 48_000
-"""LiveKit's audio has 48,000 samples a second, and so have the numbers in its statistics."""
-
-
+"""Samples a second in LiveKit's statistics."""
 PATIENCE_SECONDS = 5.0
 """Seconds in which late audio must catch up."""
 SMALLEST_GAP = 0.2
@@ -81,10 +77,10 @@ class TrackReader:
         async with self._speech() as speech:
             self._sent = speech
             self._sending = asyncio.ensure_future(self._send(speech))
-            if self._over:
+            if self._over:  # `stop` came while the way to the gateway opened
                 self._sending.cancel()
             try:
-                await asyncio.wait({self._sending})
+                await asyncio.wait({self._sending})  # unlike `await`, it does not raise if `stop` cancels the task
             finally:
                 self._sending.cancel()
         self._unheard.labels("gateway").inc(speech.dropped_seconds)
@@ -104,6 +100,7 @@ class TrackReader:
 
     async def close(self) -> None:
         """Release the track. LiveKit may take some seconds for it."""
+        # LiveKit does not end the stream of a track that is unpublished, or whose participant leaves.
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._stream.aclose()
@@ -113,7 +110,9 @@ class TrackReader:
         for stats in await self._track.get_stats():
             if stats.HasField("inbound_rtp"):
                 inbound = stats.inbound_rtp.inbound
+                # Silence is concealed in pauses, too (DTX), so it is no sign of loss.
                 concealed = inbound.concealed_samples - inbound.silent_concealed_samples
+                # The numbers are totals, and two snapshots can disagree: a metric must never fall.
                 self._unheard.labels("loss").inc(max(0, concealed - self._concealed) / STATS_RATE)
                 self._concealed = max(concealed, self._concealed)
 
@@ -139,8 +138,8 @@ class TrackReader:
 class GapMeter:
     """Finds missing audio in one track, whose frames carry no time and no number. Times are monotonic seconds.
 
-    LiveKit gives frames in real time as long as a track lasts, also while it is muted. So the seconds of audio that
-    arrived fall behind the clock only if frames were dropped. Frames that are only late catch up again.
+    LiveKit gives frames in real time as long as a track lasts, also while it is muted. The audio falls behind the clock
+    for ever only if frames were dropped. Frames that are only late catch up again.
     """
 
     def __init__(self) -> None:
@@ -160,10 +159,12 @@ class GapMeter:
         self._heard += seconds
         lag = at - self._began - self._heard
         if lag < self._known + SMALLEST_GAP:
+            # A smaller lag is the better estimate: the frames before it were only late.
             self._since, self._known = None, min(self._known, lag)
             return 0.0
         if self._since is None:
             self._since, self._least = at, lag
+        # The smallest lag of the wait has the least jitter, so it counts as the gap.
         self._least = min(self._least, lag)
         if at - self._since < PATIENCE_SECONDS:
             return 0.0

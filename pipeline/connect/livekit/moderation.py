@@ -25,7 +25,7 @@ class Moderation:
 
     async def warn(self, room: str, speaker: str, notice: dict[str, Any]) -> None:
         """Send `notice` as JSON to the speaker; to the whole room if `speaker` is empty."""
-        if speaker:
+        if speaker:  # raises AbsentError: the server accepts a message to a participant who is not there
             await self._participant(room, speaker)
         data = api.SendDataRequest(
             room=room,
@@ -42,10 +42,8 @@ class Moderation:
         return MessageToDict(held, preserving_proto_field_name=True) if held.can_publish else None
 
     async def mute(self, room: str, speaker: str) -> None:
-        """Take the right to publish.
-
-        A mute of the track would not hold: the speaker's own client may undo it.
-        """
+        """Take the right to publish."""
+        # A mute of the track would not hold: the speaker's own client may undo it.
         held = (await self._participant(room, speaker)).permission
         held.can_publish = False
         held.ClearField("can_publish_sources")  # a list of sources would override it
@@ -53,8 +51,9 @@ class Moderation:
 
     async def unmute(self, room: str, speaker: str, given: dict[str, Any]) -> None:
         """Give back the right to publish, as it was in `given`. Other rights stay as they are now."""
+        # An update replaces the whole permission, so begin with the present one: the app may have changed it.
         now, before = (await self._participant(room, speaker)).permission, ParseDict(given, api.ParticipantPermission())
-        if now.can_publish:
+        if now.can_publish:  # the app has given the right back itself
             return
         now.can_publish = True
         now.can_publish_sources.extend(before.can_publish_sources)

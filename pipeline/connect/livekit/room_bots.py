@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 30.0
 """Pause between two looks at all rooms: how late the bot may be in a room whose webhook was lost."""
 AT_ONCE = 8
-"""The most rooms that are asked about at the same time."""
+"""The most rooms that are asked about at the same time. More would burden a server with thousands of rooms."""
 RETRY_SECONDS = 2.0
-"""Seconds until a room that was lost, or could not be joined, is looked at again."""
+"""Seconds until the next look at a room that was lost or could not be joined."""
 
 MACHINES = (api.ParticipantInfo.Kind.AGENT, api.ParticipantInfo.Kind.EGRESS)
 """Participants that keep no room open."""
@@ -80,6 +80,7 @@ class RoomBots:
 
     def covers(self, room: str) -> bool:
         """Whether our bot is in the room, or was there in the last LATE_SECONDS."""
+        # After that, no action is tried any more. Until then, a room that was lost for a moment is still ours.
         since = self._clock() - LATE_SECONDS
         return room in self.bots or self._left.get(room, since) > since
 
@@ -91,9 +92,11 @@ class RoomBots:
             if loop.time() >= due:
                 due = loop.time() + SWEEP_SECONDS
                 await self._safely(self._sweep)
+            # Taken before the visits: a hint that comes during one gets another visit.
             hints, self._hints = self._hints, set()
             self._hinted.clear()
             await asyncio.gather(*(self._safely(self._visit, name, True) for name in hints))
+            # Sleep until the next sweep or hint.
             with suppress(TimeoutError):  # no wait_for: before Python 3.12, it can swallow the cancellation
                 async with asyncio.timeout_at(due):
                     await self._hinted.wait()
@@ -137,6 +140,7 @@ class RoomBots:
             participants = list((await self._service.list_participants(asked)).participants)
             if bot := self.bots.get(name):
                 bot.look()
+                # Only sweeps, which are SWEEP_SECONDS apart. Two hints in a row would call a new microphone stuck.
                 if not hinted:
                     await self._compare(bot, participants)
                 self._meet(name, participants)
@@ -148,11 +152,13 @@ class RoomBots:
         if all(each.kind in MACHINES for each in participants):
             return False
         present = any(each.identity == BOT for each in participants)
-        if name in self._yielded and present:
+        if name in self._yielded and present:  # to join would throw the other bot out, and it would come back
             return False
         rank = ranked(self._settings.members, name).index(self._settings.name) if self._settings.members else 0
+        # Hints do not count: all members get a new room's webhook, and its owner needs a moment to join.
         if present or not hinted:
             self._vacant[name] = 0 if present else self._vacant.get(name, 0) + 1
+        # The second in rank stands in after two vacant sweeps, the third after three.
         return rank == 0 or self._vacant.get(name, 0) > rank
 
     async def _join(self, name: str) -> None:
@@ -163,7 +169,7 @@ class RoomBots:
         try:
             await asyncio.shield(joining)  # LiveKit's library ends the process if a join is not finished
         except asyncio.CancelledError:
-            self._leave(bot, joining)
+            self._leave(bot, joining)  # `close` waits for it
             raise
         except rtc.ConnectError:
             log.warning("a room could not be joined; it is tried again")
@@ -180,6 +186,7 @@ class RoomBots:
         stuck = missed & self._missed.get(bot.name, set())
         self._missed[bot.name], self._stuck[bot.name] = missed, stuck
         if stuck:
+            # The new bot gets two sweeps, too.
             del self._missed[bot.name]
             await self._rejoin(bot)
 
@@ -247,12 +254,11 @@ class RoomBots:
 
 
 def ranked(members: Collection[str], room: str) -> list[str]:
-    """The members by their claim to the room: its owner first, then the one that stands in for it, and so on.
-
-    This is rendezvous hashing: when a member joins or leaves, only the rooms that it wins or loses move.
-    """
+    """The members by their claim to the room: its owner first, then the one that stands in for it, and so on."""
+    # Rendezvous hashing: when a member joins or leaves, only the rooms that it wins or loses move.
     return sorted(members, key=lambda member: (_weight(member, room), member), reverse=True)
 
 
 def _weight(member: str, room: str) -> bytes:
+    # Python's hash() differs in each process. The length keeps ("ab", "c") and ("a", "bc") apart.
     return blake2b(f"{len(member)}:{member}{room}".encode(), digest_size=8).digest()

@@ -11,6 +11,7 @@ from pipeline.settings import LiveKitSettings
 BOT = "voxwarden"
 """Identity of the bot in every room. A newer bot replaces an older one of the same identity, so there is only one."""
 TOKEN_HOURS = 24
+"""Validity of a token. Each join makes a new one."""
 
 ServerFault = (api.TwirpError, aiohttp.ClientError, TimeoutError)
 """What a call of the server's API raises."""
@@ -28,13 +29,11 @@ def secret_of(settings: LiveKitSettings) -> str:
 
 
 def bot_token(settings: LiveKitSettings, room: str) -> str:
-    """A token with which the bot joins `room`: hidden, and with no right but to listen.
-
-    A room closes although an agent is in it. A hidden participant of another kind would keep it open for ever.
-    """
+    """A token with which the bot joins `room`: hidden, and with no right but to listen."""
     grants = api.VideoGrants(
         room_join=True, room=room, hidden=True, can_subscribe=True, can_publish=False, can_publish_data=False
     )
+    # LiveKit closes a room in which only agents are left. A participant of another kind would keep it open.
     token = api.AccessToken(settings.api_key, secret_of(settings)).with_identity(BOT).with_kind("agent")
     return token.with_grants(grants).with_ttl(timedelta(hours=TOKEN_HOURS)).to_jwt()
 

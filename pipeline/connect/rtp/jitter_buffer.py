@@ -13,6 +13,7 @@ from pipeline.base.errors import InputError
 HEADER = 12
 """Bytes of the fixed part of the header."""
 WORD = 4
+"""Bytes. RTP counts sources and extensions in words of 32 bits."""
 RTCP_TYPES = range(192, 224)
 """Second bytes of RTCP packets, which may come to the same port (RFC 5761, section 4)."""
 
@@ -85,6 +86,8 @@ class JitterBuffer:
         if number is not None:
             self._forget_odd()
             yield from self._put(number, arrival)
+        # The first packet that does not fit waits for a second one, as a source on probation (RFC 3550, appendix
+        # A.1).
         elif (odd := self._odd) is None or not _follows(odd.packet, arrival.packet):
             self._forget_odd()
             self._odd = arrival
@@ -111,6 +114,7 @@ class JitterBuffer:
             self._begin(packet)
         if packet.ssrc != self._ssrc:
             return None
+        # Serial number arithmetic: the difference of two 16-bit numbers, from -32768 to 32767.
         ahead = (packet.sequence - self._newest + 0x8000) % 0x10000 - 0x8000
         return self._newest + ahead if -LARGEST_DELAY <= ahead <= LARGEST_GAP else None
 
@@ -125,7 +129,7 @@ class JitterBuffer:
             self._dropped("late" if number in self._lost else "duplicate")
             return
         self._waiting[number] = arrival
-        yield from self._in_order()
+        yield from self._in_order()  # yields nothing at the start of a stream, while `_next` is None
         if len(self._waiting) > MOST_WAITING:
             yield from self._give_up()
 
@@ -133,7 +137,7 @@ class JitterBuffer:
         while self._next is not None and (arrival := self._waiting.pop(self._next, None)):
             self._next += 1
             yield InTurn(arrival, lost, self._restarted)
-            lost, self._restarted = 0, False
+            lost, self._restarted = 0, False  # only the first packet after a gap bears it
 
     def _give_up(self) -> Iterator[InTurn]:
         first = min(self._waiting)
@@ -143,7 +147,7 @@ class JitterBuffer:
         yield from self._in_order(len(missing))
 
     def _restart(self, *arrivals: ArrivedPacket) -> Iterator[InTurn]:
-        yield from self.flush()
+        yield from self.flush()  # the old stream's audio comes first
         self._odd = None
         self._begin(arrivals[0].packet)
         for arrival in arrivals:
@@ -167,7 +171,7 @@ def is_rtcp(data: bytes) -> bool:
 
 def parse_packet(data: bytes) -> RtpPacket:
     """Parse a packet. Raises InputError if it is not RTP, is cut off, or carries nothing."""
-    if len(data) < HEADER or data[0] >> 6 != 2:
+    if len(data) < HEADER or data[0] >> 6 != 2:  # the first two bits are the version, which is 2
         raise InputError("A packet is not RTP")
     begin, end = _begin(data), _end(data)
     if begin >= end:
@@ -192,4 +196,5 @@ def _begin(data: bytes) -> int:
 
 def _end(data: bytes) -> int:
     """Where the payload ends: before the padding, whose last byte is its length."""
+    # The length counts itself, so 0 is wrong. Then only that byte is left out.
     return len(data) - data[-1] if data[0] & 0x20 and data[-1] else len(data) - bool(data[0] & 0x20)

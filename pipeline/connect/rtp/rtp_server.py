@@ -25,6 +25,7 @@ from pipeline.connect.rtp.stream_registry import OccupiedError, RtpStreams
 from pipeline.settings import Settings
 
 BODY_BYTES = 16_384
+"""Largest body of a request. A mapping has less than 10 kB, also if all characters of its names are escaped."""
 
 StreamName = Annotated[str, Path(max_length=256, pattern=NO_CONTROL, description="a name that the app chooses")]
 
@@ -55,7 +56,7 @@ async def serve_rtp(
                 url = f"http://{settings.rtp.http_host}:{listener.getsockname()[1]}/v1/streams"
                 started(Receiving(api_url=url, metrics_url=metrics_url, token=tokens.generated))
                 await stop()
-            await streams.close()
+            await streams.close()  # after the API ended, so that no new stream begins
     finally:
         listener.close()
 
@@ -94,6 +95,7 @@ def create_rtp_app(streams: RtpStreams, tokens: TokenSet) -> FastAPI:
     http_problems.install(app)
     app.add_exception_handler(OccupiedError, _occupied)
     app.add_middleware(Shield, max_body=BODY_BYTES, refuse=problem)
+    # Starlette runs the middleware that was added last first. So the gate refuses before anything reads the body.
     app.add_middleware(TokenGate, tokens=tokens)
     return app
 
@@ -163,7 +165,7 @@ def _open_speaker(settings: Settings) -> OpenSpeaker:
         raise ConfigError(
             "gateway.tokens is empty", "Set VOXWARDEN_GATEWAY__TOKENS to a list with the receiver's token."
         )
-    token = settings.gateway.tokens[0].get_secret_value()
+    token = settings.gateway.tokens[0].get_secret_value()  # all are accepted; there are two only while they rotate
 
     def opened(mapping: RtpMapping) -> SpeakerStream:
         return SpeakerStream(

@@ -20,7 +20,7 @@ from pipeline.settings import RtpSettings
 log = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.05
-"""The packets of this time are decoded and sent together."""
+"""The packets of this time are decoded and sent together: less work for each, and a delay that nobody hears."""
 PACKETS_PER_SECOND = 200
 """Most packets of a stream, on average. At the usual 20 ms, a stream has 50."""
 
@@ -93,6 +93,7 @@ class RtpStream:
         self._arrived: deque[ArrivedPacket] = deque()
         self._some = asyncio.Event()
         self._buffer = JitterBuffer(settings.jitter_seconds, lambda why: metrics.rtp_dropped.labels(why).inc())
+        # Both clocks are read at each packet: the UTC clock may be set while the stream runs.
         self._timeline = Timeline(mapping.codec, lambda at: clock() - ticks() + at, self._count)
         self._over = False
 
@@ -108,6 +109,7 @@ class RtpStream:
         """Take a packet. Return why it is dropped; empty if it is not."""
         if reason := self._reason(packet, address):
             return reason
+        # The first packet's sender keeps the stream, so that nobody else who reaches the port can speak in it.
         self._pinned = address
         self.packets += 1
         self._arrived.append(ArrivedPacket(packet, self._ticks()))
@@ -130,7 +132,7 @@ class RtpStream:
             self._count("gateway", speaker.dropped_seconds)
         except VoxwardenError as error:
             log.warning("an RTP stream is not heard: %s", error)
-            self.refusal = str(error)
+            self.refusal = str(error)  # `take` refuses packets from now on; a PUT of the stream begins anew
             self._arrived.clear()
 
     def stop(self) -> None:
@@ -139,13 +141,14 @@ class RtpStream:
         self._some.set()
 
     def _reason(self, packet: RtpPacket, address: Address) -> str:
-        """Why a packet is dropped. Only the sender itself can use up its rate."""
+        """Return why a packet is dropped; empty if it is not."""
         if self._over or self.refusal:
             return "refused"
         if not self._is_from_sender(address):
             return "source"
         if not self.mapping.accepts(packet.payload_type):
             return "payload_type"
+        # After the checks of the sender: packets of others must not use up its rate.
         if not self._bucket.take(1):
             return "flood"
         return "overflow" if len(self._arrived) >= MOST_PACKETS else ""
@@ -165,7 +168,7 @@ class RtpStream:
             return
         if not self._over:
             await asyncio.sleep(GATHER_SECONDS)
-        self._some.clear()
+        self._some.clear()  # no await until `_work` takes what has arrived, so no packet is missed
 
     def _work(self) -> Iterator[Placed]:
         for turn in self._turns():
@@ -177,6 +180,7 @@ class RtpStream:
         yield from self._buffer.release(self._ticks())
 
     def _rest(self) -> Iterator[Placed]:
+        """The audio that is left at the end: waiting packets, and what the resampling filter holds."""
         yield from self._work()
         for turn in self._buffer.flush():
             yield from self._timeline.put(turn)

@@ -1,8 +1,7 @@
 """Decode the packets of a stream to 16 kHz mono 16-bit PCM, and place them in time by their RTP timestamps.
 
-If the numbers of two packets follow each other and their timestamps do not, the sender was silent: Opus sends next to
-nothing then (DTX), and marks the first packet after it. If a number is missing, a packet was lost. Both become silence,
-and only lost packets are counted.
+Sequence numbers in a row whose timestamps have a gap are a pause: Opus sends almost nothing then (DTX), and marks the
+first packet after it. A missing number is a lost packet. Both become silence. Only lost packets are counted.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -31,13 +30,11 @@ LAW: dict[RtpCodec, str] = {"pcma": "pcm_alaw", "pcmu": "pcm_mulaw"}
 """FFmpeg's names of G.711."""
 CHANNELS = 2
 """Opus in RTP always has two channels (RFC 7587). A packet with one is decoded to two equal ones."""
-
-
 FILLED_SECONDS = 2.0
 """A longer pause is not filled. The audio after it has its own start."""
 STRAY_SECONDS = 5.0
-"""Audio that is further from its arrival has wrong timestamps: they stood still in a pause, or jumped. It is dated by
-its arrival. A stall of the network is shorter. After a pause, GAP_SECONDS are enough: two clocks drift apart."""
+"""Audio whose timestamp is further from its arrival is dated by its arrival. Its timestamps stood still in a pause, or
+jumped. A stall of the network is shorter. After a pause the limit is GAP_SECONDS, because two clocks drift apart."""
 WIDTH = 2
 """Bytes of a sample."""
 
@@ -75,7 +72,7 @@ class Timeline:
         self._next = 0
         """The timestamp that continues the run."""
         self._usual = self._rate // 50
-        """Ticks of the packet before."""
+        """Ticks of the packet before. At the start 20 ms, which most senders use."""
 
     def put(self, turn: InTurn) -> Iterator[Placed]:
         """Take the next packet. Yield its audio, after the silence before it."""
@@ -84,7 +81,7 @@ class Timeline:
             ticks = duration(self._codec, packet.payload)
         except InputError:
             self._unheard("broken", self._usual / self._rate)
-            return
+            return  # the next timestamp is further ahead, so silence fills the place
         yield from self._reach(turn, self._utc(turn.arrival.at) - ticks / self._rate)
         yield self._made(self._decoder.decode(packet.payload), ticks)
         self._usual = ticks
@@ -95,12 +92,14 @@ class Timeline:
             yield self._made(self._decoder.flush(), 0)
 
     def _reach(self, turn: InTurn, arrived: float) -> Iterator[Placed]:
-        """Go on to the packet, which begins at `arrived` if one believes its arrival."""
+        """Go on to the packet, which begins at `arrived` by its arrival."""
         packet = turn.arrival.packet
+        # The difference of two 32-bit timestamps that wrap around. Negative: the packet overlaps the one before.
         pause = (packet.timestamp - self._next + 2**31) % 2**32 - 2**31
         if self._began is None or turn.restarted:
             yield from self._jump(arrived, packet.timestamp)
             return
+        # In a pause (DTX) the few packets lie far apart, so a lost one is not the whole jump.
         self._unheard("loss", min(max(0, pause), turn.lost * self._usual) / self._rate)
         dated = self._began + (self._ticks + pause) / self._rate
         is_long = pause > FILLED_SECONDS * self._rate
@@ -113,10 +112,11 @@ class Timeline:
             yield self._made(self._decoder.silence(pause), pause)
 
     def _jump(self, to: float, timestamp: int) -> Iterator[Placed]:
-        yield from self.flush()
+        yield from self.flush()  # what the filter holds belongs before the jump
         self._began, self._ticks, self._samples, self._next = to, 0, 0, timestamp
 
     def _made(self, pcm: bytes, ticks: int) -> Placed:
+        # The start counts samples given out, not ticks: the filter delays audio, and the sum has no rounding error.
         placed = Placed(pcm, (self._began or 0.0) + self._samples / SAMPLE_RATE)
         self._samples += len(pcm) // WIDTH
         self._ticks += ticks
@@ -128,7 +128,7 @@ def join_placed(pieces: Iterable[Placed]) -> list[Placed]:
     """Join the pieces that follow each other, and leave out empty ones."""
     found: list[Placed] = []
     for piece in pieces:
-        if found and abs(found[-1].end - piece.start) < 1 / SAMPLE_RATE:
+        if found and abs(found[-1].end - piece.start) < 1 / SAMPLE_RATE:  # within one sample: rounding
             found[-1] = Placed(found[-1].pcm + piece.pcm, found[-1].start)
         elif piece.pcm:
             found.append(piece)
@@ -139,9 +139,9 @@ def duration(codec: RtpCodec, payload: bytes) -> int:
     """Ticks of a payload. Raises InputError for one that no decoder could decode, or of over 120 ms."""
     if codec == "opus":
         return checked_samples(payload)
-    if len(payload) > MAX_PACKET * CLOCK[codec] // OPUS_RATE:
+    if len(payload) > MAX_PACKET * CLOCK[codec] // OPUS_RATE:  # MAX_PACKET is in samples of Opus
         raise InputError("A packet of more than 120 ms")
-    return len(payload)
+    return len(payload)  # G.711 has one byte a sample
 
 
 class RtpDecoder:
@@ -168,6 +168,7 @@ class RtpDecoder:
         return to_pcm16(self._decoder.flush())
 
     def _resampled(self, codec: Literal["opus", "pcm_s16le"], data: bytes, channels: int = 1) -> bytes:
+        # The decoder of the stages reads chunks. It uses only the form and the data.
         chunk = AudioChunk(
             room="-",
             speaker="-",

@@ -24,7 +24,7 @@ DROPPED = (
 """Why a packet is dropped."""
 
 BUFFER_BYTES = 262_144
-"""The bytes that the kernel keeps of a port: over 10 s of a stream. A flood fills only its own port."""
+"""Bytes that the kernel keeps of a port: over 10 s of a stream. Each port has its own, so a flood fills only one."""
 
 
 class OccupiedError(VoxwardenError):
@@ -52,6 +52,7 @@ class RtpStreams:
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         """The newest task of each speaker, by room and speaker."""
         self._changing = asyncio.Lock()
+        """One change at a time: `_opened` waits, so two changes could open the same port."""
         self._last = settings.last_port
         """The port that was opened last."""
         self._watch()
@@ -71,9 +72,11 @@ class RtpStreams:
                 before.forget_source()
                 return before
             self._check(name, mapping)
+            # A changed stream keeps its port, so that the media server need not learn another one. With another SSRC
+            # the port may already have a stream of that SSRC.
             keeps = before is not None and before.mapping.ssrc == mapping.ssrc
             number = mapping.port or (before.port if before and keeps else None)
-            port = await self._opened(number)
+            port = await self._opened(number)  # may fail, and then the old stream goes on
             if before:
                 self._remove(name)
             self._add(name, mapping, port)
@@ -120,6 +123,7 @@ class RtpStreams:
         self._ports[number].streams[mapping.ssrc] = stream
         self._streams[name] = stream
         key = mapping.room, mapping.speaker
+        # The speaker's stream before may still be handing over its last audio, under this or another name.
         task = asyncio.create_task(stream.run(self._tasks.get(key)))
         self._tasks[key] = task
         task.add_done_callback(lambda done: self._forget(key, done))
@@ -133,6 +137,7 @@ class RtpStreams:
         """Open the port `number` if it is not open, or a free one."""
         if number in self._ports:
             return number
+        # Other programs use ports, too, so try the next one.
         for each in [number] if number else self._closed():
             with suppress(OSError):
                 self._ports[each] = await open_port(self._settings.host, each, self._metrics)
@@ -154,7 +159,7 @@ class RtpStreams:
             self._ports.pop(number).close()
 
     def _forget(self, key: tuple[str, str], task: asyncio.Task[None]) -> None:
-        if self._tasks.get(key) is task:
+        if self._tasks.get(key) is task:  # not the task of a newer stream of this speaker
             del self._tasks[key]
 
     def _watch(self) -> None:
@@ -180,6 +185,7 @@ class RtpPort(asyncio.DatagramProtocol):
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
+        # An IPv6 address has two more fields.
         if reason := self._take(data, addr[:2]):
             self._metrics.rtp_dropped.labels(reason).inc()
         else:
@@ -197,6 +203,7 @@ class RtpPort(asyncio.DatagramProtocol):
             packet = parse_packet(data)
         except InputError:
             return "invalid"
+        # A named SSRC comes first. A stream without one takes the rest of the port.
         stream = self.streams.get(packet.ssrc) or self.streams.get(None)
         return stream.take(packet, address) if stream else "unmapped"
 
@@ -204,6 +211,7 @@ class RtpPort(asyncio.DatagramProtocol):
 async def open_port(host: str, number: int, metrics: Metrics) -> RtpPort:
     """Listen on a port. Raises OSError if that is not possible."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Made by hand, because asyncio cannot set the size of the kernel's buffer before packets arrive.
     listener = socket.socket(family, socket.SOCK_DGRAM)
     try:
         listener.setblocking(False)

@@ -13,10 +13,11 @@ from pipeline.connect.client.speaker_stream import SpeakerStream
 from pipeline.connect.vendors.vendor_events import RoomEvent
 
 WAITING_SECONDS = 10.0
-"""Audio of one speaker that waits for the event loop. If there is more, the loop stands still."""
+"""Audio of one speaker that waits for the event loop. More is dropped: the loop stands still, and memory would fill."""
 MOST_SPEAKERS = 1_000
+"""Speakers at the same time. Each has a connection to the gateway."""
 IDLE_SECONDS = 600.0
-"""A speaker without audio for this long is taken to have left."""
+"""A speaker without audio for this long has left. The gateway closes their connection at the same time."""
 SAMPLE_BYTES = 2
 
 log = logging.getLogger(__name__)
@@ -78,11 +79,11 @@ class RoomAudio:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
-            self._closed = True
+            self._closed = True  # from now on, no thread of the SDK calls the loop, which may end
         await asyncio.sleep(0)  # the speakers whose first frame has just come start now
         for speaker in list(self._speakers.values()):
             self._end(speaker)
-        while self._tasks:
+        while self._tasks:  # a callback that ran late may still add one
             await asyncio.gather(*self._tasks)
 
     def push(self, room: str, speaker: str, pcm: bytes, sample_rate: int, channels: int = 1) -> None:
@@ -98,6 +99,8 @@ class RoomAudio:
                 return
             found.frames.append(frame)
             found.seconds += frame.seconds
+            # asyncio's events are not safe in other threads, so the loop sets them. Under the lock, `_start` comes
+            # before `_wake`.
             self._loop.call_soon_threadsafe(self._start if is_new else self._wake, found)
 
     def follow(self, event: RoomEvent) -> None:
@@ -130,6 +133,7 @@ class RoomAudio:
 
     async def _stream(self, speaker: RoomSpeaker, first: PcmFrame) -> None:
         """Send the frames that have the form of the first one."""
+        # A connection states one form, so another form needs another stream.
         rate, channels = first.form
         room, name = speaker.key
         async with SpeakerStream(
@@ -163,7 +167,7 @@ class RoomAudio:
         """Whether there is audio. If not, forget the speaker. One who has left, and has audio again, is back."""
         with self._lock:
             speaker.over = self._closed
-            if not speaker.frames:
+            if not speaker.frames:  # checked under the lock: `push` cannot add a frame to a speaker who is forgotten
                 del self._speakers[speaker.key]
             return bool(speaker.frames)
 
@@ -182,8 +186,7 @@ class RoomAudio:
 class AgoraAudio:
     """An observer of the audio frames of Agora's Python server SDK.
 
-    Derive your observer from this class and from the SDK's IAudioFrameObserver. The SDK calls it
-    in a thread of its own, and waits for it. So it only copies the frame.
+    Derive your observer from this class and from the SDK's IAudioFrameObserver. It needs no import of the SDK.
     """
 
     def __init__(self, audio: RoomAudio) -> None:
@@ -194,6 +197,7 @@ class AgoraAudio:
     ) -> int:
         """Take the frame of one user. `frame` has 16-bit PCM in `buffer`."""
         del local_user, vad_state, vad_bytes
+        # The SDK calls this in a thread of its own, and waits for it. So only copy the frame.
         if frame.bytes_per_sample == SAMPLE_BYTES:
             self._room_audio.push(channel, uid, bytes(frame.buffer), frame.samples_per_sec, frame.channels)
         return 1

@@ -1,4 +1,4 @@
-"""The events of rooms, as the callbacks of Agora and Tencent TRTC tell them. Each reader checks the signature first."""
+"""The events of rooms in the callbacks of Agora and Tencent TRTC. Each reader checks the signature first."""
 
 import hmac
 from base64 import b64encode
@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from pipeline.base.errors import InputError
 
 REMEMBERED = 10_000
-"""Ids of notices that are remembered, to find repeated ones."""
+"""Ids of notices that are remembered, to find repeated ones. The number limits the memory."""
 
 EventKind = Literal["room_opened", "room_closed", "joined", "left"]
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class RoomEvent(Struct, frozen=True, kw_only=True):
-    """An event in a room. `speaker` is None if it concerns the whole room."""
+    """An event in a room. `speaker` is None for an event of the whole room."""
 
     kind: EventKind
     room: str
@@ -32,7 +32,7 @@ class RoomEvent(Struct, frozen=True, kw_only=True):
 
 
 class Notices:
-    """Finds notices that come again: vendors send them until they get an answer."""
+    """Finds notices that come again: Agora sends one until it gets an answer."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, None] = OrderedDict()
@@ -43,7 +43,7 @@ class Notices:
             return False
         self._seen[notice] = None
         if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
+            self._seen.popitem(last=False)  # the oldest one
         return True
 
 
@@ -72,7 +72,7 @@ AGORA_EVENTS: dict[int, EventKind] = {
 
 
 class AgoraNotices:
-    """Reads Agora's notifications. `secret` is that of the notification service."""
+    """Reads Agora's notifications. `secret` is the secret of Agora's notification service."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
@@ -84,6 +84,7 @@ class AgoraNotices:
         Returns None for one that comes again or tells of something else. Raises InputError if the signature or the body
         is wrong.
         """
+        # Agora-Signature, without V2, uses SHA-1.
         _check(hmac.digest(self._secret, body, "sha256").hex(), signature)
         notice = _decoded(body, _AgoraNotice)
         kind = AGORA_EVENTS.get(notice.event_type) if notice.product_id == AGORA_RTC else None
@@ -95,7 +96,7 @@ class AgoraNotices:
 
 
 class _TrtcInfo(Struct, rename="pascal"):
-    room_id: int | str
+    room_id: int | str  # TRTC has rooms with a number, and rooms with a text
     user_id: str | None = None
 
 
@@ -113,12 +114,12 @@ TRTC_EVENTS: dict[tuple[int, int], EventKind] = {
     (2, 203): "joined",
     (2, 204): "left",
 }
-"""Events by group and type. Group 11 is Tencent's own moderation: it has no audio, and its UserId is that of the robot
-that listens, not of a speaker. So it gives no event."""
+"""Events by group and type. Group 11 is Tencent's own moderation. Its UserId names the robot that listens, not a
+speaker, so it gives no event."""
 
 
 class TrtcCallbacks:
-    """Reads the callbacks of Tencent TRTC for the app `sdk_app_id`. `key` is that of its callback settings."""
+    """Reads the callbacks of Tencent TRTC for the app `sdk_app_id`. `key` is the key of its callback settings."""
 
     def __init__(self, sdk_app_id: int, key: str) -> None:
         self._app = str(sdk_app_id)
@@ -130,6 +131,7 @@ class TrtcCallbacks:
         A repeated callback gives the same event again. Raises InputError if a header or the body is wrong.
         """
         _check(b64encode(hmac.digest(self._key, body, "sha256")).decode(), sign)
+        # The signature covers only the body, not this header.
         if sdk_app_id != self._app:
             raise InputError("A callback is of another SdkAppId")
         callback = _decoded(body, _TrtcCallback)
@@ -150,5 +152,6 @@ def _decoded(body: bytes | msgspec.Raw, kind: type[T]) -> T:
 
 
 def _check(ours: str, theirs: str) -> None:
+    # A constant time, so that it does not tell how much of a forged signature is right. A header may hold any bytes.
     if not hmac.compare_digest(ours.encode(), theirs.encode(errors="surrogateescape")):
         raise InputError("A callback has a wrong signature", "Check its key.")

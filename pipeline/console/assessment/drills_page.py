@@ -16,7 +16,7 @@ from pipeline.console.assessment.assessment_pages import assessment_page, go, re
 from pipeline.console.fields import NO_NUL
 from pipeline.console.services import Signed, TheServices
 from pipeline.review import audit_log
-from pipeline.review.cases import ranking
+from pipeline.review.cases import case_queue
 
 router = APIRouter(prefix="/assessment/drills")
 
@@ -87,7 +87,7 @@ def order_stop(
     """Start a stop drill: the app gets the order to close these test rooms, one in each line."""
     del sure
     with services.database.write() as connection:
-        order = ranking.build_ranking(services.settings)
+        order = case_queue.build_ranking(services.settings)
         made = drills.order_stop(connection, _rooms(rooms), session.account.name, services.clock(), order)
     return go(request, f"/assessment/drills/{made.id}")
 

@@ -16,7 +16,7 @@ from pipeline.console.fields import NO_CONTROL, CaseId, IdForm, NoteForm, WordFo
 from pipeline.console.pages import explain, page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Decision, Verdict
-from pipeline.review.cases import case_queue, correcting, deciding, eligibility, leases, phrase_muting, ranking, reading
+from pipeline.review.cases import case_queue, correcting, deciding, eligibility, leases, phrase_muting, reading
 from pipeline.review.cases.case_queue import Likeness
 from pipeline.review.cases.phrase_muting import MutedPhrase
 from pipeline.review.cases.values import Case, Choice
@@ -185,7 +185,7 @@ def reopen_case(
 ) -> Response:
     """Take the decision of a case back, with a reason, and put the case into the queue. 409 as for a correction."""
     choice_of(services, "dismiss", "", reason, "", "")
-    order = ranking.ranking_of(services.labels, services.settings)
+    order = case_queue.ranking_of(services.labels, services.settings)
     with services.database.write() as connection:
         correcting.reopen_case(
             connection, case, session.account.name, reason, services.clock(), version=version, ranking=order

@@ -11,10 +11,11 @@ from pipeline.console.fields import DayForm, NameForm, NameQuery
 from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.console.team.team_page import account_href, languages_of
-from pipeline.review.accounts import accounts, api_tokens, passwords, skills
+from pipeline.review.accounts import accounts, api_tokens, passwords
 from pipeline.review.accounts.accounts import Preferences, Role
 from pipeline.review.accounts.api_tokens import TokenScope
-from pipeline.review.accounts.skills import SENIOR
+from pipeline.review.cases import eligibility
+from pipeline.review.cases.eligibility import SENIOR
 
 router = APIRouter()
 
@@ -127,7 +128,7 @@ def _page(request: Request, services: Services, name: str = "", token: str = "")
     with services.database.read() as connection:
         found = accounts.all_accounts(connection)
         invited = accounts.open_invitations(connection, services.clock())
-        skilled = skills.all_skills(connection)
+        skilled = eligibility.all_skills(connection)
     values: dict[str, Any] = {
         "accounts": found,
         "invited": invited,

@@ -12,9 +12,9 @@ from pipeline.console.background_figures import Look
 from pipeline.console.fields import NameForm, NameQuery
 from pipeline.console.pages import page
 from pipeline.console.services import Services, Signed, TheServices
-from pipeline.review.accounts import accounts, skills
-from pipeline.review.accounts.skills import CRITICAL, DECIDING, SENIOR, Skills
+from pipeline.review.accounts import accounts
 from pipeline.review.cases import assigning, eligibility, phrase_muting, reading
+from pipeline.review.cases.eligibility import CRITICAL, DECIDING, SENIOR, Skills
 from pipeline.review.quality import lead_figures
 from pipeline.review.quality.lead_figures import MOST, What
 from pipeline.review.quality.trends import TeamFigures
@@ -81,7 +81,7 @@ def end_phrase(services: TheServices, session: Signed, muted: MutedId) -> Respon
 def skills_page(request: Request, services: TheServices) -> Response:
     """Show the skills of each person."""
     with services.database.read() as connection:
-        found = skills.all_skills(connection)
+        found = eligibility.all_skills(connection)
         people = [one for one in accounts.all_accounts(connection) if one.role in DECIDING and not one.disabled]
     return page(
         request,
@@ -125,7 +125,7 @@ def set_skills(
             raise AccountError(
                 f"{account} decides no cases", "Choose an account that does.", text="no_moderator", name=account
             )
-        skills.change_skills(connection, account, given, session.account.name, services.clock())
+        eligibility.change_skills(connection, account, given, session.account.name, services.clock())
     return RedirectResponse("/skills" if then == "skills" else account_href(account), 303)
 
 

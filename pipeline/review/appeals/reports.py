@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Select, insert, select, update
 from pipeline.contract.messages import NAMESPACE
 from pipeline.review import audit_log
 from pipeline.review.cases import reading
-from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.storing import lock_speakers
 from pipeline.review.cases.values import OPEN, REPORTED, WHOLE_ROOM, Case, columns
 from pipeline.review.quality import quality_checks

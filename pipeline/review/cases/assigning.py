@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, exists, func, select, update
 
 from pipeline.base.errors import CaseError, Taken
 from pipeline.review import audit_log
-from pipeline.review.accounts import accounts, presence, skills, wellness
+from pipeline.review.accounts import accounts, presence, wellness
 from pipeline.review.accounts.accounts import Account
 from pipeline.review.cases import case_queue, eligibility, reading, values
 from pipeline.review.cases.case_queue import QueueFilter
@@ -66,7 +66,7 @@ class Person(Struct, frozen=True):
 def people(connection: Connection, at: float) -> list[Person]:
     """Return the accounts that can get cases, in order of names."""
     present, counts = presence.all_presences(connection, at), _counts(connection)
-    return [Person(name, present.get(name, "away"), counts.get(name, 0)) for name in skills.all_skills(connection)]
+    return [Person(name, present.get(name, "away"), counts.get(name, 0)) for name in eligibility.all_skills(connection)]
 
 
 def candidates(
@@ -77,7 +77,9 @@ def candidates(
     Cases that somebody else holds at `at`, or that the account has already, are left out. `only` is the id of the one
     case that is asked for.
     """
-    may_get = Eligibility(account, skills.skills_of(connection, account), eligibility.users_of(connection, account), at)
+    may_get = Eligibility(
+        account, eligibility.skills_of(connection, account), eligibility.users_of(connection, account), at
+    )
     barred = case_queue.Without(cases=quality_checks.barred(connection, account, at))
     theirs = msgspec.structs.replace(
         wanted, eligibility=may_get, view="others" if wanted.view is None else wanted.view, without=barred
@@ -181,7 +183,7 @@ def follow(connection: Connection, case: str, into: str) -> None:
 
 def _person(connection: Connection, name: str) -> Account:
     found = accounts.find_account(connection, name)
-    if found is None or found.disabled or found.role not in skills.DECIDING:
+    if found is None or found.disabled or found.role not in eligibility.DECIDING:
         raise CaseError(f"{name} decides no cases", "Choose an account that does.", text="no_moderator", name=name)
     return found
 

@@ -13,8 +13,8 @@ from pipeline.contract.messages import Action, Decision
 from pipeline.review import audit_log
 from pipeline.review.appeals import appeals
 from pipeline.review.cases import deciding, eligibility, reading
+from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.deciding import UNDO_SECONDS
-from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.cases.values import Case, Choice
 from pipeline.review.delivery import event_outbox

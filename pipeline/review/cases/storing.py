@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, sel
 from pipeline.contract.messages import Flag
 from pipeline.review import audit_log
 from pipeline.review.cases import assigning, reading, repeated_speech
-from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.values import OPEN, REPORTED, Case, Evidence, Outcome, Result, case_id, columns, worst
 from pipeline.review.privacy import holds
 from pipeline.review.quality import quality_checks

@@ -103,7 +103,7 @@ class Case(Struct, frozen=True, kw_only=True):
     policy: str = ""
     """Name and version of the policy that flagged it."""
     severity: int = 1
-    """From 0 (low) to 3 (critical), see `pipeline/review/cases/ranking.py`."""
+    """From 0 (low) to 3 (critical), see `pipeline/review/cases/case_queue.py`."""
     due_at: float = 0.0
     """Deadline for the decision, in UTC seconds."""
     urgency: float = 0.0

@@ -14,7 +14,7 @@ from pipeline.assessment.workdays import SHIPPED, Calendar
 from pipeline.contract.speech_status import status_of
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery.speech_tallies import DAY_HOURS, Cell

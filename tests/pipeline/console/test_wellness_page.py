@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.console.wellness_page import LATER
 from pipeline.review.cases import leases
-from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares

@@ -10,7 +10,7 @@ from pipeline.assessment.options import Options
 from pipeline.contract.messages import Verdict
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder

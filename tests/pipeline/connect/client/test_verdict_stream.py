@@ -149,13 +149,6 @@ def test_an_event_ends_with_an_empty_line(end: str) -> None:
     assert found == [ServerEvent("flag.raised", "one\ntwo", "12"), ServerEvent("message", "three", "12")]
 
 
-def test_a_pause_is_a_whole_number_of_milliseconds() -> None:
-    parser = EventParser()
-    for line, retry in (("1500", 1.5), ("soon", 1.5), ("-1", 1.5), ("9" * 99, 1.5), ("0", 0.0)):
-        assert list(parser.feed(f"retry: {line}\n".encode())) == []
-        assert parser.retry == retry
-
-
 @given(PIECES)
 def test_the_cuts_between_pieces_change_nothing(cut: list[str]) -> None:
     assert parsed(*cut) == parsed("".join(cut))

@@ -6,7 +6,7 @@ from pipeline.review import audit_log
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases import deciding
-from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.values import Choice
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter

@@ -4,9 +4,8 @@ import re
 
 import pytest
 
-from pipeline.review.accounts import skills
-from pipeline.review.accounts.skills import Skills
-from pipeline.review.cases import assigning, leases
+from pipeline.review.cases import assigning, eligibility, leases
+from pipeline.review.cases.eligibility import Skills
 from pipeline.review.cases.values import Choice
 from tests.builders import NOON, flag
 from tests.pipeline.console.cases.test_case_decisions import LEASE, decide, stored, taken
@@ -65,7 +64,7 @@ def test_a_lead_assigns_one_case(console: Console, enter: Enter) -> None:
 def test_cases_that_a_person_may_not_get_stay(console: Console, enter: Enter) -> None:
     cases = of_labels(console, "abuse")
     with console.database.write() as connection:
-        skills.change_skills(connection, "ana", Skills(labels=("fraud",)), "lea", NOON)
+        eligibility.change_skills(connection, "ana", Skills(labels=("fraud",)), "lea", NOON)
     answer = enter("lea").post("/queue/move", data={"account": "ana", "count": "1", "reason": "other"})
     assert "None of these cases can go to" in answer.text
     assert UNDO.findall(answer.text) == []
@@ -92,7 +91,7 @@ def test_views_show_parts_of_the_queue(console: Console, enter: Enter) -> None:
     mine, free, escalated = of_labels(console, "abuse", "abuse", "abuse")
     enter("lea").post(f"/queue/move?case={mine}", data={"account": "ana", "reason": "other"})
     with console.database.write() as connection:
-        skills.change_skills(connection, "ana", Skills(escalated=True), "lea", NOON)
+        eligibility.change_skills(connection, "ana", Skills(escalated=True), "lea", NOON)
     console.store.decide(escalated, "ben", Choice(verdict="escalate"), NOON)
     assert rows(enter, "ana", "?view=mine") == [mine]
     assert rows(enter, "ana", "?view=unassigned") == [free, escalated]

@@ -8,8 +8,8 @@ import pytest
 from pipeline.judge import verdict
 from pipeline.review import audit_log
 from pipeline.review.cases import phrase_muting
+from pipeline.review.cases.case_queue import TARGETS
 from pipeline.review.cases.phrase_muting import MutedPhrase
-from pipeline.review.cases.ranking import TARGETS
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 

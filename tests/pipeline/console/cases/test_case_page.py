@@ -15,8 +15,8 @@ from pipeline.review import audit_log
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases import notes
+from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.notes import LONGEST
-from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.values import ClipPiece, Evidence, Filters
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Enforcement

@@ -9,10 +9,10 @@ import pytest
 from pipeline.console.background_figures import TEAM_SECONDS
 from pipeline.console.console_app import draw_checks
 from pipeline.console.services import open_services
-from pipeline.review.accounts import skills, wellness
-from pipeline.review.accounts.skills import Skills
-from pipeline.review.cases import assigning, reading
-from pipeline.review.cases.ranking import Ranking
+from pipeline.review.accounts import wellness
+from pipeline.review.cases import assigning, eligibility, reading
+from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.eligibility import Skills
 from pipeline.review.cases.values import Choice
 from pipeline.review.quality import lead_figures, quality_checks
 from pipeline.review.review_store import SqlReviewStore
@@ -144,7 +144,7 @@ def test_the_console_draws_checks(console: Console, enter: Enter) -> None:
 
 def has(console: Console, name: str) -> Skills:
     with console.database.read() as connection:
-        return skills.skills_of(connection, name)
+        return eligibility.skills_of(connection, name)
 
 
 def test_a_lead_sets_skills_and_the_page_shows_them(console: Console, enter: Enter) -> None:

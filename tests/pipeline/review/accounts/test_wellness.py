@@ -9,8 +9,7 @@ from pipeline.review.accounts import wellness
 from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.accounts.wellness import Meter, stretch
 from pipeline.review.cases import case_queue, deciding, leases
-from pipeline.review.cases.case_queue import QueueFilter
-from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.case_queue import QueueFilter, Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore

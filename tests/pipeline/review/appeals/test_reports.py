@@ -10,7 +10,7 @@ from pipeline.review import audit_log
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint, Report
 from pipeline.review.cases import case_queue, deciding, reading, speaker_measures
-from pipeline.review.cases.ranking import HEAD_START, TARGETS, Ranking
+from pipeline.review.cases.case_queue import HEAD_START, TARGETS, Ranking
 from pipeline.review.cases.values import REPORTED, Choice
 from pipeline.review.database import Database
 from pipeline.review.quality import quality_checks

@@ -9,13 +9,12 @@ import pytest
 
 from pipeline.base.errors import CaseError, Involved, Taken
 from pipeline.review import audit_log
-from pipeline.review.accounts import accounts, presence, skills, wellness
+from pipeline.review.accounts import accounts, presence, wellness
 from pipeline.review.accounts.accounts import ViewingLimits
-from pipeline.review.accounts.skills import Skills
 from pipeline.review.cases import assigning, case_queue, deciding, eligibility, leases
 from pipeline.review.cases.assigning import MOST_MOVED, Move
-from pipeline.review.cases.case_queue import QueueFilter
-from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.case_queue import QueueFilter, Ranking
+from pipeline.review.cases.eligibility import Skills
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
@@ -159,7 +158,7 @@ def test_held_decided_and_unfit_cases_are_no_candidates(database: Database) -> N
         leases.claim(connection, held, "ben", NOON + 90)
         deciding.decide(connection, decided, "ben", Choice(verdict="dismiss"), NOON + 90)
         deciding.decide(connection, escalated, "ben", Choice(verdict="escalate"), NOON + 90)
-        skills.change_skills(connection, "ana", Skills(languages=("zh",)), "lea", NOON)
+        eligibility.change_skills(connection, "ana", Skills(languages=("zh",)), "lea", NOON)
     assert candidates(database, "ana") == [zh, free]
     assert escalated in candidates(database, "lea")
     assert move(database, [decided, zh], "ana").cases == (zh,)
@@ -211,7 +210,7 @@ def test_four_people_get_each_case_once_and_none_outside_their_skills(database: 
     sit_down(database, "ana", "ben", "lea", "ada", at=NOON + 100)
     with database.write() as connection:
         for name, one in has.items():
-            skills.change_skills(connection, name, one, "lea", NOON)
+            eligibility.change_skills(connection, name, one, "lea", NOON)
     moved = move(database, candidates(database, "ana", 6), "ana").cases
     assert {cases[case].flagged for case in moved} == {("abuse",)}
 
@@ -242,7 +241,7 @@ def test_four_people_get_each_case_once_and_none_outside_their_skills(database: 
 def test_a_case_outside_the_skills_is_refused(database: Database) -> None:
     [case] = stored(database, 1)
     with database.write() as connection:
-        skills.change_skills(connection, "ana", Skills(languages=("en",)), "lea", NOON)
+        eligibility.change_skills(connection, "ana", Skills(languages=("en",)), "lea", NOON)
     with pytest.raises(Involved, match="outside the skills of ana"):
         claim(database, case, "ana")
     assert offered(database, "ana") is None

@@ -7,11 +7,9 @@ import pytest
 from sqlalchemy import select, text
 
 from pipeline.base.errors import Involved
-from pipeline.review.accounts import skills
-from pipeline.review.accounts.skills import Skills
-from pipeline.review.cases import case_queue, deciding, eligibility, leases
-from pipeline.review.cases.case_queue import QueueFilter
-from pipeline.review.cases.ranking import HEAD_START, TARGETS, Ranking
+from pipeline.review.cases import case_queue, deciding, eligibility, leases, reading
+from pipeline.review.cases.case_queue import HEAD_START, TARGETS, QueueFilter, Ranking
+from pipeline.review.cases.eligibility import Skills
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
@@ -151,8 +149,8 @@ def test_only_people_with_the_right_decide_and_never_who_escalated(database: Dat
             leases.claim(connection, case, "ben", NOON)
         with pytest.raises(Involved, match="ben may not decide such cases"):
             deciding.decide(connection, case, "ben", Choice(verdict="uphold"), NOON)
-        skills.change_skills(connection, "ben", Skills(escalated=True), "lea", NOON)
-        skills.change_skills(connection, "ana", Skills(escalated=True), "lea", NOON)
+        eligibility.change_skills(connection, "ben", Skills(escalated=True), "lea", NOON)
+        eligibility.change_skills(connection, "ana", Skills(escalated=True), "lea", NOON)
     assert (set(theirs(database, "ben")), theirs(database, "ana")) == ({case, own}, [own])
     with database.write() as connection:
         assert (
@@ -188,3 +186,45 @@ def test_an_undone_escalation_leaves_the_queue(database: Database) -> None:
     assert theirs(database, "lea") == []
     with database.write() as connection:
         assert case_queue.next_free(connection, "ben", NOON) == case
+
+
+RANKING = Ranking({"minor_safety": 3, "violence": 2, "ads_spam": 0})
+
+
+@pytest.mark.parametrize(
+    ("labels", "suggestion", "severity"),
+    [
+        (("minor_safety", "ads_spam"), "review", 3),
+        (("ads_spam",), "review", 0),
+        (("ads_spam",), "block", 2),
+        (("minor_safety",), "block", 3),
+        (("unknown",), "review", 1),
+        ((), "review", 1),
+        (("minor_safety",), "pass", 0),
+    ],
+)
+def test_the_worst_label_decides_and_a_block_is_high_at_least(
+    labels: tuple[str, ...], suggestion: str, severity: int
+) -> None:
+    assert RANKING.severity(flag("a", 0, 4, flagged=labels, suggestion=suggestion)) == severity
+
+
+def test_a_deadline_is_the_target_after_the_arrival() -> None:
+    for severity in range(4):
+        placed = RANKING.place(severity, 1_000.0)
+        assert placed["due_at"] == 1_000.0 + TARGETS[severity]
+        assert placed["urgency"] == placed["due_at"] - HEAD_START[severity]
+
+
+def test_the_moment_from_which_a_deadline_counts_is_known_again(database: Database) -> None:
+    with database.read() as connection:
+        case = reading.case(
+            connection, SqlReviewStore(database, ranking=RANKING).add([flag("a", 0, 5)], 5_000.0)[0].case
+        )
+    assert (case.severity, RANKING.since(case)) == (2, 5_000.0)
+
+
+def test_a_mild_case_passes_a_new_critical_one_as_it_ages() -> None:
+    old = RANKING.place(0, 0.0)["urgency"]
+    assert RANKING.place(3, 3_600.0)["urgency"] < old
+    assert RANKING.place(3, 2 * 86_400.0)["urgency"] > old

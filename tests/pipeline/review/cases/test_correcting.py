@@ -11,8 +11,7 @@ from pipeline.contract.messages import Decision
 from pipeline.review import audit_log
 from pipeline.review.appeals import appeals
 from pipeline.review.cases import case_queue, correcting, deciding, reading
-from pipeline.review.cases.case_queue import QueueFilter
-from pipeline.review.cases.ranking import TARGETS, Ranking
+from pipeline.review.cases.case_queue import TARGETS, QueueFilter, Ranking
 from pipeline.review.cases.values import Case, Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import enforcements

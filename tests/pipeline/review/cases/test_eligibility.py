@@ -1,19 +1,20 @@
 """Separation of duty: who may not act in a case."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from pipeline.base.errors import Involved
+from pipeline.base.errors import AccountError, Involved
 from pipeline.contract.messages import Verdict
-from pipeline.review.accounts import accounts, skills
-from pipeline.review.accounts.skills import Skills
+from pipeline.review import audit_log
+from pipeline.review.accounts import accounts
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases import deciding, eligibility, reading
-from pipeline.review.cases.eligibility import Uncovered
-from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.eligibility import Skills, Uncovered
 from pipeline.review.cases.values import WHOLE_ROOM, Choice
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
@@ -115,8 +116,8 @@ def test_all_who_escalated_are_left_out_of_the_queue_until_it_is_decided(databas
 def test_a_case_outside_the_skills_of_an_account(database: Database) -> None:
     case = stored(database)
     with database.write() as connection:
-        skills.change_skills(connection, "ana", Skills(languages=("en",)), "lea", NOON)
-        skills.change_skills(connection, "ben", Skills(languages=("zh",)), "lea", NOON)
+        eligibility.change_skills(connection, "ana", Skills(languages=("en",)), "lea", NOON)
+        eligibility.change_skills(connection, "ben", Skills(languages=("zh",)), "lea", NOON)
     assert refused(database, case, "check_skills") == {"ana"}
 
 
@@ -155,8 +156,8 @@ def test_cases_in_a_language_that_nobody_here_knows(database: Database) -> None:
     store.add(said, NOON)
     with database.write() as connection:
         for name in ("ana", "ben", "ada"):
-            skills.change_skills(connection, name, Skills(languages=("en",)), "lea", NOON)
-        skills.change_skills(connection, "lea", Skills(languages=("zh", "en")), "lea", NOON)
+            eligibility.change_skills(connection, name, Skills(languages=("en",)), "lea", NOON)
+        eligibility.change_skills(connection, "lea", Skills(languages=("zh", "en")), "lea", NOON)
     assert found(database) == [
         Uncovered("fr", False, nobody=2, away=0),
         Uncovered("zh", False, nobody=0, away=4),
@@ -176,5 +177,75 @@ def test_escalated_cases_without_a_senior_person(database: Database) -> None:
     assert found(database) == [Uncovered("zh", True, nobody=0, away=1)]
     with database.write() as connection:
         accounts.change_account(connection, "lea", NOON, "test", disabled=True)
-        skills.change_skills(connection, "ada", Skills(languages=("en",)), "ada", NOON)  # the last admin stays
+        eligibility.change_skills(connection, "ada", Skills(languages=("en",)), "ada", NOON)  # the last admin stays
     assert found(database) == [Uncovered("zh", True, nobody=1, away=0)]
+
+
+def change(database: Database, name: str, **values: Any) -> Skills:
+    with database.write() as connection:
+        eligibility.change_skills(connection, name, Skills(**values), "lea", NOON)
+        return eligibility.skills_of(connection, name)
+
+
+def test_an_account_without_a_row_may_get_all_but_escalated_cases(database: Database) -> None:
+    with database.read() as connection:
+        found = eligibility.all_skills(connection)
+        outside = eligibility.skills_of(connection, "cli")
+    assert found == {
+        "ada": Skills(escalated=True),
+        "ana": Skills(),
+        "ben": Skills(),
+        "lea": Skills(escalated=True),
+    }
+    assert outside == eligibility.EVERY
+
+
+def test_leads_keep_the_right_to_decide_escalated_cases(database: Database) -> None:
+    assert change(database, "lea", languages=("zh",)) == Skills(languages=("zh",), escalated=True)
+    assert change(database, "ana", escalated=True, severity=1) == Skills(escalated=True, severity=1)
+    assert change(database, "ana") == Skills()
+
+
+def test_a_change_stands_in_the_audit_log(database: Database) -> None:
+    change(database, "ana", languages=("zh",), labels=("fraud",))
+    with database.read() as connection:
+        [line] = audit_log.newest_lines(connection, subject="ana", limit=1)
+    assert (line.action, line.actor) == ("account.skills", "lea")
+    assert line.detail == '{"escalated":false,"labels":["fraud"],"languages":["zh"],"severity":3}'
+
+
+def test_an_unknown_account_has_no_skills(database: Database) -> None:
+    with database.write() as connection, pytest.raises(AccountError, match="There is no account eve"):
+        eligibility.change_skills(connection, "eve", Skills(), "lea", NOON)
+
+
+@pytest.mark.parametrize(
+    ("has", "gets"),
+    [
+        (Skills(), {"zh fraud", "en fraud", "en abuse", "room"}),
+        (Skills(escalated=True), {"zh fraud", "en fraud", "en abuse", "room", "escalated"}),
+        (Skills(languages=("en",)), {"en fraud", "en abuse", "room"}),
+        (Skills(languages=("en", "zh"), labels=("abuse",)), {"en abuse", "room"}),
+        (Skills(severity=1), {"en abuse", "room"}),
+        (Skills(languages=("fr",), escalated=True), {"room"}),
+    ],
+)
+def test_sql_and_python_agree(database: Database, has: Skills, gets: set[str]) -> None:
+    store = SqlReviewStore(database, ranking=Ranking({"fraud": 2, "abuse": 1, "": 1}))
+    said = {
+        "zh fraud": ("zh", ("fraud",)),
+        "en fraud": ("en", ("fraud",)),
+        "en abuse": ("en", ("abuse",)),
+        "escalated": ("en", ("abuse",)),
+        "room": ("", ()),
+    }
+    flags = [
+        flag(name, speaker=name, language=language, flagged=labels, hits=())
+        for name, (language, labels) in said.items()
+    ]
+    cases = {flag.speaker: outcome.case for flag, outcome in zip(flags, store.add(flags, NOON), strict=True)}
+    store.decide(cases["escalated"], "ana", Choice(verdict="escalate"), NOON)
+    with database.read() as connection:
+        found = set(connection.scalars(select(CASES.c.speaker).where(*has.conditions())))
+        fit = {name for name, case in cases.items() if has.fit(reading.case(connection, case))}
+    assert found == fit == gets

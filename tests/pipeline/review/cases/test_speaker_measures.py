@@ -10,8 +10,8 @@ from pipeline.judge import labels
 from pipeline.review.appeals import appeals, reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases import deciding, speaker_measures
+from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.notices import SpeakerMeasure
-from pipeline.review.cases.ranking import Ranking
 from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database

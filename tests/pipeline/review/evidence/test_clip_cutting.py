@@ -15,7 +15,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, Utterance
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint, Report
-from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.values import ClipPiece, Evidence
 from pipeline.review.database import Database
 from pipeline.review.delivery.deliver_stage import Deliver

@@ -9,7 +9,7 @@ from pipeline.base.errors import Missing
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint
 from pipeline.review.cases import deciding
-from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder

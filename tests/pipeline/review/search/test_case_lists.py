@@ -2,7 +2,7 @@
 
 from pipeline.review.appeals import reports
 from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases.ranking import Ranking
+from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
