@@ -23,7 +23,7 @@ Kind = Literal["new", "gone", "changed", "same"]
 """`changed`: both policies flag it, with different suggestions or labels. `same` includes clean transcripts."""
 
 MAX_REMEMBERED = 100_000
-"""How many transcript ids are kept to recognise repeats. After a crash, a worker writes again what it did since its
+"""How many transcript ids are kept to recognise repeats. After a crash, a worker writes again what it wrote since its
 last commit.
 """
 
@@ -79,7 +79,7 @@ class Backtest:
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     def compare(self, batch: Sequence[Transcript]) -> list[Comparison]:
-        """One comparison for each transcript that is neither skipped nor repeated, in order.
+        """One comparison for each transcript, in order, without skipped and repeated ones.
 
         The transcripts of one room must come in order.
         """

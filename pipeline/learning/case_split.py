@@ -25,8 +25,8 @@ HASH_BANDS, HASH_ROWS = 6, 4
 similarity of 0.57.
 """
 
-PRIME = np.uint64(2**31 - 1)
-RANDOM = np.random.default_rng(20260101)
+PRIME = np.uint64(2**31 - 1)  # a product of two smaller numbers fits into 64 bits
+RANDOM = np.random.default_rng(20260101)  # a fixed seed: the same texts are near-duplicates in each run
 FACTORS = RANDOM.integers(1, int(PRIME), HASH_BANDS * HASH_ROWS, dtype=np.uint64)
 OFFSETS = RANDOM.integers(0, int(PRIME), HASH_BANDS * HASH_ROWS, dtype=np.uint64)
 NOT_LETTERS = re.compile(r"[\W_]+")
@@ -58,7 +58,7 @@ class SeenTexts:
 
 
 def bands(text: str) -> list[tuple[int, bytes]]:
-    """The `BANDS` keys of a text. Two texts that share one are near-duplicates."""
+    """The `HASH_BANDS` keys of a text. Two texts that share one are near-duplicates."""
     letters = NOT_LETTERS.sub("", text.lower())
     shingles = {letters[at : at + SHINGLE] for at in range(max(1, len(letters) - SHINGLE + 1))}
     hashes = np.array([zlib.crc32(shingle.encode()) for shingle in shingles], np.uint64) % PRIME
@@ -146,6 +146,7 @@ def _chosen(cases: Sequence[PlacedExample], keys: Keys, seed: int) -> set[str]:
     for root, each in zip(_roots(cases, keys), cases, strict=True):
         groups.setdefault(root, []).append(each.example.group)
     chosen: set[str] = set()
+    # The order depends on the names alone. So new cases change the sides of few old ones.
     for root in sorted(groups, key=lambda name: sha256(f"{seed}/{name}".encode()).digest()):
         if len(chosen) < HELD * len(cases) and len(chosen) + len(groups[root]) <= LARGEST * len(cases):
             chosen.update(groups[root])
@@ -154,7 +155,7 @@ def _chosen(cases: Sequence[PlacedExample], keys: Keys, seed: int) -> set[str]:
 
 def _roots(cases: Sequence[PlacedExample], keys: Keys) -> list[str]:
     """For each case, a name that it shares with all cases that hang together with it by their keys."""
-    parents: dict[str, str] = {}
+    parents: dict[str, str] = {}  # union-find, with path halving
 
     def root(key: str) -> str:
         while (parent := parents.setdefault(key, key)) != key:

@@ -80,6 +80,7 @@ def _heard(stored: Iterable[tuple[str, Flag]]) -> Iterable[tuple[str, DecidedUtt
     owners: dict[int, tuple[RecentUtterance, str]] = {}
     for case, flag in stored:
         (before,) = conversations.follow([transcript_of(flag)])
+        # The object is kept, so that no other one gets its id.
         owners[id(before.said)] = before.said, case
         if flag.suggestion != "pass":
             before.said.flagged_by.add(FLAGGED)

@@ -36,16 +36,16 @@ Progress = Callable[[int], None]
 
 
 def temperature(logits: Numbers, truth: Numbers, weights: Numbers) -> float:
-    """The temperature with the lowest log loss (Guo et al. 2017). All shapes are (texts,); weight 0 means not
-    annotated.
+    """The temperature with the lowest log loss (Guo et al. 2017).
 
-    The targets are a little inside 0 and 1 (Platt 1999). Otherwise a few texts that the model tells apart without a
-    mistake would make all its scores 0 or 1.
+    All shapes are (texts,); weight 0 means not annotated.
     """
     known = weights > 0
     risky, clean = (truth[known] == 1).sum(), (truth[known] == 0).sum()
     if min(risky, clean) < FEWEST:
         return 1.0
+    # Targets a little inside 0 and 1 (Platt 1999). Otherwise a few texts that the model tells apart without a mistake
+    # would make all its scores 0 or 1.
     targets = np.where(truth[known] == 1, (risky + 1) / (risky + 2), 1 / (clean + 2))
     scaled = logits[known, None] / TEMPERATURES
     losses = np.logaddexp(0, scaled) - targets[:, None] * scaled
@@ -117,4 +117,4 @@ def _calibrate(base: Path, held: Sequence[Row], out: Path) -> None:
 
 
 def _unsaved(_model: BertForSequenceClassification, _tokenizer: PreTrainedTokenizerFast) -> None:
-    """So short a training saves no intermediate model."""
+    """Save no intermediate model, because the training is short."""

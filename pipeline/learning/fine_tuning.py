@@ -75,7 +75,7 @@ def batches(
         ids = tokenizer([hear(row) for row in chunk], truncation=True, max_length=max_tokens)["input_ids"]
         order = sorted(range(len(chunk)), key=lambda at: len(ids[at]))
         groups = [order[start : start + size] for start in range(0, len(order), size)]
-        random.shuffle(groups)
+        random.shuffle(groups)  # else short texts would always come first
         for group in groups:
             yield _batch([chunk[at] for at in group], [ids[at] for at in group], tokenizer)
 
@@ -104,6 +104,7 @@ class Gradients:
 
     def _of_part(self, part: Callable[[], Tensor]) -> tuple[float, tuple[Tensor, ...]]:
         loss = part()
+        # Not `backward`: all threads would add to the same `grad`.
         return loss.item(), torch.autograd.grad(loss, self._parameters)
 
 

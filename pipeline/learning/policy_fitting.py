@@ -150,7 +150,7 @@ def fit(
 def with_limits(policy: PolicyResolver, name: str, found: Sequence[FittedLanguage]) -> dict[str, Any]:
     """Return the content of a policy file with the fitted thresholds, each under `languages`, and with another name.
 
-    A threshold for blocks rises to that for reviews if it would be below it.
+    A threshold for blocks rises to the new review threshold if it would be below it.
     """
     content = policy.policy.model_dump(mode="json", exclude_unset=True) | {"name": name}
     for language in found:
@@ -176,7 +176,7 @@ def _of_language(
     fitted = own.ready
     speech = own.speech(fitted)
     excess = floor if fitted and (floor := speech.false_rate(speech.others)) > rate else None
-    if excess is not None:
+    if excess is not None:  # no threshold can keep the rate
         fitted, speech = [], own.speech([])
     places = {at: goals[rule] for at, rule in enumerate(fitted) if rule in goals}
     limits = dict(zip(fitted, map(float, choose(speech, rate, places)), strict=True)) if fitted else {}
@@ -212,6 +212,7 @@ class _OneLanguage:
         self._weights = np.array([each.weight for each in cases])
         self._risky = np.array([each.has(RISK) for each in cases])
         names = sorted({each.case.speaker for each in cases})
+        # By speaker: the cases of a speaker are alike, so they must not choose their own thresholds.
         self._folds = {name: at % FOLDS for at, name in enumerate(names)}
         self.speakers = len(names)
         self.audits = sum(not is_flagged(each.case.example) for each in cases)

@@ -73,6 +73,7 @@ def choose(speech: DecidedSpeech, rate: float, goals: Goals | None = None) -> Nu
     def keeps(limits: Numbers) -> bool:
         return speech.false_rate(speech.alarms(limits)) <= rate
 
+    # The largest equal number of false alarms that keeps the rate. Then lower the goals until they keep it, too.
     equal = next((share for share in shares if keeps(_limits(ladders, share))), 0.0)
     for part in np.linspace(1, 0, STEPS + 1) if goals else ():
         for share in np.linspace(equal, equal / 2, STEPS + 1):
@@ -132,6 +133,7 @@ def _reaching(speech: DecidedSpeech, limits: Numbers, place: int, goal: float) -
     caught = np.cumsum(speech.weights[missed][order])
     if needed <= 0:
         return inf
+    # Rounding errors must not ask for one more utterance.
     last = min(int(np.searchsorted(caught, needed * (1 - 1e-9))), len(order) - 1)
     return floor(float(speech.scores[missed, place][order][last]) * SCALE) / SCALE
 

@@ -8,7 +8,7 @@ from typing import Literal
 from pipeline.judge.labels import load_labels
 
 LABELS = tuple(load_labels().labels)
-"""In the order of configs/labels.yaml, which is that of the model's outputs."""
+"""In the order of configs/labels.yaml. The model's outputs have the same order."""
 RISK = "risk"
 """The output for any label. Sets often say that a text is fine without saying which labels it is free of."""
 OUTPUTS = (*LABELS, RISK)

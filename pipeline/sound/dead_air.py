@@ -77,7 +77,7 @@ class DeadAirDetector:
     def __init__(self, room: RoomAir, speaker: str, start: int) -> None:
         self.speaker = speaker
         self._room = room
-        self._begin = start + -start % STEP
+        self._begin = start + -start % STEP  # the first whole second
         self.end = start
         """End of the stream so far, in samples since 1970."""
         self._due: int | None = None
@@ -141,7 +141,7 @@ class DeadAirDetectors:
         return DeadAirDetector(self._rooms.setdefault(room, RoomAir(self._seconds)), speaker, start)
 
     def leave_out(self, chunk: AudioChunk) -> None:
-        """Take a chunk that nobody hears for audible."""
+        """Count a chunk that the stage leaves out as audible: overload must not look like dead air."""
         if room := self._rooms.get(chunk.room):
             room.note(int(chunk.start))
 

@@ -44,7 +44,7 @@ RULES: Mapping[EventKind, EventRule] = {
     "loudness": EventRule(Loudness, 6, 6),
     "music": EventRule(Music, 1, 1, MUSIC_WINDOW, MUSIC_WINDOW),
 }
-"""The loudness of a window is that of three seconds, so six windows in a row are about three seconds of sound."""
+"""Loudness is measured over three seconds, so six loud windows in a row are about three seconds of sound."""
 
 
 class _Listening:
@@ -84,7 +84,7 @@ class EventDetector:
 
 
 class EventDetectors:
-    """Makes detectors for those of the `kinds` that are heard by a measure."""
+    """Makes detectors for the `kinds` that have a rule."""
 
     edition = 0
 

@@ -124,7 +124,8 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         if not self._air:
             return self._counted(self._end_all(self._speakers.idle(now)))
         paused = [self._speakers.tracks[key].pause() for key in self._speakers.idle(now)]
-        return self._counted([*together(paused), *self._end_all(self._speakers.idle(now - KEEP_SECONDS))])
+        ended = self._speakers.idle(now - KEEP_SECONDS)  # idle for KEEP_SECONDS longer
+        return self._counted([*together(paused), *self._end_all(ended)])
 
     def drain(self) -> list[Sound | Rejected]:
         return self._counted(self._end_all(self.speakers()))
@@ -164,6 +165,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
     def _take_all(self, chunks: Iterable[AudioChunk]) -> list[Sound | Rejected]:
         lines: dict[Key, list[AudioChunk]] = {}
         for chunk in chunks:
+            # Dead air needs the order of the room.
             lines.setdefault((chunk.room, "" if self._air else chunk.speaker), []).append(chunk)
         return together([chain.from_iterable(map(self._speakers.take, line)) for line in lines.values()])
 

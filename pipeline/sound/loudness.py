@@ -1,6 +1,6 @@
 """Loudness by ITU-R BS.1770-5, in the windows of EBU Tech 3341: momentary (0.4 s) and short-term (3 s).
 
-The stream has one channel. Its level counts as that of one loudspeaker: a sine of 1 kHz at full scale has -3 LUFS.
+The stream has one channel, which counts as one loudspeaker: a sine of 1 kHz at full scale has -3 LUFS.
 """
 
 from collections import deque

@@ -31,7 +31,7 @@ EMPHASIS = np.float32(0.97)
 BINS = 512
 """Samples of the Fourier transform: a frame and zeros."""
 TOGETHER = 100
-"""Frames that are computed at once. With more, the arrays are so large that new memory takes more time than they do."""
+"""Frames that are computed at once. With more, getting memory for the arrays takes longer than computing them."""
 FLOOR = np.float32(np.finfo(np.float32).eps)
 """Least power in a band, in squares of 16-bit samples."""
 

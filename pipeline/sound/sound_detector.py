@@ -87,7 +87,7 @@ class SoundSpan(NamedTuple):
     pause: int = PAUSE
     """After a longer pause, in samples, it is a new sound."""
     rise: float = math.inf
-    """A score that is higher by this than that of the part before is reported at once."""
+    """A score that exceeds the score of the part before by this is reported at once."""
 
     @property
     def key(self) -> tuple[str, str]:

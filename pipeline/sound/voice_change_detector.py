@@ -82,7 +82,7 @@ class SpeechParts:
         for block in whole.reshape(-1, BLOCK):
             if self._resting:
                 self._resting -= 1
-                self._memory = Memory()
+                self._memory = Memory()  # the next block does not follow the last one that was heard
             else:
                 yield from self._hear(block)
             self._at += BLOCK
@@ -95,7 +95,7 @@ class SpeechParts:
             self._speech.append((self._at + begin, block[begin : begin + WINDOW]))
             if len(self._speech) == WINDOWS:
                 yield self._part()
-                if self._resting:
+                if self._resting:  # the listener has called `rest` while this generator waited
                     return
 
     def _chances(self, block: Samples) -> NDArray[np.float32]:

@@ -55,7 +55,7 @@ class LandmarkIndex:
 
     def with_more(self, fingerprints: Iterable[Fingerprint]) -> Self:
         """Return an index that has these recordings, too. It copies the places, but sorts only the new ones."""
-        made = copy(self)
+        made = copy(self)  # shallow: `_add` replaces the arrays, and changes none
         made._begins = [*self._begins]
         made._add(fingerprints)
         return made
@@ -72,7 +72,7 @@ class LandmarkIndex:
                 raise InputError(f"The bank has more than {MAX_PLACES:,} landmarks", "Remove recordings.")
         self.ids = (*ids,)
         keys = np.concatenate(parts)
-        del parts
+        del parts  # keeps the peak of memory low
         keys.sort()
         places = keys.astype(np.uint32)  # the lower half
         counts = np.diff(np.searchsorted(keys, np.arange(HASHES + 1) << 32))
@@ -97,6 +97,7 @@ class LandmarkIndex:
         The frames of a stream begin at other samples than those of the recording, so a time may differ by a frame.
         Hashes with more than COMMON places are left out.
         """
+        # The time is the lowest part of a hash, so a frame less or more is the hash before or after it.
         starts, ends = self._starts[hashes - 1], self._starts[hashes + 2]
         parts = [self._places[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
         return Places(np.concatenate([self._places[:0], *parts]), ends - starts)

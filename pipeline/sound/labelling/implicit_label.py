@@ -135,5 +135,6 @@ def _chunks(file: BinaryIO) -> Iterator[str]:
         size = int.from_bytes(head[4:], "little")
         begin = file.tell()
         if head[:4] == NAME.encode():
+            # A character has at most 4 bytes. One more than the limit is read, so that `read_field` sees it is longer.
             yield file.read(min(size, 4 * MAX_CHARACTERS + 4)).decode(errors="replace").rstrip("\0")
         file.seek(begin + size + size % 2)

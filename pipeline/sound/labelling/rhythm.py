@@ -40,7 +40,7 @@ class PulseLoudness:
 
     def __init__(self, levels: Levels) -> None:
         self._levels = _summed(levels)
-        self._power = _summed(10 ** (levels[:, :-1] / 10))
+        self._power = _summed(10 ** (levels[:, :-1] / 10))  # not the last band, which is the sum of the others
 
     def contrast(self, pulses: Pulses) -> Numbers:
         """How far the quietest pulse is above the loudest gap, in their band, in dB. Shape (rhythms,)."""
@@ -68,6 +68,7 @@ class PulseLoudness:
 
 
 def _summed(values: Levels | Numbers) -> Numbers:
+    # The mean of a run is a difference of two sums. In float32 it would lose its last digits.
     return np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0, dtype=np.float64)])
 
 
@@ -135,7 +136,7 @@ def _rhythms(levels: Levels, *, first: bool, last: bool) -> Iterator[Rhythm]:
 
 
 def _apart(rhythms: Iterator[Rhythm]) -> list[Rhythm]:
-    """Of rhythms that overlap, the first one. In order of time."""
+    """Keep the first of rhythms that overlap. Sorts by time."""
     kept: list[Rhythm] = []
     for each in rhythms:
         if all(each.end <= other.start or other.end <= each.start for other in kept):

@@ -136,7 +136,7 @@ def check_languages(asr: Asr, knows: Callable[[str], bool], *, multilingual: boo
     """Raise ConfigError if a language in the settings is unknown to Whisper or to this model."""
     named = {
         "asr.language": (asr.language,) if asr.language else (),
-        "asr.languages": asr.languages if multilingual else (),
+        "asr.languages": asr.languages if multilingual else (),  # an English model detects no language
     }
     for key, codes in named.items():
         if strange := [code for code in codes if not knows(code)]:

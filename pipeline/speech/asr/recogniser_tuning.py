@@ -48,6 +48,7 @@ def shipped() -> list[Samples]:
 
 def _figure(asr: Asr, clips: Sequence[Samples], changes: dict[str, Any]) -> TuningFigure:
     spoken = [Clip(samples, "en") for samples in clips]
+    # Loading also warms the model up, so the first measurement is not slower than the others.
     return TuningFigure(changes, speed(load_recogniser(asr.model_copy(update=changes)), spoken))
 
 

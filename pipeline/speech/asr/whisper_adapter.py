@@ -67,6 +67,7 @@ class Adapter:
         variables = ctranslate2_weights.read_model_bin(data)
         for place, addition in self.additions():
             weight = variables[f"{place}/weight"]
+            # The arrays are views into `data`, so this changes the file's bytes. Weights may be float16.
             np.copyto(weight, weight.astype(np.float32) + addition, casting="same_kind")
         return bytes(data)
 

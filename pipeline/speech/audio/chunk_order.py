@@ -85,7 +85,7 @@ class ChunkOrder:
                 self._count("reordered")
             self._waiting[chunk.sequence] = Ordered(chunk, self.arrived)
             yield from self._in_turn()
-            if chunk.final:
+            if chunk.final:  # a chunk that is still missing will not come
                 yield from self.flush()
             elif len(self._waiting) > self._ahead:
                 yield from self._skip()
@@ -104,7 +104,7 @@ class ChunkOrder:
         else:
             yield from self.flush()
             self._count("restart")
-            self._given_up.clear()
+            self._given_up.clear()  # the numbers now belong to other chunks
             yield self._give(Ordered(chunk, self.arrived, after_gap=True))
 
     def _precedes_first(self, chunk: AudioChunk) -> bool:
@@ -118,6 +118,7 @@ class ChunkOrder:
         first = min(self._waiting)
         if gap := first != self._expected:
             self._count("gap")
+            # Only the last numbers: an app may skip millions.
             self._given_up.extend(range(max(self._expected or 0, first - REMEMBERED), first))
         yield self._give(replace(self._waiting.pop(first), after_gap=gap))
         yield from self._in_turn()
@@ -214,7 +215,7 @@ def _samples(chunk: AudioChunk) -> int:
         return len(chunk.data) // _sample_bytes(chunk)
     try:
         return sum(map(opus_samples, split_packets(chunk.data))) if chunk.codec == "opus_packets" else 0
-    except VoxwardenError:
+    except VoxwardenError:  # the decoder will report it
         return 0
 
 

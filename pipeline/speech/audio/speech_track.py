@@ -70,7 +70,7 @@ class SpeechStream:
         """Add 16 kHz audio, shape (samples,). Yields cuts, each with its start in samples since 1970 UTC."""
         joined = np.concatenate([self._rest, samples])
         whole = joined.size - joined.size % WINDOW
-        self._rest = joined[whole:].copy()
+        self._rest = joined[whole:].copy()  # a view would keep the whole block in memory
         first = 0
         while first < whole:
             after = min(whole, first + (RESET - self._next % RESET) * WINDOW)

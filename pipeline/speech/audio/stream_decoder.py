@@ -47,6 +47,7 @@ class StreamDecoder:
         rate, samples = self._read(chunk)
         tail = EMPTY
         if rate != self._resampler.rate:
+            # The old filter still holds samples of the old rate.
             tail, self._resampler = self._resampler.flush(), Resampler(rate)
         return np.concatenate([tail, self._resampler.push(samples)])
 

@@ -133,6 +133,7 @@ def own_folder() -> Path:
 @cache
 def scripts() -> tuple[Script, ...]:
     """The scripts that need code. Each text passes through all of them, because speakers mix languages."""
+    # Shipped ones only: the files of users are data, and never run as code.
     codes = sorted(path.parent.name for path in SHIPPED.glob("*/script.py"))
     return tuple(import_module(f"{__name__}.{code}.script").SCRIPT for code in codes)
 
@@ -149,6 +150,7 @@ def _folders() -> tuple[Path, ...]:
 def _codes(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
+    # Python adds `__pycache__`.
     names = [path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))]
     return [_checked(name, folder) for name in names]
 
