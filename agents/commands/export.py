@@ -38,8 +38,8 @@ def export_decisions(
     Example:
       voxwarden export decisions --since 30d > decisions.jsonl
     """
+    from pipeline.learning import decided_cases
     from pipeline.review import audit_log
-    from pipeline.review.quality import exporting
 
     now = time.time()
     begin = 0.0 if since is None else moment(since, now)
@@ -47,5 +47,5 @@ def export_decisions(
         with database.write() as connection:  # first: an export that is interrupted is in the log, too
             audit_log.append(connection, now, "cli", "export.decisions", "", {"since": begin})
         with database.read() as connection:
-            for example in exporting.examples(connection, begin):
+            for example in decided_cases.examples(connection, begin):
                 sys.stdout.write(json_text(msgspec.json.encode(example).decode()) + "\n")
