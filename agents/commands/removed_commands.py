@@ -6,6 +6,7 @@ from typer.core import TyperGroup
 
 from pipeline.base.errors import ConfigError
 
+# What to use instead, by command. A group stands for every command in it.
 REMEDIES = {
     "accounts list": "Use the console's page Accounts.",
     "accounts role": "Use the console's page Accounts.",
@@ -31,7 +32,6 @@ REMEDIES = {
     "tokens list": "Use the console's page Accounts, Tokens.",
     "tokens revoke": "Use the console's page Accounts, Tokens.",
 }
-"""What to use instead, by command. A group stands for every command in it."""
 
 
 class CommandGroup(TyperGroup):

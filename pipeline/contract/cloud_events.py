@@ -32,11 +32,9 @@ CONTENT_TYPES: dict[str, str] = {
 }
 AUDIO_MESSAGES = (AudioChunk, Utterance, EarlyUtterance, Sound)
 REMEDY = "docs/contract.md describes its fields."
-ID_BYTES = 8
-"""Length of a chunk's `ce_id`: enough to tell chunks apart while the topic keeps them."""
+ID_BYTES = 8  # length of a chunk's `ce_id`: enough to tell chunks apart while the topic keeps them
+# Fields that are not headers of audio: `data` is the value, and `address` is known only after the record is written.
 LOCAL_FIELDS = frozenset({"address", "data"})
-"""Fields that are not headers of audio: `data` is the value, and `address` is known only after the record is written.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +62,7 @@ def encode_event(message: Message, source: str, shards: int = 1) -> Event:
     Raises BadMessage for a message that no reader could decode.
     """
     try:
+        # msgspec checks limits only when it decodes. Without this, the next stage would reject our own message.
         msgspec.convert(getattr(message, "end", message.start), Seconds)
         headers = [(name, text.encode()) for name, text in _attributes(message, source).items()]
         if isinstance(message, AUDIO_MESSAGES):
@@ -78,14 +77,16 @@ def decode_event(kind: type[M], value: bytes | None, headers: Headers) -> M:
     texts = _texts(headers)
     if (found := texts.get("ce_type", "")) != type_of(kind):
         raise BadMessage(
+            # A foreign header can be as long as a record.
             f"The record has type {found[:64] or 'unknown (no ce_type header)'} instead of {type_of(kind)}",
             f"Send CloudEvents in binary mode. {REMEDY}",
         )
     try:
         if kind in AUDIO_MESSAGES:
+            # Not strict: the numbers of headers are text.
             return msgspec.convert(_fields(kind, texts) | {"data": value or b""}, kind, strict=False)
         return msgspec.json.decode(value or b"", type=kind)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # RecursionError: lists nested too deep
         raise BadMessage(f"The {kind.__name__} cannot be decoded: {error}", REMEDY) from error
 
 

@@ -10,12 +10,13 @@ from zlib import crc32
 
 from pipeline.contract.messages import AudioChunk, EarlyUtterance, Message, Sound, Transcript, Utterance
 
+# Messages that need the order of each speaker only.
 BY_SPEAKER = (AudioChunk, Utterance, EarlyUtterance, Sound, Transcript)
-"""Messages that need the order of each speaker only."""
 
 
 def record_key(message: Message, shards: int) -> bytes:
     """The key of a message's record, if each room has `shards` shards. Raises ValueError for invalid Unicode."""
+    # Not `hash`, which differs in each process: all stages must choose the same shard.
     number = crc32(message.speaker.encode()) % shards if isinstance(message, BY_SPEAKER) else 0
     return shard_key(message.room, number)
 
@@ -26,5 +27,6 @@ def keys_of(room: str, shards: int) -> list[bytes]:
 
 
 def shard_key(room: str, number: int) -> bytes:
-    """The key of one shard. The first one is the name of the room, so records of apps that know no shards are valid."""
+    """The key of one shard. The first one is the name of the room."""
+    # So the records of apps that know no shards are valid, and a room with one shard keeps its key.
     return f"{room}#{number}".encode() if number else room.encode()

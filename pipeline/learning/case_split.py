@@ -15,9 +15,8 @@ import numpy as np
 
 from pipeline.judge.classifier_text import view
 from pipeline.judge.model_outputs import Numbers
-from pipeline.learning.decided_cases import DecidedUtterance
+from pipeline.learning.decided_cases import DecidedUtterance, Example, PlacedExample
 from pipeline.learning.training_rows import OUTPUTS, RISK, Row, negative
-from pipeline.review.quality.exporting import Example, PlacedExample
 
 SHINGLE = 4
 HASH_BANDS, HASH_ROWS = 6, 4

@@ -19,9 +19,8 @@ from pipeline.judge.moderation_policy import NEVER, OTHER, LabelLimits, PolicyRe
 from pipeline.judge.rule_texts import RuleSet
 from pipeline.judge.text_transcripts import as_transcript
 from pipeline.judge.verdict import Verdict, decide_verdict
-from pipeline.learning.decided_cases import NOTHING, DecidedUtterance, is_flagged
+from pipeline.learning.decided_cases import NOTHING, RISK, DecidedUtterance, Example, PlacedExample, is_flagged
 from pipeline.learning.threshold_choice import FOLDS, DecidedSpeech, Truths, choose, expected, share
-from pipeline.review.quality.exporting import RISK, Example, PlacedExample
 from pipeline.review.quality.statistics import Estimate
 
 AUDITS = 100
