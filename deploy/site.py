@@ -11,10 +11,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 BUILD = ROOT / "build"
+# A link or picture, with its path and anchor. Links to other hosts have a colon.
 LINK = re.compile(r"(!?\[[^\]]*\])\(([^)\s#:]+)(#[^)\s]*)?\)")
-"""A link or picture, with its path and anchor. Links to other hosts have a colon."""
+# The mark of an item of a list. With more spaces before it, it is code.
 ITEM = re.compile(r" {0,3}(?:[-*]|\d+\.) +(?=\S)")
-"""The mark of an item of a list. With more spaces before it, it is code."""
 
 
 def main(build: Path = BUILD) -> None:

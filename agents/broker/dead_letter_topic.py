@@ -27,12 +27,10 @@ from pipeline.runner.dead_letter_store import (
 )
 from pipeline.settings import Kafka
 
-HANDLED = "voxwarden-handled"
-"""Header of a marker: the address of the letter that was replayed or dropped."""
+HANDLED = "voxwarden-handled"  # header of a marker: the address of the letter that was replayed or dropped
+# Header of a replayed record: the number of replays. If the record fails again, the header stays on it.
 REPLAYS = "voxwarden-replays"
-"""Header of a replayed record: the number of replays. If the record fails again, the header stays on it."""
-REASON = "voxwarden-"
-"""Prefix of the headers that a stage adds to the record's own headers."""
+REASON = "voxwarden-"  # prefix of the headers that a stage adds to the record's own headers
 
 SEND_SECONDS = 60
 
@@ -57,13 +55,10 @@ class KafkaDeadLetters:
 
 
 def letters(kafka: Kafka, wanted: LetterFilter) -> list[Letter]:
-    """Return the letters that match `wanted`, oldest first. Raises InputError for an address that no letter has.
-
-    The whole topic is read, also when `wanted.since` is set: an earlier letter of the same record makes the later one a
-    repetition.
-    """
+    """Return the letters that match `wanted`, oldest first. Raises InputError for an address that no letter has."""
     found: list[Letter] = []
     markers: dict[str, str] = {}
+    # All times, whatever `wanted.since` says: an earlier letter of the same record makes the later one a repetition.
     with _history(kafka, None) as history:
         for record in history.read():
             headers = text_headers(record)
@@ -84,9 +79,7 @@ def content(kafka: Kafka, letter: Letter) -> Content:
 def send_back(kafka: Kafka, chosen: Sequence[Letter]) -> tuple[int, Refusals]:
     """Replay letters: send each record to the topic that it came from.
 
-    Returns the number of replayed letters, and the letters that cannot be replayed with the reason. A letter is marked
-    after the broker has its record. If the process ends in between, the letter is replayed twice, and the ids of its
-    results remove the duplicates.
+    Returns the number of replayed letters, and the letters that cannot be replayed with the reason.
     """
     refusals = [(letter, reason) for letter in chosen if (reason := _refusal(kafka, letter))]
     refused = {letter.address for letter, _ in refusals}
@@ -95,6 +88,8 @@ def send_back(kafka: Kafka, chosen: Sequence[Letter]) -> tuple[int, Refusals]:
         for record in _records(kafka, list(good.values())):
             letter = good[address_of(record)]
             _send(client, str(letter.origin).rsplit("/", 2)[0], _reborn(record, letter.replays + 1))
+            # Only now. If the process ends before, the letter is replayed twice, and the ids of its results remove the
+            # duplicates. A mark that comes first could lose the record.
             _mark(client, kafka, letter, record.key, "replayed")
     return len(good), refusals
 
@@ -125,10 +120,8 @@ def letter_of(record: Any) -> Letter:
 
 
 def text_headers(record: Any) -> dict[str, str]:
-    """Return the headers as text.
-
-    If a name comes twice, the last value wins: a stage adds its headers after the record's own.
-    """
+    """Return the headers as text."""
+    # If a name comes twice, the last value wins: a stage adds its headers after the record's own.
     return {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers or ()}
 
 

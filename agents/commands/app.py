@@ -45,6 +45,7 @@ class FailOn(StrEnum):
         return suggestion in {FailOn.BLOCK, self}
 
 
+# What to use instead, by command. A group stands for every command in it.
 REMEDIES = {
     "accounts list": "Use the console's page Accounts.",
     "accounts role": "Use the console's page Accounts.",
@@ -70,7 +71,6 @@ REMEDIES = {
     "tokens list": "Use the console's page Accounts, Tokens.",
     "tokens revoke": "Use the console's page Accounts, Tokens.",
 }
-"""What to use instead, by command. A group stands for every command in it."""
 
 
 class CommandGroup(TyperGroup):
@@ -92,7 +92,7 @@ app = typer.Typer(
     cls=CommandGroup,
     name="voxwarden",
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
+    pretty_exceptions_enable=False,  # a traceback with local variables could show speech and secrets
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,
@@ -143,7 +143,7 @@ def options(
     if not verbose:  # the library logs every attempt to connect; our error reports it once
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
     if config:
-        os.environ[PREFIX + "CONFIG"] = str(config)
+        os.environ[PREFIX + "CONFIG"] = str(config)  # the processes of `worker all` inherit it
     ctx.obj = overrides_of(assignments or [])
 
 
@@ -181,8 +181,8 @@ def branch_of(tree: dict[str, Any], section: str) -> dict[str, Any]:
 
 
 def settings_of(ctx: typer.Context) -> Settings:
-    """Return the settings. They are read when a command first needs them. Raises ConfigError for a wrong setting."""
-    root = ctx.find_root()
+    """Return the settings. Raises ConfigError for a wrong setting."""
+    root = ctx.find_root()  # read late: help, and commands without settings, work with a broken file
     if not isinstance(root.obj, Settings):
         root.obj = load(root.obj)
     return root.obj
@@ -227,7 +227,7 @@ def _run() -> None:
         try:
             app()
         finally:
-            sys.stdout.flush()
+            sys.stdout.flush()  # here, where an error of the last write still becomes one line
     except VoxwardenError as error:
         say_error(error)
         sys.exit(Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED)

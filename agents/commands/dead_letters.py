@@ -16,8 +16,7 @@ from agents.commands.terminal import json_text, plain, stderr, stdout
 if TYPE_CHECKING:
     from pipeline.runner.dead_letter_store import DeadLetterStore, Letter, LetterFilter
 
-HEAD_BYTES = 256
-"""Bytes of a value that `show` prints, at most."""
+HEAD_BYTES = 256  # bytes of a value that `show` prints, at most
 
 Stage = Annotated[str | None, typer.Option(help="Only letters of this stage.")]
 Reason = Annotated[

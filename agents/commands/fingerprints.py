@@ -147,7 +147,7 @@ def _playbacks(index: "LandmarkIndex", file: Path, name: str, heard: Progressed)
             for block in _blocks(file, name, heard):
                 yield from matcher.push(block)
         except AudioError as error:
-            damage = error
+            damage = error  # raised at the end: what plays before the damage counts
         yield from matcher.flush()
 
     yield from joined_playbacks(found())

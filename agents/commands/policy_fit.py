@@ -165,7 +165,7 @@ def _kept(found: "FittedLanguage") -> Iterator[str]:
 
 
 def _thresholds(rule: "FittedRule") -> str:
-    before = f"{rule.before:g}" if rule.before <= 1 else "never"
+    before = f"{rule.before:g}" if rule.before <= 1 else "never"  # no score reaches a threshold above 1
     return f"{before} → {rule.after:g}"
 
 

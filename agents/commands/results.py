@@ -188,10 +188,9 @@ WRITERS: dict[str, type[Writer]] = {
 
 log = logging.getLogger(__name__)
 
+# The most lines that wait for the reader. Above it, new lines are dropped.
 MAX_LINES = 1_000
-"""The most lines that wait for the reader. Above it, new lines are dropped."""
-LAST_SECONDS = 5.0
-"""Seconds that the reader has for the last lines."""
+LAST_SECONDS = 5.0  # seconds that the reader has for the last lines
 
 
 class LineWriter:
@@ -215,7 +214,7 @@ class LineWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(Full):
+        with suppress(Full):  # the reader does not read: the daemon thread ends with the process
             self._waiting.put(None, timeout=LAST_SECONDS)
         self._thread.join(LAST_SECONDS)
         if self._dropped:
@@ -224,7 +223,7 @@ class LineWriter:
             raise self._error
 
     def write(self, line: str) -> None:
-        """Write a line, soon. It never waits."""
+        """Write a line soon, without waiting: a slow reader of the output must not stop moderation."""
         try:
             self._waiting.put_nowait(line)
         except Full:
@@ -232,7 +231,7 @@ class LineWriter:
 
     def _run(self) -> None:
         while (line := self._waiting.get()) is not None:
-            if not self._error:
+            if not self._error:  # after an error, only empty the queue
                 self._print(line)
 
     def _print(self, line: str) -> None:

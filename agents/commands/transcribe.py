@@ -65,10 +65,11 @@ def transcribe(
             raise typer.BadParameter(
                 "srt and vtt work with one recording; name one file, or use jsonl", param_hint="--format"
             )
+        # Errors first: they take no model, and a file that cannot be read is known within a second.
         writer, errors = _Writer(form, several=len(named.files) > 1), named.errors()
         if len(errors) < len(named.files):
             raise typer.Exit(_transcribe(settings, named, writer, whole=whole))
-        for name, error in errors.items():  # no file can be read, so no model needs to be loaded
+        for name, error in errors.items():
             writer.write(Path(name), error)
         raise typer.Exit(Exit.FAILED)
 

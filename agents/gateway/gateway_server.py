@@ -14,7 +14,6 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request
 
 from agents.gateway import connection_request
-from agents.gateway import connection_request as gateway_request
 from agents.gateway.audio_receiver import MAX_FRAME_BYTES, AudioReceiver
 from agents.gateway.connection_request import Voice
 from agents.gateway.unconfirmed_chunks import Sink
@@ -27,8 +26,7 @@ from pipeline.settings import GatewaySettings
 
 log = logging.getLogger(__name__)
 
-CLOSE_SECONDS = 2.0
-"""A peer that does not answer our close for this long is disconnected."""
+CLOSE_SECONDS = 2.0  # a peer that does not answer our close for this long is disconnected
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +87,7 @@ class Gateway:
                 create_connection=Connection,
                 ping_interval=None,  # the listener pings, and only clients without unread audio
                 close_timeout=CLOSE_SECONDS,
-                server_header=None,
+                server_header=None,  # strangers learn no version
                 logger=_library_log(),
             )
         except OSError as error:
@@ -131,7 +129,7 @@ class Gateway:
         if voice.room_type in self._settings.closed_room_types:
             raise RefusalError(Close.SWITCHED_OFF, "Audio of this type of room is not taken", "Send none.")
         full = len(self._live) >= self._settings.max_connections
-        if full and (voice.room, voice.speaker) not in self._live:
+        if full and (voice.room, voice.speaker) not in self._live:  # a client that reconnects replaces its connection
             raise RefusalError(Close.TRY_LATER, "Too many connections", "Try again later.")
         return voice
 
@@ -141,16 +139,16 @@ class Gateway:
             return connection_request.admit_egress(request.path, self._egress_tokens)
         if request is None or not self._tokens.accepts(request.headers.get_all("Authorization")):
             raise RefusalError(Close.UNAUTHORIZED, "No valid token", "Send the header Authorization: Bearer <token>.")
-        return gateway_request.voice_of_url(request.path)
+        return connection_request.voice_of_url(request.path)
 
     @asynccontextmanager
     async def _sole(self, voice: Voice, connection: ServerConnection) -> AsyncIterator[None]:
         """Close the speaker's older connection, and register this one. The older peer may be long gone."""
         key = voice.room, voice.speaker
-        while before := self._live.get(key):
+        while before := self._live.get(key):  # again: another new connection may have waited for the same one
             self._count(Close.REPLACED)
             await before.connection.close(Close.REPLACED, "A newer connection of this speaker took over.")
-            await before.done.wait()
+            await before.done.wait()  # its last chunk stays before our first one
         self._live[key] = live = LiveConnection(connection)
         try:
             with self._metrics.connections.track_inprogress():

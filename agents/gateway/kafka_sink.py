@@ -26,23 +26,18 @@ from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO
 from pipeline.settings import Kafka, Settings
 
+# Time for Kafka to confirm audio. A new leader is elected within it; after it, the connection is closed.
 CONFIRM_SECONDS = 10.0
-"""Time for Kafka to confirm audio. A new leader is elected within it; after it, the connection is closed."""
 
-BUFFER_BYTES = 67_108_864
-"""Bytes of all connections that wait for Kafka, so that an outage does not fill the memory."""
+BUFFER_BYTES = 67_108_864  # bytes of all connections that wait for Kafka, so that an outage does not fill the memory
 
-LINGER_SECONDS = 0.01
-"""How long a batch waits for more records."""
+LINGER_SECONDS = 0.01  # how long a batch waits for more records
 
-WATCH_SECONDS = 0.25
-"""How often to check the age of the records in flight."""
-RETRY_MS = 250
-"""Pause between attempts to reach a broker that is down."""
-ASK_SECONDS = 5.0
-"""Time limit for one attempt to reach the broker, so that a stop never waits longer."""
+WATCH_SECONDS = 0.25  # how often to check the age of the records in flight
+RETRY_MS = 250  # pause between attempts to reach a broker that is down
+ASK_SECONDS = 5.0  # time limit for one attempt to reach the broker, so that a stop never waits longer
+# Time for the Kafka client to close. By then every chunk is confirmed, or its app was told.
 STOP_SECONDS = 2.0
-"""Time for the Kafka client to close. By then every chunk is confirmed, or its app was told."""
 Started = Callable[[Gateway, str], None]
 """Called with the gateway and the URL of its metrics once both listen."""
 log = logging.getLogger(__name__)
@@ -151,8 +146,7 @@ class KafkaSink:
         self._topic = topic_name(AUDIO, kafka)
         self._bytes = 0
         self._room = asyncio.Event()
-        self._senders: dict[int, PartitionSender] = {}
-        """By partition."""
+        self._senders: dict[int, PartitionSender] = {}  # by partition
         self._tasks: list[asyncio.Task[None]] = []
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it logs each attempt; we report the result
 
@@ -180,7 +174,7 @@ class KafkaSink:
         event = encode_event(chunk, "gateway", self._kafka.room_shards)
         sender = self._senders[partition_of(event.key, self._senders)]
         if sender.oldest is not None and sender.oldest < self._loop.time() - CONFIRM_SECONDS:
-            raise self._unanswered()
+            raise self._unanswered()  # at once: to wait first would only fill the buffer for the other partitions
         size = size_of(event)
         await self._until_room(size)
         record = PendingRecord(event, self._loop.time())
@@ -203,14 +197,14 @@ class KafkaSink:
         try:
             await made.start()
         except KafkaError as error:
-            await made.stop()
+            await made.stop()  # aiokafka leaves its connections open
             raise self._unanswered() from error
         return made
 
     async def _until_room(self, size: int) -> None:
         try:
             async with asyncio.timeout(CONFIRM_SECONDS):
-                while self._bytes and self._bytes + size > BUFFER_BYTES:
+                while self._bytes and self._bytes + size > BUFFER_BYTES:  # an empty buffer takes a chunk of any size
                     self._room.clear()
                     await self._room.wait()
         except TimeoutError as error:
@@ -240,6 +234,7 @@ async def _stopped(producer: Any) -> None:
             await producer.stop()
     except TimeoutError:
         log.warning("Kafka did not confirm the last records; the apps were told")
+        # aiokafka's `stop` was cancelled while it waited for the broker, and has closed nothing yet.
         await producer._sender.close()
         await producer.client.close()
 

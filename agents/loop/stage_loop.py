@@ -47,11 +47,9 @@ R = TypeVar("R")
 Addressed = tuple[str, Event]
 """A topic and the event that goes to it."""
 
+# At most this many ticks in a row are skipped for a backlog. Held records block commits, and a worker without commits
+# seems dead.
 PATIENCE_TICKS = 10
-"""At most this many ticks in a row are skipped for a backlog.
-
-Held records block commits, and a worker without commits seems dead.
-"""
 
 EXIT_UNFINISHED = 3
 EXIT_HALTED = 4
@@ -66,14 +64,11 @@ def end_process(code: int) -> NoReturn:
 
 
 class StageMetrics:
-    """The metrics of one stage.
-
-    They are looked up once, because a look-up for each batch costs as much as decoding a message.
-
-    All start at 0. Prometheus would not see the first increase of a counter that appears with a value.
-    """
+    """The metrics of one stage."""
 
     def __init__(self, metrics: Metrics, stage: str) -> None:
+        # Looked up once: a look-up for each batch costs as much as decoding a message. All start at 0, because
+        # Prometheus does not see the first increase of a counter that appears with a value.
         self.messages = metrics.messages.labels(stage)
         self.dead_letters = metrics.dead_letters.labels(stage)
         self.dead_letter_share = metrics.dead_letter_share.labels(stage)
@@ -100,8 +95,8 @@ class StageLoop:
         self.app, self.stage, self._work, self.metrics = app, stage, work, metrics
         self._channel = channel_of(app, stage.takes, settings)
         self._kinds = {topic_name(topic, settings.kafka): topic.message for topic in stage.takes if topic.message}
+        # The topic for each kind of output.
         self._topics = {topic.message: topic_name(topic, settings.kafka) for topic in stage.gives}
-        """The topic for each kind of output."""
         self._dead_letters = topic_name(DEAD_LETTERS, settings.kafka)
         self._shards = settings.kafka.room_shards
         self._limit = MAX_MESSAGE_BYTES
@@ -109,8 +104,8 @@ class StageLoop:
         self._share = DeadLetterShare(stage.name, settings.kafka.dead_letter_share)
         self._end, self._sleep, self._clock = end, sleep, clock
         self._thread = OneThread(stage.name, *([step_back] if stage.spares else []))
-        self._one_at_a_time = asyncio.Lock()
-        self._batch: Sequence[Any] = ()
+        self._one_at_a_time = asyncio.Lock()  # a tick beside a batch would acknowledge its records before they are sent
+        self._batch: Sequence[Any] = ()  # for the last line of the log, if the worker gives up
         self._behind = False
         self._skipped = 0
         self._figures = StageMetrics(metrics, stage.name)
@@ -145,16 +140,11 @@ class StageLoop:
             self._give_up(error)
 
     async def tick(self) -> None:
-        """Between batches, send the results that only time completes, and acknowledge their records.
-
-        Skip the tick while a backlog waits, because speech that seems overdue may be in it. Records that arrive fast
-        are no backlog. The tick waits for the batch in hand: otherwise it would never run under load. It uses the time
-        of the call, because nobody has looked yet at the records that arrived while it waited.
-        """
-        now = self._clock()
+        """Between batches, send the results that only time completes, and acknowledge their records."""
+        now = self._clock()  # before the wait: nobody has looked yet at the records that arrive meanwhile
         try:
-            async with self._one_at_a_time:
-                if not self._backlog_waits():
+            async with self._one_at_a_time:  # waits for the batch in hand: otherwise no tick would run under load
+                if not self._backlog_waits():  # speech that seems overdue may be in the backlog
                     await self._send(await self._in_thread(lambda: self._work.tick(now)), [])
                     self._acknowledge([])
         except Exception as error:
@@ -180,11 +170,8 @@ class StageLoop:
         return await self._thread.call(function)
 
     def _backlog_waits(self) -> bool:
-        """Whether a backlog was seen since the last tick.
-
-        The answer resets, since that full batch may have been the last one.
-        """
-        behind, self._behind = self._behind, False
+        """Whether a backlog was seen since the last tick."""
+        behind, self._behind = self._behind, False  # that full batch may have been the last one
         self._skipped = self._skipped + 1 if behind and self._skipped < PATIENCE_TICKS else 0
         return self._skipped > 0
 
@@ -200,6 +187,7 @@ class StageLoop:
             outcome = await self._in_thread(lambda: self._work.process(good)) if good else []
         await self._send(outcome, batch)
         self._acknowledge(batch)
+        # A full batch alone is no backlog: under load, young records fill each batch.
         full = len(records) >= self.stage.batch
         self._behind = self._behind or (full and self._clock() - oldest > BEHIND_SECONDS)
 

@@ -5,15 +5,11 @@ from email.utils import parsedate_to_datetime
 
 from msgspec import Struct
 
-GONE = 410
-"""The app says that its address is gone."""
-BUSY = frozenset({429, 503})
-"""Answers whose header Retry-After counts."""
+GONE = 410  # the app says that its address is gone
+BUSY = frozenset({429, 503})  # answers whose header Retry-After counts
 
-LONGEST_WAIT_SECONDS = 3_600.0
-"""The longest wait that an app can ask for."""
-LONGEST_CLOSE_SECONDS = 60.0
-"""The longest time for which a busy app holds up the events of all rooms."""
+LONGEST_WAIT_SECONDS = 3_600.0  # the longest wait that an app can ask for
+LONGEST_CLOSE_SECONDS = 60.0  # the longest time for which a busy app holds up the events of all rooms
 
 
 class AppAnswer(Struct, frozen=True):
@@ -32,6 +28,7 @@ def answer_of(status: int, retry_after: str | None, now: float) -> AppAnswer:
         return AppAnswer()
     error = f"the app answered {status}"
     if status == GONE:
+        # The app may only be misconfigured: its address is tried again, but rarely.
         return AppAnswer(error, LONGEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
     wait = retry_seconds(retry_after or "", now) if status in BUSY else 0.0
     return AppAnswer(error, wait, min(wait, LONGEST_CLOSE_SECONDS))

@@ -107,11 +107,11 @@ EARLY = Topic("voice.early", EarlyUtterance, retention_hours=0.25, kept_with="")
 SPEECH = Topic("voice.speech", SpeechStatus, retention_hours=24, kept_with="flags")
 DEAD_LETTERS = Topic("voice.dead-letters", None, retention_hours=7 * 24)
 
+# The topics that carry speech and what is known about it.
 TOPICS = (AUDIO, UTTERANCES, EARLY, SOUNDS, TRANSCRIPTS, FLAGS, READINGS, SPEECH, DEAD_LETTERS)
-"""The topics that carry speech and what is known about it."""
 
+# The published policies, and which of them each judge uses (`agents/broker/policy_topic.py`).
 POLICIES = Topic("voice.policies", None, retention_hours=math.inf, compacted=True)
-"""The published policies, and which of them each judge uses (`agents/broker/policy_topic.py`)."""
 
 SEGMENT = Stage(
     "segment", (AUDIO,), (UTTERANCES, EARLY, SPEECH), "pipeline.speech.audio.segment_stage:build", 64, 0.02, holds=True

@@ -38,9 +38,8 @@ from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
 
+# Maximum size of the file, so that many bad messages cannot fill the disk. Later letters are only counted and logged.
 MAX_BYTES = 100_000_000
-"""Maximum size of the file, so that many bad messages cannot fill the disk. Later letters are only counted and logged.
-"""
 
 
 def dead_letter_path(settings: Settings) -> Path:
@@ -193,12 +192,13 @@ def _handled(letter: Letter, marked: str, origin: str | None, how: str) -> Lette
 
 
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The address and the content of each valid line. The address is a hash of the line."""
+    """The address and the content of each valid line."""
     if not path.is_file():
         return
     with path.open("rb") as file:
         for line in file:
             try:
+                # The address is a hash, because a place in the file changes when old letters are deleted.
                 yield f"dead-letters/{sha256(line).hexdigest()[:12]}", json.loads(line)
             except ValueError:
                 log.warning("%s: skipped a line that is not JSON", path)
@@ -214,7 +214,7 @@ def _forget(path: Path, before: float) -> None:
     """Delete the lines from before `before`, UTC seconds."""
     if not any(line.get("at", 0.0) < before for _, line in _lines(path)):
         return
-    fresh = path.with_name(path.name + ".new")
+    fresh = path.with_name(path.name + ".new")  # a crash then leaves the old file or the new one, whole
     fresh.unlink(missing_ok=True)
     for _, line in _lines(path):
         if line.get("at", 0.0) >= before:

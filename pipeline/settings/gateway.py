@@ -29,8 +29,7 @@ class GatewaySettings(Section):
     )
 
 
-SHORTEST_SECRET = 32
-"""Minimum length of LiveKit's secret in bytes: HMAC-SHA256 needs a key as long as its result."""
+SHORTEST_SECRET = 32  # minimum length of LiveKit's secret in bytes: HMAC-SHA256 needs a key as long as its result
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 

@@ -31,11 +31,12 @@ class Store(Section):
     )
 
 
-KEY_BYTES = 32
+KEY_BYTES = 32  # AES-256
 
 
 def _key(text: SecretStr) -> SecretStr:
     try:
+        # `validate`, because otherwise Python skips characters that are not base64.
         size = len(base64.b64decode(text.get_secret_value(), validate=True))
     except binascii.Error:
         size = 0
@@ -151,6 +152,7 @@ class Retention(Section):
     upheld: Keep = Keep(audio_days=190, case_days=365)
     dismissed: Keep = Keep(audio_days=14, case_days=90)
     labels: dict[str, KeepLabel] = Field({}, description="retention by label, where it differs")
+    # 183: the law asks for logs of six months, and the database refuses to delete a younger line.
     logs_days: float = Field(365.0, ge=183, description="days to keep the audit log; at least half a year")
     in_console: bool = Field(
         True, description="whether the console's process runs the job; false: run `voxwarden retention run` each day"
@@ -158,7 +160,7 @@ class Retention(Section):
 
     @model_validator(mode="after")
     def _check(self) -> "Retention":
-        """Refuse to delete open cases within a day: moderators must see a case before it is deleted."""
+        """Refuse to delete open cases within a day."""
         for name, kept in (("open", self.open), *((f"labels.{name}.open", k.open) for name, k in self.labels.items())):
             if kept and kept.case_days < 1:
                 raise ValueError(

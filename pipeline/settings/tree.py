@@ -27,7 +27,7 @@ class Settings(BaseSettings):
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
-        nested_model_default_partial_update=True,
+        nested_model_default_partial_update=True,  # one key of a section keeps the other defaults of the section
     )
 
     data_dir: Path = Field(Path("voxwarden-data"), description="folder of database, evidence and audio on one machine")
@@ -62,7 +62,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        del dotenv_settings, file_secret_settings
+        del dotenv_settings, file_secret_settings  # `origin_of` could not name them as the source of a value
         return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=in_file())
 
     @model_validator(mode="after")

@@ -61,6 +61,7 @@ class WebhookSettings(Section):
         None, description="secret that signs webhooks: whsec_ and 24 to 64 bytes in base64; set it in the environment"
     )
     flags: FlagEvents = FlagEvents()
+    # At least two: half of them are for retries.
     parallel: int = Field(16, ge=2, le=256, description="maximum requests at once; one room has one request at a time")
 
     @model_validator(mode="after")
