@@ -42,7 +42,7 @@ def judge(
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit with 1 if a suggestion is at least this severe.")] = None,
     batch: Annotated[int, typer.Option(min=1, max=4096, help="Judge at most this many texts at a time.")] = 32,
 ) -> None:
-    """Judge texts: find those that break the rules, and suggest what to do.
+    """Judge texts: find what breaks the rules, and suggest what to do.
 
     Use it to try a policy, or to moderate a chat. Each line is one text, or one JSON object {"text", "language",
     "room_type", "id"}, in which only "text" is required. Every line gets one result with its line number and its id, in
