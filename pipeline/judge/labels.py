@@ -50,7 +50,7 @@ class NamedEntry(StrictModel):
     """An entry with a name in English, and in other languages under their codes."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, str] = Field(init=False)
+    __pydantic_extra__: dict[str, str] = Field(init=False)  # names in other languages
 
     en: str
 

@@ -53,7 +53,7 @@ def load_lexicons(names: Sequence[str], labels: Labels) -> list[Lexicon]:
 
 def compile_terms(lexicons: Iterable[Lexicon]) -> Matcher:
     """One matcher for all lexicons, since speakers mix languages."""
-    lexicons = list(lexicons)
+    lexicons = list(lexicons)  # it is read twice
     terms = (term for lexicon in lexicons for term in _terms(lexicon))
     return Matcher(terms, (phrase for lexicon in lexicons for phrase in lexicon.allow))
 

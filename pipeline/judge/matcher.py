@@ -75,7 +75,7 @@ class Matcher:
         """
         view = normalise(text)
         found = [match for match in self._candidates(view) if not _paused(match, text) and _fits(match, view)]
-        if found:
+        if found:  # most texts have no match
             masks = [view.span(start, end) for _, start, end in self._allowed.find(view.text)]
             found = [match for match in found if not _inside(match, masks)]
         return _distinct(found)

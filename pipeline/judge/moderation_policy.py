@@ -178,6 +178,7 @@ class PolicyResolver:
 
     def _resolved(self, room_type: str, language: str) -> ResolvedPolicy:
         """For a room type and a language. A room type that the policy does not name gets the rules for all rooms."""
+        # The narrower layer comes last: the last value that is set wins.
         layers = [self.policy, *filter(None, [self.policy.room_types.get(room_type)])]
         scale = _set([layer.review_scale for layer in layers], 1.0)
         labels = {label: _limits(layers, label, language, scale) for label in self._known if _enabled(layers, label)}

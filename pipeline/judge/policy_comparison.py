@@ -105,6 +105,7 @@ class Backtest:
 
 def build_backtest(chosen: JudgeSettings, before: str, after: str) -> Backtest:
     """A backtest of two policies, each given by name or path; raises ConfigError."""
+    # Read as a shadow policy, the second one has the same labels and lexicons.
     config = read_config(chosen.model_copy(update={"policy": before, "shadow_policies": (after,)}))
     return Backtest(load_classifier(chosen), config.labels, RuleSet(config.policy, config.matcher), config.shadows[0])
 

@@ -140,7 +140,7 @@ class FollowedRules:
     def _follow(self) -> None:
         while True:
             self._look()
-            if self._over.wait(self._seconds):
+            if self._over.wait(self._seconds):  # `close` ends the wait at once
                 return
 
     def _look(self) -> None:

@@ -89,7 +89,7 @@ def _audio_classifier(settings: Settings, policy: PolicyResolver) -> Iterator[st
 def unheard_labels(policy: PolicyResolver, listen: ListenSettings) -> list[UnheardLabel]:
     """Return the labels that need the second ear although it cannot hear them.
 
-    A label that is never flagged in any room is not named again for a room type.
+    A label that the rules for all rooms make unheard is not named again for a room type.
 
     Raises ConfigError if `listen.ear_label_map` cannot be read.
     """

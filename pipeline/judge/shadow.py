@@ -56,7 +56,7 @@ class Shadow:
             self._count.labels(self._name, flag.suggestion, "yes" if same else "no").inc()
             return flag
 
-        self._pairs.meet(counted(""), counted)
+        self._pairs.meet(counted(""), counted)  # `counted` also counts what this releases
 
 
 class ShadowModel:

@@ -190,6 +190,7 @@ def _verdict(
     held: Mapping[Mark, Suggestion],
     cooling: frozenset[str],
 ) -> Verdict:
+    # By `risk`, the label is only the likeliest one, so it starts no cool-down.
     blocked = frozenset(each.label for each in findings if each.suggestion == "block" and not each.by_risk)
     suggestion = _worst(finding.suggestion for finding in findings)
     why = [finding.reason for finding in findings]

@@ -171,7 +171,7 @@ def read_speech_before(
     Speech of the cases `without` (ids) is left out.
     """
     wanted, rooms = {each.example.group for each in cases}, {each.room for each in cases}
-    rows = connection.execute(_spoken(), execution_options={"yield_per": 1_000})
+    rows = connection.execute(_spoken(), execution_options={"yield_per": 1_000})  # not all rows in memory at once
     stored = ((row.case_id, reading.flag_of(row)) for row in rows if row.room in rooms and row.case_id not in without)
     found: dict[str, DecidedUtterance] = {}
     for case, heard in _heard(stored):

@@ -75,6 +75,7 @@ def train_on_decisions(
     groups: Groups = [{"params": [*model.parameters()], "lr": recipe.learning_rate}]
     fine_tuning.fine_tune(model, tokenizer, groups, _counted(stream, progress), recipe, say, _unsaved)
     say("writing the model")
+    # The judge needs the ONNX folder only.
     with TemporaryDirectory() as weights:
         model_export.save_transformers(Path(weights), model, tokenizer)
         model_export.convert_to_onnx(Path(weights), out)

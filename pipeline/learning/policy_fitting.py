@@ -214,6 +214,7 @@ class _OneLanguage:
         # By speaker: the cases of a speaker are alike, so they must not choose their own thresholds.
         self._folds = {name: at % FOLDS for at, name in enumerate(names)}
         self.speakers = len(names)
+        # Passed speech is only decided where an audit drew it.
         self.audits = sum(not is_flagged(each.case.example) for each in cases)
         self.upheld = {rule: sum(each.has(rule) for each in cases) for rule in (*policy.labels, RISK)}
 
@@ -230,6 +231,7 @@ class _OneLanguage:
             [found.risk if rule == RISK else each.scores.get(rule, 0.0) for rule in fitted]
             for each, found in zip(self._cases, verdicts, strict=True)
         ]
+        # `reshape` keeps the shape if there is no rule.
         return DecidedSpeech(
             np.array(scores, np.float64).reshape(len(self._cases), len(fitted)),
             np.array([found.suggestion != "pass" for found in verdicts]),

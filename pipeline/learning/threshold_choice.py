@@ -131,7 +131,7 @@ def _reaching(speech: DecidedSpeech, limits: Numbers, place: int, goal: float) -
     needed = missed[wanted] @ speech.weights[wanted] - (1 - goal) * speech.weights[wanted].sum()
     order = np.argsort(-speech.scores[missed, place], kind="stable")
     caught = np.cumsum(speech.weights[missed][order])
-    if needed <= 0:
+    if needed <= 0:  # the other rules already catch enough
         return inf
     # Rounding errors must not ask for one more utterance.
     last = min(int(np.searchsorted(caught, needed * (1 - 1e-9))), len(order) - 1)

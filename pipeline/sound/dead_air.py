@@ -89,6 +89,7 @@ class DeadAirDetector:
             return ()
         self.end += samples.size
         if is_audible(samples):
+            # The samples end at the end of a second at the latest, so they all lie in this second.
             self._room.note((self.end - 1) // STEP)
         at = self.end - LATE
         if at % REPORT == 0 and self._covers(at):
@@ -99,7 +100,7 @@ class DeadAirDetector:
 
     def flush(self) -> Sequence[SoundSpan]:
         self._room.detectors.discard(self)
-        return [*self._report()]
+        return [*self._report()]  # it cannot wait any longer for another speaker
 
     def can_report(self, at: int) -> bool:
         """Whether a report at `at` waits for this speaker, or would if the stream goes on."""

@@ -65,6 +65,7 @@ class _Listening:
 
     def _heard(self, windows: Iterator[tuple[int, Samples]]) -> SoundSpan | None:
         """The sound if it lasts at the end of any of the windows, as it is at the last one."""
+        # Score all windows, also after a sound that lasts: measures and persistence remember them.
         found = [self._persistence.add(end, self._measure.score(window)) for end, window in windows]
         lasting = [each for each in found if each]
         return _span(self._kind, lasting[-1]) if lasting else None

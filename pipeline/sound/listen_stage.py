@@ -76,7 +76,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         self._settings = settings
         self._valve = valve
         self._metrics = metrics
-        self._uncounted = Metrics()
+        self._uncounted = Metrics()  # segment counts the faults of the same audio
         self._timer = timer
         self._air = air
         self._speakers: SpeakerTracks[SpeakerListener, Sound | DueWindow] = SpeakerTracks(
@@ -203,7 +203,7 @@ def build(settings: Settings, metrics: Metrics, bank: recording_detector.Recordi
     factories: list[DetectorFactory] = [
         recordings,
         EventDetectors(sounds),
-        VoiceChangeDetectors("voice_change" in sounds, 2 * MAX_SPEAKERS),
+        VoiceChangeDetectors("voice_change" in sounds, 2 * MAX_SPEAKERS),  # also speakers who left
     ]
     if heard := yamnet_detectors(settings.listen):
         factories.append(heard)

@@ -55,7 +55,7 @@ class Spans:
         return [*self._rests()]
 
     def _add(self, span: SoundSpan) -> Iterator[SoundSpan]:
-        if span.of_room:
+        if span.of_room:  # its detector already decides when to report
             yield span
             return
         known = self._unreported.get(span.key)

@@ -49,7 +49,7 @@ def together(tasks: Sequence[Iterator[Result | DueWindow]]) -> list[Result]:
 
 
 def _side_by_side(tasks: Sequence[Iterator[Result | DueWindow]]) -> Iterator[Result]:
-    results: list[list[Result]] = [[] for _ in tasks]
+    results: list[list[Result]] = [[] for _ in tasks]  # by task, so that the order does not depend on other tasks
     running: Sequence[int] = range(len(tasks))
     while running:
         waiting = {at: window for at in running if (window := _next_window(tasks[at], results[at]))}

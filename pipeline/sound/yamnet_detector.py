@@ -178,7 +178,7 @@ class Glances:
     def _scores(self, window: Samples) -> KindScores:
         if float(np.square(window).mean()) < QUIETEST:
             return dict.fromkeys(self._kinds, 0.0)
-        scores = self._network.scores(window[-SAMPLES:])
+        scores = self._network.scores(window[-SAMPLES:])  # a window is 25 ms longer than its input
         return {kind: float(scores[RULES[kind].places].max()) for kind in self._kinds}
 
 

@@ -116,6 +116,7 @@ class RecordingDetectors:
         if self._clock() - self._looked < LOOK_SECONDS or (self._loading and self._loading.is_alive()):
             return
         self._looked = self._clock()
+        # A thread, because a database that is down must not stop the stage, and a large bank takes seconds to load.
         self._loading = Thread(target=self._follow, name="fingerprints", daemon=True)
         self._loading.start()
 

@@ -183,6 +183,6 @@ class LabelCheck:
 def _read(found: Labelling, finder: NoticeFinder, heard: Heard) -> None:
     for _, result in heard:
         if isinstance(result, VoxwardenError):
-            found.error = found.error or str(result)
+            found.error = found.error or str(result)  # the first error
         elif notice := finder.find(result):
             found.marks.append(ExplicitLabel("notice", notice.start, notice.end, notice.text, notice.language))

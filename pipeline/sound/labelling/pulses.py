@@ -130,6 +130,7 @@ class Pulses:
 def runs_of(levels: Levels) -> Runs:
     """All runs in all bands, without those that are too short for a pulse. `levels` has the shape (frames, bands)."""
     above = levels.T[:, None, :] > LEVELS[None, :, None]
+    # Silence on both sides, because a run may begin with the first frame or end with the last one.
     padded = np.pad(above.reshape(levels.shape[1] * len(LEVELS), len(levels)), ((0, 0), (1, 1)))
     # `nonzero` goes row by row, so the n-th start and the n-th end belong to the same run.
     row, start = np.nonzero(padded[:, 1:] & ~padded[:, :-1])

@@ -120,7 +120,7 @@ ENGINES = {
 }
 """Modules with a function `load_engine(Asr) -> Recogniser`. Only the selected one is imported, with its runtime."""
 
-_shelf: SharedModels[Recogniser] = SharedModels()
+_shelf: SharedModels[Recogniser] = SharedModels()  # all stages of a process share the weights
 
 
 def load_recogniser(asr: Asr) -> Recogniser:

@@ -190,6 +190,7 @@ class ReceivedSamples:
             if span.first <= new.first <= span.end:
                 span.end, span.origin = max(span.end, new.end), new.origin
                 return
+        # Spans that meet later stay apart: `_known` looks at all of them.
         self._spans.append(new)
 
 

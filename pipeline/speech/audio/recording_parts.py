@@ -144,7 +144,7 @@ def _covered(activity: _Activity) -> Iterator[int]:
 
 def _alike(own: NDArray[np.float32], rest: NDArray[np.float32]) -> bool:
     spread = float(own.std() * rest.std())
-    # Constant loudness has no correlation. It is no speech, so nothing is covered.
+    # Constant loudness has no correlation. It counts as alike.
     return spread < 1e-3 or float(((own - own.mean()) * (rest - rest.mean())).mean()) / spread > ALIKE
 
 

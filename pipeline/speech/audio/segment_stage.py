@@ -130,6 +130,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
 
     def _hear(self, key: Key, speaker: SpeechTrack, chunk: AudioChunk) -> Iterator[Output]:
         yield from self._utterances(key, speaker.push(chunk))
+        # A final chunk ends the speech itself.
         if self._early and not chunk.final and (paused := speaker.paused()):
             yield from self._early_utterance(key, paused)
 
@@ -180,7 +181,7 @@ def _encoded(piece: SpeechPiece) -> Utterance | Rejected:
     try:
         return _utterance(piece, encode_flac(piece.cut.samples))
     except STAGE_FAULTS:
-        raise
+        raise  # not the fault of this speech
     except Exception as error:
         return Rejected(_utterance(piece, piece.cut.samples.tobytes()), blamed(error))
 

@@ -221,7 +221,7 @@ class SpeakerTracks(Generic[Track, Out]):
         try:
             yield from self._follow(key, chunk)
         except STAGE_FAULTS:
-            raise
+            raise  # not the fault of this chunk
         except Exception as error:
             self.tracks.pop(key, None)  # its state is unknown after the error
             yield Rejected(chunk, blamed(error))

@@ -107,6 +107,7 @@ class StreamDecoder:
 
     def _opus_decoder(self, channels: int) -> AudioCodecContext:
         if self._opus is None or self._opus[0] != channels:
+            # A new number of channels needs a new decoder: Opus decodes to the number that it was opened with.
             context = av.CodecContext.create("libopus", "r")
             context.sample_rate = OPUS_RATE
             context.layout = "mono" if channels == 1 else "stereo"

@@ -144,7 +144,7 @@ def script_language(text: str) -> str:
 
 
 def _folders() -> tuple[Path, ...]:
-    return own_folder(), SHIPPED
+    return own_folder(), SHIPPED  # the first file that is found is used
 
 
 def _codes(folder: Path) -> list[str]:
