@@ -49,7 +49,7 @@ class KafkaLog(UtteranceLog):
         self._sounds = topic_name(SOUNDS, kafka)
         self._reader: Any = None
         # The position from which the reader continues without a seek.
-        self._stands: tuple[TopicPartition, int] | None = None
+        self._position: tuple[TopicPartition, int] | None = None
         # Consecutive cached records of each partition. The partition that was read last comes last.
         self._cache: OrderedDict[TopicPartition, deque[Any]] = OrderedDict()
 
@@ -96,7 +96,7 @@ class KafkaLog(UtteranceLog):
             raise
 
     def _discard(self) -> None:
-        old, self._reader, self._stands = self._reader, None, None
+        old, self._reader, self._position = self._reader, None, None
         if old:
             with suppress(KafkaError):  # the connection that failed is given up anyway
                 old.close(autocommit=False, timeout_ms=CLOSE_MS)
@@ -152,7 +152,7 @@ class KafkaLog(UtteranceLog):
     def _read(self, partition: TopicPartition, position: int) -> tuple[list[Any], int]:
         """Return the records at `position` and the next position. Seeks only if the reader stands elsewhere."""
         consumer = self._consumer()
-        if self._stands != (partition, position):
+        if self._position != (partition, position):
             consumer.assign([partition])
             consumer.seek(partition, position)
         deadline = time.monotonic() + ANSWER_SECONDS
@@ -160,7 +160,7 @@ class KafkaLog(UtteranceLog):
             records = consumer.poll(POLL_MS).get(partition, [])
             reached = consumer.position(partition, timeout_ms=POLL_MS)
             if reached not in {None, position}:  # it moves without a record, too: transactions leave gaps
-                self._stands = partition, reached
+                self._position = partition, reached
                 return records, reached
         raise KafkaTimeoutError(f"no records from {partition.topic}/{partition.partition}")
 

@@ -69,7 +69,9 @@ class EvidenceEncryption(Section):
     kms_keys: tuple[str, ...] = Field(
         (), description="ARNs of keys in AWS KMS; if there is one, new clips use it and not `keys`"
     )
-    kms_endpoint: Endpoint | None = Field(None, description="URL of the KMS; unset: that of AWS in evidence.s3.region")
+    kms_endpoint: Endpoint | None = Field(
+        None, description="URL of the KMS; unset: the KMS of AWS in evidence.s3.region"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "EvidenceEncryption":
@@ -96,7 +98,7 @@ class S3(Section):
     access_key: SecretStr | None = Field(None, description="access key; set it in the environment")
     secret_key: SecretStr | None = Field(None, description="secret of the access key; set it in the environment")
     ca_file: Path | None = Field(
-        None, description="PEM file of certificate authorities; unset: those that come with botocore"
+        None, description="PEM file of certificate authorities; unset: the authorities in botocore"
     )
     server_encryption: Literal["AES256", "aws:kms"] | None = Field(
         None, description="encryption that the server must apply and confirm for each clip"
