@@ -15,9 +15,8 @@ from agents.broker.kafka_clients import broker_errors, reader, topic_name
 from agents.broker.kafka_records import address_of, partition_of
 from pipeline.base.errors import BadMessage
 from pipeline.base.metrics import Metrics
-from pipeline.contract.cloud_events import decode_event
+from pipeline.contract.cloud_events import decode_event, keys_of
 from pipeline.contract.messages import Sound, Utterance
-from pipeline.contract.shards import keys_of
 from pipeline.contract.topology import SOUNDS, UTTERANCES
 from pipeline.contract.utterance_log import UtteranceLog
 from pipeline.settings import Kafka, Settings
@@ -50,7 +49,7 @@ class KafkaLog(UtteranceLog):
         self._sounds = topic_name(SOUNDS, kafka)
         self._reader: Any = None
         # The position from which the reader continues without a seek.
-        self._stands: tuple[TopicPartition, int] | None = None
+        self._position: tuple[TopicPartition, int] | None = None
         # Consecutive cached records of each partition. The partition that was read last comes last.
         self._cache: OrderedDict[TopicPartition, deque[Any]] = OrderedDict()
 
@@ -97,7 +96,7 @@ class KafkaLog(UtteranceLog):
             raise
 
     def _discard(self) -> None:
-        old, self._reader, self._stands = self._reader, None, None
+        old, self._reader, self._position = self._reader, None, None
         if old:
             with suppress(KafkaError):  # the connection that failed is given up anyway
                 old.close(autocommit=False, timeout_ms=CLOSE_MS)
@@ -153,7 +152,7 @@ class KafkaLog(UtteranceLog):
     def _read(self, partition: TopicPartition, position: int) -> tuple[list[Any], int]:
         """Return the records at `position` and the next position. Seeks only if the reader stands elsewhere."""
         consumer = self._consumer()
-        if self._stands != (partition, position):
+        if self._position != (partition, position):
             consumer.assign([partition])
             consumer.seek(partition, position)
         deadline = time.monotonic() + ANSWER_SECONDS
@@ -161,7 +160,7 @@ class KafkaLog(UtteranceLog):
             records = consumer.poll(POLL_MS).get(partition, [])
             reached = consumer.position(partition, timeout_ms=POLL_MS)
             if reached not in {None, position}:  # it moves without a record, too: transactions leave gaps
-                self._stands = partition, reached
+                self._position = partition, reached
                 return records, reached
         raise KafkaTimeoutError(f"no records from {partition.topic}/{partition.partition}")
 

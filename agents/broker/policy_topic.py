@@ -196,10 +196,10 @@ class Exchange:
 
 
 @contextmanager
-def exchanging(settings: Settings, seconds: float = FOLLOW_SECONDS) -> Iterator[None]:
-    """Exchange releases and reports every `seconds` while the block runs, in a thread."""
+def exchanging(settings: Settings) -> Iterator[None]:
+    """Exchange releases and reports while the block runs, in a thread."""
     over = Event()
-    thread = Thread(target=_exchange, args=(settings, seconds, over), name="policies", daemon=True)
+    thread = Thread(target=_exchange, args=(settings, over), name="policies", daemon=True)
     thread.start()
     try:
         yield
@@ -208,19 +208,19 @@ def exchanging(settings: Settings, seconds: float = FOLLOW_SECONDS) -> Iterator[
         thread.join(settings.kafka.connect_seconds)
 
 
-def _exchange(settings: Settings, seconds: float, over: Event) -> None:
+def _exchange(settings: Settings, over: Event) -> None:
     """Run until `over`. No error ends the thread: a later look repairs what an earlier one left."""
     answers = True
     while not over.is_set():
         try:
             with closing(Exchange(Database(settings.database_url), PolicyTopic(settings.kafka))) as exchange:
-                while not over.wait(seconds):
+                while not over.wait(FOLLOW_SECONDS):
                     exchange.look()
                     answers = True
         except DependencyError as error:
-            if answers:
+            if answers:  # an outage is in the log once
                 log.warning("policies: nothing is exchanged: %s", error)
             answers = False
         except Exception:
             log.exception("policies: the exchange failed and starts again")
-        over.wait(seconds)
+        over.wait(FOLLOW_SECONDS)

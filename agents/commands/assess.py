@@ -37,7 +37,7 @@ By = Annotated[
 
 
 def choose(chosen: Language | None) -> None:
-    """Set the language of all lines of this run. None: that of the environment."""
+    """Set the language of all lines of this run. None: the language of the environment."""
     CHOSEN.set(chosen or of_environment(os.environ))
 
 
@@ -109,7 +109,8 @@ KeyFile = Annotated[
 @assess.callback()
 def speak(
     lang: Annotated[
-        Language | None, typer.Option("--lang", help="Language of the output. Default: that of LC_ALL or LANG, or en.")
+        Language | None,
+        typer.Option("--lang", help="Language of the output. Default: from LC_ALL or LANG, or else en."),
     ] = None,
 ) -> None:
     """Set the language of what the commands print. Help and errors are in English."""

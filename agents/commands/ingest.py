@@ -91,5 +91,5 @@ def _send_all(out: "Ingest", files: Sequence[Path], begin: float, play: Play) ->
 
 
 def _seconds(chunk: AudioChunk) -> float:
-    """Return the length of a chunk of 16-bit PCM. Files are cut into such chunks."""
+    """Return the length of a chunk of 16-bit PCM. All chunks of files are of this kind."""
     return len(chunk.data) / 2 / chunk.channels / chunk.sample_rate

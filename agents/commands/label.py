@@ -167,7 +167,7 @@ def check(
 
 
 def _checked(settings: Settings | None, named: Named) -> Iterator[Labelling]:
-    """The labelling of each file. `settings` are those of the recogniser, or None."""
+    """The labelling of each file. Without `settings`, no speech is recognised."""
     with progress_bar() as progress:
         passes = 1 if settings is None else 2
         seconds = seconds_of(named.files)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
-    """Return one judged utterance or sound, or a second reading. All times, also those of hits, are seconds.
+    """Return one judged utterance or sound, or a second reading. All times are seconds, also in `hits`.
 
     Only a sound has `sound`. Only a flag of a label that needs words and second ear has `withheld` or `released`.
     """

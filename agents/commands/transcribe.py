@@ -47,8 +47,8 @@ def transcribe(
     """Transcribe recordings: speech to text, without judging the text.
 
     Use it for transcripts or subtitles. Results appear as they are ready, in the order of the files. Long recordings
-    are cut at pauses. A file that cannot be read to its last byte is reported on stderr (with jsonl also as {"file",
-    "error"}), the others are still transcribed, and the exit code is 3.
+    are cut at pauses. A file that cannot be read to its last byte is reported on stderr, and with jsonl also as
+    {"file", "error"}. The others are still transcribed, and the exit code is 3.
 
     Examples:
       voxwarden transcribe call.wav

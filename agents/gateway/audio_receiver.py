@@ -21,7 +21,7 @@ from pipeline.settings import GatewaySettings
 from pipeline.speech.audio.stream_codecs import samples_in
 
 MAX_FRAME_BYTES = 262_144  # largest frame: 1.3 s of PCM at 48 kHz stereo, far more than any client sends at once
-BYTES_PER_SECOND = 400_000  # bytes of one connection, on average: twice those of PCM at 48 kHz stereo
+BYTES_PER_SECOND = 400_000  # bytes of one connection, on average: twice the rate of PCM at 48 kHz stereo
 # Frames of one connection, on average. Opus has at most 400 packets a second.
 FRAMES_PER_SECOND = 500
 # Broken frames of one connection, on average. A client that sends more will not send speech.

@@ -60,13 +60,13 @@ class AudioSession:
         self._keep_time(arrival.now, sum(frame.samples for frame in frames) / self._voice.sample_rate)
         for group in self._groups(frames):
             samples = sum(frame.samples for frame in group)
-            yield self._made(self._joined(group)), samples
+            yield self._chunk(self._joined(group)), samples
             self._samples += samples
             self._number += samples
 
     def final(self) -> AudioChunk | None:
         """Return the chunk that ends the session; None if the session never began."""
-        return self._made(b"", final=True) if self._anchor is not None else None
+        return self._chunk(b"", final=True) if self._anchor is not None else None
 
     @property
     def _position(self) -> float:
@@ -112,7 +112,7 @@ class AudioSession:
         data = [frame.data for frame in frames]
         return join_packets(data) if self._voice.codec == "opus" else b"".join(data)
 
-    def _made(self, data: bytes, *, final: bool = False) -> AudioChunk:
+    def _chunk(self, data: bytes, *, final: bool = False) -> AudioChunk:
         voice = self._voice
         sequence, self._sequence = self._sequence, self._sequence + 1
         return AudioChunk(

@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -50,16 +49,12 @@ class Gateway:
         settings: GatewaySettings,
         metrics: Metrics,
         sink: Sink,
-        clock: Callable[[], float] = time.time,
-        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         logs.without_repeats(log.name)  # during an outage, each stream fails again and again
         self._settings = settings
         self._metrics = metrics
         from_zero(metrics.refused, (code.name.lower() for code in Close))
         self._sink = sink
-        self._clock = clock
-        self._ticks = ticks
         self._tokens = _tokens(settings)
         self._egress_tokens = TokenSet(token.get_secret_value() for token in settings.egress_tokens)
         self._live: dict[tuple[str, str], LiveConnection] = {}
@@ -108,8 +103,8 @@ class Gateway:
             raise TypeError("The server must make connections of the class Connection")
         try:
             voice = self._admitted(connection)
-            async with self._sole(voice, connection):
-                await self._listener(connection, voice).run()
+            async with self._replacing_older(voice, connection):
+                await AudioReceiver(connection, voice, self._settings, self._metrics, self._sink).run()
         except RefusalError as refusal:
             await self._refuse(connection, refusal.code, str(refusal))
         except InputError as error:
@@ -120,9 +115,6 @@ class Gateway:
         except ConnectionClosed as closed:
             if closed.sent and closed.sent.code == Close.TOO_BIG:  # the library rejects a large message by itself
                 self._count(Close.TOO_BIG)
-
-    def _listener(self, connection: Connection, voice: Voice) -> AudioReceiver:
-        return AudioReceiver(connection, voice, self._settings, self._metrics, self._sink, self._clock, self._ticks)
 
     def _admitted(self, connection: ServerConnection) -> Voice:
         voice = self._voice(connection.request)
@@ -142,7 +134,7 @@ class Gateway:
         return connection_request.voice_of_url(request.path)
 
     @asynccontextmanager
-    async def _sole(self, voice: Voice, connection: ServerConnection) -> AsyncIterator[None]:
+    async def _replacing_older(self, voice: Voice, connection: ServerConnection) -> AsyncIterator[None]:
         """Close the speaker's older connection, and register this one. The older peer may be long gone."""
         key = voice.room, voice.speaker
         while before := self._live.get(key):  # again: another new connection may have waited for the same one

@@ -70,12 +70,12 @@ class PartitionSender:
         self._partition = partition
         self._unanswered = unanswered
         self._waiting: deque[PendingRecord] = deque()
-        self._under_way: list[PendingRecord] = []
-        self._some = asyncio.Event()
+        self._in_flight: list[PendingRecord] = []
+        self._some_wait = asyncio.Event()
 
     def put(self, record: PendingRecord) -> None:
         self._waiting.append(record)
-        self._some.set()
+        self._some_wait.set()
 
     @property
     def oldest(self) -> float | None:
@@ -84,12 +84,12 @@ class PartitionSender:
 
     async def run(self) -> None:
         while True:
-            await self._some.wait()
+            await self._some_wait.wait()
             await asyncio.sleep(LINGER_SECONDS)
             batch = self._filled()
             if not self._waiting:
-                self._some.clear()
-            if self._under_way:
+                self._some_wait.clear()
+            if self._in_flight:
                 await self._send(batch)
 
     def expire(self, before: float) -> None:
@@ -101,7 +101,7 @@ class PartitionSender:
             self._waiting.popleft()
 
     def _records(self) -> Iterator[PendingRecord]:
-        yield from self._under_way
+        yield from self._in_flight
         yield from self._waiting
 
     def _filled(self) -> Any:
@@ -113,7 +113,7 @@ class PartitionSender:
                 event = record.event
                 if not batch.append(key=event.key, value=event.value, timestamp=None, headers=event.headers):
                     break
-                self._under_way.append(record)
+                self._in_flight.append(record)
             self._waiting.popleft()
         return batch
 
@@ -122,14 +122,14 @@ class PartitionSender:
             batch.close()
             await (await self._producer.send_batch(batch, self._topic, partition=self._partition))
         except Exception as error:  # whatever it is, the sender must go on: all rooms of its partition wait for it
-            log.warning("Kafka did not take %d records: %s", len(self._under_way), type(error).__name__)
+            log.warning("Kafka did not take %d records: %s", len(self._in_flight), type(error).__name__)
             reason = DependencyError(f"Kafka refuses audio ({type(error).__name__})", "See the broker's log.")
-            for record in self._under_way:
+            for record in self._in_flight:
                 record.fail(reason)
         else:
-            for record in self._under_way:
+            for record in self._in_flight:
                 record.confirm()
-        self._under_way = []
+        self._in_flight = []
 
 
 class KafkaSink:
@@ -145,7 +145,7 @@ class KafkaSink:
         self._kafka = kafka
         self._topic = topic_name(AUDIO, kafka)
         self._bytes = 0
-        self._room = asyncio.Event()
+        self._space = asyncio.Event()
         self._senders: dict[int, PartitionSender] = {}  # by partition
         self._tasks: list[asyncio.Task[None]] = []
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it logs each attempt; we report the result
@@ -176,10 +176,10 @@ class KafkaSink:
         if sender.oldest is not None and sender.oldest < self._loop.time() - CONFIRM_SECONDS:
             raise self._unanswered()  # at once: to wait first would only fill the buffer for the other partitions
         size = size_of(event)
-        await self._until_room(size)
+        await self._wait_for_space(size)
         record = PendingRecord(event, self._loop.time())
         self._bytes += size
-        record.confirmed.add_done_callback(lambda _: self._leave(size))
+        record.confirmed.add_done_callback(lambda _: self._release(size))
         sender.put(record)
         return record.confirmed
 
@@ -201,18 +201,18 @@ class KafkaSink:
             raise self._unanswered() from error
         return made
 
-    async def _until_room(self, size: int) -> None:
+    async def _wait_for_space(self, size: int) -> None:
         try:
             async with asyncio.timeout(CONFIRM_SECONDS):
                 while self._bytes and self._bytes + size > BUFFER_BYTES:  # an empty buffer takes a chunk of any size
-                    self._room.clear()
-                    await self._room.wait()
+                    self._space.clear()
+                    await self._space.wait()
         except TimeoutError as error:
             raise self._unanswered() from error
 
-    def _leave(self, size: int) -> None:
+    def _release(self, size: int) -> None:
         self._bytes -= size
-        self._room.set()
+        self._space.set()
 
     async def _watch(self) -> None:
         while True:

@@ -79,7 +79,7 @@ class Connection(ServerConnection):
         if early:
             self.data_received(early)
         if not self._messages:
-            await self._stirred()
+            await self._wait()
         if self._fault:
             raise self._fault
         if not self._messages:
@@ -117,7 +117,7 @@ class Connection(ServerConnection):
         except ConnectionClosed:
             return
 
-    async def _stirred(self) -> None:
+    async def _wait(self) -> None:
         """Wait for a message, a fault, or the end of the connection."""
         if self._fault or self.connection_lost_waiter.done():
             return
@@ -133,7 +133,7 @@ class Connection(ServerConnection):
             self._drop(len(data))
             return
         if self.protocol.state is CONNECTING and not self.protocol.eof_sent:
-            self._greet(data)
+            self._feed_request(data)
             return
         if self._between_frames():
             messages, taken = whole_frames(data, self.protocol.max_message_size or 0)
@@ -163,7 +163,7 @@ class Connection(ServerConnection):
         super().connection_lost(exc)
         self._wake()
 
-    def _greet(self, data: bytes) -> None:
+    def _feed_request(self, data: bytes) -> None:
         """Pass the lines of the request on one by one, and keep what stands behind them."""
         at = 0  # line by line: the library would parse the frames behind the request before we have seen the token
         while at < len(data) and self.request is None and not self.protocol.eof_sent:

@@ -44,27 +44,29 @@ class Progress:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._standing: dict[PartitionName, Standstill] = {}
+        self._standstills: dict[PartitionName, Standstill] = {}
 
     def see(self, places: Mapping[PartitionName, GroupPosition]) -> None:
         """Take in one look at the worker's own partitions, and forget all others."""
         now = self._clock()
-        self._standing = {
-            partition: self._standing_of(partition, place, now) for partition, place in places.items() if place.lag > 0
+        self._standstills = {
+            partition: self._standstill_of(partition, place, now)
+            for partition, place in places.items()
+            if place.lag > 0
         }
 
     def forget(self) -> None:
         """Forget everything, because the broker did not answer. The worker is not to blame for that."""
-        self._standing = {}
+        self._standstills = {}
 
     @property
     def seconds(self) -> float:
         """The longest standstill of a partition in seconds; 0 if all partitions progress."""
         now = self._clock()
-        return max((now - standing.since for standing in self._standing.values()), default=0.0)
+        return max((now - standstill.since for standstill in self._standstills.values()), default=0.0)
 
-    def _standing_of(self, partition: PartitionName, place: GroupPosition, now: float) -> Standstill:
-        before = self._standing.get(partition)
+    def _standstill_of(self, partition: PartitionName, place: GroupPosition, now: float) -> Standstill:
+        before = self._standstills.get(partition)
         return before if before and before.committed == place.committed else Standstill(place.committed, now)
 
 

@@ -194,15 +194,15 @@ class StageLoop:
     async def _send(self, outcome: Sequence[Any], batch: Sequence[Received]) -> None:
         """Send dead letters and outputs to the broker, in order, and wait until it has all of them."""
         outputs = [*outcome, *statuses(self.stage, outcome)]
-        made = [each for each in map(self._made, outputs) if each]
+        made = [each for each in map(self._addressed, outputs) if each]
         rejected = [each for each in made if isinstance(each, Rejected)]
-        letters = [self._bad(each) for each in batch if each.error]
+        letters = [self._letter(each) for each in batch if each.error]
         letters += [refused(self.stage, each, batch, self._dead_letter_limit) for each in rejected if each.letter]
-        self._judge_share(batch, rejected)
+        self._check_share(batch, rejected)
         await self._put([(self._dead_letters, letter) for letter in letters])
         await self._put([each for each in made if not isinstance(each, Rejected)])
 
-    def _made(self, outcome: Any) -> Addressed | Rejected | None:
+    def _addressed(self, outcome: Any) -> Addressed | Rejected | None:
         """Return one output of the stage as an event with its topic. None if no topic takes this kind of output."""
         if isinstance(outcome, Rejected):
             return outcome
@@ -216,7 +216,7 @@ class StageLoop:
             return Rejected(outcome, error, letter=not isinstance(outcome, SpeechStatus))
         return (topic, event) if size_of(event) <= self._limit else Rejected(outcome, self._too_large(event))
 
-    def _judge_share(self, batch: Sequence[Received], rejected: Sequence[Rejected]) -> None:
+    def _check_share(self, batch: Sequence[Received], rejected: Sequence[Rejected]) -> None:
         """Raise HaltError if nothing of the batch may be sent."""
         bad = [sender_of(each.message, each.record) for each in batch if each.error]
         bad += [sender_of(each.message) for each in rejected]
@@ -239,7 +239,7 @@ class StageLoop:
         for record in self._work.finished(batch):
             self.app.consumer.ack(record)
 
-    def _bad(self, received: Received) -> Event:
+    def _letter(self, received: Received) -> Event:
         record = received.record
         error = received.error or BadMessage("A record without a message")
         return dead_letter(self.stage, original(record), error, address_of(record), self._dead_letter_limit)

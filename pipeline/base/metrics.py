@@ -270,7 +270,7 @@ class Metrics:
     classifier: Gauge = _metric("classifier_info", "Always 1. The label names the classifier in use.", "model")
     policy: Gauge = _metric("policy_info", "Always 1. The label names the policy in use.", "policy")
     policy_edition: Gauge = _metric(
-        "policy_edition", "The edition of the published policies that the judge uses; 0: those of its files."
+        "policy_edition", "The edition of the published policies that the judge uses; 0: it uses its files."
     )
     policy_refused: Gauge = _metric(
         "policy_refused", "1 while the judge cannot use the newest published policies, and goes on with older ones."

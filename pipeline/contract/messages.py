@@ -152,7 +152,7 @@ class HeardSound(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reference: Annotated[str, Meta(max_length=64)] = ""
     """For programs: the id of the recording in the bank; empty for other kinds."""
     score: Unit
-    """How sure the detector is. It is no probability, except perhaps that of a second ear."""
+    """How sure the detector is. It is no probability, except perhaps the score of a second ear."""
 
 
 class Sound(Message, frozen=True, kw_only=True, omit_defaults=True):

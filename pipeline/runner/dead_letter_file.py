@@ -97,18 +97,17 @@ def local_dead_letters(settings: Settings) -> "LocalDeadLetters":
 
 
 class LocalDeadLetters:
-    """The dead letters of one machine. Implements `Box`.
+    """The dead letters of one machine. Implements `DeadLetterStore`.
 
     The next `voxwarden run` handles replayed messages when it starts.
     """
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._path = dead_letter_path(settings)
-        self._clock = clock
 
     def letters(self, wanted: LetterFilter) -> list[Letter]:
-        """See `Box`. A message that fails again after a replay has a new letter with the same origin."""
+        """See `DeadLetterStore`. A message that fails again after a replay has a new letter with the same origin."""
         found = self._all()
         waiting = iter(mark_repeated([letter for letter in found if not letter.handled]))
         return chosen_of([letter if letter.handled else next(waiting) for letter in found], wanted)
@@ -118,7 +117,7 @@ class LocalDeadLetters:
         return Content(dict(line.get("headers", {})), base64.b64decode(line.get("value", "")))
 
     def send_back(self, chosen: Sequence[Letter]) -> tuple[int, Refusals]:
-        """See `Box`. Raises ConfigError while a `voxwarden run` uses the folder."""
+        """See `DeadLetterStore`. Raises ConfigError while a `voxwarden run` uses the folder."""
         refusals: Refusals = []
         with sole_user(self._settings.data_dir):
             for letter in chosen:
@@ -169,7 +168,7 @@ class LocalDeadLetters:
         return None
 
     def _mark(self, letter: Letter, how: str) -> None:
-        _append(self._path, {"handled": letter.address, "how": how, "at": self._clock()})
+        _append(self._path, {"handled": letter.address, "how": how, "at": time.time()})
 
 
 def _letter_of(address: str, line: dict[str, Any]) -> Letter:

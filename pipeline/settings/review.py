@@ -1,4 +1,4 @@
-"""Settings of the review store and of the audio on one machine."""
+"""Settings of the review store, its evidence, audit log and retention, and of the security assessment."""
 
 import base64
 import binascii
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, SecretStr, model_validator
 
 from pipeline.settings.section import Section
 
@@ -69,7 +69,9 @@ class EvidenceEncryption(Section):
     kms_keys: tuple[str, ...] = Field(
         (), description="ARNs of keys in AWS KMS; if there is one, new clips use it and not `keys`"
     )
-    kms_endpoint: Endpoint | None = Field(None, description="URL of the KMS; unset: that of AWS in evidence.s3.region")
+    kms_endpoint: Endpoint | None = Field(
+        None, description="URL of the KMS; unset: the KMS of AWS in evidence.s3.region"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "EvidenceEncryption":
@@ -96,7 +98,7 @@ class S3(Section):
     access_key: SecretStr | None = Field(None, description="access key; set it in the environment")
     secret_key: SecretStr | None = Field(None, description="secret of the access key; set it in the environment")
     ca_file: Path | None = Field(
-        None, description="PEM file of certificate authorities; unset: those that come with botocore"
+        None, description="PEM file of certificate authorities; unset: the authorities in botocore"
     )
     server_encryption: Literal["AES256", "aws:kms"] | None = Field(
         None, description="encryption that the server must apply and confirm for each clip"
@@ -198,3 +200,21 @@ class AuditSettings(Section):
     def places(self) -> bool:
         """Whether anchors are written anywhere."""
         return bool(self.anchor_file or self.anchor_url)
+
+
+class AssessmentSettings(Section):
+    """The security assessment: docs/assessment.md."""
+
+    limits: dict[Annotated[str, Field(pattern=r"^I-\d\d\.[a-z0-9_]+$")], float] = Field(
+        {}, description="your limit for a figure of all speech, e.g. I-02.share: 0.99; no law sets one"
+    )
+    acknowledge_hours: PositiveFloat | None = Field(
+        None, description="stated hours to acknowledge a user's report; unset: none is stated"
+    )
+    report_hours: PositiveFloat | None = Field(
+        None, description="stated hours to close a user's report; unset: none is stated"
+    )
+    appeal_hours: PositiveFloat | None = Field(
+        None, description="stated hours to settle an appeal; unset: none is stated"
+    )
+    key: Path | None = Field(None, description="the key that signs bundles; unset: assessment.key in data_dir")
