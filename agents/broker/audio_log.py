@@ -15,9 +15,8 @@ from agents.broker.kafka_clients import broker_errors, reader, topic_name
 from agents.broker.kafka_records import address_of, partition_of
 from pipeline.base.errors import BadMessage
 from pipeline.base.metrics import Metrics
-from pipeline.contract.cloud_events import decode_event
+from pipeline.contract.cloud_events import decode_event, keys_of
 from pipeline.contract.messages import Sound, Utterance
-from pipeline.contract.shards import keys_of
 from pipeline.contract.topology import SOUNDS, UTTERANCES
 from pipeline.contract.utterance_log import UtteranceLog
 from pipeline.settings import Kafka, Settings

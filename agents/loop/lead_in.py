@@ -19,9 +19,8 @@ from msgspec import structs
 from agents.broker.kafka_clients import broker_errors, reader, topic_name
 from agents.broker.kafka_records import partition_of
 from pipeline.base.errors import BadMessage, DependencyError
-from pipeline.contract.cloud_events import decode_event
+from pipeline.contract.cloud_events import decode_event, record_key
 from pipeline.contract.messages import AudioChunk, Message, Utterance
-from pipeline.contract.shards import record_key
 from pipeline.contract.topology import UTTERANCES
 from pipeline.settings import Audio, Kafka
 from pipeline.speech.audio.cutter import SOFT_SECONDS

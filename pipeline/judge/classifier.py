@@ -80,7 +80,7 @@ def _mapped(settings: JudgeSettings, threads: int | None) -> Classifier:
 
 
 def languages_of(folder: Path) -> frozenset[str]:
-    """The languages that the model in `folder` was trained for: those in its `thresholds.json`."""
+    """The languages that the model in `folder` was trained for: the ones in its `thresholds.json`."""
     thresholds = msgspec.json.decode((folder / "thresholds.json").read_bytes(), type=dict[str, dict[str, object]])
     # The file has a threshold for each language of each label.
     return frozenset().union(*thresholds.values())

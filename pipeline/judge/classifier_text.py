@@ -31,7 +31,7 @@ MAX_JOINED = 176
 
 def with_context(text: str, own: str = "", room: str = "") -> str:
     """`room`, then `own`, then `text`. Without context it is `text` alone."""
-    parts = [apart(room, ROOM), apart(own, OWN), text.replace(SEPARATOR, " ")]
+    parts = [last_characters(room, ROOM), last_characters(own, OWN), text.replace(SEPARATOR, " ")]
     return SEPARATOR.join(parts) if any(parts[:2]) else parts[2]
 
 
@@ -40,7 +40,7 @@ def utterance(joined_text: str) -> str:
     return joined_text.rpartition(SEPARATOR)[2]
 
 
-def apart(text: str, most: Mapping[bool, int]) -> str:
+def last_characters(text: str, most: Mapping[bool, int]) -> str:
     """The last characters of `text`. A word that would be cut is left out."""
     text = " ".join(text.replace(SEPARATOR, " ").split())
     width = most[UNSPACED.search(text) is not None]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from pipeline.contract.messages import Flag, Transcript
-from pipeline.judge.classifier_text import OWN, apart
+from pipeline.judge.classifier_text import OWN, last_characters
 from pipeline.judge.speaker_memory import SpeakerMemory
 
 OWN_SECONDS = 20.0
@@ -69,7 +69,7 @@ class Conversations:
         self._said = SpeakerMemory[RecentUtterance](max_speakers, max_in_room, MAX_UTTERANCES)
 
     def follow(self, batch: Sequence[Transcript | Flag]) -> list[SpeechBefore]:
-        """The speech before each utterance. Each utterance is remembered for those that come after it."""
+        """The speech before each utterance. Each utterance is remembered for later ones."""
         return [self._follow(transcript) for transcript in batch]
 
     def sweep(self) -> None:
@@ -91,7 +91,9 @@ class Conversations:
 
     def _remember(self, transcript: Transcript | Flag) -> RecentUtterance:
         """Keep an utterance, unless it is known. Words that the recogniser may have invented are no context."""
-        said = RecentUtterance(transcript.speaker, apart(transcript.text, OWN), transcript.start, transcript.end)
+        said = RecentUtterance(
+            transcript.speaker, last_characters(transcript.text, OWN), transcript.start, transcript.end
+        )
         if transcript.marks or not said.text:
             return said
         known = self._said.of(transcript.room, transcript.speaker)

@@ -5,8 +5,8 @@ word, another reading often has it right. The score is the weighted mean of the 
 weighs more.
 
 If the classifier was trained for it, an utterance is also scored with the speech before it: a threat may be cut in two
-by a pause, and an answer may only be risky as an answer. Reading costs time, so only utterances whose own score is
-neither very low nor very high are read again.
+by a pause, and an answer may only be risky as an answer. Reading costs time, so an utterance is only read again if its
+own score is not very low or very high.
 """
 
 import math
@@ -114,7 +114,7 @@ def _probability(logit: float) -> float:
 def score_in_context(
     classifier: Classifier, batch: Sequence[Transcript], before: Sequence[SpeechBefore], alone: Sequence[Scores]
 ) -> list[Scores]:
-    """Scores of each utterance in its context; empty for those that are only scored alone.
+    """Scores of each utterance in its context; empty if it is only scored alone.
 
     Only the first reading is scored. The recogniser's alternatives have the same context.
     """

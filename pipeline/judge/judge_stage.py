@@ -208,7 +208,7 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
 
 
 def build(all_settings: settings.Settings, metrics: Metrics, rules: Rules | None = None) -> Judge:
-    """The judge for these settings. Without `rules`, it uses those of the settings' files. Raises ConfigError."""
+    """The judge for these settings. Without `rules`, it uses the settings' files. Raises ConfigError."""
     chosen = all_settings.judge
     return Judge(rules or read_config(chosen), load_classifier(chosen), metrics, _candidate(chosen))
 

@@ -1,7 +1,7 @@
 """Policies turn scores and terms into a suggestion.
 
-A policy says which labels are switched on, which scores lead to a review or a block, and which suggestion each level of
-a term leads to. All of this can differ by room type, and the thresholds also by language.
+A policy switches labels on or off. It says which scores, and which levels of terms, lead to a review or a block. All of
+this can differ by room type, and the thresholds also by language.
 """
 
 import hashlib

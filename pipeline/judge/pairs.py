@@ -1,7 +1,7 @@
 """Releases flags that were withheld until words and second ear agree.
 
-Words and sounds come on different topics, in no certain order. So each flag is withheld first, also if the other
-source is known already. The flags and their ids are the same in any order.
+Words and sounds come on different topics, in no certain order. So each flag is withheld first, also if the other source
+is known already. The flags and their ids are the same in any order.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,7 +1,6 @@
 """Compares two policies on the same transcripts.
 
-It finds the transcripts that only the new policy flags, that only the old policy flags, that both flag with a
-difference, and that both judge in the same way.
+It finds the transcripts that only the new or only the old policy flags, or that both flag with a difference.
 """
 
 from collections import Counter, OrderedDict

@@ -60,7 +60,7 @@ class Shadow:
 
 
 class ShadowModel:
-    """Another classifier, whose scores a policy judges. It is a series of the same metric, named by both.
+    """Another classifier. A policy judges its scores. It is a series of the same metric, named by both.
 
     It reads only words: the same policy would judge a sound in the same way.
     """

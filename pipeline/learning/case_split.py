@@ -83,7 +83,7 @@ def split_cases(
 ) -> CaseSplit:
     """Split the cases. The same seed and cases give the same sides. `heard` has the speech before cases, by id.
 
-    A held-out text that is close to a taught one is left out, and so is a taught text that is close to a golden one.
+    A held-out text that is close to a taught one is left out. So is a taught text that is close to a golden one.
     """
     golden = [each.example for each in cases if each.example.golden]
     others = [each for each in cases if not each.example.golden]
@@ -104,7 +104,7 @@ def rows_of(examples: Sequence[Example]) -> list[Row]:
 
 
 def teaching(lessons: CaseSplit) -> list[Row]:
-    """The taught cases alone, and those with a context also in it."""
+    """The taught cases alone, and a second time in their context if they have one."""
     alone = rows_of(lessons.taught)
     before = {case: heard.before for case, heard in lessons.heard.items()}
     return alone + [

@@ -35,7 +35,7 @@ RISK = "risk"
 WRONG_LABEL = "wrong_label"
 """The reason for which the speech breaks the rules, but not with the label of the flag."""
 WRONG_TEXT = ("misheard", "not_speech")
-"""Reasons for which the transcript is wrong. A model can learn nothing from such a text."""
+"""Reasons for which the transcript is wrong. A model can learn nothing from this text."""
 NOTHING = SpeechBefore(RecentUtterance("", "", 0.0, 0.0))
 """No speech before an utterance."""
 FLAGGED = "flagged"
@@ -85,9 +85,9 @@ def examples(connection: Connection, since: float) -> Iterator[Example]:
 def placed(connection: Connection, since: float) -> Iterator[PlacedExample]:
     """Yield an example for each case that was decided at or after `since` (UTC seconds), in order of case ids.
 
-    Four kinds of cases are left out: cases on which two people disagree without a third opinion, cases with a wrong
-    transcript, cases without a transcript (of reports and of sounds), and drills. The label of an example is the golden
-    verdict if there is one, otherwise the verdict of the appeal, otherwise the verdict of most opinions.
+    Drills are left out, and cases with a wrong transcript or without one (reports and sounds). So are cases on which two
+    people disagree without a third opinion. The label of an example is the golden verdict if there is one, otherwise the
+    verdict of the appeal, otherwise the verdict of most opinions.
     """
     pairs = {pair.original: pair for pair in agreement_figures.pairs(connection, 0.0)}
     rows = connection.execute(_query(since), execution_options={"yield_per": 1_000})
@@ -110,12 +110,14 @@ def _query(since: float) -> Select[Any]:
         .where(CASES.c.status == "decided", CASES.c.id.in_(recent), CASES.c.id.not_in(COPIES))
         .where(CASES.c.policy != REPORTED, CASES.c.text != "", CASES.c.source == "words", CASES.c.drill == "")
         .where(DECISIONS.c.undone.is_(None), DECISIONS.c.verdict.in_(FINAL))
+        # `groupby` needs the rows of a case together, and `_example` the last decision last.
         .order_by(CASES.c.id, DECISIONS.c.at, DECISIONS.c.id)
     )
 
 
 def _example(decisions: Sequence[Row[Any]], pair: agreement_figures.Pair | None) -> Example | None:
     last = decisions[-1]
+    # A second opinion is a decision on a copy. So a second decision on the case itself comes from an appeal.
     appealed = len(decisions) > 1
     verdict = last.golden or (pair.settled if pair and not appealed else last.verdict)
     if verdict is None or last.reason in WRONG_TEXT:
@@ -183,6 +185,7 @@ def read_speech_before(
 def _spoken() -> Select[tuple[object, ...]]:
     """The stored utterances, room by room in order of time."""
     real = select(CASES.c.id).where(CASES.c.drill == "", CASES.c.id.not_in(COPIES))
+    # A linked flag repeats speech that was decided before.
     query = select(*FLAGS.c).where(FLAGS.c.case_id.in_(real), FLAGS.c.linked.is_(False), FLAGS.c.source == "words")
     return query.order_by(FLAGS.c.room, FLAGS.c.start, FLAGS.c.id)
 
@@ -211,6 +214,7 @@ def weights_of(connection: Connection, cases: Sequence[PlacedExample], window: W
     for each in cases:
         sums[_group(each.example)] += _inverse(each.example)
     spoken = _judged(connection, window, holds)
+    # Without tallies, a group keeps its own sum.
     factors = {group: spoken.get(group, total) / total for group, total in sums.items()}
     return [max(1.0, _inverse(each.example) * factors[_group(each.example)]) for each in cases]
 

@@ -1,7 +1,7 @@
 """Trains a classifier further on the decisions of a team, and writes a folder for `judge.model`.
 
 The knowledge of the present model is kept in three ways. Labels that nobody decided on have its scores as targets. The
-learning rate is low. And the weights are mixed with those that the training began with.
+learning rate is low. And the weights are mixed with the weights at the beginning.
 """
 
 import shutil

@@ -89,7 +89,7 @@ class FittedLanguage:
     flagged: tuple[Flagging, Flagging]
     """Before and after, by all rules together."""
     upheld: tuple[int, int, int]
-    """Upheld cases: all of them, those that are flagged before, and those after."""
+    """Upheld cases: all of them, how many are flagged before, and how many after."""
     dismissed: tuple[int, int, int]
 
 
@@ -103,7 +103,7 @@ def read_cases(
 ) -> list[ReadCase]:
     """Read the texts as the judge does, in context if it would. `heard` has the speech before cases, by id.
 
-    The recogniser's other readings and most passed speech are not stored, so scores can differ from those of the day.
+    The recogniser's other readings and most passed speech are not stored, so scores can differ from the judge's own.
     """
     found: list[ReadCase] = []
     for start in range(0, len(cases), BATCH):

@@ -1,8 +1,8 @@
 """Chooses review thresholds from decided speech, for a stated rate of false alarms.
 
 An alarm is an utterance that the policy flags. It is false if people found that the speech breaks no rule. Each label
-may give the same number of false alarms. It is the largest number with which all alarms together, also those of the
-rules that stay, keep the rate.
+may give the same number of false alarms. It is the largest number with which all alarms together keep the rate. The
+alarms of the rules that stay count, too.
 
 A label may have a goal: the least share of its speech that all rules together catch. Its threshold is lowered until the
 goal is reached, and the other labels then get fewer false alarms, but at least half. If the rate does not allow all

@@ -1,4 +1,4 @@
-"""Settings of the review store and of the audio on one machine."""
+"""Settings of the review store, its evidence, audit log and retention, and of the security assessment."""
 
 import base64
 import binascii
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, SecretStr, model_validator
 
 from pipeline.settings.section import Section
 
@@ -200,3 +200,21 @@ class AuditSettings(Section):
     def places(self) -> bool:
         """Whether anchors are written anywhere."""
         return bool(self.anchor_file or self.anchor_url)
+
+
+class AssessmentSettings(Section):
+    """The security assessment: docs/assessment.md."""
+
+    limits: dict[Annotated[str, Field(pattern=r"^I-\d\d\.[a-z0-9_]+$")], float] = Field(
+        {}, description="your limit for a figure of all speech, e.g. I-02.share: 0.99; no law sets one"
+    )
+    acknowledge_hours: PositiveFloat | None = Field(
+        None, description="stated hours to acknowledge a user's report; unset: none is stated"
+    )
+    report_hours: PositiveFloat | None = Field(
+        None, description="stated hours to close a user's report; unset: none is stated"
+    )
+    appeal_hours: PositiveFloat | None = Field(
+        None, description="stated hours to settle an appeal; unset: none is stated"
+    )
+    key: Path | None = Field(None, description="the key that signs bundles; unset: assessment.key in data_dir")

@@ -65,7 +65,7 @@ class RoomAir:
     def reporter(self, at: int, now: int) -> "DeadAirDetector | None":
         """Of the speakers who can still report at `at`, the first one by name, so that only one does.
 
-        One whose audio ends more than `LATE` before `now` may never go on, so nobody waits for this one.
+        Nobody waits for a speaker with an end more than `LATE` before `now`: this audio may never go on.
         """
         able = (each for each in self.detectors if each.can_report(at) and each.end >= now - LATE)
         return min(able, key=lambda each: each.speaker, default=None)

@@ -34,16 +34,16 @@ STEADY = 0.003
 QUIETEST = 10 ** (-40 / 10)
 """Mean square of the quietest howl, of 1."""
 SAME = 1
-"""Bins by which the tone may differ from that of the window before. The notes of a melody differ by more."""
+"""Bins by which the tone may differ from the tone of the window before. The notes of a melody differ by more."""
 LIMIT = 3.0
-"""The power of the peak, as a ratio to that of all other sound, at which a window is a howl."""
+"""The ratio of the peak's power to the power of all other sound at which a window is a howl."""
 
 Powers = NDArray[np.float32]
 """Shape (frames, bins)."""
 
 
 class Howl:
-    """Scores the ratio of the power of a tone to that of all other sound. The window before must have the same tone."""
+    """Scores the ratio of a tone's power to the power of all other sound. The window before must have the same tone."""
 
     def __init__(self) -> None:
         self._last: int | None = None

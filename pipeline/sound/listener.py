@@ -30,7 +30,7 @@ LEAST_SPAN = SAMPLE_RATE
 LONGEST_SPAN = 20 * SAMPLE_RATE
 """The longest span in samples. Of a longer one, the end is kept."""
 STEP = SAMPLE_RATE
-"""Samples from one decision to the next. Decisions fall on whole seconds, whatever the size of the chunks."""
+"""Samples from one decision to the next. Decisions fall on whole seconds, with chunks of any size."""
 LATE_SECONDS = 5
 """A span may end this many seconds before it is reported."""
 

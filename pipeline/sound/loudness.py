@@ -23,7 +23,7 @@ OFFSET = -0.691
 
 REACH = 1_120
 """Samples by which the filter reaches into both directions: 70 ms. What it cuts off is below -100 dB. Half a second and
-twice the reach are 10,240 samples, whose Fourier transform is fast.
+twice the reach are 10,240 samples, a fast length for a Fourier transform.
 """
 PART = SAMPLE_RATE // 10
 """Samples of a part: 0.1 s. Windows of loudness consist of parts."""
@@ -55,7 +55,7 @@ class LoudnessMeter:
             self._parts.extend([0.0] * (hop.size // PART))
             return
         size = samples.size
-        # Overlap-save: the first 2 * REACH samples of the cyclic convolution are wrong, and are those of the last call.
+        # Overlap-save: the first 2 * REACH samples of the cyclic convolution are wrong. The last call gave them.
         weighted = np.fft.irfft(np.fft.rfft(samples) * _kernel(size), size)[2 * REACH :]
         self._parts.extend(np.square(weighted).reshape(-1, PART).mean(axis=1).tolist())
 

@@ -1,8 +1,8 @@
 """What the detectors of sounds have in common, and how they hear many speakers side by side.
 
 Some models are faster if they hear the windows of many speakers in one batch. A task is an iterator of results. Where
-it needs such a model, it yields a `DueWindow`. When it is asked for its next result, the scores are in the window. So a
-task reads like code that calls the model itself, and results and their order do not depend on the other tasks.
+it needs a model, it yields a `DueWindow`. When it is asked for its next result, the scores are in the window. So a task
+reads like code that calls the model itself, and results and their order do not depend on the other tasks.
 """
 
 import math

@@ -35,7 +35,7 @@ Fault = Literal["late", "limited", "refused", "failed", "unreadable"]
 @cache
 def _certificates() -> ssl.SSLContext:
     """The machine's certificates, or the ones in SSL_CERT_FILE."""
-    # httpx itself would use certifi's, without those that the operator installed.
+    # httpx itself would use certifi's, without the operator's own.
     return ssl.create_default_context()
 
 

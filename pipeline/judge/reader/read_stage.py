@@ -1,7 +1,7 @@
 """The read stage: it asks the second reader about unsure flags, and gives a second reading where a review is due.
 
 Flags wait for nothing here: deliver takes them at the same time. So an utterance that cannot be asked about now is left
-out and counted, and no fault of the endpoint is a fault of the stage.
+out and counted. A fault of the endpoint is no fault of the stage.
 """
 
 import asyncio
@@ -206,7 +206,7 @@ class Read(Processor[Flag, SecondReading]):
 
 
 def build(settings: Settings, metrics: Metrics, rules: Rules | None = None) -> Read:
-    """Build the stage from the settings. Without `rules`, it uses those of the settings' files. Raises ConfigError."""
+    """Build the stage from the settings. Without `rules`, it uses the settings' files. Raises ConfigError."""
     endpoint = Endpoint(settings.reader) if settings.reader.url else None
     return Read(endpoint, settings.reader, rules or read_config(settings.judge), metrics)
 

@@ -39,7 +39,7 @@ HASHES = math.ceil(BANDS / COARSE) * RATIOS * TIMES
 STORED_PAIRS = 3
 """Pairs of each peak of a banned recording: with the next peaks in the zone."""
 HEARD_PAIRS = 8
-"""Pairs of each peak of a stream. There are more, because talk adds peaks between those of the recording."""
+"""Pairs of each peak of a stream. There are more, because talk adds peaks between the peaks of the recording."""
 SLICE = 10 * SAMPLE_RATE
 """Samples that are processed at once, so that memory does not grow with the input."""
 

@@ -37,10 +37,10 @@ DRIFT = 0.5
 
 SHARED = 8
 """Binary logarithm of the landmarks of the bank for each slot. Bins share slots. While nothing plays, a slot has about
-three places of the window, whatever the size of the bank.
+three places of the window, with a bank of any size.
 """
 CANDIDATES = 8
-"""Offsets of a decision that are examined, those with the most landmarks first."""
+"""Offsets of a decision that are examined, the most landmarks first."""
 
 
 class RecordingPlayback(NamedTuple):

@@ -43,7 +43,7 @@ MAX_LABELS = 16
 MAX_CHUNKS = 10_000
 """More chunks of a WAV file are not visited."""
 COMMENT = f'{{"{NAME}"'
-"""How a tag of another name begins that holds the field all the same, such as `comment`."""
+"""How the field begins if it stands in a tag of another name, for example `comment`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ class Pulses:
 
 
 def runs_of(levels: Levels) -> Runs:
-    """All runs in all bands, without those that are too short for a pulse. `levels` has the shape (frames, bands)."""
+    """All runs in all bands that are long enough for a pulse. `levels` has the shape (frames, bands)."""
     above = levels.T[:, None, :] > LEVELS[None, :, None]
     # Silence on both sides, because a run may begin with the first frame or end with the last one.
     padded = np.pad(above.reshape(levels.shape[1] * len(LEVELS), len(levels)), ((0, 0), (1, 1)))
@@ -150,7 +150,7 @@ def _without_cracks(runs: Runs) -> Runs:
 def rhythms_in(runs: Runs, frames: int, *, first: bool, last: bool) -> Pulses:
     """Every four consecutive runs that are in the rhythm and have no other run near them.
 
-    The runs are those of `frames` frames. `first`: the frames begin the sound. `last`: they end it. Otherwise other
+    The runs lie in `frames` frames. `first`: the frames begin the sound. `last`: they end it. Otherwise other
     pulses may lie just outside.
     """
     if runs.row.size < 4:

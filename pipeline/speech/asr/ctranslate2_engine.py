@@ -38,7 +38,7 @@ from pipeline.speech.languages.writing_systems import OPENING, TOKEN, UNSPACED, 
 
 NO_TIMESTAMPS = "<|notimestamps|>"
 
-TornWord = tuple[str, int]
+CountedWord = tuple[str, int]
 """The text of a word with the space before it, and its number of tokens."""
 
 
@@ -55,7 +55,7 @@ class Vocabulary:
         self.marks = SpecialTokens(self._id("<|endoftext|>"), self.no_timestamps + 1)
 
     def knows(self, language: str) -> bool:
-        """Whether the model has a token for `language` (a code such as zh)."""
+        """Whether the model has a token for `language` (a code, for example zh)."""
         return self._tokenizer.token_to_id(f"<|{language}|>") is not None
 
     def prompt(self, language: str) -> list[int]:
@@ -68,11 +68,11 @@ class Vocabulary:
         text: str = self._tokenizer.decode(list(tokens))
         return text.strip()
 
-    def words(self, tokens: Sequence[int]) -> list[TornWord]:
+    def words(self, tokens: Sequence[int]) -> list[CountedWord]:
         """The words of `tokens`, each with its number of tokens."""
         return join_pieces(self._pieces(tokens))
 
-    def _pieces(self, tokens: Sequence[int]) -> Iterator[TornWord]:
+    def _pieces(self, tokens: Sequence[int]) -> Iterator[CountedWord]:
         """The text of tokens. Tokens that are parts of the same UTF-8 character are decoded together."""
         part: list[int] = []
         for token in tokens:
@@ -89,9 +89,9 @@ class Vocabulary:
         return found
 
 
-def join_pieces(pieces: Iterable[TornWord]) -> list[TornWord]:
+def join_pieces(pieces: Iterable[CountedWord]) -> list[CountedWord]:
     """Join `pieces` (whole characters) to words. A word begins at a space, or beside a letter of an unspaced script."""
-    words: list[TornWord] = []
+    words: list[CountedWord] = []
     for text, count in pieces:
         if words and not _begins(text, words[-1][0]):
             words[-1] = (words[-1][0] + text, words[-1][1] + count)
@@ -101,7 +101,7 @@ def join_pieces(pieces: Iterable[TornWord]) -> list[TornWord]:
 
 
 def time_words(
-    words: Sequence[TornWord], path: Sequence[tuple[int, int]], probabilities: Sequence[float], seconds: float
+    words: Sequence[CountedWord], path: Sequence[tuple[int, int]], probabilities: Sequence[float], seconds: float
 ) -> tuple[TimedWord, ...]:
     """Compute the times of `words` in a clip of `seconds`.
 

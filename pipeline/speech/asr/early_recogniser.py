@@ -148,7 +148,7 @@ class EarlyRecogniser:
             return None
 
     def ready(self, utterances: Sequence[Utterance]) -> list[Utterance]:
-        """Return the utterances whose results are there. The others are recognised meanwhile.
+        """Return the utterances that have a result. The others are recognised meanwhile.
 
         So a short utterance does not wait for a long one that came before it. In a room, the order stays: it gives one
         at a time. All are ready if the stage is behind, or if there are many: a batch is faster.
@@ -284,7 +284,7 @@ class EarlyRecogniser:
         return ()
 
     def _part(self) -> Sequence[Offer]:
-        """The offers that a thread begins now: those that are due, or others while workers are idle."""
+        """The offers that a thread begins now: the due ones, or others while workers are idle."""
         waiting = [offer for offer in self._offers.values() if not offer.begun]
         if due := [offer for offer in waiting if offer.due]:
             return due[: self._part_size]

@@ -16,8 +16,8 @@ LOW_LOGPROB = -1.0
 COMPRESSION = 2.4
 SURE_NO_SPEECH = 0.5
 SURE_LOGPROB = -0.7
-"""Where triage hears no voice, the recogniser has to be surer than both: of six such sounds and a rap over loud
-music, only the rap was."""
+"""Where triage hears no voice, the recogniser has to be surer than both limits. It was tried with a rap over loud music
+and six sounds without a voice: only the rap passed."""
 DOUBT = 0.3
 """No-speech probability from which a polite phrase counts as invented."""
 

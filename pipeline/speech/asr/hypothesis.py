@@ -87,7 +87,7 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class SpecialTokens:
-    """Ids of the tokens that are not text. All ids from `end_of_text` on are such tokens."""
+    """Ids of the tokens that are not text. All ids from `end_of_text` on are not text."""
 
     end_of_text: int
     timestamps: int

@@ -117,7 +117,7 @@ class Transcribe(Processor[Utterance, Transcript]):
         """The offers of the utterances at the places `clips`. The work on them has begun.
 
         If a batch has several utterances of a room, they are recognised together, without their offers. The language of
-        each one depends on those before it.
+        each one depends on the ones before it.
         """
         rooms = Counter(utterance.room for utterance in batch)
         taken = {place: offer for place, utterance in enumerate(batch) if (offer := self._early.take(utterance))}

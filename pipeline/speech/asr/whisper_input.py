@@ -38,8 +38,9 @@ MOST_TOKENS = 224
 """Maximum tokens of a text: half of the decoder's capacity. As in openai-whisper, the other half is for a prompt."""
 
 SILENCE = 0.0
-"""Log-mel value of the silence whose encoding pads short encodings. openai-whisper pads with the same value. With -0.6
-and -1, the error rate on difficult Mandarin was 50.0% and 53.5% instead of 47.4%. Other speech hardly changed."""
+"""Log-mel value of silence. The encoding of this silence pads short encodings. openai-whisper pads with the same value.
+With -0.6 and -1, the error rate on difficult Mandarin was 50.0% and 53.5% instead of 47.4%. Other speech hardly
+changed."""
 
 LIMITS = (3.0, 5.0, 8.0, 12.0, 17.0, 23.0, 30.0)
 """Limits in seconds. Clips in a batch have the same limit and are padded to it, so a text depends on its clip alone.

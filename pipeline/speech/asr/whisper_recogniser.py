@@ -243,8 +243,8 @@ class WhisperRecogniser:
             return True
         if not self._network.adapts(sound.language, with_margin(sound.mel)):
             return False
-        # The adapter's text may replace a text with a fault. The best text must not depend on room, so such a clip is
-        # always read.
+        # The adapter's text may replace a text with a fault. The best text must not depend on room, so the adapter
+        # always reads a clip with a fault.
         if not any(sound.best.faults) and not has_room():
             sound.adapter = "skipped"
             return False

@@ -1,8 +1,8 @@
 """Finds Whisper's weights: at a path, in a folder, in an installed package, or by download.
 
-Weights with the name of a Whisper size are checked against a pinned SHA-256, wherever they were found. Conversions on
-the hub without a pinned SHA-256 are used only at the commit in `asr.revision`. Fine-tuned weights are used only if
-`asr.model` is their path.
+Weights with the name of a Whisper size are always checked against a pinned SHA-256. Conversions on the hub without a
+pinned SHA-256 are used only at the commit in `asr.revision`. Fine-tuned weights are used only if `asr.model` is their
+path.
 """
 
 import hashlib
@@ -83,7 +83,7 @@ PACKAGES: Mapping[str, Package] = {
 HUB = dict.fromkeys(("turbo", "large-v3-turbo"), "mobiuslabsgmbh/faster-whisper-large-v3-turbo") | {
     "large": "Systran/faster-whisper-large-v3"
 }
-"""Hub repository by size, for sizes whose repository is not Systran/faster-whisper-SIZE."""
+"""Hub repository by size, if it is not Systran/faster-whisper-SIZE."""
 HUB_FILES = ["model.bin", "config.json", "tokenizer.json", "vocabulary.*", "preprocessor_config.json"]
 
 CTRANSLATE2_PINS: Mapping[str, Mapping[str, str]] = {
@@ -117,7 +117,7 @@ HUB_PINS: Mapping[str, Mapping[str, str]] = {
 def find_weights(asr: Asr) -> WhisperWeights:
     """Find and check the weights of `asr.model`.
 
-    Raises WeightsMissing if they are not found, WeightsCorrupt if a SHA-256 differs from the pinned one, and
+    Raises WeightsMissing if they are not found, and WeightsCorrupt if a SHA-256 differs from the pinned one. Raises
     ConfigError if the name is not a Whisper size.
     """
     if _is_path(asr.model):

@@ -50,9 +50,9 @@ class ChunkOrder:
       same number, start and size. The chunk is dropped.
     - `reordered`: the chunk came late, but in time to fill its gap.
     - `gap`: chunks are missing.
-    - `restart`: the number is smaller than expected, and the chunk is neither late nor a duplicate. The app has
-      restarted its numbering. The chunk is kept, and counting goes on from its number. Its start may be earlier or
-      later than the one before, because the app's clock may have been set back.
+    - `restart`: any other number that is smaller than expected. The app has restarted its numbering. The chunk is kept,
+      and counting goes on from its number. Its start may be earlier or later than the one before, because the app's
+      clock may have been set back.
     """
 
     def __init__(self, ahead: int, faults: Counter) -> None:

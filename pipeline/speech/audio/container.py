@@ -57,7 +57,7 @@ def header_patch(file: BinaryIO, name: str) -> Patch:
         return {}  # the block size of some headers is wrong
     if not extensible and size == 4 and _holds_floats(file, chunks.get(b"data", range(0))):
         if stated == 24:
-            return {}  # FFmpeg takes such samples for floats
+            return {}  # FFmpeg reads them as floats
         size = 0  # refused below: FFmpeg would read these floats as integers
     if size not in SIZES:
         raise AudioError(f"{name} has samples of {stated} bits in blocks of {align} bytes", "Save it as 16-bit WAV.")

@@ -41,8 +41,8 @@ SMOOTH = 3
 """Windows in a moment (96 ms). A moment is longer than the silence before a plosive."""
 
 QUIET_AT_SOFT, QUIET_AT_LAST = 0.1, 0.5
-"""A moment is quiet if its `_noise` is at most this value. It is QUIET_AT_SOFT at the soft limit (a pause between
-sentences), and grows to QUIET_AT_LAST (a gap between words) half-way between the soft and the hard limit."""
+"""A moment is quiet if its `_noise` is at most this value. At the soft limit it is QUIET_AT_SOFT: a pause between
+sentences. Half-way to the hard limit it has grown to QUIET_AT_LAST: a gap between words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,9 @@ UNHEARD_REMEDY = "The decoded part was used. Save each recording as one file wit
 def read_file(path: Path, part: Part = MAIN, name: str | None = None) -> Iterator[Samples]:
     """One part of a recording as blocks of one second, shape (16000,). Only the last block is shorter.
 
-    Only a few blocks are in memory. Raises AudioError with `name`: at once if the file is not audio; after the last
-    good block if the file is damaged, shorter than it states, has bytes that the decoder does not read, or samples that
-    are NaN or infinite, which become silence. In the second case keep the blocks.
+    Only a few blocks are in memory. Raises AudioError with `name` at once if the file is not audio. Raises it after the
+    last good block if the file is damaged, is shorter than it states, or has bytes that the decoder does not read. The
+    same is true for samples that are NaN or infinite, which become silence. In these cases keep the blocks.
     """
     name = name or str(path)
     size = size_of(path, name)

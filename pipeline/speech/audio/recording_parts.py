@@ -30,7 +30,7 @@ ALIKE = 0.6
 STRETCH = 31
 """Windows over which the loudness of channels is compared: one second."""
 QUIET, USUAL, MAX_GAIN = 0.005, 0.1, 1_000.0
-"""A recording whose loudest second has a root mean square below QUIET is amplified to USUAL, at most by MAX_GAIN."""
+"""If the root mean square of the loudest second is below QUIET, it is amplified to USUAL, at most by MAX_GAIN."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ Mix = Callable[[NDArray[np.float32]], Samples]
 def mean(channels: NDArray[np.float32]) -> Samples:
     """The mean of the channels, shape (samples,). For recordings.
 
-    Speech of one channel can be lost in the mean. So `recording_parts.py` finds such channels of a recording,
-    and they are also processed separately.
+    Speech of one channel can be lost in the mean. So `recording_parts.py` finds these channels of a recording, and they
+    are also processed separately.
     """
     mixed: Samples = channels.mean(axis=0)
     return mixed

@@ -48,7 +48,7 @@ class RecogniserSettings(StrictModel):
     To the sum, one is added for each character, because each character costs some probability.
     """
     talk_weight: float = Field(0.0, ge=0, le=1)
-    """Weight of `talk.npz` in the ranking: how much it counts that people usually say such words. With a sum only."""
+    """Weight of `talk.npz` in the ranking: how much it counts that people usually say these words. With a sum only."""
 
 
 def _check_phrase(phrase: str) -> str:
