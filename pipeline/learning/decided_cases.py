@@ -85,9 +85,9 @@ def examples(connection: Connection, since: float) -> Iterator[Example]:
 def placed(connection: Connection, since: float) -> Iterator[PlacedExample]:
     """Yield an example for each case that was decided at or after `since` (UTC seconds), in order of case ids.
 
-    Drills are left out, and cases with a wrong transcript or without one (reports and sounds). So are cases on which two
-    people disagree without a third opinion. The label of an example is the golden verdict if there is one, otherwise the
-    verdict of the appeal, otherwise the verdict of most opinions.
+    Drills are left out, and cases with a wrong transcript or without one (reports and sounds). So are cases on which
+    two people disagree without a third opinion. The label of an example is the golden verdict if there is one,
+    otherwise the verdict of the appeal, otherwise the verdict of most opinions.
     """
     pairs = {pair.original: pair for pair in agreement_figures.pairs(connection, 0.0)}
     rows = connection.execute(_query(since), execution_options={"yield_per": 1_000})
