@@ -144,7 +144,7 @@ class AudioReceiver:
         finally:
             try:
                 await self._end()
-            finally:
+            finally:  # also if the sink fails, because it counts the lost audio
                 self._give_up()
 
     async def _receive(self) -> tuple[Sequence[Message], Arrival]:
