@@ -53,7 +53,7 @@ def load_lexicons(names: Sequence[str], labels: Labels) -> list[Lexicon]:
 
 def compile_terms(lexicons: Iterable[Lexicon]) -> Matcher:
     """One matcher for all lexicons, since speakers mix languages."""
-    lexicons = list(lexicons)
+    lexicons = list(lexicons)  # it is read twice
     terms = (term for lexicon in lexicons for term in _terms(lexicon))
     return Matcher(terms, (phrase for lexicon in lexicons for phrase in lexicon.allow))
 
@@ -75,7 +75,7 @@ def language_of_lexicon(name: str) -> str:
 
 
 def checked_lexicon(lexicon: Lexicon, name: str, labels: Labels) -> Lexicon:
-    """Check a lexicon against the labels. Raises SheetError, which has the `name` of its file."""
+    """Check a lexicon against the labels. Raises UserFileError, which has the `name` of its file."""
     if not lexicon.groups and not lexicon.allow:
         raise UserFileError(f"{name} has no terms", "Add groups, or remove it from judge.lexicons.", "no_terms")
     for number, group in enumerate(lexicon.groups):

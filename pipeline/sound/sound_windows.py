@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.speech.audio.resample import EMPTY, Samples
+from pipeline.speech.audio.resample import Samples
 
 WINDOW = SAMPLE_RATE
 """Samples of a window: one second."""
@@ -45,7 +45,7 @@ class Windows:
     def flush(self) -> Iterator[tuple[int, Samples]]:
         """Yield the last window, filled up with silence. Do not use the windows afterwards."""
         missing = -self._rest.size % self._hop
-        yield from self.push(np.zeros(missing, np.float32) if missing else EMPTY)
+        yield from self.push(np.zeros(missing, np.float32))
 
 
 class WindowScorer(Protocol):

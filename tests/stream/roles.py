@@ -9,11 +9,7 @@ from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from websockets.sync.client import connect
-
-from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.contract.topology import STAGES
-from pipeline.speech.audio.recording_parts import chunks_of
 from tests.broker import ROOT
 from tests.deploy.stack import SECRETS, stack
 from tests.ports import free_port
@@ -25,7 +21,6 @@ VOICE = ROOT / "pipeline" / "runner" / "demo" / "lounge-ben.ogg"
 """A speaker of the demo: a threat among harmless sentences."""
 FROM, TO = 18.0, 30.0
 """Length in seconds."""
-SPEED = 2.0
 PATIENCE_SECONDS = 240.0
 
 
@@ -79,15 +74,11 @@ class Role:
 
 
 class RoleHost:
-    """Acts as an orchestrator: restarts ended processes and watches the liveness probes of the workers.
-
-    It leaves the roles in `stopped` alone. `red` names the workers whose probe failed.
-    """
+    """Acts as an orchestrator: restarts ended processes, but leaves the roles in `stopped` alone."""
 
     def __init__(self, roles: Mapping[str, Role]) -> None:
         self.roles = roles
         self.stopped: set[str] = set()
-        self.red: list[str] = []
         self._over = threading.Event()
 
     @contextmanager
@@ -103,11 +94,8 @@ class RoleHost:
     def _keep(self) -> None:
         while not self._over.wait(1):
             for name in self.roles.keys() - self.stopped:
-                role = self.roles[name]
-                if not role.process.alive:
-                    role.process.start()
-                elif name in WORKERS and role.probe("/healthz") not in (0, 200):
-                    self.red.append(name)
+                if not self.roles[name].process.alive:
+                    self.roles[name].process.start()
 
 
 def addresses_of(bootstrap: str, prefix: str, store_url: str) -> dict[str, str]:
@@ -119,17 +107,6 @@ def addresses_of(bootstrap: str, prefix: str, store_url: str) -> dict[str, str]:
         "VOXWARDEN_GATEWAY__HOST": "127.0.0.1",
         "VOXWARDEN_CONSOLE__HOST": "127.0.0.1",
     }
-
-
-def speak(port: int) -> None:
-    """Send audio as in docs/integrate.md, twice as fast as speech, which is the gateway's limit."""
-    url = f"ws://127.0.0.1:{port}/v1/rooms/lounge/speakers/ben/audio?codec=pcm_s16le&sample_rate=16000"
-    headers = {"Authorization": f"Bearer {SECRETS['VOXWARDEN_TOKEN']}"}
-    with connect(url, additional_headers=headers, proxy=None) as connection:
-        for chunk in chunks_of(VOICE, "lounge", "ben"):
-            if chunk.data and FROM <= chunk.start < TO:
-                connection.send(chunk.data)
-                time.sleep(len(chunk.data) / (2 * SAMPLE_RATE) / SPEED)
 
 
 def until(happened: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:

@@ -2,16 +2,14 @@
 
 import os
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from msgspec import structs
 
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import DELIVER, FLAGS, UTTERANCES
-from pipeline.review.cases.values import Case, Choice, Filters
+from pipeline.review.cases.values import Case, Filters
 from pipeline.review.review_store import open_store
 from pipeline.settings import Settings
 from pipeline.speech.audio.decode import read_file
@@ -73,37 +71,3 @@ def test_flags_that_arrive_again_create_no_second_case(settings: Settings, tmp_p
         (each.room, each.start) for each in made
     )
     assert len(list((settings.data_dir / "evidence").rglob("*.ogg"))) == COUNT
-
-
-def test_decided_speech_that_is_cut_again_opens_no_case(settings: Settings, tmp_path: Path) -> None:
-    """A moderator decides at once, and every flag arrives again with another id, as after a reset of the groups."""
-    made = flags(settings)
-    again = [
-        structs.replace(each, id=f"again-{each.id}", start=each.start + 0.1 * (n % 3), end=each.end - 0.1 * (n % 2))
-        for n, each in enumerate(made)
-    ]
-    put(settings, FLAGS, made)
-    workers = [deliver(settings, tmp_path / "one"), deliver(settings, tmp_path / "two")]
-
-    def running() -> None:
-        for process in workers:
-            process.running()
-
-    def decided() -> bool:
-        for case in store.cases(Filters(status="pending")):
-            store.decide(case.id, "mia", Choice(verdict="dismiss"), time.time())
-        return len(store.cases(Filters(status="decided"))) == COUNT
-
-    with closing(open_store(settings)) as store:
-        try:
-            wait_until(decided, running)
-            put(settings, FLAGS, again)
-            wait_until(lambda: done(settings) >= 2 * COUNT, running)
-            assert [process.stop() for process in workers] == [0, 0]
-        finally:
-            for process in workers:
-                process.close()
-        found = store.cases(Filters(), limit=1_000)
-        assert [case.status for case in found] == ["decided"] * COUNT
-        linked = [one.id for case in found for one in store.case(case.id).linked]
-    assert sorted(linked) == sorted(each.id for each in again)

@@ -14,13 +14,17 @@ import certifi
 import httpx
 import pytest
 
+from agents.deployment_checks import checks
+from agents.machine_checks import examine
 from pipeline.connect.client.speaker_stream import SpeakerStream
 from pipeline.console.guard import COOKIE, HEADER
 from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.contract.topology import STAGES
 from pipeline.review.accounts import sign_in
 from pipeline.review.cases.values import CaseFile, Filters
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
+from pipeline.settings import Kafka, Settings, Store
 from pipeline.speech.audio.recording_parts import chunks_of
 from tests.deploy.prometheus import Prometheus, prometheus
 from tests.deploy.stack import SECRETS
@@ -59,6 +63,7 @@ class Deployment:
             self.roles[name] = Role(name, folder, addresses, self._more(name))
             stack.callback(self.roles[name].process.close)
             addresses |= {"VOXWARDEN_LIVEKIT__GATEWAY_URL": self.gateway_url}
+        self.addresses = addresses
         targets = {name: role.target for name, role in self.roles.items()}
         self.figures: Prometheus = stack.enter_context(prometheus(folder, targets))
         self.store = stack.enter_context(closing(SqlReviewStore(Database(self.store_url))))
@@ -160,8 +165,32 @@ def confirm(deployment: Deployment, decision: str) -> httpx.Response:
     return httpx.post(f"{deployment.console_url}/api/v1/actions", json=body, headers=headers, timeout=60)
 
 
+def check_figures(deployment: Deployment) -> None:
+    """Check the metrics that operators see."""
+    figures = deployment.figures
+    figures.wait_for_all(["voxwarden:speech_to_flag_seconds:p95_5m", "voxwarden:dead_letters:ratio_rate10m"])
+    [kept] = figures.query("voxwarden_evidence_retention_seconds > 0")
+    assert float(kept["value"][1]) == 24 * 3600
+    assert figures.query("sum(voxwarden_dead_letters_total)")[0]["value"][1] == "0"
+    assert figures.query('ALERTS{alertname=~"VoxwardenWorkerDown|VoxwardenRoleMissing"}') == []
+
+
+def check_with_doctor(deployment: Deployment, data: Path) -> None:
+    """Let the doctor look at all parts. It finds nothing wrong."""
+    given = deployment.addresses
+    kafka = Kafka(bootstrap=given["VOXWARDEN_KAFKA__BOOTSTRAP"], prefix=given["VOXWARDEN_KAFKA__PREFIX"], partitions=2)
+    store = Store.model_validate({"url": deployment.store_url})
+    settings = Settings(kafka=kafka, store=store, data_dir=data)
+    services = [deployment.gateway_url, f"{deployment.console_url}/healthz"]
+    targets = [role.target for role in deployment.roles.values()]
+    found = list(examine(settings, checks(settings, targets, services)))
+    assert [each for each in found if each.state != "ok"] == []
+    running = [stage for stage in STAGES if not stage.switch]
+    assert len(found) == 7 + len(running) + len(targets) + len(services)
+
+
 @pytest.mark.timeout(600)
-async def test_speech_comes_in_two_ways_and_a_mute_goes_out_and_back(deployment: Deployment) -> None:
+async def test_speech_comes_in_two_ways_and_a_mute_goes_out_and_back(deployment: Deployment, tmp_path: Path) -> None:
     async with joined(deployment.livekit.url, "lounge", "ann") as ann:
         await asyncio.gather(speak_in_livekit(ann), speak_by_websocket(deployment.gateway_url))
         await deployment.wait(lambda: deployment.raised() >= {("lounge", "ann"), ("attic", "ben")})
@@ -184,4 +213,8 @@ async def test_speech_comes_in_two_ways_and_a_mute_goes_out_and_back(deployment:
     await asyncio.to_thread(
         deployment.figures.wait_for_all, [counted.format("mute"), counted.format("unmute")], deployment.alive
     )
+    await asyncio.to_thread(check_with_doctor, deployment, tmp_path / "voxwarden")
+    await asyncio.to_thread(check_figures, deployment)
     assert {name: role.process.stop() for name, role in deployment.roles.items()} == dict.fromkeys(ROLES, 0)
+    [clip] = file.evidence
+    assert (tmp_path / "voxwarden" / "evidence" / clip.path).stat().st_size > 1000

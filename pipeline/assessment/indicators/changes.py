@@ -13,9 +13,9 @@ from pipeline.assessment.catalogue import figure
 from pipeline.assessment.indicators.record_keeping import counted, in_use
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.assessment.register import REPORT_WITHIN_SECONDS
-from pipeline.assessment.survival import Spell, Survival
 from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Figure, Unmeasured, Window
+from pipeline.review.quality.statistics import Spell, Survival
 from pipeline.review.tables.assessment_tables import DRILL_LINES, DRILLS, REGISTER
 
 

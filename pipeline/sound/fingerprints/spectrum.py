@@ -51,6 +51,7 @@ def _levels(frames: Samples) -> Levels:
     window, bands = _tables()
     spectrum = np.fft.rfft(frames * window)[:, : len(bands)]
     power = (np.square(spectrum.real) + np.square(spectrum.imag)) @ bands
+    # The sum avoids the logarithm of 0.
     levels: Levels = 10 * np.log10(power + np.float32(10 ** (SILENCE / 10)))
     return levels
 

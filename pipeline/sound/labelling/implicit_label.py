@@ -43,7 +43,7 @@ MAX_LABELS = 16
 MAX_CHUNKS = 10_000
 """More chunks of a WAV file are not visited."""
 COMMENT = f'{{"{NAME}"'
-"""How a tag of another name begins that holds the field all the same, such as `comment`."""
+"""How the field begins if it stands in a tag of another name, for example `comment`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,5 +135,6 @@ def _chunks(file: BinaryIO) -> Iterator[str]:
         size = int.from_bytes(head[4:], "little")
         begin = file.tell()
         if head[:4] == NAME.encode():
+            # A character has at most 4 bytes. One more than the limit is read, so that `read_field` sees it is longer.
             yield file.read(min(size, 4 * MAX_CHARACTERS + 4)).decode(errors="replace").rstrip("\0")
         file.seek(begin + size + size % 2)

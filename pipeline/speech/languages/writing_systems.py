@@ -2,6 +2,7 @@
 
 import re
 
+# Extension A and the common characters; compatibility forms; extensions B to G.
 HAN = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 """Chinese characters, for use inside a character class."""
 

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import insert, select
 
 from pipeline.base.errors import CaseError
-from pipeline.contract.messages import Flag, derive_id
-from pipeline.review.cases.values import Case, Choice, ClipPiece, Evidence, Filters
+from pipeline.contract.messages import Flag
+from pipeline.review.cases.values import Choice, ClipPiece, Evidence, Filters
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.assessment_tables import DRILL_LINES, DRILLS
-from tests.builders import NOON, flag, sound_flag, utterance
+from tests.builders import NOON, flag, sound_flag
 
 
 def results(store: SqlReviewStore, *flags: Flag, at: float = NOON) -> list[str]:
@@ -43,13 +43,6 @@ def test_a_stored_flag_is_read_back_unchanged(store: SqlReviewStore) -> None:
     ]
 
 
-def test_a_repeated_flag_changes_nothing(store: SqlReviewStore) -> None:
-    assert results(store, flag("a", 0, 5), flag("a", 0, 5)) == ["created", "repeated"]
-    [before] = store.cases(Filters())
-    assert results(store, flag("a", 0, 5), at=NOON + 60) == ["repeated"]
-    assert store.cases(Filters()) == [before]
-
-
 def test_adding_no_flags(store: SqlReviewStore) -> None:
     assert store.add([], NOON) == []
 
@@ -66,15 +59,6 @@ def test_a_case_that_a_sound_leads_has_the_language_of_its_words(store: SqlRevie
     store.add([flag("mild", 0, 5, risk=0.6, language="en"), flag("worse", 4, 8, risk=0.7, language="zh")], NOON)
     store.add([sound_flag("sound", 5, 9, suggestion="block"), sound_flag("alone", 60, 70)], NOON)
     assert sorted((each.source, each.language) for each in store.cases(Filters())) == [("sound", ""), ("sound", "zh")]
-
-
-@pytest.mark.parametrize("changes", [{"speaker": "bob"}, {"room": "other"}])
-def test_other_speakers_and_rooms_get_their_own_cases(store: SqlReviewStore, changes: dict[str, object]) -> None:
-    assert results(store, flag("a", 0, 5), flag("b", 4, 9, **changes)) == ["created", "created"]
-
-
-def test_speech_at_another_time_gets_its_own_case(store: SqlReviewStore) -> None:
-    assert results(store, flag("a", 2, 5), flag("b", 5.1, 9), flag("c", 0, 1.9)) == ["created"] * 3
 
 
 def test_a_flag_between_two_cases_merges_them(store: SqlReviewStore) -> None:
@@ -122,17 +106,6 @@ def test_a_case_has_a_longest_time(url: str) -> None:
         assert len(found) == 4
 
 
-def test_pages_contain_every_case_once_newest_first(store: SqlReviewStore) -> None:
-    for minute in range(7):
-        # Two cases at each moment: the order must not need unique times.
-        store.add([flag(f"{minute}{name}", 0, 5, room=f"{minute}{name}") for name in "ab"], NOON + minute)
-    listed: list[Case] = []
-    while page := store.cases(Filters(), listed[-1].key if listed else None, limit=3):
-        listed += page
-    assert len(listed) == len({case.id for case in listed}) == 14
-    assert [case.key for case in listed] == sorted((case.key for case in listed), reverse=True)
-
-
 @pytest.mark.parametrize(
     ("filters", "expected"),
     [
@@ -167,14 +140,6 @@ def test_a_repeated_decision_is_stored_once(store: SqlReviewStore) -> None:
     assert (file.case.status, file.case.version) == ("decided", 2)
     with pytest.raises(CaseError, match="already decided"):
         store.decide(stored.case, "bob", Choice(verdict="dismiss"), NOON + 61)
-
-
-def test_another_moderator_decides_an_escalated_case(store: SqlReviewStore) -> None:
-    [stored] = store.add([flag("a", 0, 5)], NOON)
-    store.decide(stored.case, "mia", Choice(verdict="escalate"), NOON + 60)
-    assert store.case(stored.case).case.status == "escalated"
-    store.decide(stored.case, "bob", Choice(verdict="dismiss"), NOON + 61)
-    assert [d.moderator for d in store.case(stored.case).decisions] == ["mia", "bob"]
 
 
 @pytest.mark.parametrize(("moderator", "note"), [("", ""), ("ann", "x" * 4_001), ("ann", "\0")])
@@ -212,18 +177,6 @@ def test_a_new_clip_replaces_the_old_ones(store: SqlReviewStore) -> None:
     file = store.case(stored.case)
     assert file.evidence == (clip(stored.case, "new.ogg", -5, 5),)
     assert file.covered
-
-
-def test_a_longer_second_utterance_extends_the_case(store: SqlReviewStore) -> None:
-    """An outage of the broker ends an utterance early.
-
-    The second reading begins at the same sample and ends where the speech ends.
-    """
-    short, whole = (utterance("", NOON, NOON + end) for end in (2.0, 7.0))
-    results(store, flag(derive_id("segment", short), 0, 2))
-    results(store, flag(derive_id("segment", whole), 0, 7))
-    (case,) = store.cases(Filters())
-    assert (case.start, case.end) == (NOON, NOON + 7)
 
 
 def begin(database: Database, *rooms: str) -> None:

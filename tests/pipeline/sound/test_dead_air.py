@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import pytest
 from msgspec import structs
 
 from pipeline.base.metrics import Metrics
@@ -109,16 +108,6 @@ def test_a_host_who_has_left_is_not_audible() -> None:
     assert Room().hear(sent(hiss(20))) == [], "nobody sends audio for long enough"
 
 
-@pytest.mark.parametrize("size", [0.02, 3.7])
-def test_the_size_of_chunks_and_batches_does_not_matter(size: float) -> None:
-    speakers = np.concatenate([words(12), hiss(80)]), np.concatenate([hiss(30), words(9), hiss(60)])
-    expected = Room().hear(mixed(*(sent(sound, speaker=name) for sound, name in zip(speakers, "ab", strict=True))))
-    other = mixed(*(sent(sound, size, speaker=name) for sound, name in zip(speakers, "ab", strict=True)))
-    assert spans(expected) == [(60, 75), (75, 90)]
-    assert Room().hear(other) == expected
-    assert [*Room().stage.process(other)] == expected
-
-
 def test_only_the_first_of_the_silent_speakers_by_name_reports() -> None:
     """When she leaves, the next one goes on, in the same grid."""
     ann, ben, cem = (sent(hiss(seconds), speaker=name) for seconds, name in ((70, "ann"), (120, "ben"), (120, "cem")))
@@ -141,32 +130,6 @@ def test_the_id_does_not_depend_on_the_speaker_who_reports() -> None:
     assert one.id == other.id
     elsewhere = Room().hear(sent(hiss(60), room="q"))
     assert elsewhere[0].id != one.id
-
-
-def test_a_stall_does_not_begin_the_silence_again() -> None:
-    """The audio itself has no gap: it only arrives late, with that of everybody else."""
-    room, audio = Room(), mixed(sent(hiss(90), speaker="ann"), sent(hiss(90), speaker="ben"))
-    heard = room.hear(audio[:250])
-    for _ in range(20):
-        room.now += 1
-        assert room.stage.tick(room.now) == []
-    assert [*heard, *room.hear(audio[250:])] == Room().hear(audio)
-
-
-def test_a_report_does_not_wait_for_one_who_leaves_before_it() -> None:
-    """His audio is 3 s ahead of hers. He is past the time of the report when hers ends, just before that time."""
-    ann, ben = sent(hiss(47.7), speaker="ann"), sent(hiss(60), speaker="ben")
-    ahead = [(chunk.start - 3 * (chunk.speaker == "ben"), chunk) for chunk in (*ann, *ben)]
-    heard = Room().hear(chunk for _, chunk in sorted(ahead, key=lambda each: each[0]))
-    assert [(each.speaker, *span) for each, span in zip(heard, spans(heard), strict=True)] == [("ben", 30, 45)]
-
-
-def test_a_report_does_not_wait_for_one_whose_audio_stops_without_a_word() -> None:
-    ann = [structs.replace(chunk, final=False) for chunk in sent(hiss(47.7), speaker="ann")]
-    heard = Room().hear(mixed(ann, sent(hiss(75), speaker="ben")))
-    assert [(each.speaker, *span) for each, span in zip(heard, spans(heard), strict=True)] == [
-        ("ben", 30, 45), ("ben", 45, 60),
-    ]  # fmt: skip
 
 
 def test_a_changed_bank_does_not_begin_the_silence_again(sqlite_url: str) -> None:

@@ -226,11 +226,6 @@ def gapped(item: ReportItem, *gaps: Gap) -> ReportItem:
     return msgspec.structs.replace(item, gaps=gaps)
 
 
-def triggered(signal: str) -> ReportedTrigger:
-    """Return a trigger with this signal."""
-    return msgspec.structs.replace(triggers()[0], signal=signal)
-
-
 def changed(manifest: Manifest, files: dict[str, str]) -> Manifest:
     """Return a manifest that lists other files."""
     return msgspec.structs.replace(manifest, files=files)

@@ -71,19 +71,6 @@ class Beat:
     letter_gap: float = 3.0
 
 
-def any_beat(random: np.random.Generator) -> Beat:
-    """A beat at random: all voices, 300 to 3,500 Hz, short pulses of 50 to 250 ms."""
-    gap = float(random.choice([0.7, 1.0, 1.5]))
-    return Beat(
-        str(random.choice([*VOICES])),
-        float(np.exp(random.uniform(np.log(300), np.log(3_500)))),
-        float(np.exp(random.uniform(np.log(0.05), np.log(0.25)))),
-        float(random.choice([2.0, 2.5, 3.0, 4.0])),
-        gap,
-        gap * float(random.choice([1.0, 2.0, 3.0])),
-    )
-
-
 def rhythm(beat: Beat = Beat(), level: float = 0.1, seed: int = 0) -> Samples:
     """The rhythm, shape (samples,), 16 kHz. `level`: root mean square of the pulses."""
     return played(beat, [1, -beat.gap, beat.long, -beat.letter_gap, 1, -beat.gap, 1], level, seed)

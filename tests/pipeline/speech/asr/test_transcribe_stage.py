@@ -1,7 +1,6 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from threading import Event
 from typing import Any, get_args
 
@@ -10,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from pipeline.base.errors import AudioError, BadMessage
 from pipeline.base.metrics import Metrics
@@ -18,7 +16,6 @@ from pipeline.contract.messages import (
     MAX_ALTERNATIVES,
     SAMPLE_RATE,
     Alternative,
-    AudioChunk,
     EarlyUtterance,
     Transcript,
     Utterance,
@@ -27,7 +24,7 @@ from pipeline.contract.messages import (
     origin,
 )
 from pipeline.contract.stage import Backlog, Rejected
-from pipeline.settings import Asr, Audio, Overload, Settings
+from pipeline.settings import Asr, Overload, Settings
 from pipeline.speech.asr import transcribe_stage
 from pipeline.speech.asr.recogniser import (
     AdapterUse,
@@ -43,8 +40,6 @@ from pipeline.speech.asr.recogniser import (
 from pipeline.speech.asr.transcribe_stage import BusyTime, Transcribe, build
 from pipeline.speech.asr.triage import POSSIBLE, VOICED, triage
 from pipeline.speech.audio.encode import encode_flac
-from pipeline.speech.audio.segment_stage import Segment
-from pipeline.speech.audio.vad import shared
 from pipeline.speech.load_shedding import Shedding, Valve
 from tests.pipeline.speech.asr.parts import Scripted, plain, recognition, speech, utterance
 
@@ -205,18 +200,6 @@ def test_alternatives_have_no_overlap() -> None:
     _, found = transcribe.process([utterance(0, 15, forced=True), utterance(14.5, 3, overlap=0.5)])
     assert isinstance(found, Transcript)
     assert found.alternatives == (Alternative("tank", -0.9), Alternative("bang", -1.0))
-
-
-@pytest.mark.weights
-def test_a_forced_cut_repeats_no_word_in_the_transcripts(tiny: Recogniser) -> None:
-    """The cut is inside "representatives are currently busy. Please stay on the line", and repeats half a second."""
-    samples, cut, overlap = speech("queue-periodic-announce"), round(4.2 * SAMPLE_RATE), SAMPLE_RATE // 2
-    head = utterance(0, 4.2, forced=True, data=encode_flac(samples[:cut]))
-    tail = utterance(3.7, 4.1, overlap=0.5, data=encode_flac(samples[cut - overlap :]))
-    said = plain(" ".join(texts(Transcribe(tiny, Asr(), Metrics()).process([head, tail])))).split()
-    assert all(one != other for one, other in pairwise(said))
-    assert said[-8:-1] == ["will", "be", "answered", "by", "the", "next", "available"]
-    assert said[-1].startswith("representative")
 
 
 @pytest.mark.weights
@@ -427,32 +410,6 @@ def test_the_speed_of_the_stage_is_not_measured_on_early_results() -> None:
     shedding.close()
 
 
-class Noting(Scripted):
-    """Passes clips to a real transcriber, and remembers the size of each batch."""
-
-    def __init__(self, inner: Recogniser) -> None:
-        super().__init__([], name=inner.name)
-        self._inner = inner
-
-    def transcribe(
-        self, clips: Sequence[Clip], *, words: bool = False, has_room: HasRoom = always_room
-    ) -> list[Recognition]:
-        self.batches.append(len(clips))
-        return self._inner.transcribe(clips, words=words, has_room=has_room)
-
-
-def cut_live(samples: Samples) -> list[Utterance | EarlyUtterance | Rejected]:
-    """The outputs of the segment stage for live audio in pieces of 0.1 s."""
-    now = [0.0]
-    segment = Segment(Audio(), Metrics(), shared(), lambda: now[0], early=True)
-    found: list[Utterance | EarlyUtterance | Rejected] = []
-    for number, piece in enumerate(np.array_split(samples, samples.size * 10 // SAMPLE_RATE)):
-        start, now[0] = number / 10, (number + 1) / 10
-        data = (piece * 32_767).astype("<i2").tobytes()
-        found += segment.process([AudioChunk(room="lounge", speaker="ana", start=start, sequence=number, data=data)])
-    return found
-
-
 OTHER = [
     ("other_languages/fr-no-service", "fr", True),
     ("tt-weasels", "en", False),
@@ -489,46 +446,6 @@ def test_clear_speech_in_another_language_is_skipped_and_counted(base: Recognise
     )
     assert seconds == {"fr": pytest.approx(french), "ru": pytest.approx(russian)}
     assert metrics.registry.get_sample_value("voxwarden_transcripts_total", {"language": "fr"}) is None
-
-
-@pytest.mark.weights
-def test_a_short_utterance_in_another_language_is_transcribed(base: Recogniser) -> None:
-    (found,) = Transcribe(base, Asr(), Metrics()).process(of_one_speaker(["other_languages/fr-unlocked"]))
-    assert isinstance(found, Transcript)
-    assert (found.language, found.skipped, bool(found.text)) == ("en", False, True)
-
-
-@pytest.mark.weights
-@pytest.mark.parametrize("asr", [Asr(language="fr"), Asr(languages=("en", "fr"))])
-def test_a_language_of_the_settings_is_transcribed(base: Recogniser, asr: Asr) -> None:
-    (found,) = Transcribe(base, asr, Metrics()).process(of_one_speaker(["other_languages/fr-no-service"]))
-    assert isinstance(found, Transcript)
-    assert (found.language, found.skipped) == ("fr", False)
-    assert "service" in found.text
-
-
-@pytest.mark.weights
-def test_live_speech_gives_the_same_transcripts_with_and_without_early_results(base: Recogniser) -> None:
-    pause = np.zeros(round(0.8 * SAMPLE_RATE), np.float32)
-    names = [*[name for name, _, _ in OTHER], "conf-invalidpin"]
-    clips = [speech(name) for name in names]
-    transcriber, metrics = Noting(base), Metrics()
-    ahead, without = Transcribe(transcriber, Asr(), metrics), Transcribe(base, Asr(), Metrics())
-    found = skipped = 0
-    for message in cut_live(np.concatenate([part for clip in clips for part in (pause, clip, pause)])):
-        if isinstance(message, EarlyUtterance):
-            hears_early(ahead, transcriber, message)
-        elif isinstance(message, Utterance):
-            (one,), (other,) = ahead.process([message]), without.process([message])
-            assert isinstance(one, Transcript)
-            assert isinstance(other, Transcript)
-            assert replace(one, confidence=0.0) == replace(other, confidence=0.0)
-            assert one.confidence == pytest.approx(other.confidence, abs=1e-3)
-            found += 1
-            skipped += one.skipped
-    ahead.close()
-    assert found == results(metrics)["used"] == len(clips)
-    assert skipped >= 2
 
 
 def test_time_in_which_several_threads_work_counts_once() -> None:

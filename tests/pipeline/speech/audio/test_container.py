@@ -29,7 +29,6 @@ from pipeline.speech.audio.container import (
     in_blocks,
     opened,
     patched,
-    seconds_of,
     shortfall,
 )
 from pipeline.speech.audio.decode import read_bytes, read_file
@@ -77,19 +76,6 @@ def test_parts_have_readable_names() -> None:
         "speaker, channel 6",
         "speaker, stream 2, channel 1",
     ]
-
-
-@pytest.mark.parametrize(
-    ("data", "says"),
-    [
-        (b"RIFF", "it cannot be read as audio"),
-        (b"#EXTM3U\n#EXTINF:3,\n/etc/hostname\n", "it cannot be read as audio"),
-        (bytes(5_000), "it cannot be read as audio"),
-    ],
-)
-def test_the_error_names_data_that_is_no_audio(data: bytes, says: str) -> None:
-    with pytest.raises(AudioError, match=says):
-        opened(io.BytesIO(data), "it")
 
 
 def test_a_film_without_sound_is_named() -> None:
@@ -172,11 +158,6 @@ def test_the_missing_seconds_of_a_file_that_is_cut_off_are_told(kind: str) -> No
     lacks, whole = (float(word) for word in missing.split() if word[0].isdigit())
     assert whole == pytest.approx(length("tt-weasels"), abs=0.1)
     assert lacks == pytest.approx(whole - tally.samples / SAMPLE_RATE, abs=0.02)
-
-
-def test_the_stated_length_is_known_before_decoding() -> None:
-    with opened(io.BytesIO(made("flac")), "it") as container:
-        assert seconds_of(container) == pytest.approx(length("tt-weasels"), abs=0.001)
 
 
 def test_a_disk_that_fails_while_reading_counts_as_damage() -> None:

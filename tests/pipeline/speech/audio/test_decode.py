@@ -56,13 +56,6 @@ def test_every_format_gives_the_same_speech(kind: str) -> None:
     assert tally.damaged == 0
 
 
-def test_blocks_have_one_second_except_the_last(tmp_path: Path) -> None:
-    (path := tmp_path / "long.mp3").write_bytes(made("mp3"))
-    *blocks, last = read_file(path)
-    assert {block.shape for block in blocks} == {(SAMPLE_RATE,)}
-    assert 0 < last.size < SAMPLE_RATE
-
-
 def test_an_open_file_is_read_as_a_path_is() -> None:
     data = recording(clip("sense-and-sensibility"), "mp3", "libmp3lame")
     whole, _ = read_bytes(data, "clip", 60)
