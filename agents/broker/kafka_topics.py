@@ -62,7 +62,7 @@ class Plan:
 
         Empty if they do not.
         """
-        if "cleanup.policy" in self.wanted:
+        if "cleanup.policy" in self.wanted:  # a compacted topic keeps the newest record of each key for ever
             return ""
         retention, segment = self.found.get("retention.ms", -1), self.found.get("segment.ms", 0)
         if retention < 0 or segment <= max(self.wanted["segment.ms"], retention / SEGMENTS_PER_RETENTION):
@@ -167,6 +167,7 @@ def _found(client: Any, names: list[str]) -> dict[str, dict[str, Any]]:
         return {}
     keys = ("retention.ms", "segment.ms", "segment.bytes", "max.message.bytes", "cleanup.policy")
     resources = [ConfigResource(ConfigResourceType.TOPIC, topic["name"], dict.fromkeys(keys)) for topic in described]
+    # "all", because the library otherwise leaves out the settings that have the broker's default.
     configs = client.describe_configs(resources, config_filter="all")["topic"]
     return {
         topic["name"]: {

@@ -150,7 +150,7 @@ class Exchange:
 
     def look(self) -> None:
         """Write the newest release to the topic, and the reports of judges to the store. Raises DependencyError."""
-        reports = self._read()
+        reports = self._read()  # first, because it learns which release the topic has
         with self._database.read() as connection:
             release = versions.newest_release(connection)
         if release is not None and (wanted := packed(release)) != self._written:

@@ -51,7 +51,7 @@ def show(
       voxwarden config show --changed
       voxwarden config show --format yaml > settings.yaml
     """
-    flags = ctx.find_root().obj
+    flags = ctx.find_root().obj  # before `settings_of`, which puts the settings in their place
     settings, content = settings_of(ctx), in_file()
     shown = [
         SettingRow(key, value, origin, meaning)

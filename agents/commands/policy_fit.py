@@ -100,7 +100,7 @@ def _fitted(
     goals = goals_of(recall, known)
     with database_of(ctx) as database, database.read() as connection:
         present = rule_texts.compiled(versions.texts_now(connection, settings), known, "now")
-        special = present.policy.policy.room_types
+        special = present.policy.policy.room_types  # their thresholds are their own, and stay
         cases = [
             each for each in decided_cases.decided_since(connection, begin) if each.example.room_type not in special
         ]

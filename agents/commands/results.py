@@ -62,6 +62,7 @@ def text_line(flag: Flag, place: "InputPlace") -> dict[str, Any]:
 
     The positions of hits are character offsets in `text`, half open.
     """
+    # Null, not left out: programs read the same keys for texts and recordings.
     nowhere: dict[str, Any] = dict.fromkeys(("room", "speaker", "start", "end", "confidence"))
     hits = [_hit(hit, hit.start, hit.end) for hit in flag.hits]
     kind = {"kind": "utterance", "line": place.line, "id": place.id}

@@ -101,7 +101,7 @@ def _continue(
     from pipeline.judge import classifier
     from pipeline.learning import case_split, decision_training, model_card, model_comparison
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # it would write into ours
     taught, held, golden = case_split.teaching(split), case_split.rows_of(split.held), case_split.rows_of(split.golden)
     recipe = decision_training.Continued(seed=seed, samples=decision_training.PASSES * len(taught), minutes=minutes)
     with progress_bar() as bar:

@@ -58,6 +58,7 @@ def transcribe(
     """
     chosen = {"engine": engine, "language": language, "words": words or None}
     asr = branch_of(ctx.find_root().obj, "asr")
+    # As if they came from --set, so that loading checks them.
     asr.update({key: value for key, value in chosen.items() if value is not None})
     settings = settings_of(ctx)
     with recordings(paths) as named:

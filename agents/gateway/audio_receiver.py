@@ -15,7 +15,7 @@ from agents.gateway.unconfirmed_chunks import Sink, UnconfirmedChunks
 from agents.gateway.wire import Close, Connection, Message, RefusalError
 from pipeline.base.errors import InputError
 from pipeline.base.metrics import Metrics
-from pipeline.base.token_bucket import TokenBucket
+from pipeline.base.rate_limits import TokenBucket
 from pipeline.contract.messages import Listeners
 from pipeline.settings import GatewaySettings
 from pipeline.speech.audio.stream_codecs import samples_in
@@ -144,7 +144,7 @@ class AudioReceiver:
         finally:
             try:
                 await self._end()
-            finally:
+            finally:  # also if the sink fails, because it counts the lost audio
                 self._give_up()
 
     async def _receive(self) -> tuple[Sequence[Message], Arrival]:

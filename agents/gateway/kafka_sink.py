@@ -112,7 +112,7 @@ class PartitionSender:
             if not record.confirmed.done():
                 event = record.event
                 if not batch.append(key=event.key, value=event.value, timestamp=None, headers=event.headers):
-                    break
+                    break  # the batch is full; the record begins the next one
                 self._in_flight.append(record)
             self._waiting.popleft()
         return batch
@@ -154,7 +154,7 @@ class KafkaSink:
         loop = asyncio.get_running_loop()
         self._loop = loop
         self._producer = await self._connected()
-        partitions = await self._producer.partitions_for(self._topic)
+        partitions = await self._producer.partitions_for(self._topic)  # a later partition gets audio after a restart
         self._senders = {
             number: PartitionSender(self._producer, self._topic, number, self._unanswered) for number in partitions
         }

@@ -82,7 +82,7 @@ class Connection(ServerConnection):
             await self._wait()
         if self._fault:
             raise self._fault
-        if not self._messages:
+        if not self._messages:  # only now: what arrived before the close is speech, too
             raise self.close_exc
         messages, self._messages = self._messages, []
         return messages

@@ -51,7 +51,7 @@ class DeadLetterShare:
         Raises HaltError if the batch must not be sent.
         """
         bad = Counter(letters)
-        good = Counter(messages) - bad
+        good = Counter(messages) - bad  # never below 0: an output of an earlier message may be a letter, too
         for sender in dict.fromkeys((*messages, *letters)):
             self._note(sender, [False] * min(good[sender], WEIGHT) + [True] * min(bad[sender], WEIGHT))
         self._all.extend([False] * good.total() + [True] * bad.total())

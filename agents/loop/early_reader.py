@@ -88,7 +88,7 @@ class EarlyReader:
         if self._numbers != self._read:
             self._seek(self._numbers)
         if not self._read:
-            self._over.wait(POLL_MS / 1000)
+            self._over.wait(POLL_MS / 1000)  # the worker has no partitions, and perhaps there is no consumer yet
             return
         with broker_errors(self._kafka):
             found = self._consumer.poll(POLL_MS)
@@ -111,7 +111,7 @@ class EarlyReader:
             ends = self._consumer.end_offsets(places) if places else {}
             self._consumer.assign(places)
             for place, end in ends.items():
-                self._consumer.seek(place, end)
+                self._consumer.seek(place, end)  # the pauses of older records are over
         self._read = numbers
 
     def _messages(self, records: Iterable[Any]) -> Iterator[Message]:

@@ -52,7 +52,7 @@ Addressed = tuple[str, Event]
 PATIENCE_TICKS = 10
 
 EXIT_UNFINISHED = 3
-EXIT_HALTED = 4
+EXIT_HALTED = 4  # a code of its own: a supervisor waits longer, because only a person can fix the cause
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class StageLoop:
                     await self._handle(records)
                     self._batch = ()
         except asyncio.CancelledError:
-            if not self.app.should_stop:
+            if not self.app.should_stop:  # Faust would restart the agent, past the batch in hand
                 self._give_up("the agent was cancelled, but the worker is not stopping")
             raise
         except Exception as error:

@@ -57,7 +57,7 @@ class Dependencies:
         try:
             self._checks[name]()
         except Exception as error:
-            if name not in self._down:
+            if name not in self._down:  # an outage is in the log once
                 log.warning("%s is down: %s", name, error, exc_info=not isinstance(error, VoxwardenError))
             self._record(name, up=False)
         else:

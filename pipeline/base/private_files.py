@@ -99,4 +99,4 @@ def _lock(file: int, folder: Path) -> None:
             "Stop that process, or set data_dir to another folder.",
         ) from None
     os.truncate(file, 0)
-    os.write(file, str(os.getpid()).encode())
+    os.write(file, str(os.getpid()).encode())  # for the error of the next process

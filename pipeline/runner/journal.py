@@ -166,7 +166,7 @@ class Journal:
             speaker = (chunk.room, chunk.speaker)
             if path.suffix == AGAIN or following.get(speaker, math.inf) > cut_to(*speaker):
                 found.setdefault(path, []).append(offset)
-            if path.suffix == SUFFIX:
+            if path.suffix == SUFFIX:  # replayed chunks are not in the order of their time
                 following[speaker] = chunk.start
         return found
 

@@ -208,7 +208,7 @@ class StageRunner:
                         self._open_sources -= 1
                         return batch, first
                     if not batch:
-                        first = since
+                        first = since  # from now on, wait only for a batch
                         limit.reschedule(asyncio.get_running_loop().time() + self.stage.wait_seconds)
                     batch.append(message)
         except TimeoutError:

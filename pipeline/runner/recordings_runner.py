@@ -191,12 +191,12 @@ class Recordings:
                 self._files[output.room].waiting.add(output.id)
             case Flag():
                 file = self._files[output.room]
-                file.unread += READ.is_on(self.settings)
+                file.unread += READ.is_on(self.settings)  # each flag passes the second reader
                 if not output.released:
                     file.waiting.discard(output.utterance)
                     file.report.utterances += output.source == "words"
                 file.report.suggestion = _worse(file.report.suggestion, output.suggestion)
-                if output.withheld or output.released:
+                if output.withheld or output.released:  # words or second ear may still change the verdict
                     file.withheld.setdefault(output.utterance, []).append(output)
                 else:
                     self._found.put_nowait(output)
