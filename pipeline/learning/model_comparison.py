@@ -110,6 +110,7 @@ def _figures(
     rows: Sequence[Row], scores: tuple[Numbers, Numbers], random: np.random.Generator
 ) -> Iterator[ComparedFigure]:
     languages = np.array([row.language for row in rows])
+    # With one language, its figures would repeat the figures for all.
     for language in (ALL, *(sorted(set(languages)) if len(set(languages)) > 1 else ())):
         spoken = np.ones(len(rows), bool) if language == ALL else languages == language
         for place in sorted(range(len(OUTPUTS)), key=lambda at: OUTPUTS[at] != RISK):

@@ -225,6 +225,7 @@ class _OneLanguage:
         return [rule for rule, count in self.upheld.items() if enough and count >= UPHELD]
 
     def speech(self, fitted: Sequence[str]) -> DecidedSpeech:
+        # Without the fitted thresholds, the verdicts show what the other rules flag.
         silent = _without(self.policy, fitted)
         verdicts = [each.verdict(silent, self._labels) for each in self._cases]
         scores = [

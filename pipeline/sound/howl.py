@@ -51,7 +51,7 @@ class Howl:
 
     def score(self, window: Samples) -> float:
         if np.square(window).mean() < QUIETEST:
-            self._last = None
+            self._last = None  # silence ends the tone
             return 0.0
         power = _spectrum(window)
         tone, last = _tone(power), self._last

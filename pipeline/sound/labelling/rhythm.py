@@ -118,7 +118,7 @@ class RhythmDetector:
         new = [
             Rhythm(begun + each.start, begun + each.end, each.likeness)
             for each in _without_overlaps(_rhythms(levels, first=not self._begin, last=last))
-            if begun + each.start >= self._until
+            if begun + each.start >= self._until  # searches overlap
         ]
         self._until = max([self._until, *(each.end for each in new)])
         return new
