@@ -15,7 +15,7 @@ from agents.gateway.unconfirmed_chunks import Sink, UnconfirmedChunks
 from agents.gateway.wire import Close, Connection, Message, RefusalError
 from pipeline.base.errors import InputError
 from pipeline.base.metrics import Metrics
-from pipeline.base.token_bucket import TokenBucket
+from pipeline.base.rate_limits import TokenBucket
 from pipeline.contract.messages import Listeners
 from pipeline.settings import GatewaySettings
 from pipeline.speech.audio.stream_codecs import samples_in

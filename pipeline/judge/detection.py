@@ -22,7 +22,7 @@ from pipeline.speech.languages.writing_systems import UNSPACED
 
 WINDOW = {True: 110, False: 400}
 """Characters in about 120 tokens, by whether the text has a script without spaces. Utterances are rarely longer."""
-OVERLAP = 0.2
+OVERLAP = 0.2  # of a window, so that words at its edge are also read together with their neighbours
 SURE = 1e-6
 """Probabilities are clipped to this distance from 0 and 1, where logits are infinite."""
 LEAST_PROBABILITY = 1e-6

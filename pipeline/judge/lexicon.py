@@ -108,6 +108,7 @@ def _check_term(term: str, group: Group, where: str, key: tuple[str | int, ...])
 
 def _terms(lexicon: Lexicon) -> Iterator[Term]:
     for group in lexicon.groups:
+        # They are searched in normalised text. `Matcher` normalises the term itself.
         near, unless = (tuple(normalise(phrase).text for phrase in phrases) for phrases in (group.near, group.unless))
         for term in group.terms:
             yield Term(term, group.label, group.level, group.pinyin, near, unless)

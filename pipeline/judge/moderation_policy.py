@@ -113,11 +113,20 @@ class Policy(PolicyLayer):
 
 
 @dataclass(frozen=True, slots=True)
-class LabelLimits:
-    """The limits of one label, for one room type and one language."""
+class ScoreLimits:
+    """The scores that lead to a review and to a block."""
 
     review: float
     block: float
+
+    def by_score(self, score: float) -> Suggestion:
+        return "block" if score >= self.block else "review" if score >= self.review else "pass"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLimits(ScoreLimits):
+    """The limits of one label, for one room type and one language."""
+
     levels: Mapping[Severity, Suggestion]
     both: bool = False
     """Whether words and second ear must agree."""
@@ -127,20 +136,12 @@ class LabelLimits:
         """Whether no score and no term of this label has an effect."""
         return self.review > 1 and self.block > 1 and set(self.levels.values()) <= {"pass"}
 
-    def by_score(self, score: float) -> Suggestion:
-        return "block" if score >= self.block else "review" if score >= self.review else "pass"
-
 
 @dataclass(frozen=True, slots=True)
-class SoundLimits:
+class SoundLimits(ScoreLimits):
     """The limits of one kind of sound, for one room type."""
 
-    review: float
-    block: float
     label: str
-
-    def by_score(self, score: float) -> Suggestion:
-        return "block" if score >= self.block else "review" if score >= self.review else "pass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +245,7 @@ def _languages(layers: Iterable[PolicyLayer]) -> set[str]:
 
 def _check(policy: ResolvedPolicy, where: str, room_type: str, language: str) -> None:
     top = ("room_types", room_type) if room_type else ()
-    rules: dict[tuple[str, ...], LabelLimits | SoundLimits] = {
+    rules: dict[tuple[str, ...], ScoreLimits] = {
         **{("labels", label): limits for label, limits in policy.labels.items()},
         ("risk",): policy.risk,
         **{("sounds", kind): limits for kind, limits in policy.sounds.items()},

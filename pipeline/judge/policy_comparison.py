@@ -70,6 +70,7 @@ class Backtest:
     """
 
     def __init__(self, classifier: Classifier, labels: Labels, before: RuleSet, after: RuleSet) -> None:
+        # Each policy has its own cool-downs.
         self.before, self.after = (Flagger(each.policy, labels, classifier.name) for each in (before, after))
         self._detector = Detector(classifier, before.matcher)
         self._terms_after = None if after.matcher is before.matcher else after.matcher

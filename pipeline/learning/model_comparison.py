@@ -28,6 +28,7 @@ ALL = "all"
 def auroc(truth: Numbers, scores: Numbers) -> float:
     """Area under the ROC curve, by rank sums (Mann and Whitney 1947), ties counted half; NaN with only one class."""
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    # Equal scores share the mean of their ranks.
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
     risky = int(truth.sum())
     clean = len(truth) - risky
@@ -110,6 +111,7 @@ def _figures(
     rows: Sequence[Row], scores: tuple[Numbers, Numbers], random: np.random.Generator
 ) -> Iterator[ComparedFigure]:
     languages = np.array([row.language for row in rows])
+    # With one language, its figures would repeat the figures for all.
     for language in (ALL, *(sorted(set(languages)) if len(set(languages)) > 1 else ())):
         spoken = np.ones(len(rows), bool) if language == ALL else languages == language
         for place in sorted(range(len(OUTPUTS)), key=lambda at: OUTPUTS[at] != RISK):

@@ -151,6 +151,7 @@ def with_limits(policy: PolicyResolver, name: str, found: Sequence[FittedLanguag
 
     A threshold for blocks rises to the new review threshold if it would be below it.
     """
+    # `exclude_unset`: the new file has only what the team has written in the old one.
     content = policy.policy.model_dump(mode="json", exclude_unset=True) | {"name": name}
     for language in found:
         now = policy.resolved(OTHER, language.language)
@@ -225,6 +226,7 @@ class _OneLanguage:
         return [rule for rule, count in self.upheld.items() if enough and count >= UPHELD]
 
     def speech(self, fitted: Sequence[str]) -> DecidedSpeech:
+        # Without the fitted thresholds, the verdicts show what the other rules flag.
         silent = _without(self.policy, fitted)
         verdicts = [each.verdict(silent, self._labels) for each in self._cases]
         scores = [

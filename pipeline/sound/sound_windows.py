@@ -38,6 +38,7 @@ class Windows:
         waiting = np.concatenate([self._rest, samples])
         hops, self._rest = np.split(waiting, [waiting.size // self._hop * self._hop])
         for hop in hops.reshape(-1, self._hop):
+            # A new array each time, because a `DueWindow` keeps it.
             self._window = np.concatenate([self._window[self._hop :], hop])
             self._end += self._hop
             yield self._end, self._window
@@ -84,7 +85,7 @@ class Persistence:
         if len(held) < self._least:
             self._start = None
             return None
-        if self._start is None:
+        if self._start is None:  # a gap does not move the start of a sound that lasts
             self._start = held[0][0]
         return Lasting(self._start, held[-1][0] + self._window, sum(score for _, score in held) / len(held))
 

@@ -27,7 +27,7 @@ QUIET = 1e-5
 """Mean square of the loudest tenth of a second of what is not heard: -50 dB of full scale."""
 RISE = 0.1
 """A score that is higher by this is reported at once, although the sound is known."""
-NAME_LENGTH = 300
+NAME_LENGTH = 300  # the limit of `HeardSound.name`
 
 log = logging.getLogger(__name__)
 _shelf: SharedModels["AudioClassifier"] = SharedModels()
@@ -93,7 +93,7 @@ class UserModelDetectors:
         try:
             found = self._model.probabilities([window.samples for window in windows])
         except STAGE_FAULTS:
-            raise
+            raise  # for example too little memory, which is not the fault of a window
         except Exception as error:
             if len(windows) > 1:
                 for window in windows:

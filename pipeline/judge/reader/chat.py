@@ -98,9 +98,9 @@ def read_answer(body: bytes, labels: Collection[str]) -> ReaderAnswer:
     """Read the body of a completion whose scores are for `labels` only. Raises UnreadableError."""
     try:
         text = msgspec.json.decode(body, type=ChatCompletion).choices[0].message.content
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # RecursionError: deeply nested JSON
         raise UnreadableError("the body is no completion of a chat") from error
-    try:  # RecursionError: deeply nested JSON
+    try:
         answer = msgspec.json.decode(text, type=ReaderAnswer)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise UnreadableError("the text is not the JSON object that was asked for") from error

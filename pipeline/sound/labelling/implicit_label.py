@@ -67,7 +67,7 @@ def read_field(place: str, value: str) -> ImplicitLabel:
         return _malformed(place, f"it has {len(value):,} characters, more than {MAX_CHARACTERS:,}")
     try:
         content = _unwrapped(msgspec.json.decode(value))
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
+    except (msgspec.DecodeError, RecursionError, UnicodeError):  # RecursionError: deeply nested JSON
         return _malformed(place, "it is not JSON")
     if not isinstance(content, dict):
         return _malformed(place, "it is not a JSON object")

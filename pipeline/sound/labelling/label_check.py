@@ -177,6 +177,7 @@ class LabelCheck:
                 self.advance(block.size / SAMPLE_RATE)
         except AudioError as error:
             found.error = str(error)
+        # Also after damage: what was decoded counts.
         found.marks += (ExplicitLabel("rhythm", each.start, each.end) for each in detector.finish())
 
 

@@ -118,7 +118,7 @@ class RhythmDetector:
         new = [
             Rhythm(begun + each.start, begun + each.end, each.likeness)
             for each in _without_overlaps(_rhythms(levels, first=not self._begin, last=last))
-            if begun + each.start >= self._until
+            if begun + each.start >= self._until  # searches overlap
         ]
         self._until = max([self._until, *(each.end for each in new)])
         return new
@@ -127,6 +127,7 @@ class RhythmDetector:
 def _rhythms(levels: Levels, *, first: bool, last: bool) -> Iterator[Rhythm]:
     """The rhythms in all bands and levels, the most alike first. So one sound is found many times."""
     pulses = lasting(rhythms_in(runs_of(levels), len(levels), first=first, last=last), len(levels))
+    # The tests go from cheap to costly, each on what the one before has left.
     loudness = PulseLoudness(levels)
     pulses = pulses.only(loudness.contrast(pulses) >= CONTRAST)
     likeness = loudness.likeness(pulses)

@@ -213,6 +213,7 @@ class SpeechTrack(AudioTrack[SpeechPiece]):
     def _needed(self) -> Iterator[tuple[int, float]]:
         """Arrival number and start of each waiting chunk, and of the first chunk that unfinished speech needs."""
         yield from ((each.arrival, each.chunk.start) for each in self._order.waiting)
+        # Speech that `unfinished` has returned is not lost in a restart, so it needs no chunk.
         unsent = self._stream and self._stream.end != self._sent_to
         since = self._stream.open_since if self._stream and unsent else None
         if since is not None and (mark := self._marks.oldest(since)):

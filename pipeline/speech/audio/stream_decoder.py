@@ -42,7 +42,7 @@ class StreamDecoder:
 
     def decode(self, chunk: AudioChunk) -> Samples:
         """Decode a chunk to 16 kHz mono, shape (samples,). Raises BadMessage if its data do not match its fields."""
-        if not chunk.data:
+        if not chunk.data:  # for example the final one
             return EMPTY
         rate, samples = self._read(chunk)
         tail = EMPTY

@@ -1,5 +1,6 @@
-"""What an app's answer to a webhook means: accepted or not, and how long it asks us to wait."""
+"""Limits of rate: how fast others may send to us, and how long an answer with Retry-After asks us to wait."""
 
+from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -44,3 +45,24 @@ def retry_seconds(retry_after: str, now: float) -> float:
     except (ValueError, TypeError, OverflowError, IndexError):
         return 0.0
     return min(max(0.0, at - now), LONGEST_WAIT_SECONDS)
+
+
+class TokenBucket:
+    """Allows `rate` units a second, and up to `burst` units at once. `clock` returns seconds."""
+
+    def __init__(self, rate: float, burst: float, clock: Callable[[], float]) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._clock = clock
+        self._level = burst
+        self._at = clock()
+
+    def take(self, amount: float) -> bool:
+        """Take `amount` if it is allowed now. Returns whether it was taken."""
+        now = self._clock()
+        self._level = min(self._burst, self._level + (now - self._at) * self._rate)
+        self._at = now
+        if amount > self._level:
+            return False
+        self._level -= amount
+        return True
