@@ -20,6 +20,7 @@ SCHEMA = CHART / "values.schema.json"
 
 Schema = dict[str, Any]
 
+# The keys of each section that templates/_pod.tpl and the image set.
 SET_BY_THE_CHART: Mapping[str, set[str]] = {
     "Settings": {"data_dir", "metrics"},
     "Kafka": {"instance"},
@@ -28,10 +29,9 @@ SET_BY_THE_CHART: Mapping[str, set[str]] = {
     "Api": {"host", "port"},
     "LiveKitSettings": {"name", "members", "gateway_url", "webhook_host", "webhook_port"},
 }
-"""The keys of each section that templates/_pod.tpl and the image set."""
 
+# Roles with a port of their own. The others are workers.
 SERVED = ("gateway", "console", *OPTIONAL)
-"""Roles with a port of their own. The others are workers."""
 
 REFERENCE = "#/$defs/"
 
@@ -39,8 +39,7 @@ TEXT: Schema = {"type": "string"}
 SWITCH: Schema = {"type": "boolean"}
 WORDS: Schema = {"type": "array", "items": {"type": "string", "minLength": 1}}
 TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
-OF_KUBERNETES: Schema = {"type": "object"}
-"""An object that the API of Kubernetes checks."""
+OF_KUBERNETES: Schema = {"type": "object"}  # an object that the API of Kubernetes checks
 LIST_OF_KUBERNETES: Schema = {"type": "array", "items": {"type": "object"}}
 VARIABLES: Schema = {"type": "array", "items": {"type": "object", "required": ["name"]}}
 
@@ -158,7 +157,7 @@ def settings_schema() -> Schema:
     kept = {name: _kept(name, section, sections) for name, section in {**sections, "Settings": whole}.items()}
     for section in kept.values():
         for known in section.get("properties", {}).values():
-            if "default" in known and "$ref" in known:  # a value that is left out comes from the default
+            if "default" in known and "$ref" in known:  # each key of the section has a default, so none is required
                 kept[known["$ref"].removeprefix(REFERENCE)].pop("required", None)
     settings = kept.pop("Settings")
     return {"settings": _bare(settings), "$defs": {name: _bare(kept[name]) for name in _named(settings, kept)}}
@@ -171,7 +170,7 @@ def _kept(name: str, section: Schema, sections: Mapping[str, Schema]) -> Schema:
         for key, schema in section.get("properties", {}).items()
         if key not in SET_BY_THE_CHART.get(name, ()) and not _is_secret(schema, sections)
     }
-    required = [key for key in section.get("required", ()) if key in known]
+    required = [key for key in section.get("required", ()) if key in known]  # a secret comes from the environment
     return section | {"properties": known, "required": required}
 
 

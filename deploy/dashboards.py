@@ -15,8 +15,8 @@ import yaml
 
 COMMAND = "python -m deploy.dashboards"
 FOLDER = Path(__file__).parent / "grafana"
-WIDTH = 24
-"""Columns of Grafana's grid."""
+WIDTH = 24  # columns of Grafana's grid
+# A metric of ours, with the brace of its labels. Functions and names of labels in a query have another form.
 METRIC = re.compile(r"\b(?:voxwarden|process)_\w+(?![\w(])(\{)?")
 CHOSEN = 'job=~"$job", instance=~"$instance"'
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -63,7 +63,8 @@ def _variables() -> list[dict[str, Any]]:
 
 
 def _labels(name: str, series: str) -> dict[str, Any]:
-    """A variable with all values of a label. "All" matches also series without this label."""
+    """A variable with all values of a label."""
+    # `allValue`: without it, Grafana lists the values, and series without the label disappear under "All".
     query = {"query": f"label_values({series}, {name})", "refId": name}
     always = {"type": "query", "includeAll": True, "multi": True, "allValue": ".*", "refresh": 2, "sort": 1}
     return {"name": name, "label": name.capitalize(), "datasource": SOURCE, "query": query} | always

@@ -70,7 +70,7 @@ def _alerts(name: str) -> dict[str, str]:
 def _derived(name: str) -> set[str]:
     """The metric, and all recorded series that depend on it."""
     derived, before = {name}, 0
-    while len(derived) > before:
+    while len(derived) > before:  # a rule may read the series of another rule
         before = len(derived)
         derived |= {rule["record"] for rule in _rules() if "record" in rule and _read(rule["expr"]) & derived}
     return derived
@@ -78,6 +78,7 @@ def _derived(name: str) -> set[str]:
 
 def _read(expression: str) -> set[str]:
     series = set(SERIES.findall(expression))
+    # The series of a histogram have these endings, which its name does not have.
     return series | {re.sub(r"_(bucket|count|sum)$", "", each) for each in series}
 
 

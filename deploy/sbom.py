@@ -22,13 +22,12 @@ from packaging.utils import canonicalize_name
 
 from deploy.slim import LEFT_OUT, ROOT, collected, listed, needs, slim
 
-EXTRAS = ("weights", "console", "livekit", "postgres", "s3")
-"""The extras of the image."""
+EXTRAS = ("weights", "console", "livekit", "postgres", "s3")  # the extras of the image
+# Version, licence, type and path of files that are no packages. NOTICE says where they come from.
 SHIPPED = {
     "htmx": ("2.0.11", "0BSD", ComponentType.FILE, "pipeline/console/static/htmx.min.js"),
     "voxwarden-classifier": ("", "MIT", ComponentType.MACHINE_LEARNING_MODEL, "pipeline/judge/model/model.onnx"),
 }
-"""Version, licence, type and path of files that are no packages. NOTICE says where they come from."""
 
 
 def main() -> None:
@@ -51,7 +50,7 @@ def bill() -> Bom:
     made = Bom(
         components=[*packages.values(), *files],
         metadata=BomMetaData(component=root),
-        serial_number=uuid5(NAMESPACE_URL, repr((root.version, versions))),
+        serial_number=uuid5(NAMESPACE_URL, repr((root.version, versions))),  # the library's own is random
     )
     made.metadata.timestamp = None  # type: ignore[assignment] # a time would change the text each time
     direct = {canonicalize_name(each.name) for each in listed(EXTRAS)} & packages.keys()

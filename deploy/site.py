@@ -11,10 +11,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 BUILD = ROOT / "build"
+# A link or picture, with its path and anchor. Links to other hosts have a colon.
 LINK = re.compile(r"(!?\[[^\]]*\])\(([^)\s#:]+)(#[^)\s]*)?\)")
-"""A link or picture, with its path and anchor. Links to other hosts have a colon."""
+# The mark of an item of a list. With more spaces before it, it is code.
 ITEM = re.compile(r" {0,3}(?:[-*]|\d+\.) +(?=\S)")
-"""The mark of an item of a list. With more spaces before it, it is code."""
 
 
 def main(build: Path = BUILD) -> None:
@@ -41,7 +41,7 @@ def _copied(file: Path, site: Path) -> list[Path]:
     def moved(link: re.Match[str]) -> str:
         target = (file.parent / link[2]).resolve()
         if not target.is_file():
-            return link[1].strip("[]") if target.is_dir() else link[0]
+            return link[1].strip("[]") if target.is_dir() else link[0]  # the site has no page for a folder
         linked.append(target)
         return f"{link[1]}({relpath(site / _place(target), place.parent)}{link[3] or ''})"
 
@@ -59,7 +59,7 @@ def indented(text: str) -> str:
                 open_items.pop()
         start = open_items[-1] if open_items else 0
         lines.append(" " * 4 * len(open_items) + line[start:] if line else line)
-        fence ^= line.lstrip().startswith("```")
+        fence ^= line.lstrip().startswith("```")  # inside a block of code, nothing is an item
         item = ITEM.match(line[start:])
         if item and not fence:
             open_items.append(start + item.end())

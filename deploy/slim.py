@@ -15,10 +15,11 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 EXTRAS = ("weights", "console")
+# One data file of each is read, and none of its code runs: it is installed without its dependencies.
 DATA_ONLY = {"openai-whisper", "silero-vad"}
-"""One data file of each is read, and none of its code runs: it is installed without its dependencies."""
+# Only a `judge.model` that is not in ONNX needs transformers. Without hf-xet, the hub's files come by plain HTTP.
 LEFT_OUT = {"transformers", "hf-xet"}
-"""Only a `judge.model` that is not in ONNX needs transformers. Without hf-xet, the hub's files come by plain HTTP."""
+# One file for all machines: a package that only some of them need is in it, too.
 MACHINES = [
     {"python_version": python, "python_full_version": f"{python}.0", "platform_machine": machine}
     for python in ("3.11", "3.12", "3.13")
@@ -60,7 +61,7 @@ def _collect(requirement: Requirement, found: set[tuple[str, str]]) -> None:
     """Add the package and all that it needs to `found`, which holds (name, extra) pairs."""
     name = canonicalize_name(requirement.name)
     for extra in {"", *requirement.extras} if name not in LEFT_OUT else ():
-        if (name, extra) not in found:
+        if (name, extra) not in found:  # also ends circles: some packages need each other
             found.add((name, extra))
             for needed in needs(name, extra):
                 _collect(needed, found)

@@ -22,8 +22,7 @@ FILES = (
 )
 BLOCK = re.compile(r"^(( *)# begin ([\w-]+).*\n)[\s\S]*?^( *# end \3)$", re.MULTILINE)
 
-OPTIONAL = ("api", "livekit")
-"""Roles that a deployment may leave out, beside the stages that a setting switches on."""
+OPTIONAL = ("api", "livekit")  # roles that a deployment may leave out, beside the stages that a setting switches on
 
 Stages = Sequence[Stage]
 
@@ -82,7 +81,8 @@ def _worker(stage: Stage) -> str:
 
 
 def _missing(stages: Stages) -> list[str]:
-    """PromQL needs the name of each role: it cannot know which one is missing."""
+    """The expression of the alert for missing roles."""
+    # One `absent` for each role: PromQL has no series for a role that never ran.
     absent = [f'absent(up{{job="voxwarden", role="{role}"}})' for role in _roles(stages)]
     return ["expr: |", f"  {absent[0]}", *(f"    or {each}" for each in absent[1:])]
 

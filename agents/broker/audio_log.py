@@ -15,9 +15,8 @@ from agents.broker.kafka_clients import broker_errors, reader, topic_name
 from agents.broker.kafka_records import address_of, partition_of
 from pipeline.base.errors import BadMessage
 from pipeline.base.metrics import Metrics
-from pipeline.contract.cloud_events import decode_event
+from pipeline.contract.cloud_events import decode_event, keys_of
 from pipeline.contract.messages import Sound, Utterance
-from pipeline.contract.shards import keys_of
 from pipeline.contract.topology import SOUNDS, UTTERANCES
 from pipeline.contract.utterance_log import UtteranceLog
 from pipeline.settings import Kafka, Settings
@@ -25,21 +24,15 @@ from pipeline.settings import Kafka, Settings
 M = TypeVar("M", bound=Utterance | Sound)
 
 POLL_MS = 500
-ANSWER_SECONDS = 10.0
-"""If the broker gives nothing for this long, the reader drops the connection and opens a new one."""
+ANSWER_SECONDS = 10.0  # if the broker gives nothing for this long, the reader drops the connection and opens a new one
 CLOSE_MS = 1_000
+# How many records back to look for a speaker's earlier utterances. A partition holds utterances of other rooms in
+# between.
 SEARCH_RECORDS = 500
-"""How many records back to look for a speaker's earlier utterances.
-
-A partition holds utterances of other rooms in between.
-"""
-SLACK_SECONDS = 60.0
-"""An utterance is written when it ends, up to 15 s after its start, and later when segment lags."""
+SLACK_SECONDS = 60.0  # an utterance is written when it ends, up to 15 s after its start, and later when segment lags
+# Limit for the values of cached records, all partitions together. Flags come in the order of the log, so that
+# neighbouring flags need the same records.
 CACHE_BYTES = 64_000_000
-"""Limit for the values of cached records, all partitions together.
-
-Flags come in the order of the log, so that neighbouring flags need the same records.
-"""
 
 
 class KafkaLog(UtteranceLog):
@@ -55,10 +48,10 @@ class KafkaLog(UtteranceLog):
         self._topic = topic_name(UTTERANCES, kafka)
         self._sounds = topic_name(SOUNDS, kafka)
         self._reader: Any = None
-        self._stands: tuple[TopicPartition, int] | None = None
-        """The position from which the reader continues without a seek."""
+        # The position from which the reader continues without a seek.
+        self._position: tuple[TopicPartition, int] | None = None
+        # Consecutive cached records of each partition. The partition that was read last comes last.
         self._cache: OrderedDict[TopicPartition, deque[Any]] = OrderedDict()
-        """Consecutive cached records of each partition. The partition that was read last comes last."""
 
     def get(self, address: str) -> Utterance | None:
         return _decoded(self._at(address, self._topic), Utterance)
@@ -73,7 +66,7 @@ class KafkaLog(UtteranceLog):
         partition, offset = place
         with self._asking():
             first = self._search_from(partition, offset, seconds)
-            utterances = [_utterance(record) for record in self._range(partition, first, offset)]
+            utterances = [_decoded(record, Utterance) for record in self._range(partition, first, offset)]
         found = [u for u in utterances if u and (u.room, u.speaker) == (room, speaker)]
         return sorted((u for u in found if u.start < start and u.end > start - seconds), key=lambda u: u.start)
 
@@ -82,7 +75,7 @@ class KafkaLog(UtteranceLog):
         with self._asking():
             for records in self._written(keys, end - seconds, end):
                 # Drop the records of other rooms at once: a partition can hold hours of them.
-                utterances = [_utterance(record) for record in records if record.key in keys]
+                utterances = [_decoded(record, Utterance) for record in records if record.key in keys]
                 yield [
                     u
                     for u in utterances
@@ -103,9 +96,9 @@ class KafkaLog(UtteranceLog):
             raise
 
     def _discard(self) -> None:
-        old, self._reader, self._stands = self._reader, None, None
+        old, self._reader, self._position = self._reader, None, None
         if old:
-            with suppress(KafkaError):
+            with suppress(KafkaError):  # the connection that failed is given up anyway
                 old.close(autocommit=False, timeout_ms=CLOSE_MS)
 
     def _consumer(self) -> Any:
@@ -128,7 +121,7 @@ class KafkaLog(UtteranceLog):
         """Return the records with offsets from `first` on, and below `end`. Cached records are not read again."""
         cached = self._cache.pop(partition, deque())
         if not (cached and cached[0].offset <= first <= cached[-1].offset + SEARCH_RECORDS):
-            cached = deque()
+            cached = deque()  # to read all records up to `first` would cost more than it saves
         unread = cached[-1].offset + 1 if cached else first
         if unread < end:
             cached.extend(record for part in self._parts(partition, unread, end) for record in part)
@@ -159,15 +152,15 @@ class KafkaLog(UtteranceLog):
     def _read(self, partition: TopicPartition, position: int) -> tuple[list[Any], int]:
         """Return the records at `position` and the next position. Seeks only if the reader stands elsewhere."""
         consumer = self._consumer()
-        if self._stands != (partition, position):
+        if self._position != (partition, position):
             consumer.assign([partition])
             consumer.seek(partition, position)
         deadline = time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < deadline:
             records = consumer.poll(POLL_MS).get(partition, [])
             reached = consumer.position(partition, timeout_ms=POLL_MS)
-            if reached not in {None, position}:
-                self._stands = partition, reached
+            if reached not in {None, position}:  # it moves without a record, too: transactions leave gaps
+                self._position = partition, reached
                 return records, reached
         raise KafkaTimeoutError(f"no records from {partition.topic}/{partition.partition}")
 
@@ -194,10 +187,8 @@ class KafkaLog(UtteranceLog):
         return int(found.offset if found else consumer.end_offsets([partition])[partition])
 
     def _search_from(self, partition: TopicPartition, offset: int, seconds: float) -> int:
-        """Return the offset from which to search for `seconds` of earlier speech.
-
-        Kafka cannot be read backwards. So the start is found by the timestamps of the records.
-        """
+        """Return the offset from which to search for `seconds` of earlier speech."""
+        # Kafka cannot be read backwards. So the start is found by the timestamps of the records.
         nearest = max(0, offset - SEARCH_RECORDS)
         written = self._record(partition, offset)
         if written is None:
@@ -230,10 +221,6 @@ def _place(address: str, topic: str) -> tuple[TopicPartition, int] | None:
     """Return the partition and offset of an address. None if the address is not of this topic."""
     place = partition_and_offset(address)
     return place if place and place[0].topic == topic else None
-
-
-def _utterance(record: Any) -> Utterance | None:
-    return _decoded(record, Utterance)
 
 
 def _decoded(record: Any | None, kind: type[M]) -> M | None:

@@ -7,7 +7,7 @@ consumer group and no database.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,84 +27,64 @@ from pipeline.runner.dead_letter_store import (
 )
 from pipeline.settings import Kafka
 
-HANDLED = "voxwarden-handled"
-"""Header of a marker: the address of the letter that was replayed or dropped."""
+HANDLED = "voxwarden-handled"  # header of a marker: the address of the letter that was replayed or dropped
+# Header of a replayed record: the number of replays. If the record fails again, the header stays on it.
 REPLAYS = "voxwarden-replays"
-"""Header of a replayed record: the number of replays. If the record fails again, the header stays on it."""
-REASON = "voxwarden-"
-"""Prefix of the headers that a stage adds to the record's own headers."""
+REASON = "voxwarden-"  # prefix of the headers that a stage adds to the record's own headers
 
 SEND_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaDeadLetters:
-    """The dead letters of a Kafka deployment. Implements `Box`."""
+    """The dead letters of a Kafka deployment. Implements `DeadLetterStore`."""
 
     kafka: Kafka
 
     def letters(self, wanted: LetterFilter) -> list[Letter]:
-        return letters(self.kafka, wanted)
+        """Return the letters that match `wanted`, oldest first. Raises InputError for an address that no letter has."""
+        found: list[Letter] = []
+        markers: dict[str, str] = {}
+        # Of all times: an earlier letter of the same record makes a later one a repetition.
+        with closing(History(self.kafka, DEAD_LETTERS)) as history:
+            for record in history.read():
+                headers = text_headers(record)
+                if HANDLED in headers:
+                    markers[headers[HANDLED]] = headers.get("voxwarden-how", "handled")
+                else:
+                    found.append(letter_of(record))
+        found.sort(key=lambda letter: letter.at)
+        marked = [replace(letter, handled=markers.get(letter.address)) for letter in found]
+        return chosen_of(mark_repeated(marked), wanted)
 
     def content(self, letter: Letter) -> Content:
-        return content(self.kafka, letter)
+        """Return the headers and the value of the letter's Kafka record."""
+        record = next(_records(self.kafka, [letter]))
+        return Content(text_headers(record), record.value or b"")
 
     def send_back(self, chosen: Sequence[Letter]) -> tuple[int, Refusals]:
-        return send_back(self.kafka, chosen)
+        """Replay letters: send each record to the topic that it came from.
+
+        Returns the number of replayed letters, and the letters that cannot be replayed with the reason.
+        """
+        refusals = [(letter, reason) for letter in chosen if (reason := _refusal(self.kafka, letter))]
+        refused = {letter.address for letter, _ in refusals}
+        good = {letter.address: letter for letter in chosen if letter.address not in refused}
+        with _sending(self.kafka) as client:
+            for record in _records(self.kafka, list(good.values())):
+                letter = good[address_of(record)]
+                _send(client, str(letter.origin).rsplit("/", 2)[0], _reborn(record, letter.replays + 1))
+                # Only now. If the process ends before, the letter is replayed twice, and the ids of its results remove
+                # the duplicates. A mark that comes first could lose the record.
+                _mark(client, self.kafka, letter, record.key, "replayed")
+        return len(good), refusals
 
     def drop(self, chosen: Sequence[Letter]) -> int:
-        return drop(self.kafka, chosen)
-
-
-def letters(kafka: Kafka, wanted: LetterFilter) -> list[Letter]:
-    """Return the letters that match `wanted`, oldest first. Raises InputError for an address that no letter has.
-
-    The whole topic is read, also when `wanted.since` is set: an earlier letter of the same record makes the later one a
-    repetition.
-    """
-    found: list[Letter] = []
-    markers: dict[str, str] = {}
-    with _history(kafka, None) as history:
-        for record in history.read():
-            headers = text_headers(record)
-            if HANDLED in headers:
-                markers[headers[HANDLED]] = headers.get("voxwarden-how", "handled")
-            else:
-                found.append(letter_of(record))
-    found = sorted((replace(letter, handled=markers.get(letter.address)) for letter in found), key=lambda each: each.at)
-    return chosen_of(mark_repeated(found), wanted)
-
-
-def content(kafka: Kafka, letter: Letter) -> Content:
-    """Return the headers and the value of the letter's Kafka record."""
-    record = next(_records(kafka, [letter]))
-    return Content(text_headers(record), record.value or b"")
-
-
-def send_back(kafka: Kafka, chosen: Sequence[Letter]) -> tuple[int, Refusals]:
-    """Replay letters: send each record to the topic that it came from.
-
-    Returns the number of replayed letters, and the letters that cannot be replayed with the reason. A letter is marked
-    after the broker has its record. If the process ends in between, the letter is replayed twice, and the ids of its
-    results remove the duplicates.
-    """
-    refusals = [(letter, reason) for letter in chosen if (reason := _refusal(kafka, letter))]
-    refused = {letter.address for letter, _ in refusals}
-    good = {letter.address: letter for letter in chosen if letter.address not in refused}
-    with _sending(kafka) as client:
-        for record in _records(kafka, list(good.values())):
-            letter = good[address_of(record)]
-            _send(client, str(letter.origin).rsplit("/", 2)[0], _reborn(record, letter.replays + 1))
-            _mark(client, kafka, letter, record.key, "replayed")
-    return len(good), refusals
-
-
-def drop(kafka: Kafka, chosen: Sequence[Letter]) -> int:
-    """Mark the letters as dropped and return their number."""
-    with _sending(kafka) as client:
-        for letter in chosen:
-            _mark(client, kafka, letter, None, "dropped")
-    return len(chosen)
+        """Mark the letters as dropped and return their number."""
+        with _sending(self.kafka) as client:
+            for letter in chosen:
+                _mark(client, self.kafka, letter, None, "dropped")
+        return len(chosen)
 
 
 def letter_of(record: Any) -> Letter:
@@ -125,10 +105,8 @@ def letter_of(record: Any) -> Letter:
 
 
 def text_headers(record: Any) -> dict[str, str]:
-    """Return the headers as text.
-
-    If a name comes twice, the last value wins: a stage adds its headers after the record's own.
-    """
+    """Return the headers as text."""
+    # If a name comes twice, the last value wins: a stage adds its headers after the record's own.
     return {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers or ()}
 
 
@@ -165,19 +143,10 @@ def _records(kafka: Kafka, chosen: Sequence[Letter]) -> Iterator[Any]:
     wanted = {letter.address for letter in chosen}
     if not wanted:
         return
-    with _history(kafka, min(letter.at for letter in chosen)) as history:
+    with closing(History(kafka, DEAD_LETTERS, min(letter.at for letter in chosen))) as history:
         for record in history.read():
             if address_of(record) in wanted:
                 yield record
-
-
-@contextmanager
-def _history(kafka: Kafka, since: float | None) -> Iterator[History]:
-    history = History(kafka, DEAD_LETTERS, since)
-    try:
-        yield history
-    finally:
-        history.close()
 
 
 @contextmanager

@@ -41,8 +41,8 @@ class History:
         except BaseException:
             self._consumer.close()
             raise
+        # Upper limit for the number of records: offsets may have gaps.
         self.total = sum(span.end - span.first for span in self._spans)
-        """Upper limit for the number of records: offsets may have gaps."""
 
     def read(self) -> Iterator[Any]:
         """Yield the records, one partition after the other, each in offset order.
@@ -92,6 +92,7 @@ class History:
         while position < span.end:
             records = self._consumer.poll(POLL_MS).get(span.partition, [])
             yield from (record for record in records if record.offset < span.end)
+            # The position also moves where no record is: transactions and compaction leave gaps.
             if (now_at := self._consumer.position(span.partition)) > position:
                 position, progressed = now_at, time.monotonic()
             elif time.monotonic() - progressed > self._kafka.connect_seconds:

@@ -26,18 +26,15 @@ from pipeline.settings import Kafka, Security
 ReceivedBytes = tuple[bytes, Exception | None]
 """What came from the broker, and why nothing more will come."""
 
+# Largest record batch: the default of brokers and topics. An utterance of 30 s fits, as FLAC of noise.
 MAX_MESSAGE_BYTES = 1_048_588
-"""Largest record batch: the default of brokers and topics. An utterance of 30 s fits, as FLAC of noise."""
+# The dead-letter topic takes records of this many times MAX_MESSAGE_BYTES: the largest record, and the reason.
 ROOM_FOR_ERRORS = 2
-"""The dead-letter topic takes records of this many times MAX_MESSAGE_BYTES: the largest record, and the reason."""
-RECONNECT_MS = 1_000
-"""The library's default of 30 s would keep a client silent long after its broker is back."""
-ANSWER_SECONDS = 30.0
-"""Limit for one request of a reader; the library's own default."""
+RECONNECT_MS = 1_000  # the library's default of 30 s would keep a client silent long after its broker is back
+ANSWER_SECONDS = 30.0  # limit for one request of a reader; the library's own default
+# Time for the library's thread to end. It usually takes milliseconds.
 DISCARD_SECONDS = 10
-"""Time for the library's thread to end. It usually takes milliseconds."""
-CHECK_SECONDS = 5.0
-"""Limit for one check that the broker answers."""
+CHECK_SECONDS = 5.0  # limit for one check that the broker answers
 
 
 class Direct(KafkaNetSocket):  # type: ignore[misc]
@@ -110,11 +107,7 @@ def common(kafka: Kafka) -> dict[str, Any]:
 
 
 def client(kind: Callable[..., Any], kafka: Kafka, **more: Any) -> Any:
-    """Make a client of the class `kind`. `more` changes our settings.
-
-    If no broker answers, the library raises an error and forgets the client's thread and sockets. We end them.
-    Otherwise an outage of 20 minutes would use up the files that a process may open.
-    """
+    """Make a client of the class `kind`. `more` changes our settings."""
     made: list[Any] = []
 
     def inner(**given: Any) -> Any:
@@ -124,6 +117,8 @@ def client(kind: Callable[..., Any], kafka: Kafka, **more: Any) -> Any:
     try:
         return kind(**(common(kafka) | more), kafka_client=inner)
     except BaseException:
+        # If no broker answers, the library forgets the client's thread and sockets. An outage of 20 minutes would then
+        # use up the files that a process may open.
         for each in made:
             each.close()
         raise
@@ -171,17 +166,15 @@ def producer(kafka: Kafka) -> Any:
             kafka,
             acks="all",
             max_request_size=MAX_MESSAGE_BYTES,
-            linger_ms=5,
+            linger_ms=5,  # the records of these 5 ms share a request
             delivery_timeout_ms=60_000,
-            allow_auto_create_topics=False,
+            allow_auto_create_topics=False,  # a topic of the broker's making would have another retention
         )
 
 
 def discard(sender: Any) -> None:
-    """Close a producer at once. Records without confirmation are given up, and their futures fail.
-
-    The library's `close(0)` waits for them instead, raises an error, and leaves its thread running.
-    """
+    """Close a producer at once. Records without confirmation are given up, and their futures fail."""
+    # The library's `close(0)` waits for these records instead, raises an error, and leaves its thread running.
     sender._sender.force_close()
     sender.close(DISCARD_SECONDS)
 
@@ -194,7 +187,7 @@ def reader(kafka: Kafka, answer_seconds: float = ANSWER_SECONDS) -> Any:
             kafka,
             group_id=None,
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            auto_offset_reset="earliest",  # if the wanted record has just expired, go on with the oldest one
             allow_auto_create_topics=False,
             max_partition_fetch_bytes=2 * max_bytes(DEAD_LETTERS),
             request_timeout_ms=round(answer_seconds * 1000),
@@ -202,14 +195,11 @@ def reader(kafka: Kafka, answer_seconds: float = ANSWER_SECONDS) -> Any:
 
 
 class BrokerAnswers:
-    """A callable check for one thread. After an error, the next call opens a new connection.
-
-    One connection serves all checks, because a new one can cost a token and a handshake.
-    """
+    """A callable check for one thread. After an error, the next call opens a new connection."""
 
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
-        self._client: Any = None
+        self._client: Any = None  # kept for all checks: a new connection can cost a token and a handshake
 
     def __call__(self) -> None:
         """Ask the broker to describe its cluster.

@@ -14,10 +14,8 @@ from pipeline.contract.messages import Message, Sound, Utterance
 from pipeline.contract.stage import Rejected, blamed
 from pipeline.contract.topology import Stage
 
-RECORD_OVERHEAD = 512
-"""Upper limit for the bytes that a record batch adds to key, value and headers."""
-HEADER_OVERHEAD = 10
-"""Upper limit for the bytes that each header adds."""
+RECORD_OVERHEAD = 512  # upper limit for the bytes that a record batch adds to key, value and headers
+HEADER_OVERHEAD = 10  # upper limit for the bytes that each header adds
 
 _choose = DefaultPartitioner()
 
@@ -35,14 +33,10 @@ class Received:
 
 
 def receive(kind: type[Message], record: Any) -> Received:
-    """Decode a record as a message of `kind`. Errors come back in `Received.error`.
-
-    Uses the raw headers, since Faust's dict drops repeated names. An utterance or a sound gets its address here,
-    because the address is known only after it was written.
-    """
+    """Decode a record as a message of `kind`. Errors come back in `Received.error`."""
     try:
-        message = decode_event(kind, record.value, record.headers or ())
-        if isinstance(message, Utterance | Sound):
+        message = decode_event(kind, record.value, record.headers or ())  # Faust's event would drop repeated names
+        if isinstance(message, Utterance | Sound):  # the sender did not know the address before it was written
             message = msgspec.structs.replace(message, address=address_of(record))
         return Received(record, message)
     except BadMessage as error:
@@ -120,7 +114,7 @@ def _written(message: object, stage: Stage) -> Event:
     if isinstance(message, Message):
         with suppress(BadMessage):
             return encode_event(message, stage.name)
-    return Event(b"", repr(message).encode(errors="backslashreplace"), [])
+    return Event(b"", repr(message).encode(errors="backslashreplace"), [])  # the text may be why it cannot be encoded
 
 
 def partition_of(key: bytes, numbers: Collection[int]) -> int:

@@ -60,7 +60,7 @@ def tls_context(security: Security) -> ssl.SSLContext:
     Raises ConfigError if a file cannot be read.
     """
     try:
-        context = ssl.create_default_context(cafile=security.ca_file)
+        context = ssl.create_default_context(cafile=security.ca_file)  # checks the certificate and the host's name
         if security.cert_file:
             context.load_cert_chain(security.cert_file, security.key_file)
     except (OSError, ssl.SSLError) as error:
@@ -125,4 +125,4 @@ class _ForFaust(FaustTokens):  # type: ignore[misc]  # the library has no types
         self._security = security
 
     async def token(self) -> str:
-        return await asyncio.to_thread(token, self._security)
+        return await asyncio.to_thread(token, self._security)  # a command may take seconds, and heartbeats go on

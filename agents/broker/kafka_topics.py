@@ -22,17 +22,14 @@ if TYPE_CHECKING:  # most processes that look at topics load no judge
 
 HOUR_MS = 3_600_000
 
+# Kafka deletes whole segments. A segment spans the retention divided by this number. So records live up to one segment
+# longer than the retention.
 SEGMENTS_PER_RETENTION = 12
-"""Kafka deletes whole segments. A segment spans the retention divided by this number.
 
-So records live up to one segment longer than the retention.
-"""
+SEGMENT_BYTES = 268_435_456  # a segment of this size is closed earlier
 
-SEGMENT_BYTES = 268_435_456
-"""A segment of this size is closed earlier."""
-
+# The size of a segment of a compacted topic. Only closed segments are compacted.
 SMALL_SEGMENT_BYTES = 16_777_216
-"""The size of a segment of a compacted topic. Only closed segments are compacted."""
 
 ALL_TOPICS = (*TOPICS, POLICIES)
 
@@ -65,7 +62,7 @@ class Plan:
 
         Empty if they do not.
         """
-        if "cleanup.policy" in self.wanted:
+        if "cleanup.policy" in self.wanted:  # a compacted topic keeps the newest record of each key for ever
             return ""
         retention, segment = self.found.get("retention.ms", -1), self.found.get("segment.ms", 0)
         if retention < 0 or segment <= max(self.wanted["segment.ms"], retention / SEGMENTS_PER_RETENTION):
@@ -84,7 +81,7 @@ def wanted(topic: Topic, kafka: Kafka) -> dict[str, Any]:
             "partitions": 1,
             "replication": kafka.replication,
             "retention.ms": -1,
-            "segment.ms": HOUR_MS,
+            "segment.ms": HOUR_MS,  # only closed segments are compacted, and policies change rarely
             "segment.bytes": SMALL_SEGMENT_BYTES,
             "max.message.bytes": max_bytes(topic),
             "cleanup.policy": "compact",
@@ -95,7 +92,7 @@ def wanted(topic: Topic, kafka: Kafka) -> dict[str, Any]:
         "replication": kafka.replication,
         "retention.ms": retention,
         "segment.ms": retention // SEGMENTS_PER_RETENTION,
-        "segment.bytes": max(SEGMENT_BYTES, max_bytes(topic)),
+        "segment.bytes": SEGMENT_BYTES,
         "max.message.bytes": max_bytes(topic),
     }
 
@@ -128,13 +125,13 @@ def require(kafka: Kafka, stage: Stage) -> None:
     require_topics(kafka, [*stage.takes, *early, *stage.gives, DEAD_LETTERS, *policies])
 
 
-def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> None:
-    """Check the topics in `needed`.
+def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> list[Plan]:
+    """Check the topics in `needed`, and return their plans.
 
-    Raises ConfigError if a topic is missing, or if its `max.message.bytes` is smaller than our largest record. A topic
-    that keeps records longer than its retention only causes a warning: privacy suffers, but no speech is lost.
+    Raises ConfigError if a topic is missing, or if its `max.message.bytes` is smaller than our largest record.
     """
-    for plan in plans(kafka, needed):
+    found = plans(kafka, needed)
+    for plan in found:
         if plan.missing:
             raise ConfigError(
                 f"There is no topic {plan.name} at {kafka.bootstrap}", "Create it with `voxwarden topics create`."
@@ -146,14 +143,14 @@ def require_topics(kafka: Kafka, needed: Sequence[Topic]) -> None:
                 "Raise the topic's max.message.bytes.",
             )
         if too_long := plan.retention_problem(kafka.bootstrap):
-            log.warning("%s", too_long)
+            log.warning("%s", too_long)  # no error: privacy suffers, but no speech is lost
+    return found
 
 
 def retention_seconds(topics: Sequence[Topic], kafka: Kafka) -> float:
     """Return the shortest retention of `topics` on the broker, in seconds. Raises ConfigError if one does not exist."""
-    require_topics(kafka, topics)
-    retentions = [plan.found["retention.ms"] for plan in plans(kafka, topics)]
-    return min(each / 1000 if each >= 0 else math.inf for each in retentions)
+    retentions = [plan.found["retention.ms"] for plan in require_topics(kafka, topics)]
+    return min(each / 1000 if each >= 0 else math.inf for each in retentions)  # -1: Kafka keeps the records for ever
 
 
 def _options(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,6 +167,7 @@ def _found(client: Any, names: list[str]) -> dict[str, dict[str, Any]]:
         return {}
     keys = ("retention.ms", "segment.ms", "segment.bytes", "max.message.bytes", "cleanup.policy")
     resources = [ConfigResource(ConfigResourceType.TOPIC, topic["name"], dict.fromkeys(keys)) for topic in described]
+    # "all", because the library otherwise leaves out the settings that have the broker's default.
     configs = client.describe_configs(resources, config_filter="all")["topic"]
     return {
         topic["name"]: {
@@ -182,8 +180,7 @@ def _found(client: Any, names: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _setting(name: str, settings: Mapping[str, Any], key: str) -> int | str:
-    """Return a setting of a topic. If the broker refuses to show it, the client leaves it out without an error."""
-    if key not in settings:
+    if key not in settings:  # the client leaves out, without an error, what the broker refuses to show
         raise ConfigError(
             f"Our Kafka account may not read the settings of topic {name}", "Allow DescribeConfigs for this account."
         )
@@ -200,15 +197,13 @@ def paired_labels(rules: "JudgeConfig") -> list[str]:
 def check_pairing(kafka: Kafka, rules: "JudgeConfig") -> str:
     """Return the labels and the number of partitions, as a text.
 
-    Judges share the partitions of both topics. The same numbers go to the same judge only if the topics have equally
-    many.
-
     Raises ConfigError if judges cannot pair words and sounds, and DependencyError if the broker does not answer.
     """
     labels = paired_labels(rules)
     if not labels:
         return "no label needs both"
     found = {plan.name: plan.found["partitions"] for plan in plans(kafka, [TRANSCRIPTS, SOUNDS]) if not plan.missing}
+    # Partitions with the same number go to the same judge only if both topics have equally many.
     most = max(found.values(), default=0)
     if fewer := [name for name, partitions in found.items() if partitions < most]:
         counts = " and ".join(f"{name} has {partitions}" for name, partitions in found.items())

@@ -25,14 +25,11 @@ from pipeline.review.database import Database
 from pipeline.review.policies import judge_rules, versions
 from pipeline.settings import Kafka, Settings
 
-RELEASE = b"release"
-"""The key of the release."""
-JUDGE = b"judge/"
-"""The key of a report is this and the name of the judge."""
+RELEASE = b"release"  # the key of the release
+JUDGE = b"judge/"  # the key of a report is this and the name of the judge
 
 POLL_MS = 250
-MAX_BYTES = 8 * 2**20
-"""Maximum size of a record after it is unpacked."""
+MAX_BYTES = 8 * 2**20  # maximum size of a record after it is unpacked
 
 R = TypeVar("R", Release, JudgeReport)
 
@@ -40,7 +37,8 @@ log = logging.getLogger(__name__)
 
 
 def packed(message: Release | JudgeReport) -> bytes:
-    """Encode and compress a message, always in the same way."""
+    """Encode and compress a message."""
+    # Always to the same bytes: the exchange compares them with the record of the topic.
     return zlib.compress(msgspec.json.encode(message, order="deterministic"), 9)
 
 
@@ -48,7 +46,7 @@ def unpacked(value: bytes, kind: type[R]) -> R:
     """Decode a record. Raises BadMessage."""
     try:
         reading = zlib.decompressobj()
-        text = reading.decompress(value, MAX_BYTES)
+        text = reading.decompress(value, MAX_BYTES)  # a small record could unpack to gigabytes
         return msgspec.json.decode(text, type=kind)
     except (zlib.error, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadMessage(f"A record of {POLICIES.name} cannot be read: {error}", "Publish the policy again.") from error
@@ -118,7 +116,7 @@ class TopicReleases:
             if key == RELEASE:
                 self._last = value
         if self._last and (self._last != before or self._release is None):
-            self._release = None
+            self._release = None  # a release that cannot be read is an error at each look, not only at the first
             self._release = unpacked(self._last, Release)
         return self._release
 
@@ -147,14 +145,12 @@ class Exchange:
 
     def __init__(self, database: Database, topic: PolicyTopic, clock: Callable[[], float] = time.time) -> None:
         self._database, self._topic, self._clock = database, topic, clock
-        self._written: bytes | None = None
-        """The release that the topic has."""
-        self._seen: dict[bytes, float] = {}
-        """The time of each judge's newest report in the topic."""
+        self._written: bytes | None = None  # the release that the topic has
+        self._seen: dict[bytes, float] = {}  # the time of each judge's newest report in the topic
 
     def look(self) -> None:
         """Write the newest release to the topic, and the reports of judges to the store. Raises DependencyError."""
-        reports = self._read()
+        reports = self._read()  # first, because it learns which release the topic has
         with self._database.read() as connection:
             release = versions.newest_release(connection)
         if release is not None and (wanted := packed(release)) != self._written:
@@ -195,15 +191,15 @@ class Exchange:
         """Delete the reports of judges that have ended, so that the topic stays small."""
         before = self._clock() - 4 * judge_rules.JUDGE_SILENT_SECONDS
         for key in [key for key, at in self._seen.items() if at < before]:
-            self._topic.write(key, None)
+            self._topic.write(key, None)  # a record without a value: compaction deletes the key
             del self._seen[key]
 
 
 @contextmanager
-def exchanging(settings: Settings, seconds: float = FOLLOW_SECONDS) -> Iterator[None]:
-    """Exchange releases and reports every `seconds` while the block runs, in a thread."""
+def exchanging(settings: Settings) -> Iterator[None]:
+    """Exchange releases and reports while the block runs, in a thread."""
     over = Event()
-    thread = Thread(target=_exchange, args=(settings, seconds, over), name="policies", daemon=True)
+    thread = Thread(target=_exchange, args=(settings, over), name="policies", daemon=True)
     thread.start()
     try:
         yield
@@ -212,19 +208,19 @@ def exchanging(settings: Settings, seconds: float = FOLLOW_SECONDS) -> Iterator[
         thread.join(settings.kafka.connect_seconds)
 
 
-def _exchange(settings: Settings, seconds: float, over: Event) -> None:
-    """Run until `over`. No error ends the thread: a later look repairs what this one left."""
+def _exchange(settings: Settings, over: Event) -> None:
+    """Run until `over`. No error ends the thread: a later look repairs what an earlier one left."""
     answers = True
     while not over.is_set():
         try:
             with closing(Exchange(Database(settings.database_url), PolicyTopic(settings.kafka))) as exchange:
-                while not over.wait(seconds):
+                while not over.wait(FOLLOW_SECONDS):
                     exchange.look()
                     answers = True
         except DependencyError as error:
-            if answers:
+            if answers:  # an outage is in the log once
                 log.warning("policies: nothing is exchanged: %s", error)
             answers = False
         except Exception:
             log.exception("policies: the exchange failed and starts again")
-        over.wait(seconds)
+        over.wait(FOLLOW_SECONDS)

@@ -11,10 +11,10 @@ from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO
 from pipeline.settings import Kafka
 
+# Chunks that the broker may not have confirmed yet. At this number, reading of the file pauses.
 IN_FLIGHT = 256
-"""Chunks that the broker may not have confirmed yet. At this number, reading of the file pauses."""
 
-CONFIRM_SECONDS = 60
+CONFIRM_SECONDS = 60  # the client's own limit for a delivery
 
 
 class Ingest:

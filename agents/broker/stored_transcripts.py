@@ -27,17 +27,14 @@ class Source:
 
 @contextmanager
 def from_kafka(kafka: Kafka, since: float | None, until: float | None) -> Iterator[Source]:
-    """Give the transcripts that were written to `voice.transcripts` at or after `since` and before `until` (UTC
-    seconds).
-    """
+    """Give the transcripts that `voice.transcripts` got from `since` on and before `until` (UTC seconds)."""
     with closing(History(kafka, TRANSCRIPTS, since, until)) as history:
         yield Source((_decoded(record.value, record.headers) for record in history.read()), history.total)
 
 
 @contextmanager
 def from_file(path: Path, since: float | None, until: float | None) -> Iterator[Source]:
-    """Give the transcripts of a JSON-lines file whose speech began at or after `since` and before `until` (UTC
-    seconds).
+    """Give the transcripts of a JSON-lines file whose speech began from `since` on and before `until` (UTC seconds).
 
     Raises TextError if the file cannot be opened.
     """

@@ -1,4 +1,4 @@
-"""The `voxwarden` command: global options, error output and exit codes."""
+"""The `voxwarden` command: global options, removed commands, error output and exit codes."""
 
 import inspect
 import logging
@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from typer.core import TyperGroup
 
-from agents.commands.removed_commands import CommandGroup
 from agents.commands.terminal import standard_streams, stderr
 from pipeline.base import yaml_reading
 from pipeline.base.errors import ConfigError, VoxwardenError
@@ -45,11 +45,54 @@ class FailOn(StrEnum):
         return suggestion in {FailOn.BLOCK, self}
 
 
+# What to use instead, by command. A group stands for every command in it.
+REMEDIES = {
+    "accounts list": "Use the console's page Accounts.",
+    "accounts role": "Use the console's page Accounts.",
+    "accounts disable": "Use the console's page Accounts.",
+    "accounts enable": "Use the console's page Accounts.",
+    "assess open": "Use the console's page Assessment, Reports.",
+    "assess list": "Use the console's page Assessment, Reports.",
+    "assess status": "Use the console's page Assessment, Reports.",
+    "assess answer": "Use the console's page Assessment, Form of article 5.",
+    "assess hazard": "Use the console's page Assessment, Hazards.",
+    "assess register": "Use the console's page Assessment, Register.",
+    "assess trigger": "Use the console's page Assessment, Triggers.",
+    "assess drill list": "Use the console's page Assessment, Drills.",
+    "assess drill show": "Use the console's page Assessment, Drills.",
+    "assess drill stop": "Use the console's page Assessment, Drills.",
+    "coverage": "Use the metric voxwarden_coverage_utterances_total; the operations dashboard shows it.",
+    "fingerprints list": "Use the console's page Policies, Banned recordings.",
+    "fingerprints remove": "Use the console's page Policies, Banned recordings.",
+    "lexicon": "Use `voxwarden config check`, which also checks all lexicons.",
+    "retention hold": "Use the console's page Retention.",
+    "retention release": "Use the console's page Retention.",
+    "retention holds": "Use the console's page Retention.",
+    "tokens list": "Use the console's page Accounts, Tokens.",
+    "tokens revoke": "Use the console's page Accounts, Tokens.",
+}
+
+
+class CommandGroup(TyperGroup):
+    """A group of commands that knows the removed ones."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Raises ConfigError for a removed command. Other unknown commands are errors of click."""
+        names = [args[0]]
+        at = ctx
+        while at.parent is not None:
+            names.insert(0, str(at.info_name))
+            at = at.parent
+        if remedy := REMEDIES.get(" ".join(names)):
+            raise ConfigError(f"There is no command `voxwarden {' '.join(names)}` any more", remedy)
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
     cls=CommandGroup,
     name="voxwarden",
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
+    pretty_exceptions_enable=False,  # a traceback with local variables could show speech and secrets
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,
@@ -100,7 +143,7 @@ def options(
     if not verbose:  # the library logs every attempt to connect; our error reports it once
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
     if config:
-        os.environ[PREFIX + "CONFIG"] = str(config)
+        os.environ[PREFIX + "CONFIG"] = str(config)  # the processes of `worker all` inherit it
     ctx.obj = overrides_of(assignments or [])
 
 
@@ -138,8 +181,8 @@ def branch_of(tree: dict[str, Any], section: str) -> dict[str, Any]:
 
 
 def settings_of(ctx: typer.Context) -> Settings:
-    """Return the settings. They are read when a command first needs them. Raises ConfigError for a wrong setting."""
-    root = ctx.find_root()
+    """Return the settings. Raises ConfigError for a wrong setting."""
+    root = ctx.find_root()  # read late: help, and commands without settings, work with a broken file
     if not isinstance(root.obj, Settings):
         root.obj = load(root.obj)
     return root.obj
@@ -184,7 +227,7 @@ def _run() -> None:
         try:
             app()
         finally:
-            sys.stdout.flush()
+            sys.stdout.flush()  # here, where an error of the last write still becomes one line
     except VoxwardenError as error:
         say_error(error)
         sys.exit(Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED)

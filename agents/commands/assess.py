@@ -20,7 +20,7 @@ from pipeline.base import yaml_reading
 from pipeline.base.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from pipeline.assessment.report.content import AssessmentReport
     from pipeline.assessment.report.verify import Checked
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 Language = Literal["zh", "en"]
 CHOSEN: ContextVar[Language] = ContextVar("language", default="en")
+# The environment's language. The first one that is set wins, as in other programs.
 VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
-"""The environment's language. The first one that is set wins, as in other programs."""
 
 By = Annotated[
     str | None, typer.Option("--by", help="Your name, for the record. Default: the user of the operating system.")
@@ -37,7 +37,7 @@ By = Annotated[
 
 
 def choose(chosen: Language | None) -> None:
-    """Set the language of all lines of this run. None: that of the environment."""
+    """Set the language of all lines of this run. None: the language of the environment."""
     CHOSEN.set(chosen or of_environment(os.environ))
 
 
@@ -109,7 +109,8 @@ KeyFile = Annotated[
 @assess.callback()
 def speak(
     lang: Annotated[
-        Language | None, typer.Option("--lang", help="Language of the output. Default: that of LC_ALL or LANG, or en.")
+        Language | None,
+        typer.Option("--lang", help="Language of the output. Default: from LC_ALL or LANG, or else en."),
     ] = None,
 ) -> None:
     """Set the language of what the commands print. Help and errors are in English."""
@@ -190,7 +191,7 @@ def write_bundle(
             found = assessments.find(connection, identity)
             audio = bundle.clips_of(connection, open_evidence(settings), clips or [])
             data = bundle.build(connection, found, signer, audio, pdf)
-        with database.write() as connection:
+        with database.write() as connection:  # before the file is there: no audio leaves without a line in the log
             audit_log.append(connection, time.time(), actor(), "assessment.bundle", found.id, {"clips": sorted(audio)})
     file = out or Path(f"assessment-{found.id}.zip")
     _write(file.parent, {file.name: data})
@@ -239,7 +240,7 @@ def verify(
 
 def _require_extra() -> None:
     """Raise ConfigError if the libraries that write and sign reports are not installed."""
-    for name in ("cryptography", "jinja2"):
+    for name in ("cryptography", "jinja2"):  # not weasyprint, which only --pdf needs
         if find_spec(name) is None:
             raise ConfigError(f"{name} is not installed", "Install it: pip install 'voxwarden[report]'.")
 
@@ -281,7 +282,7 @@ def _key(settings: "Settings", path: Path | None) -> Path:
     return path or bundle.key_file(settings)
 
 
-def _write(folder: Path, files: "Mapping[str, bytes]") -> None:
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     try:
         for name, data in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
     from pipeline.speech.audio.resample import Samples
 
-AT_ONCE = 8
-"""Lines that are spoken at the same time."""
+AT_ONCE = 8  # lines that are spoken at the same time
 POLL_SECONDS = 0.5
 
 drill = add_group("drill", "Test speech through the live pipeline.", assess)
@@ -90,7 +89,7 @@ def run(
         say("{id}: {n} lines", id=made.id, n=len(rooms))
         send = partial(_send, database, made, gateway, key, room_type)
         with ThreadPoolExecutor(AT_ONCE) as threads:
-            list(threads.map(send, rooms, [samples for _, samples in sounds]))
+            list(threads.map(send, rooms, [samples for _, samples in sounds]))  # `list` raises the first error
         missing = _await(database, made, wait)
         with database.write() as connection:
             drills.end(connection, made.id, author(by), time.time())

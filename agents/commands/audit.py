@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from agents.commands.app import add_group, settings_of
+from agents.commands.store import database_of
 from agents.commands.table import utc
 from agents.commands.terminal import json_text, stdout
 from pipeline.base.errors import InputError
@@ -49,19 +50,13 @@ def verify(
       voxwarden audit verify --anchors anchors.jsonl --public-key audit.key.pub
     """
     from pipeline.review import audit_log as log
-    from pipeline.review.database import Database
 
-    settings = settings_of(ctx)
-    database = Database(settings.database_url, must_exist=True)
-    try:
-        with database.read() as connection:
-            report = log.verify_chain(connection)
-            _check(report)
-            if expect and not log.holds(connection, expect):
-                raise InputError("The audit log does not hold the expected head", FORGED)
-            count = _check_anchors(connection, settings, anchors, public_key) if anchors else 0
-    finally:
-        database.close()
+    with database_of(ctx) as database, database.read() as connection:
+        report = log.verify_chain(connection)
+        _check(report)
+        if expect and not log.holds(connection, expect):
+            raise InputError("The audit log does not hold the expected head", FORGED)
+        count = _check_anchors(connection, settings_of(ctx), anchors, public_key) if anchors else 0
     begin = f" since line {report.first}, {utc(report.since)}, by the anchor in line {report.anchor}"
     matched = f" {count} anchors match." if count else ""
     whole = begin if report.anchor else ""
@@ -99,16 +94,11 @@ def export(
       voxwarden audit export > audit.jsonl
     """
     from pipeline.review import audit_log as log
-    from pipeline.review.database import Database
 
-    database = Database(settings_of(ctx).database_url, must_exist=True)
-    try:
-        with database.read() as connection:
-            _line({"export": "audit", "after": after})
-            for line in log.all_lines(connection, after):
-                _line(line)
-    finally:
-        database.close()
+    with database_of(ctx) as database, database.read() as connection:
+        _line({"export": "audit", "after": after})
+        for line in log.all_lines(connection, after):
+            _line(line)
 
 
 def _check(report: "ChainReport") -> None:

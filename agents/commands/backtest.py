@@ -97,7 +97,7 @@ def _verdict_line(flag: Flag) -> dict[str, Any]:
     return {"suggestion": flag.suggestion, "flagged": list(flag.flagged), "risk": round(flag.risk, 6)}
 
 
-BATCH = 64
+BATCH = 64  # texts that the classifier reads together
 
 BacktestFormat = Literal["table", "jsonl"]
 
@@ -182,18 +182,16 @@ class _Run:
                 bar.advance(task, len(batch))
 
     def report(self) -> None:
-
         if self._lines:
             _write(total_line(self._test, self.tally, self.unreadable))
             return
         stdout.print(totals(self._test, self.tally))
         if self._examples:
-            stdout.print(examples(self._examples, words=stdout.is_terminal))
+            stdout.print(examples(self._examples, words=stdout.is_terminal))  # no speech in a log or a file
         if self._test.skipped:
             stderr.print(f"{self._test.skipped} utterances were skipped and have no text.")
 
     def _take(self, comparison: "Comparison") -> None:
-
         kind = comparison.kind
         self.tally.add(comparison)
         if kind == "same":

@@ -21,12 +21,9 @@ from pipeline.review.cases.values import Case, Choice, Filters, Status
 if TYPE_CHECKING:
     from pipeline.review.review_store import ReviewStore, SqlReviewStore
 
-POLL_SECONDS = 0.5
-"""Seconds between two looks into the store."""
-OVERLAP_SECONDS = 10.0
-"""Seconds that each look covers again: a case becomes visible later than the time that it bears."""
-NEW_PAGE = 200
-"""Cases that one query fetches."""
+POLL_SECONDS = 0.5  # seconds between two looks into the store
+OVERLAP_SECONDS = 10.0  # seconds that each look covers again: a case becomes visible later than the time that it bears
+PAGE = 200  # cases that one query fetches
 
 
 def new_cases(
@@ -46,6 +43,7 @@ def new_cases(
         recent = _stored_since(store, filters, looked - OVERLAP_SECONDS)
         if recent is not None:
             yield from (case for case in reversed(recent) if case.id not in seen)
+            # Only these can come again, so `seen` does not grow. `now` is from before the query: it missed later cases.
             seen, looked = {case.id for case in recent}, now
         sleep(POLL_SECONDS)
 
@@ -55,15 +53,12 @@ def _stored_since(store: "ReviewStore", filters: Filters, since: float) -> list[
     wanted = replace(filters, since=max(since, filters.since or 0.0))
     found: list[Case] = []
     try:
-        while page := store.cases(wanted, found[-1].key if found else None, NEW_PAGE):
+        while page := store.cases(wanted, found[-1].key if found else None, PAGE):
             found += page
     except DependencyError:
         return None
     return found
 
-
-PAGE = 200
-"""Cases that one query fetches."""
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 AGO = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
@@ -218,7 +213,6 @@ def _pages(store: "SqlReviewStore", filters: Filters, limit: int) -> list[Case]:
 
 def _follow(store: "SqlReviewStore", filters: Filters, found: list[Case], output: Table) -> None:
     """Show the cases `found`, and then new ones for ever."""
-
     if output == "table":
         stdout.print(table.listing(found, time.time()))
     else:

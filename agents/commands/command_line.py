@@ -34,12 +34,12 @@ from agents.commands.app import app, complete_help, main
 
 __all__ = ["app", "main"]
 
+# Each module adds its commands to `app` when it is imported.
 REGISTERED = (
     *(run, moderate, transcribe, judge, demo, doctor, config, tune),
     *(servers, worker, topics, ingest, dead_letters),
     *(console_accounts, cases, evidence, retention, audit, export, store, fingerprints, label),
     *(policy, policy_fit, backtest, train, assess, assess_drill),
 )
-"""Each module adds its commands to `app` when it is imported."""
 
 complete_help(app)

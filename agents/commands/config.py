@@ -23,8 +23,7 @@ config = add_group("config", "Show and check the settings.")
 
 Form = Literal["table", "json", "yaml"]
 
-PIPED_WIDTH = 1_000
-"""Width of a table in columns if the output is not a terminal."""
+PIPED_WIDTH = 1_000  # width of a table in columns if the output is not a terminal
 
 
 class SettingRow(NamedTuple):
@@ -52,7 +51,7 @@ def show(
       voxwarden config show --changed
       voxwarden config show --format yaml > settings.yaml
     """
-    flags = ctx.find_root().obj
+    flags = ctx.find_root().obj  # before `settings_of`, which puts the settings in their place
     settings, content = settings_of(ctx), in_file()
     shown = [
         SettingRow(key, value, origin, meaning)
@@ -82,7 +81,7 @@ def check(ctx: typer.Context) -> None:
 
     settings = settings_of(ctx)
     languages.check_language_files()
-    Texts()
+    Texts()  # raises for a mistake in a catalogue of the console
     for doubt in find_warnings(settings, check_judge(settings.judge)):
         stderr.print(f"[yellow]warning:[/] {escape(doubt)}", highlight=False, soft_wrap=True)
     stderr.print(f"[green]ok[/]: {config_file()}", highlight=False)

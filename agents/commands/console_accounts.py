@@ -79,7 +79,7 @@ def _change(ctx: typer.Context, name: str, **changes: object) -> None:
 def writing(ctx: typer.Context) -> "Iterator[Connection]":
     """Open the store of the settings for one transaction. Raises ConfigError without the packages of the console."""
     with importing("console"):
-        import argon2  # noqa: F401
+        import argon2  # noqa: F401 - names what is missing before the store is opened
 
         from pipeline.review.database import Database
     database = Database(settings_of(ctx).database_url)

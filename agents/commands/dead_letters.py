@@ -16,8 +16,7 @@ from agents.commands.terminal import json_text, plain, stderr, stdout
 if TYPE_CHECKING:
     from pipeline.runner.dead_letter_store import DeadLetterStore, Letter, LetterFilter
 
-HEAD_BYTES = 256
-"""Bytes of a value that `show` prints, at most."""
+HEAD_BYTES = 256  # bytes of a value that `show` prints, at most
 
 Stage = Annotated[str | None, typer.Option(help="Only letters of this stage.")]
 Reason = Annotated[
@@ -32,7 +31,7 @@ Addresses = Annotated[
     typer.Argument(metavar="[ADDRESS]...", help="Addresses of letters, or of their origins, from `list`."),
 ]
 Local = Annotated[bool, typer.Option("--local", help="Use the data_dir of `voxwarden run` on this machine, not Kafka.")]
-All = Annotated[bool, typer.Option("--all", help="All letters that are neither replayed nor dropped.")]
+All = Annotated[bool, typer.Option("--all", help="All letters that still wait.")]
 
 group = add_group("dead-letters", "List, show, replay and drop the records that a stage could not handle.")
 
@@ -52,7 +51,7 @@ def list_letters(
         Literal["table", "jsonl"], typer.Option("--format", help="table for a person, jsonl for a program.")
     ] = "table",
 ) -> None:
-    """List the dead letters that are neither replayed nor dropped, oldest first.
+    """List the dead letters that still wait for a replay or a drop, oldest first.
 
     Use it to see what a stage could not handle, and why.
 

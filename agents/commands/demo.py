@@ -50,6 +50,7 @@ async def _demo(settings: Settings, speed: float, console: bool) -> None:
 
     metrics = Metrics()
     audience = _Audience()
+    # Any free port: another process may have the port of the settings, and nobody scrapes a demo.
     with sole_user(settings.data_dir), serving(metrics, settings.metrics.host, 0) as url:
         stdout.print(f"Two rooms, four speakers, as if live. Metrics: {url}")
         async with _console(settings, metrics) if console else nullcontext():

@@ -110,6 +110,7 @@ def _for_each(ctx: typer.Context, work: "Callable[[Database, StoredClip], str]")
         task = bar.add_task("clips", total=evidence_maintenance.count_clips(database))
         for clip in evidence_maintenance.all_clips(database):
             result = work(database, clip)
+            # Deliver and the console run meanwhile: a merge or the retention may have replaced the clip.
             if result in FAULTS and not evidence_maintenance.is_named(database, clip):
                 result = "replaced meanwhile"
             results[result] += 1

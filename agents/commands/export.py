@@ -7,8 +7,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from agents.commands.app import add_group, settings_of
+from agents.commands.app import add_group
 from agents.commands.cases import moment
+from agents.commands.store import database_of
 from agents.commands.terminal import json_text
 
 export = add_group("export", "Write moderators' decisions for other programs.")
@@ -16,7 +17,7 @@ export = add_group("export", "Write moderators' decisions for other programs.")
 
 @export.callback()
 def commands() -> None:
-    """Write moderators' decisions for other programs."""
+    """Keep `decisions` a command of its own: without a callback, Typer would make it the group."""
 
 
 @export.command("decisions")
@@ -37,18 +38,14 @@ def export_decisions(
     Example:
       voxwarden export decisions --since 30d > decisions.jsonl
     """
+    from pipeline.learning import decided_cases
     from pipeline.review import audit_log
-    from pipeline.review.database import Database
-    from pipeline.review.quality import exporting
 
     now = time.time()
     begin = 0.0 if since is None else moment(since, now)
-    database = Database(settings_of(ctx).database_url, must_exist=True)
-    try:
-        with database.write() as connection:
+    with database_of(ctx) as database:
+        with database.write() as connection:  # first: an export that is interrupted is in the log, too
             audit_log.append(connection, now, "cli", "export.decisions", "", {"since": begin})
         with database.read() as connection:
-            for example in exporting.examples(connection, begin):
+            for example in decided_cases.examples(connection, begin):
                 sys.stdout.write(json_text(msgspec.json.encode(example).decode()) + "\n")
-    finally:
-        database.close()

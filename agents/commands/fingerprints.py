@@ -135,7 +135,7 @@ def _add(database: "Database", file: Path, name: str, ban: "Ban", heard: Progres
 
 
 def _playbacks(index: "LandmarkIndex", file: Path, name: str, heard: Progressed) -> "Iterator[RecordingPlayback]":
-    """The playbacks in a file. A damaged file first gives those of the part that could be decoded."""
+    """The playbacks in a file. A damaged file first gives the playbacks of its readable part."""
     from pipeline.sound.fingerprints.matching import RecordingMatcher, joined_playbacks
 
     matcher = RecordingMatcher(index)
@@ -147,7 +147,7 @@ def _playbacks(index: "LandmarkIndex", file: Path, name: str, heard: Progressed)
             for block in _blocks(file, name, heard):
                 yield from matcher.push(block)
         except AudioError as error:
-            damage = error
+            damage = error  # raised at the end: what plays before the damage counts
         yield from matcher.flush()
 
     yield from joined_playbacks(found())

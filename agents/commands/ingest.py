@@ -71,14 +71,14 @@ def ingest(
 
 
 def _send_all(out: "Ingest", files: Sequence[Path], begin: float, play: Play) -> Exit:
-    """Send the files one after another. Each file starts where the previous one ended."""
+    """Send the files one after another."""
     from pipeline.speech.audio.decode import duration_of
 
     code = Exit.CLEAN
     with progress_bar() as bar:
         for path in files:
             task = bar.add_task(escape(harmless(path.name)), total=None)
-            first = begin
+            first = begin  # where the previous file ended
             try:
                 bar.update(task, total=duration_of(path))
                 for chunk in out.send(play(path, first)):
@@ -91,5 +91,5 @@ def _send_all(out: "Ingest", files: Sequence[Path], begin: float, play: Play) ->
 
 
 def _seconds(chunk: AudioChunk) -> float:
-    """Return the length of a chunk of 16-bit PCM. Files are cut into such chunks."""
+    """Return the length of a chunk of 16-bit PCM. All chunks of files are of this kind."""
     return len(chunk.data) / 2 / chunk.channels / chunk.sample_rate

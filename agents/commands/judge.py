@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, TypeAlias
@@ -17,9 +16,8 @@ from pipeline.base.errors import TextError
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from agents.commands.textlines import InputPlace, Numbered
+    from agents.commands.textlines import InputPlace
     from pipeline.contract.messages import Flag
-    from pipeline.judge.judge_stage import Judge
     from pipeline.judge.text_transcripts import Text
 
     Outcome: TypeAlias = tuple[InputPlace, Flag | TextError]
@@ -44,7 +42,7 @@ def judge(
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit with 1 if a suggestion is at least this severe.")] = None,
     batch: Annotated[int, typer.Option(min=1, max=4096, help="Judge at most this many texts at a time.")] = 32,
 ) -> None:
-    """Judge texts: find those that break the rules, and suggest what to do.
+    """Judge texts: find what breaks the rules, and suggest what to do.
 
     Use it to try a policy, or to moderate a chat. Each line is one text, or one JSON object {"text", "language",
     "room_type", "id"}, in which only "text" is required. Every line gets one result with its line number and its id, in
@@ -81,32 +79,23 @@ def outcomes(stream: BinaryIO, settings: Settings, room_type: str, batch: int) -
     from agents.commands.textlines import batches, lines_of
     from pipeline.base.metrics import Metrics
     from pipeline.judge.judge_stage import build
+    from pipeline.judge.text_transcripts import Text, judge_texts
 
     judge = build(settings, Metrics())
     for lines in batches(lines_of(stream), batch):
-        yield from _JudgedLines(judge, room_type).judged(lines)
-
-
-@dataclass(frozen=True, slots=True)
-class _JudgedLines:
-    judge: "Judge"
-    room_type: str
-
-    def judged(self, lines: "list[Numbered]") -> "Iterator[Outcome]":
-        from pipeline.judge.text_transcripts import Text, judge_texts
-
-        read = [self._read(raw, number) for number, raw in lines]
-        flags = iter(judge_texts(self.judge, [text for _, text in read if isinstance(text, Text)]))
+        read = [_read(raw, number, room_type) for number, raw in lines]
+        flags = iter(judge_texts(judge, [text for _, text in read if isinstance(text, Text)]))
         for place, text in read:
             yield place, text if isinstance(text, TextError) else next(flags)
 
-    def _read(self, raw: bytes, number: int) -> "tuple[InputPlace, Text | TextError]":
-        from agents.commands.textlines import InputPlace, text_of
 
-        try:
-            return text_of(raw, number, self.room_type)
-        except TextError as error:
-            return InputPlace(number), error
+def _read(raw: bytes, number: int, room_type: str) -> "tuple[InputPlace, Text | TextError]":
+    from agents.commands.textlines import InputPlace, text_of
+
+    try:
+        return text_of(raw, number, room_type)
+    except TextError as error:
+        return InputPlace(number), error
 
 
 def write_row(place: "InputPlace", found: "Flag | TextError") -> None:

@@ -21,13 +21,13 @@ from pipeline.sound.labelling.implicit_label import LABELS, ImplicitLabel
 from pipeline.sound.labelling.label_check import ExplicitLabel, Heard, LabelCheck, Labelling
 
 FOUND, MISSING, WRONG, UNKNOWN = "[green]● found[/]", "[yellow]○ missing[/]", "[red]■ {}[/]", "[yellow]? not checked[/]"
+# A state has a shape, a word and a colour, so that colour is never the only sign.
 VERDICTS = {
     "complete": ("[green]● complete[/]", "an explicit and an implicit label"),
     "incomplete": ("[yellow]◆ incomplete[/]", "it needs a rhythm or a notice, and a valid field in the metadata"),
     "none": ("[red]■ no label[/]", ""),
     "unknown": ("[yellow]? unknown[/]", "no rhythm was heard, and not all speech was checked for a notice"),
 }
-"""A state has a shape, a word and a colour, so that colour is never the only sign."""
 
 
 def labelling_table(found: Labelling) -> Table:
@@ -155,7 +155,7 @@ def check(
     settings = settings_of(ctx)
     code = Exit.CLEAN
     with recordings(paths) as named:
-        readable = len(named.errors()) < len(named.files)
+        readable = len(named.errors()) < len(named.files)  # if no file can be read, no model is loaded
         for found in _checked(settings if speech and readable else None, named):
             WRITERS[form](found)
             if found.error:
@@ -167,7 +167,7 @@ def check(
 
 
 def _checked(settings: Settings | None, named: Named) -> Iterator[Labelling]:
-    """The labelling of each file. `settings` are those of the recogniser, or None."""
+    """The labelling of each file. Without `settings`, no speech is recognised."""
     with progress_bar() as progress:
         passes = 1 if settings is None else 2
         seconds = seconds_of(named.files)

@@ -118,5 +118,5 @@ class _Bar:
             self._before += found.seconds
             self._furthest = self._before
         else:
-            self._furthest = max(self._furthest, self._before + found.end)
+            self._furthest = max(self._furthest, self._before + found.end)  # flags are not in the order of time
         self.progress.update(self._task, completed=self._furthest)

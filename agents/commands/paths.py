@@ -11,16 +11,13 @@ from typing import BinaryIO
 
 from pipeline.base.errors import AudioError, InputError
 
+# The file name endings of recordings in a folder. They cover every format that we can open, because a recording that is
+# skipped without a message would count as clean. A file that is named directly is opened whatever its ending is.
 SUFFIXES = frozenset({
     ".3g2", ".3gp", ".aac", ".aif", ".aiff", ".amr", ".asf", ".au", ".avi", ".awb", ".caf", ".flac", ".flv", ".m2ts",
     ".m4a", ".m4b", ".mka", ".mkv", ".mov", ".mp3", ".mp4", ".mpeg", ".mpg", ".mts", ".oga", ".ogg", ".opus", ".snd",
     ".spx", ".ts", ".w64", ".wav", ".webm", ".wma", ".wv",
 })  # fmt: skip
-"""The file name endings of recordings in a folder.
-
-They cover every format that we can open, because a recording that is skipped without a message would count as clean. A
-file that is named directly is opened whatever its ending is.
-"""
 
 STDIN = Path("-")
 
@@ -47,14 +44,14 @@ class Named:
 
 @contextmanager
 def recordings(paths: Sequence[Path]) -> Iterator[Named]:
-    """Give the files of `audio_files`. Pipes and standard input are copied to files, because a decoder must seek.
+    """Give the files of `audio_files`. Pipes and standard input are copied to files.
 
     Raises InputError if there is no file, or if a pipe cannot be copied.
     """
     files = audio_files(paths)
     if not files:
         raise InputError(f"No recordings in {', '.join(map(str, paths))}", "Name a file, or a folder with recordings.")
-    with tempfile.TemporaryDirectory(prefix="voxwarden-") as folder:
+    with tempfile.TemporaryDirectory(prefix="voxwarden-") as folder:  # a decoder must seek, which a pipe cannot
         copies = {file: Path(folder) / str(at) for at, file in enumerate(files) if file == STDIN or file.is_fifo()}
         for pipe, copy in copies.items():
             _copy(pipe, copy)

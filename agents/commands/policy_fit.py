@@ -100,7 +100,7 @@ def _fitted(
     goals = goals_of(recall, known)
     with database_of(ctx) as database, database.read() as connection:
         present = rule_texts.compiled(versions.texts_now(connection, settings), known, "now")
-        special = present.policy.policy.room_types
+        special = present.policy.policy.room_types  # their thresholds are their own, and stay
         cases = [
             each for each in decided_cases.decided_since(connection, begin) if each.example.room_type not in special
         ]
@@ -165,7 +165,7 @@ def _kept(found: "FittedLanguage") -> Iterator[str]:
 
 
 def _thresholds(rule: "FittedRule") -> str:
-    before = f"{rule.before:g}" if rule.before <= 1 else "never"
+    before = f"{rule.before:g}" if rule.before <= 1 else "never"  # no score reaches a threshold above 1
     return f"{before} → {rule.after:g}"
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
-    """Return one judged utterance or sound, or a second reading. All times, also those of hits, are seconds.
+    """Return one judged utterance or sound, or a second reading. All times are seconds, also in `hits`.
 
     Only a sound has `sound`. Only a flag of a label that needs words and second ear has `withheld` or `released`.
     """
@@ -62,6 +62,7 @@ def text_line(flag: Flag, place: "InputPlace") -> dict[str, Any]:
 
     The positions of hits are character offsets in `text`, half open.
     """
+    # Null, not left out: programs read the same keys for texts and recordings.
     nowhere: dict[str, Any] = dict.fromkeys(("room", "speaker", "start", "end", "confidence"))
     hits = [_hit(hit, hit.start, hit.end) for hit in flag.hits]
     kind = {"kind": "utterance", "line": place.line, "id": place.id}
@@ -188,10 +189,9 @@ WRITERS: dict[str, type[Writer]] = {
 
 log = logging.getLogger(__name__)
 
+# The most lines that wait for the reader. Above it, new lines are dropped.
 MAX_LINES = 1_000
-"""The most lines that wait for the reader. Above it, new lines are dropped."""
-LAST_SECONDS = 5.0
-"""Seconds that the reader has for the last lines."""
+LAST_SECONDS = 5.0  # seconds that the reader has for the last lines
 
 
 class LineWriter:
@@ -215,7 +215,7 @@ class LineWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(Full):
+        with suppress(Full):  # the reader does not read: the daemon thread ends with the process
             self._waiting.put(None, timeout=LAST_SECONDS)
         self._thread.join(LAST_SECONDS)
         if self._dropped:
@@ -224,7 +224,7 @@ class LineWriter:
             raise self._error
 
     def write(self, line: str) -> None:
-        """Write a line, soon. It never waits."""
+        """Write a line soon, without waiting: a slow reader of the output must not stop moderation."""
         try:
             self._waiting.put_nowait(line)
         except Full:
@@ -232,7 +232,7 @@ class LineWriter:
 
     def _run(self) -> None:
         while (line := self._waiting.get()) is not None:
-            if not self._error:
+            if not self._error:  # after an error, only empty the queue
                 self._print(line)
 
     def _print(self, line: str) -> None:

@@ -37,7 +37,7 @@ def run_job(
         if dry_run:
             done = job.preview(database, settings.retention, time.time())
         else:
-            kept = settings.kafka.longest_retention_seconds
+            kept = settings.kafka.longest_retention_seconds  # so long, Kafka may deliver speech of an erased speaker
             done = job.run_retention(database, open_evidence(settings), settings.retention, time.time(), kept)
     verb = "Would delete" if dry_run else "Deleted"
     stdout.print(

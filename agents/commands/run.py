@@ -84,7 +84,7 @@ class _Terminal:
 
     def __init__(self, show: bool, host: str) -> None:
         self._show = show
-        self._host = f"[{host}]" if ":" in host else host
+        self._host = f"[{host}]" if ":" in host else host  # an IPv6 address in a URL has brackets
 
     def started(self, gateway: "Gateway", metrics_url: str, console: "Serving | None", api: "ServedApi | None") -> None:
         _print(f"Gateway  ws://{self._host}:{gateway.port}/v1/rooms/ROOM/speakers/SPEAKER/audio")

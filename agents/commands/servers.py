@@ -144,7 +144,8 @@ def livekit(ctx: typer.Context) -> None:
       VOXWARDEN_LIVEKIT__API_KEY=... VOXWARDEN_LIVEKIT__API_SECRET=... voxwarden livekit
     """
     asyncio.run(_serve_livekit(settings_of(ctx)))
-    # A thread of LiveKit's library that calls Python while the interpreter ends would abort the process.
+    # A thread of LiveKit's library that calls Python while the interpreter ends would abort the process. So the process
+    # ends here, without Python's own end, which would also flush the streams.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(Exit.CLEAN)

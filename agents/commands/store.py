@@ -56,5 +56,5 @@ def actor() -> str:
     """Return the operating system's user, for the audit log."""
     try:
         return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
-    except KeyError:
+    except KeyError:  # a container may run with a number that has no name
         return f"cli:{os.getuid()}"

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pipeline.review.cases.values import Case, CaseFile
 
 STYLES: dict[Suggestion, str] = {"block": "bold red", "review": "yellow", "pass": "green"}
+# Risk has a shape, a word and a colour, so that colour is never the only sign.
 SHAPES: dict[Suggestion, str] = {"block": "■", "review": "◆", "pass": "●"}
-"""Risk has a shape, a word and a colour, so that colour is never the only sign."""
 
 
 def flag_row(flag: Flag, when: str | None = None, who: str | None = None) -> Table:
@@ -68,11 +68,11 @@ def _words(flag: Flag, who: str | None) -> Text:
     return Text.assemble(speaker, labels, words)
 
 
+# Characters of an id in a list. They are enough for `cases show`.
 SHORT = 8
-"""Characters of an id in a list. They are enough for `cases show`."""
 
+# Characters of the text in a list. `cases show` prints all of it.
 EXCERPT = 100
-"""Characters of the text in a list. `cases show` prints all of it."""
 
 
 def listing(found: "Sequence[Case]", now: float, header: bool = True) -> Table:

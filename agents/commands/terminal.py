@@ -19,10 +19,10 @@ from rich.text import Text
 
 from pipeline.base.errors import VoxwardenError
 
+# Unicode categories of control and format characters, lone surrogates, and line separators.
 HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode categories of control and format characters, lone surrogates, and line separators."""
+# Format characters that scripts and emoji need. They join letters and do not change the direction.
 JOINERS = "\u200c\u200d"
-"""Format characters that scripts and emoji need. They join letters and do not change the direction."""
 
 
 def is_harmful(character: str) -> bool:
@@ -30,8 +30,8 @@ def is_harmful(character: str) -> bool:
 
 
 def harmless(text: str, but: str = "\n\t") -> str:
-    """Return `text` with a replacement character for each harmful one, except those in `but`."""
-    if text.isprintable():
+    """Return `text` with a replacement character for each harmful one. The characters in `but` stay."""
+    if text.isprintable():  # the usual case, and quick to tell
         return text
     return "".join("\N{REPLACEMENT CHARACTER}" if c not in but and is_harmful(c) else c for c in text)
 
@@ -56,7 +56,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def _escape(character: str) -> str:
-    units = character.encode("utf-16-be", "surrogatepass")
+    units = character.encode("utf-16-be", "surrogatepass")  # JSON escapes are UTF-16, and may be lone surrogates
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
@@ -83,10 +83,7 @@ stderr = console(stderr=True)
 
 
 def progress_bar() -> Progress:
-    """Return a progress bar. It stays below the results on a terminal. If these go elsewhere, it is on stderr.
-
-    It is hidden if stderr is no terminal either.
-    """
+    """Return a progress bar below the results on a terminal. If these go elsewhere, it is on stderr, or hidden."""
     screen = stdout if stdout.is_terminal else stderr
     return Progress(
         TextColumn("{task.description}"),
@@ -95,14 +92,13 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=screen,
         disable=not screen.is_terminal,
-        redirect_stdout=False,
+        redirect_stdout=False,  # Rich would print the JSON lines itself, and wrap them
         redirect_stderr=False,
         transient=True,
     )
 
 
-PIPE_CLOSED = 141
-"""128 + SIGPIPE: the exit code of a program whose reader has ended, as in `| head -1`."""
+PIPE_CLOSED = 141  # 128 + SIGPIPE: the exit code of a program whose reader has ended, as in `| head -1`
 
 
 class OutputError(VoxwardenError):
@@ -161,14 +157,10 @@ class _Quiet(_Stream):
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """Guard stdout and stderr while the block runs.
-
-    A closed stream is opened again. Otherwise the next file would get its number. Characters that the terminal's
-    character set lacks are written as escapes.
-    """
+    """Guard stdout and stderr while the block runs."""
     _open_closed()
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal's character set may lack Chinese
             stream.reconfigure(errors="backslashreplace")
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _Stream(sys.stdout), _Quiet(sys.stderr)
@@ -180,6 +172,7 @@ def standard_streams() -> Iterator[None]:
 
 def _open_closed() -> None:
     """Open closed streams again. Results to a closed output then fail at the first write; messages are dropped."""
+    # Otherwise the next file that is opened, for example the database, would get the number of stdout.
     for number, mode in enumerate("rww"):
         try:
             os.fstat(number)

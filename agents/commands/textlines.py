@@ -14,12 +14,12 @@ from pipeline.contract.messages import Name, Seconds
 from pipeline.judge.text_transcripts import Text
 
 MAX_CHARACTERS = 100_000
+# The most bytes in one line. They suffice for MAX_CHARACTERS escapes and for other keys.
 MAX_BYTES = 2**20
-"""The most bytes in one line. They suffice for MAX_CHARACTERS escapes and for other keys."""
 Numbered = tuple[int, bytes]
 
+# The start of a JSON object. `{lol} you idiot` is a text, not JSON.
 OBJECT = re.compile(r'\s*\{\s*("|\}\s*$)')
-"""The start of a JSON object. `{lol} you idiot` is a text, not JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def text_of(raw: bytes, number: int, room_type: str) -> tuple[InputPlace, Text]:
     if len(raw) > MAX_BYTES:
         raise TextError(f"Line {number} has more than {MAX_BYTES:,} bytes", "Split it into several lines.")
     try:
-        line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")  # a byte order mark begins some files
     except UnicodeDecodeError as error:
         raise TextError(
             f"Line {number} is not UTF-8 (byte {error.start + 1} of it)", "Convert it: iconv -t UTF-8."
@@ -80,11 +80,8 @@ def _parsed(line: str, number: int) -> JsonText:
 
 
 def lines_of(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield lines as they arrive.
-
-    A line longer than `MAX_BYTES` is cut to one byte more, which shows that it is too long.
-    """
-    while line := stream.readline(MAX_BYTES + 1):
+    """Yield lines as they arrive. A line longer than `MAX_BYTES` is cut."""
+    while line := stream.readline(MAX_BYTES + 1):  # one byte more shows that a line is too long
         rest = line
         while len(rest) > MAX_BYTES and not rest.endswith(b"\n"):
             rest = stream.readline(MAX_BYTES + 1)
@@ -92,10 +89,8 @@ def lines_of(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def batches(lines: Iterable[bytes], size: int) -> Iterator[list[Numbered]]:
-    """Yield numbered lines, in order, in batches of at most `size`.
-
-    A batch holds only the lines that have arrived, so that a slow writer gets each answer at once.
-    """
+    """Yield numbered lines, in order, in batches of at most `size`."""
+    # A batch has only the lines that have arrived, so that a slow writer gets each answer at once.
     waiting: Queue[Numbered | Exception | None] = Queue(maxsize=4 * size)
     Thread(target=_read, args=(lines, waiting), daemon=True).start()
     while first := waiting.get():

@@ -21,12 +21,9 @@ if TYPE_CHECKING:
     from pipeline.learning.case_split import CaseSplit
     from pipeline.learning.model_comparison import ComparedFigure
 
-NEEDED = ("torch", "transformers", "onnx", "onnxscript")
-"""The packages of a training."""
-TAUGHT = 200
-"""The fewest decided cases to learn from."""
-EACH = 40
-"""The fewest upheld and the fewest dismissed ones of them."""
+NEEDED = ("torch", "transformers", "onnx", "onnxscript")  # the packages of a training
+TAUGHT = 200  # the fewest decided cases to learn from
+EACH = 40  # the fewest upheld and the fewest dismissed ones of them
 
 
 @app.command()
@@ -104,7 +101,7 @@ def _continue(
     from pipeline.judge import classifier
     from pipeline.learning import case_split, decision_training, model_card, model_comparison
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # it would write into ours
     taught, held, golden = case_split.teaching(split), case_split.rows_of(split.held), case_split.rows_of(split.golden)
     recipe = decision_training.Continued(seed=seed, samples=decision_training.PASSES * len(taught), minutes=minutes)
     with progress_bar() as bar:
@@ -128,11 +125,7 @@ def _continue(
 
 
 def _read(ctx: typer.Context, since: str | None, seed: int, context: bool) -> "CaseSplit":
-    """Read and split the cases of the store, with `context` also the speech before them.
-
-    Cases whose time is over do not count, even if the retention job has not deleted them yet. The audit log notes the
-    training, because the model carries traces of the cases.
-    """
+    """Read and split the cases of the store, with `context` also the speech before them."""
     from pipeline.learning import case_split, decided_cases
     from pipeline.review import audit_log
     from pipeline.review.privacy import retention_job
@@ -141,13 +134,14 @@ def _read(ctx: typer.Context, since: str | None, seed: int, context: bool) -> "C
     begin = 0.0 if since is None else moment(since, now)
     with database_of(ctx) as database:
         with database.read() as connection:
+            # Cases whose time is over do not count, even if the retention job has not deleted them yet.
             over = retention_job.due(connection, settings_of(ctx).retention, now)
             decided = decided_cases.decided_since(connection, begin)
             cases = [each for each in decided if each.example.group not in over]
             heard = decided_cases.read_speech_before(connection, cases, over) if context else {}
         split = case_split.split_cases(cases, seed, heard)
         _check(split, len(decided) - len(cases))
-        with database.write() as connection:
+        with database.write() as connection:  # the model carries traces of the cases
             audit_log.append(connection, now, actor(), "train.decisions", "", {"since": begin, "cases": len(cases)})
     also = f", {len(split.heard)} of them also in context" if context else ""
     stderr.print(

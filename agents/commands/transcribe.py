@@ -47,8 +47,8 @@ def transcribe(
     """Transcribe recordings: speech to text, without judging the text.
 
     Use it for transcripts or subtitles. Results appear as they are ready, in the order of the files. Long recordings
-    are cut at pauses. A file that cannot be read to its last byte is reported on stderr (with jsonl also as {"file",
-    "error"}), the others are still transcribed, and the exit code is 3.
+    are cut at pauses. A file that cannot be read to its last byte is reported on stderr, and with jsonl also as
+    {"file", "error"}. The others are still transcribed, and the exit code is 3.
 
     Examples:
       voxwarden transcribe call.wav
@@ -58,6 +58,7 @@ def transcribe(
     """
     chosen = {"engine": engine, "language": language, "words": words or None}
     asr = branch_of(ctx.find_root().obj, "asr")
+    # As if they came from --set, so that loading checks them.
     asr.update({key: value for key, value in chosen.items() if value is not None})
     settings = settings_of(ctx)
     with recordings(paths) as named:
@@ -65,10 +66,11 @@ def transcribe(
             raise typer.BadParameter(
                 "srt and vtt work with one recording; name one file, or use jsonl", param_hint="--format"
             )
+        # Errors first: they take no model, and a file that cannot be read is known within a second.
         writer, errors = _Writer(form, several=len(named.files) > 1), named.errors()
         if len(errors) < len(named.files):
             raise typer.Exit(_transcribe(settings, named, writer, whole=whole))
-        for name, error in errors.items():  # no file can be read, so no model needs to be loaded
+        for name, error in errors.items():
             writer.write(Path(name), error)
         raise typer.Exit(Exit.FAILED)
 

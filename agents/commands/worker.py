@@ -87,7 +87,7 @@ def _commands(ctx: typer.Context, settings: Settings, counts: dict[str, int]) ->
     for role, number in counts.items():
         for nth in range(1, number + 1):
             name = f"{role}-{nth}"
-            port = settings.metrics.port and settings.metrics.port + len(commands)
+            port = settings.metrics.port and settings.metrics.port + len(commands)  # 0 stays 0: any free port
             fixed = ["--set", f"kafka.instance={settings.kafka.instance}-{nth}"] if settings.kafka.instance else []
             commands[name] = [*start, *fixed, "worker", role, "--metrics-port", str(port)]
     return commands
@@ -106,7 +106,8 @@ async def supervise(commands: dict[str, list[str]]) -> int:
 
 
 def stop_on_hangup(stop: asyncio.Event) -> None:
-    """Set `stop` when the terminal closes. Our processes have their own sessions and would otherwise go on running."""
+    """Set `stop` when the terminal closes."""
+    # Our processes have their own sessions, and would go on running.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores SIGHUP, so the processes must stay
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
 

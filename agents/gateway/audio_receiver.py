@@ -15,35 +15,31 @@ from agents.gateway.unconfirmed_chunks import Sink, UnconfirmedChunks
 from agents.gateway.wire import Close, Connection, Message, RefusalError
 from pipeline.base.errors import InputError
 from pipeline.base.metrics import Metrics
-from pipeline.base.token_bucket import TokenBucket
+from pipeline.base.rate_limits import TokenBucket
 from pipeline.contract.messages import Listeners
 from pipeline.settings import GatewaySettings
 from pipeline.speech.audio.stream_codecs import samples_in
 
-MAX_FRAME_BYTES = 262_144
-"""Largest frame: 1.3 s of PCM at 48 kHz stereo, far more than any client sends at once."""
-BYTES_PER_SECOND = 400_000
-"""Bytes of one connection, on average: twice those of PCM at 48 kHz stereo."""
+MAX_FRAME_BYTES = 262_144  # largest frame: 1.3 s of PCM at 48 kHz stereo, far more than any client sends at once
+BYTES_PER_SECOND = 400_000  # bytes of one connection, on average: twice the rate of PCM at 48 kHz stereo
+# Frames of one connection, on average. Opus has at most 400 packets a second.
 FRAMES_PER_SECOND = 500
-"""Frames of one connection, on average. Opus has at most 400 packets a second."""
+# Broken frames of one connection, on average. A client that sends more will not send speech.
 BROKEN_PER_SECOND = 5.0
-"""Broken frames of one connection, on average. A client that sends more will not send speech."""
+# Frames of this time become one record, so that Kafka has five records a second and speaker, not fifty.
 GATHER_SECONDS = 0.2
-"""Frames of this time become one record, so that Kafka has five records a second and speaker, not fifty."""
+# Audio of a connection that waits for the sink. Then the client is not read, and keeps its audio itself.
 BUFFER_SECONDS = 5.0
-"""Audio of a connection that waits for the sink. Then the client is not read, and keeps its audio itself."""
+# Seconds that a stream may be behind the clock. Then it jumps to the present time: the client was silent.
 LARGEST_GAP = 1.0
-"""Seconds that a stream may be behind the clock. Then it jumps to the present time: the client was silent."""
+# Silence after which a client is pinged, and its time to answer. Proxies close what is silent for a minute.
 PING_SECONDS = 20.0
-"""Silence after which a client is pinged, and its time to answer. Proxies close what is silent for a minute."""
+# Silence of a client that answers pings after which the connection closes. A muted client may stay.
 IDLE_SECONDS = 600.0
-"""Silence of a client that answers pings after which the connection closes. A muted client may stay."""
-STALL_SECONDS = 0.5
-"""The gateway has stalled if it has not read for this much longer than its usual pause."""
-ACKNOWLEDGE_SECONDS = 0.25
-"""Confirmations within this time go to the client in one frame."""
+STALL_SECONDS = 0.5  # the gateway has stalled if it has not read for this much longer than its usual pause
+ACKNOWLEDGE_SECONDS = 0.25  # confirmations within this time go to the client in one frame
+# Close codes of a client that has nothing more to send.
 LEFT = {CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD}
-"""Close codes of a client that has nothing more to send."""
 
 
 class Limits:
@@ -132,11 +128,9 @@ class AudioReceiver:
         )
         self._acknowledging: asyncio.Task[None] | None = None
         self._muted = False
-        self._left = False
-        """Whether the client has closed the connection."""
+        self._left = False  # whether the client has closed the connection
         self._read_at = ticks()
-        self._unsent_seconds = 0.0
-        """Seconds of audio that were read and are not passed on yet."""
+        self._unsent_seconds = 0.0  # seconds of audio that were read and are not passed on yet
 
     async def run(self) -> None:
         """Listen until the connection ends. Raises ConnectionClosed, or the error that must end the connection."""
@@ -150,7 +144,7 @@ class AudioReceiver:
         finally:
             try:
                 await self._end()
-            finally:
+            finally:  # also if the sink fails, because it counts the lost audio
                 self._give_up()
 
     async def _receive(self) -> tuple[Sequence[Message], Arrival]:
@@ -161,12 +155,8 @@ class AudioReceiver:
         return messages, Arrival(self._clock(), self._read_at - asked, stalled)
 
     async def _messages(self) -> Sequence[Message]:
-        """Return the messages that have arrived.
-
-        The client is pinged only while we wait. Otherwise its answer would stand behind unread audio. A muted client
-        may be silent for as long as it answers.
-        """
-        signs = None
+        """Return the messages that have arrived. Pings the client only while it waits for them."""
+        signs = None  # no ping before the wait: its answer would stand behind unread audio
         for waited in count(1):
             try:
                 async with asyncio.timeout(PING_SECONDS):
@@ -185,11 +175,11 @@ class AudioReceiver:
         try:
             self._limits.count_frames(len(messages), sum(map(len, messages)))
         except RefusalError:
-            self._unsent_seconds += sum(map(self._seconds_in, messages))
+            self._unsent_seconds += sum(map(self._seconds_in, messages))  # refused audio is lost audio in the metrics
             raise
         self._metrics.received_bytes.inc(sum(len(message) for message in messages if isinstance(message, bytes)))
         frames, problem = self._frames(messages)
-        await self._forward(frames, arrival)
+        await self._forward(frames, arrival)  # the frames before the fault are speech that must be moderated
         if problem:
             raise problem
 
@@ -268,7 +258,7 @@ class AudioReceiver:
 
     async def _acknowledge(self) -> None:
         await asyncio.sleep(ACKNOWLEDGE_SECONDS)
-        self._acknowledging = None
+        self._acknowledging = None  # before the send: a confirmation that comes during it needs one more frame
         try:
             await self._connection.send(
                 msgspec.json.encode(Safe(self._unconfirmed.samples, self._unconfirmed.start)).decode()

@@ -7,8 +7,7 @@ from agents.gateway.connection_request import Voice
 from pipeline.contract.messages import AudioChunk
 from pipeline.speech.audio.stream_codecs import LENGTH_BYTES, MAX_PACKETS, join_packets
 
-PROMPT_SECONDS = 0.01
-"""A read that waited at least this long has received everything that the client had sent."""
+PROMPT_SECONDS = 0.01  # a read that waited at least this long has received everything that the client had sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +30,15 @@ class Arrival:
     """Whether the gateway paused for longer than usual, so that more frames may be unread."""
 
 
-OLDEST_SECONDS = 600.0
-"""If a client dates its audio further back than this, its clock is wrong."""
+OLDEST_SECONDS = 600.0  # if a client dates its audio further back than this, its clock is wrong
 
 
 class AudioSession:
     """Assigns times to chunks.
 
-    The first chunk starts at the time that the client gives, or else at its arrival. Later chunks follow the samples. A
-    client that sends nothing while its speaker is muted falls behind the clock. Then the time jumps to now. It does not
-    jump while the gateway is behind: unread audio after a stall is late, not new. It does not jump either while a
-    client that began late has not caught up: a pause is then a stall of the client. Time never runs ahead of the clock
-    by more than `ahead` seconds, however fast audio arrives.
+    The first chunk starts at the time that the client gives, or else at its arrival. Later chunks follow the samples.
+    If the client falls more than `gap` seconds behind the clock, the time jumps to now. It is never more than `ahead`
+    seconds before the clock. A chunk has at most `largest` bytes.
     """
 
     def __init__(self, voice: Voice, gap: float, ahead: float, largest: int) -> None:
@@ -50,18 +46,13 @@ class AudioSession:
         self._gap = gap
         self._ahead = ahead
         self._largest = largest
-        """The most bytes in one chunk."""
         self._anchor: float | None = None
-        self._samples = 0
-        """Samples since the anchor."""
-        self._number = voice.first_sample
-        """Number of the next sample in the client's session."""
+        self._samples = 0  # samples since the anchor
+        self._number = voice.first_sample  # number of the next sample in the client's session
         self._sequence = 0
-        self.listeners = voice.listeners
-        """Number of people who can hear the room now; None: unknown."""
+        self.listeners = voice.listeners  # number of people who can hear the room now; None: unknown
         self._behind = False
-        self._late = 0.0
-        """Seconds by which the client was behind the clock at its start; 0 after it has caught up."""
+        self._late = 0.0  # seconds by which the client was behind the clock at its start; 0 after it has caught up
 
     def chunks(self, frames: Sequence[Frame], arrival: Arrival) -> Iterator[tuple[AudioChunk, int]]:
         """Yield the frames of one read in as few chunks as possible, each with its number of samples."""
@@ -69,13 +60,13 @@ class AudioSession:
         self._keep_time(arrival.now, sum(frame.samples for frame in frames) / self._voice.sample_rate)
         for group in self._groups(frames):
             samples = sum(frame.samples for frame in group)
-            yield self._made(self._joined(group)), samples
+            yield self._chunk(self._joined(group)), samples
             self._samples += samples
             self._number += samples
 
     def final(self) -> AudioChunk | None:
         """Return the chunk that ends the session; None if the session never began."""
-        return self._made(b"", final=True) if self._anchor is not None else None
+        return self._chunk(b"", final=True) if self._anchor is not None else None
 
     @property
     def _position(self) -> float:
@@ -88,9 +79,12 @@ class AudioSession:
             self._late = max(0.0, now - self._position)
             return
         lag = now - (self._position + seconds)
+        # A client that sends nothing while its speaker is muted falls behind. But no jump if the gateway is behind:
+        # unread audio after a stall is late, not new. The same holds for a client that began late (`_late`): its pause
+        # is a stall of its own.
         if not self._behind and lag > self._late + self._gap:
             self._jump(now - seconds)
-        elif self._position > now + self._ahead:
+        elif self._position > now + self._ahead:  # audio came faster than it is spoken
             self._jump(now + self._ahead)
         if lag <= self._gap:
             self._late = 0.0
@@ -118,7 +112,7 @@ class AudioSession:
         data = [frame.data for frame in frames]
         return join_packets(data) if self._voice.codec == "opus" else b"".join(data)
 
-    def _made(self, data: bytes, *, final: bool = False) -> AudioChunk:
+    def _chunk(self, data: bytes, *, final: bool = False) -> AudioChunk:
         voice = self._voice
         sequence, self._sequence = self._sequence, self._sequence + 1
         return AudioChunk(

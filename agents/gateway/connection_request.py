@@ -29,8 +29,7 @@ KEYS = (
 )
 
 EGRESS_PATH = "/v1/livekit/egress"
-EGRESS_FORM = {"sample_rate": "48000", "channels": "2"}
-"""The format of the egress, unless the query names another one."""
+EGRESS_FORM = {"sample_rate": "48000", "channels": "2"}  # the format of the egress, unless the query names another one
 EGRESS_FIELDS = (*EGRESS_FORM, "room", "speaker", "room_type", "listeners", "identity_verified", "drill")
 EGRESS_KEYS = f"Known keys are token, {', '.join(EGRESS_FIELDS[:-1])} and {EGRESS_FIELDS[-1]}."
 
@@ -75,11 +74,12 @@ def voice_of_url(target: str) -> Voice:
 def fields_of(query: str, keys: str) -> dict[str, str]:
     """Split a query. Raises InputError, with `keys` as its remedy."""
     try:
+        # Strict: else a part that cannot be parsed is left out, and the audio may be read in a wrong format.
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=16)
     except ValueError as error:
         raise InputError("The query cannot be read", keys) from error
     fields = dict(pairs)
-    if len(fields) < len(pairs):
+    if len(fields) < len(pairs):  # `dict` has kept the last value, but the client may mean the first
         raise InputError("A query key is given twice", keys)
     return fields
 

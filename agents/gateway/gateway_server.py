@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -14,7 +13,6 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request
 
 from agents.gateway import connection_request
-from agents.gateway import connection_request as gateway_request
 from agents.gateway.audio_receiver import MAX_FRAME_BYTES, AudioReceiver
 from agents.gateway.connection_request import Voice
 from agents.gateway.unconfirmed_chunks import Sink
@@ -27,8 +25,7 @@ from pipeline.settings import GatewaySettings
 
 log = logging.getLogger(__name__)
 
-CLOSE_SECONDS = 2.0
-"""A peer that does not answer our close for this long is disconnected."""
+CLOSE_SECONDS = 2.0  # a peer that does not answer our close for this long is disconnected
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,16 +49,12 @@ class Gateway:
         settings: GatewaySettings,
         metrics: Metrics,
         sink: Sink,
-        clock: Callable[[], float] = time.time,
-        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         logs.without_repeats(log.name)  # during an outage, each stream fails again and again
         self._settings = settings
         self._metrics = metrics
         from_zero(metrics.refused, (code.name.lower() for code in Close))
         self._sink = sink
-        self._clock = clock
-        self._ticks = ticks
         self._tokens = _tokens(settings)
         self._egress_tokens = TokenSet(token.get_secret_value() for token in settings.egress_tokens)
         self._live: dict[tuple[str, str], LiveConnection] = {}
@@ -89,7 +82,7 @@ class Gateway:
                 create_connection=Connection,
                 ping_interval=None,  # the listener pings, and only clients without unread audio
                 close_timeout=CLOSE_SECONDS,
-                server_header=None,
+                server_header=None,  # strangers learn no version
                 logger=_library_log(),
             )
         except OSError as error:
@@ -110,8 +103,8 @@ class Gateway:
             raise TypeError("The server must make connections of the class Connection")
         try:
             voice = self._admitted(connection)
-            async with self._sole(voice, connection):
-                await self._listener(connection, voice).run()
+            async with self._replacing_older(voice, connection):
+                await AudioReceiver(connection, voice, self._settings, self._metrics, self._sink).run()
         except RefusalError as refusal:
             await self._refuse(connection, refusal.code, str(refusal))
         except InputError as error:
@@ -123,15 +116,12 @@ class Gateway:
             if closed.sent and closed.sent.code == Close.TOO_BIG:  # the library rejects a large message by itself
                 self._count(Close.TOO_BIG)
 
-    def _listener(self, connection: Connection, voice: Voice) -> AudioReceiver:
-        return AudioReceiver(connection, voice, self._settings, self._metrics, self._sink, self._clock, self._ticks)
-
     def _admitted(self, connection: ServerConnection) -> Voice:
         voice = self._voice(connection.request)
         if voice.room_type in self._settings.closed_room_types:
             raise RefusalError(Close.SWITCHED_OFF, "Audio of this type of room is not taken", "Send none.")
         full = len(self._live) >= self._settings.max_connections
-        if full and (voice.room, voice.speaker) not in self._live:
+        if full and (voice.room, voice.speaker) not in self._live:  # a client that reconnects replaces its connection
             raise RefusalError(Close.TRY_LATER, "Too many connections", "Try again later.")
         return voice
 
@@ -141,16 +131,16 @@ class Gateway:
             return connection_request.admit_egress(request.path, self._egress_tokens)
         if request is None or not self._tokens.accepts(request.headers.get_all("Authorization")):
             raise RefusalError(Close.UNAUTHORIZED, "No valid token", "Send the header Authorization: Bearer <token>.")
-        return gateway_request.voice_of_url(request.path)
+        return connection_request.voice_of_url(request.path)
 
     @asynccontextmanager
-    async def _sole(self, voice: Voice, connection: ServerConnection) -> AsyncIterator[None]:
+    async def _replacing_older(self, voice: Voice, connection: ServerConnection) -> AsyncIterator[None]:
         """Close the speaker's older connection, and register this one. The older peer may be long gone."""
         key = voice.room, voice.speaker
-        while before := self._live.get(key):
+        while before := self._live.get(key):  # again: another new connection may have waited for the same one
             self._count(Close.REPLACED)
             await before.connection.close(Close.REPLACED, "A newer connection of this speaker took over.")
-            await before.done.wait()
+            await before.done.wait()  # its last chunk stays before our first one
         self._live[key] = live = LiveConnection(connection)
         try:
             with self._metrics.connections.track_inprogress():

@@ -26,23 +26,18 @@ from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO
 from pipeline.settings import Kafka, Settings
 
+# Time for Kafka to confirm audio. A new leader is elected within it; after it, the connection is closed.
 CONFIRM_SECONDS = 10.0
-"""Time for Kafka to confirm audio. A new leader is elected within it; after it, the connection is closed."""
 
-BUFFER_BYTES = 67_108_864
-"""Bytes of all connections that wait for Kafka, so that an outage does not fill the memory."""
+BUFFER_BYTES = 67_108_864  # bytes of all connections that wait for Kafka, so that an outage does not fill the memory
 
-LINGER_SECONDS = 0.01
-"""How long a batch waits for more records."""
+LINGER_SECONDS = 0.01  # how long a batch waits for more records
 
-WATCH_SECONDS = 0.25
-"""How often to check the age of the records in flight."""
-RETRY_MS = 250
-"""Pause between attempts to reach a broker that is down."""
-ASK_SECONDS = 5.0
-"""Time limit for one attempt to reach the broker, so that a stop never waits longer."""
+WATCH_SECONDS = 0.25  # how often to check the age of the records in flight
+RETRY_MS = 250  # pause between attempts to reach a broker that is down
+ASK_SECONDS = 5.0  # time limit for one attempt to reach the broker, so that a stop never waits longer
+# Time for the Kafka client to close. By then every chunk is confirmed, or its app was told.
 STOP_SECONDS = 2.0
-"""Time for the Kafka client to close. By then every chunk is confirmed, or its app was told."""
 Started = Callable[[Gateway, str], None]
 """Called with the gateway and the URL of its metrics once both listen."""
 log = logging.getLogger(__name__)
@@ -75,12 +70,12 @@ class PartitionSender:
         self._partition = partition
         self._unanswered = unanswered
         self._waiting: deque[PendingRecord] = deque()
-        self._under_way: list[PendingRecord] = []
-        self._some = asyncio.Event()
+        self._in_flight: list[PendingRecord] = []
+        self._some_wait = asyncio.Event()
 
     def put(self, record: PendingRecord) -> None:
         self._waiting.append(record)
-        self._some.set()
+        self._some_wait.set()
 
     @property
     def oldest(self) -> float | None:
@@ -89,12 +84,12 @@ class PartitionSender:
 
     async def run(self) -> None:
         while True:
-            await self._some.wait()
+            await self._some_wait.wait()
             await asyncio.sleep(LINGER_SECONDS)
             batch = self._filled()
             if not self._waiting:
-                self._some.clear()
-            if self._under_way:
+                self._some_wait.clear()
+            if self._in_flight:
                 await self._send(batch)
 
     def expire(self, before: float) -> None:
@@ -106,7 +101,7 @@ class PartitionSender:
             self._waiting.popleft()
 
     def _records(self) -> Iterator[PendingRecord]:
-        yield from self._under_way
+        yield from self._in_flight
         yield from self._waiting
 
     def _filled(self) -> Any:
@@ -117,8 +112,8 @@ class PartitionSender:
             if not record.confirmed.done():
                 event = record.event
                 if not batch.append(key=event.key, value=event.value, timestamp=None, headers=event.headers):
-                    break
-                self._under_way.append(record)
+                    break  # the batch is full; the record begins the next one
+                self._in_flight.append(record)
             self._waiting.popleft()
         return batch
 
@@ -127,14 +122,14 @@ class PartitionSender:
             batch.close()
             await (await self._producer.send_batch(batch, self._topic, partition=self._partition))
         except Exception as error:  # whatever it is, the sender must go on: all rooms of its partition wait for it
-            log.warning("Kafka did not take %d records: %s", len(self._under_way), type(error).__name__)
+            log.warning("Kafka did not take %d records: %s", len(self._in_flight), type(error).__name__)
             reason = DependencyError(f"Kafka refuses audio ({type(error).__name__})", "See the broker's log.")
-            for record in self._under_way:
+            for record in self._in_flight:
                 record.fail(reason)
         else:
-            for record in self._under_way:
+            for record in self._in_flight:
                 record.confirm()
-        self._under_way = []
+        self._in_flight = []
 
 
 class KafkaSink:
@@ -150,9 +145,8 @@ class KafkaSink:
         self._kafka = kafka
         self._topic = topic_name(AUDIO, kafka)
         self._bytes = 0
-        self._room = asyncio.Event()
-        self._senders: dict[int, PartitionSender] = {}
-        """By partition."""
+        self._space = asyncio.Event()
+        self._senders: dict[int, PartitionSender] = {}  # by partition
         self._tasks: list[asyncio.Task[None]] = []
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it logs each attempt; we report the result
 
@@ -160,7 +154,7 @@ class KafkaSink:
         loop = asyncio.get_running_loop()
         self._loop = loop
         self._producer = await self._connected()
-        partitions = await self._producer.partitions_for(self._topic)
+        partitions = await self._producer.partitions_for(self._topic)  # a later partition gets audio after a restart
         self._senders = {
             number: PartitionSender(self._producer, self._topic, number, self._unanswered) for number in partitions
         }
@@ -180,12 +174,12 @@ class KafkaSink:
         event = encode_event(chunk, "gateway", self._kafka.room_shards)
         sender = self._senders[partition_of(event.key, self._senders)]
         if sender.oldest is not None and sender.oldest < self._loop.time() - CONFIRM_SECONDS:
-            raise self._unanswered()
+            raise self._unanswered()  # at once: to wait first would only fill the buffer for the other partitions
         size = size_of(event)
-        await self._until_room(size)
+        await self._wait_for_space(size)
         record = PendingRecord(event, self._loop.time())
         self._bytes += size
-        record.confirmed.add_done_callback(lambda _: self._leave(size))
+        record.confirmed.add_done_callback(lambda _: self._release(size))
         sender.put(record)
         return record.confirmed
 
@@ -203,22 +197,22 @@ class KafkaSink:
         try:
             await made.start()
         except KafkaError as error:
-            await made.stop()
+            await made.stop()  # aiokafka leaves its connections open
             raise self._unanswered() from error
         return made
 
-    async def _until_room(self, size: int) -> None:
+    async def _wait_for_space(self, size: int) -> None:
         try:
             async with asyncio.timeout(CONFIRM_SECONDS):
-                while self._bytes and self._bytes + size > BUFFER_BYTES:
-                    self._room.clear()
-                    await self._room.wait()
+                while self._bytes and self._bytes + size > BUFFER_BYTES:  # an empty buffer takes a chunk of any size
+                    self._space.clear()
+                    await self._space.wait()
         except TimeoutError as error:
             raise self._unanswered() from error
 
-    def _leave(self, size: int) -> None:
+    def _release(self, size: int) -> None:
         self._bytes -= size
-        self._room.set()
+        self._space.set()
 
     async def _watch(self) -> None:
         while True:
@@ -240,6 +234,7 @@ async def _stopped(producer: Any) -> None:
             await producer.stop()
     except TimeoutError:
         log.warning("Kafka did not confirm the last records; the apps were told")
+        # aiokafka's `stop` was cancelled while it waited for the broker, and has closed nothing yet.
         await producer._sender.close()
         await producer.client.close()
 

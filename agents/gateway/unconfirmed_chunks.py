@@ -40,26 +40,26 @@ class UnconfirmedChunks:
         self._limit = limit
         self._confirmed = confirmed
         self._failed = failed
+        # Unconfirmed chunks with their numbers of samples, oldest first.
         self._waiting: deque[tuple[Confirmation, int, AudioChunk]] = deque()
-        """Unconfirmed chunks with their numbers of samples, oldest first."""
         self._fault: Exception | None = None
         self._changed = asyncio.Event()
-        self.unconfirmed = 0.0
-        """Seconds of unconfirmed audio."""
+        self.unconfirmed = 0.0  # seconds of unconfirmed audio
+        # Number of the first unconfirmed sample. Counting begins at `first`.
         self.samples = first
-        """Number of the first unconfirmed sample. Counting begins at `first`."""
+        # When that sample was spoken, in UTC seconds. Known after the first confirmation.
         self.start = 0.0
-        """When that sample was spoken, in UTC seconds. Known after the first confirmation."""
 
     async def put(self, chunk: AudioChunk, samples: int) -> None:
         """Pass a chunk on. Raises the sink's error for this chunk or an earlier one."""
         seconds = samples / chunk.sample_rate
-        self.unconfirmed += seconds
+        self.unconfirmed += seconds  # before the wait: if it fails, this chunk is lost, too
         await self._until(lambda: not self._waiting or self.unconfirmed <= self._limit)
         confirmation = await self._sink(chunk)
         if confirmation is None:
             self._count(samples, chunk)
         else:
+            # Without the audio, which the sink has: only the time of the chunk is needed.
             self._waiting.append((confirmation, samples, structs.replace(chunk, data=b"")))
             confirmation.add_done_callback(self._settle)
 
@@ -69,8 +69,7 @@ class UnconfirmedChunks:
 
     def abandon(self) -> None:
         """Give up all chunks that are not confirmed."""
-        for confirmation, _, _ in self._waiting:
-            confirmation.remove_done_callback(self._settle)
+        for confirmation, *_ in self._waiting:
             confirmation.cancel()
         self._waiting.clear()
 

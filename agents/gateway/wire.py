@@ -19,14 +19,13 @@ from pipeline.base.errors import InputError
 
 Message = str | bytes
 
-WHOLE_BINARY = 0x82
-"""First byte of a binary message that is a single frame."""
+WHOLE_BINARY = 0x82  # first byte of a binary message that is a single frame
 MASKED = 0x80
-SHORT, MEDIUM = 126, 127
-"""A length below SHORT stands in the second byte. SHORT there means that two bytes follow, MEDIUM eight."""
+# A length below this stands in the second byte. This value means that two bytes with the length follow (RFC 6455).
+SHORT = 126
 
+# After a refusal we read at most this much, and one read more. So a peer with a normal backlog sees no reset.
 DROPPED_BYTES = 1 << 20
-"""After a refusal we read at most this much, and one read more. So a peer with a normal backlog sees no reset."""
 
 
 def whole_frames(data: bytes, largest: int) -> tuple[list[bytes], int]:
@@ -36,11 +35,11 @@ def whole_frames(data: bytes, largest: int) -> tuple[list[bytes], int]:
     """
     messages: list[bytes] = []
     at, end = 0, len(data)
-    while end - at >= 6 and data[at] == WHOLE_BINARY:
+    while end - at >= 6 and data[at] == WHOLE_BINARY:  # the two first bytes and the mask of four
         size, mask = data[at + 1] - MASKED, at + 2
         if size == SHORT:
             size, mask = int.from_bytes(data[mask : mask + 2], "big"), mask + 2
-        elif not 0 <= size < SHORT:
+        elif not 0 <= size < SHORT:  # no mask, or a length of eight bytes: the library knows what to do
             break
         begin = mask + 4
         if size > largest or begin + size > end:
@@ -59,27 +58,20 @@ class Connection(ServerConnection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._messages: list[Message] = []
-        self._parts = bytearray()
-        """Parts of a message whose last frame has not arrived."""
+        self._parts = bytearray()  # parts of a message whose last frame has not arrived
         self._is_text = False
         self._waiter: asyncio.Future[None] | None = None
         self._fault: Exception | None = None
         self._dismissed: Callable[[Message], None] | None = None
-        self._early = b""
-        """What arrived before our answer to the request."""
+        self._early = b""  # what arrived before our answer to the request
         self._refused = False
-        self._dropped = 0
-        """Bytes that arrived after the refusal."""
-        self.signs_of_life = 0
-        """How many pings and pongs have arrived."""
+        self._dropped = 0  # bytes that arrived after the refusal
+        self.signs_of_life = 0  # how many pings and pongs have arrived
 
     async def probe(self) -> None:
-        """Send a ping. Any pong is a sign of life: LiveKit's egress does not repeat the content of the ping.
-
-        Raises ConnectionClosed.
-        """
+        """Send a ping. Raises ConnectionClosed."""
         async with self.send_context():
-            self.protocol.send_ping(b"")
+            self.protocol.send_ping(b"")  # LiveKit's egress does not repeat the content of a ping, so any pong counts
 
     async def receive(self) -> list[Message]:
         """Return all messages that have arrived, at least one, oldest first. Raises ConnectionClosed after the last."""
@@ -87,10 +79,10 @@ class Connection(ServerConnection):
         if early:
             self.data_received(early)
         if not self._messages:
-            await self._stirred()
+            await self._wait()
         if self._fault:
             raise self._fault
-        if not self._messages:
+        if not self._messages:  # only now: what arrived before the close is speech, too
             raise self.close_exc
         messages, self._messages = self._messages, []
         return messages
@@ -125,7 +117,7 @@ class Connection(ServerConnection):
         except ConnectionClosed:
             return
 
-    async def _stirred(self) -> None:
+    async def _wait(self) -> None:
         """Wait for a message, a fault, or the end of the connection."""
         if self._fault or self.connection_lost_waiter.done():
             return
@@ -141,7 +133,7 @@ class Connection(ServerConnection):
             self._drop(len(data))
             return
         if self.protocol.state is CONNECTING and not self.protocol.eof_sent:
-            self._greet(data)
+            self._feed_request(data)
             return
         if self._between_frames():
             messages, taken = whole_frames(data, self.protocol.max_message_size or 0)
@@ -152,9 +144,10 @@ class Connection(ServerConnection):
             super().data_received(data)
         if self._messages:
             self._wake()
-            self.transport.pause_reading()
+            self.transport.pause_reading()  # until `receive`: unread audio then waits in the network, not in our memory
 
     def process_event(self, event: Any) -> None:
+        # The library would assemble messages in a queue, and wake a task for each.
         if not isinstance(event, Frame) or event.opcode not in {TEXT, BINARY, CONT}:
             self.signs_of_life += 1
             super().process_event(event)
@@ -170,12 +163,9 @@ class Connection(ServerConnection):
         super().connection_lost(exc)
         self._wake()
 
-    def _greet(self, data: bytes) -> None:
-        """Pass the lines of the request on one by one, and keep what stands behind them.
-
-        The library would parse frames before we have seen the token.
-        """
-        at = 0
+    def _feed_request(self, data: bytes) -> None:
+        """Pass the lines of the request on one by one, and keep what stands behind them."""
+        at = 0  # line by line: the library would parse the frames behind the request before we have seen the token
         while at < len(data) and self.request is None and not self.protocol.eof_sent:
             end = data.find(b"\n", at) + 1 or len(data)
             super().data_received(data[at:end])

@@ -16,17 +16,15 @@ from collections.abc import Hashable, Sequence
 
 from pipeline.base.errors import VoxwardenError
 
-SENDERS = 100
-"""The share is taken over this many senders, the most recent ones."""
+SENDERS = 100  # the share is taken over this many senders, the most recent ones
 
-WEIGHT = 2
-"""Only this many of a sender's last messages count."""
+WEIGHT = 2  # only this many of a sender's last messages count
 
+# Size of the window over all senders. The share of bad messages in it must exceed the limit, too.
 MESSAGES = 200
-"""Size of the window over all senders. The share of bad messages in it must exceed the limit, too."""
 
+# The smallest number of bad messages that halts a worker. They come from at least four senders.
 ENOUGH = 8
-"""The smallest number of bad messages that halts a worker. They come from at least four senders."""
 
 
 class HaltError(VoxwardenError):
@@ -39,8 +37,8 @@ class DeadLetterShare:
     def __init__(self, stage: str, limit: float) -> None:
         self._stage = stage
         self._limit = limit
+        # For each sender, whether each of the last messages was bad. The sender heard last comes last.
         self._bad: OrderedDict[Hashable, deque[bool]] = OrderedDict()
-        """For each sender, whether each of the last messages was bad. The sender heard last comes last."""
         self._all: deque[bool] = deque(maxlen=MESSAGES)
 
     @property
@@ -53,7 +51,7 @@ class DeadLetterShare:
         Raises HaltError if the batch must not be sent.
         """
         bad = Counter(letters)
-        good = Counter(messages) - bad
+        good = Counter(messages) - bad  # never below 0: an output of an earlier message may be a letter, too
         for sender in dict.fromkeys((*messages, *letters)):
             self._note(sender, [False] * min(good[sender], WEIGHT) + [True] * min(bad[sender], WEIGHT))
         self._all.extend([False] * good.total() + [True] * bad.total())

@@ -24,18 +24,16 @@ from pipeline.contract.topology import Topic
 from pipeline.settings import Kafka, Settings
 
 POLL_MS = 100
-STALE_SECONDS = 1.0
-"""An older record is left out: its pause is over."""
-PAUSE_SECONDS = 5.0
-"""The pause after an error of the broker, before a new consumer is made."""
+STALE_SECONDS = 1.0  # an older record is left out: its pause is over
+PAUSE_SECONDS = 5.0  # the pause after an error of the broker, before a new consumer is made
 
 log = logging.getLogger(__name__)
 
 
 class EarlyReader:
-    """Reads the records of `topic` that come from now on, and calls `give` with their messages.
+    """Reads the new records of `topic`, and calls `give` with their messages.
 
-    `assign` may be called from any thread, and `look` from one. `clock` returns UTC seconds.
+    Any thread may call `assign`, and one thread `look`. `clock` returns UTC seconds.
     """
 
     def __init__(
@@ -53,8 +51,7 @@ class EarlyReader:
         self._give = give
         self._clock = clock
         self._numbers: frozenset[int] = frozenset()
-        self._read: frozenset[int] = frozenset()
-        """The partitions that the consumer reads."""
+        self._read: frozenset[int] = frozenset()  # the partitions that the consumer reads
         self._consumer: Any = None
         self._over = Event()
 
@@ -68,8 +65,8 @@ class EarlyReader:
             self.assign(())
 
         happened: Any = app  # Faust types its signals for handlers that take anything
-        happened.on_partitions_assigned.connect(assigned, weak=False)
-        happened.on_partitions_revoked.connect(revoked, weak=False)
+        happened.on_partitions_assigned.connect(assigned)
+        happened.on_partitions_revoked.connect(revoked)
 
     def assign(self, numbers: Iterable[int]) -> None:
         """Read the partitions with these numbers, each from its end."""
@@ -91,7 +88,7 @@ class EarlyReader:
         if self._numbers != self._read:
             self._seek(self._numbers)
         if not self._read:
-            self._over.wait(POLL_MS / 1000)
+            self._over.wait(POLL_MS / 1000)  # the worker has no partitions, and perhaps there is no consumer yet
             return
         with broker_errors(self._kafka):
             found = self._consumer.poll(POLL_MS)
@@ -109,12 +106,12 @@ class EarlyReader:
         with broker_errors(self._kafka):
             if self._consumer is None:
                 self._consumer = reader(self._kafka)
-            known = self._consumer.partitions_for_topic(self._name) or ()
+            known = self._consumer.partitions_for_topic(self._name) or ()  # it may have fewer than the worker's topics
             places = [TopicPartition(self._name, number) for number in sorted(numbers.intersection(known))]
             ends = self._consumer.end_offsets(places) if places else {}
             self._consumer.assign(places)
             for place, end in ends.items():
-                self._consumer.seek(place, end)
+                self._consumer.seek(place, end)  # the pauses of older records are over
         self._read = numbers
 
     def _messages(self, records: Iterable[Any]) -> Iterator[Message]:
@@ -128,7 +125,7 @@ class EarlyReader:
                 self.look()
             except VoxwardenError as error:
                 log.info("%s is not read: %s", self._name, error)
-                self.close()
+                self.close()  # a consumer that failed may never notice that its brokers are back
                 self._over.wait(PAUSE_SECONDS)
         self.close()
 

@@ -14,20 +14,17 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.topology import Stage, Topic
 from pipeline.settings import Settings
 
-SESSION_SECONDS = 6.0
-"""A worker that sends no heartbeat for this long loses its partitions to the others."""
+SESSION_SECONDS = 6.0  # a worker that sends no heartbeat for this long loses its partitions to the others
+# Batches in one fetch, at most. A larger fetch makes a new record wait longer for another partition's backlog.
 FETCH_BATCHES = 2
-"""Batches in one fetch, at most. A larger fetch makes a new record wait longer for another partition's backlog."""
+# A batch must be done within this time. Otherwise workers evict each other from the consumer group again and again.
 REBALANCE_SECONDS = 30.0
-"""A batch must be done within this time. Otherwise workers evict each other from the consumer group again and again."""
 
+# How often the clients look for new partitions. With their default of 5 minutes, speech on a new partition would wait.
 METADATA_SECONDS = 10
-"""How often the clients look for new partitions.
-
-With their default of 5 minutes, speech on a new partition would wait.
-"""
 
 
+# The loggers that log each attempt to reach a broker, and each tick that waits for a batch.
 CHATTY_LOGGERS = (
     "aiokafka",
     "aiokafka.consumer.fetcher",
@@ -35,7 +32,6 @@ CHATTY_LOGGERS = (
     "aiokafka.producer.sender",
     "mode.timers",
 )
-"""The loggers that log each attempt to reach a broker, and each tick that waits for a batch."""
 
 
 def group_of(settings: Settings, stage: Stage) -> str:
@@ -57,27 +53,27 @@ def create_faust_app(settings: Settings, stage: Stage, metrics: Metrics) -> faus
         broker_credentials=faust_credentials(settings.kafka.security),
         store="memory://",  # there are no tables
         datadir=tempfile.gettempdir(),  # Faust makes a folder for tables
-        web_enabled=False,
-        topic_disable_leader=True,
+        web_enabled=False,  # the metrics have a server of their own, in a thread
+        topic_disable_leader=True,  # no task needs a leader, and Faust would create a topic to elect one
         topic_allow_declare=False,  # `voxwarden topics create` makes them, with their own settings
         key_serializer="raw",
         value_serializer="raw",
         # A stage that holds records does so on purpose. If Faust waited for them, SIGTERM would hang.
         stream_wait_empty=not stage.holds,
-        worker_redirect_stdouts=False,
+        worker_redirect_stdouts=False,  # Faust would log what is printed
         broker_session_timeout=SESSION_SECONDS,
-        broker_heartbeat_interval=SESSION_SECONDS / 4,
+        broker_heartbeat_interval=SESSION_SECONDS / 4,  # a session outlives two lost heartbeats
         broker_rebalance_timeout=REBALANCE_SECONDS,
-        broker_request_timeout=REBALANCE_SECONDS,
-        broker_commit_interval=1.0,
+        broker_request_timeout=REBALANCE_SECONDS,  # the broker answers a request to join when the rebalance ends
+        broker_commit_interval=1.0,  # after a crash, about this much finished work comes again
         consumer_metadata_max_age_ms=METADATA_SECONDS * 1000,
         producer_metadata_max_age_ms=METADATA_SECONDS * 1000,
         broker_max_poll_records=FETCH_BATCHES * stage.batch,
-        consumer_auto_offset_reset="earliest",
+        consumer_auto_offset_reset="earliest",  # a new group begins with the oldest record, so it misses none
         consumer_group_instance_id=settings.kafka.instance,
         producer_acks=-1,  # all in-sync replicas have the outputs before their batch is acknowledged
         producer_request_timeout=60.0,
-        producer_max_request_size=MAX_MESSAGE_BYTES * ROOM_FOR_ERRORS,
+        producer_max_request_size=MAX_MESSAGE_BYTES * ROOM_FOR_ERRORS,  # a dead letter is larger than its record
     )
     app.transport = Transport(app.conf.broker_consumer, app, Expiry(stage, metrics))
     return app

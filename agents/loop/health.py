@@ -23,8 +23,8 @@ from pipeline.contract.stage import Backlog
 from pipeline.contract.topology import Stage
 from pipeline.settings import Settings
 
+# A worker with lag that commits nothing for this long is unhealthy. A batch takes 30 s at most.
 STALL_SECONDS = 45.0
-"""A worker with lag that commits nothing for this long is unhealthy. A batch takes 30 s at most."""
 
 LOOK_SECONDS = 5.0
 
@@ -44,27 +44,29 @@ class Progress:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._standing: dict[PartitionName, Standstill] = {}
+        self._standstills: dict[PartitionName, Standstill] = {}
 
     def see(self, places: Mapping[PartitionName, GroupPosition]) -> None:
         """Take in one look at the worker's own partitions, and forget all others."""
         now = self._clock()
-        self._standing = {
-            partition: self._standing_of(partition, place, now) for partition, place in places.items() if place.lag > 0
+        self._standstills = {
+            partition: self._standstill_of(partition, place, now)
+            for partition, place in places.items()
+            if place.lag > 0
         }
 
     def forget(self) -> None:
         """Forget everything, because the broker did not answer. The worker is not to blame for that."""
-        self._standing = {}
+        self._standstills = {}
 
     @property
     def seconds(self) -> float:
         """The longest standstill of a partition in seconds; 0 if all partitions progress."""
         now = self._clock()
-        return max((now - standing.since for standing in dict(self._standing).values()), default=0.0)
+        return max((now - standstill.since for standstill in self._standstills.values()), default=0.0)
 
-    def _standing_of(self, partition: PartitionName, place: GroupPosition, now: float) -> Standstill:
-        before = self._standing.get(partition)
+    def _standstill_of(self, partition: PartitionName, place: GroupPosition, now: float) -> Standstill:
+        before = self._standstills.get(partition)
         return before if before and before.committed == place.committed else Standstill(place.committed, now)
 
 
@@ -111,11 +113,9 @@ class Health:
         A worker is ready when its models are loaded and the consumer group has assigned partitions, even if it got
         none.
         """
-        return (
-            [f"{self._stage.name} is still starting, or waits for its partitions to be assigned"]
-            if self._mine is None
-            else []
-        )
+        if self._mine is not None:
+            return []
+        return [f"{self._stage.name} is still starting, or waits for its partitions to be assigned"]
 
     def follow(self, app: faust.App) -> None:
         """Learn from `app` which partitions this worker has. The stage of `app` must be loaded."""
@@ -139,16 +139,13 @@ class Health:
             yield
         finally:
             self._over.set()
-            thread.join(LOOK_SECONDS)
+            thread.join(LOOK_SECONDS)  # a broker that does not answer must not hold up the end
 
     def look(self) -> None:
-        """Look at the broker once. If the broker does not answer or refuses us, the worker stays healthy.
-
-        No error may end the thread. Otherwise the probes would report the last result for ever.
-        """
+        """Look at the broker once. If the broker does not answer or refuses us, the worker stays healthy."""
         try:
             places = self._lag.places()
-        except Exception as error:
+        except Exception as error:  # if an error ended the thread, the probes would report the last result for ever
             known = "kafka" in self._dependencies.down  # the outage is in the log already
             log.log(
                 logging.INFO if known else logging.WARNING,
@@ -160,14 +157,14 @@ class Health:
             self._publish(math.nan, math.nan)
             return
         if self._dependencies.down:
-            self._progress.forget()
+            self._progress.forget()  # a worker that waits for its database commits nothing
         mine = {partition: place for partition, place in places.items() if partition in (self._mine or ())}
         self._progress.see(mine)
         self._worker_backlog.see(mine)
         self._publish(sum(place.lag for place in places.values()), self._progress.seconds)
 
     def _publish(self, lag: float, age: float) -> None:
-        """Set the metrics, to NaN if unknown: NaN raises no alert, and panels do not draw an old value."""
+        """Set the metrics, to NaN if unknown. NaN raises no alert, and panels draw a gap, not an old value."""
         self._metrics.lag_messages.labels(self._stage.name).set(lag)
         self._metrics.committed_age_seconds.labels(self._stage.name).set(age)
 
@@ -180,6 +177,6 @@ class Health:
         self._worker_backlog.forget()
 
     def _watch(self) -> None:
-        while not self._over.wait(min(LOOK_SECONDS, STALL_SECONDS / 4)):
+        while not self._over.wait(LOOK_SECONDS):
             self.look()
         self._lag.close()

@@ -33,8 +33,8 @@ Speaker = tuple[str, str]
 
 Before = Callable[[Any], Earlier]
 """Returns what to learn before the first record of a partition."""
+# A worker that stood still for longer has been removed from its consumer group (session time-out: 6 s).
 STANDSTILL_SECONDS = 10.0
-"""A worker that stood still for longer has been removed from its consumer group (session time-out: 6 s)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,7 @@ class Partition(Generic[T]):
 
     def __init__(self) -> None:
         self.entries: deque[HeldRecord[T]] = deque()
-        self._counts: dict[Speaker, int] = {}
-        """For each speaker in `entries`, the number of the last record."""
+        self._counts: dict[Speaker, int] = {}  # for each speaker in `entries`, the number of the last record
 
     def add(self, record: T, speaker: Speaker | None) -> None:
         number = 0
@@ -67,7 +66,7 @@ class Partition(Generic[T]):
         while self.entries and self._is_finished(self.entries[0], needed):
             entry = self.entries.popleft()
             if entry.speaker and self._counts[entry.speaker] == entry.number:
-                del self._counts[entry.speaker]
+                del self._counts[entry.speaker]  # else the memory would grow with each speaker of the past
             records.append(entry.record)
         return records
 
@@ -93,6 +92,7 @@ class Ledger(Generic[P, T]):
 
         `needed` returns how many of a speaker's last records on a partition unfinished speech still needs.
         """
+        # The cache asks the stage once for each speaker, not for each record.
         return [
             record
             for name, partition in self._partitions.items()
@@ -122,13 +122,12 @@ class HoldingWork(Work):
         self._build = build
         self._generation_now = generation
         self._before = before
+        # By partition. A partition has one when its first record has arrived.
         self.processors: dict[PartitionName, HoldingProcessor[Any, Any]] = {}
-        """By partition. A partition has one when its first record has arrived."""
         self._generation: int | None = None
         self._outdated = False
         self._ledger: Ledger[PartitionName, Any] = Ledger()
-        self._ticked = math.inf
-        """Time of the last tick, in UTC seconds."""
+        self._ticked = math.inf  # UTC seconds of the last tick; infinite at first, so that the first tick is not silent
         self._silent_until = 0.0
 
     def choose(self, records: Sequence[Any]) -> Sequence[Any]:
@@ -156,20 +155,17 @@ class HoldingWork(Work):
         ]
 
     def tick(self, now: float) -> list[Any]:
-        """Return what is due at `now` (UTC seconds), and nothing for 10 s after a standstill.
-
-        After a standstill, another worker may have our partitions, and we do not know it yet.
-        """
+        """Return what is due at `now` (UTC seconds), and nothing for 10 s after a standstill."""
         self._renew()
-        if now - self._ticked > STANDSTILL_SECONDS:
+        if now - self._ticked > STANDSTILL_SECONDS:  # another worker may have our partitions, and we do not know it yet
             self._silent_until = now + STANDSTILL_SECONDS
         self._ticked = now
         silent = 0 < self._silent_until - now <= STANDSTILL_SECONDS  # both bounds, because the clock may be set back
         return [] if silent else [result for each in self.processors.values() for result in each.tick(now)]
 
     def finished(self, batch: Sequence[Received]) -> list[Any]:
-        for received in batch:  # the ledger keeps records for seconds; it does not need their audio
-            received.record.value = None
+        for received in batch:
+            received.record.value = None  # the ledger keeps records for seconds, and needs no audio
         self._follow()
         return [] if self._outdated else self._ledger.finished(self._needed)
 
@@ -184,6 +180,7 @@ class HoldingWork(Work):
     def _follow(self) -> None:
         now = self._generation_now()
         if now != self._generation:
+            # The stage's thread uses the processors. So it closes them itself, in `_renew`.
             self._outdated = self._outdated or self._generation is not None
             self._generation = now
             self._ledger = Ledger()
@@ -198,11 +195,11 @@ class HoldingWork(Work):
 
         Each one hears what came before: that audio is already acknowledged and sent.
         """
-        earlier = {name: self._before(record) for name, record in firsts.items()}
-        for name, found in earlier.items():
+        for name, record in firsts.items():
+            found = self._before(record)
             processor = self._build()
             processor.lead_in(found.chunks, found.sent)
-            self.processors[name] = processor
+            self.processors[name] = processor  # last: if the broker does not answer, a retry begins here again
 
 
 def _partition(received: Received) -> PartitionName:

@@ -75,6 +75,7 @@ class Thread(aiokafka.AIOKafkaConsumerThread):
         timeout: float | None = None,  # noqa: ASYNC109 - as Faust calls it
         max_records: int | None = None,
     ) -> Any:
+        # An entry may be a FetchError instead. aiokafka raises it once it has no records to return.
         ready = consumer._fetcher._records
         partitions = [tp for tp, found in ready.items() if tp in active_partitions and type(found) is FetchResult]
         if len(partitions) < 2 or not max_records:
@@ -86,11 +87,12 @@ class Thread(aiokafka.AIOKafkaConsumerThread):
         fetched: dict[Any, Any] = {}
         try:
             for tp in partitions:
-                fetched |= await super()._fetch_records(consumer, {tp}, 0, most)
+                fetched |= await super()._fetch_records(consumer, {tp}, 0, most)  # no wait: the records are here
         except KafkaError as error:
             if not fetched:
                 raise
-            log.warning("One partition gave no records; the next fetch tries it again: %s", error)  # keep the others
+            # aiokafka has moved its position past the records that we have: to raise now would lose them.
+            log.warning("One partition gave no records; the next fetch tries it again: %s", error)
         return fetched
 
 
@@ -101,15 +103,15 @@ class Consumer(aiokafka.Consumer):
         super().__init__(*args, **kwargs)
         self.fetches = Fetches()
         self._expiry = cast("Transport", self.transport).expiry
+        # Partitions that were set back to the committed offset and have not been read since.
         self._sought: set[Any] = set()
-        """Partitions that were set back to the committed offset and have not been read since."""
         self._seeks = 0
 
     def _new_consumer_thread(self) -> Thread:
         return Thread(self, loop=self.loop, beacon=self.beacon)
 
     def verify_event_path(self, now: float, tp: Any) -> None:
-        """Faust would report its streams as stuck, because they see no records. The figures tell of a stage that is."""
+        """Do nothing. Faust would report its streams as stuck, because they see no records. Health looks at commits."""
 
     async def perform_seek(self) -> None:
         """Seek to the committed offsets, or to the beginning where nothing is committed."""
@@ -133,15 +135,15 @@ class Consumer(aiokafka.Consumer):
         if not self.fetches.are_wanted:
             await self.wait_first(self.fetches.wanted(), self.suspend_flow.wait())
         seeks = self._seeks
-        fetched, active = await self._wait_next_records(timeout=1.0)
+        fetched, active = await self._wait_next_records(timeout=1.0)  # so that a worker without records can stop
         if not self.flow_active or seeks != self._seeks:
             await self._seek_back()
         elif fetched and active:
             ours = [(tp, record) for tp, found in fetched.items() if tp in active for record in found]
             records = [await self._read(tp, record) for tp, record in ours]
-            if self.fetches.is_free:
+            if self.fetches.is_free:  # the usual case: `wait_first` would cost two tasks
                 await self.fetches.put(records)
-            else:
+            else:  # a rebalance does not wait for the batch in hand
                 await self.wait_first(self.fetches.put(records), self.suspend_flow.wait())
 
     async def _seek_back(self) -> None:

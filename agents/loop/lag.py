@@ -67,6 +67,7 @@ class Lag:
         first = self._offsets(partitions, OffsetSpec.EARLIEST)
         end = self._offsets(partitions, OffsetSpec.LATEST)
         committed = self._client.list_group_offsets({self._group: partitions})[self._group]
+        # Expired records are no lag: nobody can read them. A new group has committed nothing.
         return {
             each: GroupPosition(max(committed[each].offset if each in committed else -1, first[each]), end[each])
             for each in partitions

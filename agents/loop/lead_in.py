@@ -19,9 +19,8 @@ from msgspec import structs
 from agents.broker.kafka_clients import broker_errors, reader, topic_name
 from agents.broker.kafka_records import partition_of
 from pipeline.base.errors import BadMessage, DependencyError
-from pipeline.contract.cloud_events import decode_event
+from pipeline.contract.cloud_events import decode_event, record_key
 from pipeline.contract.messages import AudioChunk, Message, Utterance
-from pipeline.contract.shards import record_key
 from pipeline.contract.topology import UTTERANCES
 from pipeline.settings import Audio, Kafka
 from pipeline.speech.audio.cutter import SOFT_SECONDS
@@ -29,14 +28,12 @@ from pipeline.speech.audio.cutter import SOFT_SECONDS
 M = TypeVar("M", bound=Message)
 
 POLL_MS = 500
+# Allowed time between speech and its record. One half is for late audio, the other for clocks that differ.
 LATE_SECONDS = 10.0
-"""Allowed time between speech and its record. One half is for late audio, the other for clocks that differ."""
-MAX_LATE_SECONDS = 600.0
-"""A larger lateness means that the time in the audio is wrong."""
+MAX_LATE_SECONDS = 600.0  # a larger lateness means that the time in the audio is wrong
+# An utterance that was written more than this after the record is not read. A group may be set back by hours.
 SENT_SECONDS = 120.0
-"""An utterance that was written more than this after the record is not read. A group may be set back by hours."""
-PATIENCE_SECONDS = 15.0
-"""If no record comes for this long, the broker counts as down."""
+PATIENCE_SECONDS = 15.0  # if no record comes for this long, the broker counts as down
 
 
 def lead_seconds(audio: Audio) -> float:
@@ -79,19 +76,17 @@ class LeadIn:
                 consumer.close()
 
     def _before(self, consumer: Any, record: Any) -> tuple[float, Sequence[AudioChunk]]:
-        """Return the chunks before `record`, and the time from which they were read (UTC seconds).
-
-        The time counts back from the last chunk before `record`, because an outage may lie between the two.
-        """
+        """Return the chunks before `record`, and the time from which they were read (UTC seconds)."""
         place, end = TopicPartition(record.topic, record.partition), record.offset
         consumer.assign([place])
         oldest = consumer.beginning_offsets([place])[place]
         last = next(self._read(consumer, place, max(oldest, end - 1), end), None)
         if last is None:
             return record.timestamp - LATE_SECONDS, ()
+        # Count back from the last chunk, not from `record`: an outage may lie between the two.
         since = last.timestamp / 1000 - self._seconds - LATE_SECONDS
         records = list(self._from(consumer, place, since, end))
-        if (late := _lateness(records)) > LATE_SECONDS / 2:
+        if (late := _lateness(records)) > LATE_SECONDS / 2:  # after an outage, apps send old audio late
             since -= late
             records = list(self._from(consumer, place, since, end))
         return since, _latest(list(_messages(AudioChunk, records)), self._seconds)
@@ -105,6 +100,7 @@ class LeadIn:
             consumer.assign([place])
             end = consumer.end_offsets([place])[place]
             records = takewhile(lambda each: each.timestamp <= until, self._from(consumer, place, since, end))
+            # Nobody needs their audio here, and it could fill the memory.
             sent += [structs.replace(each, data=b"") for each in _messages(Utterance, records)]
         return sent
 
@@ -149,7 +145,7 @@ def _latest(chunks: Sequence[AudioChunk], seconds: float) -> list[AudioChunk]:
 
 
 def _lateness(records: Sequence[Any]) -> float:
-    """Return the longest time between speech and its record, in seconds. After an outage, apps send old audio late."""
+    """Return the longest time between speech and its record, in seconds."""
     found = (each.timestamp / 1000 - chunk.start for each in records for chunk in _messages(AudioChunk, [each]))
     return min(max(found, default=0.0), MAX_LATE_SECONDS)
 

@@ -44,16 +44,16 @@ class OneThread:
             function, future = call
             try:
                 result = function()
-            except BaseException as error:
+            except BaseException as error:  # whatever it is, the caller must not wait for ever
                 _resolve(future, future.set_exception, error)
             else:
                 _resolve(future, future.set_result, result)
 
 
 def _resolve(future: "asyncio.Future[Any] | Future[Any]", how: Callable[[Any], None], what: Any) -> None:
-    """Set the result of a future in its own event loop. If the loop is closed, nobody waits for the result."""
+    """Set the result of a future in its own event loop."""
     if isinstance(future, Future):
         how(what)
         return
-    with suppress(RuntimeError):
+    with suppress(RuntimeError):  # the loop is closed, so nobody waits for the result
         future.get_loop().call_soon_threadsafe(lambda: None if future.done() else how(what))

@@ -54,8 +54,8 @@ class PartitionQueues:
     """A queue for each partition. Each keeps its order."""
 
     def __init__(self) -> None:
+        # The partition whose turn it is comes first. No queue is empty.
         self._waiting: OrderedDict[Any, deque[Any]] = OrderedDict()
-        """The partition whose turn it is comes first. No queue is empty."""
         self._count = 0
 
     def __len__(self) -> int:
@@ -65,7 +65,7 @@ class PartitionQueues:
         """Add records. Each has its partition in `tp`."""
         for record in records:
             self._waiting.setdefault(record.tp, deque()).append(record)
-            self._count += 1
+            self._count += 1  # the loop asks for the length before each batch
 
     def take(self, most: int) -> list[Any]:
         """Remove and return at most `most` records."""
@@ -108,8 +108,8 @@ async def _more(fetches: Fetches, deadline: float) -> list[Any] | None:
 
 
 def _is_current(app: Any, record: Any) -> bool:
-    """Whether the record belongs to the current assignment. If so, a stopping worker waits for its acknowledgement."""
+    """Whether the record belongs to the current assignment."""
     if not app.flow_control.is_active() or record.generation_id != app.consumer_generation_id:
         return False
-    app.consumer.track_message(record)
+    app.consumer.track_message(record)  # a stopping worker waits for its acknowledgement
     return True

@@ -47,14 +47,12 @@ R = TypeVar("R")
 Addressed = tuple[str, Event]
 """A topic and the event that goes to it."""
 
+# At most this many ticks in a row are skipped for a backlog. Held records block commits, and a worker without commits
+# seems dead.
 PATIENCE_TICKS = 10
-"""At most this many ticks in a row are skipped for a backlog.
-
-Held records block commits, and a worker without commits seems dead.
-"""
 
 EXIT_UNFINISHED = 3
-EXIT_HALTED = 4
+EXIT_HALTED = 4  # a code of its own: a supervisor waits longer, because only a person can fix the cause
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +64,11 @@ def end_process(code: int) -> NoReturn:
 
 
 class StageMetrics:
-    """The metrics of one stage.
-
-    They are looked up once, because a look-up for each batch costs as much as decoding a message.
-
-    All start at 0. Prometheus would not see the first increase of a counter that appears with a value.
-    """
+    """The metrics of one stage."""
 
     def __init__(self, metrics: Metrics, stage: str) -> None:
+        # Looked up once: a look-up for each batch costs as much as decoding a message. All start at 0, because
+        # Prometheus does not see the first increase of a counter that appears with a value.
         self.messages = metrics.messages.labels(stage)
         self.dead_letters = metrics.dead_letters.labels(stage)
         self.dead_letter_share = metrics.dead_letter_share.labels(stage)
@@ -100,8 +95,8 @@ class StageLoop:
         self.app, self.stage, self._work, self.metrics = app, stage, work, metrics
         self._channel = channel_of(app, stage.takes, settings)
         self._kinds = {topic_name(topic, settings.kafka): topic.message for topic in stage.takes if topic.message}
+        # The topic for each kind of output.
         self._topics = {topic.message: topic_name(topic, settings.kafka) for topic in stage.gives}
-        """The topic for each kind of output."""
         self._dead_letters = topic_name(DEAD_LETTERS, settings.kafka)
         self._shards = settings.kafka.room_shards
         self._limit = MAX_MESSAGE_BYTES
@@ -109,8 +104,8 @@ class StageLoop:
         self._share = DeadLetterShare(stage.name, settings.kafka.dead_letter_share)
         self._end, self._sleep, self._clock = end, sleep, clock
         self._thread = OneThread(stage.name, *([step_back] if stage.spares else []))
-        self._one_at_a_time = asyncio.Lock()
-        self._batch: Sequence[Any] = ()
+        self._one_at_a_time = asyncio.Lock()  # a tick beside a batch would acknowledge its records before they are sent
+        self._batch: Sequence[Any] = ()  # for the last line of the log, if the worker gives up
         self._behind = False
         self._skipped = 0
         self._figures = StageMetrics(metrics, stage.name)
@@ -138,23 +133,18 @@ class StageLoop:
                     await self._handle(records)
                     self._batch = ()
         except asyncio.CancelledError:
-            if not self.app.should_stop:
+            if not self.app.should_stop:  # Faust would restart the agent, past the batch in hand
                 self._give_up("the agent was cancelled, but the worker is not stopping")
             raise
         except Exception as error:
             self._give_up(error)
 
     async def tick(self) -> None:
-        """Between batches, send the results that only time completes, and acknowledge their records.
-
-        Skip the tick while a backlog waits, because speech that seems overdue may be in it. Records that arrive fast
-        are no backlog. The tick waits for the batch in hand: otherwise it would never run under load. It uses the time
-        of the call, because nobody has looked yet at the records that arrived while it waited.
-        """
-        now = self._clock()
+        """Between batches, send the results that only time completes, and acknowledge their records."""
+        now = self._clock()  # before the wait: nobody has looked yet at the records that arrive meanwhile
         try:
-            async with self._one_at_a_time:
-                if not self._backlog_waits():
+            async with self._one_at_a_time:  # waits for the batch in hand: otherwise no tick would run under load
+                if not self._backlog_waits():  # speech that seems overdue may be in the backlog
                     await self._send(await self._in_thread(lambda: self._work.tick(now)), [])
                     self._acknowledge([])
         except Exception as error:
@@ -180,11 +170,8 @@ class StageLoop:
         return await self._thread.call(function)
 
     def _backlog_waits(self) -> bool:
-        """Whether a backlog was seen since the last tick.
-
-        The answer resets, since that full batch may have been the last one.
-        """
-        behind, self._behind = self._behind, False
+        """Whether a backlog was seen since the last tick."""
+        behind, self._behind = self._behind, False  # that full batch may have been the last one
         self._skipped = self._skipped + 1 if behind and self._skipped < PATIENCE_TICKS else 0
         return self._skipped > 0
 
@@ -200,21 +187,22 @@ class StageLoop:
             outcome = await self._in_thread(lambda: self._work.process(good)) if good else []
         await self._send(outcome, batch)
         self._acknowledge(batch)
+        # A full batch alone is no backlog: under load, young records fill each batch.
         full = len(records) >= self.stage.batch
         self._behind = self._behind or (full and self._clock() - oldest > BEHIND_SECONDS)
 
     async def _send(self, outcome: Sequence[Any], batch: Sequence[Received]) -> None:
         """Send dead letters and outputs to the broker, in order, and wait until it has all of them."""
         outputs = [*outcome, *statuses(self.stage, outcome)]
-        made = [each for each in map(self._made, outputs) if each]
+        made = [each for each in map(self._addressed, outputs) if each]
         rejected = [each for each in made if isinstance(each, Rejected)]
-        letters = [self._bad(each) for each in batch if each.error]
+        letters = [self._letter(each) for each in batch if each.error]
         letters += [refused(self.stage, each, batch, self._dead_letter_limit) for each in rejected if each.letter]
-        self._judge_share(batch, rejected)
+        self._check_share(batch, rejected)
         await self._put([(self._dead_letters, letter) for letter in letters])
         await self._put([each for each in made if not isinstance(each, Rejected)])
 
-    def _made(self, outcome: Any) -> Addressed | Rejected | None:
+    def _addressed(self, outcome: Any) -> Addressed | Rejected | None:
         """Return one output of the stage as an event with its topic. None if no topic takes this kind of output."""
         if isinstance(outcome, Rejected):
             return outcome
@@ -228,7 +216,7 @@ class StageLoop:
             return Rejected(outcome, error, letter=not isinstance(outcome, SpeechStatus))
         return (topic, event) if size_of(event) <= self._limit else Rejected(outcome, self._too_large(event))
 
-    def _judge_share(self, batch: Sequence[Received], rejected: Sequence[Rejected]) -> None:
+    def _check_share(self, batch: Sequence[Received], rejected: Sequence[Rejected]) -> None:
         """Raise HaltError if nothing of the batch may be sent."""
         bad = [sender_of(each.message, each.record) for each in batch if each.error]
         bad += [sender_of(each.message) for each in rejected]
@@ -251,7 +239,7 @@ class StageLoop:
         for record in self._work.finished(batch):
             self.app.consumer.ack(record)
 
-    def _bad(self, received: Received) -> Event:
+    def _letter(self, received: Received) -> Event:
         record = received.record
         error = received.error or BadMessage("A record without a message")
         return dead_letter(self.stage, original(record), error, address_of(record), self._dead_letter_limit)

@@ -30,10 +30,10 @@ from pipeline.contract.topology import STAGES, Stage
 from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Settings
 
+# Time for the batch in hand, which takes under 30 s. A stop during a rebalance could otherwise hang for ever.
 GRACE_SECONDS = 45.0
-"""Time for the batch in hand, which takes under 30 s. A stop during a rebalance could otherwise hang for ever."""
+# Time for the clients to close. aiokafka may never close while it retries a failed fetch.
 END_SECONDS = 10.0
-"""Time for the clients to close. aiokafka may never close while it retries a failed fetch."""
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def run_worker(role: str, settings: Settings) -> None:
         serving(metrics, settings.metrics.host, settings.metrics.port, health.probes) as url,
         dependencies.watching(),
         health.watching(),
-        exchanging(settings) if stage.stores else nullcontext(),
+        exchanging(settings) if stage.stores else nullcontext(),  # in deliver, because it has both store and broker
     ):
         # Faust reports "ready" and does nothing if a topic is missing.
         patiently(lambda: kafka_topics.require(settings.kafka, stage))
@@ -99,7 +99,7 @@ def checks_of(stage: Stage, settings: Settings) -> dict[str, DependencyCheck]:
     """Return the checks of the dependencies that the stage cannot work without."""
     checks: dict[str, DependencyCheck] = {"kafka": BrokerAnswers(settings.kafka)}
     if stage.stores:
-        from pipeline.review import database
+        from pipeline.review import database  # loads SQLAlchemy, which most workers do not need
         from pipeline.review.evidence.evidence_store import evidence_checks
 
         checks["database"] = partial(database.check_answers, settings.database_url)
@@ -141,5 +141,5 @@ async def end_soon(*_: Any, **__: Any) -> None:
 
 def end_within(seconds: float, code: int) -> None:
     timer = Timer(seconds, end_process, (code,))
-    timer.daemon = True
+    timer.daemon = True  # it must not keep alive a process that ends in time
     timer.start()

@@ -5,9 +5,8 @@ from typing import Any
 
 from agents.broker.kafka_clients import MAX_MESSAGE_BYTES
 from deploy.contract.schemas import REQUIRED, attributes, is_audio
-from pipeline.contract.cloud_events import CONTENT_TYPES, VERSION
+from pipeline.contract.cloud_events import BY_SPEAKER, CONTENT_TYPES, VERSION
 from pipeline.contract.messages import Message
-from pipeline.contract.shards import BY_SPEAKER
 from pipeline.contract.topology import DEAD_LETTERS, STAGES, TOPICS, Stage, Topic
 from pipeline.settings import Kafka
 

@@ -15,14 +15,15 @@ class TokenSet:
         self._accepted = [token.encode() for token in tokens]
 
     def holds(self, token: str) -> bool:
-        """Whether `token` is accepted. The run time does not reveal a token."""
-        given = token.encode(errors="surrogateescape")
+        """Whether `token` is accepted."""
+        given = token.encode(errors="surrogateescape")  # a header may have bytes that are not UTF-8
+        # In constant time, and with all tokens. So the run time does not tell how near a guess was.
         matches = [hmac.compare_digest(given, accepted) for accepted in self._accepted]
         return any(matches)
 
     def accepts(self, headers: Sequence[str]) -> bool:
         """Whether the only `Authorization` header holds an accepted token."""
-        if len(headers) != 1:
+        if len(headers) != 1:  # a proxy in front may have checked the other one
             return False
         scheme, _, token = headers[0].partition(" ")
         return self.holds(token.strip()) and scheme.lower() == "bearer"

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
+# Significant digits of a float. Databases add floats in different orders, so that further digits may differ.
 DIGITS = 12
-"""Significant digits of a float. Databases add floats in different orders, so that further digits may differ."""
 
 
 def canonical_bytes(value: Any) -> bytes:

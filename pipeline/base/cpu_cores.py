@@ -6,14 +6,14 @@ import sys
 import threading
 from pathlib import Path
 
+# A container's CPU time and its period, in microseconds, as `400000 100000`; `max` is no limit.
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
-"""A container's CPU time and its period, in microseconds, as `400000 100000`; `max` is no limit."""
-BEHIND = 5
-"""Nice levels behind other threads: a third of their time, if there are more threads than cores (sched(7))."""
+BEHIND = 5  # nice levels behind other threads: a third of their time, if there are more threads than cores (sched(7))
 
 
 def cores() -> int:
-    """Number of CPU cores that this process may use. A container may have fewer than the machine."""
+    """Number of CPU cores that this process may use."""
+    # A container may have fewer than the machine. `sched_getaffinity` exists only on Linux.
     seen = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(seen, _quota() or seen)
 
@@ -28,10 +28,8 @@ def _quota() -> int | None:
 
 
 def multiplies_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16 in hardware.
-
-    If it does, bfloat16 is about twice as fast as float32. If not, bfloat16 is a third slower.
-    """
+    """Whether the CPU multiplies bfloat16 in hardware."""
+    # If it does, bfloat16 is about twice as fast as float32. If not, bfloat16 is a third slower.
     import torch  # here, because the import takes seconds and most callers of this module do not need it
 
     capabilities = torch.cpu.get_capabilities()

@@ -17,10 +17,9 @@ from pipeline.base.metrics import Metrics
 
 T = TypeVar("T")
 
+# Seconds between two checks. A check should not take longer than this.
 CHECK_SECONDS = 5.0
-"""Seconds between two checks. A check should not take longer than this."""
-START_SECONDS = 5.0
-"""Seconds between two attempts to start."""
+START_SECONDS = 5.0  # seconds between two attempts to start
 
 DependencyCheck = Callable[[], object]
 """A function that raises an error if the dependency does not answer."""
@@ -58,7 +57,7 @@ class Dependencies:
         try:
             self._checks[name]()
         except Exception as error:
-            if name not in self._down:
+            if name not in self._down:  # an outage is in the log once
                 log.warning("%s is down: %s", name, error, exc_info=not isinstance(error, VoxwardenError))
             self._record(name, up=False)
         else:
@@ -78,10 +77,8 @@ class Dependencies:
 
 
 def patiently(start: Callable[[], T], sleep: Callable[[float], object] = time.sleep) -> T:
-    """Call `start` until it raises no DependencyError. If the process ended instead, a supervisor would restart it.
-
-    `sleep` takes seconds. Other errors are raised.
-    """
+    """Call `start` until it raises no DependencyError. `sleep` takes seconds. Other errors are raised."""
+    # If the process ended instead, its supervisor would restart it again and again, and wait longer each time.
     logged = ""
     while True:
         try:

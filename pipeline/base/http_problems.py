@@ -26,10 +26,10 @@ class ErrorAnswer(BaseModel):
     error: ErrorDetail
 
 
+# The errors of every endpoint, for the OpenAPI document.
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer} for status in (400, 401, 403, 404, 413, 414, 422, 429, 503)
 }
-"""The errors of every endpoint, for the OpenAPI document."""
 
 
 class TooManyError(VoxwardenError):
@@ -37,7 +37,7 @@ class TooManyError(VoxwardenError):
 
 
 def problem(message: str, status: int) -> JSONResponse:
-    """Return the answer for an error. With 429 it says when to try again."""
+    """Return the answer for an error."""
     kind = KINDS.get(status, "server_error" if status >= 500 else "invalid_request_error")
     headers = {429: {"retry-after": "1"}, 401: {"www-authenticate": "Bearer"}}.get(status)
     return JSONResponse(ErrorAnswer(error=ErrorDetail(message=message, type=kind)).model_dump(), status, headers)
@@ -70,4 +70,4 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     del request
-    return problem(f"An unexpected {type(error).__name__}; see the log of the API", 500)
+    return problem(f"An unexpected {type(error).__name__}; see the log of the API", 500)  # its text may contain speech

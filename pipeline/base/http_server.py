@@ -18,13 +18,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipeline.base.errors import DependencyError
 
 BACKLOG = 128
+# Python's switch interval while the server runs. After each statement a thread needs the interpreter back. With
+# Python's own 5 ms, a request with 50 statements waits 250 ms beside another one that renders its page.
 SWITCH_SECONDS = 0.0005
-"""Python's switch interval while the server runs. After each statement a thread needs the interpreter back. With
-Python's own 5 ms, a request with 50 statements waits 250 ms beside another one that renders its page."""
-STOP_SECONDS = 3
-"""Seconds that running requests get when the server stops."""
+STOP_SECONDS = 3  # seconds that running requests get when the server stops
+# The only header that an endpoint may set itself: the preview of a report has its own style sheet.
 POLICY = "content-security-policy"
-"""The only header that an endpoint may set itself: the preview of a report has its own style sheet."""
 HEADERS = {
     # Scripts, styles and data come from this server only, and nothing is inline. The player fetches audio as data.
     POLICY: (
@@ -38,8 +37,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
-MAX_QUERY = 4_096
-"""The most bytes of a query string."""
+MAX_QUERY = 4_096  # the most bytes of a query string
 
 
 class HttpServer(uvicorn.Server):
@@ -137,7 +135,7 @@ class Shield:
         if _announced(scope) > max_body:
             await self._refuse("The request is too large.", 413)(scope, receive, send)
             return
-        taken, started = 0, False
+        taken, started = 0, False  # the bytes are counted, too: Content-Length may be missing
 
         async def receiving() -> Message:
             nonlocal taken
@@ -169,7 +167,7 @@ class Shield:
         for name, value in HEADERS.items():
             if name != POLICY or name not in headers:
                 headers[name] = value
-        if not scope["path"].startswith("/static/"):
+        if not scope["path"].startswith("/static/"):  # speech of private rooms must not stay in a browser's cache
             headers.setdefault("cache-control", "no-store")
 
 

@@ -23,11 +23,9 @@ def is_address(host: str) -> bool:
 
 
 def is_private(address: str) -> bool:
-    """Whether an IP address belongs to this machine or to a private network. Raises ValueError for a name.
-
-    Link-local addresses do not count: clouds serve the secrets of a machine there.
-    """
+    """Whether an IP address belongs to this machine or to a private network. Raises ValueError for a name."""
     found = ipaddress.ip_address(address)
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:  # ::ffff:10.0.0.1 reaches 10.0.0.1
         found = found.ipv4_mapped
+    # Link-local addresses do not count: clouds serve the secrets of a machine at 169.254.169.254.
     return (found.is_private or found.is_loopback) and not (found.is_link_local or found.is_unspecified)

@@ -8,13 +8,13 @@ CODES = frozenset(
     " yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su yue".split()
 )
 
+# Names of countries and languages that people give instead.
 COMMON_MISTAKES = {
     "cn": "zh", "chinese": "zh", "mandarin": "zh", "cmn": "zh", "tw": "zh", "hk": "yue", "cantonese": "yue",
     "us": "en", "gb": "en", "english": "en", "jp": "ja", "japanese": "ja", "kr": "ko", "korean": "ko",
     "ua": "uk", "gr": "el", "cz": "cs", "dk": "da", "se": "sv", "vn": "vi", "jv": "jw", "in": "hi",
     "german": "de", "french": "fr", "spanish": "es", "russian": "ru", "portuguese": "pt", "arabic": "ar",
 }  # fmt: skip
-"""Names of countries and languages that people give instead."""
 
 
 def check_code(code: str) -> str:

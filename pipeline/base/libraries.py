@@ -26,6 +26,7 @@ class ModelLibrary:
     """Whether `make run FULL=1` installs them, too."""
 
 
+# Libraries by the name of the package.
 LIBRARIES: Mapping[str, ModelLibrary] = {
     "ai-edge-litert": ModelLibrary(("ai_edge_litert",), "pip install ai-edge-litert", full=False),
     "ctranslate2": ModelLibrary(("ctranslate2",), "pip install ctranslate2"),
@@ -33,7 +34,6 @@ LIBRARIES: Mapping[str, ModelLibrary] = {
     "openai-whisper": ModelLibrary(("whisper", "torch", "numba", "tiktoken"), "pip install openai-whisper"),
     "transformers": ModelLibrary(("transformers", "torch"), "pip install transformers torch"),
 }
-"""Libraries by the name of the package."""
 
 
 def missing_modules(library: str) -> list[str]:
@@ -60,11 +60,8 @@ def installed(library: str) -> str:
 
 
 def data_file(package: str, path: str) -> Path | None:
-    """The file `path`, relative to site-packages, of `package`; None if the package or the file is not installed.
-
-    The package is not imported, because some import PyTorch.
-    """
-    try:
+    """The file `path`, relative to site-packages, of `package`; None if the package or the file is not installed."""
+    try:  # without an import of the package, because some import PyTorch
         file = Path(str(distribution(package).locate_file(path)))
     except PackageNotFoundError:
         return None
@@ -83,12 +80,9 @@ def importing(extra: str) -> Iterator[None]:
 
 @contextmanager
 def without_collection() -> Iterator[None]:
-    """Search for no cyclic garbage while the block runs.
-
-    An import makes none, and the search would take a fifth of its time.
-    """
+    """Search for no cyclic garbage while the block runs."""
     was_on = gc.isenabled()
-    gc.disable()
+    gc.disable()  # an import makes no such garbage, and the search would take a fifth of its time
     try:
         yield
     finally:

@@ -4,16 +4,13 @@ import logging
 import math
 
 REPEAT_SECONDS = 60.0
+# Messages that are remembered. A library has some dozens.
 MAX_MESSAGES = 256
-"""Messages that are remembered. A library has some dozens."""
 
 
 def without_debug(*libraries: str) -> None:
-    """Turn off DEBUG messages of these loggers, also if the root logger is at DEBUG.
-
-    At DEBUG these libraries log keys and values of the records they carry.
-    """
-    for name in libraries:
+    """Turn off DEBUG messages of these loggers, also if the root logger is at DEBUG."""
+    for name in libraries:  # at DEBUG they log keys and values of the records that they carry
         logger = logging.getLogger(name)
         logger.setLevel(max(logging.INFO, logger.getEffectiveLevel()))
 
@@ -21,9 +18,9 @@ def without_debug(*libraries: str) -> None:
 def without_repeats(*loggers: str) -> None:
     """Let these loggers log the same message once a minute. Its arguments may differ.
 
-    Without this, a client whose broker is away logs ten lines every 0.1 s. Loggers below them keep all messages.
+    Loggers below them keep all messages.
     """
-    for name in loggers:
+    for name in loggers:  # a client whose broker is away logs ten lines every 0.1 s
         logging.getLogger(name).addFilter(_ONCE_A_MINUTE)
 
 
@@ -32,8 +29,8 @@ class _Repeats(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
+        # The time of a message (UTC seconds), and how many were dropped since, by logger and unformatted text.
         self._logged: dict[tuple[str, str], tuple[float, int]] = {}
-        """The time of a message (UTC seconds), and how many were dropped since, by logger and unformatted text."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         key = record.name, str(record.msg)
@@ -42,7 +39,7 @@ class _Repeats(logging.Filter):
             self._logged[key] = at, dropped + 1
             return False
         if len(self._logged) >= MAX_MESSAGES:
-            self._logged.clear()
+            self._logged.clear()  # rare; some messages then come twice in a minute
         self._logged[key] = record.created, 0
         if dropped:
             record.msg = f"{record.msg} ({dropped} more since the last line)"

@@ -13,13 +13,14 @@ from typing import Any, Literal, NamedTuple, get_type_hints
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+# Histogram buckets around the promised latency: a flag within one or two seconds of the end of the speech.
 LATENCY_SECONDS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30)
-"""Histogram buckets around the promised latency: a flag within one or two seconds of the end of the speech."""
 
 
+# Histogram buckets for work that people do. The default targets of `console.targets_seconds` are among them.
 REVIEW_SECONDS = (30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400)
-"""Histogram buckets for work that people do. The default targets of `console.targets_seconds` are among them."""
 
+# The values of each metric label. All of them are closed sets.
 LABELS = {
     "action": "warn, mute, unmute, remove, close_room",
     "agrees": "yes, no",
@@ -44,7 +45,6 @@ LABELS = {
     "version": "the version of Voxwarden",
     "who": "nobody (no account may take the case), away (none that is here)",
 }
-"""The values of each metric label. All of them are closed sets."""
 
 Bound = Literal["estimate", "low", "high"]
 
@@ -270,7 +270,7 @@ class Metrics:
     classifier: Gauge = _metric("classifier_info", "Always 1. The label names the classifier in use.", "model")
     policy: Gauge = _metric("policy_info", "Always 1. The label names the policy in use.", "policy")
     policy_edition: Gauge = _metric(
-        "policy_edition", "The edition of the published policies that the judge uses; 0: those of its files."
+        "policy_edition", "The edition of the published policies that the judge uses; 0: it uses its files."
     )
     policy_refused: Gauge = _metric(
         "policy_refused", "1 while the judge cannot use the newest published policies, and goes on with older ones."
@@ -420,9 +420,7 @@ def catalogue() -> dict[str, Entry]:
 
 
 def from_zero(counter: Counter, *values: Iterable[str]) -> None:
-    """Expose every combination of these label values from the start, with 0.
-
-    Otherwise Prometheus first sees a counter after its first increment, and `increase()` misses that increment.
-    """
+    """Expose every combination of these label values from the start, with 0."""
+    # Otherwise Prometheus first sees a counter after its first increment, and `increase()` misses that increment.
     for labels in product(*values):
         counter.labels(*labels)

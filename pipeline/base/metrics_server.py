@@ -46,6 +46,7 @@ def serving(metrics: Metrics, host: str, port: int, probes: Mapping[str, Probe] 
         raise DependencyError(
             f"The metrics cannot listen on {host}:{port}: {error.strerror}", "Set metrics.port to a free port."
         ) from error
+    # prometheus_client answers each path with the metrics. The probes go before its application.
     figures = server.get_app()
     if figures is None:
         raise RuntimeError("prometheus_client serves no application")

@@ -16,10 +16,8 @@ FILE = 0o600
 FOLDER = 0o700
 OTHERS = 0o077
 
-PART = ".part"
-"""Ending of a file that is being written."""
-LOCK_FILE = "lock"
-"""The file of a data folder that its process locks."""
+PART = ".part"  # ending of a file that is being written
+LOCK_FILE = "lock"  # the file of a data folder that its process locks
 
 
 def make_folder(folder: Path) -> None:
@@ -51,7 +49,7 @@ def write_private(file: Path, content: bytes) -> None:
         try:
             part.write(content)
             part.flush()
-            os.fsync(part.fileno())
+            os.fsync(part.fileno())  # else a power failure after the renaming could leave an empty file
             Path(part.name).replace(file)
         except BaseException:
             Path(part.name).unlink(missing_ok=True)
@@ -59,10 +57,7 @@ def write_private(file: Path, content: bytes) -> None:
 
 
 def repair(path: Path) -> None:
-    """Remove other users' access from a file, or from a folder and its content. Does nothing if `path` is missing.
-
-    The content of a folder that is already closed is not checked: other users cannot enter the folder.
-    """
+    """Remove other users' access from a file, or from a folder and its content. Does nothing if `path` is missing."""
     try:
         _close(path)
     except PermissionError:
@@ -71,6 +66,7 @@ def repair(path: Path) -> None:
 
 def _close(path: Path) -> None:
     with suppress(FileNotFoundError):  # another process has deleted it
+        # Other users cannot enter a closed folder, so its content is not checked. `chmod` would follow a link.
         if path.is_symlink() or not path.stat().st_mode & OTHERS:
             return
         is_folder = path.is_dir()
@@ -82,17 +78,15 @@ def _close(path: Path) -> None:
 
 @contextmanager
 def sole_user(folder: Path) -> Iterator[None]:
-    """Lock `folder` until the block or the process ends: two processes would overwrite each other's files.
-
-    Raises ConfigError if another process holds the lock.
-    """
+    """Lock `folder` until the block or the process ends. Raises ConfigError if another process holds the lock."""
+    # Two processes would overwrite each other's files.
     make_folder(folder)
     file = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, FILE)
     try:
         _lock(file, folder)
         yield
     finally:
-        os.close(file)
+        os.close(file)  # ends the lock; if the file were deleted, two processes could each lock a file of their own
 
 
 def _lock(file: int, folder: Path) -> None:
@@ -105,4 +99,4 @@ def _lock(file: int, folder: Path) -> None:
             "Stop that process, or set data_dir to another folder.",
         ) from None
     os.truncate(file, 0)
-    os.write(file, str(os.getpid()).encode())
+    os.write(file, str(os.getpid()).encode())  # for the error of the next process

@@ -22,11 +22,12 @@ from pipeline.base.errors import ConfigError, InputError
 def make_key(path: Path) -> str:
     """Write a new private key to `path`, for its owner only, and its public key to `path`.pub.
 
-    Returns the fingerprint. Raises InputError if `path` exists: a lost key cannot sign as the old one did.
+    Returns the fingerprint. Raises InputError if `path` exists.
     """
     key = Ed25519PrivateKey.generate()
     try:
         private_files.make_folder(path.parent)
+        # O_EXCL: never over an existing key, because a lost key cannot sign again.
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, private_files.FILE), "wb") as file:
             file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         public_file(path).write_bytes(public_pem(key.public_key()))
@@ -82,6 +83,7 @@ def signed(pem: bytes, signature: bytes, content: bytes) -> bool:
     """Tell whether `signature` is the signature of `content` by the key `pem`, which must have its usual form."""
     try:
         key = load_pem_public_key(pem)
+        # The fingerprint is of this text. Another text of the same key would have a fingerprint that nobody published.
         if not isinstance(key, Ed25519PublicKey) or public_pem(key) != pem:
             return False
         key.verify(signature, content)

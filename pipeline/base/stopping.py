@@ -55,7 +55,7 @@ def whole(folder: Path) -> Iterator[Path]:
     try:
         yield new
         if folder.exists():
-            folder.rename(old)
+            folder.rename(old)  # `rename` does not replace a folder that has files
         new.rename(folder)
     finally:
         for each in (new, old):

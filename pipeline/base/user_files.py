@@ -15,8 +15,7 @@ from pipeline.base.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
 
-PREFIX = "VOXWARDEN_"
-"""Every environment variable of Voxwarden starts with it."""
+PREFIX = "VOXWARDEN_"  # every environment variable of Voxwarden starts with it
 
 
 def configs_folder() -> Path:
@@ -62,9 +61,10 @@ def read_user_file(path: Path, kind: type[M]) -> M:
 def validated(content: Any, kind: type[M], name: str) -> M:
     """Make a `kind` of the content of a file. Raises ConfigError, which has `name`."""
     try:
-        return kind.model_validate({} if content is None else content)
+        return kind.model_validate({} if content is None else content)  # None: an empty file
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
+        # Pydantic adds `[key]` if the mistake is in the key, not in its value.
         key = ".".join(map(str, first["loc"])).removesuffix(".[key]") or "the file"
         reason = first["msg"].removeprefix("Value error, ")
         raise ConfigError(

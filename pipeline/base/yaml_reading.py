@@ -8,12 +8,10 @@ import yaml
 
 from pipeline.base.errors import ConfigError
 
-MAX_BYTES = 16 * 2**20
-"""Maximum size of a file, enough for a lexicon of half a million terms."""
+MAX_BYTES = 16 * 2**20  # maximum size of a file, enough for a lexicon of half a million terms
+# Maximum number of values in a file. An alias counts as all values that it stands for.
 MAX_NODES = 1_000_000
-"""Maximum number of values in a file. An alias counts as all values that it stands for."""
-MAX_DEPTH = 50
-"""Maximum nesting depth of lists and mappings."""
+MAX_DEPTH = 50  # maximum nesting depth of lists and mappings
 
 
 class YamlError(ConfigError):
@@ -38,16 +36,15 @@ def read_yaml(path: Path, remedy: str = "Check the path.") -> Any:
 def read_text(path: Path) -> str:
     """The text of the file as it is. Raises ConfigError."""
     try:
-        return _read(path, "Check the path.").decode("utf-8-sig")
+        return _read(path, "Check the path.").decode("utf-8-sig")  # some editors begin a file with a byte order mark
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text", "Save it as UTF-8 text.") from error
 
 
 def _read(path: Path, remedy: str) -> bytes:
-    """At most one byte more than MAX_BYTES."""
     try:
         with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)  # one byte more shows that a file is too large
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}", remedy) from error
 
@@ -60,6 +57,7 @@ def parse_yaml(data: str | bytes, name: str, most: int = MAX_NODES) -> Any:
     if len(data) > MAX_BYTES:
         raise YamlError(f"{name} is larger than {MAX_BYTES // 2**20} MiB", "Split it.", "size")
     try:
+        # Twice, because `load` has no limits: a few lines of aliases could fill the memory.
         checker = _Checker(name, most)
         for event in yaml.parse(data, Loader=LOADER):
             checker.see(event)
@@ -117,7 +115,7 @@ class _Checker:
             case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
                 keys: set[str] | None = set() if isinstance(event, yaml.MappingStartEvent) else None
                 self.open.append(_Extent(anchor=event.anchor, keys=keys))
-                self._limit(event, _Extent(0, 0))
+                self._limit(event, _Extent(0, 0))  # now, because a list that never ends is never closed
             case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                 self._close(event, self.open.pop())
 

@@ -17,11 +17,10 @@ from pipeline.console.fields import NO_CONTROL, NO_NUL
 from pipeline.console.pages import page
 from pipeline.console.services import Services, TheServices
 from pipeline.contract.messages import Action
-from pipeline.review.appeals import appeals, reports
-from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases import case_queue
-from pipeline.review.delivery import confirmations
-from pipeline.review.delivery.confirmations import Confirmation, Result
+from pipeline.review.cases import appeals, case_queue, user_reports
+from pipeline.review.cases.user_reports import Complaint
+from pipeline.review.delivery import enforcements
+from pipeline.review.delivery.enforcements import Confirmation, Result
 from pipeline.review.delivery.speech_tallies import HOUR
 
 # The guard checks the token. HTTPBearer only documents it in the OpenAPI schema.
@@ -77,7 +76,7 @@ class ReportState(Body):
 
     id: str
     case: str
-    audio: reports.Audio
+    audio: user_reports.Audio
 
 
 class NewConfirmation(Body):
@@ -159,7 +158,7 @@ def file_report(services: TheServices, body: NewReport, response: Response) -> R
     now = services.clock()
     complaint = _complaint(services, body, now)
     with services.database.write() as connection:
-        report, new = reports.file(
+        report, new = user_reports.file(
             connection, complaint, now, case_queue.ranking_of(services.labels, services.settings)
         )
     response.status_code = 201 if new else 200
@@ -182,7 +181,7 @@ def confirm_action(services: TheServices, body: NewConfirmation, response: Respo
         detail=body.detail,
     )
     with services.database.write() as connection:
-        held, new = confirmations.confirm(connection, given)
+        held, new = enforcements.confirm(connection, given)
         since = console_metrics.decided_at(connection, held.decision)
     if new:
         console_metrics.count_action(services, held, since)

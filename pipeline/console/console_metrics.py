@@ -18,7 +18,7 @@ from pipeline.console.services import Services
 from pipeline.contract.messages import Decision, Verdict
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.cases import eligibility, reading
-from pipeline.review.delivery.confirmations import Confirmation, Result
+from pipeline.review.delivery.enforcements import Confirmation, Result
 from pipeline.review.quality import agreement_figures, audits, lead_figures, snapshot
 from pipeline.review.quality.figure import Window
 from pipeline.review.quality.lead_figures import WINDOW

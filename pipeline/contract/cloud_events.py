@@ -4,6 +4,12 @@ For messages with audio (`AUDIO_MESSAGES`) the value is the audio, without base6
 headers, whose names have only lower-case letters and digits (`sample_rate` is `ce_samplerate`). The value of other
 messages is JSON.
 Source: the CloudEvents Kafka protocol binding, https://github.com/cloudevents/spec.
+
+Records with the same key stay in order on one partition. A key is a room, or a shard of a room: some of its speakers.
+The setting `kafka.room_shards` is the number of shards. With one shard, every key is the room. With more, several
+workers can process one large room. The order across speakers is lost only where no stage needs it: in audio, utterances
+and transcripts. Flags and statuses keep the room as their key, so webhooks and the feed give the verdicts of a room in
+order.
 """
 
 from collections.abc import Sequence
@@ -12,12 +18,12 @@ from datetime import UTC, datetime
 from functools import cache
 from hashlib import blake2b
 from typing import Any, TypeVar
+from zlib import crc32
 
 import msgspec
 
 from pipeline.base.errors import BadMessage
-from pipeline.contract.messages import AudioChunk, EarlyUtterance, Message, Seconds, Sound, Utterance
-from pipeline.contract.shards import record_key
+from pipeline.contract.messages import AudioChunk, EarlyUtterance, Message, Seconds, Sound, Transcript, Utterance
 
 M = TypeVar("M", bound=Message)
 
@@ -32,11 +38,12 @@ CONTENT_TYPES: dict[str, str] = {
 }
 AUDIO_MESSAGES = (AudioChunk, Utterance, EarlyUtterance, Sound)
 REMEDY = "docs/contract.md describes its fields."
-ID_BYTES = 8
-"""Length of a chunk's `ce_id`: enough to tell chunks apart while the topic keeps them."""
+ID_BYTES = 8  # length of a chunk's `ce_id`: enough to tell chunks apart while the topic keeps them
+# Fields that are not headers of audio: `data` is the value, and `address` is known only after the record is written.
 LOCAL_FIELDS = frozenset({"address", "data"})
-"""Fields that are not headers of audio: `data` is the value, and `address` is known only after the record is written.
-"""
+
+# Messages that need the order of each speaker only.
+BY_SPEAKER = (AudioChunk, Utterance, EarlyUtterance, Sound, Transcript)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,7 @@ def encode_event(message: Message, source: str, shards: int = 1) -> Event:
     Raises BadMessage for a message that no reader could decode.
     """
     try:
+        # msgspec checks limits only when it decodes. Without this, the next stage would reject our own message.
         msgspec.convert(getattr(message, "end", message.start), Seconds)
         headers = [(name, text.encode()) for name, text in _attributes(message, source).items()]
         if isinstance(message, AUDIO_MESSAGES):
@@ -78,14 +86,16 @@ def decode_event(kind: type[M], value: bytes | None, headers: Headers) -> M:
     texts = _texts(headers)
     if (found := texts.get("ce_type", "")) != type_of(kind):
         raise BadMessage(
+            # A foreign header can be as long as a record.
             f"The record has type {found[:64] or 'unknown (no ce_type header)'} instead of {type_of(kind)}",
             f"Send CloudEvents in binary mode. {REMEDY}",
         )
     try:
         if kind in AUDIO_MESSAGES:
+            # Not strict: the numbers of headers are text.
             return msgspec.convert(_fields(kind, texts) | {"data": value or b""}, kind, strict=False)
         return msgspec.json.decode(value or b"", type=kind)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # RecursionError: lists nested too deep
         raise BadMessage(f"The {kind.__name__} cannot be decoded: {error}", REMEDY) from error
 
 
@@ -145,3 +155,21 @@ def _fields(kind: type[Message], texts: dict[str, str]) -> dict[str, str]:
 def fields_by_header(kind: type[Message]) -> dict[str, str]:
     """The field name of an audio message by header name."""
     return {header_of(field): field for field in kind.__struct_fields__ if field not in LOCAL_FIELDS}
+
+
+def record_key(message: Message, shards: int) -> bytes:
+    """The key of a message's record, if each room has `shards` shards. Raises ValueError for invalid Unicode."""
+    # Not `hash`, which differs in each process: all stages must choose the same shard.
+    number = crc32(message.speaker.encode()) % shards if isinstance(message, BY_SPEAKER) else 0
+    return shard_key(message.room, number)
+
+
+def keys_of(room: str, shards: int) -> list[bytes]:
+    """The keys of all shards of a room. The first one is the room itself."""
+    return [shard_key(room, number) for number in range(shards)]
+
+
+def shard_key(room: str, number: int) -> bytes:
+    """The key of one shard. The first one is the name of the room."""
+    # So the records of apps that know no shards are valid, and a room with one shard keeps its key.
+    return f"{room}#{number}".encode() if number else room.encode()

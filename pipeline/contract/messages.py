@@ -17,6 +17,7 @@ SAMPLE_RATE = 16_000
 UNDETERMINED = "und"
 """ISO 639-2 code of an undetermined language."""
 
+# Never change it: the same speech would get another id, and be stored twice. No host has a name in `.invalid`.
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://voxwarden.invalid/ids/v1")
 
 Name = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*(?![\s\S])")]
@@ -32,7 +33,7 @@ Seconds = Annotated[float, Meta(ge=0, lt=253_402_300_800)]
 Unit = Annotated[float, Meta(ge=0, le=1)]
 """A score, probability or confidence."""
 
-Listeners = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Listeners = Annotated[int, Meta(ge=0, le=2**31 - 1)]  # the largest integer of PostgreSQL
 """A number of people who can hear a room."""
 
 Drill = Annotated[str, Meta(max_length=64, pattern=r"^[a-z0-9-]*(?![\s\S])")]
@@ -151,7 +152,7 @@ class HeardSound(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reference: Annotated[str, Meta(max_length=64)] = ""
     """For programs: the id of the recording in the bank; empty for other kinds."""
     score: Unit
-    """How sure the detector is. It is no probability, except perhaps that of a second ear."""
+    """How sure the detector is. It is no probability, except perhaps the score of a second ear."""
 
 
 class Sound(Message, frozen=True, kw_only=True, omit_defaults=True):
@@ -388,10 +389,8 @@ def origin(message: Message, *, without: Collection[str] = ()) -> dict[str, Any]
 
 
 def derive_id(stage: str, message: Utterance | Transcript | Flag, version: str = "") -> str:
-    """UUIDv5 of room, speaker, first and last sample, stage and version. A replay gives the same speech the same id.
-
-    The last sample is part of the id. An utterance cut short in an outage and the later whole one need different ids.
-    """
+    """UUIDv5 of room, speaker, first and last sample, stage and version. A replay gives the same speech the same id."""
+    # The last one, too: after an outage, an utterance that was cut short and the whole one need different ids.
     samples = (str(sample_of(seconds)) for seconds in (message.start, message.end))
     return str(uuid.uuid5(NAMESPACE, "\x1f".join((message.room, message.speaker, *samples, stage, version))))
 

@@ -14,17 +14,17 @@ from pipeline.base.errors import BadMessage, VoxwardenError
 In = TypeVar("In")
 Out = TypeVar("Out")
 
+# If messages wait for more seconds, there is a backlog, and it may contain the audio of a speaker who seems silent.
+# This is far below `audio.idle_seconds`.
 BEHIND_SECONDS = 1.0
-"""If messages wait for more seconds, there is a backlog, and it may contain the audio of a speaker who seems silent.
-This is far below `audio.idle_seconds`."""
 
 
+# Pauses in seconds before the retries if a dependency does not answer. Their sum is far below Kafka's rebalance
+# timeout, because a batch must end before that.
 RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Pauses in seconds before the retries if a dependency does not answer. Their sum is far below Kafka's rebalance
-timeout, because a batch must end before that."""
 
+# Errors of a dependency, the disk or the memory. No message causes them, and the batch must not be acknowledged.
 STAGE_FAULTS = (VoxwardenError, OSError, MemoryError)
-"""Errors of a dependency, the disk or the memory. No message causes them, and the batch must not be acknowledged."""
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +57,9 @@ class Rejected:
 
 
 def blamed(error: Exception) -> BadMessage:
-    """The BadMessage for a message whose handling raised an unexpected `error`: a bug in Voxwarden.
-
-    It names the place in the code. It does not repeat the text of `error`, which may contain speech.
-    """
+    """The BadMessage for a message whose handling raised an unexpected `error`: a bug in Voxwarden."""
     place = traceback.extract_tb(error.__traceback__)[-1]
+    # The place in the code, without the text of the error, which may contain speech.
     where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
     log.error("A message raised an unexpected %s; it goes to the dead letters", where)
     return BadMessage(f"An unexpected {where}", "Please report it, with the message if you may share it.")
@@ -89,7 +87,7 @@ class Processor(ABC, Generic[In, Out]):
         except STAGE_FAULTS:
             raise
         except Exception as error:
-            if len(batch) == 1:
+            if len(batch) == 1:  # also ends the recursion
                 return [Rejected(batch[0], blamed(error))]
         return [result for message in batch for result in self.handle([message])]
 

@@ -16,7 +16,7 @@ A stage may take and give several topics. To add a stage, write its processor in
 STAGES. Both runners, `voxwarden worker` and the metrics then know it. `python -m deploy.stages` and
 `python -m deploy.contract` write it into the compose stack, the alert rules and the contract.
 
-Every topic is keyed by room, or by a shard of a room (`shards.py`), so the messages of a speaker stay in order on one
+Every topic is keyed by room, or by a shard of a room (`shards.py`). So the messages of a speaker stay in order on one
 partition. A message that a stage cannot handle goes to `voice.dead-letters`.
 """
 
@@ -107,11 +107,11 @@ EARLY = Topic("voice.early", EarlyUtterance, retention_hours=0.25, kept_with="")
 SPEECH = Topic("voice.speech", SpeechStatus, retention_hours=24, kept_with="flags")
 DEAD_LETTERS = Topic("voice.dead-letters", None, retention_hours=7 * 24)
 
+# The topics that carry speech and what is known about it.
 TOPICS = (AUDIO, UTTERANCES, EARLY, SOUNDS, TRANSCRIPTS, FLAGS, READINGS, SPEECH, DEAD_LETTERS)
-"""The topics that carry speech and what is known about it."""
 
+# The published policies, and which of them each judge uses (`agents/broker/policy_topic.py`).
 POLICIES = Topic("voice.policies", None, retention_hours=math.inf, compacted=True)
-"""The published policies, and which of them each judge uses (`agents/broker/policy_topic.py`)."""
 
 SEGMENT = Stage(
     "segment", (AUDIO,), (UTTERANCES, EARLY, SPEECH), "pipeline.speech.audio.segment_stage:build", 64, 0.02, holds=True

@@ -54,6 +54,7 @@ class SharedClassifier:
         self._turn = Lock()
 
     def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
+        # A classifier need not be safe between threads, and one call can use all cores.
         with self._turn:
             return self._classifier.classify(texts, languages)
 
@@ -79,8 +80,9 @@ def _mapped(settings: JudgeSettings, threads: int | None) -> Classifier:
 
 
 def languages_of(folder: Path) -> frozenset[str]:
-    """The languages that the model in `folder` was trained for: those in its `thresholds.json`."""
+    """The languages that the model in `folder` was trained for: the ones in its `thresholds.json`."""
     thresholds = msgspec.json.decode((folder / "thresholds.json").read_bytes(), type=dict[str, dict[str, object]])
+    # The file has a threshold for each language of each label.
     return frozenset().union(*thresholds.values())
 
 
@@ -110,7 +112,7 @@ def load_model(source: str, threads: int | None = None) -> "Calibrated":
 
 
 def is_id(source: str) -> bool:
-    """Whether `source` is `owner/name` or `owner/name@commit`, and not a local folder."""
+    """Whether `source` is `owner/name` or `owner/name@commit`, and not a local folder of that name."""
     return not Path(source).is_dir() and ID.fullmatch(source.partition("@")[0]) is not None
 
 

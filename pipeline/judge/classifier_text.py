@@ -1,8 +1,7 @@
 """A text as the classifier reads it: prepared, with the speech before it, and as token ids.
 
 The speech before an utterance is cut at its front, so the words nearest to the utterance stay. No spoken word can pass
-for the mark between two texts: a tokenizer reads `</s>` in a text, and also its full-width form, as the mark itself. So
-each part is read alone, and special tokens inside it are dropped.
+for the mark between two texts.
 """
 
 import re
@@ -32,7 +31,7 @@ MAX_JOINED = 176
 
 def with_context(text: str, own: str = "", room: str = "") -> str:
     """`room`, then `own`, then `text`. Without context it is `text` alone."""
-    parts = [apart(room, ROOM), apart(own, OWN), text.replace(SEPARATOR, " ")]
+    parts = [last_characters(room, ROOM), last_characters(own, OWN), text.replace(SEPARATOR, " ")]
     return SEPARATOR.join(parts) if any(parts[:2]) else parts[2]
 
 
@@ -41,12 +40,13 @@ def utterance(joined_text: str) -> str:
     return joined_text.rpartition(SEPARATOR)[2]
 
 
-def apart(text: str, most: Mapping[bool, int]) -> str:
+def last_characters(text: str, most: Mapping[bool, int]) -> str:
     """The last characters of `text`. A word that would be cut is left out."""
     text = " ".join(text.replace(SEPARATOR, " ").split())
     width = most[UNSPACED.search(text) is not None]
     if len(text) <= width:
         return text
+    # The first piece may be a cut word. A long one is text without spaces, which may be cut anywhere.
     first, _, rest = text[-width - 1 :].partition(" ")
     return rest if rest and len(first) < width // 2 else text[-width:]
 
@@ -65,20 +65,22 @@ class Tokens:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         """Raises ValueError if `tokenizer` has other special tokens."""
-        tokenizer.no_truncation()
+        tokenizer.no_truncation()  # `_row` cuts, and keeps the utterance rather than the speech before it
         self._tokenizer = tokenizer
         self._begin, self._separator = _id(tokenizer, BEGIN), _id(tokenizer, SEPARATOR)
         self._dropped = frozenset(map(tokenizer.token_to_id, SPECIAL))
 
     def of(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text, with the marks at its ends and between its parts."""
+        # A tokenizer reads `</s>` in a text, and its full-width form, as the mark itself. So it reads each part alone,
+        # and `_row` drops the special tokens that it found there.
         parts = [text.split(SEPARATOR) for text in texts]
         found = iter(self._tokenizer.encode_batch_fast([*_all(parts)], add_special_tokens=False))
         return [self._row([next(found).ids for _ in each]) for each in parts]
 
     def _row(self, parts: Sequence[Sequence[int]]) -> list[int]:
         *before, said = [[at for at in ids if at not in self._dropped] for ids in parts]
-        said = [*said[: MAX_TOKENS - 2], self._separator]
+        said = [*said[: MAX_TOKENS - 2], self._separator]  # the two marks count, too
         told = [at for ids in before for at in (*ids, self._separator)]
         room = MAX_JOINED - 1 - len(said)
         return [self._begin, *told[max(0, len(told) - room) :], *said]

@@ -1,6 +1,6 @@
 """The judge's memory of recent speech: the last utterances of each speaker in each room. Bounded.
 
-Times are those of the speech, not of the clock. An utterance only follows speech that ended before it began, so it has
+Times are times of the speech, not of the clock. An utterance only follows speech that ended before it began. So it has
 the same speech before it in a replay, and if speakers come slightly out of order.
 """
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from pipeline.contract.messages import Flag, Transcript
-from pipeline.judge.classifier_text import OWN, apart
+from pipeline.judge.classifier_text import OWN, last_characters
 from pipeline.judge.speaker_memory import SpeakerMemory
 
 OWN_SECONDS = 20.0
-"""How long ago the speaker's own words began that may belong to an utterance."""
+"""The speaker's own words may belong to an utterance if they began at most this long before it."""
 ROOM_SECONDS = 30.0
-"""How long ago the words of others began that an utterance may answer."""
+"""An utterance may answer words of others that began at most this long before it."""
 OTHERS = 2
 """How many utterances of others count."""
 OVERLAP = 0.5
@@ -69,7 +69,7 @@ class Conversations:
         self._said = SpeakerMemory[RecentUtterance](max_speakers, max_in_room, MAX_UTTERANCES)
 
     def follow(self, batch: Sequence[Transcript | Flag]) -> list[SpeechBefore]:
-        """The speech before each utterance. Each utterance is remembered for those that come after it."""
+        """The speech before each utterance. Each utterance is remembered for later ones."""
         return [self._follow(transcript) for transcript in batch]
 
     def sweep(self) -> None:
@@ -83,19 +83,22 @@ class Conversations:
         return SpeechBefore(self._remember(transcript), own, others)
 
     def _others(self, transcript: Transcript | Flag) -> Iterator[RecentUtterance]:
-        """The words of the last other speakers. A few more speakers are read, because one may be ahead."""
+        """The words of the last other speakers."""
         others = (said for name, said in self._said.latest(transcript.room) if name != transcript.speaker)
+        # More speakers than needed, because the speech of some may be ahead of this utterance.
         for said in islice(others, 2 * OTHERS):
             yield from _between(said, transcript.start, ROOM_SECONDS)
 
     def _remember(self, transcript: Transcript | Flag) -> RecentUtterance:
         """Keep an utterance, unless it is known. Words that the recogniser may have invented are no context."""
-        said = RecentUtterance(transcript.speaker, apart(transcript.text, OWN), transcript.start, transcript.end)
+        said = RecentUtterance(
+            transcript.speaker, last_characters(transcript.text, OWN), transcript.start, transcript.end
+        )
         if transcript.marks or not said.text:
             return said
         known = self._said.of(transcript.room, transcript.speaker)
         if same := next((one for one in known if one.start == said.start), None):
-            return same
+            return same  # delivered a second time: it keeps what flagged it
         self._said.keep(transcript.room, said)
         return said
 

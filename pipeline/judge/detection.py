@@ -5,8 +5,8 @@ word, another reading often has it right. The score is the weighted mean of the 
 weighs more.
 
 If the classifier was trained for it, an utterance is also scored with the speech before it: a threat may be cut in two
-by a pause, and an answer may only be risky as an answer. Reading costs time, so only utterances whose own score is
-neither very low nor very high are read again.
+by a pause, and an answer may only be risky as an answer. Reading costs time, so an utterance is only read again if its
+own score is not very low or very high.
 """
 
 import math
@@ -22,7 +22,7 @@ from pipeline.speech.languages.writing_systems import UNSPACED
 
 WINDOW = {True: 110, False: 400}
 """Characters in about 120 tokens, by whether the text has a script without spaces. Utterances are rarely longer."""
-OVERLAP = 0.2
+OVERLAP = 0.2  # of a window, so that words at its edge are also read together with their neighbours
 SURE = 1e-6
 """Probabilities are clipped to this distance from 0 and 1, where logits are infinite."""
 LEAST_PROBABILITY = 1e-6
@@ -58,6 +58,7 @@ def windows(text: str) -> list[str]:
         return []
     width = WINDOW[UNSPACED.search(text) is not None]
     step = int(width * (1 - OVERLAP))
+    # The last window always reaches the end.
     return [text[start : start + width] for start in range(0, max(1, len(text) - width + step), step)]
 
 
@@ -80,6 +81,7 @@ def readings_of(transcript: Transcript) -> dict[str, float]:
     if transcript.text.strip():
         for other in transcript.alternatives:
             if other.text.strip():
+                # A score is a mean log-probability per token.
                 found[other.text] = found.get(other.text, 0.0) + _weight(math.exp(min(other.score, 0.0)))
     return found
 
@@ -112,7 +114,7 @@ def _probability(logit: float) -> float:
 def score_in_context(
     classifier: Classifier, batch: Sequence[Transcript], before: Sequence[SpeechBefore], alone: Sequence[Scores]
 ) -> list[Scores]:
-    """Scores of each utterance in its context; empty for those that are only scored alone.
+    """Scores of each utterance in its context; empty if it is only scored alone.
 
     Only the first reading is scored. The recogniser's alternatives have the same context.
     """
@@ -128,7 +130,8 @@ def score_in_context(
 
 
 def _is_worth(transcript: Transcript, before: SpeechBefore, alone: Scores) -> bool:
-    """A text of several windows has its context in itself."""
+    """Whether to score an utterance in its context."""
+    # A text of several windows has its context in itself.
     likely = LEAST_RISK <= alone.get("risk", 0.0) < MOST_RISK
     return likely and bool(before.own or before.others) and len(windows(with_context(transcript.text))) == 1
 

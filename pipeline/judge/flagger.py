@@ -55,6 +55,7 @@ class Flagger:
         With `agreed`, return the flag that is released because words and second ear agree on this label.
         """
         policy = self._policies.resolved(transcript.room_type, transcript.language)
+        # A policy may switch labels off.
         matches = [match for match in detection.matches if match.term.label in policy.labels]
         room, speaker, start = transcript.room, transcript.speaker, transcript.start
         cooling = self._cooldowns.cooling(room, speaker, start, policy.cooldown_seconds)
@@ -72,12 +73,14 @@ class Flagger:
         return self._flag(transcript, verdict, matches, agreed)
 
     def _reads_context(self, detection: Detection) -> bool:
-        """Not if some of the words before have a flag already, because they would flag all that follows them."""
+        """Whether the scores in context count."""
+        # Words before that have a flag already would flag all that follows them.
         return bool(detection.in_context and detection.before and not detection.before.follows_flag(self._key))
 
     def _flag(self, transcript: Transcript, verdict: Verdict, matches: Sequence[Match], agreed: str) -> Flag:
         return Flag(
             **origin(transcript),
+            # A released flag has another id than the flag that withheld the label.
             id=derive_id("judge", transcript, " ".join(filter(None, (self.version, agreed)))),
             utterance=transcript.utterance,
             transcript=transcript.id,
@@ -104,8 +107,8 @@ class Flagger:
 class SoundFlagger:
     """Applies one policy to sounds.
 
-    `cooldowns` remembers who was blocked for which sound. It is not that of words: sounds and words come on topics of
-    their own, so the order of the two is not the same in each run.
+    `cooldowns` remembers who was blocked for which sound. Blocks for words are kept apart. Sounds and words come on
+    different topics, so their order can differ from run to run.
     """
 
     def __init__(self, policies: PolicyResolver, labels: Labels, cooldowns: CoolDowns | None = None) -> None:
@@ -114,12 +117,9 @@ class SoundFlagger:
         self._cooldowns = cooldowns or CoolDowns()
 
     def flag(self, sound: Sound, agreed: str = "") -> Flag:
-        """Return the flag of a sound. Its label is that of the sound itself, or else that of the policy.
+        """Return the flag of a sound. Its label is the sound's own, or else the policy's.
 
         A label of the second ear that needs both sources is withheld, unless it is `agreed`: the words have it, too.
-
-        The label of a recording counts even where the policy has switched the label off: people have banned this
-        recording. A label of the second ear does not.
         """
         policy = self._policies.resolved(sound.room_type, NO_LANGUAGE)
         limits = _limits_of_sound(sound, policy)
@@ -139,7 +139,7 @@ class SoundFlagger:
             end=sound.end,
             text="",
             language=NO_LANGUAGE,
-            confidence=1.0,
+            confidence=1.0,  # there are no words to mishear
             suggestion=suggestion,
             risk=sound.score,
             labels={label: sound.score} if label else {},
@@ -196,7 +196,7 @@ def _words(transcript: Transcript) -> list[tuple[tuple[float, float], int, int]]
     for word in transcript.words:
         text = word.text.strip()
         if text and (first := transcript.text.find(text, cursor)) >= 0:
-            cursor = first + len(text)
+            cursor = first + len(text)  # a word that is said twice is found twice
             placed.append(((word.start, word.end), first, cursor))
     return placed
 
@@ -209,6 +209,7 @@ def _subject(sound: Sound) -> str:
 def _limits_of_sound(sound: Sound, policy: ResolvedPolicy) -> SoundLimits:
     if sound.kind == "ear":
         return policy.ear.get(sound.label, OFF)
+    # Not by label: people have banned this recording, so it counts even if the policy has switched its label off.
     return policy.sounds[sound.kind]
 
 

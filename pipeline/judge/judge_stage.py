@@ -132,7 +132,7 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
             Shadow(
                 self._flagger_of(each.policy, each.policy.version),
                 metrics,
-                None if each.matcher is config.matcher else each.matcher,
+                None if each.matcher is config.matcher else each.matcher,  # None: the same terms give the same matches
                 self._sound_flagger_of(each.policy, each.policy.version),
                 pairs=self._memories[each.policy.version].pairs,
             )
@@ -142,7 +142,7 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
         from_zero(metrics.labels, config.labels.labels)
         from_zero(metrics.scores, config.labels.labels, TENTHS)
         from_zero(metrics.both, config.policy.need_both(), ("words", "ear"), ("withheld", "released"))
-        metrics.policy.clear()
+        metrics.policy.clear()  # else the version before would stay
         metrics.policy.labels(config.policy.version).set(1)
 
     def _shadow_model_of(self, config: JudgeConfig) -> ShadowModel | None:
@@ -189,6 +189,7 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
         if detection.in_context:
             self._metrics.context.labels("raised" if verdict.from_context(flag.reasons) else "same").inc()
         for label, score in flag.labels.items():
+            # A score of 1 counts in the last tenth.
             self._metrics.scores.labels(label, TENTHS[min(int(score * 10), 9)]).inc()
 
     def _count_flag(self, flag: Flag, before: Sequence[Flag] = ()) -> None:
@@ -207,7 +208,7 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
 
 
 def build(all_settings: settings.Settings, metrics: Metrics, rules: Rules | None = None) -> Judge:
-    """The judge for these settings. Without `rules`, it uses those of the settings' files. Raises ConfigError."""
+    """The judge for these settings. Without `rules`, it uses the settings' files. Raises ConfigError."""
     chosen = all_settings.judge
     return Judge(rules or read_config(chosen), load_classifier(chosen), metrics, _candidate(chosen))
 
@@ -222,7 +223,7 @@ def read_config(chosen: settings.JudgeSettings) -> JudgeConfig:
         known,
         matcher,
         moderation_policy.load_policy(chosen.policy, known, lexicons),
-        tuple({each.version: RuleSet(each, matcher) for each in shadows}.values()),
+        tuple({each.version: RuleSet(each, matcher) for each in shadows}.values()),  # two names may be one policy
         moderation_policy.load_policy(chosen.shadow_model_policy, known, lexicons)
         if chosen.shadow_model_policy
         else None,
@@ -233,6 +234,7 @@ def _candidate(chosen: settings.JudgeSettings) -> Classifier | None:
     if chosen.shadow_model is None:
         return None
     try:
+        # `judge.label_map` maps the labels of `judge.model`, not of this model.
         return load_classifier(chosen.model_copy(update={"model": chosen.shadow_model, "label_map": None}))
     except (ConfigError, DependencyError) as error:  # it names the setting that it knows
         raise type(error)(error.what.replace("judge.model", "judge.shadow_model"), error.remedy) from error

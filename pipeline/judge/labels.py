@@ -46,11 +46,11 @@ class Meaning(RootModel[dict[str, str]]):
         return self.root.get(language, self.root[FALLBACK])
 
 
-class NamedSheet(StrictModel):
-    """A sheet with a name in English, and in other languages under their codes."""
+class NamedEntry(StrictModel):
+    """An entry with a name in English, and in other languages under their codes."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, str] = Field(init=False)
+    __pydantic_extra__: dict[str, str] = Field(init=False)  # names in other languages
 
     en: str
 
@@ -67,7 +67,7 @@ class NamedSheet(StrictModel):
         return self.__pydantic_extra__.get(language, self.en)
 
 
-class Kind(NamedSheet):
+class Kind(NamedEntry):
     """A sub-label for moderators. `sets` names the training sets that annotate it, if any does."""
 
     sets: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ class Elsewhere(StrictModel):
     roost: tuple[str, ...] = ()
 
 
-class Label(NamedSheet):
+class Label(NamedEntry):
     """`law` lists items of articles 6 and 7 of 网络信息内容生态治理规定 (CAC Order 5, 2019)."""
 
     severity: Severity
@@ -105,7 +105,7 @@ class Labels(StrictModel):
         return SEVERITIES.index(self.labels[label].severity)
 
     def check(self, names: Iterable[str], where: str, key: tuple[str | int, ...] = ()) -> None:
-        """Raise SheetError for the first of `names` that is not a label.
+        """Raise UserFileError for the first of `names` that is not a label.
 
         The error names `where`; `key` is the place in the file.
         """
@@ -129,4 +129,5 @@ def load_labels(path: Path | None = None) -> Labels:
 
 def worst_first(scores: Mapping[str, float], labels: Labels) -> list[str]:
     """Labels sorted by severity, then by score, highest first."""
+    # The id comes last, so that the order is always the same.
     return sorted(scores, key=lambda label: (-labels.severity(label), -scores[label], label))

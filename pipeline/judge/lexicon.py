@@ -53,7 +53,7 @@ def load_lexicons(names: Sequence[str], labels: Labels) -> list[Lexicon]:
 
 def compile_terms(lexicons: Iterable[Lexicon]) -> Matcher:
     """One matcher for all lexicons, since speakers mix languages."""
-    lexicons = list(lexicons)
+    lexicons = list(lexicons)  # it is read twice
     terms = (term for lexicon in lexicons for term in _terms(lexicon))
     return Matcher(terms, (phrase for lexicon in lexicons for phrase in lexicon.allow))
 
@@ -75,7 +75,7 @@ def language_of_lexicon(name: str) -> str:
 
 
 def checked_lexicon(lexicon: Lexicon, name: str, labels: Labels) -> Lexicon:
-    """Check a lexicon against the labels. Raises SheetError, which has the `name` of its file."""
+    """Check a lexicon against the labels. Raises UserFileError, which has the `name` of its file."""
     if not lexicon.groups and not lexicon.allow:
         raise UserFileError(f"{name} has no terms", "Add groups, or remove it from judge.lexicons.", "no_terms")
     for number, group in enumerate(lexicon.groups):
@@ -108,6 +108,7 @@ def _check_term(term: str, group: Group, where: str, key: tuple[str | int, ...])
 
 def _terms(lexicon: Lexicon) -> Iterator[Term]:
     for group in lexicon.groups:
+        # They are searched in normalised text. `Matcher` normalises the term itself.
         near, unless = (tuple(normalise(phrase).text for phrase in phrases) for phrases in (group.near, group.unless))
         for term in group.terms:
             yield Term(term, group.label, group.level, group.pinyin, near, unless)

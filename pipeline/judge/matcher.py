@@ -75,7 +75,7 @@ class Matcher:
         """
         view = normalise(text)
         found = [match for match in self._candidates(view) if not _paused(match, text) and _fits(match, view)]
-        if found:
+        if found:  # most texts have no match
             masks = [view.span(start, end) for _, start, end in self._allowed.find(view.text)]
             found = [match for match in found if not _inside(match, masks)]
         return _distinct(found)
@@ -113,7 +113,7 @@ class _Index:
             self._automaton.make_automaton()
 
     def find(self, text: str) -> Iterator[tuple[Any, int, int]]:
-        if not self._entries:
+        if not self._entries:  # pyahocorasick refuses to search without patterns
             return
         for last, (length, entries) in self._automaton.iter(text):
             start, end = last - length + 1, last + 1
@@ -135,6 +135,7 @@ def _skeletons(view: PlainView) -> set[str]:
     whole = skeleton(view).view.text
     if not whole.isascii():
         return {whole}
+    # People who hide a vowel keep the first and the last letter.
     return {whole} | {whole[:i] + whole[i + 1 :] for i in range(1, len(whole) - 1) if whole[i] in VOWELS}
 
 
@@ -176,6 +177,7 @@ def _inside(match: Match, masks: list[tuple[int, int]]) -> bool:
 
 def _distinct(matches: list[Match]) -> list[Match]:
     kept: list[Match] = []
+    # The most severe first, then the longest.
     for match in sorted(matches, key=lambda m: (-SEVERITIES.index(m.level), m.start - m.end, m.start, m.term.text)):
         if not any(
             other.term.label == match.term.label and match.start < other.end and other.start < match.end

@@ -80,6 +80,7 @@ def sigmoid(logits: Numbers) -> Numbers:
 
 
 def softmax(logits: Numbers) -> Numbers:
+    # Without the maximum, `exp` could overflow. The quotient is the same.
     powers: Numbers = np.exp(logits - logits.max(axis=1, keepdims=True))
     powers /= powers.sum(axis=1, keepdims=True)
     return powers
@@ -117,14 +118,14 @@ class MappedClassifier:
         highest. `risk` is the model's own `risk` if it has one. Otherwise it is computed the same way from all labels
         that are not harmless.
         """
-        del languages
+        del languages  # the model reads all languages alike
         table = self._model.probabilities(texts)
         scores = {label: self._joined(table[:, columns]) for label, columns in self._columns.items()}
         return [{label: float(column[at]) for label, column in scores.items()} for at in range(len(texts))]
 
     def _joined(self, columns: Numbers) -> Numbers:
         joined: Numbers = columns.sum(axis=1) if self._model.exclusive else columns.max(axis=1)
-        return joined.clip(0, 1)
+        return joined.clip(0, 1)  # rounding may exceed 1
 
 
 def load_label_map(

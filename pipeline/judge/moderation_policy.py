@@ -1,7 +1,7 @@
 """Policies turn scores and terms into a suggestion.
 
-A policy says which labels are switched on, which scores lead to a review or a block, and which suggestion each level of
-a term leads to. All of this can differ by room type, and the thresholds also by language.
+A policy switches labels on or off. It says which scores, and which levels of terms, lead to a review or a block. All of
+this can differ by room type, and the thresholds also by language.
 """
 
 import hashlib
@@ -98,7 +98,7 @@ class PolicyLayer(StrictModel):
     sounds: dict[SoundKind, SoundRule] = Field(default_factory=dict)
     ear: AudioClassifierRule = AudioClassifierRule()
     review_scale: float | None = Field(None, gt=0, le=10)
-    """A factor for every `review` threshold. Below 1 is stricter."""
+    """A factor for the `review` thresholds of labels and of `risk`. Below 1 is stricter."""
     cooldown_seconds: float | None = Field(None, ge=0, le=MAX_COOLDOWN_SECONDS)
 
 
@@ -113,11 +113,20 @@ class Policy(PolicyLayer):
 
 
 @dataclass(frozen=True, slots=True)
-class LabelLimits:
-    """The limits of one label, for one room type and one language."""
+class ScoreLimits:
+    """The scores that lead to a review and to a block."""
 
     review: float
     block: float
+
+    def by_score(self, score: float) -> Suggestion:
+        return "block" if score >= self.block else "review" if score >= self.review else "pass"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLimits(ScoreLimits):
+    """The limits of one label, for one room type and one language."""
+
     levels: Mapping[Severity, Suggestion]
     both: bool = False
     """Whether words and second ear must agree."""
@@ -127,20 +136,12 @@ class LabelLimits:
         """Whether no score and no term of this label has an effect."""
         return self.review > 1 and self.block > 1 and set(self.levels.values()) <= {"pass"}
 
-    def by_score(self, score: float) -> Suggestion:
-        return "block" if score >= self.block else "review" if score >= self.review else "pass"
-
 
 @dataclass(frozen=True, slots=True)
-class SoundLimits:
+class SoundLimits(ScoreLimits):
     """The limits of one kind of sound, for one room type."""
 
-    review: float
-    block: float
     label: str
-
-    def by_score(self, score: float) -> Suggestion:
-        return "block" if score >= self.block else "review" if score >= self.review else "pass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,7 @@ class PolicyResolver:
         self.policy = policy
         self.version = f"{policy.name}@{mark or digest([policy, labels, *rests_on])}"
         self._known = tuple(labels.labels)
+        # A cache for each policy: a cache of the class would keep old policies in memory.
         self.resolved = lru_cache(MAX_CACHED)(self._resolved)
 
     def need_both(self) -> list[str]:
@@ -177,6 +179,7 @@ class PolicyResolver:
 
     def _resolved(self, room_type: str, language: str) -> ResolvedPolicy:
         """For a room type and a language. A room type that the policy does not name gets the rules for all rooms."""
+        # The narrower layer comes last: the last value that is set wins.
         layers = [self.policy, *filter(None, [self.policy.room_types.get(room_type)])]
         scale = _set([layer.review_scale for layer in layers], 1.0)
         labels = {label: _limits(layers, label, language, scale) for label in self._known if _enabled(layers, label)}
@@ -197,7 +200,7 @@ def load_policy(name: str, labels: Labels, rests_on: Iterable[StrictModel] = ())
 def checked_policy(
     policy: Policy, name: str, labels: Labels, rests_on: Iterable[StrictModel] = (), mark: str = ""
 ) -> PolicyResolver:
-    """Check a policy against the labels. Raises SheetError, which has the `name` of its file."""
+    """Check a policy against the labels. Raises UserFileError, which has the `name` of its file."""
     layers: dict[str, PolicyLayer] = {"": policy} | {
         f"room_types.{kind}.": layer for kind, layer in policy.room_types.items()
     }
@@ -211,6 +214,7 @@ def checked_policy(
             labels.check([rule.label] if rule.label else [], f"{name}: {where}sounds.{kind}.label", key)
             _check_block(kind, rule, f"{name}: {where}sounds.{kind}.block", (*key[:-1], "block"))
     resolver = PolicyResolver(policy, labels, rests_on, mark)
+    # Rules inherit from each other, so some contradictions only show in the result of a combination.
     for room_type in (OTHER, *policy.room_types):
         for language in sorted(_languages(layers.values())):
             where = f"{name} ({room_type or 'default'} rooms, {language or 'other languages'})"
@@ -228,9 +232,9 @@ def policy_path(name: str) -> Path:
     return Path(name) if is_path(name) else configs_folder() / "policies" / f"{name}.yaml"
 
 
-def digest(sheets: Iterable[StrictModel]) -> str:
-    """Eight hexadecimal digits of the SHA-256 of the sheets' contents, without comments and the order of keys."""
-    content = msgspec.json.encode([sheet.model_dump(mode="json") for sheet in sheets], order="deterministic")
+def digest(files: Iterable[StrictModel]) -> str:
+    """Eight hexadecimal digits of the SHA-256 of the files' contents, without comments and the order of keys."""
+    content = msgspec.json.encode([file.model_dump(mode="json") for file in files], order="deterministic")
     return hashlib.sha256(content).hexdigest()[:8]
 
 
@@ -241,7 +245,7 @@ def _languages(layers: Iterable[PolicyLayer]) -> set[str]:
 
 def _check(policy: ResolvedPolicy, where: str, room_type: str, language: str) -> None:
     top = ("room_types", room_type) if room_type else ()
-    rules: dict[tuple[str, ...], LabelLimits | SoundLimits] = {
+    rules: dict[tuple[str, ...], ScoreLimits] = {
         **{("labels", label): limits for label, limits in policy.labels.items()},
         ("risk",): policy.risk,
         **{("sounds", kind): limits for kind, limits in policy.sounds.items()},
@@ -291,7 +295,7 @@ def _limits(layers: list[PolicyLayer], label: str, language: str, scale: float) 
 
 def _sound_limits(layers: list[PolicyLayer], kind: SoundKind) -> SoundLimits:
     rules = [rule for layer in layers if (rule := layer.sounds.get(kind))]
-    limits = _merged([Threshold(review=0), *rules], {}, 1.0)
+    limits = _merged([Threshold(review=0), *rules], {}, 1.0)  # by default any score leads to a review
     return SoundLimits(limits.review, limits.block, _set([rule.label for rule in rules], ""))
 
 
@@ -303,8 +307,8 @@ def _audio_classifier_limits(layers: list[PolicyLayer], label: str) -> SoundLimi
 
 
 def _reader_limit(layers: list[PolicyLayer], label: str) -> float:
-    """The second reader reads words. So it says nothing about a label that needs the second ear, too."""
-    if _both(layers, label):
+    """The score of the second reader that leads to a review."""
+    if _both(layers, label):  # the reader knows only words, and this label needs the second ear, too
         return NEVER
     return _last([READER_LIMIT, *(step.reader for step in _steps(layers, label))])
 
@@ -325,7 +329,7 @@ def _thresholds(steps: Sequence[RiskRule], language: str) -> list[Threshold]:
 def _merged(thresholds: Sequence[Threshold], levels: Mapping[Severity, Suggestion], scale: float) -> LabelLimits:
     review = _last(threshold.review for threshold in thresholds)
     block = _last(threshold.block for threshold in thresholds)
-    return LabelLimits(review if review == NEVER else review * scale, block, levels)
+    return LabelLimits(review * scale, block, levels)
 
 
 def _last(limits: Iterable[Limit | None]) -> float:

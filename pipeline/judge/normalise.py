@@ -94,6 +94,7 @@ def normalise(text: str) -> PlainView:
 def _folded(text: str) -> PlainView:
     pieces = [_FOLDINGS[character] for character in text]
     folded = "".join(pieces)
+    # The usual case: each character keeps its place.
     if len(folded) == len(text) and all(pieces):
         return PlainView(folded, range(len(text)), range(1, len(text) + 1))
     places = [place for place, piece in enumerate(pieces) for _ in piece]
@@ -104,6 +105,7 @@ class _Foldings(dict[str, str]):
     """The folded form of each character, computed at its first use."""
 
     def __missing__(self, character: str) -> str:
+        # One folding may make another one possible.
         folded, before = _fold(character), character
         while folded != before:
             folded, before = _fold(folded), folded
@@ -116,6 +118,7 @@ _FOLDINGS = _Foldings()
 
 def _fold(text: str) -> str:
     compatible = unicodedata.normalize("NFKC", text).casefold()
+    # NFD separates accents from their letters. NFC joins what is left, such as the parts of a Hangul syllable.
     kept = (_visible(character) for character in unicodedata.normalize("NFD", compatible))
     folded = unicodedata.normalize("NFC", "".join(kept))
     for script in languages.scripts():
@@ -159,7 +162,7 @@ def _join(view: PlainView) -> tuple[PlainView, set[int]]:
     """The view without separators inside words, and the positions that followed a separator."""
     gaps = [*_HAN_GAP.finditer(view.text), *_LATIN_GAP.finditer(view.text)]
     for spelled in _SPELLED.finditer(view.text):
-        if any(character.isalpha() for character in spelled.group()):
+        if any(character.isalpha() for character in spelled.group()):  # not a number or a date
             gaps.extend(_BETWEEN.finditer(view.text, *spelled.span()))
     if not gaps:
         return view, set()

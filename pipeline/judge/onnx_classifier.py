@@ -52,7 +52,7 @@ class OnnxClassifier(Calibrated):
         super().__init__(_name(folder), config.labels, model_outputs.load_calibration(folder), context=config.context)
         self._tokens = Tokens(Tokenizer.from_file(str(folder / "tokenizer.json")))
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
+        options.intra_op_num_threads = 1  # `_pool` has the threads
         # Without it, sums of 8-bit products saturate on processors without VNNI, and logits are off by .3.
         options.add_session_config_entry("session.x64quantprecision", "1")
         self._session = onnxruntime.InferenceSession(
@@ -63,6 +63,7 @@ class OnnxClassifier(Calibrated):
 
     def logits(self, texts: Sequence[str]) -> Numbers:
         rows = self._tokens.of([view(text) for text in texts])
+        # Texts of similar length need little padding.
         order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
         size = max(1, min(BATCH, -(-len(rows) // self._threads)))
         batches = [order[at : at + size] for at in range(0, len(order), size)]

@@ -1,7 +1,7 @@
 """Releases flags that were withheld until words and second ear agree.
 
-Words and sounds come on topics of their own, in no certain order. So each flag is withheld first, also if the other
-source is known already. The flags and their ids are the same in any order.
+Words and sounds come on different topics, in no certain order. So each flag is withheld first, also if the other source
+is known already. The flags and their ids are the same in any order.
 """
 
 from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ class Pairs:
         new = WithheldFlag(flag, release)
         partners = [each for each in self._waiting.of(flag.room, flag.speaker) if each.is_partner(new)]
         released = [each for partner in partners for each in _agreed(partner, new)]
-        self._waiting.expire(flag.room, flag.start - LATE_SECONDS)
+        self._waiting.expire(flag.room, flag.start - LATE_SECONDS)  # by the time of the audio, as a replay has no other
         self._waiting.keep(flag.room, new)
         return released
 
@@ -75,6 +75,7 @@ class Pairs:
 def _agreed(one: WithheldFlag, other: WithheldFlag) -> Iterator[ReleasedFlag]:
     for label in one.flag.withheld:
         if label in other.flag.withheld:
+            # Each source has a flag of its own, and both are released.
             for each in (one, other):
                 if all(flag.released != label for flag in each.released):
                     before = (each.flag, *each.released)

@@ -53,7 +53,8 @@ class PinyinModel:
 
     def _logits(self, text: str) -> Numbers:
         found = grams(text, len(self.weights))
-        total = self.weights[found].sum(axis=0, dtype=np.int32)
+        total = self.weights[found].sum(axis=0, dtype=np.int32)  # int8 would overflow
+        # Divide by the root of the number of n-grams, so that long texts do not get extreme logits.
         logits: Numbers = total * self.scale / max(1, len(found)) ** 0.5 + self.bias
         return logits
 
@@ -69,7 +70,7 @@ def load_pinyin_model(folder: Path) -> PinyinModel | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(path, allow_pickle=False) as file:  # a pickle could run code
             labels = tuple(map(str, file["labels"]))
             return PinyinModel(labels, file["weights"], file["scale"], file["bias"], float(file["share"]))
     except (OSError, ValueError, KeyError, EOFError) as error:
@@ -80,9 +81,11 @@ def grams(text: str, buckets: int) -> Buckets:
     """The bucket of each n-gram of `text`, for n from 1 to LONGEST. `buckets` is a power of two."""
     codes = np.array([_CODES[token] for token in _TOKEN.findall(view(text).lower())], np.uint64)
     hashes = [codes]
+    # The hash of an n-gram is computed from the hash of its first n - 1 tokens. Products wrap at 64 bits.
     for n in range(1, min(LONGEST, len(codes))):
         hashes.append(hashes[-1][:-1] * _STEP + codes[n:])
     mixed = np.concatenate(hashes) * _MIX
+    # A multiplication mixes the upper bits best.
     return (mixed >> np.uint64(64 - (buckets.bit_length() - 1))).astype(np.int64)
 
 
@@ -100,8 +103,8 @@ class _Codes(dict[str, int]):
     """A number for the sound of each token. Results for characters are cached."""
 
     def __missing__(self, token: str) -> int:
-        if not has_han(token):  # There is no limit on the number of words and numbers, so they are not cached.
-            return zlib.crc32(token.encode())
+        if not has_han(token):  # not cached, because the number of words is not bounded
+            return zlib.crc32(token.encode())  # not `hash`, which differs between processes
         self[token] = code = zlib.crc32(syllable(token).encode())
         return code
 

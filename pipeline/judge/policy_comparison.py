@@ -1,7 +1,6 @@
 """Compares two policies on the same transcripts.
 
-It finds the transcripts that only the new policy flags, that only the old policy flags, that both flag with a
-difference, and that both judge in the same way.
+It finds the transcripts that only the new or only the old policy flags, or that both flag with a difference.
 """
 
 from collections import Counter, OrderedDict
@@ -23,7 +22,7 @@ Kind = Literal["new", "gone", "changed", "same"]
 """`changed`: both policies flag it, with different suggestions or labels. `same` includes clean transcripts."""
 
 MAX_REMEMBERED = 100_000
-"""How many transcript ids are kept to recognise repeats. After a crash, a worker writes again what it did since its
+"""How many transcript ids are kept to recognise repeats. After a crash, a worker writes again what it wrote since its
 last commit.
 """
 
@@ -71,6 +70,7 @@ class Backtest:
     """
 
     def __init__(self, classifier: Classifier, labels: Labels, before: RuleSet, after: RuleSet) -> None:
+        # Each policy has its own cool-downs.
         self.before, self.after = (Flagger(each.policy, labels, classifier.name) for each in (before, after))
         self._detector = Detector(classifier, before.matcher)
         self._terms_after = None if after.matcher is before.matcher else after.matcher
@@ -79,7 +79,7 @@ class Backtest:
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     def compare(self, batch: Sequence[Transcript]) -> list[Comparison]:
-        """One comparison for each transcript that is neither skipped nor repeated, in order.
+        """One comparison for each transcript, in order, without skipped and repeated ones.
 
         The transcripts of one room must come in order.
         """
@@ -105,6 +105,7 @@ class Backtest:
 
 def build_backtest(chosen: JudgeSettings, before: str, after: str) -> Backtest:
     """A backtest of two policies, each given by name or path; raises ConfigError."""
+    # Read as a shadow policy, the second one has the same labels and lexicons.
     config = read_config(chosen.model_copy(update={"policy": before, "shadow_policies": (after,)}))
     return Backtest(load_classifier(chosen), config.labels, RuleSet(config.policy, config.matcher), config.shadows[0])
 

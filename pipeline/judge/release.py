@@ -53,9 +53,9 @@ class ShadowCount(Struct, frozen=True):
     judged: int = 0
     """Utterances."""
     flagged: int = 0
-    """Of these, those with a review or a block."""
+    """How many of them led to a review or a block."""
     differ: int = 0
-    """Of these, those for which the live policy suggests something else."""
+    """For how many of them the live policy suggests something else."""
 
 
 class JudgeReport(Struct, frozen=True):
@@ -101,7 +101,7 @@ class ReleaseSource(Protocol):
 
 
 class FollowedRules:
-    """The rules of the newest release that can be used, and those of the settings' files until there is one.
+    """The rules of the newest usable release. Until there is one, the rules of the settings' files.
 
     A thread looks for a newer release every `seconds`, and compiles it. So the judge only swaps a reference. `clock`
     returns UTC seconds. The constructor reads the newest release. It raises ConfigError for wrong files, and
@@ -140,7 +140,7 @@ class FollowedRules:
     def _follow(self) -> None:
         while True:
             self._look()
-            if self._over.wait(self._seconds):
+            if self._over.wait(self._seconds):  # `close` ends the wait at once
                 return
 
     def _look(self) -> None:
@@ -150,7 +150,7 @@ class FollowedRules:
             self._report()
             self._answers = True
         except DependencyError as error:
-            if self._answers:
+            if self._answers:  # one line for each outage
                 log.warning("policies: the newest release is unknown: %s", error)
             self._answers = False
         except Exception:
@@ -163,7 +163,7 @@ class FollowedRules:
             raise
         except VoxwardenError as error:
             self._looked_at = None  # the release before it may come back
-            if str(error) != self._problem:
+            if str(error) != self._problem:  # it may come at each look
                 self._refuse(error)
             return
         if release is None or release == self._looked_at:
@@ -184,7 +184,7 @@ class FollowedRules:
         self._config, self._edition, self._problem, self._since = made, release.edition, "", self._clock()
         self._metrics.policy_edition.set(release.edition)
         self._metrics.policy_refused.set(0)
-        self._reported = -REPORT_SECONDS
+        self._reported = -REPORT_SECONDS  # report at once
         log.info("policies: edition %d, %s judges from the next batch on", release.edition, made.policy.version)
 
     def _refuse(self, error: Exception) -> None:

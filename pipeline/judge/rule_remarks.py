@@ -49,8 +49,8 @@ SHORT_WORD = 3
 GROUPS = re.compile(r"groups:\s*(\[\s*\]\s*)?(#.*)?$")
 """The line of a lexicon after which its groups begin."""
 
-SHEETS = (Policy, PolicyLayer, LabelRule, SoundRule, AudioClassifierRule, Lexicon, Group)
-KEYS = frozenset(key for sheet in SHEETS for key in sheet.model_fields)
+MODELS = (Policy, PolicyLayer, LabelRule, SoundRule, AudioClassifierRule, Lexicon, Group)
+KEYS = frozenset(key for model in MODELS for key in model.model_fields)
 """All keys of policies and lexicons."""
 
 REASONS: Mapping[str, str] = {
@@ -107,7 +107,7 @@ def remarks(texts: RuleTexts, labels: Labels, listen: ListenSettings) -> list[Ru
     try:
         rule_texts.check_size(texts)
     except UserFileError as error:
-        return [_of_sheet(POLICY, error, {})]
+        return [_of_error(POLICY, error, {})]
     found = list(_policy(texts.policy, labels, listen))[:MOST]
     for each in texts.lexicons:
         found += list(_lexicon(each, labels))[:MOST]
@@ -120,6 +120,7 @@ def with_terms(text: str, label: str, level: Severity, terms: Sequence[str]) -> 
     if not kept:
         return text
     group = [f"  - label: {label}", f"    level: {level}", "    terms:"]
+    # A string in JSON is a string in YAML, too, with all special characters escaped.
     group += [f"      - {json.dumps(term, ensure_ascii=False)}" for term in kept]
     lines = text.splitlines()
     start = next((number for number, line in enumerate(lines) if GROUPS.match(line)), None)
@@ -135,12 +136,13 @@ def _policy(text: str, labels: Labels, listen: ListenSettings) -> Iterator[RuleR
         if isinstance(read, list):
             yield from read
             return
+        # Warnings come first, because the check ends at its first mistake.
         yield from _low_limits(read, lines)
         yield from _unheard(rule_texts.check_policy(read, labels), listen, lines)
     except YamlError as error:
         yield _of_yaml(POLICY, error)
     except UserFileError as error:
-        yield _of_sheet(POLICY, error, lines)
+        yield _of_error(POLICY, error, lines)
 
 
 def _lexicon(given: LexiconText, labels: Labels) -> Iterator[RuleRemark]:
@@ -155,19 +157,20 @@ def _lexicon(given: LexiconText, labels: Labels) -> Iterator[RuleRemark]:
     except YamlError as error:
         yield _of_yaml(given.name, error)
     except UserFileError as error:
-        yield _of_sheet(given.name, error, lines)
+        yield _of_error(given.name, error, lines)
 
 
 def _read(text: str, name: str, kind: type[Any], lines: dict[Key, int]) -> Any:
-    """Return the sheet, or the remarks about its mistakes. Fills `lines`. Raises YamlError."""
+    """Return the rules in the text, or the remarks about its mistakes. Fills `lines`. Raises YamlError."""
     content = rule_texts.parsed(text, name)
     lines |= lines_of(text)
     try:
-        sheet: StrictModel = kind.model_validate({} if content is None else content)
+        rules: StrictModel = kind.model_validate({} if content is None else content)
     except ValidationError as error:
         errors = error.errors(include_input=False, include_url=False)
+        # A wrong limit gives two errors: it is no number, and it is not `never`. One remark is enough.
         return [_of_field(name, each, lines) for each in errors if each["loc"][-1:] != NEVER_PART][:MOST]
-    return sheet
+    return rules
 
 
 def lines_of(text: str) -> dict[Key, int]:
@@ -200,7 +203,7 @@ def _of_yaml(file: str, error: YamlError) -> RuleRemark:
     return RuleRemark(file, error.line or 0, "error", f"yaml_{error.code}", values=_texts(error.values))
 
 
-def _of_sheet(file: str, error: UserFileError, lines: Mapping[Key, int]) -> RuleRemark:
+def _of_error(file: str, error: UserFileError, lines: Mapping[Key, int]) -> RuleRemark:
     made = RuleRemark(file, _line(error.key, lines), "error", error.code, _dotted(error.key), _texts(error.values))
     if error.code != "unknown_label":
         return made
@@ -213,6 +216,7 @@ def _of_field(file: str, error: Any, lines: Mapping[Key, int]) -> RuleRemark:
     limits = {"gt": "> {}", "ge": "≥ {}", "lt": "< {}", "le": "≤ {}"}
     wanted = next((form.format(context[name]) for name, form in limits.items() if name in context), "")
     wanted = wanted or str(context.get("expected", context.get("max_length", "")))
+    # pydantic marks the place of a wrong key, for example a language, with `[key]`.
     key = [part for part in error["loc"] if part not in {"[key]", NUMBER_PART}]
     if NUMBER_PART in error["loc"]:
         code = "limit_form"
@@ -270,7 +274,7 @@ def _audio_classifier_rule(found: UnheardLabel, lines: Mapping[Key, int]) -> Key
 
 def _broad_terms(file: str, read: Lexicon, lines: Mapping[Key, int]) -> Iterator[RuleRemark]:
     for number, group in enumerate(read.groups):
-        if group.near:
+        if group.near:  # it already limits where the terms match
             continue
         for place, term in enumerate(group.terms):
             key = ("groups", number, "terms", place)

@@ -63,7 +63,7 @@ class RuleTexts(Struct, frozen=True):
     def bytes(self) -> int:
         """Size of all texts as UTF-8."""
         texts = [self.policy, *(each.name + each.text for each in self.lexicons)]
-        return sum(len(text.encode(errors="replace")) for text in texts)
+        return sum(len(text.encode(errors="replace")) for text in texts)  # `parsed` reports half a surrogate pair
 
 
 def read_texts(policy_name: str, lexicons: Sequence[str]) -> RuleTexts:
@@ -71,6 +71,7 @@ def read_texts(policy_name: str, lexicons: Sequence[str]) -> RuleTexts:
     names: dict[str, str] = {}
     for given in lexicons:
         name = OTHER_CHARACTERS.sub("-", lexicon.language_of_lexicon(given))[:32]
+        # Two files may have the same name in different folders.
         names[f"{name}-{len(names)}" if name in {*names, POLICY} else name] = given
     return RuleTexts(
         yaml_reading.read_text(moderation_policy.policy_path(policy_name)),
@@ -89,7 +90,7 @@ def compiled(texts: RuleTexts, labels: Labels, mark: str) -> RuleSet:
 
 
 def check_size(texts: RuleTexts) -> None:
-    """Raise SheetError if the texts are too large, or if the name of a lexicon is wrong."""
+    """Raise UserFileError if the texts are too large, or if the name of a lexicon is wrong."""
     names = [POLICY]
     for name in (each.name for each in texts.lexicons):
         if name in names or not NAME.fullmatch(name):
@@ -115,7 +116,7 @@ def policy_of(text: str, labels: Labels, lexicons: Sequence[Lexicon] = (), mark:
 
 
 def check_policy(read: Policy, labels: Labels, lexicons: Sequence[Lexicon] = (), mark: str = "") -> PolicyResolver:
-    """Check a policy that came as a text. Raises SheetError."""
+    """Check a policy that came as a text. Raises UserFileError."""
     if moderation_policy.combinations(read) > MAX_COMBINATIONS:
         raise UserFileError(
             f"{POLICY}: more than {MAX_COMBINATIONS:,} pairs of a room type and a language",

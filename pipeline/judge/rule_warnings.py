@@ -89,12 +89,12 @@ def _audio_classifier(settings: Settings, policy: PolicyResolver) -> Iterator[st
 def unheard_labels(policy: PolicyResolver, listen: ListenSettings) -> list[UnheardLabel]:
     """Return the labels that need the second ear although it cannot hear them.
 
-    Those of all rooms are not named again for a room type.
+    A label that the rules for all rooms make unheard is not named again for a room type.
 
     Raises ConfigError if `listen.ear_label_map` cannot be read.
     """
     needed = policy.need_both()
-    known: Container[str] = needed if listen.ear else ()
+    known: Container[str] = needed if listen.ear else ()  # without a map, the model has our labels
     if needed and listen.ear and listen.ear_label_map:
         known = model_outputs.named(listen.ear_label_map, "listen.ear_label_map")
     everywhere = list(_in_rooms(OTHER, policy, listen, known))

@@ -39,7 +39,7 @@ class Shadow:
         from_zero(metrics.shadow_flags, (self._name,), get_args(Suggestion), ("yes", "no"))
 
     def watch(self, transcript: Transcript, detection: Detection, real: Flag) -> None:
-        """Judge with these scores, and count whether the suggestion equals that of the real policy."""
+        """Judge with these scores, and count whether the real policy suggests the same."""
         if self._matcher:
             detection = replace(detection, matches=self._matcher.find(transcript.text))
         self._compare(partial(self._flagger.flag, transcript, detection), real)
@@ -56,11 +56,11 @@ class Shadow:
             self._count.labels(self._name, flag.suggestion, "yes" if same else "no").inc()
             return flag
 
-        self._pairs.meet(counted(""), counted)
+        self._pairs.meet(counted(""), counted)  # `counted` also counts what this releases
 
 
 class ShadowModel:
-    """Another classifier, whose scores a policy judges. It is a series of the same metric, named by both.
+    """Another classifier. A policy judges its scores. It is a series of the same metric, named by both.
 
     It reads only words: the same policy would judge a sound in the same way.
     """
@@ -70,6 +70,6 @@ class ShadowModel:
         self._shadow = Shadow(flagger, metrics, name=f"{flagger.version} {detector.model}")
 
     def watch(self, batch: Sequence[Transcript], before: Sequence[SpeechBefore], real: Sequence[Flag]) -> None:
-        """Judge a batch, and count whether each suggestion equals that of its real flag."""
+        """Judge a batch, and count whether each suggestion equals the real one."""
         for each in zip(batch, self._detector.detect(batch, before), real, strict=True):
             self._shadow.watch(*each)

@@ -72,6 +72,7 @@ class SpeakerMemory(Generic[T]):
         if len(speakers) > self._most_in_room:
             self._forget(room)
         elif self.speakers > self._most:
+            # Of equal rooms, `max` takes the first, in which nothing happened for longest.
             self._forget(max(self._rooms, key=lambda name: len(self._rooms[name])))
 
     def expire(self, room: str, before: float) -> None:
@@ -107,7 +108,7 @@ class Blocked:
 class CoolDowns:
     """The blocks of each speaker in each room, until their cool-down ends.
 
-    Times are those of the speech, not of the clock, so a replay gives the same flags as the first run.
+    Times are times of the speech, not of the clock, so a replay gives the same flags as the first run.
     """
 
     def __init__(self, max_speakers: int = MAX_SPEAKERS, max_in_room: int = MAX_IN_ROOM) -> None:
@@ -121,6 +122,7 @@ class CoolDowns:
     def cooling(self, room: str, speaker: str, start: float, seconds: float) -> frozenset[str]:
         """Labels for which this speaker was blocked in the `seconds` before `start`, excluding `start` itself."""
         blocks = self._blocks.of(room, speaker)
+        # `0 <`: an utterance that is delivered a second time must not be cooled by its own block.
         return frozenset().union(*(block.labels for block in blocks if 0 < start - block.start <= seconds))
 
     def remember(self, room: str, blocked: Blocked, seconds: float) -> None:

@@ -42,12 +42,13 @@ def _transcript(said: Text) -> Transcript:
         room=said.room,
         speaker=said.speaker,
         start=said.start,
-        end=said.start,
+        end=said.start,  # a text has no length
     )
 
 
 def as_transcript(text: str, language: str | None = None, **fields: Any) -> Transcript:
     """A text as a transcript for the judge. `fields` are known fields of the Transcript."""
+    # Confidence 1: nobody has misheard a written text.
     unknown: dict[str, Any] = {"room": "text", "speaker": "text", "start": 0.0, "end": 0.0, "id": "", "confidence": 1.0}
     return Transcript(
         text=text,

@@ -1,4 +1,4 @@
-"""Loads classifiers of `transformers` with PyTorch, from a folder or the Hugging Face hub, and runs those of texts."""
+"""Loads `transformers` classifiers with PyTorch, from a folder or the Hugging Face hub, and runs text classifiers."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ BATCH = 32
 
 
 class Pretrained:
-    """The model that a `setting` names, and what it should be (`kind`). Code that lies beside a model is never run."""
+    """The model that a `setting` names, and what it should be (`kind`)."""
 
     def __init__(self, source: str, setting: str, kind: str) -> None:
         """Raises ConfigError for an id of the hub without a commit."""
@@ -54,6 +54,7 @@ class Pretrained:
         """Return the model's part that `auto` loads, e.g. `AutoTokenizer`. Raises ConfigError or DependencyError."""
         try:
             with quietly():
+                # Without `trust_remote_code`, code that lies beside a model never runs.
                 return auto.from_pretrained(
                     self._place, revision=self._commit, local_files_only=not self._hub, **options
                 )
@@ -86,6 +87,7 @@ class Pretrained:
         if self._hub:
             return f"{self._place}@{self._commit[:8]}"
         folder = Path(self.source)
+        # `default=str`: a configuration may hold types that JSON does not have, such as a dtype.
         digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True, default=str).encode())
         for name in (*WEIGHTS, *files):
             if (folder / name).is_file():
@@ -132,7 +134,7 @@ class TransformersClassifier(Calibrated):
         found = np.zeros((len(texts), len(self.labels)))
         if not texts:
             return found
-        limit = min(MAX_TOKENS, self._tokenizer.model_max_length)
+        limit = min(MAX_TOKENS, self._tokenizer.model_max_length)  # huge if the tokenizer states none
         ids = self._tokenizer([view(text) for text in texts], truncation=True, max_length=limit)["input_ids"]
         order = sorted(range(len(ids)), key=lambda at: len(ids[at]))
         with torch.inference_mode():

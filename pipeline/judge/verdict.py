@@ -18,6 +18,7 @@ from pipeline.judge.labels import SEVERITIES, Labels, Severity, worst_first
 from pipeline.judge.matcher import Match
 from pipeline.judge.moderation_policy import ResolvedPolicy
 
+# The patterns read stored reasons, which the functions `of_...` wrote. So the wording is part of the contract.
 TERM = re.compile(r"([a-z0-9_]+): the term “(.*)” \((?:low|medium|high|critical)\) means (?:review|block)", re.DOTALL)
 CONTEXT = "in context: the speech before it raised the score; alone, the text means "
 """The start of the reason of a suggestion that the text alone does not give."""
@@ -161,12 +162,13 @@ def decide_verdict(
     raised = {label: _either(scores.get(label, 0.0), weights.get(label, 0.0)) for label in policy.labels}
     risk = _either(_risk(scores, policy), max(weights.values(), default=0.0))
     terms = [*_by_level(matches, policy)]
+    # `risk` counts only if no single label or term does.
     findings = [*_by_score(scores, policy), *terms] or [*_by_risk(risk, raised, policy)]
     held = dict(_held(marks, policy, least="review" if terms else "pass"))
     needs_both = {finding.label for finding in findings if policy.labels[finding.label].both} - {agreed}
     counted = [finding for finding in findings if finding.label not in needs_both]
     verdict = _verdict(counted, risk, raised, policy, labels, held, cooling)
-    if not needs_both or "pass" in held.values():
+    if not needs_both or "pass" in held.values():  # a text that its mark lets pass is not withheld
         return verdict
     withheld = tuple(worst_first({label: raised[label] for label in needs_both}, labels))
     return replace(verdict, withheld=withheld, reasons=(*verdict.reasons, *map(of_withheld, withheld)))
@@ -188,6 +190,7 @@ def _verdict(
     held: Mapping[Mark, Suggestion],
     cooling: frozenset[str],
 ) -> Verdict:
+    # By `risk`, the label is only the likeliest one, so it starts no cool-down.
     blocked = frozenset(each.label for each in findings if each.suggestion == "block" and not each.by_risk)
     suggestion = _worst(finding.suggestion for finding in findings)
     why = [finding.reason for finding in findings]
@@ -238,7 +241,7 @@ def _limits(
 ) -> Iterator[tuple[Suggestion, str]]:
     for mark, limit in held.items():
         yield limit, f"at most {limit}: the recogniser may have invented this ({mark})"
-    if suggestion == "block" and blocked and blocked <= cooling:
+    if suggestion == "block" and blocked and blocked <= cooling:  # a label that is new blocks again
         yield "review", of_cooldown(", ".join(sorted(blocked)), policy.cooldown_seconds)
 
 

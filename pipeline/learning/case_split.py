@@ -15,9 +15,8 @@ import numpy as np
 
 from pipeline.judge.classifier_text import view
 from pipeline.judge.model_outputs import Numbers
-from pipeline.learning.decided_cases import DecidedUtterance
+from pipeline.learning.decided_cases import DecidedUtterance, Example, PlacedExample
 from pipeline.learning.training_rows import OUTPUTS, RISK, Row, negative
-from pipeline.review.quality.exporting import Example, PlacedExample
 
 SHINGLE = 4
 HASH_BANDS, HASH_ROWS = 6, 4
@@ -25,8 +24,8 @@ HASH_BANDS, HASH_ROWS = 6, 4
 similarity of 0.57.
 """
 
-PRIME = np.uint64(2**31 - 1)
-RANDOM = np.random.default_rng(20260101)
+PRIME = np.uint64(2**31 - 1)  # a product of two smaller numbers fits into 64 bits
+RANDOM = np.random.default_rng(20260101)  # a fixed seed: the same texts are near-duplicates in each run
 FACTORS = RANDOM.integers(1, int(PRIME), HASH_BANDS * HASH_ROWS, dtype=np.uint64)
 OFFSETS = RANDOM.integers(0, int(PRIME), HASH_BANDS * HASH_ROWS, dtype=np.uint64)
 NOT_LETTERS = re.compile(r"[\W_]+")
@@ -58,7 +57,7 @@ class SeenTexts:
 
 
 def bands(text: str) -> list[tuple[int, bytes]]:
-    """The `BANDS` keys of a text. Two texts that share one are near-duplicates."""
+    """The `HASH_BANDS` keys of a text. Two texts that share one are near-duplicates."""
     letters = NOT_LETTERS.sub("", text.lower())
     shingles = {letters[at : at + SHINGLE] for at in range(max(1, len(letters) - SHINGLE + 1))}
     hashes = np.array([zlib.crc32(shingle.encode()) for shingle in shingles], np.uint64) % PRIME
@@ -84,7 +83,7 @@ def split_cases(
 ) -> CaseSplit:
     """Split the cases. The same seed and cases give the same sides. `heard` has the speech before cases, by id.
 
-    A held-out text that is close to a taught one is left out, and so is a taught text that is close to a golden one.
+    A held-out text that is close to a taught one is left out. So is a taught text that is close to a golden one.
     """
     golden = [each.example for each in cases if each.example.golden]
     others = [each for each in cases if not each.example.golden]
@@ -105,7 +104,7 @@ def rows_of(examples: Sequence[Example]) -> list[Row]:
 
 
 def teaching(lessons: CaseSplit) -> list[Row]:
-    """The taught cases alone, and those with a context also in it."""
+    """The taught cases alone, and a second time in their context if they have one."""
     alone = rows_of(lessons.taught)
     before = {case: heard.before for case, heard in lessons.heard.items()}
     return alone + [
@@ -146,6 +145,7 @@ def _chosen(cases: Sequence[PlacedExample], keys: Keys, seed: int) -> set[str]:
     for root, each in zip(_roots(cases, keys), cases, strict=True):
         groups.setdefault(root, []).append(each.example.group)
     chosen: set[str] = set()
+    # The order depends on the names alone. So new cases change the sides of few old ones.
     for root in sorted(groups, key=lambda name: sha256(f"{seed}/{name}".encode()).digest()):
         if len(chosen) < HELD * len(cases) and len(chosen) + len(groups[root]) <= LARGEST * len(cases):
             chosen.update(groups[root])
@@ -154,7 +154,7 @@ def _chosen(cases: Sequence[PlacedExample], keys: Keys, seed: int) -> set[str]:
 
 def _roots(cases: Sequence[PlacedExample], keys: Keys) -> list[str]:
     """For each case, a name that it shares with all cases that hang together with it by their keys."""
-    parents: dict[str, str] = {}
+    parents: dict[str, str] = {}  # union-find, with path halving
 
     def root(key: str) -> str:
         while (parent := parents.setdefault(key, key)) != key:

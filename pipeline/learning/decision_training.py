@@ -1,7 +1,7 @@
 """Trains a classifier further on the decisions of a team, and writes a folder for `judge.model`.
 
 The knowledge of the present model is kept in three ways. Labels that nobody decided on have its scores as targets. The
-learning rate is low. And the weights are mixed with those that the training began with.
+learning rate is low. And the weights are mixed with the weights at the beginning.
 """
 
 import shutil
@@ -36,16 +36,16 @@ Progress = Callable[[int], None]
 
 
 def temperature(logits: Numbers, truth: Numbers, weights: Numbers) -> float:
-    """The temperature with the lowest log loss (Guo et al. 2017). All shapes are (texts,); weight 0 means not
-    annotated.
+    """The temperature with the lowest log loss (Guo et al. 2017).
 
-    The targets are a little inside 0 and 1 (Platt 1999). Otherwise a few texts that the model tells apart without a
-    mistake would make all its scores 0 or 1.
+    All shapes are (texts,); weight 0 means not annotated.
     """
     known = weights > 0
     risky, clean = (truth[known] == 1).sum(), (truth[known] == 0).sum()
     if min(risky, clean) < FEWEST:
         return 1.0
+    # Targets a little inside 0 and 1 (Platt 1999). Otherwise a few texts that the model tells apart without a mistake
+    # would make all its scores 0 or 1.
     targets = np.where(truth[known] == 1, (risky + 1) / (risky + 2), 1 / (clean + 2))
     scaled = logits[known, None] / TEMPERATURES
     losses = np.logaddexp(0, scaled) - targets[:, None] * scaled
@@ -75,6 +75,7 @@ def train_on_decisions(
     groups: Groups = [{"params": [*model.parameters()], "lr": recipe.learning_rate}]
     fine_tuning.fine_tune(model, tokenizer, groups, _counted(stream, progress), recipe, say, _unsaved)
     say("writing the model")
+    # The judge needs the ONNX folder only.
     with TemporaryDirectory() as weights:
         model_export.save_transformers(Path(weights), model, tokenizer)
         model_export.convert_to_onnx(Path(weights), out)
@@ -117,4 +118,4 @@ def _calibrate(base: Path, held: Sequence[Row], out: Path) -> None:
 
 
 def _unsaved(_model: BertForSequenceClassification, _tokenizer: PreTrainedTokenizerFast) -> None:
-    """So short a training saves no intermediate model."""
+    """Save no intermediate model, because the training is short."""

@@ -58,7 +58,7 @@ def targets_of(rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
 def masked_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """Binary cross-entropy over annotated outputs. Outputs with weight 0 have no gradient. All shapes are (n, k)."""
     losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    return (losses * weights).sum() / weights.sum().clamp(min=1e-6)
+    return (losses * weights).sum() / weights.sum().clamp(min=1e-6)  # a part may have no annotation
 
 
 def batches(
@@ -75,7 +75,7 @@ def batches(
         ids = tokenizer([hear(row) for row in chunk], truncation=True, max_length=max_tokens)["input_ids"]
         order = sorted(range(len(chunk)), key=lambda at: len(ids[at]))
         groups = [order[start : start + size] for start in range(0, len(order), size)]
-        random.shuffle(groups)
+        random.shuffle(groups)  # else short texts would always come first
         for group in groups:
             yield _batch([chunk[at] for at in group], [ids[at] for at in group], tokenizer)
 
@@ -91,12 +91,14 @@ class Gradients:
     def __init__(self, parameters: Sequence[Parameter], workers: int) -> None:
         torch.set_num_threads(1)
         self._parameters = parameters
+        # OpenMP has a number of threads for each thread that calls it.
         self._pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
 
     def of(self, losses: Sequence[Callable[[], Tensor]]) -> float:
         """Sum the gradients of `losses` into the parameters; returns the sum of the losses."""
         found = [*self._pool.map(self._of_part, losses)]
         for parameter, *gradients in zip(self._parameters, *(gradients for _, gradients in found), strict=True):
+            # This replaces the gradients of the last step, so no `zero_grad` is needed.
             parameter.grad = gradients[0]
             for other in gradients[1:]:
                 parameter.grad += other
@@ -104,6 +106,7 @@ class Gradients:
 
     def _of_part(self, part: Callable[[], Tensor]) -> tuple[float, tuple[Tensor, ...]]:
         loss = part()
+        # Not `backward`: all threads would add to the same `grad`.
         return loss.item(), torch.autograd.grad(loss, self._parameters)
 
 

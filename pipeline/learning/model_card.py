@@ -32,6 +32,7 @@ class ModelCard:
 def write_card(card: ModelCard, base: Path, out: Path) -> None:
     """Write the card, the list of cases, and a copy of the base model's card. None of them has a text of a case."""
     (out / CASES).write_text("".join(f"{line}\n" for line in sorted(map(hashed, _used(card.lessons)))))
+    # The card may lie beside the folders `onnx` and `transformers` of a training.
     theirs = next((path for path in (base / CARD, base.parent / CARD) if path.is_file()), None)
     if theirs:
         (out / BASE_CARD).write_text(theirs.read_text("utf-8"), "utf-8")

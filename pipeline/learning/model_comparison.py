@@ -46,6 +46,7 @@ def average_precision(truth: Numbers, scores: Numbers) -> float:
 def threshold_at(clean_scores: Numbers, rate: float) -> float:
     """The lowest threshold that at most a share `rate` of `clean_scores` reaches."""
     allowed = int(rate * len(clean_scores))
+    # Just above the first score that must not reach it.
     return float(np.nextafter(np.sort(clean_scores)[::-1][allowed], np.inf))
 
 
@@ -70,7 +71,7 @@ def interval(figure: Figure, truth: Numbers, scores: Numbers, seed: int = 1) -> 
 
 @dataclass(frozen=True, slots=True)
 class ComparedFigure:
-    """One figure of both models on the same cases. Intervals cover 95 %; that of the change is of pairs."""
+    """One figure of both models on the same cases, with 95 % intervals."""
 
     what: str
     """`recall` or `calibration error`."""
@@ -95,6 +96,7 @@ def compare(present: Calibrated, new: Calibrated, rows: Sequence[Row], seed: int
 def calibration_error(truth: Numbers, scores: Numbers) -> float:
     """The mean distance of a score from the share of risky texts with about this score, in ten bins."""
     bins = np.minimum((scores * BINS).astype(int), BINS - 1)
+    # The sum of a bin is its number of texts times the distance between mean score and share.
     sums = np.bincount(bins, weights=scores - truth, minlength=BINS)
     return float(np.abs(sums).sum() / len(truth))
 
@@ -108,6 +110,7 @@ def _figures(
     rows: Sequence[Row], scores: tuple[Numbers, Numbers], random: np.random.Generator
 ) -> Iterator[ComparedFigure]:
     languages = np.array([row.language for row in rows])
+    # With one language, its figures would repeat the figures for all.
     for language in (ALL, *(sorted(set(languages)) if len(set(languages)) > 1 else ())):
         spoken = np.ones(len(rows), bool) if language == ALL else languages == language
         for place in sorted(range(len(OUTPUTS)), key=lambda at: OUTPUTS[at] != RISK):
@@ -134,6 +137,7 @@ def _figure(
     scores: tuple[Numbers, Numbers],
     random: np.random.Generator,
 ) -> ComparedFigure:
+    # Both models get the same draws, so the interval of the change is of pairs.
     draws = [random.integers(0, len(truth), len(truth)) for _ in range(DRAWS)]
     one, other = (np.array([measure(truth[draw], table[draw]) for draw in draws]) for table in scores)
     before, after = (measure(truth, table) for table in scores)

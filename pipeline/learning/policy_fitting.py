@@ -19,9 +19,8 @@ from pipeline.judge.moderation_policy import NEVER, OTHER, LabelLimits, PolicyRe
 from pipeline.judge.rule_texts import RuleSet
 from pipeline.judge.text_transcripts import as_transcript
 from pipeline.judge.verdict import Verdict, decide_verdict
-from pipeline.learning.decided_cases import NOTHING, DecidedUtterance, is_flagged
+from pipeline.learning.decided_cases import NOTHING, RISK, DecidedUtterance, Example, PlacedExample, is_flagged
 from pipeline.learning.threshold_choice import FOLDS, DecidedSpeech, Truths, choose, expected, share
-from pipeline.review.quality.exporting import RISK, Example, PlacedExample
 from pipeline.review.quality.statistics import Estimate
 
 AUDITS = 100
@@ -90,7 +89,7 @@ class FittedLanguage:
     flagged: tuple[Flagging, Flagging]
     """Before and after, by all rules together."""
     upheld: tuple[int, int, int]
-    """Upheld cases: all of them, those that are flagged before, and those after."""
+    """Upheld cases: all of them, how many are flagged before, and how many after."""
     dismissed: tuple[int, int, int]
 
 
@@ -104,7 +103,7 @@ def read_cases(
 ) -> list[ReadCase]:
     """Read the texts as the judge does, in context if it would. `heard` has the speech before cases, by id.
 
-    The recogniser's other readings and most passed speech are not stored, so scores can differ from those of the day.
+    The recogniser's other readings and most passed speech are not stored, so scores can differ from the judge's own.
     """
     found: list[ReadCase] = []
     for start in range(0, len(cases), BATCH):
@@ -150,7 +149,7 @@ def fit(
 def with_limits(policy: PolicyResolver, name: str, found: Sequence[FittedLanguage]) -> dict[str, Any]:
     """Return the content of a policy file with the fitted thresholds, each under `languages`, and with another name.
 
-    A threshold for blocks rises to that for reviews if it would be below it.
+    A threshold for blocks rises to the new review threshold if it would be below it.
     """
     content = policy.policy.model_dump(mode="json", exclude_unset=True) | {"name": name}
     for language in found:
@@ -176,7 +175,7 @@ def _of_language(
     fitted = own.ready
     speech = own.speech(fitted)
     excess = floor if fitted and (floor := speech.false_rate(speech.others)) > rate else None
-    if excess is not None:
+    if excess is not None:  # no threshold can keep the rate
         fitted, speech = [], own.speech([])
     places = {at: goals[rule] for at, rule in enumerate(fitted) if rule in goals}
     limits = dict(zip(fitted, map(float, choose(speech, rate, places)), strict=True)) if fitted else {}
@@ -212,8 +211,10 @@ class _OneLanguage:
         self._weights = np.array([each.weight for each in cases])
         self._risky = np.array([each.has(RISK) for each in cases])
         names = sorted({each.case.speaker for each in cases})
+        # By speaker: the cases of a speaker are alike, so they must not choose their own thresholds.
         self._folds = {name: at % FOLDS for at, name in enumerate(names)}
         self.speakers = len(names)
+        # Passed speech is only decided where an audit drew it.
         self.audits = sum(not is_flagged(each.case.example) for each in cases)
         self.upheld = {rule: sum(each.has(rule) for each in cases) for rule in (*policy.labels, RISK)}
 
@@ -224,12 +225,14 @@ class _OneLanguage:
         return [rule for rule, count in self.upheld.items() if enough and count >= UPHELD]
 
     def speech(self, fitted: Sequence[str]) -> DecidedSpeech:
+        # Without the fitted thresholds, the verdicts show what the other rules flag.
         silent = _without(self.policy, fitted)
         verdicts = [each.verdict(silent, self._labels) for each in self._cases]
         scores = [
             [found.risk if rule == RISK else each.scores.get(rule, 0.0) for rule in fitted]
             for each, found in zip(self._cases, verdicts, strict=True)
         ]
+        # `reshape` keeps the shape if there is no rule.
         return DecidedSpeech(
             np.array(scores, np.float64).reshape(len(self._cases), len(fitted)),
             np.array([found.suggestion != "pass" for found in verdicts]),

@@ -96,10 +96,7 @@ def _embedding(arrays: Arrays) -> Tensor:
 
 
 def _layers(arrays: Arrays) -> Iterator[tuple[str, Tensor]]:
-    """Weights, shape (outputs, inputs), and biases of the layers in whole numbers.
-
-    The exporter drops the names of equal tensors, such as the rows of loud inputs. Those rows are all 0.
-    """
+    """Weights, shape (outputs, inputs), and biases of the layers in whole numbers."""
     for name in arrays:
         if name.startswith(ENCODER) and name.endswith(WHOLE_NAME):
             stem = name.removesuffix(WHOLE_NAME)
@@ -107,6 +104,7 @@ def _layers(arrays: Arrays) -> Iterator[tuple[str, Tensor]]:
             whole = torch.tensor(arrays[name])
             weight = whole.float() * torch.tensor(arrays[f"{stem}.scale"])
             if layer != stem:
+                # The exporter drops names of equal tensors, such as the places of loud inputs. Their rows are 0.
                 weight[~whole.any(dim=1)] = torch.tensor(arrays[f"{layer}.weight"])
             yield f"{layer.removeprefix(PREFIX)}.weight", weight.T
             yield f"{layer.removeprefix(PREFIX)}.bias", torch.tensor(arrays[f"{stem}.bias"])

@@ -1,8 +1,8 @@
 """Chooses review thresholds from decided speech, for a stated rate of false alarms.
 
 An alarm is an utterance that the policy flags. It is false if people found that the speech breaks no rule. Each label
-may give the same number of false alarms. It is the largest number with which all alarms together, also those of the
-rules that stay, keep the rate.
+may give the same number of false alarms. It is the largest number with which all alarms together keep the rate. The
+alarms of the rules that stay count, too.
 
 A label may have a goal: the least share of its speech that all rules together catch. Its threshold is lowered until the
 goal is reached, and the other labels then get fewer false alarms, but at least half. If the rate does not allow all
@@ -73,6 +73,7 @@ def choose(speech: DecidedSpeech, rate: float, goals: Goals | None = None) -> Nu
     def keeps(limits: Numbers) -> bool:
         return speech.false_rate(speech.alarms(limits)) <= rate
 
+    # The largest equal number of false alarms that keeps the rate. Then lower the goals until they keep it, too.
     equal = next((share for share in shares if keeps(_limits(ladders, share))), 0.0)
     for part in np.linspace(1, 0, STEPS + 1) if goals else ():
         for share in np.linspace(equal, equal / 2, STEPS + 1):
@@ -130,8 +131,9 @@ def _reaching(speech: DecidedSpeech, limits: Numbers, place: int, goal: float) -
     needed = missed[wanted] @ speech.weights[wanted] - (1 - goal) * speech.weights[wanted].sum()
     order = np.argsort(-speech.scores[missed, place], kind="stable")
     caught = np.cumsum(speech.weights[missed][order])
-    if needed <= 0:
+    if needed <= 0:  # the other rules already catch enough
         return inf
+    # Rounding errors must not ask for one more utterance.
     last = min(int(np.searchsorted(caught, needed * (1 - 1e-9))), len(order) - 1)
     return floor(float(speech.scores[missed, place][order][last]) * SCALE) / SCALE
 

@@ -8,7 +8,7 @@ from typing import Literal
 from pipeline.judge.labels import load_labels
 
 LABELS = tuple(load_labels().labels)
-"""In the order of configs/labels.yaml, which is that of the model's outputs."""
+"""In the order of configs/labels.yaml. The model's outputs have the same order."""
 RISK = "risk"
 """The output for any label. Sets often say that a text is fine without saying which labels it is free of."""
 OUTPUTS = (*LABELS, RISK)
@@ -54,6 +54,7 @@ def part_of(row: Row) -> Part:
     """The row's side: 80 / 10 / 10 by a hash of its group, the same on every machine."""
     if row.part:
         return row.part
+    # Not `hash`, which differs between processes.
     return BUCKETS.get(zlib.crc32(f"{row.source}/{row.group or row.text}".encode()) % 10, "train")
 
 

@@ -9,11 +9,10 @@ from sqlalchemy import case as case_when
 
 from pipeline.base.errors import CaseError
 from pipeline.contract.messages import Decision, Flag, SpeechStatus, first_id
-from pipeline.review.appeals import reports
-from pipeline.review.appeals.reports import Report
-from pipeline.review.cases import case_queue, deciding, phrase_muting, reading, speaker_measures, storing
+from pipeline.review.cases import case_queue, deciding, phrase_muting, reading, speaker_measures, storing, user_reports
 from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.speaker_measures import Measures
+from pipeline.review.cases.user_reports import Report
 from pipeline.review.cases.values import SEVERITY, Case, CaseFile, Choice, Evidence, Filters, Outcome, case_id
 from pipeline.review.database import Database
 from pipeline.review.delivery import event_outbox, speech_tallies
@@ -167,11 +166,11 @@ class SqlReviewStore(ReviewStore):
 
     def awaiting_clip(self, before: float) -> list[Report]:
         with self._database.read() as connection:
-            return reports.awaiting_clip(connection, before)
+            return user_reports.awaiting_clip(connection, before)
 
     def finish_search(self, report: Report, voices: Collection[str]) -> None:
         with self._database.write() as connection:
-            reports.finish_search(connection, report, voices)
+            user_reports.finish_search(connection, report, voices)
 
     def cases(self, filters: Filters, after: tuple[float, str] | None = None, limit: int = 50) -> list[Case]:
         with self._database.read() as connection:

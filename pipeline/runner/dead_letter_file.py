@@ -38,9 +38,8 @@ from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
 
+# Maximum size of the file, so that many bad messages cannot fill the disk. Later letters are only counted and logged.
 MAX_BYTES = 100_000_000
-"""Maximum size of the file, so that many bad messages cannot fill the disk. Later letters are only counted and logged.
-"""
 
 
 def dead_letter_path(settings: Settings) -> Path:
@@ -98,18 +97,17 @@ def local_dead_letters(settings: Settings) -> "LocalDeadLetters":
 
 
 class LocalDeadLetters:
-    """The dead letters of one machine. Implements `Box`.
+    """The dead letters of one machine. Implements `DeadLetterStore`.
 
     The next `voxwarden run` handles replayed messages when it starts.
     """
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._path = dead_letter_path(settings)
-        self._clock = clock
 
     def letters(self, wanted: LetterFilter) -> list[Letter]:
-        """See `Box`. A message that fails again after a replay has a new letter with the same origin."""
+        """See `DeadLetterStore`. A message that fails again after a replay has a new letter with the same origin."""
         found = self._all()
         waiting = iter(mark_repeated([letter for letter in found if not letter.handled]))
         return chosen_of([letter if letter.handled else next(waiting) for letter in found], wanted)
@@ -119,7 +117,7 @@ class LocalDeadLetters:
         return Content(dict(line.get("headers", {})), base64.b64decode(line.get("value", "")))
 
     def send_back(self, chosen: Sequence[Letter]) -> tuple[int, Refusals]:
-        """See `Box`. Raises ConfigError while a `voxwarden run` uses the folder."""
+        """See `DeadLetterStore`. Raises ConfigError while a `voxwarden run` uses the folder."""
         refusals: Refusals = []
         with sole_user(self._settings.data_dir):
             for letter in chosen:
@@ -170,7 +168,7 @@ class LocalDeadLetters:
         return None
 
     def _mark(self, letter: Letter, how: str) -> None:
-        _append(self._path, {"handled": letter.address, "how": how, "at": self._clock()})
+        _append(self._path, {"handled": letter.address, "how": how, "at": time.time()})
 
 
 def _letter_of(address: str, line: dict[str, Any]) -> Letter:
@@ -193,12 +191,13 @@ def _handled(letter: Letter, marked: str, origin: str | None, how: str) -> Lette
 
 
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The address and the content of each valid line. The address is a hash of the line."""
+    """The address and the content of each valid line."""
     if not path.is_file():
         return
     with path.open("rb") as file:
         for line in file:
             try:
+                # The address is a hash, because a place in the file changes when old letters are deleted.
                 yield f"dead-letters/{sha256(line).hexdigest()[:12]}", json.loads(line)
             except ValueError:
                 log.warning("%s: skipped a line that is not JSON", path)
@@ -214,7 +213,7 @@ def _forget(path: Path, before: float) -> None:
     """Delete the lines from before `before`, UTC seconds."""
     if not any(line.get("at", 0.0) < before for _, line in _lines(path)):
         return
-    fresh = path.with_name(path.name + ".new")
+    fresh = path.with_name(path.name + ".new")  # a crash then leaves the old file or the new one, whole
     fresh.unlink(missing_ok=True)
     for _, line in _lines(path):
         if line.get("at", 0.0) >= before:

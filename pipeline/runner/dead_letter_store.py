@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pipeline.base.errors import ConfigError, InputError
 
-MOST_REPLAYS = 3
+MOST_REPLAYS = 3  # what failed so often fails again, and each replay writes one more letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +95,8 @@ def chosen_of(found: Sequence[Letter], wanted: LetterFilter) -> list[Letter]:
 
 
 def mark_repeated(found: Sequence[Letter]) -> list[Letter]:
-    """Mark all but the first letter of each origin as `repeated`.
-
-    A record gets several letters if a worker dies before it acknowledges the record.
-    """
+    """Mark all but the first letter of each origin as `repeated`."""
+    # A record gets several letters if a worker dies before it acknowledges the record.
     first: dict[str, str] = {}
     for letter in found:
         if letter.origin:

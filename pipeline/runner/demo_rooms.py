@@ -15,8 +15,7 @@ from pipeline.speech.audio.recording_parts import chunks_of
 from pipeline.speech.audio.speech_track import RESET
 from pipeline.speech.audio.vad import WINDOW
 
-CHUNK_SECONDS = 0.2
-"""Length of the chunks, as a voice app sends them."""
+CHUNK_SECONDS = 0.2  # length of the chunks, as a voice app sends them
 
 Put = Callable[[AudioChunk], Awaitable[None]]
 
@@ -56,10 +55,8 @@ class DemoPlayback:
 
 
 def next_start(now: float) -> float:
-    """The first moment from `now` (UTC seconds) at which the voice activity detector is reset.
-
-    Speech is cut on a grid of time, so a playback that starts on it always gives the same utterances and texts.
-    """
+    """The first moment from `now` (UTC seconds) at which the voice activity detector is reset."""
+    # Speech is cut on a grid of time. So a playback that starts on the grid always gives the same utterances and texts.
     grid = RESET * WINDOW / SAMPLE_RATE
     return math.ceil(now / grid) * grid
 

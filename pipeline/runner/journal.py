@@ -3,9 +3,6 @@
 Each chunk is appended to a page file when it is taken. A page is closed after a few seconds. It is deleted when the
 segment stage has processed all of it and no unfinished speech needs it. A clean stop leaves no pages. After a crash,
 the chunks that no utterance in the look-back covers are processed again.
-
-There is no fsync. A killed process loses nothing. A power failure may lose data that the operating system had not
-written yet.
 """
 
 import errno
@@ -25,11 +22,10 @@ from pipeline.contract.messages import AudioChunk
 from pipeline.review.evidence import segments
 
 SUFFIX = ".audio"
+# Suffix of a page with replayed dead letters. Its audio is processed again, even if utterances cover its time.
 AGAIN = ".again"
-"""Suffix of a page with replayed dead letters. Its audio is processed again, even if utterances cover its time."""
 PAGE_SECONDS = 5.0
-PAGE_BYTES = 8_000_000
-"""A page is closed when it is older than PAGE_SECONDS or larger than PAGE_BYTES."""
+PAGE_BYTES = 8_000_000  # a page is closed when it is older than PAGE_SECONDS or larger than PAGE_BYTES
 
 Speaker = tuple[str, str]
 """Room and speaker."""
@@ -98,7 +94,7 @@ class Journal:
         needed = self._uncut(cut_to)
         for page in self._left:
             for offset in reversed(needed.get(page.path, [])):
-                with self._guarded():
+                with self._guarded():  # not around `yield`: the segment stage calls `taken` meanwhile
                     found = _read(page.path, offset)
                     if found:
                         self._note(page, found)
@@ -110,7 +106,7 @@ class Journal:
         """Note that the segment stage has processed `count` more chunks, and delete the pages that nobody needs now."""
         with self._guarded():
             self._taken += count
-            if self._open and self._full(self._open):
+            if self._open and self._full(self._open):  # without new audio, `add` does not close it
                 self._close_page()
             while self._pages and self._finished(self._pages[0], held_since):
                 self._forget(self._pages.popleft())
@@ -170,7 +166,7 @@ class Journal:
             speaker = (chunk.room, chunk.speaker)
             if path.suffix == AGAIN or following.get(speaker, math.inf) > cut_to(*speaker):
                 found.setdefault(path, []).append(offset)
-            if path.suffix == SUFFIX:
+            if path.suffix == SUFFIX:  # replayed chunks are not in the order of their time
                 following[speaker] = chunk.start
         return found
 
@@ -186,9 +182,10 @@ class Journal:
 
 
 def _append(path: Path, record: bytes) -> None:
+    # No fsync: a killed process loses nothing. Only a power failure may lose what the operating system has not written.
     target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, private_files.FILE)
     try:
-        if os.write(target, record) != len(record):
+        if os.write(target, record) != len(record):  # a disk that is almost full takes a part, without an error
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(target)

@@ -33,12 +33,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Size of a stage's queue in batches. Sources wait while the queue is full.
 QUEUE_BATCHES = 4
-"""Size of a stage's queue in batches. Sources wait while the queue is full."""
-LOOK_SECONDS = 0.02
-"""Seconds after which a stage is asked again for the results that it works on."""
-TICK_SECONDS = 0.5
-"""Seconds between two calls of a stage's `tick`."""
+LOOK_SECONDS = 0.02  # seconds after which a stage is asked again for the results that it works on
+TICK_SECONDS = 0.5  # seconds between two calls of a stage's `tick`
 T = TypeVar("T")
 Clock = Callable[[], float]
 """UTC seconds."""
@@ -67,10 +65,10 @@ class StageRunner:
     ) -> None:
         self.stage = stage
         self.queue: asyncio.Queue[tuple[Message | None, float]] = asyncio.Queue(stage.batch * QUEUE_BATCHES)
+        # The stages that take an output, by the type of its message.
         self.takers: Mapping[type[Message], Sequence[StageRunner]] = {}
-        """The stages that take an output, by the type of its message."""
+        # The stages that may work ahead on an output, by the type of its message.
         self.early_takers: Mapping[type[Message], Sequence[StageRunner]] = {}
-        """The stages that may work ahead on an output, by the type of its message."""
         self._open_sources = sources
         self.processor: Processor[Any, Any]
         self._tap = tap
@@ -81,8 +79,7 @@ class StageRunner:
         self._arrivals = Arrivals()
         self._taken = 0
         self._refuses = False
-        self._begun: list[Message] = []
-        """Messages that were taken, and that the stage works on beside the next ones."""
+        self._begun: list[Message] = []  # messages that were taken, and that the stage works on beside the next ones
         begin = step_back if stage.spares else None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name, initializer=begin)
 
@@ -97,14 +94,12 @@ class StageRunner:
         """
         await self.queue.put((message, self._now()))
         if self._refuses:
-            self.refuse()
+            self.refuse()  # takes the message out again, which wakes the next waiting source
             raise DependencyError("Audio is refused because a stage has failed", "Start Voxwarden again.")
 
     def spares(self) -> bool:
-        """Whether to leave out a live message, because the stage is behind and nothing may wait for it. Counts it.
-
-        Recordings wait: they have no clock.
-        """
+        """Whether to leave out a live message, because the stage is behind and nothing may wait for it. Counts it."""
+        # Recordings wait: they have no clock.
         spared = self.stage.spares and self._clock is not None and self.queue.full() and not self._refuses
         if spared:
             self.processor.spared()
@@ -140,8 +135,8 @@ class StageRunner:
             await taker.put(None)
 
     def close(self) -> None:
-        if hasattr(self, "processor"):
-            self._thread.submit(self.processor.close).result()
+        if hasattr(self, "processor"):  # `start` may have failed
+            self._thread.submit(self.processor.close).result()  # in its own thread, as all calls of the processor
         self._thread.shutdown()
 
     def _now(self) -> float:
@@ -157,7 +152,7 @@ class StageRunner:
     def _ready(self) -> list[Message]:
         """Take out the messages that were begun and can be processed now."""
         ready = self.processor.ready(self._begun) if self._clock and self._begun else self._begun
-        chosen = set(map(id, ready))
+        chosen = set(map(id, ready))  # by identity: a message with a dict has no hash
         self._begun = [each for each in self._begun if id(each) not in chosen]
         return ready
 
@@ -175,20 +170,21 @@ class StageRunner:
     def _worked_off_to(self, since: float) -> float | None:
         """UTC seconds up to which all messages are processed; None for files, and during a backlog.
 
-        During a backlog, the audio of a speaker who seems silent may be in the queue. But a busy queue is not a
-        backlog: otherwise the time for `tick` would stop under load. Then the time is `since`, the arrival of the
-        oldest message of the batch.
+        `since` is the arrival of the oldest message of the batch.
         """
         if not self._clock:
             return None
         if self.queue.empty():
             return self._clock()
+        # During a backlog, the audio of a speaker who seems silent may be in the queue. But a busy queue is no backlog:
+        # otherwise the time for `tick` would stop under load.
         return since if self._waited(since) <= BEHIND_SECONDS else None
 
     def _backlog(self, taken: int, since: float) -> Backlog:
-        """The backlog for the processor. Arrivals outside of a full queue cannot be counted, so their rate is inf."""
+        """The backlog for the processor."""
         waiting = self.queue.qsize()
         self._arrivals.see(self._taken + waiting, self._now())
+        # Nobody can count the messages that wait outside of a full queue.
         arrivals = self._arrivals.rate if self._full_since is None else math.inf
         return Backlog(self._waited(since), taken + waiting, arrivals)
 
@@ -212,7 +208,7 @@ class StageRunner:
                         self._open_sources -= 1
                         return batch, first
                     if not batch:
-                        first = since
+                        first = since  # from now on, wait only for a batch
                         limit.reschedule(asyncio.get_running_loop().time() + self.stage.wait_seconds)
                     batch.append(message)
         except TimeoutError:
@@ -328,7 +324,7 @@ class LocalRunner:
         With a look-back, the audio is on disk when this method returns.
         """
         await self._put(chunk)
-        if self._recovery:
+        if self._recovery:  # only now, so that a refused chunk is not processed at the next start
             self._recovery.journal.add(chunk)
 
     async def _put(self, chunk: AudioChunk | None) -> None:
@@ -339,7 +335,7 @@ class LocalRunner:
 
     async def _recover(self) -> None:
         """Add the utterances, the sounds and the audio that a killed runner left."""
-        if self._recovery:
+        if self._recovery:  # the oldest work first
             await self._enqueue(UTTERANCES, self._recovery.utterances())
             await self._enqueue(SOUNDS, self._recovery.sounds())
             await self._enqueue(AUDIO, self._recovery.chunks())
@@ -352,19 +348,19 @@ class LocalRunner:
                 await taker.put(message)
 
     async def _end(self) -> BaseException | None:
-        """Send the end of the stream. Returns the cancellation if a stage fails meanwhile: the task group needs it."""
+        """Send the end of the stream. Returns the cancellation if a stage fails meanwhile."""
         try:
             await self._put(None)
         except asyncio.CancelledError as cancelled:
-            return cancelled
+            return cancelled  # for the task group, which raises the error of the stage instead
         return None
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """Refuse more audio if a task failed. The task group's callback runs first, and records the stage's error."""
-        if task.cancelled() or task.exception():
+        """Refuse more audio if a task failed."""
+        if task.cancelled() or task.exception():  # the task group's own callback ran first, and has the error
             for runner in self._entries:
                 runner.refuse()
-            self._ready.set()
+            self._ready.set()  # else `put` would wait for a recovery that never ends
 
     def _build(self, stage: Stage) -> Processor[Any, Any]:
         lookback = self._recovery.lookback if self._recovery else None

@@ -138,5 +138,6 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work)
+    # `asyncio.run` refuses to run inside another loop of the same thread.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()

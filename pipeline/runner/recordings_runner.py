@@ -37,12 +37,10 @@ from pipeline.speech.audio.recording_parts import chunks_of, parts_of
 if TYPE_CHECKING:
     from pipeline.judge.judge_stage import Rules
 
-SPEAKER = "speaker"
-"""The speaker's name for all recordings, because a recording does not name its speakers."""
+SPEAKER = "speaker"  # the speaker's name for all recordings, because a recording does not name its speakers
 
 MODERATING = tuple(stage for stage in STAGES if not stage.stores)
-HEARERS = sum(AUDIO in stage.takes for stage in MODERATING)
-"""Stages that take the audio itself."""
+HEARERS = sum(AUDIO in stage.takes for stage in MODERATING)  # stages that take the audio itself
 
 WORST_FIRST: tuple[Suggestion, ...] = ("block", "review", "pass")
 
@@ -143,7 +141,7 @@ class Recordings:
             end, sequence, final = _end_of(chunk), chunk.sequence + 1, chunk.final
             report.seconds = max(report.seconds, end)
             await runner.put(chunk)
-        if not final:
+        if not final:  # the file is damaged or too long: end its speech here
             await runner.put(AudioChunk(room=report.file, speaker=speaker, start=end, sequence=sequence, final=True))
 
     async def _chunks(self, path: Path, part: Part, report: FileReport) -> AsyncIterator[AudioChunk]:
@@ -193,12 +191,12 @@ class Recordings:
                 self._files[output.room].waiting.add(output.id)
             case Flag():
                 file = self._files[output.room]
-                file.unread += READ.is_on(self.settings)
+                file.unread += READ.is_on(self.settings)  # each flag passes the second reader
                 if not output.released:
                     file.waiting.discard(output.utterance)
                     file.report.utterances += output.source == "words"
                 file.report.suggestion = _worse(file.report.suggestion, output.suggestion)
-                if output.withheld or output.released:
+                if output.withheld or output.released:  # words or second ear may still change the verdict
                     file.withheld.setdefault(output.utterance, []).append(output)
                 else:
                     self._found.put_nowait(output)

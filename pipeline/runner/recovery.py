@@ -48,12 +48,9 @@ class Recovery:
             self.journal.close()
 
     def store(self, outputs: list[Any]) -> None:
-        """Write the utterances and sounds among `outputs` to the look-back, and set their addresses.
-
-        Some may have their addresses from a call that failed later. They are not written again.
-        """
+        """Write the utterances and sounds among `outputs` to the look-back, and set their addresses."""
         for place, output in enumerate(outputs):
-            match output:
+            match output:  # an output with an address was written by a call that failed later
                 case Utterance(address=None):
                     outputs[place] = structs.replace(output, address=self.lookback.put(output))
                 case Sound(address=None):
@@ -89,11 +86,11 @@ class Recovery:
                 self.lookback.finish(addresses, outcome)
 
     def _cut_to(self, room: str, speaker: str) -> float:
-        """UTC seconds up to which this speaker's audio was cut. A forced cut leaves its overlap to be heard again."""
+        """UTC seconds up to which this speaker's audio was cut."""
         last = self.lookback.newest(room, speaker)
         if last is None:
             return float("-inf")
-        return last.end - OVERLAP_SECONDS if last.forced else last.end
+        return last.end - OVERLAP_SECONDS if last.forced else last.end  # the next utterance repeats the overlap
 
 
 def _finish(message: Message) -> Finish:

@@ -6,14 +6,30 @@ tokens, database and broker passwords) in the environment.
 The limits of each setting refuse values that would switch moderation off.
 """
 
-from pipeline.settings.api import Api, ApiToken, Scope
-from pipeline.settings.assessment import AssessmentSettings
 from pipeline.settings.console import LadderStep, MeasuresSettings, Oidc, ReviewConsole
-from pipeline.settings.gateway import ActionRule, GatewaySettings, LiveKitSettings, MetricsServer, RtpSettings
+from pipeline.settings.gateway import (
+    ActionRule,
+    Api,
+    ApiToken,
+    GatewaySettings,
+    LiveKitSettings,
+    MetricsServer,
+    RtpSettings,
+    Scope,
+)
 from pipeline.settings.judge_settings import JudgeSettings, ListenSettings, ReaderSettings
 from pipeline.settings.kafka import Kafka, Security
 from pipeline.settings.loading import keys, load, origin_of
-from pipeline.settings.review import AuditSettings, EvidenceSettings, Keep, KeepLabel, Quality, Retention, Store
+from pipeline.settings.review import (
+    AssessmentSettings,
+    AuditSettings,
+    EvidenceSettings,
+    Keep,
+    KeepLabel,
+    Quality,
+    Retention,
+    Store,
+)
 from pipeline.settings.speech import Asr, Audio, LanguageCode, Overload, RoomShare
 from pipeline.settings.tree import Settings, in_file
 from pipeline.settings.webhooks import CoopSettings, FlagEvents, VendorSettings, WebhookSettings

@@ -43,7 +43,7 @@ class ReviewConsole(Section):
     )
     oidc: Oidc | None = Field(None, description="sign-in with OpenID Connect; unset: local accounts only")
     proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
-        (), description="addresses or networks of your proxies; only theirs X-Forwarded-For is believed"
+        (), description="addresses or networks of your proxies; only their header X-Forwarded-For is believed"
     )
     undo_seconds: float = Field(
         10.0, ge=0, le=60, description="seconds in which a decision can be undone; its webhook is sent after them"

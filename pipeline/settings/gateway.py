@@ -1,4 +1,4 @@
-"""Settings of the WebSocket gateway."""
+"""Settings of what apps and room servers connect to: WebSocket gateway, LiveKit, RTP, HTTP API, metrics."""
 
 from typing import Annotated, Literal
 
@@ -29,8 +29,7 @@ class GatewaySettings(Section):
     )
 
 
-SHORTEST_SECRET = 32
-"""Minimum length of LiveKit's secret in bytes: HMAC-SHA256 needs a key as long as its result."""
+SHORTEST_SECRET = 32  # minimum length of LiveKit's secret in bytes: HMAC-SHA256 needs a key as long as its result
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
@@ -112,3 +111,28 @@ class MetricsServer(Section):
 
     host: str = Field("127.0.0.1", description="address on which metrics are served")
     port: int = Field(9108, ge=0, le=65_535, description="port on which metrics are served; 0: any free port")
+
+
+Scope = Literal["moderate", "cases", "verdicts"]
+"""What a token allows: send texts and recordings, read cases, read the stream of verdicts."""
+
+
+class ApiToken(Section):
+    """A token with what it allows."""
+
+    token: Token = Field(description="bearer token of a program, 16 characters or more; set it in the environment")
+    scopes: frozenset[Scope] = Field(description="moderate, cases, verdicts", min_length=1)
+
+
+class Api(Section):
+    """The HTTP API for programs."""
+
+    host: str = Field("127.0.0.1", description="address on which the API listens")
+    port: int = Field(8090, ge=0, le=65_535, description="port on which the API listens; 0: any free port")
+    tokens: tuple[ApiToken, ...] = Field(
+        (), description="tokens with their scopes: a list of {token, scopes}; set them in the environment"
+    )
+    max_audio_seconds: PositiveFloat = Field(14_400.0, description="maximum length of a recording in seconds")
+    max_requests_per_second: PositiveFloat = Field(20.0, description="maximum requests per second and token")
+    max_waiting: PositiveInt = Field(16, description="maximum requests of one token that wait for their answer")
+    max_jobs: PositiveInt = Field(16, description="maximum recordings of one token that wait or are in work")

@@ -34,8 +34,7 @@ class JudgeSettings(Section):
     )
 
 
-OWN_FIELDS = frozenset({"model", "messages", "stream", "n"})
-"""Fields of a request that `extra` may not change."""
+OWN_FIELDS = frozenset({"model", "messages", "stream", "n"})  # fields of a request that `extra` may not change
 
 
 class ReaderSettings(Section):
@@ -85,7 +84,7 @@ def _check_address(url: str, plain_http: bool) -> None:
     parts = urlsplit(url)
     host = parts.hostname or ""
     try:
-        _ = parts.port
+        _ = parts.port  # a property that raises for a port out of range
     except ValueError as error:
         raise ValueError("the port of url is no number from 0 to 65535") from error
     if not host:
@@ -94,6 +93,7 @@ def _check_address(url: str, plain_http: bool) -> None:
         return
     if not plain_http:
         raise ValueError("url begins with http://: use https://, or set reader.plain_http for a server of your own")
+    # A name may have a private address, which only the network knows. A public address is surely wrong.
     if is_address(host) and not is_private(host):
         raise ValueError(f"url is http:// at {host}, which is a public address: use https://")
 

@@ -22,7 +22,7 @@ class Security(Section):
     username: str | None = Field(None, description="SASL user name")
     password: SecretStr | None = Field(None, description="SASL password")
     ca_file: Path | None = Field(
-        None, description="PEM file of certificate authorities; unset: those of the operating system"
+        None, description="PEM file of certificate authorities; unset: the authorities of the operating system"
     )
     cert_file: Path | None = Field(None, description="PEM file of the client's own certificate, for mutual TLS")
     key_file: Path | None = Field(None, description="PEM file of the client's key; unset: the key is in cert_file")

@@ -17,13 +17,12 @@ from pipeline.settings.tree import Settings, in_file
 
 log = logging.getLogger(__package__)
 
+# Matches the variables that Kubernetes sets for a service named voxwarden or voxwarden-gateway, as NAME=VALUE.
 OF_KUBERNETES = re.compile(
     r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=|\w+_PORT=(tcp|udp|sctp)://"
 )
-"""Matches the variables that Kubernetes sets for a service named voxwarden or voxwarden-gateway, as NAME=VALUE."""
 
-NEAR = 0.8
-"""Minimum similarity, from 0 to 1, at which an unknown name counts as a misspelt setting."""
+NEAR = 0.8  # minimum similarity, from 0 to 1, at which an unknown name counts as a misspelt setting
 
 
 def load(overrides: dict[str, Any] | None = None) -> Settings:
@@ -40,8 +39,8 @@ def load(overrides: dict[str, Any] | None = None) -> Settings:
 
 
 def _explained(error: ValidationError, flags: Mapping[str, Any]) -> ConfigError:
-    mistake = error.errors(include_input=False, include_url=False)[0]
-    key = ".".join(map(str, mistake["loc"])).removesuffix(".[key]")
+    mistake = error.errors(include_input=False, include_url=False)[0]  # without the input, which may be a secret
+    key = ".".join(map(str, mistake["loc"])).removesuffix(".[key]")  # Pydantic adds `[key]` if the key is the mistake
     known = sorted(keys())
     reason = mistake["msg"].removeprefix("Value error, ")
     places = _places([key, *_named(key, reason, known)], flags)
@@ -57,7 +56,8 @@ def _explained(error: ValidationError, flags: Mapping[str, Any]) -> ConfigError:
 
 
 def _named(key: str, reason: str, known: Iterable[str]) -> list[str]:
-    """The keys that the message names. An error that concerns several keys has no key of its own."""
+    """The keys that the message names."""
+    # An error of several keys belongs to their section, so the place of each is looked up by its name in the text.
     inside = f"{key}." if key else ""
     return [one for one in known if one.startswith(inside) and one.removeprefix(inside) in reason]
 
@@ -113,8 +113,8 @@ def origin_of(key: str, flags: Mapping[str, Any], content: Mapping[str, Any]) ->
     path = key.split(".")
     if _holds(flags, path):
         return "--set"
-    names = {name.upper(): name for name in os.environ}
-    for length in range(len(path), 0, -1):
+    names = {name.upper(): name for name in os.environ}  # pydantic-settings ignores the case, too
+    for length in range(len(path), 0, -1):  # VOXWARDEN_ASR__MODEL goes before VOXWARDEN_ASR='{"model": …}'
         if found := names.get(variable(path[:length])):
             return found
     return str(config_file()) if _holds(content, path) else "default"

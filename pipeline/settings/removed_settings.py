@@ -2,6 +2,7 @@
 
 REASON = "the setting was removed"
 
+# What to do, by key. A key of a section stands for every key in it.
 REMEDIES = {
     "stages": "Delete it: pipeline/contract/topology.py has the batches of the stages.",
     "audio.vad_threshold": "Delete it: it is always 0.5.",
@@ -85,7 +86,6 @@ REMEDIES = {
     "assessment.triggers": "Delete it: the limits are fixed, see TriggerLimits in pipeline/assessment/signals.py.",
     "assessment.drills": "Delete it: a detection drill is due after 90 days, a stop drill after 180.",
 }
-"""What to do, by key. A key of a section stands for every key in it."""
 
 
 def remedy_of(key: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Settings of the review store and of the audio on one machine."""
+"""Settings of the review store, its evidence, audit log and retention, and of the security assessment."""
 
 import base64
 import binascii
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, SecretStr, model_validator
 
 from pipeline.settings.section import Section
 
@@ -31,11 +31,12 @@ class Store(Section):
     )
 
 
-KEY_BYTES = 32
+KEY_BYTES = 32  # AES-256
 
 
 def _key(text: SecretStr) -> SecretStr:
     try:
+        # `validate`, because otherwise Python skips characters that are not base64.
         size = len(base64.b64decode(text.get_secret_value(), validate=True))
     except binascii.Error:
         size = 0
@@ -68,7 +69,9 @@ class EvidenceEncryption(Section):
     kms_keys: tuple[str, ...] = Field(
         (), description="ARNs of keys in AWS KMS; if there is one, new clips use it and not `keys`"
     )
-    kms_endpoint: Endpoint | None = Field(None, description="URL of the KMS; unset: that of AWS in evidence.s3.region")
+    kms_endpoint: Endpoint | None = Field(
+        None, description="URL of the KMS; unset: the KMS of AWS in evidence.s3.region"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "EvidenceEncryption":
@@ -95,7 +98,7 @@ class S3(Section):
     access_key: SecretStr | None = Field(None, description="access key; set it in the environment")
     secret_key: SecretStr | None = Field(None, description="secret of the access key; set it in the environment")
     ca_file: Path | None = Field(
-        None, description="PEM file of certificate authorities; unset: those that come with botocore"
+        None, description="PEM file of certificate authorities; unset: the authorities in botocore"
     )
     server_encryption: Literal["AES256", "aws:kms"] | None = Field(
         None, description="encryption that the server must apply and confirm for each clip"
@@ -151,6 +154,7 @@ class Retention(Section):
     upheld: Keep = Keep(audio_days=190, case_days=365)
     dismissed: Keep = Keep(audio_days=14, case_days=90)
     labels: dict[str, KeepLabel] = Field({}, description="retention by label, where it differs")
+    # 183: the law asks for logs of six months, and the database refuses to delete a younger line.
     logs_days: float = Field(365.0, ge=183, description="days to keep the audit log; at least half a year")
     in_console: bool = Field(
         True, description="whether the console's process runs the job; false: run `voxwarden retention run` each day"
@@ -158,7 +162,7 @@ class Retention(Section):
 
     @model_validator(mode="after")
     def _check(self) -> "Retention":
-        """Refuse to delete open cases within a day: moderators must see a case before it is deleted."""
+        """Refuse to delete open cases within a day."""
         for name, kept in (("open", self.open), *((f"labels.{name}.open", k.open) for name, k in self.labels.items())):
             if kept and kept.case_days < 1:
                 raise ValueError(
@@ -196,3 +200,21 @@ class AuditSettings(Section):
     def places(self) -> bool:
         """Whether anchors are written anywhere."""
         return bool(self.anchor_file or self.anchor_url)
+
+
+class AssessmentSettings(Section):
+    """The security assessment: docs/assessment.md."""
+
+    limits: dict[Annotated[str, Field(pattern=r"^I-\d\d\.[a-z0-9_]+$")], float] = Field(
+        {}, description="your limit for a figure of all speech, e.g. I-02.share: 0.99; no law sets one"
+    )
+    acknowledge_hours: PositiveFloat | None = Field(
+        None, description="stated hours to acknowledge a user's report; unset: none is stated"
+    )
+    report_hours: PositiveFloat | None = Field(
+        None, description="stated hours to close a user's report; unset: none is stated"
+    )
+    appeal_hours: PositiveFloat | None = Field(
+        None, description="stated hours to settle an appeal; unset: none is stated"
+    )
+    key: Path | None = Field(None, description="the key that signs bundles; unset: assessment.key in data_dir")

@@ -17,8 +17,8 @@ def section_of(name: str, fields: Mapping[str, Any]) -> type[Section]:
     return create_model(name, __base__=Section, **fields)
 
 
+# Minimum length of a token in characters. A shorter token could be guessed.
 SHORTEST_TOKEN = 16
-"""Minimum length of a token in characters. A shorter token could be guessed."""
 
 
 def _token(token: SecretStr) -> SecretStr:

@@ -12,7 +12,7 @@ LanguageCode = Annotated[str, AfterValidator(check_code)]
 """A language code that Whisper uses, e.g. zh."""
 
 Chinese = Literal["simplified", "traditional"]
-"""A variant of the Chinese script. Traditional is that of Taiwan."""
+"""A variant of the Chinese script. Traditional: as in Taiwan."""
 
 
 class Asr(Section):

@@ -9,13 +9,11 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from pipeline.base import yaml_reading
 from pipeline.base.errors import ConfigError
 from pipeline.base.user_files import PREFIX, config_file
-from pipeline.settings.api import Api
-from pipeline.settings.assessment import AssessmentSettings
 from pipeline.settings.console import MeasuresSettings, ReviewConsole
-from pipeline.settings.gateway import GatewaySettings, LiveKitSettings, MetricsServer, RtpSettings
+from pipeline.settings.gateway import Api, GatewaySettings, LiveKitSettings, MetricsServer, RtpSettings
 from pipeline.settings.judge_settings import JudgeSettings, ListenSettings, ReaderSettings
 from pipeline.settings.kafka import Kafka
-from pipeline.settings.review import AuditSettings, EvidenceSettings, Quality, Retention, Store
+from pipeline.settings.review import AssessmentSettings, AuditSettings, EvidenceSettings, Quality, Retention, Store
 from pipeline.settings.speech import Asr, Audio, Overload
 from pipeline.settings.webhooks import WebhookSettings
 
@@ -29,7 +27,7 @@ class Settings(BaseSettings):
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
-        nested_model_default_partial_update=True,
+        nested_model_default_partial_update=True,  # one key of a section keeps the other defaults of the section
     )
 
     data_dir: Path = Field(Path("voxwarden-data"), description="folder of database, evidence and audio on one machine")
@@ -64,7 +62,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        del dotenv_settings, file_secret_settings
+        del dotenv_settings, file_secret_settings  # `origin_of` could not name them as the source of a value
         return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=in_file())
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from pipeline.settings.section import Section
 
 
 class FlagEvents(Section):
-    """The flags that make an event `flag.raised`: those with one of the suggestions and one of the labels."""
+    """The flags that make an event `flag.raised`: they have one of the suggestions and one of the labels."""
 
     suggestions: tuple[Literal["review", "block"], ...] = Field(
         (), description="suggestions of the flags that are sent as flag.raised, e.g. [block]; empty: none are sent"
@@ -48,7 +48,7 @@ class WebhookSettings(Section):
 
     url: str | None = Field(None, pattern="^https?://", description="URL that receives the events; unset: no webhooks")
     format: Literal["voxwarden", "tencent-ams", "alibaba", "yidun", "shumei", "coop"] = Field(
-        "voxwarden", description="shape of flag.raised: our own, that of a vendor's callback, or a report for Coop"
+        "voxwarden", description="shape of flag.raised: our own, a vendor's callback, or a report for Coop"
     )
     decisions_url: str | None = Field(
         None,
@@ -61,6 +61,7 @@ class WebhookSettings(Section):
         None, description="secret that signs webhooks: whsec_ and 24 to 64 bytes in base64; set it in the environment"
     )
     flags: FlagEvents = FlagEvents()
+    # At least two: half of them are for retries.
     parallel: int = Field(16, ge=2, le=256, description="maximum requests at once; one room has one request at a time")
 
     @model_validator(mode="after")

@@ -74,6 +74,7 @@ def _extractor(source: Pretrained) -> Any:
 
 def _try(loaded: AudioClassifier, seconds: int) -> None:
     """Find out now, and not with the first speaker, whether the model can hear a window."""
+    # A fixed seed, so that the result is the same at each start.
     noise = np.random.default_rng(0).normal(0, 0.1, seconds * SAMPLE_RATE).astype(np.float32)
     try:
         found = loaded.probabilities([noise])

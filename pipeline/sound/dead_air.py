@@ -65,7 +65,7 @@ class RoomAir:
     def reporter(self, at: int, now: int) -> "DeadAirDetector | None":
         """Of the speakers who can still report at `at`, the first one by name, so that only one does.
 
-        One whose audio ends more than `LATE` before `now` may never go on, so nobody waits for this one.
+        Nobody waits for a speaker with an end more than `LATE` before `now`: this audio may never go on.
         """
         able = (each for each in self.detectors if each.can_report(at) and each.end >= now - LATE)
         return min(able, key=lambda each: each.speaker, default=None)
@@ -77,7 +77,7 @@ class DeadAirDetector:
     def __init__(self, room: RoomAir, speaker: str, start: int) -> None:
         self.speaker = speaker
         self._room = room
-        self._begin = start + -start % STEP
+        self._begin = start + -start % STEP  # the first whole second
         self.end = start
         """End of the stream so far, in samples since 1970."""
         self._due: int | None = None
@@ -89,6 +89,7 @@ class DeadAirDetector:
             return ()
         self.end += samples.size
         if is_audible(samples):
+            # The samples end at the end of a second at the latest, so they all lie in this second.
             self._room.note((self.end - 1) // STEP)
         at = self.end - LATE
         if at % REPORT == 0 and self._covers(at):
@@ -99,7 +100,7 @@ class DeadAirDetector:
 
     def flush(self) -> Sequence[SoundSpan]:
         self._room.detectors.discard(self)
-        return [*self._report()]
+        return [*self._report()]  # it cannot wait any longer for another speaker
 
     def can_report(self, at: int) -> bool:
         """Whether a report at `at` waits for this speaker, or would if the stream goes on."""
@@ -141,7 +142,7 @@ class DeadAirDetectors:
         return DeadAirDetector(self._rooms.setdefault(room, RoomAir(self._seconds)), speaker, start)
 
     def leave_out(self, chunk: AudioChunk) -> None:
-        """Take a chunk that nobody hears for audible."""
+        """Count a chunk that the stage leaves out as audible: overload must not look like dead air."""
         if room := self._rooms.get(chunk.room):
             room.note(int(chunk.start))
 

@@ -44,7 +44,7 @@ RULES: Mapping[EventKind, EventRule] = {
     "loudness": EventRule(Loudness, 6, 6),
     "music": EventRule(Music, 1, 1, MUSIC_WINDOW, MUSIC_WINDOW),
 }
-"""The loudness of a window is that of three seconds, so six windows in a row are about three seconds of sound."""
+"""Loudness is measured over three seconds, so six loud windows in a row are about three seconds of sound."""
 
 
 class _Listening:
@@ -65,6 +65,7 @@ class _Listening:
 
     def _heard(self, windows: Iterator[tuple[int, Samples]]) -> SoundSpan | None:
         """The sound if it lasts at the end of any of the windows, as it is at the last one."""
+        # Score all windows, also after a sound that lasts: measures and persistence remember them.
         found = [self._persistence.add(end, self._measure.score(window)) for end, window in windows]
         lasting = [each for each in found if each]
         return _span(self._kind, lasting[-1]) if lasting else None
@@ -84,7 +85,7 @@ class EventDetector:
 
 
 class EventDetectors:
-    """Makes detectors for those of the `kinds` that are heard by a measure."""
+    """Makes detectors for the `kinds` that have a rule."""
 
     edition = 0
 

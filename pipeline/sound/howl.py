@@ -1,6 +1,6 @@
 """Howl: a microphone hears its own loudspeaker, and one frequency grows until the amplifier is full.
 
-The criteria are those of T. van Waterschoot and M. Moonen, "Comparative evaluation of howling detection criteria in
+The criteria are from T. van Waterschoot and M. Moonen, "Comparative evaluation of howling detection criteria in
 notch-filter-based howling suppression" (JAES 58, 2010): a peak that stands out from its neighbours, that stays from
 frame to frame, and that has most of the power. A voice that sings a note moves its pitch, and has overtones.
 """
@@ -34,16 +34,16 @@ STEADY = 0.003
 QUIETEST = 10 ** (-40 / 10)
 """Mean square of the quietest howl, of 1."""
 SAME = 1
-"""Bins by which the tone may differ from that of the window before. The notes of a melody differ by more."""
+"""Bins by which the tone may differ from the tone of the window before. The notes of a melody differ by more."""
 LIMIT = 3.0
-"""The power of the peak, as a ratio to that of all other sound, at which a window is a howl."""
+"""The ratio of the peak's power to the power of all other sound at which a window is a howl."""
 
 Powers = NDArray[np.float32]
 """Shape (frames, bins)."""
 
 
 class Howl:
-    """Scores the ratio of the power of a tone to that of all other sound. The window before must have the same tone."""
+    """Scores the ratio of a tone's power to the power of all other sound. The window before must have the same tone."""
 
     def __init__(self) -> None:
         self._last: int | None = None
@@ -51,7 +51,7 @@ class Howl:
 
     def score(self, window: Samples) -> float:
         if np.square(window).mean() < QUIETEST:
-            self._last = None
+            self._last = None  # silence ends the tone
             return 0.0
         power = _spectrum(window)
         tone, last = _tone(power), self._last
@@ -77,6 +77,7 @@ def _spectrum(window: Samples) -> Powers:
 @cache
 def _hann() -> Samples:
     window = np.hanning(FRAME + 1)[:FRAME]
+    # The factor 2 is for the negative frequencies, which `rfft` leaves out.
     made: Samples = (window * np.sqrt(2 / (FRAME * np.square(window).sum()))).astype(np.float32)
     return made
 
@@ -90,7 +91,7 @@ def _tone(power: Powers) -> int | None:
     first, last = _bin(LOWEST), _bin(HIGHEST)
     mean = np.log(power[:, first:last] + np.float32(1e-12)).mean(axis=0)
     best = int(mean.argmax())
-    return first + best if 0 < best < mean.size - 1 else None
+    return first + best if 0 < best < mean.size - 1 else None  # a maximum at an edge is no peak
 
 
 def _stands_out(power: Powers, tone: int) -> bool:

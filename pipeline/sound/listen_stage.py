@@ -76,7 +76,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         self._settings = settings
         self._valve = valve
         self._metrics = metrics
-        self._uncounted = Metrics()
+        self._uncounted = Metrics()  # segment counts the faults of the same audio
         self._timer = timer
         self._air = air
         self._speakers: SpeakerTracks[SpeakerListener, Sound | DueWindow] = SpeakerTracks(
@@ -124,7 +124,8 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         if not self._air:
             return self._counted(self._end_all(self._speakers.idle(now)))
         paused = [self._speakers.tracks[key].pause() for key in self._speakers.idle(now)]
-        return self._counted([*together(paused), *self._end_all(self._speakers.idle(now - KEEP_SECONDS))])
+        ended = self._speakers.idle(now - KEEP_SECONDS)  # idle for KEEP_SECONDS longer
+        return self._counted([*together(paused), *self._end_all(ended)])
 
     def drain(self) -> list[Sound | Rejected]:
         return self._counted(self._end_all(self.speakers()))
@@ -164,6 +165,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
     def _take_all(self, chunks: Iterable[AudioChunk]) -> list[Sound | Rejected]:
         lines: dict[Key, list[AudioChunk]] = {}
         for chunk in chunks:
+            # Dead air needs the order of the room.
             lines.setdefault((chunk.room, "" if self._air else chunk.speaker), []).append(chunk)
         return together([chain.from_iterable(map(self._speakers.take, line)) for line in lines.values()])
 
@@ -201,7 +203,7 @@ def build(settings: Settings, metrics: Metrics, bank: recording_detector.Recordi
     factories: list[DetectorFactory] = [
         recordings,
         EventDetectors(sounds),
-        VoiceChangeDetectors("voice_change" in sounds, 2 * MAX_SPEAKERS),
+        VoiceChangeDetectors("voice_change" in sounds, 2 * MAX_SPEAKERS),  # also speakers who left
     ]
     if heard := yamnet_detectors(settings.listen):
         factories.append(heard)

@@ -30,7 +30,7 @@ LEAST_SPAN = SAMPLE_RATE
 LONGEST_SPAN = 20 * SAMPLE_RATE
 """The longest span in samples. Of a longer one, the end is kept."""
 STEP = SAMPLE_RATE
-"""Samples from one decision to the next. Decisions fall on whole seconds, whatever the size of the chunks."""
+"""Samples from one decision to the next. Decisions fall on whole seconds, with chunks of any size."""
 LATE_SECONDS = 5
 """A span may end this many seconds before it is reported."""
 
@@ -55,11 +55,12 @@ class Spans:
         return [*self._rests()]
 
     def _add(self, span: SoundSpan) -> Iterator[SoundSpan]:
-        if span.of_room:
+        if span.of_room:  # its detector already decides when to report
             yield span
             return
         known = self._unreported.get(span.key)
         if known and span.start <= known.end + span.pause:
+            # Report at once if the sound goes on after a pause since its last report, or if it is much surer now.
             resumed = known.start == known.end and span.start > known.end + LEAST_SPAN
             risen = span.heard.score >= known.heard.score + span.rise
             self._unreported[span.key] = _longer(known, span)
@@ -125,7 +126,7 @@ class _Hearing:
 
     def __init__(self, factories: Sequence[DetectorFactory]) -> None:
         self._factories = factories
-        self._editions = [-1] * len(factories)
+        self._editions = [-1] * len(factories)  # of no factory, so `follow` makes all detectors
         self._made: list[SoundDetector | None] = [None] * len(factories)
 
     @property
@@ -225,7 +226,7 @@ class SpeakerListener(AudioTrack[Sound | DueWindow]):
     def _reported(self, spans: Iterable[SoundSpan]) -> Iterator[Sound]:
         for span in spans:
             start, samples = self._recent.cut(span.start, span.end)
-            if samples.size:
+            if samples.size:  # else they are no longer kept
                 yield self._sound(span, start, samples)
 
     def _sound(self, span: SoundSpan, start: int, samples: Samples) -> Sound:

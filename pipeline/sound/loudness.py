@@ -1,6 +1,6 @@
-"""Loudness by ITU-R BS.1770-5, in the windows of EBU Tech 3341: momentary (0.4 s) and short-term (3 s).
+"""Loudness by ITU-R BS.1770-5, in the short-term window of EBU Tech 3341 (3 s).
 
-The stream has one channel. Its level counts as that of one loudspeaker: a sine of 1 kHz at full scale has -3 LUFS.
+The stream has one channel, which counts as one loudspeaker: a sine of 1 kHz at full scale has -3 LUFS.
 """
 
 from collections import deque
@@ -23,12 +23,10 @@ OFFSET = -0.691
 
 REACH = 1_120
 """Samples by which the filter reaches into both directions: 70 ms. What it cuts off is below -100 dB. Half a second and
-twice the reach are 10,240 samples, whose Fourier transform is fast.
+twice the reach are 10,240 samples, a fast length for a Fourier transform.
 """
 PART = SAMPLE_RATE // 10
 """Samples of a part: 0.1 s. Windows of loudness consist of parts."""
-MOMENTARY = 4
-"""Parts of 0.4 s."""
 SHORT_TERM = 30
 """Parts of 3 s."""
 SILENCE = -120.0
@@ -53,22 +51,19 @@ class LoudnessMeter:
         samples = np.concatenate([self._held, hop])
         self._held = samples[-2 * REACH :]
         if np.abs(samples).max() < QUIETEST:
+            # Silence needs no filter.
             self._parts.extend([0.0] * (hop.size // PART))
             return
         size = samples.size
-        # Overlap-save: the first 2 * REACH samples of the cyclic convolution are wrong, and are those of the last call.
+        # Overlap-save: the first 2 * REACH samples of the cyclic convolution are wrong. The last call gave them.
         weighted = np.fft.irfft(np.fft.rfft(samples) * _kernel(size), size)[2 * REACH :]
         self._parts.extend(np.square(weighted).reshape(-1, PART).mean(axis=1).tolist())
 
     @property
-    def momentary(self) -> float:
-        """LUFS of the last 0.4 s."""
-        return _lufs([*self._parts][-MOMENTARY:], MOMENTARY)
-
-    @property
     def short_term(self) -> float:
         """LUFS of the last 3 s. What lies before the stream is silence."""
-        return _lufs(self._parts, SHORT_TERM)
+        power = sum(self._parts) / SHORT_TERM
+        return max(SILENCE, OFFSET + 10 * float(np.log10(power))) if power > 0 else SILENCE
 
 
 class Loudness:
@@ -80,11 +75,6 @@ class Loudness:
     def score(self, window: Samples) -> float:
         self._meter.push(window[-HOP:])
         return above(_power(self._meter.short_term), _power(LIMIT))
-
-
-def _lufs(parts: "deque[float] | list[float]", count: int) -> float:
-    power = sum(parts) / count
-    return max(SILENCE, OFFSET + 10 * float(np.log10(power))) if power > 0 else SILENCE
 
 
 def _power(decibels: float) -> float:

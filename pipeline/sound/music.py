@@ -31,7 +31,7 @@ EMPHASIS = np.float32(0.97)
 BINS = 512
 """Samples of the Fourier transform: a frame and zeros."""
 TOGETHER = 100
-"""Frames that are computed at once. With more, the arrays are so large that new memory takes more time than they do."""
+"""Frames that are computed at once. With more, getting memory for the arrays takes longer than computing them."""
 FLOOR = np.float32(np.finfo(np.float32).eps)
 """Least power in a band, in squares of 16-bit samples."""
 
@@ -51,11 +51,14 @@ QUIETEST = 1e-6
 
 def music_levels(samples: Samples) -> Levels:
     """The levels of all whole frames of `samples`, shape (samples,), from -1 to 1."""
+    # The network was trained with the levels of 16-bit samples.
     frames = np.lib.stride_tricks.sliding_window_view(samples * np.float32(FULL_SCALE), FRAME)[::STEP]
     return np.concatenate([_levels(frames[at : at + TOGETHER]) for at in range(0, len(frames), TOGETHER)])
 
 
 def _levels(frames: NDArray[np.float32]) -> Levels:
+    # As Kaldi does: remove the offset of each frame, then emphasise high frequencies. The first sample is its own
+    # predecessor.
     frames = frames - frames.mean(axis=1, keepdims=True)
     before = np.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
     window, bands = _tables()

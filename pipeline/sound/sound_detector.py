@@ -1,8 +1,8 @@
 """What the detectors of sounds have in common, and how they hear many speakers side by side.
 
 Some models are faster if they hear the windows of many speakers in one batch. A task is an iterator of results. Where
-it needs such a model, it yields a `DueWindow`. When it is asked for its next result, the scores are in the window. So a
-task reads like code that calls the model itself, and results and their order do not depend on the other tasks.
+it needs a model, it yields a `DueWindow`. When it is asked for its next result, the scores are in the window. So a task
+reads like code that calls the model itself, and results and their order do not depend on the other tasks.
 """
 
 import math
@@ -49,7 +49,7 @@ def together(tasks: Sequence[Iterator[Result | DueWindow]]) -> list[Result]:
 
 
 def _side_by_side(tasks: Sequence[Iterator[Result | DueWindow]]) -> Iterator[Result]:
-    results: list[list[Result]] = [[] for _ in tasks]
+    results: list[list[Result]] = [[] for _ in tasks]  # by task, so that the order does not depend on other tasks
     running: Sequence[int] = range(len(tasks))
     while running:
         waiting = {at: window for at in running if (window := _next_window(tasks[at], results[at]))}
@@ -87,7 +87,7 @@ class SoundSpan(NamedTuple):
     pause: int = PAUSE
     """After a longer pause, in samples, it is a new sound."""
     rise: float = math.inf
-    """A score that is higher by this than that of the part before is reported at once."""
+    """A score that exceeds the score of the part before by this is reported at once."""
 
     @property
     def key(self) -> tuple[str, str]:

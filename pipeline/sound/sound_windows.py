@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.speech.audio.resample import EMPTY, Samples
+from pipeline.speech.audio.resample import Samples
 
 WINDOW = SAMPLE_RATE
 """Samples of a window: one second."""
@@ -38,6 +38,7 @@ class Windows:
         waiting = np.concatenate([self._rest, samples])
         hops, self._rest = np.split(waiting, [waiting.size // self._hop * self._hop])
         for hop in hops.reshape(-1, self._hop):
+            # A new array each time, because a `DueWindow` keeps it.
             self._window = np.concatenate([self._window[self._hop :], hop])
             self._end += self._hop
             yield self._end, self._window
@@ -45,7 +46,7 @@ class Windows:
     def flush(self) -> Iterator[tuple[int, Samples]]:
         """Yield the last window, filled up with silence. Do not use the windows afterwards."""
         missing = -self._rest.size % self._hop
-        yield from self.push(np.zeros(missing, np.float32) if missing else EMPTY)
+        yield from self.push(np.zeros(missing, np.float32))
 
 
 class WindowScorer(Protocol):
@@ -84,7 +85,7 @@ class Persistence:
         if len(held) < self._least:
             self._start = None
             return None
-        if self._start is None:
+        if self._start is None:  # a gap does not move the start of a sound that lasts
             self._start = held[0][0]
         return Lasting(self._start, held[-1][0] + self._window, sum(score for _, score in held) / len(held))
 

@@ -93,7 +93,7 @@ class UserModelDetectors:
         try:
             found = self._model.probabilities([window.samples for window in windows])
         except STAGE_FAULTS:
-            raise
+            raise  # for example too little memory, which is not the fault of a window
         except Exception as error:
             if len(windows) > 1:
                 for window in windows:

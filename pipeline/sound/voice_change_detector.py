@@ -1,8 +1,8 @@
 """Notices in live rooms that another voice speaks on an account.
 
-The speech of a stream is taken out of it in parts of equal length, and each part is compared with the voice that spoke
-first. Pauses and other sounds do not count. The model that tells speech costs most. So it rests where little can be
-missed: in the block after one without speech, and while the voice surely is the known one.
+The speech of a stream is cut into parts of equal length. Each part is compared with the voice that spoke first. Pauses
+and other sounds do not count. The model that tells speech costs most. So it rests where little can be missed: in the
+block after one without speech, and while the voice surely is the known one.
 """
 
 from collections import OrderedDict, deque
@@ -44,8 +44,8 @@ Embedding = NDArray[np.float32]
 """Shape (SIZE,)."""
 MODEL = "voices@1"
 BEFORE = 4
-"""Parts of speech that a span has before those that are compared, so that a moderator hears both voices. One of them is
-already of the other voice, because a change is reported a part later."""
+"""Parts of speech in a span before the compared ones, so that a moderator hears both voices. One of them already has
+the other voice, because a change is reported a part later."""
 REMEMBERED = 30 * 60 * SAMPLE_RATE
 """Samples of silence after which the voice of an account is forgotten."""
 
@@ -62,7 +62,7 @@ class SpeechParts:
     """The parts of speech of a stream that begins at `start`, in 16 kHz samples since 1970 UTC."""
 
     def __init__(self, start: int) -> None:
-        lead = start % BLOCK  # blocks end at multiples of their size since 1970, whatever the size of the pieces
+        lead = start % BLOCK  # blocks end at multiples of their size since 1970, with pieces of any size
         self._at = start - lead
         self._rest: Samples = np.zeros(lead, np.float32)
         self._memory = Memory()
@@ -82,7 +82,7 @@ class SpeechParts:
         for block in whole.reshape(-1, BLOCK):
             if self._resting:
                 self._resting -= 1
-                self._memory = Memory()
+                self._memory = Memory()  # the next block does not follow the last one that was heard
             else:
                 yield from self._hear(block)
             self._at += BLOCK
@@ -95,7 +95,7 @@ class SpeechParts:
             self._speech.append((self._at + begin, block[begin : begin + WINDOW]))
             if len(self._speech) == WINDOWS:
                 yield self._part()
-                if self._resting:
+                if self._resting:  # the listener has called `rest` while this generator waited
                     return
 
     def _chances(self, block: Samples) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 The model is GE2E (L. Wan, Q. Wang, A. Papir and I. Lopez Moreno, "Generalized end-to-end loss for speaker
 verification", ICASSP 2018) as the package Resemblyzer publishes it. voice_model/README.md is its model card.
 
-Its input is the power in 40 bands of the mel scale, frame by frame. The bands are those of M. Slaney's Auditory Toolbox
+Its input is the power in 40 bands of the mel scale, frame by frame. The bands are from M. Slaney's Auditory Toolbox
 (1998): the scale is linear up to 1 kHz and logarithmic above, and each triangle has the same area. The model was
 trained with these bands, frames and level.
 """
@@ -85,11 +85,9 @@ def _hertz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def embed(parts: Sequence[Samples]) -> Embeddings:
-    """The embeddings of parts of speech, each of shape (PART,).
-
-    Each part has a call of its own: the layers of 8 bits choose their scales by all parts of a call, so an embedding
-    would depend on the others.
-    """
+    """The embeddings of parts of speech, each of shape (PART,)."""
+    # One call for each part. The layers of 8 bits choose their scales by all parts of a call, so in a batch an
+    # embedding would depend on the others.
     found = [_session().run(["embeddings"], {"powers": voice_powers(part)[:, None]})[0] for part in parts]
     return np.concatenate([np.zeros((0, SIZE), np.float32), *found])
 

@@ -69,6 +69,7 @@ class Yamnet:
                 f"{SETTING}: {path} is not YAMNet, which hears {SAMPLES} samples and knows {CLASSES} classes",
                 REMEDY,
             )
+        # Some files leave the length of the input open.
         self._run.resize_tensor_input(heard["index"], _shape(heard))
         self._run.allocate_tensors()
         self._shape, self._heard, self._told = _shape(heard), heard["index"], told["index"]
@@ -93,7 +94,8 @@ def _interpreter(path: Path) -> Any:
 
 
 def _check_readable(path: Path) -> None:
-    """LiteRT says the same about a file that it may not read as about a damaged one."""
+    """Raise ConfigError if the file cannot be read."""
+    # LiteRT would say that it is damaged.
     try:
         path.open("rb").close()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
@@ -176,7 +178,7 @@ class Glances:
     def _scores(self, window: Samples) -> KindScores:
         if float(np.square(window).mean()) < QUIETEST:
             return dict.fromkeys(self._kinds, 0.0)
-        scores = self._network.scores(window[-SAMPLES:])
+        scores = self._network.scores(window[-SAMPLES:])  # a window is 25 ms longer than its input
         return {kind: float(scores[RULES[kind].places].max()) for kind in self._kinds}
 
 
@@ -205,7 +207,7 @@ class YamnetDetector:
 
 
 class YamnetDetectors:
-    """Makes detectors for those of the `kinds` that YAMNet hears. All speakers share its network."""
+    """Makes detectors for the `kinds` that YAMNet hears. All speakers share its network."""
 
     edition = 0
     awake = True

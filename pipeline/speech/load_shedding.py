@@ -108,11 +108,9 @@ class Valve:
         self.pressure = 0.0
 
     def observe(self, backlog: Backlog) -> None:
-        """Compute the pressure from the current backlog.
-
-        Lateness rises at once and falls slowly. Otherwise a short pause would bring back too many utterances.
-        """
+        """Compute the pressure from the current backlog."""
         now = self._clock()
+        # Lateness rises at once and falls slowly. Otherwise a short pause would bring back too many utterances.
         fallen = self._late - (now - self._seen) / RECOVER_SECONDS
         self._seen = now
         start = self._overload.start_seconds
@@ -137,6 +135,7 @@ class Valve:
         kind = self.kind(room_type)
         if kind not in self._order:
             return 1.0
+        # Each room type has an equal part of the pressure: it is thinned to its minimum before the next one begins.
         thinned = _unit(self.pressure * len(self._order) - self._order[kind])
         return 1 - thinned * (1 - self._least[kind])
 
@@ -154,6 +153,7 @@ class Valve:
         At twice this time only the minimum shares are heard. It is at most half of the time until the backlog expires.
         """
         left = (backlog.retention - backlog.waited) / 2
+        # `left` is negative for a backlog that is older than its retention. The horizon must stay positive.
         return max(self._overload.start_seconds, min(self._overload.catch_up_seconds, left))
 
 
@@ -183,6 +183,7 @@ class Shedding(Processor[Utterance, Transcript]):
         from_zero(metrics.coverage, valve.kinds, ("heard", "skipped"))
 
     def early(self, messages: Sequence[EarlyUtterance]) -> None:
+        # Under pressure no worker is idle, and the utterance itself may be skipped.
         if not self._valve.pressure:
             self._inner.early(messages)
 
@@ -214,6 +215,7 @@ class Shedding(Processor[Utterance, Transcript]):
 
     def tick(self, now: float) -> list[Transcript | Rejected]:
         self.behind(replace(self._backlog, waited=0.0))  # ticks come only while no message has waited for long
+        # The messages of the last known backlog are done by now.
         self._metrics.catch_up_seconds.set(0)
         return self._inner.tick(now)
 
@@ -229,6 +231,7 @@ class Shedding(Processor[Utterance, Transcript]):
         between = min(began - self._ended, max(self._backlog.waited, 0.0))
         outcomes = self._inner.process(admitted)
         self._ended = self._clock()
+        # Early results would make the worker look faster than it is.
         if not self._was_early():
             self._valve.speed.add(len(admitted), between + self._ended - began)
         return outcomes
@@ -255,11 +258,13 @@ def catch_up_seconds(backlog: Backlog, speed: float) -> float:
     if backlog.messages == 0:
         return 0.0
     spare = speed - backlog.arrivals
+    # An unknown speed gives NaN, which never causes skipping.
     return backlog.messages / spare if spare > 0 or math.isnan(spare) else math.inf
 
 
 def lot(id_: str) -> float:
     """A number from 0 to 1 (excluded), derived from the id. It is evenly distributed over ids."""
+    # Not `hash`, which differs between processes. A float holds 53 bits: more would round some lots up to 1.
     return (int.from_bytes(blake2b(id_.encode(), digest_size=8).digest()) >> 11) / 2**53
 
 

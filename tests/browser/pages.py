@@ -21,10 +21,18 @@ from pipeline.judge.release import JudgeReport
 from pipeline.review import bank
 from pipeline.review.accounts import accounts, api_tokens, wellness
 from pipeline.review.accounts.accounts import Preferences, ViewingLimits
-from pipeline.review.appeals import appeals, reports
-from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases import assigning, case_queue, deciding, eligibility, notes, phrase_muting
+from pipeline.review.cases import (
+    appeals,
+    assigning,
+    case_queue,
+    deciding,
+    eligibility,
+    notes,
+    phrase_muting,
+    user_reports,
+)
 from pipeline.review.cases.eligibility import Skills
+from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.cases.values import Choice
 from pipeline.review.policies import backtests, drafts, judge_rules, versions
 from pipeline.review.policies.backtests import BacktestResult, ChangedFlag, LabelChange, Pairing, TermUse
@@ -186,7 +194,7 @@ def _cases(stack: Stack) -> dict[str, str]:
         said = Complaint(
             room=f"room-1{mark}", speaker=f"mika{mark}", reporter=f"kim{mark}", text=_words(mark), at=now - 90
         )
-        report, _ = reports.file(connection, said, now - 60, order, 180.0)
+        report, _ = user_reports.file(connection, said, now - 60, order, 180.0)
         views.save_view(connection, marked, f"Fraud in Chinese{mark}", "queue", "label=fraud&language=zh", True, now)
         views.save_view(connection, marked, f"Insults of the week{mark}", "search", "q=dirt", True, now)
     return {"decided": old[0], "noted": new[0], "reported": report.case, "appeal": lodged[1]}

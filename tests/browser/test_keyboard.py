@@ -6,8 +6,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Dialog, Page, expect
 
-from pipeline.review.appeals import appeals
-from pipeline.review.cases import case_queue, deciding
+from pipeline.review.cases import appeals, case_queue, deciding
 from pipeline.review.cases.values import Choice, Filters
 from tests.browser.conftest import SAID, Sit, Stack
 

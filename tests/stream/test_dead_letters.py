@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from agents.broker.dead_letter_topic import letters
+from agents.broker.dead_letter_topic import KafkaDeadLetters
 from agents.broker.kafka_clients import topic_name
 from agents.broker.kafka_records import dead_letter
 from agents.commands.command_line import app
@@ -138,7 +138,7 @@ def test_a_replayed_record_is_processed_or_counts_its_replays(settings: Settings
 
 def test_a_letter_is_hidden_when_an_older_letter_of_its_record_is_outside_the_time(settings: Settings) -> None:
     put(settings, DEAD_LETTERS, [letter(settings, 1)])
-    [first] = letters(settings.kafka, LetterFilter())
+    [first] = KafkaDeadLetters(settings.kafka).letters(LetterFilter())
     put(settings, DEAD_LETTERS, [letter(settings, 1), letter(settings, 2)])
-    [found] = letters(settings.kafka, LetterFilter(since=first.at + 0.001))
+    [found] = KafkaDeadLetters(settings.kafka).letters(LetterFilter(since=first.at + 0.001))
     assert (found.origin or "").endswith("/2")

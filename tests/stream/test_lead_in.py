@@ -9,9 +9,8 @@ from agents.broker.kafka_clients import producer, topic_name
 from agents.broker.kafka_records import partition_of
 from agents.loop.lead_in import LeadIn
 from pipeline.base.errors import DependencyError
-from pipeline.contract.cloud_events import encode_event
+from pipeline.contract.cloud_events import encode_event, record_key
 from pipeline.contract.messages import AudioChunk, Utterance
-from pipeline.contract.shards import record_key
 from pipeline.contract.topology import AUDIO, UTTERANCES
 from pipeline.settings import Kafka, Settings
 from tests.builders import utterance

@@ -22,9 +22,8 @@ from agents.deployment_checks import checks
 from agents.loop.faust_app import group_of
 from agents.machine_checks import examine
 from pipeline.base.metrics import Metrics
-from pipeline.contract.cloud_events import decode_event
+from pipeline.contract.cloud_events import decode_event, record_key
 from pipeline.contract.messages import Flag, Sound, Transcript
-from pipeline.contract.shards import record_key
 from pipeline.contract.topology import FLAGS, JUDGE, SOUNDS, TRANSCRIPTS
 from pipeline.settings import JudgeSettings, Settings
 from tests.builders import NOON, sound, transcript

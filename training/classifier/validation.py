@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.judge.classifier_text import view
+from pipeline.learning.decided_cases import Example, PlacedExample
 from pipeline.learning.training_rows import CLEAN, RISK, Row, part_of
-from pipeline.review.quality.exporting import Example, PlacedExample
 from training.classifier import sets
 from training.classifier.files import plain, read_csv
 from training.classifier.noise import hearing

@@ -19,9 +19,9 @@ from sqlalchemy import Connection, Row, case, func, select
 from pipeline.assessment.catalogue import figure
 from pipeline.assessment.indicators.record_keeping import counted, in_use
 from pipeline.assessment.options import DAY_SECONDS, Options
-from pipeline.assessment.survival import Spell, Survival
 from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Figure, Unmeasured, Window
+from pipeline.review.quality.statistics import Spell, Survival
 from pipeline.review.tables.assessment_tables import DRILL_LINES, DRILLS, REGISTER
 
 REPORT_SECONDS = DAY_SECONDS

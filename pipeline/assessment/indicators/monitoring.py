@@ -9,10 +9,10 @@ from sqlalchemy import Connection, Row, select
 
 from pipeline.assessment.catalogue import figure, quotient
 from pipeline.assessment.options import Options
-from pipeline.assessment.survival import Spell, Survival
 from pipeline.contract.messages import SAMPLE_RATE, UNDETERMINED
 from pipeline.review.delivery.speech_tallies import HOUR, Measure
 from pipeline.review.quality.figure import Figure, Total, Totals, Unmeasured, Window, hours, split, summed, totals
+from pipeline.review.quality.statistics import Spell, Survival
 from pipeline.review.tables.assessment_tables import REGISTER, ROOM_HOURS, TALLIES
 
 LANGUAGE = "language"

@@ -15,12 +15,12 @@ from sqlalchemy import Connection, Select, case, func, select
 
 from pipeline.assessment.catalogue import figure, quotient
 from pipeline.assessment.options import Options
-from pipeline.assessment.survival import Spell, Survival
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.delivery.speech_tallies import DELAYS
 from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Figure, Totals, Unmeasured, Window, split, totals
 from pipeline.review.quality.snapshot import FLAGGED, SNAPSHOT, UPHOLDS, ceiling, floor
+from pipeline.review.quality.statistics import Spell, Survival
 from pipeline.review.tables.assessment_tables import ACTIONS
 
 ROWS = 20_000

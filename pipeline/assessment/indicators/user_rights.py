@@ -10,11 +10,10 @@ from pipeline.assessment.catalogue import figure
 from pipeline.assessment.indicators.judgement import actions, parts, share
 from pipeline.assessment.indicators.record_keeping import counted, in_use
 from pipeline.assessment.options import Options
-from pipeline.assessment.survival import Spell, Survival
 from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Figure, Unmeasured, Window
 from pipeline.review.quality.snapshot import REAL, SNAPSHOT, UPHELD, UPHOLDS, ceiling, floor, in_force
-from pipeline.review.quality.statistics import Share
+from pipeline.review.quality.statistics import Share, Spell, Survival
 from pipeline.review.tables.case_tables import APPEALS, REPORTS
 from pipeline.review.tables.core import CASES, DECISIONS, OUTBOX
 

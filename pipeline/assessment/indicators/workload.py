@@ -16,11 +16,11 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Row, case, cast, f
 
 from pipeline.assessment.catalogue import figure, quotient
 from pipeline.assessment.options import Options
-from pipeline.assessment.survival import Spell, Survival
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.delivery.speech_tallies import DAY_HOURS, HOUR
 from pipeline.review.quality.figure import Figure, Totals, Window, hours, totals
 from pipeline.review.quality.snapshot import MICROSECOND, NO_COPY, SNAPSHOT
+from pipeline.review.quality.statistics import Spell, Survival
 from pipeline.review.tables.core import AUDIT
 
 MINUTE = 60

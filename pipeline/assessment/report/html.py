@@ -3,7 +3,7 @@
 The public page has no ids of cases, no hand-written texts and no names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from pipeline.assessment.report import content, wording
 from pipeline.assessment.report.content import AssessmentReport, ReportedAnswer, ReportItem
-from pipeline.assessment.report.counts import query_sections, restriction_table
 from pipeline.assessment.report.figure_rows import ReportRow, ReportRows, combined, setting_rows
 from pipeline.assessment.report.wording import FOLDER, Language, signal, texts
 from pipeline.base import canonical_json
@@ -143,6 +142,63 @@ def detail(name: str, value: object, language: Language) -> str:
 def tongue(text: str) -> str:
     """Return the language code of a text that a person wrote: zh if it has a Chinese character, else en."""
     return "zh" if any(ord(letter) in HAN for letter in text) else "en"
+
+
+class RestrictionTable(Struct, frozen=True):
+    """The upheld violations of each label and source, by action. `actions` are the columns."""
+
+    actions: tuple[str, ...]
+    rows: tuple[tuple[str, str, tuple[int, ...]], ...]
+    """Label, source, numbers."""
+
+
+class QuerySection(Struct, frozen=True, kw_only=True):
+    """The SQL behind the numbers of one kind."""
+
+    name: str
+    """As in the content of the report, for example `I-06` or `evidence.cases`. The anchor is Q- and this name."""
+    title: str
+    about: str
+    """The meaning of the numbers. Empty for an indicator, which has its definition."""
+    sql: tuple[str, ...]
+
+
+def restriction_table(report: AssessmentReport, language: Language) -> RestrictionTable:
+    """Return the restrictions as a table. A label that nobody gave is named as such."""
+    words, made = texts(language), ReportRows(report, language)
+    actions = [name for name in words["actions"] if any(each.action == name for each in report.restrictions)]
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for each in report.restrictions:
+        found.setdefault((each.label, each.found_by), {})[each.action] = each.n
+    rows = tuple(
+        (made.part("label", label) or words["no_label"], words["found_by"][by], tuple(n.get(a, 0) for a in actions))
+        for (label, by), n in found.items()
+    )
+    return RestrictionTable(tuple(words["actions"][name] for name in actions), rows)
+
+
+def query_sections(report: AssessmentReport, language: Language) -> list[QuerySection]:
+    """Return the sections in the order of the indicators, then the sections of other numbers."""
+    names = {each.id: f"{each.id} {getattr(each.name, language)}" for each in report.definitions}
+    names |= dict(_others(language))
+    about = texts(language)["query_about"]
+    return [
+        QuerySection(
+            name=name,
+            title=title,
+            about=about.get(name.partition(".")[0], ""),
+            sql=report.queries.get(name, ()),
+        )
+        for name, title in names.items()
+    ]
+
+
+def _others(language: Language) -> Iterator[tuple[str, str]]:
+    words = texts(language)
+    for kind, name in words["evidence"].items():
+        if kind not in {"tallies", "policy", "labels"}:  # files and exports, which are hashed as they are
+            yield f"evidence.{kind}", f"{words['evidence_head']}{words['colon']}{name}"
+    yield from words["query_titles"].items()
 
 
 def _item_view(

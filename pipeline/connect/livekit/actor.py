@@ -23,8 +23,7 @@ from pipeline.contract.messages import Action
 from pipeline.review.cases.values import SEVERITY
 from pipeline.review.database import Database
 from pipeline.review.delivery import enforcements
-from pipeline.review.delivery.confirmations import Result
-from pipeline.review.delivery.enforcements import Ending, Enforcement, FlaggedSpeech, Mute
+from pipeline.review.delivery.enforcements import Ending, Enforcement, FlaggedSpeech, Mute, Result
 from pipeline.settings import ActionRule, LiveKitSettings
 
 log = logging.getLogger(__name__)

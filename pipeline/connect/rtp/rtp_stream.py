@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress
 
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.metrics import Metrics
-from pipeline.base.token_bucket import TokenBucket
+from pipeline.base.rate_limits import TokenBucket
 from pipeline.connect.client.speaker_stream import SpeakerStream
 from pipeline.connect.rtp.jitter_buffer import ArrivedPacket, InTurn, JitterBuffer, RtpPacket
 from pipeline.connect.rtp.rtp_timeline import TYPES, Placed, RtpCodec, Timeline, join_placed

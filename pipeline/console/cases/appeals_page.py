@@ -12,9 +12,8 @@ from pipeline.console.fields import NoteForm, WordForm
 from pipeline.console.pages import page
 from pipeline.console.services import Signed, TheServices
 from pipeline.review import audit_log
-from pipeline.review.appeals import appeals
-from pipeline.review.appeals.appeals import Appeal
-from pipeline.review.cases import deciding, eligibility, reading
+from pipeline.review.cases import appeals, deciding, eligibility, reading
+from pipeline.review.cases.appeals import Appeal
 from pipeline.review.cases.values import Case, Choice
 
 router = APIRouter(prefix="/appeals")

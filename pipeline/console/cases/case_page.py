@@ -24,8 +24,7 @@ from pipeline.judge.verdict import agreed, from_context, from_risk, manner
 from pipeline.review import audit_log
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.sign_in import LoginSession
-from pipeline.review.appeals import reports
-from pipeline.review.cases import assigning, eligibility, notes, notices, phrase_muting, reading
+from pipeline.review.cases import assigning, eligibility, notes, notices, phrase_muting, reading, user_reports
 from pipeline.review.cases.leases import Lease
 from pipeline.review.cases.notes import LONGEST
 from pipeline.review.cases.notices import SpeakerMeasure
@@ -153,7 +152,7 @@ def case_values(services: Services, case: str, lease: Lease | None = None, elsew
     `elsewhere`: the reader holds another case in another tab, so that this page offers to take this case instead.
     """
     with services.database.read() as connection:
-        found, reported = case_view(connection, case), reports.of_case(connection, case)
+        found, reported = case_view(connection, case), user_reports.of_case(connection, case)
         enforced = enforcements.of_case(connection, case)
         proposal = services.measures.propose(connection, found.case, services.clock())
         offers = phrase_muting.offered(connection, case, services.clock())

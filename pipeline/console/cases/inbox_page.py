@@ -16,8 +16,7 @@ from pipeline.console.services import Signed, TheServices
 from pipeline.review.accounts import accounts, wellness
 from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.accounts.wellness import SEVERE
-from pipeline.review.appeals import appeals
-from pipeline.review.cases import case_queue, notes
+from pipeline.review.cases import appeals, case_queue, notes
 from pipeline.review.cases.case_queue import QueueFilter
 from pipeline.review.tables.case_tables import APPEALS, CHECKS
 from pipeline.review.tables.core import CASES, DECISIONS, OPEN

@@ -59,8 +59,8 @@ class Prompt:
         """Return the messages of a chat about one utterance."""
         said = {"language": language, "text": text[:MOST_CHARACTERS]}
         if before:
-            said["before"] = before[-MOST_BEFORE:]
-        data = msgspec.json.encode(said).decode().translate(QUOTED)
+            said["before"] = before[-MOST_BEFORE:]  # the words nearest to the utterance
+        data = msgspec.json.encode(said).decode().translate(QUOTED)  # the model sees no mark of its own template
         return [{"role": "system", "content": self._task}, {"role": "user", "content": data}]
 
 
@@ -98,7 +98,7 @@ def read_answer(body: bytes, labels: Collection[str]) -> ReaderAnswer:
     """Read the body of a completion whose scores are for `labels` only. Raises UnreadableError."""
     try:
         text = msgspec.json.decode(body, type=ChatCompletion).choices[0].message.content
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # RecursionError: deeply nested JSON
         raise UnreadableError("the body is no completion of a chat") from error
     try:
         answer = msgspec.json.decode(text, type=ReaderAnswer)
@@ -123,6 +123,6 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": properties,
-        "required": list(properties),
+        "required": list(properties),  # the strict mode of OpenAI's API asks for all, and for nothing else
         "additionalProperties": False,
     }

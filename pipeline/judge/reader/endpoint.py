@@ -14,7 +14,7 @@ import msgspec
 
 from pipeline.base.errors import ConfigError
 from pipeline.base.ip_addresses import is_private
-from pipeline.base.retry_after import BUSY, retry_seconds
+from pipeline.base.rate_limits import BUSY, retry_seconds
 from pipeline.judge.reader.chat import ReaderAnswer, UnreadableError, read_answer, schema_of
 from pipeline.settings import ReaderSettings
 
@@ -34,7 +34,8 @@ Fault = Literal["late", "limited", "refused", "failed", "unreadable"]
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """The machine's certificates, or those of SSL_CERT_FILE."""
+    """The machine's certificates, or the ones in SSL_CERT_FILE."""
+    # httpx itself would use certifi's, without the operator's own.
     return ssl.create_default_context()
 
 
@@ -70,7 +71,7 @@ class Endpoint:
         self._clock = clock
         self._url = f"{(settings.url or '').rstrip('/')}/chat/completions"
         self._client = httpx.AsyncClient(
-            follow_redirects=False,
+            follow_redirects=False,  # the question goes to `reader.url` only
             timeout=settings.seconds,
             trust_env=False,  # no proxy of the environment
             verify=_certificates(),
@@ -112,16 +113,18 @@ class Endpoint:
             made["response_format"] = {"type": kind, kind: form}
         elif kind == "json_object":
             made["response_format"] = {"type": kind}
-        made |= self._settings.extra
+        made |= self._settings.extra  # null removes a field
         return {name: value for name, value in made.items() if value is not None}
 
     async def _check_address(self) -> None:
-        """Plain HTTP goes only to private addresses, also if a name leads elsewhere one day."""
+        """Raise NoAnswerError if plain HTTP would go to a public address."""
+        # Before each request, because a name may lead elsewhere one day.
         parts = urlsplit(self._url)
         if parts.scheme == "https":
             return
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
+        # An IPv6 address may end in `%` and the name of an interface.
         addresses = {str(ipaddress.ip_address(str(address[0]).partition("%")[0])) for *_, address in found}
         if not all(map(is_private, addresses)):
             raise NoAnswerError("refused", "reader.url is http:// and leads to a public address: use https://")

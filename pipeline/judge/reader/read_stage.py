@@ -1,7 +1,7 @@
 """The read stage: it asks the second reader about unsure flags, and gives a second reading where a review is due.
 
 Flags wait for nothing here: deliver takes them at the same time. So an utterance that cannot be asked about now is left
-out and counted, and no fault of the endpoint is a fault of the stage.
+out and counted. A fault of the endpoint is no fault of the stage.
 """
 
 import asyncio
@@ -76,13 +76,14 @@ class Read(Processor[Flag, SecondReading]):
         self._backlog = NO_BACKLOG
         self._config: JudgeConfig | None = None
         self._prompts: dict[tuple[str, ...], Prompt] = {}
-        self._loop = asyncio.Runner()
+        self._loop = asyncio.Runner()  # one for all batches, because the client's connections belong to it
         from_zero(metrics.reader_requests, (*get_args(Answered), *get_args(Fault)))
         from_zero(metrics.reader_left_out, (*("behind", "paused"), *get_args(Spent)))
 
     def process(self, batch: Sequence[Flag]) -> list[SecondReading | Rejected]:
         if self._endpoint is None:
             return []
+        # A drill needs no paid answer, and the words of a released flag came before, in the withheld one.
         words = [flag for flag in batch if flag.source == "words" and not (flag.drill or flag.released)]
         before = self._conversations.follow(words)
         unsure = [
@@ -122,14 +123,14 @@ class Read(Processor[Flag, SecondReading]):
         self._rules.close()
 
     def _is_unsure(self, flag: Flag) -> bool:
-        """Not if the recogniser may have invented the text, or if terms alone led to a case: a lead may mute them."""
+        """Whether the second reader may change what happens to the flag."""
         chosen = self._settings
         return (
             chosen.from_risk <= flag.risk <= chosen.to_risk
             and flag.suggestion != "block"
             and bool(flag.text)
-            and not flag.marks
-            and not verdict.terms_alone(flag.reasons)
+            and not flag.marks  # the recogniser may have invented the text
+            and not verdict.terms_alone(flag.reasons)  # a lead may mute terms that find too much
         )
 
     async def _read_all(
@@ -157,6 +158,7 @@ class Read(Processor[Flag, SecondReading]):
             return "behind"
         if spent := self._budget.spent(flag.room, flag.speaker):
             return spent
+        # The breaker comes last: if it allows a request, the request must be sent.
         if not self._breaker.allows():
             return "paused"
         self._budget.add(flag.room, flag.speaker)
@@ -186,7 +188,7 @@ class Read(Processor[Flag, SecondReading]):
             self._metrics.reader_seconds.observe(self._timer() - began)
 
     def _note(self, error: NoAnswerError) -> None:
-        if not error.down:
+        if not error.down:  # the endpoint works, and only this answer is bad
             self._breaker.succeeded()
             return
         was_open = self._breaker.is_open
@@ -204,7 +206,7 @@ class Read(Processor[Flag, SecondReading]):
 
 
 def build(settings: Settings, metrics: Metrics, rules: Rules | None = None) -> Read:
-    """Build the stage from the settings. Without `rules`, it uses those of the settings' files. Raises ConfigError."""
+    """Build the stage from the settings. Without `rules`, it uses the settings' files. Raises ConfigError."""
     endpoint = Endpoint(settings.reader) if settings.reader.url else None
     return Read(endpoint, settings.reader, rules or read_config(settings.judge), metrics)
 

@@ -17,7 +17,7 @@ ROOM_SHARE, SPEAKER_SHARE = 0.25, 0.1
 MINUTE, DAY = 60.0, 86_400.0
 
 Spent = Literal["minute", "day", "room", "speaker"]
-"""The limit that is used up: that of all requests, or the share of a room or of a speaker."""
+"""The limit that is used up: of all requests, or the share of a room or of a speaker."""
 FAILURES = 3
 """Failures in a row that open the breaker."""
 FIRST_PAUSE_SECONDS = 10.0
@@ -34,7 +34,7 @@ class RequestWindow:
         self._of_room = max(1, int(most * ROOM_SHARE))
         self._of_speaker = max(1, int(most * SPEAKER_SHARE))
         self._name: Literal["minute", "day"] = name
-        self._began = -seconds
+        self._began = -seconds  # the first request begins a span
         self._rooms: Counter[str] = Counter()
         self._speakers: Counter[tuple[str, str]] = Counter()
 
@@ -101,8 +101,7 @@ class CircuitBreaker:
         return True
 
     def succeeded(self) -> None:
-        """A request that was sent before the pause, and ends in it, changes nothing."""
-        if not self._open or self._trying:
+        if not self._open or self._trying:  # a request from before the pause changes nothing
             self._failures, self._pause = 0, FIRST_PAUSE_SECONDS
             self._open = self._trying = False
 
@@ -110,10 +109,12 @@ class CircuitBreaker:
         """The endpoint did not answer, or asked for a pause of `wait` seconds."""
         now = self._clock()
         self._failures += 1
+        # A request from before the pause does not make it longer.
         if self._trying or not self._open:
             if self._failures < FAILURES and not wait:
                 return
             self._open, self._trying = True, False
             self._until = now + self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+        # An endpoint must not be able to switch the reader off for days.
         self._until = max(self._until, now + min(wait, LONGEST_PAUSE_SECONDS))

@@ -20,7 +20,7 @@ def reading_of(
     flagged = tuple(worst_first(reached, labels))
     return SecondReading(
         **origin(flag),
-        id=str(uuid5(NAMESPACE, f"read\x1f{flag.id}")),
+        id=str(uuid5(NAMESPACE, f"read\x1f{flag.id}")),  # a flag that is read twice gives one case
         flag=flag.id,
         utterance=flag.utterance,
         transcript=flag.transcript,

@@ -11,8 +11,7 @@ from sqlalchemy import Connection, update
 from pipeline.base.errors import CaseError, Stale
 from pipeline.contract.messages import Action, Decision
 from pipeline.review import audit_log
-from pipeline.review.appeals import appeals
-from pipeline.review.cases import deciding, eligibility, reading
+from pipeline.review.cases import appeals, deciding, eligibility, reading
 from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.deciding import UNDO_SECONDS
 from pipeline.review.cases.speaker_measures import Measures

@@ -24,7 +24,7 @@ import httpx
 
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics, from_zero
-from pipeline.base.retry_after import AppAnswer, answer_of
+from pipeline.base.rate_limits import AppAnswer, answer_of
 from pipeline.review.database import Database
 from pipeline.review.delivery import event_outbox
 from pipeline.review.delivery.event_outbox import OutboxEvent

@@ -1,17 +1,22 @@
-"""Chooses where an event goes, and in which shape: that of `webhooks.format`, or our own."""
+"""Chooses where an event goes, and in which shape: that of `webhooks.format`, or our own.
+
+The format `coop` is a report to the review console ROOST Coop (`POST /api/v1/report`). `pipeline/console/coop_api.py`
+takes the actions that come back.
+"""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from pipeline.base.errors import ConfigError
 from pipeline.judge import labels
-from pipeline.review.delivery import coop, vendor_formats
+from pipeline.review.delivery import vendor_formats
 from pipeline.review.delivery.event_outbox import OutboxEvent
-from pipeline.review.delivery.events_for_apps import RAISED, RaisedFlag, Rendered, envelope
+from pipeline.review.delivery.events_for_apps import RAISED, RaisedFlag, Rendered, encoded, envelope, iso
 from pipeline.review.delivery.vendor_formats import AtVendor
-from pipeline.settings import Settings, WebhookSettings
+from pipeline.settings import CoopSettings, Settings, WebhookSettings
 
 VENDORS: Mapping[str, Callable[[RaisedFlag, AtVendor], Rendered]] = {
     "tencent-ams": vendor_formats.tencent_callback,
@@ -26,6 +31,12 @@ VENDOR_NEEDS: Mapping[str, tuple[str, ...]] = {
     "yidun": ("account", "business", "secret"),
 }
 """The settings of `webhooks.vendor` without which a vendor's signature cannot be made."""
+
+REPORTER = "voxwarden"
+"""The id of the reporting user at Coop."""
+
+COOP_NEEDS = ("api_key", "item_type", "user_type")
+"""The settings of `webhooks.coop` without which Coop takes no report."""
 
 
 class Target(Struct, frozen=True):
@@ -81,9 +92,9 @@ def targets(settings: Settings) -> EventTargets:
 
 
 def _reports(settings: Settings) -> Callable[[RaisedFlag], Rendered]:
-    coop.check_coop(settings.webhooks.coop)
+    _check_coop(settings.webhooks.coop)
     labels.load_labels(settings.judge.labels).check(settings.webhooks.coop.policies, "webhooks.coop.policies")
-    return coop.CoopReports(settings.webhooks.coop, settings.console.public_url.rstrip("/")).render
+    return CoopReports(settings.webhooks.coop, settings.console.public_url.rstrip("/")).render
 
 
 def _callbacks(settings: Settings) -> Callable[[RaisedFlag], Rendered]:
@@ -102,3 +113,54 @@ def _customer(settings: Settings) -> AtVendor:
     secret = vendor.secret.get_secret_value() if vendor.secret else ""
     known = labels.load_labels(settings.judge.labels)
     return AtVendor(known, vendor.account, vendor.business, secret, vendor.data_id)
+
+
+def _check_coop(settings: CoopSettings) -> None:
+    """Raise ConfigError if a setting of COOP_NEEDS is missing."""
+    if missing := [name for name in COOP_NEEDS if not getattr(settings, name)]:
+        raise ConfigError(
+            f"webhooks.format coop needs {' and '.join(f'webhooks.coop.{name}' for name in missing)}",
+            "Coop shows the key and the ids of the item types in its settings.",
+        )
+
+
+class CoopReports(Struct, frozen=True):
+    """Renders flags as reports to Coop about their cases. `console` is the URL of our console, for links to them."""
+
+    settings: CoopSettings
+    console: str
+
+    def render(self, flag: RaisedFlag) -> Rendered:
+        """Render a flag."""
+        key = self.settings.api_key.get_secret_value() if self.settings.api_key else ""
+        return Rendered(encoded(self._report(flag)), headers={"x-api-key": key})
+
+    def _report(self, flag: RaisedFlag) -> dict[str, Any]:
+        return {
+            "reporter": {"kind": "user", "typeId": self.settings.user_type, "id": REPORTER},
+            "reportedAt": iso(flag.raised_at, "milliseconds"),
+            "reportedForReason": self._reason(flag),
+            "reportedItem": {"id": flag.case, "typeId": self.settings.item_type, "data": self._data(flag)},
+        }
+
+    def _reason(self, flag: RaisedFlag) -> dict[str, Any]:
+        scores = ", ".join(f"{label} {flag.score(label):.2f}" for label in flag.flagged)
+        reason = {"reason": f"{flag.suggestion}: {scores}" if scores else flag.suggestion}
+        policy = next((found for label in flag.flagged if (found := self.settings.policies.get(label))), None)
+        return reason | ({"policyId": policy} if policy else {})
+
+    def _data(self, flag: RaisedFlag) -> dict[str, Any]:
+        return {
+            "text": flag.text,
+            "speaker": {"id": flag.speaker, "typeId": self.settings.user_type},
+            "room": flag.room,
+            "start": iso(flag.start, "milliseconds"),
+            "end": iso(flag.end, "milliseconds"),
+            "language": flag.language,
+            "suggestion": flag.suggestion,
+            "risk": flag.risk,
+            "labels": list(flag.flagged),
+            "terms": flag.words,
+            "link": f"{self.console}/cases/{flag.case}",
+            "drill": flag.drill,
+        }

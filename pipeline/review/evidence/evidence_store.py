@@ -222,7 +222,7 @@ def _store(settings: Settings) -> EvidenceStore:
     if settings.evidence.store == "folder":
         return EvidenceFolder(settings.data_dir / "evidence")
     try:
-        from pipeline.review.evidence.s3 import S3Evidence
+        from pipeline.review.evidence.aws import S3Evidence
     except ModuleNotFoundError as error:
         raise ConfigError(f"evidence.store=s3 needs {error.name}", INSTALL) from error
     return S3Evidence(settings.evidence)

@@ -16,7 +16,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, exists, func, or_, select
 
 from pipeline.review import audit_log
-from pipeline.review.appeals import appeals
+from pipeline.review.cases import appeals
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceStore
 from pipeline.review.privacy import erasure, holds

@@ -11,8 +11,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Select, case, func, select
 
 from pipeline.review.accounts import accounts, wellness
-from pipeline.review.appeals import appeals
-from pipeline.review.cases import leases, reading
+from pipeline.review.cases import appeals, leases, reading
 from pipeline.review.cases.reading import OpenGroup
 from pipeline.review.cases.values import Case
 from pipeline.review.quality import agreement_figures

@@ -10,8 +10,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from pipeline.review.appeals import appeals
-from pipeline.review.cases import reading
+from pipeline.review.cases import appeals, reading
 from pipeline.review.quality import agreement_figures, audits, lead_figures, snapshot
 from pipeline.review.quality.agreement_figures import FLAGGED, Agreement
 from pipeline.review.quality.audits import Recall

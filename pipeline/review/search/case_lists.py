@@ -12,10 +12,9 @@ from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
 from pipeline.contract.messages import Decision, Flag
-from pipeline.review.appeals import appeals, reports
-from pipeline.review.appeals.appeals import Appeal
-from pipeline.review.appeals.reports import Report
-from pipeline.review.cases import reading, speaker_measures
+from pipeline.review.cases import appeals, reading, speaker_measures, user_reports
+from pipeline.review.cases.appeals import Appeal
+from pipeline.review.cases.user_reports import Report
 from pipeline.review.cases.values import REPORTED, WHOLE_ROOM, Case, Evidence
 from pipeline.review.evidence.clip_player import offset_of
 from pipeline.review.search.finding import FoundCase, Viewer, shows
@@ -173,4 +172,4 @@ def reports_in(connection: Connection, room: str, viewer: Viewer) -> list[Report
     """Return users' reports about speakers in the room or about all of it, newest case first."""
     cases = select(CASES.c.id).where(CASES.c.room == room, CASES.c.policy == REPORTED, shows(viewer))
     newest = connection.scalars(cases.order_by(CASES.c.created_at.desc()).limit(MOST)).all()
-    return [report for case in newest for report in reports.of_case(connection, case)][:MOST]
+    return [report for case in newest for report in user_reports.of_case(connection, case)][:MOST]

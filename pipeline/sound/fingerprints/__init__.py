@@ -1,6 +1,6 @@
 """Hears banned recordings in a stream of audio.
 
-The method is that of Wang, "An industrial-strength audio search algorithm" (ISMIR 2003). Its frequency axis is
+The method is from Wang, "An industrial-strength audio search algorithm" (ISMIR 2003). Its frequency axis is
 logarithmic, so that a recording is also heard when it plays a little faster or slower.
 
 - `spectrum.py`: the spectrogram of the audio

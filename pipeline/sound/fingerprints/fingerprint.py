@@ -74,7 +74,7 @@ def fingerprint(blocks: Iterable[Samples], ban: Ban, longest: float = MAX_SECOND
     finder, found, size = LandmarkFinder(STORED_PAIRS), [], 0
     for block in blocks:
         size += block.size
-        if size > longest * SAMPLE_RATE:
+        if size > longest * SAMPLE_RATE:  # checked here, so that hours are not decoded in vain
             raise _too_long(f"{ban.title} is longer than {longest / 60:g} minutes", ban)
         found.append(finder.push(block))
     landmarks = joined_landmarks([*found, finder.flush()])

@@ -1,7 +1,7 @@
 """Finds a landmark in all banned recordings at once.
 
 The recordings lie one after the other on one axis of frames. For each hash, the index has the places on this axis.
-While a banned recording plays, the places advance as the stream does, whichever recording it is.
+While any banned recording plays, the places advance as the stream does.
 """
 
 from bisect import bisect_right
@@ -43,7 +43,7 @@ class LandmarkIndex:
         """The recordings, in the order of the axis."""
         self._begins = [0]
         self._counts = np.zeros(HASHES, np.int64)
-        """Shape (hashes,): how many landmarks each hash has, also those that are left out."""
+        """Shape (hashes,): how many landmarks each hash has. Left-out ones count, too."""
         self._places = np.empty(0, np.uint32)
         self._starts = np.zeros(HASHES + 1, np.int64)
         self._add(fingerprints)
@@ -55,7 +55,7 @@ class LandmarkIndex:
 
     def with_more(self, fingerprints: Iterable[Fingerprint]) -> Self:
         """Return an index that has these recordings, too. It copies the places, but sorts only the new ones."""
-        made = copy(self)
+        made = copy(self)  # shallow: `_add` replaces the arrays, and changes none
         made._begins = [*self._begins]
         made._add(fingerprints)
         return made
@@ -72,7 +72,7 @@ class LandmarkIndex:
                 raise InputError(f"The bank has more than {MAX_PLACES:,} landmarks", "Remove recordings.")
         self.ids = (*ids,)
         keys = np.concatenate(parts)
-        del parts
+        del parts  # keeps the peak of memory low
         keys.sort()
         places = keys.astype(np.uint32)  # the lower half
         counts = np.diff(np.searchsorted(keys, np.arange(HASHES + 1) << 32))
@@ -94,9 +94,10 @@ class LandmarkIndex:
     def near(self, hashes: NDArray[np.int64]) -> Places:
         """The places of hashes, shape (landmarks,), and of hashes with a frame less or more between the peaks.
 
-        The frames of a stream begin at other samples than those of the recording, so a time may differ by a frame.
-        Hashes with more than COMMON places are left out.
+        The frames of stream and recording begin at different samples, so a time may differ by a frame. Hashes with more
+        than COMMON places are left out.
         """
+        # The time is the lowest part of a hash, so a frame less or more is the hash before or after it.
         starts, ends = self._starts[hashes - 1], self._starts[hashes + 2]
         parts = [self._places[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
         return Places(np.concatenate([self._places[:0], *parts]), ends - starts)

@@ -1,8 +1,8 @@
 """Landmarks: pairs of peaks of a spectrogram. Two numbers describe each: a hash, and the frame of the first peak.
 
-What is louder than all around it stays the loudest through codecs, noise and talk. The hash has the frequency of the
-first peak, the ratio of both frequencies, and the time between them. A recording that plays at another speed keeps the
-ratio, and changes the others little.
+A peak is louder than all around it, also after codecs, noise and talk. The hash has the frequency of the first peak,
+the ratio of both frequencies, and the time between them. A recording that plays at another speed keeps the ratio, and
+changes the others little.
 """
 
 import math
@@ -16,13 +16,13 @@ from pipeline.sound.fingerprints.spectrum import BANDS, FLOOR, PER_OCTAVE, SILEN
 from pipeline.speech.audio.resample import Samples
 
 TIME_REACH = 4
-"""A peak is the loudest of this many frames before and after it (0.13 s),"""
+"""A peak is the loudest of this many frames before and after it (0.13 s)."""
 BAND_REACH = 6
-"""and of this many bands below and above it (a sixth of an octave)."""
+"""A peak is the loudest of this many bands below and above it (a sixth of an octave)."""
 ZONE = 60
-"""The second peak of a pair comes at most this many frames (1.9 s) after the first,"""
+"""The second peak of a pair comes at most this many frames (1.9 s) after the first."""
 LARGEST_RATIO = PER_OCTAVE
-"""and is at most this many bands (an octave) lower or higher."""
+"""The second peak of a pair is at most this many bands (an octave) lower or higher than the first."""
 NEIGHBOURS = 96
 """Peaks after the first that are tried. More do not lie in the zone."""
 COARSE = 3.5
@@ -33,13 +33,13 @@ FINE = 2
 """Ratios that differ by less than a band over this count as one."""
 RATIOS = 2 * LARGEST_RATIO * FINE + 1
 TIMES = ZONE + 2
-"""From 0 to one more than there are, so that the hashes before and after one with a time are no other landmarks."""
+"""Two more than there are. So the hashes before and after a hash have the same frequency and ratio, or no landmark."""
 HASHES = math.ceil(BANDS / COARSE) * RATIOS * TIMES
 """Hashes are whole numbers below this one."""
 STORED_PAIRS = 3
 """Pairs of each peak of a banned recording: with the next peaks in the zone."""
 HEARD_PAIRS = 8
-"""Pairs of each peak of a stream. There are more, because talk adds peaks between those of the recording."""
+"""Pairs of each peak of a stream. There are more, because talk adds peaks between the peaks of the recording."""
 SLICE = 10 * SAMPLE_RATE
 """Samples that are processed at once, so that memory does not grow with the input."""
 
@@ -175,10 +175,10 @@ def _pairs(peaks: Peaks, count: int, most: int) -> Landmarks:
     first = np.arange(count)[:, None]
     second = first + np.arange(1, NEIGHBOURS + 1)
     exists = second < frames.size
-    second = np.where(exists, second, 0)
+    second = np.where(exists, second, 0)  # any valid index: `fits` leaves it out
     later, higher = frames[second] - frames[first], bands[second] - bands[first]
     fits = exists & (later > 0) & (later <= ZONE) & (np.abs(higher) <= LARGEST_RATIO)
-    fits &= np.cumsum(fits, axis=1) <= most
+    fits &= np.cumsum(fits, axis=1) <= most  # the first ones that fit
     at, _ = np.nonzero(fits)
     return Landmarks(_hashes(bands[at], higher[fits], later[fits]), frames[at])
 

@@ -37,10 +37,10 @@ DRIFT = 0.5
 
 SHARED = 8
 """Binary logarithm of the landmarks of the bank for each slot. Bins share slots. While nothing plays, a slot has about
-three places of the window, whatever the size of the bank.
+three places of the window, with a bank of any size.
 """
 CANDIDATES = 8
-"""Offsets of a decision that are examined, those with the most landmarks first."""
+"""Offsets of a decision that are examined, the most landmarks first."""
 
 
 class RecordingPlayback(NamedTuple):
@@ -94,7 +94,7 @@ class RecordingMatcher:
     def push(self, samples: Samples) -> list[RecordingPlayback]:
         """What plays, by the next samples of shape (samples,): each recording, once a second.
 
-        A recording is found when it has played for four to ten seconds. `joined` makes one playback of those of a span.
+        A recording is found when it has played for four to ten seconds. `joined_playbacks` joins what continues.
         """
         found: list[RecordingPlayback] = []
         while samples.size:
@@ -118,6 +118,7 @@ class RecordingMatcher:
             return []
         offsets = np.concatenate([second.offsets for second in self._window])
         bins = offsets // TOLERANCE
+        # A full slot is full together with the slot before it, so the bins of both count.
         near = full | np.roll(full, -1)
         found: dict[str, RecordingPlayback] = {}
         for most in _busiest(bins[near[bins % self._slots]]):
@@ -130,12 +131,14 @@ class RecordingMatcher:
         """The landmarks since the last decision, with their places."""
         landmarks, self._found = joined_landmarks(self._found), []
         places = self._index.near(landmarks.hashes)
+        # While a recording plays, its landmarks have the same offset. Unsigned numbers wrap, which `_playback` undoes.
         offsets = places.frames - np.repeat(landmarks.frames.astype(np.uint32), places.counts)
         votes = np.bincount(offsets // TOLERANCE % self._slots, minlength=self._slots)
         return _Second(landmarks, places.counts, offsets, votes.astype(np.uint16))
 
     def _playback(self, offsets: NDArray[np.uint32], at_offset: NDArray[np.bool_]) -> RecordingPlayback | None:
         found = np.concatenate([second.marks() for second in self._window])[at_offset]
+        # A landmark counts once, although a recording may have it in several places.
         marks, index = np.unique(found, return_index=True)
         if marks.size < LEAST:
             return None
@@ -166,7 +169,7 @@ def _busiest(bins: NDArray[np.uint32]) -> NDArray[np.int64]:
 
 
 def joined_playbacks(playbacks: Iterable[RecordingPlayback]) -> Iterator[RecordingPlayback]:
-    """One playback of those that continue each other. They come in the order of their ends.
+    """Join playbacks that continue each other. They come in the order of their ends.
 
     Talk may cover a recording for PAUSE seconds. A recording that starts again is another playback.
     """

@@ -72,6 +72,7 @@ class RecordingDetector:
         return [*self._spans(self._matcher.flush())]
 
     def _spans(self, playbacks: Iterable[RecordingPlayback]) -> Iterator[SoundSpan]:
+        # The index may still have recordings that are no longer banned.
         return (self._span(each, self._bans[each.recording]) for each in playbacks if each.recording in self._bans)
 
     def _span(self, playback: RecordingPlayback, ban: Ban) -> SoundSpan:
@@ -115,6 +116,7 @@ class RecordingDetectors:
         if self._clock() - self._looked < LOOK_SECONDS or (self._loading and self._loading.is_alive()):
             return
         self._looked = self._clock()
+        # A thread, because a database that is down must not stop the stage, and a large bank takes seconds to load.
         self._loading = Thread(target=self._follow, name="fingerprints", daemon=True)
         self._loading.start()
 
@@ -151,6 +153,7 @@ def loaded(bank: RecordingBank) -> LoadedBank:
             yield each
 
     landmarks = LandmarkIndex(noted())
+    # The state of what was read: the bank may have changed since its own state was asked for.
     return LoadedBank(state_of(bans), landmarks, bans)
 
 
@@ -166,6 +169,7 @@ def changed(bank: RecordingBank, before: LoadedBank, state: BankState) -> Loaded
     there = {name: ban for name, ban in before.bans.items() if (name, ban.added_at) in listed}
     new = [*bank.fingerprints(names - there.keys())]
     bans = there | {each.id: each.recording.ban for each in new}
+    # A recording that is banned again has a new ban, but the same landmarks.
     more = [each for each in new if each.id not in known]
     return LoadedBank(state_of(bans), before.landmarks.with_more(more) if more else before.landmarks, bans)
 

@@ -41,7 +41,7 @@ class Spectrogram:
         joined = np.concatenate([self._held, samples])
         count = max(0, (joined.size - WINDOW) // HOP + 1)
         self._held = joined[count * HOP :].copy()
-        if not count or np.abs(joined).max() < 10 ** (FLOOR / 20):
+        if not count or np.abs(joined).max() < 10 ** (FLOOR / 20):  # silence needs no transform
             return np.full((count, BANDS), SILENCE, np.float32)
         return _levels(np.lib.stride_tricks.sliding_window_view(joined, WINDOW)[::HOP])
 
@@ -51,6 +51,7 @@ def _levels(frames: Samples) -> Levels:
     window, bands = _tables()
     spectrum = np.fft.rfft(frames * window)[:, : len(bands)]
     power = (np.square(spectrum.real) + np.square(spectrum.imag)) @ bands
+    # The sum avoids the logarithm of 0.
     levels: Levels = 10 * np.log10(power + np.float32(10 ** (SILENCE / 10)))
     return levels
 

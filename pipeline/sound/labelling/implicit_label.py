@@ -43,7 +43,7 @@ MAX_LABELS = 16
 MAX_CHUNKS = 10_000
 """More chunks of a WAV file are not visited."""
 COMMENT = f'{{"{NAME}"'
-"""How a tag of another name begins that holds the field all the same, such as `comment`."""
+"""How the field begins if it stands in a tag of another name, for example `comment`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def read_field(place: str, value: str) -> ImplicitLabel:
         return _malformed(place, f"it has {len(value):,} characters, more than {MAX_CHARACTERS:,}")
     try:
         content = _unwrapped(msgspec.json.decode(value))
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
+    except (msgspec.DecodeError, RecursionError, UnicodeError):  # RecursionError: deeply nested JSON
         return _malformed(place, "it is not JSON")
     if not isinstance(content, dict):
         return _malformed(place, "it is not a JSON object")
@@ -135,5 +135,6 @@ def _chunks(file: BinaryIO) -> Iterator[str]:
         size = int.from_bytes(head[4:], "little")
         begin = file.tell()
         if head[:4] == NAME.encode():
+            # A character has at most 4 bytes. One more than the limit is read, so that `read_field` sees it is longer.
             yield file.read(min(size, 4 * MAX_CHARACTERS + 4)).decode(errors="replace").rstrip("\0")
         file.seek(begin + size + size % 2)

@@ -33,12 +33,12 @@ EDGE_SECONDS = 10.0
 Position = Literal["start", "middle", "end"]
 LabellingVerdict = Literal["complete", "incomplete", "none", "unknown"]
 Heard = Iterator[tuple[Path, Transcript | VoxwardenError]]
-"""Transcripts and errors of recordings, those of one recording in sequence."""
+"""Transcripts and errors of recordings. The results of one recording come in sequence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """An utterance with the spoken notice. Times are those of the transcript, in seconds."""
+    """An utterance with the spoken notice. It has the times of the transcript, in seconds."""
 
     start: float
     end: float
@@ -159,6 +159,7 @@ class LabelCheck:
         for path in self.paths:
             found = Labelling(self.names.get(path, str(path)), transcribed=self.heard is not None)
             self._listen(path, found)
+            # A recording without any result has no group. Then the group of a later recording waits.
             group = group or next(groups, None)
             if group and group[0] == path:
                 _read(found, finder, group[1])
@@ -176,12 +177,13 @@ class LabelCheck:
                 self.advance(block.size / SAMPLE_RATE)
         except AudioError as error:
             found.error = str(error)
+        # Also after damage: what was decoded counts.
         found.marks += (ExplicitLabel("rhythm", each.start, each.end) for each in detector.finish())
 
 
 def _read(found: Labelling, finder: NoticeFinder, heard: Heard) -> None:
     for _, result in heard:
         if isinstance(result, VoxwardenError):
-            found.error = found.error or str(result)
+            found.error = found.error or str(result)  # the first error
         elif notice := finder.find(result):
             found.marks.append(ExplicitLabel("notice", notice.start, notice.end, notice.text, notice.language))

@@ -52,8 +52,8 @@ UNEQUAL = 0.25
 SLACK = 2
 """Frames by which each measured length may be wrong."""
 QUIET = 2.5
-"""No other pulse begins nearer, in beats: a short pulse and a gap. In a Morse text letters do, and its L has the same
-rhythm."""
+"""Beats around the rhythm without another pulse. A beat is a short pulse and a gap. In Morse code, the letter L has the
+same rhythm, but other letters are near it."""
 MAX_QUIET = 80
 """More frames without another pulse are never asked for: 0.4 s."""
 JITTER = 3
@@ -128,9 +128,11 @@ class Pulses:
 
 
 def runs_of(levels: Levels) -> Runs:
-    """All runs in all bands, without those that are too short for a pulse. `levels` has the shape (frames, bands)."""
+    """All runs in all bands that are long enough for a pulse. `levels` has the shape (frames, bands)."""
     above = levels.T[:, None, :] > LEVELS[None, :, None]
+    # Silence on both sides, because a run may begin with the first frame or end with the last one.
     padded = np.pad(above.reshape(levels.shape[1] * len(LEVELS), len(levels)), ((0, 0), (1, 1)))
+    # `nonzero` goes row by row, so the n-th start and the n-th end belong to the same run.
     row, start = np.nonzero(padded[:, 1:] & ~padded[:, :-1])
     _, end = np.nonzero(padded[:, :-1] & ~padded[:, 1:])
     whole = _without_cracks(Runs(row, start, end))
@@ -148,7 +150,7 @@ def _without_cracks(runs: Runs) -> Runs:
 def rhythms_in(runs: Runs, frames: int, *, first: bool, last: bool) -> Pulses:
     """Every four consecutive runs that are in the rhythm and have no other run near them.
 
-    The runs are those of `frames` frames. `first`: the frames begin the sound. `last`: they end it. Otherwise other
+    The runs lie in `frames` frames. `first`: the frames begin the sound. `last`: they end it. Otherwise other
     pulses may lie just outside.
     """
     if runs.row.size < 4:
@@ -207,14 +209,16 @@ def _alone(pulses: Pulses, runs: Runs, frames: int, *, first: bool, last: bool) 
 
 
 def lasting(pulses: Pulses, frames: int) -> Pulses:
-    """Those that are found in the same frames at the next level, too. Drums of different loudness are not.
+    """The rhythms that are found in the same frames at the next level, too. Drums of different loudness are not.
 
     The pulses are sorted as `rhythms_in` gives them, and lie in `frames` frames.
     """
     if not pulses.band.size:
         return pulses
+    # + 1: the row after the highest level of a band must not be a row of the next band.
     row = pulses.band * (len(LEVELS) + 1) + pulses.level
     begin = pulses.start[:, 0]
+    # One sorted number for row and frame, to search for both at once.
     above = np.searchsorted(row * 2 * frames + begin, (row + 1) * 2 * frames + begin - JITTER)
     above = np.minimum(above, len(row) - 1)
     same = (row[above] == row + 1) & (np.abs(pulses.start[above] - pulses.start) <= JITTER).all(axis=1)

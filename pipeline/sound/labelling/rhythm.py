@@ -1,7 +1,7 @@
 """Hears the rhythm label: short, long, short, short, which is "AI" in Morse code (GB 45438-2025, 5.3 c).
 
-The standard gives no pitch, no tempo and no loudness. So any sound counts whose four pulses are alike: a tone, a chord,
-a buzz, a burst of noise. Clicks have no length and so no rhythm of short and long.
+The standard gives no pitch, no tempo and no loudness. So any sound with four pulses that are alike counts: a tone, a
+chord, a buzz, a burst of noise. Clicks have no length and so no rhythm of short and long.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ class PulseLoudness:
 
     def __init__(self, levels: Levels) -> None:
         self._levels = _summed(levels)
-        self._power = _summed(10 ** (levels[:, :-1] / 10))
+        self._power = _summed(10 ** (levels[:, :-1] / 10))  # not the last band, which is the sum of the others
 
     def contrast(self, pulses: Pulses) -> Numbers:
         """How far the quietest pulse is above the loudest gap, in their band, in dB. Shape (rhythms,)."""
@@ -68,6 +68,7 @@ class PulseLoudness:
 
 
 def _summed(values: Levels | Numbers) -> Numbers:
+    # The mean of a run is a difference of two sums. In float32 it would lose its last digits.
     return np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0, dtype=np.float64)])
 
 
@@ -116,8 +117,8 @@ class RhythmDetector:
         begun = self._begin / FRAMES_PER_SECOND
         new = [
             Rhythm(begun + each.start, begun + each.end, each.likeness)
-            for each in _apart(_rhythms(levels, first=not self._begin, last=last))
-            if begun + each.start >= self._until
+            for each in _without_overlaps(_rhythms(levels, first=not self._begin, last=last))
+            if begun + each.start >= self._until  # searches overlap
         ]
         self._until = max([self._until, *(each.end for each in new)])
         return new
@@ -134,8 +135,8 @@ def _rhythms(levels: Levels, *, first: bool, last: bool) -> Iterator[Rhythm]:
         yield Rhythm(float(start), float(end), round(float(likeness[at]), 3))
 
 
-def _apart(rhythms: Iterator[Rhythm]) -> list[Rhythm]:
-    """Of rhythms that overlap, the first one. In order of time."""
+def _without_overlaps(rhythms: Iterator[Rhythm]) -> list[Rhythm]:
+    """Keep the first of rhythms that overlap. Sorts by time."""
     kept: list[Rhythm] = []
     for each in rhythms:
         if all(each.end <= other.start or other.end <= each.start for other in kept):

@@ -38,7 +38,7 @@ from pipeline.speech.languages.writing_systems import OPENING, TOKEN, UNSPACED, 
 
 NO_TIMESTAMPS = "<|notimestamps|>"
 
-TornWord = tuple[str, int]
+CountedWord = tuple[str, int]
 """The text of a word with the space before it, and its number of tokens."""
 
 
@@ -55,7 +55,7 @@ class Vocabulary:
         self.marks = SpecialTokens(self._id("<|endoftext|>"), self.no_timestamps + 1)
 
     def knows(self, language: str) -> bool:
-        """Whether the model has a token for `language` (a code such as zh)."""
+        """Whether the model has a token for `language` (a code, for example zh)."""
         return self._tokenizer.token_to_id(f"<|{language}|>") is not None
 
     def prompt(self, language: str) -> list[int]:
@@ -68,11 +68,11 @@ class Vocabulary:
         text: str = self._tokenizer.decode(list(tokens))
         return text.strip()
 
-    def words(self, tokens: Sequence[int]) -> list[TornWord]:
+    def words(self, tokens: Sequence[int]) -> list[CountedWord]:
         """The words of `tokens`, each with its number of tokens."""
         return join_pieces(self._pieces(tokens))
 
-    def _pieces(self, tokens: Sequence[int]) -> Iterator[TornWord]:
+    def _pieces(self, tokens: Sequence[int]) -> Iterator[CountedWord]:
         """The text of tokens. Tokens that are parts of the same UTF-8 character are decoded together."""
         part: list[int] = []
         for token in tokens:
@@ -89,9 +89,9 @@ class Vocabulary:
         return found
 
 
-def join_pieces(pieces: Iterable[TornWord]) -> list[TornWord]:
+def join_pieces(pieces: Iterable[CountedWord]) -> list[CountedWord]:
     """Join `pieces` (whole characters) to words. A word begins at a space, or beside a letter of an unspaced script."""
-    words: list[TornWord] = []
+    words: list[CountedWord] = []
     for text, count in pieces:
         if words and not _begins(text, words[-1][0]):
             words[-1] = (words[-1][0] + text, words[-1][1] + count)
@@ -101,12 +101,13 @@ def join_pieces(pieces: Iterable[TornWord]) -> list[TornWord]:
 
 
 def time_words(
-    words: Sequence[TornWord], path: Sequence[tuple[int, int]], probabilities: Sequence[float], seconds: float
+    words: Sequence[CountedWord], path: Sequence[tuple[int, int]], probabilities: Sequence[float], seconds: float
 ) -> tuple[TimedWord, ...]:
     """Compute the times of `words` in a clip of `seconds`.
 
     `path` has pairs of token index and encoder position, in order. `probabilities` has one value per token.
     """
+    # Reversed, so that the first position of a token is kept. The last word ends with the clip.
     starts = {token: position * SECONDS_PER_TIMESTAMP for token, position in reversed(path)}
     found, at = [], 0
     for text, count in words:
@@ -171,6 +172,7 @@ class CTranslate2:
     def encode(self, mel: Mel, language: str = "") -> Encoding:
         """See `WhisperNetwork`. A batch would not be faster, and its clips would need the same length."""
         model = fitting(self.model, self._adapted, language, mel_seconds(mel))
+        # `to_cpu`, because encodings are padded and batched in NumPy.
         encoded = self._guarded(model.encode, ctranslate2.StorageView.from_array(mel[None]), to_cpu=True)
         return np.asarray(encoded)[0]
 
@@ -207,7 +209,7 @@ class CTranslate2:
             self._padded(encodings, limit),
             [self.vocabulary.prompt(language)] * len(encodings),
             beam_size=how.beam,
-            num_hypotheses=how.beam,
+            num_hypotheses=how.beam,  # the judge also reads the other hypotheses
             no_repeat_ngram_size=how.no_repeat,
             max_length=2 * budget(limit),  # CTranslate2 uses half of it
             suppress_tokens=self._suppressed(limit),
@@ -230,7 +232,7 @@ class CTranslate2:
         try:
             return work(*arguments, **options)
         except RuntimeError as error:
-            if "out of memory" not in str(error):
+            if "out of memory" not in str(error):  # CTranslate2 has no error class for it
                 raise
             raise DependencyError("The device is out of memory", "Lower asr.batch, or use a smaller model.") from error
 
@@ -293,7 +295,7 @@ def _model(asr: Asr, device: str, name: str, files: Mapping[str, bytes]) -> Mode
         compute_type="float16" if kind == "cuda" else "int8",
         inter_threads=asr.workers or cores(),
         intra_threads=1,
-        files=files,
+        files=files,  # as bytes: packages split model.bin, and adapters change it
     )
 
 
@@ -312,12 +314,14 @@ def prepare_cpu() -> None:
     Call it before the first model is loaded: CTranslate2 reads its variable only once.
     """
     if CPUINFO.exists() and COOL in CPUINFO.read_text():
+        # `setdefault`: an operator's own choice stays.
         os.environ.setdefault("CT2_FORCE_CPU_ISA", "AVX512")
     keep_memory()
 
 
 def keep_memory() -> None:
     """Let the process keep up to 1 GiB of free memory. Does nothing unless the C library is glibc."""
+    # `CDLL(None)` has the functions of the C library that this process uses. musl has no mallopt.
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
         for option, value in MALLOPT.items():

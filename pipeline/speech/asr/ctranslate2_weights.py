@@ -22,9 +22,9 @@ Variables = Mapping[str, NDArray[np.generic]]
 """Arrays by name. They are views into the bytes of the file."""
 
 SPEC = "WhisperSpec"
-VERSIONS = (5, 6)
-MAX_RANK = 4
-DTYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
+VERSIONS = (5, 6)  # their layout is the same
+MAX_RANK = 4  # more than any weight of Whisper has
+DTYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}  # not 5: NumPy has no bfloat16
 
 
 def read_model_bin(data: bytes | bytearray) -> Variables:
@@ -86,6 +86,7 @@ class _Reader:
         size = self.u32()
         if dtype is None or 0 in shape or math.prod(shape) * np.dtype(dtype).itemsize != size:
             raise _corrupt(f"type, shape and size of {name!r} do not match")
+        # A view: `Adapter.added_to` changes the file's bytes through it.
         return np.frombuffer(self.take(size), dtype).reshape(shape)
 
 

@@ -1,4 +1,4 @@
-"""Recognises speech early: in the pause that may end it, where the recogniser has room.
+"""Recognises speech early, in the pause that may end it, while the recogniser has room.
 
 An early utterance has the id and the audio of the utterance that follows if the pause continues. So its result is that
 utterance's result, and the flag comes earlier. If speech continues, the result is discarded.
@@ -76,6 +76,7 @@ class Offer:
     @property
     def cost(self) -> float:
         """Seconds of speech that the recogniser has read for this offer, or is reading."""
+        # Without speech the result is None, and the recogniser has read nothing.
         read = self.begun and not (self.result.done() and self.result.result() is None)
         return self.utterance.end - self.utterance.start if read else 0.0
 
@@ -126,6 +127,7 @@ class EarlyRecogniser:
         with self._changed:
             for each in utterances:
                 key = (each.room, each.speaker)
+                # A due offer stays, because its utterance waits for the result.
                 if not self._is_due(key):
                     self._drop(key)
                 if self._is_behind or self._credit <= 0 or key in self._offers:
@@ -146,7 +148,7 @@ class EarlyRecogniser:
             return None
 
     def ready(self, utterances: Sequence[Utterance]) -> list[Utterance]:
-        """Of utterances that have come, those whose results are there. The others are recognised meanwhile.
+        """Return the utterances that have a result. The others are recognised meanwhile.
 
         So a short utterance does not wait for a long one that came before it. In a room, the order stays: it gives one
         at a time. All are ready if the stage is behind, or if there are many: a batch is faster.
@@ -155,6 +157,7 @@ class EarlyRecogniser:
         if self._is_behind or not self._threads or self._is_full:
             return list(utterances)
         with self._changed:
+            # `utterances` are all that wait now. Another worker may have taken over the others.
             for offer in self._offers.values():
                 offer.due = False
             for each in utterances:
@@ -194,7 +197,7 @@ class EarlyRecogniser:
         try:
             yield
         finally:
-            self._is_full = False
+            self._is_full = False  # the waiting utterances were taken as a batch
             self._occupy(-clips)
 
     def close(self) -> None:
@@ -202,7 +205,7 @@ class EarlyRecogniser:
             self._closed = True
             self._changed.notify_all()
         for thread in self._threads:
-            if thread.ident:
+            if thread.ident:  # a thread that was never started cannot be joined
                 thread.join()
 
     def _require(self, utterance: Utterance) -> None:
@@ -239,6 +242,7 @@ class EarlyRecogniser:
         last = self._clock() - KEEP_SECONDS
         while self._offers:
             key, oldest = next(iter(self._offers.items()))
+            # Offers are in order of age, so the first one that stays ends the search.
             if oldest.due or (len(self._offers) <= MAX_OFFERS and oldest.since > last):
                 return
             self._drop(key)
@@ -276,11 +280,11 @@ class EarlyRecogniser:
                         offer.begun = True
                     self._idle -= len(part)
                     return part
-                self._changed.wait()
+                self._changed.wait()  # without a timeout: each change notifies
         return ()
 
     def _part(self) -> Sequence[Offer]:
-        """The offers that a thread begins now: those that are due, or others while workers are idle."""
+        """The offers that a thread begins now: the due ones, or others while workers are idle."""
         waiting = [offer for offer in self._offers.values() if not offer.begun]
         if due := [offer for offer in waiting if offer.due]:
             return due[: self._part_size]

@@ -42,6 +42,7 @@ class UtteranceFiles:
         for number, path in enumerate(self.paths):
             try:
                 for part in parts_of(path, vad.shared(), self.names.get(path)):
+                    # A room for each file, because stages keep their state by room and speaker.
                     for found in self._utterances(path, part, f"file-{number}"):
                         yield path, found
             except AudioError as error:
@@ -63,7 +64,7 @@ class UtteranceFiles:
             for found in self.segment.process([chunk]):
                 if not isinstance(found, EarlyUtterance):  # a recording has none
                     yield found.error if isinstance(found, Rejected) else found
-            self.advance(len(chunk.data) / 2 / SAMPLE_RATE)
+            self.advance(len(chunk.data) / 2 / SAMPLE_RATE)  # chunks have 16-bit samples
 
 
 def transcribed(
@@ -83,7 +84,7 @@ def transcribed(
 
 def _short(path: Path, part: Part, name: str | None) -> tuple[Samples | None, AudioError | None]:
     """All samples of a part of the file, and the error that ended it. The samples are None if they exceed 30 s."""
-    blocks: list[Samples] = [np.empty(0, np.float32)]
+    blocks: list[Samples] = [np.empty(0, np.float32)]  # `concatenate` needs at least one array
     damage: AudioError | None = None
     try:
         for block in read_file(path, part, name):

@@ -10,34 +10,37 @@ from pipeline.speech.asr.recogniser import Recognition
 from pipeline.speech.languages.writing_systems import tokens_of
 
 NO_SPEECH = 0.6
-"""With a mean log-probability below LOW_LOGPROB, silence. Both, and COMPRESSION, are openai-whisper's own limits."""
+"""Above it, with a mean log-probability below LOW_LOGPROB, a clip is silence. These two limits and COMPRESSION are
+openai-whisper's own."""
 LOW_LOGPROB = -1.0
 COMPRESSION = 2.4
 SURE_NO_SPEECH = 0.5
 SURE_LOGPROB = -0.7
-"""Where triage hears no voice, the recogniser has to be surer than both: of six such sounds and a rap over loud
-music, only the rap was."""
+"""Where triage hears no voice, the recogniser has to be surer than both limits. It was tried with a rap over loud music
+and six sounds without a voice: only the rap passed."""
 DOUBT = 0.3
 """No-speech probability from which a polite phrase counts as invented."""
 
 TURNS = 4
-"""So many times in a row, and ..."""
+"""An n-gram is a loop if it comes at least this many times in a row ..."""
 LOOP_TOKENS = 8
-"""... over so many tokens, and an n-gram is a loop."""
+"""... and if these have at least this many tokens together."""
 LONGEST_TURN = 32
 SENTENCE = 5
-"""Tokens from which a text that says all twice may be a decoder's echo."""
+"""Minimum tokens of a sentence that counts as a decoder's echo when it is said twice. People repeat shorter ones."""
 
 
 def loop_of(words: Sequence[str]) -> tuple[int, int, int] | None:
     """The longest loop in `words` as (start, length of one turn, end), or None."""
     found = [loop for size in range(1, min(LONGEST_TURN, len(words) // TURNS) + 1) for loop in _loops(words, size)]
+    # Among equally long loops, take the shortest turn: "no no no no" is not a loop of "no no".
     return max(found, key=lambda loop: (loop[2] - loop[0], -loop[1]), default=None)
 
 
 def _loops(words: Sequence[str], size: int) -> Iterable[tuple[int, int, int]]:
     start = 0
     for at in range(size, len(words) + 1):
+        # A loop is a run in which each word equals the word `size` places before it.
         if at == len(words) or words[at] != words[at - size]:
             if at - start >= max(TURNS * size, LOOP_TOKENS):
                 yield start, size, at
@@ -46,6 +49,7 @@ def _loops(words: Sequence[str], size: int) -> Iterable[tuple[int, int, int]]:
 
 def collapse(text: str) -> str:
     """`text` with every loop reduced to one turn."""
+    # Without one loop, the text around it may be a loop.
     while True:
         tokens = tokens_of(text)
         loop = loop_of([token[0].casefold() for token in tokens])
@@ -75,7 +79,7 @@ class HallucinationGuards:
     """Marks a recognition whose text may be invented."""
 
     def __init__(self) -> None:
-        """Looks for the phrases of all languages: Whisper also writes those of another language than it hears."""
+        # Of all languages: Whisper also writes phrases in another language than the one it hears.
         phrases = [languages.read_language(code).silence_phrases for code in languages.known()]
         self._credits = _pattern(each.credits for each in phrases)
         self._doubtful = _pattern(each.credits + each.doubtful for each in phrases)
@@ -95,6 +99,7 @@ class HallucinationGuards:
         phrases = self._doubtful if no_speech > DOUBT else self._credits
         return any(
             all(phrases.fullmatch(part) for part in parts)
+            # The whole text is a phrase, or each clause is one, or each word.
             for separator in (r"$", r"[.!?,;。！？，；、]", r"\s")
             if (parts := [plain for part in re.split(separator, text) if (plain := _plain(part))])
         )
@@ -102,6 +107,7 @@ class HallucinationGuards:
 
 def _pattern(lists: Iterable[Sequence[str]]) -> re.Pattern[str]:
     phrases = (phrase for each in lists for phrase in each)
+    # `*` in a phrase is any text, for example the name of a translator.
     return re.compile("|".join(".{0,60}".join(map(re.escape, map(_plain, phrase.split("*")))) for phrase in phrases))
 
 

@@ -75,6 +75,7 @@ class Hypothesis:
         if recogniser.ranking == "mean":
             return logprob
         usual = recogniser.talk_weight * talk_model.fluency(self.text, self.language) if recogniser.talk_weight else 0.0
+        # + 1: the mean includes the end of the text. A sum prefers short texts, so each word adds one.
         return logprob * (len(self.tokens) + 1) + len(WORD.findall(self.text)) + usual
 
     @property
@@ -86,7 +87,7 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class SpecialTokens:
-    """Ids of the tokens that are not text. All ids from `end_of_text` on are such tokens."""
+    """Ids of the tokens that are not text. All ids from `end_of_text` on are not text."""
 
     end_of_text: int
     timestamps: int
@@ -95,6 +96,7 @@ class SpecialTokens:
 
 def spoken(tokens: Sequence[int], marks: SpecialTokens, seconds: float) -> tuple[int, ...]:
     """The text tokens of the segments that start within the clip's `seconds`."""
+    # Segments that start in the padding after the clip are invented.
     return tuple(token for start, segment in _segments(tokens, marks) if start < seconds for token in segment)
 
 
@@ -125,7 +127,7 @@ def legible(tokens: Sequence[int], text_of: Callable[[Sequence[int]], str]) -> t
         while BROKEN in (piece := text_of(part)):
             if piece.endswith(BROKEN) and len(part) < MAX_PARTS:
                 break  # the next token may complete it
-            part.pop(0)
+            part.pop(0)  # no later token completes the character that this one begins
         else:
             kept += part
             part = []
@@ -135,10 +137,12 @@ def legible(tokens: Sequence[int], text_of: Callable[[Sequence[int]], str]) -> t
 def best_first(tried: Sequence[Hypothesis]) -> list[Hypothesis]:
     """Sort the hypotheses, best first, and keep each text once.
 
-    Texts with faults come last, because their scores are too high. Otherwise the most plausible text is first, but an
-    adapter's text only if all others have faults. An adapter recognises sounds better, but chooses characters worse.
+    Texts with faults come last. Otherwise the most plausible text is first, but an adapter's text only if all others
+    have faults.
     """
+    # Scores of texts with faults are too high: a decoder is sure of a loop.
     ranked = sorted(tried, key=lambda one: (one.faults, -one.plausibility))
+    # An adapter recognises sounds better, but chooses characters worse.
     found = {(best := min(ranked, key=lambda one: (one.faults, one.adapted))).text: best}
     for one in ranked:
         found.setdefault(one.text, one)

@@ -21,13 +21,14 @@ def decode_clips(
     options = DecodingOptions(
         language=language,
         fp16=features.dtype == torch.float16,
-        beam_size=how.beam if how.beam > 1 else None,
+        beam_size=how.beam if how.beam > 1 else None,  # None: greedy search
         sample_len=budget(limit),
     )
     task = BatchTask(model, options)
     # This filter must be first: Whisper's timestamp rules compare the probabilities of all tokens that are allowed.
     task.logit_filters.insert(0, WithinContext(task.tokenizer.timestamp_begin + last_timestamp(limit)))
     if how.no_repeat:
+        # openai-whisper has no option for this.
         task.logit_filters.append(NoRepeat(how.no_repeat, task.sample_begin, task.tokenizer.eot))
     with one_sound_a_beam(model, task.n_group):
         results: list[DecodingResult] = task.run(features)
@@ -45,7 +46,7 @@ def one_sound_a_beam(model: Whisper, beam: int) -> Iterator[None]:
 
     def ask(_: Module, given: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         rows, sounds = given
-        clips = sounds[::beam]
+        clips = sounds[::beam]  # the copies of one clip are adjacent
         return rows.reshape(len(clips), -1, rows.shape[-1]), clips
 
     def answer(_: Module, given: object, found: tuple[Tensor, object]) -> tuple[Tensor, object]:

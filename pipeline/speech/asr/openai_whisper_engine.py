@@ -54,7 +54,7 @@ def load_engine(asr: Asr) -> Recogniser:
     codes = tokenizer_of(model).all_language_codes  # the models differ: only large-v3 and later know Cantonese
     check_languages(asr, codes.__contains__, multilingual=model.is_multilingual)
     adapters = whisper_adapter.shipped_adapters(asr, found)
-    workers = 1 if model.device.type == "cuda" else asr.workers or cores()
+    workers = 1 if model.device.type == "cuda" else asr.workers or cores()  # one batch uses the whole GPU
     _share_cores(workers)
     network = OpenAIWhisper(model, workers, {each.language: adapted(model, each) for each in adapters})
     engine = WhisperRecogniser(
@@ -69,6 +69,7 @@ def device_of(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
+        # PyTorch does not list all devices. Without CUDA support it raises AssertionError.
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError) as error:
         raise no_device(name) from error
@@ -87,9 +88,9 @@ def types_for(device: torch.device) -> tuple[torch.dtype, torch.dtype]:
 
 
 def _cast(encoder: AudioEncoder, dtype: torch.dtype) -> None:
-    """Convert the encoder's weights once. Whisper would convert them at each use. Its norms must stay float32."""
+    """Convert the encoder's weights once. Whisper would convert them at each use."""
     for module in encoder.modules():
-        if isinstance(module, (nn.Linear, nn.Conv1d)):
+        if isinstance(module, (nn.Linear, nn.Conv1d)):  # not LayerNorm: Whisper computes it in float32
             module.to(dtype)
 
 
@@ -111,8 +112,9 @@ class OpenAIWhisper:
         self._silence = self.encode(np.full((self.bands, LONGEST), SILENCE, np.float32))
 
     def _mine(self, model: Whisper) -> Whisper:
-        """This thread's copy of the modules, with shared weights. Each decoding adds its own hooks to the modules."""
+        """This thread's copy of the modules, with shared weights."""
         mine: dict[int, Whisper] = self._of_thread.__dict__.setdefault("mine", {})
+        # Each decoding adds its own hooks to the modules.
         if id(model) not in mine:
             mine[id(model)] = sharing(model)
         return mine[id(model)]
@@ -175,10 +177,10 @@ class OpenAIWhisper:
 def encode_clips(encoder: AudioEncoder, mel: Tensor) -> Tensor:
     """Encode `mel`, shape (clips, bands, frames), to shape (clips, positions, width).
 
-    Whisper's own `forward` requires 30 s. Its positional embeddings are sinusoids, so a shorter clip can use the first
-    ones.
+    Whisper's own `forward` requires 30 s.
     """
     hidden = gelu(encoder.conv2(gelu(encoder.conv1(mel)))).permute(0, 2, 1)
+    # The positional embeddings are sinusoids, so a shorter clip can use the first ones.
     hidden = (hidden + encoder.positional_embedding[: hidden.shape[1]]).to(hidden.dtype)
     for block in encoder.blocks:
         hidden = block(hidden)
@@ -211,6 +213,7 @@ def out_of_memory() -> Iterator[None]:
 
 
 def _share_cores(workers: int) -> None:
-    """Divide the cores among the workers' threads. PyTorch counts all cores of the machine, also in a container."""
+    """Divide the cores among the workers' threads, unless the operator has set their number."""
     if "OMP_NUM_THREADS" not in os.environ:
+        # PyTorch counts all cores of the machine, also in a container with fewer.
         torch.set_num_threads(max(1, cores() // workers))

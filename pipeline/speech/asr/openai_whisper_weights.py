@@ -23,7 +23,7 @@ def model_of(weights: WhisperWeights, device: str) -> Whisper:
     """Load the model to `device` in float32. Raises WeightsCorrupt if the files are not a Whisper model."""
     try:
         model = _openai(weights) if weights.kind == "openai" else _ctranslate2(weights)
-    except WeightsCorrupt:
+    except WeightsCorrupt:  # its message is more exact
         raise
     except Exception as error:  # for other bytes than a checkpoint, an unpickler can raise any error
         raise WeightsCorrupt(
@@ -47,12 +47,14 @@ def adapted(model: Whisper, adapter: Adapter) -> Whisper:
 
 def sharing(model: Whisper) -> Whisper:
     """A copy of the modules of `model` that shares all its weights."""
+    # `deepcopy` takes what is in its memo as copied, so it keeps these tensors.
     return copy.deepcopy(model, {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())})
 
 
 def _openai(weights: WhisperWeights) -> Whisper:
     (path,) = weights.files["model.pt"]
     model = whisper.load_model(str(path), device="cpu")
+    # `load_model` sets the alignment heads only for a model's name, not for a path.
     if heads := whisper._ALIGNMENT_HEADS.get(weights.name):
         model.set_alignment_heads(heads)
     return model
@@ -65,6 +67,7 @@ def _ctranslate2(weights: WhisperWeights) -> Whisper:
     heads = torch.zeros(model.dims.n_text_layer, model.dims.n_text_head, dtype=torch.bool)
     for layer, head in json.loads(weights.read("config.json")).get("alignment_heads", ()):
         heads[layer, head] = True
+    # If the file names no heads, Whisper's default stays: the upper half of the decoder's layers.
     if heads.any():
         model.register_buffer("alignment_heads", heads.to_sparse(), persistent=False)
     return model

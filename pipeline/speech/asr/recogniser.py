@@ -120,7 +120,7 @@ ENGINES = {
 }
 """Modules with a function `load_engine(Asr) -> Recogniser`. Only the selected one is imported, with its runtime."""
 
-_shelf: SharedModels[Recogniser] = SharedModels()
+_shelf: SharedModels[Recogniser] = SharedModels()  # all stages of a process share the weights
 
 
 def load_recogniser(asr: Asr) -> Recogniser:
@@ -136,7 +136,7 @@ def check_languages(asr: Asr, knows: Callable[[str], bool], *, multilingual: boo
     """Raise ConfigError if a language in the settings is unknown to Whisper or to this model."""
     named = {
         "asr.language": (asr.language,) if asr.language else (),
-        "asr.languages": asr.languages if multilingual else (),
+        "asr.languages": asr.languages if multilingual else (),  # an English model detects no language
     }
     for key, codes in named.items():
         if strange := [code for code in codes if not knows(code)]:

@@ -17,7 +17,7 @@ from pipeline.speech.audio.decode import read_file
 BATCHES = (4, 8, 16, 32)
 LENGTHS = (1.5, 2.5, 3.5, 5.0, 7.0, 4.0, 2.0, 6.0)
 """Lengths of the clips in seconds, as utterances in rooms have them."""
-CLIPS = 32
+CLIPS = 32  # one batch of the largest size
 SPEECH = Path(__file__).parents[2] / "runner" / "demo"
 
 
@@ -48,6 +48,7 @@ def shipped() -> list[Samples]:
 
 def _figure(asr: Asr, clips: Sequence[Samples], changes: dict[str, Any]) -> TuningFigure:
     spoken = [Clip(samples, "en") for samples in clips]
+    # Loading also warms the model up, so the first measurement is not slower than the others.
     return TuningFigure(changes, speed(load_recogniser(asr.model_copy(update=changes)), spoken))
 
 

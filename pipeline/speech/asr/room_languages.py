@@ -1,9 +1,9 @@
 """Which language an utterance is in: what the recogniser hears, and what the room has spoken so far.
 
-Whisper hears another language in many a short, accented or noisy clip. So one clip does not decide. Each speaker's last
-utterances vote, by their seconds: those in which one language is clear. An utterance counts as speech in another
-language if its speaker's vote is for that language, with a lead of some seconds, and the utterance itself sounds like
-it, too. So interjections, names and a borrowed sentence do not count.
+Whisper hears another language in many short, accented or noisy clips. So one clip does not decide. Each utterance in
+which one language is clear is a vote of its speaker, weighted by its seconds. An utterance counts as speech in another
+language if two conditions hold. The speaker's votes for that language lead by some seconds, and the utterance itself
+sounds like it, too. So interjections, names and a borrowed sentence do not count.
 """
 
 import math
@@ -15,7 +15,7 @@ from pipeline.contract.messages import EarlyUtterance, Utterance
 from pipeline.speech.asr.recogniser import LanguageChoice, most_likely
 
 FADING = 0.8
-"""What an utterance's vote still weighs at the room's next one: a memory of about five."""
+"""A vote is multiplied by this at each later utterance of the room. So about five utterances count."""
 
 FLOOR = 1e-4
 """Whisper is too sure on short clips: no probability counts as less."""
@@ -48,7 +48,7 @@ class RoomLanguages:
     def chooser(self, utterance: Utterance, *, voiced: bool = True) -> LanguageChoice:
         """Return a function that selects the language of `utterance`, and remembers it for the next ones.
 
-        If `voiced` is false, the utterance may be music. Whisper finds a language in music, too, so it has no vote.
+        If `voiced` is false, the utterance may be music and has no vote.
         """
         return lambda probabilities: self._choose(utterance, probabilities, voiced=voiced)
 
@@ -57,11 +57,12 @@ class RoomLanguages:
     ) -> str:
         """The language that `utterance` would have with these probabilities. Remembers nothing."""
         candidates = [language for language in self._allowed if language in probabilities]
-        if not candidates:
+        if not candidates:  # an English model in a room of another language
             return most_likely(probabilities)
         if voiced and (other := self._others.of(utterance, probabilities)):
             return other
         votes = self._votes.get(utterance.room, {})
+        # Bayes' rule in logarithms. The prior is 1 + votes, so a language without votes stays possible.
         weights = {
             language: math.log(max(probabilities[language], FLOOR)) + math.log1p(votes.get(language, 0.0))
             for language in candidates
@@ -70,7 +71,7 @@ class RoomLanguages:
 
     def _choose(self, utterance: Utterance, probabilities: Mapping[str, float], *, voiced: bool) -> str:
         chosen = self.guess(utterance, probabilities, voiced=voiced)
-        if voiced:
+        if voiced:  # Whisper finds a language in music, too
             self._others.remember(utterance, probabilities)
             if chosen in self._allowed:
                 self._remember(utterance.room, probabilities)

@@ -21,8 +21,8 @@ DIGITS = str.maketrans("0123456789", "零一二三四五六七八九")
 START, END = "^", "$"
 
 TYPICAL = 4.0
-"""Added for each character. It is about what a character of ordinary talk costs, so neither a short reading nor a long
-one has an advantage."""
+"""Added for each character. It is about what a character of ordinary talk costs, so the length of a reading gives no
+advantage."""
 
 Floats = NDArray[np.float32]
 Keys = NDArray[np.uint32]
@@ -64,9 +64,11 @@ class TalkModel:
         """The log-probability of each character after the first, shape (characters - 1,)."""
         pair, is_pair = _find(self._pairs, numbers[:-1] * self._size + numbers[1:])
         triple, is_triple = _find(self._triples, pair[:-1] * self._size + numbers[2:])
+        # Back-off (Katz): use the pair if it is known, else the single character with the weight of its context.
         unpaired = self._first_backoff[numbers[:-1]] + self._first[numbers[1:]]
         short = np.where(is_pair, self._second[pair], unpaired)
         backoff = np.where(is_pair, self._second_backoff[pair], 0.0)[:-1]
+        # For an unknown pair, `pair` is the place of another one. So a triple that is found there does not count.
         long = np.where(is_triple & is_pair[:-1], self._third[triple], backoff + short[1:])
         found: Floats = np.concatenate([short[:1], long])
         return found
@@ -74,6 +76,7 @@ class TalkModel:
 
 def _find(keys: Keys, wanted: Keys) -> tuple[Keys, NDArray[np.bool_]]:
     """The place of each wanted key, and whether it is there."""
+    # A key above all others would have a place outside the table.
     places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1).astype(np.uint32)
     return places, keys[places] == wanted
 

@@ -90,6 +90,7 @@ class Transcribe(Processor[Utterance, Transcript]):
         clips = {place: clip for place, clip in enumerate(opened) if isinstance(clip, Clip)}
         offers = self._offers(batch, clips)
         self.was_early = bool(offers)
+        # Recognise the rest first: threads already work on the offers.
         late = [place for place in clips if place not in offers]
         found = dict(zip(late, self._recognise_now([clips[place] for place in late]), strict=True))
         found |= {place: self._confirmed(clips[place], offer) for place, offer in offers.items()}
@@ -116,7 +117,7 @@ class Transcribe(Processor[Utterance, Transcript]):
         """The offers of the utterances at the places `clips`. The work on them has begun.
 
         If a batch has several utterances of a room, they are recognised together, without their offers. The language of
-        each one depends on those before it.
+        each one depends on the ones before it.
         """
         rooms = Counter(utterance.room for utterance in batch)
         taken = {place: offer for place, utterance in enumerate(batch) if (offer := self._early.take(utterance))}
@@ -161,6 +162,7 @@ class Transcribe(Processor[Utterance, Transcript]):
 
     def _open_early(self, utterance: EarlyUtterance, choice: "LanguageGuess") -> Clip | None:
         samples = decode_flac(utterance.data)
+        # No error here: the utterance itself will report it.
         if not 0 < len(samples) <= MAX_SAMPLES or (found := triage(samples)).reason is not None:
             return None
         choice.voiced = found.voice >= VOICED
@@ -200,8 +202,10 @@ class Transcribe(Processor[Utterance, Transcript]):
         if clip.voice < VOICED and not is_sure(recognition):
             return self._no_speech(utterance, "no_voice", clip.voice)
         marks = self._guards.marks(recognition)
+        # Before `trim`, which forgets the previous text.
         others = _alternatives(recognition, self._overlaps.before(utterance), utterance.overlap)
         text = self._overlaps.trim(utterance, collapse(recognition.text))
+        # `collapse` has removed turns of a loop, so the times would no longer belong to the words.
         words = () if "repetition" in marks else words_left(_words(utterance.start, recognition), text)
         self._metrics.transcripts.labels(recognition.language).inc()
         self._metrics.adapter_readings.labels(recognition.adapter).inc()
@@ -287,12 +291,14 @@ def _words(start: float, recognition: Recognition) -> tuple[Word, ...]:
 
 
 def _alternatives(recognition: Recognition, before: str, overlap: float) -> tuple[Alternative, ...]:
-    """The alternative texts, without the words that `before` has already. Otherwise the judge would read them twice."""
+    """The alternative texts, without the words that `before` has already."""
     best = recognition.alternatives[:MAX_ALTERNATIVES]
+    # Otherwise the judge would read the words of the overlap twice.
     texts = (without_repeat(before, collapse(other.text), overlap) for other in best)
     return tuple(Alternative(text, other.avg_logprob) for text, other in zip(texts, best, strict=True))
 
 
 def _unit(value: float) -> float:
-    """Limit a probability to 0 to 1, because of rounding errors. Models without a no-speech token give NaN, here 0."""
+    """Limit a probability to 0 to 1, because of rounding errors. NaN becomes 0."""
+    # Models without a no-speech token give NaN.
     return 0.0 if math.isnan(value) else min(max(value, 0.0), 1.0)

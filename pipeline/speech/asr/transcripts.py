@@ -103,12 +103,9 @@ class Overlaps:
         self._cut_off: OrderedDict[tuple[str, str], tuple[float, str]] = OrderedDict()
 
     def before(self, utterance: Utterance) -> str:
-        """The text of the speaker's previous utterance if this one repeats its end, else an empty text.
-
-        If the remembered utterance ends where this one ends, it is this utterance, delivered a second time. Then the
-        text is empty, too.
-        """
+        """The text of the speaker's previous utterance if this one repeats its end, else an empty text."""
         end, text = self._cut_off.get((utterance.room, utterance.speaker), (0.0, ""))
+        # `end < utterance.end`: equal ends mean that this utterance itself is delivered a second time.
         return text if utterance.overlap and utterance.start < end < utterance.end else ""
 
     def trim(self, utterance: Utterance, text: str) -> str:
@@ -126,6 +123,7 @@ class Overlaps:
 def without_repeat(before: str, text: str, seconds: float) -> str:
     """Remove the words at the start of `text` that repeat the end of `before`, in an overlap of `seconds`."""
     longest = SPARE_TOKENS + round(TOKENS_PER_SECOND * seconds)
+    # One token more, because a token that the cut has split is skipped.
     tail, head = tokens_of(before)[-longest - 1 :], tokens_of(text)[: longest + 1]
     repeated = _repeated([token[0].casefold() for token in tail], [token[0].casefold() for token in head])
     return text[head[repeated - 1].end() :].lstrip(" ,.;:!?，。；：！？、") if repeated else text
@@ -159,8 +157,10 @@ def _likeness(one: Sequence[str], other: Sequence[str]) -> int:
     """Number of common characters minus the differing ones; 0 for different words, or if the last words differ."""
     if not _alike(one[-1], other[-1]) or not _alike("".join(one), "".join(other)):
         return 0
+    # `autojunk` would ignore frequent characters of longer texts.
     matcher = SequenceMatcher(None, "".join(one), "".join(other), autojunk=False)
     common = sum(block.size for block in matcher.get_matching_blocks())
+    # = common - (len(one) - common) - (len(other) - common)
     return 3 * common - sum(map(len, one)) - sum(map(len, other))
 
 

@@ -56,7 +56,7 @@ def loudest_stretch(probabilities: Sequence[float]) -> float:
     """Highest mean over a stretch of consecutive windows, or over all windows if there are fewer."""
     size = min(len(probabilities), round(STRETCH_SECONDS * SAMPLE_RATE / WINDOW))
     means = np.convolve(probabilities, np.full(size, 1 / size), mode="valid")
-    return min(1.0, float(means.max()))
+    return min(1.0, float(means.max()))  # rounding may exceed 1
 
 
 def _probabilities(samples: Samples) -> Sequence[float]:

@@ -28,15 +28,18 @@ WIDEST = 3
 """Widest search with an adapter. Its texts are only other readings, and the judge ranks no better with more of them
 (`benchmarks/readings.py`)."""
 
-_OF_EITHER: Mapping[str, tuple[str, ...]] = {
+_BOTH_SIDES: Mapping[str, tuple[str, ...]] = {
     "self_attention/linear_0": ("attn.query", "attn.key", "attn.value"),
     "self_attention/linear_1": ("attn.out",),
     "ffn/linear_0": ("mlp.0",),
     "ffn/linear_1": ("mlp.2",),
 }
-_ACROSS = {"attention/linear_0": ("cross_attn.query",), "attention/linear_2": ("cross_attn.out",)}
+_CROSS_ATTENTION = {"attention/linear_0": ("cross_attn.query",), "attention/linear_2": ("cross_attn.out",)}
 
-PLACES: Mapping[str, Mapping[str, tuple[str, ...]]] = {"encoder": _OF_EITHER, "decoder": {**_OF_EITHER, **_ACROSS}}
+PLACES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "encoder": _BOTH_SIDES,
+    "decoder": {**_BOTH_SIDES, **_CROSS_ATTENTION},
+}
 """The matrices with additions, in each layer of a side. Keys are CTranslate2's names. Values are openai-whisper's names
 of the matrices that CTranslate2 stacks there. The keys and values of cross-attention have no additions: the encoder's
 last layer can change them, too."""
@@ -67,6 +70,7 @@ class Adapter:
         variables = ctranslate2_weights.read_model_bin(data)
         for place, addition in self.additions():
             weight = variables[f"{place}/weight"]
+            # The arrays are views into `data`, so this changes the file's bytes. Weights may be float16.
             np.copyto(weight, weight.astype(np.float32) + addition, casting="same_kind")
         return bytes(data)
 
@@ -94,7 +98,7 @@ def adapter_path(model: str) -> str:
 
 def read_adapter(path: Path, language: str) -> Adapter:
     """Read an adapter file for `language`."""
-    data = path.read_bytes()
+    data = path.read_bytes()  # read once, so that the hash is of what is loaded
     with np.load(BytesIO(data)) as factors:
         return Adapter(language, hashlib.sha256(data).hexdigest(), dict(factors))
 

@@ -38,8 +38,9 @@ MOST_TOKENS = 224
 """Maximum tokens of a text: half of the decoder's capacity. As in openai-whisper, the other half is for a prompt."""
 
 SILENCE = 0.0
-"""Log-mel value of the silence whose encoding pads short encodings. openai-whisper pads with the same value. With -0.6
-and -1, the error rate on difficult Mandarin was 50.0% and 53.5% instead of 47.4%. Other speech hardly changed."""
+"""Log-mel value of silence. The encoding of this silence pads short encodings. openai-whisper pads with the same value.
+With -0.6 and -1, the error rate on difficult Mandarin was 50.0% and 53.5% instead of 47.4%. Other speech hardly
+changed."""
 
 LIMITS = (3.0, 5.0, 8.0, 12.0, 17.0, 23.0, 30.0)
 """Limits in seconds. Clips in a batch have the same limit and are padded to it, so a text depends on its clip alone.
@@ -50,15 +51,16 @@ fast)."""
 def log_mel(samples: Samples, bands: int) -> Mel:
     """The log-mel spectrogram of one clip, shape (samples,), with `bands` bands. The clip's loudest bin sets the floor.
 
-    A clip of 5 s takes one millisecond. It is computed in float64: in float32 the last bit depends on the number of
-    BLAS threads, and with 8-bit weights that can change the confidence by half a point. Source: `whisper/audio.py` of
-    openai-whisper.
+    A clip of 5 s takes one millisecond. Source: `whisper/audio.py` of openai-whisper.
     """
     half = WINDOW // 2
+    # openai-whisper appends zeros, and torch.stft reflects the edges.
     padded = np.pad(np.pad(samples, (0, WINDOW)), half, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP][: max(1, len(samples) // HOP)]
     spectrum = np.fft.rfft(frames * _hann())
     power = spectrum.real**2 + spectrum.imag**2
+    # In float64: in float32 the last bit depends on the number of BLAS threads. With 8-bit weights, that can change
+    # the confidence by half a point.
     logarithm = np.log10(np.maximum(_filters(bands) @ power.T, 1e-10))
     scaled: Mel = ((np.maximum(logarithm, logarithm.max() - RANGE) + 4) / 4).astype(np.float32)
     return scaled
@@ -66,7 +68,7 @@ def log_mel(samples: Samples, bands: int) -> Mel:
 
 @cache
 def _hann() -> NDArray[np.float64]:
-    return np.hanning(WINDOW + 1)[:-1]
+    return np.hanning(WINDOW + 1)[:-1]  # periodic, as torch.hann_window
 
 
 @cache
@@ -119,7 +121,8 @@ def with_margin(mel: Mel) -> float:
 
 
 def budget(limit: float) -> int:
-    """Maximum tokens of a text for a limit in seconds. A decoder that writes more loops, and would delay its batch."""
+    """Maximum tokens of a text for a limit in seconds. A decoder that writes more loops, and delays its batch."""
+    # - 1: nobody speaks in the second of margin.
     return min(round(8 + 10 * (limit - 1)), MOST_TOKENS)
 
 

@@ -152,10 +152,11 @@ class _Sound:
         loops, first = self.best.looping, self.decodes == 1
         if self.search.no_repeat or not (is_suspicious(self.best) if first else loops):
             return False
+        # A context needs a margin of 1 s after the clip.
         fitting = [each for each in AGAIN if self.context < each and self.seconds < each - 1 and first]
         context = next(iter(fitting), LIMITS[-1])
         search = replace(self.search, beam=WIDE, no_repeat=3 if loops and context == LIMITS[-1] else 0)
-        if (context, search) == (self.context, self.search):
+        if (context, search) == (self.context, self.search):  # the same decode gives the same text
             return False
         self.pad(context)
         self.search = search
@@ -191,6 +192,7 @@ class WhisperRecogniser:
         if any(len(clip.samples) > MAX_SAMPLES for clip in clips):
             raise ValueError(f"A clip has more than {MAX_SAMPLES} samples")
         sounds = [_Sound(clip) for clip in clips]
+        # The longest first, so that no long clip remains when the other workers are idle.
         self._each(self._begin, sorted(sounds, key=lambda sound: -sound.seconds))
         self._detect_languages(sounds)
         self._decode([sound for sound in sounds if sound.is_asked], has_room)
@@ -198,6 +200,7 @@ class WhisperRecogniser:
 
     def _begin(self, sound: _Sound) -> None:
         sound.mel = log_mel(sound.clip.samples, self._network.bands)
+        # Detecting an unknown language needs an encoding, too.
         if sound.clip.language is None or _has_own_length(sound.clip.language):
             sound.encoding = self._network.encode(own_length(sound.mel))
             sound.limit = limit_of(len(sound.encoding))
@@ -233,17 +236,15 @@ class WhisperRecogniser:
             waiting += [sound for each in done for sound in each.result() if self._goes_on(sound, has_room)]
 
     def _goes_on(self, sound: _Sound, has_room: HasRoom) -> bool:
-        """Whether to decode the clip again, for its text or with the adapter.
-
-        The text does not depend on room. So if it has a fault, the adapter reads the clip in any case: its text may
-        replace it.
-        """
+        """Whether to decode the clip again, for its text or with the adapter."""
         if sound.search.adapted:
             return False
         if sound.another_try():
             return True
         if not self._network.adapts(sound.language, with_margin(sound.mel)):
             return False
+        # The adapter's text may replace a text with a fault. The best text must not depend on room, so the adapter
+        # always reads a clip with a fault.
         if not any(sound.best.faults) and not has_room():
             sound.adapter = "skipped"
             return False
@@ -276,12 +277,12 @@ class WhisperRecogniser:
     def _next_batch(self, waiting: list[_Sound], idle: int) -> list[_Sound]:
         """Take a batch from `waiting`. Its clips have the same padding and search, so a text depends on its clip alone.
 
-        The longest clips come first, so that they do not remain for the end. The batch is so small that each of the
-        `idle` workers gets one.
+        The longest clips come first, so that they do not remain for the end.
         """
         longest = max(map(_alike, waiting))
         alike = [sound for sound in waiting if _alike(sound) == longest]
-        size = min(self._batch, -(-len(waiting) // idle))
+        size = min(self._batch, -(-len(waiting) // idle))  # a batch for each idle worker
+        # Equal batches, instead of full ones and a small rest.
         batch = alike[: -(-len(alike) // -(-len(alike) // size))]
         waiting[:] = [sound for sound in waiting if sound not in batch]
         return batch

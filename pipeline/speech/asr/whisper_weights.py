@@ -1,8 +1,8 @@
 """Finds Whisper's weights: at a path, in a folder, in an installed package, or by download.
 
-Weights with the name of a Whisper size are checked against a pinned SHA-256, wherever they were found. Conversions on
-the hub without a pinned SHA-256 are used only at the commit in `asr.revision`. Fine-tuned weights are used only if
-`asr.model` is their path.
+Weights with the name of a Whisper size are always checked against a pinned SHA-256. Conversions on the hub without a
+pinned SHA-256 are used only at the commit in `asr.revision`. Fine-tuned weights are used only if `asr.model` is their
+path.
 """
 
 import hashlib
@@ -83,7 +83,7 @@ PACKAGES: Mapping[str, Package] = {
 HUB = dict.fromkeys(("turbo", "large-v3-turbo"), "mobiuslabsgmbh/faster-whisper-large-v3-turbo") | {
     "large": "Systran/faster-whisper-large-v3"
 }
-"""Hub repository by size, for sizes whose repository is not Systran/faster-whisper-SIZE."""
+"""Hub repository by size, if it is not Systran/faster-whisper-SIZE."""
 HUB_FILES = ["model.bin", "config.json", "tokenizer.json", "vocabulary.*", "preprocessor_config.json"]
 
 CTRANSLATE2_PINS: Mapping[str, Mapping[str, str]] = {
@@ -117,7 +117,7 @@ HUB_PINS: Mapping[str, Mapping[str, str]] = {
 def find_weights(asr: Asr) -> WhisperWeights:
     """Find and check the weights of `asr.model`.
 
-    Raises WeightsMissing if they are not found, WeightsCorrupt if a SHA-256 differs from the pinned one, and
+    Raises WeightsMissing if they are not found, and WeightsCorrupt if a SHA-256 differs from the pinned one. Raises
     ConfigError if the name is not a Whisper size.
     """
     if _is_path(asr.model):
@@ -153,11 +153,13 @@ def _official() -> Mapping[str, str]:
     require("openai-whisper", "asr.engine: openai-whisper")
     import whisper
 
+    # openai-whisper has no public list of them.
     addresses: Mapping[str, str] = whisper._MODELS
     return addresses
 
 
 def _at_path(path: Path) -> WhisperWeights:
+    # Nothing is pinned here: with a path, the operator says which file to trust.
     if path.is_file():
         return WhisperWeights(path.stem, "openai", {"model.pt": (path,)}, sha256((path,)))
     if (path / "model.bin").is_file():
@@ -206,13 +208,14 @@ def _downloaded(asr: Asr) -> WhisperWeights:
     import whisper
 
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper"
+    # openai-whisper draws a progress bar, which would fill a log.
     bar = nullcontext() if sys.stderr.isatty() else redirect_stderr(StringIO())
     try:
         with bar, warnings.catch_warnings(action="ignore"):  # openai-whisper warns when it replaces a truncated file
             path = Path(whisper._download(address, str(root), False))
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: the SHA-256 differs
         raise missing(name, f" (their download failed: {getattr(error, 'reason', error)})") from error
-    return WhisperWeights(name, "openai", {"model.pt": (path,)}, address.split("/")[-2])
+    return WhisperWeights(name, "openai", {"model.pt": (path,)}, address.split("/")[-2])  # checked by `_download`
 
 
 def _from_hub(asr: Asr) -> WhisperWeights:
@@ -233,6 +236,7 @@ def _from_hub(asr: Asr) -> WhisperWeights:
         folder = snapshot_download(repository, revision=asr.revision, allow_patterns=HUB_FILES)
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         raise missing(name, f" (their download failed: {error})") from error
+    # The name of a snapshot's folder is its commit.
     return check_pins(replace(_at_path(Path(folder)), name=name), HUB_PINS.get(name, {}))
 
 
@@ -241,6 +245,7 @@ def check_pins(weights: WhisperWeights, pins: Mapping[str, str]) -> WhisperWeigh
     if absent := [file for file in pins if file not in weights.files]:
         raise WeightsCorrupt(f"The weights {weights.name!r} lack {', '.join(absent)}", "Get all files again.")
     for file, pin in pins.items():
+        # The model file is large and was hashed before.
         found = weights.sha256 if file.startswith("model.") else sha256(weights.files[file])
         if found != pin:
             raise WeightsCorrupt(

@@ -50,9 +50,9 @@ class ChunkOrder:
       same number, start and size. The chunk is dropped.
     - `reordered`: the chunk came late, but in time to fill its gap.
     - `gap`: chunks are missing.
-    - `restart`: the number is smaller than expected, and the chunk is neither late nor a duplicate. The app has
-      restarted its numbering. The chunk is kept, and counting goes on from its number. Its start may be earlier or
-      later than the one before, because the app's clock may have been set back.
+    - `restart`: any other number that is smaller than expected. The app has restarted its numbering. The chunk is kept,
+      and counting goes on from its number. Its start may be earlier or later than the one before, because the app's
+      clock may have been set back.
     """
 
     def __init__(self, ahead: int, faults: Counter) -> None:
@@ -85,7 +85,7 @@ class ChunkOrder:
                 self._count("reordered")
             self._waiting[chunk.sequence] = Ordered(chunk, self.arrived)
             yield from self._in_turn()
-            if chunk.final:
+            if chunk.final:  # a chunk that is still missing will not come
                 yield from self.flush()
             elif len(self._waiting) > self._ahead:
                 yield from self._skip()
@@ -104,7 +104,7 @@ class ChunkOrder:
         else:
             yield from self.flush()
             self._count("restart")
-            self._given_up.clear()
+            self._given_up.clear()  # the numbers now belong to other chunks
             yield self._give(Ordered(chunk, self.arrived, after_gap=True))
 
     def _precedes_first(self, chunk: AudioChunk) -> bool:
@@ -118,6 +118,7 @@ class ChunkOrder:
         first = min(self._waiting)
         if gap := first != self._expected:
             self._count("gap")
+            # Only the last numbers: an app may skip millions.
             self._given_up.extend(range(max(self._expected or 0, first - REMEMBERED), first))
         yield self._give(replace(self._waiting.pop(first), after_gap=gap))
         yield from self._in_turn()
@@ -189,6 +190,7 @@ class ReceivedSamples:
             if span.first <= new.first <= span.end:
                 span.end, span.origin = max(span.end, new.end), new.origin
                 return
+        # Spans that meet later stay apart: `_known` looks at all of them.
         self._spans.append(new)
 
 
@@ -214,7 +216,7 @@ def _samples(chunk: AudioChunk) -> int:
         return len(chunk.data) // _sample_bytes(chunk)
     try:
         return sum(map(opus_samples, split_packets(chunk.data))) if chunk.codec == "opus_packets" else 0
-    except VoxwardenError:
+    except VoxwardenError:  # the decoder will report it
         return 0
 
 

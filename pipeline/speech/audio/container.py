@@ -46,7 +46,7 @@ def header_patch(file: BinaryIO, name: str) -> Patch:
         return {}
     chunks = dict(_chunks(file))
     place = chunks.get(b"fmt ", range(0))
-    fmt = _read(file, place).ljust(26, b"\0")
+    fmt = _read(file, place).ljust(26, b"\0")  # a plain header has 16 or 18 bytes
     kind, channels, rate, byte_rate, align, bits, _, valid, _, sub = struct.unpack_from("<HHIIHHHHIH", fmt)
     extensible = kind == EXTENSIBLE and len(place) >= 26
     stated = valid or bits if extensible else bits
@@ -57,12 +57,12 @@ def header_patch(file: BinaryIO, name: str) -> Patch:
         return {}  # the block size of some headers is wrong
     if not extensible and size == 4 and _holds_floats(file, chunks.get(b"data", range(0))):
         if stated == 24:
-            return {}  # FFmpeg takes such samples for floats
-        size = 0
+            return {}  # FFmpeg reads them as floats
+        size = 0  # refused below: FFmpeg would read these floats as integers
     if size not in SIZES:
         raise AudioError(f"{name} has samples of {stated} bits in blocks of {align} bytes", "Save it as 16-bit WAV.")
     whole = struct.pack("<H", 8 * size)
-    return {place.start + 14: whole} | ({place.start + 18: whole} if extensible else {})
+    return {place.start + 14: whole} | ({place.start + 18: whole} if extensible else {})  # bits, and valid bits
 
 
 def patched(data: bytes, at: int, patch: Patch) -> bytes:
@@ -82,7 +82,7 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, range]]:
     while name != b"data" and len(head := _read(file, range(at, at + 8))) == 8:
         name, length = struct.unpack("<4sI", head)
         yield name, range(at + 8, at + 8 + length)
-        at += 8 + length + length % 2
+        at += 8 + length + length % 2  # chunks begin at even positions
 
 
 def _holds_floats(file: BinaryIO, samples: range) -> bool:
@@ -193,6 +193,7 @@ def opened(source: BinaryIO, name: str) -> InputContainer:
     try:
         patch = header_patch(source, name)
         source.seek(0)
+        # Tags in an old encoding must not make a file unreadable.
         container = av.open(_Source(source, patch), "r", options=OPTIONS, metadata_errors="replace")
     except (FFmpegError, ValueError, OSError) as error:
         raise AudioError(
@@ -200,7 +201,7 @@ def opened(source: BinaryIO, name: str) -> InputContainer:
             "Use WAV, FLAC, MP3, Ogg, M4A or WebM. If the file is truncated, copy it again.",
         ) from error
     codecs = [stream.codec_context for stream in container.streams.audio]
-    if not codecs or None in codecs:
+    if not codecs or None in codecs:  # PyAV gives None for a codec that FFmpeg does not know
         container.close()
         raise AudioError(
             f"{name} has {'audio in an unknown codec' if codecs else 'no audio stream'}",
@@ -312,12 +313,15 @@ def shortfall(container: InputContainer, number: int, head: bytes, size: int, ta
     decoded_seconds = tally.samples / SAMPLE_RATE
     declared = seconds_of(container, number) or 0.0
     if kind == "flac":
+        # A header may state no length. A frame's time stamp also counts the lost frames before it.
         declared = max(declared, tally.until)
     elif kind == "wav":  # FFmpeg computes the length of a WAV from the file size and ignores the header
         stated = int.from_bytes(head[4:8], "little") + 8
+        # Programs that stream write a size near 2 or 4 GiB. `+ 1`: the last chunk may lack its padding.
         declared = decoded_seconds * stated / size if size + 1 < stated < 0x7FFF_0000 else 0.0
     elif kind == "mp3" and not (b"Xing" in head or b"Info" in head):
         return None  # the length is only FFmpeg's estimate from the bit rate, which may vary
+    # With video, these containers state the length of the longest stream.
     elif kind not in EXACT_LENGTH or (kind in {"matroska,webm", "flv"} and container.streams.video):
         return None
     missing = declared - decoded_seconds

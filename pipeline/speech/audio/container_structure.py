@@ -41,6 +41,7 @@ def _box(file: BinaryIO, at: int, size: int) -> tuple[int, bytes]:
     length, kind = int.from_bytes(file.read(4), "big"), file.read(4)
     if length == 1:
         length = int.from_bytes(file.read(8), "big")
+    # The length includes the 8 bytes of the header, so a smaller one is invalid.
     return length or size - at, kind if length >= 8 or not length else b""
 
 
@@ -78,6 +79,7 @@ class ChunkLayout:
                 return f"it has a second block of samples at byte {at:,}"
             if has_samples and (length == self.name + self.length or at + length > size + 1):
                 at = self._aligned(last.stop)  # the writer did not know the length: continue after the last packet
+            # + 1: the last chunk may lack its padding byte.
             elif self._is_chunk(name) and self.name + self.length <= length <= size + 1 - at:
                 at = self._aligned(at + length)
             else:
@@ -94,6 +96,7 @@ class ChunkLayout:
         return at + -at % self.align
 
     def _is_chunk(self, name: bytes) -> bool:
+        # W64 names its chunks by 16-byte GUIDs, which are not printable.
         return len(name) > 4 or (name not in RECORDINGS and PRINTABLE.issuperset(name))
 
 
@@ -182,7 +185,7 @@ class _Faults:
         self.pages += 1
         if not page.sound:
             self.broken.append(page.at)
-            return
+            return  # its header cannot be trusted either
         if page.stream in self.open and not page.flags & FIRST_PAGE:
             self.missing += abs(page.number - self.open[page.stream] - 1)
         self.open[page.stream] = page.number
@@ -215,6 +218,7 @@ def _pages(file: BinaryIO) -> Iterator[tuple[_Page, int]]:
         if len(lengths) < head[26] or len(body) < sum(lengths):
             return
         stated = int.from_bytes(head[22:26], "little")
+        # The checksum is computed with zeros in its own place.
         sound = stated == ogg_checksum(head[:22] + bytes(4) + head[26:] + lengths + body)
         page = _Page(at, head[5], head[14:18], int.from_bytes(head[18:22], "little"), sound)
         at += len(head) + len(lengths) + len(body)
@@ -295,11 +299,14 @@ def end_of_tags(file: BinaryIO, begin: int, end: int) -> int:
 def _last_tag(file: BinaryIO, begin: int, end: int) -> int:
     file.seek(max(begin, end - 128))
     last = file.read(end - file.tell())
+    # ID3v1 has a fixed size.
     if len(last) == 128 and last.startswith(b"TAG"):
         return 128
     if len(last) >= 32 and last[-32:].startswith(b"APETAGEX"):
+        # The size in an APE footer includes the footer, but not the optional header.
         return int.from_bytes(last[-20:-16], "little") + (32 if last[-9] & 0x80 else 0)
     if last.endswith(b"LYRICS200") and last[-15:-9].isdigit():
+        # The size before `LYRICS200` does not include its own six digits and these nine letters.
         return int(last[-15:-9]) + 15
     return len(last) if not any(last) else 0
 

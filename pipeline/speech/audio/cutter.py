@@ -41,8 +41,8 @@ SMOOTH = 3
 """Windows in a moment (96 ms). A moment is longer than the silence before a plosive."""
 
 QUIET_AT_SOFT, QUIET_AT_LAST = 0.1, 0.5
-"""A moment is quiet if its `_noise` is at most this value. It is QUIET_AT_SOFT at the soft limit (a pause between
-sentences), and grows to QUIET_AT_LAST (a gap between words) half-way between the soft and the hard limit."""
+"""A moment is quiet if its `_noise` is at most this value. At the soft limit it is QUIET_AT_SOFT: a pause between
+sentences. Half-way to the hard limit it has grown to QUIET_AT_LAST: a gap between words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ class Cutter:
 
     def __init__(self, settings: Audio) -> None:
         self._min = _windows(MIN_SECONDS)
+        # With any settings, some moments fit before the soft limit and between the two limits.
         self._max = max(int(settings.max_seconds * SAMPLE_RATE) // WINDOW, 4 * SMOOTH)
         self._soft = min(max(_windows(SOFT_SECONDS), 2 * SMOOTH), self._max - 2 * SMOOTH)
         self._hangover = _windows(settings.hangover_seconds)
@@ -172,6 +173,7 @@ class Cutter:
             return self._cut(speech, speech.start + self._soft + int(np.argmin(noise[self._soft :])))
         if length > self._soft:
             progress = min(1.0, 2 * (length - self._soft) / (self._max - self._soft))
+            # Cut at the moment before, as soon as the noise rises again.
             before, now = self._noise(speech)[-2:]
             if before <= QUIET_AT_SOFT + progress * (QUIET_AT_LAST - QUIET_AT_SOFT) and now >= before:
                 return self._cut(speech, self._next - SMOOTH - 1)
@@ -184,7 +186,7 @@ class Cutter:
         """
         held = slice(speech.start - self._base, self._next - self._base)
         loudness = np.array(self._loudness[held])
-        share = loudness / max(_loud(loudness), 1e-9)
+        share = loudness / max(_loud(loudness), 1e-9)  # not by zero
         return np.convolve((np.array(self._speech[held]) + share) / 2, np.full(SMOOTH, 1 / SMOOTH), "valid")
 
     def _cut(self, speech: Open, quiet: int) -> Cut | None:
@@ -204,6 +206,7 @@ class Cutter:
         return None if self._is_short(speech) else self._piece(speech, end, forced=forced)
 
     def _is_short(self, speech: Open) -> bool:
+        # The rest of a forced cut belongs to speech that was long enough.
         return speech.last + 1 - speech.onset < (1 if speech.repeated else self._min)
 
     def _end(self, end: int) -> int:
@@ -224,7 +227,8 @@ class Cutter:
 
 
 def _loud(loudness: NDArray[np.float64]) -> float:
-    """The 90th percentile. This runs once per window, and NumPy's function is several times slower for few numbers."""
+    """The 90th percentile, linearly interpolated."""
+    # This runs once per window, and NumPy's own function is several times slower for few numbers.
     place = 0.9 * (len(loudness) - 1)
     low, high = math.floor(place), math.ceil(place)
     ordered = np.partition(loudness, (low, high))
@@ -232,4 +236,5 @@ def _loud(loudness: NDArray[np.float64]) -> float:
 
 
 def _windows(seconds: float) -> int:
+    # Rounding errors must not add a window.
     return ceil(seconds * SAMPLE_RATE / WINDOW - 1e-9)

@@ -36,9 +36,9 @@ UNHEARD_REMEDY = "The decoded part was used. Save each recording as one file wit
 def read_file(path: Path, part: Part = MAIN, name: str | None = None) -> Iterator[Samples]:
     """One part of a recording as blocks of one second, shape (16000,). Only the last block is shorter.
 
-    Only a few blocks are in memory. Raises AudioError with `name`: at once if the file is not audio; after the last
-    good block if the file is damaged, shorter than it states, has bytes that the decoder does not read, or samples that
-    are NaN or infinite, which become silence. In the second case keep the blocks.
+    Only a few blocks are in memory. Raises AudioError with `name` at once if the file is not audio. Raises it after the
+    last good block if the file is damaged, is shorter than it states, or has bytes that the decoder does not read. The
+    same is true for samples that are NaN or infinite, which become silence. In these cases keep the blocks.
     """
     name = name or str(path)
     size = size_of(path, name)
@@ -75,8 +75,7 @@ def duration_of(path: Path) -> float | None:
 def read_bytes(data: bytes, name: str, limit_seconds: float) -> tuple[Samples, DecodeTally]:
     """Decode a whole recording in memory to 16 kHz mono, shape (samples,). Channels do not cancel each other.
 
-    Raises AudioError with `name` if the recording cannot be decoded, or is longer than `limit_seconds`. The limit is
-    needed because a tiny file can hold days of silence.
+    Raises AudioError with `name` if the recording cannot be decoded, or is longer than `limit_seconds`.
     """
     tally = DecodeTally()
     limit = int(limit_seconds * SAMPLE_RATE)
@@ -85,6 +84,7 @@ def read_bytes(data: bytes, name: str, limit_seconds: float) -> tuple[Samples, D
     with opened(file, name) as container:
         for block in in_blocks(decoded(container, name, tally, mix=not_cancelled), tally):
             blocks.append(block)
+            # Check while decoding: a tiny file can hold days of silence.
             if tally.samples > limit:
                 raise AudioError(f"{name} is longer than {limit_seconds:g} s", "Send it in shorter pieces.")
         if len(container.streams.audio) > 1:
@@ -101,7 +101,7 @@ def size_of(path: Path, name: str | None = None) -> int:
             raise AudioError(f"{name} is a folder", "Name the files in it.")
         if not path.is_file():
             raise AudioError(f"There is no file {name}", "Check the path.")
-        with path.open("rb"):
+        with path.open("rb"):  # raises here if it may not be read
             size = path.stat().st_size
     except OSError as error:
         raise AudioError(f"{name} cannot be opened: {error.strerror}", "Check the path and its permissions.") from error

@@ -56,5 +56,5 @@ def _encode(samples: Samples, container: str, codec: Literal["flac", "libopus"],
         if bitrate:
             stream.bit_rate = bitrate
         output.mux(stream.encode(frame))
-        output.mux(stream.encode(None))
+        output.mux(stream.encode(None))  # flushes the encoder
     return file.getvalue()

@@ -30,7 +30,7 @@ ALIKE = 0.6
 STRETCH = 31
 """Windows over which the loudness of channels is compared: one second."""
 QUIET, USUAL, MAX_GAIN = 0.005, 0.1, 1_000.0
-"""A recording whose loudest second has a root mean square below QUIET is amplified to USUAL, at most by MAX_GAIN."""
+"""If the root mean square of the loudest second is below QUIET, it is amplified to USUAL, at most by MAX_GAIN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ def chunks_of(
     `start` is UTC seconds. The last chunk is final. A damaged file first yields all chunks that could be decoded, with
     a final one. Then it raises AudioError with `name`.
     """
+    # One block is held back, because only the last chunk is final.
     held: Samples | None = None
     sequence = 0
 
@@ -121,6 +122,7 @@ def _lost(activity: _Activity) -> Iterator[int]:
     """The smallest set of channels that hold all speech that is missing in the mean."""
     missing = activity.speech[0] < NO_SPEECH
     while True:
+        # Greedy set cover: take the channel with the most of the speech that is still missing.
         added = ((activity.speech[1:] > SPEECH) & missing).sum(axis=1)
         best = int(added.argmax())
         if added[best] < SHORTEST_WORD:
@@ -142,6 +144,7 @@ def _covered(activity: _Activity) -> Iterator[int]:
 
 def _alike(own: NDArray[np.float32], rest: NDArray[np.float32]) -> bool:
     spread = float(own.std() * rest.std())
+    # Constant loudness has no correlation. It counts as alike.
     return spread < 1e-3 or float(((own - own.mean()) * (rest - rest.mean())).mean()) / spread > ALIKE
 
 
@@ -150,11 +153,12 @@ def _activity_of(path: Path, stream: int, channels: int, vad: Vad) -> _Activity:
     memories = [Memory() for _ in parts]
     nothing = np.zeros((channels, 0), np.float32)
     found = [(np.zeros((len(parts), 0), np.float32), nothing, nothing)]
-    with suppress(AudioError):
+    with suppress(AudioError):  # reported when the part is read
         for blocks in zip(*(read_file(path, part) for part in parts), strict=True):
             rows = np.stack([np.pad(block, (0, -block.size % WINDOW)) for block in blocks])
             speech = np.stack([vad.probabilities(row, memory) for row, memory in zip(rows, memories, strict=True)])
-            found.append((speech, _decibels(rows[1:]), _decibels(rows[:1] * channels - rows[1:])))
+            rest = rows[:1] * channels - rows[1:]  # sum of all channels, without the own one
+            found.append((speech, _decibels(rows[1:]), _decibels(rest)))
     return _Activity(*(np.concatenate(each, axis=1) for each in zip(*found, strict=True)))
 
 
@@ -165,7 +169,7 @@ def _decibels(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _gain(path: Path, part: Part) -> float:
     loudest = 0.0
-    with suppress(AudioError):
+    with suppress(AudioError):  # reported when the part is read
         for block in read_file(path, part):
             loudest = max(loudest, _loudness(block))
             if loudest >= QUIET:

@@ -32,8 +32,8 @@ Mix = Callable[[NDArray[np.float32]], Samples]
 def mean(channels: NDArray[np.float32]) -> Samples:
     """The mean of the channels, shape (samples,). For recordings.
 
-    Speech of one channel can be lost in the mean. So `recording_parts.py` finds such channels of a recording,
-    and they are also processed separately.
+    Speech of one channel can be lost in the mean. So `recording_parts.py` finds these channels of a recording, and they
+    are also processed separately.
     """
     mixed: Samples = channels.mean(axis=0)
     return mixed
@@ -66,9 +66,9 @@ def planes(frame: AudioFrame) -> NDArray[np.generic]:
 def from_pcm(pcm: NDArray[np.generic], mix: Mix) -> tuple[Samples, int]:
     """Mix channels, shape (channels, samples), to one float channel. Samples are floats or full-scale integers.
 
-    FFmpeg's own downmix assumes loudspeaker layouts, but some rooms record one person per channel. NaN and infinite
-    samples become silence before a filter can spread them. The second value is their number.
+    NaN and infinite samples become silence before a filter can spread them. The second value is their number.
     """
+    # Not FFmpeg's own downmix, which assumes loudspeakers. Some rooms record one person per channel.
     floats, bad = _floats(pcm)
     return (floats[0] if len(floats) == 1 else mix(floats)), bad
 
@@ -80,6 +80,7 @@ def _floats(pcm: NDArray[np.generic]) -> tuple[NDArray[np.float32], int]:
         return np.where(finite, pcm, 0).clip(-1, 1).astype(np.float32), bad
     scale = 2.0 ** (8 * pcm.itemsize - 1)
     offset = scale if pcm.dtype.kind == "u" else 0.0
+    # float32 cannot hold all 32-bit integers, so the offset is subtracted in float64.
     return ((pcm.astype(np.float64) - offset) / scale).astype(np.float32), 0
 
 

@@ -78,7 +78,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
         """
         self._sent.note(each for each in sent if isinstance(each, Utterance))
         for chunk in earlier:
-            deque(self._speakers.take(chunk), maxlen=0)
+            deque(self._speakers.take(chunk), maxlen=0)  # its utterances were returned before
 
     def tick(self, now: float) -> list[Output]:
         """Return the unfinished speech of speakers who sent nothing for `idle_seconds`.
@@ -130,6 +130,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
 
     def _hear(self, key: Key, speaker: SpeechTrack, chunk: AudioChunk) -> Iterator[Output]:
         yield from self._utterances(key, speaker.push(chunk))
+        # A final chunk ends the speech itself.
         if self._early and not chunk.final and (paused := speaker.paused()):
             yield from self._early_utterance(key, paused)
 
@@ -180,7 +181,7 @@ def _encoded(piece: SpeechPiece) -> Utterance | Rejected:
     try:
         return _utterance(piece, encode_flac(piece.cut.samples))
     except STAGE_FAULTS:
-        raise
+        raise  # not the fault of this speech
     except Exception as error:
         return Rejected(_utterance(piece, piece.cut.samples.tobytes()), blamed(error))
 
@@ -231,11 +232,13 @@ class SentSpeech:
         if sent == 0:
             return piece
         new = samples.size - sent
+        # - 1: the rest must begin after the piece, or the search below would find the piece again.
         repeated = min(self._overlap, new, sent - 1)
         if new + repeated < self._shortest:
             return None
         head = sent - repeated
         cut = replace(piece.cut, start=piece.cut.start + head, samples=samples[head:], overlap=repeated)
+        # A part of this rest may have been returned, too.
         return self.rest(key, replace(piece, start=piece.start + head, cut=cut))
 
 

@@ -123,10 +123,10 @@ class AudioTrack(ABC, Generic[Found]):
             samples = self._decoder.decode(chunk)
         except VoxwardenError as error:
             return Rejected(chunk, error)
-        except MemoryError:
+        except MemoryError:  # not the fault of this chunk
             raise
         except Exception as error:  # any other error, from FFmpeg or a bug of ours, is caused by this chunk
-            self._decoder = StreamDecoder()
+            self._decoder = StreamDecoder()  # the state of the old one is unknown now
             return Rejected(chunk, blamed(error))
         self._metrics.repaired_samples.inc(self._decoder.not_numbers - before)
         self._metrics.audio_seconds.inc(samples.size / SAMPLE_RATE)
@@ -149,6 +149,7 @@ class AudioTrack(ABC, Generic[Found]):
         if self.end is not None:
             if abs(start - self.end) <= MAX_GAP:
                 self._set_back = False
+                # After a gap, a small difference is not jitter but missing audio.
                 yield from self._fill(start, self.end, 0 if after_gap else JITTER)
             elif after_gap or not self._clock_is_wrong(start, self.end):
                 yield from self._end()
@@ -158,7 +159,7 @@ class AudioTrack(ABC, Generic[Found]):
 
     def _fill(self, start: int, end: int, tolerance: int) -> Iterator[Found]:
         if start - end > tolerance:
-            rest = self._decoder.flush()
+            rest = self._decoder.flush()  # the samples in its filter come before the gap
             yield from self._hear(rest)
             yield from self._hear(np.zeros(max(0, start - end - rest.size), np.float32))
 
@@ -210,7 +211,7 @@ class SpeakerTracks(Generic[Track, Out]):
         self.tracks: OrderedDict[Key, Track] = OrderedDict()
         """The speaker who is idle longest comes first."""
         self._settings = settings
-        self._sessions = Sessions(2 * MAX_SPEAKERS)
+        self._sessions = Sessions(2 * MAX_SPEAKERS)  # speakers who left may send their audio again
         self._clock = clock
         self._new, self._hear, self._end = new, hear, end
 
@@ -220,7 +221,7 @@ class SpeakerTracks(Generic[Track, Out]):
         try:
             yield from self._follow(key, chunk)
         except STAGE_FAULTS:
-            raise
+            raise  # not the fault of this chunk
         except Exception as error:
             self.tracks.pop(key, None)  # its state is unknown after the error
             yield Rejected(chunk, blamed(error))
@@ -235,7 +236,7 @@ class SpeakerTracks(Generic[Track, Out]):
         idle = []
         for key, track in self.tracks.items():
             if now - track.seen < self._settings.idle_seconds:
-                break
+                break  # all others sent something later
             idle.append(key)
         return idle
 

@@ -36,7 +36,7 @@ class SpeechStream:
     """Audio without a gap, from `start` (16 kHz samples since 1970 UTC). It is cut while it grows.
 
     All streams have the same grid of windows, at multiples of 512 samples since 1970. So the same speech has the same
-    windows, cuts and ids, whatever chunk the reader starts with. Silence fills the first window up to `start`.
+    windows, cuts and ids, with any chunk as the first one. Silence fills the first window up to `start`.
     """
 
     def __init__(self, start: int, vad: Vad, settings: Audio) -> None:
@@ -70,7 +70,7 @@ class SpeechStream:
         """Add 16 kHz audio, shape (samples,). Yields cuts, each with its start in samples since 1970 UTC."""
         joined = np.concatenate([self._rest, samples])
         whole = joined.size - joined.size % WINDOW
-        self._rest = joined[whole:].copy()
+        self._rest = joined[whole:].copy()  # a view would keep the whole block in memory
         first = 0
         while first < whole:
             after = min(whole, first + (RESET - self._next % RESET) * WINDOW)
@@ -134,7 +134,7 @@ class ChunkMarks:
             self._marks.popleft()
 
     def oldest(self, since: int) -> ChunkMark | None:
-        """The chunk that arrived first among those with audio after sample `since`. None if there is none."""
+        """Of the chunks with audio after sample `since`, the one that arrived first. None if there is none."""
         return next((mark for mark in self._marks if mark.end > since), None)
 
     def clear(self) -> None:
@@ -213,6 +213,7 @@ class SpeechTrack(AudioTrack[SpeechPiece]):
     def _needed(self) -> Iterator[tuple[int, float]]:
         """Arrival number and start of each waiting chunk, and of the first chunk that unfinished speech needs."""
         yield from ((each.arrival, each.chunk.start) for each in self._order.waiting)
+        # Speech that `unfinished` has returned is not lost in a restart, so it needs no chunk.
         unsent = self._stream and self._stream.end != self._sent_to
         since = self._stream.open_since if self._stream and unsent else None
         if since is not None and (mark := self._marks.oldest(since)):

@@ -71,10 +71,11 @@ def opus_samples(packet: bytes) -> int:
 
 
 def _frames(packet: bytes, code: int) -> int:
-    if code < 3:
+    if code < 3:  # one frame, two of equal size, two of any size
         return (1, 2, 2)[code]
     if len(packet) < 2:
         raise InputError("A truncated Opus packet", BARE_REMEDY)
+    # Code 3: bits 0 to 5 are the number of frames, bit 6 means padding, bit 7 frames of different sizes.
     return packet[1] & 0x3F
 
 
@@ -120,6 +121,7 @@ def _without_padding(packet: bytes) -> tuple[int, int]:
     while begin < end:
         size = packet[begin]
         begin += 1
+        # 255 means 254 bytes of padding, and another length byte follows.
         end -= min(size, 254)
         if size < 255:
             return begin, end

@@ -42,11 +42,12 @@ class StreamDecoder:
 
     def decode(self, chunk: AudioChunk) -> Samples:
         """Decode a chunk to 16 kHz mono, shape (samples,). Raises BadMessage if its data do not match its fields."""
-        if not chunk.data:
+        if not chunk.data:  # for example the final one
             return EMPTY
         rate, samples = self._read(chunk)
         tail = EMPTY
         if rate != self._resampler.rate:
+            # The old filter still holds samples of the old rate.
             tail, self._resampler = self._resampler.flush(), Resampler(rate)
         return np.concatenate([tail, self._resampler.push(samples)])
 
@@ -106,6 +107,7 @@ class StreamDecoder:
 
     def _opus_decoder(self, channels: int) -> AudioCodecContext:
         if self._opus is None or self._opus[0] != channels:
+            # A new number of channels needs a new decoder: Opus decodes to the number that it was opened with.
             context = av.CodecContext.create("libopus", "r")
             context.sample_rate = OPUS_RATE
             context.layout = "mono" if channels == 1 else "stereo"

@@ -59,7 +59,7 @@ class Vad:
         before = np.vstack([memory.context, windows[:-1, -CONTEXT:]])
         inputs = {"input": np.hstack([before, windows]), "h": memory.hidden, "c": memory.cell}
         probabilities, memory.hidden, memory.cell = self._session.run(None, inputs)
-        memory.context = windows[-1, -CONTEXT:].copy()
+        memory.context = windows[-1, -CONTEXT:].copy()  # a view would keep all windows in memory
         return np.asarray(probabilities, np.float32)
 
 

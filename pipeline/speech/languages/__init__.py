@@ -48,7 +48,7 @@ class RecogniserSettings(StrictModel):
     To the sum, one is added for each character, because each character costs some probability.
     """
     talk_weight: float = Field(0.0, ge=0, le=1)
-    """Weight of `talk.npz` in the ranking: how much it counts that people usually say such words. With a sum only."""
+    """Weight of `talk.npz` in the ranking: how much it counts that people usually say these words. With a sum only."""
 
 
 def _check_phrase(phrase: str) -> str:
@@ -133,6 +133,7 @@ def own_folder() -> Path:
 @cache
 def scripts() -> tuple[Script, ...]:
     """The scripts that need code. Each text passes through all of them, because speakers mix languages."""
+    # Shipped ones only: the files of users are data, and never run as code.
     codes = sorted(path.parent.name for path in SHIPPED.glob("*/script.py"))
     return tuple(import_module(f"{__name__}.{code}.script").SCRIPT for code in codes)
 
@@ -143,12 +144,13 @@ def script_language(text: str) -> str:
 
 
 def _folders() -> tuple[Path, ...]:
-    return own_folder(), SHIPPED
+    return own_folder(), SHIPPED  # the first file that is found is used
 
 
 def _codes(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
+    # Python adds `__pycache__`.
     names = [path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))]
     return [_checked(name, folder) for name in names]
 

@@ -2,6 +2,7 @@
 
 import re
 
+# Extension A and the common characters; compatibility forms; extensions B to G.
 HAN = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 """Chinese characters, for use inside a character class."""
 
@@ -9,6 +10,7 @@ UNSPACED = re.compile(rf"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff{H
 """A letter of a script without spaces: Thai, Lao, Burmese, Khmer, kana, Chinese."""
 
 SINGLE = rf"\u3040-\u30ff{HAN}"
+# An apostrophe inside a word belongs to it, as in `don't`.
 TOKEN = re.compile(rf"[{SINGLE}]|[^\W{SINGLE}]+(?:['’][^\W{SINGLE}]+)*")
 """A Chinese character or kana, or a word of other scripts."""
 

@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from agents.commands.app import main, overrides_of, warn_unknown
+from agents.commands.app import REMEDIES, main, overrides_of, warn_unknown
+from agents.commands.command_line import app
 from pipeline.base.errors import ConfigError
 from pipeline.settings import JudgeSettings, Settings, load
 
@@ -124,3 +126,15 @@ def test_a_broken_policy_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("every: 3\n", "utf-8")
     with pytest.raises(ConfigError, match=r"mine\.yaml"):
         warn_unknown(Settings(judge=JudgeSettings(policy=str(tmp_path / "mine.yaml"))), "kids")
+
+
+@pytest.mark.parametrize("command", REMEDIES)
+def test_the_error_names_the_remedy(command: str) -> None:
+    error = CliRunner().invoke(app, ["--set", "asr.model=tiny", *command.split(), "list", "--local"]).exception
+    assert isinstance(error, ConfigError)
+    assert str(error) == f"There is no command `voxwarden {command}` any more. {REMEDIES[command]}"
+
+
+def test_other_unknown_commands_are_errors_of_the_usage() -> None:
+    for words in (["assess", "nothing"], ["nothing"]):
+        assert CliRunner().invoke(app, words).exit_code == 2

@@ -156,7 +156,7 @@ def test_subtitles_have_the_labels() -> None:
 
 def test_ctrl_c_leaves_the_results_that_were_found(tmp_path: Path) -> None:
     speech = samples_of(DATA / "sense-and-sensibility.flac")
-    (tmp_path / "long.flac").write_bytes(encode_flac(np.tile(speech, 60)))
+    (tmp_path / "long.flac").write_bytes(encode_flac(np.tile(speech, 20)))
     long = command(tmp_path / "long.flac", "--format", "json", model="tiny.en")
     with subprocess.Popen(long, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout
@@ -204,6 +204,7 @@ def test_what_words_and_second_ear_agree_on_has_one_line(tmp_path: Path) -> None
     assert file["utterances"] == sum(line["kind"] == "utterance" for line in found)
 
 
+@pytest.mark.full
 def test_what_words_and_second_ear_agree_on_has_one_subtitle(tmp_path: Path) -> None:
     cues = shouted_threat(tmp_path, "srt").stdout
     assert re.findall(r"(.*)I'm going to kill you", cues) == ["[review: violence] I know where you live and "]
@@ -211,6 +212,7 @@ def test_what_words_and_second_ear_agree_on_has_one_subtitle(tmp_path: Path) -> 
     assert starts == sorted(starts)
 
 
+@pytest.mark.full
 def test_what_a_second_ear_hears_has_a_line_of_its_own(tmp_path: Path) -> None:
     sound = np.concatenate([tiny_model.chatter(8), tiny_model.siren(8), tiny_model.chatter(4)])
     file = tmp_path / "room.flac"

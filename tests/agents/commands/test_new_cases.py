@@ -38,7 +38,7 @@ class World:
 
 
 def test_new_cases_come_once_in_their_order(store: SqlReviewStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cases, "NEW_PAGE", 2)
+    monkeypatch.setattr(cases, "PAGE", 2)
     world: World = World(
         store,
         lambda: world.add("a"),

@@ -12,9 +12,9 @@ from pipeline.assessment.report import content
 from pipeline.assessment.triggers import Signal
 from pipeline.assessment.workdays import SHIPPED, Calendar
 from pipeline.contract.speech_status import status_of
-from pipeline.review.appeals import reports
-from pipeline.review.appeals.reports import Complaint
+from pipeline.review.cases import user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery.speech_tallies import DAY_HOURS, Cell
@@ -237,7 +237,7 @@ def test_an_upheld_report_of_speech_that_was_caught_is_no_signal(database: Datab
     for speaker in ("ann", "bob"):
         complaint = Complaint(room="room", speaker=speaker, reporter="eve", label="violence", at=NOON + 300.0)
         with database.write() as connection:
-            reported = reports.file(connection, complaint, NOON + 300, Ranking({}), 240.0)[0]
+            reported = user_reports.file(connection, complaint, NOON + 300, Ranking({}), 240.0)[0]
         store.decide(reported.case, "ana", Choice(verdict="uphold"), NOON + 310)
     (signal,) = (each for each in found(database, NOON + 320) if each.clause == "3.4")
     assert (signal.name, signal.detail["cases"]) == ("missed_illegal_speech", [reported.case])
@@ -249,7 +249,7 @@ def test_an_upheld_report_of_a_whole_room_in_which_speech_was_caught_is_no_signa
     store.decide(caught.case, "ana", Choice(verdict="uphold"), NOON + 40)
     complaint = Complaint(room="room", reporter="eve", label="violence", at=NOON + 300.0)
     with database.write() as connection:
-        reported = reports.file(connection, complaint, NOON + 300, Ranking({}), 240.0)[0]
+        reported = user_reports.file(connection, complaint, NOON + 300, Ranking({}), 240.0)[0]
     store.decide(reported.case, "ana", Choice(verdict="uphold"), NOON + 310)
     assert [each for each in found(database, NOON + 320) if each.clause == "3.4"] == []
 

@@ -14,8 +14,8 @@ from pipeline.assessment.hazards import Finding
 from pipeline.base.errors import InputError, Missing
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.delivery import confirmations
-from pipeline.review.delivery.confirmations import Confirmation
+from pipeline.review.delivery import enforcements
+from pipeline.review.delivery.enforcements import Confirmation
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import CASES, DECISIONS, FLAGS, OUTBOX
 from tests.builders import NOON, flag
@@ -53,7 +53,7 @@ def judge(database: Database, drill: Drill, room: str, suggestion: str, at: floa
 
 def confirm(connection: Connection, decision: str, at: float, **changes: Any) -> None:
     given = Confirmation(decision=decision, action="close_room", result="done", at=NOON + at, received_at=NOON + at)
-    confirmations.confirm(connection, structs.replace(given, **changes))
+    enforcements.confirm(connection, structs.replace(given, **changes))
 
 
 def results(database: Database, drill: Drill) -> list[drills.LineResult]:

@@ -10,9 +10,9 @@ from pipeline.assessment.catalogue import INDICATORS, figure
 from pipeline.assessment.indicators import judgement
 from pipeline.assessment.options import Options
 from pipeline.contract.messages import Verdict
-from pipeline.review.appeals import appeals, reports
-from pipeline.review.appeals.reports import Complaint
+from pipeline.review.cases import appeals, user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
@@ -89,8 +89,8 @@ def test_the_lists_of_rights_and_opinions(database: Database, tmp_path: Path) ->
             copy = drawing.copy(connection, evidence, "second", case, case, 0.5, NOON + HOUR)
         store.decide(copy or "", "ben", Choice(verdict=verdict), NOON + 2 * HOUR)
     with database.write() as connection:
-        filed, _ = reports.file(connection, Complaint(room="c", speaker="eve", at=NOON), NOON, Ranking({}), 180.0)
-        reports.finish_search(connection, filed, ["eve"])
+        filed, _ = user_reports.file(connection, Complaint(room="c", speaker="eve", at=NOON), NOON, Ranking({}), 180.0)
+        user_reports.finish_search(connection, filed, ["eve"])
         ids = [appeals.lodge(connection, case, "ann", "no", NOON + HOUR, 10)[0].id for case in (agreed, differed)]
         for appeal, settled in zip(ids, ("uphold", "dismiss"), strict=True):
             appeals.settle(connection, appeal, "lea", Choice(verdict=settled), NOON + 3 * HOUR, 10)  # type: ignore[arg-type]

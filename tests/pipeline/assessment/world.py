@@ -14,7 +14,7 @@ from pipeline.review.cases.storing import Merge
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import speech_tallies
-from pipeline.review.delivery.confirmations import Confirmation, confirm
+from pipeline.review.delivery.enforcements import Confirmation, confirm
 from tests.builders import flag
 from tests.pipeline.assessment.reading import WEEK
 

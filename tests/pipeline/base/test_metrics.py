@@ -17,7 +17,7 @@ from pipeline.contract.topology import STAGES
 from pipeline.judge import judge_stage, labels
 from pipeline.review.database import Database
 from pipeline.review.delivery import deliver_stage, webhook_sender
-from pipeline.review.delivery.confirmations import Result
+from pipeline.review.delivery.enforcements import Result
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.runner.local import LocalRunner
 from pipeline.settings import Settings, load

@@ -15,8 +15,7 @@ from pipeline.console.access_table import ACCESS
 from pipeline.console.console_app import create_app
 from pipeline.console.services import open_services
 from pipeline.contract.messages import Verdict
-from pipeline.review.appeals import appeals, reports
-from pipeline.review.cases import case_queue, deciding
+from pipeline.review.cases import appeals, case_queue, deciding, user_reports
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.tables.assessment_tables import ROOM_HOURS
@@ -84,7 +83,7 @@ def test_a_report_becomes_a_case_in_the_queue(console: Console, app: httpx.Clien
     assert first.json() == again.json()
     with console.database.read() as connection:
         [case] = case_queue.list_queue(connection)
-        [report] = reports.of_case(connection, case.id)
+        [report] = user_reports.of_case(connection, case.id)
     assert first.json() == {"id": report.id, "case": case.id, "audio": "waiting"}
     assert (case.room, case.speaker, case.label, case.severity) == ("lobby", "bob", "hate", 2)
     assert (report.reporter, report.text) == ("ann", "he insults us")

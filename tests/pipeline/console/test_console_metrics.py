@@ -15,8 +15,8 @@ from pipeline.contract.messages import Hit
 from pipeline.review.cases import deciding
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.delivery import confirmations
-from pipeline.review.delivery.confirmations import Confirmation
+from pipeline.review.delivery import enforcements
+from pipeline.review.delivery.enforcements import Confirmation
 from pipeline.review.quality.figure import Window
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import Settings
@@ -87,7 +87,7 @@ def test_decisions_on_drills_are_no_reviews(shift: Shift) -> None:
 
 @pytest.mark.parametrize(("result", "count", "seconds"), [("done", 1, 20), ("failed", 0, 0)])
 def test_a_confirmed_action_gives_its_time_since_the_decision(
-    shift: Shift, result: confirmations.Result, count: int, seconds: float
+    shift: Shift, result: enforcements.Result, count: int, seconds: float
 ) -> None:
     decision = shift.decide(shift.case("a"), "uphold", 60)
     held = Confirmation(decision=decision, action="mute", result=result, at=NOON + 80, received_at=NOON + 90)

@@ -21,7 +21,7 @@ from pipeline.contract.messages import Decision
 from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.delivery import confirmations, event_outbox
+from pipeline.review.delivery import enforcements, event_outbox
 from pipeline.review.tables.core import AUDIT, OUTBOX
 from pipeline.settings import CoopSettings, Settings, WebhookSettings
 from tests.builders import NOON, flag
@@ -96,7 +96,7 @@ def test_a_decision_of_coop_decides_the_case_and_tells_the_app_at_once(console: 
     assert decision.note == "他威胁别人"
     with console.database.read() as connection:
         event = connection.execute(select(OUTBOX)).one()
-        assert confirmations.confirmation_of(connection, decision.id) is None, "nobody has carried it out yet"
+        assert enforcements.confirmation_of(connection, decision.id) is None, "nobody has carried it out yet"
         assert event_outbox.any_due(connection, console.clock.now)
     assert (event.kind, event.payload["decision"]["action"]) == ("case.decided", "mute")
     assert "lea@example.org" not in json.dumps(event.payload)
@@ -108,7 +108,7 @@ def test_a_forwarded_action_is_confirmed_in_the_case(console: Console, send: Sen
         assert send("actions", asks(case)).status_code == 200
     [decision] = decisions(console, case)
     with console.database.read() as connection:
-        held = confirmations.confirmation_of(connection, decision.id)
+        held = enforcements.confirmation_of(connection, decision.id)
         told = list(connection.scalars(select(AUDIT.c.action).where(AUDIT.c.subject == case).order_by(AUDIT.c.seq)))
     assert held is not None
     assert (held.action, held.result, held.at) == ("mute", "done", NOON + 9)

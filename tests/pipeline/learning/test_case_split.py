@@ -21,9 +21,8 @@ from pipeline.learning.case_split import (
     split_cases,
     teaching,
 )
-from pipeline.learning.decided_cases import DecidedUtterance
+from pipeline.learning.decided_cases import DecidedUtterance, Example, PlacedExample
 from pipeline.learning.training_rows import CLEAN, OUTPUTS
-from pipeline.review.quality.exporting import Example, PlacedExample
 from tests.builders import flag
 
 

@@ -12,14 +12,13 @@ from sqlalchemy import Connection, select, text
 
 from pipeline.contract.messages import Verdict
 from pipeline.review.accounts import presence, wellness
-from pipeline.review.appeals import appeals, reports
-from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases import deciding, leases, reading
+from pipeline.review.cases import appeals, deciding, leases, reading, user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
-from pipeline.review.delivery import confirmations
-from pipeline.review.delivery.confirmations import Confirmation
+from pipeline.review.delivery import enforcements
+from pipeline.review.delivery.enforcements import Confirmation
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import erasure, retention_job
 from pipeline.review.privacy.erasure import ErasureRequest
@@ -65,7 +64,7 @@ class Stage:
             ann, dan = self.of(connection, "ann"), self.of(connection, "dan")
             made = [deciding.decide(connection, case, "ana", MUTE, NOON) for case in dan]
             appeals.lodge(connection, made[0].case, "dan", "no", NOON + 11, 10.0)
-            reports.file(connection, Complaint(room="den", reporter="cy", at=NOON), NOON, Ranking({}), 60.0)
+            user_reports.file(connection, Complaint(room="den", reporter="cy", at=NOON), NOON, Ranking({}), 60.0)
             leases.claim(connection, ann[0], "ben", NOON - 400)
             leases.claim(connection, ann[1], "lea", NOON - 400)
             wellness.start_break(connection, "ana", NOON)
@@ -117,7 +116,7 @@ class Stage:
     def confirm(self, database: Database) -> None:
         with database.write() as connection:
             for one in deciding.last_of(connection, "ana", NOON - 1)[::-1]:
-                confirmations.confirm(
+                enforcements.confirm(
                     connection,
                     Confirmation(decision=one.id, action="mute", result="done", at=LATER, received_at=LATER),
                 )
@@ -129,9 +128,9 @@ class Stage:
 
     def found(self, database: Database) -> None:
         with database.read() as connection:
-            [report] = reports.awaiting_clip(connection, LATER)
+            [report] = user_reports.awaiting_clip(connection, LATER)
         with database.write() as connection:
-            reports.finish_search(connection, report, {"ann", "dan"})
+            user_reports.finish_search(connection, report, {"ann", "dan"})
 
     def draw(self, database: Database) -> None:
         with database.write() as connection:

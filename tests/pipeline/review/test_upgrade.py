@@ -24,8 +24,7 @@ from pipeline.contract.topology import TOPICS
 from pipeline.review import audit_log
 from pipeline.review.accounts import sign_in, wellness
 from pipeline.review.accounts.accounts import ViewingLimits
-from pipeline.review.appeals import appeals, reports
-from pipeline.review.cases import eligibility, reading
+from pipeline.review.cases import appeals, eligibility, reading, user_reports
 from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database, _url
 from pipeline.review.delivery import event_outbox
@@ -102,7 +101,7 @@ def test_moderators_work_on(database: Database) -> None:
         settled = appeals.settle(connection, appeal.id, "lea", Choice(verdict="dismiss"), NOON + 420, 10.0)
         assert (new, settled.verdict) == (True, "dismiss")
         assert [hold.reason for hold in holds.active(connection)] == ["police 7"]
-        assert [report.text for report in reports.of_case(connection, case_of(database, ""))] == ["他骂人"]
+        assert [report.text for report in user_reports.of_case(connection, case_of(database, ""))] == ["他骂人"]
         assert audit_log.verify_chain(connection).broken is None
 
 

@@ -41,7 +41,7 @@ def han_count(text: str) -> int:
 
 class _Sounds(dict[str, str]):
     def __missing__(self, character: str) -> str:
-        from pypinyin import lazy_pinyin
+        from pypinyin import lazy_pinyin  # loads large dictionaries, which only Chinese text needs
 
         sound = _code(lazy_pinyin(character)[0]) if _HAN.match(character) else character
         self[character] = sound
@@ -56,7 +56,8 @@ _next_code = count(0xE000)
 
 
 def _code(syllable: str) -> str:
-    """One private-use character for each syllable, assigned at its first use. Thread-safe."""
+    """One private-use character for each syllable, assigned at its first use."""
+    # Safe between threads: `next` and `setdefault` are atomic. A race only leaves one code unused.
     return _CODES.setdefault(syllable, chr(next(_next_code)))
 
 
@@ -73,6 +74,7 @@ class ChineseScript(Script):
 
     def fold(self, text: str) -> str:
         """Traditional characters as Simplified ones, by OpenCC's character table."""
+        # Half a surrogate pair cannot be encoded for OpenCC.
         if all(character < "\u3400" or "\ud800" <= character <= "\udfff" for character in text):
             return text
         return _convert("t2s", text)

@@ -8,9 +8,9 @@ import pytest
 from pipeline.assessment.indicators import judgement
 from pipeline.assessment.options import Options
 from pipeline.contract.messages import Verdict
-from pipeline.review.appeals import appeals, reports
-from pipeline.review.appeals.reports import Complaint
+from pipeline.review.cases import appeals, user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
@@ -164,8 +164,8 @@ def test_upheld_reports_on_flagged_speech(database: Database) -> None:
 
 def report(database: Database, store: SqlReviewStore, complaint: Complaint, heard: bool = True) -> None:
     with database.write() as connection:
-        filed, _ = reports.file(connection, complaint, NOON + 200, Ranking({}), 180.0)
-        reports.finish_search(connection, filed, ["ann"] if heard else [])
+        filed, _ = user_reports.file(connection, complaint, NOON + 200, Ranking({}), 180.0)
+        user_reports.finish_search(connection, filed, ["ann"] if heard else [])
     decide(store, filed.case, "uphold", NOON + HOUR)
 
 

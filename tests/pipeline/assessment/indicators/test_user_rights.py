@@ -5,10 +5,9 @@ import pytest
 from pipeline.assessment.indicators import user_rights
 from pipeline.assessment.options import Options
 from pipeline.contract.messages import Verdict
-from pipeline.review.appeals import appeals, reports
-from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases import deciding
+from pipeline.review.cases import appeals, deciding, user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import event_outbox
@@ -23,7 +22,7 @@ OPTIONS = Options(report=2 * HOUR, appeal=24 * HOUR)
 
 def report(database: Database, room: str, at: float, label: str = "abuse") -> str:
     with database.write() as connection:
-        filed, _ = reports.file(
+        filed, _ = user_reports.file(
             connection, Complaint(room=room, speaker="ann", label=label, at=at), at, Ranking({}), 180
         )
     return filed.case

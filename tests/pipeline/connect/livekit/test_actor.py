@@ -16,7 +16,7 @@ from pipeline.review.cases import deciding, reading
 from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.delivery import confirmations, enforcements
+from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import FlaggedSpeech
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import erasure
@@ -112,7 +112,7 @@ class Stage:
 
     def result(self, decision: str) -> tuple[str, str] | None:
         with self.database.read() as connection:
-            held = confirmations.confirmation_of(connection, decision)
+            held = enforcements.confirmation_of(connection, decision)
         return (held.result, held.detail) if held else None
 
     def states(self, case: str) -> list[str]:

@@ -6,8 +6,8 @@ from pipeline.assessment import drills
 from pipeline.assessment.drill_lines import DrillLine
 from pipeline.assessment.drills import Drill
 from pipeline.review.cases import reading
-from pipeline.review.delivery import confirmations
-from pipeline.review.delivery.confirmations import Confirmation
+from pipeline.review.delivery import enforcements
+from pipeline.review.delivery.enforcements import Confirmation
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 
@@ -76,7 +76,7 @@ def test_a_lead_orders_a_stop_drill_and_sees_what_the_app_confirms(console: Cons
         [drill] = drills.all_of(connection, "stop")
         decision = next(each for each in reading.decisions_since(connection, NOON) if each.action == "close_room")
         done = Confirmation(decision=decision.id, action="close_room", result="done", at=NOON + 3, received_at=NOON + 3)
-        confirmations.confirm(connection, done)
+        enforcements.confirm(connection, done)
     page = lea.get(path).text
     assert page.count("not confirmed") == 1
     assert "1 / 2" in page

@@ -3,10 +3,9 @@
 import pytest
 
 from pipeline.review import audit_log
-from pipeline.review.appeals import appeals, reports
-from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases import deciding
+from pipeline.review.cases import appeals, deciding, user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.cases.values import Choice
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
@@ -84,7 +83,7 @@ def test_the_pages_escape_users_texts(console: Console, enter: Enter) -> None:
     appeal, _ = lodged(console, XSS)
     with console.database.write() as connection:
         complaint = Complaint(room=XSS, speaker=XSS, reporter=XSS, text=XSS, at=NOON)
-        report, _ = reports.file(connection, complaint, NOON, Ranking({}), 180.0)
+        report, _ = user_reports.file(connection, complaint, NOON, Ranking({}), 180.0)
     ben = enter("ben")
     for path in ("/appeals", f"/appeals/{appeal}", f"/cases/{report.case}", "/queue"):
         page = ben.get(path)
@@ -95,7 +94,7 @@ def test_the_pages_escape_users_texts(console: Console, enter: Enter) -> None:
 def test_a_reported_case_shows_its_reports_and_can_be_taken(console: Console, enter: Enter) -> None:
     with console.database.write() as connection:
         complaint = Complaint(room="lobby", speaker="bob", reporter="cy", text="he insults us", at=NOON)
-        report, _ = reports.file(connection, complaint, NOON, Ranking({}), 180.0)
+        report, _ = user_reports.file(connection, complaint, NOON, Ranking({}), 180.0)
     ben = enter("ben")
     assert "user report" in ben.get("/queue").text
     page = ben.post(f"/cases/{report.case}/open").text

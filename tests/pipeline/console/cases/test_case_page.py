@@ -12,11 +12,10 @@ from pipeline.judge import verdict
 from pipeline.judge.reader.second_reading import flag_of
 from pipeline.judge.verdict import decide_verdict as judged
 from pipeline.review import audit_log
-from pipeline.review.appeals import reports
-from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases import notes
+from pipeline.review.cases import notes, user_reports
 from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.notes import LONGEST
+from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.cases.values import ClipPiece, Evidence, Filters
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Enforcement
@@ -181,8 +180,8 @@ def test_actions_in_the_room_are_shown(console: Console, enter: Enter) -> None:
 def test_a_party_neither_gets_nor_sees_nor_hears_the_case(console: Console, enter: Enter, voice: bool) -> None:
     complaint = Complaint(room="karaoke", reporter="bob" if voice else "ana", at=NOON)
     with console.database.write() as connection:
-        report, _ = reports.file(connection, complaint, NOON, Ranking({}), 60.0)
-        reports.finish_search(connection, report, {"ana" if voice else "eve"})
+        report, _ = user_reports.file(connection, complaint, NOON, Ranking({}), 60.0)
+        user_reports.finish_search(connection, report, {"ana" if voice else "eve"})
     attach(console, report.case, encode_opus_clip(tone(2.0)))
     ana, ben = enter("ana"), enter("ben")
     for path in (f"/cases/{report.case}", f"/cases/{report.case}/clip", f"/cases/{report.case}/like"):

@@ -5,8 +5,7 @@ from typing import Any
 from pipeline.console.cases import inbox_page
 from pipeline.console.cases.inbox_page import News, WaitingWork
 from pipeline.review.accounts import accounts, wellness
-from pipeline.review.appeals import appeals
-from pipeline.review.cases import assigning, deciding, eligibility, notes
+from pipeline.review.cases import appeals, assigning, deciding, eligibility, notes
 from pipeline.review.cases.case_queue import QueueFilter
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database

@@ -10,8 +10,8 @@ from sqlalchemy import select
 from pipeline.console.pages import profile_href
 from pipeline.contract.messages import SpeechStatus
 from pipeline.contract.speech_status import status_of
-from pipeline.review.appeals import appeals
 from pipeline.review.audit_log import pseudonym
+from pipeline.review.cases import appeals
 from pipeline.review.cases.values import Choice, ClipPiece, Evidence
 from pipeline.review.delivery.room_speech import DAY_SECONDS, DAYS
 from pipeline.review.evidence.evidence_store import EvidenceFolder

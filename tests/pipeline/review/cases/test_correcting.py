@@ -8,16 +8,16 @@ from sqlalchemy import select
 
 from pipeline.base.errors import CaseError, Involved, Stale
 from pipeline.contract.messages import Decision
+from pipeline.learning import decided_cases
 from pipeline.review import audit_log
-from pipeline.review.appeals import appeals
-from pipeline.review.cases import case_queue, correcting, deciding, reading
+from pipeline.review.cases import appeals, case_queue, correcting, deciding, reading
 from pipeline.review.cases.case_queue import TARGETS, QueueFilter, Ranking
 from pipeline.review.cases.values import Case, Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Enforcement
 from pipeline.review.evidence.evidence_store import EvidenceFolder
-from pipeline.review.quality import agreement_figures, drawing, exporting, quality_checks
+from pipeline.review.quality import agreement_figures, drawing, quality_checks
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import OUTBOX
 from tests.builders import NOON, flag
@@ -92,7 +92,7 @@ def test_a_correction_long_after_the_decision_replaces_it(database: Database, ca
         line = list(audit_log.all_lines(connection))[-1]
         assert (line.action, line.actor, line.subject) == ("case.correct", "lea", case)
         assert agreement_figures.confirmed(connection, NOON)["violence"].hits == 0
-        [example] = exporting.examples(connection, 0.0)
+        [example] = decided_cases.examples(connection, 0.0)
     assert dict(example.labels) == {"violence": 0.0, "risk": 0.0}
 
 
@@ -100,7 +100,7 @@ def test_the_corrected_label_is_the_last_one(database: Database, case: str) -> N
     for n, label in enumerate(("hate", "abuse")):
         correct(database, case, Choice(verdict="uphold", label=label, reason="wrong_label"), LATER + n)
     with database.read() as connection:
-        [example] = exporting.examples(connection, 0.0)
+        [example] = decided_cases.examples(connection, 0.0)
     assert dict(example.labels) == {"violence": 0.0, "abuse": 1.0, "risk": 1.0}
 
 

@@ -10,11 +10,10 @@ from pipeline.base.errors import AccountError, Involved
 from pipeline.contract.messages import Verdict
 from pipeline.review import audit_log
 from pipeline.review.accounts import accounts
-from pipeline.review.appeals import reports
-from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases import deciding, eligibility, reading
+from pipeline.review.cases import deciding, eligibility, reading, user_reports
 from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.eligibility import Skills, Uncovered
+from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.cases.values import WHOLE_ROOM, Choice
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
@@ -37,7 +36,7 @@ def stored(database: Database, name: str = "a", speaker: str = "ann") -> str:
 def reported(database: Database, reporter: str, speaker: str = "ann") -> str:
     with database.write() as connection:
         complaint = Complaint(room="room", speaker=speaker, reporter=reporter, at=NOON)
-        return reports.file(connection, complaint, NOON, Ranking({}), 60.0)[0].case
+        return user_reports.file(connection, complaint, NOON, Ranking({}), 60.0)[0].case
 
 
 def decide(database: Database, case: str, who: str, verdict: Verdict, at: float = NOON) -> str:

@@ -7,12 +7,11 @@ import pytest
 from pipeline.base.errors import CaseError, ConfigError
 from pipeline.contract.messages import Decision, Verdict
 from pipeline.judge import labels
-from pipeline.review.appeals import appeals, reports
-from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases import deciding, speaker_measures
+from pipeline.review.cases import appeals, deciding, speaker_measures, user_reports
 from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.notices import SpeakerMeasure
 from pipeline.review.cases.speaker_measures import Measures
+from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.quality import quality_checks
@@ -226,7 +225,7 @@ def test_a_strike_ends(ann: Speaker) -> None:
 
 def test_a_report_of_a_whole_room_strikes_nobody(ann: Speaker) -> None:
     with ann.database.write() as connection:
-        report, _ = reports.file(connection, Complaint(room="room", at=NOON), NOON, Ranking({}), 120.0)
+        report, _ = user_reports.file(connection, Complaint(room="room", at=NOON), NOON, Ranking({}), 120.0)
     ann.decide(report.case)
     assert ann.count() == 0
     with ann.database.read() as connection:

@@ -7,17 +7,18 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 
+from pipeline.base.errors import CaseError, Missing
 from pipeline.contract.messages import Action, Decision
 from pipeline.review import audit_log
 from pipeline.review.cases import deciding, reading
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.values import Choice, Filters
 from pipeline.review.database import Database
-from pipeline.review.delivery import confirmations, enforcements
-from pipeline.review.delivery.confirmations import Confirmation
-from pipeline.review.delivery.enforcements import Enforcement, Mute
+from pipeline.review.delivery import enforcements
+from pipeline.review.delivery.enforcements import Confirmation, Enforcement, Mute
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import erasure
 from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.assessment_tables import ACTIONS
 from pipeline.review.tables.case_tables import ENFORCEMENTS
 from tests.builders import NOON, flag
 
@@ -104,7 +105,7 @@ def test_an_action_that_the_app_confirmed_does_not_wait(database: Database, case
     decision = decide(database, case)
     given = Confirmation(decision=decision.id, action="mute", result=result, at=NOON + 10, received_at=NOON + 10)
     with database.write() as connection:
-        confirmations.confirm(connection, given)
+        enforcements.confirm(connection, given)
     assert asked(database) == []
 
 
@@ -122,7 +123,7 @@ def test_the_result_is_confirmed_into_the_case(database: Database, case: str) ->
     decision = decide(database, case, action="warn")
     settle(database, asked(database)[0], failure="the speaker is not in the room")
     with database.read() as connection:
-        held = confirmations.confirmation_of(connection, decision.id)
+        held = enforcements.confirmation_of(connection, decision.id)
         [line] = [line for line in audit_log.all_lines(connection) if line.action == "action.failed"]
         [one] = enforcements.of_case(connection, case)
     assert held
@@ -240,3 +241,51 @@ def test_erasure_deletes_the_actions(database: Database, case: str, tmp_path: Pa
     plan(database, given)
     settle(database, given)
     assert shown(database, case) == []
+
+
+@pytest.fixture
+def decision(database: Database) -> str:
+    """The id of a decision that asks the app to mute."""
+    [outcome] = SqlReviewStore(database).add([flag("a", 0, 5)], NOON + 6)
+    with database.write() as connection:
+        return deciding.decide(connection, outcome.case, "ana", Choice(verdict="uphold", action="mute"), NOON + 9).id
+
+
+def confirmed(database: Database, decision: str, **changes: Any) -> tuple[Confirmation, bool]:
+    fields: dict[str, Any] = {"decision": decision, "action": "mute", "result": "done", "at": NOON + 10}
+    with database.write() as connection:
+        return enforcements.confirm(connection, Confirmation(**fields | {"received_at": NOON + 11} | changes))
+
+
+def test_a_confirmation_is_stored_once_and_in_the_audit_log(database: Database, decision: str) -> None:
+    first, new = confirmed(database, decision)
+    second, again = confirmed(database, decision, at=NOON + 20)
+    assert (first, new, again) == (second, True, False)
+    with database.read() as connection:
+        assert enforcements.confirmation_of(connection, decision) == first
+        assert [line.action for line in audit_log.all_lines(connection)].count("action.done") == 1
+
+
+def test_a_failure_can_still_succeed_but_a_success_stays(database: Database, decision: str) -> None:
+    assert confirmed(database, decision, result="failed", detail="no such room")[1]
+    assert not confirmed(database, decision, result="failed")[1]
+    assert confirmed(database, decision)[1]
+    held, new = confirmed(database, decision, result="failed")
+    assert (held.result, held.detail, new) == ("done", "", False)
+
+
+def test_only_the_action_of_the_decision_can_be_confirmed(database: Database, decision: str) -> None:
+    with pytest.raises(CaseError, match="asks for mute, not warn"):
+        confirmed(database, decision, action="warn")
+    with pytest.raises(Missing, match="no decision 0"):
+        confirmed(database, "0")
+    with database.read() as connection:
+        assert enforcements.confirmation_of(connection, decision) is None
+
+
+def test_a_deleted_case_takes_its_confirmation_along(database: Database, decision: str, tmp_path: Path) -> None:
+    confirmed(database, decision)
+    [case] = SqlReviewStore(database).cases(Filters())
+    with database.write() as connection:
+        erasure.delete_case(connection, EvidenceFolder(tmp_path), case.id)
+        assert connection.execute(select(ACTIONS)).all() == []

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, Utterance
-from pipeline.review.appeals import reports
-from pipeline.review.appeals.reports import Complaint, Report
+from pipeline.review.cases import user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.user_reports import Complaint, Report
 from pipeline.review.cases.values import ClipPiece, Evidence
 from pipeline.review.database import Database
 from pipeline.review.delivery.deliver_stage import Deliver
@@ -104,11 +104,11 @@ class Desk:
     def report(self, speaker: str = "ann", at: float = NOON) -> Report:
         complaint = Complaint(room="room", speaker=speaker, at=at)
         with self.database.write() as connection:
-            return reports.file(connection, complaint, NOON, Ranking({}), 60.0)[0]
+            return user_reports.file(connection, complaint, NOON, Ranking({}), 60.0)[0]
 
     def state(self, report: Report) -> str:
         with self.database.read() as connection:
-            return reports.of_case(connection, report.case)[0].audio
+            return user_reports.of_case(connection, report.case)[0].audio
 
     def clip(self, report: Report) -> tuple[Evidence, Samples]:
         [clip] = self.store.case(report.case).evidence

@@ -9,9 +9,9 @@ from sqlalchemy import select
 from pipeline.review.cases.values import Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence import evidence_maintenance
+from pipeline.review.evidence.aws import S3Evidence
 from pipeline.review.evidence.evidence_maintenance import CLIP, ProbeStep, StoredClip, probe
 from pipeline.review.evidence.evidence_store import EvidenceFolder, SealedEvidence, checksum
-from pipeline.review.evidence.s3 import S3Evidence
 from pipeline.review.evidence.sealing import MAGIC, KeyRing, LocalKey
 from pipeline.review.privacy import holds
 from pipeline.review.review_store import SqlReviewStore

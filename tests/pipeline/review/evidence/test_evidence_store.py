@@ -141,7 +141,7 @@ def test_two_hosts_with_one_bucket_and_one_key_share_clips(s3_server: S3Server, 
 def test_a_missing_library_comes_with_its_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, chosen: dict[str, Any], setting: str
 ) -> None:
-    for name in [name for name in sys.modules if name.startswith(("botocore", "pipeline.review.evidence.s3"))]:
+    for name in [name for name in sys.modules if name.startswith(("botocore", "pipeline.review.evidence.aws"))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ConfigError, match=rf"{setting} needs {missing}.*voxwarden\[s3\]"):

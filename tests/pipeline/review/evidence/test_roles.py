@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.review.evidence.aws import Forbidden
+from pipeline.review.evidence.aws import Forbidden, S3Evidence
 from pipeline.review.evidence.evidence_maintenance import probe
-from pipeline.review.evidence.s3 import S3Evidence
 from pipeline.settings import EvidenceSettings
 from tests.broker import ROOT
 from tests.s3 import S3Server

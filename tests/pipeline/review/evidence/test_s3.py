@@ -17,10 +17,9 @@ from moto import mock_aws
 from pydantic import SecretStr, ValidationError
 
 from pipeline.base.errors import ConfigError, DependencyError
-from pipeline.review.evidence import aws, s3
-from pipeline.review.evidence.aws import Forbidden
+from pipeline.review.evidence import aws
+from pipeline.review.evidence.aws import Forbidden, S3Evidence
 from pipeline.review.evidence.evidence_store import clip_path
-from pipeline.review.evidence.s3 import S3Evidence
 from pipeline.review.evidence.sealing import ClipDamaged
 from pipeline.settings import EvidenceSettings
 from pipeline.settings.review import S3
@@ -307,7 +306,7 @@ def test_half_a_download_is_an_outage_and_no_shorter_clip(s3_server: S3Server, b
 def test_an_object_that_is_too_large_for_a_clip_is_not_read(
     evidence: S3Evidence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3, "MAX_BYTES", 5)
+    monkeypatch.setattr(aws, "MAX_BYTES", 5)
     evidence.write(PATH, b"a clip")
     with pytest.raises(ClipDamaged):
         evidence.get(PATH)

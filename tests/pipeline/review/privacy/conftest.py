@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from pipeline.base.errors import Missing
-from pipeline.review.appeals import reports
-from pipeline.review.appeals.reports import Complaint
-from pipeline.review.cases import deciding
+from pipeline.review.cases import deciding, user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
@@ -52,8 +51,8 @@ class Archive:
         """Store a reported case of a whole room, with a clip of these speakers, and return its id."""
         complaint = Complaint(room="den", reporter=reporter, at=NOON)
         with self.database.write() as connection:
-            report, _ = reports.file(connection, complaint, NOON, Ranking({}), 60.0)
-            reports.finish_search(connection, report, voices)
+            report, _ = user_reports.file(connection, complaint, NOON, Ranking({}), 60.0)
+            user_reports.finish_search(connection, report, voices)
         self._attach(report.case)
         return report.case
 

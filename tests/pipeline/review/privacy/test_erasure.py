@@ -8,9 +8,8 @@ from sqlalchemy import func, select
 
 from pipeline.base.errors import CaseError, DependencyError, Missing
 from pipeline.review import audit_log
-from pipeline.review.appeals import appeals, reports
 from pipeline.review.audit_log import pseudonym
-from pipeline.review.cases import deciding, leases, reading
+from pipeline.review.cases import appeals, deciding, leases, reading, user_reports
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import event_outbox
@@ -103,7 +102,7 @@ def test_a_hold_on_a_speaker_keeps_clips_of_rooms_with_them(archive: Archive) ->
 def test_a_held_case_keeps_its_reporter_until_the_hold_is_released(archive: Archive) -> None:
     def reporters() -> list[str]:
         with archive.database.read() as connection:
-            return [one.reporter for one in reports.of_case(connection, case)]
+            return [one.reporter for one in user_reports.of_case(connection, case)]
 
     case = archive.report({"ann"}, reporter="bob")
     with archive.database.write() as connection:
@@ -154,14 +153,14 @@ def test_a_room_s_clip_with_the_speaker_s_voice_goes_but_its_case_stays(archive:
     assert erase(archive, ask(archive)) == Erased(clips=1)
     assert [archive.state(case) for case in (heard, elsewhere)] == ["case", "audio"]
     with archive.database.read() as connection:
-        assert {one.reporter for one in reports.of_case(connection, heard)} == {"cy", "dee"}
+        assert {one.reporter for one in user_reports.of_case(connection, heard)} == {"cy", "dee"}
 
 
 def test_a_reporter_is_forgotten_but_their_report_stays(archive: Archive) -> None:
     case = archive.report({"ann"}, reporter="bob")
     erase(archive, ask(archive, "bob"))
     with archive.database.read() as connection:
-        assert [one.reporter for one in reports.of_case(connection, case)] == [""]
+        assert [one.reporter for one in user_reports.of_case(connection, case)] == [""]
     assert archive.state(case) == "audio"
 
 
@@ -276,7 +275,7 @@ def test_the_audio_goes_and_the_case_stays(archive: Archive) -> None:
     with archive.database.write() as connection:
         assert erasure.delete_audio(connection, archive.evidence, case) == 1
         assert erasure.delete_audio(connection, archive.evidence, case) == 0
-        assert [one.audio for one in reports.of_case(connection, case)] == ["gone"]
+        assert [one.audio for one in user_reports.of_case(connection, case)] == ["gone"]
         assert connection.execute(select(VOICES)).all() == []
     assert (archive.state(case), archive.clips()) == ("case", 0)
 
@@ -286,7 +285,7 @@ def test_a_report_whose_clip_is_deleted_waits_for_no_clip(archive: Archive) -> N
     with archive.database.write() as connection:
         connection.execute(REPORTS.update().values(audio="waiting"))
         erasure.delete_audio(connection, archive.evidence, case)
-        assert reports.awaiting_clip(connection, NOON + 1) == []
+        assert user_reports.awaiting_clip(connection, NOON + 1) == []
 
 
 def test_an_unknown_case_is_nothing_to_delete(archive: Archive) -> None:

@@ -10,10 +10,9 @@ from pipeline.base.errors import CaseError, DependencyError, Missing
 from pipeline.review import audit_log
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
-from pipeline.review.evidence.aws import Forbidden
+from pipeline.review.evidence.aws import Forbidden, S3Evidence
 from pipeline.review.evidence.clip_cutting import store_clip
 from pipeline.review.evidence.evidence_store import EvidenceFolder
-from pipeline.review.evidence.s3 import S3Evidence
 from pipeline.review.privacy import holds, retention_job
 from pipeline.review.privacy.retention_job import DAY
 from pipeline.review.review_store import SqlReviewStore

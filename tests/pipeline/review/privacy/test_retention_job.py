@@ -9,8 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.review import audit_log
-from pipeline.review.appeals import appeals
-from pipeline.review.cases import deciding
+from pipeline.review.cases import appeals, deciding
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.contract.messages import Verdict
 from pipeline.review.accounts import accounts
-from pipeline.review.appeals import appeals
-from pipeline.review.cases import deciding, leases, reading
+from pipeline.review.cases import appeals, deciding, leases, reading
 from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database

@@ -1,8 +1,8 @@
 """What the pages of speakers and rooms read, on both databases."""
 
-from pipeline.review.appeals import reports
-from pipeline.review.appeals.reports import Complaint
+from pipeline.review.cases import user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
@@ -21,7 +21,7 @@ def test_rooms_speakers_and_reports(database: Database) -> None:
     store.add([flag("d", 60, 65, speaker="ben")], NOON + 60)
     store.decide(first.case, "ana", Choice(verdict="uphold", action="warn"), NOON + 70)
     with database.write() as connection:
-        reports.file(connection, Complaint(room="room", text="help", at=NOON + 80), NOON + 80, Ranking({}), 60.0)
+        user_reports.file(connection, Complaint(room="room", text="help", at=NOON + 80), NOON + 80, Ranking({}), 60.0)
     with database.read() as connection:
         rooms = case_lists.rooms_of(connection, "ann", LEAD)
         assert [(one.id, one.cases, one.last) for one in rooms] == [("den", 1, NOON + 40), ("room", 2, NOON + 20)]

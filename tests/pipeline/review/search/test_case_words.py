@@ -9,9 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, text
 
-from pipeline.review.appeals import reports
-from pipeline.review.appeals.reports import Complaint
+from pipeline.review.cases import user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
@@ -69,7 +69,7 @@ def test_reports_have_a_row_and_copies_have_none(database: Database, store: SqlR
     [made] = store.add([flag("a")], NOON)
     store.decide(made.case, "ana", Choice(verdict="uphold"), NOON)
     with database.write() as connection:
-        report, _ = reports.file(connection, Complaint(room="den", at=NOON), NOON, Ranking({}), 60.0)
+        report, _ = user_reports.file(connection, Complaint(room="den", at=NOON), NOON, Ranking({}), 60.0)
         drawing.copy(connection, EvidenceFolder(tmp_path), "second", made.case, "cause", 0.1, NOON)
     assert case_words.catch_up(database) == 0
     assert words_of(database).keys() == {made.case, report.case}

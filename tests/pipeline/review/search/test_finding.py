@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from pipeline.judge import labels
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.accounts import ViewingLimits
-from pipeline.review.appeals import appeals
+from pipeline.review.cases import appeals
 from pipeline.review.cases.case_queue import Without
 from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database

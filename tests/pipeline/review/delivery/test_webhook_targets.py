@@ -17,10 +17,9 @@ from pipeline.base.metrics import Metrics
 from pipeline.judge import labels
 from pipeline.review.database import Database
 from pipeline.review.delivery import event_outbox, webhook_sender, webhook_targets
-from pipeline.review.delivery.coop import CoopReports
 from pipeline.review.delivery.event_outbox import OutboxEvent
 from pipeline.review.delivery.events_for_apps import RAISED, flag_payload
-from pipeline.review.delivery.webhook_targets import flag_of
+from pipeline.review.delivery.webhook_targets import CoopReports, flag_of
 from pipeline.settings import CoopSettings, Settings, WebhookSettings
 from tests.builders import NOON, flag
 from tests.pipeline.review.delivery.receiver import ReceivingApp, Reply, receiving

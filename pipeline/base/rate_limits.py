@@ -1,19 +1,16 @@
-"""What an app's answer to a webhook means: accepted or not, and how long it asks us to wait."""
+"""Limits of rate: how fast others may send to us, and how long an answer with Retry-After asks us to wait."""
 
+from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from msgspec import Struct
 
-GONE = 410
-"""The app says that its address is gone."""
-BUSY = frozenset({429, 503})
-"""Answers whose header Retry-After counts."""
+GONE = 410  # the app says that its address is gone
+BUSY = frozenset({429, 503})  # answers whose header Retry-After counts
 
-LONGEST_WAIT_SECONDS = 3_600.0
-"""The longest wait that an app can ask for."""
-LONGEST_CLOSE_SECONDS = 60.0
-"""The longest time for which a busy app holds up the events of all rooms."""
+LONGEST_WAIT_SECONDS = 3_600.0  # the longest wait that an app can ask for
+LONGEST_CLOSE_SECONDS = 60.0  # the longest time for which a busy app holds up the events of all rooms
 
 
 class AppAnswer(Struct, frozen=True):
@@ -32,6 +29,7 @@ def answer_of(status: int, retry_after: str | None, now: float) -> AppAnswer:
         return AppAnswer()
     error = f"the app answered {status}"
     if status == GONE:
+        # The app may only be misconfigured: its address is tried again, but rarely.
         return AppAnswer(error, LONGEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
     wait = retry_seconds(retry_after or "", now) if status in BUSY else 0.0
     return AppAnswer(error, wait, min(wait, LONGEST_CLOSE_SECONDS))
@@ -47,3 +45,24 @@ def retry_seconds(retry_after: str, now: float) -> float:
     except (ValueError, TypeError, OverflowError, IndexError):
         return 0.0
     return min(max(0.0, at - now), LONGEST_WAIT_SECONDS)
+
+
+class TokenBucket:
+    """Allows `rate` units a second, and up to `burst` units at once. `clock` returns seconds."""
+
+    def __init__(self, rate: float, burst: float, clock: Callable[[], float]) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._clock = clock
+        self._level = burst
+        self._at = clock()
+
+    def take(self, amount: float) -> bool:
+        """Take `amount` if it is allowed now. Returns whether it was taken."""
+        now = self._clock()
+        self._level = min(self._burst, self._level + (now - self._at) * self._rate)
+        self._at = now
+        if amount > self._level:
+            return False
+        self._level -= amount
+        return True

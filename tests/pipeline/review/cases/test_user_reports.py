@@ -7,10 +7,9 @@ import pytest
 
 from pipeline.base.errors import Involved
 from pipeline.review import audit_log
-from pipeline.review.appeals import reports
-from pipeline.review.appeals.reports import Complaint, Report
-from pipeline.review.cases import case_queue, deciding, reading, speaker_measures
+from pipeline.review.cases import case_queue, deciding, reading, speaker_measures, user_reports
 from pipeline.review.cases.case_queue import HEAD_START, TARGETS, Ranking
+from pipeline.review.cases.user_reports import Complaint, Report
 from pipeline.review.cases.values import REPORTED, Choice
 from pipeline.review.database import Database
 from pipeline.review.quality import quality_checks
@@ -24,14 +23,14 @@ RANKING = Ranking({"violence": 2, "abuse": 1})
 def file(database: Database, now: float = NOON, **changes: Any) -> Report:
     complaint = msgspec.structs.replace(COMPLAINT, **changes)
     with database.write() as connection:
-        return reports.file(connection, complaint, now, RANKING, 180.0)[0]
+        return user_reports.file(connection, complaint, now, RANKING, 180.0)[0]
 
 
 def test_a_report_opens_a_case_about_the_minutes_before(database: Database) -> None:
     report = file(database)
     with database.read() as connection:
         [case] = case_queue.list_queue(connection)
-        assert reports.of_case(connection, case.id) == [report]
+        assert user_reports.of_case(connection, case.id) == [report]
         line = list(audit_log.all_lines(connection))[-1]
     assert (case.id, case.room, case.speaker, case.label) == (report.case, "room", "ann", "violence")
     assert (case.start, case.end) == (NOON - 180, NOON)
@@ -54,7 +53,7 @@ def test_further_reports_join_the_case_until_it_is_decided(database: Database) -
     second = file(database, reporter="cy", at=NOON + 60)
     assert (second.case, second.audio) == (first.case, "waiting")
     with database.write() as connection:
-        assert [one.reporter for one in reports.of_case(connection, first.case)] == ["bob", "cy"]
+        assert [one.reporter for one in user_reports.of_case(connection, first.case)] == ["bob", "cy"]
         deciding.decide(connection, first.case, "ana", Choice(verdict="dismiss"), NOON + 90)
     third = file(database, reporter="dee", at=NOON + 100)
     assert (third.case != first.case, third.audio) == (True, "waiting")
@@ -85,7 +84,7 @@ def test_a_case_is_never_longer_than_a_clip_can_be(database: Database) -> None:
     def filed(at: float) -> Report:
         with database.write() as connection:
             complaint = msgspec.structs.replace(COMPLAINT, at=at)
-            return reports.file(connection, complaint, NOON, RANKING, reports.LONGEST)[0]
+            return user_reports.file(connection, complaint, NOON, RANKING, user_reports.LONGEST)[0]
 
     assert filed(NOON).case != filed(NOON + 1).case
 
@@ -118,7 +117,7 @@ def test_a_copy_shows_the_reports_of_its_original(database: Database) -> None:
     copy = SqlReviewStore(database).add([flag("a", 1_000, 1_005)], NOON)[0].case
     with database.write() as connection:
         quality_checks.record(connection, copy, "second", report.case, 0.05, NOON)
-        assert reports.of_case(connection, copy) == [report]
+        assert user_reports.of_case(connection, copy) == [report]
 
 
 def test_reports_wait_until_the_search_for_their_clip_is_over(database: Database) -> None:
@@ -129,5 +128,5 @@ def test_reports_wait_until_the_search_for_their_clip_is_over(database: Database
     store.finish_search(silent, set())
     assert store.awaiting_clip(NOON + 20) == [late]
     with database.read() as connection:
-        states = [reports.of_case(connection, one.case)[0].audio for one in (heard, silent, late)]
+        states = [user_reports.of_case(connection, one.case)[0].audio for one in (heard, silent, late)]
     assert states == ["kept", "gone", "waiting"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.base.retry_after import LONGEST_WAIT_SECONDS, AppAnswer, answer_of, retry_seconds
+from pipeline.base.rate_limits import LONGEST_WAIT_SECONDS, AppAnswer, TokenBucket, answer_of, retry_seconds
 from tests.builders import NOON
 
 
@@ -34,3 +34,35 @@ def test_a_date_is_a_wait_until_then() -> None:
 @example("²")
 def test_any_header_gives_a_limited_wait(retry_after: str) -> None:
     assert 0 <= retry_seconds(retry_after, NOON) <= LONGEST_WAIT_SECONDS
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_bucket_passes_a_burst_and_then_its_rate() -> None:
+    clock = Clock()
+    bucket = TokenBucket(rate=10, burst=30, clock=clock)
+    assert bucket.take(30)
+    assert not bucket.take(1)
+    clock.now += 0.5
+    assert not bucket.take(6)
+    assert bucket.take(5)
+    clock.now += 1_000
+    assert not bucket.take(31)
+    assert bucket.take(30)
+
+
+@given(st.lists(st.tuples(st.floats(0, 5), st.integers(0, 50)), max_size=50))
+def test_bucket_never_passes_more_than_burst_and_rate(steps: list[tuple[float, int]]) -> None:
+    clock = Clock()
+    bucket = TokenBucket(rate=10, burst=30, clock=clock)
+    passed = 0
+    for pause, amount in steps:
+        clock.now += pause
+        passed += amount if bucket.take(amount) else 0
+        assert passed <= 30 + 10 * (clock.now - 100) + 1e-6

@@ -6,9 +6,8 @@ from sqlalchemy import select
 from pipeline.base.errors import CaseError, Involved, Missing, Stale
 from pipeline.contract.messages import Decision
 from pipeline.review import audit_log
-from pipeline.review.appeals import appeals
-from pipeline.review.appeals.appeals import Appeal, Count
-from pipeline.review.cases import deciding, leases, reading, speaker_measures
+from pipeline.review.cases import appeals, deciding, leases, reading, speaker_measures
+from pipeline.review.cases.appeals import Appeal, Count
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import event_outbox
