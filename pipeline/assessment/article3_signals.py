@@ -1,8 +1,7 @@
 """Looks for the signals of article 3 of the Provisions in the tallies, the cases, the register and the figures.
 
-`watch` stores new signals as triggers. The console runs it once a day.
-
-A signal counts if it came after the last finished assessment, or ever if there is none.
+`watch` stores new signals as triggers. The console runs it once a day. A signal counts if it came after the last
+finished assessment, or at any time if there is none.
 """
 
 import math
@@ -35,7 +34,9 @@ from pipeline.review.tables.core import CASES, DECISIONS
 from pipeline.settings import Settings
 
 DAYS = 30
+"""Days over which the use of the service is averaged, and a language must be in use."""
 LOOK_BACK_HOURS = 90 * DAY_HOURS
+"""Hours back in which versions are compared, if the last assessment is older."""
 ENOUGH = 1_000
 """Utterances that each of two versions must have judged before their shares of caught speech are compared."""
 SHOWN = 20
@@ -93,7 +94,7 @@ def signals(
     yield from _caught_shares(connection, base, rules, now)
     yield from _registered(connection, base, rules)
     yield from _growth(connection, base, rules, now)
-    for days in (1, 0):
+    for days in (1, 0):  # yesterday, too: the last look may have been hours before its end
         yield from _late(connection, rules, illegal, now, days)
         yield from _missed(connection, rules, illegal, now, days)
     yield from _spread(figures, now)
@@ -113,10 +114,7 @@ def _room_types(connection: Connection, base: Base) -> Iterator[Signal]:
 
 
 def _languages(connection: Connection, base: Base, rules: TriggerLimits, now: float) -> Iterator[Signal]:
-    """Yield the languages in use now that were not in use before the last assessment.
-
-    Single misheard utterances get odd languages, so a language needs a share of the speech.
-    """
+    """Yield the languages in use now that were not in use before the last assessment."""
     known = _used(connection, base.hour, rules) if base.id else {}
     for language, share in _used(connection, int(now) // HOUR, rules).items():
         if language not in known:
@@ -127,6 +125,7 @@ def _used(connection: Connection, end: int, rules: TriggerLimits) -> dict[str, f
     """Return the languages and their shares of speech, in the 30 days before the hour `end`."""
     columns = (TALLIES.c.language, func.sum(TALLIES.c.samples))
     since = end - DAYS * DAY_HOURS
+    # Speech that was skipped for its language has a known language, too. Other skipped speech has none.
     heard, skipped = (and_(*_between(measure, since, end)) for measure in ("monitored", "skipped"))
     other = and_(skipped, TALLIES.c.bucket == "language")
     spoken = (or_(heard, other), TALLIES.c.language != UNDETERMINED)
@@ -134,6 +133,7 @@ def _used(connection: Connection, end: int, rules: TriggerLimits) -> dict[str, f
     samples = {language: int(count) for language, count in connection.execute(query).all()}
     total = sum(samples.values())
     shares = {language: count / total for language, count in sorted(samples.items()) if total}
+    # Single misheard utterances get odd languages, so a language needs a share of the speech.
     return {language: share for language, share in shares.items() if share >= rules.language_share}
 
 
@@ -150,7 +150,7 @@ def _families(connection: Connection, base: Base) -> Iterator[Signal]:
 def _recogniser(connection: Connection, base: Base, now: str) -> Iterator[Signal]:
     """Yield the recogniser if it is another one than in the last finished report."""
     content = connection.scalar(select(ASSESSMENTS.c.content).where(ASSESSMENTS.c.id == base.id))
-    before = content and msgspec.json.decode(content).get("versions", {}).get("recogniser")
+    before = content and msgspec.json.decode(content).get("versions", {}).get("recogniser")  # old reports lack it
     if now and before and before != now:
         yield Signal("3.2", f"recogniser:{now}", {"before": before, "after": now}, base.id)
 
@@ -186,7 +186,7 @@ def _versions(connection: Connection, begin: int, end: int) -> list[tuple[str, f
 
 
 def _moved(before: float, after: float, rules: TriggerLimits) -> bool:
-    return abs(after - before) > rules.caught_shift * before
+    return abs(after - before) > rules.caught_shift * before  # not divided by `before`, which may be 0
 
 
 def _registered(connection: Connection, base: Base, rules: TriggerLimits) -> Iterator[Signal]:
@@ -216,7 +216,7 @@ def _mean(connection: Connection, measure: str, end: int) -> float | None:
 
     Data that are younger than 30 days have fewer days.
     """
-    last = end - end % DAY_HOURS
+    last = end - end % DAY_HOURS  # whole days: the evening has more speech than the morning
     begin = last - DAYS * DAY_HOURS
     value = TALLIES.c.samples if measure == "listened" else TALLIES.c["count"]
     total = connection.scalar(select(func.sum(value)).where(*_between(measure, begin, last)))
@@ -224,6 +224,7 @@ def _mean(connection: Connection, measure: str, end: int) -> float | None:
     if total is None or oldest is None:
         return None
     days = math.ceil((last - max(begin, oldest)) / DAY_HOURS)
+    # `listened` counts samples times listeners, so this gives listener hours.
     mean: float = float(total) / days / (SAMPLE_RATE * HOUR if measure == "listened" else 1)
     return mean
 
@@ -250,7 +251,8 @@ def _missed(
 ) -> Iterator[Signal]:
     """Yield the day on which people upheld illegal speech that the machine had passed: in an audit, or by a report."""
     day, begin, end = _day(now, days_ago)
-    label = func.coalesce(DECISIONS.c.label, CASES.c.label)
+    label = func.coalesce(DECISIONS.c.label, CASES.c.label)  # a moderator may have corrected the label
+    # The case of a report does not come from the machine, so look for the machine's flag near its speech.
     passed = (CASES.c.suggestion == "pass") | ((CASES.c.policy == REPORTED) & ~caught_near())
     query = (
         _cases()
@@ -283,7 +285,7 @@ def _between(measure: str, begin: int, end: int) -> tuple[ColumnElement[bool], .
 
 
 def _day(now: float, days_ago: int) -> tuple[str, float, float]:
-    """Return a day in China: its ISO date, and its begin and end in UTC seconds."""
+    """Return a day in China, where the law counts days: its ISO date, and its begin and end in UTC seconds."""
     today = datetime.fromtimestamp(now, UTC).astimezone(CHINA).replace(hour=0, minute=0, second=0, microsecond=0)
     begin = today - timedelta(days=days_ago)
     return begin.date().isoformat(), begin.timestamp(), (begin + timedelta(days=1)).timestamp()
@@ -296,6 +298,7 @@ def watch(database: Database, settings: Settings, calendar: Calendar, now: float
     """
     options = choices.build(settings)
     window = Window(now - DAY_SECONDS, now)
+    # Two transactions: the figures may take seconds, and SQLite has only one writer at a time.
     with database.read() as connection:
         figures = list(measure.limited(connection, window, options, sorted(SPREADING)))
         recogniser = rules_in_force.recogniser(settings)

@@ -90,7 +90,7 @@ class Indicator(Struct, frozen=True, kw_only=True):
         return ("、" if language == "zh" else ", ").join(getattr(SOURCES[name], language) for name in self.sources)
 
 
-class _Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):  # a misspelt key must not be ignored
     """An indicator as the file writes it."""
 
     name: Bilingual

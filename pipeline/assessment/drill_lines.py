@@ -21,6 +21,7 @@ CLEAN = "clean"
 MAX_SECONDS = 15.0
 """The longest recording of a line. It is as long as the longest utterance."""
 SPEAK_SECONDS = 60
+"""The longest time that a synthesiser may take for a line."""
 
 Voice = Callable[["DrillLine"], Samples | None]
 """Returns the sound of a line, 16 kHz mono; None if it has no recording."""
@@ -87,6 +88,7 @@ def folder(path: Path) -> Voice:
 
     Raises InputError if the folder has no recording.
     """
+    # Sorted, so that of `a.flac` and `a.wav` always the same one counts.
     files = {file.stem: file for file in sorted(path.iterdir()) if file.is_file()} if path.is_dir() else {}
     if not files:
         raise InputError(f"{path} has no recordings", "Name them like the lines: `voxwarden assess drill lines`.")
@@ -110,6 +112,7 @@ def synthesiser(command: str) -> Voice:
         with TemporaryDirectory() as made:
             file = Path(made) / f"{line.name}.wav"
             places = {"{file}": str(file), "{text}": line.text, "{language}": line.language}
+            # Whole words are replaced, and no shell runs: a sentence may contain quotes, spaces and dollar signs.
             _run([places.get(word, word) for word in words])
             return _short(samples_of(file), file)
 

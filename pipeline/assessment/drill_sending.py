@@ -15,7 +15,7 @@ from pipeline.speech.audio.encode import to_pcm16
 from pipeline.speech.audio.resample import Samples
 
 FRAME_SECONDS = 0.2
-FRAME_BYTES = round(FRAME_SECONDS * SAMPLE_RATE) * 2
+FRAME_BYTES = round(FRAME_SECONDS * SAMPLE_RATE) * 2  # 16-bit samples
 QUIET = 0.01
 """Samples below this level at the end of a recording are no speech."""
 
@@ -42,6 +42,7 @@ def send(
             began = clock()
             for number, at in enumerate(range(0, len(data), FRAME_BYTES), 1):
                 socket.send(data[at : at + FRAME_BYTES])
+                # Measured from the begin: sleeps that are each a little too long do not add up.
                 sleep(max(0.0, began + number * FRAME_SECONDS - clock()))
     except (OSError, WebSocketException) as error:
         raise DependencyError(

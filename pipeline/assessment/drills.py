@@ -34,7 +34,6 @@ DrillKind = Literal["detection", "stop"]
 SPEAKER = "drill"
 ORDER = "stop drill"
 """Text of the cases of a stop drill."""
-DAY = 86_400.0
 DUE_DAYS: dict[DrillKind, float] = {"detection": 90.0, "stop": 180.0}
 """Days after which the next drill is due. No law states them: once a quarter, and twice a year."""
 
@@ -108,6 +107,7 @@ def begin(
 ) -> tuple[Drill, dict[str, DrillLine]]:
     """Start a detection drill. Return it, and the line of each room. Raises InputError without lines."""
     drill = _start(connection, "detection", author, at)
+    # A room of its own for each line: the judge reads a flag together with what was said before in its room.
     rooms = {f"{drill.id}-{number}": line for number, line in enumerate(lines, 1)}
     if not rooms:
         raise InputError(
@@ -144,6 +144,7 @@ def order_stop(
     drill = _start(connection, "stop", author, at)
     _write_lines(connection, drill, {room: DrillLine("", "", "", ORDER) for room in rooms}, at)
     flags = [_order(drill, room) for room in rooms]
+    # Merge(0, 0): each order is a case of its own. No undo time, because the event must go out at once.
     for outcome in storing.add_flags(connection, flags, at, Merge(0.0, 0.0), ranking or Ranking({})):
         choice = Choice(verdict="uphold", action="close_room", note=ORDER)
         deciding.decide(connection, outcome.case, author, choice, at, undo_seconds=0.0)
@@ -231,6 +232,7 @@ def findings(drill: Drill, found: Sequence[LineResult]) -> Iterator[Finding]:
 
 def failures(connection: Connection) -> Iterator[Finding]:
     """Yield the hazards of the last drill of each kind that has ended."""
+    # Oldest first, so that a later drill of the kind replaces an earlier one.
     newest = {drill.kind: drill for drill in reversed(all_of(connection)) if drill.ended_at is not None}
     for drill in newest.values():
         yield from findings(drill, results(connection, drill.id))
@@ -287,13 +289,13 @@ def _order(drill: Drill, room: str) -> Flag:
     """Return the flag of a test room that must be closed."""
     name = f"{drill.id}-{room}"
     return Flag(
-        id=str(uuid.uuid5(uuid.NAMESPACE_URL, name)),
+        id=str(uuid.uuid5(uuid.NAMESPACE_URL, name)),  # the same for the same drill and room
         room=room,
         speaker=SPEAKER,
         drill=drill.id,
         start=drill.started_at,
         end=drill.started_at,
-        utterance=name[-256:],
+        utterance=name[-256:],  # the contract's limit; the end has the room, which tells the orders apart
         transcript=name[-256:],
         text=ORDER,
         language="zh",

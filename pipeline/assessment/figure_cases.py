@@ -24,6 +24,7 @@ Conditions = Sequence[ColumnElement[bool]]
 CaseList = Callable[[Connection, Window], Conditions]
 
 NO_COPY = CASES.c.id.not_in(COPIES)
+"""Without the copies for second opinions: a copy repeats another case."""
 PARTS = ("label", "language", "policy", "room_type", "source")
 
 

@@ -146,6 +146,7 @@ def answer(connection: Connection, assessment: str, given: Mapping[str, Any], au
     """
     checked = _checked(given)
     _lock(connection, assessment)
+    # Only changes are stored. A form sends all of its fields, and the history would name wrong authors.
     stored = {each: rows[-1][2] for each in checked if (rows := history(connection, assessment, each))}
     changed = {each: text for each, text in checked.items() if text != stored.get(each, "")}
     for field, text in changed.items():
@@ -163,7 +164,7 @@ def _newest(connection: Connection, assessment: str) -> dict[str, GivenAnswer]:
     return {
         row.field: GivenAnswer(id=row.field, field=fields[row.field], text=row.text, author=row.author, at=row.at)
         for row in connection.execute(query)
-        if row.field in fields
+        if row.field in fields  # an earlier version of forms.yaml had others
     }
 
 
@@ -206,8 +207,9 @@ def _text(value: Any) -> str | None:
         return ""
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return ",".join(value)
-    if isinstance(value, date):
+    if isinstance(value, date):  # YAML turns 2026-01-31 without quotes into a date
         return value.isoformat()
+    # YAML reads `no` as False, and a float loses digits (1.10), so both must be in quotes.
     return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
@@ -233,6 +235,6 @@ def _fits(field: Field, text: str) -> bool:
 
 def _is_date(text: str) -> bool:
     try:
-        return date.fromisoformat(text).isoformat() == text
+        return date.fromisoformat(text).isoformat() == text  # Python also reads 20260131
     except ValueError:
         return False

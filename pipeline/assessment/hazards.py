@@ -44,8 +44,10 @@ class Finding(Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
+        # The title of a figure or a drill has numbers, which differ each time. Two hazards that persons find about one
+        # item differ only by title.
         parts = (self.source, self.about, self.title if self.source == "person" else "")
-        return blake2b("\x1f".join(parts).encode(), digest_size=5).hexdigest()
+        return blake2b("\x1f".join(parts).encode(), digest_size=5).hexdigest()  # short enough for a command line
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -110,7 +112,7 @@ def assign(connection: Connection, hazard: str, owner: str, due: date | None, au
         raise CaseError(f"Hazard {hazard} is closed", "Reopen it first.", text="hazard_closed")
     values = {"owner": owner.strip(), "due": due.isoformat() if due else None}
     connection.execute(update(HAZARDS).where(HAZARDS.c.id == hazard).values(values))
-    note = f"→ {owner.strip()}" + (f" · {due.isoformat()}" if due else "")  # read in two languages
+    note = f"→ {owner.strip()}" + (f" · {due.isoformat()}" if due else "")  # no words: it is read in two languages
     return _step(connection, found, found.state, "hazard.assign", author, note, (), at)
 
 
@@ -137,14 +139,12 @@ def reopen(connection: Connection, hazard: str, note: str, author: str, at: floa
 
 
 def recheck(connection: Connection, figures: Iterable[Figure], window: Window, author: str, at: float) -> list[Hazard]:
-    """Close the fixed hazards of limits whose figure keeps its limit in a window that begins after the fix.
-
-    Return them. A hazard that a person found about a figure may be more than the missed limit, so a person closes it.
-    """
+    """Close the fixed hazards of missed limits whose figure keeps its limit in a window after the fix. Return them."""
     proofs = {proof.figure: proof for figure in figures if (proof := of_figure(figure, window))}
     return [
         close(connection, hazard.id, "", author, at, [proof])
         for hazard in all_of(connection, "fixed")
+        # A hazard that a person found about a figure may be more than the missed limit, so a person closes it.
         if hazard.source == "threshold" and (proof := proofs.get(hazard.about)) and hazard.since <= window.since
     ]
 
@@ -183,7 +183,7 @@ def _found(connection: Connection, finding: Finding, author: str, at: float) -> 
     if put_new(connection, HAZARDS, values):
         return _step(connection, made, "open", "hazard.open", author, finding.title, (), at)
     known = get(connection, finding.id, lock=True)
-    if known.state == "closed" and finding.source != "incident":
+    if known.state == "closed" and finding.source != "incident":  # an incident happens once, a limit is missed again
         return _step(connection, known, "open", "hazard.reopen", author, finding.title, (), at)
     return None
 
@@ -224,6 +224,7 @@ def _step(
     at: float,
 ) -> Hazard:
     """Add a step to the history and to the audit log."""
+    # The caller has the hazard's row locked, so no other step takes this number.
     last = connection.scalar(select(func.max(HAZARD_STEPS.c.number)).where(HAZARD_STEPS.c.hazard == hazard.id))
     evidence = [proof.plain() for proof in proofs]
     step = {"at": at, "author": author, "state": state, "note": note, "evidence": evidence}

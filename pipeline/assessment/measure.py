@@ -32,6 +32,7 @@ def measure(connection: Connection, window: Window, options: Options) -> list[Fi
     Figures of one policy, model or source are returned only if there was more than one in the window.
     """
     partial = _partial(connection, window)
+    # Read to the end before the window itself: both use the temporary table SNAPSHOT.
     before = {_key(figure): figure.value for figure in computed(connection, window.before(), options)}
     return [
         msgspec.structs.replace(
@@ -60,6 +61,7 @@ def computed(
     connection.execution_options(purpose="shared")  # a report shows the SQL of each purpose
     snapshot.take(connection, window.until)
     chosen = tuple(names)
+    # One function may compute several indicators. It runs once, at the place of the first.
     for compute in dict.fromkeys(function(INDICATORS[name]) for name in chosen):
         same = [name for name in chosen if function(INDICATORS[name]) is compute]
         connection.execution_options(purpose=" ".join(same))
@@ -69,6 +71,7 @@ def computed(
 def function(indicator: Indicator) -> Compute:
     """Return the function that computes an indicator. It may compute others, too, that have the same sources."""
     module, _, name = indicator.compute.partition(":")
+    # Imported by name, so that catalogue.yaml alone says what computes an indicator.
     found: Compute = getattr(import_module(f"pipeline.assessment.indicators.{module}"), name)
     return found
 
@@ -100,6 +103,7 @@ def _partial(connection: Connection, window: Window) -> frozenset[Source]:
     """Return the sources whose data cover only a part of the window."""
     spoken = select(TALLIES.c.hour).where(TALLIES.c.measure == "segmented").order_by(TALLIES.c.hour).limit(1)
     tallied = _first(connection, spoken) * HOUR
+    # The earlier of the two: at a quiet time there is speech, but no case.
     stored = min(tallied, _first(connection, select(func.min(CASES.c.created_at)).where(REAL)))
     logged = _first(connection, select(AUDIT.c.at).order_by(AUDIT.c.seq).limit(1))
     listed = _first(connection, select(func.min(ROOM_HOURS.c.hour))) * HOUR
@@ -122,14 +126,13 @@ def _first(connection: Connection, query: Select[Any]) -> float:
 
 
 def _deleted(connection: Connection, window: Window) -> bool:
-    """Tell whether cases that may have been stored in the window or later are deleted already.
-
-    The retention job deletes a case after a number of days, so it tells how old the case was at least.
-    """
+    """Tell whether cases that may have been stored in the window or later are deleted already."""
     query = (
         select(AUDIT.c.action, AUDIT.c.detail, func.max(AUDIT.c.at).label("at"))
         .where(AUDIT.c.at > window.since, AUDIT.c.action.in_(("case.expire", "case.erase")))
         .group_by(AUDIT.c.action, AUDIT.c.detail)
     )
     rows = connection.execute(query)
+    # The log does not say when a deleted case was stored, but retention deletes a case only after `days`. An erasure
+    # has no `days`: its case may have been stored just before.
     return any(row.at - msgspec.json.decode(row.detail).get("days", 0) * DAY_SECONDS > window.since for row in rows)

@@ -71,6 +71,7 @@ def of(settings: Settings, known: Labels) -> Options:
         languages=frozenset(set(settings.asr.languages) & set(settings.judge.lexicons)),
         illegal=illegal(known),
         targets=(targets.low, targets.medium, targets.high, targets.critical),
+        # A day more: Kafka deletes whole segments, so messages last longer than their retention.
         settled=settings.kafka.longest_retention_seconds + DAY_SECONDS,
         acknowledge=_seconds(chosen.acknowledge_hours),
         report=_seconds(chosen.report_hours),
@@ -103,8 +104,8 @@ def _seconds(hours: float | None) -> float | None:
 
 
 def to_plain(options: Options) -> dict[str, object]:
-    """Return the options as JSON-like data. The store of clips is left out: it is a place and no choice."""
-    without = msgspec.structs.replace(options, evidence=None)
+    """Return the options as JSON-like data."""
+    without = msgspec.structs.replace(options, evidence=None)  # the store of clips is a place, not a choice
     plain: dict[str, object] = msgspec.to_builtins(without, order="sorted", enc_hook=_encode)
     plain.pop("evidence", None)
     return plain
@@ -115,6 +116,7 @@ def from_plain(plain: dict[str, object]) -> Options:
     return msgspec.convert(plain, Options, dec_hook=_decode)
 
 
+# msgspec knows no pydantic models, and `Options.retention` is one.
 def _encode(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")

@@ -10,13 +10,11 @@ from pipeline.base.errors import InputError
 from pipeline.review.quality.figure import Figure, Window
 
 BLOCK = 1 << 20
+"""Bytes that are read at once, so that a large file does not fill the memory."""
 
 
-class FileProof(Struct, frozen=True):
-    """A file outside the store. Its hash shows later whether it is the same file."""
-
-    path: str
-    sha256: str
+class Proof(Struct, frozen=True):
+    """What shows that a hazard is gone."""
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -24,7 +22,14 @@ class FileProof(Struct, frozen=True):
         return plain
 
 
-class FigureProof(Struct, frozen=True):
+class FileProof(Proof, frozen=True):
+    """A file outside the store. Its hash shows later whether it is the same file."""
+
+    path: str
+    sha256: str
+
+
+class FigureProof(Proof, frozen=True):
     """A figure that keeps the operator's limit."""
 
     figure: str
@@ -34,26 +39,13 @@ class FigureProof(Struct, frozen=True):
     since: float
     until: float
 
-    def plain(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        plain: dict[str, Any] = msgspec.to_builtins(self)
-        return plain
 
-
-class DrillProof(Struct, frozen=True):
+class DrillProof(Proof, frozen=True):
     """A later drill that did not fail in the same way."""
 
     drill: str
     lines: int
     """Lines, or test rooms, that the drill had about it. All went right."""
-
-    def plain(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        plain: dict[str, Any] = msgspec.to_builtins(self)
-        return plain
-
-
-Proof = FileProof | FigureProof | DrillProof
 
 
 def of_stream(file: BinaryIO, name: str) -> FileProof:
@@ -69,7 +61,7 @@ def of_stream(file: BinaryIO, name: str) -> FileProof:
 
 def of_figure(figure: Figure, window: Window) -> FigureProof | None:
     """Return the proof that a figure of a window keeps its limit; None if it does not."""
-    if figure.met is not True or figure.value is None or figure.threshold is None:
+    if figure.met is not True or figure.value is None or figure.threshold is None:  # `met` None: no data, so no proof
         return None
     return FigureProof(name_of(figure), figure.value, figure.threshold, window.since, window.until)
 

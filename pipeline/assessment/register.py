@@ -145,8 +145,8 @@ KINDS: dict[Kind, type[RegisterEntry]] = {
 PARTS_OF = {"signed": "exports", "labelled": "clips", "marked": "files"}
 """Counts that are a part of another count."""
 
-HOURS_TO_REPORT = 24.0
-"""Hours within which the police must be told (MPS Order 33, article 10(6))."""
+REPORT_WITHIN_SECONDS = 24 * 3_600.0
+"""Time within which the police must be told (MPS Order 33, article 10(6))."""
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -179,7 +179,7 @@ def add(
     Raises InputError for a wrong kind or field, or times out of order.
     """
     opened = at if opened_at is None else opened_at
-    due = opened + HOURS_TO_REPORT * 3_600 if kind == "police_report" and due_at is None else due_at
+    due = opened + REPORT_WITHIN_SECONDS if kind == "police_report" and due_at is None else due_at
     made = Record(
         id=uuid.uuid4().hex[:12],
         kind=kind,
@@ -198,7 +198,7 @@ def add(
 
 def change(connection: Connection, identity: str, fields: Mapping[str, Any], author: str, at: float) -> Record:
     """Change some fields of an entry. Raises Missing and InputError."""
-    record = get(connection, identity, lock=True)
+    record = get(connection, identity, lock=True)  # two changes at once would lose the fields of one
     changed = _checked(record.kind, record.fields | dict(fields))
     return _write(connection, record, {"fields": changed}, "register.change", {"fields": sorted(fields)}, author, at)
 
@@ -256,10 +256,11 @@ def _write(
 
 
 def _checked(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields with their defaults. Text from a command line becomes a number where the field is one."""
+    """Return the fields with their defaults."""
     if kind not in get_args(Kind):
         raise InputError(f"The register has no kind {kind}", f"Its kinds are {', '.join(get_args(Kind))}.")
     try:
+        # Not strict: a command line and a page send text, also for numbers.
         entry = msgspec.convert(dict(fields), KINDS[kind], strict=False)  # type: ignore[index]
     except msgspec.ValidationError as error:
         names = ", ".join(KINDS[kind].__struct_fields__)  # type: ignore[index]

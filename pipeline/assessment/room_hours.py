@@ -37,7 +37,9 @@ def store(connection: Connection, lines: Sequence[RoomHour], at: float) -> None:
     insert = upsert(connection, ROOM_HOURS)
     values = {name: insert.excluded[name] for name in ("rooms", "seconds", "received_at")}
     rows = [{name: getattr(line, name) for name in line.__struct_fields__} | {"received_at": at} for line in lines]
+    # Of lines with equal keys the last one counts, as if it had come in a later request.
     newest = {(row["hour"], row["room_type"]): row for row in rows}
     if rows:
         statement = insert.on_conflict_do_update(index_elements=["hour", "room_type"], set_=values)
+        # In the order of the keys, so that two requests at once cannot wait for each other's rows (deadlock).
         connection.execute(statement, [newest[key] for key in sorted(newest)])

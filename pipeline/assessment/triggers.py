@@ -26,6 +26,7 @@ BEFORE_LAUNCH: frozenset[Clause] = frozenset({"3.1", "3.2"})
 """The report of these cases is due before the launch. The others are due within 30 working days."""
 ACTOR = "watch"
 MAX_REASON = 4_000
+"""Characters."""
 
 
 class Signal(Struct, frozen=True):
@@ -80,6 +81,7 @@ def record_notice(
     if not authority.strip() or day > day_of(at):
         raise InputError("The notice needs its authority and its date, not in the future", "Take them from the notice.")
     detail = {"authority": authority.strip(), "date": day.isoformat(), "scan": scan.plain()}
+    # The hash of the scan is the period, so the same scan cannot be recorded twice.
     found = _add(connection, Signal("3.5", "notice", detail, scan.sha256), calendar, at, author, day)
     if not found:
         raise CaseError(
@@ -100,6 +102,7 @@ def decide(connection: Connection, trigger: str, accept: bool, reason: str, auth
     found = find(connection, trigger)
     state = "accepted" if accept else "rejected"
     values = {"state": state, "decided_by": author, "decided_at": at, "reason": reason.strip()}
+    # The condition is in the UPDATE: of two people who decide at once, only one does.
     waiting = (TRIGGERS.c.id == found.id, TRIGGERS.c.state == "suggested")
     if not connection.execute(update(TRIGGERS).where(*waiting).values(values)).rowcount:
         raise CaseError(f"Trigger {found.id} is already {found.state}", "Nothing was changed.", text="trigger_decided")

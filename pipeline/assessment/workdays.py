@@ -16,7 +16,7 @@ from pipeline.base.errors import ConfigError
 from pipeline.base.user_files import StrictModel, config_file, read_user_file, shipped_file
 
 SHIPPED = Path(__file__).parent / "calendars"
-CHINA = timezone(timedelta(hours=8))
+CHINA = timezone(timedelta(hours=8))  # no zone data needed: China has one time, and no summer time since 1991
 SATURDAY = 5
 DAYS = 30
 """Working days within which cases 3(3) to 3(5) must be reported."""
@@ -72,6 +72,7 @@ class Calendar:
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = folders
         self._years: dict[int, Year | None] = {}
+        """Files that were read. None: the year has no file."""
 
     def due(self, start: date, days: int = DAYS) -> Due:
         """Return the last of the `days` working days after `start`, which does not count itself.
@@ -82,7 +83,7 @@ class Calendar:
         while days:
             day += timedelta(days=1)
             year = self._year(day.year)
-            if year is None:
+            if year is None:  # no guess: the State Council moves working days every year
                 return Due(None, day.year)
             days -= year.works(day)
         return Due(day)
@@ -96,12 +97,13 @@ class Calendar:
     def file(self, year: int) -> Path:
         """Return where the user writes the calendar of a year: `calendars/` is beside the user's settings file."""
         own = self._folders[0]
+        # An update would replace a file in the package, so without a settings file only the folder's name is known.
         return (Path("calendars") if own == SHIPPED else own) / f"{year}.yaml"
 
 
 def calendar() -> Calendar:
     """Return the user's calendars, beside the settings file that VOXWARDEN_CONFIG names, and the shipped ones."""
-    if config_file() == shipped_file():
+    if config_file() == shipped_file():  # the user has no settings file, so no folder beside it
         return Calendar((SHIPPED,))
     return Calendar((config_file().parent / "calendars", SHIPPED))
 

@@ -86,8 +86,10 @@ class Chain(NamedTuple):
 def _exposed(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     """Return the violating utterances by label and type of room: with and without listeners, and the exposure.
 
-    `exposure` is in listener milliseconds. Whole numbers, so that the order of the rows does not change the sum.
+    `exposure` is in listener milliseconds.
     """
+    # Speech is exposed until it is stopped. An app that confirms actions tells when. If it never confirms one, its
+    # actions count as done when they were decided.
     confirms = (
         connection.scalar(select(ACTIONS.c.decision).where(ACTIONS.c.received_at < window.until).limit(1)) is not None
     )
@@ -98,9 +100,10 @@ def _exposed(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     query = _violating(window, SNAPSHOT.c.id, *names, *own, stopped.label("stopped"))
     query = query.join(STOPS, STOPS.c.case_id == SNAPSHOT.c.id)
     each = query.distinct().subquery().c  # an utterance may have a flag that was withheld, and one that was released
+    # Whole numbers: the sum of floats would depend on the order of the rows.
     late = case((each.stopped > each.end, ceiling((each.stopped - each.end) * MILLISECONDS)), else_=0)
     numbers = {
-        "n": func.count(each.listeners),
+        "n": func.count(each.listeners),  # without NULL: the app did not send the number
         "unknown": func.count() - func.count(each.listeners),
         "exposure": func.coalesce(func.sum(each.listeners * late), 0),
     }
@@ -131,7 +134,7 @@ def _exposure(rows: Sequence[Row[Any]], hours: float, part: dict[str, str], reas
 def _uses(connection: Connection, window: Window, illegal: frozenset[str]) -> list[PhraseUse]:
     """Return the uses of illegal terms, by label, term and time. A term counts once in an utterance."""
     query = _violating(window, FLAGS.c.start, FLAGS.c.room, FLAGS.c.speaker, FLAGS.c.hits)
-    rows = connection.execute(query, execution_options={"yield_per": 10_000})
+    rows = connection.execute(query, execution_options={"yield_per": 10_000})  # in pieces: there may be millions
     uses = {
         PhraseUse(hit["label"], hit["term"].casefold(), row.start, row.room, row.speaker)
         for row in rows
@@ -170,7 +173,7 @@ def _most(uses: Sequence[tuple[float, str]], seconds: float) -> int:
     for at, name in uses:
         inside[name] += 1
         while uses[oldest][0] < at - seconds:
-            inside -= Counter([uses[oldest][1]])
+            inside -= Counter([uses[oldest][1]])  # `-=` drops names that reach 0, so that `len` is right
             oldest += 1
         most = max(most, len(inside))
     return most

@@ -39,8 +39,9 @@ PARTS = ("label", "language", "room_type", "policy", "source")
 NEAR = 60.0
 """Seconds between a report's speech and a flag within which the machine counts as having flagged the speech."""
 LONGEST = 60.0
-"""No utterance lasts longer, in seconds. It lets the database use its index of flags."""
+"""No utterance lasts longer, in seconds. With this bound, the database can use its index of the starts of flags."""
 AGAIN = 30 * DAY_SECONDS
+"""Longest time between two actions on a speaker that makes a repeat offender."""
 
 
 def confirmation(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
@@ -55,6 +56,7 @@ def precision(connection: Connection, window: Window, options: Options) -> Itera
     """I-10, from the blind second opinions. Without any, from the decisions, if all flagged cases are decided."""
     del options
     reviewed = audits.read_reviewed(connection, window)
+    # One method for all parts: else a part without opinions would be compared with one that has some.
     drawn = any(one.verdict for one in reviewed.opinions)
     yield from _precise(reviewed, {}, drawn)
     for name in PARTS:
@@ -124,7 +126,7 @@ def _precise(reviewed: Reviewed, part: Split, drawn: bool) -> Iterator[Figure]:
     value, interval = (estimate.value, estimate.interval) if estimate else (None, None)
     yield figure("I-10", "share", value, n, part, reason, interval=interval if drawn else None)
     opposite = None if value is None else 1 - value
-    turned = (1 - interval[1], 1 - interval[0]) if interval and drawn else None
+    turned = (1 - interval[1], 1 - interval[0]) if interval and drawn else None  # a full count has no interval
     yield figure("I-10", "false_alarms", opposite, n, part, reason, interval=turned)
 
 
@@ -135,6 +137,7 @@ def _from_opinions(reviewed: Reviewed) -> tuple[Estimate | None, int]:
 def _from_decisions(reviewed: Reviewed) -> tuple[Estimate | None, int]:
     """Return the full count of the decisions; no estimate if a case is not decided."""
     n = sum(one.count for one in reviewed.flagged)
+    # Moderators decide the worst cases first, so the decided ones alone are no fair sample.
     if not n or any(one.verdict is None for one in reviewed.flagged):
         return None, n
     value = sum(one.count for one in reviewed.flagged if one.violating) / n
@@ -150,7 +153,7 @@ def _speech(judged: Judged) -> Iterator[tuple[dict[str, str], Judged]]:
 
 def _recall(judged: Judged, part: Split, label: str = "") -> Iterator[Figure]:
     found = audits.recall(judged, label)
-    known = found is not None and found.caught.value + found.missed.value > 0
+    known = found is not None and found.caught.value + found.missed.value > 0  # else recall would be 0 / 0
     value, interval, n = (found.value, found.interval, found.decided) if found and known else (None, None, 0)
     reason: Unmeasured = "no_data" if found else "needs_audits"
     yield figure("I-12", "share", value, n, part, reason, interval=interval)
@@ -191,6 +194,7 @@ def _confirmed(connection: Connection, window: Window) -> Sequence[Row[Any]]:
 
 def _actions(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     """Return the numbers of actions, and of those whose case was dismissed later, by part."""
+    # The case's last verdict, if it came after the action: an appeal or a correction.
     undone = and_(UPHOLDS.c.verdict == "dismiss", UPHOLDS.c.last_at > UPHOLDS.c.at)
     names = [UPHOLDS.c[name] for name in PARTS]
     query: Select[Any] = select(*names, func.count().label("n"))
@@ -205,7 +209,7 @@ def actions(window: Window) -> tuple[ColumnElement[bool], ...]:
 
 def _reported(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     """Return the numbers of upheld report cases, and of those whose speech was flagged, by label."""
-    heard = select(REPORTS.c.case_id).where(REPORTS.c.audio == "kept")
+    heard = select(REPORTS.c.case_id).where(REPORTS.c.audio == "kept")  # the pipeline cannot flag what it never heard
     label = LABEL.label("label")
     query = select(label, func.count().label("n"), func.sum(case((caught_near(), 1), else_=0)).label("flagged"))
     query = query.join_from(SNAPSHOT, CASES, CASES.c.id == SNAPSHOT.c.id)
@@ -233,6 +237,7 @@ def _settled(connection: Connection, window: Window) -> Sequence[Row[Any]]:
 def _offenders(connection: Connection, window: Window) -> Share:
     """Return the share of speakers who had another upheld action up to AGAIN before one in the window."""
     speaker, at = UPHOLDS.c.speaker, UPHOLDS.c.at
+    # Window function: the speaker's action before this one. The id decides between actions of the same time.
     before = func.lag(at).over(partition_by=speaker, order_by=(at, UPHOLDS.c.decision))
     query = select(speaker, at, before.label("before")).where(UPHOLDS.c.verdict == "uphold")
     each = query.where(*actions(Window(window.since - AGAIN, window.until))).subquery().c

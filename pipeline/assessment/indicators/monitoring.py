@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from pipeline.assessment.catalogue import figure, quotient
+from pipeline.assessment.indicators.changes import register_waits, registered_entries
 from pipeline.assessment.options import Options
 from pipeline.contract.messages import SAMPLE_RATE, UNDETERMINED
 from pipeline.review.delivery.speech_tallies import HOUR, Measure
-from pipeline.review.quality.figure import Figure, Total, Totals, Unmeasured, Window, hours, split, summed, totals
-from pipeline.review.quality.statistics import Spell, Survival
-from pipeline.review.tables.assessment_tables import REGISTER, ROOM_HOURS, TALLIES
+from pipeline.review.quality.figure import Figure, Total, Totals, Window, hours, split, summed, totals
+from pipeline.review.tables.assessment_tables import ROOM_HOURS, TALLIES
 
 LANGUAGE = "language"
 """The reason of a skipped utterance that is in a language that the settings do not name."""
@@ -32,7 +32,7 @@ def room_coverage(connection: Connection, window: Window, options: Options) -> I
         yield figure("I-01", "share", None, 0, unmeasured="needs_ledger")
         yield figure("I-01", "hours", None, len(spoken), unmeasured="needs_ledger")
         return
-    whole = spoken <= listed
+    whole = spoken <= listed  # else the ledger lacks hours with speech
     for kind in (None, *sorted({row.room_type for row in ledger})):
         rows = [row for row in ledger if kind in {None, row.room_type}]
         yield _covered(rows, heard, {} if kind is None else {"room_type": kind}, whole)
@@ -52,11 +52,8 @@ def speech_coverage(connection: Connection, window: Window, options: Options) ->
 
 
 def loss(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
-    """I-03: the share of utterances without a flag.
-
-    The window is moved into the past, so that all its speech has its final state (see `settled`).
-    """
-    earlier = settled(window, options)
+    """I-03: the share of utterances without a flag."""
+    earlier = settled(window, options)  # speech on its way would count as lost
     whole = _begun(connection, earlier)
     found = totals(connection, earlier, STATES, "measure", "bucket", "room_type")
     for part, speech in split(found, room_type=2):
@@ -71,14 +68,16 @@ def hard_to_hear(connection: Connection, window: Window, options: Options) -> It
     """I-04, in voiced seconds of speech that was monitored, or not transcribed because of its language."""
     heard = totals(connection, window, ["confidence"], "bucket", "language", "room_type")
     skipped = totals(connection, window, ["skipped"], "bucket", "language", "room_type")
+    # The buckets of `confidence` are numbers, so LANGUAGE is no key of both.
     found = {**heard, **{key: total for key, total in skipped.items() if key[0] == LANGUAGE}}
     limit, moderated = round(options.low_confidence * 10), options.languages | {UNDETERMINED}
     for part, speech in split(found, language=1, room_type=2):
+        # Compared as whole tenths: 0.3 * 10 is not exactly 3.
         low = {key for key in speech if key[0] != LANGUAGE and round(float(key[0]) * 10) < limit}
         other = {key for key in speech if key[0] == LANGUAGE or key[1] not in moderated}
         total = summed(speech)
         for name, keys in (("share", low | other), ("low_confidence", low), ("other_language", other)):
-            samples = sum(speech[key].samples for key in keys)
+            samples = sum(speech[key].samples for key in keys)  # `low | other` counts speech that is both once
             yield quotient("I-04", name, samples, total.samples, total.n, part)
     yield from _other_languages(found, options)
 
@@ -97,6 +96,7 @@ def stability(connection: Connection, window: Window, options: Options) -> Itera
     found = totals(connection, earlier, ["segmented", "monitored"], "hour", "measure")
     spoken = {key[0]: total.n for key, total in found.items() if key[1] == "segmented"}
     other = totals(connection, earlier, ["skipped"], "bucket", "hour")
+    # Speech in a language that is not moderated is skipped on purpose, so it is no loss.
     kept = {hour: found.get((hour, "monitored"), Total()).n + other.get((LANGUAGE, hour), Total()).n for hour in spoken}
     stable = sum(count - kept[hour] <= options.stable_loss * count for hour, count in spoken.items())
     whole = _begun(connection, earlier)
@@ -116,7 +116,8 @@ def _ledger(connection: Connection, window: Window) -> Sequence[Row[Any]]:
 
 
 def _covered(rows: Sequence[Row[Any]], heard: Totals, part: dict[str, str], whole: bool) -> Figure:
-    """Return the coverage of these rows of the ledger. Sums of floats are exact, so their order changes nothing."""
+    """Return the coverage of these rows of the ledger."""
+    # fsum is exact, so the order of the rows changes nothing. More rooms with speech than the ledger has count as all.
     covered = math.fsum(
         row.seconds * min(1.0, heard.get((row.hour, row.room_type), Total()).n / row.rooms) for row in rows
     )
@@ -150,13 +151,10 @@ def _lost(segmented: int, lost: int, part: dict[str, str], whole: bool) -> Itera
 
 
 def _reasons(found: Totals) -> Mapping[str, int]:
-    """Return the number of utterances without a flag, by reason.
-
-    A row of 0 is left from utterances that got a flag later.
-    """
+    """Return the number of utterances without a flag, by reason."""
     reasons: dict[str, int] = defaultdict(int)
     for (measure, bucket, _), total in found.items():
-        if measure in {"skipped", "failed"} and total.n:
+        if measure in {"skipped", "failed"} and total.n:  # a row of 0 is left from utterances that got a flag later
             reasons[bucket] += total.n
     lost = summed(found, "segmented").n - summed(found, "monitored").n
     return {"lost": lost - sum(reasons.values()), **reasons}
@@ -164,24 +162,11 @@ def _reasons(found: Totals) -> Mapping[str, int]:
 
 def _registered(connection: Connection, window: Window) -> Iterator[Figure]:
     """Yield the figures of incidents and restore tests. An empty register says nothing, so then they have no value."""
-    used = connection.scalar(select(REGISTER.c.id).where(REGISTER.c.opened_at < window.until).limit(1)) is not None
-    reason: Unmeasured = "no_data" if used else "needs_register"
-    incidents, tests = _entries(connection, window, "incident"), _entries(connection, window, "restore_test")
-    n, recovery = len(incidents), Survival(_recovery(row, window.until) for row in incidents)
-    yield figure("I-32", "incidents", n if used else None, n, unmeasured=reason)
+    incidents, reason = registered_entries(connection, window, "incident")
+    tests, _ = registered_entries(connection, window, "restore_test")
+    n, recovery = len(incidents), register_waits(incidents, window.until)
+    yield figure("I-32", "incidents", None if reason == "needs_register" else n, n, unmeasured=reason)
     for key, share in (("recovery_p50", 0.5), ("recovery_max", 1.0)):
         yield figure("I-32", key, recovery.quantile(share), n, unmeasured="censored" if n else reason)
     passed = sum(row.fields.get("result") == "passed" for row in tests)
     yield figure("I-32", "restored", passed / len(tests) if tests else None, len(tests), unmeasured=reason)
-
-
-def _recovery(incident: Row[Any], until: float) -> Spell:
-    closed = incident.closed_at
-    if closed is None or closed >= until:
-        return Spell(math.floor(until - incident.opened_at), ended=0, open=1)
-    return Spell(math.ceil(closed - incident.opened_at), ended=1, open=0)
-
-
-def _entries(connection: Connection, window: Window, kind: str) -> Sequence[Row[Any]]:
-    query = select(REGISTER).where(REGISTER.c.kind == kind, REGISTER.c.opened_at >= window.since)
-    return connection.execute(query.where(REGISTER.c.opened_at < window.until).order_by(REGISTER.c.id)).all()

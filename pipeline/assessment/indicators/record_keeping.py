@@ -29,6 +29,7 @@ from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, FLAGS
 KEPT_DAYS = 183
 """Days for which records are kept: six months."""
 UNUSED_DAYS = 90
+"""An account without a line in the audit log for so many days is unused."""
 SAMPLE = 200
 """The number of actions whose evidence is read."""
 
@@ -37,7 +38,7 @@ Field = Mapping[str, ColumnElement[bool]]
 PUBLISHED: Field = {
     "account": FLAGS.c.speaker != "",
     "time": FLAGS.c.start > 0,
-    "content": (FLAGS.c.text != "") | (FLAGS.c.source != "words"),
+    "content": (FLAGS.c.text != "") | (FLAGS.c.source != "words"),  # a sound has no words
 }
 """Fields of a record of published speech, and the conditions that they are filled."""
 OPERATIONS: Field = {"account": AUDIT.c.actor != "", "time": AUDIT.c.at > 0, "operation": AUDIT.c.action != ""}
@@ -57,7 +58,7 @@ def completeness(connection: Connection, window: Window, options: Options) -> It
     complete = sum(row["complete"] for row in every)
     yield figure("I-21", "share", complete / n if n else None, n)
     for name in dict.fromkeys((*PUBLISHED, *OPERATIONS)):
-        having = [row for row in every if name in row]
+        having = [row for row in every if name in row]  # only one of the two kinds has `content`, or `operation`
         n = sum(row["n"] for row in having)
         yield figure("I-21", "share", sum(row[name] for row in having) / n if n else None, n, {"reason": name})
     for name in OF_THE_APP:
@@ -97,7 +98,7 @@ def access(connection: Connection, window: Window, options: Options) -> Iterator
     yield figure("I-31", "share", with_case / views if views else None, views)
     yield figure("I-31", "assigned", assigned / views if views else None, views)
     since = window.until - UNUSED_DAYS * DAY_SECONDS
-    old = (~ACCOUNTS.c.disabled, ACCOUNTS.c.created_at < since)
+    old = (~ACCOUNTS.c.disabled, ACCOUNTS.c.created_at < since)  # a new account has had no time to be used
     used = select(AUDIT.c.actor).where(*within(AUDIT.c.at, Window(since, window.until)))
     n = _count(connection, ACCOUNTS, ~ACCOUNTS.c.disabled, ACCOUNTS.c.created_at < window.until)
     unused = _count(connection, ACCOUNTS, *old, ACCOUNTS.c.name.not_in(used))
@@ -142,14 +143,16 @@ def _early(connection: Connection, window: Window) -> Mapping[str, int]:
     query = query.where(AUDIT.c.action.in_(("case.expire", "audio.expire")), *within(AUDIT.c.at, window))
     early = Counter[str]()
     for row in connection.execute(query.group_by(AUDIT.c.action, AUDIT.c.detail)):
+        # The rule of that day is in the line, so later settings change no figure.
         early[row.action] += row.n if msgspec.json.decode(row.detail)["days"] < KEPT_DAYS else 0
     return early
 
 
 def _sample(connection: Connection, window: Window) -> Sequence[Row[Any]]:
-    """Return SAMPLE actions with the case ids. The hash of an action decides, so the same actions come each time."""
+    """Return SAMPLE actions with the case ids."""
     query: Select[Any] = select(UPHOLDS.c.decision, UPHOLDS.c.case_id).where(*actions(window))
     found = connection.execute(query, execution_options={"yield_per": 10_000})
+    # A random sample that is the same each time: the smallest hashes of the ids. A heap keeps only SAMPLE rows.
     return heapq.nsmallest(SAMPLE, found, key=lambda row: sha256(f"evidence\x1f{row.decision}".encode()).digest())
 
 

@@ -73,8 +73,10 @@ def _columns(
     connection: Connection, query: Select[Any], dimensions: Sequence[str]
 ) -> tuple[dict[str, NDArray[np.int64]], dict[str, dict[str, int]]]:
     """Return the columns of a query as numbers, and the numbers that stand for the values of the dimensions."""
+    # Each new text gets the next number: an array of numbers takes far less memory than a list of texts.
     values: dict[str, dict[str, int]] = {name: defaultdict(count().__next__) for name in dimensions}
     result = connection.execute(query, execution_options={"yield_per": ROWS})
+    # An empty piece first, because numpy joins no empty list.
     found: dict[str, list[NDArray[np.int64]]] = {name: [np.empty(0, np.int64)] for name in result.keys()}  # noqa: SIM118 (no mapping)
     for rows in result.partitions():
         for name, column in zip(found, zip(*rows, strict=True), strict=True):
@@ -111,7 +113,7 @@ def interpolated(counts: Mapping[str, int], share: float) -> float | None:
     for upper in DELAYS:
         count = counts.get(f"{upper:g}", 0)
         if count and below + count >= wanted:
-            return lower + (upper - lower) * (wanted - below) / count
+            return lower + (upper - lower) * (wanted - below) / count  # as if its delays were spread evenly
         below, lower = below + count, upper
     return None
 
@@ -129,6 +131,7 @@ def review(connection: Connection, window: Window, options: Options) -> Iterator
 def handling(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
     """I-07, for the upheld cases of the window in which a moderator ordered an action."""
     del options
+    # An app that never confirms would look as if it never acted.
     confirmed = select(ACTIONS.c.decision).where(ACTIONS.c.received_at < window.until).limit(1)
     confirms = connection.scalar(confirmed) is not None
     for part, found in parts(connection, _handled(window), "label"):
@@ -139,6 +142,7 @@ def _reviews(window: Window) -> Select[Any]:
     """Return the query for the time that each case waited for its first decision."""
     begin, end = SNAPSHOT.c.created_at, SNAPSHOT.c.first_at
     over = end.is_not(None)
+    # Whole seconds, so that equal waits can be counted together. An open wait is rounded down: it is not longer yet.
     seconds = case((over, ceiling(end - begin)), else_=floor(window.until - begin))
     names = [SNAPSHOT.c[name] for name in ("severity", "label", "language", "room_type", "policy")]
     return select(*names, seconds.label("seconds"), over.label("over")).where(FLAGGED, *within(begin, window))

@@ -37,6 +37,7 @@ def appeals(connection: Connection, window: Window, options: Options) -> Iterato
     """I-20, for the appeals that were lodged in the window, compared with the actions of the window."""
     rows = _appeals(connection, window)
     ordered = {row.label: row.n for row in _actions(connection, window)}
+    # Also the labels with actions and no appeal: their share is 0.
     labels, used = sorted(({row.label for row in rows} | set(ordered)) - {""}), in_use(connection, window)
     for label in ("", *labels):
         part = {"label": label} if label else {}
@@ -81,13 +82,14 @@ def _reports(connection: Connection, window: Window) -> Sequence[Row[Any]]:
 def _told(until: float) -> ColumnElement[bool]:
     """Return the condition that the app had accepted the event about a decision of the case."""
     event = (OUTBOX.c.about == DECISIONS.c.id, OUTBOX.c.kind == "case.decided")
-    accepted = (OUTBOX.c.status == "sent", OUTBOX.c.send_at < until)
+    accepted = (OUTBOX.c.status == "sent", OUTBOX.c.send_at < until)  # a later delivery must not change the figure
     return exists().where(DECISIONS.c.case_id == SNAPSHOT.c.id, *in_force(until), *event, *accepted)
 
 
 def _appeals(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     """Return the numbers of equal appeals: label, time until it was settled, outcome, another person."""
     first, second = aliased(DECISIONS), aliased(DECISIONS)
+    # As `in_force`, for an alias: the resolution stood at the end of the window.
     kept = and_(second.c.at < window.until, func.coalesce(second.c.undone, window.until) >= window.until)
     columns = {
         "label": CASES.c.label,
@@ -111,6 +113,7 @@ def _grouped(
     connection: Connection, columns: Mapping[str, ColumnElement[Any]], source: FromClause, *where: ColumnElement[bool]
 ) -> Sequence[Row[Any]]:
     named = (column.label(name) for name, column in columns.items())
+    # The subquery computes the columns, so that GROUP BY can name them.
     each = select(*named).select_from(source).where(*where).subquery()
     query: Select[Any] = select(*each.c, func.count().label("n")).group_by(*each.c).order_by(*each.c)
     return connection.execute(query).all()

@@ -56,6 +56,7 @@ class ReviewerWork:
 def _reviewers_to_rooms(done: ReviewerWork, rooms: Totals) -> Iterator[Figure]:
     """I-16, over the hours in which somebody spoke."""
     reviewers = Counter(hour for _, hour in done.hours)
+    # A Counter gives 0 for an hour without moderators, which is the worst ratio.
     ratios = sorted(reviewers[int(hour)] / found.n for (hour,), found in rooms.items() if found.n)
     n = len(ratios)
     yield figure("I-16", "min", ratios[0] if n else None, n)
@@ -63,10 +64,10 @@ def _reviewers_to_rooms(done: ReviewerWork, rooms: Totals) -> Iterator[Figure]:
 
 
 def _duty_cover(done: ReviewerWork, window: Window, lasting: int, logged: bool) -> Iterator[Figure]:
-    """I-17, over the minutes that begin in the window. Without an audit log, nobody knows who was on duty."""
+    """I-17, over the minutes that begin in the window."""
     minutes = range(math.ceil(window.since / MINUTE), math.ceil(window.until / MINUTE))
     gaps = list(_gaps(sorted(done.acted), minutes, lasting))
-    n = len(minutes) if logged else 0
+    n = len(minutes) if logged else 0  # without an audit log, nobody knows who was on duty
     yield quotient("I-17", "share", n - sum(gaps), n, n)
     yield figure("I-17", "longest_gap", max(gaps, default=0) * MINUTE if n else None, n)
 
@@ -82,7 +83,7 @@ def _load(done: ReviewerWork) -> Iterator[Figure]:
 
 
 def _logged(connection: Connection, window: Window) -> bool:
-    """Tell whether there was an audit log. Without one, nobody knows who was on duty."""
+    """Tell whether there was an audit log."""
     return connection.scalar(select(AUDIT.c.seq).where(AUDIT.c.at < window.until).limit(1)) is not None
 
 
@@ -101,7 +102,8 @@ def _gaps(acted: Sequence[int], minutes: range, lasting: int) -> Iterator[int]:
 
 
 def _read(connection: Connection, window: Window, lasting: int) -> ReviewerWork:
-    """Add up the work, line by line: a window function would sort all lines, which takes longer."""
+    """Add up the work."""
+    # Line by line in Python: a window function of SQL would sort all lines, which takes longer.
     early = (AUDIT.c.at >= window.since - lasting * MINUTE, AUDIT.c.at < window.until, AUDIT.c.action.in_(ACTS))
     query = select(AUDIT.c.actor, AUDIT.c.at, AUDIT.c.action, AUDIT.c.subject).where(*early).order_by(AUDIT.c.seq)
     done = ReviewerWork()
@@ -110,9 +112,10 @@ def _read(connection: Connection, window: Window, lasting: int) -> ReviewerWork:
     for person, at, action, case_id in connection.execute(query, execution_options=STREAM):
         minute = int(at // MINUTE)
         done.acted.add(minute)
-        if at < window.since:
+        if at < window.since:  # an earlier line only shows who was on duty when the window began
             continue
         done.hours.add((person, minute // 60))
+        # Each action counts for `lasting` minutes. Where two overlap, only the time since the last one is new.
         done.minutes += max(0, min(minute - last.get(person, minute - lasting), lasting))
         last[person] = minute
         begun = taken.pop((person, case_id), None)
@@ -120,6 +123,7 @@ def _read(connection: Connection, window: Window, lasting: int) -> ReviewerWork:
             taken[person, case_id] = at
         elif action == "case.decide":
             done.decisions += 1
+            # Nothing for a case that was taken before the window. MICROSECOND: UTC seconds are rounded floats.
             done.times.update([] if begun is None else [math.ceil(at - begun - MICROSECOND)])
     return done
 
@@ -167,10 +171,8 @@ def _rows(connection: Connection, window: Window) -> Sequence[Row[Any]]:
 
 
 def _full_hour(at: ColumnElement[float]) -> ColumnElement[int]:
-    """Return the first full hour at or after a time, in hours since 1970; NULL for NULL.
-
-    A cast cuts on SQLite and rounds on PostgreSQL. The comparison makes both the same.
-    """
+    """Return the first full hour at or after a time, in hours since 1970; NULL for NULL."""
+    # A cast cuts on SQLite and rounds on PostgreSQL. The comparison makes both the same.
     hour = cast(at / HOUR, BigInteger)
     return hour + case((hour * HOUR < at, 1), else_=0)
 
@@ -178,9 +180,10 @@ def _full_hour(at: ColumnElement[float]) -> ColumnElement[int]:
 def _daily_maxima(rows: Sequence[Row[Any]], window: Window) -> list[int]:
     """Return the largest number of open cases at a full hour of each UTC day of the window."""
     marks = hours(window)
+    # Sweep: the running sum of the openings minus the closings at each hour is the number of open cases.
     changes: dict[int, int] = defaultdict(int)
     for row in rows:
-        changes[marks.start if row.opened is None else row.opened] += row.n
+        changes[marks.start if row.opened is None else row.opened] += row.n  # None: before the window
         if row.closed is not None:
             changes[max(marks.start, row.closed)] -= row.n
     days: dict[int, int] = defaultdict(int)

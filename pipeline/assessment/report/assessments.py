@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from sqlalchemy import Connection, func, insert, select, update
 
+from pipeline.assessment.options import DAY_SECONDS
 from pipeline.assessment.report import content
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.base import canonical_json
@@ -18,7 +19,6 @@ from pipeline.review.quality.figure import Window
 from pipeline.review.tables.assessment_tables import ASSESSMENTS
 
 DAYS = 90
-DAY_SECONDS = 86_400.0
 FROZEN = "assessment.final"
 """Action of the line of the audit log that has the hash of a final report."""
 
@@ -55,7 +55,7 @@ class Assessment(Struct, frozen=True, kw_only=True):
 
 def default_window(now: float, days: int = DAYS) -> Window:
     """Return the last `days` days, up to the end of the last full hour."""
-    until = now // HOUR * HOUR
+    until = now // HOUR * HOUR  # the tallies count whole hours
     return Window(until - days * DAY_SECONDS, until)
 
 
@@ -140,6 +140,7 @@ def freeze(connection: Connection, report: AssessmentReport) -> str:
         "sha256": digest,
         "content": encoded.decode(),
     }
+    # The condition is in the UPDATE: of two people who finish the report at once, only one does.
     draft = (ASSESSMENTS.c.id == report.id, ASSESSMENTS.c.state == "draft")
     if not connection.execute(update(ASSESSMENTS).where(*draft).values(values)).rowcount:
         raise CaseError(

@@ -28,19 +28,18 @@ from pipeline.settings import Settings
 DATE = (1980, 1, 1, 0, 0, 0)
 """The date of every file in the zip: the earliest that the format knows."""
 MODE = 0o100644 << 16
+"""A plain file that its owner can write and everybody read. The format has Unix modes in the upper 16 bits."""
 UNIX = 3
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """Return a zip with these files, in the order of their names.
-
-    The files are not compressed, because another version of zlib would compress them to other bytes.
-    """
+    """Return a zip with these files, in the order of their names."""
     written = io.BytesIO()
+    # Not compressed: another version of zlib would make other bytes.
     with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, DATE)
-            entry.create_system, entry.external_attr = UNIX, MODE
+            entry.create_system, entry.external_attr = UNIX, MODE  # Python would write the system that it runs on
             archive.writestr(entry, files[name])
     return written.getvalue()
 
@@ -52,6 +51,7 @@ def unpack(data: bytes, name: str) -> dict[str, bytes]:
             files = {entry.filename: archive.read(entry) for entry in archive.infolist()}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError, EOFError) as error:
         raise InputError(f"{name} is damaged: {error}", "Get the bundle again from its sender.") from error
+    # A zip may hide bytes between its files, or a file twice. Only the canonical form is the one that was signed.
     if pack(files) != data:
         raise InputError(f"{name} was changed: its zip is not in canonical form", "Get it again from its sender.")
     return files
@@ -99,10 +99,10 @@ def build(
 ) -> bytes:
     """Return the bundle of a final report. `clips` are audio files by case id.
 
-    It has the tallies only if the store still has the tallies of the report: late messages change them.
     Raises InputError for a draft, or if the audit log has no line about the report.
     """
     report = assessment.report()
+    # Late messages change tallies. Then the figures of the report do not follow from them any more, so leave them out.
     same = data_files.digest(connection, report.data_window) == report.tallies
     files = {
         **pages(report, with_pdf),
@@ -175,7 +175,7 @@ def clips_of(connection: Connection, store: EvidenceStore, cases: Sequence[str])
             raise Missing(
                 f"Case {case} has no clip", "`voxwarden cases show` tells whether it was deleted.", text="no_clip"
             )
-        if checksum(clip) != row.sha256:
+        if checksum(clip) != row.sha256:  # a bundle must not lend its signature to changed evidence
             raise InputError(f"The clip of case {case} was changed", "Its SHA-256 differs from the stored one.")
         found[case] = clip
     return found

@@ -14,6 +14,7 @@ from pipeline.base.errors import InputError
 from pipeline.review.quality.figure import Figure, Unit, Window
 
 FORMAT = 1
+"""Grows when an older Voxwarden could no longer read a report."""
 
 ITEMS = ("5(1)", "5(2)", "5(3)", "5(4)", "5(5)", "5(6)", "5(7)", "5(8)")
 """The eight items of article 5. A report has all of them, always."""

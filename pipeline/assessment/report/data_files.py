@@ -85,7 +85,7 @@ def _row(report: AssessmentReport, kind: str, figure: Figure) -> list[object]:
         definition.name.zh,
         definition.name.en,
         figure.key,
-        ";".join(f"{name}={value}" for name, value in sorted(figure.split.items())),
+        ";".join(f"{name}={value}" for name, value in sorted(figure.split.items())),  # a comma would need quotes
         figure.unit,
         figure.value,
         low,
@@ -134,25 +134,27 @@ def load(connection: Connection, tallied: bytes, ledgered: bytes) -> None:
             rows = [_tally_row(table, row) for row in csv.DictReader(io.StringIO(content.decode()))]
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"The table {table.name} cannot be read: {error}", "Get the bundle again.") from error
-        for at in range(0, len(rows), PAGE):
+        for at in range(0, len(rows), PAGE):  # SQLAlchemy prepares all rows of one call at once
             connection.execute(insert(table), rows[at : at + PAGE])
 
 
 def _pages(connection: Connection, table: Table, window: Window) -> Iterator[bytes]:
-    """Yield the lines of a table, some hours at a time. The tallies come by measure, as their index has them."""
+    """Yield the lines of a table, some hours at a time."""
     columns = _columns(table)
     yield _lines([columns])
     hours = (math.ceil(window.since / HOUR), math.ceil(window.until / HOUR))
     kept = (table.c.hour >= hours[0], table.c.hour < hours[1])
     query = select(*(table.c[name] for name in columns)).where(*kept).order_by(table.c.hour, *_key(connection, table))
+    # The tallies come by measure, as their index has them, so that the database need not sort them all.
     for part in [query.where(table.c.measure == measure) for measure in MEASURES] if table is TALLIES else [query]:
         for rows in connection.execute(part, execution_options={"yield_per": PAGE}).partitions():
             yield _lines(rows)
 
 
 def _key(connection: Connection, table: Table) -> list[ColumnElement[Any]]:
-    """Return the key after the hour, sorted by code points: PostgreSQL's own order depends on its locale."""
+    """Return the key after the hour, sorted by code points."""
     names = [column for column in table.primary_key if column.name not in {"hour", "measure"}]
+    # PostgreSQL's own order depends on its locale, and the hash of the file must not.
     return [column.collate("C") for column in names] if connection.dialect.name == "postgresql" else list(names)
 
 

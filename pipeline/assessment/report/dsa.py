@@ -16,13 +16,13 @@ from typing import NamedTuple
 
 from msgspec import Struct, convert
 
+from pipeline.assessment.options import HOUR_SECONDS
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.wording import day
 from pipeline.base import yaml_reading
 from pipeline.review.quality.figure import Figure
 
 FOLDER = Path(__file__).with_name("dsa")
-HOUR = 3_600.0
 CATEGORY, KEYWORD, OTHER = "STATEMENT_CATEGORY_", "KEYWORD_", "KEYWORD_OTHER"
 DESCRIPTION = 'Description of the sub-category "Other"'
 MEASURES = "Number of measures taken at the provider's own initiative"
@@ -72,9 +72,9 @@ def mapped() -> Mapped:
 
 
 def place_of(report: AssessmentReport, label: str, notice: bool = False) -> Place:
-    """Return where a label is counted. A notice about a rule of the operator alone names no illegal content."""
+    """Return where a label is counted."""
     category, keyword = mapped().labels.get(label, ("OTHER_VIOLATION_TC", "OTHER"))
-    if notice and category == "OTHER_VIOLATION_TC":
+    if notice and category == "OTHER_VIOLATION_TC":  # the law knows only notices of illegal content
         return Place(f"{CATEGORY}NOT_SPECIFIED_NOTICE", "", "")
     name = report.labels[label].en if label in report.labels else label or "Without a label"
     return Place(CATEGORY + category, KEYWORD + keyword, name if keyword == "OTHER" else "")
@@ -82,16 +82,17 @@ def place_of(report: AssessmentReport, label: str, notice: bool = False) -> Plac
 
 def _table(report: AssessmentReport, file: Path) -> bytes:
     header, *lines = csv.reader(io.StringIO(file.read_text("utf-8")))
-    columns = [name.strip() for name in header]
+    columns = [name.strip() for name in header]  # some of the Commission's headers end in a space
     rows = [dict(zip(columns, line, strict=False)) for line in lines if PLACEHOLDERS.isdisjoint(line)]
     for row in rows:
         if "Service" in row:
             row["Service"] = report.title
         if "Reporting period" in row:
+            # The window's end is not part of it, and is often midnight. A second before is the last day.
             row["Reporting period"] = f"{day(report.window.since)}/{day(report.window.until - 1)}"
     fill = FILLERS.get(file.stem, _blank)
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
+    writer = csv.writer(text, lineterminator="\r\n")  # RFC 4180
     writer.writerow(header)
     writer.writerows([row.get(name, "") for name in columns] for row in fill(report, rows))
     return text.getvalue().encode()
@@ -209,10 +210,11 @@ def _by_category(rows: Iterable[Row], counts: Counts, columns: Iterable[str]) ->
     filled, category = [], ""
     for row in rows:
         code = next(value for name, value in row.items() if name.startswith("Category of"))
-        category = category if code.startswith(KEYWORD) else code
+        category = category if code.startswith(KEYWORD) else code  # the rows of its keywords follow a category
         inside = {at: found for at, found in counts.items() if category in {at.category, "TOTAL"}}
         if code.startswith(KEYWORD):
             inside = {at: found for at, found in inside.items() if at.keyword == code}
+        # A label without a keyword of the Commission gets a row of its own, with its name as the description.
         for name in sorted({at.name for at in inside}) if code == OTHER and inside else [""]:
             chosen = [found for at, found in inside.items() if code != OTHER or at.name == name]
             sums = {column: str(sum(found[column] for found in chosen)) for column in columns}
@@ -227,7 +229,7 @@ def _figure(report: AssessmentReport, indicator: str, key: str) -> Figure | None
 
 
 def _hours(figure: Figure | None) -> str:
-    return _number(figure.value / HOUR) if figure and figure.value is not None else ""
+    return _number(figure.value / HOUR_SECONDS) if figure and figure.value is not None else ""
 
 
 def _number(value: float | None) -> str:

@@ -100,7 +100,7 @@ class ReportRows:
         if len(found) < 2 or not keys:
             return None
         first = [own[keys[0]] for own in found.values() if keys[0] in own]
-        scale = svg_charts.scale_of(first)
+        scale = svg_charts.scale_of(first)  # one scale for all rows, because a reader compares them
         return PartTable(
             indicator=figures[0].indicator,
             name=self._text(self._definitions[figures[0].indicator].name),
@@ -159,6 +159,7 @@ class ReportRows:
 
     def _name(self, figure: Figure) -> str:
         name, own = self._text(self._definitions[figure.indicator].name), self._own(figure.indicator, figure.key)
+        # The main value often has the name of its indicator: "Speech coverage: speech coverage" says nothing more.
         return name if own.casefold() == name.casefold() else f"{name}{self._texts['colon']}{own}"
 
     def _own(self, indicator: str, key: str) -> str:

@@ -56,7 +56,7 @@ class QueryLog:
 
     def note(self, _connection: Any, _cursor: Any, statement: str, _values: Any, context: Any, _many: bool) -> None:
         """Note one statement. SQLAlchemy calls it."""
-        if context is not None and context.invoked_statement is not None:
+        if context is not None and context.invoked_statement is not None:  # None: plain SQL, such as PRAGMA
             name = context.execution_options.get(PURPOSE, "")
             self._found.setdefault(name, {})[statement] = context.invoked_statement
 
@@ -69,6 +69,7 @@ class QueryLog:
         }
 
     def _sql(self, statement: Any) -> str:
+        # With its values, so that an inspector can run it as it is.
         try:
             made = statement.compile(dialect=self._dialect, compile_kwargs={"literal_binds": True})
         except (CompileError, NotImplementedError):  # a value that SQL text cannot express
@@ -199,6 +200,7 @@ def draft(
 
 def finish(report: AssessmentReport, by: str, at: float) -> AssessmentReport:
     """Return the report as final, in the form that its JSON gives back."""
+    # Encoded and decoded, so that pages are the same now and after a year. A float has another text than an int.
     final = msgspec.structs.replace(report, finished_by=by, finished_at=float(at))
     return content.decode(content.encode(final), report.id)
 
@@ -310,6 +312,7 @@ def _figures(report: AssessmentReport, language: Language, words: dict[str, Any]
     measured = {each.indicator for each in (*report.figures, *report.drill_figures) if each.value is not None}
     missing = [each for each in report.definitions if each.id not in measured]
     why = texts(language)["unmeasured"]
+    # Reversed, so that the reason of an indicator's first figure, its main value, stays.
     reasons = {each.indicator: why[each.unmeasured] for each in reversed(report.figures)}
     yield words["measured"].format(n=len(report.definitions) - len(missing), m=len(report.definitions))
     for each in missing:

@@ -21,6 +21,7 @@ from pipeline.base import canonical_json
 
 TEMPLATES = Path(__file__).parent / "templates"
 HAN = range(0x4E00, 0xA000)
+"""Code points of Chinese characters: CJK Unified Ideographs."""
 RECALL = "I-12"
 LIMITS = {"I-01": "room_coverage", "I-03": "loss", "I-04": "hard"}
 """Indicators whose figures limit what the others say, with the keys of their texts."""
@@ -123,6 +124,7 @@ def render_with(template: str, values: Mapping[str, Any]) -> str:
 @cache
 def version() -> str:
     """Return the version of Voxwarden, and a hash of the templates and texts."""
+    # Pages are compared byte for byte, and a developer changes templates without a new version number.
     files = sorted([*TEMPLATES.iterdir(), *FOLDER.iterdir()])
     made = canonical_json.digest(b"".join(file.read_bytes() for file in files if file.is_file()))
     return f"{metadata.version('voxwarden')}+{made[:16]}"
@@ -141,6 +143,7 @@ def detail(name: str, value: object, language: Language) -> str:
 
 def tongue(text: str) -> str:
     """Return the language code of a text that a person wrote: zh if it has a Chinese character, else en."""
+    # For the font, and for programs that read the page aloud.
     return "zh" if any(ord(letter) in HAN for letter in text) else "en"
 
 
@@ -166,6 +169,7 @@ class QuerySection(Struct, frozen=True, kw_only=True):
 def restriction_table(report: AssessmentReport, language: Language) -> RestrictionTable:
     """Return the restrictions as a table. A label that nobody gave is named as such."""
     words, made = texts(language), ReportRows(report, language)
+    # In the order of the texts, which is from mild to hard.
     actions = [name for name in words["actions"] if any(each.action == name for each in report.restrictions)]
     found: dict[tuple[str, str], dict[str, int]] = {}
     for each in report.restrictions:
@@ -280,7 +284,7 @@ def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=StrictUndefined,  # a misspelt name must not leave a hole in a report
         trim_blocks=True,
         lstrip_blocks=True,
     )

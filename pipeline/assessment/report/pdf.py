@@ -20,7 +20,7 @@ def render(page: str, compressed: bool = True) -> bytes:
     """
     weasyprint = _weasyprint()
     written = BytesIO()
-    identity = canonical_json.digest(page.encode())[:32].encode()
+    identity = canonical_json.digest(page.encode())[:32].encode()  # WeasyPrint's own is random
     document = weasyprint.HTML(string=page, url_fetcher=weasyprint.URLFetcher(allowed_protocols=())).render()
     document.write_pdf(written, pdf_identifier=identity, uncompressed_pdf=not compressed)
     return written.getvalue()
@@ -34,6 +34,7 @@ def engine() -> str:
 
 
 def _weasyprint() -> Any:
+    # They warn of CSS rules that they ignore, and of odd fonts, in which no reader is interested.
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
     logging.getLogger("fontTools").setLevel(logging.ERROR)
     try:

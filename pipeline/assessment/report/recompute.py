@@ -55,6 +55,7 @@ def from_tables(report: AssessmentReport, tallied: bytes, ledger: bytes) -> Reco
     with tempfile.TemporaryDirectory(prefix="voxwarden-") as folder:
         database = Database(f"sqlite:///{Path(folder) / 'tables.db'}")
         try:
+            # The same code as for a live store computes the figures, so load the tables into a store of their own.
             with database.write() as connection:
                 data_files.load(connection, tallied, ledger)
             with database.read() as connection:
@@ -65,7 +66,7 @@ def from_tables(report: AssessmentReport, tallied: bytes, ledger: bytes) -> Reco
 
 def _compared(connection: Connection, report: AssessmentReport, indicators: Collection[str]) -> Recomputed:
     """Compare the figures that both have: a report leaves out the split by the only policy or model."""
-    known = {each.id for each in report.definitions} & set(indicators)
+    known = {each.id for each in report.definitions} & set(indicators)  # an older report has fewer indicators
     found = {_key(figure): figure for figure in _computed(connection, report, known)}
     stored = [each for each in (*report.figures, *report.drill_figures) if each.indicator in known]
     lasting = [each for each in stored if not _of_now(each)]
@@ -93,9 +94,10 @@ def _using(figures: Iterable[Figure], sources: Collection[str]) -> set[str]:
 
 
 def _cases_deleted(connection: Connection, report: AssessmentReport) -> bool:
-    """Tell whether cases or clips were deleted after the report. Old lines of the audit log may be gone, too."""
+    """Tell whether cases or clips were deleted after the report."""
     since = (AUDIT.c.action.in_(DELETIONS), AUDIT.c.at >= report.finished_at)
     told = connection.scalar(select(AUDIT.c.seq).where(*since).limit(1)) is not None
+    # Old lines of the audit log may be deleted, too. So count the cases.
     return told or _fewer(connection, report, "cases")
 
 
@@ -108,6 +110,7 @@ def _fewer(connection: Connection, report: AssessmentReport, kind: str) -> bool:
 
 
 def _corrected(connection: Connection, report: AssessmentReport) -> bool:
+    # An entry that was opened after the window changes no figure of it.
     later = (REGISTER.c.changed_at >= report.finished_at, REGISTER.c.opened_at < report.window.until)
     return connection.scalar(select(REGISTER.c.id).where(*later).limit(1)) is not None
 
@@ -122,8 +125,8 @@ def _equal(stored: Figure, again: Figure | None) -> bool:
 
 
 def _numbers(figure: Figure) -> bytes:
-    """Return what must be equal. A count that was stored as JSON is a float."""
-    value = None if figure.value is None else float(figure.value)
+    """Return what must be equal."""
+    value = None if figure.value is None else float(figure.value)  # JSON turns a count into a float
     interval = figure.interval and [float(bound) for bound in figure.interval]
     return canonical_json.canonical_bytes([value, figure.n, interval, figure.unmeasured])
 

@@ -69,7 +69,7 @@ def drills(connection: Connection, window: Window) -> tuple[ReportedDrill, ...]:
 
 
 def register(connection: Connection, window: Window) -> tuple[Entries, ...]:
-    """Return the numbers of entries that were opened in the window, by kind."""
+    """Return the numbers of entries that were opened in the window, by kind. Their texts are often confidential."""
     kept = (REGISTER.c.opened_at >= window.since, REGISTER.c.opened_at < window.until)
     ended = func.count(REGISTER.c.closed_at)
     query = select(REGISTER.c.kind, func.count(), ended).where(*kept).group_by(REGISTER.c.kind)
@@ -123,6 +123,7 @@ def _parts(proof: object) -> list[str]:
     """Return the parts of a proof. Of a file, the name is kept and the folder is not."""
     if not isinstance(proof, dict):
         return [str(proof)]
+    # A folder may name a person or a customer, and the report goes to an authority.
     return [Path(str(value)).name if key == "path" else str(value) for key, value in proof.items()]
 
 

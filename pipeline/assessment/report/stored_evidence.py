@@ -13,13 +13,13 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from pipeline.assessment.report.content import ReportedEvidence
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Window
 from pipeline.review.quality.quality_checks import FINAL
 from pipeline.review.tables.assessment_tables import ACTIONS, DRILLS, HAZARDS, REGISTER, ROOM_HOURS
 from pipeline.review.tables.case_tables import APPEALS, CHECKS, HOLDS, REPORTS
 from pipeline.review.tables.core import AUDIT, CASES, DECISIONS, EVIDENCE, FLAGS
 
-HOUR = 3_600
 PAGE = 10_000
 """Rows that are read at a time."""
 LINES = msgspec.json.Encoder()
@@ -53,7 +53,7 @@ def _evidence(connection: Connection, source: EvidenceSource, window: Window) ->
     n, hashed = 0, sha256()
     options = {"yield_per": PAGE, "purpose": f"evidence.{source.kind}"}
     for rows in connection.execute(source.query(window), execution_options=options).partitions():
-        hashed.update(LINES.encode_lines([tuple(row) for row in rows]))
+        hashed.update(LINES.encode_lines([tuple(row) for row in rows]))  # JSON: no value can look like the end of a row
         n += len(rows)
     return ReportedEvidence(kind=source.kind, n=n, sha256=hashed.hexdigest())
 

@@ -25,7 +25,7 @@ class Scale(NamedTuple):
 
     def place(self, value: float) -> float:
         share = (value - self.bottom) / (self.top - self.bottom)
-        return EDGE + (WIDTH - 2 * EDGE) * min(max(share, 0.0), 1.0)
+        return EDGE + (WIDTH - 2 * EDGE) * min(max(share, 0.0), 1.0)  # a limit may lie outside the scale
 
 
 def scale_of(figures: list[Figure]) -> Scale:
@@ -33,6 +33,7 @@ def scale_of(figures: list[Figure]) -> Scale:
     if all(figure.unit == "share" for figure in figures):
         return Scale(1.0)
     numbers = [number for figure in figures for number in _numbers(figure)]
+    # 0 is always on the scale, so that lengths can be compared. If all numbers are 0, the top is 1.
     return Scale(max(max(numbers, default=0.0), 0.0) * ROOM or 1.0, min(0.0, *numbers) if numbers else 0.0)
 
 

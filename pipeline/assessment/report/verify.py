@@ -43,7 +43,7 @@ def of_bundle(data: bytes, name: str, public_key: bytes | None = None) -> Iterat
     for check in of_files(data, name, public_key):
         whole = whole and check.result != "fault"
         yield check
-    if whole:
+    if whole:  # pages are not made from content that somebody may have forged
         files = bundle.unpack(data, name)
         yield from _of_content(files, bundle.read_manifest(files[bundle.MANIFEST], name))
 
@@ -105,6 +105,7 @@ def _signed(files: Mapping[str, bytes], manifest: Manifest, public_key: bytes | 
     pem = files.get(bundle.PUBLIC_KEY, b"")
     signed = signing.signed(pem, files.get(bundle.SIGNATURE, b""), files[bundle.MANIFEST])
     yield _same("The manifest is signed by the key {key}", signed, key=signing.fingerprint(pem))
+    # The manifest has the fingerprint, too. Else a stranger could sign the same manifest again with their own key.
     yield _same("The manifest names that key", manifest.key == signing.fingerprint(pem))
     if public_key is None:
         yield Checked("skipped", "No public key was given: compare the fingerprint with the one that the operator gave")
@@ -151,7 +152,7 @@ def _anchored(files: Mapping[str, bytes], report: AssessmentReport, digest: str)
         return Checked("fault", "{error}", {"error": error.what})
     line = found.line
     right = line.action == FROZEN and line.subject == report.id and digest in line.detail
-    intact = not found.before or audit_log.intact(line, found.before)
+    intact = not found.before or audit_log.intact(line, found.before)  # `before` is empty if that line was deleted
     return _same("Line {n} of the audit log has the SHA-256", right and intact, n=line.seq)
 
 
@@ -162,7 +163,7 @@ def _rendered(files: Mapping[str, bytes], manifest: Manifest, report: Assessment
         versions: dict[str, object] = {"made": manifest.voxwarden, "here": here}
         yield Checked("skipped", "Made by Voxwarden {made}, this is {here}: pages not compared", versions)
         return
-    same_pdf = bool(manifest.pdf) and _pdf_engine() == manifest.pdf
+    same_pdf = bool(manifest.pdf) and _pdf_engine() == manifest.pdf  # other versions of Pango break lines elsewhere
     made = {**bundle.pages(report, same_pdf), **bundle.parts(report)}
     wrong = sorted(name for name, data in made.items() if files.get(name) != data)
     if wrong:

@@ -13,13 +13,16 @@ Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
 SECONDS = {"zh": ("毫秒", "秒", "分钟", "小时", "天"), "en": ("ms", "s", "min", "h", "d")}
+"""Units of time, each with its size in SCALES."""
 SCALES = (0.001, 1.0, 60.0, 3_600.0, 86_400.0)
 STEPS = (1.0, 120.0, 7_200.0, 172_800.0)
 """Seconds at which the next larger unit begins."""
 DAYS = {"zh": "天", "en": "days"}
 LARGE = 1e7
 MILLIONS = {"zh": (1e4, "万"), "en": (1e6, "M")}
+"""The unit of large numbers. Chinese counts in ten thousands."""
 MINUS = "\u2212"
+"""The typographic minus. In a table, a hyphen is too short to be seen."""
 ROUNDING = 1e-12
 
 
@@ -44,7 +47,7 @@ def interval(bounds: Interval, unit: Unit, language: Language) -> str:
     if unit == "seconds":
         first, last = seconds(low, language), seconds(high, language)
         number, _, name = first.partition(" ")
-        return f"{number}–{last}" if last.endswith(f" {name}") else f"{first} – {last}"
+        return f"{number}–{last}" if last.endswith(f" {name}") else f"{first} – {last}"  # 2–3 s, or 50 s – 2 min
     return f"{plain(low, language)}–{plain(high, language)}"
 
 
@@ -66,7 +69,7 @@ def _exact(share: float) -> float:
 
 
 def seconds(value: float, language: Language) -> str:
-    place = sum(abs(value) >= step for step in STEPS) if value else 1
+    place = sum(abs(value) >= step for step in STEPS) if value else 1  # "0 s" and not "0 ms"
     return f"{plain(value / SCALES[place], language)} {SECONDS[language][place]}"
 
 

@@ -9,7 +9,8 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from pipeline.assessment import drills
-from pipeline.assessment.drills import DAY, Drill, DrillKind, LineResult
+from pipeline.assessment.drills import Drill, DrillKind, LineResult
+from pipeline.assessment.options import DAY_SECONDS
 from pipeline.assessment.report import wording
 from pipeline.base.errors import CaseError, InputError
 from pipeline.console.assessment.assessment_pages import assessment_page, go, report_language
@@ -38,7 +39,7 @@ class Schedule(Struct, frozen=True):
 
     @property
     def due(self) -> float:
-        return 0.0 if self.last is None else self.last + self.days * DAY
+        return 0.0 if self.last is None else self.last + self.days * DAY_SECONDS
 
 
 class PastDrill(Struct, frozen=True):

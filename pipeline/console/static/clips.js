@@ -8,7 +8,7 @@ const BEFORE = 1; // seconds of sound before the flagged part
 let context, out, source, playing;
 
 const setUp = () => {
-  if (context) return;
+  if (context) return; // only after a click: before it, browsers allow no sound
   context = new AudioContext();
   const soft = find("main").dataset.soften === "on";
   out = new BiquadFilterNode(context, { type: "lowpass", frequency: soft ? SOFT : context.sampleRate / 2 });
@@ -48,12 +48,12 @@ const toggle = async (button) => {
   try {
     await context.resume();
     const buffer = await sound(button.dataset.play);
-    if (playing !== button) return;
+    if (playing !== button) return; // another button was pressed meanwhile
     const from = Math.max(0, Number(button.dataset.from) - BEFORE);
     source = new AudioBufferSourceNode(context, { buffer });
     source.connect(out);
     source.start(0, from, Math.max(1, Number(button.dataset.to) - from));
-    source.onended = ({ target }) => target === source && stop();
+    source.onended = ({ target }) => target === source && stop(); // the end of an earlier clip comes late
     follow(button);
   } catch {
     stop();

@@ -20,6 +20,7 @@ startTyped();
 startPalette();
 startRemap();
 startTranscript();
+// The page of an appeal has a player, but no list.
 if (document.getElementById("player") && !document.getElementById("rows")) startPlayer();
 if (document.getElementById("rows")) {
   startList();

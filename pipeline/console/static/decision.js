@@ -34,7 +34,7 @@ const close = (focus = true) => {
   box.hidden = true;
   const owner = button(box.id.replace("picker-", ""));
   owner.setAttribute("aria-expanded", "false");
-  if (focus) find("#case-title").focus({ preventScroll: true });
+  if (focus) find("#case-title").focus({ preventScroll: true }); // so that single keys work again
   return true;
 };
 
@@ -87,11 +87,11 @@ const openBox = (name) => {
 const typed = (event) => {
   const input = event.target;
   const name = input.dataset?.picker;
-  if (!name || event.isComposing) return;
+  if (!name || event.isComposing) return; // Enter and digits choose a word of the input method
   const box = boxOf(name);
   const list = options(box);
   const at = list.findIndex((one) => one.classList.contains("at"));
-  const digit = /^[0-9]$/.test(event.key) && !input.value && list[Number(event.key)];
+  const digit = /^[0-9]$/.test(event.key) && !input.value && list[Number(event.key)]; // later digits are part of a word
   if (event.key === "ArrowDown" || event.key === "ArrowUp") point(box, list.at((at + (event.key === "ArrowDown" ? 1 : -1)) % list.length));
   else if (event.key === "Enter") choose(name, list[at]);
   else if (event.key === "Tab") choose(name, list[at]);
@@ -147,7 +147,7 @@ export const start = () => {
   document.addEventListener("pointerdown", (event) => {
     const option = event.target.closest?.(".picker [role=option]");
     if (option) {
-      event.preventDefault();
+      event.preventDefault(); // the field keeps the focus
       choose(option.closest(".picker").id.replace("picker-", ""), option);
     } else if (!event.target.closest?.(".picker, .pick")) close(false);
   });
@@ -162,6 +162,7 @@ export const start = () => {
       find("#conflict-title").focus();
     }
   });
+  // Drafts hold notes about a case. The next person on this device must not find them.
   find('form[action="/logout"]')?.addEventListener("submit", () => sessionStorage.clear());
   restore();
 };
@@ -178,12 +179,12 @@ const countDown = () => {
   if (!line) return;
   const until = performance.now() + Number(line.dataset.seconds) * 1000;
   const tick = () => {
-    if (!line.isConnected) return;
+    if (!line.isConnected) return; // a newer decision has replaced it
     const left = Math.ceil((until - performance.now()) / 1000);
     if (left <= 0) idle();
     else {
       find(".left", line).textContent = text("undo_left", { n: left });
-      setTimeout(tick, 250);
+      setTimeout(tick, 250); // not 1000: a late timer would skip a number
     }
   };
   tick();

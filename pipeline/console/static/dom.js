@@ -38,5 +38,5 @@ export const act = (name, onlyAsk = false) => {
 /** Announces words to screen readers. */
 export const say = (words) => {
   const live = document.getElementById("say");
-  if (live) live.textContent = words;
+  if (live) live.textContent = words; // an aria-live region, which screen readers read when it changes
 };

@@ -2,7 +2,7 @@
 import { all, find, text } from "./dom.js";
 
 const EVERY = 20_000; // milliseconds between two requests
-const GAP = 5_000; // milliseconds that news waits after a request
+const GAP = 5_000; // milliseconds that news waits after a request, because news often come together
 const LOCK = "voxwarden-notices"; // of many open tabs, only the one that has it shows notifications
 const SINCE = "voxwarden.notices"; // when the last news came, so that no tab tells them again
 
@@ -59,12 +59,12 @@ if (link) {
   const again = () => look().catch(() => {});
   const soon = () => {
     const wait = Math.max(0, asked + GAP - performance.now());
-    timer ||= setTimeout(() => ((timer = 0), again()), wait);
+    timer ||= setTimeout(() => ((timer = 0), again()), wait); // one request for all news until then
   };
   again();
   setInterval(again, EVERY);
   document.body.addEventListener("due", soon);
-  if (wanted() && navigator.locks) {
+  if (wanted() && navigator.locks) { // only with HTTPS or on localhost
     navigator.locks.request(LOCK, () => {
       tells = true;
       again();

@@ -4,7 +4,7 @@ import { act, all, find, keys, on } from "./dom.js";
 const FIRST_OF_TWO = 1500; // milliseconds that the page waits for the second key after "g"
 
 const spell = (event) => {
-  const named = event.key.length > 1 && event.shiftKey;
+  const named = event.key.length > 1 && event.shiftKey; // Shift is part of a letter already: "A", "?"
   return named ? `Shift+${event.key}` : event.key;
 };
 
@@ -20,6 +20,7 @@ const owned = (event) => {
 
 export const startKeys = () => {
   const names = new Map(Object.entries(keys).map(([name, key]) => [key, name]));
+  // Single keys disturb people who dictate, so a setting switches them off (WCAG 2.1.4).
   const single = document.body.dataset.singleKeys !== "off";
   let first = "";
   let timer = 0;
@@ -40,6 +41,7 @@ export const startKeys = () => {
     const key = spell(event);
     const name = names.get(first ? `${first} ${key}` : key);
     clearTimeout(timer);
+    // The first key of two, such as "g i". Wait for the second one.
     if (!first && [...names.keys()].some((known) => known.startsWith(`${key} `))) {
       first = key;
       timer = setTimeout(() => (first = ""), FIRST_OF_TWO);

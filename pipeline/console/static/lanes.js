@@ -25,7 +25,7 @@ export const moment = (pixel) => {
 
 /** Returns seconds with a sign and the unit, e.g. `+2.9 s`. */
 export const offset = (at, digits = 0) => {
-  const rounded = Number(at.toFixed(digits)) || 0;
+  const rounded = Number(at.toFixed(digits)) || 0; // -0 becomes 0, which has no sign
   const sign = rounded > 0 ? "+" : rounded < 0 ? "−" : "";
   return `${sign}${Math.abs(rounded).toFixed(digits)}${root().dataset.unit}`;
 };
@@ -49,7 +49,7 @@ const place = () => {
   for (const one of all("[data-from]", root())) {
     const [from, to] = [Number(one.dataset.from), Number(one.dataset.to)];
     one.setAttribute("x", `${percent(from)}%`);
-    one.setAttribute("width", `${Math.max(0.4, percent(to) - percent(from))}%`);
+    one.setAttribute("width", `${Math.max(0.4, percent(to) - percent(from))}%`); // a short word stays visible
   }
   ticks();
 };
@@ -64,6 +64,7 @@ const walk = (event) => {
   blocks.sort((one, other) => at(one) - at(other));
   const next = blocks[blocks.indexOf(here) + (event.key === "ArrowRight" ? 1 : -1)];
   if (!next) return;
+  // Roving tabindex: Tab enters the row of blocks once, and arrows move inside it.
   here.setAttribute("tabindex", "-1");
   next.setAttribute("tabindex", "0");
   next.focus();

@@ -68,6 +68,7 @@ const show = () => {
   const left = Math.max(0, Math.ceil((until - performance.now()) / 1000));
   const ends = left <= LAST;
   put(ends ? "last" : "held", text(ends ? "lease_last" : "lease_left", { left: clock(left) }));
+  // Each number is read out when it is passed. A timer of a tab in the background may skip it.
   for (const mark of SAID) if (last > mark && left <= mark) say(text("lease_last", { left: clock(left) }));
   last = left;
 };
@@ -98,6 +99,7 @@ const take = () => {
   clear();
   if (!shown) return;
   if (lease) remember(lease, shown.dataset.case);
+  // Seconds that are left, not a time of day: the clock of this computer may be wrong.
   until = lease ? performance.now() + Number(shown.dataset.leaseSeconds || 300) * 1000 : 0;
   renewed = performance.now();
   last = Infinity;
@@ -135,7 +137,7 @@ const signedOut = () => {
 /** Asks the server for the lease again. If it ended, the server knows who has the case, and `ended` says so. */
 const ask = async (ended = lost) => {
   const [asked, id] = [lease, open()?.dataset.case];
-  renewed = performance.now();
+  renewed = performance.now(); // before the answer, so that keys in the meantime send no second request
   const answer = await post(`/leases/${asked}/renew`, { case: id });
   if (asked !== lease || moving || find("#decide.htmx-request")) return; // what is on its way ends the lease
   if (answer?.ok) {
@@ -151,7 +153,7 @@ const renew = () => lease && performance.now() - renewed > EVERY && ask();
 export const heard = (event) => {
   if (open()?.dataset.case !== event.case || !lease || find("#decide.htmx-request")) return;
   if (event.by && event.by !== account()) lost(event.by);
-  else ask();
+  else ask(); // this person may have taken the case in another tab
 };
 
 /** Hears that somebody decided the open case. What is heard may be old, so the server is asked. */
@@ -193,5 +195,5 @@ export const start = () => {
     sendAgain();
   });
   setInterval(show, 1000);
-  take();
+  take(); // the case that came with the page
 };

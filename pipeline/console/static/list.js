@@ -14,7 +14,7 @@ const age = (seconds) => {
 };
 
 const showDue = (one, now) => {
-  one.dataset.until ??= now + Number(one.dataset.left);
+  one.dataset.until ??= now + Number(one.dataset.left); // by this computer's clock, which may differ from the server's
   const left = one.dataset.until - now;
   const words = texts[left < 0 ? "time.late" : "time.due_in"].replace("{age}", age(Math.abs(left)));
   if (one.textContent !== words) one.textContent = words;
@@ -36,10 +36,10 @@ export const startDue = () => {
 
 const main = () => find("main.queue-page");
 const rows = () => all("#rows .row");
-export const row = (id) => find(`#rows .row[data-case="${CSS.escape(id)}"]`);
+export const row = (id) => find(`#rows .row[data-case="${CSS.escape(id)}"]`); // an id may come from the address
 const current = () => find('#rows .row[aria-current="true"]');
 const decides = () => main().dataset.decides === "yes";
-const free = (one) => !one.dataset.done && !one.dataset.holder && !one.dataset.given;
+const free = (one) => !one.dataset.done && !one.dataset.holder && !one.dataset.given; // given: to somebody else
 
 const mark = (id) => {
   current()?.removeAttribute("aria-current");
@@ -158,10 +158,11 @@ const arrived = (pane) => {
   const id = shown.dataset.case;
   const at = mark(id);
   const narrow = getComputedStyle(find(".only-m", pane)).display !== "none";
+  // In a narrow window, Back returns from the case to the list. Elsewhere it leaves the queue, and not case by case.
   const go = narrow && main().dataset.show === "list" ? "pushState" : "replaceState";
   history[go](null, "", address(`/cases/${id}`));
   show("case");
-  const title = find("#case-title", pane);
+  const title = find("#case-title", pane); // gets the focus, so that a screen reader reads the new case
   const total = main().dataset.total;
   title.setAttribute("aria-label", at ? text("opened", { at, all: total, what: shown.dataset.what }) : shown.dataset.what);
   title.focus({ preventScroll: true });
@@ -197,7 +198,7 @@ export const start = () => {
   });
   find("#rows").addEventListener("click", (event) => {
     const chosen = event.target.closest(".row");
-    if (!chosen || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (!chosen || event.ctrlKey || event.metaKey || event.shiftKey) return; // the browser opens a tab
     event.preventDefault();
     open(chosen.dataset.case);
   });

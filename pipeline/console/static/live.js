@@ -30,7 +30,7 @@ const viewed = (event) => {
 /** Tells the server which case this page shows. A page in the background shows none. */
 const tell = async () => {
   const id = document.visibilityState === "visible" ? open() : "";
-  if (!id && !told) return;
+  if (!id && !told) return; // the server knows already that this page shows none
   told = id;
   const answer = await post("/viewing", { page, case: id });
   if (answer?.status === 200) viewed(await answer.json());
@@ -110,7 +110,7 @@ export const start = () => {
     line.hidden = true;
     document.body.dataset.live = "on";
   };
-  source.onerror = () => {
+  source.onerror = () => { // EventSource connects again by itself
     line.textContent = text("lost_line");
     line.hidden = false;
     document.body.dataset.live = "off";
@@ -119,6 +119,6 @@ export const start = () => {
     const event = JSON.parse(message.data);
     hear[event.event]?.(event);
     if (COUNTED.has(event.event)) document.body.dispatchEvent(new Event("due"));
-    if (event.event === "arrived") say(find("#arrivals span").textContent);
+    if (event.event === "arrived") say(find("#arrivals span").textContent); // the sum, not each case
   };
 };

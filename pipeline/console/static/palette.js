@@ -21,8 +21,9 @@ const actions = () => {
 
 const places = () => {
   const links = all(".top nav a, .menu a.opt").map((one) => [one.getAttribute("href"), one]);
-  const first = links.filter(([href], at) => links.findIndex(([other]) => other === href) === at);
+  const first = links.filter(([href], at) => links.findIndex(([other]) => other === href) === at); // bar and menu share some
   return first.map(([href, one]) => {
+    // The words of the link only, without its key and its count.
     const words = [...one.childNodes].find((node) => node.nodeType === Node.TEXT_NODE && node.textContent.trim());
     const key = find(`#help [data-key="${one.dataset.do}"] kbd`)?.textContent ?? "";
     return { words: words?.textContent.trim() ?? "", key, run: () => location.assign(href) };
@@ -115,14 +116,14 @@ export const start = () => {
   on("palette", open);
   field().addEventListener("input", draw);
   field().addEventListener("keydown", (event) => {
-    if (event.isComposing || event.keyCode === 229) return;
+    if (event.isComposing || event.keyCode === 229) return; // as in keyboard.js
     if (event.key in STEPS) step(STEPS[event.key]);
     else if (event.key === "Enter") run(find('[aria-selected="true"]', box()));
     else return;
     event.preventDefault();
   });
   box().addEventListener("click", (event) => run(event.target.closest('[role="option"]')));
-  dialog().addEventListener("click", (event) => event.target === dialog() && dialog().close());
+  dialog().addEventListener("click", (event) => event.target === dialog() && dialog().close()); // on the backdrop
   document.addEventListener("keydown", (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey || event.key.toLowerCase() !== "k") return;
     event.preventDefault();

@@ -26,7 +26,7 @@ const refresh = () => {
 };
 
 const MOST = 6; // names that are offered at once
-const BEFORE = /(?:^|[^\w@])@([^\s@]*)$/u;
+const BEFORE = /(?:^|[^\w@])@([^\s@]*)$/u; // not inside an e-mail address
 
 /** Returns the beginning of a name that stands before the cursor; null if there is none. */
 const begun = (field) => field.value.slice(0, field.selectionStart).match(BEFORE)?.[1] ?? null;
@@ -92,6 +92,7 @@ const ours = (event) => (event.target.matches?.("[data-people]") ? event.target 
 
 const startMentions = () => {
   document.addEventListener("input", (event) => ours(event) && offer(event.target));
+  // In the capture phase: before keyboard.js, which leaves the field at Escape.
   document.addEventListener("keydown", (event) => ours(event) && press(event.target, event), true);
   document.addEventListener("focusout", (event) => ours(event) && close(event.target));
   document.addEventListener("mousedown", (event) => {

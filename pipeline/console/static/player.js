@@ -26,7 +26,7 @@ const setUp = () => {
 
 /** Fetched clips that are not decoded yet: the next case's, so that its sound starts at once. */
 const ahead = new Map();
-const MOST_AHEAD = 2;
+const MOST_AHEAD = 2; // the person may go forth and back; more would only fill the memory
 
 const headers = () => JSON.parse(document.body.getAttribute("hx-headers"));
 
@@ -63,7 +63,7 @@ class Player {
     this.from = Number(root.dataset.from);
     this.to = Number(root.dataset.to);
     this.pieces = JSON.parse(root.dataset.pieces);
-    this.position = Math.max(0, this.from - 5);
+    this.position = Math.max(0, this.from - 5); // some seconds before the flagged part, to understand it
     this.speed = "1";
     this.buffers = new Map();
     this.source = null;
@@ -80,6 +80,7 @@ class Player {
 
   /** Returns the moment of the room at a position in the clip, in seconds from the start of the case. */
   moment(position) {
+    // A piece is [position in the clip, moment of the room, seconds]. A pause of the room is not in the clip.
     const piece = this.pieces.findLast(([offset]) => offset <= position + 0.001) ?? this.pieces[0];
     return piece[1] + Math.min(position - piece[0], piece[2]);
   }
@@ -93,6 +94,7 @@ class Player {
   /** Returns the play position, in seconds of the clip. */
   now() {
     if (!this.source) return this.position;
+    // Web Audio does not tell the position of a source, so it follows from the time since its start.
     const past = (context.currentTime - this.startedAt) * Number(this.speed);
     const length = this.until - this.position;
     return this.position + (this.looping ? past % length : Math.min(past, length));
@@ -108,8 +110,9 @@ class Player {
       const speed = Number(this.speed);
       const source = new AudioBufferSourceNode(context, { buffer });
       Object.assign(this, { source, position, until, looping, startedAt: context.currentTime });
-      level.gain.value = 10 ** (gain / 20);
+      level.gain.value = 10 ** (gain / 20); // from decibels
       source.connect(level);
+      // The clip at another speed is shorter or longer, so its positions are divided by the speed.
       if (looping) {
         Object.assign(source, { loop: true, loopStart: position / speed, loopEnd: until / speed });
         source.start(0, position / speed);
@@ -133,7 +136,7 @@ class Player {
   }
 
   follow() {
-    if (!this.source || !this.root.isConnected) {
+    if (!this.source || !this.root.isConnected) { // another case has replaced the player
       if (this.source) this.stop();
       return;
     }
@@ -157,11 +160,11 @@ class Player {
 
   toggle() {
     if (this.source) this.stop();
-    else this.play(this.position >= this.seconds - 0.05 ? 0 : this.position, this.seconds);
+    else this.play(this.position >= this.seconds - 0.05 ? 0 : this.position, this.seconds); // at the end: begin anew
   }
 
   replay() {
-    const again = this.source && this.position === this.from && !this.looping;
+    const again = this.source && this.position === this.from && !this.looping; // the second press repeats it
     this.play(this.from, this.to, again);
   }
 
@@ -173,6 +176,7 @@ class Player {
 
   word(by) {
     const at = this.now();
+    // The margins are for rounding. Else a step back would find the word at which the last step stopped.
     const next = by > 0 ? this.words.find((one) => one.at > at + 0.02) : this.words.findLast((one) => one.at < at - 0.05);
     if (next) this.seek(next.at);
   }

@@ -25,7 +25,7 @@ const starts = (line) => text.value.split("\n").slice(0, line - 1).reduce((sum, 
 const mark = (start, end) => {
   text.focus();
   text.setSelectionRange(start, end);
-  text.scrollTop = Math.max(0, (text.value.slice(0, start).split("\n").length - 4) * 22);
+  text.scrollTop = Math.max(0, (text.value.slice(0, start).split("\n").length - 4) * 22); // a line has 22 pixels
 };
 
 /** Selects a line of the text. */

@@ -6,7 +6,7 @@ const CLAIM = "voxwarden_claim"; // id of the case that the next page claims
 /** On the page of a case that a search opened: claims it, as its button would. */
 export const claim = () => {
   const wanted = sessionStorage.getItem(CLAIM);
-  sessionStorage.removeItem(CLAIM);
+  sessionStorage.removeItem(CLAIM); // once only: a reload must not claim the case again
   if (wanted && find(`.case[data-case="${wanted}"]`)) act("open");
 };
 

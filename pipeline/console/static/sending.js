@@ -29,7 +29,7 @@ export const start = () => {
   const { body } = document;
   body.addEventListener("htmx:confirm", (event) => {
     if (ends(event.detail) && (held || find("#pane").ariaBusy === "true")) event.preventDefault(); // the case is being left
-    // The form still has the measure of the label before, so the verdict waits.
+    // The form still has the measure that belongs to the label before, so the verdict waits.
     else if (event.detail.elt.id === "decide" && find("#proposed.htmx-request")) {
       event.preventDefault();
       held = event.detail.triggeringEvent.submitter;
@@ -61,5 +61,5 @@ export const start = () => {
     wish = null;
     waited();
   });
-  addEventListener("beforeunload", (event) => sent && event.preventDefault());
+  addEventListener("beforeunload", (event) => sent && event.preventDefault()); // the browser asks before it leaves
 };

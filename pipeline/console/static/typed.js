@@ -1,7 +1,7 @@
 // Keeps what a person typed in the assessment when the session has ended, until the same person is back on the page.
 import { all, find } from "./dom.js";
 
-const key = () => `typed ${location.pathname} ${find(".who")?.textContent}`;
+const key = () => `typed ${location.pathname} ${find(".who")?.textContent}`; // another person must not get the text
 const address = (control) => control.form.getAttribute("action") ?? control.form.getAttribute("hx-post");
 const controls = () =>
   all(".assess form input, .assess form textarea, .assess form select").filter((one) => one.form && one.name && !["hidden", "file"].includes(one.type));
@@ -23,7 +23,7 @@ const restore = () => {
   sessionStorage.removeItem(key());
   for (const one of controls().filter((each) => typed.has(place(each)))) {
     one[ticks(one) ? "checked" : "value"] = typed.get(place(one));
-    one.closest("details")?.setAttribute("open", "");
+    one.closest("details")?.setAttribute("open", ""); // text that nobody sees would be sent unread
   }
 };
 

@@ -7,8 +7,8 @@ export const start = () => {
   let last = 0;
 
   const tell = () => {
-    if (heard < 500) return;
-    const seconds = (Math.min(heard, 120_000) / 1000).toFixed(2);
+    if (heard < 500) return; // not worth a request
+    const seconds = (Math.min(heard, 120_000) / 1000).toFixed(2); // the server refuses more than two minutes
     heard = 0;
     const headers = JSON.parse(document.body.getAttribute("hx-headers"));
     const body = new URLSearchParams({ seconds });

@@ -262,16 +262,18 @@ class Survival:
 
         None: there are no waits, or none of them was observed for so long and none is over.
         """
+        # The estimate is a step function: the last step at or before `seconds` holds.
         place = bisect_right(self._seconds, seconds)
         if place:
             return self._over[place - 1]
         return 0.0 if self._longest >= seconds and self.n else None
 
     def _estimate(self, times: dict[int, tuple[int, int]]) -> None:
-        """Compute the share that is over at each time. A wait that is open at a time was at risk at that time."""
+        """Compute the share that is over at each time."""
         at_risk, waiting = self.n, 1.0
         for seconds, (ended, still_open) in sorted(times.items()):
             if ended:
+                # Product-limit estimate. Waits that are censored at this very time are still at risk.
                 waiting *= 1 - ended / at_risk
                 self._seconds.append(seconds)
                 self._over.append(1 - waiting)
