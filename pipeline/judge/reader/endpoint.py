@@ -104,7 +104,7 @@ class Endpoint:
         made: dict[str, Any] = {
             "model": self._settings.model,
             "messages": messages,
-            "temperature": 0,
+            "temperature": 0,  # as far as possible, the same question gets the same answer
             "max_tokens": ANSWER_TOKENS,
         }
         kind = self._settings.response_format
