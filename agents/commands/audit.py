@@ -76,9 +76,9 @@ def key(ctx: typer.Context) -> None:
       voxwarden audit key
     """
     from pipeline.base import signing
-    from pipeline.review import anchors
+    from pipeline.review import audit_watch
 
-    path = anchors.audit_key_file(settings_of(ctx))
+    path = audit_watch.audit_key_file(settings_of(ctx))
     stdout.print(f"{signing.make_key(path)}  {path}", soft_wrap=True, highlight=False)
 
 
@@ -112,11 +112,11 @@ def _check(report: "ChainReport") -> None:
 def _check_anchors(connection: "Connection", settings: "Settings", file: Path, public_key: Path | None) -> int:
     """Return the number of anchors. Raises InputError for the first one that does not match the log."""
     from pipeline.base import signing
-    from pipeline.review import anchors
+    from pipeline.review import audit_watch
 
-    pem = signing.read_public(public_key or signing.public_file(anchors.audit_key_file(settings)))
-    found = anchors.read_anchors(file)
-    fault = next(anchors.faults(connection, found, pem, time.time()), None)
+    pem = signing.read_public(public_key or signing.public_file(audit_watch.audit_key_file(settings)))
+    found = audit_watch.read_anchors(file)
+    fault = next(audit_watch.faults(connection, found, pem, time.time()), None)
     if fault:
         raise InputError(f"The audit log does not match {file}, {fault}", FORGED)
     return len(found)

@@ -17,8 +17,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from pipeline.assessment import hazards
 from pipeline.assessment.drill_lines import DrillLine
-from pipeline.assessment.hazards import Finding, Hazard
-from pipeline.assessment.proofs import DrillProof
+from pipeline.assessment.hazards import DrillProof, Finding, Hazard
 from pipeline.base.errors import InputError, Missing
 from pipeline.contract.messages import Flag
 from pipeline.review import audit_log

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from sqlalchemy import Connection, select, update
 
-from pipeline.assessment.proofs import FileProof
+from pipeline.assessment.hazards import FileProof
 from pipeline.assessment.workdays import Calendar, Due, day_of
 from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit_log

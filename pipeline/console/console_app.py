@@ -43,7 +43,6 @@ from pipeline.console.assessment import (
     reports_page,
     triggers_page,
 )
-from pipeline.console.audit_watch import EVERY_SECONDS
 from pipeline.console.cases import (
     appeals_page,
     case_assignment,
@@ -63,6 +62,7 @@ from pipeline.console.policy.draft_trials import RecentSpeech
 from pipeline.console.services import Services, open_services
 from pipeline.console.team import accounts_page, audit_page, quality_page, retention_page, team_page
 from pipeline.review.accounts import presence
+from pipeline.review.audit_watch import EVERY_SECONDS
 from pipeline.review.cases import case_queue
 from pipeline.review.database import Database
 from pipeline.review.delivery.webhook_sender import sending

@@ -8,14 +8,13 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from pipeline.base.metrics import Metrics
-from pipeline.console.audit_watch import ChainWatch
 from pipeline.console.background_figures import BackgroundFigures
 from pipeline.console.console_texts import Texts
 from pipeline.console.policy.draft_trials import DraftTrials, RecentSpeech
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
 from pipeline.review.accounts.sign_in import LoginSession, PasswordChecker
-from pipeline.review.anchors import Anchoring
+from pipeline.review.audit_watch import Anchoring, ChainWatch
 from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceStore, open_evidence

@@ -125,6 +125,7 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
         self._config, metrics = config, self._metrics
         self._detector = Detector(self._classifier, config.matcher)
         versions = {ACTIVE, CANDIDATE, *(each.policy.version for each in config.shadows)}
+        # The memory of a shadow that is gone is dropped.
         self._memories = {version: self._memories.get(version, PolicyMemory()) for version in versions}
         self._flagger = self._flagger_of(config.policy, ACTIVE)
         self._sound_flagger = self._sound_flagger_of(config.policy, ACTIVE)

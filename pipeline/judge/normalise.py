@@ -152,6 +152,7 @@ def disguised(view: PlainView) -> Skeleton | None:
 
 
 def skeleton(view: PlainView) -> Skeleton:
+    # Join first: leet and stretched letters are found inside whole words.
     joined, marks = _join(view)
     plain, leet = _unleet(joined.text)
     stretched = {position for run in _STRETCH.finditer(joined.text) for position in range(*run.span())}

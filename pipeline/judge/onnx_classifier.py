@@ -65,6 +65,7 @@ class OnnxClassifier(Calibrated):
         rows = self._tokens.of([view(text) for text in texts])
         # Texts of similar length need little padding.
         order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
+        # With few texts, smaller batches give each thread some.
         size = max(1, min(BATCH, -(-len(rows) // self._threads)))
         batches = [order[at : at + size] for at in range(0, len(order), size)]
         found = np.zeros((len(texts), len(self.labels)))

@@ -209,6 +209,7 @@ class FollowedRules:
 
     def _count(self, version: str, before: ShadowCount) -> ShadowCount:
         """Return what the metrics have counted for a shadow policy since `before`."""
+        # The metrics count since the process began, so what they had counted before is taken off.
         judged, flagged, differ = -before.judged, -before.flagged, -before.differ
         [metric] = self._metrics.shadow_flags.collect()
         for sample in metric.samples:

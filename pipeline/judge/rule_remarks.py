@@ -122,6 +122,7 @@ def with_terms(text: str, label: str, level: Severity, terms: Sequence[str]) -> 
     group = [f"  - label: {label}", f"    level: {level}", "    terms:"]
     # A string in JSON is a string in YAML, too, with all special characters escaped.
     group += [f"      - {json.dumps(term, ensure_ascii=False)}" for term in kept]
+    # Edited as text: a YAML writer would lose the comments.
     lines = text.splitlines()
     start = next((number for number, line in enumerate(lines) if GROUPS.match(line)), None)
     if start is None:
@@ -268,6 +269,7 @@ def _audio_classifier_rule(found: UnheardLabel, lines: Mapping[Key, int]) -> Key
     """Return the key that makes a label need the second ear, or that makes the second ear deaf to it."""
     inside, last = (("ear",), "review") if found.cause == "ear_never" else ((), "sources")
     tops: list[Key] = [*([("room_types", found.room_type)] if found.room_type else []), ()]
+    # The narrowest rule wins, so it comes first.
     keys: list[Key] = [(*top, *inside, *rule, last) for top in tops for rule in (("labels", found.label), ("every",))]
     return next((key for key in keys if key in lines), keys[0])
 

@@ -84,7 +84,7 @@ def compiled(texts: RuleTexts, labels: Labels, mark: str) -> RuleSet:
 
     Raises ConfigError for the first mistake.
     """
-    check_size(texts)
+    check_size(texts)  # before they are parsed
     lexicons = [lexicon_of(each, labels) for each in texts.lexicons]
     return RuleSet(policy_of(texts.policy, labels, lexicons, mark), lexicon.compile_terms(lexicons))
 

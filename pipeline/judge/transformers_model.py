@@ -70,7 +70,7 @@ class Pretrained:
             return isinstance(found, str)  # or else the hub has said before that there is none
         try:
             hf_hub_download(self._place, name, revision=self._commit)
-        except RemoteEntryNotFoundError:
+        except RemoteEntryNotFoundError:  # an OSError, too, so it comes first
             return False
         except OSError as error:
             raise self._why(error) from error
@@ -80,6 +80,7 @@ class Pretrained:
         """Whether exactly one label applies. Raises ConfigError for a regression."""
         if config.problem_type == "regression":
             raise ConfigError(f"{self._setting}: a regression model has no probabilities", "Name a classifier.")
+        # Without a stated type, transformers takes several labels for exclusive ones.
         return bool(config.problem_type != "multi_label_classification" and config.num_labels > 1)
 
     def name(self, config: Any, *files: str) -> str:

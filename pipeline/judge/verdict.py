@@ -265,6 +265,7 @@ def _weights(matches: Iterable[Match]) -> dict[str, float]:
 
 
 def _either(one: float, other: float) -> float:
+    """Noisy OR: the probability of one or both, if they are independent."""
     return 1 - (1 - one) * (1 - other)
 
 

@@ -61,6 +61,7 @@ def bands(text: str) -> list[tuple[int, bytes]]:
     letters = NOT_LETTERS.sub("", text.lower())
     shingles = {letters[at : at + SHINGLE] for at in range(max(1, len(letters) - SHINGLE + 1))}
     hashes = np.array([zlib.crc32(shingle.encode()) for shingle in shingles], np.uint64) % PRIME
+    # MinHash: the lowest hash under each permutation. Locality-sensitive hashing: rows of them make a band's key.
     minima = ((hashes[:, None] * FACTORS + OFFSETS) % PRIME).min(axis=0).astype(np.uint32)
     return [(band, minima[band * HASH_ROWS : (band + 1) * HASH_ROWS].tobytes()) for band in range(HASH_BANDS)]
 
@@ -88,7 +89,7 @@ def split_cases(
     golden = [each.example for each in cases if each.example.golden]
     others = [each for each in cases if not each.example.golden]
     chosen, apart = _chosen(others, _places, seed), "rooms and speakers"
-    if len(chosen) < HELD / 2 * len(others):
+    if len(chosen) < HELD / 2 * len(others):  # the rooms hang together by their speakers
         chosen, apart = _chosen(others, _speaker, seed), "speakers"
     tests = SeenTexts(each.text for each in golden)
     taught = [each.example for each in others if each.example.group not in chosen and each.example.text not in tests]

@@ -48,6 +48,7 @@ def temperature(logits: Numbers, truth: Numbers, weights: Numbers) -> float:
     # would make all its scores 0 or 1.
     targets = np.where(truth[known] == 1, (risky + 1) / (risky + 2), 1 / (clean + 2))
     scaled = logits[known, None] / TEMPERATURES
+    # The log loss of a logit z with the target t: log(1 + exp(z)) - t z.
     losses = np.logaddexp(0, scaled) - targets[:, None] * scaled
     return float(TEMPERATURES[np.average(losses, axis=0, weights=weights[known]).argmin()])
 
@@ -68,6 +69,7 @@ def train_on_decisions(
 ) -> None:
     """Train on `taught` from the model in `base`, and write the folder `out`. `held` only sets temperatures."""
     say(f"the present model reads {len(taught)} texts")
+    # Without the temperatures, because the training has none.
     known = sigmoid(load_model(str(base)).logits([*map(_written, taught)]))
     begun = starting_model.load_encoder(str(base))
     model, tokenizer = begun.model.train(), wrapped(begun.tokenizer)

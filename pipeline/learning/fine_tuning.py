@@ -172,7 +172,7 @@ def fine_tune(
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * recipe.slope(step - 1, done)
         total += gradients.of(losses(model, batch, recipe.workers))
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # the limit of BERT's own training
         optimizer.step()
         if step % REPORT_EVERY == 0:
             speed = step * recipe.batch / (monotonic() - started)

@@ -28,6 +28,7 @@ ALL = "all"
 def auroc(truth: Numbers, scores: Numbers) -> float:
     """Area under the ROC curve, by rank sums (Mann and Whitney 1947), ties counted half; NaN with only one class."""
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    # Equal scores share the mean of their ranks.
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
     risky = int(truth.sum())
     clean = len(truth) - risky

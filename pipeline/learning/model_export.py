@@ -107,6 +107,7 @@ class Whole(Module):
         return self.product(inputs) + self.bias
 
     def product(self, inputs: Tensor) -> Tensor:
+        # Dynamic quantisation: a scale for each token, so a text has the same logits in any batch.
         step = (inputs.abs().amax(dim=-1, keepdim=True) / WHOLE).clamp(min=LEAST)
         given = _operator("QuantizeLinear", (inputs / step, ONE, MIDDLE), torch.uint8, inputs.shape)
         shape = (*inputs.shape[:-1], len(self.scale))
@@ -155,6 +156,7 @@ class Logits(Module):
 
 def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
     """Whole numbers, shape (rows, columns), and the scale of each row, shape (rows, 1)."""
+    # Symmetric quantisation, with a scale for each row.
     scale = weight.abs().amax(dim=1, keepdim=True).clamp(min=LEAST) / WHOLE
     return torch.round(weight / scale).to(torch.int8), scale
 

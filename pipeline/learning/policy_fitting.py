@@ -151,6 +151,7 @@ def with_limits(policy: PolicyResolver, name: str, found: Sequence[FittedLanguag
 
     A threshold for blocks rises to the new review threshold if it would be below it.
     """
+    # `exclude_unset`: the new file has only what the team has written in the old one.
     content = policy.policy.model_dump(mode="json", exclude_unset=True) | {"name": name}
     for language in found:
         now = policy.resolved(OTHER, language.language)

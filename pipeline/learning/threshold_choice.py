@@ -128,6 +128,7 @@ def _reaching(speech: DecidedSpeech, limits: Numbers, place: int, goal: float) -
     """The highest threshold of one rule with which all rules catch the share `goal` of its speech, rounded down."""
     wanted = speech.wanted[:, place]
     missed = wanted & ~speech.alarms(limits)
+    # The weight of what the rule must catch beside the other rules.
     needed = missed[wanted] @ speech.weights[wanted] - (1 - goal) * speech.weights[wanted].sum()
     order = np.argsort(-speech.scores[missed, place], kind="stable")
     caught = np.cumsum(speech.weights[missed][order])

@@ -6,7 +6,7 @@ Retention deletes the oldest lines. It first writes a line about that: the ancho
 missing oldest lines for a fault.
 
 The database itself refuses to change, replace or put back a line, and to delete a young one. Its owner can switch that
-off and forge the whole log. Against that, `anchors.py` writes signed heads where the owner of the database cannot
+off and forge the whole log. Against that, `audit_watch.py` writes signed heads where the owner of the database cannot
 change them.
 """
 

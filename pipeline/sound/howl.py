@@ -58,6 +58,7 @@ class Howl:
         self._last = tone
         if tone is None or last is None or abs(tone - last) > SAME:
             return 0.0
+        # The power of the tone against the rest of the spectrum, if it is a narrow and steady peak.
         peaks = power[:, tone - SIDE : tone + SIDE + 1]
         of_peak = peaks.sum(axis=1)
         if of_peak.mean() < QUIETEST or not (_stands_out(power, tone) and _is_steady(peaks, tone)):
@@ -97,6 +98,7 @@ def _tone(power: Powers) -> int | None:
 def _stands_out(power: Powers, tone: int) -> bool:
     around = [*range(tone - FAR, tone - NEAR + 1), *range(tone + NEAR, tone + FAR + 1)]
     neighbours = power[:, around].mean(axis=1)
+    # The tone may lie between two bins.
     frames = power[:, tone - 1 : tone + 2].max(axis=1) >= STANDS_OUT * neighbours
     return float(frames.mean()) >= FRAMES_WITH_PEAK
 

@@ -152,6 +152,7 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
         return awake
 
     def _hears(self, chunk: AudioChunk) -> bool:
+        # By the time of the audio, so that audio that comes again draws the same lot.
         turn = f"{chunk.room}\x1f{chunk.speaker}\x1f{chunk.start // TURN_SECONDS}"
         heard = self._valve.draws(turn, chunk.room_type)
         if self._air and not heard:

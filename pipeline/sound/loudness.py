@@ -88,6 +88,7 @@ def _kernel(size: int) -> NDArray[np.complex64]:
     It is the gain of the filters at 48 kHz, which are the same sound at the frequencies that 16 kHz has. Only the
     power of the result counts, so the phase is left out: the kernel is symmetric, and shifted by REACH.
     """
+    # A zero-phase impulse response, from the absolute values of the frequency response.
     kernel = np.fft.irfft(np.abs(_response(np.fft.rfftfreq(16 * REACH, 1 / SAMPLE_RATE))))
     return np.fft.rfft(np.concatenate([kernel[-REACH:], kernel[: REACH + 1]]), size).astype(np.complex64)
 

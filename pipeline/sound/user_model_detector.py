@@ -27,7 +27,7 @@ QUIET = 1e-5
 """Mean square of the loudest tenth of a second of what is not heard: -50 dB of full scale."""
 RISE = 0.1
 """A score that is higher by this is reported at once, although the sound is known."""
-NAME_LENGTH = 300
+NAME_LENGTH = 300  # the limit of `HeardSound.name`
 
 log = logging.getLogger(__name__)
 _shelf: SharedModels["AudioClassifier"] = SharedModels()

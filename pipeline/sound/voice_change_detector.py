@@ -141,6 +141,7 @@ class Voices:
         self._fresh.append(embedding)
         if len(self._fresh) < FRESH:
             return None
+        # Single parts vary too much, so the last ones are compared together.
         now = similarity(self._known, np.sum([*self._fresh], axis=0))
         if now < self._lowest:
             self._lowest = now

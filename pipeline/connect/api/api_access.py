@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 
 from pipeline.base.errors import ConfigError
 from pipeline.base.http_problems import problem
-from pipeline.base.ip_addresses import is_loopback
+from pipeline.base.network_access import is_loopback
 from pipeline.base.rate_limits import TokenBucket
 from pipeline.review.accounts import api_tokens
 from pipeline.review.database import Database

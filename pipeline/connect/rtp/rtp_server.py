@@ -13,12 +13,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.base import http_problems
-from pipeline.base.bearer_tokens import ServerTokens, TokenSet
 from pipeline.base.errors import ConfigError
 from pipeline.base.http_problems import problem
 from pipeline.base.http_server import Shield, listen, served
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import serving as figures
+from pipeline.base.network_access import ServerTokens, TokenSet
 from pipeline.connect.client.speaker_stream import SpeakerStream
 from pipeline.connect.rtp.rtp_stream import NO_CONTROL, OpenSpeaker, RtpMapping, RtpStream, State
 from pipeline.connect.rtp.stream_registry import OccupiedError, RtpStreams

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pipeline.base.errors import ConfigError
-from pipeline.base.ip_addresses import is_private
+from pipeline.base.network_access import is_private
 from pipeline.base.rate_limits import BUSY, retry_seconds
 from pipeline.judge.reader.chat import ReaderAnswer, UnreadableError, read_answer, schema_of
 from pipeline.settings import ReaderSettings
@@ -104,7 +104,7 @@ class Endpoint:
         made: dict[str, Any] = {
             "model": self._settings.model,
             "messages": messages,
-            "temperature": 0,
+            "temperature": 0,  # as far as possible, the same question gets the same answer
             "max_tokens": ANSWER_TOKENS,
         }
         kind = self._settings.response_format

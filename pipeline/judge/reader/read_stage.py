@@ -137,6 +137,7 @@ class Read(Processor[Flag, SecondReading]):
         self, endpoint: Endpoint, unsure: Sequence[Unsure], config: JudgeConfig
     ) -> Sequence[SecondReading]:
         places = asyncio.Semaphore(PARALLEL)
+        # No request begins after this time, and each takes at most `seconds`. So a batch takes at most twice as long.
         until = self._timer() + self._settings.seconds
 
         async def read(one: Unsure) -> SecondReading | None:
@@ -178,7 +179,7 @@ class Read(Processor[Flag, SecondReading]):
             result = error.fault
             self._note(error)
             return None
-        except Exception as error:
+        except Exception as error:  # it must not lose the other readings of the batch
             self._note(NoAnswerError("failed", f"an unexpected {type(error).__name__}"))
             return None
         else:

@@ -89,6 +89,7 @@ class LandmarkIndex:
         before = before * kept
         ends = np.cumsum(before)
         self._places = np.insert(present, np.repeat(ends, more), places) if present.size else places
+        # Compressed sparse rows: the places of hash h are `_places[_starts[h]:_starts[h + 1]]`.
         self._starts = np.concatenate([[0], np.cumsum(before + more)])
 
     def near(self, hashes: NDArray[np.int64]) -> Places:

@@ -108,6 +108,7 @@ def _peaks(levels: Levels) -> Peaks:
 def _sliding_max(levels: Levels, reach: int) -> Levels:
     """The maximum of `reach` rows before and after each. As many rows are missing at both ends."""
     highest, rows = levels, 1
+    # Doubling: the maximum of 2n rows is the larger of two maxima of n rows.
     while missing := 2 * reach + 1 - rows:
         step = min(rows, missing)
         highest, rows = np.maximum(highest[:-step], highest[step:]), rows + step
@@ -148,6 +149,7 @@ class LandmarkFinder:
         """The landmarks of all peaks that lie at least `zone` frames before the last decided frame."""
         peaks = Peaks(*(np.concatenate(both) for both in zip(self._peaks, found, strict=True)))
         count = int(np.searchsorted(peaks.frames, self._picker.done - zone))
+        # Later peaks may still make pairs with these.
         self._peaks = Peaks(peaks.frames[count:], peaks.bands[count:])
         return _pairs(peaks, count, self._pairs)
 

@@ -133,6 +133,7 @@ class RecordingMatcher:
         places = self._index.near(landmarks.hashes)
         # While a recording plays, its landmarks have the same offset. Unsigned numbers wrap, which `_playback` undoes.
         offsets = places.frames - np.repeat(landmarks.frames.astype(np.uint32), places.counts)
+        # Hough voting: each place votes for an offset. Many votes for one offset mean that the recording plays.
         votes = np.bincount(offsets // TOLERANCE % self._slots, minlength=self._slots)
         return _Second(landmarks, places.counts, offsets, votes.astype(np.uint16))
 

@@ -134,7 +134,7 @@ class RecordingDetectors:
         try:
             if (state := self._bank.state()) != self._loaded.state:
                 self._loaded = changed(self._bank, self._loaded, state)
-                self.edition += 1
+                self.edition += 1  # last: detectors of the new edition must get the new bank
                 log.info("The bank has %d recordings now", self.size)
             self._problem = ""
         except VoxwardenError as error:

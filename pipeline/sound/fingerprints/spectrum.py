@@ -65,6 +65,7 @@ def _tables() -> tuple[Samples, Levels]:
     bins = np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE)
     edges = LOWEST * 2 ** (np.arange(-1, BANDS + 1) / PER_OCTAVE)
     middle = edges[1:-1]
+    # The lowest bands are narrower than a bin. A triangle must reach the next bin, or it could miss all bins.
     low, high = np.minimum(edges[:-2], middle - bins[1]), np.maximum(edges[2:], middle + bins[1])
     rising, falling = (bins[:, None] - low) / (middle - low), (high - bins[:, None]) / (high - middle)
     weights = np.clip(np.minimum(rising, falling), 0, None)

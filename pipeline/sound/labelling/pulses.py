@@ -129,6 +129,7 @@ class Pulses:
 
 def runs_of(levels: Levels) -> Runs:
     """All runs in all bands that are long enough for a pulse. `levels` has the shape (frames, bands)."""
+    # Shape (bands, levels, frames): each band is compared with each level.
     above = levels.T[:, None, :] > LEVELS[None, :, None]
     # Silence on both sides, because a run may begin with the first frame or end with the last one.
     padded = np.pad(above.reshape(levels.shape[1] * len(LEVELS), len(levels)), ((0, 0), (1, 1)))
@@ -142,6 +143,7 @@ def runs_of(levels: Levels) -> Runs:
 def _without_cracks(runs: Runs) -> Runs:
     if not runs.row.size:
         return runs
+    # Morphological closing: join runs of one row with a short gap between them.
     apart = (np.diff(runs.row) != 0) | (runs.start[1:] - runs.end[:-1] > CRACK)
     first, last = np.append(True, apart), np.append(apart, True)
     return Runs(runs.row[first], runs.start[first], runs.end[last])

@@ -127,6 +127,7 @@ class RhythmDetector:
 def _rhythms(levels: Levels, *, first: bool, last: bool) -> Iterator[Rhythm]:
     """The rhythms in all bands and levels, the most alike first. So one sound is found many times."""
     pulses = lasting(rhythms_in(runs_of(levels), len(levels), first=first, last=last), len(levels))
+    # The tests go from cheap to costly, each on what the one before has left.
     loudness = PulseLoudness(levels)
     pulses = pulses.only(loudness.contrast(pulses) >= CONTRAST)
     likeness = loudness.likeness(pulses)

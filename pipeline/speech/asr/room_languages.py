@@ -127,6 +127,7 @@ class OtherSpeech:
         language, seconds = most_likely(probabilities), utterance.end - utterance.start
         if probabilities[language] < CLEAR:
             return lead
+        # All languages of the settings are one candidate.
         vote = "" if language in self._allowed else language
         left = lead.seconds + seconds if vote == lead.language else lead.seconds - seconds
         return Lead(lead.language, min(left, MOST)) if left >= 0 else Lead(vote, min(-left, MOST))

@@ -137,6 +137,7 @@ def _repeated(old: Sequence[str], new: Sequence[str]) -> int:
     """
     best, repeated = 0, 0
     for size in range(1, min(len(old), len(new)) + 1):
+        # `piece`: leave out the last token of `old`. `skipped`: leave out the first token of `new`.
         for piece, skipped in product((0, 1), repeat=2) if size > 1 else ((0, 0),):
             ending, opening = old[len(old) - size - piece : len(old) - piece], new[skipped : skipped + size]
             if len(ending) == len(opening) == size and (likeness := _likeness(ending, opening)) > best:

@@ -56,12 +56,14 @@ def log_mel(samples: Samples, bands: int) -> Mel:
     half = WINDOW // 2
     # openai-whisper appends zeros, and torch.stft reflects the edges.
     padded = np.pad(np.pad(samples, (0, WINDOW)), half, mode="reflect")
+    # Short-time Fourier transform.
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP][: max(1, len(samples) // HOP)]
     spectrum = np.fft.rfft(frames * _hann())
     power = spectrum.real**2 + spectrum.imag**2
     # In float64: in float32 the last bit depends on the number of BLAS threads. With 8-bit weights, that can change
     # the confidence by half a point.
     logarithm = np.log10(np.maximum(_filters(bands) @ power.T, 1e-10))
+    # Limit the dynamic range, then scale as in Whisper's training.
     scaled: Mel = ((np.maximum(logarithm, logarithm.max() - RANGE) + 4) / 4).astype(np.float32)
     return scaled
 

@@ -47,6 +47,7 @@ def header_patch(file: BinaryIO, name: str) -> Patch:
     chunks = dict(_chunks(file))
     place = chunks.get(b"fmt ", range(0))
     fmt = _read(file, place).ljust(26, b"\0")  # a plain header has 16 or 18 bytes
+    # After the bits, an extensible header has its own size, the valid bits, the channel mask and the sample format.
     kind, channels, rate, byte_rate, align, bits, _, valid, _, sub = struct.unpack_from("<HHIIHHHHIH", fmt)
     extensible = kind == EXTENSIBLE and len(place) >= 26
     stated = valid or bits if extensible else bits

@@ -159,7 +159,7 @@ class Cutter:
             if speech >= VAD_THRESHOLD:
                 self._open = Open(max(window - self._pad, self._floor), window, window)
             return None
-        if speech >= VAD_THRESHOLD - HYSTERESIS:
+        if speech >= VAD_THRESHOLD - HYSTERESIS:  # speech goes on below the threshold that starts it
             self._open.last = window
         elif window - self._open.last >= self._hangover:
             return self._close(self._open, self._open.last + 1 + self._pad)
@@ -168,10 +168,10 @@ class Cutter:
     def _limit(self, speech: Open) -> Cut | None:
         """Cut speech that reaches the soft or the hard limit."""
         length = self._next - speech.start
-        if length >= self._max:
+        if length >= self._max:  # hard limit: the quietest moment since the soft limit
             noise = self._noise(speech)
             return self._cut(speech, speech.start + self._soft + int(np.argmin(noise[self._soft :])))
-        if length > self._soft:
+        if length > self._soft:  # soft limit: the next moment that is quiet enough
             progress = min(1.0, 2 * (length - self._soft) / (self._max - self._soft))
             # Cut at the moment before, as soon as the noise rises again.
             before, now = self._noise(speech)[-2:]

@@ -13,7 +13,7 @@ from pipeline.base.errors import AccountError, InputError
 from pipeline.review.accounts import api_tokens
 from pipeline.review.accounts.accounts import Account
 from pipeline.review.accounts.sign_in import PasswordChecker, Visitor
-from pipeline.review.anchors import Anchoring
+from pipeline.review.audit_watch import Anchoring
 from pipeline.review.database import Database
 from pipeline.settings import AuditSettings, Settings
 

@@ -15,8 +15,8 @@ from sqlalchemy import delete, insert, select, text, update
 
 from pipeline.base import signing
 from pipeline.base.errors import ConfigError, DependencyError, InputError
-from pipeline.review import anchors, audit_log
-from pipeline.review.anchors import Anchoring, SignedHead
+from pipeline.review import audit_log, audit_watch
+from pipeline.review.audit_watch import Anchoring, SignedHead
 from pipeline.review.database import Database
 from pipeline.review.tables.core import AUDIT, AUDIT_HEAD
 from pipeline.settings import AuditSettings, Settings
@@ -43,14 +43,14 @@ def write(database: Database, count: int, at: float = NOON) -> None:
 
 def signed(database: Database, key: Path, at: float) -> SignedHead:
     with database.read() as connection:
-        return anchors.sign(anchors.head_of(connection, at), signing.load_key(key))
+        return audit_watch.sign(audit_watch.head_of(connection, at), signing.load_key(key))
 
 
 def found(database: Database, made: list[SignedHead], key: Path, at: float = NOON + 100) -> list[str]:
     with database.read() as connection:
         report = audit_log.verify_chain(connection)
         return [report.reason] * (report.broken is not None) + list(
-            anchors.faults(connection, made, signing.read_public(signing.public_file(key)), at)
+            audit_watch.faults(connection, made, signing.read_public(signing.public_file(key)), at)
         )
 
 
@@ -172,7 +172,7 @@ def test_anchors_go_to_the_places_of_the_settings(sqlite_url: str, key: Path, tm
         for _ in range(2):
             write(database, 1)
             anchoring.anchor()
-        made = anchors.read_anchors(file)
+        made = audit_watch.read_anchors(file)
         assert [anchor.head.seq for anchor in made] == [1, 2]
         assert found(database, made, key) == []
         assert [got.event["head"]["seq"] for got in app.got] == [1, 2]
@@ -196,7 +196,7 @@ def test_a_file_without_anchors_is_named(tmp_path: Path, content: str) -> None:
     file = tmp_path / "anchors.jsonl"
     file.write_text(content)
     with pytest.raises(InputError, match=r"anchors\.jsonl"):
-        anchors.read_anchors(file)
+        audit_watch.read_anchors(file)
 
 
 @given(st.binary(max_size=200))
@@ -204,10 +204,10 @@ def test_any_bytes_are_refused_with_one_line(tmp_path_factory: pytest.TempPathFa
     file = tmp_path_factory.getbasetemp() / "any.jsonl"
     file.write_bytes(content)
     with pytest.raises(InputError):
-        anchors.read_anchors(file)
+        audit_watch.read_anchors(file)
 
 
 def test_the_clock_of_the_log_is_not_used(database: Database) -> None:
     with database.read() as connection:
-        assert anchors.head_of(connection, 5).at == 5.0
+        assert audit_watch.head_of(connection, 5).at == 5.0
         assert connection.scalar(text("SELECT count(*) FROM audit_head")) == 1

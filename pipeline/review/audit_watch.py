@@ -1,7 +1,8 @@
-"""Anchors of the audit log: its head, signed with a key outside the database, and written outside the database.
+"""Watches the audit log: verifies its lines in the background, and anchors its head outside the database.
 
-The owner of the database can forge the whole log, but not an anchor. So keep the key, and at least one copy of the
-anchors, where the owner of the database cannot change them.
+An anchor is the head, signed with a key outside the database. The owner of the database can forge the whole log, but
+not an anchor. So keep the key, and at least one copy of the anchors, where the owner of the database cannot change
+them.
 """
 
 import base64
@@ -9,6 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from threading import Event
 
 import httpx
 import msgspec
@@ -18,7 +20,9 @@ from sqlalchemy import Connection, select
 
 from pipeline.base import private_files, signing
 from pipeline.base.errors import DependencyError, InputError
+from pipeline.base.metrics import Metrics
 from pipeline.review import audit_log
+from pipeline.review.audit_log import ChainReport
 from pipeline.review.database import Database
 from pipeline.review.tables.core import AUDIT, AUDIT_HEAD
 from pipeline.settings import AuditSettings, Settings
@@ -28,6 +32,59 @@ log = logging.getLogger(__name__)
 FILE = "audit.key"
 """Name of the private key in data_dir."""
 MADE_BY = "voxwarden audit key"
+
+EVERY_SECONDS = 300.0
+"""Seconds between two looks at the new lines."""
+WHOLE_SECONDS = 86_400.0
+"""Seconds between two checks of all lines."""
+MOST = 10_000
+"""The most lines that are read in one transaction."""
+PAUSE_SECONDS = 0.1
+"""Seconds between two such transactions. A long log is checked slowly, and requests do not wait for it."""
+
+
+class ChainWatch:
+    """Verifies the log in the background, for the console's page and for an alert. `clock` returns UTC seconds."""
+
+    def __init__(self, database: Database, metrics: Metrics, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._metrics = metrics
+        self._clock = clock
+        self._whole_at = 0.0
+        self._closed = Event()
+        self.report: ChainReport | None = None
+        """The last result. None: the first check has not ended."""
+        self.at = 0.0
+        """When it was made, in UTC seconds."""
+
+    def look(self) -> None:
+        """Check the new lines, and once a day all lines. A broken log stays so until the next check of all lines."""
+        now = self._clock()
+        whole = self.report is None or now - self._whole_at >= WHOLE_SECONDS
+        if not whole and self.report and self.report.broken is not None:
+            return
+        report = self._check(None if whole else self.report)
+        if report.unchecked:
+            return
+        if whole:
+            self._whole_at = now
+        if report.broken is not None:
+            log.error("The audit log is broken at line %d: %s", report.broken, report.reason)
+        self.report, self.at = report, now
+        self._metrics.audit_broken.set(report.broken is not None)
+        self._metrics.audit_checked.set(now)
+
+    def close(self) -> None:
+        """End a check in progress. Its result is dropped."""
+        self._closed.set()
+
+    def _check(self, known: ChainReport | None) -> ChainReport:
+        """Check the lines after `known`. The report has unchecked lines only if the watch was closed meanwhile."""
+        while True:
+            with self._database.read() as connection:
+                known = audit_log.verify_chain(connection, known, MOST)
+            if not known.unchecked or self._closed.wait(PAUSE_SECONDS):
+                return known
 
 
 class Head(Struct, frozen=True):
