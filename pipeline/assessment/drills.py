@@ -212,7 +212,7 @@ def cells(found: Sequence[LineResult]) -> list[DrillCell]:
 
 def times(found: Sequence[LineResult]) -> dict[str, Times]:
     """Return the times to flag, to decision and to action of the lines, from the end of their speech."""
-    risky = [line for line in found if line.label or line.text == ORDER]
+    risky = [line for line in found if line.label or line.text == ORDER]  # clean speech passes, so nobody acts on it
     return {
         "flag": _times((line.spoken_at, line.stored_at) for line in risky if line.caught),
         "decision": _times((line.spoken_at, line.decided_at) for line in risky),

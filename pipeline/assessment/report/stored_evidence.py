@@ -109,7 +109,7 @@ def _actions(window: Window) -> Select[tuple[object, ...]]:
 
 def _ledger(window: Window) -> Select[tuple[object, ...]]:
     columns = (ROOM_HOURS.c.hour, ROOM_HOURS.c.room_type, ROOM_HOURS.c.rooms, ROOM_HOURS.c.seconds)
-    kept = (ROOM_HOURS.c.hour >= window.since / HOUR, ROOM_HOURS.c.hour < window.until / HOUR)
+    kept = (ROOM_HOURS.c.hour >= window.since / HOUR, ROOM_HOURS.c.hour < window.until / HOUR)  # hours that begin in it
     return select(*columns).where(*kept).order_by(ROOM_HOURS.c.hour, ROOM_HOURS.c.room_type)
 
 
@@ -125,6 +125,7 @@ def _appeals(window: Window) -> Select[tuple[object, ...]]:
 
 def _holds(window: Window) -> Select[tuple[object, ...]]:
     columns = (HOLDS.c.id, HOLDS.c.kind, HOLDS.c.placed_at, HOLDS.c.released_at)
+    # All holds that were in force at some time of the window, also if they are older.
     kept = (HOLDS.c.placed_at < window.until, (HOLDS.c.released_at.is_(None)) | (HOLDS.c.released_at >= window.since))
     return select(*columns).where(*kept).order_by(HOLDS.c.id)
 

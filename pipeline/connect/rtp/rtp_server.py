@@ -88,7 +88,7 @@ class TokenGate:
 
 
 def create_rtp_app(streams: RtpStreams, tokens: TokenSet) -> FastAPI:
-    app = FastAPI(title="Voxwarden RTP", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Voxwarden RTP", docs_url=None, redoc_url=None)  # their pages load scripts from another host
     app.state.streams = streams
     app.add_api_route("/healthz", health, response_class=PlainTextResponse, include_in_schema=False)
     app.include_router(router)
