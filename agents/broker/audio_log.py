@@ -18,7 +18,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.cloud_events import decode_event, keys_of
 from pipeline.contract.messages import Sound, Utterance
 from pipeline.contract.topology import SOUNDS, UTTERANCES
-from pipeline.contract.utterance_log import UtteranceLog
+from pipeline.review.evidence.lookback import UtteranceLog
 from pipeline.settings import Kafka, Settings
 
 M = TypeVar("M", bound=Utterance | Sound)

@@ -188,11 +188,11 @@ def settings_of(ctx: typer.Context) -> Settings:
     return root.obj
 
 
-def with_policy(settings: Settings, policy: str | None) -> Settings:
-    """Return the settings with `policy` (a name or path) as `judge.policy`; unchanged if it is None."""
-    if not policy:
-        return settings
-    return settings.model_copy(update={"judge": settings.judge.model_copy(update={"policy": policy})})
+def with_options(settings: Settings, section: str, **options: object) -> Settings:
+    """Return the settings with the values of a command's options in `section`. None: the option is not given."""
+    given = {name: value for name, value in options.items() if value is not None}
+    # `model_copy` checks nothing: Typer has checked the limits of the options.
+    return settings.model_copy(update={section: getattr(settings, section).model_copy(update=given)})
 
 
 def say_error(error: object) -> None:

@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
-from datetime import UTC, date, datetime
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -82,19 +81,6 @@ def show(text: str) -> None:
 def warn(text: str, **values: object) -> None:
     """Print a warning on stderr, in the language of this run."""
     stderr.print(f"[yellow]{said('warning:')}[/] {escape(said(text, **values))}", soft_wrap=True, highlight=False)
-
-
-def when(at: float | None) -> str:
-    """Return UTC seconds as a time to the minute; `-` for none."""
-    return "-" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def day(text: str | None, option: str) -> date | None:
-    """Return an ISO date. Raises InputError, which names the option."""
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise InputError(f"{option} {text} is not a date", "Write it as 2026-01-31.") from error
 
 
 assess = add_group("assess", "Write, sign and check the report of the security assessment.")

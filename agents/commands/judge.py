@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, TypeAlias
 
 import typer
 
-from agents.commands.app import Exit, FailOn, app, say_error, settings_of, warn_unknown, with_policy
+from agents.commands.app import Exit, FailOn, app, say_error, settings_of, warn_unknown, with_options
 from agents.commands.terminal import json_text, stderr, stdout
 from pipeline.base.errors import TextError
 from pipeline.settings import Settings
@@ -57,7 +57,7 @@ def judge(
       voxwarden judge chat.txt --format jsonl > flags.jsonl
       voxwarden judge chat.jsonl --room-type kids --policy strict --fail-on review
     """
-    settings = with_policy(settings_of(ctx), policy)
+    settings = with_options(settings_of(ctx), "judge", policy=policy or None)
     warn_unknown(settings, room_type)
     write = {JudgeFormat.TABLE: write_row, JudgeFormat.JSONL: write_line}[form]
     code = Exit.CLEAN

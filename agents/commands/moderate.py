@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agents.commands.app import Exit, FailOn, app, settings_of, warn_unknown, with_policy
+from agents.commands.app import Exit, FailOn, app, settings_of, warn_unknown, with_options
 from agents.commands.paths import Named, recordings, seconds_of
 from agents.commands.terminal import progress_bar, stderr
 from pipeline.base.errors import VoxwardenError
@@ -54,7 +54,7 @@ def moderate(
       voxwarden moderate upload.m4a --room-type kids --fail-on review
       curl -s https://example.org/call.ogg | voxwarden moderate -
     """
-    settings = with_policy(settings_of(ctx), policy)
+    settings = with_options(settings_of(ctx), "judge", policy=policy or None)
     warn_unknown(settings, room_type)
     with recordings(paths) as named:
         if form is ModerateFormat.SRT and len(named.files) > 1:

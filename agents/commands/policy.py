@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from agents.commands.app import Exit, add_group, settings_of, warn_unknown, with_policy
+from agents.commands.app import Exit, add_group, settings_of, warn_unknown, with_options
 from agents.commands.terminal import stderr, stdout
 from pipeline.base.errors import ConfigError, InputError
 
@@ -29,7 +29,7 @@ def check_policy(
     """
     from pipeline.judge.judge_stage import read_config
 
-    config = read_config(with_policy(settings_of(ctx), name).judge)
+    config = read_config(with_options(settings_of(ctx), "judge", policy=name or None).judge)
     stderr.print(f"[green]ok[/]: {config.policy.version}", highlight=False)
 
 
@@ -57,7 +57,7 @@ def explain(
     from pipeline.judge.judge_stage import build
     from pipeline.judge.text_transcripts import Text, judge_texts
 
-    settings = with_policy(settings_of(ctx), name)
+    settings = with_options(settings_of(ctx), "judge", policy=name or None)
     warn_unknown(settings, room_type)
     judge = build(settings, Metrics())
     for flag in judge_texts(judge, [Text(text, room_type=room_type)]):

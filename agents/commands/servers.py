@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.commands.app import Exit, app, settings_of
+from agents.commands.app import Exit, app, settings_of, with_options
 from agents.commands.terminal import stderr
 from pipeline.base.libraries import importing, without_collection
 from pipeline.base.stopping import stopped
@@ -39,9 +39,7 @@ def console(
       voxwarden console
       voxwarden accounts add lin --role moderator
     """
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    settings = settings_of(ctx)
-    asyncio.run(_serve_console(settings.model_copy(update={"console": settings.console.model_copy(update=given)})))
+    asyncio.run(_serve_console(with_options(settings_of(ctx), "console", host=host, port=port)))
 
 
 def print_address(serving: "Serving") -> None:
@@ -182,9 +180,7 @@ def api(
       voxwarden api
       VOXWARDEN_API__TOKENS='[{"token": "<long random text>", "scopes": ["moderate"]}]' voxwarden api --host 0.0.0.0
     """
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    settings = settings_of(ctx)
-    asyncio.run(_serve_api(settings.model_copy(update={"api": settings.api.model_copy(update=given)})))
+    asyncio.run(_serve_api(with_options(settings_of(ctx), "api", host=host, port=port)))
 
 
 def print_api(serving: "ServedApi") -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from agents.commands.app import app, settings_of
+from agents.commands.app import app, settings_of, with_options
 from agents.commands.terminal import stderr
 from pipeline.base.errors import ConfigError
 from pipeline.base.libraries import without_collection
@@ -48,7 +48,7 @@ def worker(
       voxwarden worker transcribe --metrics-port 9110
       voxwarden worker all --count transcribe=2      all stages; restarts a process that ends
     """
-    settings = _with_port(settings_of(ctx), metrics_port)
+    settings = with_options(settings_of(ctx), "metrics", port=metrics_port)
     if role == ALL:
         raise typer.Exit(asyncio.run(supervise(_commands(ctx, settings, counts_of(count or [], settings)))))
     if count:
@@ -110,9 +110,3 @@ def stop_on_hangup(stop: asyncio.Event) -> None:
     # Our processes have their own sessions, and would go on running.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores SIGHUP, so the processes must stay
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
-
-
-def _with_port(settings: Settings, port: int | None) -> Settings:
-    if port is None:
-        return settings
-    return settings.model_copy(update={"metrics": settings.metrics.model_copy(update={"port": port})})

@@ -17,8 +17,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from agents.gateway.wire import Close, RefusalError
-from pipeline.base.bearer_tokens import TokenSet
 from pipeline.base.errors import InputError
+from pipeline.base.network_access import TokenSet
 from pipeline.contract.messages import Drill, Listeners, Name, Seconds, StreamCodec
 from pipeline.speech.audio.stream_codecs import OPUS_RATE
 

@@ -18,9 +18,9 @@ from agents.gateway.connection_request import Voice
 from agents.gateway.unconfirmed_chunks import Sink
 from agents.gateway.wire import Close, Connection, RefusalError
 from pipeline.base import logs
-from pipeline.base.bearer_tokens import ServerTokens, TokenSet
 from pipeline.base.errors import ConfigError, DependencyError, InputError
 from pipeline.base.metrics import Metrics, from_zero
+from pipeline.base.network_access import ServerTokens, TokenSet
 from pipeline.settings import GatewaySettings
 
 log = logging.getLogger(__name__)

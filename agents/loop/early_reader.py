@@ -16,6 +16,7 @@ import faust
 from kafka import TopicPartition
 
 from agents.broker.kafka_clients import broker_errors, reader, topic_name
+from agents.loop.faust_app import follow_assignment
 from agents.loop.stage_loop import StageLoop
 from pipeline.base.errors import BadMessage, VoxwardenError
 from pipeline.contract.cloud_events import decode_event
@@ -57,16 +58,7 @@ class EarlyReader:
 
     def follow(self, app: faust.App) -> None:
         """Learn from `app` which partitions the worker has."""
-
-        async def assigned(_: Any, given: Any, **__: Any) -> None:
-            self.assign(each.partition for each in given)
-
-        async def revoked(_: Any, __: Any, **___: Any) -> None:
-            self.assign(())
-
-        happened: Any = app  # Faust types its signals for handlers that take anything
-        happened.on_partitions_assigned.connect(assigned)
-        happened.on_partitions_revoked.connect(revoked)
+        follow_assignment(app, lambda found: self.assign(number for _, number in found or ()))
 
     def assign(self, numbers: Iterable[int]) -> None:
         """Read the partitions with these numbers, each from its end."""

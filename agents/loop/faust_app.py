@@ -1,7 +1,7 @@
 """The Faust app of one worker: one role, one consumer group, and settings with which no record was lost in tests."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import faust
@@ -32,6 +32,10 @@ CHATTY_LOGGERS = (
     "aiokafka.producer.sender",
     "mode.timers",
 )
+
+
+PartitionName = tuple[str, int]
+"""A topic's name and a partition number."""
 
 
 def group_of(settings: Settings, stage: Stage) -> str:
@@ -77,6 +81,20 @@ def create_faust_app(settings: Settings, stage: Stage, metrics: Metrics) -> faus
     )
     app.transport = Transport(app.conf.broker_consumer, app, Expiry(stage, metrics))
     return app
+
+
+def follow_assignment(app: faust.App, change: Callable[[frozenset[PartitionName] | None], None]) -> None:
+    """Call `change` with the partitions of this worker at each assignment, and with None when it loses them."""
+
+    async def assigned(_: Any, given: Any, **__: Any) -> None:
+        change(frozenset((each.topic, each.partition) for each in given))
+
+    async def revoked(_: Any, __: Any, **___: Any) -> None:
+        change(None)
+
+    happened: Any = app  # Faust types its signals for handlers that take anything
+    happened.on_partitions_assigned.connect(assigned)
+    happened.on_partitions_revoked.connect(revoked)
 
 
 def channel_of(app: faust.App, topics: Sequence[Topic], settings: Settings) -> Any:

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import faust
 
-from agents.loop.lag import GroupPosition, Lag, PartitionName, WorkerBacklog
+from agents.loop.faust_app import PartitionName, follow_assignment
+from agents.loop.lag import GroupPosition, Lag, WorkerBacklog
 from pipeline.base.dependencies import Dependencies
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.metrics import Metrics
@@ -119,16 +119,7 @@ class Health:
 
     def follow(self, app: faust.App) -> None:
         """Learn from `app` which partitions this worker has. The stage of `app` must be loaded."""
-
-        async def assigned(_: Any, given: Any, **__: Any) -> None:
-            self._assign(frozenset((each.topic, each.partition) for each in given))
-
-        async def revoked(_: Any, __: Any, **___: Any) -> None:
-            self._assign(None)
-
-        happened: Any = app  # Faust types its signals for handlers that take anything
-        happened.on_partitions_assigned.connect(assigned)
-        happened.on_partitions_revoked.connect(revoked)
+        follow_assignment(app, self._assign)
 
     @contextmanager
     def watching(self) -> Iterator[None]:

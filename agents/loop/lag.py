@@ -9,14 +9,11 @@ from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
 
 from agents.broker.kafka_clients import broker_errors, client, topic_name
-from agents.loop.faust_app import group_of
+from agents.loop.faust_app import PartitionName, group_of
 from pipeline.contract.stage import Backlog
 from pipeline.contract.topology import Stage
 from pipeline.settings import Settings
 from pipeline.speech.load_shedding import Arrivals
-
-PartitionName = tuple[str, int]
-"""A topic's name and a partition number."""
 
 
 @dataclass(frozen=True, slots=True)

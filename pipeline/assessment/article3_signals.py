@@ -16,9 +16,9 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from pipeline.assessment import measure, triggers
 from pipeline.assessment import options as choices
+from pipeline.assessment.hazards import name_of
 from pipeline.assessment.indicators.judgement import caught_near
 from pipeline.assessment.options import DAY_SECONDS
-from pipeline.assessment.proofs import name_of
 from pipeline.assessment.report import rules_in_force
 from pipeline.assessment.triggers import Signal, Trigger
 from pipeline.assessment.workdays import CHINA, Calendar

@@ -16,9 +16,8 @@ from msgspec import Struct
 from sqlalchemy import Connection, func, insert, select, update
 
 from pipeline.assessment import hazards
-from pipeline.assessment.drill_lines import DrillLine
-from pipeline.assessment.hazards import Finding, Hazard
-from pipeline.assessment.proofs import DrillProof
+from pipeline.assessment.drill_speech import SPEAKER, DrillLine
+from pipeline.assessment.hazards import DrillProof, Finding, Hazard
 from pipeline.base.errors import InputError, Missing
 from pipeline.contract.messages import Flag
 from pipeline.review import audit_log
@@ -31,7 +30,6 @@ from pipeline.review.tables.core import CASES, DECISIONS
 
 DrillKind = Literal["detection", "stop"]
 
-SPEAKER = "drill"
 ORDER = "stop drill"
 """Text of the cases of a stop drill."""
 DUE_DAYS: dict[DrillKind, float] = {"detection": 90.0, "stop": 180.0}
@@ -214,7 +212,7 @@ def cells(found: Sequence[LineResult]) -> list[DrillCell]:
 
 def times(found: Sequence[LineResult]) -> dict[str, Times]:
     """Return the times to flag, to decision and to action of the lines, from the end of their speech."""
-    risky = [line for line in found if line.label or line.text == ORDER]
+    risky = [line for line in found if line.label or line.text == ORDER]  # clean speech passes, so nobody acts on it
     return {
         "flag": _times((line.spoken_at, line.stored_at) for line in risky if line.caught),
         "decision": _times((line.spoken_at, line.decided_at) for line in risky),

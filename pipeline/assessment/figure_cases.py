@@ -47,7 +47,7 @@ def _narrowed(figure: Figure) -> Conditions:
 
 
 def _flagged(connection: Connection, window: Window) -> Conditions:
-    del connection
+    del connection  # all lists have one form, and only `_pairs` asks the store itself
     return *FLAGGED, *within(CASES.c.created_at, window)
 
 
@@ -98,7 +98,7 @@ def _reports(connection: Connection, window: Window) -> Conditions:
 
 def _upheld_reports(connection: Connection, window: Window) -> Conditions:
     del connection
-    heard = _exists(REPORTS.c.case_id, REPORTS.c.audio == "kept")
+    heard = _exists(REPORTS.c.case_id, REPORTS.c.audio == "kept")  # as I-14: the machine could have flagged it
     conditions = (CASES.c.policy == REPORTED, *within(CASES.c.created_at, window))
     return *conditions, verdict_at(window.until) == "uphold", heard
 

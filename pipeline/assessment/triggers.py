@@ -12,7 +12,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from sqlalchemy import Connection, select, update
 
-from pipeline.assessment.proofs import FileProof
+from pipeline.assessment.hazards import FileProof
 from pipeline.assessment.workdays import Calendar, Due, day_of
 from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit_log
@@ -128,7 +128,7 @@ def find(connection: Connection, trigger: str) -> Trigger:
 
 
 def due_of(trigger: Trigger, calendar: Calendar) -> Due:
-    """Return the due date of a trigger, and the warning if its year has no calendar. Before launch: neither."""
+    """Return the due date of a trigger, and the year if it has no calendar. A report before the launch has no date."""
     return Due(None) if trigger.before_launch else calendar.due(_event_day(trigger))
 
 

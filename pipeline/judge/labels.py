@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, RootModel, model_validator
 
-from pipeline.base.language_codes import CODES
 from pipeline.base.user_files import StrictModel, UserFileError, configs_folder, read_user_file
+from pipeline.settings.speech import CODES
 from pipeline.speech.languages import FALLBACK
 
 Severity = Literal["low", "medium", "high", "critical"]

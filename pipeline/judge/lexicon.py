@@ -7,11 +7,11 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from pipeline.base.errors import ConfigError
-from pipeline.base.language_codes import CODES
 from pipeline.base.user_files import StrictModel, UserFileError, is_path, read_user_file
 from pipeline.judge.labels import Labels, Severity
 from pipeline.judge.matcher import Matcher, Term
 from pipeline.judge.normalise import normalise
+from pipeline.settings.speech import CODES
 from pipeline.speech import languages
 
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]

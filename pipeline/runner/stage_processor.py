@@ -10,8 +10,8 @@ from pipeline.contract.topology import Stage
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.contract.utterance_log import UtteranceLog
     from pipeline.judge.judge_stage import Rules
+    from pipeline.review.evidence.lookback import UtteranceLog
 
 
 def build_processor(

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, SecretStr, field_validator, model_validator
 
-from pipeline.base.ip_addresses import is_address, is_private
+from pipeline.base.network_access import is_address, is_private
 from pipeline.contract.messages import OF_YAMNET, EventKind
 from pipeline.settings.section import Section
 

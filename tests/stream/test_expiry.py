@@ -14,7 +14,7 @@ from tests.builders import transcript
 from tests.ports import free_port
 from tests.stream.kafka_io import committed, put, wait_for
 from tests.stream.processes import worker
-from tests.stream.test_health import ask, with_port
+from tests.stream.test_workers import ask, with_port
 
 pytestmark = pytest.mark.broker
 

@@ -193,7 +193,7 @@ def _confirmed(connection: Connection, window: Window) -> Sequence[Row[Any]]:
 
 
 def _actions(connection: Connection, window: Window) -> Sequence[Row[Any]]:
-    """Return the numbers of actions, and of those whose case was dismissed later, by part."""
+    """Return the numbers of actions, and of actions whose case was dismissed later, by part."""
     # The case's last verdict, if it came after the action: an appeal or a correction.
     undone = and_(UPHOLDS.c.verdict == "dismiss", UPHOLDS.c.last_at > UPHOLDS.c.at)
     names = [UPHOLDS.c[name] for name in PARTS]
@@ -208,7 +208,7 @@ def actions(window: Window) -> tuple[ColumnElement[bool], ...]:
 
 
 def _reported(connection: Connection, window: Window) -> Sequence[Row[Any]]:
-    """Return the numbers of upheld report cases, and of those whose speech was flagged, by label."""
+    """Return the numbers of upheld report cases, and of the ones with flagged speech, by label."""
     heard = select(REPORTS.c.case_id).where(REPORTS.c.audio == "kept")  # the pipeline cannot flag what it never heard
     label = LABEL.label("label")
     query = select(label, func.count().label("n"), func.sum(case((caught_near(), 1), else_=0)).label("flagged"))

@@ -172,7 +172,7 @@ def _intact(store: EvidenceStore, clip: Evidence) -> bool:
 
 
 def _views(window: Window) -> Select[Any]:
-    """Select the number of views, of those that name a case, and of those by a person who took or decided the case."""
+    """Select three numbers: views, views that name a case, and views by a person who took or decided the case."""
     own = AUDIT.alias()
     acted = own.c.action.in_(("case.claim", "case.decide", "appeal.settle"))
     same = (own.c.subject == AUDIT.c.subject, own.c.actor == AUDIT.c.actor, own.c.at < window.until)

@@ -231,7 +231,7 @@ class AssessmentReport(Struct, frozen=True, kw_only=True):
     items: tuple[ReportItem, ...]
     figures: tuple[Figure, ...]
     drill_figures: tuple[Figure, ...]
-    """Figures of test data. They never stand beside those of operation."""
+    """Figures of test data. They never stand beside figures of operation."""
     restrictions: tuple[Restrictions, ...]
     definitions: tuple[Definition, ...]
     labels: dict[str, Names]

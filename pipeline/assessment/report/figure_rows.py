@@ -70,7 +70,7 @@ class ReportRows:
         self._definitions = {each.id: each for each in report.definitions}
 
     def whole(self, figures: Iterable[Figure], indicators: Iterable[str]) -> list[ReportRow]:
-        """Return a row for each value of these indicators over all speech, and one for each that has no value."""
+        """Return a row for each value of these indicators over all speech, and one for each indicator without."""
         found = {name: [each for each in figures if each.indicator == name and not each.split] for name in indicators}
         return [row for name, own in found.items() for row in (map(self._row, own) if own else [self._absent(name)])]
 
@@ -96,7 +96,7 @@ class ReportRows:
         found: dict[str, dict[str, Figure]] = {}
         for each in figures:
             found.setdefault(each.split[dimension], {})[each.key] = each
-        keys = list(dict.fromkeys(each.key for each in figures if each.value is not None))
+        keys = list(dict.fromkeys(each.key for each in figures if each.value is not None))  # no empty columns
         if len(found) < 2 or not keys:
             return None
         first = [own[keys[0]] for own in found.values() if keys[0] in own]
@@ -188,9 +188,10 @@ class ReportRows:
 
 
 def state(figure: Figure) -> str:
-    """Return whether a figure keeps its limit. With the limit inside the interval it is inconclusive."""
+    """Return whether a figure keeps its limit."""
     if figure.met is None:
         return "none"
+    # The limit lies inside the interval, so chance alone may decide.
     if figure.interval and figure.threshold is not None and figure.interval[0] < figure.threshold < figure.interval[1]:
         return "inconclusive"
     return "met" if figure.met else "missed"

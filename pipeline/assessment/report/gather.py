@@ -127,7 +127,7 @@ def measure(connection: Connection, window: Window, settings: Settings) -> Measu
     """Measure a window for a report. Raises ConfigError."""
     options = choices.build(settings)
     with logged(connection) as log:
-        with purpose(connection, SHARED):
+        with purpose(connection, SHARED):  # until `measuring` names the indicator
             figures = tuple(measuring.measure(connection, window, options))
         with purpose(connection, "reviewers"):
             reviewers = _reviewers(connection, window)
@@ -153,6 +153,7 @@ def draft(
     """Return the report with what people wrote until now. Its window is measured now, unless it is `measured`."""
     window, options = assessment.window, choices.build(settings)
     measured = measured or measure(connection, window, settings)
+    # What people wrote is read now, also for a window that was measured before: it is quick, and changes until the end.
     figures, found, digest = measured.figures, measured.evidence, measured.tallies
     answers = recorded_content.answers(connection, assessment.id)
     hazards = recorded_content.hazards(connection, window)
@@ -277,6 +278,7 @@ def _reviewers(connection: Connection, window: Window) -> Reviewers:
         accounts={row.role: row.n for row in connection.execute(roles)},
         deciders=deciders,
         decisions=decisions,
+        # A case of speech that passed comes from an audit.
         audits=connection.scalar(counts.with_only_columns(func.count()).where(CASES.c.suggestion == "pass")) or 0,
     )
 

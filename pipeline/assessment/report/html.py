@@ -32,7 +32,7 @@ MOMENT = 1e9
 SHARES = ("share", "growth")
 """Details that are shares of 1."""
 SUBJECTS = ("organisation_name", "person_name")
-"""Fields with the name of whom the report is about."""
+"""Fields with the name of the organisation or the person that the report is about."""
 OWN_ITEM = "5(4)"
 """The item about handling, which repeats these limits."""
 
@@ -102,6 +102,7 @@ def render(report: AssessmentReport, language: Language) -> str:
 def item_views(report: AssessmentReport, language: Language) -> list[ItemView]:
     """Return the sections of the eight items."""
     made = ReportRows(report, language)
+    # Only tables that the annex really has: a link to a table that is left out would lead nowhere.
     apart = {table.indicator for table in made.parts(report.figures, [each.id for each in report.definitions])}
     return [_item_view(report, item, language, made, apart) for item in report.items]
 
@@ -167,7 +168,7 @@ class QuerySection(Struct, frozen=True, kw_only=True):
 
 
 def restriction_table(report: AssessmentReport, language: Language) -> RestrictionTable:
-    """Return the restrictions as a table. A label that nobody gave is named as such."""
+    """Return the restrictions as a table. Decisions without a label have a row of their own."""
     words, made = texts(language), ReportRows(report, language)
     # In the order of the texts, which is from mild to hard.
     actions = [name for name in words["actions"] if any(each.action == name for each in report.restrictions)]
@@ -216,7 +217,7 @@ def _item_view(
         rows=rows,
         parts=tuple(name for name in operation if name in apart),
         limits=tuple(_limits(report, item, rows, language)),
-        gaps=tuple(dict.fromkeys(_gaps(report, item, language))),
+        gaps=tuple(dict.fromkeys(_gaps(report, item, language))),  # several values of an indicator have one name
         hazards=tuple(each for each in report.hazards if each.id in item.hazards),
     )
 
@@ -263,6 +264,7 @@ def _other_languages(report: AssessmentReport, language: Language) -> list[str]:
 
 
 def _labels_without_recall(report: AssessmentReport, language: Language) -> list[str]:
+    # Without recall, nobody knows how much speech of a label was missed. The report must not hide that.
     recalls = [each for each in report.figures if each.indicator == RECALL and each.value is not None]
     measured = {each.split.get("label") for each in recalls}
     return [getattr(names, language) for label, names in report.labels.items() if label not in measured]
@@ -293,7 +295,7 @@ def _environment() -> Environment:
         "day": wording.day,
         "iso": wording.iso,
         "tongue": tongue,
-        "bdi": Markup("<bdi>{}</bdi>").format,
+        "bdi": Markup("<bdi>{}</bdi>").format,  # Markup.format escapes what it fills in
     }
     return made
 

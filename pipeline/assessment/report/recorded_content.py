@@ -56,6 +56,7 @@ def hazards(connection: Connection, window: Window) -> tuple[ReportedHazard, ...
     changed = select(HAZARD_STEPS.c.hazard).where(HAZARD_STEPS.c.at >= window.since)
     kept = or_(HAZARDS.c.state != "closed", HAZARDS.c.found_at >= window.since, HAZARDS.c.id.in_(changed))
     of_each = select(HAZARD_STEPS).order_by(HAZARD_STEPS.c.hazard, HAZARD_STEPS.c.number)
+    # One query for all steps, not one for each hazard. Its order brings the steps of a hazard together for groupby.
     grouped = groupby(connection.execute(of_each), key=lambda row: row.hazard)
     steps = {hazard: tuple(map(_step, rows)) for hazard, rows in grouped}
     rows = connection.execute(select(HAZARDS).where(kept).order_by(HAZARDS.c.found_at, HAZARDS.c.id))
@@ -83,10 +84,8 @@ def answers(connection: Connection, assessment: str) -> tuple[ReportedAnswer, ..
 
 
 def restrictions(connection: Connection, window: Window) -> tuple[Restrictions, ...]:
-    """Return the numbers of upheld decisions of the window that stand, by label, source and action.
-
-    It reads the snapshot of the window, which `measure` has taken.
-    """
+    """Return the numbers of upheld decisions of the window that stand, by label, source and action."""
+    # It reads the snapshot of the window, which `measure` has taken before.
     label, source = func.coalesce(UPHOLDS.c.corrected, UPHOLDS.c.label), UPHOLDS.c.kind
     action = func.coalesce(UPHOLDS.c.action, "")
     kept = UPHOLDS.c.at >= window.since

@@ -53,7 +53,7 @@ def _label_file(settings: Settings) -> Path:
 
 def _file(name: str, path: Path) -> File:
     try:
-        content = path.read_bytes()
+        content = path.read_bytes()  # bytes, because the hash covers the line ends, too
         return File(name, digest(content), content.decode())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", "Check judge.policy and judge.labels.") from error

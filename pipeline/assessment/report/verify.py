@@ -80,7 +80,7 @@ def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Ch
         return
     yield _same("The content is in canonical form", content.encode(report) == encoded)
     if data_files.digest(connection, report.data_window) != report.tallies:
-        yield Checked("fault", "The hourly tallies of the window are not those of the report: figures not compared")
+        yield Checked("fault", "The hourly tallies of the window differ from the report's: figures not compared")
         return
     yield from _compared(recompute.from_store(connection, report))
 
@@ -140,7 +140,7 @@ def _of_content(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[Chec
         )
         return
     if canonical_json.digest(files[bundle.TALLIES]) != report.tallies:
-        yield Checked("fault", "The tallies are not those of the report: figures not compared")
+        yield Checked("fault", "The tallies differ from the report's: figures not compared")
         return
     yield from _compared(recompute.from_tables(report, files[bundle.TALLIES], files.get(bundle.LEDGER, b"")))
 

@@ -54,6 +54,7 @@ def interval(bounds: Interval, unit: Unit, language: Language) -> str:
 def percent(share: float) -> str:
     """Return a share as a percentage with 3 significant digits, but never 100 or 0 for a share between them."""
     value = _exact(share) * 100
+    # More digits near 0 and 100, where the difference counts: 99.97 % must not read as 100 %.
     digits = 3 if 0 < value < 0.1 or 99.95 <= value < 100 else 2 if value < 1 or 99.5 <= value < 100 else 1
     text = f"{value:.{digits}f}"
     if 0 < value < 0.0005:

@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 
 from pipeline.base.errors import ConfigError
 from pipeline.base.http_problems import problem
-from pipeline.base.ip_addresses import is_loopback
+from pipeline.base.network_access import is_loopback
 from pipeline.base.rate_limits import TokenBucket
 from pipeline.review.accounts import api_tokens
 from pipeline.review.database import Database
@@ -35,7 +35,7 @@ SCOPES: tuple[tuple[str, Scope], ...] = (
 """The scope that a path needs, by the start of the path."""
 
 FIRST_STORED = 1 << 32
-"""Numbers of stored tokens begin here, above those of the settings."""
+"""Numbers of stored tokens begin here, above the places of the settings' tokens."""
 
 BURST_SECONDS = 5.0
 """A program may send the requests of this time at once."""
@@ -45,7 +45,7 @@ EXAMPLE = """VOXWARDEN_API__TOKENS='[{"token": "<long random text>", "scopes": [
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program that calls the API. `number` is the place of its token in the settings, or that of a stored token."""
+    """A program that calls the API. `number` is the place of its token in the settings, or from FIRST_STORED on."""
 
     number: int
     scopes: frozenset[str]

@@ -74,7 +74,7 @@ class Jobs:
         self._waiting: dict[int, deque[Job]] = {}
         """Queued jobs of each program. The program whose turn is next comes first."""
         self._some = asyncio.Event()
-        # One folder for all recordings, so that a stop deletes those whose job has not run.
+        # One folder for all recordings, so that a stop also deletes the files of jobs that have not run.
         self._folder = tempfile.TemporaryDirectory(prefix="voxwarden-api-")
         self._task: asyncio.Task[None]
 

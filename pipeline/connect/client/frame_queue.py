@@ -90,7 +90,7 @@ class FrameCutter:
         try:
             return samples_in(data, self._codec, self._channels) if data else 0
         except InputError:
-            if self._codec == "opus":  # a media server may forward such packets, and their speaker cannot prevent it
+            if self._codec == "opus":  # a media server may forward broken packets, and the speaker cannot prevent it
                 return 0
             raise
 

@@ -14,7 +14,7 @@ TOPIC = "moderation"
 
 
 class AbsentError(Exception):
-    """The speaker is not in the room, or there is no such room."""
+    """The speaker is not in the room, or the room does not exist."""
 
 
 class Moderation:

@@ -81,7 +81,7 @@ class JitterBuffer:
         """The last packet that does not fit."""
 
     def push(self, arrival: ArrivedPacket) -> Iterator[InTurn]:
-        """Take a packet. Yield those whose turn has come."""
+        """Take a packet. Yield the packets whose turn has come."""
         number = self._number(arrival.packet)
         if number is not None:
             self._forget_odd()

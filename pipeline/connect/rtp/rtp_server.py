@@ -13,12 +13,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.base import http_problems
-from pipeline.base.bearer_tokens import ServerTokens, TokenSet
 from pipeline.base.errors import ConfigError
 from pipeline.base.http_problems import problem
 from pipeline.base.http_server import Shield, listen, served
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import serving as figures
+from pipeline.base.network_access import ServerTokens, TokenSet
 from pipeline.connect.client.speaker_stream import SpeakerStream
 from pipeline.connect.rtp.rtp_stream import NO_CONTROL, OpenSpeaker, RtpMapping, RtpStream, State
 from pipeline.connect.rtp.stream_registry import OccupiedError, RtpStreams
@@ -88,7 +88,7 @@ class TokenGate:
 
 
 def create_rtp_app(streams: RtpStreams, tokens: TokenSet) -> FastAPI:
-    app = FastAPI(title="Voxwarden RTP", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Voxwarden RTP", docs_url=None, redoc_url=None)  # their pages load scripts from another host
     app.state.streams = streams
     app.add_api_route("/healthz", health, response_class=PlainTextResponse, include_in_schema=False)
     app.include_router(router)

@@ -56,7 +56,7 @@ class RoomSpeaker:
 class RoomAudio:
     """The audio of the speakers of many rooms. `async with RoomAudio(...) as audio` connects as audio comes in.
 
-    `url` and `token` are those of the gateway. At the end it waits until the gateway has all audio.
+    `url` and `token` are the gateway's. At the end it waits until the gateway has all audio.
     """
 
     def __init__(self, url: str, token: str, room_type: str | None = None) -> None:

@@ -8,8 +8,7 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.assessment import drills, hazards, register
-from pipeline.assessment.hazards import Finding, Hazard
-from pipeline.assessment.proofs import FileProof, Proof
+from pipeline.assessment.hazards import FileProof, Finding, Hazard, Proof
 from pipeline.assessment.report.assessments import default_window
 from pipeline.base.errors import CaseError, DependencyError, InputError
 from pipeline.console.assessment.assessment_pages import assessment_page, go

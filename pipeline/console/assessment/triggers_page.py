@@ -7,8 +7,8 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from pipeline.assessment import article3_signals, proofs, triggers, workdays
-from pipeline.assessment.proofs import FileProof
+from pipeline.assessment import article3_signals, hazards, triggers, workdays
+from pipeline.assessment.hazards import FileProof
 from pipeline.base.errors import InputError
 from pipeline.console.assessment.assessment_pages import assessment_page, go
 from pipeline.console.fields import HashForm, NameForm, NeededDayForm, NoteForm
@@ -92,4 +92,4 @@ async def hash_file(request: Request) -> Response:
 
 def _proof(file: UploadFile, name: str) -> FileProof:
     plain = "".join(letter for letter in name if letter.isprintable())
-    return proofs.of_stream(file.file, plain[-MAX_NAME:])
+    return hazards.of_stream(file.file, plain[-MAX_NAME:])

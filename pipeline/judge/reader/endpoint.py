@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pipeline.base.errors import ConfigError
-from pipeline.base.ip_addresses import is_private
+from pipeline.base.network_access import is_private
 from pipeline.base.rate_limits import BUSY, retry_seconds
 from pipeline.judge.reader.chat import ReaderAnswer, UnreadableError, read_answer, schema_of
 from pipeline.settings import ReaderSettings

@@ -15,12 +15,12 @@ from pipeline.contract.messages import SAMPLE_RATE, Flag, SecondReading, SpeechS
 from pipeline.contract.speech_status import status_of
 from pipeline.contract.stage import Processor, Rejected
 from pipeline.contract.topology import DELIVER
-from pipeline.contract.utterance_log import UtteranceLog
 from pipeline.judge.reader.second_reading import flag_of
 from pipeline.review.cases.values import Outcome, Result, check_storable
 from pipeline.review.delivery.speech_tallies import Tally
 from pipeline.review.evidence.clip_cutting import ClipCutter, ReportCutter
 from pipeline.review.evidence.evidence_store import EvidenceStore, open_evidence
+from pipeline.review.evidence.lookback import UtteranceLog
 from pipeline.review.quality import quality_checks
 from pipeline.review.review_store import ReviewStore, open_store
 from pipeline.settings import Settings

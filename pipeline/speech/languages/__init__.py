@@ -22,8 +22,8 @@ from pydantic import AfterValidator, Field
 
 from pipeline.base import user_files
 from pipeline.base.errors import ConfigError
-from pipeline.base.language_codes import check_code
 from pipeline.base.user_files import StrictModel, config_file
+from pipeline.settings.speech import check_code
 from pipeline.speech.languages.writing_systems import Script
 
 SHIPPED = Path(__file__).parent

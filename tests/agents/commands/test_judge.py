@@ -119,12 +119,6 @@ def test_braces_in_a_text_do_not_make_it_json() -> None:
     assert {line["suggestion"] for line in lines} == {"block"}
 
 
-@pytest.mark.parametrize("identity", [7, "m-1", 1.5, None])
-def test_the_result_has_the_id_of_its_text(identity: object) -> None:
-    (line,) = judge(texts=json.dumps({"text": "hello", "id": identity}).encode())[1]
-    assert line["id"] == identity
-
-
 def test_an_id_that_is_a_structure_is_ignored() -> None:
     (line,) = judge(texts=b'{"text": "hello", "id": {"oid": [1]}}')[1]
     assert line["id"] is None
@@ -143,11 +137,6 @@ def test_an_id_that_is_a_structure_is_ignored() -> None:
 )
 def test_fail_on_decides_the_exit_code(fail_on: str, texts: bytes, code: int) -> None:
     assert judge("--fail-on", fail_on, texts=texts)[0] == code
-
-
-def test_blank_lines_windows_line_ends_and_a_byte_order_mark_are_read() -> None:
-    _, lines, _ = judge(texts=b"\xef\xbb\xbfhello\r\n\r\nyou")
-    assert [line["text"] for line in lines] == ["hello", "", "you"]
 
 
 def test_an_empty_input_gives_no_output() -> None:

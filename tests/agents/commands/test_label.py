@@ -13,7 +13,7 @@ from agents.commands.command_line import app
 from pipeline.speech.asr import transcribe_stage as stage
 from pipeline.speech.audio.encode import encode_opus_clip
 from tests.pipeline.sound.labelling.made import FIELD, recorded, rhythm, with_chunk
-from tests.pipeline.speech.asr.parts import DATA, Scripted, recognition
+from tests.pipeline.speech.asr.parts import Scripted, recognition
 from tests.pipeline.speech.audio.sound import clip, silence
 
 LABEL = rhythm()
@@ -105,16 +105,6 @@ def test_help_teaches() -> None:
     assert "--fail-on incomplete" in done.stdout
 
 
-@pytest.mark.weights
-def test_people_say_no_notice(tmp_path: Path) -> None:
-    done = CliRunner().invoke(
-        app,
-        ["--set", "asr.model=tiny.en", "label", "check", str(DATA / "tt-weasels.flac"), "--format", "jsonl"],
-    )
-    assert done.exit_code == 0
-    assert json.loads(done.stdout)["verdict"] == "none"
-
-
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     source=st.sampled_from([WHOLE, WAVE]),
@@ -125,22 +115,8 @@ def test_any_file_gives_a_line(tmp_path: Path, source: bytes, cut: int, changes:
     data = bytearray(source)
     for at, value in changes:
         data[at % len(data)] = value
-    check_line(tmp_path, bytes(data[:cut]))
-
-
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.sampled_from([b"", b"RIFF\0\0\0\0WAVE", b"ID3\4\0\0\0\0\7\x7fTXXX", b"fLaC", b"OggS", b"\0\0\0\x18ftypM4A "]),
-    st.binary(),
-)
-def test_random_bytes_give_a_line(tmp_path: Path, head: bytes, data: bytes) -> None:
-    check_line(tmp_path, head + data)
-
-
-def check_line(folder: Path, data: bytes) -> None:
-    (folder / "any").write_bytes(data)
-    done = run(folder / "any", "--no-speech", "--format", "jsonl")
-    (line,) = done.stdout.splitlines()
-    found = json.loads(line)
+    (tmp_path / "any").write_bytes(bytes(data[:cut]))
+    done = run(tmp_path / "any", "--no-speech", "--format", "jsonl")
+    found = json.loads(done.stdout)
     assert done.exit_code == (3 if found["error"] else 0)
     assert found["verdict"] in {"complete", "incomplete", "unknown"}

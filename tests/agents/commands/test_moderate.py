@@ -128,12 +128,6 @@ def test_a_cut_file_is_judged_up_to_its_end(batch: subprocess.CompletedProcess[s
     assert report["utterances"] >= 1
 
 
-def test_a_wrong_file_name_ending_does_not_matter(batch: subprocess.CompletedProcess[str]) -> None:
-    (report,) = of(batch, "wrong-ending.mp3", "file")
-    assert report["error"] is None
-    assert report["utterances"] >= 1
-
-
 def test_failed_inputs_win_over_flagged_ones(batch: subprocess.CompletedProcess[str]) -> None:
     assert batch.returncode == 3
     assert "Traceback" not in batch.stderr

@@ -2,14 +2,15 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
-from pathlib import Path
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from typer.testing import CliRunner
 
 from agents.commands.command_line import app
@@ -18,31 +19,44 @@ from pipeline.base.errors import ConfigError
 from pipeline.console.console_app import Serving
 from pipeline.settings import ActionRule, GatewaySettings, LiveKitSettings, RtpSettings, Settings
 
+Serve = Callable[[Settings], Coroutine[Any, Any, None]]
 
-@pytest.fixture
-def settings(sqlite_url: str, tmp_path: object) -> Settings:
-    return Settings.model_validate(
-        {"data_dir": str(tmp_path), "store": {"url": sqlite_url}, "console": {"port": 0}, "metrics": {"port": 0}}
+TOKENS = (SecretStr("0123456789abcdef"),)
+KEYS: dict[str, Any] = {"api_key": "key", "api_secret": "a secret of 32 bytes or even more"}
+LIVEKIT = Settings(livekit=LiveKitSettings(**KEYS), gateway=GatewaySettings(tokens=TOKENS))
+
+
+@pytest.mark.parametrize(
+    ("serve", "name", "metric"),
+    [
+        (_serve_console, "Console", "voxwarden_"),
+        pytest.param(_serve_api, "API", "voxwarden_dependency_up", marks=pytest.mark.weights),
+    ],
+)
+async def test_a_server_and_its_figures_are_served_until_the_signal_to_stop(
+    sqlite_url: str, tmp_path: object, capsys: pytest.CaptureFixture[str],
+    serve: Serve, name: str, metric: str,
+) -> None:  # fmt: skip
+    port: dict[str, Any] = {"port": 0}
+    settings = Settings.model_validate(
+        {"data_dir": str(tmp_path), "store": {"url": sqlite_url}, "asr": {"model": "tiny.en"}}
+        | {"console": port, "api": port, "metrics": port}
     )
-
-
-async def test_the_console_and_its_figures_are_served_until_the_signal_to_stop(
-    settings: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
-    serving, printed = asyncio.create_task(_serve_console(settings)), ""
+    serving, printed = asyncio.create_task(serve(settings)), ""
     while "Press Ctrl-C" not in printed and not serving.done():
         await asyncio.sleep(0.01)
         printed += capsys.readouterr().err
     urls = {line.split()[0]: line.split()[1] for line in printed.splitlines() if "http://" in line}
+    served = urls[name].removesuffix("/v1/moderations")
     async with httpx.AsyncClient() as client:
-        assert (await client.get(urls["Console"] + "/healthz")).status_code == 200
+        assert (await client.get(served + "/healthz")).status_code == 200
         assert (await client.get(urls["Metrics"].replace("/metrics", "/readyz"))).status_code == 200
-        assert "voxwarden_" in (await client.get(urls["Metrics"])).text
-        assert printed.count("Login    ") == 1
+        assert metric in (await client.get(urls["Metrics"])).text
+        assert printed.count("Login    ") == (name == "Console")
         os.kill(os.getpid(), signal.SIGTERM)
         await serving
         with pytest.raises(httpx.ConnectError):
-            await client.get(urls["Console"])
+            await client.get(served)
 
 
 @pytest.mark.parametrize("login", [None, ("admin", "[bold]x[/] pass")])
@@ -56,119 +70,63 @@ def test_a_login_is_printed_as_it_is(login: tuple[str, str] | None, capsys: pyte
     )
 
 
-def test_the_error_names_a_library_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("pipeline.console.console_app", "pipeline.base.http_server"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
-    with pytest.raises(ConfigError, match=r'uvicorn is not installed\. Install it: pip install "voxwarden\[console\]"'):
-        asyncio.run(_serve_console(Settings()))
-
-
-TOKENS = (SecretStr("0123456789abcdef"),)
-
-
-def test_the_help_of_rtp_leads_to_the_guide() -> None:
-    shown = CliRunner().invoke(app, ["rtp", "--help"], env={"COLUMNS": "200"})
-    assert "docs/integrate.md" in shown.output
-
-
-async def test_a_missing_library_of_rtp_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [
-        name for name in sys.modules if name.startswith(("pipeline.connect.rtp", "pipeline.base.http_server"))
-    ]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
-    with pytest.raises(ConfigError, match=r'uvicorn is not installed. Install it: pip install "voxwarden\[console\]"'):
-        await _serve_rtp(Settings(gateway=GatewaySettings(tokens=TOKENS)))
-
-
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("serve", "settings", "library", "extra", "module"),
     [
-        ({"first_port": 9, "last_port": 8}, "rtp.last_port is lower"),
-        ({"jitter_seconds": 0}, "jitter_seconds"),
-        ({"gateway_url": "http://a"}, "gateway_url"),
-        ({"tokens": ["short"]}, "shorter than 16"),
+        (_serve_console, Settings(), "uvicorn", "console", "pipeline.console.console_app"),
+        (_serve_rtp, Settings(gateway=GatewaySettings(tokens=TOKENS)), "uvicorn", "console", "pipeline.connect.rtp"),
+        (_serve_livekit, LIVEKIT, "livekit", "livekit", "pipeline.connect.livekit"),
     ],
 )
-def test_a_setting_of_rtp_that_cannot_be_meant_is_refused(given: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        RtpSettings.model_validate(given)
-
-
-@pytest.mark.weights
-async def test_the_api_and_its_figures_are_served_until_the_signal_to_stop(
-    sqlite_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+async def test_the_error_names_a_library_that_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, serve: Serve, settings: Settings, library: str, extra: str, module: str
 ) -> None:
-    settings = Settings.model_validate(
-        {
-            "data_dir": str(tmp_path),
-            "asr": {"model": "tiny.en"},
-            "store": {"url": sqlite_url},
-            "api": {"port": 0},
-            "metrics": {"port": 0},
-        }
-    )
-    serving, printed = asyncio.create_task(_serve_api(settings)), ""
-    while "Press Ctrl-C" not in printed and not serving.done():
-        await asyncio.sleep(0.01)
-        printed += capsys.readouterr().err
-    urls = {line.split()[0]: line.split()[1] for line in printed.splitlines() if "http://" in line}
-    async with httpx.AsyncClient() as client:
-        assert (await client.get(urls["API"].replace("/v1/moderations", "/healthz"))).status_code == 200
-        assert (await client.get(urls["Metrics"].replace("/metrics", "/readyz"))).status_code == 200
-        assert "voxwarden_dependency_up" in (await client.get(urls["Metrics"])).text
-        os.kill(os.getpid(), signal.SIGTERM)
-        await serving
-
-
-KEYS: dict[str, Any] = {"api_key": "key", "api_secret": "a secret of 32 bytes or even more"}
-
-
-async def refusal_of_livekit(settings: Settings) -> str:
-    with pytest.raises(ConfigError) as caught:
-        await _serve_livekit(settings)
-    return str(caught.value)
-
-
-async def test_missing_keys_are_named() -> None:
-    assert "VOXWARDEN_LIVEKIT__API_SECRET" in await refusal_of_livekit(Settings())
-    assert "VOXWARDEN_LIVEKIT__API_SECRET" in await refusal_of_livekit(Settings(livekit=LiveKitSettings(api_key="key")))
-
-
-async def test_a_missing_token_of_the_gateway_is_named() -> None:
-    assert "VOXWARDEN_GATEWAY__TOKENS" in await refusal_of_livekit(Settings(livekit=LiveKitSettings(**KEYS)))
-
-
-async def test_a_rule_for_an_unknown_label_is_refused() -> None:
-    rules = (ActionRule(action="mute", labels=("vilence",)),)
-    given = Settings(livekit=LiveKitSettings(**KEYS, rules=rules), gateway=GatewaySettings(tokens=TOKENS))
-    assert "livekit.rules: unknown label vilence" in await refusal_of_livekit(given)
-
-
-async def test_a_missing_library_of_livekit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("pipeline.connect.livekit")]:
+    for name in [name for name in sys.modules if name.startswith((module, "pipeline.base.http_server"))]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "livekit", None)
-    given = Settings(livekit=LiveKitSettings(**KEYS), gateway=GatewaySettings(tokens=TOKENS))
-    assert 'livekit is not installed. Install it: pip install "voxwarden[livekit]"' in await refusal_of_livekit(given)
+    monkeypatch.setitem(sys.modules, library, None)
+    message = f'{library} is not installed. Install it: pip install "voxwarden[{extra}]"'
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        await serve(settings)
 
 
-def test_the_help_of_livekit_leads_to_the_guide() -> None:
-    shown = CliRunner().invoke(app, ["livekit", "--help"], env={"COLUMNS": "200"})
-    assert "docs/livekit.md" in shown.output
+@pytest.mark.parametrize(("command", "guide"), [("rtp", "docs/integrate.md"), ("livekit", "docs/livekit.md")])
+def test_the_help_leads_to_the_guide(command: str, guide: str) -> None:
+    assert guide in CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("part", "given", "message"),
     [
-        ({"members": ["a", "b"], "name": "c"}, "livekit.name is c"),
-        ({"members": ["a"]}, "livekit.name is empty"),
-        ({"api_secret": "secret"}, "shorter than 32 bytes"),
-        ({"rules": [{"action": "ban"}]}, "action"),
-        ({"url": "localhost:7880"}, "url"),
+        (RtpSettings, {"first_port": 9, "last_port": 8}, "rtp.last_port is lower"),
+        (RtpSettings, {"jitter_seconds": 0}, "jitter_seconds"),
+        (RtpSettings, {"gateway_url": "http://a"}, "gateway_url"),
+        (RtpSettings, {"tokens": ["short"]}, "shorter than 16"),
+        (LiveKitSettings, {"members": ["a", "b"], "name": "c"}, "livekit.name is c"),
+        (LiveKitSettings, {"members": ["a"]}, "livekit.name is empty"),
+        (LiveKitSettings, {"api_secret": "secret"}, "shorter than 32 bytes"),
+        (LiveKitSettings, {"rules": [{"action": "ban"}]}, "action"),
+        (LiveKitSettings, {"url": "localhost:7880"}, "url"),
     ],
 )
-def test_a_setting_of_livekit_that_cannot_be_meant_is_refused(given: dict[str, object], message: str) -> None:
+def test_a_setting_that_cannot_be_meant_is_refused(
+    part: type[BaseModel], given: dict[str, object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
-        LiveKitSettings.model_validate(given)
+        part.model_validate(given)
+
+
+VILENCE = LiveKitSettings(**KEYS, rules=(ActionRule(action="mute", labels=("vilence",)),))
+
+
+@pytest.mark.parametrize(
+    ("settings", "refusal"),
+    [
+        (Settings(), "VOXWARDEN_LIVEKIT__API_SECRET"),
+        (Settings(livekit=LiveKitSettings(api_key="key")), "VOXWARDEN_LIVEKIT__API_SECRET"),
+        (Settings(livekit=LiveKitSettings(**KEYS)), "VOXWARDEN_GATEWAY__TOKENS"),
+        (Settings(livekit=VILENCE, gateway=GatewaySettings(tokens=TOKENS)), "livekit.rules: unknown label vilence"),
+    ],
+)
+async def test_livekit_names_what_is_missing_or_unknown(settings: Settings, refusal: str) -> None:
+    with pytest.raises(ConfigError, match=refusal):
+        await _serve_livekit(settings)

@@ -15,8 +15,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import BINARY, CLOSE, PING, PONG, TEXT, Frame
 
 from agents.gateway.connection_request import EGRESS_PATH, Voice, admit_egress, voice_of_url
-from pipeline.base.bearer_tokens import TokenSet
 from pipeline.base.errors import InputError
+from pipeline.base.network_access import TokenSet
 from tests.agents.gateway.test_gateway_server import BEARER, Place, closed_with, ended, heard, running, until
 from tests.pipeline.strategies import NAMES
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
+from agents.loop.faust_app import PartitionName
 from agents.loop.health import Health, Progress
-from agents.loop.lag import GroupPosition, PartitionName
+from agents.loop.lag import GroupPosition
 from pipeline.base.dependencies import Dependencies
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics

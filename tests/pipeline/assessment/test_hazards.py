@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from pipeline.assessment import hazards, proofs
+from pipeline.assessment import hazards
 from pipeline.assessment.hazards import Finding, Hazard
 from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit_log
@@ -28,8 +28,8 @@ def connection(database: Database) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def proof() -> proofs.FileProof:
-    return proofs.of_stream(BytesIO(b"fixed"), "proof.txt")
+def proof() -> hazards.FileProof:
+    return hazards.of_stream(BytesIO(b"fixed"), "proof.txt")
 
 
 def share(value: float | None, **changes: Any) -> Figure:
@@ -47,7 +47,7 @@ def steps(hazard: Hazard) -> list[tuple[str, str, str]]:
 
 
 def test_a_hazard_goes_from_open_to_closed_and_the_audit_log_has_each_step(
-    connection: Connection, proof: proofs.FileProof
+    connection: Connection, proof: hazards.FileProof
 ) -> None:
     (hazard,) = found(connection, LEAK)
     assert (hazard.state, hazard.owner, hazard.due) == ("open", "lea", "2026-02-01")
@@ -67,7 +67,7 @@ def test_a_hazard_goes_from_open_to_closed_and_the_audit_log_has_each_step(
     assert audit_log.verify_chain(connection).broken is None
 
 
-def test_nothing_closes_without_a_proof_or_before_it_is_fixed(connection: Connection, proof: proofs.FileProof) -> None:
+def test_nothing_closes_without_a_proof_or_before_it_is_fixed(connection: Connection, proof: hazards.FileProof) -> None:
     (hazard,) = found(connection, LEAK)
     with pytest.raises(CaseError, match="is open"):
         hazards.close(connection, hazard.id, "done", "lea", NOON, [proof])
@@ -90,7 +90,7 @@ def test_a_step_out_of_order_or_without_a_note_is_refused(connection: Connection
     assert len(hazards.get(connection, hazard.id).steps) == 1
 
 
-def test_a_closed_hazard_can_be_opened_again(connection: Connection, proof: proofs.FileProof) -> None:
+def test_a_closed_hazard_can_be_opened_again(connection: Connection, proof: hazards.FileProof) -> None:
     (hazard,) = found(connection, LEAK)
     hazards.fix(connection, hazard.id, "done", "lea", NOON)
     hazards.close(connection, hazard.id, "", "lea", NOON, [proof])
@@ -147,10 +147,10 @@ def test_two_people_may_find_two_hazards_about_one_item(connection: Connection) 
 
 def test_an_empty_file_proves_nothing() -> None:
     with pytest.raises(InputError, match="proof"):
-        proofs.of_stream(BytesIO(), "proof")
+        hazards.of_stream(BytesIO(), "proof")
 
 
 def test_a_figure_is_named_with_its_part() -> None:
     assert (
-        proofs.name_of(share(0.9, split={"language": "zh", "label": "fraud"})) == "I-02.share label=fraud language=zh"
+        hazards.name_of(share(0.9, split={"language": "zh", "label": "fraud"})) == "I-02.share label=fraud language=zh"
     )

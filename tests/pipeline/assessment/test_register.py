@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection
 
 from pipeline.assessment import hazards, register
-from pipeline.assessment.proofs import FileProof
+from pipeline.assessment.hazards import FileProof
 from pipeline.assessment.register import KINDS, Kind, Record
 from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit_log

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.assessment import proofs, triggers
+from pipeline.assessment import hazards, triggers
 from pipeline.assessment.triggers import Signal, Trigger
 from pipeline.assessment.workdays import SHIPPED, Calendar
 from pipeline.base.errors import CaseError, InputError, Missing
@@ -80,7 +80,7 @@ def test_an_unknown_trigger_is_missing(database: Database) -> None:
 
 
 def test_a_notice_keeps_the_hash_of_its_scan_and_counts_from_its_date(database: Database) -> None:
-    proof = proofs.of_stream(BytesIO(b"scan"), "notice.pdf")
+    proof = hazards.of_stream(BytesIO(b"scan"), "notice.pdf")
     with database.write() as connection:
         notice = triggers.record_notice(connection, "网信办", date(2025, 12, 25), proof, "lea", SHIPPED_ONLY, NOON)
     assert notice.detail == {
@@ -97,6 +97,6 @@ def test_a_notice_keeps_the_hash_of_its_scan_and_counts_from_its_date(database: 
 
 @pytest.mark.parametrize(("authority", "day"), [(" ", date(2025, 12, 1)), ("公安局", date(2026, 1, 2))])
 def test_a_notice_needs_an_authority_and_a_day_that_has_come(database: Database, authority: str, day: date) -> None:
-    scan = proofs.of_stream(BytesIO(b"scan"), "notice.pdf")
+    scan = hazards.of_stream(BytesIO(b"scan"), "notice.pdf")
     with pytest.raises(InputError), database.write() as connection:
         triggers.record_notice(connection, authority, day, scan, "lea", SHIPPED_ONLY, NOON)

@@ -57,11 +57,6 @@ def test_several_kinds_are_heard_at_once() -> None:
     assert {span.heard.kind for span in spans(clipped(np.random.default_rng(2), both))} >= {"howl", "clipping"}
 
 
-def test_the_sizes_of_the_blocks_do_not_matter() -> None:
-    last = {size: [*spans(stream(), size=size)][-1] for size in (4_000, SAMPLE_RATE, 50_000)}
-    assert len({*last.values()}) == 1
-
-
 def test_only_the_chosen_kinds_are_heard() -> None:
     assert not EventDetectors([]).awake
     assert not EventDetectors(["dead_air"]).awake, "a matter of the room has no measure"

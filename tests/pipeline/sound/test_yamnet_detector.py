@@ -81,13 +81,6 @@ def test_other_classes_and_talk_are_nothing(tmp_path: Path) -> None:
     assert spans(ear(tmp_path, number), talk(20 * SAMPLE_RATE)) == []
 
 
-def test_the_sizes_of_the_blocks_do_not_matter(tmp_path: Path) -> None:
-    [number] = RULES["scream"].places
-    of = ear(tmp_path, number)
-    last = {size: [*spans(of, stream(), size)][-1] for size in (4_000, SAMPLE_RATE, 50_000)}
-    assert len({*last.values()}) == 1
-
-
 def test_without_its_kinds_the_file_is_not_read(tmp_path: Path) -> None:
     missing = tmp_path / "none.tflite"
     assert yamnet_detectors(ListenSettings(sounds=("howl",), yamnet=missing)) is None

@@ -91,20 +91,6 @@ def test_recall_and_prevalence_have_all_parts(filled: Database, facts: list[Fact
     assert {"game", "kids"} < {key[-1] for key in prevalence}
 
 
-def test_nothing_has_no_value(database: Database) -> None:
-    for compute, indicator in (
-        (judgement.confirmation, "I-09"), (judgement.precision, "I-10"), (judgement.wrong_actions, "I-11"),
-        (judgement.audited, "I-12"), (judgement.audited, "I-13"), (judgement.reported, "I-14"),
-        (judgement.agreement, "I-15"), (judgement.repeat_offenders, "I-26"),
-    ):  # fmt: skip
-        found = figures(database, compute, OPTIONS, indicator=indicator)
-        assert found
-        for one in found.values():
-            assert one.value is None
-            assert one.interval is None
-            assert one.unmeasured in {"no_data", "needs_audits"}
-
-
 def decide(
     store: SqlReviewStore, case: str, verdict: Verdict, at: float, who: str = "ana", action: bool = False
 ) -> str:

@@ -129,7 +129,7 @@ def test_the_operator_cannot_change_a_file_and_sign_again(
 def test_changed_tallies_are_a_fault(made: bytes) -> None:
     forged = resealed(made, swap("tallies.csv", b"monitored", b"segmented"))
     found = results(verify.of_bundle(forged, "it", PEM))
-    assert any("tallies are not those of the report" in text for text in found["fault"])
+    assert any("tallies differ from the report" in text for text in found["fault"])
 
 
 def test_a_bundle_leaves_tallies_out_that_changed_after_the_report(frozen: Assessment, database: Database) -> None:

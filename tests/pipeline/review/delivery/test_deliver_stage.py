@@ -15,7 +15,6 @@ from pipeline.contract.messages import SAMPLE_RATE, Flag, SecondReading, Sound, 
 from pipeline.contract.speech_status import status_of
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import DELIVER
-from pipeline.contract.utterance_log import UtteranceLog
 from pipeline.judge import verdict
 from pipeline.review.cases import phrase_muting
 from pipeline.review.cases.values import CaseFile, Choice, Evidence, Filters, Outcome
@@ -24,7 +23,7 @@ from pipeline.review.delivery import deliver_stage
 from pipeline.review.delivery.deliver_stage import Deliver
 from pipeline.review.delivery.event_outbox import FlagEventChoice
 from pipeline.review.evidence.evidence_store import EvidenceFolder
-from pipeline.review.evidence.lookback import Lookback
+from pipeline.review.evidence.lookback import Lookback, UtteranceLog
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Settings

@@ -145,18 +145,6 @@ def test_an_english_model_refuses_another_language(engine: Any) -> None:
         load_recogniser(Asr(engine=engine, model="tiny.en", download=False, device="cpu", language="zh"))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_language_that_only_larger_models_know_is_refused(engine: Any) -> None:
-    with pytest.raises(ConfigError, match=r"asr\.language: Whisper does not know 'yue'"):
-        load_recogniser(Asr(engine=engine, download=False, device="cpu", language="yue"))
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_room_language_that_only_larger_models_know_is_refused(engine: Any) -> None:
-    with pytest.raises(ConfigError, match=r"asr\.languages: Whisper does not know 'yue'"):
-        load_recogniser(Asr(engine=engine, download=False, device="cpu", languages=("en", "yue")))
-
-
 @pytest.mark.parametrize("device_of", [ctranslate2_engine.device_of, openai_whisper_engine.device_of])
 def test_an_unknown_device_is_refused(device_of: Callable[[str], str]) -> None:
     with pytest.raises(ConfigError, match="'cuda:99'"):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from pipeline.base.errors import BadMessage
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id
 from pipeline.contract.stage import Rejected
@@ -149,6 +150,16 @@ def test_speakers_and_rooms_are_independent() -> None:
         mine = [u for u in together if (u.room, u.speaker) == (stream[0].room, stream[0].speaker)]
         assert len(alone) == len(mine) > 0
         assert all(map(similar, alone, mine))
+
+
+def test_a_bad_chunk_is_rejected_and_the_others_continue() -> None:
+    stream = seconds(dialogue())
+    bad = structs.replace(stream[0], speaker="other", data=b"odd", codec="pcm_s16le", final=True)
+    results = segment().process([stream[0], bad, *stream[1:]])
+    (rejected,) = [result for result in results if isinstance(result, Rejected)]
+    assert rejected.message is bad
+    assert isinstance(rejected.error, BadMessage)
+    assert len(results) == 3
 
 
 def test_small_deviations_of_time_do_not_split_speech() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.errors import ConfigError
-from pipeline.base.language_codes import CODES
+from pipeline.settings.speech import CODES
 from pipeline.speech import languages
 from pipeline.speech.languages import SHIPPED, Language
 

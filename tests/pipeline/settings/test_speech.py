@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from whisper.tokenizer import LANGUAGES
 
-from pipeline.base.language_codes import CODES, COMMON_MISTAKES, check_code
+from pipeline.settings.speech import CODES, COMMON_MISTAKES, check_code
 
 
 def test_the_codes_are_whispers() -> None:
