@@ -16,7 +16,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, func, insert, select, update
 
 from pipeline.assessment import hazards
-from pipeline.assessment.drill_lines import DrillLine
+from pipeline.assessment.drill_speech import SPEAKER, DrillLine
 from pipeline.assessment.hazards import DrillProof, Finding, Hazard
 from pipeline.base.errors import InputError, Missing
 from pipeline.contract.messages import Flag
@@ -30,7 +30,6 @@ from pipeline.review.tables.core import CASES, DECISIONS
 
 DrillKind = Literal["detection", "stop"]
 
-SPEAKER = "drill"
 ORDER = "stop drill"
 """Text of the cases of a stop drill."""
 DUE_DAYS: dict[DrillKind, float] = {"detection": 90.0, "stop": 180.0}

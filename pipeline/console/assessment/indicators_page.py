@@ -20,7 +20,7 @@ from pipeline.console.background_figures import Look
 from pipeline.console.guard import Refused
 from pipeline.console.services import TheServices
 from pipeline.review.cases import reading
-from pipeline.review.delivery import room_speech
+from pipeline.review.delivery import room_counts
 from pipeline.review.quality.figure import Figure
 
 router = APIRouter(prefix="/assessment")
@@ -135,7 +135,7 @@ def indicator_page(
     indicator, figures, rooms = INDICATORS[identity], look.kept.value if look.kept else [], None
     if identity == OF_LANGUAGES:
         with services.database.read() as connection:
-            rooms = room_speech.most_in_other_languages(connection, services.clock())
+            rooms = room_counts.most_in_other_languages(connection, services.clock())
     return assessment_page(
         request,
         "assessment_indicator.html",
@@ -144,7 +144,7 @@ def indicator_page(
         rows=values_of(indicator, figures),
         parts=parts_of(indicator, figures),
         rooms=rooms,
-        rooms_days=room_speech.DAYS,
+        rooms_days=room_counts.DAYS,
         chosen=chosen,
         days=DAYS,
     )

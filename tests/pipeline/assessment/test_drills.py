@@ -8,7 +8,7 @@ from msgspec import structs
 from sqlalchemy import Connection, delete, select
 
 from pipeline.assessment import drills, hazards
-from pipeline.assessment.drill_lines import DrillLine
+from pipeline.assessment.drill_speech import DrillLine
 from pipeline.assessment.drills import Drill, DrillCell, Times
 from pipeline.assessment.hazards import Finding
 from pipeline.base.errors import InputError, Missing

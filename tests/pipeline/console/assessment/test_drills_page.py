@@ -3,7 +3,7 @@
 import re
 
 from pipeline.assessment import drills
-from pipeline.assessment.drill_lines import DrillLine
+from pipeline.assessment.drill_speech import DrillLine
 from pipeline.assessment.drills import Drill
 from pipeline.review.cases import reading
 from pipeline.review.delivery import enforcements

@@ -5,7 +5,7 @@ from threading import Event
 import pytest
 
 from pipeline.assessment import drills, hazards, measure
-from pipeline.assessment.drill_lines import DrillLine
+from pipeline.assessment.drill_speech import DrillLine
 from pipeline.assessment.hazards import Hazard
 from pipeline.console.assessment import hazards_page
 from pipeline.review.quality.figure import Figure
