@@ -15,7 +15,7 @@ from agents.commands.store import database_of
 from pipeline.base.errors import InputError
 
 if TYPE_CHECKING:
-    from pipeline.assessment.drill_lines import DrillLine, Voice
+    from pipeline.assessment.drill_speech import DrillLine, Voice
     from pipeline.assessment.drills import Drill
     from pipeline.review.database import Database
     from pipeline.settings import Settings
@@ -100,28 +100,28 @@ def run(
 
 def _lines(settings: "Settings", languages: Sequence[str] | None, labels: Sequence[str] | None) -> "list[DrillLine]":
     """Return the lines of the languages and labels that are chosen, and that the policy turns on."""
-    from pipeline.assessment import drill_lines
+    from pipeline.assessment import drill_speech
     from pipeline.judge import labels as label_file
     from pipeline.judge import moderation_policy
 
-    book = drill_lines.book()
+    book = drill_speech.book()
     rules = moderation_policy.load_policy(settings.judge.policy, label_file.load_labels(settings.judge.labels))
     enabled = {language: rules.resolved("default", language).labels for language in book.lines}
     return [
         line
-        for line in drill_lines.lines_of(book, enabled)
+        for line in drill_speech.lines_of(book, enabled)
         if (not languages or line.language in languages) and (not labels or (line.label or "clean") in labels)
     ]
 
 
 def _voice(audio: Path | None, speak: str | None) -> "Voice":
-    from pipeline.assessment import drill_lines
+    from pipeline.assessment import drill_speech
 
     if audio and speak:
         raise InputError("--audio and --speak exclude each other", "Give one of the two.")
     if audio:
-        return drill_lines.folder(audio)
-    return drill_lines.synthesiser(speak) if speak else drill_lines.shipped(drill_lines.book())
+        return drill_speech.folder(audio)
+    return drill_speech.synthesiser(speak) if speak else drill_speech.shipped(drill_speech.book())
 
 
 def _sounds(lines: "Sequence[DrillLine]", voice: "Voice") -> "list[tuple[DrillLine, Samples]]":
@@ -138,7 +138,7 @@ def _send(
 ) -> None:
     """Speak one line in its room, and store when it ended."""
     from pipeline.assessment import drills
-    from pipeline.assessment.drill_sending import send
+    from pipeline.assessment.drill_speech import send
 
     ended = send(gateway, token, made.id, room, samples, room_type)
     with database.write() as connection:

@@ -1,7 +1,7 @@
 """`voxwarden retention`: delete old data, and erase a speaker."""
 
 import time
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -10,8 +10,6 @@ from agents.commands.store import actor, database_of
 from agents.commands.terminal import stdout
 
 retention = add_group("retention", "Delete old data, and erase a speaker.")
-
-Kind = Literal["case", "speaker", "room"]
 
 
 @retention.command("run")

@@ -33,12 +33,12 @@ def measure(connection: Connection, window: Window, options: Options) -> list[Fi
     """
     partial = _partial(connection, window)
     # Read to the end before the window itself: both use the temporary table SNAPSHOT.
-    before = {_key(figure): figure.value for figure in computed(connection, window.before(), options)}
+    before = {figure_key(figure): figure.value for figure in computed(connection, window.before(), options)}
     return [
         msgspec.structs.replace(
             figure,
             whole=figure.whole and partial.isdisjoint(INDICATORS[figure.indicator].sources),
-            previous=before.get(_key(figure)),
+            previous=before.get(figure_key(figure)),
             **_limited(figure, options),
         )
         for figure in _apart(connection, window, [*computed(connection, window, options)])
@@ -76,7 +76,8 @@ def function(indicator: Indicator) -> Compute:
     return found
 
 
-def _key(figure: Figure) -> Key:
+def figure_key(figure: Figure) -> Key:
+    """Return what tells a figure from the others of its window."""
     return figure.indicator, figure.key, tuple(sorted(figure.split.items()))
 
 

@@ -9,8 +9,6 @@ from fastapi.security import HTTPBearer
 from msgspec import structs
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from pipeline.assessment import room_hours
-from pipeline.assessment.room_hours import RoomHour
 from pipeline.base.errors import CaseError, ConfigError
 from pipeline.console import console_metrics
 from pipeline.console.fields import NO_CONTROL, NO_NUL
@@ -19,8 +17,9 @@ from pipeline.console.services import Services, TheServices
 from pipeline.contract.messages import Action
 from pipeline.review.cases import appeals, case_queue, user_reports
 from pipeline.review.cases.user_reports import Complaint
-from pipeline.review.delivery import enforcements
+from pipeline.review.delivery import enforcements, room_counts
 from pipeline.review.delivery.enforcements import Confirmation, Result
+from pipeline.review.delivery.room_counts import RoomHour
 from pipeline.review.delivery.speech_tallies import HOUR
 
 # The guard checks the token. HTTPBearer only documents it in the OpenAPI schema.
@@ -194,10 +193,10 @@ def store_room_hours(services: TheServices, body: RoomLedger) -> LedgerState:
     """Store lines of the ledger of rooms. The share of moderated room time needs them."""
     lines = [_line(each) for each in body.lines]
     for line in lines:
-        if fault := room_hours.fault(line):
+        if fault := room_counts.ledger_fault(line):
             raise CaseError(fault, "Send at most 3600 s for each room and hour.")
     with services.database.write() as connection:
-        room_hours.store(connection, lines, services.clock())
+        room_counts.store_ledger(connection, lines, services.clock())
     return LedgerState(stored=len(lines))
 
 

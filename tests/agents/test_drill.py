@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from agents.one_machine import run_one_machine
-from pipeline.assessment import drill_lines, drills
-from pipeline.assessment.drill_sending import send
+from pipeline.assessment import drill_speech, drills
+from pipeline.assessment.drill_speech import send
 from pipeline.review.database import Database
 from pipeline.review.tables.assessment_tables import TALLIES
 from pipeline.review.tables.core import CASES
@@ -50,12 +50,12 @@ async def test_the_lines_of_a_drill_get_verdicts_and_no_tally_counts_them(
 
 async def spoken(database: Database, host: Host) -> tuple[drills.Drill, list[float]]:
     """Begin the drill, and send its lines at the same time. Return when each ended."""
-    book = drill_lines.book()
+    book = drill_speech.book()
     every = {"en": {"violence"}, "zh": {"violence"}}
-    lines = [line for line in drill_lines.lines_of(book, every) if line.name in CHOSEN]
+    lines = [line for line in drill_speech.lines_of(book, every) if line.name in CHOSEN]
     with database.write() as connection:
         drill, rooms = drills.begin(connection, lines, "lea", NOON)
-    speak, address = drill_lines.shipped(book), f"ws://127.0.0.1:{host.gateway.port}"
+    speak, address = drill_speech.shipped(book), f"ws://127.0.0.1:{host.gateway.port}"
     sent = [
         asyncio.to_thread(send, address, host.gateway.generated_token or "", drill.id, room, samples)
         for room, line in rooms.items()

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import Connection, delete, select
 
 from pipeline.assessment import drills, forms, hazards, register, triggers, workdays
-from pipeline.assessment.drill_lines import DrillLine
+from pipeline.assessment.drill_speech import DrillLine
 from pipeline.assessment.hazards import FileProof, Finding
 from pipeline.assessment.report import assessments
 from pipeline.assessment.triggers import Signal

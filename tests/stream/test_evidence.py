@@ -135,12 +135,12 @@ def test_latest_keeps_no_audio_of_other_rooms(settings: Settings, monkeypatch: p
     write(settings, *said)
     looked_into: list[str] = []
 
-    def utterance_of(record: Any) -> Utterance | None:
+    def noting(record: Any, kind: type[Utterance]) -> Utterance | None:
         looked_into.append(record.key.decode())
-        return evidence_utterance(record)
+        return decoded(record, kind)
 
-    evidence_utterance = audio_log._utterance
-    monkeypatch.setattr(audio_log, "_utterance", utterance_of)
+    decoded = audio_log._decoded
+    monkeypatch.setattr(audio_log, "_decoded", noting)
     log = KafkaLog(settings.kafka)
     assert sum(map(len, log.latest("room-3", None, now, 60))) == 4
     assert looked_into == ["room-3"] * 4

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 
 from pipeline.assessment import catalogue
 from pipeline.assessment.catalogue import INDICATORS
-from pipeline.assessment.measure import OF_CASES, computed
+from pipeline.assessment.measure import OF_CASES, computed, figure_key
 from pipeline.assessment.options import from_plain
 from pipeline.assessment.report import data_files, stored_evidence
 from pipeline.assessment.report.content import AssessmentReport
@@ -67,10 +67,10 @@ def from_tables(report: AssessmentReport, tallied: bytes, ledger: bytes) -> Reco
 def _compared(connection: Connection, report: AssessmentReport, indicators: Collection[str]) -> Recomputed:
     """Compare the figures that both have: a report leaves out the split by the only policy or model."""
     known = {each.id for each in report.definitions} & set(indicators)  # an older report has fewer indicators
-    found = {_key(figure): figure for figure in _computed(connection, report, known)}
+    found = {figure_key(figure): figure for figure in _computed(connection, report, known)}
     stored = [each for each in (*report.figures, *report.drill_figures) if each.indicator in known]
     lasting = [each for each in stored if not _of_now(each)]
-    different = [each for each in lasting if not _equal(each, found.get(_key(each)))]
+    different = [each for each in lasting if not _equal(each, found.get(figure_key(each)))]
     deleted = _using(different, OF_CASES if _cases_deleted(connection, report) else set())
     deleted |= _using(different, {"audit_log"} if _fewer(connection, report, "audit_log") else set())
     corrected = _using(different, {"register"} if _corrected(connection, report) else set()) - deleted
@@ -129,10 +129,6 @@ def _numbers(figure: Figure) -> bytes:
     value = None if figure.value is None else float(figure.value)  # JSON turns a count into a float
     interval = figure.interval and [float(bound) for bound in figure.interval]
     return canonical_json.canonical_bytes([value, figure.n, interval, figure.unmeasured])
-
-
-def _key(figure: Figure) -> tuple[object, ...]:
-    return figure.indicator, figure.key, tuple(sorted(figure.split.items()))
 
 
 def _name(figure: Figure) -> str:

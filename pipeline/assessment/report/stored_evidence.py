@@ -10,10 +10,11 @@ from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from pipeline.assessment.report.content import ReportedEvidence
 from pipeline.review.delivery.speech_tallies import HOUR
+from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Window
 from pipeline.review.quality.quality_checks import FINAL
 from pipeline.review.tables.assessment_tables import ACTIONS, DRILLS, HAZARDS, REGISTER, ROOM_HOURS
@@ -66,45 +67,41 @@ def _chained(connection: Connection, source: EvidenceSource, window: Window) -> 
     return ReportedEvidence(kind=source.kind, n=n, sha256=newest.hash if newest else sha256().hexdigest())
 
 
-def _within(column: ColumnElement[float], window: Window) -> ColumnElement[bool]:
-    return (column >= window.since) & (column < window.until)
-
-
 def _cases(window: Window) -> Select[tuple[object, ...]]:
-    kept = (_within(CASES.c.created_at, window), CASES.c.drill == "")
+    kept = (*within(CASES.c.created_at, window), CASES.c.drill == "")
     return select(CASES.c.id, CASES.c.verdict).where(*kept).order_by(CASES.c.created_at, CASES.c.id)
 
 
 def _flags(window: Window) -> Select[tuple[object, ...]]:
-    kept = (_within(FLAGS.c.stored_at, window), FLAGS.c.drill == "")
+    kept = (*within(FLAGS.c.stored_at, window), FLAGS.c.drill == "")
     return select(FLAGS.c.id, FLAGS.c.policy, FLAGS.c.model).where(*kept).order_by(FLAGS.c.stored_at, FLAGS.c.id)
 
 
 def _decisions(window: Window) -> Select[tuple[object, ...]]:
-    kept = (_within(DECISIONS.c.at, window), DECISIONS.c.case_id.not_in(OF_DRILLS))
+    kept = (*within(DECISIONS.c.at, window), DECISIONS.c.case_id.not_in(OF_DRILLS))
     columns = (DECISIONS.c.id, DECISIONS.c.verdict, DECISIONS.c.undone)
     return select(*columns).where(*kept).order_by(DECISIONS.c.at, DECISIONS.c.id)
 
 
 def _audits(window: Window) -> Select[tuple[object, ...]]:
     joined = CHECKS.join(DECISIONS, DECISIONS.c.case_id == CHECKS.c.case_id)
-    kept = (_within(DECISIONS.c.at, window), DECISIONS.c.undone.is_(None), DECISIONS.c.verdict.in_(FINAL))
+    kept = (*within(DECISIONS.c.at, window), DECISIONS.c.undone.is_(None), DECISIONS.c.verdict.in_(FINAL))
     columns = (CHECKS.c.case_id, CHECKS.c.kind, CHECKS.c.probability, DECISIONS.c.id, DECISIONS.c.verdict)
     return select(*columns).select_from(joined).where(*kept).order_by(CHECKS.c.case_id, DECISIONS.c.id)
 
 
 def _clips(window: Window) -> Select[tuple[object, ...]]:
-    kept = (_within(EVIDENCE.c.start, window), EVIDENCE.c.case_id.not_in(OF_DRILLS))
+    kept = (*within(EVIDENCE.c.start, window), EVIDENCE.c.case_id.not_in(OF_DRILLS))
     return select(EVIDENCE.c.case_id, EVIDENCE.c.sha256).where(*kept).order_by(EVIDENCE.c.start, EVIDENCE.c.path)
 
 
 def _log(window: Window) -> Select[tuple[object, ...]]:
-    return select(AUDIT.c.seq, AUDIT.c.hash).where(_within(AUDIT.c.at, window))
+    return select(AUDIT.c.seq, AUDIT.c.hash).where(*within(AUDIT.c.at, window))
 
 
 def _actions(window: Window) -> Select[tuple[object, ...]]:
     columns = (ACTIONS.c.decision, ACTIONS.c.action, ACTIONS.c.result, ACTIONS.c.at)
-    return select(*columns).where(_within(ACTIONS.c.at, window)).order_by(ACTIONS.c.at, ACTIONS.c.decision)
+    return select(*columns).where(*within(ACTIONS.c.at, window)).order_by(ACTIONS.c.at, ACTIONS.c.decision)
 
 
 def _ledger(window: Window) -> Select[tuple[object, ...]]:
@@ -115,12 +112,12 @@ def _ledger(window: Window) -> Select[tuple[object, ...]]:
 
 def _reports(window: Window) -> Select[tuple[object, ...]]:
     columns = (REPORTS.c.id, REPORTS.c.created_at)
-    return select(*columns).where(_within(REPORTS.c.created_at, window)).order_by(REPORTS.c.id)
+    return select(*columns).where(*within(REPORTS.c.created_at, window)).order_by(REPORTS.c.id)
 
 
 def _appeals(window: Window) -> Select[tuple[object, ...]]:
     columns = (APPEALS.c.id, APPEALS.c.created_at, APPEALS.c.resolution)
-    return select(*columns).where(_within(APPEALS.c.created_at, window)).order_by(APPEALS.c.id)
+    return select(*columns).where(*within(APPEALS.c.created_at, window)).order_by(APPEALS.c.id)
 
 
 def _holds(window: Window) -> Select[tuple[object, ...]]:
@@ -132,12 +129,12 @@ def _holds(window: Window) -> Select[tuple[object, ...]]:
 
 def _register(window: Window) -> Select[tuple[object, ...]]:
     columns = (REGISTER.c.id, REGISTER.c.kind, REGISTER.c.opened_at, REGISTER.c.closed_at)
-    return select(*columns).where(_within(REGISTER.c.opened_at, window)).order_by(REGISTER.c.id)
+    return select(*columns).where(*within(REGISTER.c.opened_at, window)).order_by(REGISTER.c.id)
 
 
 def _drills(window: Window) -> Select[tuple[object, ...]]:
     columns = (DRILLS.c.id, DRILLS.c.kind, DRILLS.c.started_at, DRILLS.c.ended_at)
-    return select(*columns).where(_within(DRILLS.c.started_at, window)).order_by(DRILLS.c.id)
+    return select(*columns).where(*within(DRILLS.c.started_at, window)).order_by(DRILLS.c.id)
 
 
 def _hazards(window: Window) -> Select[tuple[object, ...]]:

@@ -20,7 +20,7 @@ from pipeline.console.background_figures import Look
 from pipeline.console.guard import Refused
 from pipeline.console.services import TheServices
 from pipeline.review.cases import reading
-from pipeline.review.delivery import room_speech
+from pipeline.review.delivery import room_counts
 from pipeline.review.quality.figure import Figure
 
 router = APIRouter(prefix="/assessment")
@@ -135,7 +135,7 @@ def indicator_page(
     indicator, figures, rooms = INDICATORS[identity], look.kept.value if look.kept else [], None
     if identity == OF_LANGUAGES:
         with services.database.read() as connection:
-            rooms = room_speech.most_in_other_languages(connection, services.clock())
+            rooms = room_counts.most_in_other_languages(connection, services.clock())
     return assessment_page(
         request,
         "assessment_indicator.html",
@@ -144,7 +144,7 @@ def indicator_page(
         rows=values_of(indicator, figures),
         parts=parts_of(indicator, figures),
         rooms=rooms,
-        rooms_days=room_speech.DAYS,
+        rooms_days=room_counts.DAYS,
         chosen=chosen,
         days=DAYS,
     )
@@ -218,11 +218,11 @@ def parts_of(indicator: Indicator, figures: Sequence[Figure]) -> dict[tuple[str,
 
 def steps_of_newest(connection: Connection) -> AssessmentSteps | None:
     """Return the steps of the assessment that was opened last; None if there is none."""
-    found = next(iter(assessments.all_of(connection)), None)
+    found = next(iter(assessments.all_assessments(connection)), None)
     if found is None:
         return None
     needed = [each for each in forms.answers(connection, found.id) if each.field.required]
-    known = hazards.all_of(connection)
+    known = hazards.all_hazards(connection)
     pending = [each for each in known if each.state != "closed"]
     return AssessmentSteps(found, sum(not each.missing for each in needed), len(needed), len(known), len(pending))
 

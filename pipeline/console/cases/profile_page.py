@@ -21,7 +21,7 @@ from pipeline.review import audit_log
 from pipeline.review.audit_log import pseudonym
 from pipeline.review.cases import phrase_muting
 from pipeline.review.cases.speaker_measures import Proposal
-from pipeline.review.delivery import room_speech
+from pipeline.review.delivery import room_counts
 from pipeline.review.search import case_lists, finding
 from pipeline.review.search.case_lists import STRIP_DAYS, STRIP_SECONDS, Spoken, list_cases
 from pipeline.review.search.finding import COUNTED, PAGE, FoundCase, Viewer
@@ -137,8 +137,8 @@ def room_page(request: Request, services: TheServices, session: Signed, asked: T
             ),
             "phrases": phrase_muting.in_room(connection, room, now),
             "reports": case_lists.reports_in(connection, room, viewer),
-            "spoken": room_speech.of_room(connection, room, now),
-            "spoken_days": room_speech.DAYS,
+            "spoken": room_counts.of_room(connection, room, now),
+            "spoken_days": room_counts.DAYS,
         }
     if not values["spoken"]:
         _known(room, values)

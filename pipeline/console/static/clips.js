@@ -2,19 +2,28 @@
 import { all, find, on, say, text } from "./dom.js";
 
 const SOFT = 3000; // a softened voice contains nothing above this frequency in hertz
-const VOLUME = 0.6;
+export const VOLUME = 0.6;
 const BEFORE = 1; // seconds of sound before the flagged part
 
 let context, out, source, playing;
 
+/** Returns the highest frequency that is heard. Half the sample rate: all of them. */
+export const cutoff = ({ sampleRate }, soft) => (soft ? SOFT : sampleRate / 2);
+
+/** Connects the way of the sound to the ears, which begins at `low`: softening, limiter, volume. */
+export const chain = (to, soft) => {
+  const low = new BiquadFilterNode(to, { type: "lowpass", frequency: cutoff(to, soft) });
+  // The limiter protects the ears from shouts: it lowers loud sound within milliseconds.
+  const limit = new DynamicsCompressorNode(to, { threshold: -12, knee: 0, ratio: 20, attack: 0.001, release: 0.1 });
+  const volume = new GainNode(to, { gain: VOLUME });
+  low.connect(limit).connect(volume).connect(to.destination);
+  return { low, volume };
+};
+
 const setUp = () => {
   if (context) return; // only after a click: before it, browsers allow no sound
   context = new AudioContext();
-  const soft = find("main").dataset.soften === "on";
-  out = new BiquadFilterNode(context, { type: "lowpass", frequency: soft ? SOFT : context.sampleRate / 2 });
-  // The limiter protects the ears from shouts: it lowers loud sound within milliseconds.
-  const limit = new DynamicsCompressorNode(context, { threshold: -12, knee: 0, ratio: 20, attack: 0.001, release: 0.1 });
-  out.connect(limit).connect(new GainNode(context, { gain: VOLUME })).connect(context.destination);
+  out = chain(context, find("main").dataset.soften === "on").low;
 };
 
 const stop = () => {

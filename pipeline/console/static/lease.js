@@ -1,5 +1,5 @@
 // The strip above the decision bar: how long the case is ours, who took it, and a decision that could not be sent.
-import { find, keys, say, text } from "./dom.js";
+import { find, keys, post, say, text } from "./dom.js";
 
 const EVERY = 30_000; // the shortest time between two renewals, in milliseconds
 const LAST = 60; // in the last 60 seconds the strip asks for a key
@@ -118,12 +118,6 @@ const stop = (state, words, ...buttons) => {
 const lost = (holder) => {
   if (holder) stop("lost", text("lease_lost", { name: holder }), button("watch", text("watch")), button("next", text("next")));
   else stop("lost", text("lease_free"), button("open", text("claim")));
-};
-
-/** Sends a form. It arrives also if the page closes meanwhile. Resolves to null if the network is lost. */
-export const post = (path, values) => {
-  const headers = JSON.parse(document.body.getAttribute("hx-headers"));
-  return fetch(path, { method: "POST", headers, body: new URLSearchParams(values), keepalive: true }).catch(() => null);
 };
 
 const signedOut = () => {

@@ -1,7 +1,7 @@
 // Live updates: the bar above the list counts new cases, and each row shows who has its case.
 // Who else has the open case: the page says which case it shows, and its head shows who reads it, too.
-import { find, say, text } from "./dom.js";
-import { decidedBy, heard, post } from "./lease.js";
+import { find, post, say, text } from "./dom.js";
+import { decidedBy, heard } from "./lease.js";
 import { done, people, row, undone } from "./list.js";
 
 const EVERY = 15_000; // milliseconds between two words to the server, which forgets a page after 40 s

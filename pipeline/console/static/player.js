@@ -1,13 +1,12 @@
 // Plays the clip. The first key decodes it, and later starts and stops are exact to the sample. The server makes the
 // other speeds at the same pitch. This file sets only volume, softening and position.
-import { all, find, on, say, text } from "./dom.js";
+import { chain, cutoff, VOLUME } from "./clips.js";
+import { all, find, on, post, say, text } from "./dom.js";
 import { fresh as freshAxis, moment, offset, percent, start as startAxis } from "./lanes.js";
 import { neighbour } from "./list.js";
 
 const SPEEDS = ["0.75", "1", "1.25", "1.5", "2"];
 const STEP = 2; // seconds
-const SOFT = 3000; // a softened voice contains nothing above this frequency in hertz
-const FIRST_VOLUME = 0.6;
 
 let context, level, low, volume;
 let soft = null; // null until the first clip sets it to the person's setting
@@ -17,18 +16,13 @@ const setUp = () => {
   if (context) return;
   context = new AudioContext();
   level = context.createGain();
-  low = new BiquadFilterNode(context, { type: "lowpass", frequency: soft ? SOFT : context.sampleRate / 2 });
-  // The limiter protects the ears from shouts: it lowers loud sound within milliseconds.
-  const limit = new DynamicsCompressorNode(context, { threshold: -12, knee: 0, ratio: 20, attack: 0.001, release: 0.1 });
-  volume = new GainNode(context, { gain: FIRST_VOLUME });
-  level.connect(low).connect(limit).connect(volume).connect(context.destination);
+  ({ low, volume } = chain(context, soft));
+  level.connect(low);
 };
 
 /** Fetched clips that are not decoded yet: the next case's, so that its sound starts at once. */
 const ahead = new Map();
 const MOST_AHEAD = 2; // the person may go forth and back; more would only fill the memory
-
-const headers = () => JSON.parse(document.body.getAttribute("hx-headers"));
 
 const fetched = async (url) => {
   const answer = await fetch(url);
@@ -40,7 +34,7 @@ const fetched = async (url) => {
 const clip = async (url, path) => {
   const early = url.endsWith("speed=1") && ahead.get(path);
   ahead.delete(path);
-  if (early) fetch(path.replace(/clip$/, "played"), { method: "POST", headers: headers() }).catch(() => {});
+  if (early) post(path.replace(/clip$/, "played"), {});
   const { data, gain } = early || (await fetched(url));
   return { buffer: await context.decodeAudioData(data), gain };
 };
@@ -239,13 +233,13 @@ export const start = () => {
   does("soften", (_, button) => {
     setUp();
     soft = !soft;
-    low.frequency.value = soft ? SOFT : context.sampleRate / 2;
+    low.frequency.value = cutoff(context, soft);
     button.setAttribute("aria-pressed", String(soft));
   });
   does("mute", (_, button) => {
     setUp();
     muted = !muted;
-    volume.gain.value = muted ? 0 : FIRST_VOLUME;
+    volume.gain.value = muted ? 0 : VOLUME;
     button.setAttribute("aria-pressed", String(muted));
   });
   does("seek", (one, _, event) => one.seek(one.place(moment(event.clientX))));

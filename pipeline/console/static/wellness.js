@@ -1,4 +1,6 @@
 // Reports the listening time to the server, which counts and limits it.
+import { post } from "./dom.js";
+
 const EVERY = 30_000; // milliseconds of sound between two reports
 const GAP = 500; // a longer pause between two frames, in milliseconds, is not listening
 
@@ -10,9 +12,7 @@ export const start = () => {
     if (heard < 500) return; // not worth a request
     const seconds = (Math.min(heard, 120_000) / 1000).toFixed(2); // the server refuses more than two minutes
     heard = 0;
-    const headers = JSON.parse(document.body.getAttribute("hx-headers"));
-    const body = new URLSearchParams({ seconds });
-    fetch("/wellness/listened", { method: "POST", headers, body, keepalive: true }).catch(() => {});
+    post("/wellness/listened", { seconds });
   };
 
   document.addEventListener("voxwarden:playing", () => {

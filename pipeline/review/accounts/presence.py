@@ -56,7 +56,7 @@ def people_here(connection: Connection, at: float) -> frozenset[str]:
 SHOWN_SECONDS = 40.0
 """After this time without word, a page is closed. The page says a word every 15 seconds (`static/viewing.js`)."""
 MOST_PAGES = 16
-"""The most pages of an account that are remembered, as in `console/live.py`."""
+"""The most pages of an account that are remembered, as in `console/live_updates.py`."""
 
 VIEWER_KEY = (VIEWERS.c.account, VIEWERS.c.page)
 

@@ -27,7 +27,7 @@ class Visitor(Struct, frozen=True):
     """Where a sign-in comes from."""
 
     address: str = ""
-    """The network of the client, as `console/client_address.py` gives it."""
+    """The network of the client, as `console/login.py` gives it."""
     browser: str = ""
     """The cookie of a known browser (`login_limits.py`); empty if the browser has none."""
 

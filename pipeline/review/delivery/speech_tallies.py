@@ -1,6 +1,6 @@
 """Counts all speech by the hour, for figures of any past time. The counts contain no room and no person.
 
-Beside them, the speech of each room by language is counted for some days (`room_speech.py`).
+Beside them, the speech of each room by language is counted for some days (`room_counts.py`).
 
 `count` runs in the transaction that stores the flags. Each utterance and each flag counts once, however often it is
 delivered: COUNTED holds their ids. A flag that is released counts together with the one that was withheld, as one
@@ -18,8 +18,8 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from pipeline.contract.messages import UNDETERMINED, Flag, SpeechStatus, first_id, sample_of
 from pipeline.review.database import insert_new, upsert
-from pipeline.review.delivery import room_speech
-from pipeline.review.delivery.room_speech import RoomCell
+from pipeline.review.delivery import room_counts
+from pipeline.review.delivery.room_counts import RoomCell
 from pipeline.review.tables.assessment_tables import COUNTED, ROOM_TYPES, TALLIES
 
 HOUR = 3_600
@@ -123,7 +123,7 @@ class Tally:
         if changed:
             rows = [cell._asdict() | {"count": count, "samples": samples} for cell, (count, samples) in changed]
             connection.execute(_add_up(connection), rows)
-        room_speech.add_room_speech(connection, self._rooms.items())
+        room_counts.add_room_speech(connection, self._rooms.items())
 
 
 def count_batch(
@@ -151,7 +151,7 @@ def forget_counted(connection: Connection, before: float) -> None:
     No message with such an id may arrive again.
     """
     connection.execute(delete(COUNTED).where(COUNTED.c.at < before))
-    room_speech.forget_rooms(connection, before)
+    room_counts.forget_rooms(connection, before)
 
 
 def bucket_of(seconds: float) -> str:
@@ -220,7 +220,7 @@ def _move(tally: Tally, segmented: Cell, samples: int, old: CountedState, new: C
 
 def _count_room(tally: Tally, message: Flag | SpeechStatus, samples: int, old: CountedState, new: CountedState) -> None:
     """Count an utterance in its room: with its flag, or as speech in another language."""
-    day = int(message.start) // room_speech.DAY_SECONDS
+    day = int(message.start) // room_counts.DAY_SECONDS
     for seen, sign in ((old, -1), (new, 1)):
         if seen.state == "skipped" and (language := seen.reason.partition(" ")[2]):
             tally.add_room(RoomCell(message.room, day, language, "skipped"), sign * samples)

@@ -10,10 +10,10 @@ from sqlalchemy import insert
 
 from pipeline.assessment.indicators import monitoring
 from pipeline.assessment.options import DAY_SECONDS, Options
-from pipeline.assessment.room_hours import RoomHour, store
 from pipeline.contract.messages import Flag, SpeechState, SpeechStatus
 from pipeline.contract.speech_status import status_of
 from pipeline.review.database import Database
+from pipeline.review.delivery.room_counts import RoomHour, store_ledger
 from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Window
 from pipeline.review.review_store import SqlReviewStore
@@ -173,7 +173,7 @@ def test_rooms_are_covered_by_the_time_they_were_open(database: Database) -> Non
     keep(database, [flag(str(n), at, at + 1, room=room, room_type="game") for n, (room, at) in enumerate(rooms)])
     with database.write() as connection:
         lines = [(0, "game", 4, 6_000.0), (1, "game", 1, 900.0), (1, "kids", 2, 3_000.0), (3, "game", 0, 0.0)]
-        store(
+        store_ledger(
             connection,
             [RoomHour(hour=NOON_HOUR + hour, room_type=k, rooms=n, seconds=s) for hour, k, n, s in lines],
             NOON,

@@ -5,7 +5,7 @@ from threading import Event
 import pytest
 
 from pipeline.assessment import drills, hazards, measure
-from pipeline.assessment.drill_lines import DrillLine
+from pipeline.assessment.drill_speech import DrillLine
 from pipeline.assessment.hazards import Hazard
 from pipeline.console.assessment import hazards_page
 from pipeline.review.quality.figure import Figure
@@ -18,7 +18,7 @@ NEW = {"about": "5(4).patrol", "title": "No patrol at night", "owner": "ben", "d
 
 def stored(console: Console) -> list[Hazard]:
     with console.database.read() as connection:
-        return hazards.all_of(connection)
+        return hazards.all_hazards(connection)
 
 
 def test_a_lead_records_assigns_fixes_and_closes_a_hazard(console: Console, enter: Enter) -> None:

@@ -1,7 +1,10 @@
-"""Counts the speech of each room by day and language, so that rooms in other languages are seen.
+"""What is counted of rooms: their speech by day and language, and the hours for which they were open.
 
-The counts are kept for some days only, and name no speaker. `pipeline/review/delivery/speech_tallies.py` decides what
-counts.
+The counts of speech show rooms in other languages. They are kept for some days only, and name no speaker.
+`pipeline/review/delivery/speech_tallies.py` decides what counts.
+
+The hours come from the app's ledger: the time for which its rooms were open, with or without our listener. Only the app
+knows it. The share of room time that was moderated (I-01) needs it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,11 +14,12 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Float, delete, func, literal, select
 
 from pipeline.review.database import upsert
-from pipeline.review.tables.assessment_tables import ROOM_SPEECH
+from pipeline.review.tables.assessment_tables import ROOM_HOURS, ROOM_SPEECH
 
 DAYS = 7
 """Days for which the shares of a room are shown, today included."""
 DAY_SECONDS = 86_400
+HOUR_SECONDS = 3_600
 MOST = 20
 """The most rooms of a list."""
 
@@ -92,3 +96,35 @@ def _whole(connection: Connection, rooms: Sequence[str], at: float) -> dict[str,
 
 def _recent(at: float) -> ColumnElement[bool]:
     return ROOM_SPEECH.c.day > int(at) // DAY_SECONDS - DAYS
+
+
+class RoomHour(Struct, frozen=True, kw_only=True):
+    """The rooms of one type that were open in one hour."""
+
+    hour: int
+    """Hours since 1970 UTC."""
+    room_type: str
+    rooms: int
+    """Number of rooms that were open at any moment of the hour."""
+    seconds: float
+    """The sum of the seconds for which each of them was open, at most 3600 for each room."""
+
+
+def ledger_fault(line: RoomHour) -> str | None:
+    """Tell what is wrong with a line, in words; None if nothing is."""
+    if line.seconds > line.rooms * HOUR_SECONDS:
+        return f"{line.seconds:g} s are more than an hour for each of the rooms ({line.rooms})"
+    return None
+
+
+def store_ledger(connection: Connection, lines: Sequence[RoomHour], at: float) -> None:
+    """Store lines of the ledger at `at` (UTC seconds). A line replaces an earlier line of its hour and type of room."""
+    insert = upsert(connection, ROOM_HOURS)
+    values = {name: insert.excluded[name] for name in ("rooms", "seconds", "received_at")}
+    rows = [{name: getattr(line, name) for name in line.__struct_fields__} | {"received_at": at} for line in lines]
+    # Of lines with equal keys the last one counts, as if it had come in a later request.
+    newest = {(row["hour"], row["room_type"]): row for row in rows}
+    if rows:
+        statement = insert.on_conflict_do_update(index_elements=["hour", "room_type"], set_=values)
+        # In the order of the keys, so that two requests at once cannot wait for each other's rows (deadlock).
+        connection.execute(statement, [newest[key] for key in sorted(newest)])

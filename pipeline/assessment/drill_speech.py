@@ -1,27 +1,38 @@
-"""The speech of detection drills: shipped recordings, a folder of recordings, or a synthesiser."""
+"""The speech of detection drills: recordings or a synthesiser, and its way to the gateway in real time."""
 
 import shlex
 import subprocess
+import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import quote, urlencode
 
+import numpy as np
 from msgspec import Struct
 from pydantic import Field
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
 
-from pipeline.base.errors import InputError
+from pipeline.base.errors import DependencyError, InputError
 from pipeline.base.user_files import StrictModel, config_file, read_user_file
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.encode import to_pcm16
 from pipeline.speech.audio.resample import Samples
 
 SHIPPED = Path(__file__).with_name("drills.yaml")
 RECORDINGS = Path(__file__).parents[1] / "runner" / "demo"
 CLEAN = "clean"
+SPEAKER = "drill"
 MAX_SECONDS = 15.0
 """The longest recording of a line. It is as long as the longest utterance."""
 SPEAK_SECONDS = 60
 """The longest time that a synthesiser may take for a line."""
+FRAME_SECONDS = 0.2
+FRAME_BYTES = round(FRAME_SECONDS * SAMPLE_RATE) * 2  # 16-bit samples
+QUIET = 0.01
+"""Samples below this level at the end of a recording are no speech."""
 
 Voice = Callable[["DrillLine"], Samples | None]
 """Returns the sound of a line, 16 kHz mono; None if it has no recording."""
@@ -130,3 +141,41 @@ def _short(samples: Samples, file: Path) -> Samples:
     if len(samples) > MAX_SECONDS * SAMPLE_RATE:
         raise InputError(f"{file.name} is longer than {MAX_SECONDS:g} s", "A line is one sentence.")
     return samples
+
+
+def send(
+    gateway: str,
+    token: str,
+    drill: str,
+    room: str,
+    samples: Samples,
+    room_type: str = "default",
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> float:
+    """Send the sound (16 kHz mono) into a room, marked with the drill. Return when the speech ended, in UTC seconds.
+
+    `gateway` is its address, for example ws://127.0.0.1:8765. Raises DependencyError if it refuses the connection.
+    """
+    query = urlencode({"sample_rate": SAMPLE_RATE, "room_type": room_type, "drill": drill})
+    url = f"{gateway.rstrip('/')}/v1/rooms/{quote(room, safe='')}/speakers/{SPEAKER}/audio?{query}"
+    data = to_pcm16(samples)
+    try:
+        with connect(url, additional_headers={"Authorization": f"Bearer {token}"}) as socket:
+            began = clock()
+            for number, at in enumerate(range(0, len(data), FRAME_BYTES), 1):
+                socket.send(data[at : at + FRAME_BYTES])
+                # Measured from the begin: sleeps that are each a little too long do not add up.
+                sleep(max(0.0, began + number * FRAME_SECONDS - clock()))
+    except (OSError, WebSocketException) as error:
+        raise DependencyError(
+            f"The gateway {gateway} does not take the drill: {error}",
+            "Check --gateway and the token in gateway.tokens.",
+        ) from error
+    return began + speech_seconds(samples)
+
+
+def speech_seconds(samples: Samples) -> float:
+    """Return the time from the start of the sound to the end of its speech."""
+    loud = np.flatnonzero(np.abs(samples) > QUIET)
+    return (int(loud[-1]) + 1) / SAMPLE_RATE if len(loud) else 0.0

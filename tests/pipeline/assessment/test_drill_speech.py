@@ -4,11 +4,12 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from pipeline.assessment import drill_lines
-from pipeline.assessment.drill_lines import DrillLine
-from pipeline.base.errors import ConfigError, InputError
+from pipeline.assessment import drill_speech
+from pipeline.assessment.drill_speech import DrillLine, send, speech_seconds
+from pipeline.base.errors import ConfigError, DependencyError, InputError
 from pipeline.base.user_files import configs_folder
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.judge import labels
@@ -20,31 +21,31 @@ FRAUD = DrillLine("zh-fraud-1", "zh", "fraud", "刷单")
 
 
 def test_the_shipped_lines_cover_every_label_and_clean_speech_in_each_language() -> None:
-    lines = drill_lines.lines_of(drill_lines.book(), {"en": LABELS, "zh": LABELS})
+    lines = drill_speech.lines_of(drill_speech.book(), {"en": LABELS, "zh": LABELS})
     for language in ("en", "zh"):
         assert {line.label for line in lines if line.language == language} == LABELS | {""}
     assert len({line.name for line in lines}) == len({line.text for line in lines}) == len(lines)
 
 
 def test_lines_of_labels_that_are_off_and_of_other_languages_are_left_out() -> None:
-    lines = drill_lines.lines_of(drill_lines.book(), {"zh": {"fraud"}, "fr": {"fraud"}})
+    lines = drill_speech.lines_of(drill_speech.book(), {"zh": {"fraud"}, "fr": {"fraud"}})
     assert {(line.language, line.label) for line in lines} == {("zh", "fraud"), ("zh", "")}
 
 
 def test_the_users_file_replaces_the_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOXWARDEN_CONFIG", str(tmp_path / "mine.yaml"))
     (tmp_path / "drills.yaml").write_text("lines: {fr: {fraud: [donne-moi ton code]}}\n", encoding="utf-8")
-    (line,) = drill_lines.lines_of(drill_lines.book(), {"fr": {"fraud"}})
+    (line,) = drill_speech.lines_of(drill_speech.book(), {"fr": {"fraud"}})
     assert line == DrillLine("fr-fraud-1", "fr", "fraud", "donne-moi ton code")
     (tmp_path / "drills.yaml").write_text("line: {}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"drills\.yaml"):
-        drill_lines.book()
+        drill_speech.book()
 
 
 def test_every_shipped_recording_is_of_a_line_and_has_sound() -> None:
-    book = drill_lines.book()
-    lines = {line.name: line for line in drill_lines.lines_of(book, {"en": LABELS, "zh": LABELS})}
-    speak = drill_lines.shipped(book)
+    book = drill_speech.book()
+    lines = {line.name: line for line in drill_speech.lines_of(book, {"en": LABELS, "zh": LABELS})}
+    speak = drill_speech.shipped(book)
     for name, cut in book.recordings.items():
         samples = speak(lines[name])
         assert samples is not None
@@ -55,7 +56,7 @@ def test_every_shipped_recording_is_of_a_line_and_has_sound() -> None:
 
 def test_a_folder_has_recordings_under_the_names_of_the_lines(tmp_path: Path) -> None:
     shutil.copy(CLIP, tmp_path / "zh-fraud-1.flac")
-    speak = drill_lines.folder(tmp_path)
+    speak = drill_speech.folder(tmp_path)
     samples = speak(FRAUD)
     assert samples is not None
     assert len(samples) > SAMPLE_RATE
@@ -65,17 +66,28 @@ def test_a_folder_has_recordings_under_the_names_of_the_lines(tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["nowhere", "."])
 def test_a_folder_without_recordings_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="no recordings"):
-        drill_lines.folder(tmp_path / name)
+        drill_speech.folder(tmp_path / name)
 
 
 def test_a_program_speaks_a_line_into_a_file() -> None:
-    samples = drill_lines.synthesiser(COPY)(FRAUD)
+    samples = drill_speech.synthesiser(COPY)(FRAUD)
     assert samples is not None
     assert len(samples) > SAMPLE_RATE
 
 
 def test_a_program_that_fails_or_takes_no_text_is_refused() -> None:
     with pytest.raises(InputError, match=r"\{file\} or \{text\}"):
-        drill_lines.synthesiser("espeak-ng {text}")
+        drill_speech.synthesiser("espeak-ng {text}")
     with pytest.raises(InputError, match="no-such-program"):
-        drill_lines.synthesiser("no-such-program {file} {text}")(FRAUD)
+        drill_speech.synthesiser("no-such-program {file} {text}")(FRAUD)
+
+
+def test_silence_at_the_end_is_no_speech() -> None:
+    speech, silence = np.full(SAMPLE_RATE, 0.5, np.float32), np.full(SAMPLE_RATE // 2, 0.001, np.float32)
+    assert speech_seconds(np.concatenate([silence, speech, silence])) == 1.5
+    assert speech_seconds(silence) == 0.0
+
+
+def test_a_gateway_that_does_not_answer_is_named() -> None:
+    with pytest.raises(DependencyError, match=r"127\.0\.0\.1:9"):
+        send("ws://127.0.0.1:9", "x" * 16, "drill", "room", np.zeros(16, np.float32))
