@@ -1,7 +1,7 @@
 """Drills: test speech through the live pipeline, and orders to stop test rooms. Their history and results.
 
 A detection drill speaks each test sentence in a room of its own. The audio carries the drill's id as its mark, so it is
-recognised as test speech. Deliver writes the results (`pipeline/review/delivery/drills.py`). A stop drill orders the
+recognised as test speech. Deliver writes the results (`pipeline/review/review_store.py`). A stop drill orders the
 app to close test rooms, and takes the app's confirmations. No production figure counts a drill. The caller opens the
 transactions. Times are UTC seconds.
 """
