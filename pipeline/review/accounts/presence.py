@@ -30,6 +30,7 @@ def note_presence(connection: Connection, accounts: Collection[str], at: float) 
     """Record that these accounts have an open page at `at`."""
     for account in sorted(accounts):  # sorted: two consoles write the same rows in the same order
         statement = upsert(connection, PRESENCE).values(account=account, seen_at=at)
+        # SQLite's max of two values is called greatest in PostgreSQL. A late write must not make a page look older.
         later = func.max if connection.dialect.name == "sqlite" else func.greatest
         newest = later(PRESENCE.c.seen_at, statement.excluded.seen_at)
         connection.execute(
