@@ -64,7 +64,7 @@ class ChainWatch:
         if not whole and self.report and self.report.broken is not None:
             return
         report = self._check(None if whole else self.report)
-        if report.unchecked:
+        if report.unchecked:  # the watch was closed meanwhile
             return
         if whole:
             self._whole_at = now
@@ -180,6 +180,7 @@ def faults(connection: Connection, anchors: Sequence[SignedHead], public_pem: by
 
     Call `audit_log.verify_chain` first.
     """
+    # One head for all anchors, so that a line added meanwhile changes no answer.
     now = head_of(connection, at)
     for number, anchor in enumerate(anchors, start=1):
         fault = _fault(connection, anchor, public_pem, now)
@@ -225,7 +226,7 @@ def _append(path: Path, line: bytes) -> None:
         with path.open("ab") as file:
             file.write(line + b"\n")
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # an anchor must outlive a crash of the machine
     except OSError as error:
         raise DependencyError(
             f"The anchor cannot be written to {path}: {error.strerror}", "Set audit.anchor_file."

@@ -54,7 +54,7 @@ class PastDrill(Struct, frozen=True):
 def drills_page(request: Request, services: TheServices) -> Response:
     """Show when drills are due, how to start one, and the newest drills with their results."""
     with services.database.read() as connection:
-        held = [_past(connection, each) for each in drills.all_of(connection)[:MOST]]
+        held = [_past(connection, each) for each in drills.all_drills(connection)[:MOST]]
         schedule = _schedule(connection)
     return _show(request, "assessment_drills.html", held=held, schedule=schedule, most=MOST)
 

@@ -24,7 +24,7 @@ Answers = Annotated[list[Annotated[str, Form(max_length=forms.MAX_TEXT, pattern=
 def newest_form(request: Request, services: TheServices) -> Response:
     """Go to the form of the newest assessment, or say that there is none."""
     with services.database.read() as connection:
-        found = assessments.all_of(connection)
+        found = assessments.all_assessments(connection)
     if found:
         return RedirectResponse(f"/assessment/forms/{found[0].id}", 303)
     return assessment_page(request, "assessment_no_form.html")
@@ -36,7 +36,7 @@ def form_page(request: Request, services: TheServices, assessment: AssessmentId)
     with services.database.read() as connection:
         found = assessments.find(connection, assessment)
         answers = forms.answers(connection, assessment)
-        others = assessments.all_of(connection)
+        others = assessments.all_assessments(connection)
     return assessment_page(
         request,
         "assessment_form.html",

@@ -55,7 +55,7 @@ async def figures_since_fix(services: TheServices, hazard: HazardId) -> Recheck 
 def hazards_page(request: Request, services: TheServices) -> Response:
     """Show the hazards with their history, open ones first."""
     with services.database.read() as connection:
-        found = hazards.all_of(connection)
+        found = hazards.all_hazards(connection)
     found.sort(key=lambda each: ("open", "fixed", "closed").index(each.state))
     return assessment_page(request, "assessment_hazards.html", hazards=found)
 

@@ -218,11 +218,11 @@ def parts_of(indicator: Indicator, figures: Sequence[Figure]) -> dict[tuple[str,
 
 def steps_of_newest(connection: Connection) -> AssessmentSteps | None:
     """Return the steps of the assessment that was opened last; None if there is none."""
-    found = next(iter(assessments.all_of(connection)), None)
+    found = next(iter(assessments.all_assessments(connection)), None)
     if found is None:
         return None
     needed = [each for each in forms.answers(connection, found.id) if each.field.required]
-    known = hazards.all_of(connection)
+    known = hazards.all_hazards(connection)
     pending = [each for each in known if each.state != "closed"]
     return AssessmentSteps(found, sum(not each.missing for each in needed), len(needed), len(known), len(pending))
 

@@ -62,7 +62,7 @@ def register_page(
 ) -> Response:
     """List the entries, newest first, at most MOST: of one kind, or only open ones, if the reader asks."""
     with services.database.read() as connection:
-        found = register.all_of(connection, kind, still_open=still_open, limit=MOST)
+        found = register.all_records(connection, kind, still_open=still_open, limit=MOST)
     return _show(request, "assessment_register.html", entries=found, kind=kind, still_open=still_open, most=MOST)
 
 

@@ -50,7 +50,7 @@ class Opened(Struct, frozen=True):
 def reports_page(request: Request, services: TheServices) -> Response:
     """List the assessments, newest first."""
     with services.database.read() as connection:
-        found = assessments.all_of(connection)
+        found = assessments.all_assessments(connection)
     return assessment_page(request, "assessment_reports.html", assessments=found)
 
 
@@ -179,8 +179,8 @@ def _draft(services: Services, assessment: Assessment, look: Look[Measurement]) 
     """Return what a draft lacks."""
     with services.database.read() as connection:
         missing = forms.missing(connection, assessment.id)
-        undecided = triggers.all_of(connection, "suggested")
-        pending = [each for each in hazards.all_of(connection) if each.state != "closed"]
+        undecided = triggers.all_triggers(connection, "suggested")
+        pending = [each for each in hazards.all_hazards(connection) if each.state != "closed"]
     counts = (
         Counter(row.state for row in indicators_page.indicator_rows(look.kept.value.figures, False))
         if look.kept

@@ -29,7 +29,7 @@ TriggerId = Annotated[str, Path(pattern=r"^[0-9a-f.-]{1,64}$")]
 def triggers_page(request: Request, services: TheServices) -> Response:
     """Show the cases of article 3, undecided ones first, with due dates."""
     with services.database.read() as connection:
-        found = triggers.all_of(connection)
+        found = triggers.all_triggers(connection)
     calendar = workdays.calendar()
     without = {triggers.due_of(each, calendar).without for each in found if not each.due}
     missing = {year: calendar.file(year) for year in without if year}

@@ -73,6 +73,7 @@ def find_token(connection: Connection, token: str, at: float) -> StoredToken | N
     """Return the token if it is accepted at `at`; otherwise None. The time does not reveal its secret part."""
     if not token.startswith(START) or not token.isascii():
         return None
+    # Found by the public id. The time of a search for the hash would depend on the secret.
     row = connection.execute(select(API_TOKENS).where(API_TOKENS.c.id == token[:ID_LENGTH])).one_or_none()
     found = _token(dict(row._mapping)) if row else None
     return found if found and hmac.compare_digest(found.hash, _hash(token)) and found.works(at) else None

@@ -67,7 +67,7 @@ def lodge(
         )
     earlier = of_case(connection, case)
     if earlier:
-        return earlier[-1], False
+        return earlier[-1], False  # a case has one appeal at most, so a repeated request gets the first
     against = _appealable(connection, found, at, undo_seconds)
     appeal = Appeal(
         id=str(uuid.uuid5(NAMESPACE, f"appeal\x1f{against.id}")),
@@ -99,6 +99,7 @@ def settle(
         )
     appeal = get_appeal(connection, identity)
     case = reading.case(connection, appeal.case, lock=True)
+    # Read it again under the lock: another reviewer may have settled it meanwhile.
     if get_appeal(connection, identity).state != "open":
         raise Stale("This appeal is already settled", "Take the next one.", text="appeal_settled")
     eligibility.check_fresh(connection, case, reviewer)

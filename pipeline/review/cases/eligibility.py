@@ -13,7 +13,7 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
-from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, and_, exists, or_, select
 
 from pipeline.base.errors import AccountError, Involved
 from pipeline.review import audit_log
@@ -78,9 +78,10 @@ def skills_of(connection: Connection, account: str) -> Skills:
 
 
 def all_skills(connection: Connection, account: str = "") -> dict[str, Skills]:
-    """Return the skills of each account that decides and is not disabled, by name; with `account` only of that one."""
+    """Return the skills of each account that decides and is enabled, by name. With `account`, return only this one."""
     query = select(ACCOUNTS.c.name, ACCOUNTS.c.role, SKILLS).outerjoin(SKILLS, SKILLS.c.account == ACCOUNTS.c.name)
     if account:
+        # Disabled accounts and auditors, too: a name that is not found gets all cases (`skills_of`).
         query = query.where(ACCOUNTS.c.name == account)
     else:
         query = query.where(ACCOUNTS.c.role.in_(DECIDING), ACCOUNTS.c.disabled.is_(False))
@@ -97,9 +98,10 @@ def change_skills(connection: Connection, account: str, skills: Skills, by: str,
     audit_log.append(connection, at, by, "account.skills", account, values)
 
 
-def _skills(row: object) -> Skills:
-    values = {str(name): value for name, value in dict(row).items()}  # type: ignore[call-overload]
+def _skills(row: RowMapping) -> Skills:
+    values = {str(name): value for name, value in row.items()}
     senior = values["role"] in SENIOR
+    # An outer join without a row: nobody has set the account's skills.
     if values["account"] is None:
         return Skills(escalated=senior)
     found = msgspec.convert(values, Skills)

@@ -129,6 +129,7 @@ def notice_language(language: str) -> str:
 
 def check_notices() -> None:
     """Read the texts of every language. Raises ConfigError for a mistake."""
+    # All of them at the start: a mistake would otherwise show only at a decision about a speaker of that language.
     for code in languages.known():
         notice_texts(code)
 

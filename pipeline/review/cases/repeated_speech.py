@@ -37,6 +37,7 @@ def decided_case(connection: Connection, flag: Flag, cases: Collection[str], rep
     overlaps = _overlaps(connection, flag, cases)
     if not overlaps or not _is_same(connection, flag, overlaps, repeat):
         return None
+    # The id decides between equal overlaps, so that a repeated flag gets the same case.
     return max(overlaps, key=lambda case: (shared(flag, overlaps[case]), case))
 
 

@@ -91,9 +91,11 @@ def run_retention(
     Kafka keeps speech for `kept` seconds. A request to erase a speaker stays until no earlier speech can arrive.
     """
     evidence.sweep(at - PART_SECONDS)
+    # Before anything is deleted: a crash may have left a held clip without its lock.
     holds.relock(database, evidence)
     with database.read() as connection:
         asked = erasure.requests(connection)
+    # Erasures before retention, so that a case counts as erased if both apply.
     erased = sum(erasure.carry_out(database, evidence, request, ACTOR, at, kept).cases for request in asked)
     found = list(rules(settings))
     cases, clips = (
@@ -168,6 +170,7 @@ def _delete(
     while True:
         with database.write() as connection:
             query = due.where(~holds.held()).limit(BATCH)
+            # A case that somebody decides or holds at this moment is left to the next run.
             found: list[str] = list(connection.scalars(query.with_for_update(skip_locked=True, of=CASES)))
             forget = erasure.delete_case if part == "case" else erasure.delete_audio
             clips = sum(forget(connection, evidence, case) for case in found)

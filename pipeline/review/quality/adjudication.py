@@ -215,6 +215,7 @@ def golden_proposals(connection: Connection, at: float) -> list[GoldenProposal]:
     known = select(GOLDEN.c.case_id)
     allowed = (CASES.c.status == "decided", CASES.c.policy != REPORTED, CASES.c.id.not_in(known))
     copies = select(CHECKS.c.case_id)
+    # More than are proposed, because some are golden already or not allowed.
     query = select(CASES).where(CASES.c.id.in_({pair.original for pair in pairs[: 5 * PROPOSED]}), *allowed)
     cases = {row.id: reading.case_of(row) for row in connection.execute(query.where(CASES.c.id.not_in(copies)))}
     found = [
@@ -229,6 +230,7 @@ def _since(connection: Connection, kind: quality_checks.Kind, most: int, oldest:
     """Return the time from which on at most `most` checks of a kind were drawn, at earliest `oldest`."""
     drawn = select(CHECKS.c.drawn_at).where(CHECKS.c.kind == kind, CHECKS.c.drawn_at >= oldest)
     first = connection.scalar(drawn.order_by(CHECKS.c.drawn_at.desc()).offset(most).limit(1))
+    # Just after the first one that is too many.
     return oldest if first is None else math.nextafter(first, math.inf)
 
 

@@ -109,6 +109,7 @@ def pairs(connection: Connection, since: float, until: float = math.inf) -> list
             row.original,
             row.case_id,
             row.label,
+            # The first decision on the original: a later one may follow an appeal or a correction.
             firsts[row.original][0],
             seconds[row.case_id][-1],
             _last(thirds.get(by_original.get(row.original, ""))),

@@ -198,6 +198,7 @@ def precision(reviewed: Reviewed) -> Estimate | None:
     sample = [one for one in reviewed.opinions if one.verdict]
     if not sample:
         return None
+    # Hajek's estimator: the weights are scaled to the known total.
     weights = _scaled(sample, reviewed.flagged)
     hits = [_utterances(one, weight) for one, weight in weights.items() if one.violating]
     return weighted_share(hits, [_utterances(one, weight) for one, weight in weights.items() if not one.violating])

@@ -204,7 +204,7 @@ def _decided_since(since: float, *conditions: Any) -> Select[Any]:
 
 
 def _flagged(at: float, verdict: str) -> Select[Any]:
-    """Select the same cases that `figures.confirmed` counts."""
+    """Select the same cases that `agreement_figures.confirmed` counts."""
     decided = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= at - WINDOW, DECISIONS.c.undone.is_(None))
     return select(CASES).where(CASES.c.id.in_(decided), CASES.c.verdict == verdict, *agreement_figures.FLAGGED)
 

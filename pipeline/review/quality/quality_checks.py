@@ -52,6 +52,7 @@ def drawn(purpose: str, identity: str, share: float, key: bytes = b"") -> bool:
     """
     text = f"{purpose}\x1f{identity}".encode()
     digest = hmac.digest(key, text, "sha256") if key else sha256(text).digest()
+    # The first 64 bits as a number from 0 to 1: uniform, because the hash is.
     return int.from_bytes(digest[:8]) < share * 2**64
 
 

@@ -177,6 +177,7 @@ def poisson_interval(count: float) -> Interval:
         """Return the probability that the true mean is below `mean`, by the confidence distribution."""
         return (lower_gamma(count, mean) + lower_gamma(count + 1, mean)) / 2
 
+    # Far above the upper limit of any count, so that the bisection has it between its ends.
     most = count + 20 * math.sqrt(count + 1)
     low = 0.0 if below(0.0) >= TAIL else _solve(lambda mean: below(mean) - TAIL, 0.0, most)
     return low, _solve(lambda mean: below(mean) - (1 - TAIL), 0.0, most)
@@ -216,6 +217,7 @@ def _mean_weight(sample: Sequence[Drawn]) -> float:
 
 
 def _solve(rising: Callable[[float], float], low: float, high: float) -> float:
+    # Bisection. A float has 53 bits, so more than 60 halvings change nothing.
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if rising(middle) < 0 else (low, middle)

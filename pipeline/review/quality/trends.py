@@ -100,6 +100,7 @@ def measure(connection: Connection, asked: QualityQuestion, at: float) -> Qualit
     step, count = PERIODS[asked.period]
     until = at // HOUR * HOUR
     since = until - step * count
+    # `audits` reads the snapshot below.
     snapshot.take_cases(connection, until, since)
     window = Window(since, until)
     pairs = [pair for pair in agreement_figures.pairs(connection, since, until) if asked.label in {"", pair.label}]

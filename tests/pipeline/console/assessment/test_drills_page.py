@@ -73,7 +73,7 @@ def test_a_lead_orders_a_stop_drill_and_sees_what_the_app_confirms(console: Cons
     assert page.count("not confirmed") == 2
     assert "running" in page
     with console.database.write() as connection:
-        [drill] = drills.all_of(connection, "stop")
+        [drill] = drills.all_drills(connection, "stop")
         decision = next(each for each in reading.decisions_since(connection, NOON) if each.action == "close_room")
         done = Confirmation(decision=decision.id, action="close_room", result="done", at=NOON + 3, received_at=NOON + 3)
         enforcements.confirm(connection, done)

@@ -23,7 +23,7 @@ def suggested(console: Console) -> Trigger:
 
 def stored(console: Console) -> list[Trigger]:
     with console.database.read() as connection:
-        return triggers.all_of(connection)
+        return triggers.all_triggers(connection)
 
 
 def test_a_lead_decides_a_trigger_with_a_reason(console: Console, enter: Enter) -> None:
