@@ -135,11 +135,6 @@ def test_an_open_page_without_a_session_goes_to_the_login(enter: Enter) -> None:
     assert answer.headers["hx-redirect"] == "/login?then=/assessment/hazards"
 
 
-def test_other_requests_without_a_session_get_401(enter: Enter) -> None:
-    for answer in (enter("").post("/next", headers=BROWSER), enter("").get("/queue", headers={"accept": "*/*"})):
-        assert (answer.status_code, answer.json()) == (401, {"detail": "Sign in first."})
-
-
 def test_an_invalid_field_is_named_and_its_text_is_not_repeated(enter: Enter) -> None:
     answer = enter("ana").get("/queue", params={"room": EVIL + "\x00"})
     assert answer.status_code == 422

@@ -139,6 +139,15 @@ def test_refusals_are_in_the_reader_s_language(enter: Enter) -> None:
     assert "无法作为音频完整读取" in send(lea, b"notes").text
 
 
+def test_the_same_sound_is_banned_once(console: Console, enter: Enter) -> None:
+    lea = enter("lea")
+    send(lea, title="The anthem")
+    again = send(lea, title="Another title")
+    assert again.status_code == 422
+    assert "is in the bank already, as “" in again.text
+    assert "The anthem" in again.text
+
+
 def test_an_upload_is_bounded_in_bytes_and_in_length(
     console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
