@@ -21,10 +21,9 @@ from pipeline.review.accounts.sign_in import LoginSession
 
 router = APIRouter(prefix="/me")
 
-QR_SCALE = 4
-"""Pixels of a module."""
+QR_SCALE = 4  # pixels of a module
+# Value of a form for "as in the browser". An empty one would not arrive: FastAPI takes it for a missing field.
 AS_BROWSER = "browser"
-"""Value of a form for "as in the browser". An empty one would not arrive: FastAPI takes it for a missing field."""
 
 KeyForm = Annotated[str, Form(max_length=16, pattern=KEY)]
 

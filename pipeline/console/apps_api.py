@@ -26,10 +26,8 @@ from pipeline.review.delivery.speech_tallies import HOUR
 router = APIRouter(prefix="/api/v1", tags=["for apps"], dependencies=[Depends(HTTPBearer(auto_error=False))])
 
 docs_router = APIRouter()
-MAX_CLOCK_SKEW = 60.0
-"""Seconds by which an app's clock may be ahead of ours."""
-MAX_LINES = 5_000
-"""The most lines of the ledger in one request: 200 days of one type of room."""
+MAX_CLOCK_SKEW = 60.0  # seconds by which an app's clock may be ahead of ours
+MAX_LINES = 5_000  # the most lines of the ledger in one request: 200 days of one type of room
 
 Id = Annotated[str, Field(pattern=r"^[0-9a-f-]{1,64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=NO_CONTROL)]

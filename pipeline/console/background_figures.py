@@ -34,18 +34,14 @@ K = TypeVar("K")
 T = TypeVar("T")
 State = tuple[float | None, ...]
 
-KEEP_SECONDS = 300.0
-"""A result is kept for at least this long, whatever happens in the store."""
-KEEP_TIMES = 10.0
-"""It is kept for at least this many times as long as it took, so that readers cause a bounded load."""
-WAIT_SECONDS = 2.0
-"""Seconds that a page waits for its first result. Then it says that the window is being measured."""
+KEEP_SECONDS = 300.0  # a result is kept for at least this long, whatever happens in the store
+KEEP_TIMES = 10.0  # it is kept for at least this many times as long as it took, so that readers cause a bounded load
+WAIT_SECONDS = 2.0  # Seconds that a page waits for its first result. Then it says that the window is being measured.
 STOP_SECONDS = 0.05
-TEAM_SECONDS = 10.0
-"""Seconds for which the figures of the team are kept at least."""
-MOST = 16
-"""The most results that are kept, and the most windows that wait."""
+TEAM_SECONDS = 10.0  # seconds for which the figures of the team are kept at least
+MOST = 16  # the most results that are kept, and the most windows that wait
 
+# Columns whose largest value grows when data for a figure arrive. People's decisions are in the audit log.
 NEWS = (
     AUDIT.c.seq,
     COUNTED.c.at,
@@ -57,7 +53,6 @@ NEWS = (
     DRILL_LINES.c.stored_at,
     REGISTER.c.changed_at,
 )
-"""Columns whose largest value grows when data for a figure arrive. People's decisions are in the audit log."""
 
 
 class Kept(Struct, Generic[T], frozen=True):

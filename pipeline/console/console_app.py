@@ -74,14 +74,11 @@ from pipeline.review.search import case_words
 from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
-MAX_BODY_BYTES = 262_144
-"""Largest body of a request, but for the pages that take files or policies."""
-ANCHOR_SECONDS = 3_600.0
-"""Pause between two anchors: who changes the database has at most an hour before the next one."""
+MAX_BODY_BYTES = 262_144  # largest body of a request, but for the pages that take files or policies
+ANCHOR_SECONDS = 3_600.0  # pause between two anchors: who changes the database has at most an hour before the next one
 QUEUE_SECONDS = 10.0
 QUALITY_SECONDS = 300.0
-WORDS_SECONDS = 3_600.0
-"""How often the search gets the words of cases that an older version stored."""
+WORDS_SECONDS = 3_600.0  # how often the search gets the words of cases that an older version stored
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     account_page.router,
@@ -116,10 +113,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     apps_api.docs_router,
     static_files.router,
 )
-RETENTION_SECONDS = 3_600.0
-"""Seconds between two checks whether the retention job is due."""
-WATCH_SECONDS = 21_600.0
-"""Seconds between two looks for cases of article 3 (`pipeline/assessment/article3_signals.py`)."""
+RETENTION_SECONDS = 3_600.0  # seconds between two checks whether the retention job is due
+WATCH_SECONDS = 21_600.0  # seconds between two looks for cases of article 3 (`pipeline/assessment/article3_signals.py`)
 
 
 class Serving:

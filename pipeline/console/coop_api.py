@@ -30,8 +30,7 @@ from pipeline.review.delivery.enforcements import Confirmation
 
 router = APIRouter(prefix="/api/v1/coop", tags=["for Coop"])
 
-ACTOR = "coop"
-"""Who made the decisions. Coop's moderators have no accounts here."""
+ACTOR = "coop"  # Who made the decisions. Coop's moderators have no accounts here.
 
 
 class CoopItem(BaseModel):

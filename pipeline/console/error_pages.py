@@ -35,8 +35,8 @@ STATUS: tuple[tuple[type[VoxwardenError], int], ...] = (
     (DependencyError, 503),
     (VoxwardenError, 422),
 )
+# The text of a status that FastAPI answers itself (section `error` of the catalogues).
 TEXTS = {400: "invalid", 403: "role", 404: "page", 405: "method", 413: "too_large", 414: "too_large"}
-"""The text of a status that FastAPI answers itself (section `error` of the catalogues)."""
 
 
 def install(app: FastAPI) -> None:

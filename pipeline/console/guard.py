@@ -23,6 +23,7 @@ COOKIE = "voxwarden_session"
 HEADER = "x-csrf-token"
 FIELD = "csrf"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+# Endpoints that an open page calls without a person. They do not keep the session alive.
 BACKGROUND = frozenset(
     {
         "wellness_meter",
@@ -35,7 +36,6 @@ BACKGROUND = frozenset(
         "backtest_progress",
     }
 )
-"""Endpoints that an open page calls without a person. They do not keep the session alive."""
 
 
 class NotSignedIn(HTTPException):

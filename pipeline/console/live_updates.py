@@ -29,20 +29,15 @@ from pipeline.review.database import Database
 router = APIRouter()
 
 log = logging.getLogger(__name__)
+# Each look covers the 10 seconds before the last look again. A case becomes visible when its transaction ends, which is
+# later than the time that the case bears.
 OVERLAP_SECONDS = 10.0
-"""Each look covers the 10 seconds before the last look again.
-
-A case becomes visible when its transaction ends, which is later than the time that the case bears.
-"""
-MAX_EVENTS = 256
-"""The most events that wait for one page."""
-MAX_PAGES = 16
-"""The most streams of one account."""
+MAX_EVENTS = 256  # the most events that wait for one page
+MAX_PAGES = 16  # the most streams of one account
+# Pause between two reads of news. A moderator sees a change of another one at once, and a read costs under 1 ms.
 POLL_SECONDS = 0.15
-"""Pause between two reads of news. A moderator sees a change of another one at once, and a read costs under 1 ms."""
 
-PING_SECONDS = 15.0
-"""Seconds without an event, after which a comment keeps the stream open."""
+PING_SECONDS = 15.0  # seconds without an event, after which a comment keeps the stream open
 
 PageForm = Annotated[str, Form(pattern=r"^[0-9a-f]{32}$", description="A random id of the open page.")]
 

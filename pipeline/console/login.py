@@ -24,16 +24,13 @@ from pipeline.review.database import Database
 
 router = APIRouter()
 
-OF_ONE_PERSON = 64
-"""Bits of an IPv6 address that name a network. One person has all addresses in it."""
+OF_ONE_PERSON = 64  # Bits of an IPv6 address that name a network. One person has all addresses in it.
+# Seconds for which a refused try is held. A client that waits for its answers sends fewer; holding costs nothing.
 HELD_SECONDS = 1.0
-"""Seconds for which a refused try is held. A client that waits for its answers sends fewer; holding costs nothing."""
-BROWSER = "voxwarden_browser"
-"""Cookie of a browser in which somebody has signed in before (`accounts/login_limits.py`)."""
+BROWSER = "voxwarden_browser"  # cookie of a browser in which somebody has signed in before (`accounts/login_limits.py`)
 FIRST_NAME = "admin"
 OIDC_COOKIE = "voxwarden_oidc"
-MINUTES = 10
-"""Minutes that a person may take to sign in at the provider."""
+MINUTES = 10  # minutes that a person may take to sign in at the provider
 BACK = "/login/oidc/back"
 
 LinkToken = Annotated[str, Path(max_length=64, pattern=r"^[\w-]{1,64}$")]

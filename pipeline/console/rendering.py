@@ -27,12 +27,11 @@ from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.speech import languages
 
 ZONE_COOKIE = "voxwarden_zone"
-LONGEST_ZONE = 64
-"""The most characters of a zone's name."""
-LEAST_PACKED = 1_000
-"""A shorter page (bytes) is sent as it is."""
+LONGEST_ZONE = 64  # the most characters of a zone's name
+LEAST_PACKED = 1_000  # a shorter page (bytes) is sent as it is
 LANGUAGE_COOKIE = "voxwarden_language"
 SEVERITY_NAMES = ("low", "medium", "high", "critical")
+# The pages of each group of the menu: name (text `nav.<name>`, key `go_<name>`), path, endpoint.
 NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "work": (
         ("queue", "/queue", "queue_page"),
@@ -58,7 +57,6 @@ NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("wellness", "/wellness", "wellness_page"),
     ),
 }
-"""The pages of each group of the menu: name (text `nav.<name>`, key `go_<name>`), path, endpoint."""
 SHAPES = {"block": "■", "review": "◆", "pass": "●"}
 
 

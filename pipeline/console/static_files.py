@@ -20,11 +20,9 @@ router = APIRouter()
 
 FOLDER = File(__file__).parent / "static"
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-BEST = 9
-"""The level of gzip for files: they are packed only once."""
+BEST = 9  # the level of gzip for files: they are packed only once
 FOR_EVER = "public, max-age=31536000, immutable"
-LEVEL = 5
-"""The level of gzip for pages: higher ones take twice the time and save 2 %."""
+LEVEL = 5  # the level of gzip for pages: higher ones take twice the time and save 2 %
 
 
 def packed(body: bytes, level: int = LEVEL) -> bytes:

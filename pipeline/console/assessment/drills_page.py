@@ -21,10 +21,8 @@ from pipeline.review.cases import case_queue
 
 router = APIRouter(prefix="/assessment/drills")
 
-MOST = 100
-"""The most drills in the history, and the most rooms of a stop drill."""
-MAX_ROOM = 256
-"""The longest name of a room, in characters."""
+MOST = 100  # the most drills in the history, and the most rooms of a stop drill
+MAX_ROOM = 256  # the longest name of a room, in characters
 
 DrillId = Annotated[str, Path(pattern="^[a-z0-9-]{1,64}$")]
 

@@ -20,8 +20,7 @@ from pipeline.review.quality.figure import Figure, Window
 PAGE = "/assessment/hazards"
 router = APIRouter(prefix=PAGE)
 
-MEASURE_SECONDS = 30.0
-"""Seconds that an action waits for figures. Proxies end a request after a minute."""
+MEASURE_SECONDS = 30.0  # Seconds that an action waits for figures. Proxies end a request after a minute.
 
 HazardId = Annotated[str, Path(pattern="^[0-9a-f]{1,64}$")]
 AboutForm = Annotated[str, Form(max_length=128, pattern=r"^[IA0-9a-zA-Z_.:()=, -]+$")]

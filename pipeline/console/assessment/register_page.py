@@ -19,17 +19,14 @@ from pipeline.review import audit_log
 
 router = APIRouter(prefix="/assessment/register")
 
-MOST = 200
-"""The most entries in the list."""
-LINE = 500
-"""The longest text, in characters, for which a form has one line."""
-PREFIX = "field."
-"""Begins the name of a form's input for a field of the entry."""
+MOST = 200  # the most entries in the list
+LINE = 500  # the longest text, in characters, for which a form has one line
+PREFIX = "field."  # begins the name of a form's input for a field of the entry
 
 FieldKind = Literal["line", "long", "count", "share", "flag", "choice"]
 EntryId = Annotated[str, Path(pattern="^[0-9a-f]{1,32}$")]
+# A time of a form, in UTC.
 TimeForm = Annotated[NaiveDatetime | None, Form(ge=datetime(2000, 1, 1), lt=datetime(2100, 1, 1))]
-"""A time of a form, in UTC."""
 
 
 class EntryField(Struct, frozen=True):

@@ -27,8 +27,8 @@ from pipeline.review import audit_log
 
 router = APIRouter(prefix="/assessment/reports")
 
+# Seconds that *Make the report final* waits for newer figures. Proxies end a request after a minute.
 FINISH_SECONDS = 30.0
-"""Seconds that *Make the report final* waits for newer figures. Proxies end a request after a minute."""
 TYPES = {
     "pdf": "application/pdf",
     "json": "application/json",

@@ -18,8 +18,7 @@ router = APIRouter()
 
 PAGE = "/assessment/triggers"
 PROOF_PAGE = "/assessment/proofs"
-MAX_MIB = 64
-"""The largest upload. The name and hash of a larger file can be written by hand."""
+MAX_MIB = 64  # The largest upload. The name and hash of a larger file can be written by hand.
 MAX_NAME = 256
 
 TriggerId = Annotated[str, Path(pattern=r"^[0-9a-f.-]{1,64}$")]

@@ -21,12 +21,9 @@ from pipeline.review.cases.assigning import MOST_MOVED, MoveReason
 
 router = APIRouter()
 
-TRIES = 20
-"""Tries to find a free case while other moderators take cases, too."""
-PROPOSED = 20
-"""Cases that the form proposes to move."""
-MOVED = {"HX-Trigger": "moved"}
-"""The event that lets the page load its list again."""
+TRIES = 20  # tries to find a free case while other moderators take cases, too
+PROPOSED = 20  # cases that the form proposes to move
+MOVED = {"HX-Trigger": "moved"}  # the event that lets the page load its list again
 
 CaseQuery = Annotated[str, Query(max_length=64, pattern=r"^[0-9a-f-]*$", description="Only this case.")]
 MoveId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$")]

@@ -35,12 +35,12 @@ from pipeline.review.evidence import clip_player
 
 router = APIRouter(prefix="/cases")
 
+# A rule of `pipeline/judge/verdict.py` in words: the label and the threshold that its score reached.
 THRESHOLD = re.compile(r"^(\w+): score [\d.]+ reaches \w+ at ([\d.]+)(?: for the second reader \(\w+\))?$")
-"""A rule of `pipeline/judge/verdict.py` in words: the label and the threshold that its score reached."""
+# The fields of an empty form. `given` is empty if nobody has filled it in, so that an action may be proposed.
 NOTHING: dict[str, str] = {"label": "", "reason": "", "action": "", "note": "", "given": ""}
-"""The fields of an empty form. `given` is empty if nobody has filled it in, so that an action may be proposed."""
+# Reasons of a decision, in the order of the form.
 REASONS = ("confirmed", "wrong_label", "misheard", "quote", "joke", "context", "not_speech", "unsure", "legal", "other")
-"""Reasons of a decision, in the order of the form."""
 
 NoteText = Annotated[str, Form(max_length=LONGEST, pattern=NO_NUL)]
 

@@ -20,14 +20,10 @@ from pipeline.review.evidence.evidence_store import EvidenceStore
 from pipeline.review.evidence.sealing import ClipDamaged
 
 BARS_PER_SECOND = 4
-HEIGHT = 64
-"""Height of the picture in its units."""
-LONGEST = 300.0
-"""The axis of a longer case ends here."""
-MOST_LANES = 6
-"""The axis shows at most so many speakers."""
-BEFORE, AFTER = -40.0, 20.0
-"""The part of the room's time that the axis shows, in seconds from the start of the case."""
+HEIGHT = 64  # height of the picture in its units
+LONGEST = 300.0  # the axis of a longer case ends here
+MOST_LANES = 6  # the axis shows at most so many speakers
+BEFORE, AFTER = -40.0, 20.0  # the part of the room's time that the axis shows, in seconds from the start of the case
 
 Span = tuple[float, float]
 

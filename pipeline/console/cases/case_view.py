@@ -15,12 +15,10 @@ from pipeline.review.quality import quality_checks
 from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, DECIDED, FLAGS
 
-AROUND_SECONDS = 60.0
-"""Seconds before and after the case, from which the page shows other flags of the room."""
+AROUND_SECONDS = 60.0  # seconds before and after the case, from which the page shows other flags of the room
 HISTORY = 8
 SIMILAR = 5
-SEARCHED = 200
-"""The most past cases of the label that the page searches for the same term."""
+SEARCHED = 200  # the most past cases of the label that the page searches for the same term
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,14 +24,10 @@ from pipeline.review.tables.people_tables import ASSIGNMENTS, MENTIONS, UNREAD
 
 router = APIRouter(prefix="/inbox")
 
-SHOWN = 50
-"""The most items of a kind on the page."""
-OLDEST_SECONDS = 600.0
-"""News are at most this old."""
-COUNTED = 100
-"""The most items of a kind that are counted."""
-NEAR_SECONDS = 300.0
-"""A deadline is near when less than this is left."""
+SHOWN = 50  # the most items of a kind on the page
+OLDEST_SECONDS = 600.0  # news are at most this old
+COUNTED = 100  # the most items of a kind that are counted
+NEAR_SECONDS = 300.0  # a deadline is near when less than this is left
 
 
 class WaitingWork(Struct, frozen=True):

@@ -12,15 +12,11 @@ from pipeline.review.cases.values import Case
 from pipeline.review.evidence.clip_player import offset_of
 from pipeline.review.search.case_lists import ListedCase
 
-BEFORE = 24
-"""Characters that an excerpt or a quote shows before the first mark."""
-EXCERPT_LENGTH = 90
-"""The most characters of a row's excerpt."""
-QUOTE_LENGTH = 120
-"""The most characters of a quote."""
+BEFORE = 24  # characters that an excerpt or a quote shows before the first mark
+EXCERPT_LENGTH = 90  # the most characters of a row's excerpt
+QUOTE_LENGTH = 120  # the most characters of a quote
 
-Span = tuple[int, int]
-"""Characters of a text, half open."""
+Span = tuple[int, int]  # characters of a text, half open
 
 
 class TextPiece(Struct, frozen=True):

@@ -39,13 +39,10 @@ SHOWN: Mapping[str, Wanted] = {
     "open": Wanted(status=("pending", "escalated")),
     "violation": Wanted(verdict=("uphold",)),
 }
-AFTER_SECONDS = 60.0
-"""Seconds that a timeline goes on after the newest flagged speech."""
-NARROWEST = 0.6
-"""The least width of a block, in percent of the timeline."""
+AFTER_SECONDS = 60.0  # seconds that a timeline goes on after the newest flagged speech
+NARROWEST = 0.6  # the least width of a block, in percent of the timeline
 TICKS = 4
-STAGE_SECONDS = 86_400.0
-"""Speakers with cases of this age in seconds count as on stage."""
+STAGE_SECONDS = 86_400.0  # speakers with cases of this age in seconds count as on stage
 
 
 class StripDot(Struct, frozen=True):

@@ -27,8 +27,7 @@ from pipeline.review.search.views import ViewPage
 
 router = APIRouter()
 
-COUNTED = 1_000
-"""The page counts open cases up to this number."""
+COUNTED = 1_000  # the page counts open cases up to this number
 
 SuggestionQuery = Annotated[str, Query(pattern="^(|pass|review|block)$")]
 StatusQuery = Annotated[str, Query(pattern="^(|pending|escalated)$")]

@@ -54,10 +54,9 @@ CSV_COLUMNS = (
     "decided_by",
     "said",
 )
+# A spreadsheet runs a cell that begins so. Speakers choose their names and words, so these get an apostrophe.
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet runs a cell that begins so. Speakers choose their names and words, so these get an apostrophe."""
-MOST_LANGUAGES = 6
-"""The most languages of the facet."""
+MOST_LANGUAGES = 6  # the most languages of the facet
 WORDS: Mapping[str, Mapping[str, str]] = {
     # The word that a query uses for each stored value of a facet.
     "status": {"pending": "open", "escalated": "escalated", "decided": "decided"},
@@ -66,8 +65,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "has": {"audio": "audio", "hold": "hold"},
 }
 
-Say = Callable[[str], str]
-"""Returns a text of the console in the reader's language."""
+Say = Callable[[str], str]  # returns a text of the console in the reader's language
 QueryText = Annotated[str, Query(max_length=4_000)]
 
 

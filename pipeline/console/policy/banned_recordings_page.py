@@ -22,13 +22,10 @@ from pipeline.speech.audio.decode import read_stream
 from pipeline.speech.audio.resample import Samples
 
 PAGE = "/policies/recordings"
-MAX_MIB = 64
-"""The largest upload."""
-MAX_MINUTES = 60
-"""The longest recording of an upload. `voxwarden fingerprints add` takes longer and larger ones."""
+MAX_MIB = 64  # the largest upload
+MAX_MINUTES = 60  # The longest recording of an upload. `voxwarden fingerprints add` takes longer and larger ones.
 IDENTITY = r"^[0-9a-f]{16}$"
-SHOWN = 200
-"""The most recordings on the page."""
+SHOWN = 200  # the most recordings on the page
 
 router = APIRouter(prefix=PAGE)
 

@@ -29,10 +29,8 @@ from pipeline.review.tables.core import CASES, EVIDENCE, FLAGS
 router = APIRouter(prefix="/policies/drafts")
 
 PAGE = "/policies/drafts/"
-MAX_FORM_BYTES = 4 * MAX_BYTES
-"""A form writes each byte of a Chinese character as three."""
-LIMIT = "I-10.share"
-"""The operator's limit of precision, in `assessment.limits`."""
+MAX_FORM_BYTES = 4 * MAX_BYTES  # a form writes each byte of a Chinese character as three
+LIMIT = "I-10.share"  # the operator's limit of precision, in `assessment.limits`
 HOURS = (0, 1, 6, 24)
 DIFF = "diff"
 

@@ -29,13 +29,10 @@ from pipeline.review.policies.backtests import BacktestResult, EndState, SpeechC
 from pipeline.review.policies.trial import TrialStopped
 from pipeline.settings import Settings
 
-CASES_SECONDS = 180.0
-"""A backtest judges cases for at most this long."""
-SPEECH_SECONDS = 120.0
-"""A backtest judges speech for at most this long."""
+CASES_SECONDS = 180.0  # a backtest judges cases for at most this long
+SPEECH_SECONDS = 120.0  # a backtest judges speech for at most this long
 BEAT_SECONDS = 1.0
-TOP_SCORES = 3
-"""The labels with the highest scores are always shown."""
+TOP_SCORES = 3  # the labels with the highest scores are always shown
 
 log = logging.getLogger(__name__)
 

@@ -17,18 +17,14 @@ from msgspec import Struct
 
 from pipeline.judge.rule_texts import POLICY, RuleTexts
 
-AROUND = 3
-"""Unchanged lines that are shown before and after a change."""
+AROUND = 3  # unchanged lines that are shown before and after a change
 MOST_ROWS = 2_000
+# A stretch with more pairs of an old and a new line is shown as replaced, without a search for what stays.
 MOST_PAIRS = 250_000
-"""A stretch with more pairs of an old and a new line is shown as replaced, without a search for what stays."""
-LIKE = 0.4
-"""A line is compared word by word with the one beside it if they share at least this much."""
-LONGEST = 400
-"""Longer lines are not compared word by word."""
+LIKE = 0.4  # a line is compared word by word with the one beside it if they share at least this much
+LONGEST = 400  # longer lines are not compared word by word
 
-WORDS = re.compile(r"[A-Za-z0-9_.]+|\s+|.", re.DOTALL)
-"""A word, a space, or one character of another script."""
+WORDS = re.compile(r"[A-Za-z0-9_.]+|\s+|.", re.DOTALL)  # a word, a space, or one character of another script
 
 
 class LinePart(Struct, frozen=True):

@@ -19,8 +19,7 @@ from pipeline.review.cases.eligibility import SENIOR
 
 router = APIRouter()
 
-TOKEN_LIFE = timedelta(days=90)
-"""How long a new token works, unless the admin chooses another day."""
+TOKEN_LIFE = timedelta(days=90)  # how long a new token works, unless the admin chooses another day
 
 Language = Annotated[str, Form(max_length=7, pattern=r"^[a-z]*$")]
 

@@ -17,8 +17,7 @@ from pipeline.review.accounts import accounts
 
 router = APIRouter()
 
-MOST = 100
-"""Lines of a page."""
+MOST = 100  # lines of a page
 
 ActionQuery = Annotated[str, Query(max_length=64, pattern=r"^[a-z_.]*$")]
 LineQuery = Annotated[int, Query(ge=0, le=2**31 - 1)]

@@ -12,8 +12,7 @@ from msgspec import Struct
 from pipeline.review.quality.statistics import Interval, Share
 
 Point = tuple[float, float]
-Series = Sequence[float | None]
-"""A value for each bucket. None: there are too few data."""
+Series = Sequence[float | None]  # A value for each bucket. None: there are too few data.
 
 
 class ChartAxis(Struct, frozen=True):

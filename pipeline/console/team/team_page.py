@@ -21,8 +21,7 @@ from pipeline.review.quality.trends import TeamFigures
 
 router = APIRouter()
 
-NOW = "now"
-"""The only key of the team's figures."""
+NOW = "now"  # the only key of the team's figures
 
 MutedId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$", description="Id of the muted phrase.")]
 LanguageForm = Annotated[str, Form(max_length=16, pattern=r"^[a-z]{2,3}$")]
