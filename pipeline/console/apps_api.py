@@ -32,10 +32,12 @@ MAX_LINES = 5_000  # the most lines of the ledger in one request: 200 days of on
 Id = Annotated[str, Field(pattern=r"^[0-9a-f-]{1,64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=NO_CONTROL)]
 Words = Annotated[str, Field(max_length=4_000, pattern=NO_NUL)]
+# The limit is the year 10000: Python has no later dates.
 Moment = Annotated[float, Field(ge=0, lt=253_402_300_800, allow_inf_nan=False)]
 
 
 class Body(BaseModel):
+    # A field with a misspelt name gives 422. Otherwise it would be lost without a word.
     model_config = ConfigDict(extra="forbid")
 
 
@@ -173,7 +175,7 @@ def confirm_action(services: TheServices, body: NewConfirmation, response: Respo
         decision=body.decision,
         action=body.action,
         result=body.result,
-        at=min(at, now),
+        at=min(at, now),  # a clock that is ahead must not put a time into the future
         received_at=now,
         detail=body.detail,
     )
@@ -236,6 +238,7 @@ def _complaint(services: Services, body: NewReport, now: float) -> Complaint:
 
 
 def _state(appeal: appeals.Appeal, services: Services) -> AppealState:
+    # The app must not tell a speaker a result that the reviewer may still take back.
     if appeal.settled_at is not None and services.clock() <= appeal.settled_at + services.settings.console.undo_seconds:
         appeal = structs.replace(appeal, state="open", settled_at=None)
     names = ("id", "case", "state", "created_at", "settled_at")

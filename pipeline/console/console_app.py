@@ -74,7 +74,7 @@ from pipeline.review.search import case_words
 from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
-MAX_BODY_BYTES = 262_144  # largest body of a request, but for the pages that take files or policies
+MAX_BODY_BYTES = 262_144  # the largest body of a request, except on the pages that take files or policies
 ANCHOR_SECONDS = 3_600.0  # pause between two anchors: who changes the database has at most an hour before the next one
 QUEUE_SECONDS = 10.0
 QUALITY_SECONDS = 300.0
@@ -166,10 +166,12 @@ def create_app(services: Services) -> FastAPI:
     app = FastAPI(
         title="Voxwarden review console",
         version=version("voxwarden"),
+        # FastAPI's own pages load scripts from another site and know no roles. `apps_api.py` has ours.
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
         routes=_routes().routes,
+        # This is for `/healthz`. The pages of `_routes` bring their guard with them.
         dependencies=[Depends(guard)],
         lifespan=lifespan,
     )
@@ -183,6 +185,7 @@ def create_app(services: Services) -> FastAPI:
     }
     app.add_middleware(Shield, max_body=MAX_BODY_BYTES, larger=larger)
     error_pages.install(app)
+    # FastAPI reads an included router only at its first request, so `app.routes` has no pages yet.
     _check([*app.routes, *(route for router in ROUTERS for route in router.routes)])
     return app
 
@@ -205,6 +208,7 @@ def note_presence(services: Services, live: LiveQueue) -> None:
 
 def health() -> str:
     """Answer "ok" while the console runs."""
+    # It does not ask the database: to restart the console would not end an outage.
     return "ok\n"
 
 
@@ -253,6 +257,7 @@ async def _repeat(seconds: float, act: Callable[[], object], name: str) -> None:
     while True:
         try:
             await asyncio.to_thread(act)
+        # An outage is expected, and its traceback says nothing new.
         except DependencyError as error:
             log.warning("%s: %s; trying again in %g s", name, error, seconds)
         except Exception:

@@ -41,7 +41,9 @@ class EntryField(Struct, frozen=True):
 async def given(request: Request) -> dict[str, str]:
     """Return the inputs of a form whose names begin with PREFIX. Raises InputError for a NUL character."""
     form = await request.form()
+    # The kinds have different fields, so FastAPI cannot name them as parameters.
     found = {name.removeprefix(PREFIX): str(text) for name, text in form.items() if name.startswith(PREFIX)}
+    # PostgreSQL cannot store it.
     if any("\x00" in text for text in found.values()):
         raise InputError("A field has a NUL character", "Remove it.", text="invalid")
     return found
@@ -139,7 +141,8 @@ def _field(field: inspect.Field) -> EntryField:
 
 
 def _values(kind: Kind, given: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields of a form. A box that is not ticked is not sent. An empty number is left out."""
+    """Return the fields of a form. An empty number is left out."""
+    # Browsers send nothing for a box without a tick, so a missing field means no.
     flags = {field.name: field.name in given for field in fields_of(kind) if field.kind == "flag"}
     numbers = {field.name for field in fields_of(kind) if field.kind in {"count", "share"}}
     return {name: text for name, text in given.items() if text or name not in numbers} | flags

@@ -28,6 +28,7 @@ class TextPiece(Struct, frozen=True):
 
 def pieces(text: str, spans: Sequence[Span], start: int, end: int) -> tuple[TextPiece, ...]:
     """Return the characters `start` to `end` (half open) of `text` in pieces, marked where a span is."""
+    # Cut the text at each edge of a span, then join neighbours that are marked alike.
     edges = sorted({start, end, *(edge for span in spans for edge in span if start < edge < end)})
     parts = [
         (first, last, any(begin <= first and last <= stop for begin, stop in spans))
@@ -166,4 +167,5 @@ def _part(row: ListedCase, start: float, end: float) -> tuple[float, float] | No
     if row.clip is None:
         return None
     first, last = offset_of(row.clip.timeline, start), offset_of(row.clip.timeline, end)
+    # A moment outside the clip gives its beginning or its end.
     return first or 0.0, row.clip.seconds if last is None else last

@@ -49,7 +49,7 @@ def audit_page(
             MOST,
             action=action,
             since=_begin(since, zone),
-            until=_begin(until, zone, days=1),
+            until=_begin(until, zone, days=1),  # the day `until` is included
         )
         actions = audit_log.actions(connection)
         people = [one.name for one in accounts.all_accounts(connection)]

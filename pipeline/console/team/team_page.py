@@ -81,6 +81,7 @@ def skills_page(request: Request, services: TheServices) -> Response:
     """Show the skills of each person."""
     with services.database.read() as connection:
         found = eligibility.all_skills(connection)
+        # Only people who decide get cases.
         people = [one for one in accounts.all_accounts(connection) if one.role in DECIDING and not one.disabled]
     return page(
         request,
