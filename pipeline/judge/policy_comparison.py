@@ -89,6 +89,7 @@ class Backtest:
         return [self._compared(*each) for each in zip(batch, detections, strict=True)]
 
     def _compared(self, transcript: Transcript, first: Detection) -> Comparison:
+        # The scores are the same for both policies. Only the terms may differ.
         second = replace(first, matches=self._terms_after.find(transcript.text)) if self._terms_after else first
         return Comparison(self.before.flag(transcript, first), self.after.flag(transcript, second))
 

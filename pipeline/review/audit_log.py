@@ -152,7 +152,7 @@ def newest_lines(
         query = query.where(column == wanted) if wanted else query
     query = query.where(AUDIT.c.seq < before) if before else query
     if since is not None:
-        # The order is that of `seq`. A limit of `seq` beside the time keeps the database from reading all lines.
+        # Lines are read in the order of `seq`. With a limit of `seq`, too, the database does not read all of them.
         oldest = select(AUDIT.c.seq).where(AUDIT.c.at >= since).order_by(AUDIT.c.at).limit(1)
         query = query.where(AUDIT.c.at >= since, AUDIT.c.seq >= (connection.scalar(oldest) or 0) - SKEW)
     if until is not None:
@@ -186,7 +186,7 @@ def cut(connection: Connection, first: int, at: float, actor: str) -> int:
 
 
 def verify_chain(connection: Connection, known: ChainReport | None = None, most: int | None = None) -> ChainReport:
-    """Compute all hashes again. With `known`, an earlier report without a fault, only those of newer lines.
+    """Compute all hashes again. With `known`, an earlier report without a fault, compute only newer ones.
 
     With `most`, stop after as many lines: the report then has `unchecked` lines, and is the next `known`.
     """

@@ -40,7 +40,7 @@ WHOLE_SECONDS = 86_400.0
 MOST = 10_000
 """The most lines that are read in one transaction."""
 PAUSE_SECONDS = 0.1
-"""Seconds between two such transactions. A long log is checked slowly, and requests do not wait for it."""
+"""Seconds between two of these transactions. A long log is checked slowly, and requests do not wait for it."""
 
 
 class ChainWatch:

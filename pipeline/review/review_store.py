@@ -46,8 +46,8 @@ class ReviewStore(Protocol):
         Other speech opens a new case, so that a moderator sees it.
 
         A flag whose only cause is phrases that are muted in its room counts as passed speech. Of the passed flags,
-        those with an id in `drawn` become cases of their own, for audit: they were drawn with this `probability`.
-        Returns the outcome of each flag to review or block, then that of each audit, in order. A message whose id is
+        each with an id in `drawn` becomes a case of its own, for audit: it was drawn with this `probability`.
+        Returns the outcome of each flag to review or block, then of each audit, in order. A message whose id is
         already stored changes nothing. After the commit, `counted` gets what was counted newly.
         """
 

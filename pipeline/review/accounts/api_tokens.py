@@ -18,7 +18,7 @@ from pipeline.review import audit_log
 from pipeline.review.tables.people_tables import API_TOKENS
 
 TokenScope = Literal["moderate", "cases", "verdicts", "appeals", "reports", "actions"]
-"""What a token allows. The first three are those of the HTTP API, the others those of apps at the console."""
+"""What a token allows. The first three are for the HTTP API, the others for apps at the console."""
 
 START = "vw_"
 ID_LENGTH = 11

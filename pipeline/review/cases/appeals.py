@@ -157,7 +157,7 @@ def open_cases() -> Select[tuple[str]]:
 
 
 def settled(connection: Connection, since: float) -> Count:
-    """Count the appeals settled at or after `since` (UTC seconds), and those that overturned the decision."""
+    """Count the appeals settled at or after `since` (UTC seconds), and how many overturned the decision."""
     verdicts = select(DECISIONS.c.verdict, func.count().label("count")).select_from(_joined())
     recent = verdicts.where(DECISIONS.c.undone.is_(None), DECISIONS.c.at >= since).group_by(DECISIONS.c.verdict)
     counts = {row._mapping["verdict"]: int(row._mapping["count"]) for row in connection.execute(recent)}

@@ -191,7 +191,7 @@ def _person(connection: Connection, name: str) -> Account:
 
 
 def _lock(connection: Connection, cases: Collection[str]) -> list[Case]:
-    """Lock those of the cases that are open, in the order of their ids."""
+    """Lock the cases in the order of their ids, and return the open ones."""
     return [case for case in reading.locked(connection, cases).values() if case.status in values.OPEN]
 
 

@@ -163,7 +163,7 @@ def arrived(connection: Connection, wanted: QueueFilter, since: float, severity:
 
 
 def counts(connection: Connection, wanted: QueueFilter, at: float, most: int) -> tuple[int, int]:
-    """Count the `most` most urgent cases, and those of them past their deadline at `at` (UTC seconds)."""
+    """Count the `most` most urgent cases, and how many are past their deadline at `at` (UTC seconds)."""
     ahead = _filtered(select(CASES.c.due_at), wanted).order_by(CASES.c.urgency, CASES.c.id).limit(most).subquery()
     total, late = connection.execute(
         select(func.count(), func.count().filter(ahead.c.due_at < at)).select_from(ahead)

@@ -47,7 +47,7 @@ class Skills(Struct, frozen=True, kw_only=True):
     """Whether the account may decide escalated cases."""
 
     def fit(self, case: Case | OpenGroup) -> bool:
-        """Tell whether the account may get this open case, or a group of them, by what `conditions` says in SQL."""
+        """Tell whether the account may get this open case or group of cases. `conditions` is the same rule in SQL."""
         spoken = not self.languages or case.language in {*self.languages, ""}
         known = not self.labels or case.label in {*self.labels, ""}
         return spoken and known and case.severity <= self.severity and (self.escalated or case.status != "escalated")
@@ -126,7 +126,7 @@ def users_of(connection: Connection, account: str) -> frozenset[str]:
     """
     stored = connection.scalar(select(ACCOUNTS.c.oidc_subject).where(ACCOUNTS.c.name == account)) or ""
     _, _, subject = stored.partition(" ")  # stored as "ISSUER SUB"
-    # An empty speaker is the whole room, and an empty reporter was not named: neither is a person.
+    # An empty speaker is the whole room, and an empty reporter was not named. Both are no person.
     return frozenset({account, subject} - {""})
 
 
@@ -185,7 +185,7 @@ def check_fresh(connection: Connection, case: Case, account: str) -> None:
 def deciders(connection: Connection, case: str) -> set[str]:
     """Return the accounts that decided the case or a second-opinion copy of it.
 
-    Undone decisions count, but not those that were made after the appeal.
+    Undone decisions count, unless they were made after the appeal.
     """
     appealed = exists().where(APPEALS.c.case_id == DECISIONS.c.case_id, APPEALS.c.created_at <= DECISIONS.c.at)
     taken_back = and_(DECISIONS.c.undone.is_not(None), appealed)
@@ -242,7 +242,7 @@ def unassigned() -> ColumnElement[bool]:
 class Uncovered(Struct, frozen=True):
     """Open cases of one language that nobody can take.
 
-    `nobody` counts those that no account may get, and `away` those whose people are not here now.
+    No account may get the cases of `nobody`. The people for the cases of `away` are not here now.
     """
 
     language: str

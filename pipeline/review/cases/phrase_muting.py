@@ -115,7 +115,7 @@ def in_room(connection: Connection, room: str, at: float) -> list[MutedPhrase]:
 
 
 def everywhere(connection: Connection, at: float, limit: int = 200) -> list[MutedPhrase]:
-    """Return the phrases of all rooms that are muted at `at` or wait for a lead; those that wait come first."""
+    """Return the phrases of all rooms that are muted at `at` or wait for a lead. The waiting ones come first."""
     order = (MUTED_PHRASES.c.approved_at.is_not(None), MUTED_PHRASES.c.until, MUTED_PHRASES.c.id)
     return _found(connection, _lasting(at).order_by(None).order_by(*order).limit(limit))
 

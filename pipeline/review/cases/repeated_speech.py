@@ -99,7 +99,7 @@ def _is_same(connection: Connection, flag: Flag, overlaps: dict[str, list[Flag]]
 
 
 def _brings_more(flag: Flag, known: Sequence[Flag], corrected: set[str]) -> bool:
-    """Tell whether the flag's suggestion is worse than that of all `known` flags, or one of its labels is new."""
+    """Tell whether the flag's suggestion is worse than all suggestions of `known`, or one of its labels is new."""
     labels = corrected.union(*(one.flagged for one in known))
     worse = SEVERITY[flag.suggestion] > max(SEVERITY[one.suggestion] for one in known)
     return worse or not labels.issuperset(flag.flagged)

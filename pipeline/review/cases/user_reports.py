@@ -85,7 +85,7 @@ def file(
 
 
 def of_case(connection: Connection, case: str) -> list[Report]:
-    """Return the reports of a case, oldest first. For a second-opinion copy, return those of the original case."""
+    """Return the reports of a case, oldest first. For a second-opinion copy, return the reports of its original."""
     root = quality_checks.family(connection, case)[0]
     query = select(REPORTS).where(REPORTS.c.case_id == root)
     return _reports(connection, query.order_by(REPORTS.c.created_at, REPORTS.c.id))

@@ -28,6 +28,7 @@ class AtVendor(Struct, frozen=True):
 
     def name_of(self, flag: RaisedFlag) -> str:
         """Return the id that the customer gave the stream at the vendor."""
+        # No str.format: a brace in the operator's text must not be a mistake.
         return self.data_id.replace("{room}", flag.room).replace("{speaker}", flag.speaker)
 
     def counterparts(self, flag: RaisedFlag, vendor: VendorName, other: str) -> Mapping[str, str]:

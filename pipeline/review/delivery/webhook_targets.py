@@ -1,4 +1,4 @@
-"""Chooses where an event goes, and in which shape: that of `webhooks.format`, or our own.
+"""Chooses where an event goes, and in which shape: the one of `webhooks.format`, or our own.
 
 The format `coop` is a report to the review console ROOST Coop (`POST /api/v1/report`). `pipeline/console/coop_api.py`
 takes the actions that come back.
@@ -52,7 +52,7 @@ class EventTargets(Struct, frozen=True):
     flags: Target
     decisions: Target | None
     drills: bool = True
-    """Whether the shape of flags can say that a flag belongs to a drill. If not, such a flag goes nowhere."""
+    """Whether the shape of flags can say that a flag belongs to a drill. If not, the flag of a drill goes nowhere."""
 
     def of(self, event: OutboxEvent) -> Target | None:
         """Return where an event goes."""

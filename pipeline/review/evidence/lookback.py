@@ -1,4 +1,4 @@
-"""The log of utterances and sounds: what every such log can do, and the look-back on the disk of one machine.
+"""The log of utterances and sounds: what every log of this kind can do, and the look-back on the disk of one machine.
 
 Audio is written once. Transcripts and flags contain only its address. The deliver stage reads flagged audio back. On
 Kafka, the log is the topics `voice.utterances` and `voice.sounds`.
@@ -171,6 +171,7 @@ class Lookback(SegmentLog[Utterance], UtteranceLog):
 
     def _drop_oldest(self) -> None:
         speaker = self._entries.popleft().speaker
+        # Both queues have the order of the files, so it is the same entry.
         self._by_speaker[speaker].popleft()
         if not self._by_speaker[speaker]:
             del self._by_speaker[speaker]

@@ -94,7 +94,7 @@ def carry_out(
 
 def _cases(connection: Connection, request: ErasureRequest) -> list[str]:
     query = select(CASES.c.id).where(_theirs(request), ~holds.held()).order_by(CASES.c.id).limit(BATCH)
-    # It waits for locked cases, unlike retention: an erasure leaves none out.
+    # No SKIP LOCKED as in retention: an erasure waits for a locked case and leaves none out.
     return list(connection.scalars(query.with_for_update()))
 
 

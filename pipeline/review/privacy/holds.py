@@ -1,4 +1,4 @@
-"""Legal holds: neither retention nor an erasure may delete held cases until the hold is released.
+"""Legal holds: until a hold is released, retention and erasures must not delete its cases.
 
 The storage of the clips may also lock them. The database always knows a hold first and forgets it last. So after a
 crash at most a lock is missing, and the retention job sets it again (`relock`). A lock without a hold would make that

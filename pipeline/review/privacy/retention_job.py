@@ -52,7 +52,7 @@ LOST = {"class": "copy", "label": "any", "days": 0}
 
 
 class RetentionRule(Struct, frozen=True):
-    """How long one class of cases is kept. `label` None means every label except those in `others`."""
+    """How long one class of cases is kept. `label` None means every label that is not in `others`."""
 
     state: Class
     label: str | None
@@ -100,6 +100,7 @@ def run_retention(
     found = list(rules(settings))
     cases, clips = (
         sum(_delete(database, evidence, part, _due(rule, part, at), _why(rule, part), at) for rule in found)
+        # Cases first: their clips go with them, and are not counted again.
         for part in PARTS
     )
     cases += _delete(database, evidence, "case", _lost_copies(), LOST, at)
@@ -194,7 +195,7 @@ def find_orphans(database: Database, evidence: EvidenceStore, before: float) -> 
     """Return the paths of clips that no case names, last written before `before` (UTC seconds).
 
     A crash between the clip and its row leaves one, and so does a process without the right to delete. Retention and
-    erasures follow the rows, so nothing else would ever delete such a clip.
+    erasures follow the rows, so nothing else would ever delete this clip.
 
     The result is empty if there are so many that the database must be the wrong one, for example an empty one.
     """

@@ -67,9 +67,9 @@ class CheckFeedback(Struct, frozen=True):
 
 
 def disputes(connection: Connection, since: float, *, settled: bool, account: str = "") -> list[Dispute]:
-    """Return the disputes drawn at or after `since`, newest first: those that are settled, or those that wait.
+    """Return the disputes drawn at or after `since`, newest first: only settled ones, or only waiting ones.
 
-    With `account`, return only those in which this person gave the first or the second opinion.
+    With `account`, this person gave the first or the second opinion.
     """
     query = (
         select(CASES, CHECKS.c.original, CHECKS.c.drawn_at)
@@ -205,7 +205,7 @@ def golden_cases(connection: Connection, at: float) -> list[GoldenCase]:
 
 
 def golden_proposals(connection: Connection, at: float) -> list[GoldenProposal]:
-    """Return cases with an agreed verdict that could become golden: those with three opinions first.
+    """Return cases with an agreed verdict that could become golden. Cases with three opinions come first.
 
     They are among the newest PAIRS pairs of opinions.
     """

@@ -58,7 +58,7 @@ class Figure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     unit: Unit
     value: float | None = None
-    """None: not measured, see `unmeasured`. A share of nothing is not measured: it is neither 0 nor 1."""
+    """None: not measured, see `unmeasured`. A share of nothing is not measured: 0 and 1 would both be wrong."""
     unmeasured: Unmeasured = ""
     n: int = 0
     """The number of observations: cases, utterances, audits, hours."""

@@ -52,7 +52,7 @@ class Estimate(Struct, frozen=True):
 class Drawn(Struct, frozen=True, kw_only=True):
     """Items of a sample that have the same weight. `count` is above 0, `weight` at least 1.
 
-    An item has a size, for example its seconds, or 1. `size` is the sum of the sizes, `squares` that of their squares.
+    An item has a size, for example its seconds, or 1. `size` is their sum, `squares` the sum of their squares.
     """
 
     count: int
@@ -116,7 +116,7 @@ def weighted_share(hits: Sequence[Drawn], others: Sequence[Drawn]) -> Estimate:
 
 
 def weighted_total(hits: Sequence[Drawn], sample: Sequence[Drawn], spread: float = 1.0) -> Estimate:
-    """Estimate the total size of all hits, drawn or not. `hits` are those of the `sample`.
+    """Estimate the total size of all hits, drawn or not. `hits` is the part of the `sample` that hit.
 
     `spread` is the sum of the squares of the hits' sizes divided by the sum of their sizes. It is the size of a hit if
     all have the same size.
@@ -142,7 +142,7 @@ def scaled(estimate: Estimate, factor: float) -> Estimate:
 
 
 def added(one: Estimate, other: Estimate) -> Estimate:
-    """Add two independent estimates. The interval is that of Zou and Donner (Statistics in Medicine 27, 2008)."""
+    """Add two independent estimates, with the interval of Zou and Donner (Statistics in Medicine 27, 2008)."""
     value = one.value + other.value
     below = math.hypot(one.value - one.interval[0], other.value - other.interval[0])
     above = math.hypot(one.interval[1] - one.value, other.interval[1] - other.value)

@@ -91,7 +91,7 @@ def sound_words(sound: HeardSound) -> str:
 def sound_phrases(phrase: str, names: Names) -> Iterator[str]:
     """Yield the phrases that find the sounds whose name, as it is shown, has the folded `phrase`.
 
-    Pages name the kind in the reader's language. So a phrase that is a part of such a name also asks for the kind.
+    Pages name the kind in the reader's language. So a phrase that is a part of the kind's name also asks for the kind.
     """
     for kind, known in names.items():
         if any(phrase.strip(EDGE) in name for name in known):
@@ -142,6 +142,7 @@ def catch_up(database: Database) -> int:
     Such cases are older than the index, or a process of an older version stored them.
     """
     total, last = 0, None
+    # From the last case on: a case that is locked now is left out, and must not be tried for ever.
     while True:
         with database.write() as connection:
             found = _without_words(connection, last)

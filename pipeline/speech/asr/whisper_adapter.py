@@ -60,7 +60,7 @@ class Adapter:
         """The addition to the weight of each place, shape (outputs, inputs)."""
         for name, factor in self.factors.items():
             place, side = name.rsplit("/", 1)
-            if side == "b":
+            if side == "b":  # each pair of factors once
                 yield place, factor.astype(np.float32) @ self.factors[f"{place}/a"].astype(np.float32)
 
     def added_to(self, model: bytes) -> bytes:
