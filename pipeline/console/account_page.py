@@ -14,7 +14,7 @@ from pipeline.base.errors import AccountError
 from pipeline.console.fields import CodeForm, NameForm, SecretForm, WordForm
 from pipeline.console.keyboard import KEY, KEYS, conflict, first_of_two, keys_of
 from pipeline.console.login import own
-from pipeline.console.pages import page
+from pipeline.console.rendering import page
 from pipeline.console.services import Signed, TheServices, services_of
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.accounts.sign_in import LoginSession

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pipeline.base.errors import CaseError, ConfigError
 from pipeline.console import console_metrics
 from pipeline.console.fields import NO_CONTROL, NO_NUL
-from pipeline.console.pages import page
+from pipeline.console.rendering import page
 from pipeline.console.services import Services, TheServices
 from pipeline.contract.messages import Action
 from pipeline.review.cases import appeals, case_queue, user_reports

@@ -1,6 +1,7 @@
 """The console as one FastAPI app, its periodic tasks, and its server.
 
-Every endpoint needs an entry in `access_table.py`.
+To add a page, write a module like `wellness_page.py` with its template, and add its router to ROUTERS.
+Enter each endpoint in `access_table.py`, and a page of the menu in NAVIGATION of `rendering.py`.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from pipeline.console import (
     error_pages,
     live_updates,
     login,
-    pages,
+    rendering,
     static_files,
     wellness_page,
 )
@@ -178,7 +179,7 @@ def create_app(services: Services) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.oidc = login.open_provider(services)
-    app.state.services, app.state.live, app.state.templates = services, live, pages.environment()
+    app.state.services, app.state.live, app.state.templates = services, live, rendering.environment()
     app.add_api_route("/healthz", health, response_class=PlainTextResponse)
     larger = {
         triggers_page.PROOF_PAGE: triggers_page.MAX_MIB << 20,

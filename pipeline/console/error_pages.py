@@ -23,7 +23,7 @@ from pipeline.base.errors import (
 )
 from pipeline.base.http_server import HEADERS
 from pipeline.console.guard import NotSignedIn, Refused, session_of
-from pipeline.console.pages import explain, page
+from pipeline.console.rendering import explain, page
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from pipeline.base.errors import AccountError, TooManyTries
 from pipeline.console.fields import CodeForm, NameForm, NameQuery, SecretForm
 from pipeline.console.guard import COOKIE
-from pipeline.console.pages import page
+from pipeline.console.rendering import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review.accounts import accounts, login_limits, oidc_provider, passwords, sign_in
 from pipeline.review.accounts.oidc_provider import Attempt, Provider

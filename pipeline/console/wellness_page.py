@@ -6,7 +6,7 @@ import msgspec
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from pipeline.console.pages import page
+from pipeline.console.rendering import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review.accounts import accounts, wellness
 from pipeline.review.accounts.accounts import ViewingLimits

@@ -16,7 +16,7 @@ from pipeline.assessment.report.assessments import default_window
 from pipeline.assessment.report.wording import Language
 from pipeline.base.errors import InputError
 from pipeline.console.background_figures import Look
-from pipeline.console.pages import page, reader_language
+from pipeline.console.rendering import page, reader_language
 from pipeline.console.services import Services, TheServices, services_of
 from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Unit, Window

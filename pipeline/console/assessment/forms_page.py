@@ -11,7 +11,7 @@ from pipeline.assessment.report.content import ITEMS, PARTS
 from pipeline.base.errors import InputError
 from pipeline.console.assessment.assessment_pages import AssessmentId, assessment_page, report_language
 from pipeline.console.fields import NO_NUL
-from pipeline.console.pages import explain
+from pipeline.console.rendering import explain
 from pipeline.console.services import Signed, TheServices
 
 router = APIRouter(prefix="/assessment/forms")

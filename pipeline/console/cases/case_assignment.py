@@ -12,7 +12,7 @@ from pipeline.base.errors import CaseError, Missing, Stale, Taken
 from pipeline.console.cases.case_page import case_values
 from pipeline.console.cases.queue_page import Asked, Filters, wanted_by
 from pipeline.console.fields import CaseId, IdForm, NameForm, WordForm
-from pipeline.console.pages import explain, page, reader_language
+from pipeline.console.rendering import explain, page, reader_language
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review import audit_log
 from pipeline.review.accounts import wellness

@@ -13,7 +13,7 @@ from pipeline.console.cases.case_assignment import with_event
 from pipeline.console.cases.case_page import REASONS, case_values
 from pipeline.console.console_metrics import FirstReview, count_decisions, first_reviews
 from pipeline.console.fields import NO_CONTROL, CaseId, IdForm, NoteForm, WordForm
-from pipeline.console.pages import explain, page
+from pipeline.console.rendering import explain, page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Decision, Verdict
 from pipeline.review.cases import case_queue, correcting, deciding, eligibility, leases, phrase_muting, reading

@@ -17,7 +17,7 @@ from pipeline.console.cases.marked_text import normalised
 from pipeline.console.cases.queue_page import Filters, queue_values
 from pipeline.console.fields import NO_NUL, CaseId, WordQuery
 from pipeline.console.guard import Refused
-from pipeline.console.pages import page
+from pipeline.console.rendering import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Decision, Flag
 from pipeline.judge.verdict import agreed, from_context, from_risk, manner

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, exists, func, select
 
 from pipeline.console.access_table import allowed
 from pipeline.console.cases.queue_page import Asked, wanted_by
-from pipeline.console.pages import page
+from pipeline.console.rendering import page
 from pipeline.console.services import Signed, TheServices
 from pipeline.review.accounts import accounts, wellness
 from pipeline.review.accounts.sign_in import LoginSession

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from pipeline.console.cases.marked_text import FoundRow, found_row
 from pipeline.console.cases.search_page import address, viewer_of
 from pipeline.console.fields import NO_CONTROL, NameQuery
-from pipeline.console.pages import page, profile_href, zone_of
+from pipeline.console.rendering import page, profile_href, zone_of
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Flag
 from pipeline.review import audit_log

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from pipeline.console.cases.marked_text import TextPiece, excerpt
 from pipeline.console.fields import NO_CONTROL, NameQuery
-from pipeline.console.pages import page
+from pipeline.console.rendering import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.accounts import wellness

@@ -20,7 +20,7 @@ from pipeline.console.cases.case_timeline import clip_sound, outline
 from pipeline.console.cases.case_view import case_view, once
 from pipeline.console.cases.marked_text import found_row, marked
 from pipeline.console.fields import CaseId
-from pipeline.console.pages import label_name, page, reader_language, zone_of
+from pipeline.console.rendering import label_name, page, reader_language, zone_of
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Flag, HeardKind
 from pipeline.judge.labels import SEVERITIES

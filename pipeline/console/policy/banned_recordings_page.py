@@ -12,7 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from pipeline.base.errors import AudioError, InputError
 from pipeline.console.fields import NameQuery
-from pipeline.console.pages import page
+from pipeline.console.rendering import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review import bank
 from pipeline.review.search.query import quoted

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, select
 from pipeline.base.errors import ConfigError, InputError
 from pipeline.console.cases.marked_text import TextPiece, cut, marked
 from pipeline.console.fields import NO_CONTROL, NO_NUL
-from pipeline.console.pages import page
 from pipeline.console.policy.policies_page import DraftNumber, ShaForm, TitleForm, live_now, version_of
 from pipeline.console.policy.policy_difference import difference, runs
+from pipeline.console.rendering import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Flag
 from pipeline.judge import rule_remarks

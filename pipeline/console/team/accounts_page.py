@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.base.errors import AccountError
 from pipeline.console.fields import DayForm, NameForm, NameQuery
-from pipeline.console.pages import page
+from pipeline.console.rendering import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.console.team.team_page import account_href, languages_of
 from pipeline.review.accounts import accounts, api_tokens, passwords

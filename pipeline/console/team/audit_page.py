@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from pipeline.console.fields import DayQuery, NameQuery
-from pipeline.console.pages import page, zone_of
+from pipeline.console.rendering import page, zone_of
 from pipeline.console.services import TheServices
 from pipeline.review import audit_log
 from pipeline.review.accounts import accounts

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.base.errors import Missing
-from pipeline.console import pages
+from pipeline.console import rendering
 from pipeline.console.fields import CaseId, WordQuery
-from pipeline.console.pages import page, reader_language
+from pipeline.console.rendering import page, reader_language
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.console.team import quality_charts
 from pipeline.console.team.team_page import team_figures
@@ -134,7 +134,7 @@ def drawn(request: Request, services: Services, found: QualityFigures) -> dict[s
     agreed = {name: one.share for name, one in found.agreements.items()}
     places = [(change.at - found.weeks[0].at) / WEEK for change in found.changes]
     precision = [one.precision for one in found.weeks]
-    zone, say = pages.zone_of(request), lambda key: services.texts.say(language, key)
+    zone, say = rendering.zone_of(request), lambda key: services.texts.say(language, key)
     return {
         "flow": quality_charts.pair([one.arrived for one in found.flow], [one.decided for one in found.flow]),
         "precision": quality_charts.dots(named(dict(by_label)), agreement_figures.ENOUGH, limits.get("I-10.share")),

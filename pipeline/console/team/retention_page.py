@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.console.fields import NO_CONTROL
-from pipeline.console.pages import page
+from pipeline.console.rendering import page
 from pipeline.console.services import Signed, TheServices
 from pipeline.review.privacy import erasure, holds, retention_job
 

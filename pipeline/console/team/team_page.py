@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.base.errors import AccountError
 from pipeline.console.background_figures import Look
 from pipeline.console.fields import NameForm, NameQuery
-from pipeline.console.pages import page
+from pipeline.console.rendering import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review.accounts import accounts
 from pipeline.review.cases import assigning, eligibility, phrase_muting, reading
