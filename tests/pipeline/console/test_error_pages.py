@@ -34,7 +34,7 @@ from pipeline.settings import Settings
 from tests.pipeline.console.conftest import Console, Enter
 
 REVIEW, CONSOLE, ASSESSMENT = (Path(str(one.__file__)).parent for one in (review, console_package, assessment))
-ONLY_FOR_PROGRAMS = {"apps_api.py", "coop_api.py", "confirmations.py"}
+ONLY_FOR_PROGRAMS = {"apps_api.py", "coop_api.py", "enforcements.py"}
 LATIN = re.compile("[A-Za-z]{3}")
 EVIL = "<script>alert(1)</script>"
 FRAGMENT = {"hx-request": "true"}
