@@ -60,6 +60,7 @@ class ChainWatch:
     def look(self) -> None:
         """Check the new lines, and once a day all lines. A broken log stays so until the next check of all lines."""
         now = self._clock()
+        # Between whole checks only new lines are read. So a change of an old line is found within a day.
         whole = self.report is None or now - self._whole_at >= WHOLE_SECONDS
         if not whole and self.report and self.report.broken is not None:
             return

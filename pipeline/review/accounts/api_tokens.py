@@ -63,6 +63,7 @@ def make_token(
     made = StoredToken(
         id=identity, hash=_hash(token), name=name, scopes=wanted, made_by=actor, created_at=at, expires_at=expires_at
     )
+    # sorted: a set has no order, but the stored scopes need one.
     connection.execute(insert(API_TOKENS).values(msgspec.to_builtins(made, order="sorted")))
     detail = {"name": name, "scopes": sorted(wanted), "expires_at": expires_at}
     audit_log.append(connection, at, actor, "token.make", identity, detail)

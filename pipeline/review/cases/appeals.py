@@ -168,6 +168,7 @@ def _appealable(connection: Connection, case: Case, at: float, undo_seconds: flo
     standing = [one for one in reading.decisions(connection, case.id) if one.undone is None]
     if not standing or standing[-1].verdict != "uphold":
         raise CaseError(f"Case {case.id} is not upheld", "Appeal only against an upheld case.", text="not_upheld")
+    # The app has not heard of this decision yet, and it may still vanish.
     if at <= standing[-1].at + undo_seconds:
         raise CaseError(
             f"The moderator can still undo the decision of case {case.id}",

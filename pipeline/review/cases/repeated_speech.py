@@ -68,6 +68,7 @@ def released(connection: Connection, flag: Flag) -> bool:
 def shared(flag: Flag, others: Collection[Flag]) -> float:
     """Return the seconds of `flag` that lie in at least one of the `others`."""
     seconds, reached = 0.0, flag.start
+    # Sweep by time, so that a second in two of the others counts once.
     for other in sorted(others, key=lambda one: one.start):
         end = min(other.end, flag.end)
         seconds += max(0.0, end - max(other.start, reached))

@@ -199,6 +199,7 @@ def worst(flags: Sequence[Flag]) -> Flag:
 
 def _weight(flag: Flag) -> tuple[int, int, bool, float, float, str]:
     labelled = flag.source != "words" and bool(flag.flagged)
+    # The id is last: it decides between equal flags, whatever their order.
     return SEVERITY[flag.suggestion], RANKS[flag.source], labelled, flag.risk, -flag.start, flag.id
 
 

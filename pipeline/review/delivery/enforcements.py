@@ -240,6 +240,7 @@ def mutes(connection: Connection) -> list[Mute]:
     joined = ENFORCEMENTS.outerjoin(DECISIONS).outerjoin(FLAGS, FLAGS.c.id == ENFORCEMENTS.c.flag)
     decided = ENFORCEMENTS.c.decision.is_not(None)
     overturned = or_(
+        # coalesce: without a decision the verdict is NULL, for which `!=` is not true.
         and_(decided, or_(func.coalesce(CASES.c.verdict, "") != "uphold", _replaced())),
         and_(~decided, func.coalesce(CASES.c.verdict, "") == "dismiss"),
     )
@@ -267,6 +268,7 @@ def mutes(connection: Connection) -> list[Mute]:
 def lift(connection: Connection, mute: Mute, why: Ending, at: float) -> None:
     """Record that a mute ended at `at` (UTC seconds)."""
     change = update(ENFORCEMENTS).where(ENFORCEMENTS.c.id == mute.id, ENFORCEMENTS.c.state.in_(IN_FORCE))
+    # Another process may have lifted it already. One line in the log is enough.
     if connection.execute(change.values(state="lifted", detail=why)).rowcount:
         audit_log.append(
             connection, at, ACTOR, "action.lifted", mute.case, {"action": "mute", "why": why, "of": mute.id}

@@ -89,6 +89,7 @@ def _tencent_task(flag: RaisedFlag, customer: AtVendor) -> dict[str, Any]:
         "TaskId": flag.stream,
         "DataId": customer.name_of(flag),
         "BizType": customer.business,
+        # Empty fields stay, because a receiver may read every field of the vendor's answer.
         "Name": "",
         "Status": "RUNNING",
         "Type": "LIVE_AUDIO",

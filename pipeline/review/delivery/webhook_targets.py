@@ -86,7 +86,9 @@ def targets(settings: Settings) -> EventTargets:
     if chosen.format == "voxwarden":
         return plain_targets(chosen)
     render = _reports(settings) if chosen.format == "coop" else _callbacks(settings)
+    # A vendor's receiver knows no decisions, so they need a URL of their own.
     decisions = Target(chosen.decisions_url, own) if chosen.decisions_url else None
+    # The sender is built only if there is a URL.
     flags = Target(chosen.url or "", lambda event: render(flag_of(event)))
     return EventTargets(flags, decisions, drills=chosen.format == "coop")
 
@@ -146,6 +148,7 @@ class CoopReports(Struct, frozen=True):
     def _reason(self, flag: RaisedFlag) -> dict[str, Any]:
         scores = ", ".join(f"{label} {flag.score(label):.2f}" for label in flag.flagged)
         reason = {"reason": f"{flag.suggestion}: {scores}" if scores else flag.suggestion}
+        # Coop takes one policy for a report. The worst label comes first.
         policy = next((found for label in flag.flagged if (found := self.settings.policies.get(label))), None)
         return reason | ({"policyId": policy} if policy else {})
 

@@ -141,6 +141,7 @@ def probe(evidence: EvidenceStore) -> Iterator[ProbeStep]:
         "write": lambda: _write(evidence, path),
         "read": lambda: _read(evidence, path),
         "hold": lambda: _hold(evidence, path),
+        # Last, and even after a failed step: the clip must not stay.
         "delete": lambda: _remove(evidence, path),
     }
     refused: set[str] = set()
@@ -172,6 +173,7 @@ def _hold(evidence: EvidenceStore, path: str) -> str:
     evidence.hold(path, True)
     try:
         evidence.remove(path)
+    # Refused, as it must be.
     except DependencyError:
         evidence.hold(path, False)
         return "the locked clip could not be deleted"

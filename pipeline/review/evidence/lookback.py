@@ -137,6 +137,7 @@ class Lookback(SegmentLog[Utterance], UtteranceLog):
                 if entry.start < end and entry.end > end - seconds
             ]
             found = [self._read(entry.segment, entry.offset) for entry in sorted(wanted, key=lambda e: e.start)]
+        # A disk is fast enough for one part. Kafka needs several.
         return iter([[utterance for utterance in found if utterance]])
 
     def newest(self, room: str, speaker: str) -> Utterance | None:
@@ -151,6 +152,7 @@ class Lookback(SegmentLog[Utterance], UtteranceLog):
         """Add new utterances to the index, and drop deleted ones."""
         names = self._names()
         self._read_to = {name: self._read_to.get(name, 0) for name in names}
+        # Whole segments are deleted, the oldest first, so deleted entries are at the front.
         while self._entries and self._entries[0].segment not in self._read_to:
             self._drop_oldest()
         for name in names:
@@ -158,6 +160,7 @@ class Lookback(SegmentLog[Utterance], UtteranceLog):
 
     def _scan(self, name: str) -> None:
         size = self._file(name).stat().st_size
+        # Only the newest file grows.
         if self._read_to[name] == size:
             return
         with self._file(name).open("rb") as file:

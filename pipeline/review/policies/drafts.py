@@ -24,7 +24,6 @@ OPEN: tuple[DraftState, ...] = ("edited", "checked", "backtested", "asked")
 
 MAX_OPEN = 20
 """Maximum number of open drafts."""
-MAX_AUTHORS = 50
 
 
 class Draft(Struct, frozen=True):
@@ -62,6 +61,7 @@ def begin_draft(
     open_now = connection.scalar(select(func.count()).where(POLICY_DRAFTS.c.state.in_(OPEN))) or 0
     if open_now >= MAX_OPEN:
         raise CaseError(f"There are {MAX_OPEN} open drafts already", "Drop or publish one first.", text="policy_drafts")
+    # Under the lock, so that no two drafts get one number.
     number = (connection.scalar(select(func.max(POLICY_DRAFTS.c.number))) or 0) + 1
     draft = Draft(number, title, texts, texts.sha256, (actor,), state, at)
     connection.execute(insert(POLICY_DRAFTS).values(msgspec.to_builtins(draft)))
@@ -94,7 +94,7 @@ def save(
         )
     if (texts, title) == (draft.texts, draft.title):
         return draft
-    authors = (*(name for name in draft.authors if name != actor), actor)[-MAX_AUTHORS:]
+    authors = (*(name for name in draft.authors if name != actor), actor)
     changed = texts != draft.texts
     values: dict[str, Any] = {"title": title, "authors": authors, "edited_at": at}
     # Another title alone keeps the backtest and the request for approval.

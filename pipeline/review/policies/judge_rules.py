@@ -159,5 +159,6 @@ def follow_store(settings: Settings, metrics: Metrics) -> FollowedRules:
     try:
         return FollowedRules(settings, source, metrics)
     except BaseException:
+        # Later, the rules close the source. Without rules, nobody else would.
         with closing(source):
             raise

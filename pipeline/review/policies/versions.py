@@ -150,6 +150,7 @@ def roll_back(
 def start_shadow(connection: Connection, mark: str, texts: RuleTexts, labels: Labels, actor: str, at: float) -> None:
     """Let all judges run a shadow policy. Raises CaseError if it runs, or if there are MAX_SHADOWS already."""
     lock(connection)
+    # A mistake raises ConfigError here, before judges get texts that they cannot use.
     compiled(texts, labels, mark)
     running = shadows(connection)
     if any(each.mark == mark for each in running):
@@ -195,6 +196,7 @@ def newest_release(connection: Connection) -> Release | None:
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
+    # A shadow policy may run before anything is published: then the files of the settings stay live.
     live = find_version(connection, row.version) if row.version else None
     ordered = select(POLICY_SHADOWS).order_by(POLICY_SHADOWS.c.started_at, POLICY_SHADOWS.c.mark)
     running = tuple(MarkedTexts(each.mark, _texts(each.texts)) for each in connection.execute(ordered))

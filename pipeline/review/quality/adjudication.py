@@ -211,6 +211,7 @@ def golden_proposals(connection: Connection, at: float) -> list[GoldenProposal]:
     """
     since = _since(connection, "second", PAIRS, at - RECENT_SECONDS)
     pairs = [pair for pair in agreement_figures.pairs(connection, since) if pair.settled]
+    # A stable sort: within each part, the newest stays first.
     pairs.sort(key=lambda pair: pair.third is None)
     known = select(GOLDEN.c.case_id)
     allowed = (CASES.c.status == "decided", CASES.c.policy != REPORTED, CASES.c.id.not_in(known))

@@ -101,6 +101,7 @@ def totals(connection: Connection, window: Window, measures: Collection[Measure]
     An utterance that two of the `measures` count, or two rows of one measure, counts twice.
     """
     columns = [TALLIES.c[name] for name in by]
+    # Without `by` there is one row even without tallies, and its sum is NULL.
     count, samples = (func.coalesce(func.sum(TALLIES.c[name]), 0) for name in ("count", "samples"))
     within = hours(window)
     query = (

@@ -142,6 +142,7 @@ def golden_verdict(connection: Connection, case: str) -> str | None:
 
 
 def _barred(account: str, at: float) -> Select[tuple[str]]:
+    # Another copy of the same original.
     sibling = CHECKS.alias()
     judged = or_(
         _judged(account, at, DECISIONS.c.case_id == CHECKS.c.original),

@@ -84,6 +84,7 @@ def kappa(pairs: Sequence[tuple[str, str]]) -> Kappa:
     columns = {b: sum(p[a, b] for a in kinds) for b in kinds}
     seen = sum(p[a, a] for a in kinds)
     chance = sum(rows[a] * columns[a] for a in kinds)
+    # Not exactly 1, because the sums are rounded.
     if chance >= 1 - 1e-12 or not n:
         return Kappa(n, None, None)
     value = (seen - chance) / (1 - chance)

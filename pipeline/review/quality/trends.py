@@ -203,6 +203,7 @@ def _bucket(at: ColumnElement[float], since: float, step: int) -> ColumnElement[
 
 
 def _counts(connection: Connection, query: Any) -> dict[int, int]:
+    # The column itself: PostgreSQL takes the same expression with new parameters for another one.
     rows = connection.execute(query.group_by(query.selected_columns[0]))
     return {int(bucket): int(n) for bucket, n in rows}
 

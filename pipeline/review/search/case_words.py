@@ -155,6 +155,7 @@ def catch_up(database: Database) -> int:
 
 def is_indexing(connection: Connection) -> bool:
     """Tell whether the oldest case has no words yet, so that `catch_up` is still at work."""
+    # `catch_up` goes from new to old, so the oldest case comes last.
     oldest = select(func.min(CASES.c.created_at)).where(CASES.c.id.not_in(COPIES)).scalar_subquery()
     indexed = select(func.min(SAID.c.created_at)).scalar_subquery()
     return bool(connection.scalar(select(func.coalesce(oldest < indexed, indexed.is_(None) & oldest.is_not(None)))))
@@ -166,6 +167,7 @@ def compact(connection: Connection) -> None:
     FTS5 only marks them as deleted at first. PostgreSQL's autovacuum does the same for its index.
     """
     if connection.dialect.name == "sqlite":
+        # optimize: FTS5 merges its segments and leaves out what is marked.
         connection.execute(text("INSERT INTO said_index(said_index) VALUES ('optimize')"))
 
 
