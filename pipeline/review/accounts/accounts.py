@@ -195,7 +195,7 @@ INVITATION_SECONDS = 259_200.0
 def invite(connection: Connection, name: str, at: float, actor: str) -> str:
     """Return the token of a new link for an account. Earlier links and the password do not work any more."""
     change_account(connection, name, at, actor, password=None)
-    # An invitation often follows a lost password. A browser that knew it must not keep its own limit of tries.
+    # Somebody else may use these browsers by now. They lose the limit of tries that the account's owner has.
     login_limits.forget_browsers(connection, name)
     token = secrets.token_urlsafe(32)
     connection.execute(delete(INVITATIONS).where(INVITATIONS.c.account == name))

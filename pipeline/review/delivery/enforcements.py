@@ -153,6 +153,7 @@ def waiting_actions(connection: Connection, since: float) -> list[Enforcement]:
         .add_columns(label, DECISIONS.c.duration_seconds, DECISIONS.c.notice)
         .join(CASES)
         .where(DECISIONS.c.at >= since, DECISIONS.c.action.is_not(None), DECISIONS.c.undone.is_(None))
+        # The verdict of the case, because an appeal may have overturned the decision since.
         .where(CASES.c.id.not_in(COPIES), CASES.c.verdict == "uphold", ~_settled(DECISIONS.c.id), ~confirmed)
         .where(~_replaced(), ~_repeated())
         .order_by(DECISIONS.c.at)

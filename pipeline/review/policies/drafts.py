@@ -127,6 +127,7 @@ def approve(
     """
     versions.lock(connection)
     draft = _open(connection, number)
+    # Four eyes: nobody approves their own text.
     if actor in (*draft.authors, draft.asked_by):
         raise Involved("You have edited this draft", "Another person approves it.", text="policy_own_draft")
     if draft.state != "asked":

@@ -111,6 +111,7 @@ def record(connection: Connection, case: str, kind: Kind, original: str | None, 
 def release_audits(connection: Connection, cases: Collection[str]) -> None:
     """Take the audits of speech that was passed, and flagged since, out of the sample. `cases` are their case ids."""
     if cases:
+        # The sample estimates what was missed. This speech was found after all.
         drawn = (CHECKS.c.case_id.in_(cases), CHECKS.c.kind == "audit")
         connection.execute(update(CHECKS).where(*drawn).values(kind="released"))
 
