@@ -4,7 +4,7 @@ Each hash covers the ids of the records of the window, and their own hashes if t
 keys. Somebody who has the same records gets the same hash. Records of drills are left out.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -157,9 +157,3 @@ SOURCES = (
     EvidenceSource("register", ("5(7)", "5(8)"), _register),
     EvidenceSource("holds", ("5(5)", "5(8)"), _holds),
 )
-
-
-def kinds() -> Iterator[str]:
-    """Yield the kinds of evidence, for which the texts need names."""
-    yield from (source.kind for source in SOURCES)
-    yield from ("tallies", "policy", "labels")
