@@ -25,8 +25,8 @@ from pipeline.review.database import UNRELEASED, UNRELEASED_REMEDY, clock_of, re
 from pipeline.settings import Settings
 
 ANSWER_SECONDS = 5.0
+# Clocks that differ by more are a fault. HTTP tells the time in whole seconds.
 CLOCK_SECONDS = 2.0
-"""Clocks that differ by more are a fault. HTTP tells the time in whole seconds."""
 BUILD = "voxwarden_build_info"
 
 
@@ -98,7 +98,7 @@ def _tables(settings: Settings) -> str:
 def _store_clock(settings: Settings) -> str:
     before = time.time()
     there = clock_of(settings.database_url)
-    return _difference(there - (before + time.time()) / 2)
+    return _difference(there - (before + time.time()) / 2)  # the database looked at its clock about halfway
 
 
 def _difference(seconds: float) -> str:
@@ -165,15 +165,15 @@ def _process(_: Settings, address: str) -> str:
 
 def _get(url: str, remedy: str) -> httpx.Response:
     try:
+        # Not through a proxy of the environment, whose answers say nothing of the process.
         return httpx.get(url, timeout=ANSWER_SECONDS, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DependencyError(f"{url} does not answer: {error}", remedy) from error
 
 
 def _time_of(answer: httpx.Response) -> float:
-    """Return the time of an answer, at the middle of its second."""
     try:
-        return parsedate_to_datetime(answer.headers["date"]).timestamp() + 0.5
+        return parsedate_to_datetime(answer.headers["date"]).timestamp() + 0.5  # HTTP leaves out the fraction
     except (KeyError, ValueError) as error:
         raise DependencyError("the answer has no time", "Another program listens there.") from error
 

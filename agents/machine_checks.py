@@ -14,8 +14,8 @@ from pipeline.base.libraries import LIBRARIES, installed, require
 from pipeline.settings import Settings
 
 KNOCK_SECONDS = 2.0
+# The import names of Voxwarden. `voxwarden.py` checks them before it imports anything.
 NAMES = ("agents", "pipeline")
-"""The import names of Voxwarden. `voxwarden.py` checks them before it imports anything."""
 
 State = Literal["ok", "fault", "optional"]
 """`optional`: missing, but only some commands need it."""
@@ -64,7 +64,7 @@ def _libraries(settings: Settings) -> str:
 
 
 def _weights(settings: Settings) -> str:
-    """Of this machine: nothing is downloaded."""
+    """The weights on this machine, without a download."""
     from pipeline.speech.asr.whisper_weights import find_weights
 
     weights = find_weights(settings.asr.model_copy(update={"download": False}))
@@ -199,10 +199,8 @@ def _broker(settings: Settings) -> str:
 
 
 def reach(bootstrap: str) -> None:
-    """Knock at once, where the client would try for long, at what it makes of the addresses.
-
-    Raises DependencyError if nobody answers.
-    """
+    """Connect to one of the brokers, and send nothing. Raises DependencyError if nobody answers."""
+    # Before any client of Kafka, which would try for `kafka.connect_seconds`. Its own parser reads the addresses.
     from kafka.cluster import get_ip_port_afi
 
     for address in bootstrap.split(","):

@@ -56,6 +56,7 @@ async def run_one_machine(
         tap = partial(
             _report, DeadLetterFile(dead_letter_path(settings), settings.kafka.retention_seconds(DEAD_LETTERS)), host
         )
+        # They end in reverse order: the gateway closes its connections, and then the runner finishes their audio.
         async with (
             LocalRunner(settings, metrics, tap, lookback=open_lookback(settings), rules=follow) as runner,
             Gateway(settings.gateway, metrics, runner.put) as gateway,

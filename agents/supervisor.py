@@ -11,14 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from agents.loop.stage_loop import EXIT_HALTED, EXIT_UNFINISHED
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-HALTED_PAUSE = 300.0
-"""A worker that halted because of dead letters halts again until someone has fixed the cause."""
-STEADY_SECONDS = 60.0
-"""After a run of this length, the next pause is short again."""
+HALTED_PAUSE = 300.0  # a worker that halted because of dead letters halts again until someone has fixed the cause
+STEADY_SECONDS = 60.0  # after a run of this length, the next pause is short again
+# Time for workers to stop. The slowest batch takes 30 s.
 GRACE_SECONDS = 60.0
-"""Time for workers to stop. The slowest batch takes 30 s."""
 
-EXIT_SETTINGS = 2
+EXIT_SETTINGS = 2  # `Exit.USAGE` of the commands, a room that this one may not import
 
 MEANINGS = {
     EXIT_SETTINGS: "a wrong setting or a missing topic",
@@ -72,7 +70,9 @@ class Supervisor:
         await asyncio.wait([stopping, *keepers], return_when=asyncio.FIRST_COMPLETED)
         for task in [stopping, *keepers]:
             task.cancel()
-        results = await asyncio.gather(*keepers, return_exceptions=True)
+        results = await asyncio.gather(
+            *keepers, return_exceptions=True
+        )  # all have ended: no process starts from here on
         killed = await asyncio.gather(*(self._end(name, process) for name, process in self._running.items()))
         for result in results:
             if isinstance(result, Exception):

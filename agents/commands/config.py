@@ -64,8 +64,8 @@ def show(
         sys.stdout.write(_written(tree_of(shown), form))
 
 
-@config.command()
-def check(ctx: typer.Context) -> None:
+@config.command("check")
+def check_config(ctx: typer.Context) -> None:
     """Check the settings, the policy, labels and lexicons that they name, and all languages.
 
     Use it before you deploy a change. An error is printed as one line, and the exit code is 2. Doubtful settings give

@@ -22,8 +22,8 @@ MARKS = {True: "[green]● ok[/]      ", False: "[bold red]■ refused[/] "}
 FAULTS = {"changed", "missing"}
 
 
-@evidence.command()
-def check(ctx: typer.Context) -> None:
+@evidence.command("check")
+def check_evidence(ctx: typer.Context) -> None:
     """Write a small clip, read it, lock it, delete it, and tell what this account may do.
 
     Use it when you set up S3, with the credentials of each role: its output must match the table of rights in

@@ -119,8 +119,8 @@ class LabelFailOn(StrEnum):
         return found.verdict == "none" or (self is LabelFailOn.INCOMPLETE and found.verdict != "complete")
 
 
-@label.command()
-def check(
+@label.command("check")
+def check_labels(
     ctx: typer.Context,
     paths: Annotated[
         list[Path],

@@ -32,8 +32,8 @@ def create(ctx: typer.Context) -> None:
     _report(kafka_topics.create(kafka), kafka.bootstrap, missing="created", failed=False)
 
 
-@topics.command()
-def check(ctx: typer.Context) -> None:
+@topics.command("check")
+def check_topics(ctx: typer.Context) -> None:
     """Compare the broker's topics with the settings.
 
     Use it after you have changed settings or topics. The exit code is 3 if a topic is missing or differs. If a topic

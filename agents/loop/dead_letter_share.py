@@ -11,10 +11,11 @@ backlog, a whole batch at once, and halts before it has sent anything. If the ba
 restarted worker sends on everything before the fourth bad sender. Those dead letters can be replayed.
 """
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Hashable, Sequence
 
 from pipeline.base.errors import VoxwardenError
+from pipeline.base.recent_dict import RecentDict
 
 SENDERS = 100  # the share is taken over this many senders, the most recent ones
 
@@ -38,7 +39,7 @@ class DeadLetterShare:
         self._stage = stage
         self._limit = limit
         # For each sender, whether each of the last messages was bad. The sender heard last comes last.
-        self._bad: OrderedDict[Hashable, deque[bool]] = OrderedDict()
+        self._bad = RecentDict[Hashable, deque[bool]](SENDERS)
         self._all: deque[bool] = deque(maxlen=MESSAGES)
 
     @property
@@ -64,10 +65,7 @@ class DeadLetterShare:
             )
 
     def _note(self, sender: Hashable, bad: Sequence[bool]) -> None:
-        self._bad.setdefault(sender, deque(maxlen=WEIGHT)).extend(bad)
-        self._bad.move_to_end(sender)
-        if len(self._bad) > SENDERS:
-            self._bad.popitem(last=False)
+        self._bad[sender] = deque((*self._bad.get(sender, ()), *bad), maxlen=WEIGHT)
 
     def _count(self, only_bad: bool = False) -> int:
         return sum(sum(each) if only_bad else len(each) for each in self._bad.values())

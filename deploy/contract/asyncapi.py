@@ -12,6 +12,7 @@ from pipeline.settings import Kafka
 
 BINDING = {"bindingVersion": "0.5.0"}
 
+# Headers of a dead letter, added to the record's own.
 REASONS = {
     "voxwarden-stage": "The stage that could not handle the record.",
     "voxwarden-error": "The error, in one line.",
@@ -20,7 +21,6 @@ REASONS = {
     "voxwarden-offset": "The offset in this partition.",
     "voxwarden-cut": "Size in bytes of a value that was too large. The letter has no value then.",
 }
-"""Headers of a dead letter, added to the record's own."""
 
 
 def document() -> dict[str, Any]:

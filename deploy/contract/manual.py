@@ -24,8 +24,7 @@ from pipeline.contract.messages import (
 )
 from pipeline.contract.topology import STAGES, TOPICS, Stage, Topic
 
-WIDTH = 118
-"""Maximum characters of a line in the lists."""
+WIDTH = 118  # maximum characters of a line in the lists
 
 OTHERS = (Utterance, EarlyUtterance, Sound, Transcript, SecondReading, SpeechStatus, Decision)
 
@@ -166,4 +165,5 @@ def _range(field: Schema) -> str:
     low, high = field.get("minimum"), field.get("maximum")
     if low is None:
         return ""
+    # A limit that large comes from the width of an integer, and says nothing to a reader.
     return f" from {low}" if high is None or high >= 2**53 else f" {low} to {high}"

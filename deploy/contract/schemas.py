@@ -34,8 +34,7 @@ KINDS: tuple[type[msgspec.Struct], ...] = (
     SpeechStatus,
     Decision,
 )
-PARTS: tuple[type[msgspec.Struct], ...] = (Word, Alternative, Hit, HeardSound)
-"""Types of nested objects in messages."""
+PARTS: tuple[type[msgspec.Struct], ...] = (Word, Alternative, Hit, HeardSound)  # types of nested objects in messages
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 HEADERS_NOTE = "The Kafka headers. Each is UTF-8 text; numbers and booleans are written as in JSON."
@@ -79,8 +78,8 @@ def attributes(kind: type[Message]) -> dict[str, Schema]:
     return {name: found[name] for name in REQUIRED} if kind is AudioChunk else found
 
 
+# Required by CloudEvents. Voxwarden itself reads only `ce_type`.
 REQUIRED = ["ce_specversion", "ce_id", "ce_source", "ce_type"]
-"""Required by CloudEvents. Voxwarden itself reads only `ce_type`."""
 
 
 def _headers(kind: type[Message]) -> Schema:

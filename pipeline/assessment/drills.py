@@ -1,7 +1,7 @@
 """Drills: test speech through the live pipeline, and orders to stop test rooms. Their history and results.
 
 A detection drill speaks each test sentence in a room of its own. The audio carries the drill's id as its mark, so it is
-recognised as test speech. Deliver writes the results (`pipeline/review/delivery/drills.py`). A stop drill orders the
+recognised as test speech. Deliver writes the results (`pipeline/review/review_store.py`). A stop drill orders the
 app to close test rooms, and takes the app's confirmations. No production figure counts a drill. The caller opens the
 transactions. Times are UTC seconds.
 """
@@ -157,7 +157,7 @@ def end(connection: Connection, drill: str, author: str, at: float) -> None:
     audit_log.append(connection, at, author, "drill.end", drill)
 
 
-def all_of(connection: Connection, kind: DrillKind | None = None) -> list[Drill]:
+def all_drills(connection: Connection, kind: DrillKind | None = None) -> list[Drill]:
     """Return the drills, newest first."""
     query = select(DRILLS).order_by(DRILLS.c.started_at.desc(), DRILLS.c.id)
     return [Drill(**row._asdict()) for row in connection.execute(query.where(DRILLS.c.kind == kind) if kind else query)]
@@ -231,17 +231,17 @@ def findings(drill: Drill, found: Sequence[LineResult]) -> Iterator[Finding]:
 def failures(connection: Connection) -> Iterator[Finding]:
     """Yield the hazards of the last drill of each kind that has ended."""
     # Oldest first, so that a later drill of the kind replaces an earlier one.
-    newest = {drill.kind: drill for drill in reversed(all_of(connection)) if drill.ended_at is not None}
+    newest = {drill.kind: drill for drill in reversed(all_drills(connection)) if drill.ended_at is not None}
     for drill in newest.values():
         yield from findings(drill, results(connection, drill.id))
 
 
 def recheck(connection: Connection, author: str, at: float) -> list[Hazard]:
     """Close the fixed hazards of drills that a later drill, begun after the fix, proves to be gone. Return them."""
-    ended = [drill for drill in reversed(all_of(connection)) if drill.ended_at is not None]
+    ended = [drill for drill in reversed(all_drills(connection)) if drill.ended_at is not None]
     proofs = [(drill.started_at, _passed(drill, results(connection, drill.id))) for drill in ended]
     closed = []
-    for hazard in hazards.all_of(connection, "fixed"):
+    for hazard in hazards.all_hazards(connection, "fixed"):
         later = [passed.get(hazard.about) for began, passed in proofs if began >= hazard.since]
         if hazard.source == "drill" and (proof := next(filter(None, later), None)):
             closed.append(hazards.close(connection, hazard.id, "", author, at, [proof]))

@@ -206,13 +206,13 @@ def recheck(connection: Connection, figures: Iterable[Figure], window: Window, a
     proofs = {proof.figure: proof for figure in figures if (proof := of_figure(figure, window))}
     return [
         close(connection, hazard.id, "", author, at, [proof])
-        for hazard in all_of(connection, "fixed")
+        for hazard in all_hazards(connection, "fixed")
         # A hazard that a person found about a figure may be more than the missed limit, so a person closes it.
         if hazard.source == "threshold" and (proof := proofs.get(hazard.about)) and hazard.since <= window.since
     ]
 
 
-def all_of(connection: Connection, state: HazardState | None = None) -> list[Hazard]:
+def all_hazards(connection: Connection, state: HazardState | None = None) -> list[Hazard]:
     """Return the hazards with their history, oldest first."""
     query = select(HAZARDS).order_by(HAZARDS.c.found_at, HAZARDS.c.id)
     rows = connection.execute(query.where(HAZARDS.c.state == state) if state else query).all()

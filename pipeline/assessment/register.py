@@ -213,7 +213,7 @@ def close(connection: Connection, identity: str, author: str, at: float, closed_
     return _write(connection, record, {"closed_at": closed}, "register.close", {"closed_at": closed}, author, at)
 
 
-def all_of(
+def all_records(
     connection: Connection, kind: Kind | None = None, *, still_open: bool = False, limit: int | None = None
 ) -> list[Record]:
     """Return entries, newest first: of one kind, or only those that are not closed, or at most `limit`, if you ask."""
@@ -225,7 +225,7 @@ def all_of(
 
 def incidents(connection: Connection) -> Iterator[Finding]:
     """Yield a finding for each incident."""
-    for record in all_of(connection, "incident"):
+    for record in all_records(connection, "incident"):
         yield Finding(source="incident", about=f"I-32.incident:{record.id}", title=record.fields["title"])
 
 

@@ -110,7 +110,7 @@ def decide(connection: Connection, trigger: str, accept: bool, reason: str, auth
     return find(connection, found.id)
 
 
-def all_of(connection: Connection, state: TriggerState | None = None) -> list[Trigger]:
+def all_triggers(connection: Connection, state: TriggerState | None = None) -> list[Trigger]:
     """Return the triggers, newest first."""
     query = select(TRIGGERS).order_by(TRIGGERS.c.found_at.desc(), TRIGGERS.c.id)
     return [

@@ -29,7 +29,6 @@ def answer_of(status: int, retry_after: str | None, now: float) -> AppAnswer:
         return AppAnswer()
     error = f"the app answered {status}"
     if status == GONE:
-        # The app may only be misconfigured: its address is tried again, but rarely.
         return AppAnswer(error, LONGEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
     wait = retry_seconds(retry_after or "", now) if status in BUSY else 0.0
     return AppAnswer(error, wait, min(wait, LONGEST_CLOSE_SECONDS))

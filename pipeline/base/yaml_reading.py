@@ -115,7 +115,7 @@ class _Checker:
             case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
                 keys: set[str] | None = set() if isinstance(event, yaml.MappingStartEvent) else None
                 self.open.append(_Extent(anchor=event.anchor, keys=keys))
-                self._limit(event, _Extent(0, 0))  # now, because a list that never ends is never closed
+                self._limit(event, _Extent(0, 0))  # now: a file that is too deep is not read to its end
             case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                 self._close(event, self.open.pop())
 

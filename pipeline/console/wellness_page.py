@@ -6,7 +6,7 @@ import msgspec
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from pipeline.console.pages import page
+from pipeline.console.rendering import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review.accounts import accounts, wellness
 from pipeline.review.accounts.accounts import ViewingLimits
@@ -14,8 +14,7 @@ from pipeline.review.accounts.sign_in import LoginSession
 
 router = APIRouter(prefix="/wellness")
 
-LATER = "voxwarden_later"
-"""Cookie of a browser whose reader has put the break off."""
+LATER = "voxwarden_later"  # cookie of a browser whose reader has put the break off
 LATER_SECONDS = 600
 
 MinutesForm = Annotated[int, Form(ge=5, le=720)]

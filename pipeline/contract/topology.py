@@ -16,8 +16,8 @@ A stage may take and give several topics. To add a stage, write its processor in
 STAGES. Both runners, `voxwarden worker` and the metrics then know it. `python -m deploy.stages` and
 `python -m deploy.contract` write it into the compose stack, the alert rules and the contract.
 
-Every topic is keyed by room, or by a shard of a room (`shards.py`). So the messages of a speaker stay in order on one
-partition. A message that a stage cannot handle goes to `voice.dead-letters`.
+Every topic is keyed by room, or by a shard of a room (`cloud_events.py`). So the messages of a speaker stay in order on
+one partition. A message that a stage cannot handle goes to `voice.dead-letters`.
 """
 
 import math

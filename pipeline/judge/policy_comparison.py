@@ -3,11 +3,12 @@
 It finds the transcripts that only the new or only the old policy flags, or that both flag with a difference.
 """
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from pipeline.base.recent_dict import RecentDict
 from pipeline.contract.messages import Flag, Transcript
 from pipeline.judge.classifier import Classifier, load_classifier
 from pipeline.judge.conversations import Conversations
@@ -76,7 +77,7 @@ class Backtest:
         self._terms_after = None if after.matcher is before.matcher else after.matcher
         self._conversations = Conversations()
         self.skipped = self.repeated = 0
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen = RecentDict[str, None](MAX_REMEMBERED)
 
     def compare(self, batch: Sequence[Transcript]) -> list[Comparison]:
         """One comparison for each transcript, in order, without skipped and repeated ones.
@@ -88,6 +89,7 @@ class Backtest:
         return [self._compared(*each) for each in zip(batch, detections, strict=True)]
 
     def _compared(self, transcript: Transcript, first: Detection) -> Comparison:
+        # The scores are the same for both policies. Only the terms may differ.
         second = replace(first, matches=self._terms_after.find(transcript.text)) if self._terms_after else first
         return Comparison(self.before.flag(transcript, first), self.after.flag(transcript, second))
 
@@ -98,8 +100,6 @@ class Backtest:
         if repeated or transcript.skipped:
             return False
         self._seen[transcript.id] = None
-        if len(self._seen) > MAX_REMEMBERED:
-            self._seen.popitem(last=False)
         return True
 
 

@@ -106,7 +106,7 @@ def unheard_labels(policy: PolicyResolver, listen: ListenSettings) -> list[Unhea
 def _in_rooms(
     room_type: str, policy: PolicyResolver, listen: ListenSettings, known: Container[str]
 ) -> Iterator[UnheardLabel]:
-    rules = policy.resolved(room_type, OTHER)
+    rules = policy.resolved(room_type, OTHER)  # `sources` does not differ by language
     for label, limits in rules.labels.items():
         if not limits.both:
             continue
@@ -123,7 +123,7 @@ def _languages(settings: Settings) -> Iterator[str]:
     if not judge.lexicons:
         yield "judge.lexicons is empty, so no terms are matched and the classifier judges alone."
     yield from _unused_lexicons(judge.lexicons)
-    if judge.model is not None:
+    if judge.model is not None:  # nothing says which languages a model of users knows
         return
     taught = languages_of(SHIPPED)
     judged = taught.union(map(lexicon.language_of_lexicon, judge.lexicons))

@@ -48,7 +48,7 @@ class SpeakerMemory(Generic[T]):
         self._rooms: OrderedDict[str, OrderedDict[str, deque[T]]] = OrderedDict()
         self._awake: set[str] = set()
         """The rooms in which something happened since the last `sweep`."""
-        self.speakers = 0
+        self.speakers = 0  # counted, because a sum over all rooms for each thing would take long
         """How many speakers are remembered."""
 
     def of(self, room: str, speaker: str) -> Sequence[T]:

@@ -117,7 +117,7 @@ def _transcript_of_line(line: TranscriptLine, text: str, number: int) -> Transcr
         room_type=line.room_type,
         start=start,
         end=line.end or start,
-        id=line.id or f"line {number}",
+        id=line.id or f"line {number}",  # a comparison of policies skips repeated ids
         confidence=1.0 if line.confidence is None else line.confidence,
         marks=line.marks,
         skipped=line.skipped,

@@ -92,7 +92,7 @@ def _plain(arrays: Arrays) -> Iterator[tuple[str, Tensor]]:
 
 def _embedding(arrays: Arrays) -> Tensor:
     whole, scale = (torch.tensor(arrays[f"{PREFIX}{EMBEDDING}.{part}"]) for part in ("whole", "scale"))
-    return whole.float() * scale
+    return whole.float() * scale  # the inverse of `model_export.rounded`
 
 
 def _layers(arrays: Arrays) -> Iterator[tuple[str, Tensor]]:

@@ -102,6 +102,7 @@ def append(
 ) -> AuditLine:
     """Add a line. Call it last in a transaction, because other writers wait until that transaction ends."""
     lock(connection)
+    # The lock comes first: else two writers could read the same head.
     head = connection.execute(select(AUDIT_HEAD.c.seq, AUDIT_HEAD.c.hash)).one()
     line = following(head.seq, head.hash, at, actor, action, subject, detail)
     connection.execute(insert(AUDIT).values(msgspec.structs.asdict(line)))
@@ -151,6 +152,7 @@ def newest_lines(
         query = query.where(column == wanted) if wanted else query
     query = query.where(AUDIT.c.seq < before) if before else query
     if since is not None:
+        # Lines are read in the order of `seq`. With a limit of `seq`, too, the database does not read all of them.
         oldest = select(AUDIT.c.seq).where(AUDIT.c.at >= since).order_by(AUDIT.c.at).limit(1)
         query = query.where(AUDIT.c.at >= since, AUDIT.c.seq >= (connection.scalar(oldest) or 0) - SKEW)
     if until is not None:
@@ -163,6 +165,7 @@ def newest_lines(
 
 def actions(connection: Connection) -> list[str]:
     """Return the actions that the log has. It jumps in the index from one to the next, so a long log costs no more."""
+    # Loose index scan by recursion: PostgreSQL has none for DISTINCT.
     found = select(func.min(AUDIT.c.action).label("action")).cte("actions", recursive=True)
     after = select(func.min(AUDIT.c.action)).where(AUDIT.c.action > found.c.action).scalar_subquery()
     found = found.union_all(select(after).where(found.c.action.is_not(None)))
@@ -175,6 +178,7 @@ def cut(connection: Connection, first: int, at: float, actor: str) -> int:
     count = connection.execute(select(func.count()).select_from(AUDIT).where(old)).scalar_one()
     if count:
         kept = connection.execute(select(AUDIT).where(AUDIT.c.seq == first)).one()
+        # A line of 0.1.0 has no `before`. The line that is deleted now has the hash.
         before = kept.before or connection.scalar(select(AUDIT.c.hash).where(AUDIT.c.seq == first - 1))
         append(connection, at, actor, CUT, str(first), msgspec.to_builtins(ChainCut(first, kept.hash, before, count)))
         connection.execute(delete(AUDIT).where(old))
@@ -182,12 +186,14 @@ def cut(connection: Connection, first: int, at: float, actor: str) -> int:
 
 
 def verify_chain(connection: Connection, known: ChainReport | None = None, most: int | None = None) -> ChainReport:
-    """Compute all hashes again. With `known`, an earlier report without a fault, only those of newer lines.
+    """Compute all hashes again. With `known`, an earlier report without a fault, compute only newer ones.
 
     With `most`, stop after as many lines: the report then has `unchecked` lines, and is the next `known`.
     """
+    # The head first: lines that others add meanwhile come after it, and are left for the next call.
     end = connection.execute(select(AUDIT_HEAD.c.seq, AUDIT_HEAD.c.hash)).one()
     begin = _begin(connection, end.seq)
+    # Retention may have moved the first line since. Then all lines are checked again.
     if begin.broken is None and known and (known.first, known.broken) == (begin.first, None):
         begin = _resumed(connection, msgspec.structs.replace(known, unchecked=0))
     report = begin if begin.broken is not None else _followed(connection, begin, end.seq, most)
@@ -271,6 +277,7 @@ def _covered(line: AuditLine) -> tuple[Any, ...]:
 
 
 def _hash(before: str, *fields: Any) -> str:
+    # JSON keeps the fields apart: moving a character from one to the next changes the text.
     return sha256(msgspec.json.encode([before, *fields])).hexdigest()
 
 

@@ -40,7 +40,7 @@ WHOLE_SECONDS = 86_400.0
 MOST = 10_000
 """The most lines that are read in one transaction."""
 PAUSE_SECONDS = 0.1
-"""Seconds between two such transactions. A long log is checked slowly, and requests do not wait for it."""
+"""Seconds between two of these transactions. A long log is checked slowly, and requests do not wait for it."""
 
 
 class ChainWatch:
@@ -60,11 +60,12 @@ class ChainWatch:
     def look(self) -> None:
         """Check the new lines, and once a day all lines. A broken log stays so until the next check of all lines."""
         now = self._clock()
+        # Between whole checks only new lines are read. So a change of an old line is found within a day.
         whole = self.report is None or now - self._whole_at >= WHOLE_SECONDS
         if not whole and self.report and self.report.broken is not None:
             return
         report = self._check(None if whole else self.report)
-        if report.unchecked:
+        if report.unchecked:  # the watch was closed meanwhile
             return
         if whole:
             self._whole_at = now
@@ -180,6 +181,7 @@ def faults(connection: Connection, anchors: Sequence[SignedHead], public_pem: by
 
     Call `audit_log.verify_chain` first.
     """
+    # One head for all anchors, so that a line added meanwhile changes no answer.
     now = head_of(connection, at)
     for number, anchor in enumerate(anchors, start=1):
         fault = _fault(connection, anchor, public_pem, now)
@@ -225,7 +227,7 @@ def _append(path: Path, line: bytes) -> None:
         with path.open("ab") as file:
             file.write(line + b"\n")
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # an anchor must outlive a crash of the machine
     except OSError as error:
         raise DependencyError(
             f"The anchor cannot be written to {path}: {error.strerror}", "Set audit.anchor_file."

@@ -46,6 +46,7 @@ class ListedRecording(Struct, frozen=True):
 def add_recording(connection: Connection, made: Fingerprint) -> None:
     """Add a recording. Raises InputError if the bank has it already, or is full."""
     ban = made.recording.ban
+    # No lock: two people at once may add one too many, which harms nothing.
     if bank_size(connection) >= MAX_RECORDINGS:
         raise InputError(f"The bank has {MAX_RECORDINGS:,} recordings", "Remove some first.", text="bank_full")
     fields = {name: getattr(ban, name) for name in ban.__struct_fields__}
@@ -81,6 +82,7 @@ def list_recordings(connection: Connection, words: str = "", limit: int | None =
     """Return the recordings with these words in title, reason or id, the newest first, at most `limit`."""
     heard = FLAGS.c.sound["reference"].as_string()
     count = func.count(FLAGS.c.case_id.distinct())
+    # A copy for a check would count the same playback again.
     query = select(heard, count, func.max(FLAGS.c.end)).where(HEARD, FLAGS.c.case_id.not_in(COPIES)).group_by(heard)
     known = {reference: (cases, last) for reference, cases, last in connection.execute(query)}
     named = (BANNED_RECORDINGS.c[name].icontains(words, autoescape=True) for name in ("title", "reason", "id"))
@@ -128,6 +130,7 @@ class Bank:
 def _fingerprints(connection: Connection, names: Collection[str] | None) -> Iterator[Fingerprint]:
     ids = BANNED_RECORDINGS.c.id
     chosen = sorted(connection.scalars(select(ids)) if names is None else names)
+    # All landmarks of a full bank are about 1 GB, so they are read in pages.
     for begin in range(0, len(chosen), BATCH):
         part = ids.in_(chosen[begin : begin + BATCH])
         for row in connection.execute(select(BANNED_RECORDINGS).where(part).order_by(ids)):

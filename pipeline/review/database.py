@@ -73,6 +73,7 @@ class Database:
         if self.url.get_backend_name() == "sqlite":
             _prepare_file(Path(self.url.database or ""), must_exist)
         self._engine = _engine(self.url)
+        # The same pool: only the BEGIN differs (`_begin_sqlite`).
         self._writer = self._engine.execution_options(immediate=True)
         # SQLite's own wait sleeps and tries again, so that some writers wait long. The lock makes them take turns.
         self._turn = Lock() if self.url.get_backend_name() == "sqlite" else nullcontext()
@@ -107,9 +108,10 @@ class Database:
         if self.url.get_backend_name() == "sqlite":
             with self._turn, answering(self.name), closing(self._engine.raw_connection()) as connection:
                 cursor = connection.cursor()
+                # A checkpoint that waits for readers holds up all writers, so it gives up early.
                 cursor.execute(f"PRAGMA busy_timeout={SCRUB_MILLISECONDS}")
                 cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                cursor.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+                cursor.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")  # the pool keeps the connection
 
     def close(self) -> None:
         self._engine.dispose()
@@ -117,6 +119,7 @@ class Database:
     def _upgrade(self) -> None:
         with self.read() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
+        # Mostly so. Then the start waits for no lock.
         if current == _newest():
             return
         if current in UNRELEASED:
@@ -125,10 +128,12 @@ class Database:
                 UNRELEASED_REMEDY,
             )
         config = Config()
+        # Alembic reads its options with ConfigParser, which expands a percent sign.
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         with self.write() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+            # Alembic reads the revision again under the lock, so the second of two processes changes nothing.
             config.attributes["connection"] = connection
             try:
                 command.upgrade(config, "head")
@@ -244,6 +249,7 @@ def _engine(url: URL) -> Engine:
     logs.without_debug("sqlalchemy.engine")
     more = {key: value for key, value in PATIENCE.items() if url.drivername == POSTGRES and key not in url.query}
     try:
+        # pool_pre_ping: a server may have closed a connection of the pool. A file does not.
         # hide_parameters: an error's text must not carry a transcript into a log.
         engine = create_engine(
             url, hide_parameters=True, pool_pre_ping=url.drivername == POSTGRES, connect_args=more, **JSON
@@ -281,6 +287,7 @@ def _prepare_postgres(connection: Any, record: object) -> None:
     del record
     with connection.cursor() as cursor:
         cursor.execute("SET jit = off")
+    # psycopg began a transaction. The pool would roll it back, and the setting with it.
     connection.commit()
 
 
@@ -295,6 +302,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             connection.execute("PRAGMA journal_mode=WAL")
             return
         except sqlite3.OperationalError as error:
+            # The low byte is the primary code. SQLite may give an extended one.
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
         time.sleep(0.02)
@@ -302,6 +310,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     immediate = connection.get_execution_options().get("immediate", False)
+    # IMMEDIATE waits for other writers now. Otherwise SQLite refuses a write after a read if another wrote meanwhile.
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 

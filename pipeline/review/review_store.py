@@ -46,8 +46,8 @@ class ReviewStore(Protocol):
         Other speech opens a new case, so that a moderator sees it.
 
         A flag whose only cause is phrases that are muted in its room counts as passed speech. Of the passed flags,
-        those with an id in `drawn` become cases of their own, for audit: they were drawn with this `probability`.
-        Returns the outcome of each flag to review or block, then that of each audit, in order. A message whose id is
+        each with an id in `drawn` becomes a case of its own, for audit: it was drawn with this `probability`.
+        Returns the outcome of each flag to review or block, then of each audit, in order. A message whose id is
         already stored changes nothing. After the commit, `counted` gets what was counted newly.
         """
 
@@ -129,9 +129,11 @@ class SqlReviewStore(ReviewStore):
             heard = [flag for flag in caught if flag.id not in muted]
             stored = storing.add_flags(connection, heard, at, self._merge, self._ranking) if heard else []
             self._flag_events.put(connection, heard, stored, at)
+            # Muted flags are not in `stored`. The outcomes keep the order of `caught`.
             found = iter(stored)
             outcomes = [Outcome(flag.id, "", "muted") if flag.id in muted else next(found) for flag in caught]
             passed = [_passed(flag) for flag in flags if flag.suggestion == "pass" or flag.id in muted]
+            # A released flag was withheld before, and its audit has the id of the withheld flag.
             quality_checks.release_audits(
                 connection, {case_id(replace(flag, id=first_id(flag))) for flag in heard if flag.released}
             )
@@ -139,6 +141,7 @@ class SqlReviewStore(ReviewStore):
             outcomes += storing.add_audits(connection, audits, at, probability, self._ranking) if audits else []
             tally = speech_tallies.count_batch(connection, batch, at, muted)
             _record_drills(connection, flags, at)
+            # Last, because it takes the lock of the audit log.
             storing.note_linked(connection, caught, outcomes[: len(caught)], at)
         counted(tally)
         return outcomes
@@ -147,6 +150,7 @@ class SqlReviewStore(ReviewStore):
         if not self._flag_events.suggestions:
             return 0
         with self._database.read() as connection:
+            # Mostly nothing is over, and then no writer waits. `trim` counts again under its lock.
             if event_outbox.raised(connection) <= self._flag_events.most:
                 return 0
         with self._database.write() as connection:

@@ -83,7 +83,7 @@ REMEDIES = {
     "assessment.spread_speakers": "Delete it: it is always 3 speakers.",
     "assessment.spread_minutes": "Delete it: it is always 60 minutes.",
     "assessment.stable_loss": "Delete it: it is always 0.001.",
-    "assessment.triggers": "Delete it: the limits are fixed, see TriggerLimits in pipeline/assessment/signals.py.",
+    "assessment.triggers": "Delete it: the limits are fixed, see TriggerLimits in article3_signals.py.",
     "assessment.drills": "Delete it: a detection drill is due after 90 days, a stop drill after 180.",
 }
 

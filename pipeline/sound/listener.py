@@ -206,7 +206,7 @@ class SpeakerListener(AudioTrack[Sound | DueWindow]):
         second = self._unheard()
         self._second = []
         self._follow(self._at - second.size)
-        self._recent.add(second)
+        self._recent.add(second)  # before the detectors, because a span may end in this second
         return (yield from _spans_of(each.push(second) for each in (*self._hearing.detectors, *self._of_room)))
 
     def _unheard(self) -> Samples:

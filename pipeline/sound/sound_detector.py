@@ -68,6 +68,7 @@ def _next_window(task: Iterator[Result | DueWindow], results: list[Result]) -> D
 
 
 def _hear(windows: Sequence[DueWindow]) -> None:
+    # Each model once, in a fixed order.
     for hearer in dict.fromkeys(window.hearer for window in windows):
         hearer.hear([window for window in windows if window.hearer is hearer])
 

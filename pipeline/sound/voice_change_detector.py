@@ -5,7 +5,7 @@ and other sounds do not count. The model that tells speech costs most. So it res
 block after one without speech, and while the voice surely is the known one.
 """
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.base.recent_dict import RecentDict
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.sound.sound_detector import SoundSpan
 from pipeline.sound.sound_windows import above
@@ -215,8 +216,7 @@ class VoiceChangeDetectors:
 
     def __init__(self, on: bool, most: int) -> None:
         self._on = on
-        self._most = most
-        self._accounts: OrderedDict[Key, AccountVoice] = OrderedDict()
+        self._accounts = RecentDict[Key, AccountVoice](most)
 
     @property
     def awake(self) -> bool:
@@ -228,10 +228,8 @@ class VoiceChangeDetectors:
     def detector(self, start: int, key: Key) -> VoiceChangeDetector:
         known = self._accounts.get(key)
         if known is None or abs(start - known.end) > REMEMBERED:  # a clock that was wrong does not stay wrong
-            known = self._accounts[key] = AccountVoice(start)
-        self._accounts.move_to_end(key)
-        if len(self._accounts) > self._most:
-            self._accounts.popitem(last=False)
+            known = AccountVoice(start)
+        self._accounts[key] = known
         return VoiceChangeDetector(known, start)
 
 

@@ -13,7 +13,7 @@ from pipeline.assessment.drill_speech import DrillLine
 from pipeline.assessment.hazards import FileProof, Finding
 from pipeline.assessment.report import assessments
 from pipeline.assessment.triggers import Signal
-from pipeline.console.pages import profile_href
+from pipeline.console.rendering import profile_href
 from pipeline.contract.messages import HeardSound, Verdict
 from pipeline.judge import labels
 from pipeline.judge.release import JudgeReport

@@ -48,7 +48,7 @@ def test_triggers_are_decided_in_a_row(stack: Stack, sit: Sit) -> None:
         if left:
             expect(page.locator("article textarea").first).to_be_focused()
     with stack.database.read() as connection:
-        assert {each.state for each in triggers.all_of(connection)} == {"rejected"}
+        assert {each.state for each in triggers.all_triggers(connection)} == {"rejected"}
 
 
 def test_an_error_and_the_end_of_the_session_keep_what_was_typed(stack: Stack, sit: Sit) -> None:

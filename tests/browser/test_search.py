@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from pipeline.console.pages import profile_href
+from pipeline.console.rendering import profile_href
 from tests.browser.conftest import Sit, Stack
 
 

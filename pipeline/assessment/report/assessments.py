@@ -101,7 +101,7 @@ def find(connection: Connection, identity: str | None) -> Assessment:
     return Assessment(**row._asdict())
 
 
-def all_of(connection: Connection) -> list[Assessment]:
+def all_assessments(connection: Connection) -> list[Assessment]:
     """Return all assessments, newest first."""
     columns = [ASSESSMENTS.c[name] for name in Assessment.__struct_fields__]
     query = select(*columns).order_by(ASSESSMENTS.c.opened_at.desc(), ASSESSMENTS.c.id.desc())

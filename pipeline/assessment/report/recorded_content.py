@@ -65,7 +65,7 @@ def hazards(connection: Connection, window: Window) -> tuple[ReportedHazard, ...
 
 def drills(connection: Connection, window: Window) -> tuple[ReportedDrill, ...]:
     """Return the drills that began since the window did, oldest first, with their results by language and label."""
-    held = [each for each in reversed(drilling.all_of(connection)) if each.started_at >= window.since]
+    held = [each for each in reversed(drilling.all_drills(connection)) if each.started_at >= window.since]
     return tuple(_drill(connection, each) for each in held)
 
 

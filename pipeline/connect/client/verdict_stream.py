@@ -4,13 +4,13 @@ import asyncio
 import json
 import logging
 import re
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.base.errors import ConfigError, InputError, VoxwardenError
+from pipeline.base.recent_dict import RecentDict
 from pipeline.connect.client.reconnecting import Reconnecting
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class VerdictStream:
         self._address = f"{_checked(url)}/v1/verdicts"
         self._room = {} if room is None else {"room": room}
         self._token = token
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen = RecentDict[str, None](REMEMBERED)
         self._reconnecting = Reconnecting()
         self._client: httpx.AsyncClient
 
@@ -174,8 +174,6 @@ class VerdictStream:
             return None
         self._reconnecting.progressed()
         self._seen[found["id"]] = None
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
         return found
 
 

@@ -17,8 +17,7 @@ from msgspec import Struct
 
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics, from_zero
-from pipeline.connect.livekit.moderation import AbsentError, Moderation
-from pipeline.connect.livekit.server_access import ServerFault
+from pipeline.connect.livekit.livekit_server import AbsentError, Moderation, ServerFault
 from pipeline.contract.messages import Action
 from pipeline.review.cases.values import SEVERITY
 from pipeline.review.database import Database

@@ -16,8 +16,8 @@ from livekit import api, rtc
 
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.metrics import Metrics
+from pipeline.connect.livekit.livekit_server import BOT, bot_token
 from pipeline.connect.livekit.microphone import Speech, TrackReader
-from pipeline.connect.livekit.server_access import BOT, bot_token
 from pipeline.settings import LiveKitSettings
 
 log = logging.getLogger(__name__)

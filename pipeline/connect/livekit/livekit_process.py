@@ -15,11 +15,11 @@ from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import Starting
 from pipeline.base.metrics_server import serving as figures
 from pipeline.connect.client.speaker_stream import SpeakerStream
-from pipeline.connect.livekit import livekit_webhooks, server_access
+from pipeline.connect.livekit import livekit_server, livekit_webhooks
 from pipeline.connect.livekit.actor import Actor
+from pipeline.connect.livekit.livekit_server import Moderation
 from pipeline.connect.livekit.livekit_webhooks import Signature
 from pipeline.connect.livekit.microphone import Speech
-from pipeline.connect.livekit.moderation import Moderation
 from pipeline.connect.livekit.room_bots import RoomBots
 from pipeline.judge import labels
 from pipeline.review.database import Database, check_answers
@@ -66,7 +66,7 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[
     database = Database(settings.database_url)
     async with AsyncExitStack() as stack:
         stack.callback(database.close)
-        service = (await stack.enter_async_context(server_access.client(settings.livekit))).room
+        service = (await stack.enter_async_context(livekit_server.client(settings.livekit))).room
 
         def arrived(room: str, identity: str) -> None:  # rooms and actor each need the other
             actor.arrived(room, identity)
@@ -118,7 +118,7 @@ def _receiver(settings: Settings, rooms: RoomBots, metrics: Metrics) -> Abstract
     livekit = settings.livekit
     if livekit.webhook_port is None:
         return _no_webhooks()
-    signature = Signature(livekit.api_key, server_access.secret_of(livekit))
+    signature = Signature(livekit.api_key, livekit_server.secret_of(livekit))
     return livekit_webhooks.receiving(livekit.webhook_host, livekit.webhook_port, signature, rooms.hint, metrics)
 
 
@@ -140,7 +140,7 @@ def _gateway_token(settings: Settings) -> str:
 
 def _check(settings: Settings) -> None:
     """Raise ConfigError before anything starts: a label that does not exist would make a rule that never acts."""
-    server_access.secret_of(settings.livekit)
+    livekit_server.secret_of(settings.livekit)
     _gateway_token(settings)
     known = labels.load_labels(settings.judge.labels)
     for rule in settings.livekit.rules:

@@ -2,13 +2,13 @@
 
 import hmac
 from base64 import b64encode
-from collections import OrderedDict
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
 from pipeline.base.errors import InputError
+from pipeline.base.recent_dict import RecentDict
 
 REMEMBERED = 10_000
 """Ids of notices that are remembered, to find repeated ones. The number limits the memory."""
@@ -35,15 +35,13 @@ class Notices:
     """Finds notices that come again: Agora sends one until it gets an answer."""
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen = RecentDict[str, None](REMEMBERED)
 
     def is_new(self, notice: str) -> bool:
         """Whether this id has not come before."""
         if notice in self._seen:
             return False
         self._seen[notice] = None
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)  # the oldest one
         return True
 
 

@@ -34,13 +34,11 @@ OF_LIMITS: dict[str, FigureState] = {
     "met": "met",
     "missed": "missed",
 }
+# The order of the tables of parts.
 SPLITS = ("label", "language", "room_type", "policy", "model", "source", "severity", "reason")
-"""The order of the tables of parts."""
-LIST_SECONDS = 30.0
-"""Seconds that a list of cases waits for the figures."""
+LIST_SECONDS = 30.0  # a list waits so long for the figures: without them it has no cases to show
 OF_LANGUAGES = "I-04"
-COUNTED = 10_000
-"""A list counts its cases up to this number."""
+COUNTED = 10_000  # a list counts its cases up to this number, so that counting stays cheap
 
 StepName = Literal["opened", "forms", "hazards", "final"]
 KeyQuery = Annotated[str, Query(pattern="^[a-z0-9_]{1,64}$")]
@@ -218,11 +216,11 @@ def parts_of(indicator: Indicator, figures: Sequence[Figure]) -> dict[tuple[str,
 
 def steps_of_newest(connection: Connection) -> AssessmentSteps | None:
     """Return the steps of the assessment that was opened last; None if there is none."""
-    found = next(iter(assessments.all_of(connection)), None)
+    found = next(iter(assessments.all_assessments(connection)), None)
     if found is None:
         return None
     needed = [each for each in forms.answers(connection, found.id) if each.field.required]
-    known = hazards.all_of(connection)
+    known = hazards.all_hazards(connection)
     pending = [each for each in known if each.state != "closed"]
     return AssessmentSteps(found, sum(not each.missing for each in needed), len(needed), len(known), len(pending))
 

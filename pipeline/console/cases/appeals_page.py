@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from pipeline.base.errors import CaseError, Involved
 from pipeline.console.cases.case_page import REASONS, case_values
 from pipeline.console.fields import NoteForm, WordForm
-from pipeline.console.pages import page
+from pipeline.console.rendering import page
 from pipeline.console.services import Signed, TheServices
 from pipeline.review import audit_log
 from pipeline.review.cases import appeals, deciding, eligibility, reading

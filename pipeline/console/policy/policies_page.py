@@ -7,8 +7,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import Connection
 
 from pipeline.console.fields import NO_CONTROL
-from pipeline.console.pages import page
 from pipeline.console.policy.policy_difference import difference, runs
+from pipeline.console.rendering import page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.judge.release import MAX_SHADOWS, JudgeReport
 from pipeline.review.policies import drafts, judge_rules, versions
@@ -106,6 +106,7 @@ def approve_draft(
 ) -> Response:
     """Publish a draft. Nobody who has edited it, or asked for its approval, may do that."""
     with services.database.write() as connection:
+        # `seen` and `live`: what the approver has read must still be true.
         drafts.approve(connection, number, seen, live, services.labels, session.account.name, services.clock())
     return RedirectResponse("/policies", 303)
 
@@ -149,5 +150,6 @@ def _took(connection: Connection, live: versions.PublishedPolicy | None, using: 
     if live is None:
         return None
     edition, at = versions.released_at(connection, live.number)
+    # A judge reports the time since which it uses an edition. An older time belongs to an earlier release of it.
     since = [each.since for each in using if each.edition == edition and each.since >= at]
     return max(since) - at if since else None

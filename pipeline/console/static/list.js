@@ -7,7 +7,7 @@ import { ended, goOn } from "./sending.js";
 const SOON = 600; // seconds, as in macros.html
 const UNITS = [["days", 86_400], ["hours", 3_600], ["minutes", 60], ["seconds", 1]];
 
-/** A time span in words, as `age` of pages.py writes it. */
+/** A time span in words, as `age` of rendering.py writes it. */
 const age = (seconds) => {
   const [name, length] = UNITS.find((unit) => seconds >= unit[1]) ?? UNITS.at(-1);
   return texts[`time.${name}`].replace("{n}", Math.floor(seconds / length));

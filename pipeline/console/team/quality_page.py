@@ -10,9 +10,9 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.base.errors import Missing
-from pipeline.console import pages
+from pipeline.console import rendering
 from pipeline.console.fields import CaseId, WordQuery
-from pipeline.console.pages import page, reader_language
+from pipeline.console.rendering import page, reader_language
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.console.team import quality_charts
 from pipeline.console.team.team_page import team_figures
@@ -25,7 +25,7 @@ from pipeline.review.quality.trends import PERIODS, WEEK, Period, QualityFigures
 
 router = APIRouter()
 
-LOW_KAPPA = 0.0
+LOW_KAPPA = 0.0  # kappa may be negative, but below 0 the chart has nothing to tell
 COLUMNS = ("figure", "name", "from", "to", "value", "low", "high", "n", "period", "label")
 
 
@@ -129,12 +129,14 @@ def drawn(request: Request, services: Services, found: QualityFigures) -> dict[s
         return [(labels[name].name(language) if name in labels else name, share) for name, share in shares.items()]
 
     by_label = sorted(
-        found.precision.items(), key=lambda item: (item[1].n < agreement_figures.ENOUGH, -_value(item[1]), item[0])
+        # Labels with too few items have no dot, so they come last. Then the most precise label comes first.
+        found.precision.items(),
+        key=lambda item: (item[1].n < agreement_figures.ENOUGH, -_value(item[1]), item[0]),
     )
     agreed = {name: one.share for name, one in found.agreements.items()}
     places = [(change.at - found.weeks[0].at) / WEEK for change in found.changes]
     precision = [one.precision for one in found.weeks]
-    zone, say = pages.zone_of(request), lambda key: services.texts.say(language, key)
+    zone, say = rendering.zone_of(request), lambda key: services.texts.say(language, key)
     return {
         "flow": quality_charts.pair([one.arrived for one in found.flow], [one.decided for one in found.flow]),
         "precision": quality_charts.dots(named(dict(by_label)), agreement_figures.ENOUGH, limits.get("I-10.share")),

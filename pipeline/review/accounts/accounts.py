@@ -128,6 +128,7 @@ def account_of_identity(connection: Connection, subject: str, name: str, role: R
     The first sign-in creates the account. Each later one copies the provider's current role.
     Raises AccountError if the account is disabled here, or if another account has the name.
     """
+    # By `sub`, not by name: a provider may give a person's name to another person later.
     row = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.oidc_subject == subject)).one_or_none()
     if row is None:
         return add_account(connection, name, role, at, "oidc", oidc_subject=subject)
@@ -156,6 +157,7 @@ def change_account(connection: Connection, name: str, at: float, actor: str, **c
     Raises AccountError if there is no such account, or if no active admin would be left.
     """
     get_account(connection, name)
+    # Without an admin, nobody could make another one.
     if (changes.get("role", "admin") != "admin" or changes.get("disabled")) and _admins(connection) == [name]:
         raise AccountError(f"{name} is the last admin", "Make another account an admin first.", text="last_admin")
     _set(connection, name, at, actor, changes)
@@ -164,6 +166,7 @@ def change_account(connection: Connection, name: str, at: float, actor: str, **c
 def _set(connection: Connection, name: str, at: float, actor: str, changes: dict[str, Any]) -> None:
     detail = {key: value for key, value in changes.items() if key in {"role", "disabled"}}
     connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(changes))
+    # Sessions of the old password or role must not go on.
     connection.execute(delete(SESSIONS).where(SESSIONS.c.account == name))
     audit_log.append(connection, at, actor, "account.change", name, detail | {"changed": sorted(changes)})
 
@@ -191,6 +194,7 @@ INVITATION_SECONDS = 259_200.0
 def invite(connection: Connection, name: str, at: float, actor: str) -> str:
     """Return the token of a new link for an account. Earlier links and the password do not work any more."""
     change_account(connection, name, at, actor, password=None)
+    # An invitation often follows a lost password. A browser that knew it must not keep its own limit of tries.
     login_limits.forget_browsers(connection, name)
     token = secrets.token_urlsafe(32)
     connection.execute(delete(INVITATIONS).where(INVITATIONS.c.account == name))
@@ -213,6 +217,7 @@ def invited_account(connection: Connection, token: str, at: float) -> str:
 def accept_invitation(connection: Connection, token: str, password: PasswordHash, at: float) -> str:
     """Set the password of the account that a link is for, and return its name. Raises AccountError as above."""
     name = invited_account(connection, token, at)
+    # The DELETE decides: of two requests with the same link, only one finds the row.
     if not connection.execute(delete(INVITATIONS).where(INVITATIONS.c.hash == _hash(token))).rowcount:
         raise AccountError("This link was used a moment ago", "Ask an admin for a new one.", text="link")
     change_account(connection, name, at, name, password=password)
@@ -226,4 +231,4 @@ def open_invitations(connection: Connection, at: float) -> dict[str, float]:
 
 
 def _hash(token: str) -> str:
-    return sha256(token.encode()).hexdigest()
+    return sha256(token.encode()).hexdigest()  # a fast hash is enough for 256 random bits

@@ -18,7 +18,7 @@ from pipeline.review import audit_log
 from pipeline.review.tables.people_tables import API_TOKENS
 
 TokenScope = Literal["moderate", "cases", "verdicts", "appeals", "reports", "actions"]
-"""What a token allows. The first three are those of the HTTP API, the others those of apps at the console."""
+"""What a token allows. The first three are for the HTTP API, the others for apps at the console."""
 
 START = "vw_"
 ID_LENGTH = 11
@@ -63,6 +63,7 @@ def make_token(
     made = StoredToken(
         id=identity, hash=_hash(token), name=name, scopes=wanted, made_by=actor, created_at=at, expires_at=expires_at
     )
+    # sorted: a set has no order, but the stored scopes need one.
     connection.execute(insert(API_TOKENS).values(msgspec.to_builtins(made, order="sorted")))
     detail = {"name": name, "scopes": sorted(wanted), "expires_at": expires_at}
     audit_log.append(connection, at, actor, "token.make", identity, detail)
@@ -73,6 +74,7 @@ def find_token(connection: Connection, token: str, at: float) -> StoredToken | N
     """Return the token if it is accepted at `at`; otherwise None. The time does not reveal its secret part."""
     if not token.startswith(START) or not token.isascii():
         return None
+    # Found by the public id. The time of a search for the hash would depend on the secret.
     row = connection.execute(select(API_TOKENS).where(API_TOKENS.c.id == token[:ID_LENGTH])).one_or_none()
     found = _token(dict(row._mapping)) if row else None
     return found if found and hmac.compare_digest(found.hash, _hash(token)) and found.works(at) else None

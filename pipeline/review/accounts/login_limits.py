@@ -48,6 +48,7 @@ class Tries:
     """
 
     def __init__(self) -> None:
+        # The generic cell rate algorithm (GCRA): one time for each key instead of a count and a clock.
         self._whole_at: dict[Key, float] = {}
         self._lock = Lock()
 
@@ -83,6 +84,7 @@ class Tries:
     def _forget(self, at: float) -> None:
         """Drop the keys that have all their tries. If they are few, drop the oldest keys, too."""
         kept = [(key, whole_at) for key, whole_at in self._whole_at.items() if whole_at > at]
+        # A tenth goes at once, so that in a flood not each new key copies the dictionary.
         self._whole_at = dict(kept[-MOST_KEYS * 9 // 10 :])
 
 
@@ -106,6 +108,7 @@ class HashTurns:
         if not self._places.acquire(blocking=False):
             raise TooManyTries(BUSY_SECONDS)
         try:
+            # Callers beyond `at_once` wait here, in their own thread.
             with self._working:
                 yield
         finally:
@@ -137,6 +140,7 @@ def known_browser(connection: Connection, token: str, account: str, at: float) -
 def remember_browser(connection: Connection, token: str, account: str, at: float) -> str:
     """Record that the account has signed in with this browser, and return its cookie. An empty token gets a new one."""
     connection.execute(delete(DEVICES).where(DEVICES.c.seen_at < at - BROWSER_KEPT_SECONDS))
+    # A cookie that we did not make may be known to an attacker who put it there.
     token = token if token and _is_ours(connection, token) else secrets.token_urlsafe(32)
     row = (DEVICES.c.id == _browser_id(token), DEVICES.c.account == account)
     if not connection.execute(update(DEVICES).where(*row).values(seen_at=at)).rowcount:

@@ -61,6 +61,7 @@ class Provider:
         self._settings = settings
         self._redirect = redirect
         self._clock = clock
+        # No redirects: the client's secret must not go to another host.
         self._client = httpx.Client(timeout=settings.seconds, follow_redirects=False)
         self._metadata: Mapping[str, Any] = {}
         self._keys: KeySet | None = None
@@ -141,6 +142,7 @@ class Provider:
     def _metadata_value(self, name: str) -> str:
         if not self._metadata:
             metadata = self._ask("GET", f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration")
+            # OpenID Connect Discovery 4.3 demands it: otherwise one provider could speak for another.
             if metadata.get("issuer") != self._settings.issuer:
                 raise DependencyError(
                     f"The OpenID provider names itself {metadata.get('issuer')}",
@@ -151,6 +153,7 @@ class Provider:
 
     def _ask(self, method: str, url: str, **form: Any) -> dict[str, Any]:
         secret = self._settings.client_secret
+        # Only the request for a token has a form.
         auth = (self._settings.client_id, secret.get_secret_value()) if form and secret else None
         try:
             answer = self._client.request(method, url, auth=auth, **form).raise_for_status().json()

@@ -81,6 +81,7 @@ def password_fits(password: str, stored: str | None, turns: HashTurns = KNOWN) -
     """
     with turns.turn():
         try:
+            # No stored password is longer than MAX_LENGTH, so the rest need not be hashed.
             return _hasher.verify(stored or _DUMMY, password[:MAX_LENGTH]) and stored is not None
         except (VerificationError, InvalidHashError):
             return False
@@ -109,6 +110,7 @@ def totp_step(code: str, secret: str, at: float, used: int) -> int | None:
     now = int(at // STEP_SECONDS)
     totp = pyotp.TOTP(secret)
     for step in range(now - DRIFT_STEPS, now + DRIFT_STEPS + 1):
+        # Bytes, because compare_digest refuses text that is not ASCII.
         if step > used and secrets.compare_digest(totp.at(step * STEP_SECONDS).encode(), code.strip().encode()):
             return step
     return None
@@ -134,6 +136,7 @@ def use_recovery_code(connection: Connection, account: str, code: str) -> bool:
     """Tell whether the code is right, and use it up. Spaces, dashes and capitals do not matter."""
     given = "".join(code.split()).replace("-", "").lower()
     row = (RECOVERY_CODES.c.account == account, RECOVERY_CODES.c.hash == _hash(account, given))
+    # The DELETE decides: of two requests with the same code, only one finds the row.
     return bool(connection.execute(delete(RECOVERY_CODES).where(*row)).rowcount)
 
 

@@ -30,6 +30,7 @@ def note_presence(connection: Connection, accounts: Collection[str], at: float) 
     """Record that these accounts have an open page at `at`."""
     for account in sorted(accounts):  # sorted: two consoles write the same rows in the same order
         statement = upsert(connection, PRESENCE).values(account=account, seen_at=at)
+        # SQLite's max of two values is called greatest in PostgreSQL. A late write must not make a page look older.
         later = func.max if connection.dialect.name == "sqlite" else func.greatest
         newest = later(PRESENCE.c.seen_at, statement.excluded.seen_at)
         connection.execute(
@@ -55,7 +56,7 @@ def people_here(connection: Connection, at: float) -> frozenset[str]:
 SHOWN_SECONDS = 40.0
 """After this time without word, a page is closed. The page says a word every 15 seconds (`static/viewing.js`)."""
 MOST_PAGES = 16
-"""The most pages of an account that are remembered, as in `console/live.py`."""
+"""The most pages of an account that are remembered, as in `console/live_updates.py`."""
 
 VIEWER_KEY = (VIEWERS.c.account, VIEWERS.c.page)
 

@@ -27,7 +27,7 @@ class Visitor(Struct, frozen=True):
     """Where a sign-in comes from."""
 
     address: str = ""
-    """The network of the client, as `console/client_address.py` gives it."""
+    """The network of the client, as `console/login.py` gives it."""
     browser: str = ""
     """The cookie of a known browser (`login_limits.py`); empty if the browser has none."""
 
@@ -55,7 +55,7 @@ class PasswordChecker:
         with self._database.write() as connection:
             account = _admitted(connection, name, code, at) if right else None
             self._write(connection, name, account, at)
-        if account:
+        if account:  # not earlier: a wrong one-time code costs a try, too
             self._tries.give_back(keys)
         return account
 
@@ -74,6 +74,7 @@ class PasswordChecker:
 
     def _fits(self, keys: tuple[Key, ...], name: str, password: str, turns: HashTurns) -> bool:
         """Check a password, and take one try of each key. If the sign-in succeeds, the caller gives them back."""
+        # Taken before the check: of many guesses at once, only as many as the limit are checked.
         if wait := self._tries.take(keys, self._clock()):
             raise TooManyTries(wait)
         with self._database.read() as connection:
@@ -100,6 +101,7 @@ class PasswordChecker:
         """Add a line to the audit log. A name without an account stays out: people type passwords there by mistake."""
         if account:
             audit_log.append(connection, at, name, "login", name)
+        # Limited, because a flood of guesses would fill the log.
         elif not self._tries.take([("line", "")], at):
             subject = name if accounts.find_account(connection, name) else f"unknown {self._disguised(name)}"
             audit_log.append(connection, at, STRANGER, "login.refused", subject)
@@ -119,8 +121,9 @@ def _admitted(connection: Connection, name: str, code: str, at: float) -> Accoun
     step = passwords.totp_step(code, account.totp_secret, at, account.totp_step)
     if step is None:
         return account if passwords.use_recovery_code(connection, name, code) else None
-    connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(totp_step=step))
-    return account
+    # The UPDATE decides: another sign-in at the same moment may have used the code.
+    unused = update(ACCOUNTS).where(ACCOUNTS.c.name == name, ACCOUNTS.c.totp_step < step)
+    return account if connection.execute(unused.values(totp_step=step)).rowcount else None
 
 
 LONGEST_SESSION_SECONDS = 43_200.0
@@ -144,6 +147,7 @@ class LoginSession(Struct, frozen=True):
 def begin_session(connection: Connection, account: str, at: float) -> str:
     """Start a session of `account`, delete expired sessions, and return the cookie's value."""
     expired = or_(SESSIONS.c.created_at < at - LONGEST_SESSION_SECONDS, SESSIONS.c.seen_at < at - IDLE_SESSION_SECONDS)
+    # No job deletes expired sessions, so each sign-in does.
     connection.execute(delete(SESSIONS).where(expired))
     token = secrets.token_urlsafe(32)
     values = {"id": _id(token), "account": account, "csrf": secrets.token_urlsafe(32), "created_at": at, "seen_at": at}

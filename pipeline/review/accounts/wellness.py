@@ -133,6 +133,7 @@ def start_break(connection: Connection, account: str, at: float) -> None:
         held = update(LEASES).where(LEASES.c.id == lease.id)
         connection.execute(held.values(expires_at=max(lease.expires_at, at + LONGEST_BREAK_SECONDS)))
     values = {"lease": lease.id if lease else None, "left_seconds": lease.expires_at - at if lease else 0.0}
+    # A unique index allows one open break of an account, so the second of two requests stores nothing.
     started = insert_new(connection, BREAKS)
     connection.execute(started.values(account=account, started_at=at, ended_at=None, **values))
 
@@ -148,6 +149,7 @@ def end_break(connection: Connection, account: str, at: float) -> None:
     connection.execute(update(BREAKS).where(BREAKS.c.id == taken.id).values(ended_at=at))
     mine = update(LEASES).where(LEASES.c.id == taken.lease, LEASES.c.account == account)
     rested = at - taken.started_at
+    # `taken_at` moves, too: a break does not count against the longest lease.
     connection.execute(mine.values(expires_at=at + taken.left_seconds, taken_at=LEASES.c.taken_at + rested))
 
 
@@ -165,6 +167,7 @@ def stretch(acts: Iterable[float], at: float) -> float | None:
     """
     began = before = None
     for moment in (*sorted(acts), at):
+        # A pause ends the period. The next action after it begins a new one.
         if before is not None and moment - before >= REST_SECONDS:
             began = None
         elif began is None:

@@ -67,7 +67,7 @@ def lodge(
         )
     earlier = of_case(connection, case)
     if earlier:
-        return earlier[-1], False
+        return earlier[-1], False  # a case has one appeal at most, so a repeated request gets the first
     against = _appealable(connection, found, at, undo_seconds)
     appeal = Appeal(
         id=str(uuid.uuid5(NAMESPACE, f"appeal\x1f{against.id}")),
@@ -99,6 +99,7 @@ def settle(
         )
     appeal = get_appeal(connection, identity)
     case = reading.case(connection, appeal.case, lock=True)
+    # Read it again under the lock: another reviewer may have settled it meanwhile.
     if get_appeal(connection, identity).state != "open":
         raise Stale("This appeal is already settled", "Take the next one.", text="appeal_settled")
     eligibility.check_fresh(connection, case, reviewer)
@@ -156,7 +157,7 @@ def open_cases() -> Select[tuple[str]]:
 
 
 def settled(connection: Connection, since: float) -> Count:
-    """Count the appeals settled at or after `since` (UTC seconds), and those that overturned the decision."""
+    """Count the appeals settled at or after `since` (UTC seconds), and how many overturned the decision."""
     verdicts = select(DECISIONS.c.verdict, func.count().label("count")).select_from(_joined())
     recent = verdicts.where(DECISIONS.c.undone.is_(None), DECISIONS.c.at >= since).group_by(DECISIONS.c.verdict)
     counts = {row._mapping["verdict"]: int(row._mapping["count"]) for row in connection.execute(recent)}
@@ -167,6 +168,7 @@ def _appealable(connection: Connection, case: Case, at: float, undo_seconds: flo
     standing = [one for one in reading.decisions(connection, case.id) if one.undone is None]
     if not standing or standing[-1].verdict != "uphold":
         raise CaseError(f"Case {case.id} is not upheld", "Appeal only against an upheld case.", text="not_upheld")
+    # The app has not heard of this decision yet, and it may still vanish.
     if at <= standing[-1].at + undo_seconds:
         raise CaseError(
             f"The moderator can still undo the decision of case {case.id}",

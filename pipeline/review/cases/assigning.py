@@ -110,6 +110,7 @@ def move(
         )
     locked = _lock(connection, cases)
     made = Move(str(uuid.uuid4()), account, tuple(case.id for case in locked))
+    # What the person opted out of stays private, so the lead's move succeeds all the same.
     private = wellness.without(connection, account, person.preferences.comfort, at)
     before = _assigned(connection, made.cases)
     for case in locked:
@@ -138,6 +139,7 @@ def undo(connection: Connection, move: str, by: str, at: float) -> list[str]:
         raise CaseError(
             "There is nothing to take back", "The cases are decided, or were moved again.", text="nothing_to_take_back"
         )
+    # `until` is now: the person before has the case again, but without a reservation.
     changes = {"account": ASSIGNMENTS.c.before, "before": None, "by": by, "at": at, "until": at, "move": ""}
     connection.execute(update(ASSIGNMENTS).where(*theirs).values(changes))
     for case in back:
@@ -189,7 +191,7 @@ def _person(connection: Connection, name: str) -> Account:
 
 
 def _lock(connection: Connection, cases: Collection[str]) -> list[Case]:
-    """Lock those of the cases that are open, in the order of their ids."""
+    """Lock the cases in the order of their ids, and return the open ones."""
     return [case for case in reading.locked(connection, cases).values() if case.status in values.OPEN]
 
 

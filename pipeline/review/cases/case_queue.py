@@ -151,6 +151,7 @@ def list_queue(
 
 def count_queue(connection: Connection, wanted: QueueFilter = EVERYTHING, most: int | None = None) -> int:
     """Count the open cases. Counting stops at `most`, so that it stays cheap when many cases wait."""
+    # The limit stands in a subquery: around COUNT it would limit the one row of the result.
     found = _filtered(select(CASES.c.id), wanted).limit(most).subquery()
     return int(connection.execute(select(func.count()).select_from(found)).scalar_one())
 
@@ -162,7 +163,7 @@ def arrived(connection: Connection, wanted: QueueFilter, since: float, severity:
 
 
 def counts(connection: Connection, wanted: QueueFilter, at: float, most: int) -> tuple[int, int]:
-    """Count the `most` most urgent cases, and those of them past their deadline at `at` (UTC seconds)."""
+    """Count the `most` most urgent cases, and how many are past their deadline at `at` (UTC seconds)."""
     ahead = _filtered(select(CASES.c.due_at), wanted).order_by(CASES.c.urgency, CASES.c.id).limit(most).subquery()
     total, late = connection.execute(
         select(func.count(), func.count().filter(ahead.c.due_at < at)).select_from(ahead)
@@ -184,11 +185,13 @@ def next_free(connection: Connection, account: str, at: float, wanted: QueueFilt
     Cases that are assigned to the account come first, then the most urgent ones. The row is locked, so that two
     moderators who ask at once get different cases. None: no case is free.
     """
+    # Two queries, because "mine first" as a sort key would read all open cases instead of an index.
     parts: tuple[View | None, ...] = (wanted.view,)
     if wanted.view is None and wanted.eligibility:
         parts = ("mine", "others") if eligibility.has_assigned(connection, account) else ("others",)
     for view in parts:
         query = _free(account, at, msgspec.structs.replace(wanted, view=view)).limit(1)
+        # of: PostgreSQL locks no row of the optional side of an outer join (LEASES).
         if found := connection.execute(query.with_for_update(of=CASES, skip_locked=True)).scalar_one_or_none():
             return str(found)
     return None
@@ -221,6 +224,7 @@ def like(connection: Connection, case: Case, by: Likeness, account: str, at: flo
     )
     found = [reading.case_of(row) for row in connection.execute(query)]
     terms = {hit.term for hit in case.hits}
+    # Hits are JSON, so the terms are compared here and not in SQL.
     if by == "phrase":
         found = [other for other in found if terms & {hit.term for hit in other.hits}]
     return found[:limit]

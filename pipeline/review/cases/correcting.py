@@ -72,6 +72,7 @@ def reopen_case(
             "An appeal against this case was settled", "Correct it without reopening.", text="appeal_stands"
         )
     standing = _standing(connection, case)
+    # An escalation is not final. It stays, so the case is escalated again.
     taken = [one for one in standing if one.verdict in FINAL]
     connection.execute(update(CASES).where(CASES.c.id == case).values(ranking.place(found.severity, at)))
     deciding.take_back(connection, found, standing, taken, at)

@@ -64,6 +64,7 @@ def _decide(
     found = reading.case(connection, case, lock=True)
     earlier = reading.decisions(connection, case)
     decision = _decision(case, moderator, choice, at, sum(one.undone is not None for one in earlier))
+    # Before the check of the status: a request that is sent again must get its first answer, and no error.
     if again := next((one for one in earlier if one.id == decision.id), None):
         return again, False
     if found.status == "decided":
@@ -77,6 +78,7 @@ def _decide(
     eligibility.check_escalated(connection, found, moderator)
     decision = _with_measures(connection, found, choice, decision, measures)
     _store(connection, found, earlier, decision)
+    # The app knows nothing of copies.
     if not quality_checks.copied(connection, case):
         _put_event(connection, found, decision, undo_seconds)
     return decision, True
@@ -124,6 +126,7 @@ def add_decision(
     This function puts no event into the outbox.
     """
     earlier = reading.decisions(connection, case.id)
+    # All decisions count as attempts here: the same person may correct with the same choice on purpose.
     decision = _decision(case.id, moderator, choice, at, len(earlier))
     decision = _with_measures(connection, case, choice, decision, measures)
     _store(connection, case, earlier, decision)
@@ -147,6 +150,7 @@ def _undo(connection: Connection, identity: str, moderator: str, at: float, undo
     row = connection.execute(select(DECISIONS.c.case_id).where(DECISIONS.c.id == identity)).one_or_none()
     if row is None:
         raise Missing(f"There is no decision {identity}", "Nothing was undone.")
+    # Lock the case before its decisions are read, because another person may decide it meanwhile.
     found = reading.case(connection, row.case_id, lock=True)
     standing = [one for one in reading.decisions(connection, found.id) if one.undone is None]
     if not standing or standing[-1].id != identity or standing[-1].moderator != moderator:
@@ -195,6 +199,7 @@ def last_of(connection: Connection, moderator: str, since: float) -> list[Decisi
     """
     mine = (DECISIONS.c.moderator == moderator, DECISIONS.c.undone.is_(None))
     newest = select(func.max(DECISIONS.c.at)).where(DECISIONS.c.at >= since, *mine).scalar_subquery()
+    # `decide_all` gives all its decisions the same time.
     query = select(DECISIONS).where(DECISIONS.c.at == newest, *mine).order_by(DECISIONS.c.id)
     return list(reading.decisions_of(connection, query))
 
@@ -239,6 +244,7 @@ def _decision(case: str, moderator: str, choice: Choice, at: float, attempt: int
 
 def _store(connection: Connection, case: Case, earlier: Sequence[Decision], decision: Decision) -> None:
     connection.execute(insert(DECISIONS).values(columns(decision)))
+    # The work on the case is done. An escalated case is free for others.
     connection.execute(delete(LEASES).where(LEASES.c.case_id == case.id))
     _update_case(connection, case, [*earlier, decision])
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
-from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, and_, exists, or_, select
 
 from pipeline.base.errors import AccountError, Involved
 from pipeline.review import audit_log
@@ -47,7 +47,7 @@ class Skills(Struct, frozen=True, kw_only=True):
     """Whether the account may decide escalated cases."""
 
     def fit(self, case: Case | OpenGroup) -> bool:
-        """Tell whether the account may get this open case, or a group of them, by what `conditions` says in SQL."""
+        """Tell whether the account may get this open case or group of cases. `conditions` is the same rule in SQL."""
         spoken = not self.languages or case.language in {*self.languages, ""}
         known = not self.labels or case.label in {*self.labels, ""}
         return spoken and known and case.severity <= self.severity and (self.escalated or case.status != "escalated")
@@ -78,9 +78,10 @@ def skills_of(connection: Connection, account: str) -> Skills:
 
 
 def all_skills(connection: Connection, account: str = "") -> dict[str, Skills]:
-    """Return the skills of each account that decides and is not disabled, by name; with `account` only of that one."""
+    """Return the skills of each account that decides and is enabled, by name. With `account`, return only this one."""
     query = select(ACCOUNTS.c.name, ACCOUNTS.c.role, SKILLS).outerjoin(SKILLS, SKILLS.c.account == ACCOUNTS.c.name)
     if account:
+        # Disabled accounts and auditors, too: a name that is not found gets all cases (`skills_of`).
         query = query.where(ACCOUNTS.c.name == account)
     else:
         query = query.where(ACCOUNTS.c.role.in_(DECIDING), ACCOUNTS.c.disabled.is_(False))
@@ -97,9 +98,10 @@ def change_skills(connection: Connection, account: str, skills: Skills, by: str,
     audit_log.append(connection, at, by, "account.skills", account, values)
 
 
-def _skills(row: object) -> Skills:
-    values = {str(name): value for name, value in dict(row).items()}  # type: ignore[call-overload]
+def _skills(row: RowMapping) -> Skills:
+    values = {str(name): value for name, value in row.items()}
     senior = values["role"] in SENIOR
+    # An outer join without a row: nobody has set the account's skills.
     if values["account"] is None:
         return Skills(escalated=senior)
     found = msgspec.convert(values, Skills)
@@ -124,7 +126,7 @@ def users_of(connection: Connection, account: str) -> frozenset[str]:
     """
     stored = connection.scalar(select(ACCOUNTS.c.oidc_subject).where(ACCOUNTS.c.name == account)) or ""
     _, _, subject = stored.partition(" ")  # stored as "ISSUER SUB"
-    # An empty speaker is the whole room, and an empty reporter was not named: neither is a person.
+    # An empty speaker is the whole room, and an empty reporter was not named. Both are no person.
     return frozenset({account, subject} - {""})
 
 
@@ -183,7 +185,7 @@ def check_fresh(connection: Connection, case: Case, account: str) -> None:
 def deciders(connection: Connection, case: str) -> set[str]:
     """Return the accounts that decided the case or a second-opinion copy of it.
 
-    Undone decisions count, but not those that were made after the appeal.
+    Undone decisions count, unless they were made after the appeal.
     """
     appealed = exists().where(APPEALS.c.case_id == DECISIONS.c.case_id, APPEALS.c.created_at <= DECISIONS.c.at)
     taken_back = and_(DECISIONS.c.undone.is_not(None), appealed)
@@ -240,7 +242,7 @@ def unassigned() -> ColumnElement[bool]:
 class Uncovered(Struct, frozen=True):
     """Open cases of one language that nobody can take.
 
-    `nobody` counts those that no account may get, and `away` those whose people are not here now.
+    No account may get the cases of `nobody`. The people for the cases of `away` are not here now.
     """
 
     language: str

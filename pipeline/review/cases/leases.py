@@ -51,6 +51,7 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
     eligibility.check_skills(connection, found, account)
     assigning.check_assignment(connection, found, account, at)
     replaced = (LEASES.c.case_id == case) | (LEASES.c.account == account)
+    # Leases are locked in the order of their cases, as everywhere (docs/architecture.md).
     rows = connection.execute(select(LEASES).where(replaced).order_by(LEASES.c.case_id).with_for_update())
     held = next((lease for lease in map(_lease, rows) if lease.case_id == case), None)
     if held and held.account != account and held.expires_at > at:
@@ -60,6 +61,7 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
         lease = renew(connection, held.id, account, at, seconds)
         audit_log.append(connection, at, account, "case.view", case)
         return lease
+    # This ends an expired lease of another person, and the account's lease on another case.
     connection.execute(delete(LEASES).where(replaced))
     lease = Lease(case, str(uuid.uuid4()), account, at, at + seconds)
     connection.execute(insert(LEASES).values(msgspec.structs.asdict(lease)))

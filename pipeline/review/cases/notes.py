@@ -24,6 +24,7 @@ MOST = 100
 MOST_NAMED = 10
 """The most people that a note names."""
 
+# An @ within a word belongs to an e-mail address.
 AT = re.compile(r"(?<![\w@])@")
 """An @ at the beginning of a word."""
 
@@ -58,6 +59,7 @@ def add_note(connection: Connection, case: str, author: str, text: str, at: floa
     reading.case(connection, case, lock=True)
     note = Note(str(uuid.uuid4()), case, author, text.strip(), at)
     named = mentioned(connection, note.text) - {author}
+    # The case is locked, so two notes at once cannot both be the last one.
     _check(connection, note, named)
     values = {"id": note.id, "case_id": case, "author": author, "text": note.text, "at": at}
     connection.execute(insert(NOTES).values(values))
@@ -106,6 +108,7 @@ def mark_read(connection: Connection, account: str, case: str) -> None:
 
 
 def _names(text: str, name: str) -> bool:
+    # After a name in Chinese, the sentence may go on without a space.
     ends = not re.match(r"\w", text[len(name) :]) or not name[-1].isascii()
     return text.startswith(name) and ends
 

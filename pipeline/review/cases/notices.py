@@ -22,7 +22,7 @@ FILE = "notices.yaml"
 UNITS = (("day", 1_440), ("hour", 60), ("minute", 1))
 """Names of units, and their minutes."""
 LONGEST = 2_000
-"""The most characters of a notice."""
+"""The most characters of a notice, as in the contract (`Decision.notice`)."""
 
 
 def with_places(*places: str) -> AfterValidator:
@@ -112,6 +112,7 @@ def write_notice(
 def in_words(seconds: float, texts: DurationTexts) -> str:
     """Return a duration as whole days, hours or minutes, rounded up to a minute."""
     minutes = max(1, math.ceil(seconds / 60))
+    # The longest unit without a rest: 120 minutes are 2 hours, and 90 minutes stay minutes.
     name, n = next((name, minutes // length) for name, length in UNITS if minutes % length == 0)
     text: str = getattr(texts, name if n == 1 else f"{name}s")
     return text.format(n=n)
@@ -129,6 +130,7 @@ def notice_language(language: str) -> str:
 
 def check_notices() -> None:
     """Read the texts of every language. Raises ConfigError for a mistake."""
+    # All of them at the start: a mistake would otherwise show only at a decision about a speaker of that language.
     for code in languages.known():
         notice_texts(code)
 

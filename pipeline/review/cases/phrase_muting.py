@@ -72,6 +72,7 @@ def ask_to_mute(
     Asking again returns the mute that there is. Raises CaseError if the term did not lead to the case alone, or if the
     room has MOST muted phrases.
     """
+    # Two people may ask for the same phrase at once, or exceed MOST together.
     lock(connection)
     known = {(label, term): muted for label, term, muted in offered(connection, case, at)}
     if (label, term) not in known:
@@ -91,6 +92,7 @@ def approve_mute(connection: Connection, identity: str, account: str, at: float)
     waits = (MUTED_PHRASES.c.id == identity, MUTED_PHRASES.c.approved_at.is_(None), MUTED_PHRASES.c.until > at)
     change = update(MUTED_PHRASES).where(*waits)
     values = {"approved_by": account, "approved_at": at, "until": at + MUTED_SECONDS}
+    # The UPDATE has the conditions: of two leads who approve at once, one gets the error.
     if not connection.execute(change.values(values)).rowcount:
         raise Missing("This wish does not wait any more", "Look at the list again.")
     muted = _get(connection, identity)
@@ -113,7 +115,7 @@ def in_room(connection: Connection, room: str, at: float) -> list[MutedPhrase]:
 
 
 def everywhere(connection: Connection, at: float, limit: int = 200) -> list[MutedPhrase]:
-    """Return the phrases of all rooms that are muted at `at` or wait for a lead; those that wait come first."""
+    """Return the phrases of all rooms that are muted at `at` or wait for a lead. The waiting ones come first."""
     order = (MUTED_PHRASES.c.approved_at.is_not(None), MUTED_PHRASES.c.until, MUTED_PHRASES.c.id)
     return _found(connection, _lasting(at).order_by(None).order_by(*order).limit(limit))
 
@@ -152,6 +154,7 @@ def _terms(muted: Sequence[MutedPhrase], flag: Flag) -> set[tuple[str, str]]:
 
 
 def _store(connection: Connection, room: str, case: str, label: str, term: str, account: str, at: float) -> MutedPhrase:
+    # No job deletes old phrases, so each new one does.
     connection.execute(delete(MUTED_PHRASES).where(MUTED_PHRASES.c.until < at - FORGET_SECONDS))
     if len(in_room(connection, room, at)) >= MOST:
         raise CaseError(f"This room has {MOST} muted phrases", "A lead must end one first.", text="phrases_full")
@@ -186,6 +189,7 @@ def _lasting(at: float) -> Select[Any]:
 
 def _grounded() -> ColumnElement[bool]:
     """Return the condition that the case of a mute is still dismissed, or deleted."""
+    # An undecided case has the verdict NULL, for which `!=` is not true.
     other = (CASES.c.id == MUTED_PHRASES.c.case_id, func.coalesce(CASES.c.verdict, "") != "dismiss")
     return ~exists().where(*other)
 

@@ -28,6 +28,7 @@ def cases(connection: Connection, filters: Filters, after: tuple[float, str] | N
         if wanted is not None:
             query = query.where(CASES.c.created_at >= wanted if name == "since" else CASES.c[name] == wanted)
     if after is not None:
+        # Pages by key and not by OFFSET: each page costs the same, and a new case moves none.
         query = query.where(tuple_(CASES.c.created_at, CASES.c.id) < tuple_(*after))
     return [case_of(row) for row in connection.execute(query)]
 
@@ -111,6 +112,7 @@ def decisions_since(connection: Connection, since: float) -> tuple[Decision, ...
 
 def ids(connection: Connection, prefix: str, limit: int) -> list[str]:
     """Return the ids that begin with `prefix`, in order, at most `limit`."""
+    # autoescape: `_` and `%` of a typed prefix are no wildcards.
     query = select(CASES.c.id).where(CASES.c.id.startswith(prefix, autoescape=True)).order_by(CASES.c.id).limit(limit)
     return list(connection.scalars(query))
 

@@ -37,6 +37,7 @@ def decided_case(connection: Connection, flag: Flag, cases: Collection[str], rep
     overlaps = _overlaps(connection, flag, cases)
     if not overlaps or not _is_same(connection, flag, overlaps, repeat):
         return None
+    # The id decides between equal overlaps, so that a repeated flag gets the same case.
     return max(overlaps, key=lambda case: (shared(flag, overlaps[case]), case))
 
 
@@ -67,6 +68,7 @@ def released(connection: Connection, flag: Flag) -> bool:
 def shared(flag: Flag, others: Collection[Flag]) -> float:
     """Return the seconds of `flag` that lie in at least one of the `others`."""
     seconds, reached = 0.0, flag.start
+    # Sweep by time, so that a second in two of the others counts once.
     for other in sorted(others, key=lambda one: one.start):
         end = min(other.end, flag.end)
         seconds += max(0.0, end - max(other.start, reached))
@@ -98,7 +100,7 @@ def _is_same(connection: Connection, flag: Flag, overlaps: dict[str, list[Flag]]
 
 
 def _brings_more(flag: Flag, known: Sequence[Flag], corrected: set[str]) -> bool:
-    """Tell whether the flag's suggestion is worse than that of all `known` flags, or one of its labels is new."""
+    """Tell whether the flag's suggestion is worse than all suggestions of `known`, or one of its labels is new."""
     labels = corrected.union(*(one.flagged for one in known))
     worse = SEVERITY[flag.suggestion] > max(SEVERITY[one.suggestion] for one in known)
     return worse or not labels.issuperset(flag.flagged)

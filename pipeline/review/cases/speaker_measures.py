@@ -80,6 +80,7 @@ def _once(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
     reached = 0.0
     for row in rows:
         same = kept and (kept[-1].speaker, kept[-1].room) == (row.speaker, row.room)
+        # Sweep by time: a case counts if it begins after all speech so far.
         if not same or row.start >= reached - REPEAT_SECONDS:
             kept.append(row)
             reached = row.end
@@ -107,7 +108,7 @@ def _given(connection: Connection, cases: Collection[str]) -> Mapping[str, Row[A
         .where(DECISIONS.c.case_id.in_(cases), DECISIONS.c.undone.is_(None))
         .order_by(DECISIONS.c.at, DECISIONS.c.id)
     )
-    return {row.case_id: row for row in connection.execute(query)}
+    return {row.case_id: row for row in connection.execute(query)}  # by time, so the last decision stays
 
 
 DAY = 86_400.0
@@ -132,6 +133,7 @@ class Proposal(Struct, frozen=True):
     @property
     def measure(self) -> SpeakerMeasure | None:
         """The proposed measure. None: the ladder is empty."""
+        # Beyond the last step, the last step repeats.
         return self.ladder[min(self.strike, len(self.ladder)) - 1] if self.ladder else None
 
 
@@ -191,6 +193,7 @@ class Measures:
         real = case.drill == "" and case.speaker != WHOLE_ROOM and not quality_checks.copied(connection, case.id)
         if choice.verdict != "uphold" or not real:
             return None, ""
+        # Copies never count (`_upheld`), so only the case itself is left out.
         number = len(strikes_before(connection, case, [case.id], self.since(at))) + 1
         if choice.action is None:
             return number, ""

@@ -42,6 +42,7 @@ def add_flags(
     connection: Connection, flags: Sequence[Flag], at: float, merge: Merge, ranking: Ranking
 ) -> list[Outcome]:
     """Store flags at `at` (UTC seconds). Return the outcome of each flag, in order."""
+    # The order of locks: speakers, then cases (docs/architecture.md). No decision may come between reading and joining.
     lock_speakers(connection, {(flag.room, flag.speaker) for flag in flags})
     _lock_near(connection, flags)
     known = set(connection.scalars(select(FLAGS.c.id).where(FLAGS.c.id.in_({flag.id for flag in flags}))))
@@ -91,6 +92,7 @@ def note_linked(connection: Connection, flags: Sequence[Flag], outcomes: Sequenc
 
 def attach(connection: Connection, clip: Evidence) -> list[str]:
     """Store a clip as the only evidence of its case. Return the paths of the replaced clips. Raises Missing."""
+    # An erasure of the case waits for this, and deletes the clip. After an erasure, this raises Missing.
     reading.case(connection, clip.case, lock=True)
     replaced = {old.path for old in reading.evidence(connection, clip.case)} - {clip.path}
     connection.execute(delete(EVIDENCE).where(EVIDENCE.c.case_id == clip.case))
@@ -110,6 +112,7 @@ def lock_speakers(connection: Connection, speakers: Collection[tuple[str, str]])
 
 
 def _lock_key(room: str, speaker: str) -> int:
+    # 64 bits, as PostgreSQL's key has. Two pairs with the same key only wait for each other.
     digest = blake2b(f"{room}\x1f{speaker}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)
 
@@ -128,12 +131,14 @@ def _store(connection: Connection, flag: Flag, at: float, merge: Merge, ranking:
     if not touched:
         _open(connection, flag, at, ranking)
         return "created"
+    # An escalated case stays, with its decision. Of others, the oldest stays: its deadline is first.
     kept = min(touched, key=lambda case: (case.status != "escalated", case.created_at, case.id))
     connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": kept.id, "stored_at": at}))
     for case in touched:
         if case.id != kept.id:
             _merge_into(connection, case, kept)
     found = reading.flags(connection, kept.id)
+    # The deadline counts from the kept case: more speech must not postpone it.
     summary = _summary(found, ranking.since(kept), ranking)
     connection.execute(update(CASES).where(CASES.c.id == kept.id).values(summary | {"version": kept.version + 1}))
     case_words.store_words(connection, kept.id, kept.created_at, found)

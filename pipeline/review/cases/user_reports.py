@@ -71,6 +71,7 @@ def file(
 
     If no open case fits, this opens a case. It covers the `seconds` before the time that the complaint is about.
     """
+    # Fifty people report at once: the lock makes their reports join one case, and the same report counts once.
     lock_speakers(connection, [(complaint.room, complaint.speaker)])
     if known := _reports(connection, select(REPORTS).where(REPORTS.c.id == complaint.id)):
         return known[0], False
@@ -84,7 +85,7 @@ def file(
 
 
 def of_case(connection: Connection, case: str) -> list[Report]:
-    """Return the reports of a case, oldest first. For a second-opinion copy, return those of the original case."""
+    """Return the reports of a case, oldest first. For a second-opinion copy, return the reports of its original."""
     root = quality_checks.family(connection, case)[0]
     query = select(REPORTS).where(REPORTS.c.case_id == root)
     return _reports(connection, query.order_by(REPORTS.c.created_at, REPORTS.c.id))
@@ -102,6 +103,7 @@ def finish_search(connection: Connection, report: Report, voices: Collection[str
     No `voices` means that the audio was already gone.
     """
     audio: Audio = "kept" if voices else "gone"
+    # Cases come first in the order of locks. An erasure of the case waits.
     reading.locked(connection, [report.case])
     if not connection.execute(update(REPORTS).where(REPORTS.c.id == report.id).values(audio=audio)).rowcount:
         return  # an erasure has deleted the report meanwhile
@@ -135,6 +137,7 @@ def _join(connection: Connection, case: Case, complaint: Complaint, ranking: Ran
     change: dict[str, Any] = {}
     severity = ranking.of_label(complaint.label)
     if severity > case.severity:
+        # The deadline of the higher severity counts from the first report.
         change = {"label": complaint.label, **ranking.place(severity, ranking.since(case))}
     if complaint.at > case.end:
         change["end"] = complaint.at
@@ -150,7 +153,7 @@ def _open(connection: Connection, complaint: Complaint, at: float, ranking: Rank
         "id": str(uuid.uuid5(NAMESPACE, f"case\x1f{complaint.id}")),
         "room": complaint.room,
         "speaker": complaint.speaker,
-        "room_type": "default",
+        "room_type": "default",  # the app names none in a report
         "start": max(0.0, complaint.at - seconds),
         "end": complaint.at,
         "label": complaint.label,

@@ -181,6 +181,7 @@ def decision_id(choice: "Choice", case: str, moderator: str, attempt: int) -> st
     `attempt` is the number of undone decisions in the case. So the same choice after an undo gets a new id.
     """
     parts = [choice.verdict, choice.label, choice.reason, choice.note, choice.action, str(attempt)]
+    # Only if there is one: decisions without a duration keep the ids that they had before durations existed.
     if choice.duration_seconds is not None:
         parts.append(f"{choice.duration_seconds:g}")
     return str(uuid.uuid5(NAMESPACE, "\x1f".join(("decision", case, moderator, *(part or "" for part in parts)))))
@@ -198,6 +199,7 @@ def worst(flags: Sequence[Flag]) -> Flag:
 
 def _weight(flag: Flag) -> tuple[int, int, bool, float, float, str]:
     labelled = flag.source != "words" and bool(flag.flagged)
+    # The id is last: it decides between equal flags, whatever their order.
     return SEVERITY[flag.suggestion], RANKS[flag.source], labelled, flag.risk, -flag.start, flag.id
 
 
@@ -228,6 +230,7 @@ def check_decision(decision: Decision) -> None:
 def _check_contract(value: Flag | SpeechStatus | Decision) -> None:
     kind = type(value)
     try:
+        # msgspec checks types and limits only when it decodes.
         encoded = json.encode(value)
         json.decode(encoded, type=kind)
     except (MsgspecError, ValueError) as error:
@@ -246,6 +249,6 @@ def all_fields(value: Struct) -> dict[str, Any]:
 
 
 def columns(value: Struct) -> dict[str, Any]:
-    """Return the fields as `plain` does, as columns: the field `case` becomes the column `case_id`."""
+    """Return the fields as plain data, by column: the field `case` is the column `case_id`."""
     stored = {name: field for name, field in all_fields(value).items() if name not in NOT_STORED}
     return {"case_id" if name == "case" else name: field for name, field in stored.items()}

@@ -38,10 +38,9 @@ Delivered = Flag | SecondReading | SpeechStatus
 class Deliver(Processor[Delivered, Outcome]):
     """Stores flags to review or block, and second readings as flags of their own.
 
-    Of the passed flags it draws the share `audit_share` (0 to 1) for audit. `preroll` is the speech before a case that
-    its clip contains, in seconds. `clock` returns UTC seconds. The ids of counted speech are kept for `keep_counted`
-    seconds: as long as a message may be delivered again. The metrics know only these `room_types`; the others count as
-    `other`.
+    Of the passed flags it draws the share `audit_share` (0 to 1) for audit. `clock` returns UTC seconds. The ids of
+    counted speech are kept for `keep_counted` seconds: as long as a message may be delivered again. The metrics know
+    only these `room_types`; the others count as `other`.
     """
 
     def __init__(
@@ -74,6 +73,7 @@ class Deliver(Processor[Delivered, Outcome]):
         good = [message for message in checked if not isinstance(message, Rejected)]
         flags = [message for message in good if isinstance(message, Flag)]
         passed = [flag for flag in flags if flag.suggestion == "pass"]
+        # A released flag repeats speech that was withheld. The withheld flag was drawn or not, once.
         heard = [flag for flag in flags if flag.source == "words" and not (flag.drill or flag.released)]
         drawn = {flag.id for flag in heard if quality_checks.drawn("audit", flag.id, self._audit_share)}
         outcomes = self._store.add(
@@ -83,6 +83,7 @@ class Deliver(Processor[Delivered, Outcome]):
         self._metrics.cases.labels("passed").inc(sum(flag.id not in drawn for flag in passed))
         self._count({flag.id: flag for flag in flags}, outcomes)
         self._cut_clips(outcomes)
+        # The store returns one outcome for each flag to review or block, in order. The audits come after them.
         stored = iter(outcomes)
         return [
             message if isinstance(message, Rejected) else next(stored)
@@ -138,6 +139,7 @@ def build(settings: Settings, metrics: Metrics, log: UtteranceLog) -> Deliver:
         log,
         metrics,
         audit_share=settings.quality.audit_share,
+        # A day more, because Kafka deletes whole segments, some time after their retention.
         keep_counted=settings.kafka.longest_retention_seconds + 86_400,
         room_types=Valve(settings.overload).kinds,
     )

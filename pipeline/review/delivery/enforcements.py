@@ -49,6 +49,7 @@ def confirm(connection: Connection, given: Confirmation, actor: str = "app") -> 
     Raises Missing for an unknown decision, and CaseError if the decision asked for another action, or for none.
     """
     query = select(DECISIONS.c.case_id, DECISIONS.c.action).where(DECISIONS.c.id == given.decision)
+    # Locked: two confirmations of one decision must come one after the other.
     decision = connection.execute(query.with_for_update()).one_or_none()
     if decision is None:
         raise Missing(f"There is no decision {given.decision}", "Send the decision's id from the event case.decided.")
@@ -58,6 +59,7 @@ def confirm(connection: Connection, given: Confirmation, actor: str = "app") -> 
             "Confirm the action of the event.",
         )
     held = confirmation_of(connection, given.decision)
+    # `done` is final, and a second `failed` says nothing new.
     if held and (held.result == "done" or given.result == "failed"):
         return held, False
     connection.execute(delete(ACTIONS).where(ACTIONS.c.decision == given.decision))
@@ -200,6 +202,7 @@ def flagged(connection: Connection, since: float) -> list[FlaggedSpeech]:
 def plan(connection: Connection, given: Enforcement, at: float, until: float, permission: dict[str, Any]) -> None:
     """Record that a mute is about to take `permission` from the speaker until `until` (UTC seconds)."""
     if _case_of(connection, given) is not None:
+        # After a crash there is a plan already. It stays: by now the mute may have taken the permission.
         put_new(connection, ENFORCEMENTS, _row(given, "planned", at, until) | {"permission": permission})
 
 
@@ -237,6 +240,7 @@ def mutes(connection: Connection) -> list[Mute]:
     joined = ENFORCEMENTS.outerjoin(DECISIONS).outerjoin(FLAGS, FLAGS.c.id == ENFORCEMENTS.c.flag)
     decided = ENFORCEMENTS.c.decision.is_not(None)
     overturned = or_(
+        # coalesce: without a decision the verdict is NULL, for which `!=` is not true.
         and_(decided, or_(func.coalesce(CASES.c.verdict, "") != "uphold", _replaced())),
         and_(~decided, func.coalesce(CASES.c.verdict, "") == "dismiss"),
     )
@@ -264,6 +268,7 @@ def mutes(connection: Connection) -> list[Mute]:
 def lift(connection: Connection, mute: Mute, why: Ending, at: float) -> None:
     """Record that a mute ended at `at` (UTC seconds)."""
     change = update(ENFORCEMENTS).where(ENFORCEMENTS.c.id == mute.id, ENFORCEMENTS.c.state.in_(IN_FORCE))
+    # Another process may have lifted it already. One line in the log is enough.
     if connection.execute(change.values(state="lifted", detail=why)).rowcount:
         audit_log.append(
             connection, at, ACTOR, "action.lifted", mute.case, {"action": "mute", "why": why, "of": mute.id}

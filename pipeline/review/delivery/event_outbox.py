@@ -68,6 +68,7 @@ def store_event(
     `payload` has the fields that `events_for_apps.EVENTS` lists. `send_at` is the earliest time to send it. Both times
     are UTC seconds.
     """
+    # An id made from the content: a transaction that runs again makes no second event.
     identity = str(uuid.uuid5(NAMESPACE, f"event\x1f{kind}\x1f{about}"))
     values = {"id": identity, "kind": kind, "about": about, "lane": payload["room"], "payload": payload}
     times = {"created_at": at, "due_at": send_at, "send_at": send_at}
@@ -76,7 +77,7 @@ def store_event(
 
 
 class FlagEventChoice(Struct, frozen=True):
-    """The flags that make an event: those with one of the suggestions and, if `labels` is not empty, of the labels.
+    """The flags that make an event: they have one of the suggestions and, if `labels` is not empty, of the labels.
 
     The transaction that stores a flag also stores its event. A flag of decided speech makes none: the decision went
     out.
@@ -113,6 +114,7 @@ def withdraw(connection: Connection, about: str, at: float) -> None:
 
     Unsent events are never sent. For each event that the app may already have, store a `case.undone` event.
     """
+    # Locked, because a sender may take the event at this moment.
     query = select(OUTBOX).where(OUTBOX.c.about == about).with_for_update()
     for event in connection.execute(query).all():
         if event.status == "waiting":
@@ -131,6 +133,7 @@ def take(connection: Connection, at: float, hold: float, limit: int, retries: in
 
     At most `retries` of them were tried before. For `hold` seconds no other sender gets them.
     """
+    # Retries come first, but get a share of the places only, so that fresh events go out, too.
     rows = list(connection.execute(_locked(_due(OUTBOX.c.attempts > 0, at, min(retries, limit)))))
     rows += connection.execute(_locked(_due(OUTBOX.c.attempts == 0, at, limit - len(rows))))
     taken = [
@@ -139,6 +142,7 @@ def take(connection: Connection, at: float, hold: float, limit: int, retries: in
         if not _taken_back(connection, event := _event(row))
     ]
     for event in taken:
+        # If this process ends, the event is due again after `hold`.
         _set(connection, event, status="sending", attempts=event.attempts, send_at=at + hold)
     return taken
 
@@ -194,6 +198,7 @@ def trim(connection: Connection, most: int) -> int:
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(TRIM_LOCK)))
     dropped = 0
+    # Room by room: after its lead is gone, another room may be the fullest.
     while (over := raised(connection) - most) > 0 and (victims := _victims(connection, over)):
         connection.execute(delete(OUTBOX).where(OUTBOX.c.id.in_(victims)))
         dropped += len(victims)
@@ -215,10 +220,12 @@ def _taken_back(connection: Connection, event: OutboxEvent) -> bool:
 
 
 def _due(tried: ColumnElement[bool], at: float, limit: int) -> Select[Any]:
+    # The place in the lane is a subquery, because PostgreSQL locks no rows beside a window function.
     place = func.row_number().over(partition_by=OUTBOX.c.lane, order_by=(OUTBOX.c.due_at, OUTBOX.c.id))
     places = select(OUTBOX.c.id, place.label("place")).where(UNSENT).subquery()
     return (
         select(OUTBOX)
+        # UNSENT again: PostgreSQL checks it anew on a row that another sender has changed meanwhile.
         .where(OUTBOX.c.id.in_(select(places.c.id).where(places.c.place == 1)), UNSENT)
         .where(OUTBOX.c.send_at <= at, tried)
         .order_by(OUTBOX.c.send_at, OUTBOX.c.id)

@@ -1,9 +1,9 @@
 """Every event that an app gets, and its fields. `EVENTS` lists them all.
 
-To add an event: write its fields here, and put it into `EventKind` and `EVENTS`. Call `outbox.store_event` in the
+To add an event: write its fields here, and put it into `EventKind` and `EVENTS`. Call `event_outbox.store_event` in the
 transaction that causes it. Describe it in docs/console.md or docs/integrate.md.
 
-`webhooks.py` sends events. Events about flags also go to the feed of verdicts (`feed.py`).
+`webhook_sender.py` sends events. Events about flags also go to the feed of verdicts (`feed.py`).
 """
 
 import uuid
@@ -47,7 +47,7 @@ class RaisedFlag(Struct, frozen=True, kw_only=True):
 
     @property
     def stream(self) -> str:
-        """The id of the speaker's stream in the room. Vendors give such an id to the task that hears one stream."""
+        """The id of the speaker's stream in the room. At vendors, it is the id of a task for one stream."""
         return str(uuid.uuid5(NAMESPACE, f"stream\x1f{self.room}\x1f{self.speaker}"))
 
     @property
@@ -158,9 +158,10 @@ def flag_payload(flag: Flag, case: str) -> dict[str, Any]:
     found["shortened"] = _size(found) > MAX_BYTES
     for name in SHORTENED:
         if _size(found) > MAX_BYTES:
-            found[name] = type(found[name])()
+            found[name] = type(found[name])()  # an empty list or mapping
     if (over := _size(found) - MAX_BYTES) > 0:
         text = flag.text.encode()
+        # ignore: the cut may split a character.
         found["text"] = text[: max(0, len(text) - over)].decode(errors="ignore")
     return found
 

@@ -108,14 +108,16 @@ class VerdictFeed:
         With `after` (UTC seconds), begin with the flags that were stored since then.
         """
         listener = VerdictReader(room)
+        # Listen first, then read the store: no flag falls between the two.
         self._listeners.add(listener)
         began = self._clock()
         sent: set[str] = set()
         """Flags that the listener may get a second time."""
         try:
-            yield b"retry: 1000\n\n"
+            yield b"retry: 1000\n\n"  # milliseconds until the reader connects again
             if after is not None:
                 async for verdict in self._stored(room, after - OVERLAP_SECONDS):
+                    # Only these can come again from the task. Older ids need no memory.
                     if verdict.place[0] >= began - OVERLAP_SECONDS:
                         sent.add(verdict.flag)
                     yield verdict.event

@@ -63,6 +63,7 @@ def add_room_speech(connection: Connection, changes: Iterable[tuple[RoomCell, in
 
 def forget_rooms(connection: Connection, before: float) -> None:
     """Delete the counts of the days that ended before `before` (UTC seconds; minus infinity deletes none)."""
+    # Float, because minus infinity is no whole number.
     last = literal(before / DAY_SECONDS - 1, Float)
     connection.execute(delete(ROOM_SPEECH).where(ROOM_SPEECH.c.day <= last))
 

@@ -186,6 +186,7 @@ def _count(
         seen[utterance] = new
         yield utterance, new
     for key, cell in (
+        # Speakers are counted by day, in the row of its first hour.
         (speaker, Cell(hour - hour % DAY_HOURS, "speakers")),
         (room, Cell(hour, "rooms", room_type=kind)),
     ):
@@ -243,7 +244,7 @@ def _count_flag(
     tally: Tally, judged: Cell, samples: int, flag: Flag, muted: Collection[str], seen: CountedState, at: float
 ) -> CountedState:
     """Count a flag, or what it adds to the flags of the same words. Returns its new state."""
-    if seen.state and not seen.reason:
+    if seen.state and not seen.reason:  # counted, and no other flag of the same words can follow
         return seen
     bucket = "muted" if flag.id in muted else flag.suggestion
     own = CountedVerdict(bucket, flag.language, flag.model, tuple(sorted(flag.flagged)))
@@ -277,11 +278,13 @@ def _keys(message: Flag | SpeechStatus) -> list[bytes]:
     ]
     if isinstance(message, Flag):
         names.append(("flag", first_id(message)))
+    # Hashes, because the table must not name a speaker or a room.
     return [blake2b("\x1f".join(name).encode(), digest_size=16).digest() for name in names]
 
 
 def _seen(connection: Connection, keys: Sequence[bytes], at: float) -> dict[bytes, CountedState]:
     """Return the states of these ids, locked until the transaction ends. New ids are stored with an empty state."""
+    # Insert first, because only rows that exist can be locked. `keys` are sorted: all writers lock in the same order.
     rows = [{"key": key, "state": "", "reason": "", "at": at} for key in keys]
     connection.execute(insert_new(connection, COUNTED), rows)
     query = select(COUNTED).where(COUNTED.c.key.in_(keys)).order_by(COUNTED.c.key).with_for_update()
@@ -300,6 +303,7 @@ def _store_states(connection: Connection, states: dict[bytes, CountedState]) -> 
 def _room_types(connection: Connection, names: set[str], at: float) -> dict[str, str]:
     """Return, for each type of room, the name under which it counts: itself, or OTHER beyond MAX_ROOM_TYPES."""
     known = set(connection.scalars(select(ROOM_TYPES.c.name)))
+    # No lock: two processes at once may add some more, which harms nothing.
     fresh = sorted(names - known)[: max(0, MAX_ROOM_TYPES - len(known))]
     if fresh:
         rows = [{"name": name, "first_seen_at": at} for name in fresh]

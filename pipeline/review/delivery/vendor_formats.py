@@ -28,6 +28,7 @@ class AtVendor(Struct, frozen=True):
 
     def name_of(self, flag: RaisedFlag) -> str:
         """Return the id that the customer gave the stream at the vendor."""
+        # No str.format: a brace in the operator's text must not be a mistake.
         return self.data_id.replace("{room}", flag.room).replace("{speaker}", flag.speaker)
 
     def counterparts(self, flag: RaisedFlag, vendor: VendorName, other: str) -> Mapping[str, str]:
@@ -88,6 +89,7 @@ def _tencent_task(flag: RaisedFlag, customer: AtVendor) -> dict[str, Any]:
         "TaskId": flag.stream,
         "DataId": customer.name_of(flag),
         "BizType": customer.business,
+        # Empty fields stay, because a receiver may read every field of the vendor's answer.
         "Name": "",
         "Status": "RUNNING",
         "Type": "LIVE_AUDIO",

@@ -79,7 +79,9 @@ class Webhooks:
         self._metrics = metrics
         from_zero(metrics.webhooks, ("sent", "retried", "failed"))
         self._clock = clock
+        # No redirects: events must not go to a URL that the operator did not choose.
         self._client = httpx.AsyncClient(follow_redirects=False, timeout=ANSWER_SECONDS)
+        # One thread: a take and a result never wait for each other's locks.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="webhooks")
         self._requests: set[asyncio.Task[None]] = set()
         self._retries = 0
@@ -109,7 +111,7 @@ class Webhooks:
             request.cancel()
         await asyncio.gather(*self._requests, return_exceptions=True)
         await self._client.aclose()
-        await asyncio.to_thread(self._thread.shutdown)
+        await asyncio.to_thread(self._thread.shutdown)  # it waits for the last transaction
 
     async def _turn(self) -> float:
         """Start the requests that are due. Return the seconds until the next look."""
@@ -131,7 +133,7 @@ class Webhooks:
             if target is None:
                 continue
             request = asyncio.create_task(self._handle(event, target), name="webhook")
-            self._requests.add(request)
+            self._requests.add(request)  # asyncio itself keeps only a weak reference to a task
             request.add_done_callback(self._requests.discard)
         return len(events)
 
@@ -206,6 +208,7 @@ class Webhooks:
     def _settle(self, event: OutboxEvent, answer: AppAnswer) -> None:
         """Store the result of a try."""
         now = self._clock()
+        # An answer with Retry-After, for example, stops all rooms: the whole app is overloaded.
         self._closed_until = max(self._closed_until, now + answer.close_seconds)
         with self._database.write() as connection:
             if not answer.error:

@@ -1,4 +1,4 @@
-"""Chooses where an event goes, and in which shape: that of `webhooks.format`, or our own.
+"""Chooses where an event goes, and in which shape: the one of `webhooks.format`, or our own.
 
 The format `coop` is a report to the review console ROOST Coop (`POST /api/v1/report`). `pipeline/console/coop_api.py`
 takes the actions that come back.
@@ -52,7 +52,7 @@ class EventTargets(Struct, frozen=True):
     flags: Target
     decisions: Target | None
     drills: bool = True
-    """Whether the shape of flags can say that a flag belongs to a drill. If not, such a flag goes nowhere."""
+    """Whether the shape of flags can say that a flag belongs to a drill. If not, the flag of a drill goes nowhere."""
 
     def of(self, event: OutboxEvent) -> Target | None:
         """Return where an event goes."""
@@ -86,7 +86,9 @@ def targets(settings: Settings) -> EventTargets:
     if chosen.format == "voxwarden":
         return plain_targets(chosen)
     render = _reports(settings) if chosen.format == "coop" else _callbacks(settings)
+    # A vendor's receiver knows no decisions, so they need a URL of their own.
     decisions = Target(chosen.decisions_url, own) if chosen.decisions_url else None
+    # The sender is built only if there is a URL.
     flags = Target(chosen.url or "", lambda event: render(flag_of(event)))
     return EventTargets(flags, decisions, drills=chosen.format == "coop")
 
@@ -146,6 +148,7 @@ class CoopReports(Struct, frozen=True):
     def _reason(self, flag: RaisedFlag) -> dict[str, Any]:
         scores = ", ".join(f"{label} {flag.score(label):.2f}" for label in flag.flagged)
         reason = {"reason": f"{flag.suggestion}: {scores}" if scores else flag.suggestion}
+        # Coop takes one policy for a report. The worst label comes first.
         policy = next((found for label in flag.flagged if (found := self.settings.policies.get(label))), None)
         return reason | ({"policyId": policy} if policy else {})
 

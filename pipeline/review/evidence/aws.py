@@ -195,7 +195,7 @@ class S3Evidence(EvidenceStore):
                 **asked,
             )
         if asked and answer.get("ServerSideEncryption") != asked["ServerSideEncryption"]:
-            self.discard(path)
+            self.discard(path)  # no unencrypted clip may stay
             raise ConfigError(
                 f"{self._name} did not encrypt a clip, although evidence.s3.server_encryption asks for it",
                 "Enable encryption on the server, or unset it and use evidence.encryption.",
@@ -241,6 +241,7 @@ class S3Evidence(EvidenceStore):
         with explained(self._name):
             for version in self._versions(self._settings.prefix):
                 path = version["Key"].removeprefix(self._settings.prefix)
+                # Versions come by key. A path is yielded at the next key, if all its versions are old.
                 if path != last and last and not young:
                     yield last
                 young = (young and path == last) or version["LastModified"].timestamp() >= before
@@ -302,11 +303,13 @@ class S3Evidence(EvidenceStore):
         """Yield all versions and delete markers below `prefix`, by key. Only versions have a `Size`."""
         pages = self._client.get_paginator("list_object_versions")
         for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+            # A page has two lists. Each is sorted, but the keys of both lie between each other.
             found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
             yield from sorted(found, key=lambda version: version["Key"])
 
     def _versions_of(self, path: str) -> list[dict[str, Any]]:
         key = self._key(path)
+        # A prefix matches longer keys, too.
         return [version for version in self._versions(key) if version["Key"] == key]
 
     def _key(self, path: str) -> str:

@@ -105,6 +105,7 @@ def store_clip(
 ) -> None:
     """Store a clip as the only evidence of `case`. It was cut for the time from `start` to `end` (UTC seconds)."""
     content = encode_opus_clip(samples, BITRATE)
+    # The file comes before its row, so that a row never names a missing clip.
     path = evidence.put(case, start, content)
     clip = Evidence(
         path=path,
@@ -123,6 +124,7 @@ def store_clip(
         unused = [path]
     for old in unused:
         evidence.discard(old)
+    # A hold that is placed later locks the clips of the database, and finds this one there.
     if store.held(case):
         evidence.hold(path, True)
 

@@ -34,6 +34,7 @@ def peaks(samples: Samples, count: int) -> NDArray[np.float32]:
     if not samples.size:
         return np.zeros(count, np.float32)
     edges = np.linspace(0, samples.size, count + 1).astype(int)
+    # A clip with fewer samples than parts repeats samples. `reduceat` refuses an index past the end.
     starts = np.minimum(edges[:-1], samples.size - 1)
     return np.minimum(np.maximum.reduceat(np.abs(samples), starts), 1.0).astype(np.float32)
 
@@ -51,6 +52,7 @@ def stretched(clip: bytes, speed: float) -> bytes:
     frame.sample_rate = SAMPLE_RATE
     graph.push(frame)
     graph.push(None)
+    # The empty array: a very short clip may give no frame.
     return encode_opus_clip(np.concatenate([np.zeros(0, np.float32), *_pulled(graph)]), BITRATE)
 
 
@@ -69,9 +71,10 @@ def loudness(samples: Samples) -> float:
     block, step = round(0.4 * SAMPLE_RATE), round(0.1 * SAMPLE_RATE)
     starts = range(0, max(1, weighted.size - block + 1), step)
     powers = np.array([float(np.mean(weighted[start : start + block] ** 2)) for start in starts if weighted.size])
-    powers = powers[powers > _power(-70.0)]
+    powers = powers[powers > _power(-70.0)]  # the absolute gate
     if powers.size:
-        powers = powers[powers > powers.mean() / 10]
+        powers = powers[powers > powers.mean() / 10]  # the relative gate: 10 LU below the mean
+    # -0.691 dB takes back the gain of the K-weighting at 997 Hz.
     return -0.691 + 10 * math.log10(powers.mean()) if powers.size else -math.inf
 
 

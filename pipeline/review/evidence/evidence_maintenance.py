@@ -79,10 +79,10 @@ def renewal(evidence: SealedEvidence, clip: StoredClip) -> Fault | Literal["to r
 
 
 def renew(database: Database, evidence: SealedEvidence, clip: StoredClip) -> Fault | Literal["renewed", "current"]:
-    """Encrypt a clip with the current key, unless it is so already. Its SHA-256 stays: it is that of the sound.
+    """Encrypt a clip with the current key, unless it is so already. Its SHA-256 stays: it covers the sound.
 
-    The renewed clip gets a new path, and the database names either the old one or the new one. So a crash loses no
-    clip, and neither does a `deliver` that makes the clip longer at the same time.
+    The renewed clip gets a new path, and the database names either the old one or the new one. So no clip is
+    lost, even after a crash, or if `deliver` makes the clip longer at the same time.
     """
     if (needed := renewal(evidence, clip)) != "to renew":
         return needed
@@ -90,6 +90,7 @@ def renew(database: Database, evidence: SealedEvidence, clip: StoredClip) -> Fau
     if not isinstance(found, bytes):
         return found
     path = _renewed(clip.path)
+    # Write, move the row, delete: a crash leaves a file too many, which retention deletes.
     evidence.write(path, found)
     with database.write() as connection:
         moved = _move(connection, clip, path)
@@ -140,6 +141,7 @@ def probe(evidence: EvidenceStore) -> Iterator[ProbeStep]:
         "write": lambda: _write(evidence, path),
         "read": lambda: _read(evidence, path),
         "hold": lambda: _hold(evidence, path),
+        # Last, and even after a failed step: the clip must not stay.
         "delete": lambda: _remove(evidence, path),
     }
     refused: set[str] = set()
@@ -171,6 +173,7 @@ def _hold(evidence: EvidenceStore, path: str) -> str:
     evidence.hold(path, True)
     try:
         evidence.remove(path)
+    # Refused, as it must be.
     except DependencyError:
         evidence.hold(path, False)
         return "the locked clip could not be deleted"

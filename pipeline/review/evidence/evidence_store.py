@@ -109,7 +109,7 @@ class EvidenceFolder(EvidenceStore):
 
     def paths(self, before: float) -> Iterator[str]:
         try:
-            for file in self.folder.rglob("[!.]*.ogg"):
+            for file in self.folder.rglob("[!.]*.ogg"):  # incomplete clips begin with a dot
                 with suppress(FileNotFoundError):  # another process has deleted it
                     if file.stat().st_mtime < before:
                         yield file.relative_to(self.folder).as_posix()
@@ -127,8 +127,10 @@ class EvidenceFolder(EvidenceStore):
 
     def check(self) -> str:
         """Write a file and delete it, because only that shows a full disk."""
+        # The folder is made with the first clip, so try the nearest one that exists.
         there = next(place for place in (self.folder, *self.folder.absolute().parents) if place.exists())
         try:
+            # Named like an incomplete clip, so that `sweep` deletes it after a crash.
             with NamedTemporaryFile(dir=there, prefix=".", suffix=private_files.PART) as probe:
                 probe.write(bytes(PROBE_BYTES))
                 probe.flush()
@@ -145,6 +147,7 @@ def clip_path(case: str, start: float) -> str:
 
     Raises ValueError if `case` does not look like a case id.
     """
+    # Without dots and slashes, an id cannot lead out of the folder.
     if not IDENTITY.fullmatch(case):
         raise ValueError(f"{case!r} is not a case id")
     return f"{datetime.fromtimestamp(start, UTC):%Y/%m/%d}/{case}.ogg"

@@ -1,4 +1,4 @@
-"""The log of utterances and sounds: what every such log can do, and the look-back on the disk of one machine.
+"""The log of utterances and sounds: what every log of this kind can do, and the look-back on the disk of one machine.
 
 Audio is written once. Transcripts and flags contain only its address. The deliver stage reads flagged audio back. On
 Kafka, the log is the topics `voice.utterances` and `voice.sounds`.
@@ -137,6 +137,7 @@ class Lookback(SegmentLog[Utterance], UtteranceLog):
                 if entry.start < end and entry.end > end - seconds
             ]
             found = [self._read(entry.segment, entry.offset) for entry in sorted(wanted, key=lambda e: e.start)]
+        # A disk is fast enough for one part. Kafka needs several.
         return iter([[utterance for utterance in found if utterance]])
 
     def newest(self, room: str, speaker: str) -> Utterance | None:
@@ -151,6 +152,7 @@ class Lookback(SegmentLog[Utterance], UtteranceLog):
         """Add new utterances to the index, and drop deleted ones."""
         names = self._names()
         self._read_to = {name: self._read_to.get(name, 0) for name in names}
+        # Whole segments are deleted, the oldest first, so deleted entries are at the front.
         while self._entries and self._entries[0].segment not in self._read_to:
             self._drop_oldest()
         for name in names:
@@ -158,6 +160,7 @@ class Lookback(SegmentLog[Utterance], UtteranceLog):
 
     def _scan(self, name: str) -> None:
         size = self._file(name).stat().st_size
+        # Only the newest file grows.
         if self._read_to[name] == size:
             return
         with self._file(name).open("rb") as file:
@@ -171,6 +174,7 @@ class Lookback(SegmentLog[Utterance], UtteranceLog):
 
     def _drop_oldest(self) -> None:
         speaker = self._entries.popleft().speaker
+        # Both queues have the order of the files, so it is the same entry.
         self._by_speaker[speaker].popleft()
         if not self._by_speaker[speaker]:
             del self._by_speaker[speaker]

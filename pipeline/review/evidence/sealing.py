@@ -80,6 +80,7 @@ def seal(clip: bytes, path: str, ring: KeyRing) -> bytes:
     """Encrypt a clip for its path with the current key. The clip stays as it is if there is no current key."""
     if not ring.current:
         return clip
+    # A data key encrypts one clip only, so no nonce can repeat.
     data_key, wrapped = ring.keys[ring.current].make(path)
     nonce = os.urandom(NONCE)
     head = MAGIC + _measured(ring.current.encode()) + _measured(wrapped) + nonce
@@ -197,6 +198,7 @@ def _in_file(file: Path) -> tuple[EvidenceKey, ...]:
     try:
         keys = TypeAdapter(tuple[EvidenceKey, ...]).validate_python(found)
     except ValidationError as error:
+        # Without the input, and without the cause (`from None`): both would print the key.
         mistake = error.errors(include_input=False, include_url=False)[0]
         raise ConfigError(f"{file}: {mistake['msg'].removeprefix('Value error, ')}", remedy) from None
     if not keys or len({key.id for key in keys}) < len(keys):

@@ -151,7 +151,7 @@ def remove_marks(file: Path, offset: int) -> None:
     fresh = file.with_name(file.name + ".new")
     fresh.touch(private_files.FILE)
     fresh.write_bytes(kept)
-    fresh.replace(file)
+    fresh.replace(file)  # atomic: a reader finds the old marks or the new ones
 
 
 M = TypeVar("M", bound=Utterance | Sound)
@@ -199,6 +199,7 @@ class SegmentLog(Generic[M]):
         with self._guarded():
             file = self._writable(len(record))
             try:
+                # Unbuffered: after `put`, the record is safe from a crash of the process.
                 with file.open("ab", buffering=0) as segment:
                     offset = segment.tell()
                     if segment.write(record) != len(record):
@@ -278,8 +279,10 @@ class SegmentLog(Generic[M]):
             fits = file.exists() and file.stat().st_size + size <= self._keep_bytes / SHARE
             if fits and now - _opened(self._segment) < self._keep_seconds / SHARE:
                 return file
+        # The random part keeps names apart if the clock was set back.
         self._segment = f"{max(0, round(now * 1000)):013d}-{secrets.token_hex(4)}"
         file = self._file(self._segment)
+        # The marks first: a segment without marks counts as one of an older version.
         self._marks(self._segment).touch(private_files.FILE)
         file.touch(private_files.FILE, exist_ok=False)
         self._forget(now, size)

@@ -54,7 +54,7 @@ class ChangedFlag(Struct, frozen=True):
     before: Suggestion
     after: Suggestion
     hits: tuple[tuple[int, int], ...] = ()
-    """Where the terms of the draft stand, or those of the live rules if it has none: characters, half open."""
+    """Where the terms of the draft stand, or the live rules' terms if it has none: characters, half open."""
 
 
 class TermUse(Struct, frozen=True):
@@ -136,6 +136,7 @@ def begin_backtest(connection: Connection, draft: int, hours: int, actor: str, n
         raise CaseError("A backtest of this draft runs already", "Wait for it, or cancel it.", text="policy_tested")
     live = versions.live_version(connection)
     made = StoredBacktest(draft, found.sha256, live.number if live else 0, hours, "running", actor, now, now, 0, 0)
+    # The row of a process that ended early must not block a new backtest.
     connection.execute(delete(POLICY_BACKTESTS).where(POLICY_BACKTESTS.c.draft == draft))
     connection.execute(insert(POLICY_BACKTESTS).values(msgspec.to_builtins(made)))
     return made
@@ -171,4 +172,5 @@ def stop(connection: Connection, run: StoredBacktest, state: EndState, now: floa
 
 def _same(run: StoredBacktest) -> tuple[Any, ...]:
     table = POLICY_BACKTESTS.c
+    # A draft has one row. `asked_at` tells this run from a later one.
     return table.draft == run.draft, table.asked_at == run.asked_at, table.state == "running"

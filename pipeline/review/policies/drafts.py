@@ -24,7 +24,6 @@ OPEN: tuple[DraftState, ...] = ("edited", "checked", "backtested", "asked")
 
 MAX_OPEN = 20
 """Maximum number of open drafts."""
-MAX_AUTHORS = 50
 
 
 class Draft(Struct, frozen=True):
@@ -35,7 +34,7 @@ class Draft(Struct, frozen=True):
     texts: RuleTexts
     sha256: str
     authors: tuple[str, ...]
-    """Everybody who has edited it, in the order of their first edit. None of them may approve it."""
+    """Everybody who has edited it, in the order of their last edit. None of them may approve it."""
     state: DraftState
     edited_at: float
     """UTC seconds."""
@@ -62,6 +61,7 @@ def begin_draft(
     open_now = connection.scalar(select(func.count()).where(POLICY_DRAFTS.c.state.in_(OPEN))) or 0
     if open_now >= MAX_OPEN:
         raise CaseError(f"There are {MAX_OPEN} open drafts already", "Drop or publish one first.", text="policy_drafts")
+    # Under the lock, so that no two drafts get one number.
     number = (connection.scalar(select(func.max(POLICY_DRAFTS.c.number))) or 0) + 1
     draft = Draft(number, title, texts, texts.sha256, (actor,), state, at)
     connection.execute(insert(POLICY_DRAFTS).values(msgspec.to_builtins(draft)))
@@ -79,7 +79,7 @@ def save(
     actor: str,
     at: float,
 ) -> Draft:
-    """Store new texts and the title. Texts with mistakes are kept, too. `state` is that of the texts.
+    """Store new texts and the title. Texts with mistakes are kept, too. `state` belongs to the texts.
 
     `seen` is the SHA-256 of the texts that the person began with. Raises Stale if somebody else has changed them.
     """
@@ -94,9 +94,10 @@ def save(
         )
     if (texts, title) == (draft.texts, draft.title):
         return draft
-    authors = (*(name for name in draft.authors if name != actor), actor)[-MAX_AUTHORS:]
+    authors = (*(name for name in draft.authors if name != actor), actor)
     changed = texts != draft.texts
     values: dict[str, Any] = {"title": title, "authors": authors, "edited_at": at}
+    # Another title alone keeps the backtest and the request for approval.
     values["state"] = state if changed else draft.state
     values |= {"texts": msgspec.to_builtins(texts), "sha256": texts.sha256}
     values |= {"asked_by": None, "asked_at": None} if changed else {}
@@ -132,6 +133,7 @@ def approve(
             "Nobody has asked for the approval of this draft", "Let an author ask.", text="policy_not_asked"
         )
     current = versions.live_version(connection)
+    # The approver must have seen these very texts, beside the version that they replace.
     if draft.sha256 != seen or (current.number if current else 0) != live:
         raise Stale("The draft or the live version has changed", "Look at the difference again.", text="policy_moved")
     _check_backtested(connection, draft)
@@ -165,6 +167,7 @@ def drop(connection: Connection, number: int, actor: str, at: float) -> None:
 
 def backtested(connection: Connection, number: int, sha256: str) -> None:
     """Note that the texts with this hash were backtested. Does nothing if they have changed meanwhile."""
+    # Only from `checked`: a backtest again must not take a request for approval back.
     same = (POLICY_DRAFTS.c.number == number, POLICY_DRAFTS.c.sha256 == sha256, POLICY_DRAFTS.c.state == "checked")
     connection.execute(update(POLICY_DRAFTS).where(*same).values(state="backtested"))
 

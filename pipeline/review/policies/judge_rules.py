@@ -34,7 +34,10 @@ def store_judge_report(connection: Connection, report: JudgeReport) -> None:
     changes = {name: value for name, value in values.items() if name != "worker"}
     connection.execute(
         statement.on_conflict_do_update(
-            index_elements=["worker"], set_=changes, where=POLICY_WORKERS.c.seen_at < report.at
+            # Reports may arrive out of order.
+            index_elements=["worker"],
+            set_=changes,
+            where=POLICY_WORKERS.c.seen_at < report.at,
         )
     )
     connection.execute(delete(POLICY_WORKERS).where(POLICY_WORKERS.c.seen_at < report.at - JUDGE_SILENT_SECONDS))
@@ -48,6 +51,7 @@ def _put_count(connection: Connection, worker: str, count: ShadowCount) -> None:
     known = (
         select(POLICY_SHADOWS.c.mark)
         .where(POLICY_SHADOWS.c.mark == count.mark)
+        # FOR KEY SHARE, the lock of a foreign key: `end_shadow` waits until the count is stored.
         .with_for_update(read=True, key_share=True)
     )
     if connection.execute(known).first() is None:
@@ -136,6 +140,7 @@ class StoreReleases:
     def newest(self) -> Release | None:
         with self._database.read() as connection:
             edition = versions.edition(connection)
+            # The texts are large, so they are read only with a new edition.
             if self._last is None or self._last.edition != edition:
                 self._last = versions.newest_release(connection)
         return self._last
@@ -154,5 +159,6 @@ def follow_store(settings: Settings, metrics: Metrics) -> FollowedRules:
     try:
         return FollowedRules(settings, source, metrics)
     except BaseException:
+        # Later, the rules close the source. Without rules, nobody else would.
         with closing(source):
             raise

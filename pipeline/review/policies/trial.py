@@ -156,6 +156,7 @@ def judge_cases(
     tally, done = CaseTally(), 0
     total = sum(len(case.flags) for case in cases)
     for batch in _batches(cases):
+        # Looked at between batches only: a batch is short.
         if time.monotonic() > until:
             return tally, False
         found = iter(test.compare([transcript_of(flag) for case in batch for flag in case.flags]))
@@ -192,6 +193,7 @@ def judge_speech(
 
 def new_terms(before: RuleTexts, after: RuleTexts, labels: Labels) -> list[TermCount]:
     """Return the terms that only the draft has, each with a matcher of its own. At most MOST_TERMS of them."""
+    # The same term with other conditions is a new term.
     known = {(file, term, group.near, group.unless) for file, _, group, term in _terms(before, labels)}
     fresh = (
         TermCount(

@@ -96,7 +96,7 @@ def from_files(settings: Settings, labels: Labels) -> PublishedPolicy:
 
 
 def texts_now(connection: Connection, settings: Settings) -> RuleTexts:
-    """Return the texts of the live version, or those of the files if nothing was ever published."""
+    """Return the texts of the live version, or the texts of the files if nothing was ever published."""
     live = live_version(connection)
     return live.texts if live else read_texts(settings.judge.policy, settings.judge.lexicons)
 
@@ -116,10 +116,12 @@ def publish(
     Raises ConfigError if the texts have a mistake: labels may have changed since they were checked.
     """
     lock(connection)
+    # Under the lock, so that no two versions get one number.
     number = (connection.scalar(select(func.max(POLICY_VERSIONS.c.number))) or 0) + 1
     name = compiled(texts, labels, str(number)).policy.policy.name
     made = PublishedPolicy(number, name, texts, texts.sha256, title, tuple(authors), approver, at, back_to)
     connection.execute(insert(POLICY_VERSIONS).values(msgspec.to_builtins(made)))
+    # Judges compare editions, and fetch the texts when the edition has grown.
     _release(connection, number, at)
     return made
 
@@ -138,6 +140,7 @@ def roll_back(
         raise CaseError(
             f"The texts of version {old.number} are live already", "Choose another version.", text="policy_same"
         )
+    # The authors stay: they wrote these texts. The person who rolls back is the approver.
     made = publish(connection, old.texts, labels, title, old.authors, actor, at, old.number)
     detail = {"back_to": old.number, "from": live.number, "sha256": made.sha256, "policy": made.version}
     audit_log.append(connection, at, actor, "policy.rollback", str(made.number), detail)
@@ -147,6 +150,7 @@ def roll_back(
 def start_shadow(connection: Connection, mark: str, texts: RuleTexts, labels: Labels, actor: str, at: float) -> None:
     """Let all judges run a shadow policy. Raises CaseError if it runs, or if there are MAX_SHADOWS already."""
     lock(connection)
+    # A mistake raises ConfigError here, before judges get texts that they cannot use.
     compiled(texts, labels, mark)
     running = shadows(connection)
     if any(each.mark == mark for each in running):
@@ -192,6 +196,7 @@ def newest_release(connection: Connection) -> Release | None:
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
+    # A shadow policy may run before anything is published: then the files of the settings stay live.
     live = find_version(connection, row.version) if row.version else None
     ordered = select(POLICY_SHADOWS).order_by(POLICY_SHADOWS.c.started_at, POLICY_SHADOWS.c.mark)
     running = tuple(MarkedTexts(each.mark, _texts(each.texts)) for each in connection.execute(ordered))

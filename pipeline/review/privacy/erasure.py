@@ -87,12 +87,14 @@ def carry_out(
         if cases or clips:
             detail = {"cases": cases, "clips": clips, "held": held}
             audit_log.append(connection, at, actor, "erasure.done", pseudonym(request.speaker), detail)
+    # After the commit, because the deleted words stand in SQLite's log until then.
     database.scrub()
     return Erased(cases, clips, held)
 
 
 def _cases(connection: Connection, request: ErasureRequest) -> list[str]:
     query = select(CASES.c.id).where(_theirs(request), ~holds.held()).order_by(CASES.c.id).limit(BATCH)
+    # No SKIP LOCKED as in retention: an erasure waits for a locked case and leaves none out.
     return list(connection.scalars(query.with_for_update()))
 
 
@@ -154,6 +156,7 @@ def delete_case(connection: Connection, evidence: EvidenceStore, identity: str) 
     clips = delete_audio(connection, evidence, identity)
     for table in (DECISIONS, FLAGS):
         theirs = select(table.c.id).where(table.c.case_id == identity)
+        # The outbox has no foreign key, because an event may outlive its decision. Its payload names the speaker.
         connection.execute(delete(OUTBOX).where(OUTBOX.c.about.in_(theirs)))
     for table in reversed(METADATA.sorted_tables):  # reversed: a table comes before the tables that it refers to
         for key in (key for key in table.foreign_keys if key.column is CASES.c.id):

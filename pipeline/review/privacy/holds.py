@@ -1,4 +1,4 @@
-"""Legal holds: neither retention nor an erasure may delete held cases until the hold is released.
+"""Legal holds: until a hold is released, retention and erasures must not delete its cases.
 
 The storage of the clips may also lock them. The database always knows a hold first and forgets it last. So after a
 crash at most a lock is missing, and the retention job sets it again (`relock`). A lock without a hold would make that
@@ -97,6 +97,7 @@ def covers(hold: str) -> ColumnElement[bool]:
 
 def cases() -> CompoundSelect[tuple[str]]:
     """Return the query for the ids of the cases whose deletion a hold blocks, for searches among all cases."""
+    # Each part of a union reads an index. The OR of `held` would read all cases.
     return union(*(select(CASES.c.id).where(condition) for condition in _names(HOLDS.c.released_at.is_(None))))
 
 
@@ -157,6 +158,7 @@ def place_and_lock(
 def release_and_unlock(database: Database, evidence: EvidenceStore, identity: str, actor: str, at: float) -> None:
     """Unlock the clips that no other hold covers, and release the hold. Raises Missing as `release_hold`."""
     with database.write() as connection:
+        # One transaction: if the storage fails, the hold stays, and the release can be repeated.
         release_hold(connection, identity, actor, at)
         _set(evidence, _paths(connection, covers(identity) & ~held()), False)
 

@@ -52,7 +52,7 @@ LOST = {"class": "copy", "label": "any", "days": 0}
 
 
 class RetentionRule(Struct, frozen=True):
-    """How long one class of cases is kept. `label` None means every label except those in `others`."""
+    """How long one class of cases is kept. `label` None means every label that is not in `others`."""
 
     state: Class
     label: str | None
@@ -91,13 +91,16 @@ def run_retention(
     Kafka keeps speech for `kept` seconds. A request to erase a speaker stays until no earlier speech can arrive.
     """
     evidence.sweep(at - PART_SECONDS)
+    # Before anything is deleted: a crash may have left a held clip without its lock.
     holds.relock(database, evidence)
     with database.read() as connection:
         asked = erasure.requests(connection)
+    # Erasures before retention, so that a case counts as erased if both apply.
     erased = sum(erasure.carry_out(database, evidence, request, ACTOR, at, kept).cases for request in asked)
     found = list(rules(settings))
     cases, clips = (
         sum(_delete(database, evidence, part, _due(rule, part, at), _why(rule, part), at) for rule in found)
+        # Cases first: their clips go with them, and are not counted again.
         for part in PARTS
     )
     cases += _delete(database, evidence, "case", _lost_copies(), LOST, at)
@@ -168,6 +171,7 @@ def _delete(
     while True:
         with database.write() as connection:
             query = due.where(~holds.held()).limit(BATCH)
+            # A case that somebody decides or holds at this moment is left to the next run.
             found: list[str] = list(connection.scalars(query.with_for_update(skip_locked=True, of=CASES)))
             forget = erasure.delete_case if part == "case" else erasure.delete_audio
             clips = sum(forget(connection, evidence, case) for case in found)
@@ -191,7 +195,7 @@ def find_orphans(database: Database, evidence: EvidenceStore, before: float) -> 
     """Return the paths of clips that no case names, last written before `before` (UTC seconds).
 
     A crash between the clip and its row leaves one, and so does a process without the right to delete. Retention and
-    erasures follow the rows, so nothing else would ever delete such a clip.
+    erasures follow the rows, so nothing else would ever delete this clip.
 
     The result is empty if there are so many that the database must be the wrong one, for example an empty one.
     """

@@ -67,9 +67,9 @@ class CheckFeedback(Struct, frozen=True):
 
 
 def disputes(connection: Connection, since: float, *, settled: bool, account: str = "") -> list[Dispute]:
-    """Return the disputes drawn at or after `since`, newest first: those that are settled, or those that wait.
+    """Return the disputes drawn at or after `since`, newest first: only settled ones, or only waiting ones.
 
-    With `account`, return only those in which this person gave the first or the second opinion.
+    With `account`, this person gave the first or the second opinion.
     """
     query = (
         select(CASES, CHECKS.c.original, CHECKS.c.drawn_at)
@@ -205,16 +205,18 @@ def golden_cases(connection: Connection, at: float) -> list[GoldenCase]:
 
 
 def golden_proposals(connection: Connection, at: float) -> list[GoldenProposal]:
-    """Return cases with an agreed verdict that could become golden: those with three opinions first.
+    """Return cases with an agreed verdict that could become golden. Cases with three opinions come first.
 
     They are among the newest PAIRS pairs of opinions.
     """
     since = _since(connection, "second", PAIRS, at - RECENT_SECONDS)
     pairs = [pair for pair in agreement_figures.pairs(connection, since) if pair.settled]
+    # A stable sort: within each part, the newest stays first.
     pairs.sort(key=lambda pair: pair.third is None)
     known = select(GOLDEN.c.case_id)
     allowed = (CASES.c.status == "decided", CASES.c.policy != REPORTED, CASES.c.id.not_in(known))
     copies = select(CHECKS.c.case_id)
+    # More than are proposed, because some are golden already or not allowed.
     query = select(CASES).where(CASES.c.id.in_({pair.original for pair in pairs[: 5 * PROPOSED]}), *allowed)
     cases = {row.id: reading.case_of(row) for row in connection.execute(query.where(CASES.c.id.not_in(copies)))}
     found = [
@@ -229,6 +231,7 @@ def _since(connection: Connection, kind: quality_checks.Kind, most: int, oldest:
     """Return the time from which on at most `most` checks of a kind were drawn, at earliest `oldest`."""
     drawn = select(CHECKS.c.drawn_at).where(CHECKS.c.kind == kind, CHECKS.c.drawn_at >= oldest)
     first = connection.scalar(drawn.order_by(CHECKS.c.drawn_at.desc()).offset(most).limit(1))
+    # Just after the first one that is too many.
     return oldest if first is None else math.nextafter(first, math.inf)
 
 

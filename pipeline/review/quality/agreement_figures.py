@@ -109,6 +109,7 @@ def pairs(connection: Connection, since: float, until: float = math.inf) -> list
             row.original,
             row.case_id,
             row.label,
+            # The first decision on the original: a later one may follow an appeal or a correction.
             firsts[row.original][0],
             seconds[row.case_id][-1],
             _last(thirds.get(by_original.get(row.original, ""))),
@@ -162,6 +163,7 @@ def confirmed(connection: Connection, since: float, until: float = math.inf) -> 
     """
     counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(FINAL, 0))
     decided = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= since, *in_force(until))
+    # The stored verdict is read much faster than the decisions of each case.
     last = verdict_now() if until == math.inf else verdict_at(until)
     each = select(CASES.c.label, last.label("verdict")).where(CASES.c.id.in_(decided), *FLAGGED).subquery().c
     query = select(*each, func.count().label("n")).group_by(*each)

@@ -132,6 +132,7 @@ class Recall(Struct, frozen=True):
         if not self.caught.value:
             return 0.0, 1.0
         low, high = divided(self.missed, self.caught).interval
+        # Recall is 1 / (1 + missed / caught), which falls as the ratio rises. So the limits change places.
         return 1 / (1 + high), 1 / (1 + low)
 
 
@@ -198,6 +199,7 @@ def precision(reviewed: Reviewed) -> Estimate | None:
     sample = [one for one in reviewed.opinions if one.verdict]
     if not sample:
         return None
+    # Hajek's estimator: the weights are scaled to the known total.
     weights = _scaled(sample, reviewed.flagged)
     hits = [_utterances(one, weight) for one, weight in weights.items() if one.violating]
     return weighted_share(hits, [_utterances(one, weight) for one, weight in weights.items() if not one.violating])
@@ -260,6 +262,7 @@ def _review_weights(judged: Judged) -> dict[JudgedSpeech, float]:
     for one in judged.flagged:
         totals[one.severity] = totals.get(one.severity, 0) + one.count
         decided[one.severity] = decided.get(one.severity, 0) + (one.count if one.verdict else 0)
+    # Post-stratification by severity.
     known = sum(count for severity, count in totals.items() if decided[severity])
     rest = sum(totals.values()) / known if known else 0.0
     return {one: rest * totals[one.severity] / decided[one.severity] for one in judged.flagged if one.verdict}
@@ -293,6 +296,7 @@ def _flagged(window: Window) -> Select[Any]:
 
 
 def _of_utterances(probability: ColumnElement[float]) -> Select[Any]:
+    # Whole samples, as the tallies count them.
     samples = _sample(FLAGS.c.end) - _sample(FLAGS.c.start)
     return _select(probability, FLAGS.c.model, LABEL, samples)
 

@@ -66,6 +66,7 @@ def draw(
         golden = _next_golden(connection) if drawn("golden", decision, shares.golden, key) else None
         if golden:
             made[copy(connection, evidence, "golden", golden, decision, shares.golden, at, ranking)] = golden
+    # list: `copy` changes the tables that the generator reads.
     for second, original in list(_disputed(connection, at, at - undo_seconds)):
         made[copy(connection, evidence, "third", original, second, 1.0, at, ranking)] = original
     return _kept(connection, evidence, {copy: original for copy, original in made.items() if copy})
@@ -106,7 +107,7 @@ def copy(
     for flag in file.flags:
         connection.execute(insert(FLAGS).values(columns(_flag(flag, identity, later)) | {"case_id": identity}))
     quality_checks.record(connection, identity, kind, original, probability, at)
-    for clip in file.evidence[:1]:
+    for clip in file.evidence[:1]:  # the longest
         _copy_clip(connection, evidence, clip, identity, later)
     return identity
 
@@ -148,15 +149,17 @@ def _shifted(moment: float | None, later: float) -> float | None:
 def _copy_clip(connection: Connection, evidence: EvidenceStore, clip: Evidence, case: str, later: float) -> None:
     try:
         data = evidence.get(clip.path)
-    except ClipDamaged:
+    except ClipDamaged:  # one damaged clip must not stop the draw
         return
     if data is None:
         return
     start, end = clip.start + later, clip.end + later
     timeline = tuple(ClipPiece(piece.offset, piece.start + later, piece.seconds) for piece in clip.timeline)
+    # The file comes before its row. After a crash, retention finds the file without a row.
     path = evidence.put(case, start, data)
     moved = replace(clip, path=path, case=case, start=start, end=end, timeline=timeline)
     connection.execute(insert(EVIDENCE).values(columns(moved)))
+    # The original is on hold, and the copy is evidence, too.
     if holds.is_held(connection, case):
         evidence.hold(path, True)
 

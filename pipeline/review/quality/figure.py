@@ -58,7 +58,7 @@ class Figure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     unit: Unit
     value: float | None = None
-    """None: not measured, see `unmeasured`. A share of nothing is not measured: it is neither 0 nor 1."""
+    """None: not measured, see `unmeasured`. A share of nothing is not measured: 0 and 1 would both be wrong."""
     unmeasured: Unmeasured = ""
     n: int = 0
     """The number of observations: cases, utterances, audits, hours."""
@@ -101,6 +101,7 @@ def totals(connection: Connection, window: Window, measures: Collection[Measure]
     An utterance that two of the `measures` count, or two rows of one measure, counts twice.
     """
     columns = [TALLIES.c[name] for name in by]
+    # Without `by` there is one row even without tallies, and its sum is NULL.
     count, samples = (func.coalesce(func.sum(TALLIES.c[name]), 0) for name in ("count", "samples"))
     within = hours(window)
     query = (

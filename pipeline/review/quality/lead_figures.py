@@ -191,6 +191,7 @@ def _backlog(connection: Connection, severity: int, groups: Sequence[OpenGroup],
     """Return the state of the queue; None if all its cases were decided since `groups` were read."""
     count, late = sum(group.open for group in groups), sum(group.late for group in groups)
     since = min(group.oldest for group in groups)
+    # No open case of the group is older than `since`, so the index is read from there on.
     query = select(CASES).where(OPEN, CASES.c.severity == severity, CASES.c.created_at >= since)
     oldest = connection.execute(query.order_by(CASES.c.created_at, CASES.c.id).limit(1)).one_or_none()
     if oldest is None:
@@ -204,7 +205,7 @@ def _decided_since(since: float, *conditions: Any) -> Select[Any]:
 
 
 def _flagged(at: float, verdict: str) -> Select[Any]:
-    """Select the same cases that `figures.confirmed` counts."""
+    """Select the same cases that `agreement_figures.confirmed` counts."""
     decided = select(DECISIONS.c.case_id).where(DECISIONS.c.at >= at - WINDOW, DECISIONS.c.undone.is_(None))
     return select(CASES).where(CASES.c.id.in_(decided), CASES.c.verdict == verdict, *agreement_figures.FLAGGED)
 

@@ -52,6 +52,7 @@ def drawn(purpose: str, identity: str, share: float, key: bytes = b"") -> bool:
     """
     text = f"{purpose}\x1f{identity}".encode()
     digest = hmac.digest(key, text, "sha256") if key else sha256(text).digest()
+    # The first 64 bits as a number from 0 to 1: uniform, because the hash is.
     return int.from_bytes(digest[:8]) < share * 2**64
 
 
@@ -141,6 +142,7 @@ def golden_verdict(connection: Connection, case: str) -> str | None:
 
 
 def _barred(account: str, at: float) -> Select[tuple[str]]:
+    # Another copy of the same original.
     sibling = CHECKS.alias()
     judged = or_(
         _judged(account, at, DECISIONS.c.case_id == CHECKS.c.original),

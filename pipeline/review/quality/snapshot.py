@@ -202,6 +202,7 @@ def _cases(since: float, until: float) -> Select[Any]:
     columns = [CASES.c.id, kind, *(CASES.c[name] for name in COPIED)]
     columns += [decided.c[name] for name in ("first_at", "last_at", "verdict", "label")]
     query = select(*columns).select_from(CASES.outerjoin(decided, decided.c.case_id == CASES.c.id))
+    # In the order of the key, so that SQLite only appends to the table.
     return query.where(CASES.c.created_at >= since, CASES.c.created_at < until, REAL).order_by(CASES.c.id)
 
 
@@ -212,6 +213,7 @@ def _decided(since: float, until: float) -> Subquery:
     first = func.min(DECISIONS.c.at).over(partition_by=DECISIONS.c.case_id)
     columns = (DECISIONS.c.case_id, DECISIONS.c.verdict, DECISIONS.c.label, DECISIONS.c.at.label("last_at"))
     query = select(*columns, first.label("first_at"), place.label("place"))
+    # No decision is older than its case, so those before `since` need not be ranked.
     ranked = query.where(DECISIONS.c.at >= since, *in_force(until)).subquery()
     return select(ranked).where(ranked.c.place == 1).subquery()
 

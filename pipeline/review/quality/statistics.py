@@ -52,7 +52,7 @@ class Estimate(Struct, frozen=True):
 class Drawn(Struct, frozen=True, kw_only=True):
     """Items of a sample that have the same weight. `count` is above 0, `weight` at least 1.
 
-    An item has a size, for example its seconds, or 1. `size` is the sum of the sizes, `squares` that of their squares.
+    An item has a size, for example its seconds, or 1. `size` is their sum, `squares` the sum of their squares.
     """
 
     count: int
@@ -84,6 +84,7 @@ def kappa(pairs: Sequence[tuple[str, str]]) -> Kappa:
     columns = {b: sum(p[a, b] for a in kinds) for b in kinds}
     seen = sum(p[a, a] for a in kinds)
     chance = sum(rows[a] * columns[a] for a in kinds)
+    # Not exactly 1, because the sums are rounded.
     if chance >= 1 - 1e-12 or not n:
         return Kappa(n, None, None)
     value = (seen - chance) / (1 - chance)
@@ -116,7 +117,7 @@ def weighted_share(hits: Sequence[Drawn], others: Sequence[Drawn]) -> Estimate:
 
 
 def weighted_total(hits: Sequence[Drawn], sample: Sequence[Drawn], spread: float = 1.0) -> Estimate:
-    """Estimate the total size of all hits, drawn or not. `hits` are those of the `sample`.
+    """Estimate the total size of all hits, drawn or not. `hits` is the part of the `sample` that hit.
 
     `spread` is the sum of the squares of the hits' sizes divided by the sum of their sizes. It is the size of a hit if
     all have the same size.
@@ -142,7 +143,7 @@ def scaled(estimate: Estimate, factor: float) -> Estimate:
 
 
 def added(one: Estimate, other: Estimate) -> Estimate:
-    """Add two independent estimates. The interval is that of Zou and Donner (Statistics in Medicine 27, 2008)."""
+    """Add two independent estimates, with the interval of Zou and Donner (Statistics in Medicine 27, 2008)."""
     value = one.value + other.value
     below = math.hypot(one.value - one.interval[0], other.value - other.interval[0])
     above = math.hypot(one.interval[1] - one.value, other.interval[1] - other.value)
@@ -177,6 +178,7 @@ def poisson_interval(count: float) -> Interval:
         """Return the probability that the true mean is below `mean`, by the confidence distribution."""
         return (lower_gamma(count, mean) + lower_gamma(count + 1, mean)) / 2
 
+    # Far above the upper limit of any count, so that the bisection has it between its ends.
     most = count + 20 * math.sqrt(count + 1)
     low = 0.0 if below(0.0) >= TAIL else _solve(lambda mean: below(mean) - TAIL, 0.0, most)
     return low, _solve(lambda mean: below(mean) - (1 - TAIL), 0.0, most)
@@ -216,6 +218,7 @@ def _mean_weight(sample: Sequence[Drawn]) -> float:
 
 
 def _solve(rising: Callable[[float], float], low: float, high: float) -> float:
+    # Bisection. A float has 53 bits, so more than 60 halvings change nothing.
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if rising(middle) < 0 else (low, middle)

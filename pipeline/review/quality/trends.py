@@ -100,6 +100,7 @@ def measure(connection: Connection, asked: QualityQuestion, at: float) -> Qualit
     step, count = PERIODS[asked.period]
     until = at // HOUR * HOUR
     since = until - step * count
+    # `audits` reads the snapshot below.
     snapshot.take_cases(connection, until, since)
     window = Window(since, until)
     pairs = [pair for pair in agreement_figures.pairs(connection, since, until) if asked.label in {"", pair.label}]
@@ -202,6 +203,7 @@ def _bucket(at: ColumnElement[float], since: float, step: int) -> ColumnElement[
 
 
 def _counts(connection: Connection, query: Any) -> dict[int, int]:
+    # The column itself: PostgreSQL takes the same expression with new parameters for another one.
     rows = connection.execute(query.group_by(query.selected_columns[0]))
     return {int(bucket): int(n) for bucket, n in rows}
 

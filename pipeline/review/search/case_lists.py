@@ -53,7 +53,7 @@ def list_cases(connection: Connection, ids: Sequence[str]) -> list[ListedCase]:
 def clips_of(connection: Connection, ids: Sequence[str]) -> Mapping[str, Evidence]:
     """Return the longest clip of each of these cases that has one, by case."""
     query = select(EVIDENCE).where(EVIDENCE.c.case_id.in_(ids)).order_by(EVIDENCE.c.seconds, EVIDENCE.c.path.desc())
-    return {clip.case: clip for clip in reading.evidence_of(connection, query)}
+    return {clip.case: clip for clip in reading.evidence_of(connection, query)}  # the longest is the last
 
 
 def _flags(connection: Connection, ids: Sequence[str]) -> Mapping[str, list[Flag]]:
@@ -66,7 +66,8 @@ def _flags(connection: Connection, ids: Sequence[str]) -> Mapping[str, list[Flag
 
 def _decisions(connection: Connection, ids: Sequence[str]) -> Mapping[str, Decision]:
     query = select(DECISIONS).where(DECISIONS.c.case_id.in_(ids), DECISIONS.c.undone.is_(None))
-    return {one.case: one for one in reading.decisions_of(connection, query.order_by(DECISIONS.c.at, DECISIONS.c.id))}
+    query = query.order_by(DECISIONS.c.at, DECISIONS.c.id)
+    return {one.case: one for one in reading.decisions_of(connection, query)}  # the newest is the last
 
 
 STRIP_DAYS = 30

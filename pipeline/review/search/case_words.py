@@ -91,7 +91,7 @@ def sound_words(sound: HeardSound) -> str:
 def sound_phrases(phrase: str, names: Names) -> Iterator[str]:
     """Yield the phrases that find the sounds whose name, as it is shown, has the folded `phrase`.
 
-    Pages name the kind in the reader's language. So a phrase that is a part of such a name also asks for the kind.
+    Pages name the kind in the reader's language. So a phrase that is a part of the kind's name also asks for the kind.
     """
     for kind, known in names.items():
         if any(phrase.strip(EDGE) in name for name in known):
@@ -142,6 +142,7 @@ def catch_up(database: Database) -> int:
     Such cases are older than the index, or a process of an older version stored them.
     """
     total, last = 0, None
+    # From the last case on: a case that is locked now is left out, and must not be tried for ever.
     while True:
         with database.write() as connection:
             found = _without_words(connection, last)
@@ -154,6 +155,7 @@ def catch_up(database: Database) -> int:
 
 def is_indexing(connection: Connection) -> bool:
     """Tell whether the oldest case has no words yet, so that `catch_up` is still at work."""
+    # `catch_up` goes from new to old, so the oldest case comes last.
     oldest = select(func.min(CASES.c.created_at)).where(CASES.c.id.not_in(COPIES)).scalar_subquery()
     indexed = select(func.min(SAID.c.created_at)).scalar_subquery()
     return bool(connection.scalar(select(func.coalesce(oldest < indexed, indexed.is_(None) & oldest.is_not(None)))))
@@ -165,6 +167,7 @@ def compact(connection: Connection) -> None:
     FTS5 only marks them as deleted at first. PostgreSQL's autovacuum does the same for its index.
     """
     if connection.dialect.name == "sqlite":
+        # optimize: FTS5 merges its segments and leaves out what is marked.
         connection.execute(text("INSERT INTO said_index(said_index) VALUES ('optimize')"))
 
 

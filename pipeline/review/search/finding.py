@@ -129,7 +129,7 @@ def ordered(found: Sequence[FoundCase], order: str) -> list[FoundCase]:
 def facets(
     connection: Connection, wanted: Wanted, viewer: Viewer, found: Sequence[FoundCase]
 ) -> dict[str, Mapping[str, int]]:
-    """Count the matches by status, verdict, severity, language, and by what is kept. `found` are those of `wanted`.
+    """Count the matches by status, verdict, severity, language, and what is kept. `found` matches `wanted`.
 
     A filter does not limit the counts of its own facet, so that a person sees what the other values would give.
     """
@@ -145,7 +145,7 @@ def facets(
 def shows(viewer: Viewer, cases: FromClause = CASES) -> ColumnElement[bool]:
     """Return the condition on a row of `cases` that search and the pages of speakers and rooms show it to `viewer`.
 
-    Copies for checks are never shown, and neither are cases in which the viewer has a part.
+    Copies for checks are never shown. Cases in which the viewer has a part are not shown either.
     """
     conditions: list[ColumnElement[bool]] = [cases.c.id.not_in(COPIES)]
     if not viewer.checked:
@@ -185,6 +185,7 @@ def _find(connection: Connection, wanted: Wanted, viewer: Viewer, before: Place 
         place, walked = _end(connection, wanted, place, step), walked + step
         if place is None:
             return found
+        # At the rate of matches so far, the rest of the page would need a walk longer than WALKED.
         if wanted.said and len(found) * (times * WALKED - walked) < (most - len(found)) * walked:
             return found + _by_index(connection, wanted, viewer, place, most - len(found))
 
@@ -212,7 +213,7 @@ def _end(connection: Connection, wanted: Wanted, before: Place | None, step: int
 
 
 def _columns(wanted: Wanted) -> tuple[Column[Any], Column[Any]]:
-    """Return the columns of a place in the table that a walk reads: without filters, that of the words is enough."""
+    """Return the columns of a place in the table that a walk reads. Without filters, the table of words is enough."""
     return STORED if list(_filters(wanted)) or not wanted.said else SPOKEN
 
 

@@ -3,7 +3,7 @@
 A query is a list of terms, and a case must match all of them. A term without a field searches the transcripts. `|`
 stands between alternatives, and quotes keep spaces, colons and `|` together. `sort:risk` is the order of the results.
 
-`parse_query` gives the terms. `plan` turns them into what the database is asked: ids of labels, folded words, times.
+`parse_query` gives the terms. `plan` turns them into ids of labels, folded words and times for the database.
 """
 
 import re
@@ -95,7 +95,7 @@ def quoted(value: str) -> str:
 
 
 def write_query(terms: Iterable[QueryTerm]) -> str:
-    """Return terms as one query. `parse` gives the same terms again."""
+    """Return terms as one query. `parse_query` gives the same terms again."""
     return " ".join(term.text for term in terms)
 
 
@@ -103,6 +103,7 @@ def parse_query(text: str) -> tuple[QueryTerm, ...]:
     """Return the terms of a query. Raises QueryError, which names the wrong part."""
     if len(text) > MOST_CHARACTERS:
         raise QueryError("long", str(MOST_CHARACTERS))
+    # PostgreSQL refuses a text with NUL.
     return tuple(_terms(text.replace("\x00", " ")))
 
 
@@ -227,7 +228,7 @@ def plan(
 ) -> Wanted:
     """Return what the terms ask for. Raises QueryError.
 
-    `at` is now (UTC seconds), and days are those of `zone`. `named` are the names of sounds, which are words, too.
+    `at` is now (UTC seconds), and days are days of `zone`. `named` are the names of sounds, which are words, too.
     """
     wanted = Wanted()
     for term in terms:

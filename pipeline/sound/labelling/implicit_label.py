@@ -109,7 +109,7 @@ def labels_in(path: Path, name: str | None = None) -> list[ImplicitLabel]:
     Raises AudioError with `name` if the file cannot be read or is not audio.
     """
     name = name or str(path)
-    size_of(path, name)
+    size_of(path, name)  # raises if the file is missing or empty
     with path.open("rb") as file:
         with opened(file, name) as container:
             tags = [container.metadata, *(stream.metadata for stream in container.streams)]

@@ -66,7 +66,7 @@ def _is_notice(tokens: Sequence[str], words: NoticeWords) -> bool:
     intelligence, generated = _spans(tokens, words.intelligence), _spans(tokens, words.generated)
     denied = {start for start, _ in _spans(tokens, words.denied)}
     for one, other in product(intelligence, generated):
-        (_, end), (start, _) = sorted((one, other))
+        (_, end), (start, _) = sorted((one, other))  # either word may come first
         first, last = min(one[0], other[0]), max(one[1], other[1])
         if 0 <= start - end <= BETWEEN and not denied & set(range(first - BEFORE, last)):
             return True

@@ -7,10 +7,10 @@ sounds like it, too. So interjections, names and a borrowed sentence do not coun
 """
 
 import math
-from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from pipeline.base.recent_dict import RecentDict
 from pipeline.contract.messages import EarlyUtterance, Utterance
 from pipeline.speech.asr.recogniser import LanguageChoice, most_likely
 
@@ -41,8 +41,7 @@ class RoomLanguages:
 
     def __init__(self, allowed: Sequence[str], max_rooms: int = 10_000) -> None:
         self._allowed = tuple(allowed)
-        self._max_rooms = max_rooms
-        self._votes: OrderedDict[str, dict[str, float]] = OrderedDict()
+        self._votes = RecentDict[str, dict[str, float]](max_rooms)
         self._others = OtherSpeech(allowed)
 
     def chooser(self, utterance: Utterance, *, voiced: bool = True) -> LanguageChoice:
@@ -84,9 +83,6 @@ class RoomLanguages:
             for language in self._allowed
             if language in probabilities
         }
-        self._votes.move_to_end(room)
-        if len(self._votes) > self._max_rooms:
-            self._votes.popitem(last=False)
 
 
 class Lead(NamedTuple):
@@ -102,8 +98,7 @@ class OtherSpeech:
 
     def __init__(self, allowed: Collection[str], max_speakers: int = 10_000) -> None:
         self._allowed = frozenset(allowed)
-        self._max_speakers = max_speakers
-        self._leads: OrderedDict[tuple[str, str], Lead] = OrderedDict()
+        self._leads = RecentDict[tuple[str, str], Lead](max_speakers)
 
     def of(self, utterance: Utterance | EarlyUtterance, probabilities: Mapping[str, float]) -> str:
         """The language of `utterance` if it is clearly another one, else an empty text. Remembers nothing."""
@@ -115,11 +110,7 @@ class OtherSpeech:
 
     def remember(self, utterance: Utterance, probabilities: Mapping[str, float]) -> None:
         """Count the vote of `utterance`."""
-        key = (utterance.room, utterance.speaker)
-        self._leads[key] = self._after(utterance, probabilities)
-        self._leads.move_to_end(key)
-        if len(self._leads) > self._max_speakers:
-            self._leads.popitem(last=False)
+        self._leads[utterance.room, utterance.speaker] = self._after(utterance, probabilities)
 
     def _after(self, utterance: Utterance | EarlyUtterance, probabilities: Mapping[str, float]) -> Lead:
         """The lead with the vote of `utterance`: a majority vote in one pass (Boyer and Moore 1991), by seconds."""

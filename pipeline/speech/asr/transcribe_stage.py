@@ -40,9 +40,8 @@ from pipeline.speech.asr.recogniser import (
 )
 from pipeline.speech.asr.room_languages import RoomLanguages
 from pipeline.speech.asr.transcripts import Overlaps, transcript_of, without_repeat, wordless, words_left
-from pipeline.speech.asr.triage import GATE, VOICED, Reason, triage
 from pipeline.speech.audio.encode import decode_flac
-from pipeline.speech.audio.vad import shared
+from pipeline.speech.audio.vad import GATE, VOICED, Reason, shared, triage
 from pipeline.speech.load_shedding import Shedding, Valve
 
 EARLY_SHARE = 0.5

@@ -3,7 +3,6 @@
 After a forced cut, an utterance repeats the last half second of the one before. Repeated words are removed.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import product
@@ -12,6 +11,7 @@ from typing import Any
 import msgspec
 
 from pipeline.base.errors import VoxwardenError
+from pipeline.base.recent_dict import RecentDict
 from pipeline.contract.messages import UNDETERMINED, Transcript, Utterance, Word, derive_id, origin
 from pipeline.speech.languages.writing_systems import tokens_of
 
@@ -99,8 +99,7 @@ class Overlaps:
     """
 
     def __init__(self, max_speakers: int = 10_000) -> None:
-        self._max_speakers = max_speakers
-        self._cut_off: OrderedDict[tuple[str, str], tuple[float, str]] = OrderedDict()
+        self._cut_off = RecentDict[tuple[str, str], tuple[float, str]](max_speakers)
 
     def before(self, utterance: Utterance) -> str:
         """The text of the speaker's previous utterance if this one repeats its end, else an empty text."""
@@ -115,8 +114,6 @@ class Overlaps:
         self._cut_off.pop(key, None)
         if utterance.forced:
             self._cut_off[key] = (utterance.end, text)
-            if len(self._cut_off) > self._max_speakers:
-                self._cut_off.popitem(last=False)
         return text
 
 

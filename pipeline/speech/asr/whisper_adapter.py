@@ -25,8 +25,7 @@ LONGEST = 12.0
 longer contexts, an earlier adapter made transcripts of real people worse."""
 
 WIDEST = 3
-"""Widest search with an adapter. Its texts are only other readings, and the judge ranks no better with more of them
-(`benchmarks/readings.py`)."""
+"""Widest search with an adapter. Its texts are only other readings, and the judge ranks no better with more of them."""
 
 _BOTH_SIDES: Mapping[str, tuple[str, ...]] = {
     "self_attention/linear_0": ("attn.query", "attn.key", "attn.value"),
@@ -61,7 +60,7 @@ class Adapter:
         """The addition to the weight of each place, shape (outputs, inputs)."""
         for name, factor in self.factors.items():
             place, side = name.rsplit("/", 1)
-            if side == "b":
+            if side == "b":  # each pair of factors once
                 yield place, factor.astype(np.float32) @ self.factors[f"{place}/a"].astype(np.float32)
 
     def added_to(self, model: bytes) -> bytes:

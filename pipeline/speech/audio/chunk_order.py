@@ -4,7 +4,7 @@ If a connection breaks, an acknowledgement may be lost. Then the app cannot know
 the audio again. The samples keep the numbers that they had before (docs/integrate.md), and are recognised by them.
 """
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +12,7 @@ from msgspec import structs
 from prometheus_client import Counter
 
 from pipeline.base.errors import VoxwardenError
+from pipeline.base.recent_dict import RecentDict
 from pipeline.contract.messages import AudioChunk
 from pipeline.speech.audio.stream_codecs import PCM, join_packets, opus_samples, split_packets
 
@@ -198,15 +199,11 @@ class Sessions:
     """The `ReceivedSamples` of each speaker, also after the speaker left. It remembers the `most` latest speakers."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self._received: OrderedDict[tuple[str, str], ReceivedSamples] = OrderedDict()
+        self._received = RecentDict[tuple[str, str], ReceivedSamples](most)
 
     def of(self, key: tuple[str, str]) -> ReceivedSamples:
         """The `ReceivedSamples` of a speaker. `key` is (room, speaker)."""
-        received = self._received.setdefault(key, ReceivedSamples())
-        self._received.move_to_end(key)
-        if len(self._received) > self._most:
-            self._received.popitem(last=False)
+        received = self._received[key] = self._received.get(key) or ReceivedSamples()
         return received
 
 

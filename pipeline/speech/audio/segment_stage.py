@@ -1,7 +1,7 @@
 """The segment stage: it takes the audio of all speakers and returns utterances."""
 
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -9,6 +9,7 @@ from functools import partial
 from msgspec import structs
 
 from pipeline.base.metrics import Metrics, from_zero
+from pipeline.base.recent_dict import RecentDict
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id, origin, sample_of
 from pipeline.contract.stage import STAGE_FAULTS, HoldingProcessor, Rejected, blamed
 from pipeline.settings import Audio, Settings
@@ -211,7 +212,7 @@ class SentSpeech:
     def __init__(self) -> None:
         self._overlap = round(OVERLAP_SECONDS * SAMPLE_RATE)
         self._shortest = round(MIN_SECONDS * SAMPLE_RATE)
-        self._ends: OrderedDict[tuple[Key, int], int] = OrderedDict()
+        self._ends = RecentDict[tuple[Key, int], int](REMEMBERED_SPEECH)
         """The end sample of each utterance, by speaker and start sample."""
 
     def note(self, utterances: Iterable[Utterance]) -> None:
@@ -219,8 +220,6 @@ class SentSpeech:
         for each in utterances:
             place = (each.room, each.speaker), sample_of(each.start)
             self._ends[place] = max(sample_of(each.end), self._ends.get(place, 0))
-            if len(self._ends) > REMEMBERED_SPEECH:
-                self._ends.popitem(last=False)
 
     def rest(self, key: Key, piece: SpeechPiece) -> SpeechPiece | None:
         """The rest of `piece` that was not returned before, with an overlap as after a forced cut.
@@ -252,7 +251,7 @@ class FaultExamples:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._last: OrderedDict[Hashable, float] = OrderedDict()
+        self._last = RecentDict[Hashable, float](REMEMBERED_EXAMPLES)
 
     def due(self, speaker: Hashable) -> bool:
         """Whether to keep this speaker's bad packet as an example. If so, the next is due after EVERY_SECONDS."""
@@ -260,7 +259,4 @@ class FaultExamples:
         if abs(now - self._last.get(speaker, float("-inf"))) < EVERY_SECONDS:  # the clock may be set back
             return False
         self._last[speaker] = now
-        self._last.move_to_end(speaker)
-        if len(self._last) > REMEMBERED_EXAMPLES:
-            self._last.popitem(last=False)
         return True

@@ -97,6 +97,7 @@ class SpeechStream:
     def flush(self) -> Iterator[tuple[int, Cut]]:
         """End the stream. Yields the remaining cuts."""
         padding = -self._rest.size % WINDOW
+        # Silence fills the last window. The cutter takes it off again.
         yield from self.push(np.zeros(padding, np.float32))
         yield from self._placed(self._cutter.flush(padding))
 
@@ -177,7 +178,7 @@ class SpeechTrack(AudioTrack[SpeechPiece]):
         So its later cuts do not depend on the moment of this call.
         """
         yield from self.catch_up()
-        if self._stream and self._stream.end != self._sent_to:
+        if self._stream and self._stream.end != self._sent_to:  # only once for the same audio
             self._sent_to = self._stream.end
             if unfinished := self._stream.unfinished():
                 yield SpeechPiece(self.origin, *unfinished)

@@ -25,63 +25,29 @@ class Clock:
         return self.now
 
 
-def after(*looks: tuple[float, dict[PartitionName, GroupPosition]]) -> float:
-    """Return how long the worker has stood still after these looks, each with its time."""
+Looks = list[tuple[float, dict[PartitionName, tuple[int, int]]]]
+"""Times, and for each partition the committed offset and the end."""
+
+
+@pytest.mark.parametrize(
+    ("looks", "seconds"),
+    [
+        pytest.param([(0, {FIRST: (5, 9)}), (20, {FIRST: (5, 30)}), (46, {FIRST: (5, 99)})], 46, id="no commits"),
+        pytest.param([(0, {FIRST: (5, 9)}), (44, {FIRST: (6, 500)}), (50, {FIRST: (6, 900)})], 6, id="slow"),
+        pytest.param([(0, {FIRST: (9, 9)}), (900, {FIRST: (9, 9)})], 0, id="no traffic"),
+        pytest.param([(0, {FIRST: (9, 9)}), (900, {FIRST: (9, 10)}), (910, {FIRST: (9, 10)})], 10, id="records wait"),
+        pytest.param(
+            [(0, {FIRST: (5, 9), SECOND: (1, 2)}), (60, {FIRST: (5, 9), SECOND: (2, 3)})], 60, id="one partition"
+        ),
+        pytest.param([(0, {FIRST: (5, 9)}), (30, {}), (60, {FIRST: (5, 9)})], 0, id="another worker took it"),
+    ],
+)
+def test_a_stall_lasts_since_records_wait_without_a_commit(looks: Looks, seconds: float) -> None:
     clock = Clock()
     progress = Progress(clock)
-    for at, places in looks:
-        clock.now = at
-        progress.see(places)
-    return progress.seconds
-
-
-def test_growing_lag_without_commits_is_a_stall() -> None:
-    assert (
-        after(
-            (0, {FIRST: GroupPosition(5, 9)}), (20, {FIRST: GroupPosition(5, 30)}), (46, {FIRST: GroupPosition(5, 99)})
-        )
-        == 46
-    )
-
-
-def test_a_slow_worker_is_not_stalled() -> None:
-    assert (
-        after(
-            (0, {FIRST: GroupPosition(5, 9)}),
-            (44, {FIRST: GroupPosition(6, 500)}),
-            (50, {FIRST: GroupPosition(6, 900)}),
-        )
-        == 6
-    )
-
-
-def test_no_traffic_is_not_a_stall() -> None:
-    assert after((0, {FIRST: GroupPosition(9, 9)}), (900, {FIRST: GroupPosition(9, 9)})) == 0
-
-
-def test_the_stall_begins_when_records_wait() -> None:
-    assert (
-        after(
-            (0, {FIRST: GroupPosition(9, 9)}),
-            (900, {FIRST: GroupPosition(9, 10)}),
-            (910, {FIRST: GroupPosition(9, 10)}),
-        )
-        == 10
-    )
-
-
-def test_one_stalled_partition_is_enough() -> None:
-    assert (
-        after(
-            (0, {FIRST: GroupPosition(5, 9), SECOND: GroupPosition(1, 2)}),
-            (60, {FIRST: GroupPosition(5, 9), SECOND: GroupPosition(2, 3)}),
-        )
-        == 60
-    )
-
-
-def test_a_partition_that_another_worker_took_is_forgotten() -> None:
-    assert after((0, {FIRST: GroupPosition(5, 9)}), (30, {}), (60, {FIRST: GroupPosition(5, 9)})) == 0
+    for clock.now, places in looks:
+        progress.see({name: GroupPosition(*place) for name, place in places.items()})
+    assert progress.seconds == seconds
 
 
 def test_a_broker_that_was_down_is_not_the_workers_fault() -> None:

@@ -285,4 +285,4 @@ def test_exposure_over_the_limit_of_the_settings_is_suggested_once(
     assert found["I-24.listener_seconds"].detail["value"] == 80.0
     assert article3_signals.watch(database, Settings(), CALENDAR, NOON + 61) == []
     with database.read() as connection:
-        assert len(triggers.all_of(connection, "suggested")) == 2
+        assert len(triggers.all_triggers(connection, "suggested")) == 2

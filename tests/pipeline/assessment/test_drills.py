@@ -191,5 +191,5 @@ def test_a_drill_after_the_fix_that_stops_every_room_closes_the_hazard(connectio
 def test_drills_are_listed_by_their_kind(connection: Connection) -> None:
     drills.begin(connection, LINES, "lea", NOON)
     drills.order_stop(connection, ["test-1"], "lea", NOON)
-    assert {drill.kind for drill in drills.all_of(connection)} == {"detection", "stop"}
-    assert [drill.kind for drill in drills.all_of(connection, "stop")] == ["stop"]
+    assert {drill.kind for drill in drills.all_drills(connection)} == {"detection", "stop"}
+    assert [drill.kind for drill in drills.all_drills(connection, "stop")] == ["stop"]

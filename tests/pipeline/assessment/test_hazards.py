@@ -142,7 +142,7 @@ def test_another_owner_does_not_delay_the_proof(connection: Connection) -> None:
 def test_two_people_may_find_two_hazards_about_one_item(connection: Connection) -> None:
     other = Finding(source="person", about="5(5)", title="no impact assessment")
     assert len(found(connection, LEAK, other, LEAK)) == 2
-    assert {hazard.title for hazard in hazards.all_of(connection, "open")} == {LEAK.title, other.title}
+    assert {hazard.title for hazard in hazards.all_hazards(connection, "open")} == {LEAK.title, other.title}
 
 
 def test_an_empty_file_proves_nothing() -> None:

@@ -43,7 +43,7 @@ def test_every_kind_has_fields() -> None:
 @pytest.mark.parametrize("kind", FIELDS)
 def test_an_entry_keeps_its_fields_author_and_time(connection: Connection, kind: Kind) -> None:
     made = add(connection, kind)
-    assert register.all_of(connection, kind) == [made]
+    assert register.all_records(connection, kind) == [made]
     assert made.fields | FIELDS[kind] == made.fields
     assert (made.opened_at, made.closed_at, made.author) == (NOON, None, "lea")
     (line,) = audit_log.newest_lines(connection, subject=made.id)
@@ -65,7 +65,7 @@ def test_a_wrong_field_is_refused_by_name(
 ) -> None:
     with pytest.raises(InputError, match=told):
         register.add(connection, kind, FIELDS[kind] | changes, "lea", NOON)
-    assert register.all_of(connection) == []
+    assert register.all_records(connection) == []
 
 
 def test_an_unknown_kind_is_refused(connection: Connection) -> None:
@@ -92,7 +92,7 @@ def test_an_entry_is_closed_once_and_may_be_changed(connection: Connection) -> N
     assert (closed.closed_at, closed.author, closed.changed_at) == (NOON + 5, "ana", NOON + 9)
     with pytest.raises(CaseError, match="already closed"):
         register.close(connection, made.id, "ana", NOON + 10)
-    assert register.all_of(connection, still_open=True) == []
+    assert register.all_records(connection, still_open=True) == []
     logged = [line.action for line in audit_log.newest_lines(connection, subject=made.id)]
     assert logged == ["register.close", "register.change", "register.add"]
     with pytest.raises(Missing):

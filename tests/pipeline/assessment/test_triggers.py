@@ -38,7 +38,7 @@ def test_a_signal_gives_one_trigger_however_often_it_is_seen(database: Database)
     assert suggested(database, KIDS, GROWTH, at=NOON + 60) == []
     (later,) = suggested(database, Signal("3.3", "daily speakers", {}, "2026-1"), at=NOON + 60)
     with database.read() as connection:
-        stored = [(each.id, each.found_at) for each in triggers.all_of(connection)]
+        stored = [(each.id, each.found_at) for each in triggers.all_triggers(connection)]
     assert stored == [(later.id, NOON + 60), (KIDS.id, NOON), (GROWTH.id, NOON)]
     assert actions(database, KIDS.id) == [("trigger.suggest", "watch", NOON)]
 

@@ -22,10 +22,10 @@ from pipeline.review.evidence.lookback import open_lookback
 from pipeline.runner.local import LocalRunner
 from pipeline.settings import Settings, load
 from pipeline.speech.asr.transcribe_stage import Transcribe
-from pipeline.speech.asr.triage import Reason
 from pipeline.speech.audio import vad
 from pipeline.speech.audio.chunk_order import FAULTS
 from pipeline.speech.audio.segment_stage import Segment
+from pipeline.speech.audio.vad import Reason
 from tests.pipeline.speech.asr.parts import Scripted
 
 ROOM_TYPES = ("game", "default", "other", "kids")

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline.console import background_figures, pages, services
+from pipeline.console import background_figures, rendering, services
 from pipeline.console.console_app import create_app
 from pipeline.console.console_texts import Texts
 from pipeline.console.guard import COOKIE, HEADER
@@ -30,7 +30,7 @@ NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 CSRF = re.compile(r'"X-CSRF-Token":"([^"]+)"')
 
 
-templates = cache(pages.environment)
+templates = cache(rendering.environment)
 shipped_labels = cache(labels.load_labels)
 shipped_texts = cache(Texts)
 
@@ -84,7 +84,7 @@ def staffed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Share the compiled templates, labels and texts. To make them for each console takes longer than most tests."""
-    monkeypatch.setattr(pages, "environment", templates)
+    monkeypatch.setattr(rendering, "environment", templates)
     monkeypatch.setattr(labels, "load_labels", shipped_labels)
     monkeypatch.setattr(services, "Texts", shipped_texts)
 

@@ -167,3 +167,17 @@ def test_without_a_session_only_open_endpoints_answer(console: Console, enter: E
                 assert response.status_code == 403
             else:
                 assert (response.status_code, b"".join(response.iter_raw())) == (401, b'{"detail":"Sign in first."}')
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/assessment/drills", '<form method="post" hx-boost'),
+        ("/assessment/triggers", "Enter a written notice"),
+        ("/keeping", "/keeping/holds"),
+        ("/keeping", "/keeping/erasures"),
+    ],
+)
+def test_an_auditor_gets_pages_without_the_forms(enter: Enter, path: str, form: str) -> None:
+    assert form in enter("ada").get(path).text
+    assert form not in enter("aud").get(path).text

@@ -58,7 +58,9 @@ def test_the_watch_stores_new_triggers_once(database: Database, tmp_path: Path) 
     for _ in range(2):
         console_app.suggest_triggers(services)
     with database.read() as connection:
-        assert [(each.signal, each.found_at) for each in triggers.all_of(connection)] == [("room_type:kids", NOON + 60)]
+        assert [(each.signal, each.found_at) for each in triggers.all_triggers(connection)] == [
+            ("room_type:kids", NOON + 60)
+        ]
 
 
 @pytest.mark.parametrize("here", [True, False])

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.console import fields
-from tests.pipeline.console.conftest import Console, Enter
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 TEXTS = st.text("aé中\U0001f600 '<\x00\n\x1f\x7f\x80", max_size=300)
@@ -60,8 +59,3 @@ def test_ids_and_words_have_only_their_characters(text: str) -> None:
 def test_each_field_has_a_longest_text(kind: Any, longest: int) -> None:
     assert accepts(kind, "a" * longest)
     assert not accepts(kind, "a" * (longest + 1))
-
-
-@pytest.mark.parametrize("room", ["x" * 257, "a\x00b", "a\nb"])
-def test_the_console_refuses_an_invalid_field(console: Console, enter: Enter, room: str) -> None:
-    assert enter("ana").get("/queue", params={"room": room}).status_code == 422

@@ -54,8 +54,8 @@ def test_the_pages_escape_transcripts_and_names(console: Console, enter: Enter) 
 
 def test_no_page_has_inline_scripts_or_styles(console: Console, enter: Enter) -> None:
     console.store.add([flag("a", 0, 5)], NOON)
-    for path in ("/login", "/queue", "/me", "/docs"):
-        page = enter("ana").get(path).text
+    for path in ("/login", "/queue", "/me", "/docs", "/assessment", "/assessment/indicators/I-02"):
+        page = enter("ada").get(path).text
         assert " style=" not in page
         assert " onclick=" not in page
         assert "<script>" not in page

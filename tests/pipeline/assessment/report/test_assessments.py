@@ -27,7 +27,7 @@ def test_ids_count_within_a_year(database: Database) -> None:
     assert [stored.opened(database).id, stored.opened(database).id] == ["2026-1", "2026-2"]
     with database.read() as connection:
         assert assessments.find(connection, None).id == "2026-2"
-        assert [each.id for each in assessments.all_of(connection)] == ["2026-2", "2026-1"]
+        assert [each.id for each in assessments.all_assessments(connection)] == ["2026-2", "2026-1"]
 
 
 @pytest.mark.parametrize("window", [Window(5, 5), Window(5, stored.NOW + 1)])

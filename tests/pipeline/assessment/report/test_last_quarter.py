@@ -111,7 +111,7 @@ def test_figures_whose_cases_are_deleted_are_named(
 
 def test_a_corrected_entry_of_the_register_is_told(database: Database, last_quarter: Assessment) -> None:
     with database.write() as connection:
-        [entry] = register.all_of(connection)
+        [entry] = register.all_records(connection)
         register.close(connection, entry.id, "lea", LATER, WEEK.since + 3_600)
     found = recomputed(database, last_quarter)
     assert (found.different, found.corrected) == ((), ("I-32",))

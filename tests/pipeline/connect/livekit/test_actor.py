@@ -9,7 +9,7 @@ import pytest
 from pipeline.base.metrics import Metrics
 from pipeline.connect.livekit import actor
 from pipeline.connect.livekit.actor import ABSENT, Actor
-from pipeline.connect.livekit.moderation import AbsentError, Moderation
+from pipeline.connect.livekit.livekit_server import AbsentError, Moderation
 from pipeline.contract.messages import Action
 from pipeline.judge import labels
 from pipeline.review.cases import deciding, reading

@@ -130,25 +130,16 @@ async def test_an_encrypted_microphone_is_reported_and_not_heard(
         assert {speaker for _, speaker in gateway.kept} == {"bo"}
 
 
+@pytest.mark.parametrize("of_the_bot", [False, True])
 @pytest.mark.parametrize("scenario", ["SIMULATE_SIGNAL_RECONNECT", "SIMULATE_FULL_RECONNECT"])
-async def test_it_survives_a_reconnect_of_the_speaker(
-    server: LiveKit, gateway: KeepingGateway, scene: Scene, scenario: str
+async def test_it_survives_a_reconnect_of_the_speaker_and_its_own(
+    server: LiveKit, gateway: KeepingGateway, scene: Scene, scenario: str, of_the_bot: bool
 ) -> None:
     async with joined(server.url, scene.room, "ann") as ann:
         await scene.bot.join()
         await ann.say(tone(A, 0.8))
-        await ann.room.simulate_scenario(rtc.SimulateScenarioKind.Value(scenario))
-        await _heard_again(gateway, scene, lambda: ann.say(tone(B, 0.2)))
-
-
-@pytest.mark.parametrize("scenario", ["SIMULATE_SIGNAL_RECONNECT", "SIMULATE_FULL_RECONNECT"])
-async def test_it_survives_its_own_reconnect(
-    server: LiveKit, gateway: KeepingGateway, scene: Scene, scenario: str
-) -> None:
-    async with joined(server.url, scene.room, "ann") as ann:
-        await scene.bot.join()
-        await ann.say(tone(A, 0.8))
-        await scene.bot._room.simulate_scenario(rtc.SimulateScenarioKind.Value(scenario))
+        room = scene.bot._room if of_the_bot else ann.room
+        await room.simulate_scenario(rtc.SimulateScenarioKind.Value(scenario))
         await _heard_again(gateway, scene, lambda: ann.say(tone(B, 0.2)))
         assert scene.ended == []
 

@@ -17,9 +17,9 @@ from livekit import api
 from pipeline.base.metrics import Metrics
 from pipeline.connect.livekit import room_bots
 from pipeline.connect.livekit.bot import RoomBot
+from pipeline.connect.livekit.livekit_server import BOT
 from pipeline.connect.livekit.livekit_webhooks import Signature, receiving
 from pipeline.connect.livekit.room_bots import RoomBots, ranked
-from pipeline.connect.livekit.server_access import BOT
 from tests.livekit import KEY, SECRET, LiveKit, joined, until
 from tests.pipeline.connect.livekit.conftest import KeepingGateway, tone
 

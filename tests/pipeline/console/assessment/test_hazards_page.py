@@ -18,7 +18,7 @@ NEW = {"about": "5(4).patrol", "title": "No patrol at night", "owner": "ben", "d
 
 def stored(console: Console) -> list[Hazard]:
     with console.database.read() as connection:
-        return hazards.all_of(connection)
+        return hazards.all_hazards(connection)
 
 
 def test_a_lead_records_assigns_fixes_and_closes_a_hazard(console: Console, enter: Enter) -> None:

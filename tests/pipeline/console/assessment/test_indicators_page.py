@@ -135,14 +135,6 @@ def test_a_page_tells_of_newer_figures(console: Console, enter: Enter) -> None:
     assert "Measured 2026-01-01 12:01 UTC, 0 s ago." in aud.get("/assessment?days=30").text
 
 
-def test_no_page_has_an_inline_style_or_script(spoken: Console, enter: Enter) -> None:
-    aud = enter("aud")
-    for path in ("/assessment", "/assessment/indicators/I-02"):
-        page = aud.get(path).text
-        assert "style=" not in page
-        assert "onclick" not in page
-
-
 def test_the_console_does_not_start_with_a_limit_of_an_unknown_figure(console: Console, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, assessment={"limits": {"I-99.share": 1}})
     with pytest.raises(ConfigError, match="I-99"):

@@ -29,7 +29,7 @@ REQUEST = {
 
 def stored(console: Console) -> list[Record]:
     with console.database.read() as connection:
-        return register.all_of(connection)
+        return register.all_records(connection)
 
 
 def test_a_lead_adds_changes_and_closes_an_entry(console: Console, enter: Enter) -> None:

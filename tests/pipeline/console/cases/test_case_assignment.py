@@ -163,18 +163,3 @@ def test_a_lease_is_renewed_until_another_moderator_takes_the_case(console: Cons
     assert taken(ben, case)
     refused = ana.post(f"/leases/{lease}/renew", data={"case": case})
     assert (refused.status_code, refused.json()) == (409, {"holder": "ben"})
-
-
-def test_next_gives_a_free_case(console: Console, enter: Enter) -> None:
-    first, second = stored(console, 2)
-    assert taken(enter("ben"), first)
-    assert f'data-case="{second}"' in enter("ana").post("/next").text
-    assert "data-case" not in enter("lea").post("/next").text
-
-
-def test_a_skipped_case_is_free_again(console: Console, enter: Enter) -> None:
-    [case] = stored(console)
-    ana = enter("ana")
-    assert ana.post(f"/cases/{case}/skip", data={"lease": taken(ana, case)}).status_code == 200
-    with console.database.read() as connection:
-        assert leases.holders(connection, NOON) == {}

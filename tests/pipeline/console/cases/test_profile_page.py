@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import select
 
-from pipeline.console.pages import profile_href
+from pipeline.console.rendering import profile_href
 from pipeline.contract.messages import SpeechStatus
 from pipeline.contract.speech_status import status_of
 from pipeline.review.audit_log import pseudonym

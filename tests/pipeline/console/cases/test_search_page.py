@@ -14,7 +14,6 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import structs
 from sqlalchemy import select
 
 from pipeline.console.cases import search_page
@@ -23,8 +22,6 @@ from pipeline.console.console_texts import Texts
 from pipeline.contract.messages import HeardKind, HeardSound
 from pipeline.review.audit_log import pseudonym
 from pipeline.review.cases.values import Case, Choice
-from pipeline.review.evidence.evidence_store import EvidenceFolder
-from pipeline.review.quality import drawing
 from pipeline.review.search.case_lists import ListedCase
 from pipeline.review.tables.core import AUDIT
 from tests.builders import NOON, flag, sound_flag
@@ -198,15 +195,6 @@ def test_a_search_is_logged_without_words_and_names(console: Console, enter: Ent
     }
 
 
-def test_a_check_cannot_be_recognised_by_a_search(console: Console, enter: Enter) -> None:
-    [original] = store(console, "返现")
-    console.store.decide(original, "ben", Choice(verdict="uphold"), NOON + 5)
-    with console.database.write() as connection:
-        assert drawing.copy(connection, EvidenceFolder(console.evidence), "second", original, "cause", 0.1, NOON + 6)
-    assert RESULT.findall(search(enter("ana"), "返现").text) == []
-    assert RESULT.findall(search(enter("lea"), "返现").text) == [original]
-
-
 def test_a_covered_transcript_is_covered_in_results(console: Console, enter: Enter) -> None:
     console.store.add([flag("f", text="返现", suggestion="block", hits=())], NOON)
     client = enter("ana")
@@ -278,12 +266,6 @@ def test_a_line_has_the_case_and_all_that_was_said_in_it_by_time() -> None:
     assert (line["case"], line["severity"], line["risk"], line["verdict"]) == ("c", "medium", "0.46", "")
     assert line["said"] == "hello / and more"
     assert line["stored"].endswith(":07+08:00")
-
-
-def test_a_sound_is_written_in_the_readers_language() -> None:
-    heard = (sound_flag("a"), sound_flag("b", 20, sound=HeardSound(kind="howl", score=0.8)))
-    [line] = read(csv_of([structs.replace(listed(), flags=heard)], SAY))
-    assert line["said"] == "违禁录音： The anthem / 啸叫"
 
 
 @given(st.text(max_size=30).filter(lambda text: "\x00" not in text))

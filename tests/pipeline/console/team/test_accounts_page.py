@@ -111,14 +111,6 @@ def test_a_change_ends_the_sessions_at_once_and_is_logged(
         assert "ada" in {line.actor for line in audit_log.newest_lines(connection, subject="ana", limit=2)}
 
 
-def test_the_last_admin_can_be_neither_demoted_nor_disabled(console: Console, enter: Enter) -> None:
-    admin = enter("ada")
-    for path, form in (("role", {"role": "auditor"}), ("disabled", {"disabled": "on"})):
-        assert admin.post(f"/accounts/{path}", data={"name": "ada"} | form).status_code == 422
-    assert admin.get("/accounts").status_code == 200
-    assert account(console, "ada").role == "admin"
-
-
 @pytest.mark.parametrize(
     ("path", "form"),
     [

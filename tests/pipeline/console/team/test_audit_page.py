@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from pipeline.base.metrics import Metrics
 from pipeline.console.console_app import create_app
-from pipeline.console.pages import ZONE_COOKIE
+from pipeline.console.rendering import ZONE_COOKIE
 from pipeline.console.services import open_services
 from pipeline.review import audit_log, audit_watch
 from pipeline.review.audit_watch import WHOLE_SECONDS, ChainWatch

@@ -90,11 +90,6 @@ def test_the_month_is_measured_before_anybody_asks(console: Console) -> None:
     services.background.close()
 
 
-def test_only_leads_see_it(enter: Enter) -> None:
-    assert enter("ana").get("/quality").status_code == 403
-    assert enter("lea").get("/quality?period=year").status_code == 422
-
-
 def drawn(console: Console) -> str:
     """Draw the next check and return its case."""
     console.clock.now += 60

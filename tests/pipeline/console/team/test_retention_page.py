@@ -29,13 +29,6 @@ def test_a_lead_places_a_hold_and_releases_it(console: Console, enter: Enter) ->
     assert lea.post(f"/keeping/holds/{hold.id}/release").status_code == 404
 
 
-def test_an_auditor_can_only_read(console: Console, enter: Enter) -> None:
-    page = enter("aud").get("/keeping").text
-    assert "Legal holds" in page
-    assert "/keeping/holds" not in page
-    assert "/keeping/erasures" not in page
-
-
 def test_an_admin_erases_a_speaker_after_entering_the_id_twice(console: Console, enter: Enter) -> None:
     case = console.store.add([flag("a", -10, -5)], NOON)[0].case
     ada = enter("ada")

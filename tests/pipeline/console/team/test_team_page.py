@@ -10,10 +10,9 @@ from pipeline.console.background_figures import TEAM_SECONDS
 from pipeline.console.console_app import draw_checks
 from pipeline.console.services import open_services
 from pipeline.review.accounts import wellness
-from pipeline.review.cases import assigning, eligibility, reading
+from pipeline.review.cases import assigning, eligibility
 from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.eligibility import Skills
-from pipeline.review.cases.values import Choice
 from pipeline.review.quality import lead_figures, quality_checks
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import Quality, Settings
@@ -94,24 +93,6 @@ def test_the_figures_are_kept_for_some_seconds(console: Console, enter: Enter) -
     assert "0 open" in lea.get("/team").text
     console.clock.now += TEAM_SECONDS
     assert "1 open" in lea.get("/team").text
-
-
-def test_the_forecast_and_the_oldest_against_its_target(console: Console) -> None:
-    store = SqlReviewStore(console.database, ranking=Ranking({"violence": 2}))
-    old, new = (store.add([flag(str(n), n, n + 0.5)], NOON + n)[0].case for n in (0, 1_000))
-    with console.database.read() as connection:
-        [backlog] = lead_figures.backlog(connection, reading.open_groups(connection, NOON + 1_100), NOON + 1_100)
-        assert (backlog.oldest_case, backlog.oldest, backlog.target, backlog.over) == (old, 1_100, 900, True)
-        assert (backlog.open, backlog.late) == (2, 1)
-        assert lead_figures.forecast(connection, NOON + 1_100).seconds is None
-        [late] = lead_figures.found(connection, "late", NOON + 1_100)
-    store.decide(new, "ana", Choice(verdict="dismiss"), NOON + 4_500)
-    with console.database.read() as connection:
-        assert (
-            lead_figures.forecast(connection, NOON + 4_601).seconds == 3_600
-        )  # one case waits, one is decided per hour
-        found = lead_figures.in_time(connection, NOON)
-    assert (late.id, found.hits, found.n) == (old, 0, 1)
 
 
 def test_only_leads_mark_and_unmark_golden_cases(console: Console, enter: Enter) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pyotp
 import pytest
@@ -22,6 +23,7 @@ from pipeline.review.database import Database
 from pipeline.review.tables.core import SESSIONS
 from tests.builders import NOON
 from tests.pipeline.review.hashers import Held
+from tests.pipeline.review.overlaps import overlap
 from tests.pipeline.review.people import PASSWORD
 
 pytestmark = pytest.mark.usefixtures("cheap_hashes")
@@ -45,6 +47,13 @@ class Entrance:
         self, password: str = PASSWORD, code: str = "", name: str = "zoe", address: str = "192.0.2.1", browser: str = ""
     ) -> bool:
         return self.door.sign_in(name, password, code, Visitor(address, browser)) is not None
+
+    def ask_for_codes(self) -> str:
+        """Let zoe need one-time codes, and return her secret."""
+        secret = passwords.totp_secret()
+        with self.database.write() as connection:
+            accounts.change_account(connection, "zoe", NOON, "test", totp_secret=secret)
+        return secret
 
     def browser(self) -> str:
         """The cookie of a browser in which zoe has signed in."""
@@ -100,9 +109,7 @@ def test_a_disabled_account_cannot_sign_in(entrance: Entrance) -> None:
 
 
 def test_a_one_time_code_is_required_and_works_once(entrance: Entrance) -> None:
-    secret = passwords.totp_secret()
-    with entrance.database.write() as connection:
-        accounts.change_account(connection, "zoe", NOON, "test", totp_secret=secret)
+    secret = entrance.ask_for_codes()
     code = pyotp.TOTP(secret).at(int(NOON))
     assert not entrance.enter()
     assert not entrance.enter(code="000000" if code != "000000" else "111111")
@@ -111,6 +118,19 @@ def test_a_one_time_code_is_required_and_works_once(entrance: Entrance) -> None:
     assert not entrance.enter(code=code)
     entrance.now += 30
     assert entrance.enter(code=pyotp.TOTP(secret).at(int(NOON) + 30))
+
+
+def test_a_one_time_code_works_once_for_two_sign_ins_at_the_same_moment(postgres_url: str) -> None:
+    entered: list[bool] = []
+    with closing(Database(postgres_url)) as database:
+        entrance = Entrance(database)
+        code = pyotp.TOTP(entrance.ask_for_codes()).at(int(NOON))
+
+        def enter(_: Database) -> None:
+            entered.append(entrance.enter(code=code))
+
+        overlap(database, enter, enter, 1)
+    assert sorted(entered) == [False, True]
 
 
 def test_wrong_tries_of_an_address_have_a_limit_and_right_ones_have_none(entrance: Entrance) -> None:

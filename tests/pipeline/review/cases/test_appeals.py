@@ -6,11 +6,10 @@ from sqlalchemy import select
 from pipeline.base.errors import CaseError, Involved, Missing, Stale
 from pipeline.contract.messages import Decision
 from pipeline.review import audit_log
-from pipeline.review.cases import appeals, deciding, leases, reading, speaker_measures
+from pipeline.review.cases import appeals, deciding, reading, speaker_measures
 from pipeline.review.cases.appeals import Appeal, Count
 from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
-from pipeline.review.delivery import event_outbox
 from pipeline.review.quality import quality_checks
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import ACCOUNTS, OUTBOX
@@ -208,20 +207,3 @@ def test_pages_of_appeals_oldest_first(database: Database) -> None:
         rest = appeals.list_open_appeals(connection, (first[-1][0].created_at, first[-1][0].id))
     assert every == [appeal for appeal, _ in (*first, *rest)]
     assert [appeal.created_at for appeal in every] == sorted(appeal.created_at for appeal in every)
-
-
-def test_withdrawing_a_sent_event_stores_a_second_one(database: Database) -> None:
-    appeal = lodge(database, decide(database).case)
-    second = settle(database, appeal, "ben")
-    with database.write() as connection:
-        connection.execute(OUTBOX.update().where(OUTBOX.c.about == second.id).values(status="sent"))
-        event_outbox.withdraw(connection, second.id, LATER + 8)
-    assert events(database)[-1] == ("case.undone", "waiting")
-
-
-def test_the_speaker_may_not_decide_their_own_case(database: Database) -> None:
-    case = SqlReviewStore(database).add([flag("a", 0, 5, speaker="ben")], NOON)[0].case
-    with database.write() as connection:
-        leases.claim(connection, case, "ana", NOON)
-    with pytest.raises(Involved), database.write() as connection:
-        deciding.decide(connection, case, "ben", UPHELD, NOON)

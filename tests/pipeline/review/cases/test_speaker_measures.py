@@ -7,7 +7,7 @@ import pytest
 from pipeline.base.errors import CaseError, ConfigError
 from pipeline.contract.messages import Decision, Verdict
 from pipeline.judge import labels
-from pipeline.review.cases import appeals, deciding, speaker_measures, user_reports
+from pipeline.review.cases import deciding, speaker_measures, user_reports
 from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.notices import SpeakerMeasure
 from pipeline.review.cases.speaker_measures import Measures
@@ -180,22 +180,6 @@ def test_only_upheld_cases_are_strikes(ann: Speaker) -> None:
     ann.decide(first)
     ann.decide(second, "dismiss")
     assert ann.count() == 1
-
-
-def test_an_undo_takes_the_strike_back(ann: Speaker) -> None:
-    decision = ann.decide(ann.says("a", 0, 5))
-    with ann.database.write() as connection:
-        deciding.undo(connection, decision, "ana", NOON + 5)
-    assert ann.count() == 0
-
-
-def test_an_overturned_appeal_takes_the_strike_back(ann: Speaker) -> None:
-    case = ann.says("a", 0, 5)
-    ann.decide(case)
-    with ann.database.write() as connection:
-        appeal, _ = appeals.lodge(connection, case, "ann", "no", NOON + 60, 10)
-        appeals.settle(connection, appeal.id, "lea", Choice(verdict="dismiss"), NOON + 90, 10)
-    assert ann.count() == 0
 
 
 def test_speech_counts_once_however_many_cases_it_has(ann: Speaker) -> None:

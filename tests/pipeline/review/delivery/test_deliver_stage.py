@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from pipeline.base.errors import BadMessage, DependencyError
+from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, Flag, SecondReading, Sound, Utterance
 from pipeline.contract.speech_status import status_of
@@ -266,28 +266,6 @@ def test_outcomes_have_the_order_of_the_flags(desk: Desk) -> None:
     bad = msgspec.structs.replace(desk.said("b", 10, 14), text="nul \0")
     outcomes = desk.stage.process([good[0], bad, msgspec.structs.replace(good[0], suggestion="pass"), good[1], good[0]])
     assert [o.flag if isinstance(o, Outcome) else "rejected" for o in outcomes] == ["a", "rejected", "c", "a"]
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"start": float("nan")}, {"end": NOON - 1}, {"start": 1e300, "end": 1e301}, {"id": "x" * 129}, {"room": "a\0b"}],
-)
-def test_a_flag_that_no_database_can_store_is_rejected(desk: Desk, changes: dict[str, object]) -> None:
-    [rejected] = desk.stage.process([msgspec.structs.replace(flag("a", 0, 4), **changes)])
-    assert isinstance(rejected, Rejected)
-    assert isinstance(rejected.error, BadMessage)
-
-
-def test_a_repeated_flag_changes_nothing(desk: Desk) -> None:
-    flagged = desk.said("a", 0, 4)
-    desk.stage.process([flagged])
-    before = desk.file()
-    [outcome] = desk.stage.process([flagged])
-    assert isinstance(outcome, Outcome)
-    assert outcome.result == "repeated"
-    assert desk.file() == before
-    assert desk.figure("cases_total", result="created") == 1
-    assert desk.figure("cases_total", result="repeated") == 1
 
 
 def test_decided_speech_that_is_cut_again_changes_neither_case_nor_clip(desk: Desk) -> None:

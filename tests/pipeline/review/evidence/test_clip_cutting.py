@@ -169,14 +169,6 @@ def test_the_clip_of_a_room_mixes_all_speakers(desk: Desk) -> None:
     assert pitches(part(samples, 6.2, 9.8)) == [660]
 
 
-def test_speech_repeated_by_a_forced_cut_plays_once(desk: Desk) -> None:
-    desk.say("one", -30, -20, forced=True)
-    desk.say("two", -20.5, -16, overlap=0.5)
-    report = desk.report(speaker="")
-    desk.stage.tick(DUE)
-    assert desk.clip(report)[0].seconds == pytest.approx(14, abs=0.01)
-
-
 def test_the_clip_waits_for_an_unfinished_utterance(desk: Desk) -> None:
     report = desk.report()
     desk.stage.tick(DUE - 1)
@@ -294,17 +286,3 @@ def test_an_erasure_during_the_cut_leaves_no_audio(desk: Desk) -> None:
     assert search.report == report
     desk.stage._reports._cut(search)
     assert desk.files() == []
-
-
-def test_an_erasure_removes_clips_of_rooms_with_the_speaker(desk: Desk) -> None:
-    desk.say("ann", -30, -24)
-    desk.say("bob", -28, -20, 660, speaker="bob")
-    report = desk.report(speaker="")
-    desk.stage.tick(DUE)
-    assert len(desk.files()) == 1
-    with desk.database.write() as connection:
-        request = erasure.ask_erasure(connection, "bob", "ada", NOON + 60)
-    assert erasure.carry_out(desk.database, desk.evidence, request, "ada", NOON + 60) == erasure.Erased(0, 1, 0)
-    assert desk.files() == []
-    assert desk.store.case(report.case).evidence == ()
-    assert desk.state(report) == "gone"

@@ -38,8 +38,8 @@ from pipeline.speech.asr.recogniser import (
     always_room,
 )
 from pipeline.speech.asr.transcribe_stage import BusyTime, Transcribe, build
-from pipeline.speech.asr.triage import POSSIBLE, VOICED, triage
 from pipeline.speech.audio.encode import encode_flac
+from pipeline.speech.audio.vad import POSSIBLE, VOICED, triage
 from pipeline.speech.load_shedding import Shedding, Valve
 from tests.pipeline.speech.asr.parts import Scripted, plain, recognition, speech, utterance
 

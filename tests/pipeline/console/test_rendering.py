@@ -11,7 +11,7 @@ from jinja2 import UndefinedError
 from starlette.requests import Request
 
 from pipeline.console.console_texts import Texts
-from pipeline.console.pages import (
+from pipeline.console.rendering import (
     LANGUAGE_COOKIE,
     NAVIGATION,
     ZONE_COOKIE,

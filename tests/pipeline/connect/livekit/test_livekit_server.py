@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from livekit import rtc
 
-from pipeline.connect.livekit.moderation import AbsentError, Moderation
+from pipeline.connect.livekit.livekit_server import AbsentError, Moderation
 from tests.livekit import LiveKit, joined, until
 
 pytestmark = pytest.mark.full  # Go builds the LiveKit server for minutes
