@@ -69,11 +69,11 @@ KEYS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+# A key, or a sequence of two, as a form sends it.
 KEY = (
     r"^([!-~] )?([!-~]|[^\x00-\x7f]|Space"
     r"|(Shift\+)?(Enter|Backspace|Delete|Insert|Home|End|PageUp|PageDown|Arrow(Left|Right|Up|Down)|F[0-9]{1,2}))$"
 )
-"""A key, or a sequence of two, as a form sends it."""
 
 SHOWN: Mapping[str, str] = MappingProxyType(
     {" ": "␣", "ArrowLeft": "←", "ArrowRight": "→", "Enter": "↵", "Shift+ArrowLeft": "⇧←", "Shift+ArrowRight": "⇧→"}

@@ -27,12 +27,11 @@ from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.speech import languages
 
 ZONE_COOKIE = "voxwarden_zone"
-LONGEST_ZONE = 64
-"""The most characters of a zone's name."""
-LEAST_PACKED = 1_000
-"""A shorter page (bytes) is sent as it is."""
+LONGEST_ZONE = 64  # the most characters of a zone's name
+LEAST_PACKED = 1_000  # a shorter page (bytes) is sent as it is
 LANGUAGE_COOKIE = "voxwarden_language"
 SEVERITY_NAMES = ("low", "medium", "high", "critical")
+# The pages of each group of the menu: name (text `nav.<name>`, key `go_<name>`), path, endpoint.
 NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "work": (
         ("queue", "/queue", "queue_page"),
@@ -58,7 +57,6 @@ NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("wellness", "/wellness", "wellness_page"),
     ),
 }
-"""The pages of each group of the menu: name (text `nav.<name>`, key `go_<name>`), path, endpoint."""
 SHAPES = {"block": "■", "review": "◆", "pass": "●"}
 
 
@@ -66,6 +64,7 @@ def zone_of(request: Request) -> tzinfo:
     """Return the reader's zone; UTC if the browser did not tell it, or if its name is unknown."""
     name = request.cookies.get(ZONE_COOKIE, "").strip('"')
     try:
+        # ZoneInfo opens a file of this name, and anybody can write a cookie: hence the limit.
         return ZoneInfo(name) if 0 < len(name) <= LONGEST_ZONE else UTC
     except (ValueError, KeyError, OSError):  # not a name, an unknown one, or a folder of the time zone database
         return UTC
@@ -104,7 +103,8 @@ def environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
-        auto_reload=False,
+        auto_reload=False,  # templates do not change while the console runs
+        # A forgotten value fails in the tests; otherwise the page would show nothing in its place.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -124,7 +124,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
     """Render `template` with `values` in the reader's language."""
     made: Environment = request.app.state.templates
     body = made.get_template(template).render(context(request) | values).encode()
-    headers = {"vary": "Accept-Encoding"}
+    headers = {"vary": "Accept-Encoding"}  # a cache must not give the packed page to a client without gzip
     if len(body) >= LEAST_PACKED and taken(request):
         body, headers["content-encoding"] = packed(body), "gzip"
     return HTMLResponse(body, status, headers)
@@ -178,6 +178,7 @@ def bdi(text: object) -> Markup:
 def spoken(texts: Texts, language: str, key: str, /, **values: object) -> str:
     """Return a text of the catalogue, as HTML if one of its `values` is HTML (`bdi`)."""
     if any(isinstance(value, Markup) for value in values.values()):
+        # `Markup.format` escapes each value that is no Markup.
         return escape(texts.say(language, key)).format(**values)
     return texts.say(language, key, **values)
 

@@ -14,8 +14,7 @@ from pipeline.review.accounts.sign_in import LoginSession
 
 router = APIRouter(prefix="/wellness")
 
-LATER = "voxwarden_later"
-"""Cookie of a browser whose reader has put the break off."""
+LATER = "voxwarden_later"  # cookie of a browser whose reader has put the break off
 LATER_SECONDS = 600
 
 MinutesForm = Annotated[int, Form(ge=5, le=720)]

@@ -34,13 +34,11 @@ OF_LIMITS: dict[str, FigureState] = {
     "met": "met",
     "missed": "missed",
 }
+# The order of the tables of parts.
 SPLITS = ("label", "language", "room_type", "policy", "model", "source", "severity", "reason")
-"""The order of the tables of parts."""
-LIST_SECONDS = 30.0
-"""Seconds that a list of cases waits for the figures."""
+LIST_SECONDS = 30.0  # a list waits so long for the figures: without them it has no cases to show
 OF_LANGUAGES = "I-04"
-COUNTED = 10_000
-"""A list counts its cases up to this number."""
+COUNTED = 10_000  # a list counts its cases up to this number, so that counting stays cheap
 
 StepName = Literal["opened", "forms", "hazards", "final"]
 KeyQuery = Annotated[str, Query(pattern="^[a-z0-9_]{1,64}$")]

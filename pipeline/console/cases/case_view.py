@@ -15,12 +15,11 @@ from pipeline.review.quality import quality_checks
 from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, DECIDED, FLAGS
 
-AROUND_SECONDS = 60.0
-"""Seconds before and after the case, from which the page shows other flags of the room."""
+AROUND_SECONDS = 60.0  # seconds before and after the case, from which the page shows other flags of the room
 HISTORY = 8
 SIMILAR = 5
+# The most past cases of the label that are searched for the same term. Terms are not a column, so Python compares.
 SEARCHED = 200
-"""The most past cases of the label that the page searches for the same term."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,7 @@ def _around(connection: Connection, file: CaseFile, kin: Sequence[str]) -> tuple
         .where(FLAGS.c.utterance.not_in(mine))
         .where(FLAGS.c.start <= case.end - later + AROUND_SECONDS, FLAGS.c.start >= case.start - later - AROUND_SECONDS)
         .order_by(FLAGS.c.start, FLAGS.c.id)
-        .limit(50)
+        .limit(50)  # a busy room must not fill the page
     )
     rows = ((reading.flag_of(row), row.case_id) for row in connection.execute(query))
     found = {flag.id: (flag, of) for flag, of in rows}
@@ -150,12 +149,13 @@ def _similar(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Ca
         return ()
     query = (
         select(CASES)
-        .where(CASES.c.label == case.label, DECIDED, CASES.c.drill == "")
+        .where(CASES.c.label == case.label, DECIDED, CASES.c.drill == "")  # cases of a drill are no example
         .where(CASES.c.id.not_in(kin), CASES.c.id.not_in(COPIES))
         .order_by(CASES.c.created_at.desc())
         .limit(SEARCHED)
     )
     found = [reading.case_of(row) for row in connection.execute(query)]
     terms = {hit.term for hit in case.hits}
+    # The sort is stable: new cases stay before old ones.
     found.sort(key=lambda other: terms.isdisjoint(hit.term for hit in other.hits))
     return tuple(found[:SIMILAR])

@@ -27,8 +27,7 @@ from pipeline.review.search.views import ViewPage
 
 router = APIRouter()
 
-COUNTED = 1_000
-"""The page counts open cases up to this number."""
+COUNTED = 1_000  # the page counts open cases up to this number
 
 SuggestionQuery = Annotated[str, Query(pattern="^(|pass|review|block)$")]
 StatusQuery = Annotated[str, Query(pattern="^(|pending|escalated)$")]
@@ -204,6 +203,8 @@ def rows_values(
     owners = assigning.owners(connection, [case.id for case in cases])
     more = ""
     if last:
+        # The place of the last row, not a number of rows: cases come and go while a person scrolls. `repr` keeps all
+        # digits of the urgency, so that no row is skipped or shown twice.
         more = "/queue/rows?" + urlencode(asked.given | {"urgency": repr(last.urgency), "after": last.id})
     return {"rows": rows_of(cases, found, holders, owners), "more": more}
 
@@ -220,7 +221,7 @@ def rows_of(
 
 def _counts(connection: Connection, wanted: QueueFilter, values: dict[str, Any], now: float) -> tuple[int, int]:
     """Return how many cases wait, and how many of them are late, both up to COUNTED. `values` has the first rows."""
-    if values["more"]:
+    if values["more"]:  # otherwise the first page has all rows, and needs no second query
         return case_queue.counts(connection, wanted, now, COUNTED)
     return len(values["rows"]), sum(row.case.due_at < now for row in values["rows"])
 
@@ -245,6 +246,7 @@ def _page(
             mine = case_queue.list_queue(
                 connection, msgspec.structs.replace(wanted, view="mine"), limit=assigning.MOST_ASSIGNED
             )
+        # The own cases come first, so the list below leaves them out.
         wanted = msgspec.structs.replace(wanted, view="others")
     found = case_queue.list_queue(connection, wanted, after, case_queue.PAGE)
     return [*mine, *found], found[-1] if len(found) == case_queue.PAGE else None

@@ -25,7 +25,7 @@ from pipeline.review.quality.trends import PERIODS, WEEK, Period, QualityFigures
 
 router = APIRouter()
 
-LOW_KAPPA = 0.0
+LOW_KAPPA = 0.0  # kappa may be negative, but below 0 the chart has nothing to tell
 COLUMNS = ("figure", "name", "from", "to", "value", "low", "high", "n", "period", "label")
 
 
@@ -129,7 +129,9 @@ def drawn(request: Request, services: Services, found: QualityFigures) -> dict[s
         return [(labels[name].name(language) if name in labels else name, share) for name, share in shares.items()]
 
     by_label = sorted(
-        found.precision.items(), key=lambda item: (item[1].n < agreement_figures.ENOUGH, -_value(item[1]), item[0])
+        # Labels with too few items have no dot, so they come last. Then the most precise label comes first.
+        found.precision.items(),
+        key=lambda item: (item[1].n < agreement_figures.ENOUGH, -_value(item[1]), item[0]),
     )
     agreed = {name: one.share for name, one in found.agreements.items()}
     places = [(change.at - found.weeks[0].at) / WEEK for change in found.changes]

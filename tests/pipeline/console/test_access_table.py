@@ -173,7 +173,6 @@ def test_without_a_session_only_open_endpoints_answer(console: Console, enter: E
     ("path", "form"),
     [
         ("/assessment/drills", '<form method="post" hx-boost'),
-        ("/assessment/hazards", '<form method="post" hx-boost'),
         ("/assessment/triggers", "Enter a written notice"),
         ("/keeping", "/keeping/holds"),
         ("/keeping", "/keeping/erasures"),

@@ -43,6 +43,13 @@ def test_a_lead_records_assigns_fixes_and_closes_a_hazard(console: Console, ente
     assert lea.post("/assessment/hazards/00/fix", data={"note": "x"}).status_code == 404
 
 
+def test_an_auditor_can_only_read(console: Console, enter: Enter) -> None:
+    enter("lea").post("/assessment/hazards", data=NEW)
+    page = enter("aud").get("/assessment/hazards").text
+    assert "No patrol at night" in page
+    assert '<form method="post" hx-boost' not in page
+
+
 def measured(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
     """Let each window have one figure, with the limit 0.95."""
     met = value >= 0.95
