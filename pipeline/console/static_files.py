@@ -67,6 +67,7 @@ def accepts_gzip(request: Request) -> bool:
     parts = (
         part.replace(" ", "").lower().partition(";") for part in request.headers.get("accept-encoding", "").split(",")
     )
+    # "q=0" means: not this one.
     return any(name == "gzip" and quality not in {"q=0", "q=0.0"} for name, _, quality in parts)
 
 

@@ -7,14 +7,15 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
 from pipeline.base.errors import CaseError, Involved
-from pipeline.console.cases.case_page import REASONS, case_values
+from pipeline.console.cases.case_decisions import choice_of
+from pipeline.console.cases.case_page import case_values
 from pipeline.console.fields import NoteForm, WordForm
 from pipeline.console.rendering import page
 from pipeline.console.services import Signed, TheServices
 from pipeline.review import audit_log
 from pipeline.review.cases import appeals, deciding, eligibility, reading
 from pipeline.review.cases.appeals import Appeal
-from pipeline.review.cases.values import Case, Choice
+from pipeline.review.cases.values import Case
 
 router = APIRouter(prefix="/appeals")
 
@@ -89,9 +90,7 @@ def settle_appeal(
 
     403 if the reader had a part in the case. 409 if the appeal is already settled.
     """
-    if reason and reason not in REASONS:
-        raise CaseError(f"Unknown reason {reason}", f"Use one of: {', '.join(REASONS)}.", text="reason")
-    choice = Choice(verdict=verdict, reason=reason, note=note)
+    choice = choice_of(services, verdict, "", reason, note, "")
     name, window = session.account.name, services.settings.console.undo_seconds
     with services.database.write() as connection:
         appeals.settle(connection, appeal, name, choice, services.clock(), window)
