@@ -143,7 +143,7 @@ def figure(
     `more` are further fields of Figure. Raises KeyError if the catalogue has no such value.
     """
     about = INDICATORS[indicator].values[key]
-    reason, cases = (unmeasured, "") if value is None else ("", about.cases)
+    reason, cases = (unmeasured, "") if value is None else ("", about.cases)  # a missing value has no cases behind it
     return Figure(
         indicator=indicator,
         key=key,

@@ -279,6 +279,7 @@ def _check_times(record: Record, at: float) -> None:
         raise InputError(
             "The entry is opened or closed in the future", "Give a time that has passed.", text="entry_future"
         )
+    # A due date may be in the future, but not before the begin.
     for name, later in (("due", record.due_at), ("closed", record.closed_at)):
         if later is not None and later < record.opened_at:
             raise InputError(

@@ -156,6 +156,7 @@ def _add(
     day: date | None = None,
 ) -> Trigger | None:
     """Store a signal as a trigger. Return None if it is stored already."""
+    # None without a calendar of the year; `set_missing_dates` sets it later.
     due = None if signal.clause in BEFORE_LAUNCH else calendar.due(day or day_of(at)).day
     made = Trigger(
         id=signal.id,

@@ -11,16 +11,16 @@ from pipeline.review.accounts.api_tokens import TokenScope
 
 Caller = Role | Literal["anybody", "app"]
 
-ANYBODY: frozenset[Caller] = frozenset({"anybody"})
-"""All callers, without a sign-in, too."""
+ANYBODY: frozenset[Caller] = frozenset({"anybody"})  # all callers, without a sign-in, too
+# A program with one of `console.api_tokens`, or with a token of the page with the scope in APP_SCOPES.
 APP: frozenset[Caller] = frozenset({"app"})
-"""A program with one of `console.api_tokens`, or with a token of the page with the scope in APP_SCOPES."""
 SIGNED_IN: frozenset[Caller] = frozenset(get_args(Role))
 DECIDE: frozenset[Caller] = frozenset({"moderator", "lead", "admin"})
 LEAD: frozenset[Caller] = frozenset({"lead", "admin"})
 AUDIT: frozenset[Caller] = frozenset({"auditor", "lead", "admin"})
 ADMIN: frozenset[Caller] = frozenset({"admin"})
 
+# The scope that an app's token needs for an endpoint. The tokens of the settings have all of these.
 APP_SCOPES: Mapping[str, TokenScope] = {
     "lodge_appeal": "appeals",
     "appeal_state": "appeals",
@@ -28,7 +28,6 @@ APP_SCOPES: Mapping[str, TokenScope] = {
     "confirm_action": "actions",
     "store_room_hours": "actions",
 }
-"""The scope that an app's token needs for an endpoint. The tokens of the settings have all of these."""
 
 ACCESS: Mapping[str, frozenset[Caller]] = {
     # The keys are the names of the endpoints' functions.

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from pipeline.base.errors import AccountError
 from pipeline.console.fields import CodeForm, NameForm, SecretForm, WordForm
 from pipeline.console.keyboard import KEY, KEYS, conflict, first_of_two, keys_of
-from pipeline.console.login import own
+from pipeline.console.login import own_path
 from pipeline.console.rendering import page
 from pipeline.console.services import Signed, TheServices, services_of
 from pipeline.review.accounts import accounts, passwords
@@ -21,10 +21,9 @@ from pipeline.review.accounts.sign_in import LoginSession
 
 router = APIRouter(prefix="/me")
 
-QR_SCALE = 4
-"""Pixels of a module."""
+QR_SCALE = 4  # pixels of a module
+# Value of a form for "as in the browser". An empty one would not arrive: FastAPI takes it for a missing field.
 AS_BROWSER = "browser"
-"""Value of a form for "as in the browser". An empty one would not arrive: FastAPI takes it for a missing field."""
 
 KeyForm = Annotated[str, Form(max_length=16, pattern=KEY)]
 
@@ -57,7 +56,7 @@ def set_preferences(
         accounts.store_preferences(
             connection, session.account.name, msgspec.structs.replace(session.account.preferences, **changes)
         )
-    return RedirectResponse(own(then), 303)
+    return RedirectResponse(own_path(then), 303)
 
 
 @router.post("/keys", response_class=HTMLResponse)
@@ -71,6 +70,7 @@ def set_keys(
 ) -> Response:
     """Store the person's own keys: `key` has the key of each action of `name`. 422 if two actions have the same key."""
     given = (
+        # A text field cannot show a blank, so the form says "Space".
         {} if restore else {one: " " if wanted == "Space" else wanted for one, wanted in zip(name, key, strict=False)}
     )
     remapped = {one: wanted for one, wanted in given.items() if one in KEYS and wanted != KEYS[one]}
@@ -89,7 +89,9 @@ def set_password(services: TheServices, session: Signed, old: SecretForm, new: S
     422 if the old password is wrong or the new one is easy to guess, 429 after too many wrong ones.
     """
     name = session.account.name
+    # A stolen session alone must not be enough to take the account over.
     services.password_checker.confirm(name, old, "password")
+    # Hashing is slow on purpose, so it happens outside the transaction.
     stored = passwords.hash_new_password(new, name)
     with services.database.write() as connection:
         accounts.change_account(connection, name, services.clock(), name, password=stored)
@@ -111,7 +113,9 @@ def set_totp(
     wrong passwords.
     """
     now, name = services.clock(), session.account.name
+    # As for a new password: a stolen session alone must not be enough.
     services.password_checker.confirm(name, password, "totp")
+    # The form brings the secret back, because nothing is stored before the app has proved that it has it.
     if passwords.totp_step(code, secret, now, 0) is None:
         raise AccountError("The code is wrong", "Check the clock of your device, and try again.", text="code")
     with services.database.write() as connection:
@@ -137,7 +141,7 @@ def _page(
     wanted: Mapping[str, str] | None = None,
 ) -> Response:
     """Show the page. `wanted` are the keys of a refused form, and `twice` are the two actions with the same key."""
-    secret = passwords.totp_secret()
+    secret = passwords.totp_secret()  # new at each view; it counts only when `set_totp` stores it
     code = qr_svg(passwords.totp_uri(session.account.name, secret))
     with services_of(request).database.read() as connection:
         left = passwords.recovery_codes_left(connection, session.account.name)

@@ -26,18 +26,18 @@ from pipeline.review.delivery.speech_tallies import HOUR
 router = APIRouter(prefix="/api/v1", tags=["for apps"], dependencies=[Depends(HTTPBearer(auto_error=False))])
 
 docs_router = APIRouter()
-MAX_CLOCK_SKEW = 60.0
-"""Seconds by which an app's clock may be ahead of ours."""
-MAX_LINES = 5_000
-"""The most lines of the ledger in one request: 200 days of one type of room."""
+MAX_CLOCK_SKEW = 60.0  # seconds by which an app's clock may be ahead of ours
+MAX_LINES = 5_000  # the most lines of the ledger in one request: 200 days of one type of room
 
 Id = Annotated[str, Field(pattern=r"^[0-9a-f-]{1,64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=NO_CONTROL)]
 Words = Annotated[str, Field(max_length=4_000, pattern=NO_NUL)]
+# The limit is the year 10000: Python has no later dates.
 Moment = Annotated[float, Field(ge=0, lt=253_402_300_800, allow_inf_nan=False)]
 
 
 class Body(BaseModel):
+    # A field with a misspelt name gives 422. Otherwise it would be lost without a word.
     model_config = ConfigDict(extra="forbid")
 
 
@@ -175,7 +175,7 @@ def confirm_action(services: TheServices, body: NewConfirmation, response: Respo
         decision=body.decision,
         action=body.action,
         result=body.result,
-        at=min(at, now),
+        at=min(at, now),  # a clock that is ahead must not put a time into the future
         received_at=now,
         detail=body.detail,
     )
@@ -238,6 +238,7 @@ def _complaint(services: Services, body: NewReport, now: float) -> Complaint:
 
 
 def _state(appeal: appeals.Appeal, services: Services) -> AppealState:
+    # The app must not tell a speaker a result that the reviewer may still take back.
     if appeal.settled_at is not None and services.clock() <= appeal.settled_at + services.settings.console.undo_seconds:
         appeal = structs.replace(appeal, state="open", settled_at=None)
     names = ("id", "case", "state", "created_at", "settled_at")

@@ -34,18 +34,14 @@ K = TypeVar("K")
 T = TypeVar("T")
 State = tuple[float | None, ...]
 
-KEEP_SECONDS = 300.0
-"""A result is kept for at least this long, whatever happens in the store."""
-KEEP_TIMES = 10.0
-"""It is kept for at least this many times as long as it took, so that readers cause a bounded load."""
-WAIT_SECONDS = 2.0
-"""Seconds that a page waits for its first result. Then it says that the window is being measured."""
+KEEP_SECONDS = 300.0  # a result is kept for at least this long, whatever happens in the store
+KEEP_TIMES = 10.0  # it is kept for at least this many times as long as it took, so that readers cause a bounded load
+WAIT_SECONDS = 2.0  # Seconds that a page waits for its first result. Then it says that the window is being measured.
 STOP_SECONDS = 0.05
-TEAM_SECONDS = 10.0
-"""Seconds for which the figures of the team are kept at least."""
-MOST = 16
-"""The most results that are kept, and the most windows that wait."""
+TEAM_SECONDS = 10.0  # seconds for which the figures of the team are kept at least
+MOST = 16  # the most results that are kept, and the most windows that wait
 
+# Columns whose largest value grows when data for a figure arrive. People's decisions are in the audit log.
 NEWS = (
     AUDIT.c.seq,
     COUNTED.c.at,
@@ -57,7 +53,6 @@ NEWS = (
     DRILL_LINES.c.stored_at,
     REGISTER.c.changed_at,
 )
-"""Columns whose largest value grows when data for a figure arrive. People's decisions are in the audit log."""
 
 
 class Kept(Struct, Generic[T], frozen=True):
@@ -140,8 +135,9 @@ class Background(Generic[K, T]):
         found = await run_in_threadpool(self.look, key)
         job = self._jobs.get(key)
         if job and (newest or found.kept is None):
+            # Not `wait_for`: it cancels the measurement at its timeout, but other readers wait for it, too.
             await asyncio.wait([asyncio.wrap_future(job.future)], timeout=WAIT_SECONDS if seconds is None else seconds)
-            self._job(key, start=False)
+            self._job(key, start=False)  # raises the error of a measurement that failed meanwhile
         return self._now(key)
 
     def again(self, key: K) -> None:
@@ -192,12 +188,14 @@ class Background(Generic[K, T]):
 
     def _cancel_oldest(self) -> None:
         if len(self._jobs) > MOST:
+            # Jobs stand in the order in which they were asked for. One thread measures, so all but one only wait.
             oldest = next(key for key, job in self._jobs.items() if not job.future.running())
             self._jobs.pop(oldest).future.cancel()
 
     def _run(self, key: K) -> Exception | None:
         try:
             self._keep(key)
+        # Returned, not raised: asyncio logs an exception that nobody fetches, and a page may have gone meanwhile.
         except Exception as error:
             return error
         return None
@@ -206,11 +204,12 @@ class Background(Generic[K, T]):
         began, at = time.monotonic(), self._clock()
         with self._database.read_in_background() as connection, self._interruptible(connection):
             state = state_of(connection)
+            # The state was read before: data that arrive during the measurement make its result outdated.
             value = self._measure(connection, key)
         seconds = time.monotonic() - began
         with self._lock:
             self._usual = seconds
-            self._kept.pop(key, None)
+            self._kept.pop(key, None)  # so that the new result stands at the end, as the youngest
             self._kept[key] = Kept(value, at, seconds, state)
             if len(self._kept) > MOST:
                 del self._kept[next(iter(self._kept))]
@@ -221,7 +220,7 @@ class Background(Generic[K, T]):
         try:
             yield
         finally:
-            with self._lock:
+            with self._lock:  # after this, `interrupt` cannot hit the next user of the connection
                 self._connection = None
 
 
@@ -263,6 +262,7 @@ class BackgroundFigures:
         """End the measurements in progress, and drop the others."""
         pools = (self._pool, self._short)
         for pool in pools:
+            # Drop the waiting jobs first, so that none of them starts when the running one is interrupted.
             pool.shutdown(wait=False, cancel_futures=True)
         while any(each.interrupt() for each in (self.figures, self.drafts, self.quality, self.team)):
             time.sleep(STOP_SECONDS)  # between two queries there is nothing to interrupt

@@ -74,14 +74,11 @@ from pipeline.review.search import case_words
 from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
-MAX_BODY_BYTES = 262_144
-"""Largest body of a request, but for the pages that take files or policies."""
-ANCHOR_SECONDS = 3_600.0
-"""Pause between two anchors: who changes the database has at most an hour before the next one."""
+MAX_BODY_BYTES = 262_144  # the largest body of a request, except on the pages that take files or policies
+ANCHOR_SECONDS = 3_600.0  # pause between two anchors: who changes the database has at most an hour before the next one
 QUEUE_SECONDS = 10.0
 QUALITY_SECONDS = 300.0
-WORDS_SECONDS = 3_600.0
-"""How often the search gets the words of cases that an older version stored."""
+WORDS_SECONDS = 3_600.0  # how often the search gets the words of cases that an older version stored
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     account_page.router,
@@ -116,10 +113,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     apps_api.docs_router,
     static_files.router,
 )
-RETENTION_SECONDS = 3_600.0
-"""Seconds between two checks whether the retention job is due."""
-WATCH_SECONDS = 21_600.0
-"""Seconds between two looks for cases of article 3 (`pipeline/assessment/article3_signals.py`)."""
+RETENTION_SECONDS = 3_600.0  # seconds between two checks whether the retention job is due
+WATCH_SECONDS = 21_600.0  # seconds between two looks for cases of article 3 (`pipeline/assessment/article3_signals.py`)
 
 
 class Serving:
@@ -171,10 +166,12 @@ def create_app(services: Services) -> FastAPI:
     app = FastAPI(
         title="Voxwarden review console",
         version=version("voxwarden"),
+        # FastAPI's own pages load scripts from another site and know no roles. `apps_api.py` has ours.
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
         routes=_routes().routes,
+        # This is for `/healthz`. The pages of `_routes` bring their guard with them.
         dependencies=[Depends(guard)],
         lifespan=lifespan,
     )
@@ -188,6 +185,7 @@ def create_app(services: Services) -> FastAPI:
     }
     app.add_middleware(Shield, max_body=MAX_BODY_BYTES, larger=larger)
     error_pages.install(app)
+    # FastAPI reads an included router only at its first request, so `app.routes` has no pages yet.
     _check([*app.routes, *(route for router in ROUTERS for route in router.routes)])
     return app
 
@@ -210,6 +208,7 @@ def note_presence(services: Services, live: LiveQueue) -> None:
 
 def health() -> str:
     """Answer "ok" while the console runs."""
+    # It does not ask the database: to restart the console would not end an outage.
     return "ok\n"
 
 
@@ -258,6 +257,7 @@ async def _repeat(seconds: float, act: Callable[[], object], name: str) -> None:
     while True:
         try:
             await asyncio.to_thread(act)
+        # An outage is expected, and its traceback says nothing new.
         except DependencyError as error:
             log.warning("%s: %s; trying again in %g s", name, error, seconds)
         except Exception:

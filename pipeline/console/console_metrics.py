@@ -29,8 +29,7 @@ from pipeline.review.quality.trends import QualityQuestion
 from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, DECISIONS
 
-OTHER = "other"
-"""The metric label of a case whose label is not in the label file (any more)."""
+OTHER = "other"  # the metric label of a case whose label is not in the label file
 
 
 class FirstReview(Struct, frozen=True):
@@ -74,6 +73,7 @@ def count_decisions(services: Services, made: Sequence[Decision], first: Iterabl
         label = one.label if one.label in services.labels.labels else OTHER
         metrics.reviews.labels(label, one.decision.verdict).inc()
         metrics.review_deadlines.labels(severity, "met" if at <= one.due_at else "missed").inc()
+        # Not below 0: two machines may have set these times, and their clocks differ.
         metrics.flag_to_review.labels(severity).observe(max(0.0, at - one.created_at))
 
 
@@ -86,6 +86,7 @@ def count_action(services: Services, held: Confirmation, since: float | None) ->
     """Count an action that the app confirmed, and the time since its decision (`decided_at`)."""
     services.metrics.actions.labels(held.result).inc()
     if held.result == "done" and since is not None:
+        # The time of the action comes from the clock of the app.
         services.metrics.review_to_action.observe(max(0.0, held.at - since))
 
 
@@ -129,6 +130,7 @@ def offenders(connection: Connection, since: float) -> tuple[int, int]:
 def _confirmed(services: Services, connection: Connection, since: float) -> None:
     shares = agreement_figures.confirmed(connection, since)
     for label in services.labels.labels:
+        # NaN and not 0: without reviews the share is unknown.
         services.metrics.confirmed_ratio.labels(label).set(shares[label].value if label in shares else math.nan)
 
 

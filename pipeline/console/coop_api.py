@@ -30,8 +30,7 @@ from pipeline.review.delivery.enforcements import Confirmation
 
 router = APIRouter(prefix="/api/v1/coop", tags=["for Coop"])
 
-ACTOR = "coop"
-"""Who made the decisions. Coop's moderators have no accounts here."""
+ACTOR = "coop"  # Who made the decisions. Coop's moderators have no accounts here.
 
 
 class CoopItem(BaseModel):
@@ -76,6 +75,7 @@ async def confirm_for_coop(services: TheServices, request: Request) -> CoopState
 
 async def _signed(services: Services, request: Request) -> CoopAction:
     """Return the request of Coop. 403 if it is not signed by `webhooks.coop.public_key`, 422 if it has another form."""
+    # The raw body: the signature is about these bytes, and parsed JSON does not give them back.
     pem, body = services.settings.webhooks.coop.public_key, await request.body()
     if not pem:
         raise HTTPException(403, "webhooks.coop.public_key is not set.")
@@ -84,13 +84,15 @@ async def _signed(services: Services, request: Request) -> CoopAction:
     try:
         return CoopAction.model_validate_json(body)
     except ValidationError as error:
+        # Without the input, because the answer need not repeat the content of a report.
         first = error.errors(include_input=False, include_url=False)[0]
         raise HTTPException(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 def _coop_key(pem: str) -> RSAPublicKey:
-    """Return the public key of `webhooks.coop.public_key`, also with `\\n` for its line breaks. Raises ConfigError."""
+    """Return the public key of `webhooks.coop.public_key`. Raises ConfigError."""
     try:
+        # Environment variables often have the key on one line, with a written `\n` for each line break.
         key = load_pem_public_key(pem.replace("\\n", "\n").encode())
     except (ValueError, UnsupportedAlgorithm):
         key = None
@@ -134,12 +136,14 @@ def _decide(
 
     Raises Missing for an unknown case, and CaseError if it is decided otherwise.
     """
-    found = reading.case(connection, given.item.id, lock=True)
+    found = reading.case(connection, given.item.id, lock=True)  # of two equal requests, one waits here
+    # Coop or the app sends a request again if the answer was lost. The same action then changes nothing.
     standing = [one for one in reading.decisions(connection, found.id) if one.undone is None]
     if standing and standing[-1].verdict == "uphold" and standing[-1].action == action:
         return standing[-1], False
     choice = Choice(verdict="uphold", action=action, note=given.decision_reason or "")
     measures = services.measures
+    # No time to undo: Coop cannot take an action back here, so the event is sent at once.
     return deciding.decide(connection, found.id, ACTOR, choice, now, undo_seconds=0.0, measures=measures), True
 
 

@@ -28,6 +28,7 @@ from pipeline.console.rendering import explain, page
 log = logging.getLogger(__name__)
 
 STATUS: tuple[tuple[type[VoxwardenError], int], ...] = (
+    # The first class that fits counts, so a class stands before the one that it derives from.
     (Missing, 404),
     (Involved, 403),
     (CaseError, 409),
@@ -35,8 +36,8 @@ STATUS: tuple[tuple[type[VoxwardenError], int], ...] = (
     (DependencyError, 503),
     (VoxwardenError, 422),
 )
+# The text of a status that FastAPI answers itself (section `error` of the catalogues).
 TEXTS = {400: "invalid", 403: "role", 404: "page", 405: "method", 413: "too_large", 414: "too_large"}
-"""The text of a status that FastAPI answers itself (section `error` of the catalogues)."""
 
 
 def install(app: FastAPI) -> None:
@@ -54,6 +55,7 @@ async def answer(request: Request, status: int, error: VoxwardenError) -> Respon
         return JSONResponse({"detail": str(error)}, status)
     if not hasattr(request.state, "session"):  # the guard does not run for an unknown path
         request.state.session = await session_of(request)
+    # An open page shows a fragment in its place for errors, and keeps what the person typed.
     fragment = request.headers.get("hx-request") == "true"
     template = "error_fragment.html" if fragment else "error_page.html"
     return page(request, template, status, what=explain(request, error), code=status)
@@ -70,6 +72,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 def _sign_in(request: Request, error: NotSignedIn) -> Response:
     """Send a browser to the login page, and an open page, too. Answer 401 in JSON to a program."""
     if request.headers.get("hx-request") == "true":
+        # The browser follows a 303 within the request, so htmx would put the login page into a part of this page.
         open_page = urlsplit(request.headers.get("hx-current-url", "")).path
         return Response(status_code=401, headers={"HX-Redirect": NotSignedIn(open_page or "/").login})
     if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
@@ -81,6 +84,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - Starlette calls the handler only for its class
     problems = error.errors()
     what = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
+    # A person reads only the name of the field. The details are in English, for programs.
     field = str(problems[0]["loc"][-1]) if problems else ""
     return await answer(request, 422, VoxwardenError(what, text="invalid_field", field=field))
 

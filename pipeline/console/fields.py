@@ -22,11 +22,11 @@ NoteForm = Annotated[str, Form(max_length=4_000, pattern=NO_NUL)]
 WordForm = Annotated[str, Form(max_length=64, pattern=r"^[a-z_]*$")]
 IdForm = Annotated[str, Form(max_length=64, pattern=r"^[0-9a-f-]*$")]
 DayForm = Annotated[date | None, Form(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
+# A day in an address. The empty field of a form counts as none.
 DayQuery = Annotated[
     Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))] | None,
     BeforeValidator(lambda text: text or None),
     Query(),
 ]
-"""A day in an address. The empty field of a form counts as none."""
 NeededDayForm = Annotated[date, Form(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
 HashForm = Annotated[str, Form(pattern="^([0-9a-f]{64})?$", description="SHA-256 of a file.")]

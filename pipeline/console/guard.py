@@ -23,6 +23,7 @@ COOKIE = "voxwarden_session"
 HEADER = "x-csrf-token"
 FIELD = "csrf"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+# Endpoints that an open page calls without a person. They do not keep the session alive.
 BACKGROUND = frozenset(
     {
         "wellness_meter",
@@ -35,7 +36,6 @@ BACKGROUND = frozenset(
         "backtest_progress",
     }
 )
-"""Endpoints that an open page calls without a person. They do not keep the session alive."""
 
 
 class NotSignedIn(HTTPException):
@@ -60,10 +60,13 @@ async def guard(request: Request) -> None:
     Raises NotSignedIn (401) without a session or token, and HTTPException (403) if the role or the CSRF token is wrong.
     """
     endpoint = endpoint_of(request)
+    # Set first, because the page of an error needs the session, too: its language and its menu.
     request.state.session = session = await session_of(request)
     scopes = await _scopes_of(request)
     caller: Caller | None = "app" if scopes else session.account.role if session else None
+    # 401 comes before 403: a person who can still sign in gets the login page and no refusal.
     if ACCESS[endpoint] != ANYBODY and caller is None:
+        # A sign-in ends with a GET, so it cannot return to an address that takes only POST.
         raise NotSignedIn(request.url.path if request.method == "GET" else "/")
     if not allowed(endpoint, caller):
         raise Refused(403, "Your role may not do this.", "role")
@@ -88,11 +91,10 @@ def endpoint_of(request: Request) -> str:
 def masked(token: str) -> str:
     """Return the CSRF token under a new random mask of its length, as each page gets it.
 
-    A page is compressed, and it repeats text of its address, for example a filter. Someone who can make the browser
-    open addresses and can measure the sizes of answers could guess a constant token, letter by letter (the attack
-    BREACH).
+    A page is compressed, and it repeats text of its address, for example a filter. An attacker may make the browser
+    open addresses, and measure the sizes of answers. So they could guess a constant token, letter by letter (BREACH).
     """
-    mask = secrets.token_bytes(len(token))
+    mask = secrets.token_bytes(len(token))  # a one-time pad, new for each page
     return base64.urlsafe_b64encode(mask + _xor(mask, token.encode())).decode()
 
 
@@ -116,6 +118,7 @@ async def _scopes_of(request: Request) -> frozenset[TokenScope]:
 def _app_scopes(services: Services, given: str) -> frozenset[TokenScope]:
     """Compare the token with every token of the settings, so that the response time reveals nothing."""
     known = [token.get_secret_value().encode() for token in services.settings.console.api_tokens]
+    # A list, not a generator: `any` would stop at the first match, and the time would tell its place.
     found = [secrets.compare_digest(given.encode(), token) for token in known]
     if any(found):
         return frozenset(APP_SCOPES.values())
@@ -136,6 +139,7 @@ def _session(request: Request, services: Services, token: str) -> LoginSession |
     now = services.clock()
     with services.database.read() as connection:
         session = sign_in.find_session(connection, token, now)
+    # Not at each request: a write costs more than a read.
     if session and now - session.seen_at >= TOUCH_SESSION_SECONDS and endpoint_of(request) not in BACKGROUND:
         with services.database.write() as connection:
             sign_in.touch_session(connection, session, now)
@@ -147,6 +151,7 @@ async def _check_csrf(request: Request, session: LoginSession | None) -> None:
         if not _same_origin(request):
             raise Refused(403, "The request came from another site.", "foreign")
         return
+    # Starlette keeps the form that it has read here, so the endpoint can read it again.
     token = request.headers.get(HEADER) or str((await request.form()).get(FIELD, ""))
     if not secrets.compare_digest(unmasked(token).encode(), session.csrf.encode()):
         raise Refused(403, "The request did not come from this page. Load the page again.", "foreign")
@@ -155,7 +160,10 @@ async def _check_csrf(request: Request, session: LoginSession | None) -> None:
 def _same_origin(request: Request) -> bool:
     site = request.headers.get("sec-fetch-site")
     if site is not None:
+        # A page cannot forge this header. "none": the person typed the address or used a bookmark.
         return site in {"same-origin", "none"}
+    # Over plain http, browsers send no Sec-Fetch-Site, but they send Origin with each POST. A request without both
+    # comes from a program, and no other site can direct that one.
     origin = request.headers.get("origin")
     return origin is None or urlsplit(origin).netloc == request.headers.get("host")
 

@@ -69,11 +69,11 @@ KEYS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+# A key, or a sequence of two, as a form sends it.
 KEY = (
     r"^([!-~] )?([!-~]|[^\x00-\x7f]|Space"
     r"|(Shift\+)?(Enter|Backspace|Delete|Insert|Home|End|PageUp|PageDown|Arrow(Left|Right|Up|Down)|F[0-9]{1,2}))$"
 )
-"""A key, or a sequence of two, as a form sends it."""
 
 SHOWN: Mapping[str, str] = MappingProxyType(
     {" ": "␣", "ArrowLeft": "←", "ArrowRight": "→", "Enter": "↵", "Shift+ArrowLeft": "⇧←", "Shift+ArrowRight": "⇧→"}
@@ -88,6 +88,7 @@ def keys_of(remapped: Mapping[str, str]) -> dict[str, str]:
 def conflict(keys: Mapping[str, str]) -> tuple[str, str] | None:
     """Return two actions whose keys exclude each other: the same key, or one that begins the other (`g` and `g q`)."""
     for one, other in itertools.combinations(keys, 2):
+        # The script waits for a second key after `g`, so an action on `g` alone could never be told from `g q`.
         first, second = sorted((keys[one], keys[other]), key=len)
         if first == second or second.startswith(f"{first} "):
             return one, other

@@ -29,20 +29,15 @@ from pipeline.review.database import Database
 router = APIRouter()
 
 log = logging.getLogger(__name__)
+# Each look covers the 10 seconds before the last look again. A case becomes visible when its transaction ends, which is
+# later than the time that the case bears.
 OVERLAP_SECONDS = 10.0
-"""Each look covers the 10 seconds before the last look again.
-
-A case becomes visible when its transaction ends, which is later than the time that the case bears.
-"""
-MAX_EVENTS = 256
-"""The most events that wait for one page."""
-MAX_PAGES = 16
-"""The most streams of one account."""
+MAX_EVENTS = 256  # the most events that wait for one page
+MAX_PAGES = 16  # the most streams of one account
+# Pause between two reads of news. A moderator sees a change of another one at once, and a read costs under 1 ms.
 POLL_SECONDS = 0.15
-"""Pause between two reads of news. A moderator sees a change of another one at once, and a read costs under 1 ms."""
 
-PING_SECONDS = 15.0
-"""Seconds without an event, after which a comment keeps the stream open."""
+PING_SECONDS = 15.0  # seconds without an event, after which a comment keeps the stream open
 
 PageForm = Annotated[str, Form(pattern=r"^[0-9a-f]{32}$", description="A random id of the open page.")]
 
@@ -110,6 +105,7 @@ class Watch:
 
     def look(self, now: float) -> list[Event]:
         """Return the changes since the last look, at the time `now` (UTC seconds). The first look returns none."""
+        # `min`, because the clock may have been set back since the last look.
         since = min(now, self._looked or now) - OVERLAP_SECONDS
         with self._database.read() as connection:
             arrived = [_arrived(case) for case in case_queue.since(connection, since)]
@@ -120,11 +116,13 @@ class Watch:
             assigned = [Assigned(one.case, one.account or "", one.at) for one in assigning.since(connection, since)]
             holders = leases.holders(connection, now)
             readers = presence.all_viewers(connection, now)
+        # The store returns the newest first, but pages add events in the order of time.
         found: list[News] = [*reversed(arrived), *decided, *reversed(assigned)]
         fresh = [event for event in found if self._new(event, now)]
         events: list[Event] = [*fresh, *self._moved(holders), *self._opened(viewed(readers, holders))]
         before, self._looked = self._looked, now
         self._forget(since)
+        # A page reads the current state when it opens, so the first look has nothing new.
         return [] if before is None else events
 
     def _new(self, event: News, now: float) -> bool:
@@ -143,6 +141,7 @@ class Watch:
         return [event for case, event in now.items() if before.get(case) != event]
 
     def _forget(self, since: float) -> None:
+        # Older ones cannot come again: a look covers only the time after `since`.
         self._seen = {key: at for key, at in self._seen.items() if at >= since}
 
 
@@ -182,18 +181,20 @@ class LiveQueue:
 
         The stream of an account's oldest page ends when it opens more than MAX_PAGES.
         """
+        # The oldest stream ends, and not the new one: a person looks at the page that they opened last.
         theirs = [page for page, owner in self._pages.items() if owner == account]
         if len(theirs) >= MAX_PAGES:
             self._end(theirs[0])
         mine: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_EVENTS)
         self._pages[mine] = account
         try:
-            yield b"retry: 1000\n\n"
+            yield b"retry: 1000\n\n"  # the browser waits one second before it connects again
             while True:
                 try:
                     async with asyncio.timeout(PING_SECONDS):
                         event = await mine.get()
                 except TimeoutError:
+                    # Proxies end a connection on which nothing is sent for a minute.
                     event = b": ping\n\n"
                 if event is None:
                     return
@@ -203,7 +204,7 @@ class LiveQueue:
 
     def hang_up(self) -> None:
         """End the streams of all pages, so that the server can stop."""
-        for waiting in list(self._pages):
+        for waiting in list(self._pages):  # a copy, because `_end` changes the dictionary
             self._end(waiting)
 
     async def _run(self) -> None:
@@ -215,6 +216,7 @@ class LiveQueue:
     async def _look(self) -> list[Event]:
         """Return the changes; none if the look fails. An error must not end the task that serves all pages."""
         try:
+            # A thread, because SQLAlchemy blocks, and the event loop serves all streams.
             found = await asyncio.to_thread(self._watch.look, self._clock())
         except DependencyError as error:
             if not self._fails:  # there are several looks in a second, and an outage may take hours
@@ -232,12 +234,14 @@ class LiveQueue:
         for waiting, account in list(self._pages.items()):
             if isinstance(event, Viewed) and account not in event.by:
                 continue
+            # Never wait for a slow page here: all other pages would wait, too.
             if waiting.full():
                 self._end(waiting)
             else:
                 waiting.put_nowait(data)
 
     def _end(self, page: asyncio.Queue[bytes | None]) -> None:
+        # The page gets no more events, even before its stream notices the end.
         self._pages.pop(page, None)
         if page.full():
             page.get_nowait()  # room for the mark of the end

@@ -24,16 +24,13 @@ from pipeline.review.database import Database
 
 router = APIRouter()
 
-OF_ONE_PERSON = 64
-"""Bits of an IPv6 address that name a network. One person has all addresses in it."""
+OF_ONE_PERSON = 64  # Bits of an IPv6 address that name a network. One person has all addresses in it.
+# Seconds for which a refused try is held. A client that waits for its answers sends fewer; holding costs nothing.
 HELD_SECONDS = 1.0
-"""Seconds for which a refused try is held. A client that waits for its answers sends fewer; holding costs nothing."""
-BROWSER = "voxwarden_browser"
-"""Cookie of a browser in which somebody has signed in before (`accounts/login_limits.py`)."""
+BROWSER = "voxwarden_browser"  # cookie of a browser in which somebody has signed in before (`accounts/login_limits.py`)
 FIRST_NAME = "admin"
 OIDC_COOKIE = "voxwarden_oidc"
-MINUTES = 10
-"""Minutes that a person may take to sign in at the provider."""
+MINUTES = 10  # minutes that a person may take to sign in at the provider
 BACK = "/login/oidc/back"
 
 LinkToken = Annotated[str, Path(max_length=64, pattern=r"^[\w-]{1,64}$")]
@@ -64,8 +61,9 @@ async def login(
         await asyncio.sleep(HELD_SECONDS)
         return _form(request, then, name, 429, error.seconds)
     if not account:
+        # The same answer for an unknown name and for a wrong password: it must not tell which names exist.
         return _form(request, then, name, 401)
-    return await run_in_threadpool(entered, services, account.name, then, browser)
+    return await run_in_threadpool(signed_in_response, services, account.name, then, browser)
 
 
 @router.post("/logout")
@@ -87,26 +85,28 @@ def invitation_page(request: Request, services: TheServices, token: LinkToken) -
 
 
 @router.post("/invitation/{token}")
-def accept_invitation(request: Request, services: TheServices, token: LinkToken, password: SecretForm) -> Response:
+def accept_invitation(services: TheServices, token: LinkToken, password: SecretForm) -> Response:
     """Set the password and sign the person in. 422 if the link does not work, or the password is easy to guess."""
     now = services.clock()
     with services.database.read() as connection:
         name = accounts.invited_account(connection, token, now)
+    # Hashing is slow on purpose. It happens before the transaction, which locks the store for other writers.
     stored = passwords.hash_new_password(password, name)
     with services.database.write() as connection:
         accounts.accept_invitation(connection, token, stored, now)
-    return entered(services, name, "/", request.cookies.get(BROWSER, ""))
+    return signed_in_response(services, name, "/", browser="")  # the browser sends that cookie to the login only
 
 
 @router.get("/login/oidc")
 def oidc_login(request: Request, services: TheServices, then: NameQuery = "/") -> Response:
     """Send the browser to the OpenID provider. 422 if none is configured."""
-    trying = oidc_provider.attempt(own(then))
+    trying = oidc_provider.attempt(own_path(then))
     response = RedirectResponse(_provider(request).address(trying), 303)
     response.set_cookie(
         OIDC_COOKIE,
         msgspec.json.encode(trying).hex(),
         max_age=MINUTES * 60,
+        # "strict" would withhold the cookie: the browser comes back from the site of the provider.
         path=BACK,
         httponly=True,
         samesite="lax",
@@ -124,12 +124,13 @@ def oidc_back(
 ) -> Response:
     """Sign in the person who returns from the provider. 422 if the answer is not valid."""
     trying = _attempt_of(request.cookies.get(OIDC_COOKIE, ""))
+    # The state binds the answer to this browser. Otherwise a link could sign a person in to the account of an attacker.
     if trying is None or not code or not secrets.compare_digest(state.encode(), trying.state.encode()):
         raise AccountError(
             "This answer belongs to no sign-in that began in this browser", "Sign in again.", text="oidc_other"
         )
     token = _begin(services, _provider(request).identity(code, trying))
-    response = with_cookie(RedirectResponse(own(trying.then), 303), services, token)
+    response = with_cookie(RedirectResponse(own_path(trying.then), 303), services, token)
     response.delete_cookie(OIDC_COOKIE, path=BACK)
     return response
 
@@ -143,6 +144,7 @@ def network_of(request: Request, proxies: Sequence[IPv4Network | IPv6Network]) -
     found = _parsed(request.client.host) if request.client else None
     hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
     while found and hops and any(found in proxy for proxy in proxies):
+        # From the end: the last line is from the nearest proxy, and the first ones are from the client.
         before = _parsed(hops.pop())
         if before is None:
             break
@@ -150,20 +152,22 @@ def network_of(request: Request, proxies: Sequence[IPv4Network | IPv6Network]) -
     return _shared_network(found) if found else ""
 
 
-def entered(services: Services, name: str, then: str, browser: str) -> Response:
+def signed_in_response(services: Services, name: str, then: str, browser: str) -> Response:
     """Begin a session, and remember the browser."""
     now = services.clock()
     with services.database.write() as connection:
         token = sign_in.begin_session(connection, name, now)
         browser = login_limits.remember_browser(connection, browser, name, now)
-    response = with_cookie(RedirectResponse(own(then), 303), services, token)
+    response = with_cookie(RedirectResponse(own_path(then), 303), services, token)
     secure, kept = services.settings.console.is_secure, int(login_limits.BROWSER_KEPT_SECONDS)
+    # Only the login reads this cookie, so other requests do not carry it.
     response.set_cookie(BROWSER, browser, max_age=kept, path="/login", httponly=True, samesite="lax", secure=secure)
     return response
 
 
 def with_cookie(response: Response, services: Services, token: str) -> Response:
     """Add the session's cookie to a response."""
+    # "lax": a link in a chat opens a case signed in, but a form of another site is sent without the cookie.
     secure = services.settings.console.is_secure
     response.set_cookie(
         COOKIE, token, max_age=int(sign_in.LONGEST_SESSION_SECONDS), httponly=True, samesite="lax", secure=secure
@@ -171,8 +175,9 @@ def with_cookie(response: Response, services: Services, token: str) -> Response:
     return response
 
 
-def own(then: str) -> str:
+def own_path(then: str) -> str:
     """Return `then` if it is a path of this console; otherwise "/". So a link cannot lead to another site."""
+    # Browsers read `//name` and `/\name` as the address of another site.
     return then if then.startswith("/") and not then.startswith(("//", "/\\")) else "/"
 
 
@@ -206,6 +211,7 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
         address = ip_address(text.strip())
     except ValueError:
         return None
+    # A socket for IPv6 shows an IPv4 client as ::ffff:192.0.2.1. Limits and `proxies` mean the IPv4 address.
     return getattr(address, "ipv4_mapped", None) or address
 
 
@@ -218,7 +224,7 @@ def _shared_network(address: IPv4Address | IPv6Address) -> str:
 def _form(request: Request, then: str, name: str = "", status: int = 200, wait: int = 0) -> Response:
     """Show the form. With `wait`, it says for how many seconds no try is allowed."""
     offers_oidc = request.app.state.oidc is not None
-    values = {"then": own(then), "name": name, "refused": status != 200, "wait": wait, "oidc": offers_oidc}
+    values = {"then": own_path(then), "name": name, "refused": status != 200, "wait": wait, "oidc": offers_oidc}
     answer = page(request, "login.html", status, **values)
     if wait:
         answer.headers["retry-after"] = str(wait)

@@ -20,19 +20,18 @@ from pipeline.console.console_texts import Texts
 from pipeline.console.guard import masked
 from pipeline.console.keyboard import key_cap, keys_of
 from pipeline.console.services import Services, services_of
-from pipeline.console.static_files import packed, static_address, taken
+from pipeline.console.static_files import accepts_gzip, gzipped, static_address
 from pipeline.contract.messages import SAMPLE_RATE, EventKind
 from pipeline.review.accounts.accounts import Preferences, Role
 from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.speech import languages
 
 ZONE_COOKIE = "voxwarden_zone"
-LONGEST_ZONE = 64
-"""The most characters of a zone's name."""
-LEAST_PACKED = 1_000
-"""A shorter page (bytes) is sent as it is."""
+LONGEST_ZONE = 64  # the most characters of a zone's name
+LEAST_PACKED = 1_000  # a shorter page (bytes) is sent as it is
 LANGUAGE_COOKIE = "voxwarden_language"
 SEVERITY_NAMES = ("low", "medium", "high", "critical")
+# The pages of each group of the menu: name (text `nav.<name>`, key `go_<name>`), path, endpoint.
 NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "work": (
         ("queue", "/queue", "queue_page"),
@@ -58,7 +57,6 @@ NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("wellness", "/wellness", "wellness_page"),
     ),
 }
-"""The pages of each group of the menu: name (text `nav.<name>`, key `go_<name>`), path, endpoint."""
 SHAPES = {"block": "■", "review": "◆", "pass": "●"}
 
 
@@ -66,6 +64,7 @@ def zone_of(request: Request) -> tzinfo:
     """Return the reader's zone; UTC if the browser did not tell it, or if its name is unknown."""
     name = request.cookies.get(ZONE_COOKIE, "").strip('"')
     try:
+        # ZoneInfo opens a file of this name, and anybody can write a cookie: hence the limit.
         return ZoneInfo(name) if 0 < len(name) <= LONGEST_ZONE else UTC
     except (ValueError, KeyError, OSError):  # not a name, an unknown one, or a folder of the time zone database
         return UTC
@@ -104,7 +103,8 @@ def environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
-        auto_reload=False,
+        auto_reload=False,  # templates do not change while the console runs
+        # A forgotten value fails in the tests; otherwise the page would show nothing in its place.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -124,9 +124,9 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
     """Render `template` with `values` in the reader's language."""
     made: Environment = request.app.state.templates
     body = made.get_template(template).render(context(request) | values).encode()
-    headers = {"vary": "Accept-Encoding"}
-    if len(body) >= LEAST_PACKED and taken(request):
-        body, headers["content-encoding"] = packed(body), "gzip"
+    headers = {"vary": "Accept-Encoding"}  # a cache must not give the packed page to a client without gzip
+    if len(body) >= LEAST_PACKED and accepts_gzip(request):
+        body, headers["content-encoding"] = gzipped(body), "gzip"
     return HTMLResponse(body, status, headers)
 
 
@@ -135,7 +135,7 @@ def context(request: Request) -> dict[str, Any]:
     services = services_of(request)
     session: LoginSession | None = getattr(request.state, "session", None)
     language = reader_language(request)
-    say, zone = partial(spoken, services.texts, language), zone_of(request)
+    say, zone = partial(text_or_markup, services.texts, language), zone_of(request)
     preferences = session.account.preferences if session else Preferences()
     role = session.account.role if session else None
     return {
@@ -154,7 +154,7 @@ def context(request: Request) -> dict[str, Any]:
         "now": services.clock(),
         "path": request.url.path,
         "script_texts": services.texts.of_scripts(language),
-        "label_name": partial(named, services, language),
+        "label_name": partial(label_in_language, services, language),
         "age": partial(age, services.texts.say, language),
         "action_words": lambda action: action_words(say, services.texts.catalogue(language), action),
         "label_means": lambda label: label_means(request, label),
@@ -175,9 +175,10 @@ def bdi(text: object) -> Markup:
     return Markup("<bdi>{}</bdi>").format(text)
 
 
-def spoken(texts: Texts, language: str, key: str, /, **values: object) -> str:
+def text_or_markup(texts: Texts, language: str, key: str, /, **values: object) -> str:
     """Return a text of the catalogue, as HTML if one of its `values` is HTML (`bdi`)."""
     if any(isinstance(value, Markup) for value in values.values()):
+        # `Markup.format` escapes each value that is no Markup.
         return escape(texts.say(language, key)).format(**values)
     return texts.say(language, key, **values)
 
@@ -185,7 +186,7 @@ def spoken(texts: Texts, language: str, key: str, /, **values: object) -> str:
 def explain(request: Request, error: VoxwardenError) -> str:
     """Return an error in the reader's language, with the names in it isolated."""
     values = {name: bdi(value) if isinstance(value, str) else value for name, value in error.values.items()}
-    return spoken(services_of(request).texts, reader_language(request), f"error.{error.text}", **values)
+    return text_or_markup(services_of(request).texts, reader_language(request), f"error.{error.text}", **values)
 
 
 def navigation(role: Role | None) -> dict[str, list[tuple[str, str]]]:
@@ -209,10 +210,10 @@ def label_name(request: Request, label: str) -> str:
 
     A label that is not in the label file any more is returned unchanged. An empty one gives the text `report.label`.
     """
-    return named(services_of(request), reader_language(request), label)
+    return label_in_language(services_of(request), reader_language(request), label)
 
 
-def named(services: Services, language: str, label: str) -> str:
+def label_in_language(services: Services, language: str, label: str) -> str:
     """Return the name of a label in a language, as `label_name` does."""
     if not label:
         return services.texts.say(language, "report.label")

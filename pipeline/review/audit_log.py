@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, delete, func, insert, select
 
+from pipeline.review.database import fields_of
 from pipeline.review.tables.core import AUDIT, AUDIT_HEAD
 
 GENESIS = "0" * 64
@@ -128,7 +129,7 @@ def all_lines(connection: Connection, after: int = 0, page: int = 1_000) -> Iter
     """Yield all lines with a number above `after`, in order. Read `page` lines at a time."""
     while rows := connection.execute(select(AUDIT).where(AUDIT.c.seq > after).order_by(AUDIT.c.seq).limit(page)).all():
         for row in rows:
-            yield AuditLine(**{str(name): value for name, value in row._mapping.items()})
+            yield AuditLine(**fields_of(row))
         after = rows[-1].seq
 
 
@@ -158,9 +159,7 @@ def newest_lines(
     if until is not None:
         last = select(AUDIT.c.seq).where(AUDIT.c.at < until).order_by(AUDIT.c.at.desc()).limit(1)
         query = query.where(AUDIT.c.at < until, AUDIT.c.seq <= (connection.scalar(last) or 0) + SKEW)
-    return [
-        AuditLine(**{str(name): value for name, value in row._mapping.items()}) for row in connection.execute(query)
-    ]
+    return [AuditLine(**fields_of(row)) for row in connection.execute(query)]
 
 
 def actions(connection: Connection) -> list[str]:
@@ -267,9 +266,7 @@ def about(connection: Connection, action: str, subject: str) -> tuple[AuditLine,
     if row is None:
         return None
     before = row.before or connection.scalar(select(AUDIT.c.hash).where(AUDIT.c.seq == row.seq - 1))
-    return AuditLine(**{str(name): value for name, value in row._mapping.items()}), before or (
-        GENESIS if row.seq == 1 else ""
-    )
+    return AuditLine(**fields_of(row)), before or (GENESIS if row.seq == 1 else "")
 
 
 def _covered(line: AuditLine) -> tuple[Any, ...]:

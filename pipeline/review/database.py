@@ -18,7 +18,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, Row, Table, create_engine, event, func, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 
@@ -328,3 +328,9 @@ def put_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> 
     """Store one row. Return False, and change nothing, if its key is already there."""
     statement = insert_new(connection, table).values(values).returning(*table.primary_key)
     return connection.execute(statement).first() is not None
+
+
+def fields_of(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    """Return the columns of a row by name."""
+    # SQLAlchemy's names are a subclass of str, which msgspec does not accept as keys.
+    return {str(name): value for name, value in row._mapping.items()}

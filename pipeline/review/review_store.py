@@ -132,6 +132,7 @@ class SqlReviewStore(ReviewStore):
             # Muted flags are not in `stored`. The outcomes keep the order of `caught`.
             found = iter(stored)
             outcomes = [Outcome(flag.id, "", "muted") if flag.id in muted else next(found) for flag in caught]
+            # Muted flags count as passed speech, so audits are drawn from them, too.
             passed = [_passed(flag) for flag in flags if flag.suggestion == "pass" or flag.id in muted]
             # A released flag was withheld before, and its audit has the id of the withheld flag.
             quality_checks.release_audits(

@@ -81,6 +81,7 @@ class ReportRows:
         """
         wanted = set(indicators)
         parts = [each for each in figures if each.indicator in wanted and len(each.split) == 1]
+        # groupby joins neighbours only, so sort by the same key first.
         groups = [list(group) for _, group in groupby(sorted(parts, key=_place), key=_place)]
         return [table for group in groups if (table := self._parts(group))]
 
@@ -208,7 +209,9 @@ def _place(figure: Figure) -> tuple[str, str]:
 
 
 TIMES = frozenset({"acknowledge", "appeal", "lease", "report", "settled", "spread"})
+"""Settings in seconds."""
 SHARES = frozenset({"low_confidence", "stable_loss"})
+"""Settings that are shares of 1."""
 
 
 class ReportedSetting(Struct, frozen=True):
@@ -270,7 +273,7 @@ def _targets(targets: Sequence[float], language: Language) -> Iterator[str]:
 def _retention(report: AssessmentReport, kept: Mapping[str, Any], language: Language) -> Iterator[str]:
     words = texts(language)["retention"]
     own = {f"{_label(report, name, language)} ": states for name, states in sorted(kept["labels"].items())}
-    for label, states in {"": kept, **own}.items():
+    for label, states in {"": kept, **own}.items():  # first the rule of all labels that have none of their own
         for state in ("open", "upheld", "dismissed"):
             if days := states[state]:
                 name = f"{label}{words[state]}"

@@ -1,11 +1,10 @@
 """The records that the store holds for each item of article 5, as a number and a SHA-256 over their ids.
 
-Each hash covers the ids and, where there are any, the hashes of the records of the window, in the order of their times
-and keys. Somebody who has the same records gets the same hash. Records of drills are left out. For the
-audit log, the hash of its newest line in the window is enough: each line has the hash of the line before it.
+Each hash covers the ids of the records of the window, and their own hashes if they have some, in the order of times and
+keys. Somebody who has the same records gets the same hash. Records of drills are left out.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -61,6 +60,7 @@ def _evidence(connection: Connection, source: EvidenceSource, window: Window) ->
 
 def _chained(connection: Connection, source: EvidenceSource, window: Window) -> ReportedEvidence:
     query, options = source.query(window), {"purpose": f"evidence.{source.kind}"}
+    # The newest line is enough: each line of the audit log has the hash of the line before it.
     last = query.order_by(AUDIT.c.seq.desc()).limit(1)
     newest = connection.execute(last, execution_options=options).one_or_none()
     n = connection.scalar(select(func.count()).select_from(query.subquery()), execution_options=options) or 0
@@ -157,9 +157,3 @@ SOURCES = (
     EvidenceSource("register", ("5(7)", "5(8)"), _register),
     EvidenceSource("holds", ("5(5)", "5(8)"), _holds),
 )
-
-
-def kinds() -> Iterator[str]:
-    """Yield the kinds of evidence, for which the texts need names."""
-    yield from (source.kind for source in SOURCES)
-    yield from ("tallies", "policy", "labels")

@@ -79,7 +79,7 @@ class RoomAudio:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
-            self._closed = True  # from now on, no thread of the SDK calls the loop, which may end
+            self._closed = True  # from now on, no thread of the SDK calls the loop
         await asyncio.sleep(0)  # the speakers whose first frame has just come start now
         for speaker in list(self._speakers.values()):
             self._end(speaker)

@@ -116,9 +116,10 @@ def assessment_page(request: Request, template: str, **values: Any) -> HTMLRespo
 def go(request: Request, path: str) -> Response:
     """Show the page `path` after a form was sent. The page that sent it is only updated, and keeps its place."""
     if request.headers.get("hx-request") != "true":
-        return RedirectResponse(path, 303)
+        return RedirectResponse(path, 303)  # a form that the browser sent itself, without htmx
     if urlsplit(request.headers.get("hx-current-url", "")).path != path:
         return Response(headers={"HX-Redirect": path})
+    # Only the pane is loaded again, so the page does not scroll to its top.
     update = {"path": path, "target": "#pane", "select": "#pane", "swap": "outerHTML"}
     return Response(headers={"HX-Location": json.dumps(update)})
 
@@ -130,6 +131,7 @@ def report_language(request: Request) -> Language:
 
 def window_of(since: date, until: date, now: float) -> Window:
     """Return the window of these days, which ends with the last full hour at the latest. Raises InputError."""
+    # Figures count full hours, so that two readers of the same day get the same window and one measurement.
     window = Window(_midnight(since), min(_midnight(until + timedelta(days=1)), now // HOUR * HOUR))
     if window.since >= window.until:
         raise InputError(
@@ -168,6 +170,7 @@ def _window(services: Services, assessment: str) -> Window:
 
 def _progress(request: Request, look: Look[Any], href: str, shown: float) -> Response:
     """Return the line. A page without figures loads again when they are there."""
+    # The page had no figures, so every part of it changes.
     if look.kept and not look.running and not shown:
         return Response(headers={"HX-Refresh": "true"})
     return assessment_page(request, "assessment_progress.html", look=look, href=href, shown=shown)

@@ -21,10 +21,8 @@ from pipeline.review.cases import case_queue
 
 router = APIRouter(prefix="/assessment/drills")
 
-MOST = 100
-"""The most drills in the history, and the most rooms of a stop drill."""
-MAX_ROOM = 256
-"""The longest name of a room, in characters."""
+MOST = 100  # the most drills in the history, and the most rooms of a stop drill
+MAX_ROOM = 256  # the longest name of a room, in characters
 
 DrillId = Annotated[str, Path(pattern="^[a-z0-9-]{1,64}$")]
 
@@ -86,7 +84,7 @@ def order_stop(
     sure: Annotated[Literal["yes"], Form()],
 ) -> Response:
     """Start a stop drill: the app gets the order to close these test rooms, one in each line."""
-    del sure
+    del sure  # FastAPI has checked that it is there: rooms are closed only with the box ticked
     with services.database.write() as connection:
         order = case_queue.build_ranking(services.settings)
         made = drills.order_stop(connection, _rooms(rooms), session.account.name, services.clock(), order)

@@ -65,6 +65,7 @@ def save_answer(
     """
     with services.database.write() as connection:
         before = next((each for each in forms.answers(connection, assessment) if each.id == field), None)
+        # Two people may fill in the same form. An equal text is no conflict.
         if before and (before.at or 0.0) != seen and before.text != ",".join(text):
             return _problem(request, field, before.at, 409, answer=before)
         try:
@@ -75,6 +76,7 @@ def save_answer(
             return _problem(request, field, seen, 422, what=explain(request, error))
         answers = forms.answers(connection, assessment)
     saved = next((each for each in answers if each.id == field), None)
+    # Other fields may appear or disappear with this answer.
     if saved is None or (changed and any(field in each.only_if for each in forms.form().fields.values())):
         return Response(headers={"HX-Refresh": "true"})
     return assessment_page(
@@ -90,5 +92,6 @@ def save_answer(
 def _problem(request: Request, field: str, seen: float | None, status: int, **values: Any) -> Response:
     """Show below the field what is wrong, or the newer answer. The text that the person entered stays."""
     shown = assessment_page(request, "assessment_unsaved.html", seen=seen, **values)
+    # The answer goes below the field. In its place, it would replace the text that the person entered.
     headers = {"HX-Retarget": f"#problem-{field}", "HX-Reswap": "innerHTML"}
     return HTMLResponse(shown.body, status, headers)

@@ -20,8 +20,7 @@ from pipeline.review.quality.figure import Figure, Window
 PAGE = "/assessment/hazards"
 router = APIRouter(prefix=PAGE)
 
-MEASURE_SECONDS = 30.0
-"""Seconds that an action waits for figures. Proxies end a request after a minute."""
+MEASURE_SECONDS = 30.0  # an action waits so long for figures: proxies end a request after a minute
 
 HazardId = Annotated[str, Path(pattern="^[0-9a-f]{1,64}$")]
 AboutForm = Annotated[str, Form(max_length=128, pattern=r"^[IA0-9a-zA-Z_.:()=, -]+$")]
@@ -34,6 +33,7 @@ class Recheck(NamedTuple):
     figures: list[Figure]
 
 
+# Dependencies, so that a slow measurement waits in the event loop and takes no thread from other pages.
 async def recent_figures(services: TheServices) -> list[Figure]:
     """Return the figures of the last 90 days. Raises DependencyError if they take too long."""
     return await _figures(services, default_window(services.clock()))
@@ -144,6 +144,7 @@ def step_hazard(
 
 def _since_fix(hazard: Hazard, now: float) -> Window:
     """Return the window of full hours since the fix."""
+    # The hour of the fix is left out: a part of it was before the fix.
     window = Window(math.ceil(hazard.since / HOUR) * HOUR, now // HOUR * HOUR)
     if window.since >= window.until:
         raise InputError("The fix is not older than one full hour", "Try again later.", text="fix_too_new")

@@ -34,13 +34,11 @@ OF_LIMITS: dict[str, FigureState] = {
     "met": "met",
     "missed": "missed",
 }
+# The order of the tables of parts.
 SPLITS = ("label", "language", "room_type", "policy", "model", "source", "severity", "reason")
-"""The order of the tables of parts."""
-LIST_SECONDS = 30.0
-"""Seconds that a list of cases waits for the figures."""
+LIST_SECONDS = 30.0  # a list waits so long for the figures: without them it has no cases to show
 OF_LANGUAGES = "I-04"
-COUNTED = 10_000
-"""A list counts its cases up to this number."""
+COUNTED = 10_000  # a list counts its cases up to this number, so that counting stays cheap
 
 StepName = Literal["opened", "forms", "hazards", "final"]
 KeyQuery = Annotated[str, Query(pattern="^[a-z0-9_]{1,64}$")]
@@ -230,6 +228,7 @@ def steps_of_newest(connection: Connection) -> AssessmentSteps | None:
 def _figure_rows(indicator: Indicator, figures: Sequence[Figure]) -> Iterator[FigureRow]:
     whole = {each.key: each for each in figures if each.indicator == indicator.id and not each.split}
     for key, value in indicator.values.items():
+        # A value that was not measured has a row, too: the report must name each indicator.
         absent = Figure(indicator=indicator.id, key=key, unit=value.unit, unmeasured="no_data")
         yield FigureRow(indicator, whole.get(key, absent), key == next(iter(indicator.values)))
 

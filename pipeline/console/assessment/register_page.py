@@ -19,17 +19,14 @@ from pipeline.review import audit_log
 
 router = APIRouter(prefix="/assessment/register")
 
-MOST = 200
-"""The most entries in the list."""
-LINE = 500
-"""The longest text, in characters, for which a form has one line."""
-PREFIX = "field."
-"""Begins the name of a form's input for a field of the entry."""
+MOST = 200  # the most entries in the list
+LINE = 500  # the longest text, in characters, for which a form has one line
+PREFIX = "field."  # begins the name of a form's input for a field of the entry
 
 FieldKind = Literal["line", "long", "count", "share", "flag", "choice"]
 EntryId = Annotated[str, Path(pattern="^[0-9a-f]{1,32}$")]
+# A time of a form, in UTC.
 TimeForm = Annotated[NaiveDatetime | None, Form(ge=datetime(2000, 1, 1), lt=datetime(2100, 1, 1))]
-"""A time of a form, in UTC."""
 
 
 class EntryField(Struct, frozen=True):
@@ -44,7 +41,9 @@ class EntryField(Struct, frozen=True):
 async def given(request: Request) -> dict[str, str]:
     """Return the inputs of a form whose names begin with PREFIX. Raises InputError for a NUL character."""
     form = await request.form()
+    # The kinds have different fields, so FastAPI cannot name them as parameters.
     found = {name.removeprefix(PREFIX): str(text) for name, text in form.items() if name.startswith(PREFIX)}
+    # PostgreSQL cannot store it.
     if any("\x00" in text for text in found.values()):
         raise InputError("A field has a NUL character", "Remove it.", text="invalid")
     return found
@@ -142,7 +141,8 @@ def _field(field: inspect.Field) -> EntryField:
 
 
 def _values(kind: Kind, given: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields of a form. A box that is not ticked is not sent. An empty number is left out."""
+    """Return the fields of a form. An empty number is left out."""
+    # Browsers send nothing for a box without a tick, so a missing field means no.
     flags = {field.name: field.name in given for field in fields_of(kind) if field.kind == "flag"}
     numbers = {field.name for field in fields_of(kind) if field.kind in {"count", "share"}}
     return {name: text for name, text in given.items() if text or name not in numbers} | flags

@@ -27,8 +27,8 @@ from pipeline.review import audit_log
 
 router = APIRouter(prefix="/assessment/reports")
 
+# *Make the report final* waits so many seconds for newer figures. Proxies end a request after a minute.
 FINISH_SECONDS = 30.0
-"""Seconds that *Make the report final* waits for newer figures. Proxies end a request after a minute."""
 TYPES = {
     "pdf": "application/pdf",
     "json": "application/json",
@@ -95,6 +95,7 @@ def report_preview(
     if (report := _report(services, found)) is None:
         return _measuring(request, found)
     made = html.render(report, language)
+    # The report is one file with its own style sheet, which the policy of the console would block.
     return HTMLResponse(made, headers={"content-security-policy": _policy(made)})
 
 
@@ -126,6 +127,7 @@ async def newest_assessment(services: TheServices, assessment: AssessmentId) -> 
     """
     found = await _opened(services, assessment, FINISH_SECONDS, newest=True)
     assessments.check_open(found.assessment)
+    # A final report must not have older figures than the store at this moment.
     if found.look is None or found.look.kept is None or found.look.running:
         raise DependencyError("The report is being measured", "Read the draft when it is ready, then try again.")
     return found
@@ -140,7 +142,7 @@ def finish_report(
     sure: Annotated[Literal["yes"], Form()],
 ) -> Response:
     """Freeze the report. 409 if required fields are empty, or if it is final already."""
-    del sure
+    del sure  # FastAPI has checked that it is there: a final report cannot be changed
     draft = _report(services, found)
     assert draft is not None  # noqa: S101 - `newest_assessment` has measured it
     made = gather.finish(draft, session.account.name, services.clock())
@@ -215,6 +217,7 @@ def _download(name: str, data: bytes) -> Response:
 
 def _policy(page: str) -> str:
     """Return the content policy of a report: nothing but its own style sheet, by hash."""
+    # A hash, not "unsafe-inline": text of a user that became a style would be blocked.
     css = page.partition("<style>")[2].partition("</style>")[0]
     digest = b64encode(sha256(css.encode()).digest()).decode()
     return (

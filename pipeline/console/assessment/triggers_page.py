@@ -18,8 +18,7 @@ router = APIRouter()
 
 PAGE = "/assessment/triggers"
 PROOF_PAGE = "/assessment/proofs"
-MAX_MIB = 64
-"""The largest upload. The name and hash of a larger file can be written by hand."""
+MAX_MIB = 64  # The largest upload. The name and hash of a larger file can be written by hand.
 MAX_NAME = 256
 
 TriggerId = Annotated[str, Path(pattern=r"^[0-9a-f.-]{1,64}$")]
@@ -31,6 +30,7 @@ def triggers_page(request: Request, services: TheServices) -> Response:
     with services.database.read() as connection:
         found = triggers.all_triggers(connection)
     calendar = workdays.calendar()
+    # Deadlines count workdays. Without the calendar of a year there is no due date, and the page says so.
     without = {triggers.due_of(each, calendar).without for each in found if not each.due}
     missing = {year: calendar.file(year) for year in without if year}
     found.sort(key=lambda each: each.state != "suggested")
@@ -91,5 +91,6 @@ async def hash_file(request: Request) -> Response:
 
 
 def _proof(file: UploadFile, name: str) -> FileProof:
+    # The end of a long name stays, because it has the file type. Control characters do not fit into a line.
     plain = "".join(letter for letter in name if letter.isprintable())
     return hazards.of_stream(file.file, plain[-MAX_NAME:])

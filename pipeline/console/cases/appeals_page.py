@@ -38,7 +38,7 @@ def appeals_page(
         rows = [(appeal, case, _free(connection, case, name)) for appeal, case in found]
         last = [one for one in deciding.last_of(connection, name, now - window) if _settles(connection, one.id)]
         total = appeals.open_count(connection)
-    more = len(found) == PAGE
+    more = len(found) == PAGE  # another page may follow a full one
     return page(request, "appeals.html", rows=rows, total=total, last=last, more=more)
 
 
@@ -52,6 +52,7 @@ def appeal_page(request: Request, services: TheServices, session: Signed, appeal
         found = appeals.get_appeal(connection, appeal)
         eligibility.check_party(connection, reading.case(connection, found.case), session.account.name)
         about = _about(connection, found, session.account.name)
+        # In the same transaction: nobody sees an appeal without a line about it.
         audit_log.append(
             connection, services.clock(), session.account.name, "appeal.view", found.case, {"appeal": appeal}
         )
@@ -118,4 +119,5 @@ def _settles(connection: Connection, decision: str) -> bool:
 
 def _to_list() -> Response:
     """Make the page's htmx load the list of appeals."""
+    # htmx would follow a 303 and put the list into a part of the page.
     return Response(status_code=204, headers={"HX-Redirect": "/appeals"})

@@ -21,12 +21,9 @@ from pipeline.review.cases.assigning import MOST_MOVED, MoveReason
 
 router = APIRouter()
 
-TRIES = 20
-"""Tries to find a free case while other moderators take cases, too."""
-PROPOSED = 20
-"""Cases that the form proposes to move."""
-MOVED = {"HX-Trigger": "moved"}
-"""The event that lets the page load its list again."""
+TRIES = 20  # tries to find a free case while other moderators take cases, too
+PROPOSED = 20  # cases that the form proposes to move
+MOVED = {"HX-Trigger": "moved"}  # the event that lets the page load its list again
 
 CaseQuery = Annotated[str, Query(max_length=64, pattern=r"^[0-9a-f-]*$", description="Only this case.")]
 MoveId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$")]
@@ -50,6 +47,7 @@ def open_case(
     name, now = session.account.name, services.clock()
     with services.database.write() as connection:
         eligibility.check_party(connection, reading.case(connection, case), name)
+        # `claim` would end the lease of the other tab, and the person might lose what they typed there.
         other = leases.held_by(connection, name, now)
         elsewhere = other is not None and other.case_id != case and other.id != leaving and not instead
         try:
@@ -64,7 +62,7 @@ def open_case(
             lease, refused = None, explain(request, error)
         if lease is None:
             wellness.end_break(connection, name, now)
-            audit_log.append(connection, now, name, "case.view", case)
+            audit_log.append(connection, now, name, "case.view", case)  # `claim` writes its own line
     return page(request, "case.html", refused=refused, **case_values(services, case, lease, elsewhere))
 
 
@@ -81,6 +79,7 @@ def open_next(request: Request, services: TheServices, session: Signed, asked: F
                     break
                 lease = leases.claim(connection, case, session.account.name, services.clock(), leases.LEASE_SECONDS)
             return page(request, "case.html", **case_values(services, case, lease))
+        # Another moderator was faster. The transaction is rolled back, so the next try sees the new lease.
         except Taken:
             continue
     return page(request, "no_case.html")
@@ -123,7 +122,7 @@ def skip_case(
     """Release the lease on a case without a decision."""
     name = session.account.name
     with services.database.write() as connection:
-        reading.case(connection, case)
+        reading.case(connection, case)  # raises Missing, so that the log gets no line about an unknown case
         leases.release_lease(connection, lease, name)
         audit_log.append(connection, services.clock(), name, "case.skip", case, {"reason": reason})
     return with_event(page(request, "skipped.html"), "skipped", [case])

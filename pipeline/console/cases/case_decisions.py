@@ -23,8 +23,8 @@ from pipeline.review.cases.values import Case, Choice
 
 router = APIRouter()
 
-MOST_ALIKE = 200
-SAMPLES = 3
+MOST_ALIKE = 200  # the most cases that one click decides
+SAMPLES = 3  # similar cases that the page shows before the click
 
 VersionForm = Annotated[int, Form(ge=1, le=2**31 - 1)]
 ActionForm = Annotated[
@@ -60,6 +60,7 @@ def decide_case(
     console = services.settings.console
     try:
         with services.database.write() as connection:
+            # The lease is valid, but an old page may send it for a case that the person has left.
             if leases.check_lease(connection, lease, name).case_id != case:
                 raise Stale("The lease belongs to another case", "Open this case again.", text="lease_lost")
             made = deciding.decide(
@@ -125,6 +126,7 @@ def decide_similar(
     choice = choice_of(services, verdict, "", reason, note, "")
     with services.database.write() as connection:
         found = case_queue.like(connection, reading.case(connection, case), by, name, now, MOST_ALIKE)
+        # The person decides only cases that the page has counted: a new one may have arrived since.
         if _hash_of(found) != seen:
             raise Stale("The similar cases have changed", "Look at them again, then decide.", text="like_changed")
         window = services.settings.console.undo_seconds
@@ -184,7 +186,7 @@ def reopen_case(
     services: TheServices, session: Signed, case: CaseId, version: VersionForm, reason: WordForm
 ) -> Response:
     """Take the decision of a case back, with a reason, and put the case into the queue. 409 as for a correction."""
-    choice_of(services, "dismiss", "", reason, "", "")
+    choice_of(services, "dismiss", "", reason, "", "")  # only checks the reason
     order = case_queue.ranking_of(services.labels, services.settings)
     with services.database.write() as connection:
         correcting.reopen_case(
@@ -215,6 +217,7 @@ def choice_of(services: Services, verdict: Verdict, label: str, reason: str, not
             raise CaseError(error.what, error.remedy, text=error.text) from error
     if reason and reason not in REASONS:
         raise CaseError(f"Unknown reason {reason}", f"Use one of: {', '.join(REASONS)}.", text="reason")
+    # A form also sends the action when its verdict is not "uphold". Only a violation has one.
     kind, _, seconds = action.partition(":") if verdict == "uphold" else ("", "", "")
     given: dict[str, Any] = {"label": label or None, "action": kind or None}
     return Choice(

@@ -35,12 +35,12 @@ from pipeline.review.evidence import clip_player
 
 router = APIRouter(prefix="/cases")
 
+# A reason that `pipeline/judge/verdict.py` writes for a label: its name, and the threshold that its score reached.
 THRESHOLD = re.compile(r"^(\w+): score [\d.]+ reaches \w+ at ([\d.]+)(?: for the second reader \(\w+\))?$")
-"""A rule of `pipeline/judge/verdict.py` in words: the label and the threshold that its score reached."""
+# The fields of an empty form. `given` is empty if nobody has filled it in, so that an action may be proposed.
 NOTHING: dict[str, str] = {"label": "", "reason": "", "action": "", "note": "", "given": ""}
-"""The fields of an empty form. `given` is empty if nobody has filled it in, so that an action may be proposed."""
+# Reasons of a decision, in the order of the form.
 REASONS = ("confirmed", "wrong_label", "misheard", "quote", "joke", "context", "not_speech", "unsure", "legal", "other")
-"""Reasons of a decision, in the order of the form."""
 
 NoteText = Annotated[str, Form(max_length=LONGEST, pattern=NO_NUL)]
 
@@ -73,8 +73,9 @@ def case_page(request: Request, services: TheServices, session: Signed, case: Ca
         eligibility.check_party(connection, reading.case(connection, case), session.account.name)
     values = case_values(services, case)
     with services.database.write() as connection:
+        # Logged before the page is sent: nobody sees a case without a line about it.
         audit_log.append(connection, services.clock(), session.account.name, "case.view", case)
-    if request.headers.get("hx-request") == "true":
+    if request.headers.get("hx-request") == "true":  # the queue is open already, so htmx needs only the case
         return page(request, "case.html", **values)
     with services.database.read() as connection:
         values |= queue_values(services, connection, session, asked)
@@ -101,7 +102,7 @@ def case_clip(
         clips = reading.evidence(connection, case)
     data = services.evidence.get(clips[0].path) if clips else None
     picture = outline(services.evidence, clips[0]) if data else None
-    if ahead and picture is None:
+    if ahead and picture is None:  # the person has not asked for this clip yet, so there is nothing to complain about
         return Response(status_code=204)
     if data is None or picture is None:
         raise Refused(404, "The audio of this case is no longer kept.", "no_clip")
@@ -215,6 +216,7 @@ def form_choices(services: Services, language: str, label: str) -> dict[str, lis
     say = services.texts.say
     own = _label_choice(services, language, label)
     others = [_label_choice(services, language, name) for name in services.labels.labels if name != label]
+    # An empty value keeps the label of the case.
     kept = FormChoice("", own.text, own.words, own.means, say(language, "desk.as_flagged"))
     return {
         "label": [kept, *others],
@@ -242,6 +244,7 @@ def _label_choice(services: Services, language: str, name: str) -> FormChoice:
     say = services.texts.say
     means = say(language, "desk.means", text=known.means.say(language))
     not_meant = say(language, "desk.not_meant", text=known.not_meant.say(language))
+    # In every language: people type the name that they know, and not always in the language of the console.
     words = [name, *(known.name(other) for other in services.texts.names)]
     return FormChoice(name, known.name(language), " ".join(words).lower(), f"{means} {not_meant}")
 
@@ -260,6 +263,7 @@ def _log(services: Services, session: LoginSession, action: str, case: str, deta
         audit_log.append(connection, services.clock(), session.account.name, action, case, detail)
 
 
+# People play the same clip again and again at their own speed, and stretching costs CPU time.
 @lru_cache(maxsize=32)
 def _stretched(data: bytes, speed: float) -> bytes:
     return clip_player.stretched(data, speed)

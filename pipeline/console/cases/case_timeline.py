@@ -20,14 +20,10 @@ from pipeline.review.evidence.evidence_store import EvidenceStore
 from pipeline.review.evidence.sealing import ClipDamaged
 
 BARS_PER_SECOND = 4
-HEIGHT = 64
-"""Height of the picture in its units."""
-LONGEST = 300.0
-"""The axis of a longer case ends here."""
-MOST_LANES = 6
-"""The axis shows at most so many speakers."""
-BEFORE, AFTER = -40.0, 20.0
-"""The part of the room's time that the axis shows, in seconds from the start of the case."""
+HEIGHT = 64  # height of the picture in its units
+LONGEST = 300.0  # the axis of a longer case ends here
+MOST_LANES = 6  # the axis shows at most so many speakers
+BEFORE, AFTER = -40.0, 20.0  # the part of the room's time that the axis shows, in seconds from the start of the case
 
 Span = tuple[float, float]
 
@@ -115,6 +111,7 @@ def outline(evidence: EvidenceStore, clip: Evidence) -> Outline | None:
 def case_axis(found: PageView, labels: Labels) -> CaseAxis:
     """Return the axis with a lane for each speaker, the speaker of the case first."""
     case = found.case
+    # Up to the next 10 s, at least 5 s after the case.
     length = min(max(AFTER, 10 * math.ceil((case.end - case.start + 5) / 10)), LONGEST)
     first = min(found.file.flags, key=lambda flag: flag.start).id if found.file.flags else ""
     blocks: dict[str, list[Block]] = {case.speaker: []}
@@ -134,7 +131,7 @@ def clip_sound(found: PageView, picture: Outline | None) -> ClipSound | None:
     clip = found.clip
     if clip is None or picture is None or not clip.seconds:
         return None
-    timeline = clip.timeline or (ClipPiece(0.0, clip.start, clip.seconds),)
+    timeline = clip.timeline or (ClipPiece(0.0, clip.start, clip.seconds),)  # a clip without a timeline is one piece
     flagged = [(flag.start, flag.end) for flag in found.file.flags]
     start = found.case.start
     return ClipSound(
@@ -149,7 +146,7 @@ def clip_sound(found: PageView, picture: Outline | None) -> ClipSound | None:
 def _outline(data: bytes) -> Outline:
     samples = clip_player.decode_clip(data)
     peaks = clip_player.peaks(samples, max(1, math.ceil(samples.size * BARS_PER_SECOND / SAMPLE_RATE)))
-    scale = max(float(peaks.max()), 0.05)
+    scale = max(float(peaks.max()), 0.05)  # the noise of a nearly silent clip must not look like speech
     return Outline(tuple(round(float(peak) / scale, 3) for peak in peaks), round(clip_player.gain(samples), 1))
 
 
@@ -164,7 +161,7 @@ def _bars(piece: ClipPiece, peaks: Sequence[float], flagged: Sequence[Span], sta
     paths: tuple[list[str], list[str]] = ([], [])
     for at, peak in enumerate(heights):
         moment = piece.start + (at + 0.5) * piece.seconds / len(heights)
-        half = max(1.0, peak * (HEIGHT / 2 - 1))
+        half = max(1.0, peak * (HEIGHT / 2 - 1))  # silence is a thin line, and not a gap
         within = any(begin <= moment < end for begin, end in flagged)
         paths[within].append(f"M{at + 0.5} {HEIGHT / 2 - half:.3g}V{HEIGHT / 2 + half:.3g}")
     begin = piece.start - start

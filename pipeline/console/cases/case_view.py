@@ -15,12 +15,11 @@ from pipeline.review.quality import quality_checks
 from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, DECIDED, FLAGS
 
-AROUND_SECONDS = 60.0
-"""Seconds before and after the case, from which the page shows other flags of the room."""
+AROUND_SECONDS = 60.0  # seconds before and after the case, from which the page shows other flags of the room
 HISTORY = 8
 SIMILAR = 5
+# The most past cases of the label that are searched for the same term. Terms are not a column, so Python compares.
 SEARCHED = 200
-"""The most past cases of the label that the page searches for the same term."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class PageView:
     @property
     def flags(self) -> list[Flag]:
         """The flags of the case. A flag that was released later replaces the earlier one of its utterance."""
-        return latest(self.file.flags)
+        return without_replaced(self.file.flags)
 
     @property
     def room_flags(self) -> tuple[RoomFlag, ...]:
@@ -88,7 +87,7 @@ def case_view(connection: Connection, identity: str) -> PageView:
     kin = quality_checks.family(connection, identity)
     return PageView(
         file,
-        tuple(RoomFlag(flag, identity, tokens(flag), mine=True) for flag in once(file.flags)),
+        tuple(RoomFlag(flag, identity, tokens(flag), mine=True) for flag in without_repeats(file.flags)),
         _around(connection, file, kin),
         _history(connection, case, kin),
         _similar(connection, case, kin),
@@ -114,23 +113,23 @@ def _around(connection: Connection, file: CaseFile, kin: Sequence[str]) -> tuple
         .where(FLAGS.c.utterance.not_in(mine))
         .where(FLAGS.c.start <= case.end - later + AROUND_SECONDS, FLAGS.c.start >= case.start - later - AROUND_SECONDS)
         .order_by(FLAGS.c.start, FLAGS.c.id)
-        .limit(50)
+        .limit(50)  # a busy room must not fill the page
     )
     rows = ((reading.flag_of(row), row.case_id) for row in connection.execute(query))
     found = {flag.id: (flag, of) for flag, of in rows}
-    shown = [found[flag.id] for flag in once([flag for flag, _ in found.values()])]
+    shown = [found[flag.id] for flag in without_repeats([flag for flag, _ in found.values()])]
     return tuple(RoomFlag(replace(flag, start=flag.start + later, end=flag.end + later), of) for flag, of in shown)
 
 
-def latest(flags: Sequence[Flag]) -> list[Flag]:
+def without_replaced(flags: Sequence[Flag]) -> list[Flag]:
     """Leave out flags of utterances with a released flag, because that flag has all that they have."""
     released = {flag.utterance for flag in flags if agreed(flag.reasons)}
     return [flag for flag in flags if flag.utterance not in released or flag.source == "reader" or agreed(flag.reasons)]
 
 
-def once(flags: Sequence[Flag]) -> list[Flag]:
-    """Leave out flags whose words another flag shows. Those of the second reader are left out first."""
-    by_source = sorted(latest(flags), key=lambda flag: flag.source != "reader")
+def without_repeats(flags: Sequence[Flag]) -> list[Flag]:
+    """Leave out flags whose words another flag shows. Flags of the second reader are left out first."""
+    by_source = sorted(without_replaced(flags), key=lambda flag: flag.source != "reader")
     shown = {flag.utterance: flag.id for flag in by_source}
     return [flag for flag in flags if shown[flag.utterance] == flag.id]
 
@@ -150,12 +149,13 @@ def _similar(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Ca
         return ()
     query = (
         select(CASES)
-        .where(CASES.c.label == case.label, DECIDED, CASES.c.drill == "")
+        .where(CASES.c.label == case.label, DECIDED, CASES.c.drill == "")  # cases of a drill are no example
         .where(CASES.c.id.not_in(kin), CASES.c.id.not_in(COPIES))
         .order_by(CASES.c.created_at.desc())
         .limit(SEARCHED)
     )
     found = [reading.case_of(row) for row in connection.execute(query)]
     terms = {hit.term for hit in case.hits}
+    # The sort is stable: new cases stay before old ones.
     found.sort(key=lambda other: terms.isdisjoint(hit.term for hit in other.hits))
     return tuple(found[:SIMILAR])

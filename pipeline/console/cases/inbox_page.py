@@ -24,14 +24,10 @@ from pipeline.review.tables.people_tables import ASSIGNMENTS, MENTIONS, UNREAD
 
 router = APIRouter(prefix="/inbox")
 
-SHOWN = 50
-"""The most items of a kind on the page."""
-OLDEST_SECONDS = 600.0
-"""News are at most this old."""
-COUNTED = 100
-"""The most items of a kind that are counted."""
-NEAR_SECONDS = 300.0
-"""A deadline is near when less than this is left."""
+SHOWN = 50  # the most items of a kind on the page
+OLDEST_SECONDS = 600.0  # older news make no notifications: a laptop may wake up after hours
+COUNTED = 100  # counting stops here, because every open page asks for the counts again and again
+NEAR_SECONDS = 300.0  # a deadline is near when less than this is left
 
 
 class WaitingWork(Struct, frozen=True):
@@ -94,6 +90,8 @@ def inbox_due(
             "appeals": appeals.open_count(connection, COUNTED),
         }
         quiet = wellness.meter(connection, session.account.name, session.account.preferences.comfort, now).on_break
+        # A page without `since` was just opened. Its first answer sets `at`, so old news make no notifications. During
+        # a break `at` stays, so that the news come afterwards.
         if since is None or quiet:
             found, at = News(), now if since is None else since
         else:
@@ -142,6 +140,7 @@ def news(connection: Connection, account: str, wanted: QueueFilter, since: float
     theirs += case_queue.list_escalated(connection, wanted, case_queue.ESCALATED_SECONDS, None, COUNTED)
     return News(
         severe=case_queue.arrived(connection, wanted, since, SEVERE, COUNTED),
+        # Each deadline comes near once, between two requests.
         near=sum(since < case.due_at - NEAR_SECONDS <= at for case in theirs),
         mentions=_count(connection, _mentions(account).where(MENTIONS.c.at > since)),
         assigned=_count(connection, given.join(CASES, CASES.c.id == ASSIGNMENTS.c.case_id).where(OPEN)),
@@ -165,5 +164,5 @@ def _disputes(wanted: QueueFilter) -> Select[tuple[str]]:
 
 
 def _count(connection: Connection, query: Select[tuple[str]]) -> int:
-    found = query.limit(COUNTED).subquery()
+    found = query.limit(COUNTED).subquery()  # the database stops at the limit
     return int(connection.execute(select(func.count()).select_from(found)).scalar_one())

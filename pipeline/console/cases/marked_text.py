@@ -12,15 +12,11 @@ from pipeline.review.cases.values import Case
 from pipeline.review.evidence.clip_player import offset_of
 from pipeline.review.search.case_lists import ListedCase
 
-BEFORE = 24
-"""Characters that an excerpt or a quote shows before the first mark."""
-EXCERPT_LENGTH = 90
-"""The most characters of a row's excerpt."""
-QUOTE_LENGTH = 120
-"""The most characters of a quote."""
+BEFORE = 24  # characters that an excerpt or a quote shows before the first mark
+EXCERPT_LENGTH = 90  # the most characters of a row's excerpt
+QUOTE_LENGTH = 120  # the most characters of a quote
 
-Span = tuple[int, int]
-"""Characters of a text, half open."""
+Span = tuple[int, int]  # characters of a text, half open
 
 
 class TextPiece(Struct, frozen=True):
@@ -32,6 +28,7 @@ class TextPiece(Struct, frozen=True):
 
 def pieces(text: str, spans: Sequence[Span], start: int, end: int) -> tuple[TextPiece, ...]:
     """Return the characters `start` to `end` (half open) of `text` in pieces, marked where a span is."""
+    # Cut the text at each edge of a span, then join neighbours that are marked alike.
     edges = sorted({start, end, *(edge for span in spans for edge in span if start < edge < end)})
     parts = [
         (first, last, any(begin <= first and last <= stop for begin, stop in spans))
@@ -170,4 +167,5 @@ def _part(row: ListedCase, start: float, end: float) -> tuple[float, float] | No
     if row.clip is None:
         return None
     first, last = offset_of(row.clip.timeline, start), offset_of(row.clip.timeline, end)
+    # A moment outside the clip gives its beginning or its end.
     return first or 0.0, row.clip.seconds if last is None else last

@@ -39,13 +39,10 @@ SHOWN: Mapping[str, Wanted] = {
     "open": Wanted(status=("pending", "escalated")),
     "violation": Wanted(verdict=("uphold",)),
 }
-AFTER_SECONDS = 60.0
-"""Seconds that a timeline goes on after the newest flagged speech."""
-NARROWEST = 0.6
-"""The least width of a block, in percent of the timeline."""
+AFTER_SECONDS = 60.0  # seconds that a timeline goes on after the newest flagged speech
+NARROWEST = 0.6  # the least width of a block, in percent of the timeline: a click must still hit it
 TICKS = 4
-STAGE_SECONDS = 86_400.0
-"""Speakers with cases of this age in seconds count as on stage."""
+STAGE_SECONDS = 86_400.0  # speakers with cases of this age in seconds count as on stage
 
 
 class StripDot(Struct, frozen=True):
@@ -101,7 +98,7 @@ def speaker_page(
     request: Request, services: TheServices, session: Signed, asked: TheAsked, speaker: PersonPath
 ) -> Response:
     """Show a speaker: cases, rooms, appeals, and the measure that the ladder proposes."""
-    speaker = speaker or asked.name
+    speaker = speaker or asked.name  # `profile_href` says why a name may be in the query
     with services.database.read() as connection:
         viewer = viewer_of(services, connection, session)
         last = case_lists.last_spoken(connection, viewer, speaker=speaker)
@@ -114,6 +111,7 @@ def speaker_page(
             "appeals": case_lists.appeals_of(connection, speaker, viewer),
             "proposal": _proposal(services, connection, values["rows"]),
         }
+    # Before the log: a name about which nothing is stored leaves no line.
     _known(speaker, values)
     _log(services, session, "speaker.view", pseudonym(speaker))
     return page(request, "speaker.html", **values)
@@ -122,7 +120,7 @@ def speaker_page(
 @router.get("/rooms/{room:path}", response_class=HTMLResponse)
 def room_page(request: Request, services: TheServices, session: Signed, asked: TheAsked, room: PersonPath) -> Response:
     """Show a room: cases, speakers on stage, muted phrases and reports."""
-    room = room or asked.name
+    room = room or asked.name  # as for a speaker
     now = services.clock()
     with services.database.read() as connection:
         viewer = viewer_of(services, connection, session)
@@ -140,6 +138,7 @@ def room_page(request: Request, services: TheServices, session: Signed, asked: T
             "spoken": room_counts.of_room(connection, room, now),
             "spoken_days": room_counts.DAYS,
         }
+    # A room without cases still has figures about its speech.
     if not values["spoken"]:
         _known(room, values)
     _log(services, session, "room.view", room)
@@ -216,7 +215,7 @@ def _axis(
     end = min(newest + AFTER_SECONDS, newest + AFTER_SECONDS if until is None else until)
     start = end - seconds
     spoken = case_lists.timeline(connection, room, start, end, viewer)
-    joint = "&" if "?" in href else "?"
+    joint = "&" if "?" in href else "?"  # the address of `.` or `..` has a query already
 
     def at(moment: float, zoom: str = minutes) -> str:
         return f"{href}{joint}{urlencode({'minutes': zoom, 'until': repr(moment)})}#timeline"

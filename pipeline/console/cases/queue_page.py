@@ -27,8 +27,7 @@ from pipeline.review.search.views import ViewPage
 
 router = APIRouter()
 
-COUNTED = 1_000
-"""The page counts open cases up to this number."""
+COUNTED = 1_000  # the page counts open cases up to this number
 
 SuggestionQuery = Annotated[str, Query(pattern="^(|pass|review|block)$")]
 StatusQuery = Annotated[str, Query(pattern="^(|pending|escalated)$")]
@@ -98,6 +97,9 @@ async def _asked(**given: Any) -> Asked:
     return Asked(**given)
 
 
+# FastAPI calls a class in a thread, but a coroutine at once. It reads the fields from the signature.
+_asked.__signature__ = inspect.signature(Asked)  # type: ignore[attr-defined]
+
 Filters = Annotated[Asked, Depends(_asked)]
 
 
@@ -107,10 +109,6 @@ def queue_page(request: Request, services: TheServices, session: Signed, asked: 
     with services.database.read() as connection:
         values = queue_values(services, connection, session, asked)
     return page(request, "queue.html", **values)
-
-
-# FastAPI calls a class in a thread, but a coroutine at once. It reads the fields from the signature.
-_asked.__signature__ = inspect.signature(Asked)  # type: ignore[attr-defined]
 
 
 @router.get("/queue/rows", response_class=HTMLResponse)
@@ -171,8 +169,8 @@ def delete_view(services: TheServices, session: Signed, view: ViewId) -> Respons
 def wanted_by(services: Services, connection: Connection, session: LoginSession, asked: Asked) -> QueueFilter:
     """Return the request's filter without the cases that this person does not get.
 
-    These are checks of their own decisions, labels they excluded, severe cases above their limit, cases outside their
-    skills, and cases that are reserved for another person.
+    They do not get checks of their own decisions, labels that they excluded, and severe cases above their limit.
+    They also do not get cases outside their skills, or reserved for another person.
     """
     account, now = session.account, services.clock()
     without = wellness.without(connection, account.name, account.preferences.comfort, now)
@@ -204,6 +202,8 @@ def rows_values(
     owners = assigning.owners(connection, [case.id for case in cases])
     more = ""
     if last:
+        # The place of the last row, not a number of rows: cases come and go while a person scrolls. `repr` keeps all
+        # digits of the urgency, so that no row is skipped or shown twice.
         more = "/queue/rows?" + urlencode(asked.given | {"urgency": repr(last.urgency), "after": last.id})
     return {"rows": rows_of(cases, found, holders, owners), "more": more}
 
@@ -220,7 +220,7 @@ def rows_of(
 
 def _counts(connection: Connection, wanted: QueueFilter, values: dict[str, Any], now: float) -> tuple[int, int]:
     """Return how many cases wait, and how many of them are late, both up to COUNTED. `values` has the first rows."""
-    if values["more"]:
+    if values["more"]:  # otherwise the first page has all rows, and needs no second query
         return case_queue.counts(connection, wanted, now, COUNTED)
     return len(values["rows"]), sum(row.case.due_at < now for row in values["rows"])
 
@@ -245,6 +245,7 @@ def _page(
             mine = case_queue.list_queue(
                 connection, msgspec.structs.replace(wanted, view="mine"), limit=assigning.MOST_ASSIGNED
             )
+        # The own cases come first, so the list below leaves them out.
         wanted = msgspec.structs.replace(wanted, view="others")
     found = case_queue.list_queue(connection, wanted, after, case_queue.PAGE)
     return [*mine, *found], found[-1] if len(found) == case_queue.PAGE else None

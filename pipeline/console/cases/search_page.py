@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from pipeline.console.access_table import AUDIT
 from pipeline.console.cases.case_timeline import clip_sound, outline
-from pipeline.console.cases.case_view import case_view, once
+from pipeline.console.cases.case_view import case_view, without_repeats
 from pipeline.console.cases.marked_text import found_row, marked
 from pipeline.console.fields import CaseId
 from pipeline.console.rendering import label_name, page, reader_language, zone_of
@@ -54,10 +54,9 @@ CSV_COLUMNS = (
     "decided_by",
     "said",
 )
+# A spreadsheet runs a cell that begins so. Speakers choose their names and words, so these get an apostrophe.
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet runs a cell that begins so. Speakers choose their names and words, so these get an apostrophe."""
-MOST_LANGUAGES = 6
-"""The most languages of the facet."""
+MOST_LANGUAGES = 6  # the most languages of the facet
 WORDS: Mapping[str, Mapping[str, str]] = {
     # The word that a query uses for each stored value of a facet.
     "status": {"pending": "open", "escalated": "escalated", "decided": "decided"},
@@ -66,8 +65,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "has": {"audio": "audio", "hold": "hold"},
 }
 
-Say = Callable[[str], str]
-"""Returns a text of the console in the reader's language."""
+Say = Callable[[str], str]  # returns a text of the console in the reader's language
 QueryText = Annotated[str, Query(max_length=4_000)]
 
 
@@ -95,6 +93,7 @@ def search_page(
 ) -> Response:
     """Show a search. `more` are terms to add: the page then goes to the address of the whole search."""
     if more.strip():
+        # So the address in the browser is always the whole search, and can be saved or sent.
         return RedirectResponse(address(" ".join((q, more.strip())).strip()), 303)
     started = time.perf_counter()
     values: dict[str, Any] = {"q": q, "problem": None, "rows": (), "more": "", "facets": {}, "count": 0}
@@ -107,6 +106,7 @@ def search_page(
             wanted = _wanted(request, services, terms)
             values |= _results(services, connection, session, terms, wanted)
         except QueryError as error:
+            # Chips stand if the words could be read, but a value was wrong.
             values = {"chips": [], **values, "problem": error}
     if terms_given := bool(q.strip()) and values["problem"] is None:
         _log(services, session, "search", wanted, values["count"])
@@ -148,7 +148,7 @@ def search_preview(
         rows = [found_row(row, phrases) for row in list_cases(connection, [case])]
     with services.database.write() as connection:
         audit_log.append(connection, services.clock(), session.account.name, "case.view", case)
-    turns = [(flag, marked(flag, phrases)) for flag in once(found.file.flags)]
+    turns = [(flag, marked(flag, phrases)) for flag in without_repeats(found.file.flags)]
     sound = clip_sound(found, outline(services.evidence, found.clip) if found.clip else None)
     return page(request, "search_preview.html", view=found, case=found.case, row=rows[0], turns=turns, sound=sound)
 
@@ -174,7 +174,7 @@ def csv_of(cases: Iterable[ListedCase], say: Say, zone: tzinfo = UTC) -> bytes:
     writer = csv.writer(text)
     writer.writerow(CSV_COLUMNS)
     writer.writerows(map(_safe, _cells(case, say, zone)) for case in cases)
-    return text.getvalue().encode("utf-8-sig", "replace")
+    return text.getvalue().encode("utf-8-sig", "replace")  # "replace": a lone half of a surrogate pair has no UTF-8
 
 
 def address(q: str) -> str:
@@ -240,6 +240,8 @@ def _orders(terms: Sequence[QueryTerm]) -> dict[str, str]:
 
 def _after(connection: Connection, wanted: Wanted, viewer: Viewer, place: Place) -> list[FoundCase]:
     """Return the next page of results after a place."""
+    # Newest first is the order of an index, so the database pages. The other orders are sorted here, up to COUNTED
+    # cases.
     key = finding.ORDERS.get(wanted.order)
     if key is None:
         return finding.find_cases(connection, wanted, viewer, place, PAGE)

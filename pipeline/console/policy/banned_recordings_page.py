@@ -22,13 +22,10 @@ from pipeline.speech.audio.decode import read_stream
 from pipeline.speech.audio.resample import Samples
 
 PAGE = "/policies/recordings"
-MAX_MIB = 64
-"""The largest upload."""
-MAX_MINUTES = 60
-"""The longest recording of an upload. `voxwarden fingerprints add` takes longer and larger ones."""
+MAX_MIB = 64  # the largest upload
+MAX_MINUTES = 60  # The longest recording of an upload. `voxwarden fingerprints add` takes longer and larger ones.
 IDENTITY = r"^[0-9a-f]{16}$"
-SHOWN = 200
-"""The most recordings on the page."""
+SHOWN = 200  # the most recordings on the page
 
 router = APIRouter(prefix=PAGE)
 
@@ -84,12 +81,14 @@ def _ban(services: Services, form: FormData, name: str, actor: str) -> Ban:
     label = texts.get("label", "")
     if label:
         services.labels.check([label], "label")
+    # The browser sends any name. Control characters do not fit into a line of the page or the log.
     plain = "".join(letter for letter in PurePath(name).stem if letter.isprintable())[:LONGEST_LINE]
     return ban_of(texts.get("title") or plain, texts.get("reason", ""), label, actor, services.clock())
 
 
 def _add(services: Services, file: UploadFile, ban: Ban) -> str:
     """Add the recording, and return its id."""
+    # The fingerprint takes seconds, so it is made before the transaction.
     made = fingerprint(_blocks(file, ban), ban, MAX_MINUTES * 60.0)
     with services.database.write() as connection:
         bank.add_recording(connection, made)

@@ -29,12 +29,10 @@ from pipeline.review.tables.core import CASES, EVIDENCE, FLAGS
 router = APIRouter(prefix="/policies/drafts")
 
 PAGE = "/policies/drafts/"
-MAX_FORM_BYTES = 4 * MAX_BYTES
-"""A form writes each byte of a Chinese character as three."""
-LIMIT = "I-10.share"
-"""The operator's limit of precision, in `assessment.limits`."""
-HOURS = (0, 1, 6, 24)
-DIFF = "diff"
+MAX_FORM_BYTES = 4 * MAX_BYTES  # a form writes each byte of a Chinese character as three
+LIMIT = "I-10.share"  # the operator's limit of precision, in `assessment.limits`
+HOURS = (0, 1, 6, 24)  # choices of a backtest: hours of stored speech; 0: only cases
+DIFF = "diff"  # the view with the difference; no lexicon may have this name
 
 FileForm = Annotated[str, Form(max_length=40, pattern=r"^[\w-]*$")]
 FileQuery = Annotated[str, Query(max_length=40, pattern=r"^[\w-]*$")]
@@ -196,7 +194,7 @@ def backtest_progress(request: Request, services: TheServices, session: Signed, 
     with services.database.read() as connection:
         values = _shown(services, connection, drafts.find_draft(connection, number), session.account.name, DIFF)
     if values["backtest"] and not values["running"]:
-        return Response(headers={"HX-Refresh": "true"})
+        return Response(headers={"HX-Refresh": "true"})  # it has ended: other parts of the page show its result, too
     return page(request, "policy_backtest.html", **values)
 
 
@@ -229,6 +227,7 @@ def _shown(services: Services, connection: Connection, draft: Draft, reader: str
     author = reader in draft.authors
     view = view if view in {DIFF, *names} else POLICY if author and draft.open and draft.state != "asked" else DIFF
     run = backtests.backtest_of(connection, draft.number)
+    # A backtest is out of date if the draft or the live version has changed since.
     current = run is not None and (run.sha256, run.against) == (
         draft.sha256,
         live["live"].number if live["live"] else 0,
@@ -289,5 +288,5 @@ def _with(texts: RuleTexts, name: str, text: str) -> RuleTexts:
 
 
 def _lines(text: str) -> str:
-    """Return the text of a browser's field with the line breaks of files."""
+    # Browsers send CRLF. The hash and the difference must not see other line breaks than in the files.
     return text.replace("\r\n", "\n")

@@ -29,13 +29,10 @@ from pipeline.review.policies.backtests import BacktestResult, EndState, SpeechC
 from pipeline.review.policies.trial import TrialStopped
 from pipeline.settings import Settings
 
-CASES_SECONDS = 180.0
-"""A backtest judges cases for at most this long."""
-SPEECH_SECONDS = 120.0
-"""A backtest judges speech for at most this long."""
-BEAT_SECONDS = 1.0
-TOP_SCORES = 3
-"""The labels with the highest scores are always shown."""
+CASES_SECONDS = 180.0  # a backtest judges cases for at most this long
+SPEECH_SECONDS = 120.0  # a backtest judges speech for at most this long
+BEAT_SECONDS = 1.0  # pause between two writes of the progress, which also prove that the backtest still runs
+TOP_SCORES = 3  # the labels with the highest scores are always shown
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +98,7 @@ class DraftTrials:
         self._turn, self._checking, self._over = Lock(), Lock(), Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="backtest")
         self._waiting: list[StoredBacktest] = []
+        # The live rules and a few drafts: a person tries many sentences on the same text.
         self._compiled = lru_cache(4)(self._compile)
         self._remarked = lru_cache(16)(self._remark)
 
@@ -187,6 +185,7 @@ class DraftTrials:
     def _result(self, run: StoredBacktest) -> BacktestResult:
         began = time.monotonic()
         progress = self._progress(run)
+        # The person may have cancelled it while it waited.
         if not progress(0, 0):
             raise TrialStopped
         with self._database.read() as connection:
@@ -234,6 +233,7 @@ class DraftTrials:
                 return True
             told = time.monotonic()
             with self._database.write() as connection:
+                # A copy: `start` adds to the list in another thread.
                 for each in self._waiting.copy():
                     backtests.beat(connection, each, 0, 0, self._clock())
                 return backtests.beat(connection, run, done, total, self._clock())
@@ -242,7 +242,7 @@ class DraftTrials:
 
 
 def _finite(limit: float) -> float | None:
-    return limit if limit <= 1 else None
+    return limit if limit <= 1 else None  # scores end at 1, so a higher limit means `never`
 
 
 def _named(error: Exception) -> str:

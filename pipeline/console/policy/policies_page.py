@@ -106,6 +106,7 @@ def approve_draft(
 ) -> Response:
     """Publish a draft. Nobody who has edited it, or asked for its approval, may do that."""
     with services.database.write() as connection:
+        # `seen` and `live`: what the approver has read must still be true.
         drafts.approve(connection, number, seen, live, services.labels, session.account.name, services.clock())
     return RedirectResponse("/policies", 303)
 
@@ -149,5 +150,6 @@ def _took(connection: Connection, live: versions.PublishedPolicy | None, using: 
     if live is None:
         return None
     edition, at = versions.released_at(connection, live.number)
+    # A judge reports the time since which it uses an edition. An older time belongs to an earlier release of it.
     since = [each.since for each in using if each.edition == edition and each.since >= at]
     return max(since) - at if since else None

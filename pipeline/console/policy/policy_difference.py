@@ -17,18 +17,15 @@ from msgspec import Struct
 
 from pipeline.judge.rule_texts import POLICY, RuleTexts
 
-AROUND = 3
-"""Unchanged lines that are shown before and after a change."""
-MOST_ROWS = 2_000
+AROUND = 3  # unchanged lines that are shown before and after a change
+MOST_ROWS = 2_000  # a browser becomes slow with more
+# A stretch with more pairs of an old and a new line is shown as replaced, without a search for what stays: the search
+# takes time with the square of the lines.
 MOST_PAIRS = 250_000
-"""A stretch with more pairs of an old and a new line is shown as replaced, without a search for what stays."""
-LIKE = 0.4
-"""A line is compared word by word with the one beside it if they share at least this much."""
-LONGEST = 400
-"""Longer lines are not compared word by word."""
+LIKE = 0.4  # a line is compared word by word with the one beside it if they share at least this much
+LONGEST = 400  # longer lines are not compared word by word
 
-WORDS = re.compile(r"[A-Za-z0-9_.]+|\s+|.", re.DOTALL)
-"""A word, a space, or one character of another script."""
+WORDS = re.compile(r"[A-Za-z0-9_.]+|\s+|.", re.DOTALL)  # a word, a space, or one character of another script
 
 
 class LinePart(Struct, frozen=True):
@@ -73,6 +70,7 @@ def runs(rows: Sequence[DiffRow]) -> Iterator[tuple[bool, list[DiffRow]]]:
 
 def _shown(rows: list[DiffRow]) -> list[DiffRow]:
     """Leave out the rows that are far from each change."""
+    # A byte for each row, with AROUND bytes of margin, so that slices at the ends need no check.
     near = bytearray(len(rows) + 2 * AROUND)
     for at, row in enumerate(rows):
         if row.kind == "changed":
@@ -84,7 +82,7 @@ def _shown(rows: list[DiffRow]) -> list[DiffRow]:
 
 def _rows(old: list[str], new: list[str]) -> Iterator[DiffRow]:
     a = b = 0
-    for start, other in (*_kept(old, new), (len(old), len(new))):
+    for start, other in (*_kept(old, new), (len(old), len(new))):  # the last pair is behind both ends
         yield from _between(old, new, (a, start), (b, other))
         if start < len(old):
             yield _same(old, start, other)
@@ -93,10 +91,12 @@ def _rows(old: list[str], new: list[str]) -> Iterator[DiffRow]:
 
 def _kept(old: list[str], new: list[str]) -> list[tuple[int, int]]:
     """Return the places of lines that stay: the longest run, in the same order, of lines that each text has once."""
+    # Patience diff: only lines that are unique on both sides can anchor the comparison.
     once = {line for line, times in Counter(old).items() if times == 1}
     once &= {line for line, times in Counter(new).items() if times == 1}
     places = {line: at for at, line in enumerate(old) if line in once}
     pairs = [(places[line], at) for at, line in enumerate(new) if line in once]
+    # Longest increasing subsequence: `ends[n]` is the lowest old line that ends a run of n + 1 lines.
     ends: list[int] = []
     chains: list[tuple[tuple[int, int], object]] = []
     for pair in pairs:
@@ -104,7 +104,7 @@ def _kept(old: list[str], new: list[str]) -> list[tuple[int, int]]:
         chain_of = (pair, chains[length - 1] if length else None)
         ends[length : length + 1], chains[length : length + 1] = [pair[0]], [chain_of]
     found: list[tuple[int, int]] = []
-    last: object = chains[-1] if chains else None
+    last: object = chains[-1] if chains else None  # walk the links back from the end of the longest run
     while isinstance(last, tuple):
         found.append(last[0])
         last = last[1]
@@ -117,6 +117,7 @@ def _between(old: list[str], new: list[str], left: tuple[int, int], right: tuple
     if (a_end - a) * (b_end - b) > MOST_PAIRS:
         yield from _changed(old, new, left, right)
         return
+    # Without `autojunk`: it ignores lines that are frequent, as blank ones are.
     for kind, i, i_end, j, j_end in SequenceMatcher(None, old[a:a_end], new[b:b_end], False).get_opcodes():
         if kind == "equal":
             yield from (_same(old, a + i + step, b + j + step) for step in range(i_end - i))

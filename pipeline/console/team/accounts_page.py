@@ -19,8 +19,7 @@ from pipeline.review.cases.eligibility import SENIOR
 
 router = APIRouter()
 
-TOKEN_LIFE = timedelta(days=90)
-"""How long a new token works, unless the admin chooses another day."""
+TOKEN_LIFE = timedelta(days=90)  # how long a new token works, unless the admin chooses another day
 
 Language = Annotated[str, Form(max_length=7, pattern=r"^[a-z]*$")]
 
@@ -49,6 +48,7 @@ def invite_account(
     with services.database.write() as connection:
         accounts.add_account(connection, name, role, now, session.account.name)
         accounts.store_preferences(connection, name, Preferences(language=language))
+        # A link, not a password: then nobody but the person ever knows the password.
         token = accounts.invite(connection, name, now, session.account.name)
     return _page(request, services, name, token)
 
@@ -58,6 +58,7 @@ def reset_password(request: Request, services: TheServices, session: Signed, nam
     """Take the password from an account, sign it out, and show a link to set a new one once."""
     with services.database.write() as connection:
         account = accounts.get_account(connection, name)
+        # A password would be a way around the checks of the provider.
         if account.oidc_subject:
             raise AccountError(f"{name} signs in at the OpenID provider", "Reset the password there.", text="provider")
         token = accounts.invite(connection, name, services.clock(), session.account.name)
@@ -69,7 +70,7 @@ def reset_totp(services: TheServices, session: Signed, name: NameForm) -> Respon
     """Remove the one-time codes of an account and its recovery codes, and sign it out."""
     with services.database.write() as connection:
         accounts.change_account(connection, name, services.clock(), session.account.name, totp_secret=None)
-        passwords.forget_recovery_codes(connection, name)
+        passwords.forget_recovery_codes(connection, name)  # without one-time codes, nobody needs them
     return RedirectResponse(account_href(name), 303)
 
 
@@ -106,7 +107,7 @@ def make_token(
     scopes: Annotated[list[TokenScope], Form()],
     until: DayForm = None,
 ) -> Response:
-    """Make a token, and show it once. It works until the end of the day `until` (UTC); without it, for ever."""
+    """Make a token, and show it once. It works until the end of the day `until` (UTC), or without end."""
     end = datetime.combine(until, time.max, UTC).timestamp() if until else None
     with services.database.write() as connection:
         token = api_tokens.make_token(connection, name, scopes, end, services.clock(), session.account.name)

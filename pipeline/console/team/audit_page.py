@@ -17,8 +17,7 @@ from pipeline.review.accounts import accounts
 
 router = APIRouter()
 
-MOST = 100
-"""Lines of a page."""
+MOST = 100  # lines of a page
 
 ActionQuery = Annotated[str, Query(max_length=64, pattern=r"^[a-z_.]*$")]
 LineQuery = Annotated[int, Query(ge=0, le=2**31 - 1)]
@@ -50,7 +49,7 @@ def audit_page(
             MOST,
             action=action,
             since=_begin(since, zone),
-            until=_begin(until, zone, days=1),
+            until=_begin(until, zone, days=1),  # the day `until` is included
         )
         actions = audit_log.actions(connection)
         people = [one.name for one in accounts.all_accounts(connection)]

@@ -1,6 +1,6 @@
 """The geometry of charts. The macros of `templates/chart_macros.html` draw it as inline SVG.
 
-All positions are units of the SVG, which are pixels at its drawn size. No text is made here but numbers.
+All positions are units of the SVG, which are pixels at its drawn size. The only text made here is numbers.
 """
 
 import itertools
@@ -12,8 +12,7 @@ from msgspec import Struct
 from pipeline.review.quality.statistics import Interval, Share
 
 Point = tuple[float, float]
-Series = Sequence[float | None]
-"""A value for each bucket. None: there are too few data."""
+Series = Sequence[float | None]  # a value for each bucket; None: too few data
 
 
 class ChartAxis(Struct, frozen=True):
@@ -73,7 +72,7 @@ class BandPart(Struct, frozen=True):
 
 
 class BandChart(Struct, frozen=True):
-    """A line with intervals. It does not join over buckets without data, nor over changes."""
+    """A line with intervals. It has gaps at buckets without data and at changes."""
 
     x: ChartAxis
     y: ChartAxis
@@ -114,6 +113,8 @@ ROW = 30.0
 
 def pair(first: Sequence[int], second: Sequence[int], right: float = 702.0) -> PairChart:
     """Return the chart of two counts over the same buckets. There are at least two."""
+    # The axis begins at 0, because it shows counts, and ends at a round number. 1: days without cases need an axis,
+    # too.
     top = max(*first, *second, 1)
     step = round_step(top / 2)
     y = ChartAxis(0, step * math.ceil(top / step), BOTTOM, TOP)
@@ -135,6 +136,7 @@ def band(
     for run in _runs(values, changes):
         points = [(x(n), y(values[n] or 0.0)) for n in run]
         bounds = [intervals[n] or (0.0, 0.0) for n in run]
+        # The band is one polygon: the upper bounds from left to right, then the lower ones back.
         upper = [(x(n), y(top)) for n, (_, top) in zip(run, bounds, strict=True)]
         lower = [(x(n), y(bottom)) for n, (bottom, _) in zip(run, bounds, strict=True)]
         area, last = drawn([*upper, *reversed(lower)]), values[run[-1]] or 0.0
@@ -144,6 +146,7 @@ def band(
 
 def dots(shares: Sequence[tuple[str, Share]], enough: int, limit: float | None) -> DotChart:
     """Return the chart of named shares in the order given. Below `enough` items, a row has no dot."""
+    # The axis begins below the lowest interval, at a multiple of 20 %, but never above 80 %.
     shown = [share.interval[0] for _, share in shares if share.n >= enough]
     low = math.floor(min([*shown, *([limit] if limit else []), 0.8]) * 5) / 5
     x = ChartAxis(low, 1.0, 160.0, 540.0)
@@ -166,7 +169,7 @@ def drawn(points: Sequence[Point]) -> str:
 
 def apart(one: float, two: float, least: float = 14.0) -> tuple[float, float]:
     """Return two heights for labels, at least `least` apart."""
-    missing = max(0.0, least - abs(one - two)) / 2
+    missing = max(0.0, least - abs(one - two)) / 2  # both labels move by the same distance
     return (one - missing, two + missing) if one <= two else (one + missing, two - missing)
 
 
@@ -174,7 +177,7 @@ def _row(name: str, share: Share, enough: int, limit: float | None, x: ChartAxis
     if share.n < enough:
         return DotRow(name, share.n, y, None, x.start, x.start, x.start, False, share.hits)
     low, high = share.interval
-    bad = limit is not None and high < limit
+    bad = limit is not None and high < limit  # an interval across the limit proves nothing
     return DotRow(name, share.n, y, share.value, x(share.value), x(low), x(high), bad, share.hits)
 
 
@@ -186,6 +189,7 @@ def _gaps(first: Sequence[int], second: Sequence[int], one: Sequence[Point], two
         inside = list(run)
         if over:
             cases = sum(first[n] - second[n] for n in inside)
+            # One bucket more on both sides, so that the area ends where the lines cross or meet.
             edges = range(max(0, inside[0] - 1), min(len(first), inside[-1] + 2))
             upper = [(one[n][0], min(one[n][1], two[n][1])) for n in edges]
             lower = [two[n] for n in reversed(edges)]

@@ -63,6 +63,7 @@ def erase_speaker(services: TheServices, session: Signed, speaker: NamedForm, ag
     if speaker != again:
         return RedirectResponse("/keeping?differs=1", 303)
     name, now = session.account.name, services.clock()
+    # The request is stored first. If the erasure fails, the retention job carries it out later.
     with services.database.write() as connection:
         request = erasure.ask_erasure(connection, speaker, name, now)
     if services.settings.retention.in_console:

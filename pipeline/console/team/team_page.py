@@ -21,8 +21,7 @@ from pipeline.review.quality.trends import TeamFigures
 
 router = APIRouter()
 
-NOW = "now"
-"""The only key of the team's figures."""
+NOW = "now"  # the only key of the team's figures
 
 MutedId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$", description="Id of the muted phrase.")]
 LanguageForm = Annotated[str, Form(max_length=16, pattern=r"^[a-z]{2,3}$")]
@@ -82,6 +81,7 @@ def skills_page(request: Request, services: TheServices) -> Response:
     """Show the skills of each person."""
     with services.database.read() as connection:
         found = eligibility.all_skills(connection)
+        # Only people who decide get cases.
         people = [one for one in accounts.all_accounts(connection) if one.role in DECIDING and not one.disabled]
     return page(
         request,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.base.errors import AccountError
@@ -17,6 +17,7 @@ from pipeline.contract.messages import Name
 from pipeline.review import audit_log
 from pipeline.review.accounts import login_limits
 from pipeline.review.accounts.passwords import PasswordHash
+from pipeline.review.database import fields_of
 from pipeline.review.tables.core import ACCOUNTS, SESSIONS
 from pipeline.review.tables.people_tables import INVITATIONS
 
@@ -111,7 +112,7 @@ def add_account(
 def find_account(connection: Connection, name: str) -> Account | None:
     """Return the account with this name; None if there is none."""
     row = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.name == name)).one_or_none()
-    return _account(dict(row._mapping)) if row else None
+    return _account(row) if row else None
 
 
 def get_account(connection: Connection, name: str) -> Account:
@@ -132,7 +133,7 @@ def account_of_identity(connection: Connection, subject: str, name: str, role: R
     row = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.oidc_subject == subject)).one_or_none()
     if row is None:
         return add_account(connection, name, role, at, "oidc", oidc_subject=subject)
-    account = _account(dict(row._mapping))
+    account = _account(row)
     if account.disabled:
         raise AccountError(f"The account {account.name} is disabled", "Ask an admin.", text="disabled")
     if account.role != role:
@@ -143,7 +144,7 @@ def account_of_identity(connection: Connection, subject: str, name: str, role: R
 
 def all_accounts(connection: Connection) -> list[Account]:
     """Return all accounts, in order of names."""
-    return [_account(dict(row._mapping)) for row in connection.execute(select(ACCOUNTS).order_by(ACCOUNTS.c.name))]
+    return [_account(row) for row in connection.execute(select(ACCOUNTS).order_by(ACCOUNTS.c.name))]
 
 
 def has_no_accounts(connection: Connection) -> bool:
@@ -183,8 +184,8 @@ def store_preferences(connection: Connection, name: str, preferences: Preference
     connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(values))
 
 
-def _account(row: dict[Any, Any]) -> Account:
-    return msgspec.convert({str(name): value for name, value in row.items()}, Account)
+def _account(row: Row[Any]) -> Account:
+    return msgspec.convert(fields_of(row), Account)
 
 
 INVITATION_SECONDS = 259_200.0
@@ -194,7 +195,7 @@ INVITATION_SECONDS = 259_200.0
 def invite(connection: Connection, name: str, at: float, actor: str) -> str:
     """Return the token of a new link for an account. Earlier links and the password do not work any more."""
     change_account(connection, name, at, actor, password=None)
-    # An invitation often follows a lost password. A browser that knew it must not keep its own limit of tries.
+    # Somebody else may use these browsers by now. They lose the limit of tries that the account's owner has.
     login_limits.forget_browsers(connection, name)
     token = secrets.token_urlsafe(32)
     connection.execute(delete(INVITATIONS).where(INVITATIONS.c.account == name))

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from pipeline.base.errors import AccountError
 from pipeline.review import audit_log
+from pipeline.review.database import fields_of
 from pipeline.review.tables.people_tables import API_TOKENS
 
 TokenScope = Literal["moderate", "cases", "verdicts", "appeals", "reports", "actions"]
@@ -76,7 +77,7 @@ def find_token(connection: Connection, token: str, at: float) -> StoredToken | N
         return None
     # Found by the public id. The time of a search for the hash would depend on the secret.
     row = connection.execute(select(API_TOKENS).where(API_TOKENS.c.id == token[:ID_LENGTH])).one_or_none()
-    found = _token(dict(row._mapping)) if row else None
+    found = _token(row) if row else None
     return found if found and hmac.compare_digest(found.hash, _hash(token)) and found.works(at) else None
 
 
@@ -101,11 +102,11 @@ def revoke_token(connection: Connection, identity: str, at: float, actor: str) -
 def all_tokens(connection: Connection) -> list[StoredToken]:
     """Return all tokens, newest first."""
     query = select(API_TOKENS).order_by(API_TOKENS.c.created_at.desc(), API_TOKENS.c.id)
-    return [_token(dict(row._mapping)) for row in connection.execute(query)]
+    return [_token(row) for row in connection.execute(query)]
 
 
-def _token(row: dict[Any, Any]) -> StoredToken:
-    return msgspec.convert({str(name): value for name, value in row.items()}, StoredToken)
+def _token(row: Row[Any]) -> StoredToken:
+    return msgspec.convert(fields_of(row), StoredToken)
 
 
 def _hash(token: str) -> str:

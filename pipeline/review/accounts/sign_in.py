@@ -149,6 +149,7 @@ def begin_session(connection: Connection, account: str, at: float) -> str:
     expired = or_(SESSIONS.c.created_at < at - LONGEST_SESSION_SECONDS, SESSIONS.c.seen_at < at - IDLE_SESSION_SECONDS)
     # No job deletes expired sessions, so each sign-in does.
     connection.execute(delete(SESSIONS).where(expired))
+    # A new token at each sign-in: a cookie that somebody planted before is worth nothing.
     token = secrets.token_urlsafe(32)
     values = {"id": _id(token), "account": account, "csrf": secrets.token_urlsafe(32), "created_at": at, "seen_at": at}
     connection.execute(insert(SESSIONS).values(values))

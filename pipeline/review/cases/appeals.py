@@ -17,6 +17,7 @@ from pipeline.contract.messages import NAMESPACE, Decision
 from pipeline.review import audit_log
 from pipeline.review.cases import deciding, eligibility, reading
 from pipeline.review.cases.values import Case, Choice
+from pipeline.review.database import fields_of
 from pipeline.review.delivery import event_outbox
 from pipeline.review.delivery.events_for_apps import AppealSettled, EventKind
 from pipeline.review.quality import quality_checks
@@ -88,8 +89,8 @@ def settle(
 ) -> Decision:
     """Settle an appeal: `choice.verdict` "uphold" keeps the first decision, "dismiss" overturns it.
 
-    Raises Involved if the reviewer had a part in the case, Stale if the appeal is already settled, Missing if there
-    is no such appeal, and CaseError if the choice is an escalation or has an action.
+    Raises Involved if the reviewer had a part in the case, and Stale if the appeal is already settled. Raises Missing
+    if there is no such appeal, and CaseError if the choice is an escalation or has an action.
     """
     if choice.verdict == "escalate" or choice.action:
         raise CaseError(
@@ -210,7 +211,7 @@ def _query() -> Select[Any]:
 
 
 def _appeals(connection: Connection, query: Select[Any]) -> list[Appeal]:
-    return [_appeal({str(name): value for name, value in row._mapping.items()}) for row in connection.execute(query)]
+    return [_appeal(fields_of(row)) for row in connection.execute(query)]
 
 
 def _appeal(row: dict[str, Any]) -> Appeal:

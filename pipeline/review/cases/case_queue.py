@@ -144,6 +144,7 @@ def list_queue(
     # Choosing the ids first reads an index alone, also when few of many cases match.
     chosen = _filtered(select(CASES.c.id), wanted).order_by(CASES.c.urgency, CASES.c.id).limit(limit)
     if after is not None:
+        # Pages by key: cases come and go at the head of the queue, and an OFFSET would skip some.
         chosen = chosen.where(tuple_(CASES.c.urgency, CASES.c.id) > tuple_(*after))
     query = select(CASES).where(CASES.c.id.in_(chosen)).order_by(CASES.c.urgency, CASES.c.id)
     return [reading.case_of(row) for row in connection.execute(query)]
@@ -338,5 +339,6 @@ def _placed(connection: Connection, cases: list[Case], seconds: float) -> list[C
     return [
         msgspec.structs.replace(case, due_at=due[case.id], urgency=due[case.id] - HEAD_START[case.severity])
         for case in cases
+        # A case that is missing here was decided or reopened between the two queries.
         if case.id in due
     ]

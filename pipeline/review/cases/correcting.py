@@ -36,8 +36,8 @@ def correct(
 ) -> Decision:
     """Replace the decision of a case at the time `at` (UTC seconds). The lead can undo it within `undo_seconds`.
 
-    Raises Missing if there is no such case, Stale if it has changed since `version`, Involved if the lead is a party,
-    and CaseError if it cannot be corrected, or if the choice is an escalation or has no reason.
+    Raises Missing if there is no such case, Stale if it has changed since `version`, and Involved if the lead is a
+    party. Raises CaseError if it cannot be corrected, or if the choice is an escalation or has no reason.
     """
     found = _decided(connection, case, lead, version)
     if choice.verdict not in FINAL or not choice.reason:

@@ -41,8 +41,8 @@ def decide(
 
     With `measures`, the decision has the speaker's strikes and the notice to them.
 
-    Raises Missing if there is no such case, CaseError if it is decided or the choice is not allowed, Stale if the
-    case has changed since `version`, and Involved if the moderator must not decide it.
+    Raises Missing if there is no such case, and CaseError if it is decided or the choice is not allowed. Raises Stale
+    if the case has changed since `version`, and Involved if the moderator must not decide it.
     """
     decision, new = _decide(connection, case, moderator, choice, at, version, undo_seconds, measures)
     if new:

@@ -9,11 +9,11 @@ set them. A label that a person does not want is in their own settings (`Viewing
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
-from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, exists, or_, select
 
 from pipeline.base.errors import AccountError, Involved
 from pipeline.review import audit_log
@@ -21,7 +21,7 @@ from pipeline.review.accounts import presence
 from pipeline.review.accounts.accounts import Role
 from pipeline.review.cases.reading import OpenGroup
 from pipeline.review.cases.values import Case
-from pipeline.review.database import upsert
+from pipeline.review.database import fields_of, upsert
 from pipeline.review.quality import quality_checks
 from pipeline.review.tables.case_tables import APPEALS, REPORTS, VOICES
 from pipeline.review.tables.core import ACCOUNTS, CASES, DECISIONS
@@ -85,7 +85,7 @@ def all_skills(connection: Connection, account: str = "") -> dict[str, Skills]:
         query = query.where(ACCOUNTS.c.name == account)
     else:
         query = query.where(ACCOUNTS.c.role.in_(DECIDING), ACCOUNTS.c.disabled.is_(False))
-    return {row.name: _skills(row._mapping) for row in connection.execute(query.order_by(ACCOUNTS.c.name))}
+    return {row.name: _skills(row) for row in connection.execute(query.order_by(ACCOUNTS.c.name))}
 
 
 def change_skills(connection: Connection, account: str, skills: Skills, by: str, at: float) -> None:
@@ -98,8 +98,8 @@ def change_skills(connection: Connection, account: str, skills: Skills, by: str,
     audit_log.append(connection, at, by, "account.skills", account, values)
 
 
-def _skills(row: RowMapping) -> Skills:
-    values = {str(name): value for name, value in row.items()}
+def _skills(row: Row[Any]) -> Skills:
+    values = fields_of(row)
     senior = values["role"] in SENIOR
     # An outer join without a row: nobody has set the account's skills.
     if values["account"] is None:

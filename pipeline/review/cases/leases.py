@@ -15,6 +15,7 @@ from pipeline.base.errors import CaseError, Stale, Taken
 from pipeline.review import audit_log
 from pipeline.review.accounts import wellness
 from pipeline.review.cases import assigning, eligibility, reading
+from pipeline.review.database import fields_of
 from pipeline.review.quality import quality_checks
 from pipeline.review.tables.core import LEASES
 
@@ -39,8 +40,8 @@ def claim(connection: Connection, case: str, account: str, at: float, seconds: f
     """Take a lease on a case for `seconds` from `at` (UTC seconds). End the account's other lease and its break.
 
     An account holds one case at most, because people work on one case at a time. If it holds this case already, in
-    another tab, it gets the same lease. Raises Missing if there is no such case, Taken if another moderator holds it or
-    it is reserved for one, Involved if `account` must not decide it, and CaseError if it is decided.
+    another tab, it gets the same lease. Raises Missing if there is no such case, and CaseError if it is decided. Raises
+    Taken if another moderator holds it or it is reserved for one, and Involved if `account` must not decide it.
     """
     found = reading.case(connection, case, lock=True)
     if found.status == "decided":
@@ -142,4 +143,4 @@ def _held(connection: Connection, identity: str, account: str) -> Lease:
 
 
 def _lease(row: Row[Any]) -> Lease:
-    return Lease(**{str(name): value for name, value in row._mapping.items()})
+    return Lease(**fields_of(row))

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from pipeline.base.errors import CaseError
 from pipeline.review import audit_log
 from pipeline.review.cases import reading
+from pipeline.review.database import fields_of
 from pipeline.review.tables.core import ACCOUNTS, CASES
 from pipeline.review.tables.people_tables import MENTIONS, NOTES, UNREAD
 
@@ -53,8 +54,8 @@ class Mention(Struct, frozen=True):
 def add_note(connection: Connection, case: str, author: str, text: str, at: float) -> Note:
     """Write a note and tell the people that it names.
 
-    Raises Missing if there is no such case, and CaseError if the text is empty or too long, names too many people, or
-    the case has too many notes.
+    Raises Missing if there is no such case. Raises CaseError if the text is empty or too long or names too many people,
+    or if the case has too many notes.
     """
     reading.case(connection, case, lock=True)
     note = Note(str(uuid.uuid4()), case, author, text.strip(), at)
@@ -97,7 +98,7 @@ def unread(connection: Connection, account: str, limit: int = 100) -> list[Menti
         .order_by(MENTIONS.c.at.desc())
         .limit(limit)
     )
-    return [Mention(**{str(name): value for name, value in row._mapping.items()}) for row in connection.execute(query)]
+    return [Mention(**fields_of(row)) for row in connection.execute(query)]
 
 
 def mark_read(connection: Connection, account: str, case: str) -> None:

@@ -19,6 +19,7 @@ from pipeline.contract.messages import Flag
 from pipeline.judge import verdict
 from pipeline.review import audit_log
 from pipeline.review.cases import reading
+from pipeline.review.database import fields_of
 from pipeline.review.tables.case_tables import MUTED_PHRASES
 from pipeline.review.tables.core import CASES
 
@@ -195,6 +196,4 @@ def _grounded() -> ColumnElement[bool]:
 
 
 def _found(connection: Connection, query: Select[Any]) -> list[MutedPhrase]:
-    return [
-        MutedPhrase(**{str(name): value for name, value in row._mapping.items()}) for row in connection.execute(query)
-    ]
+    return [MutedPhrase(**fields_of(row)) for row in connection.execute(query)]

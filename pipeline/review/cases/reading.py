@@ -11,6 +11,7 @@ from sqlalchemy import case as case_when
 from pipeline.base.errors import Missing
 from pipeline.contract.messages import Decision, Flag
 from pipeline.review.cases.values import Case, CaseFile, Evidence, Filters
+from pipeline.review.database import fields_of
 from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS, GROUPED, OPEN
 
@@ -77,7 +78,7 @@ def flags_of(connection: Connection, query: Select[Any]) -> tuple[Flag, ...]:
 
 
 def flag_of(row: Row[Any]) -> Flag:
-    return msgspec.convert(_fields(row), Flag)
+    return msgspec.convert(fields_of(row), Flag)
 
 
 def evidence(connection: Connection, case_id: str) -> tuple[Evidence, ...]:
@@ -118,17 +119,12 @@ def ids(connection: Connection, prefix: str, limit: int) -> list[str]:
 
 
 def case_of(row: Row[Any]) -> Case:
-    return msgspec.convert(_fields(row), Case)
+    return msgspec.convert(fields_of(row), Case)
 
 
 def _of_case(connection: Connection, query: Select[Any], kind: type[T]) -> tuple[T, ...]:
-    rows = [_fields(row) for row in connection.execute(query)]
+    rows = [fields_of(row) for row in connection.execute(query)]
     return tuple(msgspec.convert(row | {"case": row["case_id"]}, kind) for row in rows)
-
-
-def _fields(row: Row[Any]) -> dict[str, Any]:
-    # SQLAlchemy's column names are a subclass of str, which msgspec does not accept as keys.
-    return {str(name): value for name, value in row._mapping.items()}
 
 
 class OpenGroup(Struct, frozen=True, kw_only=True):

@@ -45,6 +45,7 @@ def add_flags(
     # The order of locks: speakers, then cases (docs/architecture.md). No decision may come between reading and joining.
     lock_speakers(connection, {(flag.room, flag.speaker) for flag in flags})
     _lock_near(connection, flags)
+    # After the locks, so that it sees what another process stored while this one waited.
     known = set(connection.scalars(select(FLAGS.c.id).where(FLAGS.c.id.in_({flag.id for flag in flags}))))
     results: list[Result] = []
     stored: list[str] = []

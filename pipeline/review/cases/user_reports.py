@@ -20,6 +20,7 @@ from pipeline.review.cases import reading
 from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.storing import lock_speakers
 from pipeline.review.cases.values import OPEN, REPORTED, WHOLE_ROOM, Case, columns
+from pipeline.review.database import fields_of
 from pipeline.review.quality import quality_checks
 from pipeline.review.search import case_words
 from pipeline.review.tables.case_tables import REPORTS, VOICES
@@ -175,5 +176,5 @@ def _open(connection: Connection, complaint: Complaint, at: float, ranking: Rank
 
 
 def _reports(connection: Connection, query: Select[Any]) -> list[Report]:
-    rows = [{str(name): value for name, value in row._mapping.items()} for row in connection.execute(query)]
+    rows = [fields_of(row) for row in connection.execute(query)]
     return [msgspec.convert(row | {"case": row["case_id"]}, Report) for row in rows]

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, and_, delete, exis
 from pipeline.base.errors import CaseError, Missing
 from pipeline.contract.messages import Action, Suggestion
 from pipeline.review import audit_log
-from pipeline.review.database import put_new
+from pipeline.review.database import fields_of, put_new
 from pipeline.review.tables.assessment_tables import ACTIONS, DRILL_LINES, DRILLS
 from pipeline.review.tables.case_tables import APPEALS, COPIES, ENFORCEMENTS
 from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
@@ -74,7 +74,7 @@ def confirm(connection: Connection, given: Confirmation, actor: str = "app") -> 
 def confirmation_of(connection: Connection, decision: str) -> Confirmation | None:
     """Return the confirmation of a decision; None if there is none."""
     row = connection.execute(select(ACTIONS).where(ACTIONS.c.decision == decision)).one_or_none()
-    return Confirmation(**{str(name): value for name, value in row._mapping.items()}) if row else None
+    return Confirmation(**fields_of(row)) if row else None
 
 
 def _note_stopped(connection: Connection, case_id: str, at: float) -> None:
@@ -153,6 +153,7 @@ def waiting_actions(connection: Connection, since: float) -> list[Enforcement]:
         .add_columns(label, DECISIONS.c.duration_seconds, DECISIONS.c.notice)
         .join(CASES)
         .where(DECISIONS.c.at >= since, DECISIONS.c.action.is_not(None), DECISIONS.c.undone.is_(None))
+        # The verdict of the case, because an appeal may have overturned the decision since.
         .where(CASES.c.id.not_in(COPIES), CASES.c.verdict == "uphold", ~_settled(DECISIONS.c.id), ~confirmed)
         .where(~_replaced(), ~_repeated())
         .order_by(DECISIONS.c.at)

@@ -159,6 +159,7 @@ def refused(connection: Connection, event: OutboxEvent, error: str, next_at: flo
     """
     if _taken_back(connection, event):
         return False
+    # By age and not by number of tries: an app may be down for a night.
     if next_at > event.due_at + GIVE_UP_SECONDS:
         _settle(connection, event, "failed", error)
         return True
@@ -254,6 +255,7 @@ def _victims(connection: Connection, over: int) -> list[str]:
 
 
 def _settle(connection: Connection, event: OutboxEvent, status: str, error: str, **values: Any) -> None:
+    # An event about a flag holds speech, so no row of it stays.
     if event.kind == RAISED:
         connection.execute(delete(OUTBOX).where(OUTBOX.c.id == event.id))
     else:

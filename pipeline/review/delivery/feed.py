@@ -174,6 +174,7 @@ class VerdictFeed:
         for listener in list(self._listeners):
             if listener.room not in {None, verdict.room}:
                 continue
+            # A slow reader loses its stream, not single verdicts: it resumes from the last one that it has.
             if listener.waiting.full():
                 self._listeners.discard(listener)
                 listener.end()

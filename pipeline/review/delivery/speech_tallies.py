@@ -256,6 +256,7 @@ def _count_flag(
     if flag.suggestion != "pass" and (old is None or old.bucket == "pass"):
         delay = judged._replace(measure="delay", bucket=bucket_of(at - flag.end))
         tally.add(delay._replace(language=new.language, model=new.model), samples)
+    # The verdict is kept only if another flag of the same words can follow: most rows stay small.
     more_may_follow = old or flag.withheld or flag.released
     return CountedState("counted", msgspec.json.encode(new).decode() if more_may_follow else "")
 

@@ -228,6 +228,7 @@ class Webhooks:
 
     def _should_step_aside(self, event: OutboxEvent, now: float) -> bool:
         """Tell whether the app refuses this event again and again, but accepted another one since the last try."""
+        # If the app accepts nothing at all, it is down. Then every event keeps its place.
         return event.attempts >= ASIDE_TRIES and now - self._accepted_at <= event.pause
 
 

@@ -289,6 +289,7 @@ class S3Evidence(EvidenceStore):
         """Read an object, and read it again if the connection breaks meanwhile."""
         try:
             return self._read_once(path)
+        # botocore tries a request again, but not a download that breaks in the middle.
         except BROKEN:
             return self._read_once(path)
 

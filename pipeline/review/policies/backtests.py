@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from pipeline.base.errors import CaseError
 from pipeline.contract.messages import Suggestion
 from pipeline.review import audit_log
+from pipeline.review.database import fields_of
 from pipeline.review.policies import drafts, versions
 from pipeline.review.quality.statistics import Share
 from pipeline.review.tables.policy_tables import POLICY_BACKTESTS
@@ -145,8 +146,7 @@ def begin_backtest(connection: Connection, draft: int, hours: int, actor: str, n
 def backtest_of(connection: Connection, draft: int) -> StoredBacktest | None:
     """Return the newest backtest of a draft."""
     row = connection.execute(select(POLICY_BACKTESTS).where(POLICY_BACKTESTS.c.draft == draft)).one_or_none()
-    fields = {str(name): value for name, value in row._mapping.items()} if row else None
-    return msgspec.convert(fields, StoredBacktest) if fields else None
+    return msgspec.convert(fields_of(row), StoredBacktest) if row else None
 
 
 def beat(connection: Connection, run: StoredBacktest, done: int, total: int, now: float) -> bool:

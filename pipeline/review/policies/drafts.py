@@ -14,6 +14,7 @@ from pipeline.judge.labels import Labels
 from pipeline.judge.release import MarkedTexts
 from pipeline.judge.rule_texts import RuleTexts, compiled
 from pipeline.review import audit_log
+from pipeline.review.database import fields_of
 from pipeline.review.policies import versions
 from pipeline.review.policies.versions import PublishedPolicy
 from pipeline.review.tables.policy_tables import POLICY_BACKTESTS, POLICY_DRAFTS
@@ -126,6 +127,7 @@ def approve(
     """
     versions.lock(connection)
     draft = _open(connection, number)
+    # Four eyes: nobody approves their own text.
     if actor in (*draft.authors, draft.asked_by):
         raise Involved("You have edited this draft", "Another person approves it.", text="policy_own_draft")
     if draft.state != "asked":
@@ -221,5 +223,4 @@ def _change(connection: Connection, number: int, values: dict[str, Any]) -> None
 
 
 def _draft_of(row: Any) -> Draft:
-    fields = dict(row._mapping)
-    return Draft(**fields | {"texts": msgspec.convert(row.texts, RuleTexts), "authors": tuple(row.authors)})
+    return Draft(**fields_of(row) | {"texts": msgspec.convert(row.texts, RuleTexts), "authors": tuple(row.authors)})

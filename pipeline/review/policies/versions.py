@@ -16,6 +16,7 @@ from pipeline.judge.labels import Labels
 from pipeline.judge.release import MAX_SHADOWS, MarkedTexts, Release
 from pipeline.judge.rule_texts import RuleTexts, compiled, read_texts
 from pipeline.review import audit_log
+from pipeline.review.database import fields_of
 from pipeline.review.tables.policy_tables import POLICY_RELEASES, POLICY_SHADOW_COUNTS, POLICY_SHADOWS, POLICY_VERSIONS
 from pipeline.settings import Settings
 
@@ -224,8 +225,7 @@ def _live_number(connection: Connection) -> int | None:
 
 
 def _version_of(row: Any) -> PublishedPolicy:
-    fields = dict(row._mapping)
-    return PublishedPolicy(**fields | {"texts": _texts(row.texts), "authors": tuple(row.authors)})
+    return PublishedPolicy(**fields_of(row) | {"texts": _texts(row.texts), "authors": tuple(row.authors)})
 
 
 def _texts(stored: Any) -> RuleTexts:

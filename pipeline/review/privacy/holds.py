@@ -17,7 +17,7 @@ from sqlalchemy import Column, ColumnElement, CompoundSelect, Connection, insert
 from pipeline.base.errors import CaseError, DependencyError, Missing, VoxwardenError
 from pipeline.review import audit_log
 from pipeline.review.audit_log import pseudonym
-from pipeline.review.database import Database
+from pipeline.review.database import Database, fields_of
 from pipeline.review.evidence.evidence_store import EvidenceStore
 from pipeline.review.quality import quality_checks
 from pipeline.review.tables.case_tables import CHECKS, HOLDS, VOICES
@@ -133,7 +133,7 @@ def _audit_detail(hold: Hold) -> dict[str, Any]:
 
 
 def _hold(row: Any) -> Hold:
-    return msgspec.convert({str(name): value for name, value in row._mapping.items()}, Hold)
+    return msgspec.convert(fields_of(row), Hold)
 
 
 def place_and_lock(

@@ -16,6 +16,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
 
 from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.review.database import fields_of
 from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Window, totals
 from pipeline.review.quality.snapshot import FLAGGED, LABEL, OF_FLAG, SNAPSHOT, nearest
@@ -325,7 +326,7 @@ def _grouped(connection: Connection, query: Select[Any]) -> Iterator[JudgedSpeec
     sums = {"count": func.count(), "samples": func.sum(each.samples), "squares": func.sum(each.samples * each.samples)}
     named = [total.label(name) for name, total in sums.items()]
     for row in connection.execute(select(*keys, *named).group_by(*keys).order_by(*keys)):
-        fields: dict[str, Any] = {str(name): value for name, value in row._mapping.items()}
+        fields = fields_of(row)
         yield JudgedSpeech(**fields | {name: int(fields[name]) for name in sums})
 
 

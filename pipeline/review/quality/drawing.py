@@ -183,6 +183,7 @@ def _decided(connection: Connection, since: float, until: float) -> list[tuple[s
 
 def _next_golden(connection: Connection) -> str | None:
     """Return the golden case that was drawn the longest time ago; None while a copy of each one waits in the queue."""
+    # Two copies of one golden case in the queue would give it away.
     waiting = exists().where(CHECKS.c.original == GOLDEN.c.case_id, CHECKS.c.done.is_(False))
     last = select(func.max(CHECKS.c.drawn_at)).where(CHECKS.c.original == GOLDEN.c.case_id).scalar_subquery()
     query = select(GOLDEN.c.case_id).where(~waiting).order_by(func.coalesce(last, 0.0), GOLDEN.c.case_id).limit(1)

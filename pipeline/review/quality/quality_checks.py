@@ -21,6 +21,7 @@ from pipeline.base.errors import CaseError
 from pipeline.contract.messages import Verdict
 from pipeline.review.cases import reading
 from pipeline.review.cases.values import REPORTED
+from pipeline.review.database import fields_of
 from pipeline.review.tables.case_tables import CHECKS, COPIES, DRAW_KEY, GOLDEN, WAITING
 from pipeline.review.tables.core import DECISIONS
 
@@ -67,7 +68,7 @@ def draw_key(connection: Connection) -> bytes:
 def check_of(connection: Connection, case: str) -> Check | None:
     """Return the check that this case is; None if the case is no check."""
     row = connection.execute(select(CHECKS).where(CHECKS.c.case_id == case)).one_or_none()
-    return msgspec.convert({str(name): value for name, value in row._mapping.items()}, Check) if row else None
+    return msgspec.convert(fields_of(row), Check) if row else None
 
 
 def copied(connection: Connection, case: str) -> bool:
@@ -110,6 +111,7 @@ def record(connection: Connection, case: str, kind: Kind, original: str | None, 
 def release_audits(connection: Connection, cases: Collection[str]) -> None:
     """Take the audits of speech that was passed, and flagged since, out of the sample. `cases` are their case ids."""
     if cases:
+        # The sample estimates what was missed. This speech was found after all.
         drawn = (CHECKS.c.case_id.in_(cases), CHECKS.c.kind == "audit")
         connection.execute(update(CHECKS).where(*drawn).values(kind="released"))
 

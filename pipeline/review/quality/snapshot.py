@@ -188,6 +188,7 @@ def take_cases(connection: Connection, until: float, since: float = 0.0) -> None
 
 
 def _fill(connection: Connection, table: Table, query: Select[Any]) -> None:
+    # A temporary table belongs to the connection, and the pool may have used it for another window.
     connection.execute(DropTable(table, if_exists=True))
     connection.execute(CreateTable(table))
     connection.execute(table.insert().from_select([column.name for column in table.columns], query))

@@ -113,6 +113,7 @@ def find_cases(
     connection: Connection, wanted: Wanted, viewer: Viewer, before: Place | None = None, most: int = COUNTED
 ) -> list[FoundCase]:
     """Return the newest matches, at most `most`. For the next page, give the `place` of the last one as `before`."""
+    # A person's cases are found soon among their last decisions, without a walk through everybody's cases.
     for since in _last_decided(connection, () if wanted.said else wanted.by):
         if wanted.since is None or since > wanted.since:
             found = _find(connection, replace(wanted, since=since), viewer, before, most)

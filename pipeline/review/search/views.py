@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from pipeline.base.errors import CaseError, Missing
+from pipeline.review.database import fields_of
 from pipeline.review.tables.case_tables import VIEWS
 
 ViewPage = Literal["search", "queue"]
@@ -83,7 +84,7 @@ def _own(connection: Connection, identity: str, account: str) -> SavedView:
 
 
 def _view(row: Row[Any]) -> SavedView:
-    return msgspec.convert({str(name): value for name, value in row._mapping.items()}, SavedView)
+    return msgspec.convert(fields_of(row), SavedView)
 
 
 def _name(given: str) -> str:

@@ -32,8 +32,10 @@ from pipeline.settings.review import KeepLabel
 from tests.builders import NOON
 
 DAY = 86_400.0
+KINDS = (*(source.kind for source in stored_evidence.SOURCES), "tallies", "policy", "labels")
+"""The kinds of evidence."""
 COUNTS = (
-    *(f"evidence.{kind}" for kind in stored_evidence.kinds()),
+    *(f"evidence.{kind}" for kind in KINDS),
     "restrictions",
     "register",
     "drills",

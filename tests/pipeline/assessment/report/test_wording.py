@@ -5,10 +5,11 @@ from typing import Any, get_args
 import pytest
 
 from pipeline.assessment import hazards, register
-from pipeline.assessment.report import content, stored_evidence, wording
+from pipeline.assessment.report import content, wording
 from pipeline.assessment.report.wording import LANGUAGES, Language, texts
 from pipeline.review.accounts.accounts import Role
 from pipeline.review.quality.figure import Unit, Unmeasured
+from tests.pipeline.assessment.report import samples
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_both_languages_have_the_same_keys() -> None:
 def test_all_values_have_texts(language: Language) -> None:
     found = texts(language)
     assert set(found["unmeasured"]) == set(get_args(Unmeasured))
-    assert set(found["evidence"]) == set(stored_evidence.kinds())
+    assert set(found["evidence"]) == set(samples.KINDS)
     assert set(found["items"]) == set(content.ITEMS)
     assert set(found["roles"]) == set(get_args(Role))
     assert set(found["register"]) == set(get_args(register.Kind))
