@@ -31,7 +31,7 @@ router = APIRouter(prefix="/policies/drafts")
 PAGE = "/policies/drafts/"
 MAX_FORM_BYTES = 4 * MAX_BYTES  # a form writes each byte of a Chinese character as three
 LIMIT = "I-10.share"  # the operator's limit of precision, in `assessment.limits`
-HOURS = (0, 1, 6, 24)  # choices of a backtest: hours of stored speech; 0: only cases
+HOURS = (0, 1, 6, 24)  # choices of a backtest: hours of recent speech; 0: only cases
 DIFF = "diff"  # the view with the difference; no lexicon may have this name
 
 FileForm = Annotated[str, Form(max_length=40, pattern=r"^[\w-]*$")]

@@ -150,6 +150,6 @@ def _took(connection: Connection, live: versions.PublishedPolicy | None, using: 
     if live is None:
         return None
     edition, at = versions.released_at(connection, live.number)
-    # A judge reports the time since which it uses an edition. An older time belongs to an earlier release of it.
+    # `since` is a time of the judge, whose clock may be behind: the result must not be negative.
     since = [each.since for each in using if each.edition == edition and each.since >= at]
     return max(since) - at if since else None

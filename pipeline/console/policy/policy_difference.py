@@ -18,7 +18,7 @@ from msgspec import Struct
 from pipeline.judge.rule_texts import POLICY, RuleTexts
 
 AROUND = 3  # unchanged lines that are shown before and after a change
-MOST_ROWS = 2_000  # a browser becomes slow with more
+MOST_ROWS = 2_000  # the page stays readable, and small enough for a browser
 # A stretch with more pairs of an old and a new line is shown as replaced, without a search for what stays: the search
 # takes time with the square of the lines.
 MOST_PAIRS = 250_000

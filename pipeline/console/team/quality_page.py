@@ -25,7 +25,7 @@ from pipeline.review.quality.trends import PERIODS, WEEK, Period, QualityFigures
 
 router = APIRouter()
 
-LOW_KAPPA = 0.0  # kappa may be negative, but below 0 the chart has nothing to tell
+LOW_KAPPA = 0.0  # the axis begins at agreement by chance; lower values stand on its edge
 COLUMNS = ("figure", "name", "from", "to", "value", "low", "high", "n", "period", "label")
 
 
