@@ -24,7 +24,7 @@ def opinion(verdict: str, who: str = "ana") -> Opinion:
 
 def pair(first: str, second: str, label: str = "abuse", third: str | None = None) -> Pair:
     settling = opinion(third, "lea") if third else None
-    return Pair("o", "c", label, opinion(first), opinion(second, "ben"), settling)
+    return Pair("o", label, opinion(first), opinion(second, "ben"), settling)
 
 
 def undo(desk: Desk, who: str, at: float) -> None:
