@@ -35,8 +35,8 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "login": ANYBODY,
     "oidc_login": ANYBODY,
     "oidc_back": ANYBODY,
-    "static_file": ANYBODY,
-    "health": ANYBODY,
+    "static_file": ANYBODY,  # the login page needs styles and scripts
+    "health": ANYBODY,  # probes have no account
     "logout": SIGNED_IN,
     "home": SIGNED_IN,
     "api_docs": SIGNED_IN,
@@ -70,9 +70,9 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "undo_move": LEAD,
     "skills_page": LEAD,
     "set_skills": LEAD,
-    "people_now": LEAD,
+    "people_now": LEAD,  # it shows what each person has
     "case_clip": DECIDE,  # everyone signed in may read a transcript, but only people who decide may listen
-    "propose_measure": DECIDE,
+    "propose_measure": DECIDE,  # it changes nothing, but only the form for a decision shows it
     "clip_played": DECIDE,
     "open_case": DECIDE,
     "open_next": DECIDE,
@@ -114,7 +114,7 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "retention_page": AUDIT,
     "place_hold": LEAD,
     "release_hold": LEAD,
-    "erase_speaker": ADMIN,
+    "erase_speaker": ADMIN,  # it cannot be undone
     "team_page": LEAD,
     "team_cases": LEAD,
     "quality_page": LEAD,
@@ -127,10 +127,10 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "indicator_page": AUDIT,
     "indicator_cases": AUDIT,
     "figures_progress": AUDIT,
-    "measure_figures": AUDIT,
+    "measure_figures": AUDIT,  # it reads only, and one thread measures for all
     "draft_progress": AUDIT,
     "measure_draft": AUDIT,
-    "hash_file": LEAD,
+    "hash_file": LEAD,  # it fills in forms that only leads may send
     "triggers_page": AUDIT,
     "watch_triggers": LEAD,
     "decide_trigger": LEAD,

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from pipeline.base.errors import AccountError
 from pipeline.console.fields import CodeForm, NameForm, SecretForm, WordForm
 from pipeline.console.keyboard import KEY, KEYS, conflict, first_of_two, keys_of
-from pipeline.console.login import own
+from pipeline.console.login import own_path
 from pipeline.console.rendering import page
 from pipeline.console.services import Signed, TheServices, services_of
 from pipeline.review.accounts import accounts, passwords
@@ -56,7 +56,7 @@ def set_preferences(
         accounts.store_preferences(
             connection, session.account.name, msgspec.structs.replace(session.account.preferences, **changes)
         )
-    return RedirectResponse(own(then), 303)
+    return RedirectResponse(own_path(then), 303)
 
 
 @router.post("/keys", response_class=HTMLResponse)

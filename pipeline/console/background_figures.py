@@ -37,8 +37,8 @@ State = tuple[float | None, ...]
 KEEP_SECONDS = 300.0  # a result is kept for at least this long, whatever happens in the store
 KEEP_TIMES = 10.0  # it is kept for at least this many times as long as it took, so that readers cause a bounded load
 WAIT_SECONDS = 2.0  # Seconds that a page waits for its first result. Then it says that the window is being measured.
-STOP_SECONDS = 0.05
-TEAM_SECONDS = 10.0  # seconds for which the figures of the team are kept at least
+STOP_SECONDS = 0.05  # pause between two attempts to interrupt a measurement
+TEAM_SECONDS = 10.0  # as KEEP_SECONDS for the team: a lead watches the queue at this moment
 MOST = 16  # the most results that are kept, and the most windows that wait
 
 # Columns whose largest value grows when data for a figure arrive. People's decisions are in the audit log.
@@ -227,7 +227,7 @@ class Background(Generic[K, T]):
 class BackgroundFigures:
     """The figures of windows, the measured parts of draft reports, and the figures of the team and of quality.
 
-    One thread measures the first two, and another one the others, which take seconds at most.
+    One thread measures the first two, and another one measures the others.
     """
 
     def __init__(self, database: Database, settings: Settings, labels: Labels, clock: Callable[[], float]) -> None:
@@ -240,7 +240,7 @@ class BackgroundFigures:
         self.drafts = Background[Window, Measurement](
             self._pool, database, lambda connection, window: gather.measure(connection, window, settings), clock
         )
-
+        # A second thread: these take seconds, and must not wait for a minute behind a window.
         self._short = ThreadPoolExecutor(1, "quality")
         self.quality = Background[QualityQuestion, QualityFigures](
             self._short,

@@ -76,8 +76,8 @@ from pipeline.settings import Settings
 log = logging.getLogger(__name__)
 MAX_BODY_BYTES = 262_144  # the largest body of a request, except on the pages that take files or policies
 ANCHOR_SECONDS = 3_600.0  # pause between two anchors: who changes the database has at most an hour before the next one
-QUEUE_SECONDS = 10.0
-QUALITY_SECONDS = 300.0
+QUEUE_SECONDS = 10.0  # pause between two updates of the metrics of open cases
+QUALITY_SECONDS = 300.0  # as QUEUE_SECONDS, for quality: its queries read 30 days
 WORDS_SECONDS = 3_600.0  # how often the search gets the words of cases that an older version stored
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,

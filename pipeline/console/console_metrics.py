@@ -29,7 +29,7 @@ from pipeline.review.quality.trends import QualityQuestion
 from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, DECISIONS
 
-OTHER = "other"  # the metric label of a case whose label is not in the label file (any more)
+OTHER = "other"  # the metric label of a case whose label is not in the label file
 
 
 class FirstReview(Struct, frozen=True):

@@ -49,13 +49,13 @@ class Texts:
     def preferred(self, wanted: str, header: str) -> str:
         """Return the account's language; otherwise the first known one of Accept-Language; otherwise English."""
         tags = [part.partition(";")[0].strip() for part in header.lower().split(",")]
-        asked = [wanted, *(tag.partition("-")[0] for tag in tags)]
+        asked = [wanted, *(tag.partition("-")[0] for tag in tags)]  # zh-CN counts as zh
         return next((language for language in asked if language in self._catalogues), FALLBACK)
 
     def _catalogue(self, files: list[Path]) -> Mapping[str, str]:
-        """Return the English texts, replaced by the texts of `files`. An earlier file overrides a later one."""
-        catalogue = dict(self._english)
-        for file in reversed(files):
+        """Return the English texts, replaced by the texts of `files`."""
+        catalogue = dict(self._english)  # so that a language without a text still has one
+        for file in reversed(files):  # the last one is loaded first, so that an earlier file overrides it
             texts = _flat(_read(file))
             for key, text in texts.items():
                 self._check(key, text, file)
@@ -67,6 +67,8 @@ class Texts:
             raise ConfigError(f"{file}: the console has no text {key}", f"Use the keys of {SHIPPED / FALLBACK / FILE}.")
         placeholders = _placeholders(self._english[key])
         try:
+            # A missing placeholder is allowed: a language may say it without the value. An unknown one would fail on
+            # the page.
             unknown = _placeholders(text) - placeholders
         except ValueError as error:
             raise ConfigError(f"{file}: {key}: {error}", "Write {{ and }} for braces.") from error

@@ -91,9 +91,8 @@ def endpoint_of(request: Request) -> str:
 def masked(token: str) -> str:
     """Return the CSRF token under a new random mask of its length, as each page gets it.
 
-    A page is compressed, and it repeats text of its address, for example a filter. Someone who can make the browser
-    open addresses and can measure the sizes of answers could guess a constant token, letter by letter (the attack
-    BREACH).
+    A page is compressed, and it repeats text of its address, for example a filter. An attacker may make the browser
+    open addresses, and measure the sizes of answers. So they could guess a constant token, letter by letter (BREACH).
     """
     mask = secrets.token_bytes(len(token))  # a one-time pad, new for each page
     return base64.urlsafe_b64encode(mask + _xor(mask, token.encode())).decode()

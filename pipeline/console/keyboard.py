@@ -88,6 +88,7 @@ def keys_of(remapped: Mapping[str, str]) -> dict[str, str]:
 def conflict(keys: Mapping[str, str]) -> tuple[str, str] | None:
     """Return two actions whose keys exclude each other: the same key, or one that begins the other (`g` and `g q`)."""
     for one, other in itertools.combinations(keys, 2):
+        # The script waits for a second key after `g`, so an action on `g` alone could never be told from `g q`.
         first, second = sorted((keys[one], keys[other]), key=len)
         if first == second or second.startswith(f"{first} "):
             return one, other

@@ -63,7 +63,7 @@ async def login(
     if not account:
         # The same answer for an unknown name and for a wrong password: it must not tell which names exist.
         return _form(request, then, name, 401)
-    return await run_in_threadpool(entered, services, account.name, then, browser)
+    return await run_in_threadpool(signed_in_response, services, account.name, then, browser)
 
 
 @router.post("/logout")
@@ -94,13 +94,13 @@ def accept_invitation(services: TheServices, token: LinkToken, password: SecretF
     stored = passwords.hash_new_password(password, name)
     with services.database.write() as connection:
         accounts.accept_invitation(connection, token, stored, now)
-    return entered(services, name, "/", browser="")  # the browser sends that cookie to the login only
+    return signed_in_response(services, name, "/", browser="")  # the browser sends that cookie to the login only
 
 
 @router.get("/login/oidc")
 def oidc_login(request: Request, services: TheServices, then: NameQuery = "/") -> Response:
     """Send the browser to the OpenID provider. 422 if none is configured."""
-    trying = oidc_provider.attempt(own(then))
+    trying = oidc_provider.attempt(own_path(then))
     response = RedirectResponse(_provider(request).address(trying), 303)
     response.set_cookie(
         OIDC_COOKIE,
@@ -130,7 +130,7 @@ def oidc_back(
             "This answer belongs to no sign-in that began in this browser", "Sign in again.", text="oidc_other"
         )
     token = _begin(services, _provider(request).identity(code, trying))
-    response = with_cookie(RedirectResponse(own(trying.then), 303), services, token)
+    response = with_cookie(RedirectResponse(own_path(trying.then), 303), services, token)
     response.delete_cookie(OIDC_COOKIE, path=BACK)
     return response
 
@@ -152,13 +152,13 @@ def network_of(request: Request, proxies: Sequence[IPv4Network | IPv6Network]) -
     return _shared_network(found) if found else ""
 
 
-def entered(services: Services, name: str, then: str, browser: str) -> Response:
+def signed_in_response(services: Services, name: str, then: str, browser: str) -> Response:
     """Begin a session, and remember the browser."""
     now = services.clock()
     with services.database.write() as connection:
         token = sign_in.begin_session(connection, name, now)
         browser = login_limits.remember_browser(connection, browser, name, now)
-    response = with_cookie(RedirectResponse(own(then), 303), services, token)
+    response = with_cookie(RedirectResponse(own_path(then), 303), services, token)
     secure, kept = services.settings.console.is_secure, int(login_limits.BROWSER_KEPT_SECONDS)
     # Only the login reads this cookie, so other requests do not carry it.
     response.set_cookie(BROWSER, browser, max_age=kept, path="/login", httponly=True, samesite="lax", secure=secure)
@@ -175,7 +175,7 @@ def with_cookie(response: Response, services: Services, token: str) -> Response:
     return response
 
 
-def own(then: str) -> str:
+def own_path(then: str) -> str:
     """Return `then` if it is a path of this console; otherwise "/". So a link cannot lead to another site."""
     # Browsers read `//name` and `/\name` as the address of another site.
     return then if then.startswith("/") and not then.startswith(("//", "/\\")) else "/"
@@ -224,7 +224,7 @@ def _shared_network(address: IPv4Address | IPv6Address) -> str:
 def _form(request: Request, then: str, name: str = "", status: int = 200, wait: int = 0) -> Response:
     """Show the form. With `wait`, it says for how many seconds no try is allowed."""
     offers_oidc = request.app.state.oidc is not None
-    values = {"then": own(then), "name": name, "refused": status != 200, "wait": wait, "oidc": offers_oidc}
+    values = {"then": own_path(then), "name": name, "refused": status != 200, "wait": wait, "oidc": offers_oidc}
     answer = page(request, "login.html", status, **values)
     if wait:
         answer.headers["retry-after"] = str(wait)

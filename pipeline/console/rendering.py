@@ -20,7 +20,7 @@ from pipeline.console.console_texts import Texts
 from pipeline.console.guard import masked
 from pipeline.console.keyboard import key_cap, keys_of
 from pipeline.console.services import Services, services_of
-from pipeline.console.static_files import packed, static_address, taken
+from pipeline.console.static_files import accepts_gzip, gzipped, static_address
 from pipeline.contract.messages import SAMPLE_RATE, EventKind
 from pipeline.review.accounts.accounts import Preferences, Role
 from pipeline.review.accounts.sign_in import LoginSession
@@ -125,8 +125,8 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
     made: Environment = request.app.state.templates
     body = made.get_template(template).render(context(request) | values).encode()
     headers = {"vary": "Accept-Encoding"}  # a cache must not give the packed page to a client without gzip
-    if len(body) >= LEAST_PACKED and taken(request):
-        body, headers["content-encoding"] = packed(body), "gzip"
+    if len(body) >= LEAST_PACKED and accepts_gzip(request):
+        body, headers["content-encoding"] = gzipped(body), "gzip"
     return HTMLResponse(body, status, headers)
 
 
@@ -135,7 +135,7 @@ def context(request: Request) -> dict[str, Any]:
     services = services_of(request)
     session: LoginSession | None = getattr(request.state, "session", None)
     language = reader_language(request)
-    say, zone = partial(spoken, services.texts, language), zone_of(request)
+    say, zone = partial(text_or_markup, services.texts, language), zone_of(request)
     preferences = session.account.preferences if session else Preferences()
     role = session.account.role if session else None
     return {
@@ -154,7 +154,7 @@ def context(request: Request) -> dict[str, Any]:
         "now": services.clock(),
         "path": request.url.path,
         "script_texts": services.texts.of_scripts(language),
-        "label_name": partial(named, services, language),
+        "label_name": partial(label_in_language, services, language),
         "age": partial(age, services.texts.say, language),
         "action_words": lambda action: action_words(say, services.texts.catalogue(language), action),
         "label_means": lambda label: label_means(request, label),
@@ -175,7 +175,7 @@ def bdi(text: object) -> Markup:
     return Markup("<bdi>{}</bdi>").format(text)
 
 
-def spoken(texts: Texts, language: str, key: str, /, **values: object) -> str:
+def text_or_markup(texts: Texts, language: str, key: str, /, **values: object) -> str:
     """Return a text of the catalogue, as HTML if one of its `values` is HTML (`bdi`)."""
     if any(isinstance(value, Markup) for value in values.values()):
         # `Markup.format` escapes each value that is no Markup.
@@ -186,7 +186,7 @@ def spoken(texts: Texts, language: str, key: str, /, **values: object) -> str:
 def explain(request: Request, error: VoxwardenError) -> str:
     """Return an error in the reader's language, with the names in it isolated."""
     values = {name: bdi(value) if isinstance(value, str) else value for name, value in error.values.items()}
-    return spoken(services_of(request).texts, reader_language(request), f"error.{error.text}", **values)
+    return text_or_markup(services_of(request).texts, reader_language(request), f"error.{error.text}", **values)
 
 
 def navigation(role: Role | None) -> dict[str, list[tuple[str, str]]]:
@@ -210,10 +210,10 @@ def label_name(request: Request, label: str) -> str:
 
     A label that is not in the label file any more is returned unchanged. An empty one gives the text `report.label`.
     """
-    return named(services_of(request), reader_language(request), label)
+    return label_in_language(services_of(request), reader_language(request), label)
 
 
-def named(services: Services, language: str, label: str) -> str:
+def label_in_language(services: Services, language: str, label: str) -> str:
     """Return the name of a label in a language, as `label_name` does."""
     if not label:
         return services.texts.say(language, "report.label")

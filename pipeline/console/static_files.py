@@ -25,7 +25,7 @@ FOR_EVER = "public, max-age=31536000, immutable"
 LEVEL = 5  # the level of gzip for pages: higher ones take twice the time and save 2 %
 
 
-def packed(body: bytes, level: int = LEVEL) -> bytes:
+def gzipped(body: bytes, level: int = LEVEL) -> bytes:
     """Return the body of an answer, packed with gzip."""
     return gzip.compress(body, level, mtime=0)  # without the time, the same body gives the same bytes
 
@@ -44,10 +44,10 @@ def static_file(request: Request, path: Annotated[str, Path(pattern=r"^([0-9a-f]
     file = files().get(name)  # from memory: no path of a request reaches the file system
     if not file:
         raise Refused(404, "There is no such file.", "page")
-    zipped = taken(request)
+    zipped = accepts_gzip(request)
     # Packed and plain bytes differ, so they must not share a tag (RFC 9110).
     etag = f'"{file.hash}{"-gzip" if zipped else ""}"'
-    # "no-cache": the browser may keep the file, but asks each time. An old hash must not keep new content for ever.
+    # "no-cache": the browser may keep the file, but asks each time. An old hash must not cache new content.
     kept = FOR_EVER if version == version_of_all() else "no-cache"
     headers = {"etag": etag, "vary": "Accept-Encoding", "cache-control": kept}
     if etag in request.headers.get("if-none-match", ""):
@@ -62,11 +62,12 @@ def static_address(name: str) -> str:
     return f"/static/{version_of_all()}/{name}"
 
 
-def taken(request: Request) -> bool:
+def accepts_gzip(request: Request) -> bool:
     """Tell whether the browser takes an answer that is packed with gzip."""
     parts = (
         part.replace(" ", "").lower().partition(";") for part in request.headers.get("accept-encoding", "").split(",")
     )
+    # "q=0" means: not this one.
     return any(name == "gzip" and quality not in {"q=0", "q=0.0"} for name, _, quality in parts)
 
 
@@ -75,7 +76,7 @@ def files() -> dict[str, StaticFile]:
     """Return the files by name."""
     found = {file.name: file.read_bytes() for file in sorted(FOLDER.iterdir()) if file.suffix in TYPES}
     return {
-        name: StaticFile(TYPES[File(name).suffix], content, packed(content, BEST), sha256(content).hexdigest()[:16])
+        name: StaticFile(TYPES[File(name).suffix], content, gzipped(content, BEST), sha256(content).hexdigest()[:16])
         for name, content in found.items()
     }
 

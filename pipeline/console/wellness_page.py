@@ -15,7 +15,7 @@ from pipeline.review.accounts.sign_in import LoginSession
 router = APIRouter(prefix="/wellness")
 
 LATER = "voxwarden_later"  # cookie of a browser whose reader has put the break off
-LATER_SECONDS = 600
+LATER_SECONDS = 600  # then the console proposes the break again
 
 MinutesForm = Annotated[int, Form(ge=5, le=720)]
 CasesForm = Annotated[int, Form(ge=1, le=1_000)]

@@ -228,6 +228,7 @@ def steps_of_newest(connection: Connection) -> AssessmentSteps | None:
 def _figure_rows(indicator: Indicator, figures: Sequence[Figure]) -> Iterator[FigureRow]:
     whole = {each.key: each for each in figures if each.indicator == indicator.id and not each.split}
     for key, value in indicator.values.items():
+        # A value that was not measured has a row, too: the report must name each indicator.
         absent = Figure(indicator=indicator.id, key=key, unit=value.unit, unmeasured="no_data")
         yield FigureRow(indicator, whole.get(key, absent), key == next(iter(indicator.values)))
 

@@ -7,14 +7,15 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
 from pipeline.base.errors import CaseError, Involved
-from pipeline.console.cases.case_page import REASONS, case_values
+from pipeline.console.cases.case_decisions import choice_of
+from pipeline.console.cases.case_page import case_values
 from pipeline.console.fields import NoteForm, WordForm
 from pipeline.console.rendering import page
 from pipeline.console.services import Signed, TheServices
 from pipeline.review import audit_log
 from pipeline.review.cases import appeals, deciding, eligibility, reading
 from pipeline.review.cases.appeals import Appeal
-from pipeline.review.cases.values import Case, Choice
+from pipeline.review.cases.values import Case
 
 router = APIRouter(prefix="/appeals")
 
@@ -38,7 +39,7 @@ def appeals_page(
         rows = [(appeal, case, _free(connection, case, name)) for appeal, case in found]
         last = [one for one in deciding.last_of(connection, name, now - window) if _settles(connection, one.id)]
         total = appeals.open_count(connection)
-    more = len(found) == PAGE
+    more = len(found) == PAGE  # another page may follow a full one
     return page(request, "appeals.html", rows=rows, total=total, last=last, more=more)
 
 
@@ -52,6 +53,7 @@ def appeal_page(request: Request, services: TheServices, session: Signed, appeal
         found = appeals.get_appeal(connection, appeal)
         eligibility.check_party(connection, reading.case(connection, found.case), session.account.name)
         about = _about(connection, found, session.account.name)
+        # In the same transaction: nobody sees an appeal without a line about it.
         audit_log.append(
             connection, services.clock(), session.account.name, "appeal.view", found.case, {"appeal": appeal}
         )
@@ -88,9 +90,7 @@ def settle_appeal(
 
     403 if the reader had a part in the case. 409 if the appeal is already settled.
     """
-    if reason and reason not in REASONS:
-        raise CaseError(f"Unknown reason {reason}", f"Use one of: {', '.join(REASONS)}.", text="reason")
-    choice = Choice(verdict=verdict, reason=reason, note=note)
+    choice = choice_of(services, verdict, "", reason, note, "")
     name, window = session.account.name, services.settings.console.undo_seconds
     with services.database.write() as connection:
         appeals.settle(connection, appeal, name, choice, services.clock(), window)
@@ -118,4 +118,5 @@ def _settles(connection: Connection, decision: str) -> bool:
 
 def _to_list() -> Response:
     """Make the page's htmx load the list of appeals."""
+    # htmx would follow a 303 and put the list into a part of the page.
     return Response(status_code=204, headers={"HX-Redirect": "/appeals"})

@@ -59,7 +59,7 @@ class PageView:
     @property
     def flags(self) -> list[Flag]:
         """The flags of the case. A flag that was released later replaces the earlier one of its utterance."""
-        return latest(self.file.flags)
+        return without_replaced(self.file.flags)
 
     @property
     def room_flags(self) -> tuple[RoomFlag, ...]:
@@ -87,7 +87,7 @@ def case_view(connection: Connection, identity: str) -> PageView:
     kin = quality_checks.family(connection, identity)
     return PageView(
         file,
-        tuple(RoomFlag(flag, identity, tokens(flag), mine=True) for flag in once(file.flags)),
+        tuple(RoomFlag(flag, identity, tokens(flag), mine=True) for flag in without_repeats(file.flags)),
         _around(connection, file, kin),
         _history(connection, case, kin),
         _similar(connection, case, kin),
@@ -117,19 +117,19 @@ def _around(connection: Connection, file: CaseFile, kin: Sequence[str]) -> tuple
     )
     rows = ((reading.flag_of(row), row.case_id) for row in connection.execute(query))
     found = {flag.id: (flag, of) for flag, of in rows}
-    shown = [found[flag.id] for flag in once([flag for flag, _ in found.values()])]
+    shown = [found[flag.id] for flag in without_repeats([flag for flag, _ in found.values()])]
     return tuple(RoomFlag(replace(flag, start=flag.start + later, end=flag.end + later), of) for flag, of in shown)
 
 
-def latest(flags: Sequence[Flag]) -> list[Flag]:
+def without_replaced(flags: Sequence[Flag]) -> list[Flag]:
     """Leave out flags of utterances with a released flag, because that flag has all that they have."""
     released = {flag.utterance for flag in flags if agreed(flag.reasons)}
     return [flag for flag in flags if flag.utterance not in released or flag.source == "reader" or agreed(flag.reasons)]
 
 
-def once(flags: Sequence[Flag]) -> list[Flag]:
-    """Leave out flags whose words another flag shows. Those of the second reader are left out first."""
-    by_source = sorted(latest(flags), key=lambda flag: flag.source != "reader")
+def without_repeats(flags: Sequence[Flag]) -> list[Flag]:
+    """Leave out flags whose words another flag shows. Flags of the second reader are left out first."""
+    by_source = sorted(without_replaced(flags), key=lambda flag: flag.source != "reader")
     shown = {flag.utterance: flag.id for flag in by_source}
     return [flag for flag in flags if shown[flag.utterance] == flag.id]
 

@@ -1,6 +1,7 @@
 """Text of a transcript in pieces, with the words that matter marked: excerpts, quotes, and the normalised form."""
 
 import itertools
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -77,7 +78,9 @@ def text_of_flag(flag: Flag) -> str:
 
 def places(text: str, phrases: Iterable[str]) -> list[Span]:
     """Return where the folded phrases stand in a text as it was said."""
-    return list(_places(text, phrases))
+    view = normalise(text)
+    found = (match.span() for phrase in phrases for match in re.finditer(re.escape(phrase), view.text))
+    return [view.span(*span) for span in found]  # the phrases are found in the normal form, and marked in the text
 
 
 def hits(found: Sequence[Hit]) -> list[Span]:
@@ -123,15 +126,6 @@ def _cut(text: str, spans: Sequence[Span], start: int, length: int) -> tuple[Tex
     """Return `length` characters from `start` on in pieces, with dots where text is left out."""
     end, dots = min(len(text), start + length), TextPiece("…", False)
     return (*((dots,) if start else ()), *pieces(text, spans, start, end), *((dots,) if end < len(text) else ()))
-
-
-def _places(text: str, phrases: Iterable[str]) -> Iterator[Span]:
-    view = normalise(text)
-    for phrase in phrases:
-        at = view.text.find(phrase)
-        while at >= 0:
-            yield view.span(at, at + len(phrase))
-            at = view.text.find(phrase, at + len(phrase))
 
 
 def _apart(hits: Sequence[Hit]) -> Iterator[Hit]:

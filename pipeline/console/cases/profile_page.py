@@ -41,7 +41,7 @@ SHOWN: Mapping[str, Wanted] = {
 }
 AFTER_SECONDS = 60.0  # seconds that a timeline goes on after the newest flagged speech
 NARROWEST = 0.6  # the least width of a block, in percent of the timeline: a click must still hit it
-TICKS = 4
+TICKS = 4  # parts of the axis: a label stands at each end of them
 STAGE_SECONDS = 86_400.0  # speakers with cases of this age in seconds count as on stage
 
 
@@ -233,6 +233,7 @@ def _axis(
 
 def _ticks(start: float, seconds: float, zone: tzinfo) -> tuple[tuple[float, str], ...]:
     """Return the labels of the axis: place in percent, and local time."""
+    # A minute in four parts needs seconds on its labels.
     pattern = "%H:%M" if seconds > 120 else "%H:%M:%S"
     shares = [number / TICKS for number in range(TICKS + 1)]
     return tuple((100 * one, datetime.fromtimestamp(start + one * seconds, zone).strftime(pattern)) for one in shares)

@@ -97,6 +97,9 @@ async def _asked(**given: Any) -> Asked:
     return Asked(**given)
 
 
+# FastAPI calls a class in a thread, but a coroutine at once. It reads the fields from the signature.
+_asked.__signature__ = inspect.signature(Asked)  # type: ignore[attr-defined]
+
 Filters = Annotated[Asked, Depends(_asked)]
 
 
@@ -106,10 +109,6 @@ def queue_page(request: Request, services: TheServices, session: Signed, asked: 
     with services.database.read() as connection:
         values = queue_values(services, connection, session, asked)
     return page(request, "queue.html", **values)
-
-
-# FastAPI calls a class in a thread, but a coroutine at once. It reads the fields from the signature.
-_asked.__signature__ = inspect.signature(Asked)  # type: ignore[attr-defined]
 
 
 @router.get("/queue/rows", response_class=HTMLResponse)
@@ -170,8 +169,8 @@ def delete_view(services: TheServices, session: Signed, view: ViewId) -> Respons
 def wanted_by(services: Services, connection: Connection, session: LoginSession, asked: Asked) -> QueueFilter:
     """Return the request's filter without the cases that this person does not get.
 
-    These are checks of their own decisions, labels they excluded, severe cases above their limit, cases outside their
-    skills, and cases that are reserved for another person.
+    They do not get checks of their own decisions, labels that they excluded, and severe cases above their limit.
+    They also do not get cases outside their skills, or reserved for another person.
     """
     account, now = session.account, services.clock()
     without = wellness.without(connection, account.name, account.preferences.comfort, now)

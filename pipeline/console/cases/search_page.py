@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from pipeline.console.access_table import AUDIT
 from pipeline.console.cases.case_timeline import clip_sound, outline
-from pipeline.console.cases.case_view import case_view, once
+from pipeline.console.cases.case_view import case_view, without_repeats
 from pipeline.console.cases.marked_text import found_row, marked
 from pipeline.console.fields import CaseId
 from pipeline.console.rendering import label_name, page, reader_language, zone_of
@@ -148,7 +148,7 @@ def search_preview(
         rows = [found_row(row, phrases) for row in list_cases(connection, [case])]
     with services.database.write() as connection:
         audit_log.append(connection, services.clock(), session.account.name, "case.view", case)
-    turns = [(flag, marked(flag, phrases)) for flag in once(found.file.flags)]
+    turns = [(flag, marked(flag, phrases)) for flag in without_repeats(found.file.flags)]
     sound = clip_sound(found, outline(services.evidence, found.clip) if found.clip else None)
     return page(request, "search_preview.html", view=found, case=found.case, row=rows[0], turns=turns, sound=sound)
 

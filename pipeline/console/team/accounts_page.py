@@ -107,7 +107,7 @@ def make_token(
     scopes: Annotated[list[TokenScope], Form()],
     until: DayForm = None,
 ) -> Response:
-    """Make a token, and show it once. It works until the end of the day `until` (UTC); without it, for ever."""
+    """Make a token, and show it once. It works until the end of the day `until` (UTC), or without end."""
     end = datetime.combine(until, time.max, UTC).timestamp() if until else None
     with services.database.write() as connection:
         token = api_tokens.make_token(connection, name, scopes, end, services.clock(), session.account.name)

@@ -72,7 +72,7 @@ class BandPart(Struct, frozen=True):
 
 
 class BandChart(Struct, frozen=True):
-    """A line with intervals. It does not join over buckets without data, nor over changes."""
+    """A line with intervals. It has gaps at buckets without data and at changes."""
 
     x: ChartAxis
     y: ChartAxis

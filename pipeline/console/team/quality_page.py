@@ -53,7 +53,7 @@ async def quality_page(request: Request, services: TheServices, question: Asked)
         labels=list(services.labels.labels),
         enough=agreement_figures.ENOUGH,
         limits=services.settings.assessment.limits,
-        **(drawn(request, services, found) if found else {}),
+        **(charts(request, services, found) if found else {}),
     )
 
 
@@ -61,6 +61,7 @@ async def quality_page(request: Request, services: TheServices, question: Asked)
 async def quality_csv(services: TheServices, question: Asked) -> Response:
     """Return the figures as CSV. Each line has the period and the label that were asked for."""
     look = await services.background.quality.wait(question)
+    # A file cannot say "try again" as the page does, so this is an error.
     if look.kept is None:
         raise Missing("These figures are being measured", "Load the page again in some seconds.")
     text = io.StringIO()
@@ -120,7 +121,7 @@ def mark_golden(
     return RedirectResponse("/quality/golden" if then == "list" else f"/cases/{case}", 303)
 
 
-def drawn(request: Request, services: Services, found: QualityFigures) -> dict[str, Any]:
+def charts(request: Request, services: Services, found: QualityFigures) -> dict[str, Any]:
     """Return the charts of the page."""
     limits, labels = services.settings.assessment.limits, services.labels.labels
     language = reader_language(request)

@@ -1,7 +1,6 @@
 """`voxwarden moderate` on real speech and on files without speech, for a person and for a program."""
 
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -33,12 +32,16 @@ labels: {violence: {enabled: true, review: 0.8, sources: both}}
 pytestmark = pytest.mark.weights
 
 
-def command(*arguments: str | Path, model: str) -> list[str]:
-    return [sys.executable, "-m", "agents", "--set", f"asr.model={model}", "moderate", *map(str, arguments)]
+def command(*arguments: str | Path, model: str, options: tuple[str, ...] = ()) -> list[str]:
+    settings = [part for option in (f"asr.model={model}", *options) for part in ("--set", option)]
+    return [sys.executable, "-m", "agents", *settings, "moderate", *map(str, arguments)]
 
 
-def moderate(*arguments: str | Path, model: str = "base") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments, model=model), capture_output=True, text=True, check=False, timeout=300)
+def moderate(
+    *arguments: str | Path, model: str = "base", options: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    line = command(*arguments, model=model, options=options)
+    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=300)
 
 
 def lines(shown: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
@@ -174,23 +177,18 @@ def test_a_folder_without_recordings_is_named(tmp_path: Path) -> None:
     assert str(tmp_path) in shown.stderr.replace("\n", "")
 
 
-def shouted_threat(folder: Path, form: str) -> subprocess.CompletedProcess[str]:
-    """Moderate a room in which a siren, which stands for a shout, plays around "I'm going to kill you"."""
+def test_what_words_and_second_ear_agree_on_has_one_line(tmp_path: Path) -> None:
+    """A siren, which stands for a shout, plays around "I'm going to kill you"."""
     loud = samples_of(DEMO / "lounge-ben.ogg")
     loud[22 * SAMPLE_RATE : 28 * SAMPLE_RATE] += tiny_model.siren(6)
-    (folder / "arena.flac").write_bytes(encode_flac(loud))
-    (folder / "both.yaml").write_text(BOTH, "utf-8")
-    ear, names = tiny_model.save(folder / "tiny"), tiny_model.save_map(folder, "Siren: violence\nTalk: null\n")
-    command = [sys.executable, "-m", "agents", "--set", "asr.model=tiny.en", "--set", f"listen.ear={ear}"]
-    command += ["--set", f"listen.ear_label_map={names}", "moderate", str(folder / "arena.flac"), "--format", form]
-    command += ["--policy", str(folder / "both.yaml")]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    (tmp_path / "arena.flac").write_bytes(encode_flac(loud))
+    (tmp_path / "both.yaml").write_text(BOTH, "utf-8")
+    names = tiny_model.save_map(tmp_path, "Siren: violence\nTalk: null\n")
+    ear = (f"listen.ear={tiny_model.save(tmp_path / 'tiny')}", f"listen.ear_label_map={names}")
+    arguments = (tmp_path / "arena.flac", "--format", "jsonl", "--policy", tmp_path / "both.yaml")
+    shown = moderate(*arguments, model="tiny.en", options=ear)
     assert shown.returncode == 0, shown.stderr
-    return shown
-
-
-def test_what_words_and_second_ear_agree_on_has_one_line(tmp_path: Path) -> None:
-    *found, file = lines(shouted_threat(tmp_path, "jsonl"))
+    *found, file = lines(shown)
     [threat] = [line for line in found if "kill you" in line["text"]]
     assert (threat["suggestion"], threat["released"]) == ("review", "violence")
     places = [(line["kind"], line["start"]) for line in found]
@@ -199,32 +197,16 @@ def test_what_words_and_second_ear_agree_on_has_one_line(tmp_path: Path) -> None
 
 
 @pytest.mark.full
-def test_what_words_and_second_ear_agree_on_has_one_subtitle(tmp_path: Path) -> None:
-    cues = shouted_threat(tmp_path, "srt").stdout
-    assert re.findall(r"(.*)I'm going to kill you", cues) == ["[review: violence] I know where you live and "]
-    starts = re.findall(r"^([\d:,]+) -->", cues, re.MULTILINE)
-    assert starts == sorted(starts)
-
-
-@pytest.mark.full
 def test_what_a_second_ear_hears_has_a_line_of_its_own(tmp_path: Path) -> None:
     sound = np.concatenate([tiny_model.chatter(8), tiny_model.siren(8), tiny_model.chatter(4)])
     file = tmp_path / "room.flac"
     file.write_bytes(encode_flac(sound))
-    options = (
+    ear = (
         f"listen.ear={tiny_model.save(tmp_path / 'tiny')}",
         f"listen.ear_label_map={tiny_model.save_map(tmp_path)}",
         "listen.ear_floor=0.9",
     )
-    settings = [part for option in options for part in ("--set", option)]
-    command = [sys.executable, "-m", "agents", "--set", "asr.model=tiny.en", *settings]
-    shown = subprocess.run(
-        [*command, "moderate", file, "--format", "jsonl", "--fail-on", "review"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    shown = moderate(file, "--format", "jsonl", "--fail-on", "review", model="tiny.en", options=ear)
     first, *rest = [line for line in lines(shown) if line["kind"] == "sound"]
     for line in (first, *rest):  # a sound that goes on is reported in parts
         assert set(line) == {*KEYS, "sound"}

@@ -27,7 +27,16 @@ from pipeline.console import login
 from pipeline.console.console_app import create_app
 from pipeline.console.guard import COOKIE
 from pipeline.console.guard import COOKIE as SESSION
-from pipeline.console.login import BACK, BROWSER, FIRST_NAME, OIDC_COOKIE, first_login, network_of, own, with_cookie
+from pipeline.console.login import (
+    BACK,
+    BROWSER,
+    FIRST_NAME,
+    OIDC_COOKIE,
+    first_login,
+    network_of,
+    own_path,
+    with_cookie,
+)
 from pipeline.console.services import open_services
 from pipeline.review import audit_log
 from pipeline.review.accounts import accounts, passwords
@@ -158,13 +167,13 @@ def test_the_login_redirects_to_no_other_site(console: Console, enter: Enter, th
 
 @given(st.text(st.sampled_from("/\\\t\n.:@ aé%?#"), max_size=8).map(lambda path: f"{path}evil.example/"))
 def test_no_text_leads_to_another_site(then: str) -> None:
-    location = RedirectResponse(own(then)).headers["location"]
+    location = RedirectResponse(own_path(then)).headers["location"]
     assert urlsplit(urljoin(HERE, location.replace("\\", "/"))).netloc == "console.example"
 
 
 @given(st.text("abcXYZ019-", min_size=1).map(lambda name: f"/{name}?a=b"))
 def test_a_path_of_the_console_is_kept(then: str) -> None:
-    assert own(then) == then
+    assert own_path(then) == then
 
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("2001:db8:ffff::/48"))
