@@ -127,7 +127,8 @@ class Background(Generic[K, T]):
 
         Raises the error of a measurement that failed, once.
         """
-        self._job(key, self._outdated(key))
+        kept = self._kept.get(key)
+        self._job(key, self._outdated(kept), kept)
         return self._now(key)
 
     async def wait(self, key: K, seconds: float | None = None, *, newest: bool = False) -> Look[T]:
@@ -145,7 +146,7 @@ class Background(Generic[K, T]):
         with self._database.read() as connection:
             state = state_of(connection)
         kept = self._kept.get(key)
-        self._job(key, kept is None or kept.state != state)
+        self._job(key, kept is None or kept.state != state, kept)
 
     def interrupt(self) -> bool:
         """Make the database end the query in progress, so that the measurement fails. Return False if there is none."""
@@ -163,20 +164,23 @@ class Background(Generic[K, T]):
             running = Running(job.future.running(), time.monotonic() - job.asked_at, self._usual)
             return Look(self._kept.get(key), running)
 
-    def _job(self, key: K, start: bool) -> None:
-        """Forget its measurement if it has ended, and start one if there is none and `start` says so."""
+    def _job(self, key: K, start: bool, seen: Kept[T] | None = None) -> None:
+        """Forget its measurement if it has ended. With `start`, start one if there is none.
+
+        `seen` is the result that the caller found to be too old.
+        """
         with self._lock:
             job = self._jobs.get(key)
             if job and job.future.done():
                 del self._jobs[key]
                 if error := job.future.result():
                     raise error
-            elif job is None and start:
+            # If `seen` is not the newest result any more, a measurement has ended since the caller looked.
+            elif job is None and start and self._kept.get(key) is seen:
                 self._jobs[key] = _Job(self._pool.submit(self._run, key), time.monotonic())
                 self._cancel_oldest()
 
-    def _outdated(self, key: K) -> bool:
-        kept = self._kept.get(key)
+    def _outdated(self, kept: Kept[T] | None) -> bool:
         if kept is None:
             return True
         if self._clock() - kept.at < max(self._keep_seconds, KEEP_TIMES * kept.seconds):

@@ -1,7 +1,7 @@
 """Windows that are measured in the background."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -150,6 +150,23 @@ def test_a_window_that_takes_long_is_measured_once(background: Background[Window
     counted.may.set()
     assert value(waited(background)) == 1
     assert len(counted.windows) == 1
+
+
+def test_a_measurement_that_ends_while_a_reader_looks_is_not_repeated(database: Database, counted: Counted) -> None:
+    others: list[Callable[[], object]] = []
+
+    def clock() -> float:
+        if others:  # another reader gets a new result while this one looks at the old one
+            others.pop()()
+        return NOON + len(counted.windows) * KEEP_SECONDS
+
+    with ThreadPoolExecutor(1) as pool:
+        background = Background(pool, database, counted, clock)
+        waited(background)
+        happens(database)
+        others.append(lambda: waited(background))
+        assert background.look(WINDOW).running is None
+    assert len(counted.windows) == 2
 
 
 def test_one_window_is_measured_at_a_time(background: Background[Window, int], counted: Counted) -> None:
