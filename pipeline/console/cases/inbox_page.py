@@ -56,15 +56,13 @@ class News(Struct, frozen=True):
 @router.get("", response_class=HTMLResponse)
 def inbox_page(request: Request, services: TheServices, session: Signed) -> Response:
     """Show the person's mentions, assigned cases, escalated cases and appeals."""
-    name, seconds = session.account.name, case_queue.ESCALATED_SECONDS
+    name = session.account.name
     with services.database.read() as connection:
         wanted = wanted_by(services, connection, session, Asked())
         values: dict[str, Any] = {
             "mentions": notes.unread(connection, name, SHOWN),
             "assigned": case_queue.list_queue(connection, replace(wanted, view="mine"), limit=SHOWN),
-            "escalated": case_queue.list_escalated(connection, wanted, seconds, None, SHOWN)
-            if _decides(session)
-            else [],
+            "escalated": case_queue.list_escalated(connection, wanted, None, SHOWN) if _decides(session) else [],
             "due": due(connection, name, wanted, _decides(session), _leads(session)),
         }
     return page(request, "inbox.html", **values)
@@ -137,7 +135,7 @@ def news(connection: Connection, account: str, wanted: QueueFilter, since: float
     """Count what came after `since`, until `at`, for `account`. `wanted` is the queue as this person gets it."""
     given = select(ASSIGNMENTS.c.case_id).where(ASSIGNMENTS.c.account == account, ASSIGNMENTS.c.at > since)
     theirs = case_queue.list_queue(connection, replace(wanted, view="mine"), limit=COUNTED)
-    theirs += case_queue.list_escalated(connection, wanted, case_queue.ESCALATED_SECONDS, None, COUNTED)
+    theirs += case_queue.list_escalated(connection, wanted, None, COUNTED)
     return News(
         severe=case_queue.arrived(connection, wanted, since, SEVERE, COUNTED),
         # Each deadline comes near once, between two requests.

@@ -237,7 +237,7 @@ def _page(
     Without a view, the first page begins with the cases that are assigned to the person.
     """
     if wanted.view == "escalated":
-        found = case_queue.list_escalated(connection, wanted, case_queue.ESCALATED_SECONDS, after, case_queue.PAGE)
+        found = case_queue.list_escalated(connection, wanted, after, case_queue.PAGE)
         return found, found[-1] if len(found) == case_queue.PAGE else None
     mine: list[Case] = []
     if wanted.view is None and wanted.assigned is None:

@@ -303,39 +303,26 @@ MOST_ESCALATED = 1_000
 """The most escalated cases that are read."""
 
 
-class Escalated(Struct, frozen=True):
-    """The number of open escalated cases, and of those past their deadline."""
-
-    open: int
-    late: int
-
-
 def list_escalated(
-    connection: Connection, wanted: QueueFilter, seconds: float, after: tuple[float, str] | None, limit: int
+    connection: Connection, wanted: QueueFilter, after: tuple[float, str] | None, limit: int
 ) -> list[Case]:
-    """Return escalated cases with the deadline `seconds` after they were escalated or reopened, most urgent first.
+    """Return escalated cases, most urgent first. Their deadline is ESCALATED_SECONDS after the escalation or reopening.
 
     For the next page, give the `place` of the last case as `after`.
     """
     # Few cases are escalated at once, so their order is made here and needs no index.
     found = list_queue(connection, msgspec.structs.replace(wanted, view="escalated"), limit=MOST_ESCALATED)
-    placed = sorted(_placed(connection, found, seconds), key=lambda case: case.place)
+    placed = sorted(_placed(connection, found), key=lambda case: case.place)
     return [case for case in placed if after is None or case.place > after][:limit]
 
 
-def count_escalated(connection: Connection, wanted: QueueFilter, seconds: float, at: float) -> Escalated:
-    """Count the escalated cases at `at`."""
-    found = list_escalated(connection, wanted, seconds, None, MOST_ESCALATED)
-    return Escalated(len(found), sum(case.due_at < at for case in found))
-
-
-def _placed(connection: Connection, cases: list[Case], seconds: float) -> list[Case]:
+def _placed(connection: Connection, cases: list[Case]) -> list[Case]:
     query = (
         select(DECISIONS.c.case_id, func.max(func.coalesce(DECISIONS.c.undone, DECISIONS.c.at)).label("at"))
         .where(DECISIONS.c.case_id.in_(select(CASES.c.id).where(CASES.c.status == "escalated")))
         .group_by(DECISIONS.c.case_id)
     )
-    due = {row.case_id: row.at + seconds for row in connection.execute(query)}
+    due = {row.case_id: row.at + ESCALATED_SECONDS for row in connection.execute(query)}
     return [
         msgspec.structs.replace(case, due_at=due[case.id], urgency=due[case.id] - HEAD_START[case.severity])
         for case in cases

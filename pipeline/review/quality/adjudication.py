@@ -112,6 +112,7 @@ def count_checked(connection: Connection, account: str, since: float) -> int:
 
 
 def _dispute(connection: Connection, row: Row[Any], settled: bool) -> Dispute:
+    # Hidden while the third person still decides.
     opinions = _opinions(connection, row.original, row.id) if settled else ()
     return Dispute(row.original, reading.case_of(row), row.drawn_at, opinions)
 

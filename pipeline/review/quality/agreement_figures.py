@@ -46,7 +46,6 @@ class Pair(Struct, frozen=True):
     """
 
     original: str
-    second_case: str
     label: str
     first: Opinion
     second: Opinion
@@ -107,7 +106,6 @@ def pairs(connection: Connection, since: float, until: float = math.inf) -> list
     return [
         Pair(
             row.original,
-            row.case_id,
             row.label,
             # The first decision on the original: a later one may follow an appeal or a correction.
             firsts[row.original][0],

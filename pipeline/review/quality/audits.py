@@ -230,6 +230,7 @@ def _scaled(sample: Sequence[JudgedSpeech], everything: Sequence[JudgedSpeech]) 
     An item stands for itself at least, even if `everything` counts less at the edges of the window.
     """
     total = math.fsum(one.count / one.probability for one in sample)
+    # Hajek: audits that are not decided yet, and hours without audits, change no estimate.
     scale = sum(one.count for one in everything) / total if total else 0.0
     return {one: max(1.0, scale / one.probability) for one in sample}
 

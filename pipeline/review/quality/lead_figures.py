@@ -183,6 +183,7 @@ def found(
     return [reading.case_of(row) for row in connection.execute(query)]
 
 
+# An escalation is no end of a case, so it counts as no decision here.
 _STANDS = (DECISIONS.c.undone.is_(None), DECISIONS.c.verdict.in_(FINAL))
 _DECIDED = DECISIONS.join(CASES, CASES.c.id == DECISIONS.c.case_id)
 

@@ -119,6 +119,7 @@ def timeline(connection: Connection, room: str, start: float, end: float, viewer
     for row in rows:
         flag, clip = reading.flag_of(row), clips.get(row.case_id)
         first, last = (offset_of(clip.timeline, at) if clip else None for at in (flag.start, flag.end))
+        # Speech that goes on after the clip ends with the clip.
         part = None if clip is None or first is None else (first, clip.seconds if last is None else last)
         lanes[flag.speaker].append(Spoken(flag, row.case_id, row.severity, part))
     return dict(lanes)

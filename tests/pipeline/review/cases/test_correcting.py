@@ -159,7 +159,7 @@ def test_an_escalated_case_is_reopened_as_escalated(database: Database) -> None:
     reopen(database, case)
     assert (read(database, case).status, read(database, case).verdict) == ("escalated", "escalate")
     with database.read() as connection:
-        [found] = case_queue.list_escalated(connection, QueueFilter(), 1_800, None, 50)
+        [found] = case_queue.list_escalated(connection, QueueFilter(), None, 50)
     assert found.due_at == LATER + 1_800
 
 

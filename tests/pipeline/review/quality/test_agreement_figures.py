@@ -24,7 +24,7 @@ def opinion(verdict: str, who: str = "ana") -> Opinion:
 
 def pair(first: str, second: str, label: str = "abuse", third: str | None = None) -> Pair:
     settling = opinion(third, "lea") if third else None
-    return Pair("o", "c", label, opinion(first), opinion(second, "ben"), settling)
+    return Pair("o", label, opinion(first), opinion(second, "ben"), settling)
 
 
 def undo(desk: Desk, who: str, at: float) -> None:
@@ -81,7 +81,7 @@ def test_a_pair_keeps_the_first_opinion_after_an_appeal(desk: Desk) -> None:
         deciding.add_decision(connection, case, "lea", Choice(verdict="dismiss"), NOON + 90)
     with desk.database.read() as connection:
         [found] = agreement_figures.pairs(connection, NOON)
-        assert (found.original, found.second_case, found.label) == (desk.case, copy, "violence")
+        assert (found.original, found.label) == (desk.case, "violence")
         assert (found.agrees, found.settled) == (True, "uphold")
 
 
