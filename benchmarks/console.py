@@ -38,7 +38,7 @@ from pipeline.contract.messages import Flag, Hit
 from pipeline.judge import labels
 from pipeline.review.accounts import accounts, sign_in
 from pipeline.review.cases import case_queue
-from pipeline.review.cases.values import columns
+from pipeline.review.cases.case_values import columns
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.search.case_words import fold, grams

@@ -42,7 +42,7 @@ from pipeline.base.cpu_cores import cores
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind, Flag, Message, Transcript
 from pipeline.contract.topology import DELIVER, LISTEN, STAGES, TRANSCRIBE, Stage
-from pipeline.review import bank
+from pipeline.review import recording_bank
 from pipeline.review.database import Database
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.runner.local import LocalRunner
@@ -238,7 +238,7 @@ def ban(url: str, banned: Iterable[Fingerprint]) -> None:
     """Put the recordings into the bank of a new store."""
     with closing(Database(url)) as database, database.write() as connection:
         for each in banned:
-            bank.add_recording(connection, each)
+            recording_bank.add_recording(connection, each)
 
 
 def spoken(folders: Sequence[Path]) -> Sequence[Samples]:

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import structs
 
 from pipeline.contract.messages import Flag, HeardSound, Hit, SecondReading, Sound, Transcript, Utterance, derive_id
-from pipeline.review.cases.values import Case
+from pipeline.review.cases.case_values import Case
 
 NOON = 1_767_268_800.0
 """2026-01-01 12:00 UTC, in UTC seconds."""

@@ -15,7 +15,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.console import console_app
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk
 from pipeline.review import audit_log
-from pipeline.review.cases.values import Filters
+from pipeline.review.cases.case_values import Filters
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.review_store import open_store
 from pipeline.runner.local import LocalRunner

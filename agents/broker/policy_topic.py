@@ -20,7 +20,7 @@ from agents.broker.kafka_clients import broker_errors, discard, producer, reader
 from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.topology import POLICIES
-from pipeline.judge.release import FOLLOW_SECONDS, FollowedRules, JudgeReport, Release
+from pipeline.judge.policy_release import FOLLOW_SECONDS, FollowedRules, JudgeReport, Release
 from pipeline.review.database import Database
 from pipeline.review.policies import judge_rules, versions
 from pipeline.settings import Kafka, Settings

@@ -16,7 +16,7 @@ from agents.commands.app import add_group, settings_of
 from agents.commands.terminal import json_text, stderr, stdout
 from pipeline.base.errors import DependencyError, InputError
 from pipeline.contract.messages import Suggestion, Verdict
-from pipeline.review.cases.values import Case, Choice, Filters, Status
+from pipeline.review.cases.case_values import Case, Choice, Filters, Status
 
 if TYPE_CHECKING:
     from pipeline.review.review_store import ReviewStore, SqlReviewStore

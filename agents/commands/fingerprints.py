@@ -87,7 +87,7 @@ def match_recordings(
       voxwarden fingerprints match room.ogg
       voxwarden fingerprints match recordings/ --jsonl
     """
-    from pipeline.review.bank import Bank
+    from pipeline.review.recording_bank import Bank
     from pipeline.sound.fingerprints.recording_detector import loaded
 
     bank = loaded(Bank(settings_of(ctx).database_url))
@@ -125,12 +125,12 @@ def _blocks(file: Path, name: str, heard: Progressed) -> "Iterator[Samples]":
 
 def _add(database: "Database", file: Path, name: str, ban: "Ban", heard: Progressed) -> str:
     """Add one recording, and return its id."""
-    from pipeline.review import bank
+    from pipeline.review import recording_bank
     from pipeline.sound.fingerprints.fingerprint import fingerprint
 
     made = fingerprint(_blocks(file, name, heard), ban)
     with database.write() as connection:
-        bank.add_recording(connection, made)
+        recording_bank.add_recording(connection, made)
     return made.id
 
 

@@ -14,7 +14,7 @@ from agents.commands.terminal import plain
 from pipeline.contract.messages import Decision, Flag, Suggestion
 
 if TYPE_CHECKING:
-    from pipeline.review.cases.values import Case, CaseFile
+    from pipeline.review.cases.case_values import Case, CaseFile
 
 STYLES: dict[Suggestion, str] = {"block": "bold red", "review": "yellow", "pass": "green"}
 # Risk has a shape, a word and a colour, so that colour is never the only sign.

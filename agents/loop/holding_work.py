@@ -17,7 +17,7 @@ import faust
 from agents.broker.kafka_records import Received
 from agents.broker.kafka_topics import retention_seconds
 from agents.loop.faust_app import PartitionName
-from agents.loop.lead_in import Earlier, LeadIn, lead_seconds
+from agents.loop.segmenter_lead_in import Earlier, LeadIn, lead_seconds
 from agents.loop.work import Work
 from pipeline.base.metrics import Metrics
 from pipeline.contract.stage import HoldingProcessor

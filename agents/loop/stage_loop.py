@@ -30,9 +30,9 @@ from agents.broker.kafka_records import (
 )
 from agents.loop.dead_letter_share import DeadLetterShare, HaltError
 from agents.loop.faust_app import channel_of
-from agents.loop.one_thread import OneThread
 from agents.loop.record_batches import batches
 from agents.loop.work import Work
+from agents.loop.worker_thread import OneThread
 from pipeline.base.cpu_cores import step_back
 from pipeline.base.errors import BadMessage, DependencyError, VoxwardenError
 from pipeline.base.metrics import Metrics

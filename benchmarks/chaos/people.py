@@ -11,7 +11,7 @@ from benchmarks.chaos.marks import FRAME_SECONDS, marked
 from pipeline.base.errors import CaseError, DependencyError
 from pipeline.connect.client.reconnecting import StreamError
 from pipeline.connect.client.speaker_stream import SpeakerStream
-from pipeline.review.cases.values import Choice, Filters
+from pipeline.review.cases.case_values import Choice, Filters
 from pipeline.review.review_store import ReviewStore, open_store
 from pipeline.settings import Settings
 from pipeline.speech.audio.resample import Samples

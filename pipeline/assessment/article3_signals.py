@@ -23,7 +23,7 @@ from pipeline.assessment.report import rules_in_force
 from pipeline.assessment.triggers import Signal, Trigger
 from pipeline.assessment.workdays import CHINA, Calendar
 from pipeline.contract.messages import SAMPLE_RATE, UNDETERMINED
-from pipeline.review.cases.values import REPORTED
+from pipeline.review.cases.case_values import REPORTED
 from pipeline.review.database import Database
 from pipeline.review.delivery.speech_tallies import DAY_HOURS, HOUR
 from pipeline.review.quality.figure import Figure, Window

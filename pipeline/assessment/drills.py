@@ -23,8 +23,8 @@ from pipeline.contract.messages import Flag
 from pipeline.review import audit_log
 from pipeline.review.cases import deciding, storing
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.cases.storing import Merge
-from pipeline.review.cases.values import Choice
 from pipeline.review.tables.assessment_tables import ACTIONS, DRILL_LINES, DRILLS
 from pipeline.review.tables.core import CASES, DECISIONS
 

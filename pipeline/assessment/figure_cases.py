@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy import ColumnElement, Connection, exists, select
 
 from pipeline.judge.labels import SEVERITIES
-from pipeline.review.cases.values import REPORTED
+from pipeline.review.cases.case_values import REPORTED
 from pipeline.review.quality import agreement_figures
 from pipeline.review.quality.agreement_figures import FLAGGED, Pair
 from pipeline.review.quality.audits import within

@@ -24,7 +24,7 @@ from pipeline.console.apps_api import Body, Id, Words
 from pipeline.console.services import Services, TheServices
 from pipeline.contract.messages import Action, Decision
 from pipeline.review.cases import deciding, reading
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Confirmation
 

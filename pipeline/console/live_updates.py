@@ -22,8 +22,8 @@ from pipeline.console.fields import IdForm
 from pipeline.console.services import Signed, TheServices
 from pipeline.review.accounts import presence
 from pipeline.review.cases import assigning, case_queue, eligibility, leases, reading
+from pipeline.review.cases.case_values import Case
 from pipeline.review.cases.reading import decisions_since
-from pipeline.review.cases.values import Case
 from pipeline.review.database import Database
 
 router = APIRouter()

@@ -19,10 +19,10 @@ from pipeline.judge.flagger import Flagger, SoundFlagger
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Matcher
 from pipeline.judge.moderation_policy import PolicyResolver
-from pipeline.judge.pairs import Pairs, Release
 from pipeline.judge.rule_texts import RuleSet
 from pipeline.judge.shadow import Shadow, ShadowModel
 from pipeline.judge.speaker_memory import CoolDowns
+from pipeline.judge.withheld_flags import Pairs, Release
 
 ACTIVE = ""
 """The key of the active policy's memory. A shadow's key is its version."""

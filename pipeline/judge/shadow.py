@@ -11,7 +11,7 @@ from pipeline.judge.conversations import SpeechBefore
 from pipeline.judge.detection import Detection, Detector
 from pipeline.judge.flagger import Flagger, SoundFlagger
 from pipeline.judge.matcher import Matcher
-from pipeline.judge.pairs import Pairs, Release
+from pipeline.judge.withheld_flags import Pairs, Release
 
 
 class Shadow:

@@ -23,7 +23,7 @@ from pipeline.contract.messages import Flag
 from pipeline.judge.conversations import Conversations, RecentUtterance, SpeechBefore
 from pipeline.judge.text_transcripts import transcript_of
 from pipeline.review.cases import reading
-from pipeline.review.cases.values import REPORTED, worst
+from pipeline.review.cases.case_values import REPORTED, worst
 from pipeline.review.quality import agreement_figures
 from pipeline.review.quality.figure import Window, totals
 from pipeline.review.quality.quality_checks import FINAL

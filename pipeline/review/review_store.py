@@ -11,9 +11,9 @@ from pipeline.base.errors import CaseError
 from pipeline.contract.messages import Decision, Flag, SpeechStatus, first_id
 from pipeline.review.cases import case_queue, deciding, phrase_muting, reading, speaker_measures, storing, user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.case_values import SEVERITY, Case, CaseFile, Choice, Evidence, Filters, Outcome, case_id
 from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.cases.user_reports import Report
-from pipeline.review.cases.values import SEVERITY, Case, CaseFile, Choice, Evidence, Filters, Outcome, case_id
 from pipeline.review.database import Database
 from pipeline.review.delivery import event_outbox, speech_tallies
 from pipeline.review.delivery.event_outbox import FlagEventChoice

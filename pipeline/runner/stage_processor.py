@@ -32,7 +32,7 @@ def build_processor(
     build: Callable[..., Processor[Any, Any]] = getattr(import_module(module), function)
     parts: list[Any] = [log] * stage.reads_audio + [rules] * stage.follows
     if stage.reads_store:
-        from pipeline.review.bank import Bank  # here, because other stages need no database
+        from pipeline.review.recording_bank import Bank  # here, because other stages need no database
 
         parts.append(Bank(settings.database_url))
     return build(settings, metrics, *parts)

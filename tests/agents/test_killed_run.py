@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
-from pipeline.review.cases.values import Filters
+from pipeline.review.cases.case_values import Filters
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.evidence.segments import Finish
 from pipeline.review.review_store import open_store

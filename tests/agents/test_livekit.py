@@ -17,7 +17,7 @@ from websockets.asyncio.client import connect
 from agents.one_machine import run_one_machine
 from pipeline.connect.livekit.livekit_process import Listening, serve_livekit
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.review.cases.values import Filters
+from pipeline.review.cases.case_values import Filters
 from pipeline.review.review_store import open_store
 from pipeline.settings import Asr, GatewaySettings, LiveKitSettings, Settings
 from tests.agents.gateway.test_gateway_server import running as gateway

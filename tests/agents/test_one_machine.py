@@ -15,7 +15,7 @@ from pipeline.connect.api.api_server import ServedApi
 from pipeline.connect.client.verdict_stream import VerdictStream
 from pipeline.console.console_app import Serving
 from pipeline.contract.messages import SAMPLE_RATE, Flag
-from pipeline.review.cases.values import Filters
+from pipeline.review.cases.case_values import Filters
 from pipeline.review.review_store import open_store
 from pipeline.settings import Asr, Settings
 from pipeline.speech.asr import ctranslate2_engine

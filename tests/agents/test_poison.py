@@ -13,7 +13,7 @@ from msgspec import structs
 
 from agents.loop.faust_app import create_faust_app
 from agents.loop.holding_work import HoldingWork
-from agents.loop.lead_in import Earlier
+from agents.loop.segmenter_lead_in import Earlier
 from agents.loop.stage_loop import StageLoop
 from pipeline.base.metrics import Metrics
 from pipeline.contract.cloud_events import decode_event, encode_event

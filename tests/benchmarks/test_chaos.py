@@ -17,7 +17,7 @@ from benchmarks.chaos.verdict import ChaosVerdict
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.contract.speech_status import status_of
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.review_store import open_store
 from pipeline.review.tables.core import CASES

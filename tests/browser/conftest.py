@@ -20,7 +20,7 @@ from pipeline.contract.messages import SAMPLE_RATE, Flag, Hit
 from pipeline.judge import labels
 from pipeline.review.accounts import sign_in
 from pipeline.review.cases import case_queue
-from pipeline.review.cases.values import ClipPiece, Evidence
+from pipeline.review.cases.case_values import ClipPiece, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder, checksum
 from pipeline.review.review_store import SqlReviewStore

@@ -16,8 +16,8 @@ from pipeline.assessment.triggers import Signal
 from pipeline.console.rendering import profile_href
 from pipeline.contract.messages import HeardSound, Verdict
 from pipeline.judge import labels
-from pipeline.judge.release import JudgeReport
-from pipeline.review import bank
+from pipeline.judge.policy_release import JudgeReport
+from pipeline.review import recording_bank
 from pipeline.review.accounts import accounts, api_tokens, wellness
 from pipeline.review.accounts.accounts import Preferences, ViewingLimits
 from pipeline.review.cases import (
@@ -30,9 +30,9 @@ from pipeline.review.cases import (
     phrase_muting,
     user_reports,
 )
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.cases.eligibility import Skills
 from pipeline.review.cases.user_reports import Complaint
-from pipeline.review.cases.values import Choice
 from pipeline.review.policies import backtests, drafts, judge_rules, versions
 from pipeline.review.policies.backtests import BacktestResult, ChangedFlag, LabelChange, Pairing, TermUse
 from pipeline.review.privacy import erasure, holds
@@ -271,7 +271,7 @@ def _recordings(stack: Stack) -> None:
     with stack.database.write() as connection:
         for number, (ban, seconds) in enumerate(((first, 212.0), (second, 4_000.0))):
             recording = BannedRecording(ban=ban, seconds=seconds)
-            bank.add_recording(connection, Fingerprint(f"{number:016x}", recording, NO_LANDMARKS))
+            recording_bank.add_recording(connection, Fingerprint(f"{number:016x}", recording, NO_LANDMARKS))
     flags = [
         sound_flag(name, now - 600 - NOON, now - 580 - NOON, room=f"{name}{mark}", speaker=f"dj{mark}", sound=heard)
         for name in ("attic", "cellar")

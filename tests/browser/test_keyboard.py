@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Dialog, Page, expect
 
 from pipeline.review.cases import appeals, case_queue, deciding
-from pipeline.review.cases.values import Choice, Filters
+from pipeline.review.cases.case_values import Choice, Filters
 from tests.browser.conftest import SAID, Sit, Stack
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import update
 from pipeline.console.console_app import create_app
 from pipeline.console.services import open_services
 from pipeline.review.cases import assigning, deciding
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.tables.core import CASES
 from pipeline.settings import Settings

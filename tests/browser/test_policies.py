@@ -9,9 +9,9 @@ from playwright.sync_api import Page, expect
 
 from pipeline.console.policy import draft_trials
 from pipeline.judge.labels import load_labels
-from pipeline.judge.release import JudgeReport
+from pipeline.judge.policy_release import JudgeReport
 from pipeline.review.cases import deciding
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.policies import judge_rules, versions
 from pipeline.settings import Settings
 from tests.browser.conftest import Sit, Stack

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from agents.one_machine import run_one_machine
 from pipeline.review import audit_log
-from pipeline.review.cases.values import Filters
+from pipeline.review.cases.case_values import Filters
 from pipeline.review.database import Database
 from pipeline.review.review_store import open_store
 from pipeline.settings import Asr, Settings

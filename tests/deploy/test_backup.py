@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.review.cases.values import Choice, Evidence
+from pipeline.review.cases.case_values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import checksum, open_evidence
 from pipeline.review.review_store import SqlReviewStore

@@ -14,7 +14,7 @@ from msgspec import structs
 from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Flag
 from pipeline.contract.topology import AUDIO, FLAGS, STAGES
-from pipeline.review.cases.values import Filters
+from pipeline.review.cases.case_values import Filters
 from pipeline.review.review_store import open_store
 from pipeline.settings import ListenSettings, Settings
 from pipeline.speech.audio.recording_parts import chunks_of

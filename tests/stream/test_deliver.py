@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import DELIVER, FLAGS, UTTERANCES
-from pipeline.review.cases.values import Case, Filters
+from pipeline.review.cases.case_values import Case, Filters
 from pipeline.review.review_store import open_store
 from pipeline.settings import Settings
 from pipeline.speech.audio.decode import read_file

@@ -21,7 +21,7 @@ from pipeline.console.guard import COOKIE, HEADER
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.contract.topology import STAGES
 from pipeline.review.accounts import sign_in
-from pipeline.review.cases.values import CaseFile, Filters
+from pipeline.review.cases.case_values import CaseFile, Filters
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import Kafka, Settings, Store

@@ -7,7 +7,7 @@ import pytest
 
 from agents.broker.kafka_clients import producer, topic_name
 from agents.broker.kafka_records import partition_of
-from agents.loop.lead_in import LeadIn
+from agents.loop.segmenter_lead_in import LeadIn
 from pipeline.base.errors import DependencyError
 from pipeline.contract.cloud_events import encode_event, record_key
 from pipeline.contract.messages import AudioChunk, Utterance

@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from agents.one_machine import run_one_machine
-from pipeline.review.cases.values import Filters
+from pipeline.review.cases.case_values import Filters
 from pipeline.review.review_store import open_store
 from pipeline.settings import Asr, Settings
 from tests.agents.test_one_machine import Host, spoken

@@ -16,7 +16,7 @@ from pipeline.contract.messages import Flag
 from pipeline.contract.topology import FLAGS, POLICIES, TRANSCRIPTS
 from pipeline.judge.judge_stage import read_config
 from pipeline.judge.labels import load_labels
-from pipeline.judge.release import JudgeReport, MarkedTexts, Release
+from pipeline.judge.policy_release import JudgeReport, MarkedTexts, Release
 from pipeline.judge.rule_texts import RuleTexts
 from pipeline.review.database import Database
 from pipeline.review.policies import judge_rules, versions

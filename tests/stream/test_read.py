@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import FLAGS, READ
-from pipeline.review.cases.values import Case, Filters
+from pipeline.review.cases.case_values import Case, Filters
 from pipeline.review.review_store import open_store
 from pipeline.settings import Settings
 from tests.builders import flag

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.learning.training_rows import CLEAN, part_of
-from pipeline.speech.asr.talk_model import END, FILE, START, clauses
+from pipeline.speech.asr.language_model import END, FILE, START, clauses
 from pipeline.speech.languages import SHIPPED
 from training.classifier.sets import read
 from training.commands import errors_in_a_line, notes

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exist
 
 from pipeline.assessment.catalogue import figure
 from pipeline.assessment.options import DAY_SECONDS, Options
-from pipeline.review.cases.values import WHOLE_ROOM
+from pipeline.review.cases.case_values import WHOLE_ROOM
 from pipeline.review.quality import agreement_figures, audits
 from pipeline.review.quality.agreement_figures import Pair
 from pipeline.review.quality.audits import DIMENSIONS, Judged, Reviewed, within

@@ -13,7 +13,7 @@ from pipeline.assessment.catalogue import figure
 from pipeline.assessment.indicators.judgement import actions, share
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.review.cases import reading
-from pipeline.review.cases.values import Evidence
+from pipeline.review.cases.case_values import Evidence
 from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.evidence.evidence_store import EvidenceStore, checksum
 from pipeline.review.evidence.sealing import ClipDamaged

@@ -21,7 +21,7 @@ from pipeline.connect.api.backend import Backend
 from pipeline.connect.api.moderation_answers import Categories
 from pipeline.connect.api.recording_jobs import Jobs
 from pipeline.judge import labels
-from pipeline.judge.release import FollowedRules
+from pipeline.judge.policy_release import FollowedRules
 from pipeline.review.database import Database
 from pipeline.review.delivery.feed import VerdictFeed
 from pipeline.review.policies.judge_rules import follow_store

@@ -10,7 +10,7 @@ from pipeline.base.http_problems import ERRORS
 from pipeline.connect.api.backend import TheBackend
 from pipeline.contract.messages import Action, Decision, Suggestion, Verdict
 from pipeline.review.cases import reading
-from pipeline.review.cases.values import Case, Filters, Status
+from pipeline.review.cases.case_values import Case, Filters, Status
 
 cases_router = APIRouter(prefix="/v1/cases", tags=["cases"], responses=ERRORS)
 

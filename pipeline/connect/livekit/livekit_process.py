@@ -16,11 +16,11 @@ from pipeline.base.metrics_server import Starting
 from pipeline.base.metrics_server import serving as figures
 from pipeline.connect.client.speaker_stream import SpeakerStream
 from pipeline.connect.livekit import livekit_server, livekit_webhooks
-from pipeline.connect.livekit.actor import Actor
 from pipeline.connect.livekit.livekit_server import Moderation
 from pipeline.connect.livekit.livekit_webhooks import Signature
 from pipeline.connect.livekit.microphone import Speech
 from pipeline.connect.livekit.room_bots import RoomBots
+from pipeline.connect.livekit.room_enforcement import Actor
 from pipeline.judge import labels
 from pipeline.review.database import Database, check_answers
 from pipeline.settings import Settings

@@ -15,9 +15,9 @@ from typing import Any
 from livekit import api, rtc
 
 from pipeline.base.metrics import Metrics, from_zero
-from pipeline.connect.livekit.actor import LATE_SECONDS
 from pipeline.connect.livekit.bot import CLOSED, REPLACED, RoomBot, SpeechOf
 from pipeline.connect.livekit.livekit_server import BOT, ServerFault
+from pipeline.connect.livekit.room_enforcement import LATE_SECONDS
 from pipeline.settings import LiveKitSettings
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from pipeline.console.services import Signed, TheServices
 from pipeline.review import audit_log
 from pipeline.review.cases import appeals, deciding, eligibility, reading
 from pipeline.review.cases.appeals import Appeal
-from pipeline.review.cases.values import Case
+from pipeline.review.cases.case_values import Case
 
 router = APIRouter(prefix="/appeals")
 

@@ -18,8 +18,8 @@ from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Decision, Verdict
 from pipeline.review.cases import case_queue, correcting, deciding, eligibility, leases, phrase_muting, reading
 from pipeline.review.cases.case_queue import Likeness
+from pipeline.review.cases.case_values import Case, Choice
 from pipeline.review.cases.phrase_muting import MutedPhrase
-from pipeline.review.cases.values import Case, Choice
 
 router = APIRouter()
 

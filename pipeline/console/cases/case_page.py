@@ -25,11 +25,11 @@ from pipeline.review import audit_log
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.cases import assigning, eligibility, notes, notices, phrase_muting, reading, user_reports
+from pipeline.review.cases.case_values import Case
 from pipeline.review.cases.leases import Lease
 from pipeline.review.cases.notes import LONGEST
 from pipeline.review.cases.notices import SpeakerMeasure
 from pipeline.review.cases.speaker_measures import Proposal
-from pipeline.review.cases.values import Case
 from pipeline.review.delivery import enforcements
 from pipeline.review.evidence import clip_player
 

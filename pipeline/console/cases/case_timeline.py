@@ -14,7 +14,7 @@ from pipeline.base.errors import AudioError
 from pipeline.console.cases.case_view import PageView
 from pipeline.contract.messages import SAMPLE_RATE, Flag
 from pipeline.judge.labels import Labels
-from pipeline.review.cases.values import ClipPiece, Evidence
+from pipeline.review.cases.case_values import ClipPiece, Evidence
 from pipeline.review.evidence import clip_player
 from pipeline.review.evidence.evidence_store import EvidenceStore
 from pipeline.review.evidence.sealing import ClipDamaged

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from pipeline.contract.messages import Flag
 from pipeline.judge.verdict import agreed
 from pipeline.review.cases import case_queue, leases, reading
-from pipeline.review.cases.values import Case, CaseFile, Evidence
+from pipeline.review.cases.case_values import Case, CaseFile, Evidence
 from pipeline.review.evidence.clip_player import Token, offset_of, tokens
 from pipeline.review.quality import quality_checks
 from pipeline.review.tables.case_tables import COPIES

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from pipeline.contract.messages import Flag, Hit
 from pipeline.judge.normalise import PlainView, normalise
-from pipeline.review.cases.values import Case
+from pipeline.review.cases.case_values import Case
 from pipeline.review.evidence.clip_player import offset_of
 from pipeline.review.search.case_lists import ListedCase
 

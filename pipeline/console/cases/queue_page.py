@@ -21,7 +21,7 @@ from pipeline.review.accounts import wellness
 from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.cases import assigning, case_queue, eligibility, leases, speaker_measures
 from pipeline.review.cases.case_queue import QueueFilter
-from pipeline.review.cases.values import Case
+from pipeline.review.cases.case_values import Case
 from pipeline.review.search import views
 from pipeline.review.search.views import ViewPage
 

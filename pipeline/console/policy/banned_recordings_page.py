@@ -14,7 +14,7 @@ from pipeline.base.errors import AudioError, InputError
 from pipeline.console.fields import NameQuery
 from pipeline.console.rendering import page
 from pipeline.console.services import Services, Signed, TheServices
-from pipeline.review import bank
+from pipeline.review import recording_bank
 from pipeline.review.search.query import quoted
 from pipeline.sound.fingerprints.fingerprint import LONGEST_LINE, Ban, ban_of, fingerprint
 from pipeline.sound.fingerprints.recording_detector import LOOK_SECONDS
@@ -34,7 +34,7 @@ router = APIRouter(prefix=PAGE)
 def recordings_page(request: Request, services: TheServices, q: NameQuery = "", added: NameQuery = "") -> Response:
     """Show the newest recordings of the bank with the words `q`. `added` is the id of the one that was just added."""
     with services.database.read() as connection:
-        found, size = bank.list_recordings(connection, q.strip(), SHOWN), bank.bank_size(connection)
+        found, size = recording_bank.list_recordings(connection, q.strip(), SHOWN), recording_bank.bank_size(connection)
     return page(
         request,
         "recordings.html",
@@ -71,7 +71,7 @@ def unban_recording(
 ) -> Response:
     """Remove a recording from the bank. 404 if the bank does not have it."""
     with services.database.write() as connection:
-        bank.remove_recording(connection, recording, session.account.name, services.clock())
+        recording_bank.remove_recording(connection, recording, session.account.name, services.clock())
     return _to(PAGE)
 
 
@@ -91,7 +91,7 @@ def _add(services: Services, file: UploadFile, ban: Ban) -> str:
     # The fingerprint takes seconds, so it is made before the transaction.
     made = fingerprint(_blocks(file, ban), ban, MAX_MINUTES * 60.0)
     with services.database.write() as connection:
-        bank.add_recording(connection, made)
+        recording_bank.add_recording(connection, made)
     return made.id
 
 

@@ -10,7 +10,7 @@ from pipeline.console.fields import NO_CONTROL
 from pipeline.console.policy.policy_difference import difference, runs
 from pipeline.console.rendering import page
 from pipeline.console.services import Services, Signed, TheServices
-from pipeline.judge.release import MAX_SHADOWS, JudgeReport
+from pipeline.judge.policy_release import MAX_SHADOWS, JudgeReport
 from pipeline.review.policies import drafts, judge_rules, versions
 
 router = APIRouter(prefix="/policies")

@@ -16,7 +16,7 @@ from pipeline.base.errors import CaseError, Missing, Stale
 from pipeline.contract.messages import NAMESPACE, Decision
 from pipeline.review import audit_log
 from pipeline.review.cases import deciding, eligibility, reading
-from pipeline.review.cases.values import Case, Choice
+from pipeline.review.cases.case_values import Case, Choice
 from pipeline.review.database import fields_of
 from pipeline.review.delivery import event_outbox
 from pipeline.review.delivery.events_for_apps import AppealSettled, EventKind

@@ -17,10 +17,10 @@ from pipeline.base.errors import CaseError, Taken
 from pipeline.review import audit_log
 from pipeline.review.accounts import accounts, presence, wellness
 from pipeline.review.accounts.accounts import Account
-from pipeline.review.cases import case_queue, eligibility, reading, values
+from pipeline.review.cases import case_queue, case_values, eligibility, reading
 from pipeline.review.cases.case_queue import QueueFilter
+from pipeline.review.cases.case_values import Case
 from pipeline.review.cases.eligibility import Eligibility
-from pipeline.review.cases.values import Case
 from pipeline.review.database import upsert
 from pipeline.review.quality import quality_checks
 from pipeline.review.tables.core import CASES, OPEN
@@ -192,7 +192,7 @@ def _person(connection: Connection, name: str) -> Account:
 
 def _lock(connection: Connection, cases: Collection[str]) -> list[Case]:
     """Lock the cases in the order of their ids, and return the open ones."""
-    return [case for case in reading.locked(connection, cases).values() if case.status in values.OPEN]
+    return [case for case in reading.locked(connection, cases).values() if case.status in case_values.OPEN]
 
 
 def _store(connection: Connection, case: str, given: dict[str, Any]) -> None:

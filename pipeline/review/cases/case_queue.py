@@ -18,8 +18,8 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Select, false, fun
 
 from pipeline.contract.messages import Flag
 from pipeline.review.cases import eligibility, reading
+from pipeline.review.cases.case_values import WHOLE_ROOM, Case
 from pipeline.review.cases.eligibility import Eligibility
-from pipeline.review.cases.values import WHOLE_ROOM, Case
 from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, DECISIONS, LEASES, OPEN, QUEUE_FILTERS
 from pipeline.settings import Settings

@@ -13,9 +13,9 @@ from pipeline.contract.messages import Action, Decision
 from pipeline.review import audit_log
 from pipeline.review.cases import appeals, deciding, eligibility, reading
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.case_values import Case, Choice
 from pipeline.review.cases.deciding import UNDO_SECONDS
 from pipeline.review.cases.speaker_measures import Measures
-from pipeline.review.cases.values import Case, Choice
 from pipeline.review.delivery import event_outbox
 from pipeline.review.delivery.events_for_apps import CaseCorrected, about_case
 from pipeline.review.quality import quality_checks

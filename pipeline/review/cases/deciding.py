@@ -13,8 +13,8 @@ from pipeline.base.errors import CaseError, Missing, Stale
 from pipeline.contract.messages import TIMED, Decision, Verdict
 from pipeline.review import audit_log
 from pipeline.review.cases import eligibility, reading, repeated_speech
+from pipeline.review.cases.case_values import Case, Choice, Status, check_decision, columns, decision_id
 from pipeline.review.cases.speaker_measures import Measures
-from pipeline.review.cases.values import Case, Choice, Status, check_decision, columns, decision_id
 from pipeline.review.delivery import event_outbox
 from pipeline.review.delivery.events_for_apps import CaseDecided, about_case
 from pipeline.review.quality import quality_checks

@@ -19,8 +19,8 @@ from pipeline.base.errors import AccountError, Involved
 from pipeline.review import audit_log
 from pipeline.review.accounts import presence
 from pipeline.review.accounts.accounts import Role
+from pipeline.review.cases.case_values import Case
 from pipeline.review.cases.reading import OpenGroup
-from pipeline.review.cases.values import Case
 from pipeline.review.database import fields_of, upsert
 from pipeline.review.quality import quality_checks
 from pipeline.review.tables.case_tables import APPEALS, REPORTS, VOICES

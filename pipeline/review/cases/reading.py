@@ -10,7 +10,7 @@ from sqlalchemy import case as case_when
 
 from pipeline.base.errors import Missing
 from pipeline.contract.messages import Decision, Flag
-from pipeline.review.cases.values import Case, CaseFile, Evidence, Filters
+from pipeline.review.cases.case_values import Case, CaseFile, Evidence, Filters
 from pipeline.review.database import fields_of
 from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS, GROUPED, OPEN

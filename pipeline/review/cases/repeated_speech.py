@@ -25,7 +25,7 @@ from sqlalchemy import ColumnElement, Connection, select, update
 
 from pipeline.contract.messages import Flag
 from pipeline.review.cases import reading
-from pipeline.review.cases.values import SEVERITY
+from pipeline.review.cases.case_values import SEVERITY
 from pipeline.review.tables.core import DECISIONS, FLAGS
 
 ROUNDING = 0.1

@@ -16,8 +16,8 @@ from sqlalchemy import Connection, Row, Select, select
 
 from pipeline.contract.messages import Action
 from pipeline.review.cases import notices
+from pipeline.review.cases.case_values import WHOLE_ROOM, Case, Choice
 from pipeline.review.cases.notices import SpeakerMeasure
-from pipeline.review.cases.values import WHOLE_ROOM, Case, Choice
 from pipeline.review.quality import quality_checks
 from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, DECISIONS

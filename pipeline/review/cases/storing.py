@@ -17,7 +17,7 @@ from pipeline.contract.messages import Flag
 from pipeline.review import audit_log
 from pipeline.review.cases import assigning, reading, repeated_speech
 from pipeline.review.cases.case_queue import Ranking
-from pipeline.review.cases.values import OPEN, REPORTED, Case, Evidence, Outcome, Result, case_id, columns, worst
+from pipeline.review.cases.case_values import OPEN, REPORTED, Case, Evidence, Outcome, Result, case_id, columns, worst
 from pipeline.review.privacy import holds
 from pipeline.review.quality import quality_checks
 from pipeline.review.search import case_words

@@ -18,8 +18,8 @@ from pipeline.contract.messages import NAMESPACE
 from pipeline.review import audit_log
 from pipeline.review.cases import reading
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.case_values import OPEN, REPORTED, WHOLE_ROOM, Case, columns
 from pipeline.review.cases.storing import lock_speakers
-from pipeline.review.cases.values import OPEN, REPORTED, WHOLE_ROOM, Case, columns
 from pipeline.review.database import fields_of
 from pipeline.review.quality import quality_checks
 from pipeline.review.search import case_words

@@ -16,7 +16,7 @@ from pipeline.contract.speech_status import status_of
 from pipeline.contract.stage import Processor, Rejected
 from pipeline.contract.topology import DELIVER
 from pipeline.judge.reader.second_reading import flag_of
-from pipeline.review.cases.values import Outcome, Result, check_storable
+from pipeline.review.cases.case_values import Outcome, Result, check_storable
 from pipeline.review.delivery.speech_tallies import Tally
 from pipeline.review.evidence.clip_cutting import ClipCutter, ReportCutter
 from pipeline.review.evidence.evidence_store import EvidenceStore, open_evidence

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, ins
 
 from pipeline.contract.messages import NAMESPACE, Flag
 from pipeline.judge import labels
-from pipeline.review.cases.values import Outcome
+from pipeline.review.cases.case_values import Outcome
 from pipeline.review.delivery.events_for_apps import RAISED, UNDONE, flag_payload
 from pipeline.review.tables.core import OUTBOX, UNSENT
 from pipeline.settings import Settings

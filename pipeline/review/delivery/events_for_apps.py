@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from pipeline.contract.messages import NAMESPACE, Action, Decision, Flag, Hit, Suggestion
-from pipeline.review.cases.values import Case, all_fields
+from pipeline.review.cases.case_values import Case, all_fields
 
 EventKind = Literal[
     "flag.raised", "case.decided", "case.corrected", "case.undone", "appeal.upheld", "appeal.overturned"

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from pipeline.base.errors import AudioError, CaseError
 from pipeline.contract.messages import SAMPLE_RATE, Flag, Sound, Utterance
+from pipeline.review.cases.case_values import CaseFile, ClipPiece, Evidence
 from pipeline.review.cases.user_reports import Report
-from pipeline.review.cases.values import CaseFile, ClipPiece, Evidence
 from pipeline.review.evidence.evidence_store import EvidenceStore, checksum
 from pipeline.review.evidence.lookback import UtteranceLog
 from pipeline.review.review_store import ReviewStore

@@ -10,7 +10,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from pipeline.contract.messages import SAMPLE_RATE, Flag
-from pipeline.review.cases.values import ClipPiece
+from pipeline.review.cases.case_values import ClipPiece
 from pipeline.speech.audio.decode import read_bytes
 from pipeline.speech.audio.encode import MAX_SECONDS, encode_opus_clip
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from pipeline.base.errors import CaseError, ConfigError, Involved, Missing, Stale
 from pipeline.judge.labels import Labels
-from pipeline.judge.release import MarkedTexts
+from pipeline.judge.policy_release import MarkedTexts
 from pipeline.judge.rule_texts import RuleTexts, compiled
 from pipeline.review import audit_log
 from pipeline.review.database import fields_of

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, select
 
 from pipeline.base.metrics import Metrics
 from pipeline.judge.judge_stage import JudgeConfig, read_config
-from pipeline.judge.release import REPORT_SECONDS, FollowedRules, JudgeReport, Release, ShadowCount, rules_of
+from pipeline.judge.policy_release import REPORT_SECONDS, FollowedRules, JudgeReport, Release, ShadowCount, rules_of
 from pipeline.judge.rule_texts import read_texts
 from pipeline.review import database
 from pipeline.review.database import Database, upsert

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from pipeline.base.errors import CaseError, Missing
 from pipeline.judge.labels import Labels
-from pipeline.judge.release import MAX_SHADOWS, MarkedTexts, Release
+from pipeline.judge.policy_release import MAX_SHADOWS, MarkedTexts, Release
 from pipeline.judge.rule_texts import RuleTexts, compiled, read_texts
 from pipeline.review import audit_log
 from pipeline.review.database import fields_of

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
 
 from pipeline.contract.messages import Decision
 from pipeline.review.cases import reading
-from pipeline.review.cases.values import REPORTED, Case
+from pipeline.review.cases.case_values import REPORTED, Case
 from pipeline.review.quality import agreement_figures, quality_checks
 from pipeline.review.quality.agreement_figures import Answer
 from pipeline.review.quality.quality_checks import FINAL, FORGET_SECONDS

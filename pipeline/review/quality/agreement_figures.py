@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from pipeline.review.cases.values import REPORTED
+from pipeline.review.cases.case_values import REPORTED
 from pipeline.review.quality import quality_checks
 from pipeline.review.quality.quality_checks import FINAL
 from pipeline.review.quality.snapshot import in_force, verdict_at, verdict_now

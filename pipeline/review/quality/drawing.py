@@ -15,7 +15,7 @@ from sqlalchemy import Connection, exists, func, insert, select
 from pipeline.contract.messages import NAMESPACE, Flag
 from pipeline.review.cases import reading
 from pipeline.review.cases.case_queue import Ranking
-from pipeline.review.cases.values import REPORTED, Case, ClipPiece, Evidence, columns
+from pipeline.review.cases.case_values import REPORTED, Case, ClipPiece, Evidence, columns
 from pipeline.review.evidence.evidence_store import EvidenceStore
 from pipeline.review.evidence.sealing import ClipDamaged
 from pipeline.review.privacy import erasure, holds

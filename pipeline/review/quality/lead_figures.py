@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Select, case, func, select
 
 from pipeline.review.accounts import accounts, wellness
 from pipeline.review.cases import appeals, leases, reading
+from pipeline.review.cases.case_values import Case
 from pipeline.review.cases.reading import OpenGroup
-from pipeline.review.cases.values import Case
 from pipeline.review.quality import agreement_figures
 from pipeline.review.quality.quality_checks import FINAL
 from pipeline.review.quality.statistics import Share

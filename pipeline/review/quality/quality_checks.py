@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Connection, Exists, Select, delete, exists
 from pipeline.base.errors import CaseError
 from pipeline.contract.messages import Verdict
 from pipeline.review.cases import reading
-from pipeline.review.cases.values import REPORTED
+from pipeline.review.cases.case_values import REPORTED
 from pipeline.review.database import fields_of
 from pipeline.review.tables.case_tables import CHECKS, COPIES, DRAW_KEY, GOLDEN, WAITING
 from pipeline.review.tables.core import DECISIONS

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateTable, DropTable
 
-from pipeline.review.cases.values import REPORTED
+from pipeline.review.cases.case_values import REPORTED
 from pipeline.review.quality.quality_checks import FINAL
 from pipeline.review.tables.assessment_tables import ACTIONS
 from pipeline.review.tables.case_tables import COPIES

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, func, select
 from pipeline.contract.messages import Decision, Flag
 from pipeline.review.cases import appeals, reading, speaker_measures, user_reports
 from pipeline.review.cases.appeals import Appeal
+from pipeline.review.cases.case_values import REPORTED, WHOLE_ROOM, Case, Evidence
 from pipeline.review.cases.user_reports import Report
-from pipeline.review.cases.values import REPORTED, WHOLE_ROOM, Case, Evidence
 from pipeline.review.evidence.clip_player import offset_of
 from pipeline.review.search.finding import FoundCase, Viewer, shows
 from pipeline.review.tables.case_tables import APPEALS

@@ -33,7 +33,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 
 from pipeline.review.cases import eligibility
 from pipeline.review.cases.case_queue import Without
-from pipeline.review.cases.values import REPORTED
+from pipeline.review.cases.case_values import REPORTED
 from pipeline.review.privacy import holds
 from pipeline.review.search.case_words import Needles, needles
 from pipeline.review.search.query import Field, Wanted

@@ -3,8 +3,8 @@
 Change them only with a migration (`pipeline/review/migrations/`). A test compares tables and migrations. A migration is
 released, and never changed again, once a version is tagged. Until then, change it instead of adding another.
 
-Times are UTC seconds. Text columns have no length limit, because SQLite would ignore it. `cases/values.py` refuses ids
-that are too long.
+Times are UTC seconds. Text columns have no length limit, because SQLite would ignore it. `cases/case_values.py` refuses
+ids that are too long.
 """
 
 from sqlalchemy import (

@@ -8,5 +8,5 @@ logarithmic, so that a recording is also heard when it plays a little faster or 
 - `fingerprint.py`: the landmarks of a banned recording
 - `landmark_index.py`: finds a landmark in all recordings at once
 - `matching.py`: a recording plays if many landmarks are found at one offset
-- `recording_detector.py`: hears the recordings of the bank (`pipeline/review/bank.py`) in live rooms
+- `recording_detector.py`: hears the recordings of the bank (`pipeline/review/recording_bank.py`) in live rooms
 """

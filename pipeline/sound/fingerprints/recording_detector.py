@@ -36,7 +36,7 @@ STALE = 10
 
 
 class RecordingBank(Protocol):
-    """The recordings that must not be played (`pipeline/review/bank.py`). Calls raise DependencyError."""
+    """The recordings that must not be played (`pipeline/review/recording_bank.py`). Calls raise DependencyError."""
 
     def state(self) -> BankState:
         """Return the state of the bank, without the landmarks."""

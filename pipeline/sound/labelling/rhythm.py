@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.sound.labelling.pulses import (
+from pipeline.sound.labelling.rhythm_pulses import (
     BANDS,
     FRAMES_PER_SECOND,
     LONGEST,

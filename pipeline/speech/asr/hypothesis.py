@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import islice
 
 from pipeline.speech import languages
-from pipeline.speech.asr import talk_model
+from pipeline.speech.asr import language_model
 from pipeline.speech.asr.hallucinations import LOW_LOGPROB, NO_SPEECH, is_doubled, is_looping
 from pipeline.speech.asr.recogniser import TimedWord
 
@@ -74,7 +74,8 @@ class Hypothesis:
         recogniser = languages.read_language(self.language).recogniser
         if recogniser.ranking == "mean":
             return logprob
-        usual = recogniser.talk_weight * talk_model.fluency(self.text, self.language) if recogniser.talk_weight else 0.0
+        weight = recogniser.talk_weight
+        usual = weight * language_model.fluency(self.text, self.language) if weight else 0.0
         # + 1: the mean includes the end of the text. A sum prefers short texts, so each word adds one.
         return logprob * (len(self.tokens) + 1) + len(WORD.findall(self.text)) + usual
 

@@ -13,7 +13,7 @@ from agents.commands.cases import moment
 from agents.commands.command_line import app
 from agents.commands.terminal import stdout
 from pipeline.base.errors import CaseError, ConfigError, InputError
-from pipeline.review.cases.values import Choice, Evidence, Filters
+from pipeline.review.cases.case_values import Choice, Evidence, Filters
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag

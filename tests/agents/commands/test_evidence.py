@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from agents.commands.command_line import app
 from pipeline.base.errors import ConfigError
-from pipeline.review.cases.values import Evidence
+from pipeline.review.cases.case_values import Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence import evidence_maintenance
 from pipeline.review.evidence.evidence_store import checksum, open_evidence

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from agents.commands.command_line import app
 from pipeline.review import audit_log
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.review_store import open_store
 from pipeline.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 from agents.commands import cases
 from agents.commands.cases import new_cases
 from pipeline.base.errors import DependencyError
-from pipeline.review.cases.values import Case, Filters
+from pipeline.review.cases.case_values import Case, Filters
 from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
 

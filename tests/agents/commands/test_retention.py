@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from agents.commands.command_line import app
 from pipeline.base.errors import CaseError, ConfigError
-from pipeline.review.cases.values import Choice, Filters
+from pipeline.review.cases.case_values import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.privacy.retention_job import DAY
 from pipeline.review.review_store import SqlReviewStore

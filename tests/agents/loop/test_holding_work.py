@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agents.broker.kafka_records import Received
 from agents.loop.holding_work import HoldingWork, Ledger, Speaker
-from agents.loop.lead_in import Earlier
+from agents.loop.segmenter_lead_in import Earlier
 from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.contract.messages import AudioChunk, Utterance
 from pipeline.contract.stage import Backlog

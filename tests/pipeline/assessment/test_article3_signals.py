@@ -14,8 +14,8 @@ from pipeline.assessment.workdays import SHIPPED, Calendar
 from pipeline.contract.speech_status import status_of
 from pipeline.review.cases import user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.cases.user_reports import Complaint
-from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery.speech_tallies import DAY_HOURS, Cell
 from pipeline.review.quality.figure import Figure

@@ -12,7 +12,7 @@ from pipeline.assessment.drill_speech import DrillLine
 from pipeline.assessment.drills import Drill, DrillCell, Times
 from pipeline.assessment.hazards import Finding
 from pipeline.base.errors import InputError, Missing
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Confirmation

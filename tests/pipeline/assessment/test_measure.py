@@ -9,7 +9,7 @@ from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.contract.messages import Flag, HeardSound
 from pipeline.contract.speech_status import status_of
 from pipeline.review import audit_log
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.review_store import SqlReviewStore

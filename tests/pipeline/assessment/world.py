@@ -10,8 +10,8 @@ from pipeline.contract.messages import Flag, Hit, Verdict
 from pipeline.review import audit_log
 from pipeline.review.cases import deciding, reading, storing
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.cases.storing import Merge
-from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import speech_tallies
 from pipeline.review.delivery.enforcements import Confirmation, confirm

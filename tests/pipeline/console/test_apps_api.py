@@ -16,7 +16,7 @@ from pipeline.console.console_app import create_app
 from pipeline.console.services import open_services
 from pipeline.contract.messages import Verdict
 from pipeline.review.cases import appeals, case_queue, deciding, user_reports
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.tables.assessment_tables import ROOM_HOURS
 from pipeline.settings import ReviewConsole, Settings

@@ -13,7 +13,7 @@ from pipeline.console import console_metrics
 from pipeline.console.services import Services, open_services
 from pipeline.contract.messages import Hit
 from pipeline.review.cases import deciding
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Confirmation

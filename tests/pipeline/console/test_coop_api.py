@@ -19,7 +19,7 @@ from pipeline.console.console_app import create_app
 from pipeline.console.services import open_services
 from pipeline.contract.messages import Decision
 from pipeline.review.cases import deciding, reading
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import enforcements, event_outbox
 from pipeline.review.tables.core import AUDIT, OUTBOX

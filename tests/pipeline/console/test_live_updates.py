@@ -14,7 +14,7 @@ from pipeline.console.live_updates import MAX_PAGES, Arrived, Assigned, Decided,
 from pipeline.review.accounts import presence
 from pipeline.review.accounts.presence import SHOWN_SECONDS
 from pipeline.review.cases import assigning, deciding, leases
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag

@@ -7,7 +7,7 @@ from random import Random
 from pipeline.contract.messages import Flag
 from pipeline.review.accounts import accounts
 from pipeline.review.cases import deciding
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag

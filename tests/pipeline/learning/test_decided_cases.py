@@ -12,7 +12,7 @@ from pipeline.contract.messages import Flag, Verdict
 from pipeline.learning import decided_cases
 from pipeline.learning.decided_cases import DecidedUtterance, Example
 from pipeline.review.cases import deciding, reading
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import holds, retention_job

@@ -17,7 +17,7 @@ from pipeline.judge.rule_texts import LexiconText, RuleSet, RuleTexts
 from pipeline.learning import decided_cases, policy_fitting
 from pipeline.learning.policy_fitting import FittedLanguage
 from pipeline.review.cases import deciding
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Window
 from pipeline.review.review_store import SqlReviewStore

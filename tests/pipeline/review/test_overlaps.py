@@ -14,8 +14,8 @@ from pipeline.contract.messages import Verdict
 from pipeline.review.accounts import presence, wellness
 from pipeline.review.cases import appeals, deciding, leases, reading, user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.case_values import Choice, Evidence
 from pipeline.review.cases.user_reports import Complaint
-from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Confirmation

@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 
 from pipeline.base.errors import CaseError
 from pipeline.contract.messages import Flag
-from pipeline.review.cases.values import Choice, ClipPiece, Evidence, Filters
+from pipeline.review.cases.case_values import Choice, ClipPiece, Evidence, Filters
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.assessment_tables import DRILL_LINES, DRILLS

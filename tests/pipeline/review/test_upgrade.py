@@ -25,7 +25,7 @@ from pipeline.review import audit_log
 from pipeline.review.accounts import sign_in, wellness
 from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.cases import appeals, eligibility, reading, user_reports
-from pipeline.review.cases.values import Choice, Filters
+from pipeline.review.cases.case_values import Choice, Filters
 from pipeline.review.database import Database, _url
 from pipeline.review.delivery import event_outbox
 from pipeline.review.delivery.webhook_sender import Webhooks

@@ -5,7 +5,7 @@ from multiprocessing import Queue
 from multiprocessing.synchronize import Barrier
 
 from pipeline.contract.messages import Flag
-from pipeline.review.cases.values import Outcome
+from pipeline.review.cases.case_values import Outcome
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag

@@ -12,7 +12,7 @@ from msgspec import structs
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Sound
 from pipeline.contract.stage import Backlog, Rejected
-from pipeline.review.bank import Bank
+from pipeline.review.recording_bank import Bank
 from pipeline.settings import Audio, ListenSettings, Overload, RoomShare, Settings
 from pipeline.sound.dead_air import DeadAirDetectors
 from pipeline.sound.event_detector import EventDetectors

@@ -21,7 +21,7 @@ from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import DELIVER, JUDGE, LISTEN
 from pipeline.judge import model_outputs
 from pipeline.judge.model_outputs import Numbers
-from pipeline.review.cases.values import Filters
+from pipeline.review.cases.case_values import Filters
 from pipeline.review.database import Database
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.review_store import SqlReviewStore

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.learning.training_rows import part_of
-from pipeline.speech.asr.talk_model import TalkModel, clauses
+from pipeline.speech.asr.language_model import TalkModel, clauses
 from tests.training.classifier import tiny
 from training.classifier.sets import authored
 from training.speech import talk

@@ -12,7 +12,7 @@ from pipeline.assessment.indicators import harm
 from pipeline.assessment.indicators.harm import PhraseUse
 from pipeline.assessment.options import Options
 from pipeline.contract.messages import Hit
-from pipeline.review.cases.values import columns
+from pipeline.review.cases.case_values import columns
 from pipeline.review.database import Database
 from pipeline.review.tables.core import CASES, FLAGS
 from tests.builders import NOON, flag, released_flag

@@ -10,8 +10,8 @@ from pipeline.assessment.options import Options
 from pipeline.contract.messages import Verdict
 from pipeline.review.cases import appeals, user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.cases.user_reports import Complaint
-from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import audits, drawing, snapshot

@@ -9,7 +9,7 @@ from pipeline.assessment.indicators import record_keeping
 from pipeline.assessment.indicators.record_keeping import KEPT_DAYS
 from pipeline.assessment.options import Options
 from pipeline.review import audit_log
-from pipeline.review.cases.values import Choice, Evidence
+from pipeline.review.cases.case_values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder, checksum
 from pipeline.review.privacy import retention_job

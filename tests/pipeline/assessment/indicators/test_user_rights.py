@@ -7,8 +7,8 @@ from pipeline.assessment.options import Options
 from pipeline.contract.messages import Verdict
 from pipeline.review.cases import appeals, deciding, user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.cases.user_reports import Complaint
-from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import event_outbox
 from pipeline.review.quality.figure import Window

@@ -10,7 +10,7 @@ from pipeline.assessment.report import assessments, gather
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.contract.speech_status import status_of
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Window
 from pipeline.review.review_store import SqlReviewStore

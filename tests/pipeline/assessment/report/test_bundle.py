@@ -15,7 +15,7 @@ from pipeline.assessment.report import bundle
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.base import canonical_json
 from pipeline.base.errors import InputError, Missing
-from pipeline.review.cases.values import Evidence, Filters
+from pipeline.review.cases.case_values import Evidence, Filters
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder, checksum
 from pipeline.review.review_store import SqlReviewStore

@@ -11,7 +11,7 @@ from pipeline.assessment.report import assessments, bundle, gather, recompute
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.review.accounts import accounts
 from pipeline.review.cases import appeals, reading
-from pipeline.review.cases.values import Choice, Filters
+from pipeline.review.cases.case_values import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import retention_job

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from tests.builders import NOON, flag
 from tests.pipeline.connect.api.conftest import CASES, MODERATE, RunningApi
 

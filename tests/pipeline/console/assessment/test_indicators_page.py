@@ -22,7 +22,7 @@ from pipeline.console.console_texts import Texts
 from pipeline.console.services import open_services
 from pipeline.contract.speech_status import status_of
 from pipeline.review import audit_log
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.delivery.speech_tallies import Cell
 from pipeline.settings import Settings
 from tests.builders import NOON, flag

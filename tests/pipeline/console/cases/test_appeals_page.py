@@ -5,8 +5,8 @@ import pytest
 from pipeline.review import audit_log
 from pipeline.review.cases import appeals, deciding, user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.cases.user_reports import Complaint
-from pipeline.review.cases.values import Choice
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 

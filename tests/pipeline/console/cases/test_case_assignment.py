@@ -5,8 +5,8 @@ import re
 import pytest
 
 from pipeline.review.cases import assigning, eligibility, leases
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.cases.eligibility import Skills
-from pipeline.review.cases.values import Choice
 from tests.builders import NOON, flag
 from tests.pipeline.console.cases.test_case_decisions import LEASE, decide, stored, taken
 from tests.pipeline.console.conftest import Console, Enter

@@ -14,9 +14,9 @@ from pipeline.judge.verdict import decide_verdict as judged
 from pipeline.review import audit_log
 from pipeline.review.cases import notes, user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.case_values import ClipPiece, Evidence, Filters
 from pipeline.review.cases.notes import LONGEST
 from pipeline.review.cases.user_reports import Complaint
-from pipeline.review.cases.values import ClipPiece, Evidence, Filters
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Enforcement
 from pipeline.review.evidence import clip_player

@@ -23,7 +23,7 @@ from pipeline.console.cases.case_timeline import (
 from pipeline.console.cases.case_view import PageView, RoomFlag
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.judge import labels
-from pipeline.review.cases.values import CaseFile, ClipPiece, Evidence
+from pipeline.review.cases.case_values import CaseFile, ClipPiece, Evidence
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.speech.audio.encode import encode_opus_clip
 from tests.builders import NOON, case, flag

@@ -7,7 +7,7 @@ from pipeline.console.cases.inbox_page import News, WaitingWork
 from pipeline.review.accounts import accounts, wellness
 from pipeline.review.cases import appeals, assigning, deciding, eligibility, notes
 from pipeline.review.cases.case_queue import QueueFilter
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag

@@ -21,7 +21,7 @@ from pipeline.console.cases.marked_text import (
 )
 from pipeline.contract.messages import Flag, HeardSound, Hit
 from pipeline.judge.matcher import Matcher, Term
-from pipeline.review.cases.values import Case
+from pipeline.review.cases.case_values import Case
 from pipeline.review.search.case_words import fold
 from tests.builders import case, flag, sound_flag
 

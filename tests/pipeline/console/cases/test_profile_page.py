@@ -12,7 +12,7 @@ from pipeline.contract.messages import SpeechStatus
 from pipeline.contract.speech_status import status_of
 from pipeline.review.audit_log import pseudonym
 from pipeline.review.cases import appeals
-from pipeline.review.cases.values import Choice, ClipPiece, Evidence
+from pipeline.review.cases.case_values import Choice, ClipPiece, Evidence
 from pipeline.review.delivery.room_counts import DAY_SECONDS, DAYS
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing

@@ -21,7 +21,7 @@ from pipeline.console.cases.search_page import CSV_COLUMNS, csv_of
 from pipeline.console.console_texts import Texts
 from pipeline.contract.messages import HeardKind, HeardSound
 from pipeline.review.audit_log import pseudonym
-from pipeline.review.cases.values import Case, Choice
+from pipeline.review.cases.case_values import Case, Choice
 from pipeline.review.search.case_lists import ListedCase
 from pipeline.review.tables.core import AUDIT
 from tests.builders import NOON, flag, sound_flag

@@ -12,7 +12,7 @@ from pipeline.console.policy import banned_recordings_page
 from pipeline.console.policy.banned_recordings_page import MAX_MIB, PAGE
 from pipeline.contract.messages import SAMPLE_RATE, HeardSound
 from pipeline.review import audit_log
-from pipeline.review.bank import Bank
+from pipeline.review.recording_bank import Bank
 from pipeline.sound.fingerprints.matching import RecordingMatcher
 from pipeline.sound.fingerprints.recording_detector import loaded
 from pipeline.speech.audio.encode import encode_flac, encode_opus_clip

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.console import console_metrics
 from pipeline.console.services import open_services
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import agreement_figures, drawing, quality_checks
 from pipeline.review.quality.drawing import Shares

@@ -13,7 +13,7 @@ from pipeline.contract.messages import Flag, SecondReading, Transcript, Utteranc
 from pipeline.contract.stage import Processor
 from pipeline.contract.topology import Stage
 from pipeline.judge.classifier import load_classifier
-from pipeline.review.cases.values import Filters
+from pipeline.review.cases.case_values import Filters
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.review_store import open_store
 from pipeline.runner.local import LocalRunner

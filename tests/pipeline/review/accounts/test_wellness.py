@@ -10,7 +10,7 @@ from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.accounts.wellness import Meter, stretch
 from pipeline.review.cases import case_queue, deciding, leases
 from pipeline.review.cases.case_queue import QueueFilter, Ranking
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.people_tables import BREAKS, LISTENED

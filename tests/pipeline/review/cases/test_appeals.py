@@ -8,7 +8,7 @@ from pipeline.contract.messages import Decision
 from pipeline.review import audit_log
 from pipeline.review.cases import appeals, deciding, reading, speaker_measures
 from pipeline.review.cases.appeals import Appeal, Count
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.quality import quality_checks
 from pipeline.review.review_store import SqlReviewStore

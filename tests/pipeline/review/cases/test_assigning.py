@@ -14,8 +14,8 @@ from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.cases import assigning, case_queue, deciding, eligibility, leases
 from pipeline.review.cases.assigning import MOST_MOVED, Move
 from pipeline.review.cases.case_queue import QueueFilter, Ranking
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.cases.eligibility import Skills
-from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag

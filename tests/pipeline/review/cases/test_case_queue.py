@@ -9,8 +9,8 @@ from sqlalchemy import select, text
 from pipeline.base.errors import Involved
 from pipeline.review.cases import case_queue, deciding, eligibility, leases, reading
 from pipeline.review.cases.case_queue import HEAD_START, TARGETS, QueueFilter, Ranking
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.cases.eligibility import Skills
-from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import CASES

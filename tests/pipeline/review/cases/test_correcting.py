@@ -12,7 +12,7 @@ from pipeline.learning import decided_cases
 from pipeline.review import audit_log
 from pipeline.review.cases import appeals, case_queue, correcting, deciding, reading
 from pipeline.review.cases.case_queue import TARGETS, QueueFilter, Ranking
-from pipeline.review.cases.values import Case, Choice
+from pipeline.review.cases.case_values import Case, Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Enforcement

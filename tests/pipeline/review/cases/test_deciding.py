@@ -7,7 +7,7 @@ from pipeline.base.errors import CaseError, Involved, Stale
 from pipeline.contract.messages import Decision
 from pipeline.review import audit_log
 from pipeline.review.cases import case_queue, deciding, leases, reading, speaker_measures
-from pipeline.review.cases.values import Choice, Filters
+from pipeline.review.cases.case_values import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.delivery import event_outbox
 from pipeline.review.review_store import SqlReviewStore

@@ -12,9 +12,9 @@ from pipeline.review import audit_log
 from pipeline.review.accounts import accounts
 from pipeline.review.cases import deciding, eligibility, reading, user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.case_values import WHOLE_ROOM, Choice
 from pipeline.review.cases.eligibility import Skills, Uncovered
 from pipeline.review.cases.user_reports import Complaint
-from pipeline.review.cases.values import WHOLE_ROOM, Choice
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing

@@ -8,7 +8,7 @@ import pytest
 from pipeline.base.errors import CaseError, Involved, Stale, Taken
 from pipeline.review.accounts import wellness
 from pipeline.review.cases import deciding, leases
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag

@@ -10,8 +10,8 @@ from pipeline.contract.messages import Flag
 from pipeline.judge import verdict
 from pipeline.review import audit_log
 from pipeline.review.cases import case_queue, deciding, phrase_muting
+from pipeline.review.cases.case_values import Choice, Outcome
 from pipeline.review.cases.phrase_muting import MutedPhrase
-from pipeline.review.cases.values import Choice, Outcome
 from pipeline.review.database import Database
 from pipeline.review.quality import audits, snapshot
 from pipeline.review.quality.figure import Window

@@ -7,7 +7,7 @@ import pytest
 from pipeline.base.errors import Missing
 from pipeline.contract.messages import Verdict
 from pipeline.review.cases import deciding, reading
-from pipeline.review.cases.values import Choice, Evidence, Filters, check_storable
+from pipeline.review.cases.case_values import Choice, Evidence, Filters, check_storable
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing

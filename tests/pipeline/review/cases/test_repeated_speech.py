@@ -15,8 +15,8 @@ from pipeline.console.cases.case_view import case_view
 from pipeline.contract.messages import Flag, Verdict
 from pipeline.review import audit_log
 from pipeline.review.cases import case_queue, deciding
+from pipeline.review.cases.case_values import Case, Choice, Filters, Result
 from pipeline.review.cases.repeated_speech import shared
-from pipeline.review.cases.values import Case, Choice, Filters, Result
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing, quality_checks

@@ -9,10 +9,10 @@ from pipeline.contract.messages import Decision, Verdict
 from pipeline.judge import labels
 from pipeline.review.cases import deciding, speaker_measures, user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.cases.notices import SpeakerMeasure
 from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.cases.user_reports import Complaint
-from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.quality import quality_checks
 from pipeline.review.review_store import SqlReviewStore

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import CaseError
 from pipeline.contract.messages import Decision, Flag
-from pipeline.review.cases.values import Choice, Filters, Outcome
+from pipeline.review.cases.case_values import Choice, Filters, Outcome
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag

@@ -9,8 +9,8 @@ from pipeline.base.errors import Involved
 from pipeline.review import audit_log
 from pipeline.review.cases import case_queue, deciding, reading, speaker_measures, user_reports
 from pipeline.review.cases.case_queue import HEAD_START, TARGETS, Ranking
+from pipeline.review.cases.case_values import REPORTED, Choice
 from pipeline.review.cases.user_reports import Complaint, Report
-from pipeline.review.cases.values import REPORTED, Choice
 from pipeline.review.database import Database
 from pipeline.review.quality import quality_checks
 from pipeline.review.review_store import SqlReviewStore

@@ -17,7 +17,7 @@ from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import DELIVER
 from pipeline.judge import verdict
 from pipeline.review.cases import phrase_muting
-from pipeline.review.cases.values import CaseFile, Choice, Evidence, Filters, Outcome
+from pipeline.review.cases.case_values import CaseFile, Choice, Evidence, Filters, Outcome
 from pipeline.review.database import Database
 from pipeline.review.delivery import deliver_stage
 from pipeline.review.delivery.deliver_stage import Deliver

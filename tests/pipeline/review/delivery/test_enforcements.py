@@ -11,7 +11,7 @@ from pipeline.base.errors import CaseError, Missing
 from pipeline.contract.messages import Action, Decision
 from pipeline.review import audit_log
 from pipeline.review.cases import deciding, reading
-from pipeline.review.cases.values import Choice, Filters
+from pipeline.review.cases.case_values import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Confirmation, Enforcement, Mute

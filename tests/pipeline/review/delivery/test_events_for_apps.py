@@ -12,7 +12,7 @@ from sqlalchemy import select
 from pipeline.base.errors import ConfigError
 from pipeline.contract.messages import Flag, Hit
 from pipeline.review.cases import appeals, deciding
-from pipeline.review.cases.values import Choice, Filters
+from pipeline.review.cases.case_values import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.delivery import event_outbox
 from pipeline.review.delivery.event_outbox import FlagEventChoice

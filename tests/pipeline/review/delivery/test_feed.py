@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.base.errors import DependencyError
-from pipeline.review.cases.values import Choice, Filters
+from pipeline.review.cases.case_values import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.delivery import feed as feeds
 from pipeline.review.delivery.feed import VerdictFeed

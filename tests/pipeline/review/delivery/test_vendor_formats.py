@@ -13,7 +13,7 @@ from msgspec import structs
 
 from pipeline.contract.messages import Flag
 from pipeline.judge import labels
-from pipeline.review.cases.values import all_fields
+from pipeline.review.cases.case_values import all_fields
 from pipeline.review.delivery import vendor_formats, webhook_targets
 from pipeline.review.delivery.event_outbox import OutboxEvent
 from pipeline.review.delivery.events_for_apps import RAISED, RaisedFlag, flag_payload

@@ -15,8 +15,8 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, Utterance
 from pipeline.review.cases import user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.case_values import ClipPiece, Evidence
 from pipeline.review.cases.user_reports import Complaint, Report
-from pipeline.review.cases.values import ClipPiece, Evidence
 from pipeline.review.database import Database
 from pipeline.review.delivery.deliver_stage import Deliver
 from pipeline.review.evidence.clip_cutting import MAX_SILENCE, READ_SECONDS, SETTLE_SECONDS, ReportCutter, compose

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contract.messages import SAMPLE_RATE, Hit, Word
-from pipeline.review.cases.values import ClipPiece
+from pipeline.review.cases.case_values import ClipPiece
 from pipeline.review.evidence import clip_player
 from pipeline.review.evidence.clip_player import offset_of, tokens
 from pipeline.speech.audio.encode import encode_opus_clip

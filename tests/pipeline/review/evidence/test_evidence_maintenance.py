@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from pipeline.review.cases.values import Evidence
+from pipeline.review.cases.case_values import Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence import evidence_maintenance
 from pipeline.review.evidence.aws import S3Evidence

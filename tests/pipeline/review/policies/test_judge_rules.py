@@ -12,7 +12,7 @@ from agents.machine_checks import check_live_policy
 from pipeline.base.errors import InputError, Missing, VoxwardenError
 from pipeline.base.metrics import Metrics
 from pipeline.judge.labels import load_labels
-from pipeline.judge.release import JudgeReport
+from pipeline.judge.policy_release import JudgeReport
 from pipeline.judge.rule_texts import RuleTexts, read_texts
 from pipeline.review.database import Database
 from pipeline.review.policies import judge_rules, versions

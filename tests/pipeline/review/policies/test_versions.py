@@ -6,7 +6,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pipeline.base.errors import CaseError, Missing
 from pipeline.judge.labels import load_labels
-from pipeline.judge.release import MAX_SHADOWS, JudgeReport, ShadowCount
+from pipeline.judge.policy_release import MAX_SHADOWS, JudgeReport, ShadowCount
 from pipeline.judge.rule_texts import RuleTexts, read_texts
 from pipeline.review import audit_log
 from pipeline.review.database import Database

@@ -8,8 +8,8 @@ import pytest
 from pipeline.base.errors import Missing
 from pipeline.review.cases import deciding, user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.case_values import Choice, Evidence
 from pipeline.review.cases.user_reports import Complaint
-from pipeline.review.cases.values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import retention_job

@@ -10,7 +10,7 @@ from pipeline.base.errors import CaseError, DependencyError, Missing
 from pipeline.review import audit_log
 from pipeline.review.audit_log import pseudonym
 from pipeline.review.cases import appeals, deciding, leases, reading, user_reports
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import event_outbox
 from pipeline.review.delivery.events_for_apps import RAISED

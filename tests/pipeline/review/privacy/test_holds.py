@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 
 from pipeline.base.errors import CaseError, DependencyError, Missing
 from pipeline.review import audit_log
-from pipeline.review.cases.values import Choice, Evidence
+from pipeline.review.cases.case_values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.aws import Forbidden, S3Evidence
 from pipeline.review.evidence.clip_cutting import store_clip

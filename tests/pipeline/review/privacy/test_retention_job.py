@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pipeline.review import audit_log
 from pipeline.review.cases import appeals, deciding
-from pipeline.review.cases.values import Choice, Evidence
+from pipeline.review.cases.case_values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import erasure, holds, retention_job

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from pipeline.contract.messages import Verdict
 from pipeline.review.cases import case_queue, deciding
-from pipeline.review.cases.values import Case, Choice, ClipPiece, Evidence
+from pipeline.review.cases.case_values import Case, Choice, ClipPiece, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder, checksum
 from pipeline.review.quality import drawing

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.review.cases import deciding
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.quality import adjudication, quality_checks
 from pipeline.review.quality.adjudication import CheckFeedback, Dispute
 from tests.builders import NOON

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.contract.messages import Verdict
 from pipeline.review.cases import deciding
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.quality import agreement_figures, drawing, quality_checks
 from pipeline.review.quality.agreement_figures import ENOUGH, Opinion, Pair
 from pipeline.review.quality.statistics import Share

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.contract.messages import SAMPLE_RATE, Flag, Verdict
-from pipeline.review.cases.values import Choice, Filters
+from pipeline.review.cases.case_values import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import audits, drawing, snapshot

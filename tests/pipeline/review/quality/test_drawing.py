@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from pipeline.review.cases import case_queue, deciding, speaker_measures
 from pipeline.review.cases.case_queue import QueueFilter, Without
-from pipeline.review.cases.values import ClipPiece, Filters
+from pipeline.review.cases.case_values import ClipPiece, Filters
 from pipeline.review.quality import agreement_figures, quality_checks
 from pipeline.review.quality.drawing import Shares
 from pipeline.review.tables.case_tables import CHECKS

@@ -10,7 +10,7 @@ from pipeline.contract.messages import Verdict
 from pipeline.review.accounts import accounts
 from pipeline.review.cases import appeals, deciding, leases, reading
 from pipeline.review.cases.case_queue import Ranking
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import agreement_figures, drawing, lead_figures, quality_checks

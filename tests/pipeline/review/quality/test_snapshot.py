@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Double, literal, select, update
 
 from pipeline.contract.messages import sample_of
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.quality.snapshot import ceiling, floor, nearest, verdict_now
 from pipeline.review.review_store import SqlReviewStore

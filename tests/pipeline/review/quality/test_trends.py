@@ -7,7 +7,7 @@ import pytest
 from pipeline.contract.messages import Verdict
 from pipeline.judge import verdict
 from pipeline.review.cases import phrase_muting
-from pipeline.review.cases.values import Choice
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.quality import trends
 from pipeline.review.quality.trends import DAY, HOUR, PERIODS, WEEK, QualityQuestion

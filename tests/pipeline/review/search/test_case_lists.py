@@ -2,8 +2,8 @@
 
 from pipeline.review.cases import user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.cases.user_reports import Complaint
-from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.search import case_lists

@@ -11,8 +11,8 @@ from sqlalchemy import delete, select, text
 
 from pipeline.review.cases import user_reports
 from pipeline.review.cases.case_queue import Ranking
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.cases.user_reports import Complaint
-from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import erasure

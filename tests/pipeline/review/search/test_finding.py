@@ -13,7 +13,7 @@ from pipeline.review.accounts import wellness
 from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.cases import appeals
 from pipeline.review.cases.case_queue import Without
-from pipeline.review.cases.values import Choice, Evidence
+from pipeline.review.cases.case_values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import holds

@@ -6,7 +6,7 @@ from typing import NoReturn
 import pytest
 
 from pipeline.base.errors import DependencyError
-from pipeline.review.bank import Bank
+from pipeline.review.recording_bank import Bank
 from pipeline.sound.fingerprints import recording_detector
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
 from pipeline.sound.fingerprints.matching import LEAST

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.sound.labelling.pulses import BANDS, Levels, Pulses
 from pipeline.sound.labelling.rhythm import STEP, PulseLoudness, Rhythm, RhythmDetector
+from pipeline.sound.labelling.rhythm_pulses import BANDS, Levels, Pulses
 from pipeline.speech.audio.decode import read_bytes
 from pipeline.speech.audio.encode import encode_opus_clip
 from pipeline.speech.audio.resample import Samples

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import BadMessage, CaseError
 from pipeline.contract.messages import Decision, Flag
-from pipeline.review.cases.values import (
+from pipeline.review.cases.case_values import (
     MAX_ID,
     CaseFile,
     Choice,

@@ -10,9 +10,9 @@ from msgspec import structs
 from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag
-from pipeline.judge import release as module
+from pipeline.judge import policy_release as module
 from pipeline.judge.judge_stage import Judge
-from pipeline.judge.release import FollowedRules, JudgeReport, MarkedTexts, Release
+from pipeline.judge.policy_release import FollowedRules, JudgeReport, MarkedTexts, Release
 from pipeline.judge.rule_texts import LexiconText, RuleTexts
 from pipeline.settings import Settings
 from tests.builders import transcript

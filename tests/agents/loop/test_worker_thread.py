@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from agents.loop.one_thread import OneThread
+from agents.loop.worker_thread import OneThread
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ import aiohttp
 import pytest
 
 from pipeline.base.metrics import Metrics
-from pipeline.connect.livekit import actor
-from pipeline.connect.livekit.actor import ABSENT, Actor
+from pipeline.connect.livekit import room_enforcement
 from pipeline.connect.livekit.livekit_server import AbsentError, Moderation
+from pipeline.connect.livekit.room_enforcement import ABSENT, Actor
 from pipeline.contract.messages import Action
 from pipeline.judge import labels
 from pipeline.review.cases import deciding, reading
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.cases.speaker_measures import Measures
-from pipeline.review.cases.values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import FlaggedSpeech
@@ -398,7 +398,7 @@ def flagged(**changes: Any) -> FlaggedSpeech:
     ],
 )
 def test_a_rule_matches_by_suggestion_and_label(rule: ActionRule, suggestion: str, matches: bool) -> None:
-    found = actor.ruled_action(flagged(suggestion=suggestion), [rule])
+    found = room_enforcement.ruled_action(flagged(suggestion=suggestion), [rule])
     assert (found is not None) is matches
 
 
@@ -407,8 +407,8 @@ def test_the_first_match_acts_and_says_for_which_label() -> None:
         ActionRule(action="remove", labels=("threat",)),
         ActionRule(action="mute", suggestion="review", labels=("hate",)),
     ]
-    found = actor.ruled_action(flagged(), [*given, ActionRule(action="close_room", suggestion="review")])
+    found = room_enforcement.ruled_action(flagged(), [*given, ActionRule(action="close_room", suggestion="review")])
     assert found
     assert (found.id, found.case, found.room, found.speaker) == ("f", "c", "lobby", "ann")
     assert (found.action, found.label, found.asked_at, found.decided) == ("mute", "hate", NOON, False)
-    assert actor.ruled_action(flagged(), []) is None
+    assert room_enforcement.ruled_action(flagged(), []) is None

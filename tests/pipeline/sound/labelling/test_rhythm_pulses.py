@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.sound.labelling.pulses import (
+from pipeline.sound.labelling.rhythm_pulses import (
     BANDS,
     EDGES,
     FLOOR,

@@ -19,7 +19,7 @@ from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.connect.livekit.livekit_server import AbsentError, Moderation, ServerFault
 from pipeline.contract.messages import Action
-from pipeline.review.cases.values import SEVERITY
+from pipeline.review.cases.case_values import SEVERITY
 from pipeline.review.database import Database
 from pipeline.review.delivery import enforcements
 from pipeline.review.delivery.enforcements import Ending, Enforcement, FlaggedSpeech, Mute, Result

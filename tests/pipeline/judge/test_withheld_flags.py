@@ -12,8 +12,8 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, Sound, Transcript, first_id
 from pipeline.judge import lexicon, verdict
 from pipeline.judge.judge_stage import Judge, JudgeConfig
-from pipeline.judge.pairs import LATE_SECONDS, MAX_FLAGS
 from pipeline.judge.rule_texts import policy_of
+from pipeline.judge.withheld_flags import LATE_SECONDS, MAX_FLAGS
 from tests.builders import sound, transcript
 from tests.pipeline.judge.fakes import LABELS, judge_of
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.speech.asr.hypothesis import Hypothesis, best_first
-from pipeline.speech.asr.talk_model import TalkModel, clauses, fluency
+from pipeline.speech.asr.language_model import TalkModel, clauses, fluency
 from training.speech.talk import count, tables
 
 SAID = ["他在家", "他在家", "她在学校", "她在学校", "我再说一次", "我再说一次", "我在家", "我在家"]

@@ -10,13 +10,13 @@ from sqlalchemy.exc import ProgrammingError
 
 from pipeline.base.errors import DependencyError, InputError, Missing
 from pipeline.contract.messages import HeardSound
-from pipeline.review import audit_log, bank
-from pipeline.review.bank import Bank
-from pipeline.review.cases.values import Choice
+from pipeline.review import audit_log, recording_bank
+from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database, visit
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing
 from pipeline.review.quality.drawing import Shares
+from pipeline.review.recording_bank import Bank
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
 from tests.builders import NOON, sound_flag
@@ -53,7 +53,7 @@ def test_recordings_are_added_read_listed_and_removed(database: Database, url: s
         assert (found.id, found.recording) == (made.id, made.recording)
         assert [part.tolist() for part in found.landmarks] == [part.tolist() for part in made.landmarks]
     with database.read() as connection:
-        shown = bank.list_recordings(connection)
+        shown = recording_bank.list_recordings(connection)
     assert [(each.id, each.recording, each.cases, each.heard_at) for each in shown] == [
         (second.id, second.recording, 0, None),
         (first.id, first.recording, 0, None),
@@ -86,14 +86,14 @@ def test_what_is_not_there_cannot_be_removed(database: Database, url: str) -> No
 
 
 def test_a_full_bank_takes_no_more(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bank, "MAX_RECORDINGS", 1)
+    monkeypatch.setattr(recording_bank, "MAX_RECORDINGS", 1)
     ban(url, banned(1))
     with pytest.raises(InputError, match=r"has 1 recordings\. Remove some first"):
         ban(url, banned(2))
 
 
 def test_a_large_bank_is_read_in_parts(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bank, "BATCH", 2)
+    monkeypatch.setattr(recording_bank, "BATCH", 2)
     made = [banned(1)._replace(id=f"{number:016x}") for number in range(5)]
     assert [each.id for each in ban(url, *made).fingerprints()] == [each.id for each in made]
 
@@ -122,7 +122,7 @@ def test_the_list_counts_the_cases_in_which_a_recording_was_heard(
         with database.write() as connection:
             assert drawing.draw(connection, EvidenceFolder(tmp_path), NOON + 3_600, Shares(1.0, 0.0), 10)
         with database.read() as connection:
-            second, one = bank.list_recordings(connection)
+            second, one = recording_bank.list_recordings(connection)
     assert (one.cases, one.heard_at) == (2, NOON + 910)
     assert (second.cases, second.heard_at) == (0, None)
 
@@ -134,9 +134,9 @@ def test_recordings_are_found_by_title_reason_and_id(database: Database, url: st
     other = structs.replace(banned(2).recording.ban, title="A song of the moon", reason="Notice 4711")
     ban(url, banned(1), banned(2)._replace(recording=structs.replace(banned(2).recording, ban=other)))
     with database.read() as connection:
-        assert len(bank.list_recordings(connection, words)) == found
-        assert len(bank.list_recordings(connection, words, limit=1)) == min(found, 1)
-        assert bank.bank_size(connection) == 2
+        assert len(recording_bank.list_recordings(connection, words)) == found
+        assert len(recording_bank.list_recordings(connection, words, limit=1)) == min(found, 1)
+        assert recording_bank.bank_size(connection) == 2
 
 
 def test_a_store_that_does_not_exist_has_no_recordings_and_is_not_made(tmp_path: Path) -> None:
