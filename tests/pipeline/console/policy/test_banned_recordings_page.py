@@ -1,12 +1,16 @@
 """The page of banned recordings: what a lead uploads is in the bank that the listen stage reads."""
 
 import io
+import math
 import re
 from collections.abc import Callable
 
 import httpx
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 from pipeline.console.policy import banned_recordings_page
 from pipeline.console.policy.banned_recordings_page import MAX_MIB, PAGE
@@ -20,6 +24,7 @@ from tests.builders import NOON, sound_flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.console.servers import words
 from tests.pipeline.sound.fingerprints.music import tune
+from tests.pipeline.speech.audio.sound import recording
 
 SONG = encode_opus_clip(tune(1), 32_000)
 
@@ -169,3 +174,28 @@ def test_without_a_file_nothing_is_banned(enter: Enter, form: dict[str, dict[str
 def test_several_files_are_refused(enter: Enter) -> None:
     files = [("file", (f"{number}.ogg", SONG)) for number in range(2)]
     assert enter("lea").post(PAGE, files=files).status_code == 400
+
+
+def test_no_upload_breaks_the_console(console: Console, enter: Enter) -> None:
+    """Damaged files of several formats, with any texts: each is stored whole, or refused with a remedy."""
+    lea = enter("lea")
+    whole = [SONG, encode_flac(tune(1)), recording(tune(1), "wav", "pcm_s16le")]
+    damage = st.tuples(st.integers(0, 2), st.floats(0, 1), st.binary(max_size=40), st.booleans())
+    words = st.text(st.characters(codec="utf-8"), max_size=320)
+
+    @examples(max_examples=60, suppress_health_check=list(HealthCheck))
+    @given(damage, words, words, st.text('ab./\\"\r\n;=%', max_size=20))
+    def upload(damage: tuple[int, float, bytes, bool], title: str, reason: str, name: str) -> None:
+        number, share, put, cut = damage
+        data = whole[number]
+        at = math.floor(share * len(data))
+        broken = data[:at] + put + (b"" if cut else data[at + len(put) :])
+        before = bank(console).state()
+        answer = send(lea, broken, name or "x", title=title, reason=reason)
+        assert answer.status_code in {204, 400, 422}
+        after = bank(console).state()
+        assert len(after) - len(before) == (answer.status_code == 204)
+
+    upload()
+    assert lea.get(PAGE).status_code == 200
+    loaded(bank(console))

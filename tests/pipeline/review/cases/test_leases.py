@@ -1,5 +1,6 @@
 """One moderator holds one case, also when several ask for it at once."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -7,7 +8,7 @@ import pytest
 
 from pipeline.base.errors import CaseError, Involved, Stale, Taken
 from pipeline.review.accounts import wellness
-from pipeline.review.cases import deciding, leases
+from pipeline.review.cases import case_queue, deciding, leases
 from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
@@ -90,6 +91,30 @@ def test_one_of_several_concurrent_claims_gets_the_case(database: Database) -> N
             winners = [winner for winner in pool.map(reach, MODERATORS) if winner]
         with database.read() as connection:
             assert winners == [leases.holders(connection, NOON)[case]]
+
+
+def test_concurrent_moderators_get_different_next_cases(database: Database) -> None:
+    cases = stored(database, 24)
+    taken: Counter[str] = Counter()
+
+    def work(account: str) -> list[str]:
+        mine: list[str] = []
+        while True:
+            with database.write() as connection:
+                case = case_queue.next_free(connection, account, NOON)
+                if case is None:
+                    return mine
+                try:
+                    leases.claim(connection, case, account, NOON)
+                except CaseError:  # another moderator was faster
+                    continue
+                deciding.decide(connection, case, account, Choice(verdict="dismiss"), NOON)
+                mine.append(case)
+
+    with ThreadPoolExecutor(len(MODERATORS)) as pool:
+        for mine in pool.map(work, MODERATORS):
+            taken.update(mine)
+    assert taken == Counter(cases)
 
 
 def test_a_lease_ends_at_its_longest_time_however_often_it_is_renewed(database: Database) -> None:

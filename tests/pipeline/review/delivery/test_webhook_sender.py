@@ -18,7 +18,7 @@ from pipeline.review.database import Database
 from pipeline.review.delivery import event_outbox, webhook_sender, webhook_targets
 from pipeline.review.delivery.event_outbox import GIVE_UP_SECONDS
 from pipeline.review.delivery.events_for_apps import RAISED, Rendered, flag_payload
-from pipeline.review.delivery.webhook_sender import ASIDE_TRIES, Webhooks
+from pipeline.review.delivery.webhook_sender import ASIDE_TRIES, HOLD_SECONDS, Webhooks
 from pipeline.review.tables.core import OUTBOX
 from pipeline.settings import Settings, WebhookSettings, load
 from tests.builders import NOON, flag
@@ -300,6 +300,20 @@ async def test_an_event_keeps_its_place_if_the_app_refuses_all(
     assert {got.event["data"]["of"] for got in app.got} == {"first"}
 
 
+async def test_another_sender_sends_the_events_of_a_dead_one(
+    database: Database, app: ReceivingApp, sender: Webhooks, clock: Clock
+) -> None:
+    put(database)
+    hold = 60 + HOLD_SECONDS
+    with database.write() as connection:
+        assert len(event_outbox.take(connection, clock.now, hold, 1, 1)) == 1
+    await sender.send_due()
+    assert app.got == []
+    clock.now += hold
+    await sender.send_due()
+    assert len(app.got) == 1
+
+
 async def test_two_senders_send_each_event_once(
     database: Database, app: ReceivingApp, sender: Webhooks, clock: Clock
 ) -> None:
@@ -313,6 +327,17 @@ async def test_two_senders_send_each_event_once(
     for room in range(5):
         told = [int(got.event["data"]["of"]) for got in app.got if got.room == f"room {room}"]
         assert told == sorted(told, reverse=True)
+
+
+async def test_a_withdrawn_event_is_never_sent(
+    database: Database, app: ReceivingApp, sender: Webhooks, clock: Clock
+) -> None:
+    put(database, send_at=NOON + 10, kind="case.decided")
+    with database.write() as connection:
+        event_outbox.withdraw(connection, "decision", NOON + 5)
+    clock.now += 60
+    await sender.send_due()
+    assert app.got == []
 
 
 async def test_the_sender_outlives_a_database_that_does_not_answer(
