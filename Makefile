@@ -8,7 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := -c constraints.txt
 # Tests of pages and of whole processes wait much of the time, so three processes share two cores.
-PYTEST := $(BIN)/python -m pytest -q -n 3 --dist loadfile
+# They take the files in the order of tests/tiers.py.
+PYTEST := $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 KAFKA := .cache/kafka/libs/.complete
 CLASSES := .cache/kafka/classes.jsa
 OIDC := .cache/oidc/.complete

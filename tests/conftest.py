@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.databases", "tests.tiers"]
 
 buckets = itertools.count()
+
+# A shell lets its background jobs ignore SIGINT, and the processes that tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no failure. CI draws the same examples each time: what new ones find is for a person, at a desk.
 settings.register_profile("voxwarden", deadline=None, derandomize="CI" in os.environ, max_examples=50)

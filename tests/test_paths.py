@@ -51,11 +51,17 @@ class Trace:
         return {str(path) for path in ours if path.parts[0] in ("agents", "pipeline")}
 
 
+async def never(*_: object) -> None:
+    pass
+
+
 @pytest.fixture(autouse=True)  # before the server of `console` starts its threads
 def trace(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trace]:
     """Trace the calls of this thread, and of all threads that start during the test."""
     made = Trace()
-    monkeypatch.setattr(console_app, "POLL_SECONDS", 60.0)  # the looks of open pages are no part of a decision
+    # Looks of open pages and work at intervals are no part of a decision, and could fall into it by chance.
+    monkeypatch.setattr(console_app, "POLL_SECONDS", 60.0)
+    monkeypatch.setattr(console_app, "_repeat", never)
     threading.setprofile(made)
     sys.setprofile(made)
     yield made

@@ -8,12 +8,18 @@ FULL_FOLDERS = ("benchmarks", "browser", "clients", "deploy", "stream", "trainin
 FULL_FIXTURES = {"bucket", "s3_server"}
 """A server that Go builds from source for minutes. `make test` must not wait for them."""
 
+LONG = ("broker", "scenario", "weights")
+"""Markers of tests that start processes or load real weights."""
+
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by `-m`
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_full(item):
             item.add_marker("full")
+    # Files with long tests come first, so that no process is left with one while the others have ended.
+    long = {item.path for item in items if any(map(item.get_closest_marker, LONG))}
+    items.sort(key=lambda item: item.path not in long)
 
 
 def is_full(item: pytest.Item) -> bool:

@@ -7,9 +7,9 @@ from rich.table import Table
 
 from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import TextCase, hatecheck
-from benchmarks.judging.heldout import known, shown
-from benchmarks.judging.measures import Numbers, best_threshold
+from benchmarks.judging.heldout import best_threshold, known, shown
 from benchmarks.judging.systems import System
+from pipeline.judge.model_outputs import Numbers
 from pipeline.learning.model_comparison import auroc
 
 OUTPUT = "hate"

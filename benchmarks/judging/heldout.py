@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
 
 from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import TextCase
-from benchmarks.judging.measures import Numbers, best_threshold, macro_f1
 from benchmarks.judging.systems import Scores
+from pipeline.judge.model_outputs import Numbers
 from pipeline.learning.model_comparison import Figure, auroc, average_precision, interval, recall_at
 from pipeline.learning.training_rows import OUTPUTS
 
@@ -100,3 +101,14 @@ def _table(title: str, *more: str) -> Table:
     for column in ("risky", "clean", "AUROC", "AP", "R@1%", *more):
         table.add_column(column, justify="right")
     return table
+
+
+def macro_f1(truth: Numbers, found: NDArray[np.bool_]) -> float:
+    """The mean of both classes' F1. `found` says which texts are predicted risky."""
+    sides = ((truth == 1, found), (truth == 0, ~found))
+    return float(np.mean([2 * (true & taken).sum() / max(true.sum() + taken.sum(), 1) for true, taken in sides]))
+
+
+def best_threshold(truth: Numbers, scores: Numbers) -> float:
+    """The score with the highest macro-F1, if all texts with this score or more are predicted risky."""
+    return float(max(np.unique(scores)[::-1], key=lambda score: macro_f1(truth, scores >= score)))

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.judging.cases import TextCase
-from benchmarks.judging.measures import Numbers
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, Transcript
 from pipeline.judge.classifier import Classifier, load_classifier
 from pipeline.judge.detection import score_readings
 from pipeline.judge.judge_stage import Judge, read_config
+from pipeline.judge.model_outputs import Numbers
 from pipeline.judge.text_transcripts import as_transcript
 from pipeline.judge.verdict import WEIGHTS
 from pipeline.learning.model_comparison import threshold_at

@@ -9,7 +9,7 @@ from rich.table import Table
 from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import transcribed
 from benchmarks.judging.heldout import enough, known, shown, with_interval
-from benchmarks.judging.measures import Numbers
+from pipeline.judge.model_outputs import Numbers
 from pipeline.learning.model_comparison import Figure, auroc, recall_at
 from pipeline.learning.training_rows import OUTPUTS, RISK
 

@@ -13,7 +13,7 @@ from benchmarks.judging import alarms, heldout
 from benchmarks.judging import transcribed as section
 from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import Sides, TextCase, evasion, lookalikes, spoken, transcribed
-from benchmarks.judging.measures import best_threshold, macro_f1
+from benchmarks.judging.heldout import best_threshold, macro_f1
 from benchmarks.judging.systems import Remembering, Scored, Scores, System
 from pipeline.base.errors import ConfigError
 from pipeline.contract.messages import Alternative
