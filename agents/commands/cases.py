@@ -33,7 +33,7 @@ def new_cases(
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Iterator[Case]:
-    """Yield the cases that `filters` let through as they are stored, for ever, oldest first, without those `shown`.
+    """Yield each case that passes `filters` as soon as it is stored, but no case of `shown`. Oldest first, without end.
 
     `clock` returns UTC seconds. A database that does not answer is asked again.
     """

@@ -63,7 +63,7 @@ def fit(
     Use it when moderators see too many false alarms, or audits find too much missed speech. Each label and language
     gets the lowest threshold that keeps the number of false alarms that you state. It needs 100 decided audits of a
     language (`quality.audit_share`), and 20 upheld cases of a label. Other thresholds stay. It changes the published
-    policy, or that of judge.policy if none is published, and writes the result as a new file.
+    policy, or the policy of judge.policy if none is published, and writes the result as a new file.
 
     Examples:
       voxwarden policy fit --alarms-per-1000 5

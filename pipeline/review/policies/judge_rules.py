@@ -110,7 +110,7 @@ def policy_status(settings: Settings, now: float) -> PolicyStatus | None:
 
 
 def rules_in_use(settings: Settings) -> JudgeConfig:
-    """Return the rules of the newest release. Those of the files, if nothing was published or there is no store yet.
+    """Return the rules of the newest release, or of the files if nothing was published or there is no store yet.
 
     Raises ConfigError for wrong rules, and DependencyError.
     """
