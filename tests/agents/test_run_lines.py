@@ -17,6 +17,7 @@ from tests.agents.test_one_machine import spoken
 SETTINGS = ["gateway.port=0", "metrics.port=0", "console.port=0", "asr.model=tiny.en", "asr.languages=[en]"]
 
 
+@pytest.mark.full
 @pytest.mark.weights
 def test_each_verdict_is_a_line(tmp_path: Path) -> None:
     chosen = [f"--set={one}" for one in (*SETTINGS, f"data_dir={tmp_path}", "gateway.burst_seconds=60")]

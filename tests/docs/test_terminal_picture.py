@@ -14,7 +14,7 @@ from rich.text import Text
 
 from tests.docs.terminal_picture import shown, widened
 
-pytestmark = pytest.mark.weights
+pytestmark = [pytest.mark.weights, pytest.mark.full]  # a whole demo
 
 PICTURE = Path(__file__).parents[2] / "docs" / "demo.svg"
 PIECE = re.compile(r'<text class="terminal-\S+-r\d+" x="(\S+)" y="(\S+)"[^>]*>(.*?)</text>', re.DOTALL)

@@ -270,6 +270,7 @@ def _key(one: Figure) -> Key:
     return one.indicator, one.key, name, value
 
 
+@pytest.mark.full
 @settings(max_examples=6, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32), begin=st.integers(-48, 96), hours=st.integers(6, 120))
 def test_all_figures_equal_a_count_of_the_rows(

@@ -32,6 +32,8 @@ from pipeline.review.tables.people_tables import BREAKS
 from pipeline.settings import Retention
 from tests import databases
 from tests.builders import NOON, flag
+
+pytestmark = pytest.mark.full  # thirty pairs of transactions that wait for each other
 from tests.pipeline.review import people
 from tests.pipeline.review.overlaps import locking_statements, overlap
 
