@@ -32,10 +32,10 @@ from pipeline.review.tables.people_tables import BREAKS
 from pipeline.settings import Retention
 from tests import databases
 from tests.builders import NOON, flag
-
-pytestmark = pytest.mark.full  # thirty pairs of transactions that wait for each other
 from tests.pipeline.review import people
 from tests.pipeline.review.overlaps import locking_statements, overlap
+
+pytestmark = pytest.mark.full  # thirty pairs of transactions that wait for each other
 
 LATER = NOON + 60
 UPHOLD, DISMISS = Choice(verdict="uphold"), Choice(verdict="dismiss")
