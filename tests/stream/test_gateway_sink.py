@@ -4,11 +4,14 @@ import asyncio
 import json
 import subprocess
 import sys
+import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import count
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
@@ -21,6 +24,8 @@ from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk
 from pipeline.contract.topology import AUDIO
 from pipeline.settings import GatewaySettings, MetricsServer, Settings
+from tests.agents.gateway.test_gateway_server import until
+from tests.agents.test_integrate import run_client
 from tests.broker import ROOT, Broker
 from tests.stream.kafka_io import wait_for
 
@@ -160,6 +165,40 @@ async def taken_again(port: int) -> None:
             with suppress(ConnectionClosed):
                 assert json.loads(await carol.recv())["received_samples"] == 1_600
                 return
+
+
+@pytest.mark.broker
+async def test_the_client_of_the_manual_loses_nothing_when_a_broker_hangs(
+    broker: Broker, mortal: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = Metrics()
+    monkeypatch.setattr(kafka_sink, "CONFIRM_SECONDS", 1.0)
+    speech = recording_of(tmp_path / "speech.wav", seconds=4)
+    async with KafkaSink(mortal.kafka) as sink, Gateway(GATEWAY, metrics, sink) as gateway:
+        client = asyncio.create_task(run_client(gateway.port, tmp_path / "speech.wav", BEARER))
+        await until(lambda: figure(metrics, "received_bytes_total") > 32_000)
+        with broker.frozen():
+            await until(lambda: figure(metrics, "refused_total", reason="try_later") >= 1)
+        assert await client == (0, "")
+        found = await asyncio.to_thread(heard, mortal, 1)
+    said = next(iter(found.values()))
+    spans = sorted((speech.index(chunk.data), len(chunk.data)) for chunk in said if chunk.data)
+    reached = 0
+    for begin, size in spans:
+        assert begin <= reached, "a hole"
+        reached = max(reached, begin + size)
+    assert reached == len(speech)
+
+
+def recording_of(path: Path, seconds: int) -> bytes:
+    """Write noise, so that each piece of it occurs only once."""
+    samples = np.random.default_rng(0).integers(-3_000, 3_000, 16_000 * seconds, dtype="<i2").tobytes()
+    with wave.open(str(path), "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(16_000)
+        wav.writeframes(samples)
+    return samples
 
 
 def test_a_missing_broker_is_one_clear_line_and_the_wait_can_be_stopped() -> None:

@@ -5,7 +5,7 @@ Real speech goes through both runners, together with records that they complain 
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -15,11 +15,16 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from agents.one_machine import run_one_machine
+from pipeline.base.metrics import Metrics
+from pipeline.contract.stage import Rejected
+from pipeline.contract.topology import SEGMENT, Stage
 from pipeline.review.cases.case_values import Filters
 from pipeline.review.review_store import open_store
+from pipeline.runner.dead_letter_file import DeadLetterFile
+from pipeline.runner.local import LocalRunner
 from pipeline.settings import Asr, Settings
 from tests.agents.test_one_machine import Host, spoken
-from tests.stream.moderated import ROOM, SPEAKER, Moderated
+from tests.stream.moderated import ROOM, SPEAKER, Moderated, unusable
 from tests.stream.roles import WORKERS
 
 pytestmark = pytest.mark.weights
@@ -94,6 +99,25 @@ async def test_the_one_machine_runner_logs_no_names(tmp_path: Path, monkeypatch:
     log = (tmp_path / "log").read_text()
     assert "stopping" in log
     assert names_in(log) == []
+
+
+async def test_refused_audio_of_the_one_machine_runner_is_logged_without_names(tmp_path: Path) -> None:
+    settings, letters = Settings(data_dir=tmp_path), DeadLetterFile(tmp_path / "letters")
+
+    def tap(stage: Stage, batch: Sequence[object], outputs: Sequence[object]) -> None:
+        del batch
+        for output in outputs:
+            if isinstance(output, Rejected):
+                letters.add(stage.name, output)
+
+    with recorded(tmp_path / "log"):
+        async with LocalRunner(settings, Metrics(), tap, stages=(SEGMENT,), clock=None) as runner:
+            for chunk in unusable():
+                await runner.put(chunk)
+    log = (tmp_path / "log").read_text()
+    assert "segment: Chunk 1 at " in log
+    assert names_in(log) == []
+    assert ROOM in (tmp_path / "letters").read_text(), "the dead letter names its speaker"
 
 
 @pytest.mark.broker

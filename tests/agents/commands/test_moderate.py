@@ -1,6 +1,7 @@
 """`voxwarden moderate` on real speech and on files without speech, for a person and for a program."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -177,23 +178,35 @@ def test_a_folder_without_recordings_is_named(tmp_path: Path) -> None:
     assert str(tmp_path) in shown.stderr.replace("\n", "")
 
 
-def test_what_words_and_second_ear_agree_on_has_one_line(tmp_path: Path) -> None:
-    """A siren, which stands for a shout, plays around "I'm going to kill you"."""
+def shouted_threat(folder: Path, form: str) -> subprocess.CompletedProcess[str]:
+    """Moderate a room in which a siren, which stands for a shout, plays around "I'm going to kill you"."""
     loud = samples_of(DEMO / "lounge-ben.ogg")
     loud[22 * SAMPLE_RATE : 28 * SAMPLE_RATE] += tiny_model.siren(6)
-    (tmp_path / "arena.flac").write_bytes(encode_flac(loud))
-    (tmp_path / "both.yaml").write_text(BOTH, "utf-8")
-    names = tiny_model.save_map(tmp_path, "Siren: violence\nTalk: null\n")
-    ear = (f"listen.ear={tiny_model.save(tmp_path / 'tiny')}", f"listen.ear_label_map={names}")
-    arguments = (tmp_path / "arena.flac", "--format", "jsonl", "--policy", tmp_path / "both.yaml")
+    (folder / "arena.flac").write_bytes(encode_flac(loud))
+    (folder / "both.yaml").write_text(BOTH, "utf-8")
+    names = tiny_model.save_map(folder, "Siren: violence\nTalk: null\n")
+    ear = (f"listen.ear={tiny_model.save(folder / 'tiny')}", f"listen.ear_label_map={names}")
+    arguments = (folder / "arena.flac", "--format", form, "--policy", folder / "both.yaml")
     shown = moderate(*arguments, model="tiny.en", options=ear)
     assert shown.returncode == 0, shown.stderr
-    *found, file = lines(shown)
+    return shown
+
+
+def test_what_words_and_second_ear_agree_on_has_one_line(tmp_path: Path) -> None:
+    *found, file = lines(shouted_threat(tmp_path, "jsonl"))
     [threat] = [line for line in found if "kill you" in line["text"]]
     assert (threat["suggestion"], threat["released"]) == ("review", "violence")
     places = [(line["kind"], line["start"]) for line in found]
     assert len(places) == len(set(places))
     assert file["utterances"] == sum(line["kind"] == "utterance" for line in found)
+
+
+@pytest.mark.full
+def test_what_words_and_second_ear_agree_on_has_one_subtitle(tmp_path: Path) -> None:
+    cues = shouted_threat(tmp_path, "srt").stdout
+    assert re.findall(r"(.*)I'm going to kill you", cues) == ["[review: violence] I know where you live and "]
+    starts = re.findall(r"^([\d:,]+) -->", cues, re.MULTILINE)
+    assert starts == sorted(starts)
 
 
 @pytest.mark.full
