@@ -66,9 +66,12 @@ def test_a_draft_becomes_the_live_version_by_a_second_person(database: Database)
 
 @pytest.mark.parametrize("actor", ["lea", "ben"])
 def test_nobody_who_edited_a_draft_approves_it(database: Database, actor: str) -> None:
-    draft = begun(database)
+    """Also not if sixty people have edited it since."""
+    edited = begun(database)
     with database.write() as connection:
-        edited = drafts.save(connection, 1, texts("green banana"), "A term", draft.sha256, "checked", "ben", NOON)
+        for number, editor in enumerate(("ben", *(f"editor {n}" for n in range(60)))):
+            words = texts(f"green banana {number}")
+            edited = drafts.save(connection, 1, words, "A term", edited.sha256, "checked", editor, NOON)
     pass_backtest(database, 1, NOON)
     with database.write() as connection:
         drafts.ask(connection, 1, "lea", NOON)
