@@ -6,8 +6,7 @@ tokens, database and broker passwords) in the environment.
 The limits of each setting refuse values that would switch moderation off.
 """
 
-from pipeline.settings.console import LadderStep, MeasuresSettings, Oidc, ReviewConsole
-from pipeline.settings.gateway import (
+from pipeline.settings.connections import (
     ActionRule,
     Api,
     ApiToken,
@@ -17,6 +16,7 @@ from pipeline.settings.gateway import (
     RtpSettings,
     Scope,
 )
+from pipeline.settings.console import LadderStep, MeasuresSettings, Oidc, ReviewConsole
 from pipeline.settings.judge_settings import JudgeSettings, ListenSettings, ReaderSettings
 from pipeline.settings.kafka import Kafka, Security
 from pipeline.settings.loading import keys, load, origin_of

@@ -9,8 +9,8 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from pipeline.base import yaml_reading
 from pipeline.base.errors import ConfigError
 from pipeline.base.user_files import PREFIX, config_file
+from pipeline.settings.connections import Api, GatewaySettings, LiveKitSettings, MetricsServer, RtpSettings
 from pipeline.settings.console import MeasuresSettings, ReviewConsole
-from pipeline.settings.gateway import Api, GatewaySettings, LiveKitSettings, MetricsServer, RtpSettings
 from pipeline.settings.judge_settings import JudgeSettings, ListenSettings, ReaderSettings
 from pipeline.settings.kafka import Kafka
 from pipeline.settings.review import AssessmentSettings, AuditSettings, EvidenceSettings, Quality, Retention, Store
