@@ -91,7 +91,7 @@ def _tables(settings: Settings) -> str:
             f"migration {current or 'none'}, this version has {newest}", "The start of deliver or the console migrates."
         )
     if current in UNRELEASED:
-        raise ConfigError(f"migration {current} of a build between 0.1.0 and 0.2.0", UNRELEASED_REMEDY)
+        raise ConfigError(f"migration {current} of a build that was not released", UNRELEASED_REMEDY)
     raise ConfigError(f"migration {current} of a newer version", "Update Voxwarden on this machine.")
 
 

@@ -29,8 +29,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x766F7877
 """Key ("voxw") of the PostgreSQL advisory lock that migrations take."""
 
-UNRELEASED = frozenset(f"{number:04}" for number in range(7, 28))
-"""Migrations of builds between 0.1.0 and 0.2.0, which are gone. No later migration may have their numbers."""
+UNRELEASED = frozenset(f"{number:04}" for number in (*range(1, 5), *range(7, 28)))
+"""Migrations of builds that were not released, which are gone. No later migration may have their numbers."""
 
 UNRELEASED_REMEDY = "Restore the back-up of the store of 0.1.0, or set data_dir or store.url to a new store."
 
@@ -124,7 +124,7 @@ class Database:
             return
         if current in UNRELEASED:
             raise ConfigError(
-                f"The review store {self.name} was written by a build between 0.1.0 and 0.2.0 (migration {current})",
+                f"The review store {self.name} was written by a build that was not released (migration {current})",
                 UNRELEASED_REMEDY,
             )
         config = Config()

@@ -68,7 +68,7 @@ def test_a_store_of_a_newer_version_is_not_changed(url: str) -> None:
         Database(url)
 
 
-@pytest.mark.parametrize("number", ["0007", "0027"])
+@pytest.mark.parametrize("number", ["0001", "0004", "0007", "0027"])
 def test_a_store_of_an_unreleased_build_is_refused(sqlite_url: str, number: str) -> None:
     with closing(Database(sqlite_url)) as database, database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :number"), {"number": number})
