@@ -29,13 +29,15 @@ def is_full(item: pytest.Item) -> bool:
     if item.get_closest_marker("scenario"):
         return False
     folder = item.path.relative_to(item.config.rootpath / "tests").parts[0]
-    return folder in FULL_FOLDERS or (is_on_postgres(item) and not item.get_closest_marker("dialect"))
+    dialect = item.get_closest_marker("dialect")
+    return folder in FULL_FOLDERS or runs_on(item, "openai-whisper") or (runs_on(item, "postgres") and not dialect)
 
 
-def is_on_postgres(item: pytest.Item) -> bool:
-    """Whether a test runs on PostgreSQL because its fixture runs on each kind of database.
+def runs_on(item: pytest.Item, second: str) -> bool:
+    """Whether a test runs on the second database or recogniser, because its fixture runs on each of them.
 
-    SQLAlchemy writes nearly all SQL alike for both. Files with the marker `dialect` have SQL that differs.
+    SQLAlchemy writes nearly all SQL alike for both databases. Files with the marker `dialect` have SQL that differs.
+    Both recognisers have the same weights, and the default one decodes with CTranslate2.
     """
     call = getattr(item, "callspec", None)
-    return call is not None and "postgres" in call._idlist
+    return call is not None and second in call._idlist
