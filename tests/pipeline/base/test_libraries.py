@@ -46,6 +46,7 @@ def slim(*arguments: str | Path, cwd: Path, model: str = "tiny.en") -> subproces
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=cwd)
 
 
+@pytest.mark.full
 def test_only_the_other_engines_the_second_ear_and_the_training_need_pytorch() -> None:
     shown = subprocess.run([sys.executable, "-c", IMPORT_ALL], capture_output=True, text=True, check=True, cwd=ROOT)
     training = {name for name in shown.stdout.split() if name.startswith("pipeline.learning.")}

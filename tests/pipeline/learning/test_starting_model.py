@@ -16,6 +16,7 @@ from pipeline.learning.training_rows import OUTPUTS
 from tests.training.classifier import tiny
 
 
+@pytest.mark.full
 def test_each_weight_is_restored_within_half_a_step(
     written: tuple[BertForSequenceClassification, Path],
 ) -> None:
