@@ -42,6 +42,12 @@ class SpokenSpan:
         return min(self.end, other.end) - max(self.start, other.start)
 
 
+def threat() -> Samples:
+    """Somebody says "I know where you live and I'm going to kill you", with pauses around it."""
+    demo = samples_of(CLIPS.parents[1] / "pipeline" / "runner" / "demo" / "lounge-ben.ogg")
+    return demo[round(23.5 * SAMPLE_RATE) : round(28.5 * SAMPLE_RATE)]
+
+
 @lru_cache(maxsize=1)
 def clips() -> tuple[Samples, ...]:
     return tuple(samples_of(path) for path in sorted(CLIPS.glob("*.flac")))
@@ -90,4 +96,5 @@ def unbroken(*spoken: Samples) -> Samples:
     tenth = SAMPLE_RATE // 10
     moments = joined[: joined.size - joined.size % tenth].reshape(-1, tenth)
     loud = np.abs(moments).max(axis=1) > QUIET * np.abs(joined).max()
-    return moments[loud | np.append(False, loud[:-1])].reshape(-1)
+    kept: Samples = moments[loud | np.append(False, loud[:-1])].reshape(-1)
+    return kept

@@ -186,16 +186,18 @@ def _update(
     own = reading.case(connection, _case_of(connection, flag.id))
     worse = SEVERITY[flag.suggestion] > SEVERITY[first.suggestion]
     if own.status == "decided":
+        # The decision was about the words that the moderator knew. So their flag stays, and more words are another one.
+        more = replace(flag, id=str(uuid.uuid5(NAMESPACE, f"more\x1f{flag.id}")))
+        if known := stored_flags(connection, {more.id}):
+            [more] = standing([more], known)
+            again = more.end <= known[more.id].end
+            return (more.id, "repeated") if again else _update(connection, more, known[more.id], at, merge, ranking)
+        if worse or not {*flag.flagged} <= {*first.flagged, own.label}:
+            return more.id, _store(connection, more, at, merge, ranking)
         if flag.early:  # the whole utterance follows
             return flag.id, "repeated"
-        # The decision was about the words that the moderator knew, so their flag stays as it is.
-        whole = replace(flag, id=str(uuid.uuid5(NAMESPACE, f"whole\x1f{flag.id}")))
-        if stored_flags(connection, {whole.id}):
-            return whole.id, "repeated"
-        if not worse and {*flag.flagged} <= {*first.flagged, own.label}:
-            _link(connection, whole, own.id, at)
-            return whole.id, "linked"
-        return whole.id, _store(connection, whole, at, merge, ranking)
+        _link(connection, more, own.id, at)
+        return more.id, "linked"
     # What is worse is new: rules on flags and the feed of verdicts look for it by this time.
     values = columns(flag) | ({"stored_at": at} if worse else {})
     connection.execute(update(FLAGS).where(FLAGS.c.id == flag.id).values(values))
