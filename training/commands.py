@@ -19,7 +19,7 @@ def errors_in_a_line() -> Iterator[None]:
         with like_ctrl_c():
             yield
     except KeyboardInterrupt as error:
-        notes.print(": ".join(["stopped", *error.args]))
+        notes.print("stopped")
         raise SystemExit(130) from error
     except VoxwardenError as error:
         notes.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)

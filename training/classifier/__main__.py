@@ -55,8 +55,9 @@ def train(
     recipe = Recipe(seed, runs, samples, learning_rate=learning_rate, kept=kept)
     try:
         run(data, out, recipe, names, encoder, teacher, lambda line: notes.print(line, highlight=False))
-    except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt("the same command goes on from the last checkpoint") from stop
+    except KeyboardInterrupt:
+        notes.print("stopped; the same command goes on from the last checkpoint", highlight=False)
+        raise
 
 
 if __name__ == "__main__":

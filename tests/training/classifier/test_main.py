@@ -1,8 +1,6 @@
 """`python -m training.classifier`: one command from data to folders that the judge takes."""
 
-import os
 import re
-import signal
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -26,7 +24,6 @@ from training.classifier import run, sounds
 from training.classifier.run import generation
 from training.classifier.sets import authored
 from training.classifier.sounds import SoundsRecipe
-from training.commands import errors_in_a_line
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -152,11 +149,10 @@ def test_a_missing_set_is_named_without_pytorch(tmp_path: Path) -> None:
     assert shown.stdout.strip().endswith("False False")
 
 
-def test_a_stop_says_how_to_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(run, "run", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    monkeypatch.setattr(sys, "argv", ["classifier", "--data", str(tmp_path), "--only", "authored", "--out", "model"])
-    with pytest.raises(SystemExit, match="130"), errors_in_a_line():
-        command.app()
-    assert capsys.readouterr().err == "stopped: the same command goes on from the last checkpoint\n"
+def test_a_stop_says_in_a_line_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "run", stopped)
+    ended = train("--data", tmp_path, "--only", "authored", "--out", tmp_path / "model")
+    assert ended == (130, "stopped; the same command goes on from the last checkpoint\n")
