@@ -19,6 +19,8 @@ TIMES: Mapping[str, float] = {
     "stormfront": 0.6,
     "edos": 0.5,
     "davidson": 0.3,
+    "toxic_spans": 0.4,
+    "tatoeba.en": 0.5,
     CLAUSE: 0.6,
 }
 """How often a row of each set, or of one language of a set, is drawn in a pass: more for rare subjects, less for large

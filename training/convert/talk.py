@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from training.convert.files import Cells, document, found, one_in, sheets, table, unzipped
+from training.convert.files import Cells, document, found, lines, one_in, sheets, table, unzipped
 
 RISKS: Mapping[str, str] = {"att": "attempt", "beh": "behavior", "ind": "indicator", "sup": "supportive"}
 """By the first letters: the annotators' spelling varies."""
@@ -18,6 +18,10 @@ APART = re.compile(r" (?=[,.?!])|(?<=[A-Z])_")
 SENTENCES = re.compile(r"(?<=[.?!]) ")
 WORDS = range(3, 41)
 """Words of a useful utterance: 40 are 15 s of speech."""
+FRIENDLY = frozenset(map(str, (0, 4, 5, 7, 13, 15, 17, 18, 20, 21, 22, 23)))
+"""Numbers of admiration, approval, caring, curiosity, excitement, gratitude, joy, love, optimism, pride, realization
+and relief.
+"""
 
 
 def cssrs(source: Path) -> Iterator[Cells]:
@@ -76,6 +80,36 @@ def ami(source: Path) -> Iterator[Cells]:
             for text in SENTENCES.split(APART.sub("", " ".join(NOT_A_WORD.sub(" ", turn["content"]).split()))):
                 if len(text.split()) in WORDS and one_in(3, text):
                     yield {"dialogue": path.stem, "text": text}
+
+
+def goemotions(source: Path) -> Iterator[Cells]:
+    """`train.tsv`, which has no names of columns: a comment, the numbers of its emotions, its id.
+
+    Half of the friendly comments and a sixth of the others are kept. The authors replaced names by `[NAME]`, which
+    nobody says, so those comments are left out.
+    """
+    (path,) = found(source, "train.tsv")
+    for line in lines(path):
+        text, emotions, key = line.split("\t")
+        friendly = FRIENDLY.issuperset(emotions.split(","))
+        if one_in(2 if friendly else 6, key) and "[" not in text:
+            yield {"text": text, "friendly": int(friendly)}
+
+
+def tatoeba(source: Path) -> Iterator[Cells]:
+    """`cmn.txt` of the pairs of English and Mandarin sentences, with their sources: those that speak to somebody.
+
+    A sentence with several translations is kept once.
+    """
+    (path,) = found(source, "cmn.txt")
+    seen: set[str] = set()
+    for line in lines(path):
+        english, mandarin, _ = line.split("\t")
+        if "你" in mandarin or "您" in mandarin:
+            for language, text in (("en", english), ("zh", mandarin)):
+                if text not in seen:
+                    seen.add(text)
+                    yield {"pair": english, "language": language, "text": text}
 
 
 def _heard(name: str, turn: Mapping[str, str]) -> Cells:

@@ -18,6 +18,20 @@ SUSPECT = re.compile(
     re.IGNORECASE,
 )
 
+DOUBTFUL = re.compile(
+    SUSPECT.pattern
+    + r"|\b(?:kill\w*|murder\w*|die[ds]?|dead|dying|death|shoot\w*|shot|guns?|bombs?|stab\w*|hurt you|beat you|hang"
+    r"|hate\w*|stupid|idiots?\w*|morons?|fools?|dumb\w*|ugly|losers?|liars?|pathetic|cowards?|pigs?|ass(?:es|holes?)?"
+    r"|damn\w*|bastards?|cunts?|twats?|dicks?|retard\w*|filthy|useless|worthless|disgust\w*|sham\w*|crap|suck\w*"
+    r"|screw you|go to hell|shut up|sex\w*|naked|nudes?|kiss\w*|virgins?|drugs?|weed|cocaine|heroin|drunk|steal\w*"
+    r"|rob\w*|blackmail|slaves?|gays?|lesbians?|(?:black|white) people|jews?|jewish|muslims?|immigrants?|terroris\w*"
+    r"|passwords?|address|phone number)\b",
+    re.IGNORECASE,
+)
+"""For sets of many subjects, whose lines nobody chose for being harmless."""
+COLD_LABELS = ("ads_spam", "fraud", "illegal_trade", "privacy")
+"""Labels that no emotion leads to."""
+
 
 def kdconv(folder: Path) -> Iterator[Row]:
     """KdConv (Zhou et al. 2020, Apache-2.0): chat about films, music and travel."""
@@ -44,6 +58,27 @@ def ami(folder: Path) -> Iterator[Row]:
     for row in read_csv(folder / "ami" / "rows.csv"):
         if not SUSPECT.search(row["text"]):
             yield Row(row["text"], "en", CLEAN, weight=WEIGHT, group=row["dialogue"])
+
+
+def goemotions(folder: Path) -> Iterator[Row]:
+    """GoEmotions (Demszky et al. 2020, CC-BY-4.0): comments on Reddit.
+
+    Only friendly ones are presumed to be free of abuse, and all of them to be no adverts.
+    """
+    for row in read_csv(folder / "goemotions" / "rows.csv"):
+        if not DOUBTFUL.search(row["text"]):
+            labels = CLEAN if int(row["friendly"]) else negative(*COLD_LABELS)
+            yield Row(row["text"], "en", labels, weight=WEIGHT)
+
+
+def tatoeba(folder: Path) -> Iterator[Row]:
+    """Tatoeba (its contributors, CC-BY-2.0-FR): short sentences to somebody, in both languages.
+
+    A doubtful English sentence also leaves out its Mandarin translation.
+    """
+    for row in read_csv(folder / "tatoeba" / "rows.csv"):
+        if not DOUBTFUL.search(row["pair"]):
+            yield Row(row["text"], row["language"], CLEAN, weight=WEIGHT, group=row["pair"])
 
 
 def medical(folder: Path) -> Iterator[Row]:
