@@ -53,6 +53,16 @@ def test_a_key_may_name_two_labels_and_most_others_stay_unknown(
     assert "abuse" not in row.labels
 
 
+def test_a_threat_is_free_of_self_harm_but_one_with_an_insult_may_have_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "risky.yaml", "violence: |\n  i will kill you\nviolence+abuse: |\n  i will kill you idiot\n")
+    monkeypatch.setattr(authored, "EXAMPLES", tmp_path)
+    threat, insult = authored.spoken(tmp_path)
+    assert (threat.labels["self_harm"], threat.labels["sexual"], "abuse" in threat.labels) == (0.0, 0.0, False)
+    assert "self_harm" not in insult.labels
+
+
 def test_the_file_of_clean_lines_is_free_of_every_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "clean.yaml", "violence: |\n  kill the boss\n")
     monkeypatch.setattr(authored, "EXAMPLES", tmp_path)
