@@ -2,10 +2,10 @@
 
     python -m benchmarks.forms [--model FOLDER] [--lines N]
 
-A recogniser decides about capitals and full stops, so they should say nothing. The lines are our own ones of the
+A recogniser decides about capitals and marks at the end, so they should say nothing. The lines are our own ones of the
 validation side, which no model is trained on. Each is scored bare (lower case, no marks), with capitals, with a mark at
-the end, with both, as a recogniser writes it, and as its author typed it. The table has the mean change of `risk`
-against the bare line, the share of lines that change by more than 0.05, and the worst change.
+the end, with both, as a recogniser writes it, as a question, and as its author typed it. The table has the mean change
+of `risk` against the bare line, the share of lines that change by more than 0.05, and the worst change.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from pipeline.judge.classifier import SHIPPED, load_model
 from pipeline.judge.classifier_text import view
 from pipeline.judge.model_outputs import Calibrated
 from pipeline.learning.training_rows import RISK, Row, part_of
-from training.classifier.noise import bare, written
+from training.classifier.noise import asked, bare, written
 from training.classifier.sets import read
 
 Numbers = NDArray[np.float64]
@@ -44,6 +44,7 @@ FORMS: Mapping[str, Callable[[str], str]] = {
     "capitals": capital,
     "mark at the end": stopped,
     "both": lambda text: written(bare(text)),
+    "as a question": lambda text: asked(bare(text)),
     "as typed": lambda text: text,
 }
 

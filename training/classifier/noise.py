@@ -4,7 +4,7 @@ If the text has a round trip (`heard/`, made by training/speech/), one of its re
 errors come from the training texts: characters, pairs of characters and Latin words are replaced by others that sound
 alike, or by sounds that were really heard for them. Common words replace rare ones, as a recogniser does it.
 
-Then the text is written as it is, as a sentence, or bare, so that the form says nothing about the risk.
+Then the text is written as it is, as a sentence or a question, or bare, so that the form says nothing about the risk.
 """
 
 import re
@@ -30,6 +30,7 @@ PUNCTUATION = re.compile(r"[^\w\s'%$€£¥]+|_+")
 EDGES = re.compile(r"(\W*)(.*?)(\W*)")
 START = re.compile(r"(?:^|(?<=[.!?] ))[a-z]")
 LONE_I = re.compile(r"\bi\b")
+END_MARKS = re.compile(r"(?<=.)[.!?…。！？]*$")
 SPARE_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
 
 ROUND_TRIPS = Path(__file__).parent / "heard"
@@ -90,6 +91,8 @@ class Noise:
     """Share of the texts with misheard words."""
     written: float = 1 / 3
     """Share of all texts that are written as sentences, as Whisper writes them."""
+    asked: float = 0.2
+    """Share of those sentences that end in a question mark, whatever they say. In most sets, questions are harmless."""
     bare: float = 1 / 3
     """Share of all texts that lose punctuation and capitals. The others keep theirs."""
     mandarin: Errors = Errors((1.0, 5.0), 0.04, 0.04)
@@ -147,10 +150,10 @@ class Mishearing:
         return self._misheard(text) or text if self._random.random() < self._noise.misheard else text
 
     def formed(self, text: str) -> str:
-        """`text` as it is, as a sentence, or bare, at random."""
+        """`text` as it is, as a sentence or a question, or bare, at random."""
         chance = self._random.random()
         if chance < self._noise.written:
-            return written(text)
+            return asked(text) if self._random.random() < self._noise.asked else written(text)
         return bare(text) or text if chance < self._noise.written + self._noise.bare else text
 
     def _misheard(self, text: str) -> str:
@@ -272,6 +275,11 @@ def written(text: str) -> str:
     if not HAN.search(text):
         text = LONE_I.sub("I", START.sub(lambda found: found[0].upper(), text))
     return text + ("。" if HAN.search(text) else ".") if text[-1:].isalnum() else text
+
+
+def asked(text: str) -> str:
+    """`text` as a sentence with a question mark at the end."""
+    return END_MARKS.sub("？" if HAN.search(text) else "?", written(text), count=1)
 
 
 def alike(counts: Mapping[str, int], sound: Callable[[str], str], near: Callable[[str], str]) -> Mapping[str, Choices]:

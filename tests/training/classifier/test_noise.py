@@ -10,6 +10,7 @@ from training.classifier.noise import (
     Errors,
     Mishearing,
     Noise,
+    asked,
     bare,
     consonants,
     near_pinyin,
@@ -117,11 +118,12 @@ def test_a_misheard_text_keeps_its_marks_and_capitals() -> None:
 
 
 def test_each_form_has_its_share_and_every_text_is_seen_in_each() -> None:
-    hear = Mishearing(TEXTS, Noise(misheard=0, written=0.5, bare=0.2), seed=1)
+    hear = Mishearing(TEXTS, Noise(misheard=0, written=0.5, asked=0.3, bare=0.2), seed=1)
     for text in ("no way, i quit", "不行，我不干了"):
         found = Counter(hear(text) for _ in range(1_000))
-        assert set(found) == {text, written(text), bare(text)}
-        assert found[written(text)] == pytest.approx(500, abs=60)
+        assert set(found) == {text, written(text), asked(text), bare(text)}
+        assert found[written(text)] == pytest.approx(350, abs=60)
+        assert found[asked(text)] == pytest.approx(150, abs=50)
         assert found[bare(text)] == pytest.approx(200, abs=50)
 
 
@@ -141,6 +143,14 @@ def test_a_sentence_has_capitals_and_a_mark_at_the_end(text: str, sentence: str)
     assert written(text) == sentence
     assert written(sentence) == sentence
     assert bare(sentence) == bare(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [("i quit", "I quit?"), ("Stop it!!", "Stop it?"), ("Really?", "Really?"), ("我不干了。", "我不干了？"), ("", "")],
+)
+def test_a_question_has_one_mark_at_the_end(text: str, question: str) -> None:
+    assert asked(text) == question
 
 
 def test_rare_characters_are_misheard_more_often() -> None:
