@@ -100,7 +100,7 @@ class _Terminal:
         stderr.print("Press Ctrl-C to stop.", style="dim")
 
     def judged(self, flag: "Flag") -> None:
-        if self._show and not flag.early:  # one line for each utterance
+        if self._show:
             from agents.commands.table import arrived_row
 
             stdout.print(arrived_row(flag))

@@ -248,7 +248,8 @@ async def test_a_threat_is_flagged_while_the_person_speaks_on_one_machine(tmp_pa
     (whole,) = [flag for flag in flags if flag.id == first.id and not flag.early]
     assert whole.end > first.end
     check_one_flag(settings, speaker, whole)
-    assert stored(settings, "eve") == early("eve") == []
+    assert not stored(settings, "eve")
+    assert not early("eve")
 
 
 @pytest.mark.weights
@@ -296,14 +297,13 @@ def test_a_threat_is_flagged_while_the_person_speaks_on_kafka(settings: Settings
         late = monologue(speech("sense-and-sensibility"), threat(), speaker="zoe")
         put(settings, AUDIO, [*said[HEAD:], *harmless, *late])
         wait_for_flags(lambda: all(found(each, False) for each in (speaker, "eve", "zoe")))
-        (first,), (whole, *_) = found(speaker, True), found(speaker, False)
+        (first, *_), (whole, *_) = found(speaker, True), found(speaker, False)  # the new judge flags more words again
         assert first.id == whole.id
         again = [first, whole, first]
-        put(settings, FLAGS, [*again, structs.replace(whole, id="last", speaker="last")])
-        wait_until(
-            lambda: all(file.evidence for file in stored(settings, "last")) and stored(settings, "last") != [], alive
-        )
+        put(settings, FLAGS, [*again, structs.replace(whole, id="last", transcript="last", speaker="last")])
+        wait_until(lambda: stored(settings, "last") != [], alive)
         check_one_flag(settings, speaker, structs.replace(whole, address=stored(settings, speaker)[0].flags[0].address))
         wait_until(lambda: stored(settings, "zoe") != [], alive)
         assert [len(file.flags) for file in stored(settings, "zoe")] == [1]
-        assert stored(settings, "eve") == found("eve", True) == []
+        assert not stored(settings, "eve")
+        assert not found("eve", True)
