@@ -163,8 +163,7 @@ def main() -> None:
     speech = turns(speech, options.turn) if options.turn else speech
     banned = made_bank(options.bank) if "all" in options.sounds else []
     setups = [Setup(*each) for each in product(options.early, options.so_far, options.sounds)]
-    rows: list[dict[str, str]] = []
-    lines: list[str] = []
+    rows, lines = list[dict[str, str]](), list[str]()
     for workers, number in product(options.workers, options.rooms):
         asr = Asr(workers=workers)
         runs: dict[Setup, list[Run]] = {setup: [] for setup in setups}
