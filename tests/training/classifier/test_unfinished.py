@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 from pipeline.base.errors import ConfigError
 from pipeline.learning import fine_tuning
 from pipeline.learning.fine_tuning import Recipe
-from pipeline.learning.training_rows import CLEAN, Row
+from pipeline.learning.training_rows import CLEAN, Row, positive
 from tests.training.classifier import tiny
 from training.classifier import noise, run, sounds, unfinished
 from training.classifier.sets import authored
@@ -115,7 +115,7 @@ def test_other_inputs_are_refused_and_the_training_stays(tmp_path: Path) -> None
         "recipe": partial(begin, recipe=replace(RECIPE, seed=2)),
         "texts": partial(begin, text="bye"),
         "encoder": partial(begin, encoder="a/b@d"),
-        "recipe, texts": partial(begin, recipe=Recipe(), labels=CLEAN | {"abuse": 1.0}),
+        "recipe, texts": partial(begin, recipe=Recipe(), labels=positive("abuse")),
     }
     for name, other in others.items():
         with pytest.raises(ConfigError, match=rf"{folder} has other inputs: {name}\. .*remove the folder"):
