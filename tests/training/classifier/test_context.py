@@ -9,7 +9,7 @@ from pipeline.learning.training_rows import CLEAN, Row, positive
 from training.classifier.context import ALONE, WIDTH, Context
 from training.classifier.noise import Mishearing, Noise
 
-CLEARLY = Noise(misheard=0, written=0, bare=0)
+CLEARLY = Noise(misheard=0, bare=0)
 TALK = [Row(f"talk {at}, and nothing else", "en", CLEAN, source="topical_chat") for at in range(20)]
 THREAT = Row(
     "you know what happens to people who talk, I will find you tonight", "en", positive("violence"), "authored"
