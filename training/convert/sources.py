@@ -77,6 +77,8 @@ SOURCES: Mapping[str, PublicSet] = {
     "medical_zh": PublicSet("https://github.com/Toyhom/Chinese-medical-dialogue-data", "MIT", {ROWS: talk.medical}),
     "topical_chat": PublicSet("https://github.com/alexa/Topical-Chat", "CDLA-Sharing-1.0", {ROWS: talk.topical_chat}),
     "ami": PublicSet("https://github.com/Yale-LILY/QMSum", "CC-BY-4.0", {ROWS: talk.ami}),
+    "vcsum": PublicSet("https://github.com/hahahawu/VCSum", "MIT", {ROWS: talk.vcsum}),
+    "tencent_chat": PublicSet("https://arxiv.org/abs/1805.05542", "CC-BY-3.0", {ROWS: talk.tencent_chat}),
     "goemotions": PublicSet(
         "https://github.com/google-research/google-research/tree/master/goemotions",
         "CC-BY-4.0",

@@ -1,6 +1,7 @@
 """Files of ordinary talk, in their authors' format, become rows with our labels."""
 
 import io
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -142,3 +143,18 @@ def test_pairs_of_sentences_to_somebody_are_clean_in_both_languages(tmp_path: Pa
         "你有空吗？": ("zh", "Are you free?", CLEAN),
         "您有空吗？": ("zh", "Are you free?", CLEAN),
     }
+
+
+def test_mandarin_meetings_are_read_sentence_by_sentence(tmp_path: Path) -> None:
+    parts = [[f"这个是第{number}个议题吧", "对"] for number in range(100)]
+    content = json.dumps({"av_num": 7, "context": parts}) + "\n"
+    found = converted(tmp_path, "vcsum", {"short_dev.txt": content, "short_test.txt": ""})
+    assert 30 < len(found) < 70
+    assert all(row.group == "7" and row.labels is CLEAN and text.startswith("这个是") for text, row in found.items())
+
+
+def test_prompts_of_a_chat_have_no_spaces_between_words_and_no_doubtful_word(tmp_path: Path) -> None:
+    lines = [line for n in range(100) for line in (f"你 玩 iPhone {n} 吗\t答\t3", f"我 杀 了 你 {n}\t答\t1")]
+    found = converted(tmp_path, "tencent_chat", {"data.txt": "\n".join(lines)})
+    assert 15 < len(found) < 55
+    assert all(re.fullmatch(r"你玩iPhone \d+吗", text) and row.labels is CLEAN for text, row in found.items())

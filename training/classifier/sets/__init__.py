@@ -48,11 +48,13 @@ SETS: Mapping[str, Reader] = {
     "medical_zh": talk.medical,
     "topical_chat": talk.topical_chat,
     "ami": talk.ami,
+    "vcsum": talk.vcsum,
+    "tencent_chat": talk.tencent_chat,
     "goemotions": talk.goemotions,
     "tatoeba": talk.tatoeba,
 }
 
-TALK = ("kdconv", "crosswoz", "medical_zh", "topical_chat", "ami", "teleantifraud")
+TALK = ("kdconv", "crosswoz", "medical_zh", "topical_chat", "ami", "vcsum", "teleantifraud")
 """Sets of ordinary talk. Their clean rows set the thresholds."""
 
 

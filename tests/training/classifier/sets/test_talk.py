@@ -19,7 +19,9 @@ def test_a_similar_word_is_not(text: str) -> None:
     assert not SUSPECT.search(text)
 
 
-@pytest.mark.parametrize("text", ["I'll kill you", "You're useless", "He is drunk", "she hated me", "what the FUCK"])
+@pytest.mark.parametrize(
+    "text", ["I'll kill you", "You're useless", "He is drunk", "she hated me", "what the FUCK", "加我微信"]
+)
 def test_a_word_is_doubtful(text: str) -> None:
     assert DOUBTFUL.search(text)
 
