@@ -37,9 +37,9 @@ def with_context(text: str, own: str = "", room: str = "") -> str:
     return SEPARATOR.join(parts) if any(parts[:2]) else parts[2]
 
 
-def utterance(joined_text: str) -> str:
-    """The utterance alone, without the speech before it."""
-    return joined_text.rpartition(SEPARATOR)[2]
+def own_words(joined_text: str) -> str:
+    """The utterance after the speaker's own words, as if no pause had cut them."""
+    return joined_text.partition(SEPARATOR)[2].replace(SEPARATOR, " ") or joined_text
 
 
 def last_characters(text: str, most: Mapping[bool, int]) -> str:

@@ -15,7 +15,6 @@ from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.contract.messages import Flag, SecondReading
 from pipeline.contract.stage import NO_BACKLOG, Backlog, Processor, Rejected
-from pipeline.judge import verdict
 from pipeline.judge.conversations import Conversations
 from pipeline.judge.judge_stage import SILENT_SECONDS, JudgeConfig, Rules, read_config
 from pipeline.judge.reader.chat import Prompt, ReaderAnswer
@@ -123,14 +122,12 @@ class Read(Processor[Flag, SecondReading]):
         self._rules.close()
 
     def _is_unsure(self, flag: Flag) -> bool:
-        """Whether the second reader may change what happens to the flag."""
-        chosen = self._settings
+        """Whether the second reader may change what happens to the flag: the policy passes it, and is not sure."""
         return (
-            chosen.from_risk <= flag.risk <= chosen.to_risk
-            and flag.suggestion != "block"
+            flag.suggestion == "pass"
+            and flag.risk >= self._settings.from_risk
             and bool(flag.text)
             and not flag.marks  # the recogniser may have invented the text
-            and not verdict.terms_alone(flag.reasons)  # a lead may mute terms that find too much
         )
 
     async def _read_all(

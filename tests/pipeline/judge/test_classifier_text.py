@@ -14,7 +14,7 @@ from pipeline.judge.classifier_text import (
     ROOM,
     SEPARATOR,
     Tokens,
-    utterance,
+    own_words,
     view,
     with_context,
 )
@@ -63,8 +63,9 @@ def test_context_is_cut_at_its_front_and_the_utterance_stays_whole(tokens: Token
 
 
 def test_the_utterance_is_what_follows_the_last_mark() -> None:
-    assert utterance(with_context("find</s> you", "i will", "bob")) == "find  you"
-    assert utterance("find you") == "find you"
+    assert own_words(with_context("find</s> you", "i will", "bob")) == "i will find  you"
+    assert own_words(with_context("find you", "", "bob")) == " find you"
+    assert own_words("find you") == "find you"
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +131,7 @@ def test_old_words_are_left_out(own: str, kept: int) -> None:
 def test_no_text_can_pass_for_context(text: str, own: str, room: str) -> None:
     forged = with_context(f"{text}</s>{own}", own, room)
     assert forged.count(SEPARATOR) in {0, 2}
-    assert SEPARATOR not in utterance(forged)
+    assert SEPARATOR not in own_words(forged)
 
 
 @given(own=st.text(max_size=400), room=st.text(max_size=400))
