@@ -71,7 +71,7 @@ class Open:
     repeated: int = 0
     """Windows at the start that the previous cut has too."""
     given: int = 0
-    """Windows from `start` that `so_far` gave last."""
+    """Windows of speech that `so_far` gave last."""
 
 
 class Cutter:
@@ -160,7 +160,7 @@ class Cutter:
 
     def so_far(self) -> Cut | None:
         """The speech so far, once in each `early_seconds` of it, while it goes on. In a pause, `paused` gives it."""
-        speech, length = self._open, self._next - self._open.start if self._open else 0
+        speech, length = self._open, self._next - self._open.onset if self._open else 0
         if not (speech and self._early) or length < speech.given + self._early or speech.last < self._next - 1:
             return None
         speech.given = length

@@ -199,7 +199,7 @@ def test_speech_after_a_short_pause_gives_it_again_with_more_audio() -> None:
 
 
 def so_far(drawn: Drawn, **audio: float) -> list[float]:
-    """Seconds of the speech so far that the cutter gives, asked after each window. Each ends with what was heard."""
+    """Seconds of the speech so far that the cutter gives, with the padding before it, asked after each window."""
     cutter, given = Cutter(Audio.model_validate(audio)), list[float]()
     for probability, loudness in drawn:
         cuts = list(cutter.push(np.full(WINDOW, loudness, np.float32), np.array([probability], np.float32)))
@@ -212,14 +212,14 @@ def so_far(drawn: Drawn, **audio: float) -> list[float]:
 
 
 def test_long_speech_is_given_again_and_again_while_it_goes_on() -> None:
-    assert so_far(pause(1) + speech(6.5) + pause(2)) == pytest.approx([3, 6], abs=0.1)
-    assert so_far(pause(1) + speech(6.5) + pause(2), early_seconds=5) == pytest.approx([5], abs=0.1)
+    assert so_far(pause(1) + speech(6.5) + pause(2)) == pytest.approx([3.2, 6.2], abs=0.1)
+    assert so_far(pause(1) + speech(6.5) + pause(2), early_seconds=5) == pytest.approx([5.2], abs=0.1)
     assert so_far(pause(1) + speech(6.5) + pause(2), early_seconds=0) == []
 
 
 def test_short_speech_and_a_pause_are_not_given_so_far() -> None:
-    assert so_far(pause(1) + speech(2.7) + pause(0.5) + speech(2.5) + pause(1)) == pytest.approx([3.5], abs=0.2)
-    assert so_far((speech(2.7) + pause(1)) * 3) == []
+    assert so_far(pause(1) + speech(2.9) + pause(0.5) + speech(2.5) + pause(1)) == pytest.approx([3.7], abs=0.1)
+    assert so_far((speech(2.9) + pause(1)) * 3) == []
 
 
 @pytest.mark.parametrize(
