@@ -11,7 +11,7 @@ from pipeline.base.metrics import Metrics, from_zero
 from pipeline.base.recent_dict import RecentDict
 from pipeline.contract.messages import Flag, Sound, Source, SpeechStatus, Suggestion, Transcript
 from pipeline.contract.speech_status import skipped
-from pipeline.contract.stage import Processor, Rejected
+from pipeline.contract.stage import BEHIND_SECONDS, Backlog, Processor, Rejected
 from pipeline.judge import labels, lexicon, moderation_policy, verdict
 from pipeline.judge.classifier import Classifier, load_classifier
 from pipeline.judge.conversations import Conversations
@@ -92,6 +92,7 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
         self._conversations = Conversations()
         self._early_flags = RecentDict[tuple[str, str], Flag](EARLY_FLAGS)
         self._sweep_at = 0.0
+        self._is_behind = False
         from_zero(metrics.flags, get_args(Suggestion), get_args(Source))
         from_zero(metrics.context, ("same", "raised"))
         metrics.classifier.labels(classifier.name).set(1)
@@ -113,6 +114,8 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
 
     def _judge_early(self, batch: Sequence[Transcript]) -> list[Flag]:
         """The flags of words so far. They count nowhere and are no context: the whole utterance is, once."""
+        if self._is_behind:  # the whole utterances wait, and say more
+            return []
         detections = self._detector.detect(batch, self._conversations.follow(batch)) if batch else []
         flags = [self._flagger.flag(*each) for each in zip(batch, detections, strict=True)]
         return [flag for flag in flags if flag.suggestion != "pass" and self._is_news(flag)]
@@ -124,6 +127,9 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
             return False
         self._early_flags[flag.room, flag.speaker] = flag
         return True
+
+    def behind(self, backlog: Backlog) -> None:
+        self._is_behind = backlog.waited > BEHIND_SECONDS
 
     def _judge_all(self, batch: Sequence[Transcript], released: list[Flag]) -> list[Flag | SpeechStatus | Rejected]:
         transcribed = [transcript for transcript in batch if not transcript.skipped]

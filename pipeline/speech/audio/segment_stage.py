@@ -10,7 +10,16 @@ from msgspec import structs
 
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.base.recent_dict import RecentDict
-from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id, origin, sample_of
+from pipeline.contract.messages import (
+    EARLY_SECONDS,
+    SAMPLE_RATE,
+    AudioChunk,
+    EarlyUtterance,
+    Utterance,
+    derive_id,
+    origin,
+    sample_of,
+)
 from pipeline.contract.stage import STAGE_FAULTS, HoldingProcessor, Rejected, blamed
 from pipeline.settings import Audio, Settings
 from pipeline.speech.audio import vad
@@ -143,7 +152,9 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
         """The utterance that a pause will make, or the speech so far. Nothing for recordings: they are not live."""
         unsent = self._sent.rest(key, piece) if self._is_live(piece) else None
         made = _encoded(unsent) if unsent else None
-        if isinstance(made, Utterance):
+        # The rest of speech may be too short for the id of its flag.
+        so_short = piece.cut.so_far and unsent and unsent.cut.samples.size < EARLY_SECONDS * SAMPLE_RATE
+        if isinstance(made, Utterance) and not so_short:
             fields = {name: getattr(made, name) for name in ("id", "end", "overlap", "data")}
             yield EarlyUtterance(**origin(made), **fields, so_far=piece.cut.so_far)
 

@@ -5,7 +5,7 @@ import msgspec
 
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, Transcript, Word
-from pipeline.contract.stage import Rejected
+from pipeline.contract.stage import NO_BACKLOG, Backlog, Rejected
 from pipeline.judge import verdict
 from pipeline.judge.text_transcripts import Text, judge_texts
 from tests.builders import transcript
@@ -193,3 +193,12 @@ def test_words_so_far_count_nowhere_and_are_no_context() -> None:
     assert value("voxwarden_labels_total", {"label": "abuse"}) == 0
     before = judge._conversations.follow([transcript("and now", 104.0)])
     assert before[0].own == []
+
+
+def test_words_so_far_are_left_out_while_the_judge_is_behind() -> None:
+    judge = judge_of(RUDE)
+    judge.behind(Backlog(waited=2.0))
+    found = flags(judge.process([so_far("you idiots", 3.0), transcript("you idiots", 100.0, end=108.0)]))
+    assert [flag.early for flag in found] == [False]
+    judge.behind(NO_BACKLOG)
+    assert [flag.early for flag in flags(judge.process([so_far("idiots", 3.0, speaker="bob")]))] == [True]

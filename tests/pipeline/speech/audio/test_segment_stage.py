@@ -412,6 +412,22 @@ def test_long_live_speech_is_offered_so_far_with_the_start_of_its_utterance() ->
     assert not any(each.so_far for each in live(dialogue()) if isinstance(each, EarlyUtterance)), "short speech"
 
 
+def test_the_rest_of_speech_is_offered_so_far_only_when_it_is_long() -> None:
+    """An outage ended the speech after 5 s, so the next 3 s have only a second that is new."""
+    clock = Clock()
+    stage = Segment(Audio(), Metrics(), shared(), clock, early=True)
+    found: list[Output] = []
+    audio = unbroken(monologue())
+    for number, chunk in enumerate(chunks(audio, [SAMPLE_RATE // 10] * 120, start=DAY)):
+        clock.now = chunk.start + 0.3
+        found += stage.process([chunk])
+        if number == 50:
+            found += stage.tick(clock.now + 4)
+    so_far = [each.end - each.start for each in found if isinstance(each, EarlyUtterance) and each.so_far]
+    assert len(so_far) >= 2
+    assert min(so_far) >= 3
+
+
 @pytest.mark.parametrize("late", [60.0, -60.0])
 def test_recordings_are_not_offered_early(late: float) -> None:
     assert not any(isinstance(each, EarlyUtterance) for each in live(dialogue(), late))
