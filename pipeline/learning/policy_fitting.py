@@ -20,7 +20,7 @@ from pipeline.judge.rule_texts import RuleSet
 from pipeline.judge.text_transcripts import as_transcript
 from pipeline.judge.verdict import Verdict, decide_verdict
 from pipeline.learning.decided_cases import NOTHING, RISK, DecidedUtterance, Example, PlacedExample, is_flagged
-from pipeline.learning.threshold_choice import FOLDS, DecidedSpeech, Truths, choose, expected, share
+from pipeline.learning.threshold_choice import FOLDS, DecidedSpeech, Truths, cautious, choose, expected, share
 from pipeline.review.quality.statistics import Estimate
 
 AUDITS = 100
@@ -179,6 +179,7 @@ def _of_language(
     if excess is not None:  # no threshold can keep the rate
         fitted, speech = [], own.speech([])
     places = {at: goals[rule] for at, rule in enumerate(fitted) if rule in goals}
+    rate = cautious(speech, rate, places) if fitted else rate
     limits = dict(zip(fitted, map(float, choose(speech, rate, places)), strict=True)) if fitted else {}
     before = own.flagged()
     after, by_rule = expected(speech, rate, places) if fitted else (before, np.zeros((len(cases), 0), bool))
