@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.judge import detection
 from pipeline.judge.classifier import Classifier
-from pipeline.judge.detection import highest, score_readings
+from pipeline.judge.detection import Terms, highest, score_readings
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Match
 from pipeline.judge.moderation_policy import NEVER, OTHER, LabelLimits, PolicyResolver, ResolvedPolicy
@@ -109,7 +109,9 @@ def read_cases(
     for start in range(0, len(cases), BATCH):
         batch = cases[start : start + BATCH]
         table = _scores(classifier, [each.example for each in batch], heard or {})
-        terms = [rules.matcher.find(each.example.text) for each in batch]
+        terms = Terms(rules.matcher, classifier).find(
+            [as_transcript(each.example.text, each.example.language) for each in batch]
+        )
         found += map(ReadCase, batch, weights[start : start + BATCH], table, terms)
         progress(len(found), len(cases))
     return found

@@ -82,7 +82,9 @@ def thresholds(
     changed = with_limits(texts.policy, present.policy, limits)
     rule_texts.policy_of(changed, known)
     if write:
-        moderation_policy.policy_path(policy).write_text(with_origin(changed, _origin(alarms, goals, at_most, name)), "utf-8")
+        moderation_policy.policy_path(policy).write_text(
+            with_origin(changed, _origin(alarms, goals, at_most, name)), "utf-8"
+        )
         notes.print(f"[green]ok[/]: {moderation_policy.policy_path(policy)}", highlight=False)
 
 

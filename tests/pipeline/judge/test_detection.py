@@ -14,12 +14,14 @@ from pipeline.judge.detection import (
     MOST_RISK,
     Detection,
     Detector,
+    Terms,
     mean,
     readings_of,
     score_readings,
     score_windows,
     windows,
 )
+from pipeline.judge.lexicon import Group, Lexicon, compile_terms
 from tests.builders import transcript
 from tests.pipeline.judge.fakes import WordClassifier, judge_of, shipped_matcher
 from tests.pipeline.strategies import messages
@@ -45,6 +47,27 @@ def test_another_reading_raises_the_score_but_gives_no_match() -> None:
     assert set(classifier.asked) == {said.text, other.text}
     assert found.scores["violence"] > 0
     assert list(found.matches) == []
+
+
+def test_the_classifier_overrules_a_term_by_the_words_around_it() -> None:
+    far = "and then we had tea and cake with all the neighbours from upstairs "
+    classifier = WordClassifier({"never say": {"risk": 0.02}, "kill you": {"risk": 0.9}, "killed": {"risk": 0.02}})
+    detector = Detector(classifier, shipped_matcher())
+    quoted, meant, hidden, sounded = detected(
+        detector,
+        transcript(f"we never say i'll shoot you {far}"),
+        transcript(f"{far} i will kill you {far} never say so"),
+        transcript("never say k.i.l.l you"),
+        transcript("never say 弄斯你", language="zh"),
+    )
+    assert [len(each.matches) for each in (quoted, meant, hidden, sounded)] == [0, 1, 1, 1]
+    assert f"{far.strip()}" not in " ".join(classifier.asked[-2:]), "only the words around the term are read"
+
+
+def test_a_lexicon_of_a_team_is_never_overruled() -> None:
+    group = Group(label="fraud", level="high", terms=("project falcon",))
+    terms = Terms(compile_terms([Lexicon(groups=(group,))]), WordClassifier({"falcon": {"risk": 0.0}}))
+    assert len(terms.find([transcript("project falcon")])[0]) == 1
 
 
 def test_no_transcripts_are_no_detections() -> None:
