@@ -47,21 +47,21 @@ def tables(bench: Bench) -> Iterator[Table]:
                 if enough(parts[0][0]):
                     table.add_row(output, system.name, *_counts(parts[0][0]), *_figures(*parts))
         yield table
-        yield _decisions(bench, language, drawn)
+        judges = (system for system in bench.of(language) if isinstance(system, WholeJudge))
+        yield from (_decisions(judge, f"{bench.policy}, {language}", drawn) for judge in judges)
 
 
-def _decisions(bench: Bench, language: str, pairs: Sequence[CasePair]) -> Table:
+def _decisions(judge: WholeJudge, name: str, pairs: Sequence[CasePair]) -> Table:
     """What the policy does by label, as text and as heard: the lines that it flags, and the labels that it shows."""
-    (judge,) = (system for system in bench.of(language) if isinstance(system, WholeJudge))
     views = ("as text", "as heard")
-    table = Table("label", "lines", title=f"Decisions of the policy {bench.policy}, {language} (95% interval)")
-    for column in (f"{name}, {view}" for view in views for name in ("flagged", "shown and right")):
+    table = Table("label", "lines", title=f"Decisions of the policy {name} (95% interval)")
+    for column in (f"{part}, {view}" for view in views for part in ("flagged", "shown and right")):
         table.add_column(column, justify="right")
     flags = [judge.decided([pair.read for pair in pairs]), judge.decided([pair.transcribed for pair in pairs])]
-    for name, places in _by_label(pairs).items():
+    for label, places in _by_label(pairs).items():
         cells = [_share([view[at].suggestion != "pass" for at in places]) for view in flags]
-        right = [_share(_right(name, pairs, view)) for view in flags]
-        table.add_row(name, str(len(places)), cells[0], right[0], cells[1], right[1])
+        right = [_share(_right(label, pairs, view)) for view in flags]
+        table.add_row(label, str(len(places)), cells[0], right[0], cells[1], right[1])
     return table
 
 
