@@ -5,6 +5,7 @@ It holds digests of the training's inputs, each finished run, and the checkpoint
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -28,7 +29,7 @@ def inputs(
     """A digest of each input of a training. With the same inputs it goes on to the same weights."""
     return {
         "recipe": _digest([repr(recipe)]),
-        "texts": _digest(map(repr, chain(*sides.values(), noise.round_trips().items()))),
+        "texts": _digest(chain(map(_written, chain(*sides.values())), map(repr, noise.round_trips().items()))),
         "encoder": _content(base or str(packaged.file())),
         "teacher": _content(teacher) if teacher else "",
     }
@@ -56,6 +57,11 @@ def end(folder: Path) -> None:
     """Remove the folder of a finished training."""
     (folder / INPUTS).unlink()  # first, so that no other training goes on from a part of the folder
     shutil.rmtree(folder)
+
+
+def _written(row: Row) -> str:
+    """The row with its labels in order. Some sets have them in the order of a Python set, which differs."""
+    return repr(replace(row, labels=dict(sorted(row.labels.items()))))
 
 
 def _content(source: str) -> str:

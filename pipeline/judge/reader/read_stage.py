@@ -82,8 +82,8 @@ class Read(Processor[Flag, SecondReading]):
     def process(self, batch: Sequence[Flag]) -> list[SecondReading | Rejected]:
         if self._endpoint is None:
             return []
-        # A drill needs no paid answer, and the words of a released flag came before, in the withheld one.
-        words = [flag for flag in batch if flag.source == "words" and not (flag.drill or flag.released)]
+        # A drill needs no paid answer. The words of a released flag came before, and those of an early one come again.
+        words = [flag for flag in batch if flag.source == "words" and not (flag.drill or flag.released or flag.early)]
         before = self._conversations.follow(words)
         unsure = [
             Unsure(flag, said.own_text if self._settings.context else "")

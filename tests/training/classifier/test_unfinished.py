@@ -1,6 +1,6 @@
 """A training that is killed goes on to the same files, to the last bit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 from pipeline.base.errors import ConfigError
 from pipeline.learning import fine_tuning
 from pipeline.learning.fine_tuning import Recipe
-from pipeline.learning.training_rows import CLEAN, Row
+from pipeline.learning.training_rows import CLEAN, Row, positive
 from tests.training.classifier import tiny
 from training.classifier import noise, run, sounds, unfinished
 from training.classifier.sets import authored
@@ -97,8 +97,14 @@ def test_a_killed_training_goes_on_to_the_same_files(tmp_path: Path) -> None:
     assert losses(last) == losses(said)[-len(losses(last)) :]
 
 
-def begin(out: Path, recipe: Recipe = RECIPE, text: str = "hello", encoder: str = "a/b@c") -> Path:
-    sides = {"train": [Row(text, "en", CLEAN)]}
+def begin(
+    out: Path,
+    recipe: Recipe = RECIPE,
+    text: str = "hello",
+    labels: Mapping[str, float] = CLEAN,
+    encoder: str = "a/b@c",
+) -> Path:
+    sides = {"train": [Row(text, "en", labels)]}
     return unfinished.begin(out, unfinished.inputs(recipe, sides, encoder, None))  # type: ignore[arg-type]
 
 
@@ -109,11 +115,12 @@ def test_other_inputs_are_refused_and_the_training_stays(tmp_path: Path) -> None
         "recipe": partial(begin, recipe=replace(RECIPE, seed=2)),
         "texts": partial(begin, text="bye"),
         "encoder": partial(begin, encoder="a/b@d"),
+        "recipe, texts": partial(begin, recipe=Recipe(), labels=positive("abuse")),
     }
     for name, other in others.items():
         with pytest.raises(ConfigError, match=rf"{folder} has other inputs: {name}\. .*remove the folder"):
             other(tmp_path)
-    assert (begin(tmp_path) / "1").is_dir()
+    assert (begin(tmp_path, labels=dict(reversed([*CLEAN.items()]))) / "1").is_dir()
 
 
 def test_a_folder_counts_with_the_content_of_all_its_files(tmp_path: Path) -> None:

@@ -135,6 +135,7 @@ def test_its_flag_asks_for_a_review_and_keeps_its_id(opened: Open) -> None:
         unsure(text=""),
         unsure(marks=("repetition",)),
         unsure(drill="drill-1"),
+        unsure(early=True),
         sound_flag(risk=0.4),
     ],
 )
