@@ -15,7 +15,7 @@ from pipeline.contract.stage import BEHIND_SECONDS, Backlog, Processor, Rejected
 from pipeline.judge import labels, lexicon, moderation_policy, verdict
 from pipeline.judge.classifier import Classifier, load_classifier
 from pipeline.judge.conversations import Conversations
-from pipeline.judge.detection import Detection, Detector
+from pipeline.judge.detection import Detection, Detector, Terms
 from pipeline.judge.flagger import Flagger, SoundFlagger
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Matcher
@@ -163,7 +163,8 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
             Shadow(
                 self._flagger_of(each.policy, each.policy.version),
                 metrics,
-                None if each.matcher is config.matcher else each.matcher,  # None: the same terms give the same matches
+                # None: the same terms give the same matches.
+                None if each.matcher is config.matcher else Terms(each.matcher, self._classifier),
                 self._sound_flagger_of(each.policy, each.policy.version),
                 pairs=self._memories[each.policy.version].pairs,
             )

@@ -91,6 +91,12 @@ def expected(speech: DecidedSpeech, rate: float, goals: Goals | None = None) -> 
     return alarms, by_rule
 
 
+def cautious(speech: DecidedSpeech, rate: float, goals: Goals | None = None) -> float:
+    """The rate to choose with, so that speech that chose no threshold keeps `rate`: thresholds fit what chose them."""
+    found = speech.false_rate(expected(speech, rate, goals)[0])
+    return rate * min(1.0, rate / found) if found else rate
+
+
 def share(hits: Truths, of: Truths, weights: Numbers) -> Estimate | None:
     """The share of the hits among the utterances `of`, with its 95 % interval; None if there are none."""
     if not of.any():
@@ -154,7 +160,8 @@ class _Search:
         order = np.argsort(-scores, kind="stable")
         places = np.searchsorted(np.cumsum(weights[order]), self._step * np.arange(STEPS + 1), side="right")
         above = np.append(scores[order], 0.0)[places]
-        return np.minimum(1.0, np.ceil(np.nextafter(above, inf) * SCALE) / SCALE)
+        rounded: Numbers = np.ceil(np.nextafter(above, inf) * SCALE) / SCALE
+        return rounded.clip(max=1.0)
 
 
 def _drawn(weights: Numbers) -> Sequence[Drawn]:
