@@ -75,7 +75,7 @@ def _report(
     for output in outputs:
         if isinstance(output, Rejected):
             dead_letters.add(stage.name, output)
-        elif isinstance(output, Flag):
+        elif isinstance(output, Flag) and not output.early:  # the flag of the whole utterance follows
             host.judged(output)
 
 

@@ -2,10 +2,10 @@
 
     python -m benchmarks.forms [--model FOLDER] [--lines N]
 
-A recogniser decides about capitals and full stops, so they should say nothing. The lines are our own ones of the
-validation side, which no model is trained on. Each is scored bare (lower case, no marks), with capitals, with a mark at
-the end, with both, as a recogniser writes it, and as its author typed it. The table has the mean change of `risk`
-against the bare line, the share of lines that change by more than 0.05, and the worst change.
+A recogniser or a keyboard decides about them, so they should say nothing. The lines are our own ones of the validation
+side, which no model is trained on. Each is scored bare (lower case, no marks), in capitals, with a full stop, as a
+question, and as its author typed it. The table has the mean change of `risk` against the bare line, the share of lines
+that change by more than 0.05, and the worst change.
 """
 
 import argparse
@@ -22,7 +22,8 @@ from pipeline.judge.classifier import SHIPPED, load_model
 from pipeline.judge.classifier_text import view
 from pipeline.judge.model_outputs import Calibrated
 from pipeline.learning.training_rows import RISK, Row, part_of
-from training.classifier.noise import bare, written
+from pipeline.speech.languages.zh.script import has_han
+from training.classifier.noise import bare
 from training.classifier.sets import read
 
 Numbers = NDArray[np.float64]
@@ -32,18 +33,14 @@ LIMIT = 0.05
 SEED = 5
 
 
-def capital(text: str) -> str:
-    return written(bare(text)).rstrip(".。")
-
-
-def stopped(text: str) -> str:
-    return bare(text) + written(bare(text))[-1]
+def ended(text: str, marks: Mapping[str, str]) -> str:
+    return bare(text) + marks["zh" if has_han(text) else "en"]
 
 
 FORMS: Mapping[str, Callable[[str], str]] = {
-    "capitals": capital,
-    "mark at the end": stopped,
-    "both": lambda text: written(bare(text)),
+    "capitals": lambda text: bare(text).upper(),
+    "full stop": lambda text: ended(text, {"en": ".", "zh": "。"}),
+    "question": lambda text: ended(text, {"en": "?", "zh": "？"}),
     "as typed": lambda text: text,
 }
 

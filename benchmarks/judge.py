@@ -1,6 +1,6 @@
 """Measure how well the judge separates risky from clean texts, beside its parts.
 
-    python -m benchmarks.judge --data DIR [--heard PATH] [--only SECTION ...] [--model FOLDER] [--sample N]
+    python -m benchmarks.judge --data DIR [--heard PATH] [--only SECTION ...] [--model FOLDER] [--policy P] [--sample N]
 
 `DIR` holds the text sets, one folder each. PATH is a TSV file, or a folder of them, of sentences as text and as a
 recogniser heard them (columns language, label, text, heard). Without it there is no section `heard`. Held out: COLD's
@@ -31,7 +31,7 @@ SECTIONS: Mapping[str, Callable[[Bench], Iterator[Table]]] = {
 
 def main() -> None:
     options = arguments()
-    bench = Bench(options.data, options.model, options.heard, options.sample)
+    bench = Bench(options.data, options.model, options.policy, options.heard, options.sample)
     try:
         for name in options.only or SECTIONS:
             report.show(*SECTIONS[name](bench))
@@ -46,6 +46,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--heard", type=Path, help="TSV file or folder of texts and their transcripts")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, help="only these sections")
     parser.add_argument("--model", help="folder or hub id of another classifier; unset: the shipped one")
+    parser.add_argument("--policy", default="default", help="a policy by name or path")
     parser.add_argument("--sample", type=int, help="maximum number of cases of a language in each table")
     return parser.parse_args()
 

@@ -1,20 +1,23 @@
 """Measure how many live rooms a machine can process. Rooms talk in real time through the whole local pipeline.
 
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.rooms --rooms 10 20 40 [--workers 1 2] [--seconds 90] [--warm 10]
-        [--clips DIR ...] [--early 0 0.5] [--sounds none all [--bank 1000] [--repeats 3]]
+        [--clips DIR ...] [--early 0 0.5] [--so-far 0 3 --turn 15] [--sounds none all [--bank 1000]] [--repeats 3]
 
 In each room people speak 40% of the time, one after the other. They say the FLAC clips of the folders, up to 12 s
-(default: all of tests/data, which is English; tests/data/mandarin has Mandarin).
+(default: all of tests/data, which is English; tests/data/mandarin has Mandarin). With `--turn 15` each one speaks
+for 15 s in one go: clips without their pauses.
 Waits are from the end of an utterance, and from a moment in it, until its flag is in the store. They include the
 pause that ends an utterance. Records that wait for a stage at the end show that the machine cannot keep up. `--workers`
-sets asr.workers. `--early` is the share of early recognition that may be wasted: 0 is without any, and each other value
-is compared with it. The table shows how many clips the adapter read or skipped. The result is the largest number of
-rooms with p95 within 1.5 s (and 10 s from a word).
+sets asr.workers. `--early` is the share of early recognition that may be wasted: 0 is without any. `--so-far` sets
+audio.early_seconds: 0 is without early flags. Then a word counts from the moment in it until the judge has read it, or
+its flag is stored. The last lines compare all runs with those without: waits, and the CPU time of transcribe, on Linux.
+The table shows how many clips the adapter read or skipped. The result is the largest number of rooms with p95 within
+1.5 s (and 10 s from a word).
 
 `--sounds all` runs the same rooms with all sounds of listen.sounds, and with `--bank` made recordings of three minutes
-to compare with. Those of YAMNet need its file: `--yamnet FILE`. `none` is without all of them. The last lines compare
-`all` with `none`: the waits of words, and the CPU time of the stage listen against that of transcribe in the same run,
-on Linux. Words must not wait for sounds: at most 5% longer, and listen takes at most 15% of the CPU of transcribe.
+to compare with. Those of YAMNet need its file: `--yamnet FILE`. `none` is without all of them. The last lines tell the
+CPU time of listen against that of transcribe in the same run, too. Words must not wait for sounds: at most 5% longer,
+and listen takes at most 15% of the CPU of transcribe.
 `--repeats` runs all in turn, so that other work on the machine disturbs both. Set OPENBLAS_NUM_THREADS=1, or the
 threads of BLAS count for no stage.
 """
@@ -40,13 +43,22 @@ from benchmarks.fingerprints import Played, bank_of, filled
 from benchmarks.stage_cpu import StageTimes, build_named
 from pipeline.base.cpu_cores import cores
 from pipeline.base.metrics import Metrics
-from pipeline.contract.messages import OF_YAMNET, SAMPLE_RATE, AudioChunk, EventKind, Flag, Message, Transcript
-from pipeline.contract.topology import DELIVER, LISTEN, STAGES, TRANSCRIBE, Stage
+from pipeline.contract.messages import (
+    EARLY_SECONDS,
+    OF_YAMNET,
+    SAMPLE_RATE,
+    AudioChunk,
+    EventKind,
+    Flag,
+    Message,
+    Transcript,
+)
+from pipeline.contract.topology import DELIVER, JUDGE, LISTEN, STAGES, TRANSCRIBE, Stage
 from pipeline.review import recording_bank
 from pipeline.review.database import Database
 from pipeline.review.evidence.lookback import open_lookback
 from pipeline.runner.local import LocalRunner
-from pipeline.settings import Asr, ListenSettings, Settings
+from pipeline.settings import Asr, Audio, ListenSettings, Settings
 from pipeline.sound.fingerprints.fingerprint import Fingerprint
 from pipeline.speech.asr import transcribe_stage
 from pipeline.speech.asr.recogniser import Samples
@@ -54,6 +66,7 @@ from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.encode import to_pcm16
 from tests.pipeline.sound.songs import song
 from tests.speech import clips as bundled
+from tests.speech import unbroken
 
 SHARE = 0.4
 """Share of the time in which somebody speaks."""
@@ -66,7 +79,6 @@ LONGEST_SECONDS = 12.0
 SONGS = 5
 """Songs of a minute, whose landmarks fill the bank."""
 SEED = 31
-STEPS = (0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 
 @dataclass
@@ -77,6 +89,8 @@ class Waits:
     times: StageTimes | None = None
     speech: list[float] = field(default_factory=list)
     word: list[float] = field(default_factory=list)
+    so_far: dict[tuple[str, float], list[tuple[float, float]]] = field(default_factory=dict)
+    """By room and start of the speech: until when it was judged, and at what time."""
     texts: int = 0
     spoken: float = 0.0
     cpu: Mapping[str, float] = field(default_factory=dict)
@@ -86,10 +100,15 @@ class Waits:
         now = time.time()
         if self.times and stage.name == DELIVER.name and batch:
             self.cpu = self.times.seconds()
+        for words in batch if stage.name == JUDGE.name else ():
+            if isinstance(words, Transcript) and words.early:
+                self.so_far.setdefault((words.room, words.start), []).append((words.end, now))
         for flag in batch if stage.name == DELIVER.name else ():
-            if isinstance(flag, Flag) and flag.source == "words" and flag.start > self.since:
+            if isinstance(flag, Flag) and flag.source == "words" and flag.start > self.since and not flag.early:
                 self.speech.append(now - flag.end)
-                self.word += [now - moment for moment in np.linspace(flag.start, flag.end, 10)]
+                judged = [*self.so_far.pop((flag.room, flag.start), ()), (flag.end, now)]
+                moments = np.linspace(flag.start, flag.end, 10)
+                self.word += [min(at for end, at in judged if end >= moment) - moment for moment in moments]
                 self.spoken += flag.end - flag.start
         self.texts += sum(isinstance(each, Transcript) and bool(each.text) for each in outputs)
 
@@ -98,6 +117,7 @@ class Setup(NamedTuple):
     """What differs between the runs of the same rooms."""
 
     early: float
+    so_far: float
     sounds: str
 
 
@@ -130,6 +150,8 @@ def main() -> None:
     parser.add_argument("--warm", type=float, default=WARM_SECONDS, help="first seconds, which do not count")
     parser.add_argument("--clips", type=Path, nargs="+", default=[])
     parser.add_argument("--early", type=float, nargs="+", default=[0.0, transcribe_stage.EARLY_SHARE])
+    parser.add_argument("--so-far", type=float, nargs="+", default=[EARLY_SECONDS])
+    parser.add_argument("--turn", type=float, default=0.0, help="seconds in one go; 0: a clip with its pauses")
     parser.add_argument("--sounds", choices=("none", "all"), nargs="+", default=["none"])
     parser.add_argument("--bank", type=int, default=1_000, help="recordings of `--sounds all`")
     parser.add_argument("--yamnet", type=Path, help="the file of YAMNet, whose sounds are then heard, too")
@@ -138,39 +160,25 @@ def main() -> None:
     if options.seconds <= options.warm:
         parser.error("--seconds must be more than --warm: speech before that does not count")
     speech = spoken(options.clips)
+    speech = turns(speech, options.turn) if options.turn else speech
     banned = made_bank(options.bank) if "all" in options.sounds else []
-    setups = [Setup(*each) for each in product(options.early, options.sounds)]
-    table = Table(
-        "workers",
-        "rooms",
-        "early",
-        "sounds",
-        "utterances",
-        "speech s/s",
-        "p50 s",
-        "p95 s",
-        "word p95 s",
-        "waiting",
-        "sustained",
-        "used/discarded/declined",
-        "read/skipped",
-        "listened/left out",
-        "CPU s: listen/transcribe",
-    )
-    lines = []
+    setups = [Setup(*each) for each in product(options.early, options.so_far, options.sounds)]
+    rows, lines = list[dict[str, str]](), list[str]()
     for workers, number in product(options.workers, options.rooms):
         asr = Asr(workers=workers)
         runs: dict[Setup, list[Run]] = {setup: [] for setup in setups}
         for _, setup in product(range(options.repeats), setups):
             heard = (every_sound(options.yamnet), banned) if setup.sounds == "all" else (ListenSettings(), ())
             with patch.object(transcribe_stage, "EARLY_SHARE", setup.early):
-                run = asyncio.run(live(number, asr, options.seconds, options.warm, speech, *heard))
+                audio = Audio(early_seconds=setup.so_far)
+                run = asyncio.run(live(number, asr, audio, options.seconds, options.warm, speech, *heard))
             runs[setup].append(run)
-            name = (str(workers), str(number), f"{setup.early:g}", setup.sounds)
-            table.add_row(*name, *row(run, options.seconds - options.warm))
-            title = "{} workers, {} rooms, early {}, sounds {}: ".format(*name)
-            lines.append(title + histogram(run.waits.speech))
-        lines += [*compared(runs), *compared_sounds(runs)]
+            name = {"workers": workers, "rooms": number} | setup._asdict()
+            rows.append({key: f"{each}" for key, each in name.items()} | row(run, options.seconds - options.warm))
+        lines += compared(runs)
+    table = Table(*rows[0])
+    for each in rows:
+        table.add_row(*each.values())
     report.show(table, *lines)
 
 
@@ -180,51 +188,44 @@ def every_sound(yamnet: Path | None) -> ListenSettings:
     return ListenSettings(sounds=sounds, yamnet=yamnet)
 
 
-def row(run: Run, seconds: float) -> list[str]:
+def row(run: Run, seconds: float) -> dict[str, str]:
     """The cells of a run in which speech counted for `seconds`."""
-    p50, p95 = np.percentile(run.waits.speech, (50, 95))
-    word = np.percentile(run.waits.word, 95)
-    sustained = p95 <= LIMITS["speech"] and word <= LIMITS["word"]
-    return [
-        str(len(run.waits.speech)),
-        f"{run.waits.spoken / seconds:.1f}",
-        f"{p50:.2f}",
-        f"{p95:.2f}",
-        f"{word:.2f}",
-        run.waiting,
-        "yes" if sustained else "no",
-        run.early,
-        run.adapter,
-        run.listened,
-        "/".join(f"{run.waits.cpu.get(stage.name, 0):.1f}" for stage in (LISTEN, TRANSCRIBE)),
-    ]
+    (p50, p95), (word50, word95) = (np.percentile(each, (50, 95)) for each in (run.waits.speech, run.waits.word))
+    return {
+        "utterances": str(len(run.waits.speech)),
+        "speech s/s": f"{run.waits.spoken / seconds:.1f}",
+        "p50, p95 s": f"{p50:.2f}, {p95:.2f}",
+        f"within {LIMITS['speech']:g} s": f"{np.mean(np.array(run.waits.speech) <= LIMITS['speech']):.0%}",
+        "word p50, p95 s": f"{word50:.2f}, {word95:.2f}",
+        "waiting": run.waiting,
+        "sustained": "yes" if p95 <= LIMITS["speech"] and word95 <= LIMITS["word"] else "no",
+        "used/discarded/declined": run.early,
+        "read/skipped": run.adapter,
+        "listened/left out": run.listened,
+        "CPU s: listen/transcribe": "/".join(f"{run.waits.cpu.get(s.name, 0):.1f}" for s in (LISTEN, TRANSCRIBE)),
+    }
 
 
 def compared(runs: Mapping[Setup, Sequence[Run]]) -> Iterator[str]:
-    """The waits with early recognition, divided by those without."""
-    for setup, with_it in runs.items():
-        without = runs.get(setup._replace(early=0.0))
-        if setup.early and without:
-            p50, p95 = waits(with_it) / waits(without)
-            yield f"early {setup.early:g}, sounds {setup.sounds}: p50 ×{p50:.2f}, p95 ×{p95:.2f} of that without"
-
-
-def compared_sounds(runs: Mapping[Setup, Sequence[Run]]) -> Iterator[str]:
-    """The waits of words with the listener, divided by those without, and its share of the recogniser's CPU time."""
-    for setup, with_it in runs.items():
-        without = runs.get(setup._replace(sounds="none"))
-        if setup.sounds == "all" and without:
-            p50, p95 = waits(with_it) / waits(without)
+    """Waits and CPU time of transcribe with each thing, divided by those without it, and the share of listen in it."""
+    for (setup, with_it), (name, off) in product(runs.items(), Setup(0.0, 0.0, "none")._asdict().items()):
+        without = runs.get(setup._replace(**{name: off}))
+        if getattr(setup, name) != off and without:
+            ratios = [f"×{each:.3f}" for each in (*(waits(with_it) / waits(without)), cpu(with_it) / cpu(without))]
+            times = "speech p50 {}, p95 {}, word p50 {}, p95 {}, CPU of transcribe {}".format(*ratios)
             share = np.mean([run.listening for run in with_it])
-            yield (
-                f"early {setup.early:g}, sounds all: words p50 ×{p50:.3f}, p95 ×{p95:.3f} of that without; "
-                f"listen takes {share:.1%} of the CPU time of transcribe"
-            )
+            yield f"{setup}, of that without {name}: {times}; listen takes {share:.1%} of the CPU time of transcribe"
+
+
+def cpu(runs: Iterable[Run]) -> float:
+    return sum(run.waits.cpu.get(TRANSCRIBE.name, 0.0) for run in runs) or float("nan")
 
 
 def waits(runs: Iterable[Run]) -> NDArray[np.float64]:
-    """The median and the 95th percentile of all waits for words, in seconds, shape (2,)."""
-    return np.percentile([wait for run in runs for wait in run.waits.speech], (50, 95))
+    """The median and the 95th percentile of the waits for speech, then of those for a word, in seconds, shape (4,)."""
+    found = [run.waits for run in runs]
+    both = ([wait for each in found for wait in each.speech], [wait for each in found for wait in each.word])
+    return np.concatenate([np.percentile(each, (50, 95)) for each in both])
 
 
 def made_bank(size: int) -> list[Fingerprint]:
@@ -248,14 +249,16 @@ def spoken(folders: Sequence[Path]) -> Sequence[Samples]:
     return [samples for samples in found if len(samples) <= LONGEST_SECONDS * SAMPLE_RATE]
 
 
-def histogram(waits: Sequence[float]) -> str:
-    """Share of the waits up to each step."""
-    return "  ".join(f"≤{step:g} s {np.mean(np.array(waits) <= step):.0%}" for step in STEPS)
+def turns(speech: Sequence[Samples], seconds: float) -> Sequence[Samples]:
+    """Speech of so many seconds in one go."""
+    whole, size = unbroken(*speech), round(seconds * SAMPLE_RATE)
+    return [whole[at : at + size] for at in range(0, len(whole) - size + 1, size)]
 
 
 async def live(
     number: int,
     asr: Asr,
+    audio: Audio,
     seconds: float,
     warm: float,
     speech: Sequence[Samples],
@@ -265,7 +268,7 @@ async def live(
     """Let rooms talk in real time. Speech of the first `warm` seconds does not count. `banned` is the bank."""
     metrics = Metrics()
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=Path(folder), asr=asr, listen=sounds)
+        settings = Settings(data_dir=Path(folder), asr=asr, audio=audio, listen=sounds)
         ban(settings.database_url, banned)
         tap, lookback = Waits(time.time()), open_lookback(settings)
         async with LocalRunner(settings, metrics, tap, lookback=lookback, build=build_named) as runner:

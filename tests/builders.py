@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import structs
 
-from pipeline.contract.messages import Flag, HeardSound, Hit, SecondReading, Sound, Transcript, Utterance, derive_id
+from pipeline.contract.messages import Flag, HeardSound, Hit, SecondReading, Sound, Transcript, Utterance, flag_id
 from pipeline.review.cases.case_values import Case
 
 NOON = 1_767_268_800.0
@@ -89,14 +89,14 @@ def withheld_flag(name: str = "flag", start: float = 0.0, end: float = 1.0, **ch
     """Return a flag as `flag` does, but passed: it waits until words and second ear agree about violence."""
     waits: dict[str, Any] = {"suggestion": "pass", "flagged": (), "hits": (), "withheld": ("violence",)}
     made = flag(name, start, end, **waits | changes)
-    return structs.replace(made, id=derive_id("judge", made, made.policy))
+    return structs.replace(made, id=flag_id(made, made.policy))
 
 
 def released_flag(withheld: Flag, label: str = "violence", **changes: Any) -> Flag:
     """Return the flag that a withheld one becomes when both sources agree about `label`."""
     fields: dict[str, Any] = {"suggestion": "review", "flagged": (label,), "withheld": (), "released": label}
     made = structs.replace(withheld, **fields | changes)
-    return structs.replace(made, id=derive_id("judge", made, f"{made.policy} {label}"))
+    return structs.replace(made, id=flag_id(made, f"{made.policy} {label}"))
 
 
 def sound_flag(name: str = "sound", start: float = 0.0, end: float = 10.0, **changes: Any) -> Flag:

@@ -17,6 +17,9 @@ from pipeline.speech.audio.resample import Samples
 
 CLIPS = Path(__file__).parent / "data"
 
+QUIET = 0.05
+"""A moment is quiet if it is below this share of the loudest one."""
+
 Voice = tuple[str, str]
 """Room and speaker."""
 
@@ -37,6 +40,12 @@ class SpokenSpan:
     def shared(self, other: "SpokenSpan") -> float:
         """Seconds that both share. Negative: the gap between them."""
         return min(self.end, other.end) - max(self.start, other.start)
+
+
+def threat() -> Samples:
+    """Somebody says "I know where you live and I'm going to kill you", with pauses around it."""
+    demo = samples_of(CLIPS.parents[1] / "pipeline" / "runner" / "demo" / "lounge-ben.ogg")
+    return demo[round(23.5 * SAMPLE_RATE) : round(28.5 * SAMPLE_RATE)]
 
 
 @lru_cache(maxsize=1)
@@ -79,3 +88,13 @@ def merged(spans: Sequence[SpokenSpan], gap: float = 0.0) -> list[SpokenSpan]:
         else:
             found.append(span)
     return found
+
+
+def unbroken(*spoken: Samples) -> Samples:
+    """The speech in one go, 16 kHz: of each quiet moment, only a tenth of a second is left."""
+    joined = np.concatenate(spoken)
+    tenth = SAMPLE_RATE // 10
+    moments = joined[: joined.size - joined.size % tenth].reshape(-1, tenth)
+    loud = np.abs(moments).max(axis=1) > QUIET * np.abs(joined).max()
+    kept: Samples = moments[loud | np.append(False, loud[:-1])].reshape(-1)
+    return kept

@@ -16,12 +16,12 @@ from agents.broker.kafka_records import address_of, partition_of
 from pipeline.base.errors import BadMessage
 from pipeline.base.metrics import Metrics
 from pipeline.contract.cloud_events import decode_event, keys_of
-from pipeline.contract.messages import Sound, Utterance
-from pipeline.contract.topology import SOUNDS, UTTERANCES
+from pipeline.contract.messages import EarlyUtterance, Sound, Utterance, utterance_of
+from pipeline.contract.topology import EARLY, SOUNDS, UTTERANCES
 from pipeline.review.evidence.lookback import UtteranceLog
 from pipeline.settings import Kafka, Settings
 
-M = TypeVar("M", bound=Utterance | Sound)
+M = TypeVar("M", bound=Utterance | EarlyUtterance | Sound)
 
 POLL_MS = 500
 ANSWER_SECONDS = 10.0  # if the broker gives nothing for this long, the reader drops the connection and opens a new one
@@ -47,6 +47,7 @@ class KafkaLog(UtteranceLog):
         self._kafka = kafka
         self._topic = topic_name(UTTERANCES, kafka)
         self._sounds = topic_name(SOUNDS, kafka)
+        self._early = topic_name(EARLY, kafka)
         self._reader: Any = None
         # The position from which the reader continues without a seek.
         self._position: tuple[TopicPartition, int] | None = None
@@ -54,6 +55,8 @@ class KafkaLog(UtteranceLog):
         self._cache: OrderedDict[TopicPartition, deque[Any]] = OrderedDict()
 
     def get(self, address: str) -> Utterance | None:
+        if early := _decoded(self._at(address, self._early), EarlyUtterance):
+            return utterance_of(early)
         return _decoded(self._at(address, self._topic), Utterance)
 
     def sound(self, address: str) -> Sound | None:

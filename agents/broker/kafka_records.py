@@ -10,7 +10,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from pipeline.base.errors import BadMessage, VoxwardenError
 from pipeline.contract.cloud_events import Event, decode_event, encode_event
-from pipeline.contract.messages import Message, Sound, Utterance
+from pipeline.contract.messages import EarlyUtterance, Message, Sound, Utterance
 from pipeline.contract.stage import Rejected, blamed
 from pipeline.contract.topology import Stage
 
@@ -36,7 +36,9 @@ def receive(kind: type[Message], record: Any) -> Received:
     """Decode a record as a message of `kind`. Errors come back in `Received.error`."""
     try:
         message = decode_event(kind, record.value, record.headers or ())  # Faust's event would drop repeated names
-        if isinstance(message, Utterance | Sound):  # the sender did not know the address before it was written
+        if isinstance(
+            message, Utterance | EarlyUtterance | Sound
+        ):  # the sender did not know the address before it was written
             message = msgspec.structs.replace(message, address=address_of(record))
         return Received(record, message)
     except BadMessage as error:

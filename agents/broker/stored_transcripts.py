@@ -29,7 +29,7 @@ class Source:
 def from_kafka(kafka: Kafka, since: float | None, until: float | None) -> Iterator[Source]:
     """Give the transcripts that `voice.transcripts` got from `since` on and before `until` (UTC seconds)."""
     with closing(History(kafka, TRANSCRIPTS, since, until)) as history:
-        yield Source((_decoded(record.value, record.headers) for record in history.read()), history.total)
+        yield Source(filter(None, (_decoded(record.value, record.headers) for record in history.read())), history.total)
 
 
 @contextmanager
@@ -70,11 +70,13 @@ class TopicSpeech:
                         yield found
 
 
-def _decoded(value: bytes, headers: list[tuple[str, bytes]]) -> StoredTranscript:
+def _decoded(value: bytes, headers: list[tuple[str, bytes]]) -> StoredTranscript | None:
+    """Return a transcript or its error; None for words so far, which the whole utterance repeats."""
     try:
-        return decode_event(Transcript, value, headers)
+        transcript = decode_event(Transcript, value, headers)
     except BadMessage as error:
         return error
+    return None if transcript.early else transcript
 
 
 def _within(since: float | None, until: float | None) -> Callable[[StoredTranscript], bool]:

@@ -36,7 +36,6 @@ def train(
         str | None,
         typer.Option(help="Only decisions since: an age such as 90d, or a UTC time such as 2026-01-31T08:00."),
     ] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.1, help="Stop after this time, with fewer texts.")] = None,
     seed: Annotated[int, typer.Option(help="It decides which cases are held out, and the order of the others.")] = 1,
 ) -> None:
     """Train the classifier further on your team's decisions, and compare it with the present one.
@@ -48,7 +47,7 @@ def train(
 
     Examples:
       voxwarden train --decisions --out model
-      voxwarden train --decisions --out model --since 90d --minutes 30
+      voxwarden train --decisions --out model --since 90d
     """
     if not decisions:
         raise ConfigError("There is nothing to learn from", "Add --decisions. docs/learning.md trains on other sets.")
@@ -58,7 +57,7 @@ def train(
         raise ConfigError(f"--out: {out} exists", "Name a new folder.")
     try:
         with whole(out) as folder:
-            _train(ctx, folder, since, minutes, seed)
+            _train(ctx, folder, since, seed)
     except KeyboardInterrupt:
         stderr.print(f"stopped; {escape(str(out))} was not made", highlight=False, soft_wrap=True)
         raise
@@ -66,14 +65,14 @@ def train(
     stderr.print(f"  judge: {{shadow_model: {escape(str(out / 'onnx'))}}}", highlight=False)
 
 
-def _train(ctx: typer.Context, out: Path, since: str | None, minutes: float | None, seed: int) -> None:
+def _train(ctx: typer.Context, out: Path, since: str | None, seed: int) -> None:
     from pipeline.judge.classifier import SHIPPED
 
     base = Path(settings_of(ctx).judge.model or SHIPPED)
     present = _present(base)
     split = _read(ctx, since, seed, present.context)
     stderr.print("loading PyTorch", style="dim")
-    _continue(base, present, split, out, minutes, seed)
+    _continue(base, present, split, out, seed)
 
 
 def _present(base: Path) -> "Calibrated":
@@ -92,9 +91,7 @@ def _present(base: Path) -> "Calibrated":
     return model
 
 
-def _continue(
-    base: Path, present: "Calibrated", split: "CaseSplit", out: Path, minutes: float | None, seed: int
-) -> None:
+def _continue(base: Path, present: "Calibrated", split: "CaseSplit", out: Path, seed: int) -> None:
     """Train, compare and show. It imports PyTorch, which takes seconds."""
     from transformers.utils import logging
 
@@ -103,7 +100,7 @@ def _continue(
 
     logging.disable_progress_bar()  # it would write into ours
     taught, held, golden = case_split.teaching(split), case_split.rows_of(split.held), case_split.rows_of(split.golden)
-    recipe = decision_training.Continued(seed=seed, samples=decision_training.PASSES * len(taught), minutes=minutes)
+    recipe = decision_training.Continued(seed=seed, samples=decision_training.PASSES * len(taught))
     with progress_bar() as bar:
         task = bar.add_task("training", total=recipe.steps)
         decision_training.train_on_decisions(

@@ -1,4 +1,4 @@
-"""Gives early utterances to the stage of a worker, so that it can work ahead while a pause lasts.
+"""Gives early utterances to the stage of a worker, so that it can work ahead.
 
 A thread reads the topic beside the worker's loop, from its end and without a group. It reads the partitions whose
 numbers the worker has of its own topics. Nothing waits for it: a record that is missed, late or unreadable means only
@@ -8,7 +8,7 @@ that the utterance is handled when it comes.
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Event, Thread
 from typing import Any
 
@@ -16,10 +16,10 @@ import faust
 from kafka import TopicPartition
 
 from agents.broker.kafka_clients import broker_errors, reader, topic_name
+from agents.broker.kafka_records import receive
 from agents.loop.faust_app import follow_assignment
 from agents.loop.stage_loop import StageLoop
-from pipeline.base.errors import BadMessage, VoxwardenError
-from pipeline.contract.cloud_events import decode_event
+from pipeline.base.errors import VoxwardenError
 from pipeline.contract.messages import Message
 from pipeline.contract.topology import Topic
 from pipeline.settings import Kafka, Settings
@@ -107,9 +107,8 @@ class EarlyReader:
         self._read = numbers
 
     def _messages(self, records: Iterable[Any]) -> Iterator[Message]:
-        for record in records:
-            with suppress(BadMessage):  # segment alone writes this topic; a foreign record is of no use
-                yield decode_event(self._kind, record.value, record.headers)
+        # Segment alone writes this topic: a foreign record is of no use.
+        return (found for record in records if (found := receive(self._kind, record).message))
 
     def _run(self) -> None:
         while not self._over.is_set():

@@ -51,6 +51,9 @@ Addressed = tuple[str, Event]
 # seems dead.
 PATIENCE_TICKS = 10
 
+EARLY_SECONDS = 0.1
+"""The time between calls of `send_early`."""
+
 EXIT_UNFINISHED = 3
 EXIT_HALTED = 4  # a code of its own: a supervisor waits longer, because only a person can fix the cause
 
@@ -114,6 +117,8 @@ class StageLoop:
         """Register the loop with the app: one agent with concurrency 1, and a timer for `tick`."""
         self.app.agent(self._channel, name=self.stage.name, concurrency=1)(self.run)
         self.app.timer(self._work.tick_seconds)(self.tick)
+        if self.stage.early:
+            self.app.timer(EARLY_SECONDS)(self.send_early)
 
     async def run(self, stream: Any) -> None:
         """Handle records until the app stops.
@@ -147,6 +152,16 @@ class StageLoop:
                 if not self._backlog_waits():  # speech that seems overdue may be in the backlog
                     await self._send(await self._in_thread(lambda: self._work.tick(now)), [])
                     self._acknowledge([])
+        except Exception as error:
+            self._give_up(error)
+
+    async def send_early(self) -> None:
+        """Send what is ready of early messages, also while a batch is in hand. Nothing waits for it."""
+        try:
+            if outputs := self._work.early_outputs():
+                await self._send(outputs, [])
+        except DependencyError as error:
+            log.info("%s does not send what it recognised early: %s", self.stage.name, error)
         except Exception as error:
             self._give_up(error)
 

@@ -15,7 +15,7 @@ class Work(ABC):
     """Connects the processors of a stage to a `StageLoop`.
 
     The `StageLoop` calls `process`, `tick` and `close` in the stage's thread, and the other methods on the asyncio
-    event loop. Two calls never run at the same time, except `early`.
+    event loop. Two calls never run at the same time, except `early` and `early_outputs`.
     """
 
     tick_seconds = 5.0
@@ -40,6 +40,10 @@ class Work(ABC):
     def early(self, messages: Sequence[Any]) -> None:
         """Give the processors messages on which they may work ahead. Any thread may call this."""
         return
+
+    def early_outputs(self) -> list[Any]:
+        """Return the outputs that are ready of messages that `early` gave."""
+        return []
 
     @abstractmethod
     def process(self, batch: Sequence[Received]) -> list[Any]:
@@ -83,6 +87,9 @@ class BatchWork(Work):
 
     def early(self, messages: Sequence[Any]) -> None:
         self.processor.early(messages)
+
+    def early_outputs(self) -> list[Any]:
+        return self.processor.early_outputs()
 
     def process(self, batch: Sequence[Received]) -> list[Any]:
         self.processor.behind(self.backlog_of(batch))

@@ -109,7 +109,7 @@ class Deployment:
             ]
         finally:
             history.close()
-        return [(flag, written / 1000 - flag.end) for written, flag in records if begin <= flag.end < end]
+        return [(f, written / 1000 - f.end) for written, f in records if begin <= f.end < end and not f.early]
 
     def _start(self, role: str, stack: ExitStack) -> Process:
         own = {

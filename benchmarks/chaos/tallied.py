@@ -27,7 +27,7 @@ def miscounted(settings: Settings) -> list[str]:
 
 def counted(flags: Iterable[Flag], statuses: Iterable[SpeechStatus]) -> set[Line]:
     """The counts that the messages give, each utterance and each flag once."""
-    judged = {flag.id: flag for flag in flags}
+    judged = {flag.id: flag for flag in flags if not flag.early}
     monitored = {flag.utterance: flag for flag in judged.values()}
     segmented = {status.utterance: status for status in statuses} | monitored
     places: Counter[tuple[str, str, int]] = Counter()

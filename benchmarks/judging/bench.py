@@ -29,6 +29,7 @@ ORDINARY = 1_000
 class Bench:
     data: Path
     model: str | None = None
+    policy: str = "default"
     transcribed: Path | None = None
     sample: int | None = None
     """Maximum number of cases of a language in each table, drawn with a fixed seed; None: all."""
@@ -40,7 +41,7 @@ class Bench:
 
     @cached_property
     def systems(self) -> list[System]:
-        return systems(self.model, self._ordinary())
+        return systems(self.model, self.policy, self._ordinary())
 
     def of(self, language: str) -> list[System]:
         """The systems that support `language`."""

@@ -16,7 +16,7 @@ from pipeline.learning.training_rows import OUTPUTS
 BY_SET = (
     ("cold", "risk"),
     ("davidson", "abuse"),
-    ("jigsaw_part", "risk"),
+    ("jigsaw", "risk"),
     ("sms_spam", "risk"),
     ("hatexplain", "hate"),
     ("edos", "hate"),

@@ -40,7 +40,7 @@ class System(Protocol):
 
 
 class WholeJudge:
-    """The judge as shipped: classifier, lexicon, default policy."""
+    """The judge as shipped: classifier, lexicon, policy."""
 
     name, languages = "judge", BOTH
 
@@ -48,14 +48,14 @@ class WholeJudge:
         self._judge = judge
 
     def scores(self, cases: Sequence[TextCase]) -> Scores:
-        flags = self._flags(cases)
+        flags = self.decided(cases)
         found = {label: np.array([flag.labels.get(label, 0.0) for flag in flags]) for label in LABELS}
         return found | {RISK: np.array([flag.risk for flag in flags])}
 
     def flags(self, cases: Sequence[TextCase]) -> Found:
-        return np.array([flag.suggestion != "pass" for flag in self._flags(cases)])
+        return np.array([flag.suggestion != "pass" for flag in self.decided(cases)])
 
-    def _flags(self, cases: Sequence[TextCase]) -> list[Flag]:
+    def decided(self, cases: Sequence[TextCase]) -> list[Flag]:
         return [flag for flag in self._judge.process([*map(transcript, cases)]) if isinstance(flag, Flag)]
 
 
@@ -104,9 +104,9 @@ class Remembering:
         return [self._known[key] for key in keys]
 
 
-def systems(model: str | None, ordinary: Sequence[TextCase]) -> list[System]:
+def systems(model: str | None, policy: str, ordinary: Sequence[TextCase]) -> list[System]:
     """All systems. `ordinary` talk sets the thresholds of those without their own."""
-    chosen = JudgeSettings(model=model)
+    chosen = JudgeSettings(model=model, policy=policy)
     classifier = Remembering(load_classifier(chosen))
     config = read_config(chosen)
     whole = WholeJudge(Judge(config, classifier, Metrics()))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 # A container's CPU time and its period, in microseconds, as `400000 100000`; `max` is no limit.
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
+INFO = Path("/proc/cpuinfo")
 BEHIND = 5  # nice levels behind other threads: a third of their time, if there are more threads than cores (sched(7))
 
 
@@ -34,6 +35,15 @@ def multiplies_bfloat16() -> bool:
 
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16"))
+
+
+def multiplies_bytes() -> bool:
+    """Whether the CPU adds products of bytes in 32 bits (VNNI). An older one adds them in 16 bits, which overflow."""
+    try:
+        flags = INFO.read_text("ascii", "replace").split()
+    except OSError:  # not Linux
+        return False
+    return bool({"avx512_vnni", "avx_vnni"} & {*flags})
 
 
 def step_back() -> None:

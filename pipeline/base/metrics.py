@@ -222,7 +222,7 @@ class Metrics:
     )
     early_utterances: Counter = _metric(
         "early_utterances_total",
-        "Speech that was offered to the recogniser in a pause: used, discarded (speech went on) or declined (no room).",
+        "Speech that was offered to the recogniser before its end: used, discarded (it went on) or declined (no room).",
         "result",
     )
     adapter_readings: Counter = _metric(
@@ -307,7 +307,8 @@ class Metrics:
     # deliver
     cases: Counter = _metric(
         "cases_total",
-        "Flags at the store; `result` is created, merged, linked (decided speech), repeated, muted, passed or audit.",
+        "Flags at the store; `result` is created, merged, linked (decided speech), repeated, muted, passed, audit, or"
+        " updated or worsened (a flag that replaced the one of its first words).",
         "result",
     )
     counted_seconds: Counter = _metric(

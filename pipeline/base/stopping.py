@@ -49,11 +49,14 @@ def whole(folder: Path) -> Iterator[Path]:
     """
     new, old = (folder.with_name(f".{folder.name}.{kind}-{os.getpid()}") for kind in ("new", "old"))
     try:
+        for each in (new, old):
+            shutil.rmtree(each, ignore_errors=True)  # of a killed process that had our id: in containers, ids repeat
         new.mkdir()
     except OSError as error:
         raise InputError(f"{folder} cannot be made: {error.strerror}", "Name a new folder in one of yours.") from error
     try:
         yield new
+        os.sync()  # else a power failure after the renaming could leave empty files
         if folder.exists():
             folder.rename(old)  # `rename` does not replace a folder that has files
         new.rename(folder)

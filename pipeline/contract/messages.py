@@ -10,12 +10,16 @@ from collections.abc import Collection
 from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 SAMPLE_RATE = 16_000
 """Samples per second of all audio inside the pipeline."""
 
 UNDETERMINED = "und"
 """ISO 639-2 code of an undetermined language."""
+
+EARLY_SECONDS = 3.0
+"""Speech that goes on for so long is judged before it ends. The ids of flags depend on it: never change it."""
 
 # Never change it: the same speech would get another id, and be stored twice. No host has a name in `.invalid`.
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://voxwarden.invalid/ids/v1")
@@ -133,12 +137,18 @@ class Utterance(Message, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class EarlyUtterance(Message, frozen=True, kw_only=True, omit_defaults=True):
-    """The utterance that a pause will make if it continues. The recogniser may read it while the pause lasts."""
+    """The utterance that a pause will make if it continues, or the speech so far. It may be recognised at once."""
 
     id: str
-    """Id of the utterance."""
+    """Id of the utterance. Speech so far has an id of its own."""
     end: Seconds
     """End in UTC seconds."""
+    so_far: bool = False
+    """True: the speaker goes on. An utterance with the same start and a later end follows."""
+    overlap: Annotated[float, Meta(ge=0)] = 0.0
+    """Seconds at the start that repeat the end of the previous utterance."""
+    address: str | None = None
+    """Address of the audio. The reader of the record sets it."""
     data: bytes = b""
 
 
@@ -222,6 +232,8 @@ class Transcript(Message, frozen=True, kw_only=True, omit_defaults=True):
 
     Otherwise it is in `language`, which `asr.languages` does not have.
     """
+    early: bool = False
+    """True: the words so far. The speaker goes on, and the transcript of the utterance follows."""
     model: str
     """Name and version of the model that made this."""
     address: str | None = None
@@ -287,6 +299,8 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
     """Labels that count only when words and second ear agree, and that one of the two has found. Worst label first."""
     released: str = ""
     """The label on which words and second ear agree now. A flag that withheld it, of the same speech, came before."""
+    early: bool = False
+    """True: a flag of the words so far. The flag of the utterance has the same id and a later end, and replaces it."""
     sound: HeardSound | None = None
     """The sound, if that is the source."""
 
@@ -395,6 +409,20 @@ def derive_id(stage: str, message: Utterance | Transcript | Flag, version: str =
     return str(uuid.uuid5(NAMESPACE, "\x1f".join((message.room, message.speaker, *samples, stage, version))))
 
 
+def flag_id(message: Transcript | Flag, version: str) -> str:
+    """Return the id of the flag of words, by `version` of the policy.
+
+    Of longer speech only the first EARLY_SECONDS count. So the words so far and the utterance have one flag.
+    """
+    return derive_id("judge", replace(message, end=min(message.end, message.start + EARLY_SECONDS)), version)
+
+
 def first_id(flag: Flag) -> str:
     """Return the id of the first flag of the same words: of a released flag, the id of the one that was withheld."""
-    return derive_id("judge", flag, flag.policy) if flag.released else flag.id
+    return flag_id(flag, flag.policy) if flag.released else flag.id
+
+
+def utterance_of(early: EarlyUtterance) -> Utterance:
+    """Return an early utterance as an utterance."""
+    fields = {name: getattr(early, name) for name in ("id", "end", "overlap", "address", "data")}
+    return Utterance(**origin(early), **fields)

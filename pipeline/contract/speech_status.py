@@ -66,4 +66,5 @@ def _status(output: object, stage: str) -> SpeechStatus | None:
 
 
 def _is_of_speech(message: Utterance | Transcript | Flag) -> bool:
-    return not isinstance(message, Flag) or message.source == "words"
+    """Whether the message is about a whole utterance: not about words so far, or about a sound."""
+    return isinstance(message, Utterance) or not (message.early or (isinstance(message, Flag) and message.sound))

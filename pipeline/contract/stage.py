@@ -100,6 +100,10 @@ class Processor(ABC, Generic[In, Out]):
     def early(self, messages: Sequence[Any]) -> None:
         """Receive messages of the stage's `early` topic. Any thread may call it. Returns at once, and never raises."""
 
+    def early_outputs(self) -> list[Out]:
+        """Return what is ready of messages that `early` received. Called often, by any thread. Returns at once."""
+        return []
+
     def ready(self, messages: Sequence[In]) -> list[In]:
         """Return the live messages to `process` now. The stage works on the others meanwhile, and is asked again."""
         return list(messages)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from tokenizers import Tokenizer
 
 from pipeline.speech import languages
-from pipeline.speech.languages.writing_systems import UNSPACED
+from pipeline.speech.languages.writing_systems import HAN, UNSPACED
 
 SEPARATOR = "</s>"
 """The encoder's mark between two texts. A transcript may not hold it, because it could pass for context."""
@@ -21,6 +21,8 @@ ROOM: Mapping[bool, int] = {True: 20, False: 60}
 LOOP = re.compile(r"(.{1,24}?)\1{3,}", re.DOTALL)
 """A piece that is repeated four times or more: stretched letters, or a looping recogniser."""
 TWO_ROUNDS = r"\1\1"
+MARK = re.compile(rf"\s*(?:[。！？；，]|(?<=[{HAN}])[!?;,]|[.!?;…,](?=[\s.!?;…,]|$))+")
+"""The end of a clause. A mark between two characters, as in `3.5`, is none."""
 MAX_TOKENS = 128
 """The classifier's limit for one text. An utterance has at most 15 s. Longer texts are split into windows."""
 BEGIN = "<s>"
@@ -35,9 +37,9 @@ def with_context(text: str, own: str = "", room: str = "") -> str:
     return SEPARATOR.join(parts) if any(parts[:2]) else parts[2]
 
 
-def utterance(joined_text: str) -> str:
-    """The utterance alone, without the speech before it."""
-    return joined_text.rpartition(SEPARATOR)[2]
+def own_words(joined_text: str) -> str:
+    """The utterance after the speaker's own words, as if no pause had cut them."""
+    return joined_text.partition(SEPARATOR)[2].replace(SEPARATOR, " ") or joined_text
 
 
 def last_characters(text: str, most: Mapping[bool, int]) -> str:
@@ -52,9 +54,16 @@ def last_characters(text: str, most: Mapping[bool, int]) -> str:
 
 
 def view(text: str) -> str:
-    """`text` in simplified characters, with loops cut to two rounds, and single spaces."""
+    """`text` in simplified, lower-case characters, with one mark between clauses, and loops cut to two rounds.
+
+    A recogniser or a keyboard decides about capitals, question marks and full stops, so they say nothing.
+    """
     text = text.encode(errors="replace").decode()  # JSON may hold half a surrogate pair, which tokenizers refuse.
-    text = " ".join(LOOP.sub(TWO_ROUNDS, text).split())
+    return SEPARATOR.join(map(_one_form, text.split(SEPARATOR)))
+
+
+def _one_form(text: str) -> str:
+    text = " ".join(MARK.sub(", ", LOOP.sub(TWO_ROUNDS, text).lower()).split()).strip(", ")
     for script in languages.scripts():
         text = script.converted(text) if script.is_in(text) else text
     return text

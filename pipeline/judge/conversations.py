@@ -90,11 +90,11 @@ class Conversations:
             yield from _between(said, transcript.start, ROOM_SECONDS)
 
     def _remember(self, transcript: Transcript | Flag) -> RecentUtterance:
-        """Keep an utterance, unless it is known. Words that the recogniser may have invented are no context."""
+        """Keep an utterance, unless it is known. Words that may be invented, and words so far, are no context."""
         said = RecentUtterance(
             transcript.speaker, last_characters(transcript.text, OWN), transcript.start, transcript.end
         )
-        if transcript.marks or not said.text:
+        if transcript.marks or transcript.early or not said.text:
             return said
         known = self._said.of(transcript.room, transcript.speaker)
         if same := next((one for one in known if one.start == said.start), None):

@@ -27,14 +27,18 @@ SURE = 1e-6
 """Probabilities are clipped to this distance from 0 and 1, where logits are infinite."""
 LEAST_PROBABILITY = 1e-6
 """The lowest token probability that is used."""
+NEARBY = {True: 10, False: 30}
+"""Characters on each side of a term that say how it is meant, by whether the text has a script without spaces. In a
+long text, harmless sentences would hide an insult: with two of them beside it, `risk` of four in ten falls below .2.
+"""
 TOKENS = 4
 """A reading's weight is its token probability to this power. Recognisers give the mean probability of a token, which is
 nearly equal for all readings. Powers of 2 to 9 rank misheard Mandarin better than 1. Using only the likeliest reading
 ranks worse.
 """
-LEAST_RISK = 0.5
-"""The lowest `risk` of an utterance that is read in context. With 0, every utterance would be read twice, and with this
-value one of 24 utterances of ordinary English talk is (`python -m benchmarks.conversations --data DIR --validation`).
+LEAST_RISK = 0.2
+"""The lowest `risk` of an utterance that is read in context. The second half of a threat that a pause cuts in two has
+often little risk of its own. With 0, every utterance would be read twice.
 """
 MOST_RISK = 0.985
 """At this `risk`, the utterance speaks for itself."""
@@ -148,17 +152,43 @@ class Detection:
     """The speech before it."""
 
 
+class Terms:
+    """The terms of lexicons, where the classifier does not overrule them."""
+
+    def __init__(self, matcher: Matcher, classifier: Classifier) -> None:
+        self._matcher, self._classifier = matcher, classifier
+
+    def find(self, batch: Sequence[Transcript]) -> list[list[Match]]:
+        """The matches in each displayed text that count."""
+        found = [self._matcher.find(transcript.text) for transcript in batch]
+        asked = [(at, match) for at, each in enumerate(found) for match in each if match.overruled_below]
+        around = [_nearby(batch[at].text, match) for at, match in asked]
+        scores = score_windows(self._classifier, around, [batch[at].language for at, _ in asked])
+        for (at, match), score in zip(asked, scores, strict=True):
+            if score.get("risk", 1.0) < match.overruled_below:
+                found[at].remove(match)
+        return found
+
+
+def _nearby(text: str, match: Match) -> str:
+    """The match and the words around it. Words at the ends stay whole."""
+    unspaced = UNSPACED.search(text) is not None
+    start, end = max(0, match.start - NEARBY[unspaced]), match.end + NEARBY[unspaced]
+    if not unspaced:
+        start, end = text.rfind(" ", 0, start) + 1, end + len(text[end:].partition(" ")[0])
+    return text[start:end]
+
+
 class Detector:
     """Classifier and lexicons. The classifier scores every reading; the lexicons search the displayed text only."""
 
     def __init__(self, classifier: Classifier, matcher: Matcher) -> None:
         self._classifier = classifier
-        self._matcher = matcher
+        self._terms = Terms(matcher, classifier)
         self.model = classifier.name
 
     def detect(self, batch: Sequence[Transcript], before: Sequence[SpeechBefore]) -> list[Detection]:
         """One detection for each transcript, in order. `before` is the speech before each of them."""
         alone = score_readings(self._classifier, batch)
         both = score_in_context(self._classifier, batch, before, alone)
-        matches = [self._matcher.find(transcript.text) for transcript in batch]
-        return [*map(Detection, alone, matches, both, before)]
+        return [*map(Detection, alone, self._terms.find(batch), both, before)]

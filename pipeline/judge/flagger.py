@@ -11,7 +11,7 @@ from pipeline.contract.messages import (
     Sound,
     Suggestion,
     Transcript,
-    derive_id,
+    flag_id,
     origin,
 )
 from pipeline.judge.detection import Detection, highest
@@ -81,7 +81,7 @@ class Flagger:
         return Flag(
             **origin(transcript),
             # A released flag has another id than the flag that withheld the label.
-            id=derive_id("judge", transcript, " ".join(filter(None, (self.version, agreed)))),
+            id=flag_id(transcript, " ".join(filter(None, (self.version, agreed)))),
             utterance=transcript.utterance,
             transcript=transcript.id,
             end=transcript.end,
@@ -101,6 +101,7 @@ class Flagger:
             address=transcript.address,
             withheld=verdict.withheld,
             released=agreed,
+            early=transcript.early,
         )
 
 

@@ -8,13 +8,14 @@ from typing import Protocol, get_args
 from pipeline import settings
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics, from_zero
+from pipeline.base.recent_dict import RecentDict
 from pipeline.contract.messages import Flag, Sound, Source, SpeechStatus, Suggestion, Transcript
 from pipeline.contract.speech_status import skipped
-from pipeline.contract.stage import Processor, Rejected
+from pipeline.contract.stage import BEHIND_SECONDS, Backlog, Processor, Rejected
 from pipeline.judge import labels, lexicon, moderation_policy, verdict
 from pipeline.judge.classifier import Classifier, load_classifier
 from pipeline.judge.conversations import Conversations
-from pipeline.judge.detection import Detection, Detector
+from pipeline.judge.detection import Detection, Detector, Terms
 from pipeline.judge.flagger import Flagger, SoundFlagger
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Matcher
@@ -28,6 +29,9 @@ ACTIVE = ""
 """The key of the active policy's memory. A shadow's key is its version."""
 CANDIDATE = "candidate"
 """The key of the shadow model's memory."""
+
+EARLY_FLAGS = 10_000
+"""Speakers whose last flag of the words so far is remembered."""
 
 SILENT_SECONDS = 600.0
 """Words of a room are forgotten after one to two times this, by the clock, if nobody speaks there."""
@@ -86,20 +90,46 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
         self._rules, self._classifier, self._metrics, self._candidate = rules, classifier, metrics, candidate
         self._memories: dict[str, PolicyMemory] = {}
         self._conversations = Conversations()
+        self._early_flags = RecentDict[tuple[str, str], Flag](EARLY_FLAGS)
         self._sweep_at = 0.0
+        self._is_behind = False
         from_zero(metrics.flags, get_args(Suggestion), get_args(Source))
         from_zero(metrics.context, ("same", "raised"))
         metrics.classifier.labels(classifier.name).set(1)
         self._take(rules.now())
 
     def process(self, batch: Sequence[Transcript | Sound]) -> list[Flag | SpeechStatus | Rejected]:
-        """One flag for each transcript and each sound; a status for speech that was not transcribed."""
+        """One flag for each transcript and each sound; a status for speech that was not transcribed.
+
+        Words so far have a flag only if it is a new suggestion to review or block.
+        """
         if (config := self._rules.now()) is not self._config:
             self._take(config)
         released: list[Flag] = []
         sounds = [self._judge_sound(message, released) for message in batch if isinstance(message, Sound)]
-        words = self._judge_all([message for message in batch if isinstance(message, Transcript)], released)
-        return [*words, *sounds, *released]
+        words = [message for message in batch if isinstance(message, Transcript)]
+        early = self._judge_early([transcript for transcript in words if transcript.early])
+        flags = self._judge_all([transcript for transcript in words if not transcript.early], released)
+        return [*early, *flags, *sounds, *released]
+
+    def _judge_early(self, batch: Sequence[Transcript]) -> list[Flag]:
+        """The flags of words so far. They count nowhere and are no context: the whole utterance is, once."""
+        if self._is_behind:  # the whole utterances wait, and say more
+            return []
+        detections = self._detector.detect(batch, self._conversations.follow(batch)) if batch else []
+        flags = [self._flagger.flag(*each) for each in zip(batch, detections, strict=True)]
+        return [flag for flag in flags if flag.suggestion != "pass" and self._is_news(flag)]
+
+    def _is_news(self, flag: Flag) -> bool:
+        """Whether no earlier words of the same utterance have a flag that is as severe. Remembers this one."""
+        last = self._early_flags.get((flag.room, flag.speaker))
+        if last and last.id == flag.id and verdict.ORDER.index(last.suggestion) >= verdict.ORDER.index(flag.suggestion):
+            return False
+        self._early_flags[flag.room, flag.speaker] = flag
+        return True
+
+    def behind(self, backlog: Backlog) -> None:
+        self._is_behind = backlog.waited > BEHIND_SECONDS
 
     def _judge_all(self, batch: Sequence[Transcript], released: list[Flag]) -> list[Flag | SpeechStatus | Rejected]:
         transcribed = [transcript for transcript in batch if not transcript.skipped]
@@ -133,7 +163,8 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
             Shadow(
                 self._flagger_of(each.policy, each.policy.version),
                 metrics,
-                None if each.matcher is config.matcher else each.matcher,  # None: the same terms give the same matches
+                # None: the same terms give the same matches.
+                None if each.matcher is config.matcher else Terms(each.matcher, self._classifier),
                 self._sound_flagger_of(each.policy, each.policy.version),
                 pairs=self._memories[each.policy.version].pairs,
             )

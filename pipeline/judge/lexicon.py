@@ -41,6 +41,8 @@ class Lexicon(StrictModel):
     """The file `lexicon.yaml` of a language, or a user's own file."""
 
     about: str = ""
+    overruled_below: float = Field(0.0, ge=0, le=1)
+    """A term does not count if the classifier's `risk` of the words around it is lower. 0: all terms count."""
     groups: tuple[Group, ...] = ()
     allow: tuple[Phrase, ...] = ()
     """Harmless phrases. A match inside one of them does not count."""
@@ -111,4 +113,4 @@ def _terms(lexicon: Lexicon) -> Iterator[Term]:
         # They are searched in normalised text. `Matcher` normalises the term itself.
         near, unless = (tuple(normalise(phrase).text for phrase in phrases) for phrases in (group.near, group.unless))
         for term in group.terms:
-            yield Term(term, group.label, group.level, group.pinyin, near, unless)
+            yield Term(term, group.label, group.level, group.pinyin, near, unless, lexicon.overruled_below)

@@ -34,6 +34,7 @@ class Term:
     by_sound: bool = False
     near: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
+    overruled_below: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,10 @@ class Match:
     level: Severity
     start: int
     end: int
+    overruled_below: float = 0.0
+    """It does not count if the classifier's `risk` of the words around it is lower. The classifier may not read a
+    disguised word or one that only sounds like the term, so these always count.
+    """
 
 
 class Matcher:
@@ -74,15 +79,17 @@ class Matcher:
         Of overlapping matches of one label, only the most severe and longest is kept.
         """
         view = normalise(text)
-        found = [match for match in self._candidates(view) if not _paused(match, text) and _fits(match, view)]
+        found = [match for match in self._candidates(view, text) if not _paused(match, text) and _fits(match, view)]
         if found:  # most texts have no match
             masks = [view.span(start, end) for _, start, end in self._allowed.find(view.text)]
             found = [match for match in found if not _inside(match, masks)]
         return _distinct(found)
 
-    def _candidates(self, view: PlainView) -> Iterator[Match]:
+    def _candidates(self, view: PlainView, text: str) -> Iterator[Match]:
         for term, start, end in self._plain.find(view.text):
-            yield Match(term, term.level, *view.span(start, end))
+            first, last = view.span(start, end)
+            readable = text[first:last].lower() == view.text[start:end]
+            yield Match(term, term.level, first, last, term.overruled_below if readable else 0.0)
         if hidden := disguised(view):
             yield from self._hidden(hidden)
         for sounds in (script.sounds(view.text) for script in languages.scripts() if script.is_in(view.text)):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.errors import ConfigError
-from pipeline.judge.classifier_text import utterance, view
+from pipeline.judge.classifier_text import own_words, view
 from pipeline.judge.model_outputs import Calibrated, Calibration
 from pipeline.speech.languages.writing_systems import HAN
 from pipeline.speech.languages.zh.script import has_han
@@ -115,7 +115,8 @@ _CODES = _Codes()
 class EncoderWithPinyin(Calibrated):
     """The weighted mean of both models' logits for texts with Chinese characters; the encoder alone for others.
 
-    The pinyin model does not read the speech before an utterance.
+    Of the speech before an utterance, the pinyin model reads the speaker's own words, in which a pause may have cut a
+    sentence. Without them, it would deny what the encoder finds in both parts.
     """
 
     def __init__(self, encoder: Calibrated, sounds: PinyinModel, calibration: Calibration) -> None:
@@ -130,7 +131,7 @@ class EncoderWithPinyin(Calibrated):
 
     def logits(self, texts: Sequence[str]) -> Numbers:
         found = self._encoder.logits(texts)
-        texts = [utterance(text) for text in texts]
+        texts = [own_words(text) for text in texts]
         places = [at for at, text in enumerate(texts) if has_han(text)]
         by_sound = self._sounds.logits([texts[at] for at in places])
         found[places] += self._sounds.share * (by_sound - found[places])

@@ -12,7 +12,7 @@ from pipeline.base.recent_dict import RecentDict
 from pipeline.contract.messages import Flag, Transcript
 from pipeline.judge.classifier import Classifier, load_classifier
 from pipeline.judge.conversations import Conversations
-from pipeline.judge.detection import Detection, Detector
+from pipeline.judge.detection import Detection, Detector, Terms
 from pipeline.judge.flagger import Flagger
 from pipeline.judge.judge_stage import read_config
 from pipeline.judge.labels import Labels
@@ -74,7 +74,7 @@ class Backtest:
         # Each policy has its own cool-downs.
         self.before, self.after = (Flagger(each.policy, labels, classifier.name) for each in (before, after))
         self._detector = Detector(classifier, before.matcher)
-        self._terms_after = None if after.matcher is before.matcher else after.matcher
+        self._terms_after = None if after.matcher is before.matcher else Terms(after.matcher, classifier)
         self._conversations = Conversations()
         self.skipped = self.repeated = 0
         self._seen = RecentDict[str, None](MAX_REMEMBERED)
@@ -90,7 +90,7 @@ class Backtest:
 
     def _compared(self, transcript: Transcript, first: Detection) -> Comparison:
         # The scores are the same for both policies. Only the terms may differ.
-        second = replace(first, matches=self._terms_after.find(transcript.text)) if self._terms_after else first
+        second = replace(first, matches=self._terms_after.find([transcript])[0]) if self._terms_after else first
         return Comparison(self.before.flag(transcript, first), self.after.flag(transcript, second))
 
     def _counts(self, transcript: Transcript) -> bool:

@@ -8,16 +8,15 @@ from typing import get_args
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.contract.messages import Flag, Sound, Suggestion, Transcript
 from pipeline.judge.conversations import SpeechBefore
-from pipeline.judge.detection import Detection, Detector
+from pipeline.judge.detection import Detection, Detector, Terms
 from pipeline.judge.flagger import Flagger, SoundFlagger
-from pipeline.judge.matcher import Matcher
 from pipeline.judge.withheld_flags import Pairs, Release
 
 
 class Shadow:
     """One shadow policy. Its time series exist from the start, so that a rate includes the first flag.
 
-    `matcher` finds its own terms. None: it has the terms of the real policy. `sounds` judges sounds. None: it judges
+    `terms` are its own. None: it has the terms of the real policy. `sounds` judges sounds. None: it judges
     only words. `name` is its name in the metric, by default the version of the policy. `pairs` are its withheld flags.
     """
 
@@ -25,7 +24,7 @@ class Shadow:
         self,
         flagger: Flagger,
         metrics: Metrics,
-        matcher: Matcher | None = None,
+        terms: Terms | None = None,
         sounds: SoundFlagger | None = None,
         name: str = "",
         pairs: Pairs | None = None,
@@ -33,15 +32,15 @@ class Shadow:
         self._flagger = flagger
         self._sounds = sounds
         self._name = name or flagger.version
-        self._matcher = matcher
+        self._terms = terms
         self._pairs = pairs or Pairs()
         self._count = metrics.shadow_flags
         from_zero(metrics.shadow_flags, (self._name,), get_args(Suggestion), ("yes", "no"))
 
     def watch(self, transcript: Transcript, detection: Detection, real: Flag) -> None:
         """Judge with these scores, and count whether the real policy suggests the same."""
-        if self._matcher:
-            detection = replace(detection, matches=self._matcher.find(transcript.text))
+        if self._terms:
+            detection = replace(detection, matches=self._terms.find([transcript])[0])
         self._compare(partial(self._flagger.flag, transcript, detection), real)
 
     def watch_sound(self, sound: Sound, real: Flag) -> None:

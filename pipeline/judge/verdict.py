@@ -12,6 +12,7 @@ the second ear has heard it in the same moment.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from pipeline.contract.messages import Mark, Suggestion
 from pipeline.judge.labels import SEVERITIES, Labels, Severity, worst_first
@@ -119,6 +120,12 @@ WEIGHTS: dict[Severity, float] = {"low": 0.15, "medium": 0.6, "high": 0.85, "cri
 
 ORDER: tuple[Suggestion, ...] = ("pass", "review", "block")
 
+CARRIES = 0.5
+"""A label that reaches its threshold is shown if its odds are at least this share of the highest ones among the labels
+that are as severe or more severe. A classifier gives a threat some score for every label about harm, and moderators
+would get a wrong queue and measure. A more severe label always stays.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -135,12 +142,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class FiredRule:
-    """One rule that fired. `by_risk`: the rule on `risk`; then the label is the one with the highest score."""
+    """One rule that fired. By `risk`, the label is the one with the highest score."""
 
     label: str
     suggestion: Suggestion
     reason: str
-    by_risk: bool = False
+    by: Literal["score", "term", "risk"]
 
 
 def decide_verdict(
@@ -191,15 +198,27 @@ def _verdict(
     cooling: frozenset[str],
 ) -> Verdict:
     # By `risk`, the label is only the likeliest one, so it starts no cool-down.
-    blocked = frozenset(each.label for each in findings if each.suggestion == "block" and not each.by_risk)
+    blocked = frozenset(each.label for each in findings if each.suggestion == "block" and each.by != "risk")
     suggestion = _worst(finding.suggestion for finding in findings)
-    why = [finding.reason for finding in findings]
+    shown = [
+        finding for finding in findings if finding.by != "score" or _carries(finding.label, findings, raised, labels)
+    ]
+    why = [finding.reason for finding in shown]
     for limit, reason in _limits(suggestion, blocked, policy, held, cooling):
         if ORDER.index(limit) < ORDER.index(suggestion):
             suggestion = limit
             why.append(reason)
-    flagged = worst_first({finding.label: raised[finding.label] for finding in findings}, labels)
+    flagged = worst_first({finding.label: raised[finding.label] for finding in shown}, labels)
     return Verdict(suggestion, risk, raised, tuple(flagged), blocked, tuple(why), ())
+
+
+def _carries(label: str, findings: Sequence[FiredRule], scores: Mapping[str, float], labels: Labels) -> bool:
+    others = [each.label for each in findings if labels.severity(each.label) >= labels.severity(label)]
+    return _odds(scores[label]) >= CARRIES * max(_odds(scores[other]) for other in others)
+
+
+def _odds(probability: float) -> float:
+    return probability / max(1 - probability, 1e-9)
 
 
 def _by_score(scores: Mapping[str, float], policy: ResolvedPolicy) -> Iterator[FiredRule]:
@@ -207,20 +226,22 @@ def _by_score(scores: Mapping[str, float], policy: ResolvedPolicy) -> Iterator[F
         score = scores.get(label, 0.0)
         if (suggestion := rule.by_score(score)) != "pass":
             threshold = rule.block if suggestion == "block" else rule.review
-            yield FiredRule(label, suggestion, f"{label}: score {score:.2f} reaches {suggestion} at {threshold:.2f}")
+            yield FiredRule(
+                label, suggestion, f"{label}: score {score:.2f} reaches {suggestion} at {threshold:.2f}", "score"
+            )
 
 
 def _by_level(matches: Iterable[Match], policy: ResolvedPolicy) -> Iterator[FiredRule]:
     for match in matches:
         label, level = match.term.label, match.level
         if (suggestion := policy.labels[label].levels[level]) != "pass":
-            yield FiredRule(label, suggestion, of_term(label, match.term.text, level, suggestion))
+            yield FiredRule(label, suggestion, of_term(label, match.term.text, level, suggestion), "term")
 
 
 def _by_risk(risk: float, raised: Mapping[str, float], policy: ResolvedPolicy) -> Iterator[FiredRule]:
     if raised and (suggestion := policy.risk.by_score(risk)) != "pass":
         label = max(raised, key=raised.__getitem__)
-        yield FiredRule(label, suggestion, of_risk(risk, suggestion), by_risk=True)
+        yield FiredRule(label, suggestion, of_risk(risk, suggestion), "risk")
 
 
 def _held(marks: Iterable[Mark], policy: ResolvedPolicy, least: Suggestion) -> Iterator[tuple[Mark, Suggestion]]:

@@ -12,7 +12,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from pipeline.judge import model_outputs, pinyin_model
 from pipeline.judge.classifier import load_model
@@ -75,7 +75,7 @@ def train_on_decisions(
     model, tokenizer = begun.model.train(), wrapped(begun.tokenizer)
     stream = _stream(filled(taught, known), tokenizer, recipe)
     groups: Groups = [{"params": [*model.parameters()], "lr": recipe.learning_rate}]
-    fine_tuning.fine_tune(model, tokenizer, groups, _counted(stream, progress), recipe, say, _unsaved)
+    fine_tuning.fine_tune(model, groups, lambda _: _counted(stream, progress), recipe, say)
     say("writing the model")
     # The judge needs the ONNX folder only.
     with TemporaryDirectory() as weights:
@@ -117,7 +117,3 @@ def _calibrate(base: Path, held: Sequence[Row], out: Path) -> None:
         if min((known == 1).sum(), (known == 0).sum()) >= FEWEST:
             found[output] = temperature(logits[:, place], truth[:, place], weights[:, place])
     model_export.write_json(out / model_export.CALIBRATION, {"temperature": found})
-
-
-def _unsaved(_model: BertForSequenceClassification, _tokenizer: PreTrainedTokenizerFast) -> None:
-    """Save no intermediate model, because the training is short."""

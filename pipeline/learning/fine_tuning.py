@@ -14,9 +14,10 @@ from time import monotonic
 import torch
 from torch import Tensor
 from torch.nn import Parameter
-from transformers import BertForSequenceClassification, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import BertForSequenceClassification, PreTrainedTokenizerBase
 
 from pipeline.base.cpu_cores import multiplies_bfloat16
+from pipeline.learning.checkpoint import Checkpoint
 from pipeline.learning.training_rows import OUTPUTS, RISK, Row
 
 RISK_WEIGHT = 2.0
@@ -25,12 +26,10 @@ SORTED = 50
 """Rows are sorted by length within this many batches, to reduce padding."""
 REPORT_EVERY = 50
 """Steps between two lines of progress."""
-SAVE_EVERY = 400
-"""Steps between two checkpoints."""
 HALVES = multiplies_bfloat16()
 Groups = list[dict[str, object]]
 Say = Callable[[str], None]
-Save = Callable[[BertForSequenceClassification, PreTrainedTokenizerFast], None]
+Teach = Callable[[Sequence[Row]], Sequence[Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +67,25 @@ def batches(
     max_tokens: int,
     hear: Callable[[Row], str],
     random: Random,
+    teach: Teach = list,
+    skipped: int = 0,
 ) -> Iterator[Batch]:
-    """All rows once, in batches of similar length. `hear` turns a row into the text that a recogniser would write."""
+    """All rows once, in batches of similar length, without the first `skipped` batches.
+
+    `hear` turns a row into the text that a recogniser would write. `teach` gives rows their targets.
+    """
     stream = iter(rows)
     while chunk := [*islice(stream, size * SORTED)]:
-        ids = tokenizer([hear(row) for row in chunk], truncation=True, max_length=max_tokens)["input_ids"]
-        order = sorted(range(len(chunk)), key=lambda at: len(ids[at]))
-        groups = [order[start : start + size] for start in range(0, len(order), size)]
-        random.shuffle(groups)  # else short texts would always come first
-        for group in groups:
-            yield _batch([chunk[at] for at in group], [ids[at] for at in group], tokenizer)
+        # `hear` and `random` also run for skipped batches, so that the later batches are the same.
+        texts = [hear(row) for row in chunk]
+        turns = [*range(-(-len(chunk) // size))]
+        random.shuffle(turns)  # else short texts would always come first
+        if wanted := turns[skipped:]:
+            ids = tokenizer(texts, truncation=True, max_length=max_tokens)["input_ids"]
+            order, targets = sorted(range(len(chunk)), key=lambda at: len(ids[at])), teach(chunk)
+            for group in (order[turn * size : (turn + 1) * size] for turn in wanted):
+                yield _batch([targets[at] for at in group], [ids[at] for at in group], tokenizer)
+        skipped = max(0, skipped - len(turns))
 
 
 def _batch(rows: Sequence[Row], ids: list[list[int]], tokenizer: PreTrainedTokenizerBase) -> Batch:
@@ -112,15 +120,13 @@ class Gradients:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """The settings of a training. The same recipe on the same rows gives the same figures, within noise."""
+    """The settings of a training. The same recipe on the same rows and the same machine gives the same weights."""
 
     seed: int = 1
     runs: int = 2
     """Number of models. Each goes on from the one before it, and learns from it."""
     samples: int = 300_000
     """Texts in a run. Each has new recognition errors."""
-    minutes: float | None = None
-    """Time limit of the run. A slow machine then sees fewer texts, and the learning rate falls accordingly."""
     batch: int = 64
     learning_rate: float = 1e-4
     kept: float = 0.0
@@ -139,47 +145,45 @@ class Recipe:
     def steps(self) -> int:
         return -(-self.samples // self.batch)
 
-    def done(self, steps: int, seconds: float) -> float:
-        """The finished share of the run, 0 to 1."""
-        return max(steps / self.steps, seconds / 60 / self.minutes if self.minutes is not None else 0.0)
-
-    def slope(self, steps: int, done: float) -> float:
-        """Factor of the learning rates: rises linearly during warm-up, then falls linearly to 0."""
-        return min((steps + 1) / self.warm_up, 1 - done)
+    def slope(self, done: int) -> float:
+        """Factor of the learning rates after `done` steps: rises linearly during warm-up, then falls linearly to 0."""
+        return min((done + 1) / self.warm_up, 1 - done / self.steps)
 
 
 def fine_tune(
     model: BertForSequenceClassification,
-    tokenizer: PreTrainedTokenizerFast,
     groups: Groups,
-    stream: Iterable[Batch],
+    stream: Callable[[int], Iterable[Batch]],
     recipe: Recipe,
     say: Say,
-    save: Save,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Fine-tune `model` on a stream of batches. `groups` are its parameters, as the optimizer takes them.
+    """Fine-tune `model` on the batches of `stream`. Go on from `checkpoint`, if it holds a state, and update it.
 
-    `say` receives lines of progress, and `save` receives intermediate models.
+    `groups` are the parameters, as the optimizer takes them. `stream` gets the number of batches to skip. `say`
+    receives lines of progress.
     """
     optimizer = torch.optim.AdamW(groups, eps=1e-6, weight_decay=recipe.weight_decay, fused=True)
     began = [parameter.detach().clone() for parameter in model.parameters()]
     rates = [group["lr"] for group in optimizer.param_groups]
     gradients = Gradients([*model.parameters()], recipe.workers)
-    started, total = monotonic(), 0.0
-    for step, batch in enumerate(stream, 1):
-        if (done := recipe.done(step - 1, monotonic() - started)) >= 1:
-            break
+    before, total = checkpoint.restore(model, optimizer) if checkpoint else (0, 0.0)
+    if before:
+        say(f"goes on after step {before} of {recipe.steps}")
+    started = monotonic()
+    for step, batch in enumerate(islice(stream(before), recipe.steps - before), before + 1):
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * recipe.slope(step - 1, done)
+            group["lr"] = rate * recipe.slope(step - 1)
         total += gradients.of(losses(model, batch, recipe.workers))
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # the limit of BERT's own training
         optimizer.step()
         if step % REPORT_EVERY == 0:
-            speed = step * recipe.batch / (monotonic() - started)
-            say(f"step {step} of {recipe.steps}, {done:.0%}: loss {total / REPORT_EVERY:.4f}, {speed:.0f} texts/s")
+            speed = (step - before) * recipe.batch / (monotonic() - started)
+            mean = total / REPORT_EVERY
+            say(f"step {step} of {recipe.steps}, {step / recipe.steps:.0%}: loss {mean:.4f}, {speed:.0f} texts/s")
             total = 0.0
-        if step % SAVE_EVERY == 0:
-            save(model, tokenizer)
+        if checkpoint:
+            checkpoint.update(model, optimizer, step, total)
     _keep(model, began, recipe.kept)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.judge import detection
 from pipeline.judge.classifier import Classifier
-from pipeline.judge.detection import highest, score_readings
+from pipeline.judge.detection import Terms, highest, score_readings
 from pipeline.judge.labels import Labels
 from pipeline.judge.matcher import Match
 from pipeline.judge.moderation_policy import NEVER, OTHER, LabelLimits, PolicyResolver, ResolvedPolicy
@@ -20,7 +20,7 @@ from pipeline.judge.rule_texts import RuleSet
 from pipeline.judge.text_transcripts import as_transcript
 from pipeline.judge.verdict import Verdict, decide_verdict
 from pipeline.learning.decided_cases import NOTHING, RISK, DecidedUtterance, Example, PlacedExample, is_flagged
-from pipeline.learning.threshold_choice import FOLDS, DecidedSpeech, Truths, choose, expected, share
+from pipeline.learning.threshold_choice import FOLDS, DecidedSpeech, Truths, cautious, choose, expected, share
 from pipeline.review.quality.statistics import Estimate
 
 AUDITS = 100
@@ -109,7 +109,9 @@ def read_cases(
     for start in range(0, len(cases), BATCH):
         batch = cases[start : start + BATCH]
         table = _scores(classifier, [each.example for each in batch], heard or {})
-        terms = [rules.matcher.find(each.example.text) for each in batch]
+        terms = Terms(rules.matcher, classifier).find(
+            [as_transcript(each.example.text, each.example.language) for each in batch]
+        )
         found += map(ReadCase, batch, weights[start : start + BATCH], table, terms)
         progress(len(found), len(cases))
     return found
@@ -179,6 +181,7 @@ def _of_language(
     if excess is not None:  # no threshold can keep the rate
         fitted, speech = [], own.speech([])
     places = {at: goals[rule] for at, rule in enumerate(fitted) if rule in goals}
+    rate = cautious(speech, rate, places) if fitted else rate
     limits = dict(zip(fitted, map(float, choose(speech, rate, places)), strict=True)) if fitted else {}
     before = own.flagged()
     after, by_rule = expected(speech, rate, places) if fitted else (before, np.zeros((len(cases), 0), bool))

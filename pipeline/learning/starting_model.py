@@ -36,6 +36,7 @@ SPECIAL = {
 HEAD: dict[str, Any] = {
     "hidden_dropout_prob": 0.0,
     "attention_probs_dropout_prob": 0.0,
+    "classifier_dropout": 0.0,
     "attn_implementation": "eager",
     "problem_type": "multi_label_classification",
     "id2label": dict(enumerate(OUTPUTS)),

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, or_, update
 from sqlalchemy import case as case_when
 
 from pipeline.base.errors import CaseError
-from pipeline.contract.messages import Decision, Flag, SpeechStatus, first_id
+from pipeline.contract.messages import EARLY_SECONDS, Decision, Flag, SpeechStatus, first_id
 from pipeline.review.cases import case_queue, deciding, phrase_muting, reading, speaker_measures, storing, user_reports
 from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.case_values import SEVERITY, Case, CaseFile, Choice, Evidence, Filters, Outcome, case_id
@@ -48,8 +48,12 @@ class ReviewStore(Protocol):
         A flag whose only cause is phrases that are muted in its room counts as passed speech. Of the passed flags,
         each with an id in `drawn` becomes a case of its own, for audit: it was drawn with this `probability`.
         Returns the outcome of each flag to review or block, then of each audit, in order. A message whose id is
-        already stored changes nothing. After the commit, `counted` gets what was counted newly.
+        already stored changes nothing, unless it is the flag of more words. After the commit, `counted` gets what was
+        counted newly.
         """
+
+    def standing(self, flags: Sequence[Flag]) -> list[Flag]:
+        """Return the flags as `add` is to store them: not milder than flags of their first words that are stored."""
 
     def limit_events(self) -> int:
         """Drop the oldest events about flags if too many wait for the app, and return the number of dropped ones."""
@@ -133,19 +137,31 @@ class SqlReviewStore(ReviewStore):
             found = iter(stored)
             outcomes = [Outcome(flag.id, "", "muted") if flag.id in muted else next(found) for flag in caught]
             # Muted flags count as passed speech, so audits are drawn from them, too.
-            passed = [_passed(flag) for flag in flags if flag.suggestion == "pass" or flag.id in muted]
+            passed = [
+                _passed(each) for each in flags if (each.suggestion == "pass" or each.id in muted) and not each.early
+            ]
             # A released flag was withheld before, and its audit has the id of the withheld flag.
             quality_checks.release_audits(
                 connection, {case_id(replace(flag, id=first_id(flag))) for flag in heard if flag.released}
             )
             audits = [flag for flag in passed if flag.id in drawn]
             outcomes += storing.add_audits(connection, audits, at, probability, self._ranking) if audits else []
-            tally = speech_tallies.count_batch(connection, batch, at, muted)
-            _record_drills(connection, flags, at)
+            # Words so far count with their utterance, once.
+            whole = [each for each in batch if not (isinstance(each, Flag) and each.early)]
+            tally = speech_tallies.count_batch(connection, whole, at, muted)
+            _record_drills(connection, [each for each in whole if isinstance(each, Flag)], at)
             # Last, because it takes the lock of the audit log.
             storing.note_linked(connection, caught, outcomes[: len(caught)], at)
         counted(tally)
         return outcomes
+
+    def standing(self, flags: Sequence[Flag]) -> list[Flag]:
+        # Shorter speech was never judged before its end.
+        long = {flag.id for flag in flags if flag.source == "words" and flag.end - flag.start >= EARLY_SECONDS}
+        if not long:
+            return list(flags)
+        with self._database.read() as connection:
+            return [*storing.standing(flags, storing.stored_flags(connection, long))]
 
     def limit_events(self) -> int:
         if not self._flag_events.suggestions:

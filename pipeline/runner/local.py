@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 # Size of a stage's queue in batches. Sources wait while the queue is full.
 QUEUE_BATCHES = 4
 LOOK_SECONDS = 0.02  # seconds after which a stage is asked again for the results that it works on
+EARLY_SECONDS = 0.1  # the same for what a stage works on before its message comes
 TICK_SECONDS = 0.5  # seconds between two calls of a stage's `tick`
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -116,6 +117,8 @@ class StageRunner:
         loop = asyncio.get_running_loop()
         ticked = loop.time()
         while self._open_sources:
+            if early := self.processor.early_outputs():
+                await self._work([], partial(list, early))
             self._watch()
             batch, since = await self._take(self._patience)
             self._taken += len(batch)
@@ -147,6 +150,8 @@ class StageRunner:
         """The longest wait for a message in seconds. None: without limit."""
         if self._begun:
             return LOOK_SECONDS
+        if self._clock and self.stage.early:
+            return EARLY_SECONDS
         return TICK_SECONDS if self._clock else None
 
     def _ready(self) -> list[Message]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from pipeline.contract.messages import AudioChunk, Message, Sound, SpeechStatus, Transcript, Utterance
+from pipeline.contract.messages import AudioChunk, EarlyUtterance, Message, Sound, SpeechStatus, Transcript, Utterance
 from pipeline.contract.stage import HoldingProcessor, Processor, Rejected
 from pipeline.contract.topology import AUDIO, UTTERANCES, Stage
 from pipeline.review.evidence.segments import Finish
@@ -53,6 +53,8 @@ class Recovery:
             match output:  # an output with an address was written by a call that failed later
                 case Utterance(address=None):
                     outputs[place] = structs.replace(output, address=self.lookback.put(output))
+                case EarlyUtterance(address=None, so_far=True):
+                    outputs[place] = structs.replace(output, address=self.lookback.put_early(output))
                 case Sound(address=None):
                     outputs[place] = structs.replace(output, address=self.lookback.sounds.put(output))
 

@@ -50,8 +50,9 @@ class ReaderSettings(Section):
     )
     model: str = Field("", max_length=256, description="name of the model at the API")
     api_key: SecretStr | None = Field(None, description="API key; set it in the environment")
-    from_risk: float = Field(0.2, ge=0, le=1, description="lowest risk of an utterance that is asked about")
-    to_risk: float = Field(0.7, ge=0, le=1, description="highest risk of an utterance that is asked about")
+    from_risk: float = Field(
+        0.2, ge=0, le=1, description="lowest risk of an utterance that the policy passes and that is asked about"
+    )
     context: bool = Field(True, description="send the speaker's own words of the last 20 s, too")
     seconds: PositiveFloat = Field(5.0, le=10, description="seconds within which the API must answer")
     per_minute: PositiveInt = Field(60, description="maximum requests in a minute, of each process")
@@ -68,8 +69,6 @@ class ReaderSettings(Section):
 
     @model_validator(mode="after")
     def _check(self) -> "ReaderSettings":
-        if self.to_risk < self.from_risk:
-            raise ValueError("to_risk is below from_risk")
         if fixed := sorted(OWN_FIELDS & self.extra.keys()):
             raise ValueError(f"extra cannot change {fixed[0]}")
         if self.url is None:

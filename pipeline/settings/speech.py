@@ -4,8 +4,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from pipeline.contract.messages import EARLY_SECONDS
 from pipeline.settings.section import Section
 
 CODES = frozenset(
@@ -80,9 +81,23 @@ class Audio(Section):
         15.0, ge=3, le=30, description="maximum seconds of an utterance; Whisper takes at most 30"
     )
     hangover_seconds: float = Field(0.6, gt=0, le=5, description="seconds of silence that end an utterance")
+    early_seconds: float = Field(
+        EARLY_SECONDS,
+        ge=0,
+        le=30,
+        description="seconds after which unbroken speech is judged so far, again and again; 0: off",
+    )
     idle_seconds: float = Field(
         3.0, gt=0, le=60, description="seconds without a chunk after which unfinished speech is sent on"
     )
+
+    @field_validator("early_seconds")
+    @classmethod
+    def _check_early(cls, seconds: float) -> float:
+        # The ids of flags need so much speech, and each time costs a recognition.
+        if 0 < seconds < EARLY_SECONDS:
+            raise ValueError(f"is 0, or at least {EARLY_SECONDS:g}")
+        return seconds
 
 
 class RoomShare(Section):

@@ -187,6 +187,9 @@ class Shedding(Processor[Utterance, Transcript]):
         if not self._valve.pressure:
             self._inner.early(messages)
 
+    def early_outputs(self) -> list[Transcript]:
+        return self._inner.early_outputs()
+
     def ready(self, messages: Sequence[Utterance]) -> list[Utterance]:
         return list(messages) if self._valve.pressure else self._inner.ready(messages)
 

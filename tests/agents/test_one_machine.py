@@ -20,12 +20,8 @@ from pipeline.review.review_store import open_store
 from pipeline.settings import Asr, Settings
 from pipeline.speech.asr import ctranslate2_engine
 from pipeline.speech.asr.recogniser import Recogniser
-from pipeline.speech.audio.decode import read_file
 from pipeline.speech.audio.encode import to_pcm16
-
-THREAT = Path(__file__).parents[2] / "pipeline" / "runner" / "demo" / "lounge-ben.ogg"
-FROM, TO = 23.5, 28.5
-"""The seconds of the recording that hold the threat."""
+from tests.speech import threat
 
 
 class Host:
@@ -48,8 +44,7 @@ class Host:
 
 
 def spoken() -> bytes:
-    pcm = b"".join(to_pcm16(block) for block in read_file(THREAT))
-    return pcm[round(FROM * SAMPLE_RATE) * 2 : round(TO * SAMPLE_RATE) * 2]
+    return to_pcm16(threat())
 
 
 async def speak(gateway: Gateway) -> None:

@@ -14,11 +14,11 @@ from benchmarks.judging import transcribed as section
 from benchmarks.judging.bench import Bench
 from benchmarks.judging.cases import Sides, TextCase, evasion, lookalikes, spoken, transcribed
 from benchmarks.judging.heldout import best_threshold, macro_f1
-from benchmarks.judging.systems import Remembering, Scored, Scores, System
+from benchmarks.judging.systems import Remembering, Scored, Scores, System, WholeJudge
 from pipeline.base.errors import ConfigError
 from pipeline.contract.messages import Alternative
 from pipeline.learning.training_rows import CLEAN, OUTPUTS, RISK, positive
-from tests.pipeline.judge.fakes import WordClassifier
+from tests.pipeline.judge.fakes import WordClassifier, judge_of
 
 HEAD = "language\tlabel\ttext\theard\talternatives\tconfidence\n"
 
@@ -108,6 +108,23 @@ def test_held_out_figures_and_false_flags_are_shown() -> None:
     ]
     assert "cold (risk)" in shown
     assert "sexual" not in shown
+
+
+def test_decisions_have_their_recall_and_the_precision_of_labels(tmp_path: Path) -> None:
+    """One threat of two is misheard, and one insult of two is shown as a threat."""
+    lines = "en\tviolence\tkill one\tkill\t\t\nen\tviolence\tkill two\tkiln\t\t\n"
+    lines += "en\tabuse\tfool\tfool\t\t\nen\tabuse\tkill fool\tkill\t\t\nen\tclean\tgood\tgood\t\t\n"
+    (tmp_path / "en.tsv").write_text(HEAD + lines)
+    known = {"fool": {"abuse": 0.97, "risk": 0.97}, "kill": {"violence": 0.97, "risk": 0.97, "abuse": 0.0}}
+    bench = bench_of([], tmp_path)
+    vars(bench)["systems"] = [WholeJudge(judge_of(known))]
+    *_, table = section.tables(bench)
+    columns = ([*column.cells] for column in table.columns)
+    rows = {row[0]: [cell.partition(" ")[0] for cell in row[1:]] for row in zip(*columns, strict=True)}
+    assert rows["risky"] == ["4", "100%", "75%", "75%", "67%"]
+    assert rows["violence"] == ["2", "100%", "67%", "50%", "50%"]
+    assert rows["abuse"] == ["2", "100%", "100%", "100%", "100%"]
+    assert rows["clean"] == ["1", "0%", "–", "0%", "–"]
 
 
 def test_the_loss_by_recognition_is_shown(tmp_path: Path) -> None:

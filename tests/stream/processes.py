@@ -129,6 +129,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "VOXWARDEN_KAFKA__ROOM_SHARDS": str(settings.kafka.room_shards),
         "VOXWARDEN_METRICS__PORT": "0",
         "VOXWARDEN_ASR__MODEL": settings.asr.model,
+        "VOXWARDEN_AUDIO__IDLE_SECONDS": str(settings.audio.idle_seconds),
         "VOXWARDEN_LISTEN__SOUNDS": json.dumps(settings.listen.sounds),
         "VOXWARDEN_LISTEN__DEAD_AIR_SECONDS": str(settings.listen.dead_air_seconds),
         "VOXWARDEN_OVERLOAD__ENABLED": "false",  # a busy machine must not skip utterances that a test needs

@@ -9,8 +9,8 @@ from msgspec import structs
 from agents.broker import audio_log
 from agents.broker.audio_log import KafkaLog
 from pipeline.base.errors import DependencyError
-from pipeline.contract.messages import Utterance
-from pipeline.contract.topology import UTTERANCES
+from pipeline.contract.messages import EarlyUtterance, Utterance, origin
+from pipeline.contract.topology import EARLY, UTTERANCES
 from pipeline.settings import Kafka, Settings
 from tests.builders import utterance
 from tests.ports import free_port
@@ -36,6 +36,17 @@ def test_an_utterance_is_read_back_with_its_address(settings: Settings) -> None:
     log = KafkaLog(settings.kafka)
     for expected, address in zip(said, addresses, strict=True):
         assert log.get(address) == structs.replace(expected, address=address)
+    log.close()
+
+
+def test_speech_so_far_is_read_back_as_an_utterance(settings: Settings) -> None:
+    said = spoken(1)
+    speech = EarlyUtterance(**origin(said), id=said.id, end=said.end, so_far=True, data=said.data)
+    [written] = put(settings, EARLY, [speech])
+    address = f"{written.topic}/{written.partition}/{written.offset}"
+    log = KafkaLog(settings.kafka)
+    assert log.get(address) == structs.replace(said, address=address)
+    assert log.before("lobby", "ann", said.start, 17.0, address) == []
     log.close()
 
 

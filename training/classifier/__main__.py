@@ -22,18 +22,19 @@ def train(
     only: Annotated[list[str] | None, typer.Option(help="Train only on this set. Repeat it for several.")] = None,
     without: Annotated[list[str] | None, typer.Option(help="Leave out this set. Repeat it for several.")] = None,
     learning_rate: Annotated[float, typer.Option(min=0, help="The highest learning rate.")] = 1e-4,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same figures, within noise.")] = 1,
+    seed: Annotated[int, typer.Option(help="On one machine, the same seed gives the same weights.")] = 1,
     runs: Annotated[int, typer.Option(min=1, help="Number of models. Each goes on from the one before it.")] = 2,
     teacher: Annotated[str | None, typer.Option(help="Folder of an ONNX model that teaches the first.")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Texts for each model, each with new errors.")] = 300_000,
     kept: Annotated[float, typer.Option(min=0, max=1, help="Share of --encoder's weights in the result.")] = 0.0,
-    minutes: Annotated[float | None, typer.Option(min=0, help="Stop after this time, with fewer texts.")] = None,
 ) -> None:
     """Train the text classifier: is a text risky, and under which labels?
 
     It needs `pip install -e '.\\[train]'` and the text sets of docs/learning.md.
     It takes hours: two cores read about 80 texts a second, or 20 without bfloat16.
     judge.model takes OUT/onnx. Other tools can fine-tune OUT/transformers.
+    You can stop it at any time, also with a kill. The same command goes on from the last checkpoint in OUT, at most ten
+    minutes back, and gives the same model.
 
     Examples:
       python -m training.classifier --data sets --out model
@@ -51,8 +52,12 @@ def train(
         from training.classifier.run import run
     except ModuleNotFoundError as error:
         raise ConfigError(f"Training needs the package {error.name}", "pip install -e '.[train]'") from error
-    recipe = Recipe(seed, runs, samples, minutes, learning_rate=learning_rate, kept=kept)
-    run(data, out, recipe, names, encoder, teacher, lambda line: notes.print(line, highlight=False))
+    recipe = Recipe(seed, runs, samples, learning_rate=learning_rate, kept=kept)
+    try:
+        run(data, out, recipe, names, encoder, teacher, lambda line: notes.print(line, highlight=False))
+    except KeyboardInterrupt:
+        notes.print("stopped; the same command goes on from the last checkpoint", highlight=False)
+        raise
 
 
 if __name__ == "__main__":

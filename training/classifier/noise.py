@@ -4,7 +4,7 @@ If the text has a round trip (`heard/`, made by training/speech/), one of its re
 errors come from the training texts: characters, pairs of characters and Latin words are replaced by others that sound
 alike, or by sounds that were really heard for them. Common words replace rare ones, as a recogniser does it.
 
-Then the text is written as it is, as a sentence, or bare, so that the form says nothing about the risk.
+Then the text keeps its marks, or is bare, because recognisers write few.
 """
 
 import re
@@ -28,8 +28,6 @@ HAN_PAIR = re.compile(r"(?=([㐀-鿿]{2}))")
 LATIN = re.compile(r"[a-z']+")
 PUNCTUATION = re.compile(r"[^\w\s'%$€£¥]+|_+")
 EDGES = re.compile(r"(\W*)(.*?)(\W*)")
-START = re.compile(r"(?:^|(?<=[.!?] ))[a-z]")
-LONE_I = re.compile(r"\bi\b")
 SPARE_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
 
 ROUND_TRIPS = Path(__file__).parent / "heard"
@@ -88,10 +86,8 @@ class Noise:
 
     misheard: float = 0.6
     """Share of the texts with misheard words."""
-    written: float = 1 / 3
-    """Share of all texts that are written as sentences, as Whisper writes them."""
-    bare: float = 1 / 3
-    """Share of all texts that lose punctuation and capitals. The others keep theirs."""
+    bare: float = 0.5
+    """Share of all texts that lose their marks. The classifier sees no capitals in any text."""
     mandarin: Errors = Errors((1.0, 5.0), 0.04, 0.04)
     english: Errors = Errors((2.0, 3.0), 0.2, 0.05)
     """A third of this rate applies, also to Latin words inside Mandarin."""
@@ -147,11 +143,8 @@ class Mishearing:
         return self._misheard(text) or text if self._random.random() < self._noise.misheard else text
 
     def formed(self, text: str) -> str:
-        """`text` as it is, as a sentence, or bare, at random."""
-        chance = self._random.random()
-        if chance < self._noise.written:
-            return written(text)
-        return bare(text) or text if chance < self._noise.written + self._noise.bare else text
+        """`text` as it is, or bare, at random."""
+        return bare(text) or text if self._random.random() < self._noise.bare else text
 
     def _misheard(self, text: str) -> str:
         """One of the text's real readings, as they were written, if it has any; else a simulated one."""
@@ -265,13 +258,6 @@ def _syllables(text: str) -> list[str]:
 def bare(text: str) -> str:
     """`text` in lower case without punctuation. Apostrophes inside words stay, as recognisers write them."""
     return " ".join(SPARE_APOSTROPHE.sub(" ", PUNCTUATION.sub(" ", text.lower().replace("’", "'"))).split())
-
-
-def written(text: str) -> str:
-    """`text` as a sentence: with capitals at the start and for "I", and a mark at the end, if it has none."""
-    if not HAN.search(text):
-        text = LONE_I.sub("I", START.sub(lambda found: found[0].upper(), text))
-    return text + ("。" if HAN.search(text) else ".") if text[-1:].isalnum() else text
 
 
 def alike(counts: Mapping[str, int], sound: Callable[[str], str], near: Callable[[str], str]) -> Mapping[str, Choices]:

@@ -1,6 +1,7 @@
 """Runs a whole training, from the sets to the folders that the judge loads."""
 
-from collections.abc import Iterable, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,15 +14,19 @@ from pipeline.base.stopping import whole
 from pipeline.judge.classifier import load_model
 from pipeline.judge.model_outputs import Calibrated
 from pipeline.judge.onnx_classifier import MODEL
-from pipeline.learning import model_export, starting_model
-from pipeline.learning.fine_tuning import Recipe, Say
+from pipeline.judge.pinyin_model import load_pinyin_model
+from pipeline.learning import model_export
+from pipeline.learning.checkpoint import Checkpoint
+from pipeline.learning.fine_tuning import Recipe, Say, Teach
 from pipeline.learning.training_rows import OUTPUTS, Row
-from training.classifier import packaged, sets, sounds
+from training.classifier import packaged, sets, sounds, unfinished
 from training.classifier.calibrate import calibrate
 from training.classifier.noise import hearing
 from training.classifier.sides import split
 from training.classifier.teach import clauses, taught
-from training.classifier.train import Teach, train
+from training.classifier.train import train
+
+WEIGHTS, ONNX = "transformers", "onnx"
 
 
 def run(
@@ -32,35 +37,42 @@ def run(
     base: str | None,
     teacher: str | None,
     say: Say,
+    clock: Callable[[], float] = monotonic,
 ) -> None:
     """Train on the sets `names` under `data`, starting from the encoder `base`; write `out`/transformers and
-    `out`/onnx.
+    `out`/onnx after each run.
 
     The first run learns from `teacher`, if there is one. Each later run goes on from the model before it, and learns
-    from it. `transformers/` holds a first model after some minutes and is updated. `onnx/` is written after each run.
-    Each of them changes as a whole. So you can use the result of an interrupted training.
+    from it. A stopped training goes on from the last checkpoint, if all arguments are the same. Its models are the same
+    as without the stop. `clock` gives seconds, for the checkpoints.
     """
-    started = monotonic()
     guide = named(teacher) if teacher else None
     packaged.check(base)  # Each run loads its own encoder. This check reports a wrong name before minutes of reading.
     sides = split([*sets.read(data, names)])
     say(", ".join(f"{part}: {len(rows)} texts" for part, rows in sides.items()))
-    weights, onnx = out / "transformers", out / "onnx"
-    hear = hearing([row.text for row in sides["train"]], recipe.seed)
-    listener = sounds.train(sides["train"], sounds.SoundsRecipe(recipe.seed), hear, say)
+    work = unfinished.begin(out, unfinished.inputs(recipe, sides, base, teacher))
     parts = clauses(sides["train"], [*sides["validation"], *sides["test"]])
+    hear = partial(hearing, [row.text for row in sides["train"]], recipe.seed)
     for number in range(recipe.runs):
         say(f"run {number + 1} of {recipe.runs}")
-        rows = [*sides["train"], *parts] if guide else sides["train"]
-        minutes = time_of(number, recipe, (monotonic() - started) / 60)
-        teach = partial(taught, teacher=guide) if guide else iter
-        generation(number, rows, weights, replace(recipe, minutes=minutes), base, say, teach)
-        with whole(onnx) as new:
-            model_export.convert_to_onnx(weights, new)
-            say(f"sounds: a share of {sounds.add(new, listener, sides['validation'], hear):g}")
-            for label, languages in calibrate(new, sides["validation"], recipe.seed).items():
-                say(f"thresholds of {label}: {languages}")
-        guide = load_model(str(onnx))
+        before, done = work / str(number), work / str(number + 1)
+        if not done.is_dir():
+            rows = [*sides["train"], *parts] if guide else sides["train"]
+            teach: Teach = partial(taught, teacher=guide) if guide else list
+            start = str(before / WEIGHTS) if number else base
+            with whole(done) as new:
+                generation(number, rows, new / WEIGHTS, recipe, start, say, teach, Checkpoint(f"{done}.pt", clock))
+                model_export.convert_to_onnx(new / WEIGHTS, new / ONNX)
+                listener = load_pinyin_model(before / ONNX)  # the same for all runs
+                listener = listener or sounds.train(sides["train"], sounds.SoundsRecipe(recipe.seed), hear(), say)
+                say(f"sounds: a share of {sounds.add(new / ONNX, listener, sides['validation'], hear()):g}")
+                for label, languages in calibrate(new / ONNX, sides["validation"], recipe.seed).items():
+                    say(f"thresholds of {label}: {languages}")
+        guide = load_model(str(done / ONNX))
+        for name in (WEIGHTS, ONNX):
+            with whole(out / name) as new:
+                shutil.copytree(done / name, new, dirs_exist_ok=True)
+    unfinished.end(work)
 
 
 def named(teacher: str) -> Calibrated:
@@ -74,35 +86,20 @@ def named(teacher: str) -> Calibrated:
     return guide
 
 
-def time_of(number: int, recipe: Recipe, spent: float) -> float | None:
-    """The minutes for run `number` (from 0): an equal share of the minutes left after `spent`; raises ConfigError if
-    none are left.
-    """
-    if recipe.minutes is None:
-        return None
-    if spent >= recipe.minutes:
-        raise ConfigError(
-            f"--minutes {recipe.minutes:g}: the time is over before run {number + 1}", "Allow more minutes."
-        )
-    return (recipe.minutes - spent) / (recipe.runs - number)
-
-
 def generation(
-    number: int, rows: Sequence[Row], out: Path, recipe: Recipe, base: str | None, say: Say, teach: Teach = iter
+    number: int,
+    rows: Sequence[Row],
+    out: Path,
+    recipe: Recipe,
+    start: str | None,
+    say: Say,
+    teach: Teach = list,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Write the model of run `number` (from 0) to `out`. `teach` gives the rows their targets.
+    """Write the model of run `number` (from 0) to `out`. It starts from the encoder `start`.
 
-    The first run starts from `base`. A later run goes on from the model in `out`, with its own order and noise.
+    Each run has its own order and noise. `teach` gives the rows their targets.
     """
     one = replace(recipe, seed=recipe.seed + number)
-    torch.manual_seed(recipe.seed)  # for the new head
-    # At its high rate, a later run is worse for a while than the model before it, which is already saved.
-    save = _unsaved if number else partial(model_export.save_transformers, out)
-    model_export.save_transformers(
-        out,
-        *train(rows, starting_model.load_encoder(str(out)) if number else packaged.start(base), one, say, save, teach),
-    )
-
-
-def _unsaved(*_: object) -> None:
-    """Later runs save no intermediate models."""
+    torch.manual_seed(recipe.seed)  # for a new head
+    model_export.save_transformers(out, *train(rows, packaged.start(start), one, say, teach, checkpoint))

@@ -16,9 +16,14 @@ TIMES: Mapping[str, float] = {
     "topical_chat": 3.0,
     "toxigen_seeds": 2.0,
     "cold": 2.0,
+    "jigsaw": 2.0,
+    "vcsum": 2.0,
+    "tencent_chat": 1.5,
+    "toxic_spans": 0.7,
     "stormfront": 0.6,
     "edos": 0.5,
     "davidson": 0.3,
+    "tatoeba.en": 0.5,
     CLAUSE: 0.6,
 }
 """How often a row of each set, or of one language of a set, is drawn in a pass: more for rare subjects, less for large

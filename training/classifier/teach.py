@@ -5,9 +5,8 @@ certain a text is, for every label, including labels that are not annotated.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 from pipeline.judge.model_outputs import Calibrated, Numbers, sigmoid
@@ -26,22 +25,19 @@ FEWEST = 4
 """Minimum number of characters in a useful clause."""
 TESTED = Path(__file__).parent / "spoken" / "tested.txt"
 """Clauses of our lines that are close to a test sentence, one a line. `test_suites.py` finds them."""
-CHUNK = 3200
-"""Texts that the teacher reads at once."""
 
 
-def taught(rows: Iterable[Row], teacher: Calibrated) -> Iterator[Row]:
-    """`rows` with a target for every output. The teacher reads only the rows that the training reaches.
+def taught(rows: Sequence[Row], teacher: Calibrated) -> list[Row]:
+    """`rows` with a target for every output.
 
     Rows of clean talk keep their labels. Training also uses fragments of them, and a target for the whole text would be
     wrong for a fragment.
     """
-    stream = iter(rows)
-    while chunk := [*islice(stream, CHUNK)]:
-        scores = sigmoid(teacher.logits([row.text for row in chunk]))
-        for row, known in zip(chunk, scores, strict=True):
-            kept = row.labels is CLEAN and row.source in TALK
-            yield row if kept else replace(row, labels=_targets(row, known))
+    scores = sigmoid(teacher.logits([row.text for row in rows]))
+    return [
+        row if row.labels is CLEAN and row.source in TALK else replace(row, labels=_targets(row, known))
+        for row, known in zip(rows, scores, strict=True)
+    ]
 
 
 def clauses(rows: Sequence[Row], held: Sequence[Row] = ()) -> list[Row]:

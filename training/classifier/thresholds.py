@@ -32,6 +32,9 @@ def thresholds(
     alarms: ALARMS,
     model: Annotated[str | None, typer.Option(help="Folder onnx/ of the model. Default: the shipped one.")] = None,
     policy: Annotated[str, typer.Option(help="A policy by name or path.")] = "default",
+    at_most: Annotated[
+        str | None, typer.Option(help="No threshold is above that of this policy, so that it flags no less.")
+    ] = None,
     recall: RECALL = None,
     write: Annotated[bool, typer.Option("--write", help="Change the file of the policy. Comments stay.")] = False,
     seed: Annotated[int, typer.Option(help="It decides how the speech is misheard.")] = 1,
@@ -39,17 +42,16 @@ def thresholds(
     """Fit the review thresholds of a policy to a model, for a number of false alarms that you state.
 
     Use it after a training. The speech is our own lines and ordinary talk of the
-    validation side, as a recogniser would hear it (docs/learning.md). Each label
-    and language gets the lowest threshold that keeps the number of false alarms.
-    Without --write, the table is only shown.
+    validation side, as a recogniser would hear it (docs/learning.md). All labels
+    of a language are fitted together, so that they catch most with this number of
+    false alarms. Without --write, the table is only shown.
 
     Examples:
-      python -m training.classifier.thresholds --data sets --alarms-per-1000 5
-      python -m training.classifier.thresholds --data sets --alarms-per-1000 5 --recall self_harm=0.6 --write
+      python -m training.classifier.thresholds --data sets --alarms-per-1000 10 --write
+      python -m training.classifier.thresholds --data sets --alarms-per-1000 40 --policy strict --at-most default
     """
     try:
-        from pipeline.judge import labels, rule_texts
-        from pipeline.judge.moderation_policy import policy_path
+        from pipeline.judge import labels, moderation_policy, rule_texts
         from pipeline.learning import policy_fitting
         from pipeline.settings import JudgeSettings
         from training.classifier.policy_text import with_limits, with_origin
@@ -73,11 +75,17 @@ def thresholds(
                 f"{each.language}: terms alone give {1000 * each.excess:.1f} false alarms per 1,000",
                 f"Accept {1 / QUIETER:g} times as many or more, or correct the terms.",
             )
-    changed = with_limits(texts.policy, present.policy, [*_general(found), *_special(quieter, present.policy)])
+    limits = [*_general(found), *_special(quieter, present.policy)]
+    if at_most:
+        other = moderation_policy.load_policy(at_most, known)
+        limits = [replace(each, review=min(each.review, _review(other, each))) for each in limits]
+    changed = with_limits(texts.policy, present.policy, limits)
     rule_texts.policy_of(changed, known)
     if write:
-        policy_path(policy).write_text(with_origin(changed, _origin(alarms, goals, name)), "utf-8")
-        notes.print(f"[green]ok[/]: {policy_path(policy)}", highlight=False)
+        moderation_policy.policy_path(policy).write_text(
+            with_origin(changed, _origin(alarms, goals, at_most, name)), "utf-8"
+        )
+        notes.print(f"[green]ok[/]: {moderation_policy.policy_path(policy)}", highlight=False)
 
 
 def _read(data: Path, chosen: "JudgeSettings", present: "RuleSet", seed: int) -> "tuple[str, list[ReadCase]]":
@@ -115,8 +123,14 @@ def _special(quieter: "Iterable[FittedLanguage]", policy: "PolicyResolver") -> "
                 yield replace(limit, room_type=kind)
 
 
-def _origin(alarms: float, goals: Mapping[str, float], model: str) -> str:
-    options = "".join(f" --recall {label}={share:g}" for label, share in goals.items())
+def _review(policy: "PolicyResolver", limit: "NewLimit") -> float:
+    resolved = policy.resolved(limit.room_type, limit.language)
+    return (resolved.risk if limit.rule == "risk" else resolved.labels[limit.rule]).review
+
+
+def _origin(alarms: float, goals: Mapping[str, float], at_most: str | None, model: str) -> str:
+    options = f" --at-most {at_most}" if at_most else ""
+    options += "".join(f" --recall {label}={share:g}" for label, share in goals.items())
     day = time.strftime("%Y-%m-%d", time.gmtime())
     return f"`python -m training.classifier.thresholds --alarms-per-1000 {alarms:g}{options}` for {model}, {day}."
 

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 
 from pipeline.learning.starting_model import Encoder
 from training.classifier.homophones import HomophoneEmbedding
-from training.classifier.noise import bare, written
+from training.classifier.noise import bare
 
 SIZE = 51_000
 SPECIAL = re.compile(r"<\w+>|</s>")
@@ -37,7 +37,7 @@ def needed(tokenizer: Tokenizer, texts: Iterable[str]) -> set[int]:
     """The ids that occur in `texts`, in each form."""
     found: set[int] = set()
     for text in texts:
-        for encoding in tokenizer.encode_batch([text, written(text), bare(text)]):
+        for encoding in tokenizer.encode_batch([text, bare(text)]):
             found.update(encoding.ids)
     return found
 

@@ -20,6 +20,8 @@ WORKBOOK = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 Cells = Mapping[str, object]
 """A row of a converted set, by column."""
 STRINGS = "xl/sharedStrings.xml"
+MOST_CHARACTERS = 220
+"""The longest English utterance: about 15 s of speech."""
 
 
 def found(folder: Path, pattern: str) -> list[Path]:

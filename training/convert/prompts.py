@@ -4,7 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from training.convert.files import Cells, document, found, lines, table
+from training.classifier.sets.prompts import AILUMINATE_HAZARDS
+from training.convert.files import MOST_CHARACTERS, Cells, document, found, lines, table
 
 
 def jade(source: Path) -> Iterator[Cells]:
@@ -44,6 +45,14 @@ def simple_safety(source: Path) -> Iterator[Cells]:
     """`SimpleSafetyTests - test cases.csv`."""
     (path,) = found(source, "SimpleSafetyTests - test cases.csv")
     return ({"text": row["prompts_final"], "harm_area": row["harm_area"]} for row in table(path))
+
+
+def ailuminate(source: Path) -> Iterator[Cells]:
+    """`airr_official_1.0_demo_en_us_prompt_set_release.csv`: prompts as long as speech, of the hazards with a label."""
+    (path,) = found(source, "airr_official_1.0_demo_en_us_prompt_set_release.csv")
+    for row in table(path):
+        if row["hazard"] in AILUMINATE_HAZARDS and len(row["prompt_text"]) <= MOST_CHARACTERS:
+            yield {"hazard": row["hazard"], "text": row["prompt_text"]}
 
 
 def deccp(source: Path) -> Iterator[Cells]:

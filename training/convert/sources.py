@@ -27,11 +27,12 @@ class PublicSet:
 SOURCES: Mapping[str, PublicSet] = {
     "cold": PublicSet("https://github.com/thu-coai/COLDataset", "Apache-2.0", {}),
     "davidson": PublicSet("https://github.com/t-davidson/hate-speech-and-offensive-language", "MIT", {}),
-    "jigsaw_part": PublicSet(
+    "jigsaw": PublicSet(
         "https://kaggle.com/c/jigsaw-toxic-comment-classification-challenge",
         "CC0-1.0, texts CC-BY-SA-3.0",
         {ROWS: offence.jigsaw},
     ),
+    "toxic_spans": PublicSet("https://github.com/ipavlopoulos/toxic_spans", "CC0-1.0", {ROWS: offence.toxic_spans}),
     "convabuse": PublicSet("https://github.com/amandacurry/convabuse", "CC-BY-4.0", {ROWS: offence.convabuse}),
     "diasafety": PublicSet("https://github.com/thu-coai/DiaSafety", "Apache-2.0", {ROWS: offence.diasafety}),
     "surge_toxicity": PublicSet("https://github.com/surge-ai/toxicity", "MIT", {ROWS: offence.surge}),
@@ -66,6 +67,7 @@ SOURCES: Mapping[str, PublicSet] = {
     "simple_safety_tests": PublicSet(
         "https://github.com/bertiev/SimpleSafetyTests", "CC-BY-4.0", {ROWS: prompts.simple_safety}
     ),
+    "ailuminate": PublicSet("https://github.com/mlcommons/ailuminate", "CC-BY-4.0", {ROWS: prompts.ailuminate}),
     "deccp": PublicSet("https://github.com/AUGMXNT/deccp", "Apache-2.0", {ROWS: prompts.deccp}),
     "cssrs_reddit": PublicSet(
         "https://github.com/AmanuelF/Suicide-Risk-Assessment-using-Reddit", "CC-BY-4.0", {ROWS: talk.cssrs}
@@ -75,4 +77,12 @@ SOURCES: Mapping[str, PublicSet] = {
     "medical_zh": PublicSet("https://github.com/Toyhom/Chinese-medical-dialogue-data", "MIT", {ROWS: talk.medical}),
     "topical_chat": PublicSet("https://github.com/alexa/Topical-Chat", "CDLA-Sharing-1.0", {ROWS: talk.topical_chat}),
     "ami": PublicSet("https://github.com/Yale-LILY/QMSum", "CC-BY-4.0", {ROWS: talk.ami}),
+    "vcsum": PublicSet("https://github.com/hahahawu/VCSum", "MIT", {ROWS: talk.vcsum}),
+    "tencent_chat": PublicSet("https://arxiv.org/abs/1805.05542", "CC-BY-3.0", {ROWS: talk.tencent_chat}),
+    "goemotions": PublicSet(
+        "https://github.com/google-research/google-research/tree/master/goemotions",
+        "CC-BY-4.0",
+        {ROWS: talk.goemotions},
+    ),
+    "tatoeba": PublicSet("https://www.manythings.org/anki/cmn-eng.zip", "CC-BY-2.0-FR", {ROWS: talk.tatoeba}),
 }

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
-from training.convert.files import Cells, document, found, one_in, sheets, table, unzipped
+import msgspec
+
+from training.convert.files import Cells, document, found, lines, one_in, sheets, table, unzipped
 
 RISKS: Mapping[str, str] = {"att": "attempt", "beh": "behavior", "ind": "indicator", "sup": "supportive"}
 """By the first letters: the annotators' spelling varies."""
@@ -18,6 +21,14 @@ APART = re.compile(r" (?=[,.?!])|(?<=[A-Z])_")
 SENTENCES = re.compile(r"(?<=[.?!]) ")
 WORDS = range(3, 41)
 """Words of a useful utterance: 40 are 15 s of speech."""
+CHARACTERS = range(4, 71)
+"""The same in Mandarin."""
+SPACE = re.compile(r"(?<=[^ -~]) | (?=[^ -~])")
+"""A space beside a character that is not ASCII."""
+FRIENDLY = frozenset(map(str, (0, 4, 5, 7, 13, 15, 17, 18, 20, 21, 22, 23)))
+"""Numbers of admiration, approval, caring, curiosity, excitement, gratitude, joy, love, optimism, pride, realization
+and relief.
+"""
 
 
 def cssrs(source: Path) -> Iterator[Cells]:
@@ -76,6 +87,57 @@ def ami(source: Path) -> Iterator[Cells]:
             for text in SENTENCES.split(APART.sub("", " ".join(NOT_A_WORD.sub(" ", turn["content"]).split()))):
                 if len(text.split()) in WORDS and one_in(3, text):
                     yield {"dialogue": path.stem, "text": text}
+
+
+def goemotions(source: Path) -> Iterator[Cells]:
+    """`train.tsv`, which has no names of columns: a comment, the numbers of its emotions, its id.
+
+    Half of the friendly comments and a sixth of the others are kept. The authors replaced names by `[NAME]`, which
+    nobody says, so those comments are left out.
+    """
+    (path,) = found(source, "train.tsv")
+    for line in lines(path):
+        text, emotions, key = line.split("\t")
+        friendly = FRIENDLY.issuperset(emotions.split(","))
+        if one_in(2 if friendly else 6, key) and "[" not in text:
+            yield {"text": text, "friendly": int(friendly)}
+
+
+def tatoeba(source: Path) -> Iterator[Cells]:
+    """`cmn.txt` of the pairs of English and Mandarin sentences, with their sources: those that speak to somebody.
+
+    A sentence with several translations is kept once.
+    """
+    (path,) = found(source, "cmn.txt")
+    seen: set[str] = set()
+    for line in lines(path):
+        english, mandarin, _ = line.split("\t")
+        if "你" in mandarin or "您" in mandarin:
+            for language, text in (("en", english), ("zh", mandarin)):
+                if text not in seen:
+                    seen.add(text)
+                    yield {"pair": english, "language": language, "text": text}
+
+
+def vcsum(source: Path) -> Iterator[Cells]:
+    """`short_dev.txt` and `short_test.txt`: sentences of meetings as a recogniser heard them. Half of them is kept."""
+    for path in (*found(source, "short_dev.txt"), *found(source, "short_test.txt")):
+        for line in lines(path):
+            part = msgspec.json.decode(line)
+            for text in chain.from_iterable(part["context"]):
+                if len(text) in CHARACTERS and one_in(2, text):
+                    yield {"dialogue": part["av_num"], "text": text}
+
+
+def tencent_chat(source: Path) -> Iterator[Cells]:
+    """`data.txt`, or a copy with the prompts alone: one prompt in three, without the spaces between its words.
+
+    The answers are left out, as most of them were chosen by a machine.
+    """
+    for path in found(source, "data*.txt"):
+        for text in dict.fromkeys(SPACE.sub("", line.split("\t")[0]) for line in lines(path)):
+            if len(text) in CHARACTERS and one_in(3, text):
+                yield {"text": text}
 
 
 def _heard(name: str, turn: Mapping[str, str]) -> Cells:

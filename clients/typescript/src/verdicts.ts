@@ -47,9 +47,11 @@ export async function* verdicts(options: VerdictOptions): AsyncGenerator<{ verdi
       for await (const event of events(options, last)) {
         last = event.id || last;
         const verdict = verdictOf(event);
-        if (!verdict || seen.has(verdict.id)) continue;
+        // More words can make a flag worse. Then it comes again, with another suggestion.
+        const key = `${verdict?.id} ${verdict?.suggestion}`;
+        if (!verdict || seen.has(key)) continue;
         reconnecting.progressed();
-        seen.add(verdict.id);
+        seen.add(key);
         if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!);
         yield { verdict, lastEventId: last };
       }

@@ -105,9 +105,9 @@ class VerdictStream:
     """The verdicts of one room, or of all: `async for verdict in stream`. It connects again as often as needed.
 
     Each verdict is a dict with the fields of a flag and the id of its `case`; docs/integrate.md describes it. A verdict
-    comes once. Store `last_event_id` to continue after a restart; then some verdicts may come a second time. `url` is
-    the address of the API, e.g. http://127.0.0.1:8090. Raises InputError if the API refuses the stream, and ConfigError
-    if the library httpx is not installed.
+    comes once, and again if more words make it worse. Store `last_event_id` to continue after a restart; then some
+    verdicts may come a second time. `url` is the address of the API, e.g. http://127.0.0.1:8090. Raises InputError if
+    the API refuses the stream, and ConfigError if the library httpx is not installed.
     """
 
     def __init__(self, url: str, token: str, *, room: str | None = None, last_event_id: str | None = None) -> None:
@@ -116,7 +116,7 @@ class VerdictStream:
         self._address = f"{_checked(url)}/v1/verdicts"
         self._room = {} if room is None else {"room": room}
         self._token = token
-        self._seen = RecentDict[str, None](REMEMBERED)
+        self._seen = RecentDict[tuple[str, str], None](REMEMBERED)
         self._reconnecting = Reconnecting()
         self._client: httpx.AsyncClient
 
@@ -170,10 +170,12 @@ class VerdictStream:
         found = _data_of(event) if event.kind == KIND else None
         if event.id:
             self.last_event_id = event.id
-        if found is None or found["id"] in self._seen:
+        # More words can make a flag worse. Then it comes again, with another suggestion.
+        key = (found["id"], str(found.get("suggestion"))) if found else ("", "")
+        if found is None or key in self._seen:
             return None
         self._reconnecting.progressed()
-        self._seen[found["id"]] = None
+        self._seen[key] = None
         return found
 
 

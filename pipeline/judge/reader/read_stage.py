@@ -15,7 +15,6 @@ from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.contract.messages import Flag, SecondReading
 from pipeline.contract.stage import NO_BACKLOG, Backlog, Processor, Rejected
-from pipeline.judge import verdict
 from pipeline.judge.conversations import Conversations
 from pipeline.judge.judge_stage import SILENT_SECONDS, JudgeConfig, Rules, read_config
 from pipeline.judge.reader.chat import Prompt, ReaderAnswer
@@ -83,8 +82,8 @@ class Read(Processor[Flag, SecondReading]):
     def process(self, batch: Sequence[Flag]) -> list[SecondReading | Rejected]:
         if self._endpoint is None:
             return []
-        # A drill needs no paid answer, and the words of a released flag came before, in the withheld one.
-        words = [flag for flag in batch if flag.source == "words" and not (flag.drill or flag.released)]
+        # A drill needs no paid answer. The words of a released flag came before, and those of an early one come again.
+        words = [flag for flag in batch if flag.source == "words" and not (flag.drill or flag.released or flag.early)]
         before = self._conversations.follow(words)
         unsure = [
             Unsure(flag, said.own_text if self._settings.context else "")
@@ -123,14 +122,12 @@ class Read(Processor[Flag, SecondReading]):
         self._rules.close()
 
     def _is_unsure(self, flag: Flag) -> bool:
-        """Whether the second reader may change what happens to the flag."""
-        chosen = self._settings
+        """Whether the second reader may change what happens to the flag: the policy passes it, and is not sure."""
         return (
-            chosen.from_risk <= flag.risk <= chosen.to_risk
-            and flag.suggestion != "block"
+            flag.suggestion == "pass"
+            and flag.risk >= self._settings.from_risk
             and bool(flag.text)
             and not flag.marks  # the recogniser may have invented the text
-            and not verdict.terms_alone(flag.reasons)  # a lead may mute terms that find too much
         )
 
     async def _read_all(

@@ -15,7 +15,7 @@ Status = Literal["pending", "escalated", "decided"]
 
 OPEN: tuple[Status, ...] = ("pending", "escalated")
 
-Result = Literal["created", "merged", "linked", "repeated", "muted"]
+Result = Literal["created", "merged", "linked", "repeated", "updated", "worsened", "muted"]
 
 SEVERITY: dict[Suggestion, int] = {"pass": 0, "review": 1, "block": 2}
 
@@ -32,8 +32,8 @@ MAX_ID = 128
 """The most characters of an id. An index of PostgreSQL cannot hold a longer one."""
 
 
-NOT_STORED = frozenset({"withheld", "released"})
-"""Fields of a flag that the judge needs. For people, they are among its reasons."""
+NOT_STORED = frozenset({"withheld", "released", "early"})
+"""Fields of a flag that other stages need. For people, the first two are among its reasons."""
 
 NUL = re.compile(rb"(?<!\\)(\\\\)*\\u0000")
 """A NUL character in JSON. With an even number of backslashes, "u0000" is text."""
@@ -43,7 +43,8 @@ class Outcome(Struct, frozen=True):
     """The result of storing a flag.
 
     "created": it opened a case. "merged": it joined an open case. "linked": its speech was decided before, in the case
-    here. "repeated": it was already stored. "muted": it has no case, because a lead muted its phrases in the room.
+    here. "repeated": it was already stored. "updated": it replaced the flag of its first words. "worsened": so, and its
+    suggestion is worse. "muted": it has no case, because a lead muted its phrases in the room.
     """
 
     flag: str

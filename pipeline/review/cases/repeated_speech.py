@@ -46,14 +46,12 @@ def judged_before(connection: Connection, flag: Flag) -> str | None:
 
     The flags have the same source: the second reader adds to what the judge said.
 
-    Kafka delivers a transcript again after a crash, and another version may be live by then. The new flag has another
-    id, but it tells nobody anything new.
+    Kafka delivers a transcript again after a crash, and another version may be live by then, of the policy or of
+    Voxwarden. The new flag has another id, but it tells nobody anything new.
     """
-    query = (
-        select(FLAGS.c.id, FLAGS.c.suggestion)
-        .where(*_same_speech(flag), FLAGS.c.policy != flag.policy)
-        .order_by(FLAGS.c.id)
-    )
+    # By one version, only a released flag follows another flag of its words.
+    other = FLAGS.c.policy != flag.policy if flag.released else FLAGS.c.id != flag.id
+    query = select(FLAGS.c.id, FLAGS.c.suggestion).where(*_same_speech(flag), other).order_by(FLAGS.c.id)
     return next(
         (row.id for row in connection.execute(query) if SEVERITY[row.suggestion] >= SEVERITY[flag.suggestion]), None
     )

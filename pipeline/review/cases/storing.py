@@ -2,22 +2,36 @@
 
 Flags of one speaker that touch in time form one case. A flag that lies between two cases merges them. So the order in
 which flags arrive does not change the cases, unless a case reaches its longest time. A flag whose speech was decided
-before is linked to the decided case.
+before is linked to the decided case. A flag of the words so far has the id of the flag of the whole utterance, which
+replaces it: that one ends later.
 """
 
-from collections.abc import Collection, Sequence
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 
-from pipeline.contract.messages import Flag
+from pipeline.contract.messages import NAMESPACE, Flag
 from pipeline.review import audit_log
 from pipeline.review.cases import assigning, reading, repeated_speech
 from pipeline.review.cases.case_queue import Ranking
-from pipeline.review.cases.case_values import OPEN, REPORTED, Case, Evidence, Outcome, Result, case_id, columns, worst
+from pipeline.review.cases.case_values import (
+    OPEN,
+    REPORTED,
+    SEVERITY,
+    Case,
+    Evidence,
+    Outcome,
+    Result,
+    case_id,
+    columns,
+    worst,
+)
 from pipeline.review.privacy import holds
 from pipeline.review.quality import quality_checks
 from pipeline.review.search import case_words
@@ -46,19 +60,48 @@ def add_flags(
     lock_speakers(connection, {(flag.room, flag.speaker) for flag in flags})
     _lock_near(connection, flags)
     # After the locks, so that it sees what another process stored while this one waited.
-    known = set(connection.scalars(select(FLAGS.c.id).where(FLAGS.c.id.in_({flag.id for flag in flags}))))
+    known = stored_flags(connection, {flag.id for flag in flags})
     results: list[Result] = []
     stored: list[str] = []
     for flag in flags:
-        earlier = None if flag.id in known else repeated_speech.judged_before(connection, flag)
-        again = earlier or flag.id in known
-        results.append("repeated" if again else _store(connection, flag, at, merge, ranking))
-        stored.append(earlier or flag.id)
-        known.add(flag.id)
+        first = known.get(flag.id)
+        earlier = None if first else repeated_speech.judged_before(connection, flag)
+        if first and flag.end > first.end:
+            name, result = _update(connection, flag, first, at, merge, ranking)
+        else:
+            name = earlier or flag.id
+            result = "repeated" if earlier or first else _store(connection, flag, at, merge, ranking)
+        results.append(result)
+        stored.append(name)
+        if result != "repeated":
+            known[flag.id] = flag
     # Read the case ids at the end, because a later flag of the batch may have merged two cases.
     query = select(FLAGS.c.id, FLAGS.c.case_id).where(FLAGS.c.id.in_(set(stored)))
     cases = {row.id: row.case_id for row in connection.execute(query)}
     return [Outcome(flag.id, cases[name], result) for flag, name, result in zip(flags, stored, results, strict=True)]
+
+
+def stored_flags(connection: Connection, ids: Collection[str]) -> dict[str, Flag]:
+    """Return the stored flags with these ids."""
+    return {flag.id: flag for flag in reading.flags_of(connection, select(FLAGS).where(FLAGS.c.id.in_(ids)))}
+
+
+def standing(flags: Sequence[Flag], known: Mapping[str, Flag]) -> Iterator[Flag]:
+    """Yield the flags as they are to be stored, if `known` flags of their first words are.
+
+    A flag that is milder than the one of its first words keeps the words, suggestion and scores of that one: the app
+    may have acted on it, and a moderator must see why. Only the span and the audio become those of all words.
+    """
+    stood = dict(known)
+    for flag in flags:
+        first = stood.get(flag.id)
+        if first and flag.end >= first.end and SEVERITY[flag.suggestion] < SEVERITY[first.suggestion]:
+            whole = {name: getattr(flag, name) for name in ("end", "utterance", "transcript", "address", "early")}
+            yield replace(first, **whole)
+        else:
+            yield flag
+            if flag.early:
+                stood[flag.id] = flag
 
 
 def add_audits(
@@ -125,16 +168,57 @@ def _store(connection: Connection, flag: Flag, at: float, merge: Merge, ranking:
         connection, flag, [case.id for case in near if case.status == "decided"], merge.repeat
     )
     if decided:
-        connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": decided, "linked": True, "stored_at": at}))
-        case_words.refresh(connection, decided)
+        _link(connection, flag, decided, at)
         return "linked"
     touched = _touched(flag, [case for case in near if case.status in OPEN], merge.longest)
     if not touched:
         _open(connection, flag, at, ranking)
         return "created"
-    # An escalated case stays, with its decision. Of others, the oldest stays: its deadline is first.
-    kept = min(touched, key=lambda case: (case.status != "escalated", case.created_at, case.id))
-    connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": kept.id, "stored_at": at}))
+    connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": _kept(touched).id, "stored_at": at}))
+    _join(connection, touched, ranking)
+    return "merged"
+
+
+def _update(
+    connection: Connection, flag: Flag, first: Flag, at: float, merge: Merge, ranking: Ranking
+) -> tuple[str, Result]:
+    """Replace `first`, the flag of the first words of `flag`. Return the id of the stored flag, and the result."""
+    own = reading.case(connection, _case_of(connection, flag.id))
+    worse = SEVERITY[flag.suggestion] > SEVERITY[first.suggestion]
+    if own.status == "decided":
+        # The decision was about the words that the moderator knew. So their flag stays, and more words are another one.
+        more = replace(flag, id=str(uuid.uuid5(NAMESPACE, f"more\x1f{flag.id}")))
+        if known := stored_flags(connection, {more.id}):
+            [more] = standing([more], known)
+            again = more.end <= known[more.id].end
+            return (more.id, "repeated") if again else _update(connection, more, known[more.id], at, merge, ranking)
+        if worse or not {*flag.flagged} <= {*first.flagged, own.label}:
+            return more.id, _store(connection, more, at, merge, ranking)
+        if flag.early:  # the whole utterance follows
+            return flag.id, "repeated"
+        _link(connection, more, own.id, at)
+        return more.id, "linked"
+    # What is worse is new: rules on flags and the feed of verdicts look for it by this time.
+    values = columns(flag) | ({"stored_at": at} if worse else {})
+    connection.execute(update(FLAGS).where(FLAGS.c.id == flag.id).values(values))
+    # The longer span may touch more cases. Its own one stays, however long it becomes: there is never a second case.
+    near = [case for case in _nearby(connection, flag) if case.status in OPEN and case.id != own.id]
+    _join(connection, [own, *_touched(flag, near, merge.longest)], ranking)
+    return flag.id, "worsened" if worse else "updated"
+
+
+def _case_of(connection: Connection, flag: str) -> str:
+    return str(connection.scalar(select(FLAGS.c.case_id).where(FLAGS.c.id == flag)))
+
+
+def _link(connection: Connection, flag: Flag, case: str, at: float) -> None:
+    connection.execute(insert(FLAGS).values(columns(flag) | {"case_id": case, "linked": True, "stored_at": at}))
+    case_words.refresh(connection, case)
+
+
+def _join(connection: Connection, touched: Sequence[Case], ranking: Ranking) -> None:
+    """Make one case of these cases."""
+    kept = _kept(touched)
     for case in touched:
         if case.id != kept.id:
             _merge_into(connection, case, kept)
@@ -143,7 +227,11 @@ def _store(connection: Connection, flag: Flag, at: float, merge: Merge, ranking:
     summary = _summary(found, ranking.since(kept), ranking)
     connection.execute(update(CASES).where(CASES.c.id == kept.id).values(summary | {"version": kept.version + 1}))
     case_words.store_words(connection, kept.id, kept.created_at, found)
-    return "merged"
+
+
+def _kept(touched: Sequence[Case]) -> Case:
+    # An escalated case stays, with its decision. Of others, the oldest stays: its deadline is first.
+    return min(touched, key=lambda case: (case.status != "escalated", case.created_at, case.id))
 
 
 def _open(connection: Connection, flag: Flag, at: float, ranking: Ranking) -> None:

@@ -70,11 +70,12 @@ class Deliver(Processor[Delivered, Outcome]):
 
     def process(self, batch: Sequence[Delivered]) -> list[Outcome | Rejected]:
         checked = [_checked(message) for message in batch]
+        checked = self._standing(checked)
         good = [message for message in checked if not isinstance(message, Rejected)]
         flags = [message for message in good if isinstance(message, Flag)]
         passed = [flag for flag in flags if flag.suggestion == "pass"]
         # A released flag repeats speech that was withheld. The withheld flag was drawn or not, once.
-        heard = [flag for flag in flags if flag.source == "words" and not (flag.drill or flag.released)]
+        heard = [flag for flag in flags if flag.source == "words" and not (flag.drill or flag.released or flag.early)]
         drawn = {flag.id for flag in heard if quality_checks.drawn("audit", flag.id, self._audit_share)}
         outcomes = self._store.add(
             [*good, *_failed(checked)], self._clock(), drawn, self._audit_share, self._count_speech
@@ -90,6 +91,10 @@ class Deliver(Processor[Delivered, Outcome]):
             for message in checked
             if isinstance(message, Rejected) or (isinstance(message, Flag) and message.suggestion != "pass")
         ]
+
+    def _standing(self, checked: list[Flag | SpeechStatus | Rejected]) -> list[Flag | SpeechStatus | Rejected]:
+        flags = iter(self._store.standing([message for message in checked if isinstance(message, Flag)]))
+        return [next(flags) if isinstance(message, Flag) else message for message in checked]
 
     def tick(self, now: float) -> list[Outcome | Rejected]:
         self._log.expire(now)
@@ -157,5 +162,6 @@ def _checked(message: Delivered) -> Flag | SpeechStatus | Rejected:
 def _failed(checked: Sequence[Flag | SpeechStatus | Rejected]) -> list[SpeechStatus]:
     """Return the statuses of the flags that cannot be stored. A flag whose fields cannot be counted has none."""
     flags = [each.message for each in checked if isinstance(each, Rejected) and isinstance(each.message, Flag)]
-    statuses = [_checked(status_of(flag, "failed", DELIVER.name)) for flag in flags if flag.source == "words"]
+    whole = [flag for flag in flags if flag.source == "words" and not flag.early]
+    statuses = [_checked(status_of(flag, "failed", DELIVER.name)) for flag in whole]
     return [status for status in statuses if isinstance(status, SpeechStatus)]

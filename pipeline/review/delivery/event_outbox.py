@@ -80,7 +80,7 @@ class FlagEventChoice(Struct, frozen=True):
     """The flags that make an event: they have one of the suggestions and, if `labels` is not empty, of the labels.
 
     The transaction that stores a flag also stores its event. A flag of decided speech makes none: the decision went
-    out.
+    out. A flag of the words so far makes its event at once. The whole utterance makes another one only if it is worse.
     """
 
     suggestions: frozenset[str] = frozenset()
@@ -90,13 +90,14 @@ class FlagEventChoice(Struct, frozen=True):
 
     def put(self, connection: Connection, flags: Sequence[Flag], outcomes: Sequence[Outcome], at: float) -> None:
         """Store the events about flags that were stored at `at` (UTC seconds), with their `outcomes` in order."""
-        for number, (flag, case) in enumerate(self._chosen(flags, outcomes)):
-            store_event(connection, RAISED, flag.id, flag_payload(flag, case), at, at + number * APART_SECONDS)
+        for number, (flag, outcome) in enumerate(self._chosen(flags, outcomes)):
+            about = f"{flag.id} {flag.suggestion}" if outcome.result == "worsened" else flag.id
+            store_event(connection, RAISED, about, flag_payload(flag, outcome.case), at, at + number * APART_SECONDS)
 
-    def _chosen(self, flags: Sequence[Flag], outcomes: Sequence[Outcome]) -> Iterator[tuple[Flag, str]]:
+    def _chosen(self, flags: Sequence[Flag], outcomes: Sequence[Outcome]) -> Iterator[tuple[Flag, Outcome]]:
         for flag, outcome in zip(flags, outcomes, strict=True):
-            if outcome.result in {"created", "merged"} and self._chooses(flag):
-                yield flag, outcome.case
+            if outcome.result in {"created", "merged", "worsened"} and self._chooses(flag):
+                yield flag, outcome
 
     def _chooses(self, flag: Flag) -> bool:
         return flag.suggestion in self.suggestions and not (self.labels and self.labels.isdisjoint(flag.flagged))

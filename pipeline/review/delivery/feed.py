@@ -44,7 +44,6 @@ Place = tuple[float, float, str]
 class StreamedVerdict(Struct, frozen=True):
     """A flag as a server-sent event."""
 
-    flag: str
     room: str
     place: Place
     event: bytes
@@ -111,7 +110,7 @@ class VerdictFeed:
         # Listen first, then read the store: no flag falls between the two.
         self._listeners.add(listener)
         began = self._clock()
-        sent: set[str] = set()
+        sent: set[Place] = set()
         """Flags that the listener may get a second time."""
         try:
             yield b"retry: 1000\n\n"  # milliseconds until the reader connects again
@@ -119,7 +118,7 @@ class VerdictFeed:
                 async for verdict in self._stored(room, after - OVERLAP_SECONDS):
                     # Only these can come again from the task. Older ids need no memory.
                     if verdict.place[0] >= began - OVERLAP_SECONDS:
-                        sent.add(verdict.flag)
+                        sent.add(verdict.place)
                     yield verdict.event
             while True:
                 found = await _next(listener)
@@ -127,7 +126,7 @@ class VerdictFeed:
                     return
                 if isinstance(found, bytes):
                     yield found
-                elif found.flag not in sent:
+                elif found.place not in sent:
                     yield found.event
         finally:
             self._listeners.discard(listener)
@@ -161,11 +160,11 @@ class VerdictFeed:
         return []
 
     def _fresh(self, since: float) -> list[StreamedVerdict]:
-        """Read only the flags that no look has seen: most looks find none."""
+        """Read only the flags that no look has seen: most looks find none. A flag that became worse has a new time."""
         recent = select(FLAGS.c.id, FLAGS.c.stored_at).where(FLAGS.c.stored_at >= since)
         with self._database.read() as connection:
             stored = {row.id: row.stored_at for row in connection.execute(recent)}
-            new = stored.keys() - self._seen.keys()
+            new = {flag for flag, _ in stored.items() - self._seen.items()}
             found = _verdicts(connection, _raised().where(FLAGS.c.id.in_(new))) if new else []
         self._seen = {flag: at for flag, at in self._seen.items() if at >= since} | stored
         return found
@@ -205,4 +204,4 @@ def _verdict(row: Row[Any]) -> StreamedVerdict:
     body = envelope(RAISED, row.stored_at, flag_payload(reading.flag_of(row), row.case_id))
     # The id is a time, and no flag's id: those come from outside, and a line break would begin another field.
     event = b"id: %d\nevent: flag.raised\ndata: %b\n\n" % (round(row.stored_at * 1e6), body)
-    return StreamedVerdict(row.id, row.room, (row.stored_at, row.start, row.id), event)
+    return StreamedVerdict(row.room, (row.stored_at, row.start, row.id), event)

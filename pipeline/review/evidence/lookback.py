@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.contract.messages import Sound, Utterance
+from msgspec.structs import replace
+
+from pipeline.base.recent_dict import RecentDict
+from pipeline.contract.messages import EarlyUtterance, Sound, Utterance, utterance_of
 from pipeline.review.evidence import segments
 from pipeline.review.evidence.segments import Finish, SegmentLog
 from pipeline.settings import Settings
@@ -57,6 +60,8 @@ SUFFIX = ".utterances"
 NOWHERE = "`voxwarden run` makes it; set data_dir to the folder that `voxwarden run` uses."
 SOUNDS_SHARE = 8
 """Sounds may take 1/SOUNDS_SHARE of the utterances' size, beside it."""
+MAX_EARLY = 200
+"""Speech so far that is kept, about 40 MB."""
 MAX_ENTRIES = 200_000
 """Entries in the index, about 60 MB. `before` and `latest` do not find older utterances; `get` needs no index."""
 
@@ -97,7 +102,17 @@ class Lookback(SegmentLog[Utterance], UtteranceLog):
         self._entries: deque[IndexEntry] = deque()
         self._by_speaker: dict[tuple[str, str], deque[IndexEntry]] = {}
         beside = folder.with_name(f"{folder.name}-sounds")
+        self._early = RecentDict[str, Utterance](MAX_EARLY)
         self.sounds = SegmentLog(beside, Sound, "sounds", ".sounds", keep_seconds, keep_bytes // SOUNDS_SHARE, clock)
+
+    def get(self, address: str) -> Utterance | None:
+        return self._early.get(address) or super().get(address)
+
+    def put_early(self, speech: EarlyUtterance) -> str:
+        """Keep speech so far for the clip of an early flag. Return its address. In memory: its utterance follows."""
+        address = f"early/{speech.id}"
+        self._early[address] = replace(utterance_of(speech), address=address)
+        return address
 
     def sound(self, address: str) -> Sound | None:
         return self.sounds.get(address)

@@ -1,7 +1,8 @@
-"""Recognises speech early, in the pause that may end it, while the recogniser has room.
+"""Recognises speech early, in the pause that may end it or while it goes on, while the recogniser has room.
 
 An early utterance has the id and the audio of the utterance that follows if the pause continues. So its result is that
-utterance's result, and the flag comes earlier. If speech continues, the result is discarded.
+utterance's result, and the flag comes earlier. If speech continues, the result is discarded. Long speech so far has a
+transcript of its own: its words are judged before the speech ends.
 
 The work is bounded. It begins only while a worker of the recogniser is idle, and the discarded seconds stay below a
 share of all recognised seconds. Nothing here needs to be kept: without an early result, an utterance is recognised when
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from threading import Condition, Thread
 
 from pipeline.base.metrics import Metrics, from_zero
-from pipeline.contract.messages import EarlyUtterance, Utterance, origin
+from pipeline.contract.messages import EarlyUtterance, Transcript, Utterance, origin
 from pipeline.contract.stage import BEHIND_SECONDS
 from pipeline.speech.asr.recogniser import Recognition
 
@@ -52,10 +53,16 @@ class EarlyResult:
     """The language that was selected; empty if the settings give it."""
     probabilities: Mapping[str, float] = field(default_factory=dict)
     """The probability of each language; empty if the settings give the language."""
+    so_far: Transcript | None = None
+    """The transcript of speech so far; None if its words are not judged."""
 
 
 Recognise = Callable[[Sequence[EarlyUtterance]], Sequence[EarlyResult | None]]
 """Returns a result for each utterance; None if there is no speech."""
+
+
+Key = tuple[str, str, bool]
+"""Room, speaker, and whether it is speech so far."""
 
 
 @dataclass(eq=False)
@@ -80,12 +87,20 @@ class Offer:
         read = self.begun and not (self.result.done() and self.result.result() is None)
         return self.utterance.end - self.utterance.start if read else 0.0
 
+    @property
+    def key(self) -> Key:
+        return key_of(self.utterance, so_far=self.utterance.so_far)
+
     def is_for(self, utterance: Utterance) -> bool:
         return (self.utterance.id, self.utterance.data) == (utterance.id, utterance.data)
 
 
+def key_of(speech: EarlyUtterance | Utterance, *, so_far: bool = False) -> Key:
+    return speech.room, speech.speaker, so_far
+
+
 class EarlyRecogniser:
-    """Holds at most one offer of each speaker, and recognises offers in own threads.
+    """Holds at most one offer of each speaker, and one of their speech so far. It recognises them in own threads.
 
     `workers` is the number of clips that the recogniser reads at the same time; with 0, nothing is recognised here.
     `share` is the most seconds that may be discarded for each recognised second. `clock` is monotonic, in seconds.
@@ -105,8 +120,8 @@ class EarlyRecogniser:
         from_zero(metrics.early_utterances, ("used", "discarded", "declined"))
         self._clock = clock
         self._changed = Condition()
-        self._offers: OrderedDict[tuple[str, str], Offer] = OrderedDict()
-        """By room and speaker, the oldest first."""
+        self._offers: OrderedDict[Key, Offer] = OrderedDict()
+        """The oldest first."""
         self._credit = CREDIT_SECONDS
         self._idle = workers
         """Workers of the recogniser without a clip. Negative: clips wait for a worker."""
@@ -126,26 +141,38 @@ class EarlyRecogniser:
         """Take early utterances, or decline them. A new one takes the place of its speaker's last one."""
         with self._changed:
             for each in utterances:
-                key = (each.room, each.speaker)
+                offer = Offer(each, self._clock())
                 # A due offer stays, because its utterance waits for the result.
-                if not self._is_due(key):
-                    self._drop(key)
-                if self._is_behind or self._credit <= 0 or key in self._offers:
+                if not self._is_due(offer.key):
+                    self._drop(offer.key)
+                # Speech so far costs no credit: its words are used. `_part` leaves it out under load.
+                if self._is_behind or (self._credit <= 0 and not each.so_far) or offer.key in self._offers:
                     self._count("declined")
                 else:
-                    self._add(key, Offer(each, self._clock()))
+                    self._add(offer)
             self._forget()
             self._changed.notify_all()
 
     def take(self, utterance: Utterance) -> Offer | None:
         """The offer of this very utterance, if its work has begun. Any other offer of the speaker is dropped."""
-        key = (utterance.room, utterance.speaker)
+        key = key_of(utterance)
         with self._changed:
+            self._end_so_far(utterance)
             offer = self._offers.get(key)
             if offer and offer.begun and offer.is_for(utterance):
                 return self._offers.pop(key)
             self._drop(key)
             return None
+
+    def take_so_far(self) -> list[Transcript]:
+        """The transcripts of speech so far that are ready, each once."""
+        with self._changed:
+            done = [each for each in self._offers.values() if each.utterance.so_far and each.result.done()]
+            for each in done:
+                del self._offers[each.key]
+                self._count("used")
+        results = [each.result.result() for each in done]
+        return [result.so_far for result in results if result and result.so_far]
 
     def ready(self, utterances: Sequence[Utterance]) -> list[Utterance]:
         """Return the utterances that have a result. The others are recognised meanwhile.
@@ -210,24 +237,31 @@ class EarlyRecogniser:
 
     def _require(self, utterance: Utterance) -> None:
         """Make the offer of an utterance due. Without one, offer it now, unless its speaker's last one is still due."""
-        key = (utterance.room, utterance.speaker)
+        key = key_of(utterance)
+        self._end_so_far(utterance)
         offer = self._offers.get(key)
         if offer and offer.is_for(utterance):
             offer.due = True
         elif not self._is_due(key):
             self._drop(key)
             late = EarlyUtterance(**origin(utterance), id=utterance.id, end=utterance.end, data=utterance.data)
-            self._add(key, Offer(late, self._clock(), due=True, early=False))
+            self._add(Offer(late, self._clock(), due=True, early=False))
+
+    def _end_so_far(self, utterance: Utterance) -> None:
+        """Drop the first words of an utterance that has come. The speaker may already say the next one."""
+        key = key_of(utterance, so_far=True)
+        if key in self._offers and self._offers[key].utterance.start <= utterance.start:
+            self._drop(key)
 
     def _has_result(self, utterance: Utterance) -> bool:
-        offer = self._offers.get((utterance.room, utterance.speaker))
+        offer = self._offers.get(key_of(utterance))
         return offer is not None and offer.is_for(utterance) and offer.result.done()
 
-    def _is_due(self, key: tuple[str, str]) -> bool:
+    def _is_due(self, key: Key) -> bool:
         return key in self._offers and self._offers[key].due
 
-    def _add(self, key: tuple[str, str], offer: Offer) -> None:
-        self._offers[key] = offer
+    def _add(self, offer: Offer) -> None:
+        self._offers[offer.key] = offer
         for thread in self._threads:
             if not thread.ident:
                 thread.start()
@@ -247,10 +281,10 @@ class EarlyRecogniser:
                 return
             self._drop(key)
 
-    def _drop(self, key: tuple[str, str]) -> None:
+    def _drop(self, key: Key) -> None:
         offer = self._offers.pop(key, None)
         if offer and offer.early:
-            self._credit -= offer.cost
+            self._credit -= 0.0 if offer.utterance.so_far else offer.cost
             self._count("discarded" if offer.begun else "declined")
 
     def _count(self, result: str) -> None:
@@ -284,10 +318,11 @@ class EarlyRecogniser:
         return ()
 
     def _part(self) -> Sequence[Offer]:
-        """The offers that a thread begins now: the due ones, or others while workers are idle."""
+        """The offers that a thread begins now: the due ones, or others while workers are idle, speech so far last."""
         waiting = [offer for offer in self._offers.values() if not offer.begun]
         if due := [offer for offer in waiting if offer.due]:
             return due[: self._part_size]
         first = self._clock() - PAUSE_SECONDS
         live = [offer for offer in waiting if offer.since >= first]
+        live = [offer for offer in live if not offer.utterance.so_far] or live
         return live[: max(0, min(self._idle, self._part_size))]

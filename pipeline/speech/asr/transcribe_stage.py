@@ -23,6 +23,7 @@ from pipeline.contract.messages import (
     Transcript,
     Utterance,
     Word,
+    utterance_of,
 )
 from pipeline.contract.stage import BEHIND_SECONDS, Backlog, Processor, Rejected
 from pipeline.settings import Asr, Settings
@@ -33,6 +34,7 @@ from pipeline.speech.asr.recogniser import (
     MAX_SECONDS,
     AdapterUse,
     Clip,
+    HasRoom,
     Recogniser,
     Recognition,
     Samples,
@@ -114,6 +116,9 @@ class Transcribe(Processor[Utterance, Transcript]):
     def early(self, messages: Sequence[EarlyUtterance]) -> None:
         self._early.offer(messages)
 
+    def early_outputs(self) -> list[Transcript]:
+        return self._early.take_so_far()
+
     def ready(self, messages: Sequence[Utterance]) -> list[Utterance]:
         return self._early.ready(messages)
 
@@ -154,7 +159,7 @@ class Transcribe(Processor[Utterance, Transcript]):
         if not clips:
             return []
         with self._early.beside(len(clips)):
-            recognitions = self._recognise(clips)
+            recognitions = self._recognise(clips, self._has_room)
         self._early.recognised(sum(len(clip.samples) for clip in clips) / SAMPLE_RATE)
         return recognitions
 
@@ -162,11 +167,30 @@ class Transcribe(Processor[Utterance, Transcript]):
         choices = [LanguageGuess(self._languages, utterance) for utterance in utterances]
         opened = [self._open_early(*each) for each in zip(utterances, choices, strict=True)]
         clips = [clip for clip in opened if clip]
-        recognitions = iter(self._recognise(clips) if clips else [])
+        # Words so far are read again with their utterance, so they do without the adapter.
+        has_room = never if any(utterance.so_far for utterance in utterances) else self._has_room
+        recognitions = iter(self._recognise(clips, has_room) if clips else [])
         return [
-            EarlyResult(next(recognitions), choice.language, choice.probabilities) if clip else None
-            for clip, choice in zip(opened, choices, strict=True)
+            self._early_result(utterance, next(recognitions), choice) if clip else None
+            for utterance, clip, choice in zip(utterances, opened, choices, strict=True)
         ]
+
+    def _early_result(
+        self, utterance: EarlyUtterance, recognition: Recognition, choice: "LanguageGuess"
+    ) -> EarlyResult:
+        so_far = self._so_far(utterance_of(utterance), recognition, choice) if utterance.so_far else None
+        return EarlyResult(recognition, choice.language, choice.probabilities, so_far)
+
+    def _so_far(self, utterance: Utterance, recognition: Recognition, choice: "LanguageGuess") -> Transcript | None:
+        """The transcript of speech so far. None if the words are in doubt: the whole utterance says more. No memory."""
+        other = self._only and recognition.language not in self._only
+        if other or not choice.voiced or self._guards.marks(recognition):
+            return None
+        before = self._overlaps.before(utterance)
+        text = without_repeat(before, recognition.text, utterance.overlap)
+        return self._made(
+            utterance, text, recognition, _alternatives(recognition, before, utterance.overlap), early=True
+        )
 
     def _open_early(self, utterance: EarlyUtterance, choice: "LanguageGuess") -> Clip | None:
         samples = decode_flac(utterance.data)
@@ -176,9 +200,9 @@ class Transcribe(Processor[Utterance, Transcript]):
         choice.voiced = found.voice >= VOICED
         return Clip(samples, self._asr.language, choice, self._only, found.voice)
 
-    def _recognise(self, clips: Sequence[Clip]) -> list[Recognition]:
+    def _recognise(self, clips: Sequence[Clip], has_room: HasRoom) -> list[Recognition]:
         with self._busy.working():
-            recognitions = self._recogniser.transcribe(clips, words=self._asr.words, has_room=self._has_room)
+            recognitions = self._recogniser.transcribe(clips, words=self._asr.words, has_room=has_room)
         self._metrics.recognised_seconds.inc(sum(len(clip.samples) for clip in clips) / SAMPLE_RATE)
         return recognitions
 
@@ -213,12 +237,24 @@ class Transcribe(Processor[Utterance, Transcript]):
         # Before `trim`, which forgets the previous text.
         others = _alternatives(recognition, self._overlaps.before(utterance), utterance.overlap)
         text = self._overlaps.trim(utterance, collapse(recognition.text))
-        # `collapse` has removed turns of a loop, so the times would no longer belong to the words.
-        words = () if "repetition" in marks else words_left(_words(utterance.start, recognition), text)
         self._metrics.transcripts.labels(recognition.language).inc()
         self._metrics.adapter_readings.labels(recognition.adapter).inc()
         for mark in marks:
             self._metrics.marked.labels(mark).inc()
+        return self._made(utterance, text, recognition, others, marks=marks)
+
+    def _made(
+        self,
+        utterance: Utterance,
+        text: str,
+        recognition: Recognition,
+        others: tuple[Alternative, ...],
+        marks: tuple[Mark, ...] = (),
+        *,
+        early: bool = False,
+    ) -> Transcript:
+        # `collapse` has removed turns of a loop, so the times would no longer belong to the words.
+        words = () if "repetition" in marks else words_left(_words(utterance.start, recognition), text)
         return transcript_of(
             utterance,
             text=text,
@@ -229,7 +265,13 @@ class Transcribe(Processor[Utterance, Transcript]):
             words=words,
             alternatives=others,
             model=self._recogniser.name,
+            early=early,
         )
+
+
+def never() -> bool:
+    """There is no room for the adapter."""
+    return False
 
 
 class LanguageGuess:

@@ -8,7 +8,7 @@ without a real pause is `forced`: the next utterance repeats the end of this one
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -54,6 +54,8 @@ class Cut:
     forced: bool = False
     overlap: int = 0
     """Samples at the start that the previous cut has too."""
+    so_far: bool = False
+    """The speaker goes on."""
 
 
 @dataclass(slots=True)
@@ -68,6 +70,8 @@ class Open:
     """Last window of speech so far."""
     repeated: int = 0
     """Windows at the start that the previous cut has too."""
+    given: int = 0
+    """Windows of speech that `so_far` gave last."""
 
 
 class Cutter:
@@ -79,6 +83,7 @@ class Cutter:
         self._max = max(int(settings.max_seconds * SAMPLE_RATE) // WINDOW, 4 * SMOOTH)
         self._soft = min(max(_windows(SOFT_SECONDS), 2 * SMOOTH), self._max - 2 * SMOOTH)
         self._hangover = _windows(settings.hangover_seconds)
+        self._early = _windows(settings.early_seconds)
         self._pad = _windows(PAD_SECONDS)
         self._overlap = min(_windows(OVERLAP_SECONDS), self._soft // 2)
 
@@ -152,6 +157,14 @@ class Cutter:
             return None
         self._given = speech.last
         return self._piece(speech, end)
+
+    def so_far(self) -> Cut | None:
+        """The speech so far, once in each `early_seconds` of it, while it goes on. In a pause, `paused` gives it."""
+        speech, length = self._open, self._next - self._open.onset if self._open else 0
+        if not (speech and self._early) or length < speech.given + self._early or speech.last < self._next - 1:
+            return None
+        speech.given = length
+        return replace(self._piece(speech, self._next), so_far=True)
 
     def _judge(self, window: int) -> Cut | None:
         speech = self._speech[window - self._base]

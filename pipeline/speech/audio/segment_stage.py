@@ -10,7 +10,16 @@ from msgspec import structs
 
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.base.recent_dict import RecentDict
-from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id, origin, sample_of
+from pipeline.contract.messages import (
+    EARLY_SECONDS,
+    SAMPLE_RATE,
+    AudioChunk,
+    EarlyUtterance,
+    Utterance,
+    derive_id,
+    origin,
+    sample_of,
+)
 from pipeline.contract.stage import STAGE_FAULTS, HoldingProcessor, Rejected, blamed
 from pipeline.settings import Audio, Settings
 from pipeline.speech.audio import vad
@@ -40,7 +49,8 @@ Output = Utterance | EarlyUtterance | Rejected
 class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
     """Cuts each speaker's audio into utterances. The result does not depend on other speakers or on the chunk size.
 
-    If it is `early`, it also returns live speech in the pause that may end it, once in each pause.
+    If it is `early`, it also returns live speech in the pause that may end it, once in each pause, and long speech so
+    far while it goes on.
     """
 
     def __init__(
@@ -132,18 +142,21 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
     def _hear(self, key: Key, speaker: SpeechTrack, chunk: AudioChunk) -> Iterator[Output]:
         yield from self._utterances(key, speaker.push(chunk))
         # A final chunk ends the speech itself.
-        if self._early and not chunk.final and (paused := speaker.paused()):
-            yield from self._early_utterance(key, paused)
+        if self._early and not chunk.final and (piece := speaker.early()):
+            yield from self._early_utterance(key, piece)
 
     def _end(self, key: Key, speaker: SpeechTrack) -> Iterator[Output]:
         yield from self._utterances(key, speaker.flush())
 
     def _early_utterance(self, key: Key, piece: SpeechPiece) -> Iterator[EarlyUtterance]:
-        """The utterance that the pause will make. Nothing for recordings: the pause in them is over before its work."""
+        """The utterance that a pause will make, or the speech so far. Nothing for recordings: they are not live."""
         unsent = self._sent.rest(key, piece) if self._is_live(piece) else None
         made = _encoded(unsent) if unsent else None
-        if isinstance(made, Utterance):
-            yield EarlyUtterance(**origin(made), id=made.id, end=made.end, data=made.data)
+        # The rest of speech may be too short for the id of its flag.
+        so_short = piece.cut.so_far and unsent and unsent.cut.samples.size < EARLY_SECONDS * SAMPLE_RATE
+        if isinstance(made, Utterance) and not so_short:
+            fields = {name: getattr(made, name) for name in ("id", "end", "overlap", "data")}
+            yield EarlyUtterance(**origin(made), **fields, so_far=piece.cut.so_far)
 
     def _is_live(self, piece: SpeechPiece) -> bool:
         least, most = LIVE_SECONDS

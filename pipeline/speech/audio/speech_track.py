@@ -89,9 +89,9 @@ class SpeechStream:
         cut = self._cutter.unfinished()
         return (self._origin + cut.start, cut) if cut else None
 
-    def paused(self) -> tuple[int, Cut] | None:
-        """See `Cutter.paused`; with the start of the speech."""
-        cut = self._cutter.paused()
+    def early(self) -> tuple[int, Cut] | None:
+        """See `Cutter.paused` and `Cutter.so_far`; with the start of the speech."""
+        cut = self._cutter.paused() or self._cutter.so_far()
         return (self._origin + cut.start, cut) if cut else None
 
     def flush(self) -> Iterator[tuple[int, Cut]]:
@@ -183,10 +183,10 @@ class SpeechTrack(AudioTrack[SpeechPiece]):
             if unfinished := self._stream.unfinished():
                 yield SpeechPiece(self.origin, *unfinished)
 
-    def paused(self) -> SpeechPiece | None:
-        """See `Cutter.paused`."""
-        paused = self._stream.paused() if self._stream else None
-        return SpeechPiece(self.origin, *paused) if paused else None
+    def early(self) -> SpeechPiece | None:
+        """See `Cutter.paused` and `Cutter.so_far`."""
+        early = self._stream.early() if self._stream else None
+        return SpeechPiece(self.origin, *early) if early else None
 
     @property
     def is_open(self) -> bool:

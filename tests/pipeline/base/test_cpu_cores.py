@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.base.cpu_cores import BEHIND, cores, step_back
+from pipeline.base.cpu_cores import BEHIND, cores, multiplies_bytes, step_back
 
 
 def test_a_process_that_is_bound_to_one_core_counts_one() -> None:
@@ -32,6 +32,20 @@ def test_the_limit_of_a_container_counts(
     monkeypatch.setattr("pipeline.base.cpu_cores.QUOTA", tmp_path / "cpu.max")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(9)))
     assert cores() == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("fpu avx512f avx512_vnni", True), ("avx2 avx_vnni", True), ("avx512_bf16", False)],
+)
+def test_vnni_is_a_flag_of_the_processor(
+    flags: str, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+    monkeypatch.setattr("pipeline.base.cpu_cores.INFO", tmp_path / "cpuinfo")
+    assert multiplies_bytes() is expected
+    monkeypatch.setattr("pipeline.base.cpu_cores.INFO", tmp_path / "none")
+    assert not multiplies_bytes()
 
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")

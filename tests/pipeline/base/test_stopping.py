@@ -54,6 +54,17 @@ def test_the_folder_before_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == [out]
 
 
+def test_the_rest_of_a_killed_process_with_our_id_is_removed(tmp_path: Path) -> None:
+    """In a container, each process of a command may have the same id."""
+    out = tmp_path / "model"
+    for each in (out, *(tmp_path / f".model.{kind}-{os.getpid()}" for kind in ("new", "old"))):
+        each.mkdir()
+        (each / "half").touch()
+    with whole(out) as new:
+        (new / "weights").touch()
+    assert [*tmp_path.rglob("*")] == [out, out / "weights"]
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere/model cannot be made"), whole(tmp_path / "nowhere" / "model"):
         pytest.fail("there is nothing to fill")

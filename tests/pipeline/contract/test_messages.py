@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.contract.messages import (
     SAMPLE_RATE,
@@ -16,8 +17,10 @@ from pipeline.contract.messages import (
     Transcript,
     Utterance,
     derive_id,
+    flag_id,
     sample_of,
 )
+from tests.builders import transcript
 from tests.pipeline.strategies import messages
 
 SPEECH: dict[str, Any] = {
@@ -33,6 +36,15 @@ def test_the_id_of_the_same_speech_never_changes() -> None:
     """The ids are fixed here. After a change, a replay of the log would store every case twice."""
     assert derive_id("segment", speech()) == "8efe4937-2a6b-55f4-ab6b-5c0cac400e06"
     assert derive_id("judge", speech(room="聊天室"), "default@1a2b3c4d") == "ee15ffa3-2e1b-5cb5-a1c0-7f012e1975e9"
+
+
+def test_the_words_so_far_and_the_whole_utterance_have_one_flag() -> None:
+    said = transcript(start=100.0, end=112.0)
+    ids = {flag_id(replace(said, end=end), "default@1") for end in (103.0, 106.1, 112.0)}
+    assert len(ids) == 1
+    short = replace(said, end=102.9)
+    assert flag_id(short, "default@1") == derive_id("judge", short, "default@1"), "short speech keeps its id"
+    assert len({*ids, flag_id(short, "default@1"), flag_id(said, "default@2")}) == 3
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pipeline.base.errors import BadMessage
 from pipeline.contract.messages import AudioChunk, Utterance
 from pipeline.contract.speech_status import skipped, status_of, statuses
 from pipeline.contract.stage import Rejected
-from pipeline.contract.topology import DELIVER, SEGMENT, TRANSCRIBE
-from tests.builders import transcript
+from pipeline.contract.topology import DELIVER, JUDGE, SEGMENT, TRANSCRIBE
+from tests.builders import flag, transcript
 
 SPEECH = Utterance(
     room="lobby", speaker="ann", room_type="game", listeners=4, identity_verified=True, drill="d-1",
@@ -44,6 +44,11 @@ def test_a_rejected_utterance_has_failed() -> None:
     rejected = [Rejected(SPEECH, error), Rejected(transcript("hello"), error), Rejected(CHUNK, error)]
     found = statuses(TRANSCRIBE, rejected)
     assert [(each.state, each.reason) for each in found] == [("failed", "transcribe")] * 2
+
+
+def test_words_so_far_are_no_utterance_that_failed() -> None:
+    words = transcript("hello", early=True)
+    assert statuses(JUDGE, [Rejected(words, BadMessage("broken")), flag(early=True)]) == []
 
 
 def test_a_stage_without_statuses_gives_none() -> None:

@@ -13,7 +13,7 @@ LABELS = load_labels()
 
 
 class WordClassifier:
-    """A text that contains a known word gets that word's scores. Others have a risk of 0.01."""
+    """A text that contains a known word gets that word's scores. Others have a risk of 0.1."""
 
     name = "words@1"
     labels = tuple(LABELS.labels)
@@ -29,7 +29,7 @@ class WordClassifier:
         return [self._score(text) for text in texts]
 
     def _score(self, text: str) -> dict[str, float]:
-        scores = {"risk": 0.01} | dict.fromkeys(self.labels, 0.0)
+        scores = {"risk": 0.1} | dict.fromkeys(self.labels, 0.0)
         for word, found in self.known.items():
             if word in text:
                 scores |= found

@@ -14,7 +14,7 @@ from pipeline.judge.classifier_text import (
     ROOM,
     SEPARATOR,
     Tokens,
-    utterance,
+    own_words,
     view,
     with_context,
 )
@@ -63,8 +63,9 @@ def test_context_is_cut_at_its_front_and_the_utterance_stays_whole(tokens: Token
 
 
 def test_the_utterance_is_what_follows_the_last_mark() -> None:
-    assert utterance(with_context("find</s> you", "i will", "bob")) == "find  you"
-    assert utterance("find you") == "find you"
+    assert own_words(with_context("find</s> you", "i will", "bob")) == "i will find  you"
+    assert own_words(with_context("find you", "", "bob")) == " find you"
+    assert own_words("find you") == "find you"
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_context_changes_the_score(in_context: MappedClassifier) -> None:
         ("滾滾滾滾滾滾", "滚滚"),
         (" go   away\n", "go away"),
         ("noooooo", "noo"),
-        ("half a \ud83d pair", "half a ? pair"),
+        ("half a \ud83d pair", "half a, pair"),
     ],
 )
 def test_many_spellings_have_one_view(heard: str, seen: str) -> None:
@@ -130,10 +131,31 @@ def test_old_words_are_left_out(own: str, kept: int) -> None:
 def test_no_text_can_pass_for_context(text: str, own: str, room: str) -> None:
     forged = with_context(f"{text}</s>{own}", own, room)
     assert forged.count(SEPARATOR) in {0, 2}
-    assert SEPARATOR not in utterance(forged)
+    assert SEPARATOR not in own_words(forged)
 
 
 @given(own=st.text(max_size=400), room=st.text(max_size=400))
 def test_context_is_short(own: str, room: str) -> None:
     parts = with_context("x", own, room).split(SEPARATOR)
     assert len(parts) == 1 or (len(parts[0]) <= max(ROOM.values()) and len(parts[1]) <= max(OWN.values()))
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("I'LL KILL YOU!", "i'll kill you"),
+        ("Do you want to die? I mean it...", "do you want to die, i mean it"),
+        ("你想死吗？？！走!好", "你想死吗, 走, 好"),
+        ("It is 3.5 at a.com, ok?", "it is 3.5 at a.com, ok"),
+        ("?!", ""),
+        ("Who?</s>You!", "who</s>you"),
+    ],
+)
+def test_the_classifier_sees_one_form(text: str, seen: str) -> None:
+    assert view(text) == seen
+    assert view(seen) == seen
+
+
+@given(st.text(max_size=40))
+def test_a_view_of_a_view_is_the_same(text: str) -> None:
+    assert view(view(text)) == view(text)

@@ -14,12 +14,14 @@ from pipeline.judge.detection import (
     MOST_RISK,
     Detection,
     Detector,
+    Terms,
     mean,
     readings_of,
     score_readings,
     score_windows,
     windows,
 )
+from pipeline.judge.lexicon import Group, Lexicon, compile_terms
 from tests.builders import transcript
 from tests.pipeline.judge.fakes import WordClassifier, judge_of, shipped_matcher
 from tests.pipeline.strategies import messages
@@ -45,6 +47,26 @@ def test_another_reading_raises_the_score_but_gives_no_match() -> None:
     assert set(classifier.asked) == {said.text, other.text}
     assert found.scores["violence"] > 0
     assert list(found.matches) == []
+
+
+def test_the_classifier_overrules_a_term_by_the_words_around_it() -> None:
+    far = "and then we had tea and cake with all the neighbours from upstairs "
+    classifier = WordClassifier({"never say": {"risk": 0.02}})
+    detector = Detector(classifier, shipped_matcher())
+    quoted, meant, hidden, sounded = detected(
+        detector,
+        transcript(f"we never say i will kill you {far}"),
+        transcript(f"{far} i will kill you {far} never say so"),
+        transcript("never say i will k1ll you"),
+        transcript("never say 弄斯你", language="zh"),
+    )
+    assert [len(each.matches) for each in (quoted, meant, hidden, sounded)] == [0, 1, 1, 1]
+
+
+def test_a_lexicon_of_a_team_is_never_overruled() -> None:
+    group = Group(label="fraud", level="high", terms=("project falcon",))
+    terms = Terms(compile_terms([Lexicon(groups=(group,))]), WordClassifier({"falcon": {"risk": 0.0}}))
+    assert len(terms.find([transcript("project falcon")])[0]) == 1
 
 
 def test_no_transcripts_are_no_detections() -> None:
@@ -105,19 +127,19 @@ def risk_of(said: Transcript) -> float:
 
 def test_a_single_reading_has_the_scores_of_the_classifier() -> None:
     assert risk_of(heard("a scam")) == 0.9
-    assert risk_of(heard("a can")) == 0.01
+    assert risk_of(heard("a can")) == 0.1
 
 
 def test_an_equally_likely_reading_has_the_same_weight_as_the_text() -> None:
-    """The mean of logit(.9) and logit(.01) is -1.2."""
-    assert risk_of(heard("a can", ("a scam", 0.0))) == pytest.approx(0.232, abs=1e-3)
+    """The mean of logit(.9) and logit(.1) is 0."""
+    assert risk_of(heard("a can", ("a scam", 0.0))) == pytest.approx(0.5)
     assert risk_of(heard("a scam", ("a can", 0.0))) == risk_of(heard("a can", ("a scam", 0.0)))
 
 
 def test_a_likelier_reading_has_more_weight() -> None:
     risks = [risk_of(heard("a can", ("a scam", score))) for score in (-9.0, -2.0, -0.5, 0.0)]
     assert risks == sorted(set(risks))
-    assert risks[0] == pytest.approx(0.01, abs=1e-3)
+    assert risks[0] == pytest.approx(0.1, abs=1e-3)
 
 
 def test_a_repeated_reading_is_scored_once_and_counts_twice() -> None:
@@ -130,7 +152,7 @@ def test_a_repeated_reading_is_scored_once_and_counts_twice() -> None:
 def test_transcripts_do_not_mix() -> None:
     batch = [heard("a can", ("a scam", 0.0)), heard("", ("a scam", 0.0)), heard("a scam"), heard("x", (" ", 0.0))]
     scores = score_readings(WordClassifier(SCAM), batch)
-    assert [score.get("risk") for score in scores] == [pytest.approx(0.232, abs=1e-3), None, 0.9, 0.01]
+    assert [score.get("risk") for score in scores] == [pytest.approx(0.5), None, 0.9, 0.1]
 
 
 def test_the_judge_scores_the_alternatives() -> None:
@@ -184,7 +206,7 @@ def test_the_end_of_a_long_text_counts() -> None:
     scores = score_windows(classifier, ["ok " * 400 + "scam", "", "fine"], ["en", "en", "en"])
     assert (scores[0]["fraud"], scores[0]["risk"]) == (0.9, 0.95)
     assert scores[1] == {}
-    assert scores[2]["risk"] == 0.01
+    assert scores[2]["risk"] == 0.1
 
 
 def test_blank_texts_do_not_reach_the_classifier() -> None:

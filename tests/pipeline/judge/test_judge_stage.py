@@ -1,10 +1,11 @@
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, Transcript, Word
-from pipeline.contract.stage import Rejected
+from pipeline.contract.stage import NO_BACKLOG, Backlog, Rejected
 from pipeline.judge import verdict
 from pipeline.judge.text_transcripts import Text, judge_texts
 from tests.builders import transcript
@@ -159,3 +160,45 @@ def test_any_transcript_of_the_contract_can_be_judged() -> None:
     odd = transcript("\x00\ufffd k1ll\u2028you 😀", 0.0, end=0.0, id="", utterance="", language="xx", confidence=0.0)
     (flag,) = flags(judge_of().process([odd]))
     assert flag.start == 0.0
+
+
+def so_far(text: str, seconds: float, **changes: Any) -> Transcript:
+    """The words so far of an utterance that begins at 100 s."""
+    return transcript(text, 100.0, end=100.0 + seconds, early=True, **changes)
+
+
+def test_words_so_far_have_a_flag_with_the_id_of_their_utterance_once() -> None:
+    judge = judge_of(RUDE)
+    (first,) = flags(judge.process([so_far("you idiots", 3.0)]))
+    assert flags(judge.process([so_far("you idiots, all of you", 6.0)])) == []
+    (whole,) = flags(judge.process([transcript("you idiots, all of you, listen", 100.0, end=108.0)]))
+    assert (first.id, first.early, whole.early) == (whole.id, True, False)
+    assert first.suggestion == whole.suggestion == "block", "its own block cools no utterance"
+    assert flags(judge.process([so_far("idiots again", 3.0, speaker="bob")])) != []
+
+
+def test_words_so_far_that_become_worse_have_another_flag_and_harmless_ones_none() -> None:
+    judge = judge_of({"fools": {"abuse": 0.9, "risk": 0.9}} | RUDE)
+    said = ["hello", "hello, you suck, send nudes", "hello, you suck, send nudes, idiots"]
+    found = [flags(judge.process([so_far(text, 3.0 + 3 * n)])) for n, text in enumerate(said)]
+    assert [[flag.suggestion for flag in each] for each in found] == [[], ["review"], ["block"]]
+
+
+def test_words_so_far_count_nowhere_and_are_no_context() -> None:
+    metrics = Metrics()
+    judge = judge_of(RUDE, metrics=metrics, context=True)
+    judge.process([so_far("you idiots", 3.0)])
+    value = metrics.registry.get_sample_value
+    assert value("voxwarden_flags_total", {"suggestion": "block", "source": "words"}) == 0
+    assert value("voxwarden_labels_total", {"label": "abuse"}) == 0
+    before = judge._conversations.follow([transcript("and now", 104.0)])
+    assert before[0].own == []
+
+
+def test_words_so_far_are_left_out_while_the_judge_is_behind() -> None:
+    judge = judge_of(RUDE)
+    judge.behind(Backlog(waited=2.0))
+    found = flags(judge.process([so_far("you idiots", 3.0), transcript("you idiots", 100.0, end=108.0)]))
+    assert [flag.early for flag in found] == [False]
+    judge.behind(NO_BACKLOG)
+    assert [flag.early for flag in flags(judge.process([so_far("idiots", 3.0, speaker="bob")]))] == [True]

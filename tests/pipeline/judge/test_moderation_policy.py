@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.base.errors import ConfigError
 from pipeline.judge import moderation_policy
+from pipeline.judge.verdict import ORDER
 from tests.pipeline.judge.fakes import LABELS
 
 OWN = """
@@ -201,3 +202,17 @@ room_types:
     assert {"hate", "abuse"} <= set(own.need_both())
     with pytest.raises(ConfigError, match=r"labels\.hate\.sources"):
         book(tmp_path, "{name: own, every: {review: 0.5}, labels: {hate: {sources: ear}}}")
+
+
+@pytest.mark.parametrize("language", ["en", "zh", "es"])
+@pytest.mark.parametrize("room_type", ["default", "kids", "game"])
+def test_strict_never_flags_less_than_default(language: str, room_type: str) -> None:
+    strict, default = (
+        moderation_policy.load_policy(name, LABELS).resolved(kind, language)
+        for name, kind in (("strict", room_type), ("default", "default"))
+    )
+    assert strict.labels.keys() >= default.labels.keys()
+    rules = [(strict.labels[label], limits) for label, limits in default.labels.items()]
+    for ours, theirs in [*rules, (strict.risk, default.risk)]:
+        assert (ours.review <= theirs.review, ours.block <= theirs.block) == (True, True)
+        assert all(ORDER.index(ours.levels[at]) >= ORDER.index(theirs.levels[at]) for at in theirs.levels)

@@ -122,12 +122,12 @@ def test_mandarin_uses_both_models_and_english_one() -> None:
     assert (mixed.name, mixed.labels) == ("lengths@1", ("abuse", "risk"))
 
 
-def test_the_pinyin_model_reads_the_utterance_without_its_context() -> None:
+def test_the_pinyin_model_reads_the_speakers_own_words_before_the_utterance() -> None:
     mixed = EncoderWithPinyin(Lengths(), sounds(share=1.0), Calibration())
-    found = mixed.logits([with_context("你好世界", "我要", "你要"), "你好世界"])
-    np.testing.assert_allclose(found[0], found[1])
-    text = with_context("hello", "我要")
-    assert mixed.logits([text])[0, 0] == len(text), "Mandarin before it does not count"
+    found = mixed.logits([with_context("世界", "你好", "我要"), with_context("世界", "", "我要"), "你好世界", "世界"])
+    np.testing.assert_allclose(found[:2], found[2:])
+    text = with_context("hello", "", "我要")
+    assert mixed.logits([text])[0, 0] == len(text), "the Mandarin of others does not count"
 
 
 def test_the_mixture_is_calibrated_and_not_the_encoder() -> None:

@@ -47,8 +47,16 @@ def test_a_level_has_the_effect_of_the_policy_with_a_reason() -> None:
 
 
 def test_flagged_labels_come_worst_first() -> None:
-    verdict = decide_verdict({"ads_spam": 0.99, "violence": 0.6}, [hit("abuse", "medium")], RULES, LABELS)
+    verdict = decide_verdict({"abuse": 0.6, "violence": 0.6}, [hit("ads_spam", "medium")], RULES, LABELS)
     assert verdict.flagged == ("violence", "abuse", "ads_spam")
+
+
+def test_only_labels_that_carry_the_decision_are_shown() -> None:
+    threat = decide_verdict({"violence": 0.95, "self_harm": 0.7, "privacy": 0.91, "sexual": 0.6}, [], RULES, LABELS)
+    assert (threat.suggestion, threat.flagged) == ("block", ("violence", "privacy"))
+    assert len(threat.reasons) == 2
+    insult = decide_verdict({"abuse": 0.99, "violence": 0.6}, [hit("hate", "medium")], RULES, LABELS)
+    assert (insult.suggestion, insult.flagged) == ("block", ("hate", "violence", "abuse")), "more severe, or by a term"
 
 
 def test_a_label_that_is_off_has_no_effect_and_lowers_the_risk() -> None:

@@ -1,5 +1,6 @@
 """Parts of a batch in threads have the gradient of the whole batch."""
 
+from collections.abc import Sequence
 from random import Random
 
 import pytest
@@ -122,3 +123,30 @@ def test_long_texts_are_truncated() -> None:
 def test_the_order_of_the_batches_depends_on_the_seed() -> None:
     one, same, other = ([batch.input_ids.tolist() for batch in read(8, seed=seed)] for seed in (1, 1, 2))
     assert one == same != other
+
+
+@pytest.mark.parametrize("skipped", [1, 49, 50, 51, 90])
+def test_skipped_batches_change_no_later_one(skipped: int) -> None:
+    """Also if the random errors and the order go on from chunk to chunk. Skipped rows are not taught."""
+    everything, rest = (noisy(count) for count in (0, skipped))
+    assert len(rest[0]) == 90 - skipped
+    assert rest[0] == everything[0][skipped:]
+    assert everything[1] == 90
+    assert rest[1] == {1: 90, 49: 90, 50: 40, 51: 40, 90: 0}[skipped]
+
+
+def noisy(skipped: int) -> tuple[list[object], int]:
+    """The batches of one row each with a random error, and the number of rows that were taught."""
+    random, errors = Random(1), Random(2)  # noqa: S311
+    taught: list[Row] = []
+
+    def teach(rows: Sequence[Row]) -> Sequence[Row]:
+        taught.extend(rows)
+        return rows
+
+    def hear(row: Row) -> str:
+        return row.text[errors.randrange(5) :]
+
+    tokenizer = wrapped(tiny.encoder(MIXED_TEXTS).tokenizer)
+    found = batches(MIXED_ROWS, tokenizer, 1, 32, hear, random, teach=teach, skipped=skipped)
+    return [(batch.input_ids.tolist(), batch.targets.tolist()) for batch in found], len(taught)

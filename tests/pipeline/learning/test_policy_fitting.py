@@ -97,7 +97,7 @@ class Attentive:
     context: bool = True
 
     def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
-        return [{"risk": 0.9 if SEPARATOR in text else 0.2 if "mild" in text else 0.6} for text in texts]
+        return [{"risk": 0.9 if SEPARATOR in text else 0.1 if "mild" in text else 0.6} for text in texts]
 
 
 def test_cases_are_scored_in_context_where_the_judge_would(sqlite_url: str) -> None:
@@ -119,7 +119,7 @@ def test_cases_are_scored_in_context_where_the_judge_would(sqlite_url: str) -> N
             heard = decided_cases.read_speech_before(connection, cases)
     read = policy_fitting.read_cases(cases, [1.0] * 4, Attentive(), ruleset(), lambda done, total: None, heard)
     risks = {each.case.example.text: each.scores["risk"] for each in read}
-    assert risks == {"first": 0.6, "answer": 0.9, "mild": 0.2, "again": 0.6}, "own words before `again` have a flag"
+    assert risks == {"first": 0.6, "answer": 0.9, "mild": 0.1, "again": 0.6}, "own words before `again` have a flag"
 
 
 def test_the_team_gets_the_false_alarms_that_it_accepts(sqlite_url: str) -> None:

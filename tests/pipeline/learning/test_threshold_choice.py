@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.learning.threshold_choice import FOLDS, DecidedSpeech, choose, expected, share
+from pipeline.learning.threshold_choice import FOLDS, DecidedSpeech, cautious, choose, expected, share
 
 RATE = 0.02
 
@@ -62,21 +62,12 @@ def caught(speech: DecidedSpeech, limits: np.ndarray, place: int) -> float:
 
 def test_a_goal_is_reached_at_the_cost_of_the_other_labels() -> None:
     chosen, other = spoken(1), spoken(2)
-    equal, goal = choose(chosen, RATE), choose(chosen, RATE, {1: 0.7})
-    assert caught(chosen, equal, 1) < 0.68
-    assert caught(chosen, goal, 1) >= 0.7
-    assert caught(other, goal, 1) == pytest.approx(0.7, abs=0.1)
+    equal, goal = choose(chosen, RATE), choose(chosen, RATE, {1: 0.76})
+    assert caught(chosen, equal, 1) < 0.73
+    assert caught(chosen, goal, 1) >= 0.76
+    assert caught(other, goal, 1) == pytest.approx(0.76, abs=0.1)
     assert goal[0] > equal[0]
     assert chosen.false_rate(chosen.alarms(goal)) <= RATE
-
-
-def test_the_other_labels_keep_half_of_their_false_alarms() -> None:
-    speech = spoken(1)
-    equal, goal = (
-        (speech.scores[~speech.risky] >= choose(speech, RATE, each)).mean(axis=0) for each in ({}, {1: 0.99})
-    )
-    assert goal[0] == pytest.approx(equal[0] / 2, abs=0.002)
-    assert goal[1] > equal[1]
 
 
 def test_a_goal_that_is_reached_anyway_changes_nothing() -> None:
@@ -84,25 +75,57 @@ def test_a_goal_that_is_reached_anyway_changes_nothing() -> None:
     assert (choose(speech, RATE, {0: 0.5}) == choose(speech, RATE)).all()
 
 
-def test_goals_that_the_rate_does_not_allow_are_lowered() -> None:
+def test_goals_that_the_rate_does_not_allow_serve_the_label_that_is_furthest_from_its_goal() -> None:
     speech = spoken(1)
-    limits = choose(speech, 0.005, {0: 0.99, 1: 0.99})
-    assert speech.false_rate(speech.alarms(limits)) <= 0.005
-    assert caught(speech, choose(speech, 0.005), 1) < caught(speech, limits, 1) < 0.99
+    limits = choose(speech, 0.01, {0: 0.99, 1: 0.99})
+    assert speech.false_rate(speech.alarms(limits)) <= 0.01
+    assert caught(speech, choose(speech, 0.01), 1) < caught(speech, limits, 1) < 0.99
+
+
+def test_what_another_rule_flags_is_not_paid_for_twice() -> None:
+    """Two rules with the same scores: one threshold is enough, and gets all false alarms."""
+    speech = spoken(1)
+    twice = replace(speech, scores=speech.scores[:, [0, 0]], wanted=speech.wanted[:, [0, 0]])
+    alone = replace(speech, scores=speech.scores[:, [0]], wanted=speech.wanted[:, [0]])
+    assert (twice.alarms(choose(twice, RATE)) == alone.alarms(choose(alone, RATE))).all()
+
+
+def test_a_rare_label_counts_as_much_as_a_common_one() -> None:
+    """The same scores: a tenth of the speech has the label of the second rule."""
+    speech = spoken(1)
+    random = np.random.default_rng(5)
+    rare = random.random(len(speech.risky)) < 0.1
+    wanted = np.stack([speech.risky & ~rare, speech.risky & rare], axis=1)
+    scores = np.where(wanted, speech.scores.max(axis=1)[:, None], random.random(wanted.shape) / 3)
+    chosen = replace(speech, scores=scores, wanted=wanted)
+    limits = choose(chosen, RATE)
+    assert caught(chosen, limits, 0) == pytest.approx(caught(chosen, limits, 1), abs=0.1)
 
 
 def test_expected_figures_come_from_other_speakers() -> None:
     """With few cases, thresholds fit the cases that chose them too well. The expected figures do not."""
     rates = []
-    for seed in range(40):
+    for seed in range(100):
         speech = spoken(seed, 300)
         alarms, by_rule = expected(speech, RATE)
         rates.append(speech.false_rate(alarms))
         assert ((by_rule.any(axis=1) | speech.others) == alarms).all()
     truth = np.mean(
-        [spoken(99, 20_000).false_rate(spoken(99, 20_000).alarms(choose(spoken(s, 240), RATE))) for s in range(40)]
+        [spoken(99, 20_000).false_rate(spoken(99, 20_000).alarms(choose(spoken(s, 240), RATE))) for s in range(100)]
     )
     assert np.mean(rates) == pytest.approx(truth, rel=0.15)
+
+
+def test_a_cautious_choice_keeps_the_rate_on_new_speech() -> None:
+    """With few cases, the plain choice has half as many false alarms again on new speech."""
+    new = spoken(99, 20_000)
+    rates = []
+    for seed in range(100):
+        speech = spoken(seed, 300)
+        limits = (choose(speech, RATE), choose(speech, cautious(speech, RATE)))
+        rates.append([new.false_rate(new.alarms(each)) for each in limits])
+    plain, kept = np.mean(rates, axis=0)
+    assert abs(kept - RATE) < abs(plain - RATE)
 
 
 def test_shares_have_intervals() -> None:

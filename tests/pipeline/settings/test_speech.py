@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from whisper.tokenizer import LANGUAGES
 
-from pipeline.settings.speech import CODES, COMMON_MISTAKES, check_code
+from pipeline.settings.speech import CODES, COMMON_MISTAKES, Audio, check_code
 
 
 def test_the_codes_are_whispers() -> None:
@@ -57,3 +57,9 @@ def test_any_other_text_is_refused_and_only_real_codes_are_suggested(text: str) 
 def test_a_text_like_no_code_gets_no_suggestion() -> None:
     with pytest.raises(ValueError, match=r"'!!' is no language code of Whisper$"):
         check_code("!!")
+
+
+def test_early_flags_need_so_much_speech_as_their_ids() -> None:
+    assert [Audio(early_seconds=seconds).early_seconds for seconds in (0, 3, 8)] == [0, 3, 8]
+    with pytest.raises(ValueError, match="at least 3"):
+        Audio(early_seconds=2.9)

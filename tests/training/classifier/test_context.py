@@ -4,12 +4,12 @@ from collections import Counter
 
 import pytest
 
-from pipeline.judge.classifier_text import SEPARATOR, utterance
+from pipeline.judge.classifier_text import SEPARATOR
 from pipeline.learning.training_rows import CLEAN, Row, positive
 from training.classifier.context import ALONE, WIDTH, Context
 from training.classifier.noise import Mishearing, Noise
 
-CLEARLY = Noise(misheard=0, written=0, bare=0)
+CLEARLY = Noise(misheard=0, bare=0)
 TALK = [Row(f"talk {at}, and nothing else", "en", CLEAN, source="topical_chat") for at in range(20)]
 THREAT = Row(
     "you know what happens to people who talk, I will find you tonight", "en", positive("violence"), "authored"
@@ -64,4 +64,4 @@ def test_mandarin_is_cut_between_characters() -> None:
 
 def test_long_texts_lose_their_end() -> None:
     row = Row("a word " * 200, "en", CLEAN)
-    assert max(len(utterance(SEPARATOR.join(one))) for one in written(row, count=50)) == WIDTH[False]
+    assert max(len(one[-1]) for one in written(row, count=50)) == WIDTH[False]

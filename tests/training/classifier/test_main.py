@@ -68,7 +68,7 @@ def test_a_training_writes_models_for_the_judge_after_each_run(
     calibrate = calibration.calibrate
 
     def watched(number: int, *rest: Any) -> None:
-        teachers.append(rest[-1] is not iter)
+        teachers.append(rest[-2] is not list)
         generation(number, *rest)
 
     def calibrated(new: Path, *rest: Any) -> Any:
@@ -103,14 +103,14 @@ def test_the_options_have_the_defaults_of_the_recipe() -> None:
     """They are written twice, because the command's module must not import PyTorch, which takes seconds."""
     recipe = asdict(Recipe())
     options = {name: option.default for name, option in signature(command.train).parameters.items() if name in recipe}
-    assert len(options) == 6
+    assert len(options) == 5
     assert options == {name: recipe[name] for name in options}
 
 
 def test_the_options_reach_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[Any, ...]] = []
     monkeypatch.setattr(run, "run", lambda *arguments: calls.append(arguments))
-    options: dict[str, Any] = {"seed": 7, "runs": 3, "samples": 5, "minutes": 9.0, "learning_rate": 0.25, "kept": 0.5}
+    options: dict[str, Any] = {"seed": 7, "runs": 3, "samples": 5, "learning_rate": 0.25, "kept": 0.5}
     given = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     folders = ("--data", tmp_path, "--out", tmp_path / "out", "--encoder", "start", "--teacher", "before")
     train(*folders, "--only", "authored", *given)
@@ -147,3 +147,12 @@ def test_a_missing_set_is_named_without_pytorch(tmp_path: Path) -> None:
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert re.search(r"No training set at .*cold", shown.stdout)
     assert shown.stdout.strip().endswith("False False")
+
+
+def test_a_stop_says_in_a_line_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "run", stopped)
+    ended = train("--data", tmp_path, "--only", "authored", "--out", tmp_path / "model")
+    assert ended == (130, "stopped; the same command goes on from the last checkpoint\n")

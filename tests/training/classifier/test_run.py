@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +14,11 @@ from pipeline.base.errors import ConfigError
 from pipeline.judge.classifier import load_model
 from pipeline.judge.model_outputs import Calibrated, Calibration, Numbers
 from pipeline.judge.onnx_classifier import MODEL
-from pipeline.learning import fine_tuning, model_export
-from pipeline.learning.fine_tuning import Recipe
 from pipeline.learning.training_rows import OUTPUTS
 from tests.training.classifier import tiny
 from tests.training.classifier.test_train import RECIPE, ROWS, TEXTS
 from training.classifier import run
-from training.classifier.run import generation, named, time_of
+from training.classifier.run import generation, named
 from training.classifier.teach import taught
 
 SHORT = replace(RECIPE, samples=64)
@@ -54,7 +51,7 @@ def weights(out: Path) -> torch.Tensor:
 
 def test_a_pupil_learns_labels_that_only_its_teacher_knows(base: str, tmp_path: Path) -> None:
     scores = []
-    for teach in (iter, partial(taught, teacher=Believer())):
+    for teach in (list, partial(taught, teacher=Believer())):
         generation(0, ROWS, tmp_path, replace(RECIPE, samples=2_000), base, print, teach)
         found = load_model(str(tmp_path)).probabilities(TEXTS)
         scores.append(found[:, OUTPUTS.index("fraud")].mean())
@@ -71,12 +68,12 @@ def test_a_teacher_with_other_labels_is_refused(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_later_run_goes_on_from_the_model_before_it(base: str, tmp_path: Path) -> None:
-    generation(0, ROWS, tmp_path, SHORT, base, print)
-    first = weights(tmp_path)
-    generation(1, ROWS, tmp_path, replace(SHORT, learning_rate=0.0), base, print)
-    torch.testing.assert_close(weights(tmp_path), first)
-    generation(1, ROWS, tmp_path, SHORT, base, print)
-    assert (weights(tmp_path) - first).abs().max() > 1e-3
+    first, same, further = (tmp_path / name for name in ("first", "same", "further"))
+    generation(0, ROWS, first, SHORT, base, print)
+    generation(1, ROWS, same, replace(SHORT, learning_rate=0.0), str(first), print)
+    torch.testing.assert_close(weights(same), weights(first))
+    generation(1, ROWS, further, SHORT, str(first), print)
+    assert (weights(further) - weights(first)).abs().max() > 1e-3
 
 
 def test_runs_see_texts_with_different_noise(base: str, tmp_path: Path) -> None:
@@ -85,45 +82,3 @@ def test_runs_see_texts_with_different_noise(base: str, tmp_path: Path) -> None:
         generation(0, ROWS, tmp_path, replace(SHORT, seed=seed), base, print)
         models.append(weights(tmp_path))
     assert (models[0] - models[1]).abs().max() > 1e-2
-
-
-def test_only_the_first_run_saves_checkpoints(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fine_tuning, "SAVE_EVERY", 2)
-    saved: list[int] = []
-    real = model_export.save_transformers
-
-    def save(path: Path, model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerFast) -> None:
-        saved.append(number)
-        real(path, model, tokenizer)
-
-    monkeypatch.setattr(model_export, "save_transformers", save)
-    for number in (0, 1):
-        generation(number, ROWS, tmp_path, SHORT, base, print)
-    assert saved == [0, 0, 0, 1]
-
-
-def steps_of(minutes: float, base: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    """The number of steps, with a clock that advances by a second at each call."""
-    monkeypatch.setattr(fine_tuning, "REPORT_EVERY", 1)
-    monkeypatch.setattr(fine_tuning, "monotonic", count().__next__)
-    lines: list[str] = []
-    generation(0, ROWS, out, replace(RECIPE, samples=10**6, minutes=minutes), base, lines.append)
-    return sum(line.startswith("step") for line in lines)
-
-
-def test_a_run_ends_within_its_minutes(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    short, long = (steps_of(minutes, base, tmp_path, monkeypatch) for minutes in (0.2, 0.4))
-    assert 0 < short < long
-
-
-def test_reading_counts_and_runs_share_the_remaining_minutes() -> None:
-    recipe = Recipe(runs=2, minutes=80)
-    assert time_of(0, recipe, spent=10) == 35
-    assert time_of(1, recipe, spent=54) == 26
-    assert time_of(0, replace(recipe, runs=1), spent=10) == 70
-    assert time_of(1, replace(recipe, minutes=None), spent=10**6) is None
-
-
-def test_a_run_without_time_left_does_not_start() -> None:
-    with pytest.raises(ConfigError, match="--minutes 80: the time is over before run 2"):
-        time_of(1, Recipe(runs=2, minutes=80), spent=80)

@@ -113,7 +113,7 @@ def test_no_clause_is_close_to_a_hatecheck_case(parts: list[str], taught_in_part
 
 @pytest.mark.parametrize("name", ["heard_validation", "heard_short"])
 def test_validation_lines_are_not_trained_on(name: str, viewed: list[Row]) -> None:
-    chosen_by = {pair.read.text for pair in transcribed(Path(benchmarks.__file__).parent / name)}
+    chosen_by = {view(pair.read.text) for pair in transcribed(Path(benchmarks.__file__).parent / name)}
     assert {row.part for row in viewed if row.text in chosen_by} == {"validation"}
     assert chosen_by <= {row.text for row in viewed}
 

@@ -7,7 +7,6 @@ import pytest
 
 from pipeline.judge.model_outputs import Calibrated, Calibration, Numbers
 from pipeline.learning.training_rows import CLEAN, OUTPUTS, RISK, Row, positive
-from training.classifier import teach
 from training.classifier.teach import TESTED, clauses, taught
 
 
@@ -38,8 +37,7 @@ def test_clean_talk_keeps_its_targets() -> None:
     assert changed.labels["sexual"] == pytest.approx(0.1875)
 
 
-def test_each_row_gets_the_scores_of_its_own_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(teach, "CHUNK", 2)
+def test_each_row_gets_the_scores_of_its_own_text() -> None:
     rows = [Row(text, "en", {}, "cold") for text in ("long one", "no", "another", "ok", "the last")]
     found = [row.labels["sexual"] for row in taught(rows, Teacher())]
     assert found == pytest.approx([0.75, 0.25, 0.75, 0.25, 0.75])

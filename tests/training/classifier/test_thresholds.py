@@ -61,7 +61,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return [f"{one[:5]} {one[5:9]} {word} {one[9:14]} {one[14:19]}" for one in words[first : first + count]]
 
     talk = [(at // 10, text) for at, text in enumerate(lines(0, 10 * TALKS))]
-    for name in ("kdconv", "crosswoz", "ami"):
+    for name in ("kdconv", "crosswoz", "ami", "vcsum"):
         write(tmp_path / name / "rows.csv", "dialogue text", *talk)
     write(tmp_path / "topical_chat" / "rows.csv", "dialogue text heard_b", *((*row, "") for row in talk))
     write(tmp_path / "medical_zh" / "rows.csv", "text", *((text,) for _, text in talk))
@@ -135,6 +135,16 @@ def test_the_policy_keeps_the_false_alarms_and_the_goal(data: Path) -> None:
         for each in scores
     ]
     assert np.mean(flagged) == pytest.approx(0.008, abs=0.006)
+
+
+def test_no_threshold_is_above_that_of_another_policy(data: Path) -> None:
+    (data / "low.yaml").write_text("name: low\nevery: {review: 0.5}\nlabels: {abuse: {review: 0.2}}\n")
+    assert run(data, "--alarms-per-1000", "8", "--write").exit_code == 0
+    alone = limit(data, "self_harm")
+    assert limit(data, "abuse") > 0.2
+    low = str(data / "low.yaml")
+    assert run(data, "--alarms-per-1000", "8", "--at-most", low, "--write").exit_code == 0
+    assert (limit(data, "abuse"), limit(data, "self_harm")) == (0.2, min(alone, 0.5))
 
 
 def test_without_write_the_file_stays(data: Path) -> None:

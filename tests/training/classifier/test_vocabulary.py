@@ -53,6 +53,6 @@ def test_a_text_of_another_script_keeps_its_pieces(whole: Encoder) -> None:
 
 
 def test_pieces_are_needed_for_each_form(whole: Encoder) -> None:
-    ids = [set(whole.tokenizer.encode(text).ids) for text in ("now!", "Now!", "now")]
-    assert ids[0] != ids[1] != ids[2]
-    assert needed(whole.tokenizer, ["now!"]) == ids[0] | ids[1] | ids[2]
+    ids = [set(whole.tokenizer.encode(text).ids) for text in ("now!", "now")]
+    assert ids[0] != ids[1]
+    assert needed(whole.tokenizer, ["now!"]) == ids[0] | ids[1]

@@ -13,7 +13,9 @@ from training.convert.__main__ import app
 from training.convert.sources import SOURCES
 
 DOCS = Path(__file__).parents[3] / "docs" / "learning.md"
-FREE = re.compile(r"(Apache-2\.0|MIT|CC0-1\.0|CC-BY-4\.0|CC-BY-SA-3\.0|CDLA-Sharing-1\.0)(, (texts|names) CC-BY-SA.*)?")
+FREE = re.compile(
+    r"(Apache-2\.0|MIT|CC0-1\.0|CC-BY-(4\.0|3\.0|2\.0-FR|SA-3\.0)|CDLA-Sharing-1\.0)(, (texts|names) CC-BY-SA.*)?"
+)
 """Licences that let us publish a model. docs/learning.md says why those with share-alike are among them."""
 
 

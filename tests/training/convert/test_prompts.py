@@ -47,6 +47,14 @@ def test_simple_safety_tests_have_areas(tmp_path: Path) -> None:
     assert found["how"].labels == positive("fraud")
 
 
+def test_ailuminate_keeps_short_prompts_of_hazards_with_a_label(tmp_path: Path) -> None:
+    prompts = {"how": "ssh", "why": "ipv", "long " * 60: "ssh"}
+    rows = [{"prompt_text": text, "hazard": hazard} for text, hazard in prompts.items()]
+    name = "airr_official_1.0_demo_en_us_prompt_set_release.csv"
+    found = converted(tmp_path, "ailuminate", {name: as_table(rows)})
+    assert {text: row.labels for text, row in found.items()} == {"how": {"self_harm": 1.0}}
+
+
 def test_deccp_has_refused_and_answered_questions(tmp_path: Path) -> None:
     found = converted(tmp_path, "deccp", {"data/censored.txt": "a?\n\nb?\n", "data/uncensored.txt": "c?\n"})
     assert {text: row.labels["political_sensitive"] for text, row in found.items()} == {"a?": 1, "b?": 1, "c?": 0}

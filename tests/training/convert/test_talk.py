@@ -1,6 +1,7 @@
 """Files of ordinary talk, in their authors' format, become rows with our labels."""
 
 import io
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -111,3 +112,49 @@ def test_meetings_are_cut_into_sentences_without_the_transcriber_s_marks(tmp_pat
     assert 8 < len(found) < 25
     assert all(re.fullmatch(r"Uh this is number \d+, I think\.|A DVD player, maybe\?", text) for text in found)
     assert {(row.group, row.labels is CLEAN) for row in found.values()} == {("ES2002a", True)}
+
+
+def test_comments_with_emotions_are_clean_only_if_they_are_friendly(tmp_path: Path) -> None:
+    rows = [f"{text} {n}\t{emotions}\t{text}{n}" for n in range(100) for text, emotions in COMMENTS.items()]
+    found = converted(tmp_path, "goemotions", {"train.tsv": "\n".join(rows)})
+    counts = Counter(text.split()[0] for text in found)
+    assert [*sorted(counts)] == ["bored", "mixed", "thanks"]
+    assert 35 < counts["thanks"] < 65
+    assert 6 < counts["bored"] < 30
+    labels = {text.split()[0]: row.labels for text, row in found.items()}
+    assert labels["thanks"] is CLEAN
+    assert labels["bored"] == labels["mixed"] == negative("ads_spam", "fraud", "illegal_trade", "privacy")
+
+
+COMMENTS = {"thanks": "15,17", "bored": "27", "mixed": "15,2", "[NAME]": "15", "fuck": "15"}
+
+
+def test_pairs_of_sentences_to_somebody_are_clean_in_both_languages(tmp_path: Path) -> None:
+    pairs = (
+        ("Are you free?", "你有空吗？"),
+        ("Are you free?", "您有空吗？"),
+        ("It rains.", "下雨了。"),
+        ("I'll kill you.", "我要杀了你。"),
+    )
+    content = "\n".join(f"{english}\t{mandarin}\tCC-BY 2.0 (France)" for english, mandarin in pairs)
+    found = converted(tmp_path, "tatoeba", {"cmn.txt": content})
+    assert {text: (row.language, row.group, row.labels) for text, row in found.items()} == {
+        "Are you free?": ("en", "Are you free?", CLEAN),
+        "你有空吗？": ("zh", "Are you free?", CLEAN),
+        "您有空吗？": ("zh", "Are you free?", CLEAN),
+    }
+
+
+def test_mandarin_meetings_are_read_sentence_by_sentence(tmp_path: Path) -> None:
+    parts = [[f"这个是第{number}个议题吧", "对"] for number in range(100)]
+    content = json.dumps({"av_num": 7, "context": parts}) + "\n"
+    found = converted(tmp_path, "vcsum", {"short_dev.txt": content, "short_test.txt": ""})
+    assert 30 < len(found) < 70
+    assert all(row.group == "7" and row.labels is CLEAN and text.startswith("这个是") for text, row in found.items())
+
+
+def test_prompts_of_a_chat_have_no_spaces_between_words_and_no_doubtful_word(tmp_path: Path) -> None:
+    lines = [line for n in range(100) for line in (f"你 玩 iPhone {n} 吗\t答\t3", f"我 杀 了 你 {n}\t答\t1")]
+    found = converted(tmp_path, "tencent_chat", {"data.txt": "\n".join(lines)})
+    assert 15 < len(found) < 55
+    assert all(re.fullmatch(r"你玩iPhone \d+吗", text) and row.labels is CLEAN for text, row in found.items())

@@ -61,7 +61,7 @@ def test_only_lines_that_the_adapter_was_not_taught_are_heard(tmp_path: Path, mo
     assert (out / "zh.adapter.tsv").is_file()
     found = round_trips(out)
     assert [*found] == [line.text for line in wanted]
-    always = Noise(misheard=1, written=0, bare=0, real=1)
+    always = Noise(misheard=1, bare=0, real=1)
     heard = {Mishearing([], always, seed, found)(wanted[0].text) for seed in range(20)}
     assert heard == {"他们来了", "她们来了"}
 

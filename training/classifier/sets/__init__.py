@@ -20,7 +20,8 @@ SETS: Mapping[str, Reader] = {
     "authored": authored.spoken,
     "cold": offence.cold,
     "davidson": offence.davidson,
-    "jigsaw_part": offence.jigsaw,
+    "jigsaw": offence.jigsaw,
+    "toxic_spans": offence.toxic_spans,
     "convabuse": offence.convabuse,
     "diasafety": offence.diasafety,
     "surge_toxicity": offence.surge,
@@ -39,6 +40,7 @@ SETS: Mapping[str, Reader] = {
     "multijail": prompts.multijail,
     "catqa": prompts.catqa,
     "simple_safety_tests": prompts.simple_safety,
+    "ailuminate": prompts.ailuminate,
     "deccp": prompts.deccp,
     "cssrs_reddit": talk.cssrs,
     "kdconv": talk.kdconv,
@@ -46,9 +48,13 @@ SETS: Mapping[str, Reader] = {
     "medical_zh": talk.medical,
     "topical_chat": talk.topical_chat,
     "ami": talk.ami,
+    "vcsum": talk.vcsum,
+    "tencent_chat": talk.tencent_chat,
+    "goemotions": talk.goemotions,
+    "tatoeba": talk.tatoeba,
 }
 
-TALK = ("kdconv", "crosswoz", "medical_zh", "topical_chat", "ami", "teleantifraud")
+TALK = ("kdconv", "crosswoz", "medical_zh", "topical_chat", "ami", "vcsum", "teleantifraud")
 """Sets of ordinary talk. Their clean rows set the thresholds."""
 
 

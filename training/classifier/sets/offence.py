@@ -37,7 +37,7 @@ def davidson(folder: Path) -> Iterator[Row]:
 
 def jigsaw(folder: Path) -> Iterator[Row]:
     """Jigsaw toxic comments, Wikipedia talk pages (CC0, text CC-BY-SA)."""
-    for row in read_csv(folder / "jigsaw_part" / "rows.csv"):
+    for row in read_csv(folder / "jigsaw" / "rows.csv"):
         marks = {kind for kind in JIGSAW_KINDS if row[kind] == "1"}
         if not marks:
             yield Row(row["text"], "en", negative("abuse", "hate", "violence", "risk"))
@@ -46,6 +46,25 @@ def jigsaw(folder: Path) -> Iterator[Row]:
         if marks & {"insult", "severe_toxic", "toxic", "obscene"}:
             labels["abuse"] = 1.0
         yield Row(row["text"], "en", labels, weight=1.0 if marks - {"toxic", "obscene"} else 0.5)
+
+
+def toxic_spans(folder: Path) -> Iterator[Row]:
+    """Toxic Spans (Pavlopoulos et al. 2021 and 2022, CC0-1.0): sentences of comments on news sites.
+
+    A sentence in which nobody marked a word stands in a comment with marked words elsewhere, so `risk` is unknown.
+    """
+    for row in read_csv(folder / "toxic_spans" / "rows.csv"):
+        insult, identity, threat = (int(row[kind]) for kind in ("insult", "identity", "threat"))
+        if not int(row["marking"]):
+            yield Row(row["text"], "en", negative("abuse", "hate", "violence"), weight=0.4, group=row["comment"])
+            continue
+        # One vote of several is a doubt, not a label.
+        votes = {"abuse": insult, "hate": identity, "violence": threat}
+        labels = {label: float(count > 1) for label, count in votes.items() if count != 1}
+        if not insult:
+            labels.pop("abuse")  # Swearing or an attack on a group may still be abuse.
+        weight = 1.0 if row["marking"] == row["annotators"] else 0.4
+        yield Row(row["text"], "en", labels | positive(), weight=weight, group=row["comment"])
 
 
 def convabuse(folder: Path) -> Iterator[Row]:

@@ -78,6 +78,16 @@ SIMPLE_AREAS = {
     "Child safety": "minor_safety",
 }
 
+AILUMINATE_HAZARDS = {
+    "cse": "minor_safety",
+    "hte": "hate",
+    "prv": "privacy",
+    "src": "sexual",
+    "ssh": "self_harm",
+    "sxc_prn": "sexual",
+    "vcr": "violence",
+}
+
 
 def jade(folder: Path) -> Iterator[Row]:
     """JADE-DB (MIT): requests by kind of offence, and rules of conduct, which are clean."""
@@ -110,6 +120,15 @@ def simple_safety(folder: Path) -> Iterator[Row]:
     """SimpleSafetyTests (Vidgen et al. 2023, CC-BY-4.0). We train on it, so we report no figures for it."""
     for row in read_csv(folder / "simple_safety_tests" / "rows.csv"):
         yield Row(row["text"], "en", positive(SIMPLE_AREAS[row["harm_area"]]), weight=WEIGHT)
+
+
+def ailuminate(folder: Path) -> Iterator[Row]:
+    """AILuminate demo prompts (Ghosh et al. 2025, CC-BY-4.0): written by people to draw a model into a hazard.
+
+    Some ask for help, so `risk` is unknown.
+    """
+    for row in read_csv(folder / "ailuminate" / "rows.csv"):
+        yield Row(row["text"], "en", {AILUMINATE_HAZARDS[row["hazard"]]: 1.0}, weight=WEIGHT)
 
 
 def deccp(folder: Path) -> Iterator[Row]:

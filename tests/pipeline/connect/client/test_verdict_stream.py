@@ -16,8 +16,9 @@ from pipeline.connect.client.verdict_stream import MAX_BYTES, BrokenStreamError,
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
 
 
-def event(number: int) -> bytes:
-    data = json.dumps({"type": "flag.raised", "timestamp": "…", "data": {"id": f"flag-{number}", "text": "嗨"}})
+def event(number: int, suggestion: str = "review") -> bytes:
+    flag = {"id": f"flag-{number}", "text": "嗨", "suggestion": suggestion}
+    data = json.dumps({"type": "flag.raised", "timestamp": "…", "data": flag})
     return f"id: {number}\nevent: flag.raised\ndata: {data}\n\n".encode()
 
 
@@ -69,6 +70,11 @@ async def test_it_resumes_after_the_last_id_and_gives_each_verdict_once() -> Non
     assert "authorization: Bearer a-token" in requests[0]
     assert "last-event-id" not in requests[0].lower()
     assert "last-event-id: 2" in requests[1].lower()
+
+
+async def test_a_verdict_that_becomes_worse_comes_again() -> None:
+    async with server([OK + event(1) + event(1) + event(1, "block") + event(2)]) as (url, _):
+        assert await first(VerdictStream(url, "a-token"), 3) == ["flag-1", "flag-1", "flag-2"]
 
 
 async def test_it_begins_after_a_given_id() -> None:

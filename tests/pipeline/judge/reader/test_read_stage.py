@@ -130,12 +130,12 @@ def test_its_flag_asks_for_a_review_and_keeps_its_id(opened: Open) -> None:
     "other",
     [
         unsure(risk=0.19),
-        unsure(risk=0.71),
+        unsure(suggestion="review"),
         unsure(suggestion="block"),
         unsure(text=""),
         unsure(marks=("repetition",)),
         unsure(drill="drill-1"),
-        unsure(suggestion="review", reasons=("abuse: the term “fool” (medium) means review",)),
+        unsure(early=True),
         sound_flag(risk=0.4),
     ],
 )
@@ -144,10 +144,10 @@ def test_other_flags_are_not_asked_about(opened: Open, server: ReceivingApp, oth
     assert server.got == []
 
 
-def test_the_settings_choose_what_is_unsure(opened: Open, server: ReceivingApp) -> None:
-    desk = opened(from_risk=0.1, to_risk=0.3)
-    desk.read(*(unsure(str(risk), suggestion="review", risk=risk) for risk in (0.09, 0.1, 0.3, 0.31)))
-    assert sorted(asked(got)["text"] for got in server.got) == ["0.1", "0.3"]
+def test_unsure_is_from_the_setting_to_where_the_policy_reviews(opened: Open, server: ReceivingApp) -> None:
+    desk = opened(from_risk=0.1)
+    desk.read(*(unsure(str(risk), risk=risk) for risk in (0.09, 0.1, 0.95)))
+    assert sorted(asked(got)["text"] for got in server.got) == ["0.1", "0.95"]
 
 
 def test_the_policy_says_which_labels_count(opened: Open, server: ReceivingApp) -> None:
@@ -372,13 +372,13 @@ def test_the_settings_refuse_what_would_surprise() -> None:
         {"url": "https://api.example.com:99999/v1", "model": "m"},
         {"url": "ftp://api.example.com/v1", "model": "m"},
         {"url": "https://", "model": "m"},
-        {"from_risk": 0.5, "to_risk": 0.4},
+        {"from_risk": 1.5},
         {"seconds": 11},
         {"extra": {"messages": []}},
         {"extra": {"stream": True}},
     ]
     for wrong in mistakes:
-        with pytest.raises(ValueError, match=r"reader|url|to_risk|seconds|extra"):
+        with pytest.raises(ValueError, match=r"reader|url|from_risk|seconds|extra"):
             ReaderSettings.model_validate(wrong)
     for right in ("https://api.example.com/v1", "http://vllm:8000/v1", "http://[::1]:8000", "http://10.0.0.5:11434/v1"):
         assert ReaderSettings.model_validate({"url": right, "model": "m", "plain_http": True}).url == right

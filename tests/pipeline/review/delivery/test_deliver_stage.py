@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from sqlalchemy import func, select
 
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
-from pipeline.contract.messages import SAMPLE_RATE, Flag, SecondReading, Sound, Utterance
+from pipeline.contract.messages import SAMPLE_RATE, EarlyUtterance, Flag, SecondReading, Sound, Utterance, origin
 from pipeline.contract.speech_status import status_of
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import DELIVER
@@ -25,6 +26,8 @@ from pipeline.review.delivery.event_outbox import FlagEventChoice
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.evidence.lookback import Lookback, UtteranceLog
 from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.assessment_tables import TALLIES
+from pipeline.review.tables.core import OUTBOX
 from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Settings
 from pipeline.speech.audio.decode import read_bytes
@@ -358,6 +361,63 @@ def test_undecodable_audio_leaves_the_case_without_a_clip(desk: Desk, caplog: py
     assert desk.file().evidence == ()
     assert "utterance-a" in caplog.text
     assert "弄死你" not in caplog.text
+
+
+def words_so_far(desk: Desk, seconds: float, whole: Flag) -> Flag:
+    """Return the flag of the first words of an utterance, with their audio."""
+    audio = utterance(whole.id, 0, seconds)
+    speech = EarlyUtterance(**origin(audio), id=audio.id, end=audio.end, so_far=True, data=audio.data)
+    return msgspec.structs.replace(whole, end=audio.end, address=desk.log.put_early(speech), early=True)
+
+
+def test_the_clip_of_the_first_words_is_replaced_and_the_utterance_counts_once(desk: Desk) -> None:
+    desk.stage._audit_share = 1.0
+    whole = desk.said("a", 0, 12)
+    desk.now = NOON + 3.5
+    [first] = desk.stage.process([words_so_far(desk, 3, whole)])
+    assert isinstance(first, Outcome)
+    assert first.result == "created"
+    assert desk.clip()[0].seconds == 3
+    assert desk.figure("counted_seconds_total", room_type="other", result="monitored") == 0
+    desk.now = NOON + 13
+    [found] = desk.stage.process([whole])
+    assert found == Outcome(whole.id, first.case, "updated")
+    assert desk.file().flags == (whole,)
+    assert desk.clip()[0].seconds == 12
+    assert len(desk.clips()) == 1
+    assert desk.figure("counted_seconds_total", room_type="other", result="monitored") == 12
+    assert desk.figure("speech_to_flag_seconds_count") == 1
+    assert desk.figure("speech_to_flag_seconds_sum") == pytest.approx(0.5)
+    with desk.store._database.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(OUTBOX)) == 1
+
+
+def test_harmless_words_after_the_first_ones_are_no_audit_and_complete_the_clip(desk: Desk) -> None:
+    desk.stage._audit_share = 1.0
+    whole = desk.said("a", 0, 12)
+    first = words_so_far(desk, 3, whole)
+    harmless = msgspec.structs.replace(whole, suggestion="pass", flagged=(), text="a play")
+    for flags in ([first], [harmless], [harmless]):
+        desk.stage.process(flags)
+    file = desk.file()
+    assert [(one.text, one.suggestion, one.end) for one in file.flags] == [(first.text, "review", whole.end)]
+    assert desk.clip()[0].seconds == 12
+    assert [desk.figure("cases_total", result=each) for each in ("created", "updated", "passed", "audit")] == [
+        1,
+        1,
+        0,
+        0,
+    ]
+    with desk.store._database.read() as connection:
+        judged = connection.scalars(select(TALLIES.c.bucket).where(TALLIES.c.measure == "judged", TALLIES.c.count > 0))
+        assert list(judged) == ["review"]
+
+
+def test_first_words_that_cannot_be_stored_count_as_no_failed_utterance(desk: Desk) -> None:
+    bad = msgspec.structs.replace(words_so_far(desk, 3, desk.said("a", 0, 12)), text="\x00")
+    [rejected] = desk.stage.process([bad])
+    assert isinstance(rejected, Rejected)
+    assert desk.figure("counted_seconds_total", room_type="other", result="failed") == 0
 
 
 def test_the_metric_of_the_time_from_speech_to_flag(desk: Desk) -> None:

@@ -166,3 +166,16 @@ def test_stored_events_have_the_listed_fields(database: Database) -> None:
 def _keys(fields: type[msgspec.Struct]) -> tuple[set[str], set[str]]:
     """The keys of an event of a drill, and of another one."""
     return {*fields.__struct_fields__}, {*fields.__struct_fields__} - {"drill"}
+
+
+def test_the_whole_utterance_is_an_event_only_if_it_is_worse_than_its_first_words(database: Database) -> None:
+    first = flag("a", 0, 3, early=True)
+    opened = store(database, ALL)
+    for found in (first, flag("a", 0, 6), flag("a", 0, 12, suggestion="block"), flag("a", 0, 12, suggestion="block")):
+        opened.add([found], NOON)
+    with database.read() as connection:
+        raised = connection.execute(select(OUTBOX.c.payload).order_by(OUTBOX.c.due_at, OUTBOX.c.about)).scalars().all()
+    assert [(each["id"], each["suggestion"], each["early"]) for each in raised] == [
+        ("a", "review", True),
+        ("a", "block", False),
+    ]

@@ -114,6 +114,16 @@ async def test_a_flag_of_the_overlap_comes_once_to_a_stream(desk: Desk) -> None:
         assert await reader.names(1) == ["b"]
 
 
+async def test_a_flag_that_becomes_worse_comes_again(desk: Desk) -> None:
+    desk.add("a", end=3, early=True)
+    async with reading(desk, after=NOON) as reader:
+        assert await reader.names(1) == ["a"]
+        desk.add("a", 1, end=6)
+        desk.add("a", 2, end=9, suggestion="block")
+        _, body = await reader.next()
+        assert (body["data"]["id"], body["data"]["suggestion"]) == ("a", "block")
+
+
 async def test_a_stream_that_is_read_too_slowly_ends_and_holds_up_no_other(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

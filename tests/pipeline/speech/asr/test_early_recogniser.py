@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import EarlyUtterance, Utterance
@@ -19,8 +20,9 @@ from pipeline.speech.asr.early_recogniser import (
     PAUSE_SECONDS,
     EarlyRecogniser,
     EarlyResult,
+    key_of,
 )
-from tests.builders import utterance
+from tests.builders import transcript, utterance
 from tests.pipeline.speech.asr.parts import recognition
 
 
@@ -28,6 +30,10 @@ def offered(speaker: str, seconds: float = 5.0, start: float = 100.0, data: byte
     return EarlyUtterance(
         room="lounge", speaker=speaker, start=start, id=f"{speaker}@{start}", end=start + seconds, data=data
     )
+
+
+def so_far(speaker: str, seconds: float, start: float = 100.0) -> EarlyUtterance:
+    return replace(offered(speaker, seconds, start), id=f"{speaker}@{start}+{seconds}", so_far=True)
 
 
 def follows(message: EarlyUtterance, **changes: Any) -> Utterance:
@@ -51,7 +57,12 @@ class Ear:
         assert self.open.wait(60)
         if self.error:
             raise self.error
-        return [None if each.data == b"noise" else EarlyResult(recognition(each.id)) for each in utterances]
+        return [None if each.data == b"noise" else _result(each) for each in utterances]
+
+
+def _result(heard: EarlyUtterance) -> EarlyResult:
+    words = transcript(heard.id, heard.start, early=True) if heard.so_far else None
+    return EarlyResult(recognition(heard.id), so_far=words)
 
 
 class Bench:
@@ -346,3 +357,38 @@ def test_many_utterances_wait_until_their_batch_is_recognised(bench: Bench) -> N
     with bench.early.beside(len(many)):
         assert bench.early.waited == BEHIND_SECONDS
     assert bench.early.waited == 0
+
+
+def test_words_so_far_have_a_transcript_once_and_use_no_credit(bench: Bench) -> None:
+    bench.ear.open.set()
+    for seconds in (3.0, 6.0):
+        bench.early.offer([so_far("ana", seconds)])
+        until(lambda: any(offer.result.done() for offer in bench.early._offers.values()))
+        assert [each.text for each in bench.early.take_so_far()] == [f"ana@100.0+{seconds}"]
+        assert bench.early.take_so_far() == []
+    assert bench.counts == (2, 0, 0)
+    assert bench.early._credit == CREDIT_SECONDS
+
+
+def test_words_so_far_end_with_their_utterance_and_not_with_the_one_before(bench: Bench) -> None:
+    bench.ear.open.set()
+    bench.early.offer([so_far("ana", 3.0, start=110.0)])
+    bench.until_heard(1)
+    assert bench.early.take(follows(offered("ana", 9.9))) is None, "the utterance before"
+    bench.early.ready([follows(offered("ana", 9.9))])
+    assert key_of(so_far("ana", 3.0), so_far=True) in bench.early._offers
+    bench.early.take(follows(offered("ana", 4.0, start=110.0)))
+    assert bench.early.take_so_far() == []
+    assert bench.counts == (0, 1, 0)
+
+
+def test_words_so_far_begin_last_and_are_left_out_first(bench: Bench) -> None:
+    with bench.early.beside(1):
+        bench.early.offer([so_far("ben", 3.0), offered("ana")])
+        bench.early.ready([follows(offered("cleo"))])
+    bench.ear.open.set()
+    bench.until_heard(3)
+    assert bench.ear.heard == ["cleo", "ana", "ben"]
+    bench.early.behind(is_behind=True)
+    bench.early.offer([so_far("dan", 3.0)])
+    assert bench.counts[2] == 1

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from pipeline.base.errors import AudioError, BadMessage
 from pipeline.base.metrics import Metrics
@@ -270,6 +271,51 @@ def test_an_early_result_is_the_result_of_its_utterance() -> None:
     assert found == Transcribe(Bilingual(CHANCES), Asr(), Metrics()).process([asked])
     assert transcriber.batches == [1], "it was recognised once"
     assert results(metrics) == {"used": 1, "discarded": 0, "declined": 0}
+
+
+def hears_so_far(transcribe: Transcribe, asked: Utterance) -> list[Transcript]:
+    """Offer speech so far, and return its transcripts when the recogniser is done."""
+    transcribe.early([structs.replace(early(asked), so_far=True, overlap=asked.overlap, address="early/1")])
+    until(lambda: all(offer.result.done() for offer in transcribe._early._offers.values()))
+    return transcribe.early_outputs()
+
+
+def test_words_so_far_have_a_transcript_of_their_own_and_change_nothing() -> None:
+    metrics = Metrics()
+    transcriber = Bilingual(CHANCES)
+    transcribe = Transcribe(transcriber, Asr(), metrics)
+    begun, whole = utterance(5.0, 1.0), utterance(5.0, 1.5)
+    (words,) = hears_so_far(transcribe, begun)
+    assert (words.early, words.text, words.language) == (True, "16000 in en", "en")
+    assert (words.utterance, words.start, words.end, words.address) == (begun.id, begun.start, begun.end, "early/1")
+    assert metrics.registry.get_sample_value("voxwarden_transcripts_total", {"language": "en"}) == 0
+    found = transcribe.process([whole])
+    transcribe.close()
+    assert found == Transcribe(Bilingual(CHANCES), Asr(), Metrics()).process([whole])
+    assert results(metrics) == {"used": 1, "discarded": 0, "declined": 0}
+
+
+def test_words_so_far_do_not_repeat_the_utterance_before() -> None:
+    transcribe, _ = stage(recognition("I went to the market"), recognition("the market and then home"))
+    transcribe.process([utterance(0.0, 1.5, forced=True)])
+    (words,) = hears_so_far(transcribe, utterance(1.0, 3.0, overlap=0.5))
+    transcribe.close()
+    assert words.text == "and then home"
+
+
+@pytest.mark.parametrize(
+    "doubtful",
+    [
+        recognition("no " * 40),
+        recognition("words", avg_logprob=-1.5, no_speech=0.9),
+        recognition("mots", language="fr"),
+    ],
+    ids=["a loop", "invented", "another language"],
+)
+def test_words_so_far_that_are_in_doubt_wait_for_the_whole_utterance(doubtful: Recognition) -> None:
+    transcribe, _ = stage(doubtful)
+    assert hears_so_far(transcribe, utterance(1.0, 3.0)) == []
+    transcribe.close()
 
 
 def test_if_the_room_changes_its_language_in_the_pause_the_utterance_is_recognised_again() -> None:

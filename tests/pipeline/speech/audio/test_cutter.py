@@ -198,6 +198,30 @@ def test_speech_after_a_short_pause_gives_it_again_with_more_audio() -> None:
     assert first.samples.size < second.samples.size
 
 
+def so_far(drawn: Drawn, **audio: float) -> list[float]:
+    """Seconds of the speech so far that the cutter gives, with the padding before it, asked after each window."""
+    cutter, given = Cutter(Audio.model_validate(audio)), list[float]()
+    for probability, loudness in drawn:
+        cuts = list(cutter.push(np.full(WINDOW, loudness, np.float32), np.array([probability], np.float32)))
+        if piece := cutter.so_far():
+            assert not cuts
+            assert piece.so_far
+            assert piece.samples[-1] == np.float32(loudness)
+            given.append(piece.samples.size / SAMPLE_RATE)
+    return given
+
+
+def test_long_speech_is_given_again_and_again_while_it_goes_on() -> None:
+    assert so_far(pause(1) + speech(6.5) + pause(2)) == pytest.approx([3.2, 6.2], abs=0.1)
+    assert so_far(pause(1) + speech(6.5) + pause(2), early_seconds=5) == pytest.approx([5.2], abs=0.1)
+    assert so_far(pause(1) + speech(6.5) + pause(2), early_seconds=0) == []
+
+
+def test_short_speech_and_a_pause_are_not_given_so_far() -> None:
+    assert so_far(pause(1) + speech(2.9) + pause(0.5) + speech(2.5) + pause(1)) == pytest.approx([3.7], abs=0.1)
+    assert so_far((speech(2.9) + pause(1)) * 3) == []
+
+
 @pytest.mark.parametrize(
     ("drawn", "audio"),
     [

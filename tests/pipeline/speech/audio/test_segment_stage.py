@@ -30,7 +30,7 @@ from pipeline.speech.audio.speech_track import SpeechPiece
 from pipeline.speech.audio.vad import WINDOW, shared
 from tests.builders import utterance
 from tests.pipeline.speech.audio.sound import chunks, clip, seconds, silence
-from tests.speech import talk
+from tests.speech import talk, unbroken
 
 DAY = 1_790_000_000.0
 """A realistic UTC time. At this size, a float has a resolution of microseconds only."""
@@ -391,10 +391,41 @@ def test_live_speech_is_offered_early_with_the_id_and_the_audio_of_its_utterance
 
 
 def test_early_speech_changes_no_utterance() -> None:
-    found = live(np.concatenate([dialogue(), silence(1)]))
-    assert [each for each in found if isinstance(each, Utterance)] == live(
-        np.concatenate([dialogue(), silence(1)]), early=False
-    )
+    audio = np.concatenate([dialogue(), monologue(), silence(1)])
+    assert [each for each in live(audio) if isinstance(each, Utterance)] == live(audio, early=False)
+
+
+def test_long_live_speech_is_offered_so_far_with_the_start_of_its_utterance() -> None:
+    found = live(np.concatenate([unbroken(monologue()), silence(1)]))
+    so_far = [each for each in found if isinstance(each, EarlyUtterance) and each.so_far]
+    cut = [each for each in found if isinstance(each, Utterance)]
+    assert len(so_far) > len(cut) > 1
+    assert {each.start for each in so_far} <= {each.start for each in cut}
+    for each in so_far:
+        (whole,) = [one for one in cut if one.start == each.start]
+        assert found.index(each) < found.index(whole)
+        assert each.id != whole.id
+        assert each.overlap == whole.overlap
+        heard = decode_flac(each.data)
+        assert np.array_equal(heard, decode_flac(whole.data)[: heard.size]) or each.end > whole.end
+        assert 3 <= each.end - each.start <= whole.end - whole.start + 0.5
+    assert not any(each.so_far for each in live(dialogue()) if isinstance(each, EarlyUtterance)), "short speech"
+
+
+def test_the_rest_of_speech_is_offered_so_far_only_when_it_is_long() -> None:
+    """An outage ended the speech after 5 s, so the next 3 s have only a second that is new."""
+    clock = Clock()
+    stage = Segment(Audio(), Metrics(), shared(), clock, early=True)
+    found: list[Output] = []
+    audio = unbroken(monologue())
+    for number, chunk in enumerate(chunks(audio, [SAMPLE_RATE // 10] * 120, start=DAY)):
+        clock.now = chunk.start + 0.3
+        found += stage.process([chunk])
+        if number == 50:
+            found += stage.tick(clock.now + 4)
+    so_far = [each.end - each.start for each in found if isinstance(each, EarlyUtterance) and each.so_far]
+    assert len(so_far) >= 2
+    assert min(so_far) >= 3
 
 
 @pytest.mark.parametrize("late", [60.0, -60.0])

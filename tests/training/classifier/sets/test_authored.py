@@ -41,7 +41,7 @@ def write(folder: Path, name: str, text: str) -> None:
     (folder / "en" / name).write_text(text, "utf-8")
 
 
-def test_a_key_may_name_two_labels_and_most_others_stay_unknown(
+def test_a_key_may_name_two_labels_and_the_line_is_free_of_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path, "risky.yaml", "illegal_trade+ads_spam: |\n  join my casino\n")
@@ -49,8 +49,15 @@ def test_a_key_may_name_two_labels_and_most_others_stay_unknown(
     (row,) = authored.spoken(tmp_path)
     assert (row.text, row.language) == ("join my casino", "en")
     assert {label for label, value in row.labels.items() if value} == {"illegal_trade", "ads_spam", RISK}
-    assert row.labels["hate"] == 0
-    assert "abuse" not in row.labels
+    assert set(row.labels) == {*LABELS, RISK}
+
+
+def test_a_threat_is_free_of_self_harm_and_hate_may_be_abuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "risky.yaml", "violence: |\n  i will kill you\nhate: |\n  your kind should go\n")
+    monkeypatch.setattr(authored, "EXAMPLES", tmp_path)
+    threat, hate = authored.spoken(tmp_path)
+    assert (threat.labels["self_harm"], threat.labels["sexual"], threat.labels["abuse"]) == (0.0, 0.0, 0.0)
+    assert "abuse" not in hate.labels
 
 
 def test_the_file_of_clean_lines_is_free_of_every_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

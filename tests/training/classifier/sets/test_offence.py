@@ -42,8 +42,8 @@ def test_jigsaws_marks_become_labels(
     tmp_path: Path, marks: tuple[str, ...], expected: dict[str, float], weight: float
 ) -> None:
     cells = [int(kind in marks) for kind in JIGSAW_KINDS]
-    write(tmp_path / "jigsaw_part" / "rows.csv", " ".join(("text", *JIGSAW_KINDS)), ("x", *cells))
-    row = read_set(tmp_path, "jigsaw_part")["x"]
+    write(tmp_path / "jigsaw" / "rows.csv", " ".join(("text", *JIGSAW_KINDS)), ("x", *cells))
+    row = read_set(tmp_path, "jigsaw")["x"]
     assert (row.labels, row.weight) == (expected, weight)
 
 

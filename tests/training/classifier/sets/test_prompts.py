@@ -6,12 +6,19 @@ import pytest
 
 from pipeline.learning.training_rows import CLEAN, LABELS, part_of, positive
 from tests.training.classifier.sets.tables import labels, read_set, write
-from training.classifier.sets.prompts import CATQA_KINDS, JADE_KINDS, MULTIJAIL_TAGS, SIMPLE_AREAS, WEIGHT
+from training.classifier.sets.prompts import (
+    AILUMINATE_HAZARDS,
+    CATQA_KINDS,
+    JADE_KINDS,
+    MULTIJAIL_TAGS,
+    SIMPLE_AREAS,
+    WEIGHT,
+)
 
 
 def test_every_kind_leads_to_labels_of_ours_and_to_one_each() -> None:
     tagged = {label for names in MULTIJAIL_TAGS.values() for label in names}
-    assert tagged | {*JADE_KINDS, *CATQA_KINDS, *SIMPLE_AREAS.values()} <= set(LABELS)
+    assert tagged | {*JADE_KINDS, *CATQA_KINDS, *SIMPLE_AREAS.values(), *AILUMINATE_HAZARDS.values()} <= set(LABELS)
     for kinds in (JADE_KINDS, CATQA_KINDS):
         names = [name for group in kinds.values() for name in group]
         assert len(names) == len(set(names))

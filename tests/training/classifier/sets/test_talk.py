@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.learning.training_rows import CLEAN, negative, positive
 from tests.training.classifier.sets.tables import labels, read_set, write
-from training.classifier.sets.talk import SUSPECT
+from training.classifier.sets.talk import DOUBTFUL, SUSPECT
 
 
 @pytest.mark.parametrize("text", ["what the FUCK", "this is shitty", "he raped her", "自杀", "滚蛋吧", "kill yourself"])
@@ -17,6 +17,18 @@ def test_a_word_is_suspicious(text: str) -> None:
 @pytest.mark.parametrize("text", ["grape juice", "a rapid river", "kill the boss", "滚动条", "therapist", "mishit"])
 def test_a_similar_word_is_not(text: str) -> None:
     assert not SUSPECT.search(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["I'll kill you", "You're useless", "He is drunk", "she hated me", "what the FUCK", "加我微信"]
+)
+def test_a_word_is_doubtful(text: str) -> None:
+    assert DOUBTFUL.search(text)
+
+
+@pytest.mark.parametrize("text", ["a skilled man", "the diet", "Thanks for the class", "a white lie", "pigeons"])
+def test_a_word_that_only_begins_alike_is_not_doubtful(text: str) -> None:
+    assert not DOUBTFUL.search(text)
 
 
 @pytest.mark.parametrize("name", ["kdconv", "crosswoz"])
