@@ -14,13 +14,15 @@ import msgspec
 from pipeline.base.cpu_cores import cores
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Transcript
-from pipeline.contract.topology import TRANSCRIBE
-from pipeline.settings import Asr
+from pipeline.contract.topology import SEGMENT, TRANSCRIBE
+from pipeline.runner.stage_processor import build_processor
+from pipeline.settings import Asr, Settings
 from pipeline.speech.asr import whisper_weights
 from pipeline.speech.asr.ctranslate2_engine import device_of
-from pipeline.speech.asr.file_transcription import utterance_of
+from pipeline.speech.asr.file_transcription import UtteranceFiles, transcribed, utterance_of
 from pipeline.speech.asr.recogniser import Samples, load_recogniser
-from pipeline.speech.asr.transcribe_stage import Transcribe
+from pipeline.speech.asr.transcribe_stage import Transcribe, build_for_texts
+from pipeline.speech.audio.encode import encode_flac
 
 
 class Recognised(msgspec.Struct, frozen=True):
@@ -51,6 +53,26 @@ def ours(asr: Asr, take: int = TRANSCRIBE.batch) -> Recognise:
                 if isinstance(each, Transcript)
             ]
         return found
+
+    return recognise
+
+
+def command(asr: Asr) -> Recognise:
+    """`voxwarden transcribe --whole` on files of the clips, after it has loaded its model."""
+    settings, metrics = Settings(asr=asr), Metrics()
+    segment, stage = build_processor(SEGMENT, settings, metrics), build_for_texts(settings, metrics)
+
+    def recognise(clips: Sequence[Samples]) -> list[Recognised]:
+        with tempfile.TemporaryDirectory() as folder:
+            files = [Path(folder) / f"{number}.flac" for number in range(len(clips))]
+            for file, clip in zip(files, clips, strict=True):
+                file.write_bytes(encode_flac(clip))
+            began = time.perf_counter()
+            results = [found for _, found in transcribed(UtteranceFiles(files, segment, whole=True), stage)]
+            took = time.perf_counter() - began
+        return [
+            Recognised(each.text, took, "no_speech" in each.marks) for each in results if isinstance(each, Transcript)
+        ]
 
     return recognise
 
@@ -111,6 +133,7 @@ MAKE: Mapping[str, Callable[[Asr], Recognise]] = {
     "faster-whisper": lambda asr: faster(asr, threads=cores()),
     "faster-whisper, a caller a core": lambda asr: faster(asr, threads=1, callers=cores()),
     "faster-whisper, batched": lambda asr: faster(asr, threads=cores(), batched=True),
+    "ours, the command": command,
     "ours, ctranslate2": ours,
     "ours, ctranslate2, one at a time": lambda asr: ours(asr, take=1),
     "openai-whisper": openai_as_called,

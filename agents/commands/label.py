@@ -179,14 +179,15 @@ def _checked(settings: Settings | None, named: Named) -> Iterator[Labelling]:
 
 def _heard(settings: Settings, named: Named, advance: Callable[[float], None]) -> Heard:
     from pipeline.base.metrics import Metrics
-    from pipeline.contract.topology import SEGMENT, TRANSCRIBE
+    from pipeline.contract.topology import SEGMENT
     from pipeline.runner.stage_processor import build_processor
     from pipeline.speech.asr.file_transcription import UtteranceFiles, transcribed
+    from pipeline.speech.asr.transcribe_stage import build_for_texts
 
     metrics = Metrics()
-    segment, stage = build_processor(SEGMENT, settings, metrics), build_processor(TRANSCRIBE, settings, metrics)
+    segment, stage = build_processor(SEGMENT, settings, metrics), build_for_texts(settings, metrics)
     utterances = UtteranceFiles(named.files, segment, advance=advance, names=named.names)
-    return transcribed(utterances, stage, TRANSCRIBE.batch)
+    return transcribed(utterances, stage)
 
 
 def _write_table(found: Labelling) -> None:

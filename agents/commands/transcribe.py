@@ -77,16 +77,17 @@ def transcribe(
 
 def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: bool) -> Exit:
     from pipeline.base.metrics import Metrics
-    from pipeline.contract.topology import SEGMENT, TRANSCRIBE
+    from pipeline.contract.topology import SEGMENT
     from pipeline.runner.stage_processor import build_processor
     from pipeline.speech.asr.file_transcription import UtteranceFiles, transcribed
+    from pipeline.speech.asr.transcribe_stage import build_for_texts
 
     metrics, code, other = Metrics(), Exit.CLEAN, Counter[str]()
-    segment, stage = build_processor(SEGMENT, settings, metrics), build_processor(TRANSCRIBE, settings, metrics)
+    segment, stage = build_processor(SEGMENT, settings, metrics), build_for_texts(settings, metrics)
     with progress_bar() as progress:
         task = progress.add_task("listening", total=seconds_of(named.files))
         utterances = UtteranceFiles(named.files, segment, whole, partial(progress.advance, task), named.names)
-        for path, result in transcribed(utterances, stage, TRANSCRIBE.batch):
+        for path, result in transcribed(utterances, stage):
             writer.write(Path(named.names.get(path, path)), result)
             if isinstance(result, VoxwardenError):
                 code = Exit.FAILED

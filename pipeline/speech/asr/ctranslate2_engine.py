@@ -132,9 +132,10 @@ CPUINFO = Path("/proc/cpuinfo")
 COOL = "avx512_bf16"
 """CPUs with this flag run AVX-512 at full clock speed. But CTranslate2 4.8 selects AVX2 (seen on a 2024 EPYC)."""
 
-MALLOPT = {-3: 32 << 20, -1: 1 << 30, -2: 64 << 20}
-"""M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD of glibc's malloc.h, in bytes. The decoder allocates and frees tens
-of megabytes per token. By default the kernel must clear this memory each time."""
+MALLOPT = {-8: 1, -4: 0, -1: 1 << 30, -2: 64 << 20}
+"""M_ARENA_MAX and M_MMAP_MAX of glibc's malloc.h, then M_TRIM_THRESHOLD and M_TOP_PAD in bytes. The model allocates and
+frees tens of megabytes per layer or token. By default the kernel must clear this memory each time. With an arena for
+each thread, a block of more than 64 MB (the attention of 30 s) would still be mapped."""
 
 
 TIMESTAMPS = 1500

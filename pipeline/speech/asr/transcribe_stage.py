@@ -59,11 +59,20 @@ def build(settings: Settings, metrics: Metrics) -> Shedding:
     return Shedding(transcribe, Valve(settings.overload), metrics, was_early=lambda: transcribe.was_early)
 
 
-class Transcribe(Processor[Utterance, Transcript]):
-    """Transcribes batches of utterances. The output has one transcript or `Rejected` per utterance, in order."""
+def build_for_texts(settings: Settings, metrics: Metrics) -> "Transcribe":
+    """Build the stage for recordings whose transcripts nobody judges. Raises the errors of `build`."""
+    return Transcribe(load_recogniser(settings.asr), settings.asr, metrics, judged=False)
 
-    def __init__(self, recogniser: Recogniser, asr: Asr, metrics: Metrics) -> None:
+
+class Transcribe(Processor[Utterance, Transcript]):
+    """Transcribes batches of utterances. The output has one transcript or `Rejected` per utterance, in order.
+
+    If the transcripts are not `judged`, they have the same texts, and fewer alternatives.
+    """
+
+    def __init__(self, recogniser: Recogniser, asr: Asr, metrics: Metrics, *, judged: bool = True) -> None:
         self._recogniser = recogniser
+        self._judged = judged
         self._asr = asr
         self._metrics = metrics
         from_zero(metrics.transcripts, asr.languages)
@@ -198,7 +207,7 @@ class Transcribe(Processor[Utterance, Transcript]):
         return recognitions
 
     def _has_room(self) -> bool:
-        return max(self._waited, self._early.waited) <= ADAPTER_PATIENCE_SECONDS
+        return self._judged and max(self._waited, self._early.waited) <= ADAPTER_PATIENCE_SECONDS
 
     def _open(self, utterance: Utterance) -> Clip | Transcript | Rejected:
         """The clip to transcribe; a transcript without text if there is no speech; `Rejected` for invalid audio."""

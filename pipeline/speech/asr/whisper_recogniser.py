@@ -18,7 +18,15 @@ from typing import Any, Protocol, TypeVar
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings.speech import Chinese
 from pipeline.speech import languages
-from pipeline.speech.asr.hypothesis import CLEAR_LANGUAGE, Hypothesis, best_first, in_variant, is_suspicious, respelt
+from pipeline.speech.asr.hypothesis import (
+    CLEAR_CHOICE,
+    CLEAR_LANGUAGE,
+    Hypothesis,
+    best_first,
+    in_variant,
+    is_suspicious,
+    respelt,
+)
 from pipeline.speech.asr.recogniser import (
     MAX_SAMPLES,
     AdapterUse,
@@ -28,6 +36,7 @@ from pipeline.speech.asr.recogniser import (
     Recognition,
     TimedWord,
     always_room,
+    most_likely,
 )
 from pipeline.speech.asr.whisper_adapter import WIDEST
 from pipeline.speech.asr.whisper_input import LIMITS, Mel, as_trained, limit_of, log_mel, own_length, with_margin
@@ -134,6 +143,15 @@ class _Sound:
         return not self.clip.only or self.language in self.clip.only
 
     @property
+    def has_clear_language(self) -> bool:
+        """Whether its language is clear among all languages, or among those to transcribe."""
+        chances, likeliest = self.probabilities, most_likely(self.probabilities)
+        asked = sum(chances.get(language, 0.0) for language in self.clip.only)
+        # Of a clip in another language, the longer context may tell which one it is.
+        is_clear_choice = likeliest in self.clip.only and chances[likeliest] >= CLEAR_CHOICE * asked
+        return is_clear_choice or chances[likeliest] >= CLEAR_LANGUAGE
+
+    @property
     def best(self) -> Hypothesis:
         return best_first(self.tried)[0]
 
@@ -209,7 +227,7 @@ class WhisperRecogniser:
         """Detect the languages, and select them in the order of the clips: a room's earlier clips are the prior."""
         asked = [sound for sound in sounds if sound.clip.language is None]
         self._each(self._detect_batch, self._batches(asked))
-        self._each(self._detect_again, [sound for sound in asked if max(sound.probabilities.values()) < CLEAR_LANGUAGE])
+        self._each(self._detect_again, [sound for sound in asked if not sound.has_clear_language])
         for sound in sounds:
             sound.language = sound.clip.language or sound.clip.choose(sound.probabilities)
 

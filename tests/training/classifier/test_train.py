@@ -45,7 +45,7 @@ def test_the_two_lines_of_a_pair_stay_though_they_are_close_and_no_copy_does() -
         Row(f"{text}!", "en", CLEAN, group="a pattern") for text in ("we all like tea here", "We all like tea here")
     ]
     rows = [replace(row, part="train") for row in (*pair, *copies, *twice)]
-    assert [row.text for row in split(rows)["train"]] == [risky, clean, "we all like tea here!"]
+    assert [row.text for row in split(rows)["train"]] == [risky, clean, "we all like tea here"]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,7 @@
+import ctypes
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +45,34 @@ def test_a_variable_of_the_user_is_not_changed(flags: Path, monkeypatch: pytest.
     monkeypatch.setenv(ISA, "GENERIC")
     ctranslate2_engine.prepare_cpu()
     assert os.environ[ISA] == "GENERIC"
+
+
+# In a thread as those of CTranslate2, of the size of the attention over 30 s. A page has 4 KiB.
+REUSES = """
+import ctypes, resource, threading
+from pipeline.speech.asr.ctranslate2_engine import keep_memory
+keep_memory()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, size = ctypes.c_void_p, 72 << 20
+def use():
+    block = libc.malloc(ctypes.c_size_t(size))
+    ctypes.memset(block, 1, size)
+    libc.free(ctypes.c_void_p(block))
+def twice():
+    use()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    use()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+thread = threading.Thread(target=twice)
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library is not glibc")
+def test_the_kernel_does_not_clear_memory_again() -> None:
+    done = subprocess.run([sys.executable, "-c", REUSES], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 1000
 
 
 pytestmark = pytest.mark.weights

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Semaphore
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, Transcript, Utterance
 from pipeline.settings import Asr, Audio
 from pipeline.speech.asr.file_transcription import UtteranceFiles, transcribed
+from pipeline.speech.asr.recogniser import Clip, HasRoom, Recognition, always_room
 from pipeline.speech.asr.transcribe_stage import Transcribe
 from pipeline.speech.audio import vad
 from pipeline.speech.audio.encode import decode_flac, encode_flac
@@ -66,7 +68,31 @@ def test_files_share_batches_and_results_are_in_order(segment: Segment) -> None:
     recordings = UtteranceFiles([DATA / f"{name}.flac" for name in names], segment, whole=True)
     transcriber = Scripted([recognition(text) for text in "abc"])
     stage = Transcribe(transcriber, Asr(), Metrics())
-    found = [(path.stem, item) for path, item in transcribed(recordings, stage, batch=8)]
+    found = [(path.stem, item) for path, item in transcribed(recordings, stage)]
     assert [stem for stem, _ in found] == names
     assert [item.text for _, item in found if isinstance(item, Transcript)] == ["a", "b", "c"]
     assert transcriber.batches == [3]
+
+
+def test_a_call_of_the_stage_has_enough_seconds_of_speech(segment: Segment) -> None:
+    path = DATA / "tt-weasels.flac"
+    transcriber = Scripted([recognition("a")] * 5)
+    recordings = UtteranceFiles([path] * 5, segment, whole=True)
+    assert len(list(transcribed(recordings, Transcribe(transcriber, Asr(), Metrics()), seconds=4.0))) == 5
+    assert transcriber.batches == [2, 2, 1]  # the clip has 2.95 s
+
+
+def test_the_next_files_are_read_while_the_stage_works(segment: Segment) -> None:
+    read = Semaphore(0)
+
+    class Waits(Scripted):
+        def transcribe(
+            self, clips: Sequence[Clip], *, words: bool = False, has_room: HasRoom = always_room
+        ) -> list[Recognition]:
+            # A second file is read before the first one is transcribed, unless nobody reads meanwhile.
+            assert self.batches or (read.acquire(timeout=60) and read.acquire(timeout=60))
+            return super().transcribe(clips)
+
+    recordings = UtteranceFiles([DATA / "tt-weasels.flac"] * 2, segment, whole=True, advance=lambda _: read.release())
+    stage = Transcribe(Waits([recognition("a")] * 2), Asr(), Metrics())
+    assert len(list(transcribed(recordings, stage, seconds=1.0))) == 2

@@ -425,6 +425,14 @@ def test_the_adapter_is_left_out_while_speech_waits() -> None:
     transcribe.close()
 
 
+def test_the_adapter_is_left_out_where_nobody_judges() -> None:
+    metrics = Metrics()
+    transcribe = Transcribe(Adapting([]), Asr(), metrics, judged=False)
+    transcribe.process([utterance()])
+    assert metrics.registry.get_sample_value("voxwarden_adapter_readings_total", {"result": "skipped"}) == 1
+    transcribe.close()
+
+
 def test_an_early_result_has_no_adapter_while_an_utterance_waits_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stage itself sees no backlog: the utterance has come, and is begun when a thread is free."""
     monkeypatch.setattr(transcribe_stage, "ADAPTER_PATIENCE_SECONDS", 0.0)

@@ -130,6 +130,24 @@ def test_an_unclear_language_is_detected_again_with_30_seconds() -> None:
     assert network.contexts == [7.0, 4.0, 30.0, 5.0]
 
 
+@pytest.mark.parametrize(
+    ("heard", "only", "is_clear"),
+    [
+        ({"en": 0.4, "zh": 0.1, "cy": 0.2}, {"en", "zh"}, True),
+        ({"en": 0.4, "zh": 0.2, "cy": 0.2}, {"en", "zh"}, False),
+        ({"en": 0.3, "zh": 0.0, "cy": 0.4}, {"en", "zh"}, False),
+        ({"en": 0.4, "zh": 0.1, "cy": 0.2}, set(), False),
+    ],
+)
+def test_a_language_that_leads_those_to_transcribe_is_clear(
+    heard: Mapping[str, float], only: set[str], is_clear: bool
+) -> None:
+    network = Told(lambda how: "hello", heard={5.0: heard})
+    clip = Clip(np.zeros(3 * SAMPLE_RATE, np.float32), only=frozenset(only))
+    WhisperRecogniser(network, "told", batch=8).transcribe([clip])
+    assert (30.0 not in network.contexts) is is_clear
+
+
 ADAPTED = replace(FIRST, adapted=True)
 
 
