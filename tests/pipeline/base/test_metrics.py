@@ -101,7 +101,17 @@ def deliver(settings: Settings, metrics: Metrics) -> Any:
         (
             deliver,
             "cases",
-            {("created",), ("merged",), ("linked",), ("repeated",), ("passed",), ("muted",), ("audit",)},
+            {
+                ("created",),
+                ("merged",),
+                ("linked",),
+                ("repeated",),
+                ("updated",),
+                ("worsened",),
+                ("passed",),
+                ("muted",),
+                ("audit",),
+            },
         ),
         (console, "decisions", all_of(Verdict)),
         (console, "actions", all_of(Result)),
