@@ -6,11 +6,11 @@ weights.
 benchmarks/clips.py describes `DIR`. Clips of more than 30 s are skipped. Contenders take turns, each in a process of
 its own, `--repeat` times, so that other load affects all alike. Speeds are the median, with the lowest and highest.
 Each contender detects the languages itself, unless `--given`. Ours is the whole transcribe stage, from FLAC through
-triage to marks, with a room for every clip, 16 clips a call as in rooms. `ours, the command` also reads the files, as
-`voxwarden transcribe --whole`. Its clips are written before, which the time includes. No time includes loading. A
-latency is the time of the call that contained the clip. Words for sounds
-without words count as invented, unless the recogniser itself reports that nobody spoke. The last column is the
-difference of all error rates to the first contender in the first turn, with its 95% interval (bootstrap over clips).
+triage to marks, with a room for each clip and 16 clips in a call. `ours, the command` is `voxwarden transcribe --whole`
+on files of the clips. Its time includes writing these files. No time includes loading a model. A latency is the time of
+the call that contained the clip. Words for sounds without words count as invented, unless the recogniser itself reports
+that nobody spoke. The last column is the difference of all error rates to the first contender in the first turn, with
+its 95% interval (bootstrap over clips).
 """
 
 import argparse

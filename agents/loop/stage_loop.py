@@ -156,7 +156,7 @@ class StageLoop:
             self._give_up(error)
 
     async def send_early(self) -> None:
-        """Send what is ready of early messages, also while a batch is in hand. Nothing waits for it."""
+        """Send the finished outputs of early messages, also while the stage works on a batch."""
         try:
             if outputs := self._work.early_outputs():
                 await self._send(outputs, [])

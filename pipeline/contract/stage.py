@@ -101,7 +101,7 @@ class Processor(ABC, Generic[In, Out]):
         """Receive messages of the stage's `early` topic. Any thread may call it. Returns at once, and never raises."""
 
     def early_outputs(self) -> list[Out]:
-        """Return what is ready of messages that `early` received. Called often, by any thread. Returns at once."""
+        """Return the finished outputs for messages that `early` received. Any thread may call it. Returns at once."""
         return []
 
     def ready(self, messages: Sequence[In]) -> list[In]:
