@@ -36,9 +36,8 @@ def receive(kind: type[Message], record: Any) -> Received:
     """Decode a record as a message of `kind`. Errors come back in `Received.error`."""
     try:
         message = decode_event(kind, record.value, record.headers or ())  # Faust's event would drop repeated names
-        if isinstance(
-            message, Utterance | EarlyUtterance | Sound
-        ):  # the sender did not know the address before it was written
+        # The sender did not know the address before it was written.
+        if isinstance(message, Utterance | EarlyUtterance | Sound):
             message = msgspec.structs.replace(message, address=address_of(record))
         return Received(record, message)
     except BadMessage as error:

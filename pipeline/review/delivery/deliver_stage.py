@@ -69,8 +69,7 @@ class Deliver(Processor[Delivered, Outcome]):
         from_zero(metrics.cases, (*get_args(Result), "passed", "audit"))
 
     def process(self, batch: Sequence[Delivered]) -> list[Outcome | Rejected]:
-        checked = [_checked(message) for message in batch]
-        checked = self._standing(checked)
+        checked = self._standing([_checked(message) for message in batch])
         good = [message for message in checked if not isinstance(message, Rejected)]
         flags = [message for message in good if isinstance(message, Flag)]
         passed = [flag for flag in flags if flag.suggestion == "pass"]
