@@ -21,8 +21,8 @@ ROOM: Mapping[bool, int] = {True: 20, False: 60}
 LOOP = re.compile(r"(.{1,24}?)\1{3,}", re.DOTALL)
 """A piece that is repeated four times or more: stretched letters, or a looping recogniser."""
 TWO_ROUNDS = r"\1\1"
-MARK = re.compile(rf"\s*(?:[。！？；，]|(?<=[{HAN}])[!?;,]|[.!?;…,](?=[\s.!?;…,]|$))+")
-"""The end of a clause. A mark between two characters, as in `3.5`, is none."""
+MARK = re.compile(rf"\s*(?:[。！？；，]|(?<=[{HAN}])[!?;,]|[.!?;…,](?![^\W_]))+")
+"""The end of a clause. A mark before a letter or digit, as in `3.5`, is none, except after a Chinese character."""
 MAX_TOKENS = 128
 """The classifier's limit for one text. An utterance has at most 15 s. Longer texts are split into windows."""
 BEGIN = "<s>"
@@ -63,10 +63,11 @@ def view(text: str) -> str:
 
 
 def _one_form(text: str) -> str:
-    text = " ".join(MARK.sub(", ", LOOP.sub(TWO_ROUNDS, text).lower()).split()).strip(", ")
+    text = " ".join(MARK.sub(", ", text.lower()).split())
     for script in languages.scripts():
         text = script.converted(text) if script.is_in(text) else text
-    return text
+    # Last: rounds of a loop may differ in case, marks or script.
+    return " ".join(LOOP.sub(TWO_ROUNDS, text).split()).strip(", ")
 
 
 class Tokens:

@@ -148,6 +148,8 @@ def test_context_is_short(own: str, room: str) -> None:
         ("你想死吗？？！走!好", "你想死吗, 走, 好"),
         ("It is 3.5 at a.com, ok?", "it is 3.5 at a.com, ok"),
         ("?!", ""),
+        ("NoOoOo! hAhAHaHA", "noo, haha"),
+        ("滚!滚。滚！滚，滚", "滚, 滚, 滚"),
         ("Who?</s>You!", "who</s>you"),
     ],
 )
@@ -156,6 +158,6 @@ def test_the_classifier_sees_one_form(text: str, seen: str) -> None:
     assert view(seen) == seen
 
 
-@given(st.text(max_size=40))
+@given(st.text(max_size=40) | st.text("aA 你.?!,，。", max_size=12))
 def test_a_view_of_a_view_is_the_same(text: str) -> None:
     assert view(view(text)) == view(text)
