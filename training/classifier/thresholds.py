@@ -82,10 +82,9 @@ def thresholds(
     changed = with_limits(texts.policy, present.policy, limits)
     rule_texts.policy_of(changed, known)
     if write:
-        moderation_policy.policy_path(policy).write_text(
-            with_origin(changed, _origin(alarms, goals, at_most, name)), "utf-8"
-        )
-        notes.print(f"[green]ok[/]: {moderation_policy.policy_path(policy)}", highlight=False)
+        path = moderation_policy.policy_path(policy)
+        path.write_text(with_origin(changed, _origin(policy, alarms, goals, at_most, name)), "utf-8")
+        notes.print(f"[green]ok[/]: {path}", highlight=False)
 
 
 def _read(data: Path, chosen: "JudgeSettings", present: "RuleSet", seed: int) -> "tuple[str, list[ReadCase]]":
@@ -128,8 +127,9 @@ def _review(policy: "PolicyResolver", limit: "NewLimit") -> float:
     return (resolved.risk if limit.rule == "risk" else resolved.labels[limit.rule]).review
 
 
-def _origin(alarms: float, goals: Mapping[str, float], at_most: str | None, model: str) -> str:
-    options = f" --at-most {at_most}" if at_most else ""
+def _origin(policy: str, alarms: float, goals: Mapping[str, float], at_most: str | None, model: str) -> str:
+    options = f" --policy {policy}" if policy != "default" else ""
+    options += f" --at-most {at_most}" if at_most else ""
     options += "".join(f" --recall {label}={share:g}" for label, share in goals.items())
     day = time.strftime("%Y-%m-%d", time.gmtime())
     return f"`python -m training.classifier.thresholds --alarms-per-1000 {alarms:g}{options}` for {model}, {day}."

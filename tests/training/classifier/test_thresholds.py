@@ -124,7 +124,8 @@ def test_the_policy_keeps_the_false_alarms_and_the_goal(data: Path) -> None:
     ran = run(data, "--alarms-per-1000", "8", "--recall", "self_harm=0.7", "--write")
     assert ran.exit_code == 0, ran.output
     text = (data / "small.yaml").read_text()
-    assert "# Fitted by `python -m training.classifier.thresholds --alarms-per-1000 8 --recall self_harm=0.7`" in text
+    options = f"--alarms-per-1000 8 --policy {data / 'small.yaml'} --recall self_harm=0.7"
+    assert f"# Fitted by `python -m training.classifier.thresholds {options}`" in text
     assert "for worded@1, 20" in text
     assert limit(data, "self_harm") < before
     scores = Worded().classify(FRESH, [])
