@@ -28,8 +28,8 @@ SURE = 1e-6
 LEAST_PROBABILITY = 1e-6
 """The lowest token probability that is used."""
 NEARBY = {True: 10, False: 30}
-"""Characters on each side of a term that say how it is meant, by whether the text has a script without spaces. In a
-long text, harmless sentences would hide an insult: with two of them beside it, `risk` of four in ten falls below .2.
+"""Characters on each side of a term that say how it is meant, by whether the text has a script without spaces. More
+would let an attacker hide an insult among harmless sentences, which lower the risk of the whole text.
 """
 TOKENS = 4
 """A reading's weight is its token probability to this power. Recognisers give the mean probability of a token, which is
