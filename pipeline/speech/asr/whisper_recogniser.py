@@ -2,7 +2,8 @@
 
 The steps are:
 1. Encode each clip, with little more than its own length.
-2. Detect the languages. Clips in a language that nobody asks for end here.
+2. Detect the languages. Clips in a language that nobody asks for end here. A clip that changes its language goes on
+   as two clips.
 3. Decode the clips in batches.
 4. Decode suspicious clips again, with more context and a wider beam, and keep the likeliest text.
 5. Decode clips with the adapter of their language for other readings, where the recogniser has room.
@@ -13,6 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from pipeline.contract.messages import SAMPLE_RATE
@@ -27,6 +29,7 @@ from pipeline.speech.asr.hypothesis import (
     is_suspicious,
     respelt,
 )
+from pipeline.speech.asr.language_changes import WINDOW, find_change, joined, quietest
 from pipeline.speech.asr.recogniser import (
     MAX_SAMPLES,
     AdapterUse,
@@ -39,7 +42,16 @@ from pipeline.speech.asr.recogniser import (
     most_likely,
 )
 from pipeline.speech.asr.whisper_adapter import WIDEST
-from pipeline.speech.asr.whisper_input import LIMITS, Mel, as_trained, limit_of, log_mel, own_length, with_margin
+from pipeline.speech.asr.whisper_input import (
+    LIMITS,
+    POSITIONS_PER_SECOND,
+    Mel,
+    as_trained,
+    limit_of,
+    log_mel,
+    own_length,
+    with_margin,
+)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -213,8 +225,9 @@ class WhisperRecogniser:
         # The longest first, so that no long clip remains when the other workers are idle.
         self._each(self._begin, sorted(sounds, key=lambda sound: -sound.seconds))
         self._detect_languages(sounds)
-        self._decode([sound for sound in sounds if sound.is_asked], has_room)
-        return [self._recognition(sound, words=words) for sound in sounds]
+        parts = self._each(self._parts, sounds)
+        self._decode([part for several in parts for part in several if part.is_asked], has_room)
+        return [joined([(part.seconds, self._recognition(part, words=words)) for part in several]) for several in parts]
 
     def _begin(self, sound: _Sound) -> None:
         sound.mel = log_mel(sound.clip.samples, self._network.bands)
@@ -239,6 +252,27 @@ class WhisperRecogniser:
     def _detect_again(self, sound: _Sound) -> None:
         encoding = self._network.encode(as_trained(sound.mel, LIMITS[-1]))
         (sound.probabilities,) = self._network.languages([encoding], LIMITS[-1])
+
+    def _parts(self, sound: _Sound) -> Sequence[_Sound]:
+        """The clip, or its two parts if it changes its language."""
+        if sound.clip.language or not sound.is_asked:
+            return [sound]
+        change = find_change(partial(self._windows, sound), sound.seconds, sound.clip.only)
+        if change is None:
+            return [sound]
+        place = quietest(sound.clip.samples, change.seconds)
+        halves = ((change.before, slice(place)), (change.after, slice(place, None)))
+        found = [_Sound(replace(sound.clip, samples=sound.clip.samples[part], language=each)) for each, part in halves]
+        for part, (language, _) in zip(found, halves, strict=True):
+            part.language, part.probabilities = language, sound.probabilities
+            self._begin(part)
+        return found
+
+    def _windows(self, sound: _Sound, starts: Sequence[float]) -> Sequence[Mapping[str, float]]:
+        """The probability of each language in the windows that start at these seconds."""
+        places = [round(start * POSITIONS_PER_SECOND) for start in starts]
+        length = round(WINDOW * POSITIONS_PER_SECOND)
+        return self._network.languages([sound.encoding[place : place + length] for place in places], WINDOW)
 
     def _decode(self, sounds: Sequence[_Sound], has_room: HasRoom) -> None:
         """Decode all clips. Clips for another decode join the waiting ones, so that no worker is idle."""

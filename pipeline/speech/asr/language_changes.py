@@ -1,0 +1,121 @@
+"""Finds where an utterance changes its language, because people who speak two languages mix them.
+
+Whisper decodes a clip in one language, and loses words in another one. So its encoding is cut into windows, and the
+language of each one is detected. The last window of one language and the first of another have the change between them.
+"""
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from itertools import accumulate, zip_longest
+from operator import itemgetter
+from typing import NamedTuple, get_args
+
+import numpy as np
+
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.asr.recogniser import AdapterUse, Reading, Recognition, Samples, most_likely
+
+WINDOW = 2.0
+"""Seconds in a window. In windows of 1.5 s, twice as many clips in one language seemed to change it."""
+STEP = 0.5
+"""Seconds between the starts of two windows."""
+FEWEST = 2
+"""Windows in each language. One window alone is often heard wrong."""
+LEAST_ODDS = 7 / 3
+"""Odds of one language at the start, and of the other one at the end, from which all windows are heard."""
+MOST_LOG_ODDS = 4.0
+"""A window counts no more than this. Whisper is too sure on short clips."""
+LEAD = 8.0
+"""Log-odds by which a change must be likelier than one language for all windows."""
+NEAR = 0.5
+"""The cut is at the quietest moment within this many seconds of the change."""
+MOMENT = 0.1
+
+Chances = Mapping[str, float]
+"""The probability of each language."""
+Hear = Callable[[Sequence[float]], Sequence[Chances]]
+"""A function that hears the windows that start at these seconds."""
+
+
+class Change(NamedTuple):
+    """The language changes after so many seconds of a clip."""
+
+    seconds: float
+    before: str
+    after: str
+
+
+def find_change(hear: Hear, seconds: float, languages: Collection[str]) -> Change | None:
+    """The change between two of `languages` in a clip of `seconds`; None if there is none.
+
+    Most clips have none. So `hear` first gets the two ends alone.
+    """
+    count = int((seconds - WINDOW) / STEP) + 1
+    if count < 2 * FEWEST or len(languages) < 2:
+        return None
+    starts = [STEP * at for at in range(count)]
+    ends = [_among(languages, chances) for chances in hear([starts[0], starts[-1]])]
+    before, after = map(most_likely, ends)
+    if min(ends[0][before] / ends[0][after], ends[1][after] / ends[1][before]) < LEAST_ODDS:
+        return None
+    odds = [_log_odds(chances, before, after) for chances in (ends[0], *hear(starts[1:-1]), ends[1])]
+    sums = [*accumulate(odds)]
+    # With a change after the window `at`, the later ones count for the other language.
+    gains = {at: 2 * sums[at] - sums[-1] - abs(sums[-1]) for at in range(FEWEST - 1, count - FEWEST)}
+    at = max(gains, key=gains.__getitem__)
+    return Change(starts[at] + (WINDOW + STEP) / 2, before, after) if gains[at] >= LEAD else None
+
+
+def quietest(samples: Samples, seconds: float) -> int:
+    """The place to cut `samples`, shape (samples,): the middle of the quietest moment near `seconds`."""
+    width = round(MOMENT * SAMPLE_RATE)
+    first = max(0, round((seconds - NEAR) * SAMPLE_RATE))
+    last = min(len(samples), round((seconds + NEAR) * SAMPLE_RATE))
+    energy = np.cumsum(np.square(samples[first:last], dtype=np.float64))
+    return first + int(np.argmin(energy[width:] - energy[:-width])) + width // 2
+
+
+def _among(languages: Collection[str], chances: Chances) -> dict[str, float]:
+    """The probabilities of `languages`; none is 0."""
+    return {language: max(chances.get(language, 0.0), 1e-9) for language in sorted(languages)}
+
+
+def _log_odds(chances: Chances, one: str, other: str) -> float:
+    found = _among((one, other), chances)
+    return min(max(math.log(found[one] / found[other]), -MOST_LOG_ODDS), MOST_LOG_ODDS)
+
+
+def joined(parts: Sequence[tuple[float, Recognition]]) -> Recognition:
+    """The recognition of a clip from those of its parts and their seconds. Its language is that of the longest part."""
+    if len(parts) == 1:
+        return parts[0][1]
+    seconds, found = zip(*parts, strict=True)
+    starts = [0.0, *accumulate(seconds)]
+    best = [Reading(one.text, one.avg_logprob) for one in found]
+    others = [
+        [other or own for other, own in zip(each, best, strict=True)]
+        for each in zip_longest(*(one.alternatives for one in found))
+    ]
+    whole, *alternatives = (
+        Reading(" ".join(filter(None, (each.text for each in several))), _mean(several, seconds))
+        for several in (best, *others)
+    )
+    return replace(
+        max(parts, key=itemgetter(0))[1],
+        text=whole.text,
+        avg_logprob=whole.avg_logprob,
+        no_speech=min(one.no_speech for one in found),
+        compression_ratio=max(one.compression_ratio for one in found),
+        words=tuple(
+            replace(word, start=start + word.start, end=start + word.end)
+            for start, one in zip(starts, found, strict=False)
+            for word in one.words
+        ),
+        alternatives=tuple(alternatives),
+        adapter=max((one.adapter for one in found), key=get_args(AdapterUse).index),
+    )
+
+
+def _mean(several: Sequence[Reading], seconds: Sequence[float]) -> float:
+    return float(np.average([each.avg_logprob for each in several], weights=seconds))
