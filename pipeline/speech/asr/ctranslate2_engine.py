@@ -224,8 +224,9 @@ class CTranslate2:
     def _hypotheses(self, result: Any, language: str, seconds: float, adapted: bool) -> list[Hypothesis]:
         found = []
         for tokens, score in zip(result.sequences_ids, result.scores, strict=True):
-            kept, text = legible(spoken(tokens, self.vocabulary.marks, seconds), self.vocabulary.text)
-            found.append(Hypothesis(language, kept, text, score, result.no_speech_prob, seconds, adapted))
+            said, end = spoken(tokens, self.vocabulary.marks, seconds)
+            kept, text = legible(said, self.vocabulary.text)
+            found.append(Hypothesis(language, kept, text, score, result.no_speech_prob, seconds, adapted, end))
         return found
 
     @staticmethod

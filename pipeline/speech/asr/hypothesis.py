@@ -1,5 +1,6 @@
 """A decoder's hypothesis for a clip: its text, its score, and the signs of a bad decode."""
 
+import math
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -45,6 +46,8 @@ class Hypothesis:
     """Length of the clip."""
     adapted: bool = False
     """Decoded with an adapter."""
+    end: float = math.inf
+    """Seconds at which the last word ends, by the decoder."""
 
     @cached_property
     def compression_ratio(self) -> float:
@@ -95,23 +98,29 @@ class SpecialTokens:
     """Id of the first timestamp, 0.00 s. The other timestamps follow it."""
 
 
-def spoken(tokens: Sequence[int], marks: SpecialTokens, seconds: float) -> tuple[int, ...]:
-    """The text tokens of the segments that start within the clip's `seconds`."""
+def spoken(tokens: Sequence[int], marks: SpecialTokens, seconds: float) -> tuple[tuple[int, ...], float]:
+    """The text tokens of the segments that start within the clip's `seconds`, and the time at which the last one ends.
+
+    The time is infinite if the decoder gave none.
+    """
     # Segments that start in the padding after the clip are invented.
-    return tuple(token for start, segment in _segments(tokens, marks) if start < seconds for token in segment)
+    kept = [(segment, end) for start, segment, end in _segments(tokens, marks) if start < seconds]
+    return tuple(token for segment, _ in kept for token in segment), kept[-1][1] if kept else math.inf
 
 
-def _segments(tokens: Sequence[int], marks: SpecialTokens) -> Iterator[tuple[float, list[int]]]:
+def _segments(tokens: Sequence[int], marks: SpecialTokens) -> Iterator[tuple[float, list[int], float]]:
+    """Start, text tokens and end of each segment."""
     start, segment = 0.0, list[int]()
     for token in tokens:
         if token >= marks.timestamps:
+            at = (token - marks.timestamps) * SECONDS_PER_TIMESTAMP
             if segment:
-                yield start, segment
-            start, segment = (token - marks.timestamps) * SECONDS_PER_TIMESTAMP, []
+                yield start, segment, at
+            start, segment = at, []
         elif token < marks.end_of_text:
             segment.append(token)
     if segment:
-        yield start, segment
+        yield start, segment, math.inf
 
 
 def legible(tokens: Sequence[int], text_of: Callable[[Sequence[int]], str]) -> tuple[tuple[int, ...], str]:

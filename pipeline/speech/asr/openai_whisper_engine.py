@@ -163,10 +163,10 @@ class OpenAIWhisper:
 
     def _hypothesis(self, result: DecodingResult, seconds: float, adapted: bool) -> Hypothesis:
         tokenizer = tokenizer_of(self._model, result.language)
-        said = spoken(result.tokens, SpecialTokens(tokenizer.eot, tokenizer.timestamp_begin), seconds)
+        said, end = spoken(result.tokens, SpecialTokens(tokenizer.eot, tokenizer.timestamp_begin), seconds)
         kept, text = legible(said, lambda tokens: tokenizer.decode(list(tokens)).strip())
         score, silent = float(result.avg_logprob), float(result.no_speech_prob)
-        return Hypothesis(result.language, kept, text, score, silent, seconds, adapted)
+        return Hypothesis(result.language, kept, text, score, silent, seconds, adapted, end)
 
     def words(self, mel: Mel, hypothesis: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
         with torch.inference_mode(), out_of_memory():

@@ -3,7 +3,7 @@
 To use another recogniser, write a module with `load_engine`, and name it in `ENGINES` and in `asr.engine`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal, Protocol
@@ -40,9 +40,9 @@ LanguageChoice = Callable[[Mapping[str, float]], str]
 """A function that selects a language from the recogniser's probability of each language."""
 
 
-def most_likely(probabilities: Mapping[str, float]) -> str:
-    """The language with the highest probability."""
-    return max(probabilities, key=lambda language: probabilities[language])
+def most_likely(probabilities: Mapping[str, float], only: Collection[str] = ()) -> str:
+    """The language with the highest probability; of those in `only`, if there are any."""
+    return max(only or probabilities, key=lambda language: probabilities.get(language, 0.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,12 +2,13 @@
 
 The steps are:
 1. Encode each clip, with little more than its own length.
-2. Detect the languages. Clips in a language that nobody asks for end here. A clip that changes its language goes on
-   as two clips.
+2. Detect the languages. Clips in a language that nobody asks for end here. If a clip changes its language, each of its
+   parts is a clip of its own.
 3. Decode the clips in batches.
 4. Decode suspicious clips again, with more context and a wider beam, and keep the likeliest text.
 5. Decode clips with the adapter of their language for other readings, where the recogniser has room.
-Details are in whisper_input.py and hypothesis.py.
+6. If a text ends before the voice does, the rest is a clip of its own, in any language.
+Details are in whisper_input.py, hypothesis.py and clip_parts.py.
 """
 
 import math
@@ -20,6 +21,8 @@ from typing import Any, Protocol, TypeVar
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings.speech import Chinese
 from pipeline.speech import languages
+from pipeline.speech.asr.clip_parts import LEAST_REST, WINDOW, find_change, joined, quietest
+from pipeline.speech.asr.hallucinations import is_sure
 from pipeline.speech.asr.hypothesis import (
     CLEAR_CHOICE,
     CLEAR_LANGUAGE,
@@ -29,7 +32,6 @@ from pipeline.speech.asr.hypothesis import (
     is_suspicious,
     respelt,
 )
-from pipeline.speech.asr.language_changes import WINDOW, find_change, joined, quietest
 from pipeline.speech.asr.recogniser import (
     MAX_SAMPLES,
     AdapterUse,
@@ -43,6 +45,7 @@ from pipeline.speech.asr.recogniser import (
 )
 from pipeline.speech.asr.whisper_adapter import WIDEST
 from pipeline.speech.asr.whisper_input import (
+    HOP,
     LIMITS,
     POSITIONS_PER_SECOND,
     Mel,
@@ -52,6 +55,7 @@ from pipeline.speech.asr.whisper_input import (
     own_length,
     with_margin,
 )
+from pipeline.speech.audio.vad import VOICED, triage
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -172,6 +176,11 @@ class _Sound:
         self.limit = self.context = seconds
         self.encoding = None
 
+    def end_at(self, place: int) -> None:
+        """Leave out all samples from `place` on. They are a clip of their own."""
+        self.clip = replace(self.clip, samples=self.clip.samples[:place])
+        self.mel = self.mel[:, : place // HOP]
+
     def another_try(self) -> bool:
         """Whether to decode the clip again for its text. If so, sets `context` and `search` for that.
 
@@ -222,12 +231,19 @@ class WhisperRecogniser:
         if any(len(clip.samples) > MAX_SAMPLES for clip in clips):
             raise ValueError(f"A clip has more than {MAX_SAMPLES} samples")
         sounds = [_Sound(clip) for clip in clips]
+        self._listen(sounds)
+        parts = self._each(self._parts, sounds)
+        self._decode([part for several in parts for part in several if part.is_asked], has_room)
+        rests = {part: rest for several in parts for part in several if (rest := _rest(part))}
+        self._listen([*rests.values()])
+        self._decode([rest for rest in rests.values() if rest.is_asked], has_room)
+        return [self._joined(several, rests, words=words) for several in parts]
+
+    def _listen(self, sounds: Sequence[_Sound]) -> None:
+        """Encode the clips, and detect and select their languages."""
         # The longest first, so that no long clip remains when the other workers are idle.
         self._each(self._begin, sorted(sounds, key=lambda sound: -sound.seconds))
         self._detect_languages(sounds)
-        parts = self._each(self._parts, sounds)
-        self._decode([part for several in parts for part in several if part.is_asked], has_room)
-        return [joined([(part.seconds, self._recognition(part, words=words)) for part in several]) for several in parts]
 
     def _begin(self, sound: _Sound) -> None:
         sound.mel = log_mel(sound.clip.samples, self._network.bands)
@@ -261,10 +277,11 @@ class WhisperRecogniser:
         if change is None:
             return [sound]
         place = quietest(sound.clip.samples, change.seconds)
-        halves = ((change.before, slice(place)), (change.after, slice(place, None)))
-        found = [_Sound(replace(sound.clip, samples=sound.clip.samples[part], language=each)) for each, part in halves]
-        for part, (language, _) in zip(found, halves, strict=True):
-            part.language, part.probabilities = language, sound.probabilities
+        found = [
+            _Sound(replace(sound.clip, samples=sound.clip.samples[part], language=language), language=language)
+            for language, part in ((change.before, slice(place)), (change.after, slice(place, None)))
+        ]
+        for part in found:
             self._begin(part)
         return found
 
@@ -343,6 +360,16 @@ class WhisperRecogniser:
         """Run `work` on each part in the thread pool. The results are in order."""
         return list(self._pool.map(work, parts))
 
+    def _joined(self, parts: Sequence[_Sound], rests: Mapping[_Sound, _Sound], *, words: bool) -> Recognition:
+        """The recognition of a clip."""
+        found = []
+        for part in parts:
+            found.append((part.seconds, self._recognition(part, words=words)))
+            # It may be a noise after the words, so it counts only if the recogniser is sure.
+            if (rest := rests.get(part)) and is_sure(heard := self._recognition(rest, words=words)):
+                found.append((rest.seconds, heard))
+        return joined(found)
+
     def _recognition(self, sound: _Sound, *, words: bool) -> Recognition:
         if not sound.is_asked:
             return _undecoded(sound)
@@ -358,6 +385,22 @@ class WhisperRecogniser:
             alternatives=tuple(Reading(other.text, other.avg_logprob) for other in others),
             adapter=sound.adapter,
         )
+
+
+def _rest(sound: _Sound) -> _Sound | None:
+    """The rest of a clip if its text ends before the voice does. It may be in another language. Cuts the clip."""
+    if not sound.tried or sound.seconds - sound.best.end < LEAST_REST:
+        return None
+    place = quietest(sound.clip.samples, sound.best.end)
+    rest = sound.clip.samples[place:]
+    if triage(rest).voice < VOICED:
+        return None
+    sound.end_at(place)
+    # The room has already chosen the language of the whole clip.
+    choose = partial(most_likely, only=sound.clip.only)
+    return _Sound(
+        replace(sound.clip, samples=rest, language=None if sound.clip.only else sound.clip.language, choose=choose)
+    )
 
 
 def _undecoded(sound: _Sound) -> Recognition:

@@ -1,4 +1,4 @@
-"""Where a clip changes its language, and how its parts are joined."""
+"""The parts of a clip: where it changes its language, and how its parts are joined."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.speech.asr.language_changes import WINDOW, Change, Chances, find_change, joined, quietest
+from pipeline.speech.asr.clip_parts import WINDOW, Change, Chances, find_change, joined, quietest
 from pipeline.speech.asr.recogniser import Reading, TimedWord
 from tests.pipeline.speech.asr.parts import recognition
 

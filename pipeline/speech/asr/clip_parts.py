@@ -1,7 +1,11 @@
-"""Finds where an utterance changes its language, because people who speak two languages mix them.
+"""The parts of a clip that are decoded apart.
 
-Whisper decodes a clip in one language, and loses words in another one. So its encoding is cut into windows, and the
-language of each one is detected. The last window of one language and the first of another have the change between them.
+Whisper decodes a clip in one language, and loses words in another one. People who speak two languages mix them.
+Two signs tell that a clip needs parts:
+
+- Its languages change. The encoding is cut into windows, and the language of each one is detected.
+- Its text ends before the voice does, by the decoder's own times. Then the rest is a part. openai-whisper goes through
+  long recordings in the same way.
 """
 
 import math
@@ -16,20 +20,22 @@ import numpy as np
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.speech.asr.recogniser import AdapterUse, Reading, Recognition, Samples, most_likely
 
+LEAST_REST = 1.0
+"""Seconds of a rest. Shorter ones hold less than a word, and the decoder's times are not exact."""
 WINDOW = 2.0
 """Seconds in a window. In windows of 1.5 s, twice as many clips in one language seemed to change it."""
 STEP = 0.5
-"""Seconds between the starts of two windows."""
+"""About the seconds between the starts of two windows."""
 FEWEST = 2
 """Windows in each language. One window alone is often heard wrong."""
-LEAST_ODDS = 7 / 3
+LEAST_ODDS = 1.5
 """Odds of one language at the start, and of the other one at the end, from which all windows are heard."""
 MOST_LOG_ODDS = 4.0
 """A window counts no more than this. Whisper is too sure on short clips."""
 LEAD = 8.0
 """Log-odds by which a change must be likelier than one language for all windows."""
 NEAR = 0.5
-"""The cut is at the quietest moment within this many seconds of the change."""
+"""The cut is at the quietest moment within this many seconds of the change or of the end of a text."""
 MOMENT = 0.1
 
 Chances = Mapping[str, float]
@@ -54,7 +60,8 @@ def find_change(hear: Hear, seconds: float, languages: Collection[str]) -> Chang
     count = int((seconds - WINDOW) / STEP) + 1
     if count < 2 * FEWEST or len(languages) < 2:
         return None
-    starts = [STEP * at for at in range(count)]
+    step = (seconds - WINDOW) / (count - 1)  # the last window ends with the clip
+    starts = [step * at for at in range(count)]
     ends = [_among(languages, chances) for chances in hear([starts[0], starts[-1]])]
     before, after = map(most_likely, ends)
     if min(ends[0][before] / ends[0][after], ends[1][after] / ends[1][before]) < LEAST_ODDS:
@@ -64,7 +71,7 @@ def find_change(hear: Hear, seconds: float, languages: Collection[str]) -> Chang
     # With a change after the window `at`, the later ones count for the other language.
     gains = {at: 2 * sums[at] - sums[-1] - abs(sums[-1]) for at in range(FEWEST - 1, count - FEWEST)}
     at = max(gains, key=gains.__getitem__)
-    return Change(starts[at] + (WINDOW + STEP) / 2, before, after) if gains[at] >= LEAD else None
+    return Change(starts[at] + (WINDOW + step) / 2, before, after) if gains[at] >= LEAD else None
 
 
 def quietest(samples: Samples, seconds: float) -> int:
