@@ -22,7 +22,7 @@ from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings.speech import Chinese
 from pipeline.speech import languages
 from pipeline.speech.asr.clip_parts import LEAST_REST, WINDOW, find_change, joined, quietest
-from pipeline.speech.asr.hallucinations import is_sure
+from pipeline.speech.asr.hallucinations import LOW_LOGPROB
 from pipeline.speech.asr.hypothesis import (
     CLEAR_CHOICE,
     CLEAR_LANGUAGE,
@@ -365,9 +365,10 @@ class WhisperRecogniser:
         found = []
         for part in parts:
             found.append((part.seconds, self._recognition(part, words=words)))
-            # It may be a noise after the words, so it counts only if the recogniser is sure.
-            if (rest := rests.get(part)) and is_sure(heard := self._recognition(rest, words=words)):
-                found.append((rest.seconds, heard))
+            if rest := rests.get(part):
+                heard = self._recognition(rest, words=words)
+                if heard.avg_logprob > LOW_LOGPROB:  # else its text would make that of the part uncertain
+                    found.append((rest.seconds, heard))
         return joined(found)
 
     def _recognition(self, sound: _Sound, *, words: bool) -> Recognition:

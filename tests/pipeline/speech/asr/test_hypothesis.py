@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,21 +28,23 @@ def heard(text: str, avg_logprob: float) -> Hypothesis:
 
 def test_segments_that_start_after_the_end_are_removed() -> None:
     tokens = [at(0), 1, 2, at(1.5), at(1.5), 3, at(2), at(2.4), 4, 5, at(3)]
-    assert spoken(tokens, MARKS, 2.0) == (1, 2, 3)
-    assert spoken(tokens, MARKS, 2.5) == (1, 2, 3, 4, 5)
+    assert spoken(tokens, MARKS, 2.0)[0] == (1, 2, 3)
+    assert spoken(tokens, MARKS, 2.5)[0] == (1, 2, 3, 4, 5)
 
 
 def test_a_segment_without_an_end_counts() -> None:
-    assert spoken([at(0), 1, 2], MARKS, 1.0) == (1, 2)
-    assert spoken([], MARKS, 1.0) == ()
+    assert spoken([at(0), 1, 2], MARKS, 1.0) == ((1, 2), math.inf)
+    assert spoken([at(0), 1, at(0.8), 2, at(1.4)], MARKS, 1.0) == ((1, 2), pytest.approx(1.4))
+    assert spoken([at(0), 1, at(0.8), at(1.2), 2, at(1.4)], MARKS, 1.0) == ((1,), pytest.approx(0.8))
+    assert spoken([], MARKS, 1.0) == ((), math.inf)
 
 
 @given(st.lists(st.integers(0, 1800)), st.floats(0, 30))
 def test_only_text_tokens_remain_in_order(tokens: list[int], seconds: float) -> None:
     text = [token for token in tokens if token < MARKS.end_of_text]
     left = iter(text)
-    assert all(token in left for token in spoken(tokens, MARKS, seconds))
-    assert list(spoken(tokens, MARKS, 40.0)) == text
+    assert all(token in left for token in spoken(tokens, MARKS, seconds)[0])
+    assert list(spoken(tokens, MARKS, 40.0)[0]) == text
 
 
 def test_a_loop_comes_last_with_any_score() -> None:

@@ -50,6 +50,20 @@ def test_human_speech_is_transcribed_correctly(tiny: Recogniser) -> None:
         assert found.words == ()
 
 
+@pytest.mark.parametrize("english_first", [True, False])
+def test_both_languages_of_a_clip_are_heard(base: Recogniser, english_first: bool) -> None:
+    """One speaker says both, with a breath between them."""
+    spoken = {"en": speech("conf-invalid"), "zh": speech("mandarin/da269b5be455")}
+    order = ["en", "zh"] if english_first else ["zh", "en"]
+    breath = np.zeros(SAMPLE_RATE // 5, np.float32)
+    samples = np.concatenate([spoken[order[0]], breath, spoken[order[1]]])
+    (found,) = base.transcribe([Clip(samples, only=frozenset(spoken))], words=True)
+    words = {"en": "valid conference number", "zh": "没大人的时候"}
+    assert [found.text.index(words[language]) for language in order] == sorted(map(found.text.index, words.values()))
+    ends = {word.text.strip(): word.end for word in found.words}
+    assert (ends["conference"] < len(spoken["en"]) / SAMPLE_RATE) is english_first
+
+
 def test_other_clips_do_not_change_the_text_of_a_clip(tiny: Recogniser) -> None:
     """A clip gives the same text alone, in a batch with an equally long one, and with a longer one and noise."""
     clip, twin, long = (Clip(speech(name)) for name in ("conf-invalidpin", "tt-weasels", "vm-newuser"))

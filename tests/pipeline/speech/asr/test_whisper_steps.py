@@ -1,7 +1,9 @@
 """The order of the algorithm's steps, with a network that returns given results and remembers its calls."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.speech.asr.hypothesis import Hypothesis
 from pipeline.speech.asr.recogniser import Clip, HasRoom, Recognition, TimedWord, always_room
 from pipeline.speech.asr.whisper_adapter import WIDEST
-from pipeline.speech.asr.whisper_input import FRAMES_PER_SECOND, POSITIONS_PER_SECOND, Mel
+from pipeline.speech.asr.whisper_input import FRAMES_PER_SECOND, POSITIONS_PER_SECOND, Mel, limit_of
 from pipeline.speech.asr.whisper_recogniser import BeamSearch, WhisperRecogniser
+from tests.pipeline.speech.asr.parts import speech
 
 FIRST = BeamSearch(2)
 WIDE = BeamSearch(5)
@@ -34,6 +37,8 @@ class Told:
     adapted: str = ""
     """The language that has an adapter."""
     adapted_logprob: float = -0.1
+    ends: Mapping[float, float] = field(default_factory=dict)
+    """Seconds at which a text ends, by limit."""
     search: BeamSearch = FIRST
     """The search for the first decode."""
     contexts: list[float] = field(default_factory=list)
@@ -72,8 +77,9 @@ class Told:
         self.searches.append((limit, how))
         logprob = self.adapted_logprob if how.adapted else self.logprob
         return [
-            [Hypothesis(language, (1,) * self.tokens, self.say(how), logprob, 0.1, seconds, how.adapted)]
+            [Hypothesis(language, (1,) * self.tokens, self.say(how), logprob, 0.1, seconds, how.adapted, end)]
             for seconds in lengths
+            if (end := self.ends.get(limit, math.inf))
         ]
 
     def words(self, mel: Mel, heard: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
@@ -146,6 +152,32 @@ def test_a_language_that_leads_those_to_transcribe_is_clear(
     clip = Clip(np.zeros(3 * SAMPLE_RATE, np.float32), only=frozenset(only))
     WhisperRecogniser(network, "told", batch=8).transcribe([clip])
     assert (30.0 not in network.contexts) is is_clear
+
+
+def rest_of(seconds: float, end: float, **told: Any) -> tuple[Recognition, Told]:
+    """The recognition of a clip with a voice whose text ends too early."""
+    network = Told(lambda how: "hello", ends={limit_of(round((seconds + 1) * POSITIONS_PER_SECOND)): end}, **told)
+    clip = Clip(np.resize(speech("conf-invalidpin"), round(seconds * SAMPLE_RATE)), only=frozenset({"en", "zh"}))
+    (found,) = WhisperRecogniser(network, "told", batch=8).transcribe([clip])
+    return found, network
+
+
+def test_the_rest_of_a_clip_is_decoded_in_its_own_language() -> None:
+    found, network = rest_of(3.0, 1.0, heard={3.0: {"en": 0.1, "zh": 0.9}})
+    assert (found.text, found.language) == ("hello hello", "zh")
+    assert len(network.searches) == 2
+
+
+@pytest.mark.parametrize(("end", "logprob"), [(2.5, -0.1), (1.0, -1.2), (math.inf, -0.1)])
+def test_a_short_or_an_unsure_rest_adds_no_words(end: float, logprob: float) -> None:
+    found, _ = rest_of(3.0, end, logprob=logprob)
+    assert found.text == "hello"
+
+
+def test_a_rest_without_a_voice_is_not_decoded() -> None:
+    network = Told(lambda how: "hello", ends={5.0: 1.0})
+    transcribe(network, 3.0)
+    assert network.searches == [(5.0, FIRST)]
 
 
 ADAPTED = replace(FIRST, adapted=True)
