@@ -29,8 +29,8 @@ class Heard:
         return [self._chances(start) for start in starts]
 
     def _chances(self, start: float) -> Chances:
-        share = min(max((self.change - start) / WINDOW, 0), 1) ** 3
-        before = min(max(share / (share + (1 - share ** (1 / 3)) ** 3), 1 - self.sure), self.sure)
+        share = min(max((self.change - start) / WINDOW, 0), 1)
+        before = min(max(share**3 / (share**3 + (1 - share) ** 3), 1 - self.sure), self.sure)
         english = 1 - before if start in self.odd else before
         return {"en": english, "zh": 1 - english, "cy": 0.01}
 
