@@ -56,7 +56,9 @@ KindScores = Mapping[YamnetKind, float]
 MASKS: Sequence[YamnetKind] = ("scream", "crying")
 """Kinds that hide a moan. YAMNet takes most screams and crying for moans, too."""
 MASK = SAMPLE_RATE
-"""For this long after a window that holds one of MASKS, in samples, there are no moans. Chosen on the side *validate*."""
+"""Samples after a window that holds one of MASKS in which there are no moans. On the side *validate*, moans were then
+heard in 0 of 17 recordings of screams and 1 of 14 of crying, before in 4 and 12.
+"""
 MODEL = "yamnet@2"
 """Version of the rules."""
 
