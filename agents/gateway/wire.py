@@ -25,6 +25,9 @@ MASKED = 0x80
 SHORT = 126
 
 PIECE_BYTES = 4_096  # the library parses so much at once; then the limits may end the connection
+# A refused peer may send this much more, unparsed, before it is cut off. If we hung up at once, a reset could reach a
+# peer with a normal backlog before it has read our close.
+DROPPED_BYTES = 65_536
 
 
 def whole_frames(data: bytes, largest: int) -> tuple[list[bytes], int]:
@@ -64,6 +67,7 @@ class Connection(ServerConnection):
         self._dismissed: Callable[[Message], None] | None = None
         self._early: bytes | None = b""  # what arrived before the first `receive`; None from then on
         self._refused = False
+        self._dropped = 0  # bytes that arrived after the refusal
         self._unmetered = 0  # frames that `meter` has not seen
         self.signs_of_life = 0  # how many pings and pongs have arrived
         # Gets the number of frames of each piece, also of pings and parts of messages. It may raise RefusalError: then
@@ -100,24 +104,25 @@ class Connection(ServerConnection):
         messages, self._messages = self._messages, []
         for message in messages:
             unheard(message)
-        self._resume()
+        if not self._refused:
+            self._resume()
 
     async def refuse(self, code: int, reason: str) -> None:
-        """Close the connection.
+        """Close the connection. Returns when the peer is gone, after the close timeout at the latest.
 
-        It is gone at once: what still arrives could be a flood of small frames from anyone without a token. Only after
-        `dismiss` the gateway waits for the peer, because it counts the audio that still arrives.
+        What still arrives is dropped unparsed, because anyone without a token could send a flood of small frames. A
+        flood ends the connection at once. Only after `dismiss` it is parsed, to count the audio, up to the limits.
         """
         if self._dismissed and not self._refused:
             await self.close(code, reason)
             return
         self._refused = True
+        self._resume()  # to see the end of the peer
         try:
             async with self.send_context():
-                self.protocol.fail(code, reason)
-                self.send_data()
-                # The close code is sent before the end. But a peer that reads none of our pongs would hold us up.
-                (self.transport.abort if self.paused else self.transport.close)()
+                self.protocol.fail(code, reason)  # `send_close` would go on parsing until the peer closes, too
+                if self.paused:
+                    self.transport.abort()  # a peer that does not read what we send would hold us up
         except ConnectionClosed:
             return
 
@@ -136,6 +141,9 @@ class Connection(ServerConnection):
         if self.protocol.state is CONNECTING:
             if not self.protocol.eof_sent:  # else the request was bad, and nothing behind it counts
                 self._feed_request(data)
+            return
+        if self._refused:
+            self._drop(len(data))
             return
         if self._early is not None:
             self._keep_early(data)
@@ -194,6 +202,11 @@ class Connection(ServerConnection):
         if self.request and at < len(data):
             self._keep_early(data[at:])
 
+    def _drop(self, size: int) -> None:
+        self._dropped += size
+        if self._dropped > DROPPED_BYTES:
+            self.transport.abort()
+
     def _keep_early(self, data: bytes) -> None:
         """Keep what arrives before the token was checked and the speaker's older connection has ended."""
         self._early = (self._early or b"") + data
@@ -218,7 +231,7 @@ class Connection(ServerConnection):
             self._messages.append(message)
 
     def _resume(self) -> None:
-        if not (self.transport.is_closing() or self._refused):
+        if not self.transport.is_closing():
             self.transport.resume_reading()
 
     def _wake(self) -> None:

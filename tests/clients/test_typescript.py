@@ -96,7 +96,9 @@ async def test_unacknowledged_audio_is_sent_again(built: Path, monkeypatch: pyte
     assert attempts == list(range(1, len(attempts) + 1))
 
 
-@pytest.mark.parametrize(("changes", "code"), [({"token": "wrong"}, 4401), ({"sampleRate": 1_000}, 4400), ({"roomType": "kids"}, 4403)])
+@pytest.mark.parametrize(
+    ("changes", "code"), [({"token": "wrong"}, 4401), ({"sampleRate": 1_000}, 4400), ({"roomType": "kids"}, 4403)]
+)
 async def test_a_refusal_has_its_code(built: Path, changes: dict[str, Any], code: int) -> None:
     async with running(tokens=(BEARER,), closed_room_types=("kids",)) as place:
         shown = await speak(built, place.gateway.port, SPEECH[:3_200], **changes)

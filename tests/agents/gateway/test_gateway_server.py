@@ -30,6 +30,7 @@ OTHER = "another-token-of-the-tests"
 PATH = "/v1/rooms/lobby/speakers/alice/audio?sample_rate=16000"
 OPUS = "/v1/rooms/lobby/speakers/alice/audio?codec=opus"
 FRAME = bytes(640)
+LONG_PACKET = bytes([3 << 3 | 1]) + b"ab"  # 120 ms of Opus
 
 
 class Recorder:
@@ -268,17 +269,16 @@ async def test_audio_that_waited_while_the_gateway_held_back_is_not_too_fast(
     """The sink takes nothing for a minute. The client goes on in real time, or much faster than allowed."""
     now = [1_000.0]
     monkeypatch.setattr(gateway_server, "AudioReceiver", partial(AudioReceiver, ticks=lambda: now[0]))
-    packet = bytes([3 << 3 | 1]) + b"ab"
+    packets = round(sent / 0.12)
     async with running() as place, place.client(OPUS) as client:
         place.sink.open.clear()
-        await client.send(packet)
+        await client.send(LONG_PACKET)
         await until(lambda: place.sink.waits)
-        for _ in range(round(sent / 0.12)):
-            await client.send(packet)
+        for _ in range(packets):
+            await client.send(LONG_PACKET)
         now[0] += 60
         place.sink.open.set()
-        whole = 1 + round(sent / 0.12)
-        await until(lambda: place.refused("too_fast") == 1 or len(split_packets(heard(place))) == whole)
+        await until(lambda: place.refused("too_fast") == 1 or heard(place).count(LONG_PACKET) == 1 + packets)
         await client.close()
         assert client.close_code == code
 
@@ -289,19 +289,18 @@ async def test_audio_that_waited_for_the_end_of_an_older_connection_is_not_too_f
     """The sink holds the last chunk of the older connection for a minute."""
     now = [1_000.0]
     monkeypatch.setattr(gateway_server, "AudioReceiver", partial(AudioReceiver, ticks=lambda: now[0]))
-    packet = bytes([3 << 3 | 1]) + b"ab"
     path = f"{OPUS}&session=0123456789"
     async with running() as place, place.client(f"{path}&attempt=1") as older:
         place.sink.open.clear()
-        await older.send(packet)
+        await older.send(LONG_PACKET)
         await until(lambda: place.sink.waits)
         async with place.client(f"{path}&attempt=2&first_sample=5760") as newer:
             assert (await closed_with(older))[0] == 4410
             for _ in range(500):
-                await newer.send(packet)
+                await newer.send(LONG_PACKET)
             now[0] += 60
             place.sink.open.set()
-            await until(lambda: place.refused("too_fast") == 1 or len(split_packets(heard(place))) == 501)
+            await until(lambda: place.refused("too_fast") == 1 or heard(place).count(LONG_PACKET) == 501)
         assert newer.close_code == 1000
 
 

@@ -12,7 +12,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from agents.gateway import gateway_server
-from agents.gateway.wire import Close, Connection, RefusalError, whole_frames
+from agents.gateway.wire import DROPPED_BYTES, Close, Connection, RefusalError, whole_frames
 from tests.agents.gateway.test_gateway_server import OTHER, PATH, Place, heard, running, until
 
 LARGEST = 300
@@ -116,11 +116,10 @@ async def opened(place: Place, token: str) -> tuple[asyncio.StreamReader, asynci
 
 
 async def pour(writer: asyncio.StreamWriter, data: bytes) -> None:
-    """Send `data` until the gateway hangs up."""
-    with pytest.raises(ConnectionError):
-        while True:
-            writer.write(data)
-            await writer.drain()
+    """Send `data` again and again. Raises ConnectionError when the gateway hangs up."""
+    while True:
+        writer.write(data)
+        await writer.drain()
 
 
 class Counted(Connection):
@@ -145,15 +144,20 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> type[Counted]:
     return Counted
 
 
-async def test_the_gateway_hangs_up_at_once_on_a_peer_without_a_token(counted: type[Counted]) -> None:
-    """The peer gets the close code, and neither answers it nor hangs up. What it sends then is not even read."""
+async def test_a_flood_without_a_token_is_dropped_unparsed_and_ends_at_once(
+    counted: type[Counted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The peer gets the close code. A moment later, its flood ends the connection, whatever the close timeout is."""
+    monkeypatch.setattr(gateway_server, "CLOSE_SECONDS", 1_000)
+    flood = Frame(PING, b"").serialize(mask=True) * 50_000
     async with running() as place:
         reader, writer = await opened(place, "wrong")
-        assert await reader.read() == CLOSED
-        await pour(writer, Frame(PING, b"").serialize(mask=True) * 50_000)
+        assert await reader.readexactly(len(CLOSED)) == CLOSED
+        with pytest.raises(ConnectionError):
+            await pour(writer, flood)
         await until(lambda: not place.gateway._server.all_connections)
-    assert counted.read == [len(request("wrong"))]
     assert len(counted.parsed) == 1, "only the request"
+    assert sum(counted.read) <= len(request("wrong")) + DROPPED_BYTES + 2**18, "the last read passed the limit"
 
 
 @pytest.mark.parametrize(
@@ -170,7 +174,8 @@ async def test_frames_without_audio_count_towards_the_limit(counted: type[Counte
     """A few more are parsed than are allowed, but far from all that arrived. Nothing is parsed after the refusal."""
     async with running(FRAMES_PER_SECOND=50, burst_seconds=2) as place:
         _, writer = await opened(place, OTHER)
-        await pour(writer, b"".join(frame.serialize(mask=True) for frame in frames))
+        with pytest.raises(ConnectionError):
+            await pour(writer, b"".join(frame.serialize(mask=True) for frame in frames))
         await until(lambda: place.refused("too_fast") == 1)
         await until(lambda: not place.gateway._server.all_connections)
     assert len(counted.parsed) < 2_000
@@ -179,7 +184,8 @@ async def test_frames_without_audio_count_towards_the_limit(counted: type[Counte
 def test_the_close_codes_are_those_of_the_manual() -> None:
     assert {code.name: int(code) for code in Close} == {
         "RESTART": 1012, "TRY_LATER": 1013, "TOO_BIG": 1009, "BAD_REQUEST": 4400,
-        "UNAUTHORIZED": 4401, "SWITCHED_OFF": 4403, "IDLE": 4408, "REPLACED": 4409, "BAD_AUDIO": 4415, "TOO_FAST": 4429,
+        "UNAUTHORIZED": 4401, "SWITCHED_OFF": 4403, "IDLE": 4408, "REPLACED": 4409, "OUTDATED": 4410, "BAD_AUDIO": 4415,
+        "TOO_FAST": 4429,
     }  # fmt: skip
 
 
