@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 import h11
@@ -53,16 +54,19 @@ ADDRESS_SHARE = 16
 
 
 class TimedProtocol(H11Protocol):
-    """A connection that ends if its request does not arrive in time, or if there are too many."""
+    """A connection that ends if its request does not arrive in time, or if too many of `files` open files are used."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, files: int, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._most, self._most_of_address = files // SHARE, files // ADDRESS_SHARE
+        self.address = ""
         self._deadline: asyncio.TimerHandle | None = None
         self._watched: object = None  # the part of the request that has the deadline, in h11's words
         self._taken = 0  # bytes since the deadline was set
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the class above
         super().connection_made(transport)
+        self.address = self.client[0] if self.client else ""
         if self._too_many():
             transport.abort()
         else:
@@ -79,13 +83,10 @@ class TimedProtocol(H11Protocol):
             self._watch()
 
     def _too_many(self) -> bool:
-        most = open_files.limit()
-        of_address = most // ADDRESS_SHARE
-        if len(self.connections) <= of_address:
+        if len(self.connections) <= self._most_of_address:
             return False
-        address = self.client and self.client[0]
-        same = sum(bool(each.client) and each.client[0] == address for each in self.connections)
-        return len(self.connections) > most // SHARE or same > of_address
+        same = sum(isinstance(each, TimedProtocol) and each.address == self.address for each in self.connections)
+        return len(self.connections) > self._most or same > self._most_of_address
 
     def _watch(self) -> None:
         """Set a deadline for the part of the request that is on its way, if there is one."""
@@ -117,7 +118,7 @@ class HttpServer(uvicorn.Server):
     def __init__(self, app: FastAPI, hang_up: Callable[[], None]) -> None:
         config = uvicorn.Config(
             app,
-            http=TimedProtocol,
+            http=partial(TimedProtocol, open_files.limit()),  # type: ignore[arg-type] # it is only called
             log_level="warning",
             access_log=False,
             server_header=False,

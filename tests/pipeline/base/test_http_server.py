@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from itertools import count
 
 import pytest
@@ -104,8 +105,8 @@ class Place:
         return reader, writer
 
 
-@pytest.fixture
-async def place() -> AsyncIterator[Place]:
+@asynccontextmanager
+async def serving() -> AsyncIterator[Place]:
     app, listener = FastAPI(), listen("127.0.0.1", 0, "console")
     made = Place(listener.getsockname()[1])
 
@@ -119,6 +120,12 @@ async def place() -> AsyncIterator[Place]:
             yield made
             for writer in made.writers:
                 writer.transport.abort()
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    async with serving() as made:
+        yield made
 
 
 async def answered(socket: Socket) -> bytes:
@@ -155,20 +162,21 @@ async def test_a_body_for_which_the_app_is_too_slow_has_no_deadline(
 
 
 async def test_one_address_has_a_part_of_the_connections_and_all_have_a_limit(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Two of one address and four in all. A connection that ends makes room."""
     monkeypatch.setattr(http_server, "HEADER_SECONDS", 1_000)
     monkeypatch.setattr(http_server, "ADDRESS_SHARE", 8)
     monkeypatch.setattr(open_files, "limit", lambda: 16)
-    idle = [await place.opened(address=f"127.0.0.{address}") for address in (1, 1, 2)]
-    assert await answered(await place.opened(WHOLE)) == b"", "the third one of its address"
-    idle.append(await place.opened(address="127.0.0.2"))
-    assert await answered(await place.opened(WHOLE, "127.0.0.3")) == b"", "the fifth one in all"
-    idle[0][1].transport.abort()
-    for _ in count():
-        if await answered(await place.opened(WHOLE, "127.0.0.3")):
-            break  # now the server knows that the first one is gone
-        await asyncio.sleep(0.01)
-    idle[3][1].write(WHOLE)
-    assert await answered(idle[3]) == b"3"
+    async with serving() as place:
+        idle = [await place.opened(address=f"127.0.0.{address}") for address in (1, 1, 2)]
+        assert await answered(await place.opened(WHOLE)) == b"", "the third one of its address"
+        idle.append(await place.opened(address="127.0.0.2"))
+        assert await answered(await place.opened(WHOLE, "127.0.0.3")) == b"", "the fifth one in all"
+        idle[0][1].transport.abort()
+        for _ in count():
+            if await answered(await place.opened(WHOLE, "127.0.0.3")):
+                break  # now the server knows that the first one is gone
+            await asyncio.sleep(0.01)
+        idle[3][1].write(WHOLE)
+        assert await answered(idle[3]) == b"3"

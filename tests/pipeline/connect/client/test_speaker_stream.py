@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
@@ -219,7 +220,6 @@ async def test_an_abandoned_connection_that_arrives_late_does_not_end_the_stream
 ) -> None:
     """The gateway stalls, so three handshakes time out. Their requests arrive after the fourth, which is live."""
     waits = iter((0.1, 0.1, 0.1))
-    connect = client.connect
     monkeypatch.setattr(client, "connect", lambda *a, **k: connect(*a, **k, open_timeout=next(waits, 100)))
     async with place() as there, late_network(there.gateway.port, held=3) as (port, release):
         async with stream(port) as speaker:
