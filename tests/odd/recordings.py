@@ -214,6 +214,9 @@ def channels() -> Iterator[Case]:
         "one-a-channel": [talk()[: speech.size], speech[: talk().size]],
     }.items():
         yield f"{name}.wav", wav(*rows), NOT_MISSED
+    for container, codec in (("ogg", "libopus"), ("adts", "aac"), ("wv", "wavpack")):
+        yield f"seven-and-one.{codec}", encoded(speech, container, codec, 48_000, "7.1"), frozenset({FLAGGED})
+    yield "thirty-three.wav", wav(*[speech] * 33), frozenset({REFUSED})
 
 
 def streams() -> Iterator[Case]:
