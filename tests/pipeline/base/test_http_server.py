@@ -142,8 +142,8 @@ async def test_a_request_that_does_not_end_costs_the_connection(
     data: bytes, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing, half a header, half a body, and half a second header. A whole request beside it is answered."""
-    monkeypatch.setattr(http_server, "HEADER_SECONDS", 0.2)
-    monkeypatch.setattr(http_server, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(http_server, "HEADER_SECONDS", 1.0)
+    monkeypatch.setattr(http_server, "BODY_SECONDS", 1.0)
     reader, _ = await place.opened(data)
     assert b"200 OK" in await reader.read() or not data.startswith(WHOLE)
     assert await answered(await place.opened(WHOLE)) == b"3"
