@@ -3,7 +3,8 @@
 After a forced cut, an utterance repeats the last half second of the one before. Repeated words are removed.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import product
 from typing import Any
@@ -12,7 +13,9 @@ import msgspec
 
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.recent_dict import RecentDict
-from pipeline.contract.messages import UNDETERMINED, Transcript, Utterance, Word, derive_id, origin
+from pipeline.contract import speech_status
+from pipeline.contract.messages import UNDETERMINED, M, Transcript, Utterance, Word, by_time, derive_id, origin
+from pipeline.speech.audio.cutter import OVERLAP_SECONDS
 from pipeline.speech.languages.writing_systems import tokens_of
 
 VTT_HEADER = "WEBVTT\n\n"
@@ -49,8 +52,25 @@ def vtt_cue(start: float, end: float, text: str) -> str:
     return f"{_clock(start, '.')} --> {_clock(end, '.')}\n{_one_line(escaped)}\n\n"
 
 
+def timed(spoken: Iterable[M]) -> Iterator[tuple[M, float]]:
+    """The utterances by time, each with the second at which its subtitle ends.
+
+    After a forced cut, an utterance ends in its speaker's next one, and its subtitle ends where that begins.
+    """
+    ends: list[float] = []
+    following: dict[str, float] = {}
+    for each in reversed(ordered := by_time(spoken)):
+        after = following.get(each.speaker, math.inf)
+        ends.append(after if each.start < after < each.end < after + 2 * OVERLAP_SECONDS else each.end)
+        following[each.speaker] = each.start
+    return zip(ordered, reversed(ends), strict=True)
+
+
 def json_line(file: str, transcript: Transcript) -> str:
-    """A JSON object: file, start, end, language, text, confidence, no_speech, marks, and words if there are any."""
+    """A JSON object: file, start, end, language, text, confidence, no_speech, marks, and words if there are any.
+
+    Speech that was not heard also has skipped and reason.
+    """
     fields = {
         "file": file,
         "start": round(transcript.start, 3),
@@ -63,6 +83,8 @@ def json_line(file: str, transcript: Transcript) -> str:
     }
     if transcript.words:
         fields["words"] = transcript.words
+    if transcript.skipped:
+        fields |= {"skipped": True, "reason": speech_status.skipped(transcript).reason}
     return msgspec.json.encode(fields).decode() + "\n"
 
 
