@@ -127,6 +127,9 @@ def test_speech_without_words_is_skipped(text: str) -> None:
     (found,) = stage(recognition(text))[0].process([asked])
     assert isinstance(found, Transcript)
     assert (found.skipped, found.text, skipped(found).reason) == (True, "", "no_words")
+    (other,) = stage(recognition(text, alternatives=(Reading("get out", -0.9),)))[0].process([asked])
+    assert isinstance(other, Transcript)
+    assert not other.skipped, "the judge reads all readings"
     (faint,) = stage(recognition(text))[0].process([utterance(0, data=encode_flac(drowned()))])
     assert isinstance(faint, Transcript)
     assert (faint.skipped, faint.marks) == (False, ("no_speech",)), "perhaps nobody spoke"
