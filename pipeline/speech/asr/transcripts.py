@@ -3,7 +3,6 @@
 After a forced cut, an utterance repeats the last half second of the one before. Repeated words are removed.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import product
@@ -15,7 +14,6 @@ from pipeline.base.errors import VoxwardenError
 from pipeline.base.recent_dict import RecentDict
 from pipeline.contract import speech_status
 from pipeline.contract.messages import UNDETERMINED, M, Transcript, Utterance, Word, by_time, derive_id, origin
-from pipeline.speech.audio.cutter import OVERLAP_SECONDS
 from pipeline.speech.languages.writing_systems import tokens_of
 
 VTT_HEADER = "WEBVTT\n\n"
@@ -58,11 +56,11 @@ def timed(spoken: Iterable[M]) -> Iterator[tuple[M, float]]:
     After a forced cut, an utterance ends in its speaker's next one, and its subtitle ends where that begins.
     """
     ends: list[float] = []
-    following: dict[str, float] = {}
+    following: dict[str, M] = {}
     for each in reversed(ordered := by_time(spoken)):
-        after = following.get(each.speaker, math.inf)
-        ends.append(after if each.start < after < each.end < after + 2 * OVERLAP_SECONDS else each.end)
-        following[each.speaker] = each.start
+        after = following.get(each.speaker)
+        ends.append(after.start if after and each.start < after.start < each.end < after.end else each.end)
+        following[each.speaker] = each
     return zip(ordered, reversed(ends), strict=True)
 
 
