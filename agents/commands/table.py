@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.commands.terminal import plain
-from pipeline.contract.messages import Decision, Flag, Message, SpeechStatus, Suggestion
+from pipeline.contract.messages import Decision, Flag, SpeechStatus, Suggestion
 
 if TYPE_CHECKING:
     from pipeline.review.cases.case_values import Case, CaseFile
@@ -41,8 +41,8 @@ def why_unheard(status: SpeechStatus) -> str:
     return f"{status.reason} {status.language}".rstrip()
 
 
-def _span(message: Message) -> str:
-    return f"{clock(message.start)}–{clock(message.end)}"
+def _span(spoken: Flag | SpeechStatus) -> str:
+    return f"{clock(spoken.start)}–{clock(spoken.end)}"
 
 
 def _row(times: str, result: str, words: Text) -> Table:

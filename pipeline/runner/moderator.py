@@ -113,13 +113,12 @@ class Moderator:
         flags: list[Flag] = []
         unheard: list[SpeechStatus] = []
         async for found in self.results(path, room_type):
-            match found:
-                case Flag():
-                    flags.append(found)
-                case SpeechStatus():
-                    unheard.append(found)
-                case report:
-                    pass
+            if isinstance(found, Flag):
+                flags.append(found)
+            elif isinstance(found, SpeechStatus):
+                unheard.append(found)
+            else:
+                report = found
         if report.error and not report.seconds:
             raise AudioError(report.error)
         return ModeratedFile(

@@ -232,7 +232,8 @@ class Transcribe(Processor[Utterance, Transcript]):
     def _transcript(self, utterance: Utterance, clip: Clip, recognition: Recognition) -> Transcript:
         if self._only and recognition.language not in self._only:
             return self._other_language(utterance, recognition.language)
-        has_words = any(tokens_of(reading.text) for reading in (recognition, *recognition.alternatives))
+        readings = [recognition.text, *(other.text for other in recognition.alternatives)]
+        has_words = any(map(tokens_of, readings))
         if clip.voice < VOICED and not (has_words and is_sure(recognition)):
             return self._no_speech(utterance, "no_voice", clip.voice)
         if not has_words:  # somebody spoke, so nobody may call it clean

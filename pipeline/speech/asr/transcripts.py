@@ -6,17 +6,29 @@ After a forced cut, an utterance repeats the last half second of the one before.
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.recent_dict import RecentDict
 from pipeline.contract import speech_status
-from pipeline.contract.messages import UNDETERMINED, M, Transcript, Utterance, Word, by_time, derive_id, origin
+from pipeline.contract.messages import (
+    UNDETERMINED,
+    Flag,
+    SpeechStatus,
+    Transcript,
+    Utterance,
+    Word,
+    by_time,
+    derive_id,
+    origin,
+)
 from pipeline.speech.languages.writing_systems import tokens_of
 
 VTT_HEADER = "WEBVTT\n\n"
+
+Spoken = TypeVar("Spoken", bound=Transcript | Flag | SpeechStatus)
 
 
 def transcript_of(utterance: Utterance, **fields: Any) -> Transcript:
@@ -50,13 +62,13 @@ def vtt_cue(start: float, end: float, text: str) -> str:
     return f"{_clock(start, '.')} --> {_clock(end, '.')}\n{_one_line(escaped)}\n\n"
 
 
-def timed(spoken: Iterable[M]) -> Iterator[tuple[M, float]]:
+def timed(spoken: Iterable[Spoken]) -> Iterator[tuple[Spoken, float]]:
     """The utterances by time, each with the second at which its subtitle ends.
 
     After a forced cut, an utterance ends in its speaker's next one, and its subtitle ends where that begins.
     """
     ends: list[float] = []
-    following: dict[str, M] = {}
+    following: dict[str, Spoken] = {}
     for each in reversed(ordered := by_time(spoken)):
         after = following.get(each.speaker)
         ends.append(after.start if after and each.start < after.start < each.end < after.end else each.end)

@@ -2,6 +2,8 @@
 
 import json
 
+from msgspec.structs import replace
+
 from pipeline.base.errors import AudioError
 from pipeline.contract.messages import UNDETERMINED, Transcript, Word
 from pipeline.speech.asr.transcripts import error_line, json_line, srt_cue, timed, transcript_of, vtt_cue, wordless
@@ -64,8 +66,8 @@ def test_a_json_line_says_why_speech_has_no_text() -> None:
 def test_subtitles_are_in_the_order_of_time_and_repeat_nothing() -> None:
     """After a forced cut, an utterance repeats the last half second of the one before. Two people may speak at once."""
     spans = {"late": (14.5, 20.0), "first": (0.0, 15.0), "last": (20.0, 21.0)}
-    said = [utterance(name, *span, speaker="ann") for name, span in spans.items()]
-    other = utterance("other", 3.0, 19.0, speaker="bo")
+    said = [replace(HEARD, id=name, start=start, end=end) for name, (start, end) in spans.items()]
+    other = replace(HEARD, id="other", start=3.0, end=19.0, speaker="file, channel 2")
     assert [(each.id, each.start, end) for each, end in timed([*said, other])] == [
         ("first", 0.0, 14.5), ("other", 3.0, 19.0), ("late", 14.5, 20.0), ("last", 20.0, 21.0),
     ]  # fmt: skip
