@@ -27,6 +27,7 @@ class Exit(IntEnum):
     FLAGGED = 1
     USAGE = 2
     FAILED = 3
+    UNVERIFIED = 5  # 4 is a worker that halts: `agents/loop/`
 
 
 EXIT_CODES = (

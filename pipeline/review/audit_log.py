@@ -251,6 +251,13 @@ def holds(connection: Connection, head: str) -> bool:
     return connection.execute(select(AUDIT.c.seq).where(AUDIT.c.hash == head)).first() is not None
 
 
+def has(connection: Connection, line: AuditLine) -> bool:
+    """Tell whether the log has this line, with all its fields."""
+    row = connection.execute(select(AUDIT).where(AUDIT.c.seq == line.seq)).one_or_none()
+    # Not `before`, which a line of 0.1.0 lacks.
+    return row is not None and (*_covered(AuditLine(**fields_of(row))), row.hash) == (*_covered(line), line.hash)
+
+
 def intact(line: AuditLine, before: str) -> bool:
     """Tell whether the line has the hash that its fields and the hash of the line `before` give."""
     return line.hash == _hash(before, *_covered(line))

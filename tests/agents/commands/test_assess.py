@@ -97,6 +97,15 @@ def test_a_fault_gives_exit_code_1(assess: Assess, final: str, tmp_path: Path) -
     assert (result.exit_code, "fault" in result.stdout) == (1, True)
 
 
+def test_a_bundle_signed_with_an_unknown_key_is_unverified(assess: Assess, final: str) -> None:
+    assess("key", "--key", "stranger.key")
+    assess("bundle", final, "--no-pdf", "--out", "it.zip", "--key", "stranger.key")
+    result = assess("verify", "it.zip")
+    assert (result.exit_code, "unverified" in result.stdout) == (5, True)
+    assess("key")
+    assert assess("verify", "it.zip", "--public-key", "assessment.key.pub").exit_code == 1
+
+
 def test_a_report_is_final_once(assess: Assess, final: str) -> None:
     result = assess("report", final, "--final", "--no-pdf")
     assert isinstance(result.exception, CaseError)
@@ -133,7 +142,7 @@ def test_every_line_has_a_chinese_text(module: ModuleType) -> None:
 
 
 def test_states_have_chinese_texts() -> None:
-    assert {"flag", "decision", "action", "ok", "fault", "skipped"} - chinese().keys() == set()
+    assert {"flag", "decision", "action", "ok", "fault", "skipped", "unverified"} - chinese().keys() == set()
 
 
 def test_both_texts_have_the_same_places() -> None:
