@@ -43,7 +43,7 @@ def examine(settings: Settings, checks: Iterable[DoctorCheck] | None = None) -> 
     for check in CHECKS if checks is None else checks:
         try:
             yield DoctorResult(check.what, "ok", check.look(settings))
-        except VoxwardenError as error:
+        except (VoxwardenError, PermissionError) as error:
             yield DoctorResult(check.what, "fault" if check.needed else "optional", str(error))
 
 
@@ -164,13 +164,13 @@ def check_store(settings: Settings) -> str:
     """The server answers, or the file is there or can be made. Tables are made by the first start."""
     from sqlalchemy import make_url
 
-    from pipeline.review.database import check_answers
+    from pipeline.review.database import check_answers, name_of
 
     check_answers(settings.database_url)
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite":
         _check_writable(Path(url.database or ""))
-    return url.render_as_string(hide_password=True)
+    return name_of(settings.database_url)
 
 
 def check_evidence(settings: Settings) -> str:

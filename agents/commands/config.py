@@ -16,6 +16,7 @@ from rich.table import Table
 
 from agents.commands.app import add_group, settings_of
 from agents.commands.terminal import stderr, stdout
+from pipeline.base.url_secrets import without_secrets
 from pipeline.base.user_files import config_file
 from pipeline.settings import in_file, origin_of
 
@@ -105,7 +106,7 @@ def tree_of(shown: Iterable[SettingRow]) -> dict[str, Any]:
         branch = tree
         for section in sections:
             branch = branch.setdefault(section, {})
-        branch[name] = to_jsonable_python(row.value)
+        branch[name] = _plain(row.value)
     return tree
 
 
@@ -124,9 +125,14 @@ def _table(shown: Iterable[SettingRow]) -> Table:
     return table
 
 
+def _plain(value: Any) -> Any:
+    plain = to_jsonable_python(value)
+    return without_secrets(plain) if isinstance(plain, str) else plain
+
+
 def _value(value: Any) -> str:
     """The value as `--set` and a settings file take it."""
-    plain = to_jsonable_python(value)
+    plain = _plain(value)
     if plain is None:
         return "unset"
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from agents.commands.app import Exit, app, exit_of, settings_of, warn_unknown, with_options
-from agents.commands.paths import Named, recordings, seconds_of
+from agents.commands.paths import Named, RecordingPaths, recordings, seconds_of
 from agents.commands.terminal import progress_bar
 from pipeline.base.errors import VoxwardenError
 from pipeline.contract.messages import SpeechStatus
@@ -30,10 +30,7 @@ class ModerateFormat(StrEnum):
 @app.command()
 def moderate(
     ctx: typer.Context,
-    paths: Annotated[
-        list[Path],
-        typer.Argument(help="Recordings, folders or pipes; - is standard input.", show_default=False),
-    ],
+    paths: RecordingPaths,
     room_type: Annotated[
         str, typer.Option(help="The type of the room, which selects rules of the policy, e.g. kids.")
     ] = "default",

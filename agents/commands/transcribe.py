@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from agents.commands.app import Exit, app, branch_of, say_error, settings_of
-from agents.commands.paths import Named, recordings, seconds_of
+from agents.commands.paths import Named, RecordingPaths, recordings, seconds_of
 from agents.commands.terminal import harmless, json_text, progress_bar
 from pipeline.base.errors import VoxwardenError
 from pipeline.contract.messages import Transcript
@@ -30,10 +30,7 @@ class TranscribeFormat(StrEnum):
 @app.command()
 def transcribe(
     ctx: typer.Context,
-    paths: Annotated[
-        list[Path],
-        typer.Argument(help="Recordings, folders or pipes; - is standard input.", show_default=False),
-    ],
+    paths: RecordingPaths,
     engine: Annotated[str | None, typer.Option(help="Speech recogniser, instead of asr.engine.")] = None,
     language: Annotated[
         str | None, typer.Option(help="Language, e.g. zh. Default: detected for each utterance.")

@@ -100,7 +100,7 @@ def transcripts(lines: Iterable[bytes]) -> Iterator[Transcript | TextError]:
             continue
         try:
             line = json.decode(raw, type=TranscriptLine)
-        except (MsgspecError, UnicodeDecodeError) as error:
+        except (MsgspecError, UnicodeDecodeError, RecursionError) as error:  # RecursionError: nested too deeply
             yield TextError(
                 f"Line {number} is not a transcript: {error}", "Write one JSON object with a text on each line."
             )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from pipeline.base.errors import AudioError, BadMessage, VoxwardenError
+from pipeline.base.errors import BadMessage, VoxwardenError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import (
     AudioChunk,
@@ -135,36 +135,32 @@ class Recordings:
         report = FileReport(room)
         parts = await asyncio.to_thread(self._parts, path, report)
         self._files[room] = _Progress(report, open_parts=len(parts) * HEARERS)
-        for part in parts:
-            await self._feed_part(runner, path, part, report)
+        unread = {part.of(SPEAKER) for part in parts}
+        async for chunk in self._chunks(path, parts, report):
+            report.seconds = max(report.seconds, _end_of(chunk))
+            unread.discard(chunk.speaker)
+            await runner.put(chunk)
+        for speaker in sorted(unread):  # nothing of these parts could be decoded
+            await runner.put(AudioChunk(room=room, speaker=speaker, start=0.0, sequence=0, final=True))
 
     def _parts(self, path: Path, report: FileReport) -> list[Part]:
         try:
-            return parts_of(path, vad.shared(), report.file)
+            return parts_of(path, vad.shared(), report.file, self.longest)
         except VoxwardenError as error:
             report.error = str(error)
             return [MAIN]
 
-    async def _feed_part(self, runner: LocalRunner, path: Path, part: Part, report: FileReport) -> None:
-        speaker, end, sequence, final = part.of(SPEAKER), 0.0, 0, False
-        async for chunk in self._chunks(path, part, report):
-            end, sequence, final = _end_of(chunk), chunk.sequence + 1, chunk.final
-            report.seconds = max(report.seconds, end)
-            await runner.put(chunk)
-        if not final:  # the file is damaged or too long: end its speech here
-            await runner.put(AudioChunk(room=report.file, speaker=speaker, start=end, sequence=sequence, final=True))
-
-    async def _chunks(self, path: Path, part: Part, report: FileReport) -> AsyncIterator[AudioChunk]:
-        """The chunks of a part, one behind the reader.
+    async def _chunks(self, path: Path, parts: Sequence[Part], report: FileReport) -> AsyncIterator[AudioChunk]:
+        """The chunks of all parts, one behind the reader.
 
         So damage after the last chunk is in the report before that chunk enters the pipeline.
         """
-        room, speaker = report.file, part.of(SPEAKER)
-        chunks = chunks_of(path, room, speaker, self.room_type, part=part, name=room)
+        room = report.file
+        chunks = chunks_of(path, room, SPEAKER, self.room_type, parts=parts, name=room, longest=self.longest)
         held: AudioChunk | None = None
         while True:
             try:
-                chunk = self._checked(await asyncio.to_thread(next, chunks, None), room)
+                chunk = await asyncio.to_thread(next, chunks, None)
             except VoxwardenError as error:
                 report.error, chunk = str(error), None
             if held:
@@ -172,11 +168,6 @@ class Recordings:
             if not chunk:
                 return
             held = chunk
-
-    def _checked(self, chunk: AudioChunk | None, name: str) -> AudioChunk | None:
-        if chunk and _end_of(chunk) > self.longest:
-            raise AudioError(f"{name} is longer than {self.longest:g} s", "Send it in parts.")
-        return chunk
 
     def _tap(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
         # A file ends with the last flag that it waits for, so released flags come before.

@@ -36,6 +36,8 @@ def load(overrides: dict[str, Any] | None = None) -> Settings:
     except SettingsError as error:
         remedy = """Lists are JSON there, e.g. VOXWARDEN_ASR__LANGUAGES='["en", "zh"]'."""
         raise ConfigError(f"The environment: {error}", remedy) from error
+    except RecursionError as error:  # only JSON in a variable: the file's depth is limited
+        raise ConfigError("The environment: a variable is nested too deeply", "Use fewer brackets.") from error
 
 
 def _explained(error: ValidationError, flags: Mapping[str, Any]) -> ConfigError:

@@ -215,6 +215,9 @@ def channels() -> Iterator[Case]:
         "one-a-channel": [talk()[: speech.size], speech[: talk().size]],
     }.items():
         yield f"{name}.wav", wav(*rows), NOT_MISSED
+    for ending, container, codec in (("opus", "ogg", "libopus"), ("aac", "adts", "aac"), ("wv", "wv", "wavpack")):
+        yield f"seven-and-one.{ending}", encoded(speech, container, codec, 48_000, "7.1"), frozenset({FLAGGED})
+    yield "thirty-three.wav", wav(*[speech] * 33), frozenset({REFUSED})
 
 
 def streams() -> Iterator[Case]:

@@ -63,7 +63,7 @@ class Moderate(Protocol):
 
 
 class Jobs:
-    """`async with Jobs(...)` works through the recordings, one at a time. The programs take turns.
+    """`async with Jobs(...)` works through the recordings. Each program has one in work, beside those of the others.
 
     `clock` returns UTC seconds.
     """
@@ -74,21 +74,20 @@ class Jobs:
         self._clock = clock
         self._jobs: dict[str, Job] = {}
         self._waiting: dict[int, deque[Job]] = {}
-        """Queued jobs of each program. The program whose turn is next comes first."""
-        self._some = asyncio.Event()
+        """Queued jobs of each program that has a worker."""
         # One folder for all recordings, so that a stop also deletes the files of jobs that have not run.
         self._folder = tempfile.TemporaryDirectory(prefix="voxwarden-api-")
-        self._task: asyncio.Task[None]
+        self._workers: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
         self._folder.cleanup()
 
     def check_room(self, owner: int) -> None:
@@ -106,8 +105,13 @@ class Jobs:
         self.check_room(job.owner)
         self._forget_old()
         self._jobs[job.id] = job
-        self._waiting.setdefault(job.owner, deque()).append(job)
-        self._some.set()
+        if job.owner in self._waiting:
+            self._waiting[job.owner].append(job)
+            return
+        self._waiting[job.owner] = deque([job])
+        worker = asyncio.create_task(self._run(job.owner))
+        self._workers.add(worker)
+        worker.add_done_callback(self._workers.discard)
 
     def get(self, owner: int, identity: str) -> Job:
         """Return a job of this program. Raises Missing."""
@@ -131,23 +135,11 @@ class Jobs:
             if job.ended.is_set() and job.ended_at < before:
                 del self._jobs[job.id]
 
-    async def _run(self) -> None:
-        while True:
-            await self._some.wait()
-            if job := self._next():
-                await self._work(job)
-            else:
-                self._some.clear()
-
-    def _next(self) -> Job | None:
-        """Return the next job of the program whose turn it is. Its next turn comes after the others."""
-        for owner in list(self._waiting):
-            jobs = self._waiting.pop(owner)
-            job = jobs.popleft()
-            if jobs:
-                self._waiting[owner] = jobs  # a dict keeps the order of insertion, so this is the last place
-            return job
-        return None
+    async def _run(self, owner: int) -> None:
+        """Work through the jobs of a program."""
+        while jobs := self._waiting[owner]:
+            await self._work(jobs.popleft())
+        del self._waiting[owner]
 
     async def _work(self, job: Job) -> None:
         job.state = "running"

@@ -54,6 +54,15 @@ def test_show_prints_values_as_a_settings_file_has_them() -> None:
     assert found["asr.language"].startswith("unset default")
 
 
+@pytest.mark.parametrize("form", ["table", "json", "yaml"])
+def test_show_hides_passwords_in_addresses(form: str) -> None:
+    keys = ("webhooks.url=https://me:s3cret@app.example/in", "audit.anchor_url=https://log.example/?to=a&token=s3cret")
+    shown = config(*(word for key in keys for word in ("--set", key)), "config", "show", "--changed", "--format", form)
+    assert "s3cret" not in shown.stdout
+    assert "https://me:***@app.example/in" in shown.stdout
+    assert "https://log.example/?to=a&token=***" in shown.stdout
+
+
 def test_show_hides_secrets() -> None:
     shown = config("config", "show", "--changed", **SECRETS)
     assert shown.exit_code == 0, shown.stderr
