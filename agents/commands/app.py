@@ -14,7 +14,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from agents.commands.terminal import standard_streams, stderr
-from pipeline.base import yaml_reading
+from pipeline.base import open_files, yaml_reading
 from pipeline.base.errors import ConfigError, VoxwardenError
 from pipeline.base.user_files import PREFIX
 from pipeline.settings import Settings, load
@@ -142,6 +142,7 @@ def options(
     )
     if not verbose:  # the library logs every attempt to connect; our error reports it once
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    open_files.raise_limit()
     if config:
         os.environ[PREFIX + "CONFIG"] = str(config)  # the processes of `worker all` inherit it
     ctx.obj = overrides_of(assignments or [])
