@@ -9,6 +9,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Literal
 
+from pipeline.base import open_files
 from pipeline.base.errors import DependencyError, VoxwardenError
 from pipeline.base.libraries import LIBRARIES, installed, require
 from pipeline.settings import Settings
@@ -186,6 +187,17 @@ def _check_writable(file: Path) -> None:
         raise DependencyError(f"{there} cannot be written", "Set data_dir, or give the folder to this user.")
 
 
+def _open_files(settings: Settings) -> str:
+    open_files.raise_limit()  # as each command does when it starts
+    most, wanted = open_files.limit(), 2 * settings.gateway.max_connections  # the other half is for all else
+    if most < wanted:
+        raise VoxwardenError(
+            f"A process may open {most} files, but gateway.max_connections needs {wanted}",
+            "Raise the hard limit, for example with LimitNOFILE= of systemd or --ulimit nofile= of Docker.",
+        )
+    return f"{most} for each process"
+
+
 def _broker(settings: Settings) -> str:
     from agents.broker.kafka_topics import plans
 
@@ -228,6 +240,7 @@ CHECKS = (
     DoctorCheck("review store", check_store),
     DoctorCheck("live policy", check_live_policy),
     DoctorCheck("evidence", check_evidence),
+    DoctorCheck("open files", _open_files, needed=False),
     DoctorCheck("words with second ear", check_both_sources, needed=False),
     DoctorCheck("Kafka (for ingest, topics and worker)", _broker, needed=False),
 )

@@ -7,8 +7,18 @@ from pathlib import Path
 import pytest
 
 from agents.machine_checks import CHECKS, DoctorResult, examine, reach
+from pipeline.base import open_files
 from pipeline.base.errors import DependencyError
-from pipeline.settings import Asr, EvidenceSettings, JudgeSettings, Kafka, ListenSettings, Settings, Store
+from pipeline.settings import (
+    Asr,
+    EvidenceSettings,
+    GatewaySettings,
+    JudgeSettings,
+    Kafka,
+    ListenSettings,
+    Settings,
+    Store,
+)
 from tests.pipeline.judge.reader.model import said, settings_of
 from tests.pipeline.review.delivery.receiver import Reply, receiving
 from tests.pipeline.sound import yamnet_networks
@@ -85,6 +95,17 @@ def test_a_broken_second_ear_is_a_fault(settings: Settings, tmp_path: Path) -> N
     [broken] = examine(settings.model_copy(update={"listen": ListenSettings(ear=str(tmp_path))}), check)
     [off] = examine(settings, check)
     assert (broken.state, off.state) == ("fault", "ok")
+
+
+def test_the_gateway_needs_half_of_the_open_files(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_files, "limit", lambda: 4_000)
+    check = [each for each in CHECKS if each.what == "open files"]
+    [enough] = examine(settings, check)
+    more = settings.model_copy(update={"gateway": GatewaySettings(max_connections=2_001)})
+    [few] = examine(more, check)
+    assert (enough.state, enough.detail) == ("ok", "4000 for each process")
+    assert few.state == "optional"
+    assert "may open 4000 files, but gateway.max_connections needs 4002. Raise the hard limit" in few.detail
 
 
 def test_looking_downloads_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
