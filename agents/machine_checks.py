@@ -235,7 +235,7 @@ CHECKS = (
     DoctorCheck("policy and lexicons", _judge),
     DoctorCheck("classifier", _classifier),
     DoctorCheck("YAMNet", _yamnet),
-    DoctorCheck("second ear", _second_ear, needed=False),
+    DoctorCheck("second ear", _second_ear),
     DoctorCheck("second reader", _second_reader),
     DoctorCheck("review store", check_store),
     DoctorCheck("live policy", check_live_policy),

@@ -4,7 +4,7 @@ import inspect
 import logging
 import os
 import sys
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,14 +36,13 @@ EXIT_CODES = (
 )
 
 
-class FailOn(StrEnum):
-    """The lowest suggestion for which `--fail-on` exits with 1."""
+LEVELS = ("unheard", "review", "block")
+"""The results for which `--fail-on` can exit with 1, from the mildest to the worst."""
 
-    REVIEW = "review"
-    BLOCK = "block"
 
-    def holds_for(self, suggestion: str | None) -> bool:
-        return suggestion in {FailOn.BLOCK, self}
+def exit_of(result: str | None, fail_on: str | None) -> Exit:
+    """Return FLAGGED if the result is at least as severe as the level `fail_on`."""
+    return Exit.FLAGGED if fail_on and result in LEVELS[LEVELS.index(fail_on) :] else Exit.CLEAN
 
 
 # What to use instead, by command. A group stands for every command in it.

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from agents.commands.app import add_group, settings_of
 from agents.commands.terminal import stderr, stdout
+from pipeline.base.errors import ConfigError
 from pipeline.base.url_secrets import without_secrets
 from pipeline.base.user_files import config_file
 from pipeline.settings import in_file, origin_of
@@ -81,6 +82,10 @@ def check_config(ctx: typer.Context) -> None:
     from pipeline.speech import languages
 
     settings = settings_of(ctx)
+    if settings.listen.yamnet and not settings.listen.yamnet.is_file():
+        raise ConfigError(
+            f"listen.yamnet: there is no file {settings.listen.yamnet}", "docs/sounds.md says how to get it."
+        )
     languages.check_language_files()
     Texts()  # raises for a mistake in a catalogue of the console
     for doubt in find_warnings(settings, check_judge(settings.judge)):

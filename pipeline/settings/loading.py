@@ -44,7 +44,7 @@ def _explained(error: ValidationError, flags: Mapping[str, Any]) -> ConfigError:
     mistake = error.errors(include_input=False, include_url=False)[0]  # without the input, which may be a secret
     key = ".".join(map(str, mistake["loc"])).removesuffix(".[key]")  # Pydantic adds `[key]` if the key is the mistake
     known = sorted(keys())
-    reason = mistake["msg"].removeprefix("Value error, ")
+    reason = mistake["msg"].removeprefix("Value error, ").replace("valid tuple", "valid list")  # as YAML calls it
     places = _places([key, *_named(key, reason, known)], flags)
     remedy = "`voxwarden config show` lists every key."
     if mistake["type"] == "extra_forbidden":

@@ -14,8 +14,8 @@ from typing import Literal, Protocol, Self
 
 from pipeline.base.errors import Missing, VoxwardenError
 from pipeline.base.http_problems import TooManyError
-from pipeline.contract.messages import Flag
-from pipeline.runner.recordings_runner import FileReport
+from pipeline.contract.messages import Flag, SpeechStatus
+from pipeline.runner.recordings_runner import FileReport, Found
 from pipeline.settings import Api
 
 KEPT_SECONDS = 3_600.0
@@ -37,8 +37,10 @@ class Job:
     """Length that the recording states; 0: unknown."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     state: State = "queued"
-    judged_seconds: float = 0.0
+    done_seconds: float = 0.0
     flags: list[Flag] = field(default_factory=list)
+    unheard: list[SpeechStatus] = field(default_factory=list)
+    """The utterances without a flag."""
     report: FileReport | None = None
     error: str | None = None
     ended_at: float = 0.0
@@ -48,16 +50,16 @@ class Job:
 
     @property
     def progress(self) -> float:
-        """Share of the recording that is judged, from 0 to 1."""
+        """Share of the recording that is done, from 0 to 1."""
         if self.ended.is_set():
             return 1.0
-        return min(1.0, self.judged_seconds / self.seconds) if self.seconds else 0.0
+        return min(1.0, self.done_seconds / self.seconds) if self.seconds else 0.0
 
 
 class Moderate(Protocol):
-    """Moderates a recording: gives the flags of its utterances, and then its report."""
+    """Moderates a recording: gives the flag or the status of each utterance, and then its report."""
 
-    def __call__(self, path: Path, room_type: str) -> AsyncIterator[Flag | FileReport]: ...
+    def __call__(self, path: Path, room_type: str) -> AsyncIterator[Found]: ...
 
 
 class Jobs:
@@ -163,9 +165,12 @@ class Jobs:
             async for found in results:
                 if job.unwanted:
                     return
+                if isinstance(found, FileReport):
+                    job.report, job.error = found, found.error
+                    continue
                 if isinstance(found, Flag):
                     job.flags.append(found)
-                    # Flags come as they are judged, not by time.
-                    job.judged_seconds = max(job.judged_seconds, found.end)
                 else:
-                    job.report, job.error = found, found.error
+                    job.unheard.append(found)
+                # They come as they end, not by time.
+                job.done_seconds = max(job.done_seconds, found.end)

@@ -88,7 +88,7 @@ def transcribed(
         ahead = reader.submit(next, batches, None)
         while batch := ahead.result():
             ahead = reader.submit(next, batches, None)
-            results = iter(stage.process([item for _, item in batch if isinstance(item, Utterance)]))
+            results = iter(stage.handle([item for _, item in batch if isinstance(item, Utterance)]))
             for path, item in batch:
                 result = next(results) if isinstance(item, Utterance) else item
                 yield path, result.error if isinstance(result, Rejected) else result
