@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from contextvars import ContextVar
 from functools import cache
@@ -16,7 +16,7 @@ from rich.markup import escape
 from agents.commands.app import Exit, add_group, settings_of
 from agents.commands.store import actor, database_of
 from agents.commands.terminal import stderr, stdout
-from pipeline.base import yaml_reading
+from pipeline.base import private_files, yaml_reading
 from pipeline.base.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def write_bundle(
         with database.write() as connection:  # before the file is there: no audio leaves without a line in the log
             audit_log.append(connection, time.time(), actor(), "assessment.bundle", found.id, {"clips": sorted(audio)})
     file = out or Path(f"assessment-{found.id}.zip")
-    _write(file.parent, {file.name: data})
+    _write(file.parent, {file.name: data}, private=True)
     say("Wrote {file}.", file=file)
 
 
@@ -270,11 +270,13 @@ def _key(settings: "Settings", path: Path | None) -> Path:
     return path or bundle.key_file(settings)
 
 
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+def _write(folder: Path, files: Mapping[str, bytes], private: bool = False) -> None:
+    """Write files below `folder`. `private`: only for their owner, because they may hold speech."""
+    write: Callable[[Path, bytes], object] = private_files.write_private if private else Path.write_bytes
     try:
         for name, data in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(data)
+            write(folder / name, data)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written: {error.strerror}", "Name another place with --out.") from error
 

@@ -15,6 +15,7 @@ from agents.commands import assess_drill
 from agents.commands.assess import chinese, of_environment
 from agents.commands.command_line import app
 from pipeline.assessment.report import assessments, bundle, verify
+from pipeline.base import private_files
 from pipeline.base.errors import CaseError, ConfigError, InputError, Missing
 from pipeline.review import audit_log
 from pipeline.review.database import Database
@@ -80,6 +81,7 @@ def test_a_final_report_becomes_a_bundle_that_verifies(
     result = assess("verify", "it.zip", "--public-key", "assessment.key.pub", "--audit-log")
     assert (result.exit_code, "fault" in result.stdout) == (0, False)
     assert "The audit log of this store has line" in result.stdout
+    assert (tmp_path / "it.zip").stat().st_mode & private_files.OTHERS == 0, "it may hold clips"
     files = bundle.unpack((tmp_path / "it.zip").read_bytes(), "it")
     assert files["report.en.html"] == (tmp_path / "out" / "report.en.html").read_bytes()
     with database.read() as connection:
