@@ -9,6 +9,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Literal
 
+from pipeline.base import open_files
 from pipeline.base.errors import DependencyError, VoxwardenError
 from pipeline.base.libraries import LIBRARIES, installed, require
 from pipeline.settings import Settings
@@ -43,7 +44,7 @@ def examine(settings: Settings, checks: Iterable[DoctorCheck] | None = None) -> 
     for check in CHECKS if checks is None else checks:
         try:
             yield DoctorResult(check.what, "ok", check.look(settings))
-        except VoxwardenError as error:
+        except (VoxwardenError, PermissionError) as error:
             yield DoctorResult(check.what, "fault" if check.needed else "optional", str(error))
 
 
@@ -164,13 +165,13 @@ def check_store(settings: Settings) -> str:
     """The server answers, or the file is there or can be made. Tables are made by the first start."""
     from sqlalchemy import make_url
 
-    from pipeline.review.database import check_answers
+    from pipeline.review.database import check_answers, name_of
 
     check_answers(settings.database_url)
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite":
         _check_writable(Path(url.database or ""))
-    return url.render_as_string(hide_password=True)
+    return name_of(settings.database_url)
 
 
 def check_evidence(settings: Settings) -> str:
@@ -184,6 +185,17 @@ def _check_writable(file: Path) -> None:
     there = next(place for place in (file, *file.absolute().parents) if place.exists())
     if not os.access(there, os.W_OK):
         raise DependencyError(f"{there} cannot be written", "Set data_dir, or give the folder to this user.")
+
+
+def _open_files(settings: Settings) -> str:
+    open_files.raise_limit()  # as each command does when it starts
+    most, wanted = open_files.limit(), 2 * settings.gateway.max_connections  # the other half is for all else
+    if most < wanted:
+        raise VoxwardenError(
+            f"A process may open {most} files, but gateway.max_connections needs {wanted}",
+            "Raise the hard limit, for example with LimitNOFILE= of systemd or --ulimit nofile= of Docker.",
+        )
+    return f"{most} for each process"
 
 
 def _broker(settings: Settings) -> str:
@@ -223,11 +235,12 @@ CHECKS = (
     DoctorCheck("policy and lexicons", _judge),
     DoctorCheck("classifier", _classifier),
     DoctorCheck("YAMNet", _yamnet),
-    DoctorCheck("second ear", _second_ear, needed=False),
+    DoctorCheck("second ear", _second_ear),
     DoctorCheck("second reader", _second_reader),
     DoctorCheck("review store", check_store),
     DoctorCheck("live policy", check_live_policy),
     DoctorCheck("evidence", check_evidence),
+    DoctorCheck("open files", _open_files, needed=False),
     DoctorCheck("words with second ear", check_both_sources, needed=False),
     DoctorCheck("Kafka (for ingest, topics and worker)", _broker, needed=False),
 )

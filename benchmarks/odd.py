@@ -24,7 +24,7 @@ from unittest.mock import patch
 from agents.commands.command_line import main as voxwarden
 from benchmarks import report
 from tests.odd import recordings, texts
-from tests.odd.recordings import FLAGGED, PASS, REFUSED
+from tests.odd.recordings import FLAGGED, PASS, REFUSED, UNHEARD
 from tests.odd.sheets import FORMS, SHEETS
 from tests.odd.shells import SHELLS, ShellLine
 
@@ -73,8 +73,8 @@ def moderated(folder: Path) -> Iterator[OddOutcome]:
     reports = {line["file"]: line for line in _objects(done.stdout) if line["kind"] == "file"}
     for path, allowed in expected.items():
         report = reports.get(str(path))
-        came = "lost" if report is None else REFUSED if report["error"] else report["suggestion"]
-        came = came if came in {"lost", REFUSED, PASS} else FLAGGED
+        came = "lost" if report is None else REFUSED if report["error"] else report["suggestion"] or UNHEARD
+        came = came if came in {"lost", REFUSED, UNHEARD, PASS} else FLAGGED
         unnamed = came == REFUSED and str(path) not in done.stderr
         wrong = f"{came}, not {' or '.join(sorted(allowed))}" if came not in allowed else "not named" * unnamed
         yield OddOutcome("recordings", path.name, wrong)

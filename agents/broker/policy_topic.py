@@ -48,7 +48,7 @@ def unpacked(value: bytes, kind: type[R]) -> R:
         reading = zlib.decompressobj()
         text = reading.decompress(value, MAX_BYTES)  # a small record could unpack to gigabytes
         return msgspec.json.decode(text, type=kind)
-    except (zlib.error, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (zlib.error, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadMessage(f"A record of {POLICIES.name} cannot be read: {error}", "Publish the policy again.") from error
 
 

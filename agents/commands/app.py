@@ -4,7 +4,7 @@ import inspect
 import logging
 import os
 import sys
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from agents.commands.terminal import standard_streams, stderr
-from pipeline.base import yaml_reading
+from pipeline.base import open_files, yaml_reading
 from pipeline.base.errors import ConfigError, VoxwardenError
 from pipeline.base.user_files import PREFIX
 from pipeline.settings import Settings, load
@@ -27,6 +27,7 @@ class Exit(IntEnum):
     FLAGGED = 1
     USAGE = 2
     FAILED = 3
+    UNVERIFIED = 5  # 4 is a worker that halts: `agents/loop/`
 
 
 EXIT_CODES = (
@@ -35,14 +36,13 @@ EXIT_CODES = (
 )
 
 
-class FailOn(StrEnum):
-    """The lowest suggestion for which `--fail-on` exits with 1."""
+LEVELS = ("unheard", "review", "block")
+"""The results for which `--fail-on` can exit with 1, from the mildest to the worst."""
 
-    REVIEW = "review"
-    BLOCK = "block"
 
-    def holds_for(self, suggestion: str | None) -> bool:
-        return suggestion in {FailOn.BLOCK, self}
+def exit_of(result: str | None, fail_on: str | None) -> Exit:
+    """Return FLAGGED if the result is at least as severe as the level `fail_on`."""
+    return Exit.FLAGGED if fail_on and result in LEVELS[LEVELS.index(fail_on) :] else Exit.CLEAN
 
 
 # What to use instead, by command. A group stands for every command in it.
@@ -142,6 +142,7 @@ def options(
     )
     if not verbose:  # the library logs every attempt to connect; our error reports it once
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    open_files.raise_limit()
     if config:
         os.environ[PREFIX + "CONFIG"] = str(config)  # the processes of `worker all` inherit it
     ctx.obj = overrides_of(assignments or [])
@@ -231,6 +232,9 @@ def _run() -> None:
     except VoxwardenError as error:
         say_error(error)
         sys.exit(Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED)
+    except PermissionError as error:  # a file or a folder of the user, anywhere in a command
+        say_error(f"{error.filename}: {error.strerror}. Give it to this user, or name another place.")
+        sys.exit(Exit.FAILED)
     except Exception:
         logging.getLogger(__name__).exception("This is a bug in Voxwarden. Please report it with the following text")
         sys.exit(Exit.FAILED)  # Python would exit with 1, which means flagged

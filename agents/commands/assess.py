@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from contextvars import ContextVar
 from functools import cache
 from importlib.util import find_spec
@@ -15,7 +16,7 @@ from rich.markup import escape
 from agents.commands.app import Exit, add_group, settings_of
 from agents.commands.store import actor, database_of
 from agents.commands.terminal import stderr, stdout
-from pipeline.base import yaml_reading
+from pipeline.base import private_files, yaml_reading
 from pipeline.base.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def write_bundle(
         with database.write() as connection:  # before the file is there: no audio leaves without a line in the log
             audit_log.append(connection, time.time(), actor(), "assessment.bundle", found.id, {"clips": sorted(audio)})
     file = out or Path(f"assessment-{found.id}.zip")
-    _write(file.parent, {file.name: data})
+    _write(file.parent, {file.name: data}, private=True)
     say("Wrote {file}.", file=file)
 
 
@@ -192,12 +193,13 @@ def verify(
         Path | None, typer.Option("--public-key", help="The public key (PEM) that the operator published.")
     ] = None,
     audit_log: Annotated[
-        bool, typer.Option("--audit-log", help="Also look for the bundle's line in the audit log of this store.")
+        bool, typer.Option("--audit-log", help="Also compare the bundle's line with the audit log of this store.")
     ] = False,
 ) -> None:
     """Check that a bundle or a final report is unchanged and follows from its data.
 
-    A bundle needs no review store. Each line tells one result. The exit code is 1 if there is a fault.
+    A bundle needs no review store. Each line tells one result. The exit code is 1 if there is a fault. It is 5 if there
+    is none, but the bundle is unverified, for example because no public key was given.
 
     Examples:
       voxwarden assess verify assessment-2026-1.zip --public-key operator.pub
@@ -213,15 +215,13 @@ def verify(
         raise InputError(f"{target} is a folder", "Name the zip file that `voxwarden assess bundle` wrote.")
     if file.is_file():
         given = signing.read_public(public_key) if public_key else None
-        faults = _show(checking.of_bundle(_read(file), target, given))
-        if audit_log:
-            with database_of(ctx) as database, database.read() as connection:
-                faults += _show([checking.of_anchor(connection, _read(file))])
+        with ExitStack() as stack:
+            log = stack.enter_context(stack.enter_context(database_of(ctx)).read()) if audit_log else None
+            code = _show(checking.of_bundle(_read(file), target, given, log))
     else:
         with database_of(ctx) as database, database.read() as connection:
-            faults = _show(checking.of_assessment(connection, assessments.find(connection, target)))
-    if faults:
-        raise typer.Exit(Exit.FLAGGED)
+            code = _show(checking.of_assessment(connection, assessments.find(connection, target)))
+    raise typer.Exit(code)
 
 
 def _require_extra() -> None:
@@ -231,14 +231,16 @@ def _require_extra() -> None:
             raise ConfigError(f"{name} is not installed", "Install it: pip install 'voxwarden[report]'.")
 
 
-def _show(checks: "Iterable[Checked]") -> int:
-    """Print the results, and return the number of faults."""
-    faults = 0
+def _show(checks: "Iterable[Checked]") -> Exit:
+    """Print the results, and return the exit code."""
+    found = set()
     for check in checks:
         denied = said("Not true:") + " " if check.denied else ""
-        show(f"{said(check.result):7}  {denied}{said(check.about, **check.values)}")
-        faults += check.result == "fault"
-    return faults
+        show(f"{said(check.result):10}  {denied}{said(check.about, **check.values)}")
+        found.add(check.result)
+    if "fault" in found:
+        return Exit.FLAGGED
+    return Exit.UNVERIFIED if "unverified" in found else Exit.CLEAN
 
 
 def _report(ctx: typer.Context, identity: str | None) -> "AssessmentReport":
@@ -268,11 +270,13 @@ def _key(settings: "Settings", path: Path | None) -> Path:
     return path or bundle.key_file(settings)
 
 
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+def _write(folder: Path, files: Mapping[str, bytes], private: bool = False) -> None:
+    """Write files below `folder`. `private`: only for their owner, because they may hold speech."""
+    write: Callable[[Path, bytes], object] = private_files.write_private if private else Path.write_bytes
     try:
         for name, data in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(data)
+            write(folder / name, data)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written: {error.strerror}", "Name another place with --out.") from error
 

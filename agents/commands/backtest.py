@@ -16,7 +16,7 @@ from rich.text import Text
 
 from agents.commands.app import Exit, app, say_error, settings_of
 from agents.commands.cases import moment
-from agents.commands.table import SHAPES, STYLES, utc
+from agents.commands.table import SHAPES, STYLES, clock, utc
 from agents.commands.terminal import json_text, plain, progress_bar, stderr, stdout
 from pipeline.base.errors import VoxwardenError
 from pipeline.contract.messages import Flag, Transcript
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 MARKS: "dict[Kind, str]" = {"new": "+ new", "gone": "- gone", "changed": "~ changed", "same": "= same"}
 SHOWN: "tuple[Kind, ...]" = tuple(MARKS)
+
+# Times below a year are seconds of a recording: nobody spoke in a live room in 1970.
+RECORDED_SECONDS = 366 * 86_400.0
 
 
 def totals(test: "Backtest", tally: "BacktestTally") -> Table:
@@ -46,12 +49,13 @@ def totals(test: "Backtest", tally: "BacktestTally") -> Table:
 
 def examples(found: "Iterable[Comparison]", words: bool) -> Table:
     """Return a table of single differences. It shows their text only if `words` is set."""
-    table = Table("Difference", "Said at", "Room type", "Before", "After", *(["Words"] if words else []))
+    table = Table("Difference", "Room", "Said at", "Room type", "Before", "After", *(["Words"] if words else []))
     for each in found:
         flag = each.after
         said = [plain(flag.text)] if words else []
         verdicts = _verdict(each.before), _verdict(flag)
-        table.add_row(MARKS[each.kind], utc(flag.start), plain(flag.room_type), *verdicts, *said)
+        said_at = utc(flag.start) if flag.start >= RECORDED_SECONDS else clock(flag.start)
+        table.add_row(MARKS[each.kind], plain(flag.room), said_at, plain(flag.room_type), *verdicts, *said)
     return table
 
 

@@ -16,6 +16,8 @@ from rich.table import Table
 
 from agents.commands.app import add_group, settings_of
 from agents.commands.terminal import stderr, stdout
+from pipeline.base.errors import ConfigError
+from pipeline.base.url_secrets import without_secrets
 from pipeline.base.user_files import config_file
 from pipeline.settings import in_file, origin_of
 
@@ -80,6 +82,10 @@ def check_config(ctx: typer.Context) -> None:
     from pipeline.speech import languages
 
     settings = settings_of(ctx)
+    if settings.listen.yamnet and not settings.listen.yamnet.is_file():
+        raise ConfigError(
+            f"listen.yamnet: there is no file {settings.listen.yamnet}", "docs/sounds.md says how to get it."
+        )
     languages.check_language_files()
     Texts()  # raises for a mistake in a catalogue of the console
     for doubt in find_warnings(settings, check_judge(settings.judge)):
@@ -105,7 +111,7 @@ def tree_of(shown: Iterable[SettingRow]) -> dict[str, Any]:
         branch = tree
         for section in sections:
             branch = branch.setdefault(section, {})
-        branch[name] = to_jsonable_python(row.value)
+        branch[name] = _plain(row.value)
     return tree
 
 
@@ -124,9 +130,14 @@ def _table(shown: Iterable[SettingRow]) -> Table:
     return table
 
 
+def _plain(value: Any) -> Any:
+    plain = to_jsonable_python(value)
+    return without_secrets(plain) if isinstance(plain, str) else plain
+
+
 def _value(value: Any) -> str:
     """The value as `--set` and a settings file take it."""
-    plain = to_jsonable_python(value)
+    plain = _plain(value)
     if plain is None:
         return "unset"
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.commands.app import Exit, add_group, say_error, settings_of
-from agents.commands.paths import recordings, seconds_of
+from agents.commands.paths import RecordingPaths, recordings, seconds_of
 from agents.commands.store import actor
 from agents.commands.table import clock
 from agents.commands.terminal import json_text, plain, progress_bar, stdout
@@ -31,15 +31,11 @@ fingerprints = add_group("fingerprints", "Ban recordings, and find where they pl
 Progressed = Callable[[float], None]
 """Takes the seconds that were processed."""
 
-Files = Annotated[
-    list[Path], typer.Argument(help="Recordings, folders or pipes; - is standard input.", show_default=False)
-]
-
 
 @fingerprints.command("add")
 def add_recordings(
     ctx: typer.Context,
-    paths: Files,
+    paths: RecordingPaths,
     reason: Annotated[str, typer.Option(help="Why it is banned; the list shows it.")],
     title: Annotated[str | None, typer.Option(help="Its name. Default: the name of the file.")] = None,
     label: Annotated[str, typer.Option(help="A label of the policies, such as terror_extremism.")] = "",
@@ -75,7 +71,7 @@ def add_recordings(
 @fingerprints.command("match")
 def match_recordings(
     ctx: typer.Context,
-    paths: Files,
+    paths: RecordingPaths,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print JSON lines, for a program.")] = False,
 ) -> None:
     """Find where recordings of the bank play in other recordings, also under talk.

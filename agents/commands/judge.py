@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal, TypeAlias
 
 import typer
 
-from agents.commands.app import Exit, FailOn, app, say_error, settings_of, warn_unknown, with_options
+from agents.commands.app import Exit, app, exit_of, say_error, settings_of, warn_unknown, with_options
 from agents.commands.terminal import json_text, stderr, stdout
 from pipeline.base.errors import TextError
 from pipeline.settings import Settings
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pipeline.judge.text_transcripts import Text
 
     Outcome: TypeAlias = tuple[InputPlace, Flag | TextError]
+
+
+JudgeFailOn = Literal["review", "block"]
 
 
 class JudgeFormat(StrEnum):
@@ -39,7 +42,9 @@ def judge(
     form: Annotated[
         JudgeFormat, typer.Option("--format", help="table for a person, jsonl for a program.")
     ] = JudgeFormat.TABLE,
-    fail_on: Annotated[FailOn | None, typer.Option(help="Exit with 1 if a suggestion is at least this severe.")] = None,
+    fail_on: Annotated[
+        JudgeFailOn | None, typer.Option(help="Exit with 1 if a suggestion is at least this severe.")
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, max=4096, help="Judge at most this many texts at a time.")] = 32,
 ) -> None:
     """Judge texts: find what breaks the rules, and suggest what to do.
@@ -64,14 +69,8 @@ def judge(
     with _opened(file) as stream:
         for place, found in outcomes(stream, settings, room_type, batch):
             write(place, found)
-            code = max(code, _code(found, fail_on))
+            code = max(code, Exit.FAILED if isinstance(found, TextError) else exit_of(found.suggestion, fail_on))
     raise typer.Exit(code)
-
-
-def _code(found: "Flag | TextError", fail_on: FailOn | None) -> Exit:
-    if isinstance(found, TextError):
-        return Exit.FAILED
-    return Exit.FLAGGED if fail_on and fail_on.holds_for(found.suggestion) else Exit.CLEAN
 
 
 def outcomes(stream: BinaryIO, settings: Settings, room_type: str, batch: int) -> "Iterator[Outcome]":

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.commands.app import Exit, add_group, say_error, settings_of
-from agents.commands.paths import Named, recordings, seconds_of
+from agents.commands.paths import Named, RecordingPaths, recordings, seconds_of
 from agents.commands.table import clock
 from agents.commands.terminal import json_text, plain, progress_bar, stdout
 from pipeline.settings import Settings
@@ -122,10 +121,7 @@ class LabelFailOn(StrEnum):
 @label.command("check")
 def check_labels(
     ctx: typer.Context,
-    paths: Annotated[
-        list[Path],
-        typer.Argument(help="Recordings, folders or pipes; - is standard input.", show_default=False),
-    ],
+    paths: RecordingPaths,
     speech: Annotated[
         bool,
         typer.Option("--speech/--no-speech", help="Look for the spoken notice, which needs the speech recogniser."),

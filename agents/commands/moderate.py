@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from agents.commands.app import Exit, FailOn, app, settings_of, warn_unknown, with_options
-from agents.commands.paths import Named, recordings, seconds_of
-from agents.commands.terminal import progress_bar, stderr
+from agents.commands.app import Exit, app, exit_of, settings_of, warn_unknown, with_options
+from agents.commands.paths import Named, RecordingPaths, recordings, seconds_of
+from agents.commands.terminal import progress_bar
 from pipeline.base.errors import VoxwardenError
+from pipeline.contract.messages import SpeechStatus
 from pipeline.settings import Settings
+
+ModerateFailOn = Literal["unheard", "review", "block"]
 
 
 class ModerateFormat(StrEnum):
@@ -27,10 +30,7 @@ class ModerateFormat(StrEnum):
 @app.command()
 def moderate(
     ctx: typer.Context,
-    paths: Annotated[
-        list[Path],
-        typer.Argument(help="Recordings, folders or pipes; - is standard input.", show_default=False),
-    ],
+    paths: RecordingPaths,
     room_type: Annotated[
         str, typer.Option(help="The type of the room, which selects rules of the policy, e.g. kids.")
     ] = "default",
@@ -39,19 +39,24 @@ def moderate(
         ModerateFormat,
         typer.Option("--format", help="table for a person, json or jsonl for a program, srt for subtitles."),
     ] = ModerateFormat.TABLE,
-    fail_on: Annotated[FailOn | None, typer.Option(help="Exit with 1 if a suggestion is at least this severe.")] = None,
+    fail_on: Annotated[
+        ModerateFailOn | None,
+        typer.Option(help="Exit with 1 if a suggestion is at least this severe; unheard: or if speech was not judged."),
+    ] = None,
 ) -> None:
     """Moderate recordings: transcribe the speech, find what breaks the rules, and suggest what to do.
 
     Use it for files of any length: WAV, FLAC, MP3, Ogg, M4A, WebM and every other format that FFmpeg opens. Channels
     are mixed. If the mix hides the speech of one channel, this channel is processed separately, as is each further
-    audio stream. Nothing is stored. A file that cannot be read to its last byte is reported on stderr, the others are
-    still moderated, and the exit code is 3.
+    audio stream. Nothing is stored. Speech in another language, or without words, is listed as unheard: it was
+    not judged. A file that cannot be read to its last byte is reported on stderr, the others are still moderated, and
+    the exit code is 3.
 
     Examples:
       voxwarden moderate call.wav
       voxwarden moderate recordings/ --format jsonl > found.jsonl
       voxwarden moderate upload.m4a --room-type kids --fail-on review
+      voxwarden moderate upload.m4a --fail-on unheard
       curl -s https://example.org/call.ogg | voxwarden moderate -
     """
     settings = with_options(settings_of(ctx), "judge", policy=policy or None)
@@ -78,35 +83,29 @@ def _refuse(errors: Mapping[str, VoxwardenError], form: ModerateFormat) -> Exit:
 
 
 async def _moderate(
-    settings: Settings, named: Named, room_type: str, form: ModerateFormat, fail_on: FailOn | None
+    settings: Settings, named: Named, room_type: str, form: ModerateFormat, fail_on: ModerateFailOn | None
 ) -> Exit:
-    from agents.commands.results import WRITERS
+    from agents.commands.results import WRITERS, say_unheard
     from pipeline.base.metrics import Metrics
     from pipeline.runner.recordings_runner import FileReport, Recordings
 
     bar = _Bar(named.files)
-    code, skipped = Exit.CLEAN, Counter[str]()
+    code, unheard = Exit.CLEAN, Counter[tuple[str, str]]()
     with bar.progress, closing(WRITERS[form]()) as writer:
         async for found in Recordings(named.files, settings, Metrics(), room_type, named.names):
             bar.advance(found)
             writer.write(found)
             if isinstance(found, FileReport):
-                code = max(code, _code(found, fail_on))
-                skipped += found.skipped
-    for language, count in skipped.most_common():
-        note = f"{count} utterances are in the language {language}, which asr.languages does not have."
-        stderr.print(f"{note} They were not judged.", highlight=False)
+                code = max(code, Exit.FAILED if found.error else exit_of(found.suggestion, fail_on))
+            elif isinstance(found, SpeechStatus):
+                code = max(code, exit_of("unheard", fail_on))
+                unheard[found.reason, found.language] += 1
+    say_unheard(unheard, "judged")
     return code
 
 
-def _code(report: Any, fail_on: FailOn | None) -> Exit:
-    if report.error:
-        return Exit.FAILED
-    return Exit.FLAGGED if fail_on and fail_on.holds_for(report.suggestion) else Exit.CLEAN
-
-
 class _Bar:
-    """Progress in seconds of judged audio."""
+    """Progress in seconds of audio that is done."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self.progress = progress_bar()
@@ -118,5 +117,5 @@ class _Bar:
             self._before += found.seconds
             self._furthest = self._before
         else:
-            self._furthest = max(self._furthest, self._before + found.end)  # flags are not in the order of time
+            self._furthest = max(self._furthest, self._before + found.end)  # they are not in the order of time
         self.progress.update(self._task, completed=self._furthest)

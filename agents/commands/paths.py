@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import copyfileobj
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
+
+import typer
 
 from pipeline.base.errors import AudioError, InputError
 
@@ -20,6 +22,20 @@ SUFFIXES = frozenset({
 })  # fmt: skip
 
 STDIN = Path("-")
+
+
+def path_of(text: str) -> Path:
+    """Return the path that an argument names. An empty one would be the whole folder in which the user is."""
+    if not text:
+        raise typer.BadParameter("a path is empty")
+    return Path(text)
+
+
+RecordingPaths = Annotated[
+    list[Path],
+    typer.Argument(help="Recordings, folders or pipes; - is standard input.", show_default=False, parser=path_of),
+]
+"""The recordings that a command takes."""
 
 
 @dataclass(frozen=True, slots=True)

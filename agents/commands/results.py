@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Full, Queue
@@ -14,13 +15,13 @@ import msgspec
 from rich.markup import escape
 
 from agents.commands.app import say_error
-from agents.commands.table import SHAPES, STYLES, clock, flag_row
-from agents.commands.terminal import harmless, json_text, stdout
-from pipeline.contract.messages import Flag, Hit
+from agents.commands.table import SHAPES, STYLES, clock, flag_row, unheard_row, why_unheard
+from agents.commands.terminal import harmless, json_text, stderr, stdout
+from pipeline.contract.messages import Flag, Hit, SpeechStatus
 
 if TYPE_CHECKING:
     from agents.commands.textlines import InputPlace
-    from pipeline.runner.recordings_runner import FileReport
+    from pipeline.runner.recordings_runner import FileReport, Found
 
 
 def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
@@ -46,6 +47,21 @@ def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
         "policy": flag.policy,
         "model": flag.model,
     } | {key: msgspec.to_builtins(value) for key, value in more.items() if value}
+
+
+def unheard_line(status: SpeechStatus) -> dict[str, Any]:
+    """Return one utterance of a recording that was not judged. Times are seconds."""
+    return {
+        "kind": "unheard",
+        "file": status.room,
+        "room": status.room,
+        "speaker": status.speaker,
+        "start": round(status.start, 3),
+        "end": round(status.end, 3),
+        "state": status.state,
+        "reason": status.reason,
+        "language": status.language,
+    }
 
 
 def verdict_line(flag: Flag) -> dict[str, Any]:
@@ -77,6 +93,7 @@ def file_line(report: "FileReport") -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "speech_seconds": round(report.speech_seconds, 3),
         "utterances": report.utterances,
+        "unheard": report.unheard,
         "suggestion": report.suggestion,
         "error": report.error,
     }
@@ -92,8 +109,22 @@ def _hit(hit: Hit, start: float | None, end: float | None) -> dict[str, Any]:
     return {"term": hit.term, "label": hit.label, "level": hit.level, "start": place[0], "end": place[1]}
 
 
+WHY = {
+    "language": "are in the language {language}, which asr.languages does not have",
+    "no_words": "have no words that the recogniser understands",
+}
+
+
+def say_unheard(counted: Counter[tuple[str, str]], done: str, hint: str = "") -> None:
+    """Say on stderr how many utterances were not `done`, by reason and language. A `hint` follows each language."""
+    for (reason, language), count in counted.most_common():
+        why = WHY.get(reason, "have failed: {reason}").format(reason=reason, language=language)
+        note = f"{count} utterances {why}. They were not {done}. {hint.format(language=language) if language else ''}"
+        stderr.print(note.rstrip(), highlight=False)
+
+
 class Writer(Protocol):
-    def write(self, found: "Flag | FileReport") -> None: ...
+    def write(self, found: "Found") -> None: ...
 
     def close(self) -> None: ...
 
@@ -101,9 +132,11 @@ class Writer(Protocol):
 class TableWriter:
     """One row for each utterance as it arrives, and one line for each file."""
 
-    def write(self, found: "Flag | FileReport") -> None:
+    def write(self, found: "Found") -> None:
         if isinstance(found, Flag):
             stdout.print(flag_row(found))
+        elif isinstance(found, SpeechStatus):
+            stdout.print(unheard_row(found))
         else:
             _print_report(found)
 
@@ -114,7 +147,7 @@ class TableWriter:
 class JsonLinesWriter:
     """One JSON object in each line, as docs/contract.md defines."""
 
-    def write(self, found: "Flag | FileReport") -> None:
+    def write(self, found: "Found") -> None:
         sys.stdout.write(json_text(json.dumps(_line(found), ensure_ascii=False)) + "\n")
         sys.stdout.flush()
         _say_error(found)
@@ -129,7 +162,7 @@ class JsonWriter:
     def __init__(self) -> None:
         self._first = True
 
-    def write(self, found: "Flag | FileReport") -> None:
+    def write(self, found: "Found") -> None:
         sys.stdout.write(("[\n" if self._first else ",\n") + json_text(json.dumps(_line(found), ensure_ascii=False)))
         self._first = False
         _say_error(found)
@@ -143,39 +176,48 @@ class SrtWriter:
     """Subtitles of one recording, by time. The labels of flagged speech stand before the text."""
 
     def __init__(self) -> None:
-        self._flags: list[Flag] = []
+        self._shown: list[Flag | SpeechStatus] = []
 
-    def write(self, found: "Flag | FileReport") -> None:
-        if isinstance(found, Flag):
-            self._flags.append(found)
+    def write(self, found: "Found") -> None:
+        if isinstance(found, SpeechStatus) or (isinstance(found, Flag) and _subtitle(found)):
+            self._shown.append(found)
         _say_error(found)
 
     def close(self) -> None:
-        from pipeline.speech.asr.transcripts import srt_cue
+        from pipeline.speech.asr.transcripts import srt_cue, timed
 
-        for number, flag in enumerate(sorted(self._flags, key=lambda flag: flag.start), 1):
-            mark = "" if flag.suggestion == "pass" else f"[{flag.suggestion}: {', '.join(flag.flagged)}] "
-            sys.stdout.write(srt_cue(number, flag.start, flag.end, mark + harmless(flag.text)))
+        for number, (found, end) in enumerate(timed(self._shown), 1):
+            sys.stdout.write(srt_cue(number, found.start, end, harmless(_subtitle(found))))
         sys.stdout.flush()
 
 
-def _line(found: "Flag | FileReport") -> dict[str, Any]:
+def _subtitle(found: Flag | SpeechStatus) -> str:
+    if isinstance(found, SpeechStatus):
+        return f"[unheard: {why_unheard(found)}]"
+    mark = "" if found.suggestion == "pass" else f"[{found.suggestion}: {', '.join(found.flagged)}] "
+    return mark + found.text
+
+
+def _line(found: "Found") -> dict[str, Any]:
+    if isinstance(found, SpeechStatus):
+        return unheard_line(found)
     return utterance_line(found, found.room) if isinstance(found, Flag) else file_line(found)
 
 
 def _print_report(report: "FileReport") -> None:
     _say_error(report)
-    if report.suggestion:
-        style = STYLES[report.suggestion]
+    if report.suggestion or report.unheard:
+        result = report.suggestion or "unheard"
+        unheard = f" ({report.unheard} more unheard)" if report.unheard else ""
         stdout.print(
-            f"[bold]{escape(report.file)}[/]  [{style}]{SHAPES[report.suggestion]} {report.suggestion}[/]  "
-            f"{report.utterances} utterances, {report.speech_seconds:.0f} s of speech in {clock(report.seconds)}\n",
+            f"[bold]{escape(report.file)}[/]  [{STYLES[result]}]{SHAPES[result]} {result}[/]  {report.utterances} "
+            f"utterances{unheard}, {report.speech_seconds:.0f} s of speech in {clock(report.seconds)}\n",
             highlight=False,
         )
 
 
-def _say_error(found: "Flag | FileReport") -> None:
-    if not isinstance(found, Flag) and found.error:
+def _say_error(found: "Found") -> None:
+    if not isinstance(found, Flag | SpeechStatus) and found.error:
         say_error(found.error)
 
 

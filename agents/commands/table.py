@@ -4,21 +4,22 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from agents.commands.terminal import plain
-from pipeline.contract.messages import Decision, Flag, Suggestion
+from pipeline.contract.messages import Decision, Flag, SpeechStatus, Suggestion
 
 if TYPE_CHECKING:
     from pipeline.review.cases.case_values import Case, CaseFile
 
-STYLES: dict[Suggestion, str] = {"block": "bold red", "review": "yellow", "pass": "green"}
+Result = Suggestion | Literal["unheard"]
+STYLES: dict[Result, str] = {"block": "bold red", "review": "yellow", "pass": "green", "unheard": "magenta"}
 # Risk has a shape, a word and a colour, so that colour is never the only sign.
-SHAPES: dict[Suggestion, str] = {"block": "■", "review": "◆", "pass": "●"}
+SHAPES: dict[Result, str] = {"block": "■", "review": "◆", "pass": "●", "unheard": "○"}
 
 
 def flag_row(flag: Flag, when: str | None = None, who: str | None = None) -> Table:
@@ -26,13 +27,30 @@ def flag_row(flag: Flag, when: str | None = None, who: str | None = None) -> Tab
 
     `when` replaces the seconds of a recording; `who` is the speaker, if there are several.
     """
+    suggestion = f"[{STYLES[flag.suggestion]}]{SHAPES[flag.suggestion]} {flag.suggestion:6}[/] {flag.risk:.2f}"
+    return _row(when or _span(flag), suggestion, _words(flag, who))
+
+
+def unheard_row(status: SpeechStatus) -> Table:
+    """Return an utterance of a recording that was not judged as a row."""
+    return _row(_span(status), f"[{STYLES['unheard']}]{SHAPES['unheard']} unheard[/]", Text(why_unheard(status)))
+
+
+def why_unheard(status: SpeechStatus) -> str:
+    """Return the reason why an utterance was not judged, and its language if that is the reason."""
+    return f"{status.reason} {status.language}".rstrip()
+
+
+def _span(spoken: Flag | SpeechStatus) -> str:
+    return f"{clock(spoken.start)}–{clock(spoken.end)}"
+
+
+def _row(times: str, result: str, words: Text) -> Table:
     row = Table.grid(padding=(0, 2))
-    row.add_column(width=15 if when is None else 16, no_wrap=True)
+    row.add_column(width=16, no_wrap=True)
     row.add_column(width=13, no_wrap=True)
     row.add_column(overflow="fold")
-    times = when or f"{clock(flag.start)}–{clock(flag.end)}"
-    suggestion = f"[{STYLES[flag.suggestion]}]{SHAPES[flag.suggestion]} {flag.suggestion:6}[/] {flag.risk:.2f}"
-    row.add_row(times, suggestion, _words(flag, who))
+    row.add_row(times, result, words)
     return row
 
 

@@ -171,12 +171,16 @@ def standard_streams() -> Iterator[None]:
 
 
 def _open_closed() -> None:
-    """Open closed streams again. Results to a closed output then fail at the first write; messages are dropped."""
+    """Open closed streams again. Reads of a closed input, and results to a closed output, then fail.
+
+    Messages to a closed stderr are dropped.
+    """
     # Otherwise the next file that is opened, for example the database, would get the number of stdout.
     for number, mode in enumerate("rww"):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDONLY)  # gets the lowest free number, which is this one
+            # Gets the lowest free number, which is this one. The wrong direction: each use is an error.
+            os.open(os.devnull, os.O_RDONLY if number else os.O_WRONLY)
             stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open until the process ends
             setattr(sys, ("stdin", "stdout", "stderr")[number], stream)

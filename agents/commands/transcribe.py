@@ -3,6 +3,7 @@
 import os
 import sys
 from collections import Counter
+from contextlib import closing
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,12 @@ from typing import Annotated
 import typer
 
 from agents.commands.app import Exit, app, branch_of, say_error, settings_of
-from agents.commands.paths import Named, recordings, seconds_of
-from agents.commands.terminal import harmless, json_text, progress_bar, stderr
+from agents.commands.paths import Named, RecordingPaths, recordings, seconds_of
+from agents.commands.terminal import harmless, json_text, progress_bar
 from pipeline.base.errors import VoxwardenError
 from pipeline.contract.messages import Transcript
 from pipeline.settings import Settings
-from pipeline.speech.asr.transcripts import VTT_HEADER, error_line, json_line, srt_cue, vtt_cue
+from pipeline.speech.asr.transcripts import VTT_HEADER, error_line, json_line, srt_cue, timed, vtt_cue
 
 
 class TranscribeFormat(StrEnum):
@@ -29,10 +30,7 @@ class TranscribeFormat(StrEnum):
 @app.command()
 def transcribe(
     ctx: typer.Context,
-    paths: Annotated[
-        list[Path],
-        typer.Argument(help="Recordings, folders or pipes; - is standard input.", show_default=False),
-    ],
+    paths: RecordingPaths,
     engine: Annotated[str | None, typer.Option(help="Speech recogniser, instead of asr.engine.")] = None,
     language: Annotated[
         str | None, typer.Option(help="Language, e.g. zh. Default: detected for each utterance.")
@@ -46,9 +44,9 @@ def transcribe(
 ) -> None:
     """Transcribe recordings: speech to text, without judging the text.
 
-    Use it for transcripts or subtitles. Results appear as they are ready, in the order of the files. Long recordings
-    are cut at pauses. A file that cannot be read to its last byte is reported on stderr, and with jsonl also as
-    {"file", "error"}. The others are still transcribed, and the exit code is 3.
+    Use it for transcripts or subtitles. Results appear as they are ready, in the order of the files, subtitles when the
+    recording has ended. Long recordings are cut at pauses. A file that cannot be read to its last byte is reported on
+    stderr, and with jsonl also as {"file", "error"}. The others are still transcribed, and the exit code is 3.
 
     Examples:
       voxwarden transcribe call.wav
@@ -76,15 +74,17 @@ def transcribe(
 
 
 def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: bool) -> Exit:
+    from agents.commands.results import say_unheard
     from pipeline.base.metrics import Metrics
+    from pipeline.contract.speech_status import skipped
     from pipeline.contract.topology import SEGMENT
     from pipeline.runner.stage_processor import build_processor
     from pipeline.speech.asr.file_transcription import UtteranceFiles, transcribed
     from pipeline.speech.asr.transcribe_stage import build_for_texts
 
-    metrics, code, other = Metrics(), Exit.CLEAN, Counter[str]()
+    metrics, code, unheard = Metrics(), Exit.CLEAN, Counter[tuple[str, str]]()
     segment, stage = build_processor(SEGMENT, settings, metrics), build_for_texts(settings, metrics)
-    with progress_bar() as progress:
+    with progress_bar() as progress, closing(writer):
         task = progress.add_task("listening", total=seconds_of(named.files))
         utterances = UtteranceFiles(named.files, segment, whole, partial(progress.advance, task), named.names)
         for path, result in transcribed(utterances, stage):
@@ -92,22 +92,30 @@ def _transcribe(settings: Settings, named: Named, writer: "_Writer", *, whole: b
             if isinstance(result, VoxwardenError):
                 code = Exit.FAILED
             elif result.skipped:
-                other[result.language] += 1
-    for language, count in other.most_common():
-        note = f"{count} utterances are in the language {language}, which asr.languages does not have."
-        stderr.print(f"{note} To transcribe them, use --language {language}.", highlight=False)
+                status = skipped(result)
+                unheard[status.reason, status.language] += 1
+    say_unheard(unheard, "transcribed", "To transcribe them, use --language {language}.")
     return code
 
 
 class _Writer:
-    """Writes results to stdout as they arrive. Errors go to stderr, and with jsonl to both."""
+    """Writes results to stdout as they arrive, and subtitles by time at the end.
+
+    Errors go to stderr, and with jsonl to both.
+    """
 
     def __init__(self, form: TranscribeFormat, *, several: bool) -> None:
         self._form = form
         self._several = several
-        self._cues = 0
-        if form is TranscribeFormat.VTT:
+        self._shown: list[Transcript] = []
+
+    def close(self) -> None:
+        if self._form is TranscribeFormat.VTT:
             self._put(VTT_HEADER)
+        for number, (transcript, end) in enumerate(timed(self._shown), 1):
+            text = harmless(transcript.text)
+            vtt = self._form is TranscribeFormat.VTT
+            self._put(vtt_cue(transcript.start, end, text) if vtt else srt_cue(number, transcript.start, end, text))
 
     def write(self, path: Path, result: Transcript | VoxwardenError) -> None:
         file = os.fsencode(path).decode(errors="replace")
@@ -124,14 +132,10 @@ class _Writer:
             return
         if not transcript.text:
             return
-        self._cues += 1
-        match self._form:
-            case TranscribeFormat.SRT:
-                self._put(srt_cue(self._cues, transcript.start, transcript.end, harmless(transcript.text)))
-            case TranscribeFormat.VTT:
-                self._put(vtt_cue(transcript.start, transcript.end, harmless(transcript.text)))
-            case TranscribeFormat.TXT:
-                self._put(harmless(f"{file}\t{transcript.text}\n" if self._several else f"{transcript.text}\n"))
+        if self._form is TranscribeFormat.TXT:
+            self._put(harmless(f"{file}\t{transcript.text}\n" if self._several else f"{transcript.text}\n"))
+        else:
+            self._shown.append(transcript)
 
     @staticmethod
     def _put(text: str) -> None:

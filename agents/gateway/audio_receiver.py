@@ -54,10 +54,20 @@ class Limits:
         self._audio = TokenBucket(settings.max_speed, settings.burst_seconds, clock)
         self._invalid = bucket(BROKEN_PER_SECOND)
 
-    def count_frames(self, frames: int, size: int) -> None:
-        """Count `frames` frames of `size` bytes in total. Text frames count, too."""
-        if not (self._bytes.take(size) and self._frames.take(frames)):
-            raise RefusalError(Close.TOO_FAST, "Too many bytes or frames a second", "Send audio as it is spoken.")
+    def excuse(self, seconds: float) -> None:
+        """Allow what arrived in `seconds` in which the gateway did not read."""
+        for bucket in (self._bytes, self._frames, self._audio, self._invalid):
+            bucket.excuse(seconds)
+
+    def count_bytes(self, size: int) -> None:
+        """Count the bytes of messages."""
+        if not self._bytes.take(size):
+            raise RefusalError(Close.TOO_FAST, "Too many bytes a second", "Send audio as it is spoken.")
+
+    def count_frames(self, frames: int) -> None:
+        """Count frames of any kind: audio, text, pings and pongs, parts of messages."""
+        if not self._frames.take(frames):
+            raise RefusalError(Close.TOO_FAST, "Too many frames a second", "Send audio as it is spoken.")
 
     def count_audio(self, seconds: float) -> None:
         """Count `seconds` of audio."""
@@ -123,6 +133,7 @@ class AudioReceiver:
         self._ticks = ticks
         self._session = AudioSession(voice, LARGEST_GAP, settings.burst_seconds, MAX_FRAME_BYTES)
         self._limits = Limits(settings, ticks)
+        connection.meter = self._limits.count_frames
         self._unconfirmed = UnconfirmedChunks(
             sink, BUFFER_SECONDS, voice.first_sample, self._confirmed, connection.interrupt
         )
@@ -149,7 +160,9 @@ class AudioReceiver:
 
     async def _receive(self) -> tuple[Sequence[Message], Arrival]:
         asked = self._ticks()
-        stalled = asked - self._read_at > GATHER_SECONDS + STALL_SECONDS
+        paused = asked - self._read_at
+        if stalled := paused > GATHER_SECONDS + STALL_SECONDS:
+            self._limits.excuse(paused)  # a client that speaks in real time is not too fast because we were too slow
         messages = await self._messages()
         self._read_at = self._ticks()
         return messages, Arrival(self._clock(), self._read_at - asked, stalled)
@@ -173,7 +186,7 @@ class AudioReceiver:
 
     async def _take(self, messages: Sequence[Message], arrival: Arrival) -> None:
         try:
-            self._limits.count_frames(len(messages), sum(map(len, messages)))
+            self._limits.count_bytes(sum(map(len, messages)))
         except RefusalError:
             self._unsent_seconds += sum(map(self._seconds_in, messages))  # refused audio is lost audio in the metrics
             raise

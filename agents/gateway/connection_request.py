@@ -25,7 +25,7 @@ from pipeline.speech.audio.stream_codecs import OPUS_RATE
 PATH = re.compile(r"/v1/rooms/([^/]+)/speakers/([^/]+)/audio")
 KEYS = (
     "Known keys are codec, sample_rate, channels, room_type, start, session, first_sample, listeners, "
-    "identity_verified and drill."
+    "attempt, identity_verified and drill."
 )
 
 EGRESS_PATH = "/v1/livekit/egress"
@@ -55,6 +55,12 @@ class Voice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Samples are numbered from 0 in a session. A client that names one is told how many samples are confirmed."""
     first_sample: Annotated[int, Meta(ge=0, lt=2**62)] = 0
     """Number of this connection's first sample in `session`."""
+    attempt: Annotated[int, Meta(ge=0, lt=2**62)] = 0
+    """Number of the client's attempt to connect in `session`. A larger one is newer, whenever it arrives."""
+
+    def continues(self, other: "Voice") -> bool:
+        """Whether the same stream of the same process sends both."""
+        return self.session is not None and self.session == other.session
 
 
 def voice_of_url(target: str) -> Voice:
@@ -97,8 +103,8 @@ def _check(fields: dict[str, str]) -> None:
         raise InputError("A token is in the URL, where logs would keep it", "Send it as Authorization: Bearer.")
     if reserved := fields.keys() & {"room", "speaker"}:
         raise InputError(f"{reserved.pop()} is in the query", "Put room and speaker into the path.")
-    if "first_sample" in fields and "session" not in fields:
-        raise InputError("first_sample has no session", "Name the session in which it counts.")
+    if "session" not in fields and (lone := fields.keys() & {"first_sample", "attempt"}):
+        raise InputError(f"{lone.pop()} has no session", "Name the session in which it counts.")
     if fields.get("codec") == "opus":
         _check_opus(fields)
     elif "sample_rate" not in fields:

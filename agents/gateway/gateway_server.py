@@ -26,13 +26,15 @@ from pipeline.settings import GatewaySettings
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 2.0  # a peer that does not answer our close for this long is disconnected
+OUTDATED = "A newer connection of this session took over"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LiveConnection:
-    """A speaker's connection. `done` is set after its last chunk was passed on."""
+    """A speaker's newest connection. `done` is set after its last chunk was passed on."""
 
-    connection: ServerConnection
+    connection: Connection
+    voice: Voice
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -103,8 +105,10 @@ class Gateway:
             raise TypeError("The server must make connections of the class Connection")
         try:
             voice = self._admitted(connection)
+            # Made before the wait for an older connection, so that this wait does not make the client too fast.
+            receiver = AudioReceiver(connection, voice, self._settings, self._metrics, self._sink)
             async with self._replacing_older(voice, connection):
-                await AudioReceiver(connection, voice, self._settings, self._metrics, self._sink).run()
+                await receiver.run()
         except RefusalError as refusal:
             await self._refuse(connection, refusal.code, str(refusal))
         except InputError as error:
@@ -134,20 +138,34 @@ class Gateway:
         return connection_request.voice_of_url(request.path)
 
     @asynccontextmanager
-    async def _replacing_older(self, voice: Voice, connection: ServerConnection) -> AsyncIterator[None]:
-        """Close the speaker's older connection, and register this one. The older peer may be long gone."""
+    async def _replacing_older(self, voice: Voice, connection: Connection) -> AsyncIterator[None]:
+        """Close the speaker's older connection, and register this one. The older peer may be long gone.
+
+        Raises RefusalError if the client has made a newer connection. After a stall of the gateway, the connections
+        that a client has given up arrive with the one that it uses, in any order.
+        """
         key = voice.room, voice.speaker
-        while before := self._live.get(key):  # again: another new connection may have waited for the same one
-            self._count(Close.REPLACED)
-            await before.connection.close(Close.REPLACED, "A newer connection of this speaker took over.")
-            await before.done.wait()  # its last chunk stays before our first one
-        self._live[key] = live = LiveConnection(connection)
+        before = self._live.get(key)
+        if before and voice.continues(before.voice) and voice.attempt < before.voice.attempt:
+            raise RefusalError(Close.OUTDATED, OUTDATED)
+        self._live[key] = live = LiveConnection(connection, voice)
         try:
+            if before:
+                await self._replace(before, voice)
+                await before.done.wait()  # its last chunk stays before our first one
             with self._metrics.connections.track_inprogress():
                 yield
         finally:
-            del self._live[key]
+            if self._live.get(key) is live:
+                del self._live[key]
             live.done.set()
+
+    async def _replace(self, before: LiveConnection, voice: Voice) -> None:
+        if voice.continues(before.voice):
+            await self._refuse(before.connection, Close.OUTDATED, OUTDATED)
+        else:
+            self._count(Close.REPLACED)
+            await before.connection.close(Close.REPLACED, "Another stream sends the audio of this speaker.")
 
     async def _refuse(self, connection: Connection, code: Close, reason: str) -> None:
         self._count(code)

@@ -24,8 +24,10 @@ MASKED = 0x80
 # A length below this stands in the second byte. This value means that two bytes with the length follow (RFC 6455).
 SHORT = 126
 
-# After a refusal we read at most this much, and one read more. So a peer with a normal backlog sees no reset.
-DROPPED_BYTES = 1 << 20
+PIECE_BYTES = 4_096  # the library parses so much at once; then the limits may end the connection
+# A refused peer may send this much more, unparsed, before it is cut off. If we hung up at once, a reset could reach a
+# peer with a normal backlog before it has read our close.
+DROPPED_BYTES = 65_536
 
 
 def whole_frames(data: bytes, largest: int) -> tuple[list[bytes], int]:
@@ -63,10 +65,14 @@ class Connection(ServerConnection):
         self._waiter: asyncio.Future[None] | None = None
         self._fault: Exception | None = None
         self._dismissed: Callable[[Message], None] | None = None
-        self._early = b""  # what arrived before our answer to the request
+        self._early: bytes | None = b""  # what arrived before the first `receive`; None from then on
         self._refused = False
         self._dropped = 0  # bytes that arrived after the refusal
+        self._unmetered = 0  # frames that `meter` has not seen
         self.signs_of_life = 0  # how many pings and pongs have arrived
+        # Gets the number of frames of each piece, also of pings and parts of messages. It may raise RefusalError: then
+        # nothing more is parsed, and `receive` raises the error.
+        self.meter: Callable[[int], None] = lambda frames: None
 
     async def probe(self) -> None:
         """Send a ping. Raises ConnectionClosed."""
@@ -75,8 +81,8 @@ class Connection(ServerConnection):
 
     async def receive(self) -> list[Message]:
         """Return all messages that have arrived, at least one, oldest first. Raises ConnectionClosed after the last."""
-        early, self._early = self._early, b""
-        if early:
+        early, self._early = self._early, None
+        if early and not self.connection_lost_waiter.done():  # else a newer connection has closed this one
             self.data_received(early)
         if not self._messages:
             await self._wait()
@@ -98,22 +104,25 @@ class Connection(ServerConnection):
         messages, self._messages = self._messages, []
         for message in messages:
             unheard(message)
-        self._resume()
+        if not self._refused:
+            self._resume()
 
     async def refuse(self, code: int, reason: str) -> None:
         """Close the connection. Returns when the peer is gone, after the close timeout at the latest.
 
-        What still arrives is dropped unparsed, because anyone without a token could send a flood of small frames. Only
-        after `dismiss` it is parsed, to count it.
+        What still arrives is dropped unparsed, because anyone without a token could send a flood of small frames. A
+        flood ends the connection at once. Only after `dismiss` it is parsed, to count the audio, up to the limits.
         """
-        if self._dismissed:
+        if self._dismissed and not self._refused:
             await self.close(code, reason)
             return
-        self._refused, self._early = True, b""
+        self._refused = True
         self._resume()  # to see the end of the peer
         try:
             async with self.send_context():
                 self.protocol.fail(code, reason)  # `send_close` would go on parsing until the peer closes, too
+                if self.paused:
+                    self.transport.abort()  # a peer that does not read what we send would hold us up
         except ConnectionClosed:
             return
 
@@ -129,24 +138,44 @@ class Connection(ServerConnection):
             self._waiter = None
 
     def data_received(self, data: bytes) -> None:
+        if self.protocol.state is CONNECTING:
+            if not self.protocol.eof_sent:  # else the request was bad, and nothing behind it counts
+                self._feed_request(data)
+            return
         if self._refused:
             self._drop(len(data))
             return
-        if self.protocol.state is CONNECTING and not self.protocol.eof_sent:
-            self._feed_request(data)
+        if self._early is not None:
+            self._keep_early(data)
             return
-        if self._between_frames():
-            messages, taken = whole_frames(data, self.protocol.max_message_size or 0)
-            for message in messages:
-                self._keep(message)
-            data = data[taken:]
-        if data:
-            super().data_received(data)
-        if self._messages:
+        while data and not self._refused:
+            data = self._parse(data)
+        if self._messages or self._refused:
             self._wake()
             self.transport.pause_reading()  # until `receive`: unread audio then waits in the network, not in our memory
 
+    def _parse(self, data: bytes) -> bytes:
+        """Parse a piece of `data`. Returns the rest of it."""
+        rest = data
+        if self._between_frames():
+            messages, taken = whole_frames(data, self.protocol.max_message_size or 0)
+            self._unmetered += len(messages)
+            for message in messages:
+                self._keep(message)
+            rest = data[taken:]
+        if rest:
+            super().data_received(rest[:PIECE_BYTES])
+            rest = rest[PIECE_BYTES:]
+        frames, self._unmetered = self._unmetered, 0
+        try:
+            self.meter(frames)
+        except RefusalError as refusal:
+            self._refused = True
+            self.interrupt(refusal)
+        return rest
+
     def process_event(self, event: Any) -> None:
+        self._unmetered += 1
         # The library would assemble messages in a queue, and wake a task for each.
         if not isinstance(event, Frame) or event.opcode not in {TEXT, BINARY, CONT}:
             self.signs_of_life += 1
@@ -171,13 +200,17 @@ class Connection(ServerConnection):
             super().data_received(data[at:end])
             at = end
         if self.request and at < len(data):
-            self._early += data[at:]
-            self.transport.pause_reading()
+            self._keep_early(data[at:])
 
     def _drop(self, size: int) -> None:
         self._dropped += size
         if self._dropped > DROPPED_BYTES:
-            self.transport.pause_reading()  # no abort: a reset could reach the peer before it has read our close
+            self.transport.abort()
+
+    def _keep_early(self, data: bytes) -> None:
+        """Keep what arrives before the token was checked and the speaker's older connection has ended."""
+        self._early = (self._early or b"") + data
+        self.transport.pause_reading()
 
     def _between_frames(self) -> bool:
         """Whether the next data begins a message."""
@@ -217,6 +250,7 @@ class Close(IntEnum):
     SWITCHED_OFF = 4403
     IDLE = 4408
     REPLACED = 4409
+    OUTDATED = 4410
     BAD_AUDIO = 4415
     TOO_FAST = 4429
 

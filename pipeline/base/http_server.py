@@ -8,13 +8,18 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import Any
 
+import h11
 import uvicorn
 from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from pipeline.base import open_files
 from pipeline.base.errors import DependencyError
 
 BACKLOG = 128
@@ -38,6 +43,70 @@ HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
 MAX_QUERY = 4_096  # the most bytes of a query string
+HEADER_SECONDS = 10.0  # time for the header of a request, from the connection or from its first byte on
+# A body must bring BODY_BYTES in each BODY_SECONDS: half a kilobyte a second.
+BODY_SECONDS = 30.0
+BODY_BYTES = 16_384
+# Parts of the open files that one server may use, in all and for one address. Console and API together leave half of
+# them to the gateway, the store and the metrics.
+SHARE = 4
+ADDRESS_SHARE = 16
+
+
+class TimedProtocol(H11Protocol):
+    """A connection that ends if its request does not arrive in time, or if too many of `files` open files are used."""
+
+    def __init__(self, files: int, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._most, self._most_of_address = files // SHARE, files // ADDRESS_SHARE
+        self.address = ""
+        self._deadline: asyncio.TimerHandle | None = None
+        self._watched: object = None  # the part of the request that has the deadline, in h11's words
+        self._taken = 0  # bytes since the deadline was set
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the class above
+        super().connection_made(transport)
+        self.address = self.client[0] if self.client else ""
+        if self._too_many():
+            transport.abort()
+        else:
+            self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._stop_watching()
+
+    def data_received(self, data: bytes) -> None:
+        self._taken += len(data)
+        super().data_received(data)
+        if self.conn.their_state is not self._watched:
+            self._watch()
+
+    def _too_many(self) -> bool:
+        if len(self.connections) <= self._most_of_address:
+            return False
+        same = sum(isinstance(each, TimedProtocol) and each.address == self.address for each in self.connections)
+        return len(self.connections) > self._most or same > self._most_of_address
+
+    def _watch(self) -> None:
+        """Set a deadline for the part of the request that is on its way, if there is one."""
+        self._stop_watching()
+        self._watched = self.conn.their_state
+        self._taken = 0
+        if self._watched is h11.IDLE:
+            self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.abort)
+        elif self._watched is h11.SEND_BODY:
+            self._deadline = self.loop.call_later(BODY_SECONDS, self._check_body)
+
+    def _check_body(self) -> None:
+        if self._taken < BODY_BYTES and not self.flow.read_paused:  # paused: the app has not taken the rest yet
+            self.transport.abort()
+        else:
+            self._watch()
+
+    def _stop_watching(self) -> None:
+        if self._deadline:
+            self._deadline.cancel()
 
 
 class HttpServer(uvicorn.Server):
@@ -49,6 +118,7 @@ class HttpServer(uvicorn.Server):
     def __init__(self, app: FastAPI, hang_up: Callable[[], None]) -> None:
         config = uvicorn.Config(
             app,
+            http=partial(TimedProtocol, open_files.limit()),  # type: ignore[arg-type] # it is only called
             log_level="warning",
             access_log=False,
             server_header=False,

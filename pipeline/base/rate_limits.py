@@ -56,10 +56,15 @@ class TokenBucket:
         self._level = burst
         self._at = clock()
 
+    def excuse(self, seconds: float) -> None:
+        """Allow the units of the last `seconds` beyond the burst, because we have not listened for so long."""
+        self._level += seconds * self._rate
+        self._at += seconds
+
     def take(self, amount: float) -> bool:
         """Take `amount` if it is allowed now. Returns whether it was taken."""
         now = self._clock()
-        self._level = min(self._burst, self._level + (now - self._at) * self._rate)
+        self._level = max(self._level, min(self._burst, self._level + (now - self._at) * self._rate))
         self._at = now
         if amount > self._level:
             return False

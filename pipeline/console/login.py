@@ -250,5 +250,5 @@ def _provider(request: Request) -> Provider:
 def _attempt_of(cookie: str) -> Attempt | None:
     try:
         return msgspec.json.decode(bytes.fromhex(cookie), type=Attempt)
-    except (ValueError, msgspec.MsgspecError):
+    except (ValueError, msgspec.MsgspecError, RecursionError):  # RecursionError: nested too deeply
         return None

@@ -10,11 +10,13 @@ from fastapi import Depends, Request
 from pipeline.base.metrics import Metrics
 from pipeline.console.background_figures import BackgroundFigures
 from pipeline.console.console_texts import Texts
+from pipeline.console.fields import CaseId
 from pipeline.console.policy.draft_trials import DraftTrials, RecentSpeech
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
 from pipeline.review.accounts.sign_in import LoginSession, PasswordChecker
 from pipeline.review.audit_watch import Anchoring, ChainWatch
+from pipeline.review.cases import eligibility, reading
 from pipeline.review.cases.speaker_measures import Measures
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceStore, open_evidence
@@ -94,3 +96,17 @@ async def _signed(request: Request) -> LoginSession:
 
 
 Signed = Annotated[LoginSession, Depends(_signed)]
+
+
+def _case(services: TheServices, session: Signed, case: CaseId) -> str:
+    """Return the id of the case in the path. Raises Missing (404), and Involved (403) for a party to the case."""
+    with services.database.read() as connection:
+        eligibility.check_party(connection, reading.case(connection, case), session.account.name)
+    return case
+
+
+TheCase = Annotated[str, Depends(_case)]
+"""The id of a case that exists. The person who is signed in neither speaks in it nor reported it.
+
+Each endpoint with a case in its path takes it, so that no endpoint forgets the check.
+"""

@@ -6,8 +6,8 @@ docs/contract.md.
 """
 
 import uuid
-from collections.abc import Collection
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Collection, Iterable
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
@@ -17,6 +17,9 @@ SAMPLE_RATE = 16_000
 
 UNDETERMINED = "und"
 """ISO 639-2 code of an undetermined language."""
+
+NO_MODEL = "none"
+"""The `model` of a transcript that nothing made, because overload skipped its utterance."""
 
 EARLY_SECONDS = 3.0
 """Speech that goes on for so long is judged before it ends. The ids of flags depend on it: never change it."""
@@ -97,6 +100,9 @@ class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Id of the drill that this speech belongs to. Speech of a drill counts in no production figure."""
     start: Seconds
     """Start in UTC seconds."""
+
+
+M = TypeVar("M", bound=Message)
 
 
 class AudioChunk(Message, frozen=True, kw_only=True, omit_defaults=True):
@@ -228,9 +234,10 @@ class Transcript(Message, frozen=True, kw_only=True, omit_defaults=True):
     alternatives: Annotated[tuple[Alternative, ...], Meta(max_length=MAX_ALTERNATIVES)] = ()
     """Up to 5 alternative texts, best first. The classifier reads them, too."""
     skipped: bool = False
-    """True if the utterance was not transcribed: `text` is empty. If `language` is `und`, overload skipped it.
+    """True if the speech was not heard: `text` is empty, and no flag follows.
 
-    Otherwise it is in `language`, which `asr.languages` does not have.
+    It is in `language`, which `asr.languages` does not have. If that is `und`, overload skipped the utterance, or the
+    recogniser found no words in the speech. Then `model` is `none`, or the recogniser.
     """
     early: bool = False
     """True: the words so far. The speaker goes on, and the transcript of the utterance follows."""
@@ -352,9 +359,9 @@ class SpeechStatus(Message, frozen=True, kw_only=True, omit_defaults=True):
     """Id of the utterance."""
     end: Seconds
     state: SpeechState
-    """`segmented`: the utterance was cut. `skipped`: it was not transcribed. `failed`: it is a dead letter."""
+    """`segmented`: the utterance was cut. `skipped`: it was not heard. `failed`: it is a dead letter."""
     reason: Annotated[str, Meta(max_length=64)] = ""
-    """Why the utterance has no flag: `overload`, `language`, or the name of the stage that failed."""
+    """Why the utterance has no flag: `overload`, `language`, `no_words`, or the name of the stage that failed."""
     language: Annotated[str, Meta(max_length=16)] = ""
     """With the reason `language`: the language of the utterance, which `asr.languages` does not have."""
     address: str | None = None
@@ -395,6 +402,11 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
 def sample_of(seconds: float) -> int:
     """Convert UTC seconds to a count of 16 kHz samples. Ids use it, so that rounding errors do not change an id."""
     return round(seconds * SAMPLE_RATE)
+
+
+def by_time(messages: Iterable[M]) -> tuple[M, ...]:
+    """Return the messages in the order of their starts."""
+    return tuple(sorted(messages, key=lambda message: message.start))
 
 
 def origin(message: Message, *, without: Collection[str] = ()) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """The status of utterances that have no flag or no flag yet, so that every utterance is accounted for.
 
+An utterance ends with one flag, or with one status: `skipped` or `failed`. Nothing else ends it.
+
 After each batch, the runners add the `statuses` of its outputs: one for each utterance that the stage cut, and one for
-each that it rejected. The judge itself gives one for each utterance that was not transcribed.
+each that it rejected. The judge itself gives one for each utterance that was not heard.
 """
 
 from collections.abc import Iterable
@@ -11,6 +13,7 @@ from msgspec import structs
 
 from pipeline.contract.messages import (
     NAMESPACE,
+    NO_MODEL,
     UNDETERMINED,
     Flag,
     SpeechState,
@@ -24,9 +27,9 @@ from pipeline.contract.topology import SPEECH, Stage
 
 
 def skipped(transcript: Transcript) -> SpeechStatus:
-    """Return the status of an utterance that was not transcribed."""
+    """Return the status of an utterance that was not heard."""
     if transcript.language == UNDETERMINED:
-        return status_of(transcript, "skipped", "overload")
+        return status_of(transcript, "skipped", "overload" if transcript.model == NO_MODEL else "no_words")
     return structs.replace(status_of(transcript, "skipped", "language"), language=transcript.language)
 
 

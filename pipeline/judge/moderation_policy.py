@@ -215,8 +215,9 @@ def checked_policy(
             _check_block(kind, rule, f"{name}: {where}sounds.{kind}.block", (*key[:-1], "block"))
     resolver = PolicyResolver(policy, labels, rests_on, mark)
     # Rules inherit from each other, so some contradictions only show in the result of a combination.
+    languages = sorted(_languages(layers.values()))  # once: a policy may have thousands of room types
     for room_type in (OTHER, *policy.room_types):
-        for language in sorted(_languages(layers.values())):
+        for language in languages:
             where = f"{name} ({room_type or 'default'} rooms, {language or 'other languages'})"
             _check(resolver.resolved(room_type, language), where, room_type, language)
     return resolver

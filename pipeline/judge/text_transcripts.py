@@ -81,6 +81,8 @@ class TranscriptLine(Struct):
     text: str | None = None
     language: str | None = None
     room: Name | None = None
+    file: str | None = None
+    """Stands for the room in lines of recordings. Their times are seconds from the start of the file."""
     speaker: Name | None = None
     room_type: Name = "default"
     start: Seconds | None = None
@@ -98,7 +100,7 @@ def transcripts(lines: Iterable[bytes]) -> Iterator[Transcript | TextError]:
             continue
         try:
             line = json.decode(raw, type=TranscriptLine)
-        except (MsgspecError, UnicodeDecodeError) as error:
+        except (MsgspecError, UnicodeDecodeError, RecursionError) as error:  # RecursionError: nested too deeply
             yield TextError(
                 f"Line {number} is not a transcript: {error}", "Write one JSON object with a text on each line."
             )
@@ -112,7 +114,7 @@ def _transcript_of_line(line: TranscriptLine, text: str, number: int) -> Transcr
     return as_transcript(
         text,
         line.language,
-        room=line.room or "text",
+        room=line.room or line.file or "text",
         speaker=line.speaker or "text",
         room_type=line.room_type,
         start=start,

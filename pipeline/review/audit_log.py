@@ -190,7 +190,11 @@ def verify_chain(connection: Connection, known: ChainReport | None = None, most:
     With `most`, stop after as many lines: the report then has `unchecked` lines, and is the next `known`.
     """
     # The head first: lines that others add meanwhile come after it, and are left for the next call.
-    end = connection.execute(select(AUDIT_HEAD.c.seq, AUDIT_HEAD.c.hash)).one()
+    heads = connection.execute(select(AUDIT_HEAD.c.seq, AUDIT_HEAD.c.hash)).all()
+    if len(heads) != 1:
+        newest = connection.scalar(select(func.max(AUDIT.c.seq))) or 0
+        return ChainReport(broken=newest + 1, reason=f"the log has {len(heads)} heads, and not one")
+    [end] = heads
     begin = _begin(connection, end.seq)
     # Retention may have moved the first line since. Then all lines are checked again.
     if begin.broken is None and known and (known.first, known.broken) == (begin.first, None):
@@ -213,12 +217,19 @@ def _begin(connection: Connection, end: int) -> ChainReport:
     if row is None:
         reason = f"the lines before line {oldest.seq} were deleted without an anchor"
         return msgspec.structs.replace(found, broken=oldest.seq, reason=reason)
-    made = msgspec.json.decode(row.detail, type=ChainCut)
-    known = made.before is None or (oldest.before in {None, made.before} and intact(oldest, made.before))
-    if made.hash != oldest.hash or not known:
+    made = _cut_of(row.detail)
+    known = made and (made.before is None or (oldest.before in {None, made.before} and intact(oldest, made.before)))
+    if made is None or made.hash != oldest.hash or not known:
         reason = f"line {oldest.seq} is not the line that the anchor in line {row.seq} names"
         return msgspec.structs.replace(found, broken=oldest.seq, reason=reason)
     return msgspec.structs.replace(found, anchor=row.seq, last=oldest.seq, head=oldest.hash)
+
+
+def _cut_of(detail: str) -> ChainCut | None:
+    try:
+        return msgspec.json.decode(detail, type=ChainCut)
+    except (msgspec.DecodeError, RecursionError):  # somebody wrote the line who knows no cut
+        return None
 
 
 def _resumed(connection: Connection, known: ChainReport) -> ChainReport:
@@ -249,6 +260,13 @@ def _followed(connection: Connection, begin: ChainReport, end: int, most: int | 
 def holds(connection: Connection, head: str) -> bool:
     """Tell whether a line has the hash `head`."""
     return connection.execute(select(AUDIT.c.seq).where(AUDIT.c.hash == head)).first() is not None
+
+
+def has(connection: Connection, line: AuditLine) -> bool:
+    """Tell whether the log has this line, with all its fields."""
+    row = connection.execute(select(AUDIT).where(AUDIT.c.seq == line.seq)).one_or_none()
+    # Not `before`, which a line of 0.1.0 lacks.
+    return row is not None and (*_covered(AuditLine(**fields_of(row))), row.hash) == (*_covered(line), line.hash)
 
 
 def intact(line: AuditLine, before: str) -> bool:

@@ -9,6 +9,7 @@ import base64
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -21,6 +22,7 @@ from sqlalchemy import Connection, select
 from pipeline.base import private_files, signing
 from pipeline.base.errors import DependencyError, InputError
 from pipeline.base.metrics import Metrics
+from pipeline.base.url_secrets import without_secrets
 from pipeline.review import audit_log
 from pipeline.review.audit_log import ChainReport
 from pipeline.review.database import Database
@@ -39,6 +41,8 @@ WHOLE_SECONDS = 86_400.0
 """Seconds between two checks of all lines."""
 MOST = 10_000
 """The most lines that are read in one transaction."""
+LONGEST_LINE = 10_000
+"""The most bytes of a line with an anchor, which has less than 500 and what a log writes before it."""
 PAUSE_SECONDS = 0.1
 """Seconds between two of these transactions. A long log is checked slowly, and requests do not wait for it."""
 
@@ -160,20 +164,22 @@ def read_anchors(path: Path) -> list[SignedHead]:
     Raises InputError for a missing or wrong file, and for one without an anchor.
     """
     try:
-        lines = path.read_bytes().splitlines()
+        with path.open("rb") as file:
+            # In parts: a file such as /dev/zero has no end, and no line.
+            lines = enumerate(iter(partial(file.readline, LONGEST_LINE), b""), start=1)
+            found = [_anchor_in(line, f"{path}, line {number}") for number, line in lines if line.strip()]
     except OSError as error:
         raise InputError(f"The anchors {path} cannot be read: {error.strerror}", "Name another file.") from error
-    found = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            found.append(msgspec.json.decode(line[max(0, line.find(b"{")) :], type=SignedHead))
-        except msgspec.DecodeError as error:
-            raise InputError(f"{path}, line {number} is not an anchor: {error}", "Leave out other lines.") from error
     if not found:
         raise InputError(f"{path} has no anchor", "Name a file with anchors.")
     return found
+
+
+def _anchor_in(line: bytes, name: str) -> SignedHead:
+    try:
+        return msgspec.json.decode(line[max(0, line.find(b"{")) :], type=SignedHead)
+    except (msgspec.DecodeError, RecursionError) as error:  # RecursionError: deeply nested JSON
+        raise InputError(f"{name} is not an anchor: {error}", "Leave out other lines.") from error
 
 
 def faults(connection: Connection, anchors: Sequence[SignedHead], public_pem: bytes, at: float) -> Iterator[str]:
@@ -239,4 +245,5 @@ def _post(url: str, line: bytes) -> None:
         answer = httpx.post(url, content=line, headers={"content-type": "application/json"}, timeout=10)
         answer.raise_for_status()
     except httpx.HTTPError as error:
-        raise DependencyError(f"audit.anchor_url did not take the anchor: {error}", "Check the address.") from error
+        reason = without_secrets(str(error))  # it has the address
+        raise DependencyError(f"audit.anchor_url did not take the anchor: {reason}", "Check the address.") from error

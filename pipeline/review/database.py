@@ -23,7 +23,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 
 from pipeline.base import logs, private_files
-from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.errors import ConfigError, DependencyError, InputError
+from pipeline.base.url_secrets import without_secrets
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x766F7877
@@ -69,7 +70,7 @@ class Database:
 
     def __init__(self, url: str, must_exist: bool = False) -> None:
         self.url = _url(url)
-        self.name = self.url.render_as_string(hide_password=True)
+        self.name = name_of(url)
         if self.url.get_backend_name() == "sqlite":
             _prepare_file(Path(self.url.database or ""), must_exist)
         self._engine = _engine(self.url)
@@ -186,7 +187,7 @@ def visit(url: str) -> Iterator[Connection]:
     limits = {} if database.get_backend_name() == "sqlite" else {"connect_timeout": str(CHECK_SECONDS)}
     engine = _engine(database.update_query_dict(limits))
     try:
-        with answering(database.render_as_string(hide_password=True)), engine.connect() as connection:
+        with answering(name_of(url)), engine.connect() as connection:
             yield connection
     finally:
         engine.dispose()
@@ -200,9 +201,14 @@ def exists(written: str) -> bool:
 
 @contextmanager
 def answering(name: str) -> Iterator[None]:
-    """Turn errors of the server into a DependencyError that names the store."""
+    """Turn errors of the server into a DependencyError that names the store.
+
+    Raises InputError for a text that is no Unicode, for example an argument of the command line in other bytes.
+    """
     try:
         yield
+    except UnicodeEncodeError as error:
+        raise InputError(f"{error.object!a} is no text", "Write it in UTF-8.") from error
     except (DataError, IntegrityError, ProgrammingError):
         raise  # a bug of ours, or a message with a value that the database cannot store
     except DBAPIError as error:
@@ -211,6 +217,11 @@ def answering(name: str) -> Iterator[None]:
             f"The review store {name} does not answer: {reason}",
             "Check that the database runs and that store.url is right.",
         ) from error
+
+
+def name_of(url: str) -> str:
+    """Return the URL of a store without its secrets. Raises ConfigError for a URL that is not supported."""
+    return without_secrets(_url(url).render_as_string(hide_password=True))
 
 
 def _url(written: str) -> URL:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pipeline.base.errors import AudioError
 from pipeline.base.metrics import Metrics
-from pipeline.contract.messages import Flag, Suggestion
+from pipeline.contract.messages import Flag, SpeechStatus, Suggestion, by_time
 from pipeline.contract.topology import TRANSCRIBE
 from pipeline.settings import ReaderSettings, Settings, load
 
 if TYPE_CHECKING:
     from pipeline.judge.judge_stage import Judge, Rules
-    from pipeline.runner.recordings_runner import FileReport
+    from pipeline.runner.recordings_runner import Found
     from pipeline.speech.asr.recogniser import Recogniser
 
 T = TypeVar("T")
@@ -37,6 +37,8 @@ class ModeratedFile:
     """Length of the recording."""
     speech_seconds: float
     """Seconds of speech in it."""
+    unheard: tuple[SpeechStatus, ...] = ()
+    """The utterances that have no flag, by time: each was `skipped` or `failed`, for a `reason`."""
     error: str | None = None
     """Why the rest of the recording could not be read."""
 
@@ -92,8 +94,8 @@ class Moderator:
         name: str | None = None,
         longest: float = math.inf,
         batch: int = TRANSCRIBE.batch,
-    ) -> "AsyncIterator[Flag | FileReport]":
-        """Yield the flag of each utterance of a recording as it is judged, and at the end its report.
+    ) -> "AsyncIterator[Found]":
+        """Yield the end of each utterance of a recording, its flag or its status, and then the recording's report.
 
         Errors name the recording `name`. Only its first `longest` seconds are moderated. At most `batch` utterances are
         transcribed at once.
@@ -109,15 +111,19 @@ class Moderator:
 
     async def _moderated(self, path: Path, room_type: str) -> ModeratedFile:
         flags: list[Flag] = []
+        unheard: list[SpeechStatus] = []
         async for found in self.results(path, room_type):
             if isinstance(found, Flag):
                 flags.append(found)
+            elif isinstance(found, SpeechStatus):
+                unheard.append(found)
             else:
                 report = found
         if report.error and not report.seconds:
             raise AudioError(report.error)
-        utterances = tuple(sorted(flags, key=lambda flag: flag.start))
-        return ModeratedFile(utterances, report.suggestion, report.seconds, report.speech_seconds, report.error)
+        return ModeratedFile(
+            by_time(flags), report.suggestion, report.seconds, report.speech_seconds, by_time(unheard), report.error
+        )
 
     @cached_property
     def _models(self) -> "tuple[Judge, Recogniser]":

@@ -4,7 +4,6 @@ import asyncio
 import dataclasses
 import math
 import os
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from pipeline.base.errors import AudioError, VoxwardenError
+from pipeline.base.errors import BadMessage, VoxwardenError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import (
     AudioChunk,
@@ -22,9 +21,9 @@ from pipeline.contract.messages import (
     Sound,
     SpeechStatus,
     Suggestion,
-    Transcript,
     Utterance,
 )
+from pipeline.contract.speech_status import status_of
 from pipeline.contract.stage import Rejected
 from pipeline.contract.topology import AUDIO, READ, STAGES, TRANSCRIBE, Stage
 from pipeline.judge.reader.second_reading import flag_of
@@ -55,9 +54,13 @@ class FileReport:
     utterances: int = 0
     suggestion: Suggestion | None = None
     """The worst suggestion of its utterances. None if none was judged, and it was not read or not heard to its end."""
-    skipped: Counter[str] = field(default_factory=Counter)
-    """Number of utterances that were not transcribed, so not judged, by their language."""
+    unheard: int = 0
+    """Number of utterances that were skipped or failed, so that nobody may call them clean."""
     error: str | None = None
+
+
+Found = Flag | SpeechStatus | FileReport
+"""How an utterance or a sound of a file ended, or how the file did."""
 
 
 @dataclass(slots=True)
@@ -65,11 +68,11 @@ class _Progress:
     """Progress of a file through the stages."""
 
     report: FileReport
-    waiting: set[str] = field(default_factory=set)
-    """Ids of the utterances and sounds that are not yet judged, skipped or failed."""
+    waiting: dict[str, Utterance | Sound] = field(default_factory=dict)
+    """The utterances and sounds that have not ended yet, by id."""
     unread: int = 0
     """Flags that the second reader has not seen yet."""
-    unheard: int = 1
+    open_parts: int = 1
     """Final chunks of the file's parts that a stage has not taken yet."""
     withheld: dict[str, list[Flag]] = field(default_factory=dict)
     """The flags of each utterance or sound that waits for words or second ear, by its id. They are one result."""
@@ -77,10 +80,11 @@ class _Progress:
 
 @dataclass
 class Recordings:
-    """`async for found in Recordings(...)` yields a Flag for each utterance and sound, and then the file's FileReport.
+    """`async for found in Recordings(...)` yields the end of each utterance and sound, and then the file's FileReport.
 
-    With a second reader, each of its findings is one more Flag. Flags come as soon as they are made. But flags
-    of labels that need words and second ear come with their last verdict at the end of the file.
+    An utterance ends with its Flag, or with a SpeechStatus: it was skipped or failed. A sound ends with its Flag. Each
+    finding of a second reader is one more Flag. Flags come as soon as they are made. But flags of labels that need
+    words and second ear come with their last verdict at the end of the file.
 
     Reports come in the order of `paths`. Errors of a file are in its report; other errors are raised.
     """
@@ -97,10 +101,10 @@ class Recordings:
     """Makes the rules of the judge; None: the files of the settings have them."""
     batch: int = TRANSCRIBE.batch
     """Utterances that are transcribed at once, at most."""
-    _found: "asyncio.Queue[Flag | FileReport | None]" = field(default_factory=asyncio.Queue)
+    _found: "asyncio.Queue[Found | None]" = field(default_factory=asyncio.Queue)
     _files: dict[str, _Progress] = field(default_factory=dict)
 
-    async def __aiter__(self) -> AsyncIterator[Flag | FileReport]:
+    async def __aiter__(self) -> AsyncIterator[Found]:
         feeder = asyncio.create_task(self._feed())
         feeder.add_done_callback(lambda _: self._found.put_nowait(None))
         try:
@@ -119,42 +123,44 @@ class Recordings:
         ) as runner:
             for path in self.paths:
                 await self._feed_file(runner, path)
+        for file in self._files.values():  # a stage has lost something, and silence would mean that it was clean
+            for lost in [*file.waiting.values()]:
+                self._see(Rejected(lost, BadMessage(f"{file.report.file} has lost speech", "Please report it.")))
+                if isinstance(lost, Utterance):
+                    self._see(status_of(lost, "failed", "lost"))
+            self._report(file)
 
     async def _feed_file(self, runner: LocalRunner, path: Path) -> None:
         room = _name(path, self.names)
         report = FileReport(room)
         parts = await asyncio.to_thread(self._parts, path, report)
-        self._files[room] = _Progress(report, unheard=len(parts) * HEARERS)
-        for part in parts:
-            await self._feed_part(runner, path, part, report)
+        self._files[room] = _Progress(report, open_parts=len(parts) * HEARERS)
+        unread = {part.of(SPEAKER) for part in parts}
+        async for chunk in self._chunks(path, parts, report):
+            report.seconds = max(report.seconds, _end_of(chunk))
+            unread.discard(chunk.speaker)
+            await runner.put(chunk)
+        for speaker in sorted(unread):  # nothing of these parts could be decoded
+            await runner.put(AudioChunk(room=room, speaker=speaker, start=0.0, sequence=0, final=True))
 
     def _parts(self, path: Path, report: FileReport) -> list[Part]:
         try:
-            return parts_of(path, vad.shared(), report.file)
+            return parts_of(path, vad.shared(), report.file, self.longest)
         except VoxwardenError as error:
             report.error = str(error)
             return [MAIN]
 
-    async def _feed_part(self, runner: LocalRunner, path: Path, part: Part, report: FileReport) -> None:
-        speaker, end, sequence, final = part.of(SPEAKER), 0.0, 0, False
-        async for chunk in self._chunks(path, part, report):
-            end, sequence, final = _end_of(chunk), chunk.sequence + 1, chunk.final
-            report.seconds = max(report.seconds, end)
-            await runner.put(chunk)
-        if not final:  # the file is damaged or too long: end its speech here
-            await runner.put(AudioChunk(room=report.file, speaker=speaker, start=end, sequence=sequence, final=True))
-
-    async def _chunks(self, path: Path, part: Part, report: FileReport) -> AsyncIterator[AudioChunk]:
-        """The chunks of a part, one behind the reader.
+    async def _chunks(self, path: Path, parts: Sequence[Part], report: FileReport) -> AsyncIterator[AudioChunk]:
+        """The chunks of all parts, one behind the reader.
 
         So damage after the last chunk is in the report before that chunk enters the pipeline.
         """
-        room, speaker = report.file, part.of(SPEAKER)
-        chunks = chunks_of(path, room, speaker, self.room_type, part=part, name=room)
+        room = report.file
+        chunks = chunks_of(path, room, SPEAKER, self.room_type, parts=parts, name=room, longest=self.longest)
         held: AudioChunk | None = None
         while True:
             try:
-                chunk = self._checked(await asyncio.to_thread(next, chunks, None), room)
+                chunk = await asyncio.to_thread(next, chunks, None)
             except VoxwardenError as error:
                 report.error, chunk = str(error), None
             if held:
@@ -162,11 +168,6 @@ class Recordings:
             if not chunk:
                 return
             held = chunk
-
-    def _checked(self, chunk: AudioChunk | None, name: str) -> AudioChunk | None:
-        if chunk and _end_of(chunk) > self.longest:
-            raise AudioError(f"{name} is longer than {self.longest:g} s", "Send it in parts.")
-        return chunk
 
     def _tap(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
         # A file ends with the last flag that it waits for, so released flags come before.
@@ -178,60 +179,68 @@ class Recordings:
         if AUDIO in stage.takes:
             for chunk in batch:
                 if isinstance(chunk, AudioChunk) and chunk.final:
-                    self._files[chunk.room].unheard -= 1
+                    self._files[chunk.room].open_parts -= 1
         self._report_finished()
 
     def _see(self, output: Any) -> None:
         match output:
             case Utterance():
                 file = self._files[output.room]
-                file.waiting.add(output.id)
+                file.waiting[output.id] = output
                 file.report.speech_seconds += output.end - output.start - output.overlap
             case Sound():
-                self._files[output.room].waiting.add(output.id)
+                self._files[output.room].waiting[output.id] = output
             case Flag():
                 file = self._files[output.room]
                 file.unread += READ.is_on(self.settings)  # each flag passes the second reader
                 if not output.released:
-                    file.waiting.discard(output.utterance)
+                    file.waiting.pop(output.utterance, None)
                     file.report.utterances += output.source == "words"
                 file.report.suggestion = _worse(file.report.suggestion, output.suggestion)
                 if output.withheld or output.released:  # words or second ear may still change the verdict
                     file.withheld.setdefault(output.utterance, []).append(output)
                 else:
                     self._found.put_nowait(output)
-            case SpeechStatus(state="skipped"):
+            case SpeechStatus(state="skipped" | "failed"):
                 file = self._files[output.room]
-                file.waiting.discard(output.utterance)
-                file.report.skipped[output.language] += 1
+                file.waiting.pop(output.utterance, None)
+                file.report.unheard += 1
+                self._found.put_nowait(output)
             case SecondReading():
                 file = self._files[output.room]
                 file.report.suggestion = _worse(file.report.suggestion, "review")
                 self._found.put_nowait(flag_of(output))
             case Rejected(message=Message() as message, error=error):
                 file = self._files[message.room]
-                if isinstance(message, Utterance | Sound):
-                    file.waiting.discard(message.id)
-                elif isinstance(message, Transcript):
-                    file.waiting.discard(message.utterance)
+                if isinstance(message, Sound):  # an utterance that is rejected has a status, too
+                    file.waiting.pop(message.id, None)
                 file.report.error = str(error)
 
     def _report_finished(self) -> None:
         for room, file in _finished(self._files):
-            if not file.report.error and (file.report.utterances or not file.report.skipped):
-                file.report.suggestion = file.report.suggestion or "pass"
-            for flag in sorted(map(_last_verdict, file.withheld.values()), key=lambda flag: flag.start):
-                self._found.put_nowait(flag)
-            self._found.put_nowait(file.report)
+            self._report(file)
             del self._files[room]
+
+    def _report(self, file: _Progress) -> None:
+        file.report.suggestion = _verdict(file.report)
+        for flag in sorted(map(_last_verdict, file.withheld.values()), key=lambda flag: flag.start):
+            self._found.put_nowait(flag)
+        self._found.put_nowait(file.report)
 
 
 def _finished(files: dict[str, _Progress]) -> Iterator[tuple[str, _Progress]]:
     """The finished files before the first unfinished one, so that reports keep the order of the files."""
     for room, file in list(files.items()):
-        if file.unheard or file.waiting or file.unread:
+        if file.open_parts or file.waiting or file.unread:
             return
         yield room, file
+
+
+def _verdict(report: FileReport) -> Suggestion | None:
+    """Return the worst suggestion. A file is clean only if its speech was judged, or if it was read and has none."""
+    worst = report.suggestion or "pass"
+    was_heard = report.utterances or not (report.unheard or report.error)
+    return worst if was_heard or worst != "pass" else None
 
 
 def _last_verdict(flags: Sequence[Flag]) -> Flag:

@@ -36,13 +36,15 @@ def load(overrides: dict[str, Any] | None = None) -> Settings:
     except SettingsError as error:
         remedy = """Lists are JSON there, e.g. VOXWARDEN_ASR__LANGUAGES='["en", "zh"]'."""
         raise ConfigError(f"The environment: {error}", remedy) from error
+    except RecursionError as error:  # only JSON in a variable: the file's depth is limited
+        raise ConfigError("The environment: a variable is nested too deeply", "Use fewer brackets.") from error
 
 
 def _explained(error: ValidationError, flags: Mapping[str, Any]) -> ConfigError:
     mistake = error.errors(include_input=False, include_url=False)[0]  # without the input, which may be a secret
     key = ".".join(map(str, mistake["loc"])).removesuffix(".[key]")  # Pydantic adds `[key]` if the key is the mistake
     known = sorted(keys())
-    reason = mistake["msg"].removeprefix("Value error, ")
+    reason = mistake["msg"].removeprefix("Value error, ").replace("valid tuple", "valid list")  # as YAML calls it
     places = _places([key, *_named(key, reason, known)], flags)
     remedy = "`voxwarden config show` lists every key."
     if mistake["type"] == "extra_forbidden":

@@ -1,15 +1,24 @@
 """The base class of all groups of settings."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationInfo, create_model, field_validator
 
 
 class Section(BaseModel):
     """A group of settings. Unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_bool(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false for a number. YAML reads `yes` as true, and Pydantic would take that as 1."""
+        kind = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and bool not in (kind, *get_args(kind)):
+            raise ValueError("the value must not be yes, no, true or false")
+        return value
 
 
 def section_of(name: str, fields: Mapping[str, Any]) -> type[Section]:
@@ -22,7 +31,8 @@ SHORTEST_TOKEN = 16
 
 
 def _token(token: SecretStr) -> SecretStr:
-    if len(token.get_secret_value()) < SHORTEST_TOKEN:
+    # Without spaces around it: a server leaves them out of a request's token, too.
+    if len(token.get_secret_value().strip()) < SHORTEST_TOKEN:
         made = "python -c 'import secrets; print(secrets.token_urlsafe(24))'"
         raise ValueError(f"a token is shorter than {SHORTEST_TOKEN} characters; create one with: {made}")
     return token

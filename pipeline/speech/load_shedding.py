@@ -23,7 +23,7 @@ from hashlib import blake2b
 from statistics import median
 
 from pipeline.base.metrics import Metrics, from_zero
-from pipeline.contract.messages import EarlyUtterance, Transcript, Utterance
+from pipeline.contract.messages import NO_MODEL, EarlyUtterance, Transcript, Utterance
 from pipeline.contract.stage import NO_BACKLOG, Backlog, Processor, Rejected
 from pipeline.settings import Overload
 from pipeline.speech.asr.transcripts import wordless
@@ -210,7 +210,7 @@ class Shedding(Processor[Utterance, Transcript]):
         admitted = [utterance for utterance, hears in zip(batch, chosen, strict=True) if hears]
         outcomes = iter(self._timed(admitted) if admitted else [])
         results = [
-            next(outcomes) if hears else wordless(u, skipped=True, model="none")
+            next(outcomes) if hears else wordless(u, skipped=True, model=NO_MODEL)
             for u, hears in zip(batch, chosen, strict=True)
         ]
         self._count(batch, chosen)

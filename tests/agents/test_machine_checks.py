@@ -7,8 +7,18 @@ from pathlib import Path
 import pytest
 
 from agents.machine_checks import CHECKS, DoctorResult, examine, reach
+from pipeline.base import open_files
 from pipeline.base.errors import DependencyError
-from pipeline.settings import Asr, EvidenceSettings, JudgeSettings, Kafka, ListenSettings, Settings, Store
+from pipeline.settings import (
+    Asr,
+    EvidenceSettings,
+    GatewaySettings,
+    JudgeSettings,
+    Kafka,
+    ListenSettings,
+    Settings,
+    Store,
+)
 from tests.pipeline.judge.reader.model import said, settings_of
 from tests.pipeline.review.delivery.receiver import Reply, receiving
 from tests.pipeline.sound import yamnet_networks
@@ -53,8 +63,12 @@ def test_the_second_reader_is_asked_if_it_is_set(settings: Settings) -> None:
         server.answer = lambda got: said({"abuse": 0.02})
         on = settings.model_copy(update={"reader": settings_of(server.url)})
         [good] = examine(on, check)
+        server.answer = lambda got: said({"abuse": 0.9})
+        [wild] = examine(on, check)
         server.answer = lambda got: Reply(401)
         [bad] = examine(on, check)
+    assert wild.state == "fault"
+    assert "'Good evening, the weather is nice today.' 0.90 for abuse. Use another model" in wild.detail
     assert good.state == "ok"
     assert good.detail.startswith("small-llm answers in ")
     assert good.detail.endswith("harmless sentence 0.02")
@@ -74,6 +88,24 @@ def test_the_file_of_yamnet_is_looked_for_if_one_of_its_sounds_is_on(settings: S
     assert f"listen.yamnet: there is no file {path}" in missing.detail
     assert (good.state, good.detail) == ("ok", str(path))
     assert (off.state, off.detail) == ("ok", "off: listen.sounds has no sound that it hears")
+
+
+def test_a_broken_second_ear_is_a_fault(settings: Settings, tmp_path: Path) -> None:
+    check = [each for each in CHECKS if each.what == "second ear"]
+    [broken] = examine(settings.model_copy(update={"listen": ListenSettings(ear=str(tmp_path))}), check)
+    [off] = examine(settings, check)
+    assert (broken.state, off.state) == ("fault", "ok")
+
+
+def test_the_gateway_needs_half_of_the_open_files(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_files, "limit", lambda: 4_000)
+    check = [each for each in CHECKS if each.what == "open files"]
+    [enough] = examine(settings, check)
+    more = settings.model_copy(update={"gateway": GatewaySettings(max_connections=2_001)})
+    [few] = examine(more, check)
+    assert (enough.state, enough.detail) == ("ok", "4000 for each process")
+    assert few.state == "optional"
+    assert "may open 4000 files, but gateway.max_connections needs 4002. Raise the hard limit" in few.detail
 
 
 def test_looking_downloads_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

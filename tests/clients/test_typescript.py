@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from websockets.http11 import Request
 
+from agents.gateway.connection_request import Voice
 from pipeline.base.errors import DependencyError, InputError
 from pipeline.connect.client.verdict_stream import EventParser
 from pipeline.runner.moderator import Moderator
@@ -71,8 +73,17 @@ async def test_a_stream_sends_all_audio_and_ends_the_speech(built: Path) -> None
     assert last.listeners == 7
 
 
-async def test_unacknowledged_audio_is_sent_again(built: Path) -> None:
+async def test_unacknowledged_audio_is_sent_again(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(tokens=(BEARER,)) as place:
+        attempts: list[int] = []
+        voice_of = place.gateway._voice
+
+        def noted(request: Request | None) -> Voice:
+            voice = voice_of(request)
+            attempts.append(voice.attempt)
+            return voice
+
+        monkeypatch.setattr(place.gateway, "_voice", noted)
         place.sink.fault = DependencyError("Kafka does not answer")
         speaking = asyncio.create_task(speak(built, place.gateway.port, SPEECH))
         await until(lambda: place.refused("try_later") > 0)
@@ -82,11 +93,14 @@ async def test_unacknowledged_audio_is_sent_again(built: Path) -> None:
         received = ReceivedSamples()
         fresh = b"".join(chunk.data for each in place.sink.chunks if (chunk := received.fresh(each)))
     assert fresh == SPEECH
+    assert attempts == list(range(1, len(attempts) + 1))
 
 
-@pytest.mark.parametrize(("changes", "code"), [({"token": "wrong"}, 4401), ({"sampleRate": 1_000}, 4400)])
+@pytest.mark.parametrize(
+    ("changes", "code"), [({"token": "wrong"}, 4401), ({"sampleRate": 1_000}, 4400), ({"roomType": "kids"}, 4403)]
+)
 async def test_a_refusal_has_its_code(built: Path, changes: dict[str, Any], code: int) -> None:
-    async with running(tokens=(BEARER,)) as place:
+    async with running(tokens=(BEARER,), closed_room_types=("kids",)) as place:
         shown = await speak(built, place.gateway.port, SPEECH[:3_200], **changes)
     assert shown["code"] == code
 

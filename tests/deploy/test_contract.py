@@ -9,11 +9,12 @@ from hypothesis import given
 from msgspec import structs
 
 from agents.commands.label import labelling_line
-from agents.commands.results import error_line, file_line, utterance_line
+from agents.commands.results import error_line, file_line, unheard_line, utterance_line
 from agents.commands.textlines import InputPlace
 from deploy.contract.__main__ import COMMAND, DOCS, files, main
 from deploy.contract.schemas import KINDS
 from pipeline.contract.messages import Flag
+from pipeline.contract.speech_status import status_of
 from pipeline.runner.recordings_runner import FileReport
 from pipeline.sound.labelling.implicit_label import ImplicitLabel
 from pipeline.sound.labelling.label_check import ExplicitLabel, Labelling
@@ -55,10 +56,15 @@ def test_the_json_lines_in_the_manual_have_the_keys_that_the_command_prints(flag
     text = (DOCS / "contract.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```jsonl\n(.*?)```", text, re.DOTALL)
     shown = [json.loads(one) for block in blocks for one in re.split(r"\n(?=\{)", block)]
-    report = FileReport("a.wav", seconds=3.0, speech_seconds=1.7, utterances=1, suggestion="review", error=None)
-    printed = [utterance_line(flag, "a.wav"), file_line(report), error_line(InputPlace(7), ""), LABELLED]
+    printed = [
+        utterance_line(flag, "a.wav"),
+        unheard_line(status_of(flag, "failed")),
+        file_line(FileReport("a.wav")),
+        error_line(InputPlace(7), ""),
+        LABELLED,
+    ]
     assert [list(line) for line in shown] == [list(line) for line in printed]
     assert list(shown[0]["hits"][0]) == list(printed[0]["hits"][0])
-    assert [[*map(list, shown[3][key])] for key in ("marks", "metadata")] == [
+    assert [[*map(list, shown[4][key])] for key in ("marks", "metadata")] == [
         [*map(list, LABELLED[key])] for key in ("marks", "metadata")
     ]

@@ -16,9 +16,9 @@ from pipeline.speech.audio.resample import Samples
 
 VOICE = Path(__file__).parents[2] / "pipeline" / "runner" / "demo" / "lounge-ben.ogg"
 
-PASS, FLAGGED, REFUSED = "pass", "flagged", "refused"
-NOT_MISSED = frozenset({FLAGGED, REFUSED})
-"""Allowed results for a file with an insult: it is flagged, or the file fails."""
+PASS, FLAGGED, REFUSED, UNHEARD = "pass", "flagged", "refused", "unheard"
+NOT_MISSED = frozenset({FLAGGED, REFUSED, UNHEARD})
+"""Allowed results for a file with an insult: it is flagged, or the file fails, or nobody calls its speech clean."""
 
 Case = tuple[str, bytes, frozenset[str]]
 """A file's name, its content, and its allowed results."""
@@ -192,6 +192,7 @@ def wavs() -> Iterator[Case]:
     yield "no-channels.wav", riff(chunk(b"fmt ", form(0)), chunk(b"data", both)), frozenset({REFUSED})
     yield "no-samples.wav", riff(head, chunk(b"data", b"")), frozenset({REFUSED})
     yield "no-form.wav", riff(chunk(b"data", both)), frozenset({REFUSED})
+    yield "24-bits-in-32.wav", _wide(insult()), frozenset({FLAGGED})
     broken = insult().copy()
     broken[::7] = np.nan
     yield "not-numbers.wav", _floats(broken), frozenset({REFUSED})
@@ -214,6 +215,9 @@ def channels() -> Iterator[Case]:
         "one-a-channel": [talk()[: speech.size], speech[: talk().size]],
     }.items():
         yield f"{name}.wav", wav(*rows), NOT_MISSED
+    for ending, container, codec in (("opus", "ogg", "libopus"), ("aac", "adts", "aac"), ("wv", "wv", "wavpack")):
+        yield f"seven-and-one.{ending}", encoded(speech, container, codec, 48_000, "7.1"), frozenset({FLAGGED})
+    yield "thirty-three.wav", wav(*[speech] * 33), frozenset({REFUSED})
 
 
 def streams() -> Iterator[Case]:
@@ -267,6 +271,14 @@ def _frames(samples: Samples, form: str, rate: int, layout: str) -> Iterator[av.
     frame.sample_rate = SAMPLE_RATE
     spread = av.AudioResampler(format=form, layout=layout, rate=rate)
     yield from [*spread.resample(frame), *spread.resample(None), None]
+
+
+def _wide(samples: Samples) -> bytes:
+    """Samples of 24 bits, which are the upper ones of 32, as an extensible header says."""
+    guid = b"\1\0\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71"
+    head = struct.pack("<HHIIHHHHI", 0xFFFE, 1, SAMPLE_RATE, 4 * SAMPLE_RATE, 4, 32, 22, 24, 4) + guid
+    whole = (samples.astype(np.float64) * (2**23 - 1)).astype("<i4") << 8
+    return riff(chunk(b"fmt ", head), chunk(b"data", whole.tobytes()))
 
 
 def _floats(samples: Samples) -> bytes:

@@ -34,6 +34,16 @@ export interface UtteranceResult extends Result {
   confidence: number;
 }
 
+/** An utterance that was not judged. */
+export interface UnheardResult {
+  start: number;
+  end: number;
+  state: "skipped" | "failed";
+  /** `language`, `no_words`, or the stage that failed. */
+  reason: string;
+  language: string;
+}
+
 export interface Recording {
   id: string;
   status: "queued" | "running" | "done" | "failed";
@@ -44,6 +54,7 @@ export interface Recording {
   speech_seconds: number | null;
   error: string | null;
   utterances: UtteranceResult[];
+  unheard: UnheardResult[];
 }
 
 /** Times are UTC seconds. */

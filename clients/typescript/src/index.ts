@@ -1,6 +1,6 @@
 // The client of Voxwarden for Node. docs/api.md is the manual.
 export { Api, ApiError } from "./api.js";
-export type { Case, CasePage, Moderations, Recording, Result, UtteranceResult } from "./api.js";
+export type { Case, CasePage, Moderations, Recording, Result, UnheardResult, UtteranceResult } from "./api.js";
 export { SpeakerStream, StreamError } from "./speaker.js";
 export type { SpeakerOptions } from "./speaker.js";
 export { verdicts } from "./verdicts.js";

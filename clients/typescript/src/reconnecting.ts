@@ -1,6 +1,6 @@
 // Whether and when to connect again: docs/integrate.md, "Look up a close code".
 
-export const FINAL = new Set([1007, 1009, 4400, 4401, 4409]);
+export const FINAL = new Set([1007, 1009, 4400, 4401, 4403, 4409]);
 const AT_ONCE = new Set([1000, 1001, 1011, 1012, 4408, 4429]);
 const LONGEST_PAUSE = 30;
 const JITTER = 0.25;

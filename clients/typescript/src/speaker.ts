@@ -55,6 +55,7 @@ export class SpeakerStream {
   private readonly ending = new AbortController();
   private readonly running: Promise<void>;
   private next = 0;
+  private attempts = 0;
   private position: number | undefined;
   private offset = 0; // seconds by which the gateway's time of our audio is ahead of ours
   private current: number | undefined; // number of listeners
@@ -172,7 +173,11 @@ export class SpeakerStream {
     const oldest = this.queue.oldest!;
     this.queue.rewind();
     this.told = this.current;
-    const query = new URLSearchParams({ first_sample: `${oldest.first}`, start: `${Math.max(0, oldest.start + this.offset)}` });
+    const query = new URLSearchParams({
+      first_sample: `${oldest.first}`,
+      start: `${Math.max(0, oldest.start + this.offset)}`,
+      attempt: `${++this.attempts}`,
+    });
     if (this.told !== undefined) query.set("listeners", `${this.told}`);
     const socket = new WebSocket(`${this.address}&${query}`, {
       headers: { Authorization: `Bearer ${this.options.token}` },

@@ -96,8 +96,9 @@ def stability(connection: Connection, window: Window, options: Options) -> Itera
     found = totals(connection, earlier, ["segmented", "monitored"], "hour", "measure")
     spoken = {key[0]: total.n for key, total in found.items() if key[1] == "segmented"}
     other = totals(connection, earlier, ["skipped"], "bucket", "hour")
-    # Speech in a language that is not moderated is skipped on purpose, so it is no loss.
-    kept = {hour: found.get((hour, "monitored"), Total()).n + other.get((LANGUAGE, hour), Total()).n for hour in spoken}
+    # The recogniser worked on speech in another language, and on speech without words, so these are no loss.
+    heard = {hour: sum(other.get((reason, hour), Total()).n for reason in (LANGUAGE, "no_words")) for hour in spoken}
+    kept = {hour: found.get((hour, "monitored"), Total()).n + heard[hour] for hour in spoken}
     stable = sum(count - kept[hour] <= options.stable_loss * count for hour, count in spoken.items())
     whole = _begun(connection, earlier)
     yield quotient("I-32", "share", stable, len(spoken), len(spoken), whole=whole)

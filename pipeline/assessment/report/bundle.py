@@ -48,7 +48,11 @@ def unpack(data: bytes, name: str) -> dict[str, bytes]:
     """Return the files of a zip. Raises InputError, which names `name`, for a zip that `pack` did not write."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            files = {entry.filename: archive.read(entry) for entry in archive.infolist()}
+            entries = archive.infolist()
+            # Before any file is read: a few compressed bytes, or bytes that many entries share, could fill the memory.
+            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+            small = sum(entry.file_size for entry in entries) <= len(data)
+            files = {entry.filename: archive.read(entry) for entry in entries if stored and small}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError, EOFError) as error:
         raise InputError(f"{name} is damaged: {error}", "Get the bundle again from its sender.") from error
     # A zip may hide bytes between its files, or a file twice. Only the canonical form is the one that was signed.
@@ -185,7 +189,7 @@ def read_anchor(data: bytes) -> Anchor:
     """Read the audit line of a bundle. Raises InputError for other content."""
     try:
         return msgspec.json.decode(data, type=Anchor)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:  # RecursionError: deeply nested JSON
         raise InputError(f"{AUDIT_LINE} cannot be read: {error}", "Get the bundle again.") from error
 
 
@@ -193,5 +197,5 @@ def read_manifest(data: bytes, name: str) -> Manifest:
     """Read a manifest. Raises InputError, which names `name`, for other content."""
     try:
         return msgspec.json.decode(data, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:  # RecursionError: deeply nested JSON
         raise InputError(f"{name} has no readable manifest: {error}", "Get the bundle again.") from error

@@ -276,7 +276,7 @@ def decode(content: bytes | str, name: str) -> AssessmentReport:
     """Read a report. Raises InputError, which names `name`, for other content."""
     try:
         report = msgspec.json.decode(content, type=AssessmentReport)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:  # RecursionError: deeply nested JSON
         raise InputError(f"{name} is not the content of a report: {error}", "Make the report again.") from error
     if report.format != FORMAT:
         raise InputError(f"{name} has format {report.format}", "Use the Voxwarden that made it.")

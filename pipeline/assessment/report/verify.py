@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from pipeline.assessment.report import bundle, content, data_files, pdf, recompute
 from pipeline.assessment.report.assessments import FROZEN, Assessment
-from pipeline.assessment.report.bundle import Anchor, Manifest
+from pipeline.assessment.report.bundle import Manifest
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.recompute import Recomputed
 from pipeline.base import canonical_json, signing
@@ -20,9 +20,12 @@ UNSIGNED = {bundle.MANIFEST, bundle.SIGNATURE, bundle.PUBLIC_KEY}
 
 
 class Checked(Struct, frozen=True):
-    """One result. `skipped` means that the data or the program for the check are not here; that is no fault."""
+    """One result. `skipped` means that the data or the program for the check are not here; that is no fault.
 
-    result: Literal["ok", "fault", "skipped"]
+    `unverified` means that nothing shows who made the bundle, or that its line was ever in an audit log.
+    """
+
+    result: Literal["ok", "fault", "skipped", "unverified"]
     about: str
     """What was checked, with places for `values`."""
     values: dict[str, object] = {}
@@ -34,10 +37,13 @@ class Checked(Struct, frozen=True):
         return ("Not true: " if self.denied else "") + self.about.format(**self.values)
 
 
-def of_bundle(data: bytes, name: str, public_key: bytes | None = None) -> Iterator[Checked]:
+def of_bundle(
+    data: bytes, name: str, public_key: bytes | None = None, log: Connection | None = None
+) -> Iterator[Checked]:
     """Check a bundle by itself. `public_key` is the PEM text that the operator published.
 
     Without it, the signature proves only that the files belong together, so that the fingerprint must be compared.
+    With `log`, a review store, compare the bundle's line with the audit log there, too.
     """
     whole = True
     for check in of_files(data, name, public_key):
@@ -45,7 +51,7 @@ def of_bundle(data: bytes, name: str, public_key: bytes | None = None) -> Iterat
         yield check
     if whole:  # pages are not made from content that somebody may have forged
         files = bundle.unpack(data, name)
-        yield from _of_content(files, bundle.read_manifest(files[bundle.MANIFEST], name))
+        yield from _of_content(files, bundle.read_manifest(files[bundle.MANIFEST], name), log)
 
 
 def of_files(data: bytes, name: str, public_key: bytes | None = None) -> Iterator[Checked]:
@@ -66,8 +72,7 @@ def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Ch
     encoded = (assessment.content or "").encode()
     digest = canonical_json.digest(encoded)
     yield _same("The content has the stored SHA-256", digest == assessment.sha256)
-    chain = audit_log.verify_chain(connection)
-    yield _same("The audit log is unchanged ({n} lines)", chain.broken is None, n=chain.lines)
+    yield _chain(connection)
     found = audit_log.about(connection, FROZEN, assessment.id)
     if found is None:
         yield Checked("skipped", "The audit log no longer has the line about the report; the bundle has it")
@@ -85,22 +90,6 @@ def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Ch
     yield from _compared(recompute.from_store(connection, report))
 
 
-def of_anchor(connection: Connection, data: bytes) -> Checked:
-    """Check that the audit log of the store has the line of a bundle."""
-    try:
-        line = anchor_of(bundle.unpack(data, "The bundle")).line
-    except VoxwardenError as error:
-        return Checked("fault", "{error}", {"error": error.what})
-    return _same(
-        "The audit log of this store has line {n} of the bundle", audit_log.holds(connection, line.hash), n=line.seq
-    )
-
-
-def anchor_of(files: Mapping[str, bytes]) -> Anchor:
-    """Return the audit line of a bundle. Raises InputError."""
-    return bundle.read_anchor(files.get(bundle.AUDIT_LINE, b""))
-
-
 def _signed(files: Mapping[str, bytes], manifest: Manifest, public_key: bytes | None) -> Iterator[Checked]:
     pem = files.get(bundle.PUBLIC_KEY, b"")
     signed = signing.signed(pem, files.get(bundle.SIGNATURE, b""), files[bundle.MANIFEST])
@@ -108,7 +97,9 @@ def _signed(files: Mapping[str, bytes], manifest: Manifest, public_key: bytes | 
     # The manifest has the fingerprint, too. Else a stranger could sign the same manifest again with their own key.
     yield _same("The manifest names that key", manifest.key == signing.fingerprint(pem))
     if public_key is None:
-        yield Checked("skipped", "No public key was given: compare the fingerprint with the one that the operator gave")
+        yield Checked(
+            "unverified", "No public key was given: anybody may have signed the bundle with a key of their own"
+        )
     else:
         yield _same("That key is the given public key", public_key == pem)
 
@@ -121,7 +112,7 @@ def _listed(files: Mapping[str, bytes], manifest: Manifest) -> Checked:
     return Checked("ok", "All {n} files have the SHA-256 of the manifest", {"n": len(manifest.files)})
 
 
-def _of_content(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[Checked]:
+def _of_content(files: Mapping[str, bytes], manifest: Manifest, log: Connection | None) -> Iterator[Checked]:
     """Check that the report is the one in the audit log, and that all else follows from it."""
     encoded = files.get(bundle.CONTENT, b"")
     try:
@@ -132,7 +123,7 @@ def _of_content(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[Chec
     yield _same("The content is in canonical form", content.encode(report) == encoded)
     digest = canonical_json.digest(encoded)
     yield _same("The content has the SHA-256 {hash}", digest == manifest.sha256, hash=digest)
-    yield _anchored(files, report, digest)
+    yield from _anchored(files, report, digest, log)
     yield from _rendered(files, manifest, report)
     if bundle.TALLIES not in files:
         yield Checked(
@@ -145,15 +136,31 @@ def _of_content(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[Chec
     yield from _compared(recompute.from_tables(report, files[bundle.TALLIES], files.get(bundle.LEDGER, b"")))
 
 
-def _anchored(files: Mapping[str, bytes], report: AssessmentReport, digest: str) -> Checked:
+def _anchored(
+    files: Mapping[str, bytes], report: AssessmentReport, digest: str, log: Connection | None
+) -> Iterator[Checked]:
     try:
-        found = anchor_of(files)
+        found = bundle.read_anchor(files.get(bundle.AUDIT_LINE, b""))
     except VoxwardenError as error:
-        return Checked("fault", "{error}", {"error": error.what})
+        yield Checked("fault", "{error}", {"error": error.what})
+        return
     line = found.line
     right = line.action == FROZEN and line.subject == report.id and digest in line.detail
-    intact = not found.before or audit_log.intact(line, found.before)  # `before` is empty if that line was deleted
-    return _same("Line {n} of the audit log has the SHA-256", right and intact, n=line.seq)
+    # `before` is empty if retention had deleted the line before: then only a log can show that the line was in it.
+    intact = not found.before or audit_log.intact(line, found.before)
+    yield _same("Line {n} of the audit log has the SHA-256", right and intact, n=line.seq)
+    if log is not None:
+        yield _chain(log)
+        yield _same("The audit log of this store has line {n} of the bundle", audit_log.has(log, line), n=line.seq)
+    elif not found.before:
+        yield Checked(
+            "unverified", "Line {n} lacks the hash of the line before: check it with --audit-log", {"n": line.seq}
+        )
+
+
+def _chain(connection: Connection) -> Checked:
+    chain = audit_log.verify_chain(connection)
+    return _same("The audit log is unchanged ({n} lines)", chain.broken is None, n=chain.lines)
 
 
 def _rendered(files: Mapping[str, bytes], manifest: Manifest, report: AssessmentReport) -> Iterator[Checked]:

@@ -39,7 +39,7 @@ NAME = "The recording"
 """What errors call a recording, because its name at the sender may be a secret."""
 
 BATCH = 4
-"""Utterances of a recording that are transcribed at once. Live speech waits for one batch at most."""
+"""Utterances of a recording that are transcribed at once. Live speech waits for one batch of each token at most."""
 
 MAX_BODY_BYTES = 1_048_576
 """Largest body of a request with texts."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from pipeline.contract.messages import Flag, Hit, Suggestion
+from pipeline.contract.messages import Flag, Hit, SpeechStatus, Suggestion
 from pipeline.judge.labels import Labels, Severity
 
 CATEGORIES = (
@@ -69,6 +69,16 @@ class UtteranceResult(ModerationResult):
     confidence: float = Field(description="confidence of the recogniser in the text")
 
 
+class UnheardResult(BaseModel):
+    """An utterance of a recording that was not judged. Times are seconds from its start."""
+
+    start: float
+    end: float
+    state: Literal["skipped", "failed"]
+    reason: str = Field(description="`language`, `no_words`, or the stage that failed")
+    language: str = Field(description="for the reason `language`: its language; else empty")
+
+
 class Categories:
     """Maps labels to OpenAI's categories."""
 
@@ -113,3 +123,10 @@ class Categories:
 
 def _hit(hit: Hit) -> HitAnswer:
     return HitAnswer(term=hit.term, label=hit.label, level=hit.level, start=hit.start, end=hit.end)
+
+
+def unheard_result(status: SpeechStatus) -> UnheardResult:
+    """Return the result for an utterance of a recording that was not judged."""
+    times = {"start": round(status.start, 3), "end": round(status.end, 3)}
+    why = {name: getattr(status, name) for name in ("state", "reason", "language")}
+    return UnheardResult.model_validate(times | why)

@@ -17,9 +17,15 @@ from starlette.concurrency import run_in_threadpool
 from pipeline.base.errors import AudioError, InputError
 from pipeline.base.http_problems import ERRORS
 from pipeline.connect.api.backend import Backend, TheBackend, TheProgram
-from pipeline.connect.api.moderation_answers import Categories, Moderations, UtteranceResult
+from pipeline.connect.api.moderation_answers import (
+    Categories,
+    Moderations,
+    UnheardResult,
+    UtteranceResult,
+    unheard_result,
+)
 from pipeline.connect.api.recording_jobs import Job, State
-from pipeline.contract.messages import Suggestion
+from pipeline.contract.messages import Suggestion, by_time
 from pipeline.speech.audio.decode import duration_of
 
 text_router = APIRouter(prefix="/v1", tags=["moderation"], responses=ERRORS)
@@ -85,12 +91,13 @@ class AudioModeration(BaseModel):
 
     id: str
     status: State
-    progress: float = Field(description="share of the recording that is judged, from 0 to 1")
+    progress: float = Field(description="share of the recording that is done, from 0 to 1")
     suggestion: Suggestion | None = Field(description="the worst suggestion of its utterances; null: none is judged")
     seconds: float | None = Field(description="length of the recording; null: not known yet")
     speech_seconds: float | None
     error: str | None = Field(description="why the recording, or the rest of it, could not be read")
     utterances: list[UtteranceResult]
+    unheard: list[UnheardResult] = Field(description="the utterances that were not judged: nobody calls them clean")
 
 
 @recording_router.post(
@@ -143,7 +150,8 @@ def answer_of(job: Job, categories: Categories) -> AudioModeration:
         seconds=round(report.seconds, 3) if report else job.seconds or None,
         speech_seconds=round(report.speech_seconds, 3) if report else None,
         error=job.error,
-        utterances=[categories.utterance(flag) for flag in sorted(job.flags, key=lambda flag: flag.start)],
+        utterances=[categories.utterance(flag) for flag in by_time(job.flags)],
+        unheard=[unheard_result(status) for status in by_time(job.unheard)],
     )
 
 

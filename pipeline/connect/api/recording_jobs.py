@@ -14,8 +14,8 @@ from typing import Literal, Protocol, Self
 
 from pipeline.base.errors import Missing, VoxwardenError
 from pipeline.base.http_problems import TooManyError
-from pipeline.contract.messages import Flag
-from pipeline.runner.recordings_runner import FileReport
+from pipeline.contract.messages import Flag, SpeechStatus
+from pipeline.runner.recordings_runner import FileReport, Found
 from pipeline.settings import Api
 
 KEPT_SECONDS = 3_600.0
@@ -37,8 +37,10 @@ class Job:
     """Length that the recording states; 0: unknown."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     state: State = "queued"
-    judged_seconds: float = 0.0
+    done_seconds: float = 0.0
     flags: list[Flag] = field(default_factory=list)
+    unheard: list[SpeechStatus] = field(default_factory=list)
+    """The utterances without a flag."""
     report: FileReport | None = None
     error: str | None = None
     ended_at: float = 0.0
@@ -48,20 +50,20 @@ class Job:
 
     @property
     def progress(self) -> float:
-        """Share of the recording that is judged, from 0 to 1."""
+        """Share of the recording that is done, from 0 to 1."""
         if self.ended.is_set():
             return 1.0
-        return min(1.0, self.judged_seconds / self.seconds) if self.seconds else 0.0
+        return min(1.0, self.done_seconds / self.seconds) if self.seconds else 0.0
 
 
 class Moderate(Protocol):
-    """Moderates a recording: gives the flags of its utterances, and then its report."""
+    """Moderates a recording: gives the flag or the status of each utterance, and then its report."""
 
-    def __call__(self, path: Path, room_type: str) -> AsyncIterator[Flag | FileReport]: ...
+    def __call__(self, path: Path, room_type: str) -> AsyncIterator[Found]: ...
 
 
 class Jobs:
-    """`async with Jobs(...)` works through the recordings, one at a time. The programs take turns.
+    """`async with Jobs(...)` works through the recordings. Each program has one in work, beside those of the others.
 
     `clock` returns UTC seconds.
     """
@@ -72,21 +74,20 @@ class Jobs:
         self._clock = clock
         self._jobs: dict[str, Job] = {}
         self._waiting: dict[int, deque[Job]] = {}
-        """Queued jobs of each program. The program whose turn is next comes first."""
-        self._some = asyncio.Event()
+        """Queued jobs of each program that has a worker."""
         # One folder for all recordings, so that a stop also deletes the files of jobs that have not run.
         self._folder = tempfile.TemporaryDirectory(prefix="voxwarden-api-")
-        self._task: asyncio.Task[None]
+        self._workers: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
         self._folder.cleanup()
 
     def check_room(self, owner: int) -> None:
@@ -104,8 +105,13 @@ class Jobs:
         self.check_room(job.owner)
         self._forget_old()
         self._jobs[job.id] = job
-        self._waiting.setdefault(job.owner, deque()).append(job)
-        self._some.set()
+        if job.owner in self._waiting:
+            self._waiting[job.owner].append(job)
+            return
+        self._waiting[job.owner] = deque([job])
+        worker = asyncio.create_task(self._run(job.owner))
+        self._workers.add(worker)
+        worker.add_done_callback(self._workers.discard)
 
     def get(self, owner: int, identity: str) -> Job:
         """Return a job of this program. Raises Missing."""
@@ -129,23 +135,11 @@ class Jobs:
             if job.ended.is_set() and job.ended_at < before:
                 del self._jobs[job.id]
 
-    async def _run(self) -> None:
-        while True:
-            await self._some.wait()
-            if job := self._next():
-                await self._work(job)
-            else:
-                self._some.clear()
-
-    def _next(self) -> Job | None:
-        """Return the next job of the program whose turn it is. Its next turn comes after the others."""
-        for owner in list(self._waiting):
-            jobs = self._waiting.pop(owner)
-            job = jobs.popleft()
-            if jobs:
-                self._waiting[owner] = jobs  # a dict keeps the order of insertion, so this is the last place
-            return job
-        return None
+    async def _run(self, owner: int) -> None:
+        """Work through the jobs of a program."""
+        while jobs := self._waiting[owner]:
+            await self._work(jobs.popleft())
+        del self._waiting[owner]
 
     async def _work(self, job: Job) -> None:
         job.state = "running"
@@ -171,9 +165,12 @@ class Jobs:
             async for found in results:
                 if job.unwanted:
                     return
+                if isinstance(found, FileReport):
+                    job.report, job.error = found, found.error
+                    continue
                 if isinstance(found, Flag):
                     job.flags.append(found)
-                    # Flags come as they are judged, not by time.
-                    job.judged_seconds = max(job.judged_seconds, found.end)
                 else:
-                    job.report, job.error = found, found.error
+                    job.unheard.append(found)
+                # They come as they end, not by time.
+                job.done_seconds = max(job.done_seconds, found.end)

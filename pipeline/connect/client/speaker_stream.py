@@ -100,6 +100,7 @@ class SpeakerStream:
         self._clock = clock
         self._queue = FrameQueue(QUEUE_SECONDS)
         self._reconnecting = Reconnecting()
+        self._attempts = 0
         self._offset = 0.0
         """Seconds by which the gateway's time of our audio is ahead of ours: the clocks may differ."""
         self._task: asyncio.Task[None]
@@ -184,6 +185,7 @@ class SpeakerStream:
         self._queue.rewind()
         # The address states the listeners, so the first message is only for a change after that.
         self._told, oldest = self._listeners, self._queue.oldest
+        self._attempts += 1
         gateway = await connect(
             self._url(oldest),
             additional_headers={"Authorization": f"Bearer {self._token}"},
@@ -199,7 +201,12 @@ class SpeakerStream:
 
     def _url(self, oldest: SpokenFrame) -> str:
         # The clock of the gateway may state any time, so the sum may be negative. The gateway would refuse that.
-        begin = {"first_sample": oldest.first, "start": max(0.0, oldest.start + self._offset), "listeners": self._told}
+        begin = {
+            "first_sample": oldest.first,
+            "start": max(0.0, oldest.start + self._offset),
+            "attempt": self._attempts,
+            "listeners": self._told,
+        }
         query = {key: value for key, value in (self._query | begin).items() if value is not None}
         return f"{self._address}?{urlencode(query)}"
 

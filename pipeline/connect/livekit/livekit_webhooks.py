@@ -79,7 +79,7 @@ def read_webhook(signature: Signature, content_type: str, token: str, body: byte
     signature.check(token, body)
     try:
         return msgspec.json.decode(body, type=Hint)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # RecursionError: nested too deeply
         raise RefusedError(400) from error
 
 

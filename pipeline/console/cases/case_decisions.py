@@ -12,11 +12,11 @@ from pipeline.console.access_table import allowed
 from pipeline.console.cases.case_assignment import with_event
 from pipeline.console.cases.case_page import REASONS, case_values
 from pipeline.console.console_metrics import FirstReview, count_decisions, first_reviews
-from pipeline.console.fields import NO_CONTROL, CaseId, IdForm, NoteForm, WordForm
+from pipeline.console.fields import NO_CONTROL, IdForm, NoteForm, WordForm
 from pipeline.console.rendering import explain, page
-from pipeline.console.services import Services, Signed, TheServices
+from pipeline.console.services import Services, Signed, TheCase, TheServices
 from pipeline.contract.messages import Decision, Verdict
-from pipeline.review.cases import case_queue, correcting, deciding, eligibility, leases, phrase_muting, reading
+from pipeline.review.cases import case_queue, correcting, deciding, leases, phrase_muting, reading
 from pipeline.review.cases.case_queue import Likeness
 from pipeline.review.cases.case_values import Case, Choice
 from pipeline.review.cases.phrase_muting import MutedPhrase
@@ -42,7 +42,7 @@ def decide_case(
     request: Request,
     services: TheServices,
     session: Signed,
-    case: CaseId,
+    case: TheCase,
     verdict: Annotated[Verdict, Form()],
     lease: IdForm,
     version: VersionForm,
@@ -85,12 +85,15 @@ def decide_case(
 
 @router.get("/cases/{case}/like", response_class=HTMLResponse)
 def similar_cases(
-    request: Request, services: TheServices, session: Signed, case: CaseId, by: Annotated[Likeness, Query()] = "speaker"
+    request: Request,
+    services: TheServices,
+    session: Signed,
+    case: TheCase,
+    by: Annotated[Likeness, Query()] = "speaker",
 ) -> Response:
     """Show the number of open cases that are similar to this one, and three of them."""
     with services.database.read() as connection:
         this = reading.case(connection, case)
-        eligibility.check_party(connection, this, session.account.name)
         found = case_queue.like(connection, this, by, session.account.name, services.clock(), MOST_ALIKE)
         heard = {one.id for one in found[:SAMPLES] if reading.evidence(connection, one.id)}
     return page(
@@ -111,7 +114,7 @@ def decide_similar(
     request: Request,
     services: TheServices,
     session: Signed,
-    case: CaseId,
+    case: TheCase,
     verdict: Annotated[Verdict, Form()],
     by: Annotated[Likeness, Form()],
     seen: IdForm,
@@ -154,7 +157,7 @@ def undo_decision(request: Request, services: TheServices, session: Signed) -> R
 def correct_case(
     services: TheServices,
     session: Signed,
-    case: CaseId,
+    case: TheCase,
     verdict: Annotated[Literal["uphold", "dismiss"], Form()],
     version: VersionForm,
     reason: WordForm,
@@ -183,7 +186,7 @@ def correct_case(
 
 @router.post("/cases/{case}/reopen")
 def reopen_case(
-    services: TheServices, session: Signed, case: CaseId, version: VersionForm, reason: WordForm
+    services: TheServices, session: Signed, case: TheCase, version: VersionForm, reason: WordForm
 ) -> Response:
     """Take the decision of a case back, with a reason, and put the case into the queue. 409 as for a correction."""
     choice_of(services, "dismiss", "", reason, "", "")  # only checks the reason
@@ -197,7 +200,7 @@ def reopen_case(
 
 @router.post("/cases/{case}/mute", response_class=HTMLResponse)
 def mute_phrase(
-    request: Request, services: TheServices, session: Signed, case: CaseId, label: WordForm, term: TermForm
+    request: Request, services: TheServices, session: Signed, case: TheCase, label: WordForm, term: TermForm
 ) -> Response:
     """Mute a phrase of a dismissed case in its room. A moderator asks, and a lead mutes at once."""
     account, now = session.account, services.clock()

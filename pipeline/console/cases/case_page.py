@@ -15,16 +15,16 @@ from pipeline.console.cases.case_timeline import case_axis, clip_sound, outline
 from pipeline.console.cases.case_view import case_view
 from pipeline.console.cases.marked_text import normalised
 from pipeline.console.cases.queue_page import Filters, queue_values
-from pipeline.console.fields import NO_NUL, CaseId, WordQuery
+from pipeline.console.fields import NO_NUL, WordQuery
 from pipeline.console.guard import Refused
 from pipeline.console.rendering import page
-from pipeline.console.services import Services, Signed, TheServices
+from pipeline.console.services import Services, Signed, TheCase, TheServices
 from pipeline.contract.messages import Decision, Flag
 from pipeline.judge.verdict import agreed, from_context, from_risk, manner
 from pipeline.review import audit_log
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.sign_in import LoginSession
-from pipeline.review.cases import assigning, eligibility, notes, notices, phrase_muting, reading, user_reports
+from pipeline.review.cases import assigning, notes, notices, phrase_muting, reading, user_reports
 from pipeline.review.cases.case_values import Case
 from pipeline.review.cases.leases import Lease
 from pipeline.review.cases.notes import LONGEST
@@ -64,13 +64,8 @@ class FlagScore(Struct, frozen=True):
 
 
 @router.get("/{case}", response_class=HTMLResponse)
-def case_page(request: Request, services: TheServices, session: Signed, case: CaseId, asked: Filters) -> Response:
-    """Show a case without a lease on it, beside the queue with the filters of the request.
-
-    403 if the reader speaks in the case, or reported it.
-    """
-    with services.database.read() as connection:
-        eligibility.check_party(connection, reading.case(connection, case), session.account.name)
+def case_page(request: Request, services: TheServices, session: Signed, case: TheCase, asked: Filters) -> Response:
+    """Show a case without a lease on it, beside the queue with the filters of the request."""
     values = case_values(services, case)
     with services.database.write() as connection:
         # Logged before the page is sent: nobody sees a case without a line about it.
@@ -86,7 +81,7 @@ def case_page(request: Request, services: TheServices, session: Signed, case: Ca
 def case_clip(
     services: TheServices,
     session: Signed,
-    case: CaseId,
+    case: TheCase,
     speed: Annotated[Literal["0.75", "1", "1.25", "1.5", "2"], Query()] = "1",
     ahead: Annotated[Literal["", "yes"], Query()] = "",
 ) -> Response:
@@ -95,10 +90,8 @@ def case_clip(
     The header X-Gain-dB brings the clip to the common loudness. `ahead`: the page fetches the clip of the next case
     before the person opens it. Then the log says that it was fetched, and `/played` says later that it was played.
     204 without a clip to fetch ahead.
-    403 if the reader speaks in the case, or reported it.
     """
     with services.database.read() as connection:
-        eligibility.check_party(connection, reading.case(connection, case), session.account.name)
         clips = reading.evidence(connection, case)
     data = services.evidence.get(clips[0].path) if clips else None
     picture = outline(services.evidence, clips[0]) if data else None
@@ -112,7 +105,7 @@ def case_clip(
 
 
 @router.get("/{case}/proposal", response_class=HTMLResponse)
-def propose_measure(request: Request, services: TheServices, case: CaseId, label: WordQuery = "") -> Response:
+def propose_measure(request: Request, services: TheServices, case: TheCase, label: WordQuery = "") -> Response:
     """Show the measure that the ladder proposes if the case gets another label."""
     with services.database.read() as connection:
         found = reading.case(connection, case)
@@ -122,25 +115,22 @@ def propose_measure(request: Request, services: TheServices, case: CaseId, label
 
 
 @router.post("/{case}/played", status_code=204)
-def clip_played(services: TheServices, session: Signed, case: CaseId) -> Response:
+def clip_played(services: TheServices, session: Signed, case: TheCase) -> Response:
     """Record that the person plays a clip that the page fetched ahead."""
-    with services.database.read() as connection:
-        reading.case(connection, case)
     _log(services, session, "case.play", case, {"speed": "1"})
     return Response(status_code=204)
 
 
 @router.get("/{case}/notes", response_class=HTMLResponse)
-def case_notes(request: Request, services: TheServices, session: Signed, case: CaseId) -> Response:
+def case_notes(request: Request, services: TheServices, session: Signed, case: TheCase) -> Response:
     """Show the notes on a case. The reader's mentions in them count as read."""
     with services.database.write() as connection:
-        reading.case(connection, case)
         notes.mark_read(connection, session.account.name, case)
         return _notes(request, connection, case)
 
 
 @router.post("/{case}/notes", response_class=HTMLResponse)
-def write_note(request: Request, services: TheServices, session: Signed, case: CaseId, text: NoteText) -> Response:
+def write_note(request: Request, services: TheServices, session: Signed, case: TheCase, text: NoteText) -> Response:
     """Write a note. `@name` tells a person to look."""
     with services.database.write() as connection:
         notes.add_note(connection, case, session.account.name, text, services.clock())

@@ -11,9 +11,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.base.errors import Missing
 from pipeline.console import rendering
-from pipeline.console.fields import CaseId, WordQuery
+from pipeline.console.fields import WordQuery
 from pipeline.console.rendering import page, reader_language
-from pipeline.console.services import Services, Signed, TheServices
+from pipeline.console.services import Services, Signed, TheCase, TheServices
 from pipeline.console.team import quality_charts
 from pipeline.console.team.team_page import team_figures
 from pipeline.contract.messages import Verdict
@@ -106,7 +106,7 @@ def feedback_page(request: Request, services: TheServices, session: Signed) -> R
 def mark_golden(
     services: TheServices,
     session: Signed,
-    case: CaseId,
+    case: TheCase,
     verdict: Annotated[Verdict | None, Form()] = None,
     then: Annotated[Literal["case", "list"], Form()] = "case",
 ) -> Response:

@@ -7,6 +7,7 @@ out and counted. A fault of the endpoint is no fault of the stage.
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -36,7 +37,7 @@ MOST_PROMPTS = 64
 """Prompts that are kept: one for each type of room and language that turns other labels on."""
 SENTENCE = "Good evening, the weather is nice today."
 REMEDIES: Mapping[Fault, str] = {
-    "late": "Use a smaller model, or raise reader.seconds.",
+    "late": "Use a smaller model or a faster server, or set reader.seconds to at most 10.",
     "limited": "Wait, or ask the vendor for a higher limit.",
     "refused": "Check reader.url, reader.model and reader.api_key.",
     "failed": "Start the server, or correct reader.url.",
@@ -75,6 +76,7 @@ class Read(Processor[Flag, SecondReading]):
         self._backlog = NO_BACKLOG
         self._config: JudgeConfig | None = None
         self._prompts: dict[tuple[str, ...], Prompt] = {}
+        self._unread: Counter[Fault | LeftOut] = Counter()
         self._loop = asyncio.Runner()  # one for all batches, because the client's connections belong to it
         from_zero(metrics.reader_requests, (*get_args(Answered), *get_args(Fault)))
         from_zero(metrics.reader_left_out, (*("behind", "paused"), *get_args(Spent)))
@@ -116,6 +118,10 @@ class Read(Processor[Flag, SecondReading]):
         return []
 
     def close(self) -> None:
+        """Close the connections. Tell how many unsure utterances have no reading, and why."""
+        if self._unread:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in self._unread.most_common())
+            log.warning("The second reader has not read %d utterances: %s", self._unread.total(), reasons)
         if self._endpoint:
             self._loop.run(self._endpoint.close())
         self._loop.close()
@@ -141,6 +147,7 @@ class Read(Processor[Flag, SecondReading]):
             async with places:
                 if left_out := self._left_out(one.flag, until):
                     self._metrics.reader_left_out.labels(left_out).inc()
+                    self._unread[left_out] += 1
                     return None
                 found = await self._ask(endpoint, one, config)
                 self._metrics.reader_paused.set(self._breaker.is_open)
@@ -186,6 +193,7 @@ class Read(Processor[Flag, SecondReading]):
             self._metrics.reader_seconds.observe(self._timer() - began)
 
     def _note(self, error: NoAnswerError) -> None:
+        self._unread[error.fault] += 1
         if not error.down:  # the endpoint works, and only this answer is bad
             self._breaker.succeeded()
             return
@@ -212,12 +220,14 @@ def build(settings: Settings, metrics: Metrics, rules: Rules | None = None) -> R
 def check_reader(settings: Settings, timer: Callable[[], float] = time.monotonic) -> str:
     """Ask about one harmless sentence, and say how long the answer took. It is one paid request.
 
-    Raises DependencyError if there is no answer in the form, and ConfigError for wrong settings.
+    Raises DependencyError if there is no answer in the form, or if the policy would review the sentence for it, and
+    ConfigError for wrong settings.
     """
     if not settings.reader.url:
         return "off: reader.url is not set"
     rules = read_config(settings.judge)
-    asked = tuple(rules.policy.resolved("default", "en").labels)
+    limits = rules.policy.resolved("default", "en").reader
+    asked = tuple(limits)
     prompt = Prompt(rules.labels, asked, rules.policy.policy.about)
 
     async def ask() -> ReaderAnswer:
@@ -233,6 +243,10 @@ def check_reader(settings: Settings, timer: Callable[[], float] = time.monotonic
     except NoAnswerError as error:
         what = f"reader.url: {settings.reader.url}: {error.reason}"
         raise DependencyError(what, REMEDIES[error.fault]) from error
+    for label, score in answer.scores.items():
+        if score >= limits[label]:
+            what = f"reader.model: {settings.reader.model} gives {SENTENCE!r} {score:.2f} for {label}"
+            raise DependencyError(what, "Use another model: with this one, harmless speech becomes cases.")
     highest = max(answer.scores.values(), default=0.0)
     took = f"{settings.reader.model} answers in {timer() - began:.1f} s"
     return f"{took}; highest score of a harmless sentence {highest:.2f}"

@@ -108,10 +108,15 @@ def _skills(row: Row[Any]) -> Skills:
     return msgspec.structs.replace(found, escalated=found.escalated or senior)
 
 
+def is_party(connection: Connection, case: Case, account: str) -> bool:
+    """Tell whether the account speaks in the case, or reported it."""
+    theirs = involves(users_of(connection, account))
+    return connection.scalar(select(CASES.c.id).where(CASES.c.id == case.id, theirs)) is not None
+
+
 def check_party(connection: Connection, case: Case, account: str) -> None:
     """Raise Involved if the account speaks in the case, or reported it."""
-    theirs = involves(users_of(connection, account))
-    if connection.scalar(select(CASES.c.id).where(CASES.c.id == case.id, theirs)):
+    if is_party(connection, case, account):
         raise Involved(
             f"{account} is the speaker or a reporter of case {case.id}",
             "Another moderator must decide it.",

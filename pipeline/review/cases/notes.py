@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from pipeline.base.errors import CaseError
 from pipeline.review import audit_log
-from pipeline.review.cases import reading
+from pipeline.review.cases import eligibility, reading
 from pipeline.review.database import fields_of
 from pipeline.review.tables.core import ACCOUNTS, CASES
 from pipeline.review.tables.people_tables import MENTIONS, NOTES, UNREAD
@@ -57,9 +57,11 @@ def add_note(connection: Connection, case: str, author: str, text: str, at: floa
     Raises Missing if there is no such case. Raises CaseError if the text is empty or too long or names too many people,
     or if the case has too many notes.
     """
-    reading.case(connection, case, lock=True)
+    found = reading.case(connection, case, lock=True)
     note = Note(str(uuid.uuid4()), case, author, text.strip(), at)
     named = mentioned(connection, note.text) - {author}
+    # A mention shows the case's label and state, and a party may not see the case.
+    named = {name for name in named if not eligibility.is_party(connection, found, name)}
     # The case is locked, so two notes at once cannot both be the last one.
     _check(connection, note, named)
     values = {"id": note.id, "case_id": case, "author": author, "text": note.text, "at": at}

@@ -200,7 +200,9 @@ def _in_file(file: Path) -> tuple[EvidenceKey, ...]:
     except ValidationError as error:
         # Without the input, and without the cause (`from None`): both would print the key.
         mistake = error.errors(include_input=False, include_url=False)[0]
-        raise ConfigError(f"{file}: {mistake['msg'].removeprefix('Value error, ')}", remedy) from None
+        raise ConfigError(
+            f"{file}: {mistake['msg'].removeprefix('Value error, ').replace('tuple', 'list')}", remedy
+        ) from None
     if not keys or len({key.id for key in keys}) < len(keys):
         raise ConfigError(f"{file} has no key, or two keys with the same id", remedy)
     return keys

@@ -104,7 +104,7 @@ class Finish(IntEnum):
     JUDGED = 1
     """The utterance was transcribed and judged. If it was flagged, the flag is in the review store."""
     SKIPPED = 2
-    """It was not transcribed, because of overload or of its language."""
+    """It was not heard, because of overload, of its language, or because it has no words."""
     FAILED = 3
     """A stage could not process it; it is a dead letter."""
 

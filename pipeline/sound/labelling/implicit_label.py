@@ -12,8 +12,7 @@ from typing import Any, BinaryIO, Literal
 
 import msgspec
 
-from pipeline.speech.audio.container import opened
-from pipeline.speech.audio.decode import size_of
+from pipeline.speech.audio.decode import facts_of
 
 NAME = "AIGC"
 FIELDS = (
@@ -108,13 +107,8 @@ def labels_in(path: Path, name: str | None = None) -> list[ImplicitLabel]:
 
     Raises AudioError with `name` if the file cannot be read or is not audio.
     """
-    name = name or str(path)
-    size_of(path, name)  # raises if the file is missing or empty
+    found = [read_field(f"tag {key}", value) for key, value in facts_of(path, name).tags if _is(key, value)]
     with path.open("rb") as file:
-        with opened(file, name) as container:
-            tags = [container.metadata, *(stream.metadata for stream in container.streams)]
-            found = [read_field(f"tag {key}", value) for each in tags for key, value in each.items() if _is(key, value)]
-        file.seek(0)
         found += (read_field(f"chunk {NAME}", value) for value in _chunks(file))
     return found[:MAX_LABELS]
 

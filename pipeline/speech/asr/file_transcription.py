@@ -13,10 +13,10 @@ from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, 
 from pipeline.contract.stage import Processor, Rejected
 from pipeline.speech.asr.recogniser import MAX_SAMPLES, Samples
 from pipeline.speech.audio import vad
-from pipeline.speech.audio.container import Part
-from pipeline.speech.audio.decode import read_file
+from pipeline.speech.audio.container import Part, Rows
+from pipeline.speech.audio.decode import read_rows
 from pipeline.speech.audio.encode import encode_flac
-from pipeline.speech.audio.recording_parts import chunks_of, parts_of
+from pipeline.speech.audio.recording_parts import by_stream, chunks_of, parts_of
 
 SPEAKER = "file"
 
@@ -48,26 +48,27 @@ class UtteranceFiles:
     def __iter__(self) -> Iterator[Found]:
         for number, path in enumerate(self.paths):
             try:
-                for part in parts_of(path, vad.shared(), self.names.get(path)):
+                for parts in by_stream(parts_of(path, vad.shared(), self.names.get(path))):
                     # A room for each file, because stages keep their state by room and speaker.
-                    for found in self._utterances(path, part, f"file-{number}"):
+                    for found in self._utterances(path, parts, f"file-{number}"):
                         yield path, found
             except AudioError as error:
                 yield path, error
 
-    def _utterances(self, path: Path, part: Part, room: str) -> Iterator[Utterance | VoxwardenError]:
-        samples, damage = _short(path, part, self.names.get(path)) if self.whole else (None, None)
-        if samples is None:
-            yield from self._cut(path, part, room)
+    def _utterances(self, path: Path, parts: Sequence[Part], room: str) -> Iterator[Utterance | VoxwardenError]:
+        rows, damage = _short(path, parts, self.names.get(path)) if self.whole else (None, None)
+        if rows is None:
+            yield from self._cut(path, parts, room)
             return
-        self.advance(len(samples) / SAMPLE_RATE)
-        if len(samples):
-            yield utterance_of(room, samples)
+        for samples in rows:
+            self.advance(len(samples) / SAMPLE_RATE)
+            if len(samples):
+                yield utterance_of(room, samples)
         if damage:
             raise damage
 
-    def _cut(self, path: Path, part: Part, room: str) -> Iterator[Utterance | VoxwardenError]:
-        for chunk in chunks_of(path, room, part.of(SPEAKER), part=part, name=self.names.get(path)):
+    def _cut(self, path: Path, parts: Sequence[Part], room: str) -> Iterator[Utterance | VoxwardenError]:
+        for chunk in chunks_of(path, room, SPEAKER, parts=parts, name=self.names.get(path)):
             for found in self.segment.process([chunk]):
                 if not isinstance(found, EarlyUtterance):  # a recording has none
                     yield found.error if isinstance(found, Rejected) else found
@@ -87,7 +88,7 @@ def transcribed(
         ahead = reader.submit(next, batches, None)
         while batch := ahead.result():
             ahead = reader.submit(next, batches, None)
-            results = iter(stage.process([item for _, item in batch if isinstance(item, Utterance)]))
+            results = iter(stage.handle([item for _, item in batch if isinstance(item, Utterance)]))
             for path, item in batch:
                 result = next(results) if isinstance(item, Utterance) else item
                 yield path, result.error if isinstance(result, Rejected) else result
@@ -106,18 +107,18 @@ def _batches(found: Iterable[Found], seconds: float) -> Iterator[list[Found]]:
         yield batch
 
 
-def _short(path: Path, part: Part, name: str | None) -> tuple[Samples | None, AudioError | None]:
-    """All samples of a part of the file, and the error that ended it. The samples are None if they exceed 30 s."""
-    blocks: list[Samples] = [np.empty(0, np.float32)]  # `concatenate` needs at least one array
+def _short(path: Path, parts: Sequence[Part], name: str | None) -> tuple[Rows | None, AudioError | None]:
+    """All samples of parts of a stream, and the error that ended them. The samples are None if they exceed 30 s."""
+    blocks: list[Rows] = [np.empty((len(parts), 0), np.float32)]  # `concatenate` needs at least one array
     damage: AudioError | None = None
     try:
-        for block in read_file(path, part, name):
+        for block in read_rows(path, parts, name):
             blocks.append(block)
-            if sum(map(len, blocks)) > MAX_SAMPLES:
+            if sum(block.shape[1] for block in blocks) > MAX_SAMPLES:
                 return None, None
     except AudioError as error:
         damage = error
-    return np.concatenate(blocks), damage
+    return np.concatenate(blocks, axis=1), damage
 
 
 def utterance_of(room: str, samples: Samples) -> Utterance:

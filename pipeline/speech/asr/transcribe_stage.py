@@ -44,6 +44,7 @@ from pipeline.speech.asr.room_languages import RoomLanguages
 from pipeline.speech.asr.transcripts import Overlaps, transcript_of, without_repeat, wordless, words_left
 from pipeline.speech.audio.encode import decode_flac
 from pipeline.speech.audio.vad import GATE, VOICED, Reason, shared, triage
+from pipeline.speech.languages.writing_systems import tokens_of
 from pipeline.speech.load_shedding import Shedding, Valve
 
 EARLY_SHARE = 0.5
@@ -231,8 +232,12 @@ class Transcribe(Processor[Utterance, Transcript]):
     def _transcript(self, utterance: Utterance, clip: Clip, recognition: Recognition) -> Transcript:
         if self._only and recognition.language not in self._only:
             return self._other_language(utterance, recognition.language)
-        if clip.voice < VOICED and not is_sure(recognition):
+        readings = [recognition.text, *(other.text for other in recognition.alternatives)]
+        has_words = any(map(tokens_of, readings))
+        if clip.voice < VOICED and not (has_words and is_sure(recognition)):
             return self._no_speech(utterance, "no_voice", clip.voice)
+        if not has_words:  # somebody spoke, so nobody may call it clean
+            return wordless(utterance, skipped=True, model=self._recogniser.name)
         marks = self._guards.marks(recognition)
         # Before `trim`, which forgets the previous text.
         others = _alternatives(recognition, self._overlaps.before(utterance), utterance.overlap)

@@ -3,19 +3,32 @@
 After a forced cut, an utterance repeats the last half second of the one before. Repeated words are removed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.recent_dict import RecentDict
-from pipeline.contract.messages import UNDETERMINED, Transcript, Utterance, Word, derive_id, origin
+from pipeline.contract import speech_status
+from pipeline.contract.messages import (
+    UNDETERMINED,
+    Flag,
+    SpeechStatus,
+    Transcript,
+    Utterance,
+    Word,
+    by_time,
+    derive_id,
+    origin,
+)
 from pipeline.speech.languages.writing_systems import tokens_of
 
 VTT_HEADER = "WEBVTT\n\n"
+
+Spoken = TypeVar("Spoken", bound=Transcript | Flag | SpeechStatus)
 
 
 def transcript_of(utterance: Utterance, **fields: Any) -> Transcript:
@@ -49,8 +62,25 @@ def vtt_cue(start: float, end: float, text: str) -> str:
     return f"{_clock(start, '.')} --> {_clock(end, '.')}\n{_one_line(escaped)}\n\n"
 
 
+def timed(spoken: Iterable[Spoken]) -> Iterator[tuple[Spoken, float]]:
+    """The utterances by time, each with the second at which its subtitle ends.
+
+    After a forced cut, an utterance ends in its speaker's next one, and its subtitle ends where that begins.
+    """
+    ends: list[float] = []
+    following: dict[str, Spoken] = {}
+    for each in reversed(ordered := by_time(spoken)):
+        after = following.get(each.speaker)
+        ends.append(after.start if after and each.start < after.start < each.end < after.end else each.end)
+        following[each.speaker] = each
+    return zip(ordered, reversed(ends), strict=True)
+
+
 def json_line(file: str, transcript: Transcript) -> str:
-    """A JSON object: file, start, end, language, text, confidence, no_speech, marks, and words if there are any."""
+    """A JSON object: file, start, end, language, text, confidence, no_speech, marks, and words if there are any.
+
+    Speech that was not heard also has skipped and reason.
+    """
     fields = {
         "file": file,
         "start": round(transcript.start, 3),
@@ -63,6 +93,8 @@ def json_line(file: str, transcript: Transcript) -> str:
     }
     if transcript.words:
         fields["words"] = transcript.words
+    if transcript.skipped:
+        fields |= {"skipped": True, "reason": speech_status.skipped(transcript).reason}
     return msgspec.json.encode(fields).decode() + "\n"
 
 

@@ -4,7 +4,7 @@ FFmpeg guesses the size of WAV samples wrong if it is larger than their valid bi
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -13,10 +13,11 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
+from numpy.typing import NDArray
 
 from pipeline.base.errors import AudioError
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.speech.audio.resample import EMPTY, RATES, Mix, Resampler, Samples, from_pcm, mean, planes
+from pipeline.speech.audio.resample import RATES, Mix, Resampler, Samples, as_floats, mean, planes
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 """Formats of samples. The format of an extensible header is in its second half."""
@@ -125,6 +126,9 @@ TOLERANCE_SECONDS = 0.25
 EXACT_SECONDS = 0.001
 """The same for containers without padding. It covers the rounding of the resampler."""
 
+MAX_CHANNELS = 32
+"""Most channels of all audio streams together. Each of them is searched for speech, and costs as much as a file."""
+
 MAX_OFFSET = 0.02
 """Largest mean (DC offset) of one second of samples that is not corrected. Microphones stay far below it."""
 
@@ -148,6 +152,9 @@ class Part:
 
 
 MAIN = Part()
+
+Rows = NDArray[np.float32]
+"""Audio of several parts at 16 kHz, shape (parts, samples)."""
 
 
 @dataclass
@@ -208,26 +215,35 @@ def opened(source: BinaryIO, name: str) -> InputContainer:
             f"{name} has {'audio in an unknown codec' if codecs else 'no audio stream'}",
             "Use WAV, FLAC, MP3, Ogg, M4A or WebM with sound.",
         )
+    channels = sum([codec.channels for codec in codecs])
+    if channels > MAX_CHANNELS:
+        container.close()
+        raise AudioError(
+            f"{name} has {channels} channels of audio, more than {MAX_CHANNELS}",
+            "Split its channels into several files.",
+        )
     return container
 
 
 def decoded(
-    container: InputContainer, name: str, tally: DecodeTally, part: Part = MAIN, mix: Mix = mean
-) -> Iterator[Samples]:
-    """All audio of one part at 16 kHz mono, in pieces of shape (samples,) and any size. Fills `tally`."""
-    resampler: Resampler | None = None
-    for frame in frames(container, name, tally, part.stream):
-        if resampler is None or resampler.rate != frame.sample_rate:
-            yield resampler.flush() if resampler else EMPTY
-            resampler = Resampler(frame.sample_rate)
-        if (part.channel or 0) >= frame.layout.nb_channels:
+    container: InputContainer, name: str, tally: DecodeTally, parts: Sequence[Part] = (MAIN,), mix: Mix = mean
+) -> Iterator[Rows]:
+    """All audio of some parts of one stream at 16 kHz, in pieces of shape (parts, samples). Fills `tally`."""
+    resamplers: list[Resampler] = []
+    for frame in frames(container, name, tally, parts[0].stream):
+        if not resamplers or resamplers[0].rate != frame.sample_rate:
+            if resamplers:
+                yield np.stack([resampler.flush() for resampler in resamplers])
+            resamplers = [Resampler(frame.sample_rate) for _ in parts]
+        if any((part.channel or 0) >= frame.layout.nb_channels for part in parts):
             break  # the caller sees in `tally` that the number of channels has changed
-        channels = planes(frame) if part.channel is None else planes(frame)[[part.channel]]
-        samples, not_numbers = from_pcm(channels, mix)
+        channels, not_numbers = as_floats(planes(frame))
         tally.not_numbers += not_numbers
-        yield resampler.push(samples)
-    if resampler:
-        yield resampler.flush()
+        main = channels[0] if len(channels) == 1 else mix(channels)
+        rows = (main if part.channel is None else channels[part.channel] for part in parts)
+        yield np.stack([resampler.push(row) for resampler, row in zip(resamplers, rows, strict=True)])
+    if resamplers:
+        yield np.stack([resampler.flush() for resampler in resamplers])
 
 
 def frames(container: InputContainer, name: str, tally: DecodeTally, stream: int = 0) -> Iterator[av.AudioFrame]:
@@ -272,21 +288,21 @@ def _frames(packet: "av.Packet[Any]", tally: DecodeTally) -> list[av.AudioFrame]
     return [frame for frame in decoded if frame.samples]
 
 
-def in_blocks(pieces: Iterator[Samples], tally: DecodeTally, size: int = SAMPLE_RATE) -> Iterator[Samples]:
-    """Join pieces into blocks of `size` samples. Only the last block is shorter. Counts the samples in `tally`."""
-    held: list[Samples] = []
+def in_blocks(pieces: Iterator[Rows], tally: DecodeTally, size: int = SAMPLE_RATE) -> Iterator[Rows]:
+    """Join pieces into blocks of shape (parts, size). Only the last block is shorter. Counts the samples in `tally`."""
+    held: list[Rows] = []
     count = 0
     for piece in pieces:
         held.append(piece)
-        count += piece.size
-        tally.samples += piece.size
+        count += piece.shape[1]
+        tally.samples += piece.shape[1]
         if count >= size:
-            joined = np.concatenate(held)
+            joined = np.concatenate(held, axis=1)
             whole = count - count % size
-            yield from joined[:whole].reshape(-1, size)
-            held, count = [joined[whole:]], count - whole
+            yield from (joined[:, begin : begin + size] for begin in range(0, whole, size))
+            held, count = [joined[:, whole:]], count - whole
     if count:
-        yield np.concatenate(held)
+        yield np.concatenate(held, axis=1)
 
 
 def audible(block: Samples, gain: float) -> Samples:

@@ -7,6 +7,19 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import BinaryIO, Literal
 
+from av.container import InputContainer
+
+from pipeline.base.errors import AudioError
+from pipeline.speech.audio.container import DecodeTally, shortfall
+
+EDGE_BYTES = 65_536
+"""Bytes at the start of a file that are searched for the length tags of WAV and MP3. A large picture before the tags
+can hide them."""
+
+DAMAGED_REMEDY = "The decoded part was used. Copy or record the file again."
+NOT_NUMBERS_REMEDY = "They became silence. Record or convert the file again."
+UNHEARD_REMEDY = "The decoded part was used. Save each recording as one file with an audio editor."
+
 StructureCheck = Callable[[BinaryIO, int, range], str | None]
 """A function of an open file, its size in bytes and the byte range of its last packet. It returns the fault in words,
 or None."""
@@ -333,3 +346,24 @@ def fault_of(kind: str, file: BinaryIO, size: int, last: range) -> str | None:
     """
     check = CHECKS.get(kind)
     return check(file, size, last) if check else None
+
+
+def check_complete(
+    name: str, container: InputContainer, stream: int, file: BinaryIO, size: int, tally: DecodeTally
+) -> None:
+    """Raise AudioError unless all of an audio stream of the file was decoded."""
+    if not tally.samples:
+        raise AudioError(f"{name} has no samples that can be decoded", "Copy or record the file again.")
+    if len(tally.channels) > 1:
+        raise AudioError(f"{name} changes its number of channels", UNHEARD_REMEDY)
+    if missing := shortfall(container, stream, _head(file), size, tally):
+        raise AudioError(f"{name} is incomplete: {missing}", DAMAGED_REMEDY)
+    if tally.damaged:
+        raise AudioError(f"{name} is damaged: {tally.damaged} of its packets cannot be decoded", DAMAGED_REMEDY)
+    if fault := fault_of(container.format.name, file, size, tally.last):
+        raise AudioError(f"{name} was not decoded completely: {fault}", UNHEARD_REMEDY)
+
+
+def _head(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read(EDGE_BYTES)

@@ -1,40 +1,22 @@
 """Decodes recordings to 16 kHz mono: a file as a stream of blocks, or a small recording in memory."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from av.container import InputContainer
 
 from pipeline.base.errors import AudioError
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.speech.audio.container import (
-    MAIN,
-    DecodeTally,
-    Part,
-    audible,
-    decoded,
-    in_blocks,
-    opened,
-    seconds_of,
-    shortfall,
-)
-from pipeline.speech.audio.container_structure import fault_of
+from pipeline.speech.audio.container import MAIN, DecodeTally, Part, Rows, decoded, in_blocks, opened
+from pipeline.speech.audio.container_structure import check_complete
+from pipeline.speech.audio.decoder_process import Facts, decoding
 from pipeline.speech.audio.resample import Samples, not_cancelled
 
-EDGE_BYTES = 65_536
-"""Bytes at the start of a file that are searched for the length tags of WAV and MP3. A large picture before the tags
-can hide them."""
 
-DAMAGED_REMEDY = "The decoded part was used. Copy or record the file again."
-NOT_NUMBERS_REMEDY = "They became silence. Record or convert the file again."
-UNHEARD_REMEDY = "The decoded part was used. Save each recording as one file with an audio editor."
-
-
-def read_file(path: Path, part: Part = MAIN, name: str | None = None) -> Iterator[Samples]:
-    """One part of a recording as blocks of one second, shape (16000,). Only the last block is shorter.
+def read_rows(path: Path, parts: Sequence[Part], name: str | None = None) -> Iterator[Rows]:
+    """Parts of one audio stream as blocks of one second, shape (parts, 16000). Only the last block is shorter.
 
     Only a few blocks are in memory. Raises AudioError with `name` at once if the file is not audio. Raises it after the
     last good block if the file is damaged, is shorter than it states, or has bytes that the decoder does not read. The
@@ -42,19 +24,19 @@ def read_file(path: Path, part: Part = MAIN, name: str | None = None) -> Iterato
     """
     name = name or str(path)
     size = size_of(path, name)
-    with path.open("rb") as file:
-        yield from read_stream(file, size, name, part)
+    with path.open("rb") as file, decoding(file, size, name, parts) as (_, blocks):
+        yield from blocks
 
 
-def read_stream(file: BinaryIO, size: int, name: str, part: Part = MAIN) -> Iterator[Samples]:
-    """One part of a recording in an open file that can seek and has `size` bytes, as `read_file`."""
-    tally = DecodeTally()
-    with opened(file, name) as container:
-        for block in in_blocks(decoded(container, name, tally, part), tally):
-            yield audible(block, part.gain)
-        _check(name, container, part, file, size, tally)
-    if tally.not_numbers:
-        raise AudioError(f"{name} has {tally.not_numbers} samples that are NaN or infinite", NOT_NUMBERS_REMEDY)
+def read_file(path: Path, part: Part = MAIN, name: str | None = None) -> Iterator[Samples]:
+    """One part of a recording as blocks of one second, shape (16000,), as `read_rows`."""
+    return (block[0] for block in read_rows(path, [part], name))
+
+
+def read_stream(file: BinaryIO, size: int, name: str) -> Iterator[Samples]:
+    """The main part of a recording in an open file of `size` bytes, as `read_file`."""
+    with decoding(file, size, name, [MAIN]) as (_, blocks):
+        yield from (block[0] for block in blocks)
 
 
 def samples_of(path: Path, part: Part = MAIN) -> Samples:
@@ -62,12 +44,18 @@ def samples_of(path: Path, part: Part = MAIN) -> Samples:
     return np.concatenate([*read_file(path, part)])
 
 
+def facts_of(path: Path, name: str | None = None) -> Facts:
+    """What a recording says about itself. Raises AudioError with `name` if it cannot be opened as audio."""
+    name = name or str(path)
+    size = size_of(path, name)
+    with path.open("rb") as file, decoding(file, size, name) as (facts, _):
+        return facts
+
+
 def duration_of(path: Path) -> float | None:
     """Length in seconds that the file states, for progress bars. None if it states none or cannot be read."""
     try:
-        size_of(path)
-        with path.open("rb") as file, opened(file, str(path)) as container:
-            return seconds_of(container)
+        return facts_of(path).seconds
     except AudioError:
         return None
 
@@ -83,13 +71,13 @@ def read_bytes(data: bytes, name: str, limit_seconds: float) -> tuple[Samples, D
     file = io.BytesIO(data)
     with opened(file, name) as container:
         for block in in_blocks(decoded(container, name, tally, mix=not_cancelled), tally):
-            blocks.append(block)
+            blocks.append(block[0])
             # Check while decoding: a tiny file can hold days of silence.
             if tally.samples > limit:
                 raise AudioError(f"{name} is longer than {limit_seconds:g} s", "Send it in shorter pieces.")
         if len(container.streams.audio) > 1:
             raise AudioError(f"{name} has several audio streams", "Send each stream separately.")
-        _check(name, container, MAIN, file, len(data), tally)
+        check_complete(name, container, MAIN.stream, file, len(data), tally)
     return np.concatenate(blocks), tally
 
 
@@ -108,22 +96,3 @@ def size_of(path: Path, name: str | None = None) -> int:
     if not size:
         raise AudioError(f"{name} is empty (0 bytes)", "Copy or record the file again.")
     return size
-
-
-def _check(name: str, container: InputContainer, part: Part, file: BinaryIO, size: int, tally: DecodeTally) -> None:
-    """Raise AudioError unless all of the file was decoded."""
-    if not tally.samples:
-        raise AudioError(f"{name} has no samples that can be decoded", "Copy or record the file again.")
-    if len(tally.channels) > 1:
-        raise AudioError(f"{name} changes its number of channels", UNHEARD_REMEDY)
-    if missing := shortfall(container, part.stream, _head(file), size, tally):
-        raise AudioError(f"{name} is incomplete: {missing}", DAMAGED_REMEDY)
-    if tally.damaged:
-        raise AudioError(f"{name} is damaged: {tally.damaged} of its packets cannot be decoded", DAMAGED_REMEDY)
-    if fault := fault_of(container.format.name, file, size, tally.last):
-        raise AudioError(f"{name} was not decoded completely: {fault}", UNHEARD_REMEDY)
-
-
-def _head(file: BinaryIO) -> bytes:
-    file.seek(0)
-    return file.read(EDGE_BYTES)

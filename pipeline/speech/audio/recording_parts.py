@@ -3,20 +3,22 @@
 It also reads a part as audio chunks, as if one speaker had sent it.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from pipeline.base.errors import AudioError
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk
-from pipeline.speech.audio.container import MAIN, Part, opened
-from pipeline.speech.audio.decode import read_file, size_of
+from pipeline.speech.audio.container import MAIN, Part, Rows
+from pipeline.speech.audio.decode import facts_of, read_rows
 from pipeline.speech.audio.encode import to_pcm16
-from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.vad import WINDOW, Memory, Vad
 
 SPEECH, NO_SPEECH = 0.5, 0.3
@@ -45,16 +47,24 @@ class _Activity:
     """Loudness of the sum of all other channels in decibels, shape (channels, windows)."""
 
 
-def parts_of(path: Path, vad: Vad, name: str | None = None) -> list[Part]:
+def parts_of(path: Path, vad: Vad, name: str | None = None, longest: float = math.inf) -> list[Part]:
     """Each audio stream, and each channel whose speech cancels out or is covered in the mean of its stream.
 
-    Raises AudioError with `name` if the file cannot be opened as audio. Damage is reported when a part is read.
+    Only the first `longest` seconds are searched. Raises AudioError with `name` if the file cannot be opened as audio.
+    Damage is reported when a part is read.
     """
-    size_of(path, name)
-    with path.open("rb") as file, opened(file, name or str(path)) as container:
-        channels = [stream.codec_context.channels for stream in container.streams.audio]
-    found = (part for stream, count in enumerate(channels) for part in _parts(path, stream, count, vad))
-    return [replace(part, gain=_gain(path, part)) for part in found]
+    found: list[Part] = []
+    for stream, channels in enumerate(facts_of(path, name).channels):
+        parts = [Part(stream), *_hidden(path, stream, channels, vad, longest)]
+        gains = _gains(path, parts, longest)
+        found += (replace(part, gain=gain) for part, gain in zip(parts, gains, strict=True))
+    return found
+
+
+def by_stream(parts: Sequence[Part]) -> Iterator[tuple[Part, ...]]:
+    """The parts of each stream, which are decoded together."""
+    for _, same in groupby(parts, key=lambda part: part.stream):
+        yield tuple(same)
 
 
 def check_one_part(path: Path, vad: Vad) -> None:
@@ -72,50 +82,41 @@ def chunks_of(
     speaker: str,
     room_type: str = "default",
     start: float = 0.0,
-    part: Part = MAIN,
+    parts: Sequence[Part] = (MAIN,),
     name: str | None = None,
+    longest: float = math.inf,
 ) -> Iterator[AudioChunk]:
-    """One part of the file as chunks of one second of 16-bit PCM, 16 kHz mono. Chunk n starts at `start` + n seconds.
+    """Parts of the file as chunks of one second of 16-bit PCM, 16 kHz mono. Chunk n starts at `start` + n seconds.
 
-    `start` is UTC seconds. The last chunk is final. A damaged file first yields all chunks that could be decoded, with
-    a final one. Then it raises AudioError with `name`.
+    `start` is UTC seconds. `Part.of` names the speaker of each part. The last chunk of each is final. Parts of one
+    stream come together. A damaged file first yields all chunks that could be decoded, with final ones. Then it raises
+    AudioError with `name`, also after `longest` seconds.
     """
-    # One block is held back, because only the last chunk is final.
-    held: Samples | None = None
-    sequence = 0
-
-    def chunk(samples: Samples, *, final: bool) -> AudioChunk:
-        return AudioChunk(
-            room=room,
-            speaker=speaker,
-            room_type=room_type,
-            start=start + sequence,
-            sequence=sequence,
-            sample_rate=SAMPLE_RATE,
-            final=final,
-            data=to_pcm16(samples),
-        )
-
     damage: AudioError | None = None
-    try:
-        for block in read_file(path, part, name):
-            if held is not None:
-                yield chunk(held, final=False)
-                sequence += 1
-            held = block
-    except AudioError as error:
-        damage = error
-    if held is not None:
-        yield chunk(held, final=True)
+    for same in by_stream(parts):
+        held: list[AudioChunk] = []  # held back, because only the last chunks are final
+        try:
+            for sequence, block in enumerate(read_rows(path, same, name)):
+                if sequence + block.shape[1] / SAMPLE_RATE > longest:
+                    raise AudioError(f"{name or path} is longer than {longest:g} s", "Send it in parts.")
+                yield from held
+                held = [
+                    AudioChunk(
+                        room=room,
+                        speaker=part.of(speaker),
+                        room_type=room_type,
+                        start=start + sequence,
+                        sequence=sequence,
+                        sample_rate=SAMPLE_RATE,
+                        data=to_pcm16(samples),
+                    )
+                    for part, samples in zip(same, block, strict=True)
+                ]
+        except AudioError as error:
+            damage = error
+        yield from (structs.replace(chunk, final=True) for chunk in held)
     if damage:
         raise damage
-
-
-def _parts(path: Path, stream: int, channels: int, vad: Vad) -> Iterator[Part]:
-    yield Part(stream)
-    if channels > 1:
-        activity = _activity_of(path, stream, channels, vad)
-        yield from (Part(stream, channel) for channel in sorted({*_lost(activity), *_covered(activity)}))
 
 
 def _lost(activity: _Activity) -> Iterator[int]:
@@ -148,18 +149,34 @@ def _alike(own: NDArray[np.float32], rest: NDArray[np.float32]) -> bool:
     return spread < 1e-3 or float(((own - own.mean()) * (rest - rest.mean())).mean()) / spread > ALIKE
 
 
-def _activity_of(path: Path, stream: int, channels: int, vad: Vad) -> _Activity:
+def _hidden(path: Path, stream: int, channels: int, vad: Vad, longest: float) -> list[Part]:
+    """The channels of a stream whose speech its mean would lose."""
+    if channels < 2:
+        return []
+    activity = _activity_of(path, stream, channels, vad, longest)
+    return [Part(stream, channel) for channel in sorted({*_lost(activity), *_covered(activity)})]
+
+
+def _activity_of(path: Path, stream: int, channels: int, vad: Vad, longest: float) -> _Activity:
     parts = [Part(stream), *(Part(stream, channel) for channel in range(channels))]
     memories = [Memory() for _ in parts]
     nothing = np.zeros((channels, 0), np.float32)
     found = [(np.zeros((len(parts), 0), np.float32), nothing, nothing)]
-    with suppress(AudioError):  # reported when the part is read
-        for blocks in zip(*(read_file(path, part) for part in parts), strict=True):
-            rows = np.stack([np.pad(block, (0, -block.size % WINDOW)) for block in blocks])
-            speech = np.stack([vad.probabilities(row, memory) for row, memory in zip(rows, memories, strict=True)])
-            rest = rows[:1] * channels - rows[1:]  # sum of all channels, without the own one
-            found.append((speech, _decibels(rows[1:]), _decibels(rest)))
+    for block in _blocks(path, parts, longest):
+        rows = np.pad(block, ((0, 0), (0, -block.shape[1] % WINDOW)))
+        speech = np.stack([vad.probabilities(row, memory) for row, memory in zip(rows, memories, strict=True)])
+        rest = rows[:1] * channels - rows[1:]  # sum of all channels, without the own one
+        found.append((speech, _decibels(rows[1:]), _decibels(rest)))
     return _Activity(*(np.concatenate(each, axis=1) for each in zip(*found, strict=True)))
+
+
+def _blocks(path: Path, parts: Sequence[Part], longest: float) -> Iterator[Rows]:
+    """The blocks of the first `longest` seconds, as far as they can be decoded."""
+    with suppress(AudioError):  # reported when the part is read
+        for number, block in enumerate(read_rows(path, parts)):
+            if number >= longest:
+                return
+            yield block
 
 
 def _decibels(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -167,15 +184,11 @@ def _decibels(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(10 * np.log10((windows**2).mean(axis=2) + 1e-9), np.float32)
 
 
-def _gain(path: Path, part: Part) -> float:
-    loudest = 0.0
-    with suppress(AudioError):  # reported when the part is read
-        for block in read_file(path, part):
-            loudest = max(loudest, _loudness(block))
-            if loudest >= QUIET:
-                return 1.0
-    return min(MAX_GAIN, USUAL / loudest) if loudest else 1.0
-
-
-def _loudness(block: Samples) -> float:
-    return float(np.sqrt((block**2).mean()))
+def _gains(path: Path, parts: Sequence[Part], longest: float) -> list[float]:
+    """The gain of each part of a stream. Reads until all parts are loud enough."""
+    loudest = np.zeros(len(parts))
+    for block in _blocks(path, parts, longest):
+        loudest = np.maximum(loudest, np.sqrt((block**2).mean(axis=1)))
+        if (loudest >= QUIET).all():
+            break
+    return [min(MAX_GAIN, USUAL / most) if 0 < most < QUIET else 1.0 for most in loudest.tolist()]

@@ -69,11 +69,12 @@ def from_pcm(pcm: NDArray[np.generic], mix: Mix) -> tuple[Samples, int]:
     NaN and infinite samples become silence before a filter can spread them. The second value is their number.
     """
     # Not FFmpeg's own downmix, which assumes loudspeakers. Some rooms record one person per channel.
-    floats, bad = _floats(pcm)
+    floats, bad = as_floats(pcm)
     return (floats[0] if len(floats) == 1 else mix(floats)), bad
 
 
-def _floats(pcm: NDArray[np.generic]) -> tuple[NDArray[np.float32], int]:
+def as_floats(pcm: NDArray[np.generic]) -> tuple[NDArray[np.float32], int]:
+    """Convert samples of any shape as `from_pcm`, without a mix."""
     if pcm.dtype.kind == "f":
         finite = np.isfinite(pcm)
         bad = int(pcm.size - np.count_nonzero(finite))

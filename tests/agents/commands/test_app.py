@@ -1,5 +1,6 @@
 """Global options, and the errors for a user's mistakes."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,10 @@ from typer.testing import CliRunner
 
 from agents.commands.app import REMEDIES, main, overrides_of, warn_unknown
 from agents.commands.command_line import app
-from pipeline.base.errors import ConfigError
+from pipeline.base.errors import ConfigError, InputError
 from pipeline.settings import JudgeSettings, Settings, load
+
+NOBODY = 65_534
 
 
 def voxwarden(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -93,6 +96,32 @@ def test_a_bug_does_not_exit_as_flagged(monkeypatch: pytest.MonkeyPatch, caplog:
         main()
     assert ended.value.code == 3
     assert "unforeseen" in caplog.text
+
+
+@pytest.mark.parametrize("command", ["accounts add", "audit verify --expect", "cases show"])
+def test_an_argument_that_is_no_text_is_an_error(own_store: str, tmp_path: Path, command: str) -> None:
+    result = CliRunner().invoke(app, ["--set", f"data_dir={tmp_path}", *command.split(), "\udcff"])
+    assert isinstance(result.exception, InputError)
+    assert "is no text" in str(result.exception)
+
+
+def test_a_folder_that_the_user_may_not_enter_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "shut").mkdir(0)
+    monkeypatch.setattr(sys, "argv", ["voxwarden", "--set", f"data_dir={tmp_path / 'shut'}", "cases", "list"])
+    root = os.geteuid() == 0
+    if root:  # root enters every folder
+        tmp_path.chmod(0o755)
+        os.seteuid(NOBODY)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main()
+    finally:
+        if root:
+            os.seteuid(0)
+    assert ended.value.code == 3
+    assert capsys.readouterr().err.startswith("error: ")
 
 
 def test_wrong_usage_exits_with_2() -> None:

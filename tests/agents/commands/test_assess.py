@@ -15,6 +15,7 @@ from agents.commands import assess_drill
 from agents.commands.assess import chinese, of_environment
 from agents.commands.command_line import app
 from pipeline.assessment.report import assessments, bundle, verify
+from pipeline.base import private_files
 from pipeline.base.errors import CaseError, ConfigError, InputError, Missing
 from pipeline.review import audit_log
 from pipeline.review.database import Database
@@ -80,6 +81,7 @@ def test_a_final_report_becomes_a_bundle_that_verifies(
     result = assess("verify", "it.zip", "--public-key", "assessment.key.pub", "--audit-log")
     assert (result.exit_code, "fault" in result.stdout) == (0, False)
     assert "The audit log of this store has line" in result.stdout
+    assert (tmp_path / "it.zip").stat().st_mode & private_files.OTHERS == 0, "it may hold clips"
     files = bundle.unpack((tmp_path / "it.zip").read_bytes(), "it")
     assert files["report.en.html"] == (tmp_path / "out" / "report.en.html").read_bytes()
     with database.read() as connection:
@@ -95,6 +97,15 @@ def test_a_fault_gives_exit_code_1(assess: Assess, final: str, tmp_path: Path) -
     (tmp_path / "it.zip").write_bytes(data)
     result = assess("verify", "it.zip")
     assert (result.exit_code, "fault" in result.stdout) == (1, True)
+
+
+def test_a_bundle_signed_with_an_unknown_key_is_unverified(assess: Assess, final: str) -> None:
+    assess("key", "--key", "stranger.key")
+    assess("bundle", final, "--no-pdf", "--out", "it.zip", "--key", "stranger.key")
+    result = assess("verify", "it.zip")
+    assert (result.exit_code, "unverified" in result.stdout) == (5, True)
+    assess("key")
+    assert assess("verify", "it.zip", "--public-key", "assessment.key.pub").exit_code == 1
 
 
 def test_a_report_is_final_once(assess: Assess, final: str) -> None:
@@ -133,7 +144,7 @@ def test_every_line_has_a_chinese_text(module: ModuleType) -> None:
 
 
 def test_states_have_chinese_texts() -> None:
-    assert {"flag", "decision", "action", "ok", "fault", "skipped"} - chinese().keys() == set()
+    assert {"flag", "decision", "action", "ok", "fault", "skipped", "unverified"} - chinese().keys() == set()
 
 
 def test_both_texts_have_the_same_places() -> None:

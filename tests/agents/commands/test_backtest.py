@@ -13,7 +13,7 @@ from pipeline.judge.judge_stage import read_config
 from pipeline.judge.policy_comparison import Backtest, BacktestTally, Comparison
 from pipeline.judge.rule_texts import RuleSet
 from pipeline.settings import JudgeSettings
-from tests.builders import flag
+from tests.builders import NOON, flag
 from tests.pipeline.judge.fakes import WordClassifier
 
 SPOKEN = "a secret sentence"
@@ -72,6 +72,14 @@ def test_speech_is_shown_only_on_request(words: bool) -> None:
     assert MARKS["new"] in shown
     assert "● pass" in shown
     assert "◆ review violence" in shown
+
+
+def test_speech_of_a_recording_is_shown_with_its_file_and_its_second() -> None:
+    said = flag("a", -NOON + 61.5, -NOON + 63, room="talk.wav")
+    shown = printed(examples([Comparison(said, said)], words=False))
+    assert "talk.wav" in shown
+    assert "1:01.5" in shown
+    assert "1970" not in shown
 
 
 def test_a_line_has_both_verdicts_and_no_speech() -> None:

@@ -54,6 +54,26 @@ def test_show_prints_values_as_a_settings_file_has_them() -> None:
     assert found["asr.language"].startswith("unset default")
 
 
+@pytest.mark.parametrize("form", ["table", "json", "yaml"])
+def test_show_hides_passwords_in_addresses(form: str) -> None:
+    keys = ("webhooks.url=https://me:s3cret@app.example/in", "audit.anchor_url=https://log.example/?to=a&token=s3cret")
+    shown = config(*(word for key in keys for word in ("--set", key)), "config", "show", "--changed", "--format", form)
+    assert "s3cret" not in shown.stdout
+    assert "https://me:***@app.example/in" in shown.stdout
+    assert "https://log.example/?to=a&token=***" in shown.stdout
+
+
+def test_check_names_a_missing_file_of_yamnet(tmp_path: Path) -> None:
+    checked = config("--set", f"listen.yamnet={tmp_path / 'none.tflite'}", "config", "check")
+    assert isinstance(checked.exception, ConfigError)
+    assert "listen.yamnet: there is no file" in str(checked.exception)
+
+
+def test_a_list_is_called_a_list() -> None:
+    error = config("--set", "asr.languages=en", "config", "show").exception
+    assert "Input should be a valid list" in str(error)
+
+
 def test_show_hides_secrets() -> None:
     shown = config("config", "show", "--changed", **SECRETS)
     assert shown.exit_code == 0, shown.stderr

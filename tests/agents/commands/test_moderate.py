@@ -24,6 +24,8 @@ KEYS = {
     "confidence", "suggestion", "risk", "labels", "hits", "policy", "model",
 }  # fmt: skip
 
+FILE_KEYS = {"kind", "file", "seconds", "speech_seconds", "utterances", "unheard", "suggestion", "error"}
+
 BOTH = """
 name: both
 every: {enabled: false}
@@ -78,7 +80,7 @@ def test_every_line_follows_the_contract(batch: subprocess.CompletedProcess[str]
                 assert set(hit) == {"term", "label", "level", "start", "end"}
                 assert line["start"] <= hit["start"] < hit["end"] <= line["end"]
         else:
-            assert set(line) == {"kind", "file", "seconds", "speech_seconds", "utterances", "suggestion", "error"}
+            assert set(line) == FILE_KEYS
 
 
 def test_each_file_ends_with_its_own_line_in_order(batch: subprocess.CompletedProcess[str]) -> None:

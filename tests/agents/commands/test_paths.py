@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from agents.commands.command_line import app
 from agents.commands.paths import SUFFIXES, audio_files
 from pipeline.speech.audio.container import FORMATS
 
@@ -21,6 +23,12 @@ def test_a_folder_gives_recordings_of_every_supported_format(kind: str, tmp_path
     for file in files:
         file.touch()
     assert audio_files([tmp_path]) == files
+
+
+@pytest.mark.parametrize("command", ["moderate", "transcribe", "label check", "fingerprints match"])
+def test_an_empty_path_is_not_the_whole_folder(command: str) -> None:
+    result = CliRunner().invoke(app, [*command.split(), ""])
+    assert (result.exit_code, "a path is empty" in result.stderr) == (2, True)
 
 
 def test_capital_endings_and_inner_folders_count_and_other_files_do_not(tmp_path: Path) -> None:

@@ -12,11 +12,20 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agents.commands import results
-from agents.commands.results import WRITERS, LineWriter, error_line, file_line, text_line, utterance_line
+from agents.commands.results import (
+    WRITERS,
+    LineWriter,
+    error_line,
+    file_line,
+    text_line,
+    unheard_line,
+    utterance_line,
+)
 from agents.commands.terminal import OutputError
 from agents.commands.textlines import InputPlace
 from pipeline.contract.messages import Flag
-from pipeline.runner.recordings_runner import FileReport
+from pipeline.contract.speech_status import skipped
+from pipeline.runner.recordings_runner import FileReport, Found
 from tests.builders import NOON, flag, transcript
 from tests.pipeline.judge.fakes import judge_of
 from tests.pipeline.strategies import messages
@@ -24,10 +33,11 @@ from tests.pipeline.strategies import messages
 SAID = flag("x", -NOON + 1, -NOON + 2.5, room="call.wav")
 FINE = flag("y", -NOON + 3, -NOON + 4, room="call.wav", suggestion="pass", flagged=(), text="fine\n\n\x1b[2J")
 DONE = FileReport("call.wav", seconds=65.0, speech_seconds=2.5, utterances=2, suggestion="review")
+FRENCH = skipped(transcript("", 4.0, room="call.wav", language="fr", skipped=True))
 LOST = FileReport("lost.wav", error="lost.wav is empty (0 bytes)")
 
 
-def written(form: str, found: Sequence[Flag | FileReport], capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+def written(form: str, found: Sequence[Found], capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
     writer = WRITERS[form]()
     for each in found:
         writer.write(each)
@@ -45,17 +55,19 @@ def test_an_error_of_a_file_is_on_stderr_once(form: str, capsys: pytest.CaptureF
 
 @pytest.mark.parametrize("form", WRITERS)
 def test_no_control_character_reaches_the_terminal(form: str, capsys: pytest.CaptureFixture[str]) -> None:
-    out, _ = written(form, [SAID, FINE, DONE], capsys)
+    out, _ = written(form, [SAID, FINE, FRENCH, DONE], capsys)
     assert "弄死你 x" in out
+    assert "unheard" in out
     assert "\x1b[2J" not in out
 
 
-@pytest.mark.parametrize("found", [[], [SAID], [SAID, FINE, DONE, LOST]])
-def test_json_is_one_array_of_the_lines(found: list[Flag | FileReport], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("found", [[], [SAID], [SAID, FINE, FRENCH, DONE, LOST]])
+def test_json_is_one_array_of_the_lines(found: list[Found], capsys: pytest.CaptureFixture[str]) -> None:
     whole = json.loads(written("json", found, capsys)[0])
     lines = [json.loads(line) for line in written("jsonl", found, capsys)[0].splitlines()]
     assert whole == lines
-    assert [line["kind"] for line in lines] == ["utterance" if isinstance(each, Flag) else "file" for each in found]
+    kinds = ["utterance", "utterance", "unheard", "file", "file"]
+    assert [line["kind"] for line in lines] == kinds[: len(found)]
     assert [line["file"] for line in lines[:3]] == ["call.wav"] * len(lines[:3])
 
 
@@ -67,9 +79,17 @@ def test_subtitles_are_in_order_of_time_and_have_no_empty_line_inside(capsys: py
     assert two.startswith("2\n00:00:03,000 --> 00:00:04,000\nfine ")
 
 
+def test_subtitles_leave_out_what_has_no_words_and_name_what_was_not_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    bang = flag("z", -NOON, -NOON + 1, room="call.wav", suggestion="pass", flagged=(), text="")
+    out, _ = written("srt", [FRENCH, bang], capsys)
+    assert out == "1\n00:00:04,000 --> 00:00:06,000\n[unheard: language fr]\n\n"
+
+
 def test_a_file_ends_with_its_worst_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = written("table", [DONE], capsys)
     assert out == "call.wav  ◆ review  2 utterances, 2 s of speech in 1:05.0\n\n"
+    out, _ = written("table", [FileReport("call.wav", seconds=5.0, speech_seconds=2.0, unheard=1)], capsys)
+    assert out == "call.wav  ○ unheard  0 utterances (1 more unheard), 2 s of speech in 0:05.0\n\n"
 
 
 def test_a_line_is_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +142,14 @@ def test_a_file_line_tells_why_a_file_was_not_read() -> None:
     report = FileReport("a.wav", seconds=3.00049, speech_seconds=1.23456, utterances=2, suggestion="block", error="cut")
     assert file_line(report) == {
         "kind": "file", "file": "a.wav", "seconds": 3.0, "speech_seconds": 1.235,
-        "utterances": 2, "suggestion": "block", "error": "cut",
+        "utterances": 2, "unheard": 0, "suggestion": "block", "error": "cut",
+    }  # fmt: skip
+
+
+def test_an_unheard_line_has_place_and_reason() -> None:
+    assert unheard_line(FRENCH) == {
+        "kind": "unheard", "file": "call.wav", "room": "call.wav", "speaker": FRENCH.speaker, "start": 4.0, "end": 6.0,
+        "state": "skipped", "reason": "language", "language": "fr",
     }  # fmt: skip
 
 

@@ -187,6 +187,11 @@ def test_messages_that_cannot_be_written_change_nothing() -> None:
     assert shell("voxwarden policy check nope 2>/dev/full").returncode == 2
 
 
+def test_a_closed_input_is_an_error() -> None:
+    done = shell("voxwarden judge <&-")
+    assert (done.returncode, "Reading the texts failed" in done.stderr) == (3, True)
+
+
 def test_the_command_works_with_all_streams_closed() -> None:
     assert shell("voxwarden config check <&- >&- 2>&-").returncode == 0
 

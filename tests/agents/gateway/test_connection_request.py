@@ -63,6 +63,8 @@ def test_percent_encoded_names_are_decoded(room: str, speaker: str) -> None:
         (f"{AUDIO}?sample_rate=16000&session=a%20session", "`$.session`"),
         (f"{AUDIO}?sample_rate=16000&first_sample=800", "has no session"),
         (f"{AUDIO}?sample_rate=16000&session=0123456789&first_sample=-1", "`$.first_sample`"),
+        (f"{AUDIO}?sample_rate=16000&session=0123456789&attempt=-1", "`$.attempt`"),
+        (f"{AUDIO}?sample_rate=16000&attempt=1", "attempt has no session"),
         (f"{AUDIO}?sample_rate", "cannot be read"),
         (f"{AUDIO}?codec=opus&sample_rate=16000", "needs sample_rate 48000"),
         (f"{AUDIO}?codec=opus&channels=6", "1 or 2 channels"),

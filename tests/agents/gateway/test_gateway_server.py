@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
+from functools import partial
 from itertools import count
 from typing import Any
 from unittest.mock import patch
@@ -15,8 +16,8 @@ from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from agents.gateway import Gateway, audio_receiver
-from agents.gateway.audio_receiver import MAX_FRAME_BYTES
+from agents.gateway import Gateway, audio_receiver, gateway_server
+from agents.gateway.audio_receiver import MAX_FRAME_BYTES, AudioReceiver
 from pipeline.base import logs
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics
@@ -29,6 +30,7 @@ OTHER = "another-token-of-the-tests"
 PATH = "/v1/rooms/lobby/speakers/alice/audio?sample_rate=16000"
 OPUS = "/v1/rooms/lobby/speakers/alice/audio?codec=opus"
 FRAME = bytes(640)
+LONG_PACKET = bytes([3 << 3 | 1]) + b"ab"  # 120 ms of Opus
 
 
 class Recorder:
@@ -39,8 +41,10 @@ class Recorder:
         self.open = asyncio.Event()
         self.open.set()
         self.fault: Exception | None = None
+        self.waits = False  # whether a chunk has waited for `open`
 
     async def __call__(self, chunk: AudioChunk) -> None:
+        self.waits = self.waits or not self.open.is_set()
         await self.open.wait()
         if self.fault:
             raise self.fault
@@ -256,6 +260,65 @@ async def test_audio_faster_than_speech_ends_the_connection() -> None:
             await client.send(bytes([3 << 3 | 1]))
         assert (await closed_with(client))[0] == 4429
         assert 120 * 100 / 1000 >= place.figure("lost_seconds_total") > 0
+
+
+@pytest.mark.parametrize(("sent", "code"), [(60, 1000), (140, 4429)])
+async def test_audio_that_waited_while_the_gateway_held_back_is_not_too_fast(
+    sent: float, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sink takes nothing for a minute. The client goes on in real time, or much faster than allowed."""
+    now = [1_000.0]
+    monkeypatch.setattr(gateway_server, "AudioReceiver", partial(AudioReceiver, ticks=lambda: now[0]))
+    packets = round(sent / 0.12)
+    async with running() as place, place.client(OPUS) as client:
+        place.sink.open.clear()
+        await client.send(LONG_PACKET)
+        await until(lambda: place.sink.waits)
+        for _ in range(packets):
+            await client.send(LONG_PACKET)
+        now[0] += 60
+        place.sink.open.set()
+        await until(lambda: place.refused("too_fast") == 1 or heard(place).count(LONG_PACKET) == 1 + packets)
+        await client.close()
+        assert client.close_code == code
+
+
+async def test_audio_that_waited_for_the_end_of_an_older_connection_is_not_too_fast(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The sink holds the last chunk of the older connection for a minute."""
+    now = [1_000.0]
+    monkeypatch.setattr(gateway_server, "AudioReceiver", partial(AudioReceiver, ticks=lambda: now[0]))
+    path = f"{OPUS}&session=0123456789"
+    async with running() as place, place.client(f"{path}&attempt=1") as older:
+        place.sink.open.clear()
+        await older.send(LONG_PACKET)
+        await until(lambda: place.sink.waits)
+        async with place.client(f"{path}&attempt=2&first_sample=5760") as newer:
+            assert (await closed_with(older))[0] == 4410
+            for _ in range(500):
+                await newer.send(LONG_PACKET)
+            now[0] += 60
+            place.sink.open.set()
+            await until(lambda: place.refused("too_fast") == 1 or heard(place).count(LONG_PACKET) == 501)
+        assert newer.close_code == 1000
+
+
+@pytest.mark.parametrize("session", [("", 4409, "replaced"), ("&session=0123456789&attempt=2", 4410, "outdated")])
+async def test_the_newest_of_several_waiting_connections_follows_the_first(session: tuple[str, int, str]) -> None:
+    """The first one cannot end, because the sink holds its chunk. Meanwhile the client connects twice more."""
+    query, code, reason = session
+    async with running() as place, place.client(PATH + query) as first:
+        place.sink.open.clear()
+        await first.send(FRAME)
+        await until(lambda: place.sink.waits)
+        async with place.client(PATH + query) as second, place.client(PATH + query) as third:
+            assert [(await closed_with(each))[0] for each in (first, second)] == [code, code]
+            place.sink.open.set()
+            await third.send(bytes([1]) * 640)
+            await until(lambda: heard(place) == FRAME + bytes([1]) * 640)
+        assert third.close_code == 1000
+        assert place.refused(reason) == 2
 
 
 async def test_too_many_frames_a_second_end_the_connection() -> None:

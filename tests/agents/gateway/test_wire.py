@@ -13,7 +13,7 @@ from websockets.server import ServerProtocol
 
 from agents.gateway import gateway_server
 from agents.gateway.wire import DROPPED_BYTES, Close, Connection, RefusalError, whole_frames
-from tests.agents.gateway.test_gateway_server import OTHER, PATH, heard, running, until
+from tests.agents.gateway.test_gateway_server import OTHER, PATH, Place, heard, running, until
 
 LARGEST = 300
 REASON = "No valid token. Send the header Authorization: Bearer <token>."
@@ -107,6 +107,14 @@ async def test_frames_beside_the_request_wait_for_the_check_of_its_token(size: i
         assert heard(place) == b"ab"
 
 
+async def opened(place: Place, token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Return a connection after its handshake."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", place.gateway.port)
+    writer.write(request(token))
+    assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+    return reader, writer
+
+
 async def pour(writer: asyncio.StreamWriter, data: bytes) -> None:
     """Send `data` again and again. Raises ConnectionError when the gateway hangs up."""
     while True:
@@ -114,39 +122,70 @@ async def pour(writer: asyncio.StreamWriter, data: bytes) -> None:
         await writer.drain()
 
 
-async def test_a_flood_without_a_token_is_dropped_unparsed_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The gateway reads a limited number of bytes of it, parses none, and hangs up on a peer that does not."""
-    parsed: list[Any] = []
-    taken: list[int] = []
+class Counted(Connection):
+    """Counts what all connections have read and parsed."""
 
-    class Counted(Connection):
-        def data_received(self, data: bytes) -> None:
-            taken.append(len(data))
-            super().data_received(data)
+    read: list[int]
+    parsed: list[Any]
 
-        def process_event(self, event: Any) -> None:
-            parsed.append(event)
-            super().process_event(event)
+    def data_received(self, data: bytes) -> None:
+        self.read.append(len(data))
+        super().data_received(data)
 
-    monkeypatch.setattr(gateway_server, "CLOSE_SECONDS", 0.3)
+    def process_event(self, event: Any) -> None:
+        self.parsed.append(event)
+        super().process_event(event)
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> type[Counted]:
+    Counted.read, Counted.parsed = [], []
     monkeypatch.setattr(gateway_server, "Connection", Counted)
+    return Counted
+
+
+async def test_a_flood_without_a_token_is_dropped_unparsed_and_ends_at_once(
+    counted: type[Counted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The peer gets the close code. A moment later, its flood ends the connection, whatever the close timeout is."""
+    monkeypatch.setattr(gateway_server, "CLOSE_SECONDS", 1_000)
     flood = Frame(PING, b"").serialize(mask=True) * 50_000
     async with running() as place:
-        reader, writer = await asyncio.open_connection("127.0.0.1", place.gateway.port)
-        writer.write(request("wrong") + flood)
-        assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+        reader, writer = await opened(place, "wrong")
         assert await reader.readexactly(len(CLOSED)) == CLOSED
         with pytest.raises(ConnectionError):
             await pour(writer, flood)
         await until(lambda: not place.gateway._server.all_connections)
-    assert len(parsed) == 1, "only the request"
-    assert sum(taken) <= DROPPED_BYTES + 3 * 2**18, "the read of the request, and the one that passed the limit"
+    assert len(counted.parsed) == 1, "only the request"
+    assert sum(counted.read) <= len(request("wrong")) + DROPPED_BYTES + 2**18, "the last read passed the limit"
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [Frame(PING, b"")] * 50_000,
+        [Frame(PONG, b"?")] * 50_000,
+        [Frame(BINARY, b"", fin=False), *[Frame(CONT, b"", fin=False)] * 50_000],
+        [Frame(BINARY, b""), Frame(PING, b"")] * 25_000,
+    ],
+    ids=["pings", "pongs", "fragments", "both"],
+)
+async def test_frames_without_audio_count_towards_the_limit(counted: type[Counted], frames: list[Frame]) -> None:
+    """A few more are parsed than are allowed, but far from all that arrived. Nothing is parsed after the refusal."""
+    async with running(FRAMES_PER_SECOND=50, burst_seconds=2) as place:
+        _, writer = await opened(place, OTHER)
+        with pytest.raises(ConnectionError):
+            await pour(writer, b"".join(frame.serialize(mask=True) for frame in frames))
+        await until(lambda: place.refused("too_fast") == 1)
+        await until(lambda: not place.gateway._server.all_connections)
+    assert len(counted.parsed) < 2_000
 
 
 def test_the_close_codes_are_those_of_the_manual() -> None:
     assert {code.name: int(code) for code in Close} == {
         "RESTART": 1012, "TRY_LATER": 1013, "TOO_BIG": 1009, "BAD_REQUEST": 4400,
-        "UNAUTHORIZED": 4401, "SWITCHED_OFF": 4403, "IDLE": 4408, "REPLACED": 4409, "BAD_AUDIO": 4415, "TOO_FAST": 4429,
+        "UNAUTHORIZED": 4401, "SWITCHED_OFF": 4403, "IDLE": 4408, "REPLACED": 4409, "OUTDATED": 4410, "BAD_AUDIO": 4415,
+        "TOO_FAST": 4429,
     }  # fmt: skip
 
 

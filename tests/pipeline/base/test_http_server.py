@@ -1,13 +1,18 @@
-"""Security headers, and the limits of a request's size."""
+"""Security headers, and the limits of a request's size and time, and of connections."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
 
 import pytest
+from fastapi import FastAPI, Request
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
-from pipeline.base.http_server import HEADERS, MAX_QUERY, Shield
+from pipeline.base import http_server, open_files
+from pipeline.base.http_server import HEADERS, MAX_QUERY, Shield, listen, served
 
 MOST = 100
 
@@ -76,3 +81,102 @@ async def test_a_query_above_the_limit_is_refused(length: int, status: int) -> N
 async def test_only_static_files_may_be_stored(path: str, kept: str | None) -> None:
     _, headers = await status_of(Shield(reader, MOST), [], path=path)
     assert headers.get("cache-control") == kept
+
+
+Socket = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+HEADER = b"POST /length HTTP/1.1\r\nHost: x\r\n"
+WHOLE = HEADER + b"Content-Length: 3\r\n\r\nabc"
+
+
+class Place:
+    """A server on loopback, and the sockets that a test opens to it."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.read = asyncio.Event()  # the app reads a body when it is set
+        self.read.set()
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def opened(self, data: bytes = b"", address: str = "127.0.0.1") -> Socket:
+        """Connect from an address, and send data."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(address, 0))
+        self.writers.append(writer)
+        writer.write(data)
+        return reader, writer
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Place]:
+    app, listener = FastAPI(), listen("127.0.0.1", 0, "console")
+    made = Place(listener.getsockname()[1])
+
+    @app.post("/length")
+    async def length(request: Request) -> int:
+        await made.read.wait()
+        return len(await request.body())
+
+    with listener:
+        async with served(app, listener, lambda: None):
+            yield made
+            for writer in made.writers:
+                writer.transport.abort()
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    async with serving() as made:
+        yield made
+
+
+async def answered(socket: Socket) -> bytes:
+    """Return the body of an answer of one digit or more; nothing if the server hangs up instead."""
+    try:
+        await socket[0].readuntil(b"\r\n\r\n")
+        return await socket[0].read(100)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return b""
+
+
+@pytest.mark.parametrize("data", [b"", HEADER, HEADER + b"Content-Length: 3\r\n\r\na", WHOLE + HEADER])
+async def test_a_request_that_does_not_end_costs_the_connection(
+    data: bytes, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing, half a header, half a body, and half a second header. A whole request beside it is answered."""
+    monkeypatch.setattr(http_server, "HEADER_SECONDS", 0.2)
+    monkeypatch.setattr(http_server, "BODY_SECONDS", 0.2)
+    reader, _ = await place.opened(data)
+    assert b"200 OK" in await reader.read() or not data.startswith(WHOLE)
+    assert await answered(await place.opened(WHOLE)) == b"3"
+
+
+async def test_a_body_for_which_the_app_is_too_slow_has_no_deadline(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "BODY_SECONDS", 0.02)
+    place.read.clear()
+    size = 4_000_000
+    socket = await place.opened(HEADER + b"Content-Length: %d\r\n\r\n" % size + bytes(size))
+    await asyncio.sleep(0.2)
+    place.read.set()
+    assert await answered(socket) == b"%d" % size
+
+
+async def test_one_address_has_a_part_of_the_connections_and_all_have_a_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two of one address and four in all. A connection that ends makes room."""
+    monkeypatch.setattr(http_server, "HEADER_SECONDS", 1_000)
+    monkeypatch.setattr(http_server, "ADDRESS_SHARE", 8)
+    monkeypatch.setattr(open_files, "limit", lambda: 16)
+    async with serving() as place:
+        idle = [await place.opened(address=f"127.0.0.{address}") for address in (1, 1, 2)]
+        assert await answered(await place.opened(WHOLE)) == b"", "the third one of its address"
+        idle.append(await place.opened(address="127.0.0.2"))
+        assert await answered(await place.opened(WHOLE, "127.0.0.3")) == b"", "the fifth one in all"
+        idle[0][1].transport.abort()
+        for _ in count():
+            if await answered(await place.opened(WHOLE, "127.0.0.3")):
+                break  # now the server knows that the first one is gone
+            await asyncio.sleep(0.01)
+        idle[3][1].write(WHOLE)
+        assert await answered(idle[3]) == b"3"

@@ -57,6 +57,19 @@ def test_bucket_passes_a_burst_and_then_its_rate() -> None:
     assert bucket.take(30)
 
 
+def test_bucket_allows_what_waited_while_nobody_listened_beyond_the_burst() -> None:
+    clock = Clock()
+    bucket = TokenBucket(rate=10, burst=30, clock=clock)
+    assert bucket.take(30)
+    clock.now += 60
+    bucket.excuse(60)
+    assert not bucket.take(601)
+    assert bucket.take(600)
+    clock.now += 1
+    assert not bucket.take(11)
+    assert bucket.take(10)
+
+
 @given(st.lists(st.tuples(st.floats(0, 5), st.integers(0, 50)), max_size=50))
 def test_bucket_never_passes_more_than_burst_and_rate(steps: list[tuple[float, int]]) -> None:
     clock = Clock()

@@ -9,7 +9,10 @@ from fastapi.routing import APIRoute
 
 from pipeline.console.access_table import ACCESS
 from pipeline.console.console_app import ROUTERS
+from pipeline.review import audit_log
 from pipeline.review.accounts.accounts import Role
+from pipeline.review.cases import notes
+from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
 from tests.pipeline.review.people import PEOPLE
 
@@ -167,6 +170,24 @@ def test_without_a_session_only_open_endpoints_answer(console: Console, enter: E
                 assert response.status_code == 403
             else:
                 assert (response.status_code, b"".join(response.iter_raw())) == (401, b'{"detail":"Sign in first."}')
+
+
+@pytest.mark.parametrize(("party", "other"), [("ana", "ben"), ("lea", "ada")])
+def test_a_party_to_a_case_reaches_nothing_of_it(console: Console, enter: Enter, party: str, other: str) -> None:
+    [made] = console.store.add([flag("f", speaker=party, text="我要弄死你")], NOON)
+    with console.database.write() as connection:
+        notes.add_note(connection, made.case, other, "we decide on Monday", NOON)
+        before = audit_log.verify_chain(connection).last
+    of_case = [(name, method, path.replace("{case}", made.case)) for name, method, path in ROUTES if "{case}" in path]
+    for name, method, path in of_case:
+        refused = enter(party).request(method, path, data={"text": "mine"} if method == "POST" else None)
+        assert (refused.status_code, "弄死" in refused.text, "Monday" in refused.text) == (403, False, False), name
+    with console.database.read() as connection:
+        assert [note.author for note in notes.notes_of(connection, made.case)] == [other]
+        assert audit_log.verify_chain(connection).last == before
+    for name, method, path in of_case:
+        if name in EXPECTED[PEOPLE[other]]:
+            assert status(enter(other), method, path) != 403, name
 
 
 @pytest.mark.parametrize(

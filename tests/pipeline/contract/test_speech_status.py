@@ -55,10 +55,13 @@ def test_a_stage_without_statuses_gives_none() -> None:
     assert statuses(DELIVER, [SPEECH, Rejected(transcript("hello"), BadMessage("broken"))]) == []
 
 
-def test_the_reason_of_skipped_speech_is_overload_or_its_language() -> None:
-    overload, other = (transcript("", skipped=True, language=language) for language in ("und", "fr"))
-    assert [(each.state, each.reason, each.language) for each in map(skipped, (overload, other))] == [
+def test_skipped_speech_has_a_reason() -> None:
+    kinds = (("und", "none"), ("fr", "whisper"), ("und", "whisper"))
+    made = [transcript("", skipped=True, language=language, model=model) for language, model in kinds]
+    assert [(each.state, each.reason, each.language) for each in map(skipped, made)] == [
         ("skipped", "overload", ""),
         ("skipped", "language", "fr"),
+        ("skipped", "no_words", ""),
     ]
+    overload, other, _ = made
     assert skipped(other) == replace(skipped(overload), reason="language", language="fr"), "one final state, one id"

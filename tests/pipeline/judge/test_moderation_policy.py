@@ -1,9 +1,11 @@
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from pipeline.base.errors import ConfigError
 from pipeline.judge import moderation_policy
+from pipeline.judge.moderation_policy import PolicyLayer
 from pipeline.judge.verdict import ORDER
 from tests.pipeline.judge.fakes import LABELS
 
@@ -54,6 +56,19 @@ def test_a_room_type_rule_wins_over_all_rooms(tmp_path: Path) -> None:
 def test_an_unknown_room_type_has_the_rules_of_all_rooms(tmp_path: Path) -> None:
     own = book(tmp_path)
     assert own.resolved("karaoke", "en") == own.resolved("default", "en")
+
+
+def test_each_layer_is_searched_for_languages_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    searched, languages = list[PolicyLayer](), moderation_policy._languages
+
+    def search(layers: Iterable[PolicyLayer]) -> set[str]:
+        found = list(layers)
+        searched.extend(found)
+        return languages(found)
+
+    monkeypatch.setattr(moderation_policy, "_languages", search)
+    book(tmp_path, OWN + "".join(f"  r{number}: {{review_scale: 0.9}}\n" for number in range(50)))
+    assert len(searched) == 52
 
 
 def test_an_unset_or_switched_off_threshold_is_never_reached(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from msgspec import json
 from pipeline.base.errors import TextError
 from pipeline.contract.messages import Transcript
 from pipeline.judge.text_transcripts import transcripts
-from tests.builders import transcript
+from pipeline.speech.asr.transcripts import json_line, wordless
+from tests.builders import transcript, utterance
 
 
 def test_a_record_of_the_topic_is_read_as_it_was_judged() -> None:
@@ -23,6 +24,13 @@ def test_only_a_text_is_needed_and_lines_without_one_are_skipped() -> None:
     [read] = transcripts(lines)
     assert isinstance(read, Transcript)
     assert (read.text, read.language, read.id, read.confidence) == ("你好", "zh", "line 3", 1.0)
+
+
+def test_a_line_of_a_recording_belongs_to_its_file_and_may_have_been_skipped() -> None:
+    skipped = wordless(utterance("u", 3.0, 5.0), "fr", skipped=True, model="m")
+    [read] = transcripts([json_line("talk.wav", skipped).encode()])
+    assert isinstance(read, Transcript)
+    assert (read.room, read.start, read.skipped) == ("talk.wav", 3.0, True)
 
 
 @given(st.binary(max_size=40))

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from sqlalchemy import ColumnElement, Connection, delete, text, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, text, update
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.base.errors import DependencyError
 from pipeline.review import audit_log
 from pipeline.review.audit_log import pseudonym
 from pipeline.review.database import Database
-from pipeline.review.tables.core import AUDIT
+from pipeline.review.tables.core import AUDIT, AUDIT_HEAD
 from tests.builders import NOON
 
 
@@ -47,6 +47,30 @@ def test_an_unchanged_log_verifies(database: Database) -> None:
     write(database)
     report = verify(database)
     assert (report.broken, report.lines) == (None, 10), "the accounts' lines, too"
+
+
+@pytest.mark.parametrize("heads", [0, 2])
+def test_a_log_without_one_head_is_broken(database: Database, heads: int) -> None:
+    write(database)
+    unguarded(database)
+    with database.write() as connection:
+        if heads:
+            connection.execute(insert(AUDIT_HEAD).values(id=2, seq=1, hash="0" * 64))
+        else:
+            connection.execute(delete(AUDIT_HEAD))
+    report = verify(database)
+    assert (report.broken, report.reason) == (11, f"the log has {heads} heads, and not one")
+
+
+@pytest.mark.parametrize("detail", ["no json", '{"first": 1}', '{"x":' + "[" * 100_000])
+def test_a_forged_anchor_of_a_cut_is_a_fault(database: Database, detail: str) -> None:
+    write(database)
+    unguarded(database)
+    with database.write() as connection:
+        audit_log.append(connection, NOON, "ana", audit_log.CUT, "9")
+        connection.execute(update(AUDIT).where(AUDIT.c.action == audit_log.CUT).values(detail=detail))
+        connection.execute(delete(AUDIT).where(AUDIT.c.seq < 9))
+    assert verify(database).reason == "line 9 is not the line that the anchor in line 11 names"
 
 
 @pytest.mark.parametrize("column", ["at", "actor", "action", "subject", "detail"])

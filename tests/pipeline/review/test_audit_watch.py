@@ -191,12 +191,17 @@ def test_anchors_need_a_key(sqlite_url: str, tmp_path: Path) -> None:
             Anchoring(database, wanted, lambda: NOON)
 
 
-@pytest.mark.parametrize("content", ["", "\n", "no json", json.dumps({"head": 1}), "{" * 10])
+@pytest.mark.parametrize("content", ["", "\n", "no json", json.dumps({"head": 1}), '{"x":' + "[" * 9_000])
 def test_a_file_without_anchors_is_named(tmp_path: Path, content: str) -> None:
     file = tmp_path / "anchors.jsonl"
     file.write_text(content)
     with pytest.raises(InputError, match=r"anchors\.jsonl"):
         audit_watch.read_anchors(file)
+
+
+def test_a_file_without_an_end_is_refused() -> None:
+    with pytest.raises(InputError, match="/dev/zero, line 1 is not an anchor"):
+        audit_watch.read_anchors(Path("/dev/zero"))
 
 
 @given(st.binary(max_size=200))

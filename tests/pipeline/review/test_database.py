@@ -14,12 +14,13 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from pipeline.base.errors import ConfigError, DependencyError
-from pipeline.review.database import MIGRATIONS, UNRELEASED, Database, clock_of, put_new, revisions
+from pipeline.review.database import MIGRATIONS, UNRELEASED, Database, check_answers, clock_of, put_new, revisions
 from pipeline.review.review_store import open_store
 from pipeline.review.tables import METADATA
 from pipeline.review.tables.assessment_tables import ROOM_TYPES
 from pipeline.settings import Settings
 from tests.pipeline.review import release
+from tests.ports import free_port
 
 pytestmark = pytest.mark.dialect
 
@@ -49,6 +50,14 @@ def test_migrations_make_the_tables(empty_url: str, fill: Callable[[str], None] 
             assert key == [column.name for column in table.primary_key], table.name
             found = {index["name"] for index in store.get_indexes(table.name) if partial(index)}
             assert found == {index.name for index in table.indexes if index.dialect_kwargs}, table.name
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:s3cret@{}/d", "postgresql://u@{}/d?sslmode=disable&password=s3cret"])
+def test_no_error_shows_the_password(url: str) -> None:
+    with pytest.raises(DependencyError, match="does not answer") as caught:
+        check_answers(url.format(f"127.0.0.1:{free_port()}"))
+    assert "s3cret" not in str(caught.value)
+    assert "postgresql+psycopg://u" in str(caught.value)
 
 
 def test_opening_again_keeps_the_data(empty_url: str) -> None:

@@ -1,9 +1,13 @@
-"""Each utterance of a recording is judged, skipped or failed: with a scripted recogniser, and else real stages."""
+"""Each utterance is judged, skipped for a reason or failed, once: with a scripted recogniser, and else real stages."""
 
-from collections.abc import Sequence
-from itertools import product
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pytest
@@ -11,24 +15,38 @@ from typer.testing import CliRunner
 
 from agents.commands.command_line import app
 from pipeline.base.metrics import Metrics
-from pipeline.contract.messages import Flag
+from pipeline.connect.api.moderation_answers import Categories
+from pipeline.connect.api.moderations_endpoint import answer_of
+from pipeline.connect.api.recording_jobs import Job, Jobs
+from pipeline.contract.messages import Flag, SpeechStatus, Utterance
+from pipeline.contract.topology import JUDGE, SEGMENT, TRANSCRIBE
+from pipeline.judge.judge_stage import Judge
+from pipeline.judge.labels import load_labels
+from pipeline.runner.local import LocalRunner
 from pipeline.runner.moderator import Moderator
 from pipeline.runner.recordings_runner import FileReport, Recordings
-from pipeline.settings import Settings
+from pipeline.settings import Api, JudgeSettings, Settings
 from pipeline.speech.asr import recogniser
 from pipeline.speech.asr import transcribe_stage as stage
 from pipeline.speech.asr.recogniser import Clip, HasRoom, Recognition, always_room
 from pipeline.speech.audio.encode import encode_flac
+from pipeline.speech.audio.recording_parts import chunks_of
 from tests.pipeline.speech.asr.parts import recognition
 from tests.pipeline.speech.audio.sound import clip, silence
 
-Fate = Literal["judged", "skipped", "failed"]
+Fate = Literal["judged", "language", "no_words", "transcribe"]
+"""How an utterance ends: it is judged, skipped for this reason, or failed in this stage."""
 
 THREAT = "I will kill you."
+HEARD = {
+    "judged": recognition(THREAT),
+    "language": recognition("Bonjour.", language="fr"),
+    "no_words": recognition("…"),
+}
 
 
 class Fated:
-    """A recogniser that hears another language, or a threat, or fails: in the order in which clips first come."""
+    """A recogniser that hears a threat, another language or no words, or fails. The clips have the fates in order."""
 
     name = "scripted/none@00000000"
 
@@ -39,9 +57,9 @@ class Fated:
         self, clips: Sequence[Clip], *, words: bool = False, has_room: HasRoom = always_room
     ) -> list[Recognition]:
         fates = [self._fate(clip.samples.tobytes()) for clip in clips]
-        if "failed" in fates:
+        if "transcribe" in fates:
             raise ValueError("this clip breaks the recogniser")
-        return [recognition(THREAT, language="fr" if fate == "skipped" else "en") for fate in fates]
+        return [HEARD[fate] for fate in fates]
 
     def _fate(self, samples: bytes) -> Fate:
         if samples not in self._known:
@@ -63,29 +81,134 @@ def fated(monkeypatch: pytest.MonkeyPatch, *fates: Fate) -> None:
         monkeypatch.setattr(module, "load_recogniser", lambda asr: made)
 
 
-@pytest.mark.parametrize("fates", [*product(("judged", "skipped", "failed"), repeat=3)], ids="-".join)
-async def test_each_utterance_ends_once(monkeypatch: pytest.MonkeyPatch, talk: Path, fates: tuple[Fate, ...]) -> None:
-    fated(monkeypatch, *fates)
-    found = [each async for each in Recordings([talk], Settings(), Metrics())]
-    report = found.pop()
-    assert isinstance(report, FileReport)
-    assert all(isinstance(each, Flag) for each in found)
-    assert report.utterances == len(found) == fates.count("judged")
-    assert report.skipped == ({"fr": fates.count("skipped")} if "skipped" in fates else {})
-    assert (report.error is not None) == ("failed" in fates)
-    assert report.suggestion == ("review" if "judged" in fates else None)
+def invoked(*arguments: str | Path) -> list[dict[str, Any]]:
+    result = CliRunner().invoke(app, [*map(str, arguments), "--format", "jsonl"])
+    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def test_the_command_flags_a_threat_after_another_language(monkeypatch: pytest.MonkeyPatch, talk: Path) -> None:
-    fated(monkeypatch, *("skipped", "judged", "judged"))
-    result = CliRunner().invoke(app, ["moderate", str(talk), "--format", "jsonl", "--fail-on", "review"])
-    assert result.exit_code == 1
-    assert [line.split('"', 4)[3] for line in result.stdout.splitlines()] == ["utterance", "utterance", "file"]
-    assert "1 utterances are in the language fr" in result.stderr
+def by_moderate(talk: Path) -> list[str]:
+    *found, report = invoked("moderate", talk)
+    ends = [line.get("reason", "judged") for line in found]
+    assert (report["utterances"], report["unheard"]) == (ends.count("judged"), len(ends) - ends.count("judged"))
+    return ends
 
 
-def test_the_library_reports_a_recording_in_another_language(monkeypatch: pytest.MonkeyPatch, talk: Path) -> None:
-    fated(monkeypatch, *("skipped",) * 3)
+def by_transcribe(talk: Path) -> list[str]:
+    return ["transcribe" if "error" in line else line.get("reason", "judged") for line in invoked("transcribe", talk)]
+
+
+async def _api(recording: bytes) -> list[str]:
+    moderator, categories = Moderator.of(Settings()), Categories(load_labels(JudgeSettings().labels))
+    async with Jobs(moderator.results, Api(), time.time) as jobs:
+        (copy := jobs.new_path()).write_bytes(recording)
+        jobs.add(job := Job(0, copy, "default", 0.0))
+        await job.ended.wait()
+    answer = answer_of(job, categories)
+    assert answer.status == "done"
+    return ["judged"] * len(answer.utterances) + [each.reason for each in answer.unheard]
+
+
+def by_api(talk: Path) -> list[str]:
+    return asyncio.run(_api(talk.read_bytes()))
+
+
+def by_library(talk: Path) -> list[str]:
     found = Moderator().file(talk)
-    assert (found.utterances, found.suggestion, found.error) == ((), None, None)
-    assert found.speech_seconds > 5
+    return ["judged"] * len(found.utterances) + [each.reason for each in found.unheard]
+
+
+async def _run(talk: Path) -> list[str]:
+    """The runner of live rooms. The audio is from an hour ago, so that no utterance is recognised early."""
+    made: list[Any] = []
+    stages = [SEGMENT, TRANSCRIBE, JUDGE]
+    async with LocalRunner(
+        Settings(), Metrics(), lambda stage, batch, outputs: made.extend(outputs), stages=stages
+    ) as room:
+        for chunk in chunks_of(talk, "room", "speaker", start=time.time() - 3_600):
+            await room.put(chunk)
+    ends = {each.utterance: "judged" for each in made if isinstance(each, Flag)}
+    statuses = [each for each in made if isinstance(each, SpeechStatus) and each.state != "segmented"]
+    assert not ends.keys() & {each.utterance for each in statuses}
+    assert {*ends, *(each.utterance for each in statuses)} == {each.id for each in made if isinstance(each, Utterance)}
+    return [*ends.values(), *(each.reason for each in statuses)]
+
+
+def by_run(talk: Path) -> list[str]:
+    return asyncio.run(_run(talk))
+
+
+@pytest.mark.parametrize("fates", [*pairwise(("judged", *get_args(Fate)[::-1]))], ids="-".join)
+@pytest.mark.parametrize("ends_of", [by_moderate, by_transcribe, by_api, by_library, by_run])
+def test_each_utterance_ends_once(
+    monkeypatch: pytest.MonkeyPatch, talk: Path, fates: tuple[Fate, Fate], ends_of: Callable[[Path], list[str]]
+) -> None:
+    """The third utterance ends as the first one."""
+    fated(monkeypatch, *fates, fates[0])
+    assert Counter(ends_of(talk)) == Counter([*fates, fates[0]])
+
+
+@pytest.mark.parametrize(
+    ("fates", "suggestion"),
+    [
+        (("judged", "language", "no_words"), "review"),
+        (("language", "no_words", "language"), None),
+        (("no_words", "transcribe", "transcribe"), None),
+    ],
+)
+async def test_speech_that_was_not_judged_is_not_called_clean(
+    monkeypatch: pytest.MonkeyPatch, talk: Path, fates: Sequence[Fate], suggestion: str | None
+) -> None:
+    fated(monkeypatch, *fates)
+    *found, report = [each async for each in Recordings([talk], Settings(), Metrics())]
+    assert isinstance(report, FileReport)
+    assert (report.suggestion, report.unheard) == (suggestion, len(fates) - fates.count("judged"))
+    assert sum(isinstance(each, SpeechStatus) for each in found) == report.unheard
+    assert (report.error is not None) == ("transcribe" in fates)
+
+
+async def test_speech_that_a_stage_loses_has_failed(
+    monkeypatch: pytest.MonkeyPatch, talk: Path, tmp_path: Path
+) -> None:
+    """The files behind it are reported, too."""
+    fated(monkeypatch, *("judged",) * 3)
+    monkeypatch.setattr(Judge, "process", lambda judge, batch: [])
+    (quiet := tmp_path / "quiet.flac").write_bytes(encode_flac(silence(2)))
+    found = [each async for each in Recordings([talk, quiet], Settings(), Metrics())]
+    *lost, report, other = found
+    assert [(each.state, each.reason) for each in lost if isinstance(each, SpeechStatus)] == [("failed", "lost")] * 3
+    assert isinstance(report, FileReport)
+    assert isinstance(other, FileReport)
+    assert (report.suggestion, report.error) == (None, f"{talk} has lost speech. Please report it.")
+    assert (other.suggestion, other.error) == ("pass", None)
+
+
+@pytest.mark.parametrize(
+    ("fates", "fail_on", "code"),
+    [
+        (("language", "judged", "judged"), "review", 1),
+        (("language", "judged", "judged"), "block", 0),
+        (("language",) * 3, "review", 0),
+        (("language",) * 3, "unheard", 1),
+        (("no_words",) * 3, "unheard", 1),
+        (("judged",) * 3, "unheard", 1),
+        (("transcribe", "judged", "judged"), "unheard", 3),
+    ],
+)
+def test_the_exit_code_tells_the_worst(
+    monkeypatch: pytest.MonkeyPatch, talk: Path, fates: Sequence[Fate], fail_on: str, code: int
+) -> None:
+    fated(monkeypatch, *fates)
+    assert CliRunner().invoke(app, ["moderate", str(talk), "--fail-on", fail_on]).exit_code == code
+
+
+def test_a_person_reads_what_was_not_judged(monkeypatch: pytest.MonkeyPatch, talk: Path) -> None:
+    fated(monkeypatch, "language", "no_words", "no_words")
+    result = CliRunner().invoke(app, ["moderate", str(talk)])
+    shown = [line.split() for line in result.stdout.splitlines()]
+    assert [line[1:] for line in shown[:3]] == [
+        ["○", "unheard", "language", "fr"], ["○", "unheard", "no_words"], ["○", "unheard", "no_words"],
+    ]  # fmt: skip
+    assert "○ unheard 0 utterances (3 more unheard)" in " ".join(result.stdout.split())
+    said = " ".join(result.stderr.split())
+    assert "1 utterances are in the language fr, which asr.languages does not have. They were not judged." in said
+    assert "2 utterances have no words that the recogniser understands. They were not judged." in said

@@ -32,6 +32,13 @@ def test_a_misspelt_variable_is_reported(
     assert HIDDEN not in told
 
 
+@pytest.mark.parametrize("name", ["VOXWARDEN_ASR", "VOXWARDEN_ASR__LANGUAGES"])
+def test_a_deeply_nested_variable_is_an_error(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "[" * 30_000)
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        load()
+
+
 @pytest.mark.parametrize("service", ["VOXWARDEN", "VOXWARDEN_GATEWAY", "VOXWARDEN_CONSOLE"])
 def test_variables_that_kubernetes_sets_for_a_service_are_ignored(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, service: str

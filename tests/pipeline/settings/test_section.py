@@ -9,7 +9,7 @@ LONG = "hunter2hunter2hunter2"
 
 
 @pytest.mark.parametrize(("section", "key"), [("gateway", "tokens"), ("console", "api_tokens")])
-@pytest.mark.parametrize("short", ["", "fifteen-letters"])
+@pytest.mark.parametrize("short", ["", "fifteen-letters", 20 * " "])
 def test_a_short_token_is_refused(section: str, key: str, short: str) -> None:
     assert load({section: {key: [LONG, "sixteen-letters!"]}})
     with pytest.raises(ConfigError) as caught:
@@ -19,3 +19,11 @@ def test_a_short_token_is_refused(section: str, key: str, short: str) -> None:
     assert "shorter than 16 characters" in said
     assert "secrets.token_urlsafe" in said
     assert not short or short not in said
+
+
+@pytest.mark.parametrize("key", ["gateway.port", "livekit.webhook_port", "kafka.connect_seconds"])
+def test_yes_is_no_number(key: str) -> None:
+    section, name = key.split(".")
+    with pytest.raises(ConfigError, match=rf"{key}: the value must not be yes"):
+        load({section: {name: True}})
+    assert load({"asr": {"download": False}}).asr.download is False

@@ -148,8 +148,9 @@ def test_speech_in_another_language_is_not_covered(database: Database) -> None:
     assert figures(database, monitoring.loss, OPTIONS)["utterances", "reason", "language"].value == 3
 
 
-def test_speech_in_another_language_makes_no_hour_unstable(database: Database) -> None:
-    keep(database, [flag("a", 0, 6), replace(status(flag("b", 9, 19), "skipped", "language"), language="fr")])
+@pytest.mark.parametrize(("reason", "language"), [("language", "fr"), ("no_words", "")])
+def test_speech_that_cannot_be_judged_makes_no_hour_unstable(database: Database, reason: str, language: str) -> None:
+    keep(database, [flag("a", 0, 6), replace(status(flag("b", 9, 19), "skipped", reason), language=language)])
     assert figures(database, monitoring.stability, OPTIONS)["share",].value == 1.0
     keep(database, [status(flag("c", 30, 90), "skipped", "overload")])
     assert figures(database, monitoring.stability, OPTIONS)["share",].value == 0.0

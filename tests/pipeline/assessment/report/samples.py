@@ -4,7 +4,6 @@ import msgspec
 
 from pipeline.assessment import catalogue
 from pipeline.assessment.report import content, gather, stored_evidence
-from pipeline.assessment.report.bundle import Manifest
 from pipeline.assessment.report.content import (
     ITEMS,
     AssessmentReport,
@@ -226,8 +225,3 @@ def said(answer: ReportedAnswer, text: str) -> ReportedAnswer:
 def gapped(item: ReportItem, *gaps: Gap) -> ReportItem:
     """Return an item with these gaps."""
     return msgspec.structs.replace(item, gaps=gaps)
-
-
-def changed(manifest: Manifest, files: dict[str, str]) -> Manifest:
-    """Return a manifest that lists other files."""
-    return msgspec.structs.replace(manifest, files=files)

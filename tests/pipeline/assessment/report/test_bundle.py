@@ -3,7 +3,9 @@
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -104,12 +106,34 @@ def test_a_flipped_bit_is_refused_or_changes_a_file(data: st.DataObject) -> None
         assert bundle.unpack(bytes(packed), "it") != FILES
 
 
-def test_a_compressed_zip_is_refused() -> None:
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_compressed_zip_is_refused_before_it_is_unpacked(method: int) -> None:
     written = io.BytesIO()
-    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a.txt", b"a" * 1_000)
+    with zipfile.ZipFile(written, "w", method) as archive:
+        archive.writestr("a.txt", bytes(range(256)) * 4)
+    broken = bytearray(written.getvalue())
+    broken[35:60] = bytes(25)  # no decoder reads it
     with pytest.raises(InputError, match="canonical"):
-        bundle.unpack(written.getvalue(), "it")
+        bundle.unpack(bytes(broken), "it")
+
+
+def test_files_larger_than_the_zip_are_refused_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = bytearray(bundle.pack(dict.fromkeys("ab", b"x" * 1_000)))
+    second = written.rindex(b"PK\x01\x02")
+    written[second + 42 : second + 46] = bytes(4)  # the second entry of the list names the bytes of the first one
+    listed = written.index(b"PK\x01\x02")
+    data = written[: listed // 2] + written[listed:]
+    end = len(data) - 6
+    data[end : end + 4] = (listed // 2).to_bytes(4, "little")
+    monkeypatch.setattr(zipfile.ZipFile, "read", None)
+    with pytest.raises(InputError, match="canonical"):
+        bundle.unpack(bytes(data), "it")
+
+
+@pytest.mark.parametrize("read", [bundle.read_anchor, partial(bundle.read_manifest, name="it")])
+def test_deeply_nested_json_is_refused(read: Callable[[bytes], object]) -> None:
+    with pytest.raises(InputError, match="read"):
+        read(b'{"x":' + b"[" * 100_000)
 
 
 def test_other_bytes_are_no_zip() -> None:

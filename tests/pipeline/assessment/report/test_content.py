@@ -22,7 +22,9 @@ def test_only_required_fields_can_be_missing() -> None:
     assert [answer.required for answer in blank.missing] == [True]
 
 
-@pytest.mark.parametrize("written", [b"{", b'{"id": 1}', content.encode(samples.report(format=2))])
+@pytest.mark.parametrize(
+    "written", [b"{", b'{"x":' + b"[" * 100_000, b'{"id": 1}', content.encode(samples.report(format=2))]
+)
 def test_other_content_is_an_error(written: bytes) -> None:
     with pytest.raises(InputError, match="it "):
         content.decode(written, "it")

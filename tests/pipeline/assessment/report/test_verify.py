@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
@@ -11,16 +12,17 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import delete, text, update
 
-from pipeline.assessment.report import bundle, verify
+from pipeline.assessment.report import bundle, content, verify
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.verify import Checked
 from pipeline.base import canonical_json, signing
+from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.assessment_tables import ASSESSMENTS, TALLIES
-from pipeline.review.tables.core import AUDIT
+from pipeline.review.tables.core import AUDIT, AUDIT_HEAD
 from tests.builders import NOON, flag
-from tests.pipeline.assessment.report import samples, stored
+from tests.pipeline.assessment.report import stored
 from tests.pipeline.review import people
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
@@ -49,7 +51,7 @@ def built(database: Database, assessment: Assessment) -> bytes:
 
 def results(checks: Iterable[Checked]) -> dict[str, list[str]]:
     """Return the texts by result."""
-    found: dict[str, list[str]] = {"ok": [], "fault": [], "skipped": []}
+    found: dict[str, list[str]] = {"ok": [], "fault": [], "skipped": [], "unverified": []}
     for check in checks:
         found[check.result].append(check.text)
     return found
@@ -57,13 +59,13 @@ def results(checks: Iterable[Checked]) -> dict[str, list[str]]:
 
 def test_a_bundle_holds_by_itself(made: bytes) -> None:
     found = results(verify.of_bundle(made, "it", PEM))
-    assert found["fault"] == found["skipped"] == []
+    assert found["fault"] == found["skipped"] == found["unverified"] == []
     assert any("figures, computed again from their sources, are the same" in text for text in found["ok"])
     assert any("files follow from the content, byte for byte" in text for text in found["ok"])
 
 
-def test_without_a_public_key_the_fingerprint_is_to_be_compared(made: bytes) -> None:
-    assert ["No public key was given" in text for text in results(verify.of_bundle(made, "it"))["skipped"]] == [True]
+def test_without_a_public_key_a_bundle_is_unverified(made: bytes) -> None:
+    assert ["No public key was given" in text for text in results(verify.of_bundle(made, "it"))["unverified"]] == [True]
 
 
 def test_another_key_is_a_fault(made: bytes) -> None:
@@ -97,7 +99,10 @@ def resealed(made: bytes, change: Callable[[dict[str, bytes]], None]) -> bytes:
     change(files)
     manifest = bundle.read_manifest(files["manifest.json"], "it")
     listed = {name: canonical_json.digest(data) for name, data in files.items() if name not in verify.UNSIGNED}
-    files["manifest.json"] = canonical_json.canonical_bytes(samples.changed(manifest, files=listed))
+    digest = canonical_json.digest(files["report.json"])
+    files["manifest.json"] = canonical_json.canonical_bytes(
+        msgspec.structs.replace(manifest, files=listed, sha256=digest)
+    )
     files["manifest.sig"] = KEY.sign(files["manifest.json"])
     return bundle.pack(files)
 
@@ -164,7 +169,7 @@ def test_a_frozen_report_holds(frozen: Assessment, database: Database) -> None:
 
 
 def test_a_changed_report_is_a_fault(frozen: Assessment, database: Database) -> None:
-    unguard(database)
+    unguard(database, "assessments", "assessments_no_update")
     with database.write() as connection:
         changed = (frozen.content or "").replace("Harbour", "Harbor")
         values = {"content": changed, "sha256": canonical_json.digest(changed.encode())}
@@ -178,28 +183,70 @@ def test_changed_tallies_of_the_store_are_a_fault(frozen: Assessment, database: 
     assert any("figures not compared" in text for text in of_store(database, frozen.id)["fault"])
 
 
-def test_the_store_has_the_line_of_the_bundle(database: Database, frozen: Assessment) -> None:
-    made = built(database, frozen)
+def forged(made: bytes, before: str | None) -> bytes:
+    """Return a bundle with another report and a line about it, which keeps the place and the hash of the real line.
+
+    `before` replaces the hash of the line before. None: choose one, and the hash of the line that follows from it.
+    """
+
+    def change(files: dict[str, bytes]) -> None:
+        real = bundle.read_anchor(files["audit.json"])
+        files["report.json"] = files["report.json"].replace(b"Harbour", b"Harbor")
+        report = content.decode(files["report.json"], "it")
+        files.update(bundle.parts(report) | bundle.pages(report, with_pdf=False))
+        told = (real.line.at, real.line.actor, real.line.action, real.line.subject)
+        digest = canonical_json.digest(files["report.json"])
+        line = audit_log.following(real.line.seq - 1, "0" * 64, *told, {"sha256": digest})
+        if before is not None:
+            line = msgspec.structs.replace(line, hash=real.line.hash, before=None)
+        files["audit.json"] = canonical_json.canonical_bytes(
+            bundle.Anchor(line, "0" * 64 if before is None else before)
+        )
+
+    return resealed(made, change)
+
+
+def against_log(database: Database, made: bytes) -> dict[str, list[str]]:
     with database.read() as connection:
-        assert verify.of_anchor(connection, made).result == "ok"
-        assert verify.of_anchor(connection, SMALL).result == "fault"
+        return results(verify.of_bundle(made, "it", PEM, connection))
 
 
-def unguard(database: Database) -> None:
-    """Remove the triggers, as the owner of the database can."""
+def test_the_store_has_the_line_of_the_bundle(database: Database, frozen: Assessment) -> None:
+    found = against_log(database, built(database, frozen))
+    assert (found["fault"], found["unverified"]) == ([], [])
+    assert any("The audit log of this store has line" in text for text in found["ok"])
+
+
+@pytest.mark.parametrize("before", ["", None])
+def test_the_holder_of_the_key_cannot_forge_a_report(
+    database: Database, frozen: Assessment, before: str | None
+) -> None:
+    found = against_log(database, forged(built(database, frozen), before))
+    assert ["store has line" in text for text in found["fault"]] == [True]
+
+
+def test_a_line_without_the_hash_before_is_unverified_without_a_log(made: bytes) -> None:
+    assert "lacks the hash" in results(verify.of_bundle(forged(made, ""), "it", PEM))["unverified"][0]
+
+
+def test_a_changed_audit_log_of_the_store_is_a_fault(database: Database, frozen: Assessment) -> None:
+    bundled = built(database, frozen)
+    unguard(database, "audit_head", "audit_head_no_step_back")
     with database.write() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("ALTER TABLE assessments DISABLE TRIGGER ALL"))
-        else:
-            connection.execute(text("DROP TRIGGER assessments_no_update"))
+        connection.execute(update(AUDIT_HEAD).values(hash="0" * 64))
+    assert any("audit log is unchanged" in text for text in against_log(database, bundled)["fault"])
+
+
+def unguard(database: Database, table: str, trigger: str) -> None:
+    """Remove the guards of a table, as the owner of the database can. `trigger` is SQLite's."""
+    postgres = f"ALTER TABLE {table} DISABLE TRIGGER ALL"
+    with database.write() as connection:
+        connection.execute(text(postgres if connection.dialect.name == "postgresql" else f"DROP TRIGGER {trigger}"))
 
 
 def test_a_missing_audit_line_is_skipped(frozen: Assessment, database: Database) -> None:
+    unguard(database, "audit", "audit_no_delete")
     with database.write() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("ALTER TABLE audit DISABLE TRIGGER ALL"))
-        else:
-            connection.execute(text("DROP TRIGGER audit_no_delete"))
         connection.execute(delete(AUDIT))
     assert any("no longer has the line" in line for line in of_store(database, frozen.id)["skipped"])
 

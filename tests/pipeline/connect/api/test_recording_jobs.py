@@ -1,4 +1,4 @@
-"""Recordings wait in fair queues, and one that fails or is unwanted does not stop the others."""
+"""Each program has a queue of recordings, and one that fails or is unwanted does not stop the others."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -68,13 +68,17 @@ async def test_a_recording_gives_its_progress_and_its_result() -> None:
     assert not made.path.exists()
 
 
-async def test_programs_take_turns() -> None:
+async def test_a_long_recording_does_not_delay_those_of_another_program() -> None:
     work = Work()
+    work.step.clear()
     async with Jobs(work, Api(), Now()) as jobs:
-        made = [job(jobs, 0, f"a{number}") for number in range(3)] + [job(jobs, 1, "b0"), job(jobs, 2, "c0")]
-        for each in made:
+        long, next_one, other = job(jobs, 0, "long"), job(jobs, 0, "next"), job(jobs, 1, "other")
+        await until(lambda: bool(other.flags))
+        assert (long.state, next_one.state, other.state) == ("running", "queued", "running")
+        work.step.set()
+        for each in (long, next_one, other):
             await each.ended.wait()
-    assert work.begun == ["a0", "b0", "c0", "a1", "a2"]
+    assert work.begun == ["long", "other", "next"]
 
 
 @pytest.mark.parametrize(("name", "said"), [("broken", "No audio"), ("bug", "ZeroDivisionError")])

@@ -4,12 +4,13 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
@@ -214,6 +215,24 @@ async def test_a_replaced_stream_ends_and_the_newer_one_goes_on() -> None:
             await older.__aexit__(None, None, None)
 
 
+async def test_an_abandoned_connection_that_arrives_late_does_not_end_the_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The gateway stalls, so three handshakes time out. Their requests arrive after the fourth, which is live."""
+    waits = iter((0.1, 0.1, 0.1))
+    monkeypatch.setattr(client, "connect", lambda *a, **k: connect(*a, **k, open_timeout=next(waits, 100)))
+    async with place() as there, late_network(there.gateway.port, held=3) as (port, release):
+        async with stream(port) as speaker:
+            await speaker.send(SPEECH)
+            await until(lambda: speaker.received_samples == 3_200)
+            await release()
+            await speaker.send(SPEECH)
+            await until(lambda: speaker.received_samples == 6_400)
+        assert (there.refused("outdated"), there.refused("replaced")) == (3, 0)
+        await until(lambda: ended(there))
+        assert heard(there) == SPEECH * 2
+
+
 async def test_the_end_does_not_wait_for_ever() -> None:
     async with place() as there:
         there.sink.open.clear()
@@ -257,6 +276,42 @@ async def odd_gateway(talk: Callable[[ServerConnection], Any]) -> AsyncIterator[
 
     async with serve(handle, "127.0.0.1", 0) as server:
         yield next(iter(server.sockets)).getsockname()[1]
+
+
+@asynccontextmanager
+async def late_network(port: int, held: int) -> AsyncIterator[tuple[int, Callable[[], Any]]]:
+    """A way to the gateway that holds the first `held` connections back until `release` is called."""
+    requests: list[bytes] = []
+    writers: list[asyncio.StreamWriter] = []
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+        writer.close()
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        if len(writers) <= held:
+            requests.append(await reader.readuntil(b"\r\n\r\n"))
+            return
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        writers.append(back)
+        await asyncio.gather(copy(reader, back), copy(there, writer))
+
+    async def release() -> None:
+        for request in requests:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writers.append(writer)
+            writer.write(request)
+            await reader.readuntil(b"\r\n\r\n")
+
+    async with await asyncio.start_server(carry, "127.0.0.1", 0) as server:
+        try:
+            yield server.sockets[0].getsockname()[1], release
+        finally:
+            for writer in writers:
+                writer.close()
 
 
 NONSENSE = st.one_of(

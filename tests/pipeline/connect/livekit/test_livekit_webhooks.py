@@ -78,6 +78,7 @@ def test_the_content_type_and_the_form_are_checked() -> None:
     assert refusal("application/json") == 415
     assert refusal(body=b"[]") == 400
     assert refusal(body=b"\xff") == 400
+    assert refusal(body=b'{"x":' + b"[" * 100_000) == 400
     assert refusal(body=b'{"event": "x", "room": {"name": 7}}') == 400
 
 

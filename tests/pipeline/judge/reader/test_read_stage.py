@@ -1,5 +1,6 @@
 """The read stage with a real server: what it asks, what it gives, and what it leaves out when something is wrong."""
 
+import socket
 from collections.abc import Callable, Iterator
 from threading import Event
 from typing import Any
@@ -101,6 +102,17 @@ def unsure(text: str = "you fool", **changes: Any) -> Flag:
         "reasons": (),
     }
     return flag(changes.pop("name", text), **given | changes)
+
+
+def test_the_end_tells_what_was_not_read(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections, and never answers
+        asked_there = settings_of(f"http://127.0.0.1:{silent.getsockname()[1]}/v1", seconds=0.2, per_minute=1)
+        stage = Read(Endpoint(asked_there), asked_there, RULES, Metrics(), Timer())
+        assert stage.handle([unsure("one"), unsure("two")]) == []
+        stage.close()
+    assert "The second reader has not read 2 utterances: " in caplog.text
+    assert "1 late" in caplog.text
+    assert "1 minute" in caplog.text
 
 
 def test_an_unsure_flag_gets_a_second_reading(opened: Open) -> None:

@@ -74,6 +74,12 @@ def test_a_person_reads_their_mentions_once(database: Database, case: str) -> No
     assert unread(database, "ben") == []
 
 
+def test_a_party_to_the_case_is_not_told(database: Database) -> None:
+    [made] = SqlReviewStore(database).add([flag("a", 0, 5, speaker="ben")], NOON)
+    note = write(database, made.case, "@ben @lea look")
+    assert (unread(database, "ben"), unread(database, "lea")) == ([], [note.id])
+
+
 def test_the_audit_log_has_no_text(database: Database, case: str) -> None:
     note = write(database, case, "a secret for @ben")
     with database.read() as connection:

@@ -169,7 +169,7 @@ def test_the_documented_command_makes_a_key() -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "valid tuple"),
+        ("", "valid list"),
         ("[]", "no key"),
         ("- {id: a, key: abc}", "32 random bytes"),
         (f"- {{id: a, key: {KEY}}}\n- {{id: a, key: {OTHER}}}", "the same id"),

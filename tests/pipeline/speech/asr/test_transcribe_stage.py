@@ -24,6 +24,7 @@ from pipeline.contract.messages import (
     derive_id,
     origin,
 )
+from pipeline.contract.speech_status import skipped
 from pipeline.contract.stage import Backlog, Rejected
 from pipeline.settings import Asr, Overload, Settings
 from pipeline.speech.asr import transcribe_stage
@@ -118,6 +119,20 @@ def test_utterances_of_several_rooms_are_transcribed_in_one_call() -> None:
     found = transcribe.process([utterance(0, room=f"room-{i}") for i in range(5)])
     assert texts(found) == ["0", "1", "2", "3", "4"]
     assert transcriber.batches == [5]
+
+
+@pytest.mark.parametrize("text", ["", "…", "♪ ♪"])
+def test_speech_without_words_is_skipped(text: str) -> None:
+    asked = utterance(0)
+    (found,) = stage(recognition(text))[0].process([asked])
+    assert isinstance(found, Transcript)
+    assert (found.skipped, found.text, skipped(found).reason) == (True, "", "no_words")
+    (other,) = stage(recognition(text, alternatives=(Reading("get out", -0.9),)))[0].process([asked])
+    assert isinstance(other, Transcript)
+    assert not other.skipped, "the judge reads all readings"
+    (faint,) = stage(recognition(text))[0].process([utterance(0, data=encode_flac(drowned()))])
+    assert isinstance(faint, Transcript)
+    assert (faint.skipped, faint.marks) == (False, ("no_speech",)), "perhaps nobody spoke"
 
 
 def test_an_utterance_without_speech_is_counted_and_not_transcribed() -> None:

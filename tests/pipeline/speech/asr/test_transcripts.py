@@ -2,9 +2,11 @@
 
 import json
 
+from msgspec.structs import replace
+
 from pipeline.base.errors import AudioError
 from pipeline.contract.messages import UNDETERMINED, Transcript, Word
-from pipeline.speech.asr.transcripts import error_line, json_line, srt_cue, transcript_of, vtt_cue, wordless
+from pipeline.speech.asr.transcripts import error_line, json_line, srt_cue, timed, transcript_of, vtt_cue, wordless
 from tests.builders import utterance
 
 SAID = utterance("u", 10.0, 12.5, room="lobby", room_type="kids", address="topic/0/7")
@@ -54,6 +56,21 @@ def test_a_json_line_has_the_documented_fields() -> None:
         "no_speech": 0.05,
         "marks": ["low_confidence"],
     }
+
+
+def test_a_json_line_says_why_speech_has_no_text() -> None:
+    line = json.loads(json_line("a.wav", wordless(SAID, "fr", skipped=True, model="m")))
+    assert (line["text"], line["skipped"], line["reason"]) == ("", True, "language")
+
+
+def test_subtitles_are_in_the_order_of_time_and_repeat_nothing() -> None:
+    """After a forced cut, an utterance repeats the last half second of the one before. Two people may speak at once."""
+    spans = {"late": (14.5, 20.0), "first": (0.0, 15.0), "last": (20.0, 21.0)}
+    said = [replace(HEARD, id=name, start=start, end=end) for name, (start, end) in spans.items()]
+    other = replace(HEARD, id="other", start=3.0, end=19.0, speaker="file, channel 2")
+    assert [(each.id, each.start, end) for each, end in timed([*said, other])] == [
+        ("first", 0.0, 14.5), ("other", 3.0, 19.0), ("late", 14.5, 20.0), ("last", 20.0, 21.0),
+    ]  # fmt: skip
 
 
 def test_a_json_line_has_words_if_the_transcript_has_them() -> None:

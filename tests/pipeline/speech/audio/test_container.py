@@ -19,6 +19,7 @@ from pipeline.speech.audio.container import (
     FLOAT,
     FORMATS,
     MAIN,
+    MAX_CHANNELS,
     MAX_OFFSET,
     PCM,
     DecodeTally,
@@ -108,15 +109,22 @@ def test_one_channel_of_a_recording_is_heard_alone() -> None:
     data = data[: len(data) - len(pcm)] + pcm
     for part, wanted in ((Part(), left / 2), (Part(0, 0), left), (Part(0, 1), np.zeros_like(left))):
         with opened(io.BytesIO(data), "it") as container:
-            heard = np.concatenate([*decoded(container, "it", DecodeTally(), part)])
+            (heard,) = np.concatenate([*decoded(container, "it", DecodeTally(), [part])], axis=1)
         assert np.abs(heard - wanted).max() <= 2 / 32_768
+
+
+def test_a_recording_with_too_many_channels_is_refused_by_their_number() -> None:
+    data = wav(bytes(66_000), 16, 2, channels=MAX_CHANNELS + 1)
+    with pytest.raises(AudioError, match="it has 33 channels of audio, more than 32"):
+        opened(io.BytesIO(data), "it")
 
 
 @given(st.lists(st.integers(0, 50), max_size=20), st.integers(1, 30))
 def test_blocks_hold_all_samples_in_order_and_only_the_last_is_shorter(pieces: list[int], size: int) -> None:
     samples = np.arange(sum(pieces), dtype=np.float32)
     tally = DecodeTally()
-    blocks = list(in_blocks(iter(np.split(samples, np.cumsum(pieces[:-1], dtype=int))), tally, size))
+    rows = (piece[None] for piece in np.split(samples, np.cumsum(pieces[:-1], dtype=int)))
+    blocks = [block[0] for block in in_blocks(rows, tally, size)]
     assert np.array_equal(np.concatenate([samples[:0], *blocks]), samples)
     assert tally.samples == samples.size
     assert all(block.size == size for block in blocks[:-1])
@@ -172,7 +180,7 @@ def test_a_disk_that_fails_while_reading_counts_as_damage() -> None:
 
     tally = DecodeTally()
     with opened(Failing(whole), "it") as container:
-        heard: list[Samples] = list(decoded(container, "it", tally))
+        heard: list[Samples] = [piece[0] for piece in decoded(container, "it", tally)]
     assert speech.size // 3 < sum(each.size for each in heard) < speech.size
     assert tally.damaged
 

@@ -2,6 +2,7 @@
 
 import io
 import wave
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import av
@@ -10,8 +11,8 @@ import pytest
 
 from pipeline.base.errors import AudioError
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk
-from pipeline.speech.audio.container import MAIN, Part
-from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.container import MAIN, Part, Rows
+from pipeline.speech.audio.decode import read_rows, samples_of
 from pipeline.speech.audio.recording_parts import check_one_part, chunks_of, parts_of
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.stream_decoder import StreamDecoder
@@ -104,6 +105,46 @@ def test_every_audio_stream_is_a_part(tmp_path: Path) -> None:
     assert parts == [Part(0), Part(1)]
     for part, samples in zip(parts, (SPEECH, OTHER), strict=True):
         assert samples_of(path, part) == pytest.approx(samples, abs=1e-3)
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_a_file_is_not_decoded_once_for_each_channel(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "x.wav", *(SPEECH if number % 2 else OTHER for number in range(count)))
+    opened: list[Path] = []
+
+    def read(path: Path, parts: Sequence[Part], name: str | None = None) -> Iterator[Rows]:
+        opened.append(path)
+        return read_rows(path, parts, name)
+
+    monkeypatch.setattr("pipeline.speech.audio.recording_parts.read_rows", read)
+    parts = parts_of(path, shared())
+    assert {chunk.speaker for chunk in chunks_of(path, "r", "s", parts=parts)} == {part.of("s") for part in parts}
+    assert len(parts) == count + 1
+    assert len(opened) == 3  # for the parts, for their loudness, for their chunks
+
+
+def test_chunks_of_all_parts_come_together_and_each_part_has_a_final_one(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.wav", SPEECH, OTHER)
+    chunks = list(chunks_of(path, "r", "s", parts=[MAIN, Part(channel=1)]))
+    assert [chunk.speaker for chunk in chunks] == ["s", "s, channel 2"] * (len(chunks) // 2)
+    assert [chunk.final for chunk in chunks] == [False] * (len(chunks) - 2) + [True] * 2
+    heard = np.concatenate([StreamDecoder().decode(chunk) for chunk in chunks[1::2]])
+    assert heard == pytest.approx(OTHER, abs=1e-3)
+
+
+def test_a_recording_that_is_too_long_gives_its_first_seconds(tmp_path: Path) -> None:
+    taken: list[AudioChunk] = []
+    with pytest.raises(AudioError, match=r"auth-incorrect\.flac is longer than 2\.5 s"):
+        taken.extend(chunks_of(DATA / "auth-incorrect.flac", "r", "s", longest=2.5))
+    assert [(chunk.start, chunk.final) for chunk in taken] == [(0, False), (1, True)]
+
+
+def test_speech_after_the_longest_time_is_not_searched(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.wav", np.concatenate([NOTHING, SPEECH]), np.concatenate([NOTHING, -SPEECH]))
+    assert parts_of(path, shared(), longest=2.0) == [MAIN]
+    assert len(parts_of(path, shared())) == 2
 
 
 def test_a_constant_offset_does_not_hide_speech(tmp_path: Path) -> None:
