@@ -32,8 +32,8 @@ NEVER = math.inf
 
 SOUNDS: tuple[SoundKind, ...] = get_args(SoundKind)
 """A sound is reviewed if no rule of the policy names a limit for its kind."""
-BLOCKABLE: frozenset[SoundKind] = frozenset({"recording"})
-"""The kinds that a policy may block. The others are often harmless, so a moderator decides."""
+BANNED: frozenset[SoundKind] = frozenset({"recording"})
+"""The kinds that people have banned. Only these may be blocked or have a label. Other sounds prove nothing alone."""
 
 AUDIO_CLASSIFIER_REVIEW = 0.9
 """The score from which a label of the second ear is reviewed if no rule of the policy names a limit."""
@@ -76,7 +76,7 @@ class SoundRule(Threshold):
     """The rule of one kind of sound that the listener recognises."""
 
     label: str | None = None
-    """The label of its flags, if the sound has none of its own, as a recording may."""
+    """The label of its flags, if the recording has none of its own. It has no effect on kinds outside of BANNED."""
 
 
 class AudioClassifierRule(StrictModel):
@@ -279,7 +279,7 @@ def _check(policy: ResolvedPolicy, where: str, room_type: str, language: str) ->
 
 
 def _check_block(kind: SoundKind, rule: SoundRule, where: str, key: tuple[str, ...]) -> None:
-    if kind not in BLOCKABLE and rule.block not in {None, "never"}:
+    if kind not in BANNED and rule.block not in {None, "never"}:
         raise UserFileError(
             f"{where}: {kind} is never blocked", "Write only `review`.", "only_reviewed", key, sound=kind
         )
@@ -297,7 +297,8 @@ def _limits(layers: list[PolicyLayer], label: str, language: str, scale: float) 
 def _sound_limits(layers: list[PolicyLayer], kind: SoundKind) -> SoundLimits:
     rules = [rule for layer in layers if (rule := layer.sounds.get(kind))]
     limits = _merged([Threshold(review=0), *rules], {}, 1.0)  # by default any score leads to a review
-    return SoundLimits(limits.review, limits.block, _set([rule.label for rule in rules], ""))
+    # Policies that are already published may label other kinds, so `rule_warnings` tells it, and no error does.
+    return SoundLimits(limits.review, limits.block, _set([rule.label for rule in rules], "") if kind in BANNED else "")
 
 
 def _audio_classifier_limits(layers: list[PolicyLayer], label: str) -> SoundLimits:

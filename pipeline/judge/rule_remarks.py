@@ -32,7 +32,7 @@ from pipeline.judge.moderation_policy import (
 )
 from pipeline.judge.normalise import normalise
 from pipeline.judge.rule_texts import POLICY, LexiconText, RuleTexts
-from pipeline.judge.rule_warnings import UnheardLabel, unheard_labels
+from pipeline.judge.rule_warnings import UnheardLabel, labels_without_effect, unheard_labels
 from pipeline.settings import ListenSettings
 
 Key = tuple[str | int, ...]
@@ -139,6 +139,8 @@ def _policy(text: str, labels: Labels, listen: ListenSettings) -> Iterator[RuleR
             return
         # Warnings come first, because the check ends at its first mistake.
         yield from _low_limits(read, lines)
+        for key in labels_without_effect(read):
+            yield RuleRemark(POLICY, _line(key, lines), "warning", "sound_label", _dotted(key))
         yield from _unheard(rule_texts.check_policy(read, labels), listen, lines)
     except YamlError as error:
         yield _of_yaml(POLICY, error)

@@ -13,7 +13,7 @@ from pipeline.contract.messages import Mark
 from pipeline.judge import lexicon, model_outputs
 from pipeline.judge.classifier import SHIPPED, languages_of
 from pipeline.judge.judge_stage import JudgeConfig
-from pipeline.judge.moderation_policy import NEVER, OTHER, Policy, PolicyResolver
+from pipeline.judge.moderation_policy import BANNED, NEVER, OTHER, Policy, PolicyLayer, PolicyResolver
 from pipeline.settings import ListenSettings, Settings
 from pipeline.speech import languages
 
@@ -53,6 +53,8 @@ def find_warnings(settings: Settings, config: JudgeConfig) -> Iterator[str]:
         if warning := unknown_room_type(config.policy.policy, closed):
             yield f"gateway.closed_room_types: {warning}"
     yield from _audio_classifier(settings, config.policy)
+    for key in labels_without_effect(config.policy.policy):
+        yield f"the policy: {'.'.join(key)} has no effect: a sound alone does not accuse a speaker."
     for label in settings.retention.labels:
         if label not in config.labels.labels:
             yield f"retention.labels: there is no label {label}.{_near(label, config.labels.labels)}"
@@ -66,6 +68,15 @@ def unknown_room_type(policy: Policy, room_type: str) -> str | None:
         f"the policy {policy.name} has no rules for the room type {room_type}, so the rules for all rooms apply."
         f"{_near(room_type, policy.room_types)}"
     )
+
+
+def labels_without_effect(policy: Policy) -> Iterator[tuple[str, ...]]:
+    """Yield the keys of the labels of sounds that nobody has banned."""
+    layers: list[tuple[tuple[str, ...], PolicyLayer]] = [((), policy)]
+    layers += [(("room_types", name), layer) for name, layer in policy.room_types.items()]
+    for top, layer in layers:
+        labelled = (kind for kind, rule in layer.sounds.items() if rule.label and kind not in BANNED)
+        yield from ((*top, "sounds", kind, "label") for kind in labelled)
 
 
 def _audio_classifier(settings: Settings, policy: PolicyResolver) -> Iterator[str]:

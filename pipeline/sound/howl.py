@@ -1,8 +1,9 @@
-"""Howl: a microphone hears its own loudspeaker, and one frequency grows until the amplifier is full.
+"""Howl: a microphone hears its own loudspeaker, and one frequency or two grow until the amplifier is full.
 
 The criteria are from T. van Waterschoot and M. Moonen, "Comparative evaluation of howling detection criteria in
 notch-filter-based howling suppression" (JAES 58, 2010): a peak that stands out from its neighbours, that stays from
-frame to frame, and that has most of the power. A voice that sings a note moves its pitch, and has overtones.
+frame to frame, and that has most of the power. A voice that sings a note moves its pitch, and has overtones. A
+suppressor mutes the howl again and again, so frames without the peak are borne.
 """
 
 from functools import cache
@@ -27,44 +28,46 @@ NEAR, FAR = 4, 8
 """The neighbours of a peak, in bins from it."""
 STANDS_OUT = 10 ** (12 / 10)
 """The ratio of the peak's power to the mean of its neighbours'."""
-FRAMES_WITH_PEAK = 0.9
-"""Share of the frames in which the peak stands out."""
+FRAMES_WITH_PEAK = 0.5
+"""Share of the frames in which the peak stands out. A suppressor mutes the howl in the others."""
 STEADY = 0.003
 """The greatest standard deviation of the frequency, as a ratio to it: five cents. Voices and strings move more."""
 QUIETEST = 10 ** (-40 / 10)
 """Mean square of the quietest howl, of 1."""
 SAME = 1
-"""Bins by which the tone may differ from the tone of the window before. The notes of a melody differ by more."""
+"""Bins by which a tone may differ from a tone of the window before. The notes of a melody differ by more."""
+TONES = 2
+"""Tones that may howl at the same time."""
 LIMIT = 3.0
-"""The ratio of the peak's power to the power of all other sound at which a window is a howl."""
+"""The ratio of the tones' power to the power of all other sound at which a window is a howl."""
 
 Powers = NDArray[np.float32]
 """Shape (frames, bins)."""
 
 
 class Howl:
-    """Scores the ratio of a tone's power to the power of all other sound. The window before must have the same tone."""
+    """Scores the ratio of the power of one or two tones to all other power. The window before must have them, too."""
 
     def __init__(self) -> None:
-        self._last: int | None = None
-        """The tone of the window before."""
+        self._last: list[int] = []
+        """The tones of the window before."""
 
     def score(self, window: Samples) -> float:
         if np.square(window).mean() < QUIETEST:
-            self._last = None  # silence ends the tone
+            self._last = []  # silence ends the tones
             return 0.0
         power = _spectrum(window)
-        tone, last = _tone(power), self._last
-        self._last = tone
-        if tone is None or last is None or abs(tone - last) > SAME:
+        tones, last = _tones(power), self._last
+        self._last = tones
+        held = [tone for tone in tones if any(abs(tone - each) <= SAME for each in last) and _is_steady(power, tone)]
+        if not held:
             return 0.0
-        # The power of the tone against the rest of the spectrum, if it is a narrow and steady peak.
-        peaks = power[:, tone - SIDE : tone + SIDE + 1]
-        of_peak = peaks.sum(axis=1)
-        if of_peak.mean() < QUIETEST or not (_stands_out(power, tone) and _is_steady(peaks, tone)):
+        # The power of the tones against the rest of the spectrum.
+        of_tones: Powers = np.sum([_peaks(power, tone).sum(axis=1) for tone in _without_overtone(held)], axis=0)
+        if of_tones.mean() < QUIETEST:
             return 0.0
-        rest = power[:, _bin(LOWEST) :].sum(axis=1) - of_peak
-        return above(float(np.median(of_peak / np.maximum(rest, np.float32(1e-12)))), LIMIT)
+        rest = power[:, _bin(LOWEST) :].sum(axis=1) - of_tones
+        return above(float(np.median(of_tones / np.maximum(rest, np.float32(1e-12)))), LIMIT)
 
 
 def _spectrum(window: Samples) -> Powers:
@@ -87,23 +90,40 @@ def _bin(frequency: float) -> int:
     return round(frequency * FRAME / SAMPLE_RATE)
 
 
-def _tone(power: Powers) -> int | None:
-    """The bin with the highest power in most frames: the peak of the mean of their logarithms."""
+def _tones(power: Powers) -> list[int]:
+    """The bins with the highest power in most frames, the highest first: the peaks of the median of the frames."""
     first, last = _bin(LOWEST), _bin(HIGHEST)
-    mean = np.log(power[:, first:last] + np.float32(1e-12)).mean(axis=0)
-    best = int(mean.argmax())
-    return first + best if 0 < best < mean.size - 1 else None  # a maximum at an edge is no peak
+    typical = np.median(power[:, first:last], axis=0)
+    found: list[int] = []
+    for _ in range(TONES):
+        best = int(typical.argmax())
+        if 0 < best < typical.size - 1:  # a maximum at an edge is no peak
+            found.append(first + best)
+        typical[max(0, best - FAR) : best + FAR + 1] = 0
+    return found
 
 
-def _stands_out(power: Powers, tone: int) -> bool:
+def _peaks(power: Powers, tone: int) -> Powers:
+    return power[:, tone - SIDE : tone + SIDE + 1]
+
+
+def _is_steady(power: Powers, tone: int) -> bool:
+    """Whether the peak stands out and its frequency stays: the centre of its power, which is finer than a bin."""
     around = [*range(tone - FAR, tone - NEAR + 1), *range(tone + NEAR, tone + FAR + 1)]
-    neighbours = power[:, around].mean(axis=1)
     # The tone may lie between two bins.
-    frames = power[:, tone - 1 : tone + 2].max(axis=1) >= STANDS_OUT * neighbours
-    return float(frames.mean()) >= FRAMES_WITH_PEAK
+    out = power[:, tone - 1 : tone + 2].max(axis=1) > STANDS_OUT * power[:, around].mean(axis=1)
+    if out.mean() < FRAMES_WITH_PEAK:
+        return False
+    peaks = _peaks(power, tone)[out]
+    weights = peaks.sum(axis=1)
+    places = peaks @ np.arange(-SIDE, SIDE + 1, dtype=np.float32) / weights
+    # By power, because the frames in which a suppressor begins or ends have little of the tone.
+    mean = np.average(places, weights=weights)
+    return float(np.average(np.square(places - mean), weights=weights)) <= (STEADY * tone) ** 2
 
 
-def _is_steady(peaks: Powers, tone: int) -> bool:
-    """Whether the frequency stays. It is the centre of the peak's power, which is finer than a bin."""
-    places = peaks @ np.arange(-SIDE, SIDE + 1, dtype=np.float32) / np.maximum(peaks.sum(axis=1), np.float32(1e-12))
-    return float(places.std()) <= STEADY * tone
+def _without_overtone(tones: list[int]) -> list[int]:
+    """The tones without the second one if one of the two is an overtone: then they are a note."""
+    low, high = min(tones), max(tones)
+    number = round(high / low)
+    return tones[:1] if number > 1 and abs(high - number * low) <= number else tones

@@ -20,7 +20,7 @@ from pipeline.sound.sound_detector import SoundSpan
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.speaker_tracks import Key
 
-MODEL = "fingerprints@1"
+MODEL = "fingerprints@2"
 
 GRID = math.lcm(HOP, STEP)
 """Samples (4 s). A matcher begins at a multiple of them since 1970, so that the same audio has the same frames."""

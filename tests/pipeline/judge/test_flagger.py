@@ -205,8 +205,8 @@ def test_a_sound_event_is_reviewed_unless_the_policy_says_never(kind: EventKind)
     found = judged(heard)
     assert (found.suggestion, found.flagged, found.content) == ("review", (), kind)
     assert found.sound == HeardSound(kind=kind, score=0.6)
-    chosen = judged(heard, f"{{name: own, every: {{review: 0.5}}, sounds: {{{kind}: {{label: abuse, block: never}}}}}}")
-    assert chosen.flagged == ("abuse",)
+    labelled = judged(heard, f"{{name: own, every: {{review: 0.5}}, sounds: {{{kind}: {{label: abuse}}}}}}")
+    assert (labelled.flagged, labelled.labels) == ((), {}), "a sound alone accuses nobody"
     assert judged(heard, f"{{name: own, every: {{review: 0.5}}, sounds: {{{kind}: {{review: never}}}}}}").reasons == ()
 
 

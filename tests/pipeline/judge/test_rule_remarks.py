@@ -43,6 +43,12 @@ def test_a_lower_limit_is_named() -> None:
     assert low(policy) == ["labels.ads_spam.review"]
 
 
+def test_a_label_of_a_sound_that_nobody_has_banned_is_named() -> None:
+    policy = "name: own\nevery: {review: 0.5}\nsounds:\n  recording: {label: abuse}\n  moan: {label: sexual}\n"
+    [found] = rule_remarks.remarks(RuleTexts(policy), LABELS, ListenSettings())
+    assert (found.level, found.code, found.line, found.key) == ("warning", "sound_label", 5, "sounds.moan.label")
+
+
 BOTH = """
 name: own
 every: {review: 0.5}

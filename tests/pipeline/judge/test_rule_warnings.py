@@ -54,6 +54,17 @@ def test_a_mark_that_lets_real_speech_pass_causes_a_warning(tmp_path: Path) -> N
     assert "marks.low_confidence is pass" in doubt
 
 
+def test_a_label_of_a_sound_that_nobody_has_banned_causes_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "{name: own, every: {review: 0.5}, sounds: {recording: {label: abuse}, moan: {label: sexual}},"
+        " room_types: {game: {}, kids: {sounds: {scream: {label: abuse}}}}}"
+    )
+    first, second = told(judge=JudgeSettings(policy=str(path)))
+    assert "the policy: sounds.moan.label has no effect" in first
+    assert "the policy: room_types.kids.sounds.scream.label has no effect" in second
+
+
 def test_a_limit_of_the_second_ear_below_its_floor_causes_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text("{name: own, every: {review: 0.5}, room_types: {game: {}, kids: {ear: {every: {review: 0.4}}}}}")

@@ -11,7 +11,7 @@ from pipeline.sound.sound_detector import SoundSpan
 from pipeline.sound.sound_windows import HEARD, HOP, WINDOW
 from pipeline.speech.audio.resample import Samples
 from tests.pipeline.sound.disturbances import clipped, howl
-from tests.pipeline.sound.fingerprints.music import talk
+from tests.pipeline.sound.fingerprints.music import talk, through_opus
 from tests.pipeline.speech.audio.sound import clip
 
 DAY = 1_790_000_003 * SAMPLE_RATE + 77
@@ -82,6 +82,11 @@ def scores(sound: Samples) -> list[float]:
 def test_overdriven_talk_is_clipped(seed: int) -> None:
     found = scores(clipped(np.random.default_rng(seed), TALK))
     assert np.mean(np.array(found) >= HEARD) > 0.7
+
+
+def test_talk_a_little_over_full_scale_is_clipped_also_after_a_codec() -> None:
+    over = (4 * TALK / np.abs(TALK).max()).clip(-1, 1).astype(np.float32)  # 12 dB
+    assert np.mean(np.array(scores(through_opus(over))) >= HEARD) > 0.9
 
 
 def test_talk_at_full_scale_is_not() -> None:

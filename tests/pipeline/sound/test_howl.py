@@ -71,6 +71,24 @@ def test_a_steady_tone_over_talk_is_heard_while_it_is_louder(frequency: float) -
     assert heard(tone(frequency, 0.002) + quiet) == 0
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("sounds", "muted"), [(0.6, 0.3), (0.4, 0.3), (0.3, 0.2)])
+def test_a_howl_that_a_suppressor_interrupts_is_heard(seed: int, sounds: float, muted: float) -> None:
+    """Talk stays audible in the gaps."""
+    loop = howl(np.random.default_rng(seed), 0.1 * talk(TIME.size))
+    assert heard(loop * (TIME % (sounds + muted) < sounds) + 0.03 * talk(TIME.size)) > 0.8
+
+
+def test_two_tones_that_howl_at_once_are_heard() -> None:
+    quiet = 0.05 * talk(TIME.size)
+    assert heard(tone(730, 0.2) + tone(1_190, 0.15) + quiet) > 0.9
+    assert heard(tone(500, 0.2) + tone(1_000, 0.15) + quiet) == 0, "a note and its overtone"
+
+
+def test_three_tones_are_a_chord() -> None:
+    assert heard(tone(523, 0.1) + tone(659, 0.1) + tone(784, 0.1)) == 0
+
+
 def test_a_howl_that_grows_out_of_silence_is_heard_when_it_is_loud() -> None:
     growing = tone(1_000, 1) * np.float32(10) ** (-4 + 4 * TIME / SECONDS).astype(np.float32)
     assert heard(growing[: 4 * SAMPLE_RATE]) == 0

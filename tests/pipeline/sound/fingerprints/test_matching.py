@@ -24,7 +24,7 @@ BANK = [banned(1), banned(2), banned(3)]
 RANDOM = np.random.default_rng(8)
 
 
-@pytest.mark.parametrize("speed", [0.99, 1.0, 1.01])
+@pytest.mark.parametrize("speed", [0.98, 1.0, 1.02])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_song_is_heard_under_talk_through_opus(seed: int, speed: float) -> None:
     excerpt = at_speed(part(tune(seed), 6, 14), speed)
