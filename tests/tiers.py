@@ -8,8 +8,8 @@ FULL_FOLDERS = ("benchmarks", "browser", "clients", "deploy", "stream", "trainin
 FULL_FIXTURES = {"bucket", "s3_server"}
 """A server that Go builds from source for minutes. `make test` must not wait for them."""
 
-LONG = ("broker", "scenario", "weights")
-"""Markers of tests that start processes or load real weights."""
+LONG = ("broker", "scenario", "timeout", "weights")
+"""Markers of tests that start processes, load real weights or need more than the usual time."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by `-m`

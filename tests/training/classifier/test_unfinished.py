@@ -67,6 +67,7 @@ def losses(lines: Sequence[str]) -> list[str]:
     return [line.rpartition(",")[0] for line in lines if line.startswith("step ")]
 
 
+@pytest.mark.timeout(600)
 def test_a_killed_training_goes_on_to_the_same_files(tmp_path: Path) -> None:
     lines = tiny.examples(tmp_path / "lines")
     texts = [line.strip("- ") for path in lines.rglob("*.yaml") for line in path.read_text().splitlines()]
