@@ -93,10 +93,10 @@ def test_parts_are_joined_with_their_words_and_readings() -> None:
     )
     found = joined([(1.0, first), (2.0, second)])
     assert (found.text, found.language, found.adapter) == ("hello 我想杀你", "zh", "read")
-    assert (found.avg_logprob, found.no_speech, found.compression_ratio) == (pytest.approx(-0.4), 0.02, 1.4)
+    assert (round(found.avg_logprob, 3), found.no_speech, found.compression_ratio) == (-0.4, 0.02, 1.4)
     assert [(word.text, word.start) for word in found.words] == [("hello", 0.1), ("我", 1.0)]
-    assert found.alternatives == (
-        Reading("yellow 我想杀泥", pytest.approx(-0.7)),
-        Reading("halo 我想杀你", pytest.approx(-0.6)),
-    )
+    assert [(other.text, round(other.avg_logprob, 3)) for other in found.alternatives] == [
+        ("yellow 我想杀泥", -0.7),
+        ("halo 我想杀你", -0.6),
+    ]
     assert joined([(1.0, first)]) is first

@@ -34,9 +34,13 @@ def test_segments_that_start_after_the_end_are_removed() -> None:
 
 def test_a_segment_without_an_end_counts() -> None:
     assert spoken([at(0), 1, 2], MARKS, 1.0) == ((1, 2), math.inf)
-    assert spoken([at(0), 1, at(0.8), 2, at(1.4)], MARKS, 1.0) == ((1, 2), pytest.approx(1.4))
-    assert spoken([at(0), 1, at(0.8), at(1.2), 2, at(1.4)], MARKS, 1.0) == ((1,), pytest.approx(0.8))
     assert spoken([], MARKS, 1.0) == ((), math.inf)
+
+
+@pytest.mark.parametrize(("start", "text", "end"), [(0.8, (1, 2), 1.4), (1.2, (1,), 0.8)])
+def test_a_text_ends_with_its_last_segment(start: float, text: tuple[int, ...], end: float) -> None:
+    said, ended = spoken([at(0), 1, at(0.8), at(start), 2, at(1.4)], MARKS, 1.0)
+    assert (said, round(ended, 2)) == (text, end)
 
 
 @given(st.lists(st.integers(0, 1800)), st.floats(0, 30))
