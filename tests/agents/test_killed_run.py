@@ -36,8 +36,8 @@ MOST_MISSING = PAD_SECONDS + 2 * WINDOW / SAMPLE_RATE
 At the start of a session the voice detector has no earlier audio: a pad and a window at each end may differ.
 """
 
-OPEN_UNTIL = 25.6
-"""Seconds: in the middle of the threat, so that a kill leaves unfinished speech."""
+OPEN_UNTIL = 26.5
+"""Seconds: after the threat and before the silence that ends it, so that a kill leaves unfinished speech."""
 WAIT_SECONDS = 300.0
 
 
