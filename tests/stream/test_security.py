@@ -1,5 +1,6 @@
 """TLS and SCRAM on a real broker: both client libraries connect, and a refused account gets one clear line."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -53,12 +54,13 @@ def sign_in(broker: SecureBroker, monkeypatch: pytest.MonkeyPatch, username: str
 
 
 def grant(broker: SecureBroker, kind: ResourceType, prefix: str, *operations: ACLOperation) -> None:
-    """Grant rights to the limited account on all names with this prefix."""
+    """Grant rights to the limited account on all names with this prefix, and wait until the broker knows them."""
     names = ResourcePattern(kind, prefix, ACLResourcePatternType.PREFIXED)
+    rights = [ACL(f"User:{LIMITED}", "*", operation, ACLPermissionType.ALLOW, names) for operation in operations]
     with admin(kafka(broker)) as client:
-        client.create_acls(
-            [ACL(f"User:{LIMITED}", "*", operation, ACLPermissionType.ALLOW, names) for operation in operations]
-        )
+        client.create_acls(rights)
+        while not all(client.describe_acls(right)[0] for right in rights):
+            time.sleep(0.02)
 
 
 def test_topics_records_and_a_worker_use_tls_and_scram(
