@@ -18,6 +18,7 @@ from kafka import TopicPartition
 
 from agents.broker.kafka_clients import broker_errors, discard, producer, reader, topic_name
 from pipeline.base.errors import BadMessage, DependencyError
+from pipeline.base.json_reading import read_json
 from pipeline.base.metrics import Metrics
 from pipeline.contract.topology import POLICIES
 from pipeline.judge.policy_release import FOLLOW_SECONDS, FollowedRules, JudgeReport, Release
@@ -47,8 +48,8 @@ def unpacked(value: bytes, kind: type[R]) -> R:
     try:
         reading = zlib.decompressobj()
         text = reading.decompress(value, MAX_BYTES)  # a small record could unpack to gigabytes
-        return msgspec.json.decode(text, type=kind)
-    except (zlib.error, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return read_json(text, kind)
+    except (zlib.error, msgspec.DecodeError) as error:
         raise BadMessage(f"A record of {POLICIES.name} cannot be read: {error}", "Publish the policy again.") from error
 
 

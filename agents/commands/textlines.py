@@ -7,9 +7,10 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import Annotated, Any, BinaryIO
 
-from msgspec import Meta, MsgspecError, Struct, json
+from msgspec import DecodeError, Meta, Struct
 
 from pipeline.base.errors import TextError
+from pipeline.base.json_reading import read_json
 from pipeline.contract.messages import Name, Seconds
 from pipeline.judge.text_transcripts import Text
 
@@ -72,8 +73,8 @@ def text_of(raw: bytes, number: int, room_type: str) -> tuple[InputPlace, Text]:
 
 def _parsed(line: str, number: int) -> JsonText:
     try:
-        return json.decode(line, type=JsonText)
-    except (MsgspecError, RecursionError) as error:
+        return read_json(line, JsonText)
+    except DecodeError as error:
         raise TextError(
             f"Line {number} is not a JSON object with a text: {error}", 'Write {"text": "…", "language": "zh"}.'
         ) from error

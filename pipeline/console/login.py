@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.base.errors import AccountError, TooManyTries
+from pipeline.base.json_reading import read_json
 from pipeline.console.fields import CodeForm, NameForm, NameQuery, SecretForm
 from pipeline.console.guard import COOKIE
 from pipeline.console.rendering import page
@@ -249,6 +250,6 @@ def _provider(request: Request) -> Provider:
 
 def _attempt_of(cookie: str) -> Attempt | None:
     try:
-        return msgspec.json.decode(bytes.fromhex(cookie), type=Attempt)
-    except (ValueError, msgspec.MsgspecError, RecursionError):  # RecursionError: nested too deeply
+        return read_json(bytes.fromhex(cookie), Attempt)
+    except (ValueError, msgspec.DecodeError):
         return None

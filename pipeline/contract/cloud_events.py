@@ -23,6 +23,7 @@ from zlib import crc32
 import msgspec
 
 from pipeline.base.errors import BadMessage
+from pipeline.base.json_reading import read_json
 from pipeline.contract.messages import AudioChunk, EarlyUtterance, Message, Seconds, Sound, Transcript, Utterance
 
 M = TypeVar("M", bound=Message)
@@ -94,8 +95,8 @@ def decode_event(kind: type[M], value: bytes | None, headers: Headers) -> M:
         if kind in AUDIO_MESSAGES:
             # Not strict: the numbers of headers are text.
             return msgspec.convert(_fields(kind, texts) | {"data": value or b""}, kind, strict=False)
-        return msgspec.json.decode(value or b"", type=kind)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # RecursionError: lists nested too deep
+        return read_json(value or b"", kind)
+    except (msgspec.MsgspecError, ValueError) as error:
         raise BadMessage(f"The {kind.__name__} cannot be decoded: {error}", REMEDY) from error
 
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from msgspec import MsgspecError, Struct, json
+from msgspec import DecodeError, Struct
 
 from pipeline.base.errors import TextError
+from pipeline.base.json_reading import read_json
 from pipeline.contract.messages import Flag, Mark, Name, Seconds, Transcript, Unit
 from pipeline.judge.judge_stage import Judge
 from pipeline.speech import languages
@@ -99,8 +100,8 @@ def transcripts(lines: Iterable[bytes]) -> Iterator[Transcript | TextError]:
         if not raw.strip():
             continue
         try:
-            line = json.decode(raw, type=TranscriptLine)
-        except (MsgspecError, UnicodeDecodeError, RecursionError) as error:  # RecursionError: nested too deeply
+            line = read_json(raw, TranscriptLine)
+        except DecodeError as error:
             yield TextError(
                 f"Line {number} is not a transcript: {error}", "Write one JSON object with a text on each line."
             )

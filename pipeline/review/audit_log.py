@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, delete, func, insert, select
 
+from pipeline.base.json_reading import read_json
 from pipeline.review.database import fields_of
 from pipeline.review.tables.core import AUDIT, AUDIT_HEAD
 
@@ -227,8 +228,8 @@ def _begin(connection: Connection, end: int) -> ChainReport:
 
 def _cut_of(detail: str) -> ChainCut | None:
     try:
-        return msgspec.json.decode(detail, type=ChainCut)
-    except (msgspec.DecodeError, RecursionError):  # somebody wrote the line who knows no cut
+        return read_json(detail, ChainCut)
+    except msgspec.DecodeError:  # somebody wrote the line who knows no cut
         return None
 
 

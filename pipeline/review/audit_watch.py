@@ -21,6 +21,7 @@ from sqlalchemy import Connection, select
 
 from pipeline.base import private_files, signing
 from pipeline.base.errors import DependencyError, InputError
+from pipeline.base.json_reading import read_json
 from pipeline.base.metrics import Metrics
 from pipeline.base.url_secrets import without_secrets
 from pipeline.review import audit_log
@@ -177,8 +178,8 @@ def read_anchors(path: Path) -> list[SignedHead]:
 
 def _anchor_in(line: bytes, name: str) -> SignedHead:
     try:
-        return msgspec.json.decode(line[max(0, line.find(b"{")) :], type=SignedHead)
-    except (msgspec.DecodeError, RecursionError) as error:  # RecursionError: deeply nested JSON
+        return read_json(line[max(0, line.find(b"{")) :], SignedHead)
+    except msgspec.DecodeError as error:
         raise InputError(f"{name} is not an anchor: {error}", "Leave out other lines.") from error
 
 

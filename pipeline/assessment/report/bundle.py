@@ -19,6 +19,7 @@ from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.wording import LANGUAGES
 from pipeline.base import canonical_json, signing
 from pipeline.base.errors import InputError, Missing
+from pipeline.base.json_reading import read_json
 from pipeline.review import audit_log
 from pipeline.review.audit_log import AuditLine
 from pipeline.review.evidence.evidence_store import EvidenceStore, checksum
@@ -188,14 +189,14 @@ def clips_of(connection: Connection, store: EvidenceStore, cases: Sequence[str])
 def read_anchor(data: bytes) -> Anchor:
     """Read the audit line of a bundle. Raises InputError for other content."""
     try:
-        return msgspec.json.decode(data, type=Anchor)
-    except (msgspec.DecodeError, RecursionError) as error:  # RecursionError: deeply nested JSON
+        return read_json(data, Anchor)
+    except msgspec.DecodeError as error:
         raise InputError(f"{AUDIT_LINE} cannot be read: {error}", "Get the bundle again.") from error
 
 
 def read_manifest(data: bytes, name: str) -> Manifest:
     """Read a manifest. Raises InputError, which names `name`, for other content."""
     try:
-        return msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, RecursionError) as error:  # RecursionError: deeply nested JSON
+        return read_json(data, Manifest)
+    except msgspec.DecodeError as error:
         raise InputError(f"{name} has no readable manifest: {error}", "Get the bundle again.") from error

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from pipeline.base import canonical_json
 from pipeline.base.errors import InputError
+from pipeline.base.json_reading import read_json
 from pipeline.review.quality.figure import Figure, Unit, Window
 
 FORMAT = 1
@@ -275,8 +276,8 @@ def encode(report: AssessmentReport) -> bytes:
 def decode(content: bytes | str, name: str) -> AssessmentReport:
     """Read a report. Raises InputError, which names `name`, for other content."""
     try:
-        report = msgspec.json.decode(content, type=AssessmentReport)
-    except (msgspec.DecodeError, RecursionError) as error:  # RecursionError: deeply nested JSON
+        report = read_json(content, AssessmentReport)
+    except msgspec.DecodeError as error:
         raise InputError(f"{name} is not the content of a report: {error}", "Make the report again.") from error
     if report.format != FORMAT:
         raise InputError(f"{name} has format {report.format}", "Use the Voxwarden that made it.")

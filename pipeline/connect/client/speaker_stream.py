@@ -17,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from pipeline.base.errors import InputError
+from pipeline.base.json_reading import read_json
 from pipeline.connect.client.frame_queue import GAP_SECONDS, FrameCutter, FrameQueue, SpokenFrame
 from pipeline.connect.client.reconnecting import Reconnecting, close_of
 from pipeline.contract.messages import SAMPLE_RATE, Seconds, StreamCodec
@@ -230,8 +231,8 @@ class SpeakerStream:
         while True:
             message = await gateway.recv()
             try:
-                note = msgspec.json.decode(message, type=Acknowledgement)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+                note = read_json(message, Acknowledgement)
+            except msgspec.DecodeError:
                 continue  # not an acknowledgement, so nothing is acknowledged
             self._acknowledge(note)
 

@@ -16,6 +16,7 @@ import msgspec
 from aiohttp import web
 
 from pipeline.base.errors import DependencyError
+from pipeline.base.json_reading import read_json
 from pipeline.base.metrics import Metrics, from_zero
 
 log = logging.getLogger(__name__)
@@ -78,8 +79,8 @@ def read_webhook(signature: Signature, content_type: str, token: str, body: byte
         raise RefusedError(415)
     signature.check(token, body)
     try:
-        return msgspec.json.decode(body, type=Hint)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # RecursionError: nested too deeply
+        return read_json(body, Hint)
+    except msgspec.DecodeError as error:
         raise RefusedError(400) from error
 
 

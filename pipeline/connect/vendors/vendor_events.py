@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from pipeline.base.errors import InputError
+from pipeline.base.json_reading import read_json
 from pipeline.base.recent_dict import RecentDict
 
 REMEMBERED = 10_000
@@ -144,8 +145,8 @@ class TrtcCallbacks:
 
 def _decoded(body: bytes | msgspec.Raw, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # RecursionError: nested too deeply
+        return read_json(body, kind)
+    except msgspec.DecodeError as error:
         raise InputError("A callback cannot be read") from error
 
 

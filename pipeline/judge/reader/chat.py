@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
+from pipeline.base.json_reading import read_json
 from pipeline.contract.messages import Unit
 from pipeline.judge.labels import Label, Labels
 
@@ -97,12 +98,12 @@ class ChatCompletion(Struct, frozen=True):
 def read_answer(body: bytes, labels: Collection[str]) -> ReaderAnswer:
     """Read the body of a completion whose scores are for `labels` only. Raises UnreadableError."""
     try:
-        text = msgspec.json.decode(body, type=ChatCompletion).choices[0].message.content
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # RecursionError: deeply nested JSON
+        text = read_json(body, ChatCompletion).choices[0].message.content
+    except msgspec.DecodeError as error:
         raise UnreadableError("the body is no completion of a chat") from error
     try:
-        answer = msgspec.json.decode(text, type=ReaderAnswer)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        answer = read_json(text, ReaderAnswer)
+    except msgspec.DecodeError as error:
         raise UnreadableError("the text is not the JSON object that was asked for") from error
     if not answer.scores.keys() <= set(labels):
         raise UnreadableError("the scores name a label that was not asked about")

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Literal
 
 import msgspec
 
+from pipeline.base.json_reading import read_json
 from pipeline.speech.audio.decode import facts_of
 
 NAME = "AIGC"
@@ -65,8 +66,8 @@ def read_field(place: str, value: str) -> ImplicitLabel:
     if len(value) > MAX_CHARACTERS:
         return _malformed(place, f"it has {len(value):,} characters, more than {MAX_CHARACTERS:,}")
     try:
-        content = _unwrapped(msgspec.json.decode(value))
-    except (msgspec.DecodeError, RecursionError, UnicodeError):  # RecursionError: deeply nested JSON
+        content = _unwrapped(read_json(value, object))
+    except msgspec.DecodeError:
         return _malformed(place, "it is not JSON")
     if not isinstance(content, dict):
         return _malformed(place, "it is not a JSON object")
