@@ -23,7 +23,7 @@ from pipeline.speech.asr.recogniser import AdapterUse, Reading, Recognition, Sam
 LEAST_REST = 1.0
 """Seconds of a rest. Shorter ones hold less than a word, and the decoder's times are not exact."""
 WINDOW = 2.0
-"""Seconds in a window. In windows of 1.5 s, twice as many clips in one language seemed to change it."""
+"""Seconds in a window. In shorter ones, Whisper hears more clips of one language as two."""
 STEP = 0.5
 """About the seconds between the starts of two windows."""
 FEWEST = 2

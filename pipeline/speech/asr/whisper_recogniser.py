@@ -367,7 +367,7 @@ class WhisperRecogniser:
             found.append((part.seconds, self._recognition(part, words=words)))
             if rest := rests.get(part):
                 heard = self._recognition(rest, words=words)
-                if heard.avg_logprob > LOW_LOGPROB:  # else its text would make that of the part uncertain
+                if heard.avg_logprob > LOW_LOGPROB:  # a rest may be a noise, for which Whisper invents words
                     found.append((rest.seconds, heard))
         return joined(found)
 

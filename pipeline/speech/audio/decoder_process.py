@@ -37,8 +37,12 @@ IDLE = 2
 
 OUT_OF_MEMORY = 3
 """Exit code."""
-ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
+SINGLE = {"OPENBLAS_NUM_THREADS": "1"}
 """By default OpenBLAS takes memory for each core of the machine."""
+KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME")
+"""Variables that Python and its libraries need. The others stay here: a file that takes over the decoder must not find
+our passwords and tokens.
+"""
 NEXT, CLOSE = b"next", b"close"
 
 T = TypeVar("T")
@@ -113,7 +117,7 @@ class DecoderProcess:
                 self._process = subprocess.Popen(  # noqa: S603 - our own module
                     # -P: a file `av.py` in the current folder must not be imported.
                     [sys.executable, "-P", "-m", __name__, str(theirs.fileno())],
-                    env=os.environ | ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+                    env=_environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],
@@ -176,6 +180,11 @@ def end_idle() -> None:
     """End the processes that wait for a file."""
     while _idle:
         _idle.pop().end()
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return kept | SINGLE | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
 
 
 def _taken() -> DecoderProcess:
@@ -252,8 +261,7 @@ def _answers(file: BinaryIO, opening: Opening) -> Iterator[Facts | Block]:
 
 if __name__ == "__main__":
     try:
-        serve(Connection(int(sys.argv[1])))
+        with suppress(OSError):  # the parent has ended
+            serve(Connection(int(sys.argv[1])))
     except MemoryError:
         sys.exit(OUT_OF_MEMORY)
-    except OSError:
-        pass  # the parent has ended

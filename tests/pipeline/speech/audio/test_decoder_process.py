@@ -51,6 +51,15 @@ def test_a_decoder_that_ends_costs_one_file_and_not_the_process(number: int, say
     assert samples_of(path).size == SPEECH.size
 
 
+def test_a_decoder_knows_no_secrets(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOXWARDEN_KAFKA__SECURITY__PASSWORD", "hunter2")
+    before = children()
+    blocks = read_file(path)
+    next(blocks)
+    (decoder,) = children() - before
+    assert b"hunter2" not in Path(f"/proc/{decoder}/environ").read_bytes()
+
+
 def m4a_with_a_huge_index(samples: int) -> bytes:
     """A file of 20 kB whose index states so many samples of one byte. FFmpeg takes 24 bytes of memory for each."""
     data = bytearray(recording(clip("tt-weasels"), "ipod", "aac"))
