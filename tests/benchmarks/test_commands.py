@@ -68,6 +68,16 @@ def two_clips(folder: Path) -> Path:
     return folder
 
 
+def one_of_each(folder: Path) -> Path:
+    rows = [
+        f"{CLIPS / 'conf-invalid.flac'}\ten\tasterisk\t3.86\tThat is not a valid conference number.",
+        f"{MANDARIN / 'da269b5be455.flac'}\tzh\tphone\t3\t家里没大人的时候，谁敲门都别开",
+    ]
+    lines = "\n".join(["file\tlanguage\tsource\tseconds\treference", *rows, ""])
+    (folder / "refs.tsv").write_text(lines, "utf-8")
+    return folder
+
+
 def few_sounds(folder: Path) -> Path:
     """Talk, a song, noise, and a loud noise, which a network in the form of YAMNet takes for a scream."""
     random, size = np.random.default_rng(1), 12 * SAMPLE_RATE
@@ -95,6 +105,7 @@ COMMANDS: dict[str, Callable[[Path], str]] = {
     "forms": lambda _: "--lines 4",
     "judge": lambda folder: f"--data {folder} --only throughput --sample 8",
     "memory": lambda _: "file --hours 0.01",
+    "mixed": lambda folder: f"--clips {one_of_each(folder)} --pairs 1 --repeat 1",
     "policy": lambda folder: f"--data {ordinary_talk(folder)}",
     "rooms": lambda _: "--rooms 3 --seconds 5 --warm 0.5 --workers 1 --early 0.5 --sounds all --bank 6",
     "sound": lambda folder: f"--data {few_sounds(folder)} --yamnet {folder / 'yamnet.tflite'}",

@@ -6,6 +6,7 @@ from functools import cache
 from opencc import OpenCC
 
 
+@cache
 def normalisers() -> dict[str, Callable[[str], str]]:
     # PyTorch must be imported after pipeline has set OpenMP's environment.
     from whisper.normalizers import EnglishTextNormalizer

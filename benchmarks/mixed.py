@@ -1,0 +1,111 @@
+"""Measure how much is heard of utterances that change their language, and what it costs talk in one language.
+
+    python -m benchmarks.mixed --clips DIR [--pairs N] [--repeat N]
+
+benchmarks/clips.py describes `DIR`. Each pair is an English and a Mandarin clip of 1.2 to 5 s, equally loud, joined in
+both orders with a pause of 0.2 s. A half is heard if at least half of its words or characters are in the text, in
+order. For the cost, each clip of 2.5 to 12 s is transcribed with and without the search for a change, in turn.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks import report
+from benchmarks.clips import Reference, references
+from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.settings import Asr
+from pipeline.speech.asr.recogniser import Clip, Recogniser, Samples, load_recogniser, most_likely
+from pipeline.speech.audio.decode import samples_of
+from training.speech.words import normalisers
+
+LANGUAGES = frozenset({"en", "zh"})
+JOINED, ALONE = (1.2, 5.0), (2.5, 12.0)
+"""Seconds of clips."""
+PAUSE = np.zeros(SAMPLE_RATE // 5, np.float32)
+LOUDNESS = 0.05
+"""Root mean square of each clip."""
+HEARD = 0.5
+
+
+def main() -> None:
+    parser = report.parser(__doc__)
+    parser.add_argument("--clips", type=Path, required=True)
+    parser.add_argument("--pairs", type=int, default=48)
+    parser.add_argument("--repeat", type=int, default=3, help="turns with and without the search")
+    options = parser.parse_args()
+    recogniser = load_recogniser(Asr())
+    report.show(halves(options, recogniser), cost(options, recogniser))
+
+
+def halves(options: argparse.Namespace, recogniser: Recogniser) -> Table:
+    english, mandarin = (chosen(options, language, JOINED) for language in ("en", "zh"))
+    pairs = [*zip(english, mandarin, strict=False)]
+    table = Table("order", "joins", "first half heard", "second half heard", "both", title="Joins of two languages")
+    for name, step in (("English, Mandarin", 1), ("Mandarin, English", -1)):
+        found = np.array([_heard(recogniser, options.clips, pair[::step]) for pair in track(pairs, name)])
+        first, second = found.sum(axis=0)
+        table.add_row(name, f"{len(found)}", f"{first}", f"{second}", f"{found.all(axis=1).sum()}")
+    return table
+
+
+def _heard(recogniser: Recogniser, folder: Path, refs: Sequence[Reference]) -> list[bool]:
+    """Whether each of the two clips is heard in their join."""
+    first, second = (even(samples_of(folder / ref.file)) for ref in refs)
+    (found,) = recogniser.transcribe([Clip(np.concatenate([first, PAUSE, second]), only=LANGUAGES)])
+    return [share(ref, found.text) >= HEARD for ref in refs]
+
+
+def cost(options: argparse.Namespace, recogniser: Recogniser) -> Table:
+    table = Table("language", "clips", "time with the search, of that without", title="Talk in one language")
+    for language in sorted(LANGUAGES):
+        samples = [samples_of(options.clips / ref.file) for ref in chosen(options, language, ALONE)]
+        ratios = []
+        for _ in range(options.repeat):
+            with_search = _took(recogniser, [Clip(each, only=LANGUAGES) for each in samples])
+            # Without `only`, there are no two languages to search for.
+            without = _took(recogniser, [Clip(each, choose=partial(most_likely, only=LANGUAGES)) for each in samples])
+            ratios.append(with_search / without)
+        spread = f"{np.median(ratios):.3f} ({min(ratios):.3f}–{max(ratios):.3f})"
+        table.add_row(language, f"{len(samples)}", spread)
+    return table
+
+
+def _took(recogniser: Recogniser, clips: Sequence[Clip]) -> float:
+    start = time.perf_counter()
+    recogniser.transcribe(clips)
+    return time.perf_counter() - start
+
+
+def chosen(options: argparse.Namespace, language: str, seconds: tuple[float, float]) -> list[Reference]:
+    """At most `options.pairs` clips of these lengths, spread over the folder."""
+    refs = [ref for ref in references(options.clips) if ref.language == language]
+    fitting = [ref for ref in refs if seconds[0] <= ref.seconds < seconds[1] and any(_words(ref, ref.text))]
+    return fitting[:: max(1, len(fitting) // options.pairs)][: options.pairs]
+
+
+def even(samples: Samples) -> Samples:
+    loudness = float(np.sqrt(np.mean(np.square(samples)))) or 1.0
+    return (samples * (LOUDNESS / loudness)).astype(np.float32)
+
+
+def share(ref: Reference, text: str) -> float:
+    """Share of the words or characters of `ref` that are in `text`, in order."""
+    wanted, found = [*_words(ref, ref.text)], [*_words(ref, text)]
+    blocks = SequenceMatcher(None, wanted, found, autojunk=False).get_matching_blocks()
+    return sum(block.size for block in blocks) / len(wanted)
+
+
+def _words(ref: Reference, text: str) -> Iterator[str]:
+    yield from normalisers()[ref.language](text).split()
+
+
+if __name__ == "__main__":
+    main()
