@@ -9,9 +9,8 @@ order. For the cost, each clip of 2.5 to 12 s is transcribed with and without th
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from difflib import SequenceMatcher
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from benchmarks import report
 from benchmarks.clips import Reference, references
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
-from pipeline.speech.asr.recogniser import Clip, Recogniser, Samples, load_recogniser, most_likely
+from pipeline.speech.asr.recogniser import Clip, Recogniser, Samples, load_recogniser
 from pipeline.speech.audio.decode import samples_of
 from training.speech.words import normalisers
 
@@ -69,16 +68,16 @@ def cost(options: argparse.Namespace, recogniser: Recogniser) -> Table:
         samples = [samples_of(options.clips / ref.file) for ref in chosen(options, language, ALONE)]
         ratios = []
         for _ in range(options.repeat):
-            with_search = _took(recogniser, [Clip(each, only=LANGUAGES) for each in samples])
-            # Without `only`, there are no two languages to search for.
-            without = _took(recogniser, [Clip(each, choose=partial(most_likely, only=LANGUAGES)) for each in samples])
-            ratios.append(with_search / without)
+            searched, plain = (_took(recogniser, samples, language, only) for only in (LANGUAGES, {language}))
+            ratios.append(searched / plain)
         spread = f"{np.median(ratios):.3f} ({min(ratios):.3f}–{max(ratios):.3f})"
         table.add_row(language, f"{len(samples)}", spread)
     return table
 
 
-def _took(recogniser: Recogniser, clips: Sequence[Clip]) -> float:
+def _took(recogniser: Recogniser, samples: Sequence[Samples], language: str, only: Collection[str]) -> float:
+    """Seconds for the clips. With one language in `only`, no change can be found."""
+    clips = [Clip(each, choose=lambda _: language, only=frozenset(only)) for each in samples]
     start = time.perf_counter()
     recogniser.transcribe(clips)
     return time.perf_counter() - start
