@@ -56,11 +56,15 @@ class Rejected:
     """False: it counts as a bad message, but writes no letter: its sender has one for the same fault already."""
 
 
+def place_of(error: Exception) -> str:
+    """The kind of `error` and its place in the code, without its text, which may contain speech."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+
+
 def blamed(error: Exception) -> BadMessage:
     """The BadMessage for a message whose handling raised an unexpected `error`: a bug in Voxwarden."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    # The place in the code, without the text of the error, which may contain speech.
-    where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+    where = place_of(error)
     log.error("A message raised an unexpected %s; it goes to the dead letters", where)
     return BadMessage(f"An unexpected {where}", "Please report it, with the message if you may share it.")
 

@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, SecretStr, fi
 
 from pipeline.base.network_access import is_address, is_private
 from pipeline.contract.messages import OF_YAMNET, EventKind
-from pipeline.settings.section import Section
+from pipeline.settings.section import Section, Url
 
 
 class JudgeSettings(Section):
@@ -40,7 +40,7 @@ OWN_FIELDS = frozenset({"model", "messages", "stream", "n"})  # fields of a requ
 class ReaderSettings(Section):
     """A language model with an OpenAI-compatible API, which is asked about unsure utterances."""
 
-    url: str | None = Field(
+    url: Url | None = Field(
         None,
         pattern="^https?://[^/?#@]+(/[^?#]*)?$",
         description="base URL of the API, e.g. https://api.example.com/v1; unset: there is no second reader",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any, get_args
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationInfo, create_model, field_validator
 
@@ -40,3 +41,18 @@ def _token(token: SecretStr) -> SecretStr:
 
 Token = Annotated[SecretStr, AfterValidator(_token)]
 """A bearer token with which a program authenticates."""
+
+
+def _url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its text could show a password
+        usable = False
+    if not usable:
+        raise ValueError("the URL has no host, or a port that is no number from 1 to 65535")
+    return url
+
+
+Url = Annotated[str, AfterValidator(_url)]
+"""The address of a service."""

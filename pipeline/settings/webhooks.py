@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, model_validator
 
 from pipeline.contract.messages import Action
-from pipeline.settings.section import Section
+from pipeline.settings.section import Section, Url
 
 
 class FlagEvents(Section):
@@ -46,11 +46,11 @@ class CoopSettings(Section):
 class WebhookSettings(Section):
     """Events for the app, as Standard Webhooks or in the shape of a vendor."""
 
-    url: str | None = Field(None, pattern="^https?://", description="URL that receives the events; unset: no webhooks")
+    url: Url | None = Field(None, pattern="^https?://", description="URL that receives the events; unset: no webhooks")
     format: Literal["voxwarden", "tencent-ams", "alibaba", "yidun", "shumei", "coop"] = Field(
         "voxwarden", description="shape of flag.raised: our own, a vendor's callback, or a report for Coop"
     )
-    decisions_url: str | None = Field(
+    decisions_url: Url | None = Field(
         None,
         pattern="^https?://",
         description="URL that receives decisions, in our own shape; unset: url, and none with another format",
