@@ -4,7 +4,7 @@ import logging
 import math
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -74,6 +74,10 @@ class Processor(ABC, Generic[In, Out]):
 
     A message that can never be handled is returned as `Rejected`. If a dependency does not answer, methods raise
     `DependencyError`. The runner then retries, and stops the process if all retries fail.
+    """
+
+    worked: Callable[[], None] = staticmethod(lambda: None)
+    """A stage calls it after each part of a batch that may take long. So the runner knows that the stage does not hang.
     """
 
     @abstractmethod
