@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoConfig
 
 from pipeline.base.cpu_cores import step_back
 from pipeline.base.errors import ConfigError, DependencyError
@@ -198,7 +198,7 @@ def test_the_commit_is_the_one_requested(monkeypatch: pytest.MonkeyPatch) -> Non
         asked.append((place, options["revision"]))
         raise OSError("out of reach")
 
-    monkeypatch.setattr(AutoModelForSequenceClassification, "from_pretrained", fetch)
+    monkeypatch.setattr(AutoConfig, "from_pretrained", fetch)
     with pytest.raises(DependencyError, match="out of reach"):
         transformers_model.load_transformer(f"owner/name@{COMMIT}")
     assert asked == [("owner/name", COMMIT)]
