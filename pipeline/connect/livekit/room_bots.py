@@ -185,7 +185,7 @@ class RoomBots:
         missed = await bot.compare(participants)
         stuck = missed & self._missed.get(bot.name, set())
         self._missed[bot.name], self._stuck[bot.name] = missed, stuck
-        if stuck:
+        if stuck - bot.refused:
             # The new bot gets two sweeps, too.
             del self._missed[bot.name]
             await self._rejoin(bot)
