@@ -16,7 +16,7 @@ from livekit import api, rtc
 
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.metrics import Metrics
-from pipeline.connect.livekit.livekit_server import BOT, bot_token
+from pipeline.connect.livekit.livekit_server import bot_identity, bot_token
 from pipeline.connect.livekit.microphone import Speech, TrackReader
 from pipeline.settings import LiveKitSettings
 
@@ -60,6 +60,7 @@ class RoomBot:
     ) -> None:
         self.name = name
         self._settings = settings
+        self._identity = bot_identity(settings)
         self._speech_of = speech_of
         self._metrics = metrics
         self._arrived = arrived
@@ -148,7 +149,7 @@ class RoomBot:
     def _take(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> None:
         """Subscribe to a microphone, or read it if it is subscribed. Do nothing if it is read already."""
         sid = publication.sid
-        if not _is_read(publication) or participant.identity == BOT:
+        if not _is_read(publication) or participant.identity == self._identity:
             return
         # The first time counts: `look` comes here again for the same track.
         self._published.setdefault(sid, self._clock())
