@@ -11,8 +11,12 @@ from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
 
 if TYPE_CHECKING:
+    from socket import socket
+    from wsgiref.simple_server import WSGIServer
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+SILENT_SECONDS = 10.0
+MOST_OPEN = 64
 Probe = Callable[[], Sequence[str]]
 """A function that returns the problems of the process, in words. Empty means healthy."""
 
@@ -50,6 +54,7 @@ def serving(metrics: Metrics, host: str, port: int, probes: Mapping[str, Probe] 
     figures = server.get_app()
     if figures is None:
         raise RuntimeError("prometheus_client serves no application")
+    _limit(server)
     server.set_app(_with_probes(figures, {"/healthz": no_problem, "/readyz": no_problem} | dict(probes or {})))
     try:
         yield f"http://{host}:{server.server_port}/metrics"
@@ -57,6 +62,25 @@ def serving(metrics: Metrics, host: str, port: int, probes: Mapping[str, Probe] 
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _limit(server: "WSGIServer") -> None:
+    """Let a connection be silent for SILENT_SECONDS at most, and serve MOST_OPEN at a time: each has a thread."""
+    held: set[object] = set()
+
+    def has_room(request: object, _: object) -> bool:
+        if len(held) >= MOST_OPEN:
+            return False
+        held.add(request)
+        return True
+
+    def close(request: "socket") -> None:
+        held.discard(request)
+        request.close()
+
+    handler = server.RequestHandlerClass
+    server.RequestHandlerClass = type("Handler", (handler,), {"timeout": SILENT_SECONDS})  # type: ignore[arg-type] # it is a class
+    server.verify_request, server.close_request = has_room, close  # type: ignore[method-assign, assignment]
 
 
 def _with_probes(figures: "WSGIApplication", probes: Mapping[str, Probe]) -> "WSGIApplication":

@@ -1,10 +1,13 @@
 """Metrics and probes are served on one port."""
 
+import socket
+from contextlib import ExitStack
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 import pytest
 
+from pipeline.base import metrics_server
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.base.metrics_server import Starting, serving
@@ -53,3 +56,14 @@ def test_the_error_names_a_port_in_use() -> None:
             serving(Metrics(), "127.0.0.1", port),
         ):
             pass
+
+
+def test_silent_connections_end_and_only_so_many_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_server, "SILENT_SECONDS", 1.0)
+    monkeypatch.setattr(metrics_server, "MOST_OPEN", 2)
+    with serving(Metrics(), "127.0.0.1", 0) as url, ExitStack() as stack:
+        address = "127.0.0.1", urlsplit(url).port
+        silent = [stack.enter_context(socket.create_connection(address, 10)) for _ in range(3)]
+        assert silent[2].recv(1) == b""
+        assert [each.recv(1) for each in silent[:2]] == [b"", b""]
+        assert ask(url, "/healthz") == (200, "ok\n")
