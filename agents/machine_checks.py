@@ -44,7 +44,7 @@ def examine(settings: Settings, checks: Iterable[DoctorCheck] | None = None) -> 
     for check in CHECKS if checks is None else checks:
         try:
             yield DoctorResult(check.what, "ok", check.look(settings))
-        except (VoxwardenError, PermissionError) as error:
+        except (VoxwardenError, OSError) as error:
             yield DoctorResult(check.what, "fault" if check.needed else "optional", str(error))
 
 

@@ -4,7 +4,7 @@ import logging
 import math
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -56,11 +56,15 @@ class Rejected:
     """False: it counts as a bad message, but writes no letter: its sender has one for the same fault already."""
 
 
+def place_of(error: Exception) -> str:
+    """The kind of `error` and its place in the code, without its text, which may contain speech."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+
+
 def blamed(error: Exception) -> BadMessage:
     """The BadMessage for a message whose handling raised an unexpected `error`: a bug in Voxwarden."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    # The place in the code, without the text of the error, which may contain speech.
-    where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+    where = place_of(error)
     log.error("A message raised an unexpected %s; it goes to the dead letters", where)
     return BadMessage(f"An unexpected {where}", "Please report it, with the message if you may share it.")
 
@@ -70,6 +74,10 @@ class Processor(ABC, Generic[In, Out]):
 
     A message that can never be handled is returned as `Rejected`. If a dependency does not answer, methods raise
     `DependencyError`. The runner then retries, and stops the process if all retries fail.
+    """
+
+    worked: Callable[[], None] = staticmethod(lambda: None)
+    """A stage calls it after each part of a batch that may take long. So the runner knows that the stage does not hang.
     """
 
     @abstractmethod
