@@ -2,7 +2,8 @@
 
 The journal holds audio until it is cut into utterances. The look-back holds an utterance from then on, and a mark says
 that it is finished. After a crash, the next run repeats the audio in the journal and the utterances without a mark.
-Sounds are repeated in the same way. The stages first hear the latest audio that was cut, and send nothing of it.
+Sounds are repeated in the same way. The segment stage first hears the latest audio that was cut, and sends nothing of
+it. The listen stage hears only the repeated audio.
 Nothing is stored twice, because ids are deterministic and the store recognises a flag that it already has.
 """
 
@@ -73,7 +74,7 @@ class Recovery:
                 yield found
 
     def lead_in(self, processor: Processor[Any, Any]) -> None:
-        """Let a stage that takes audio hear what came before `chunks`."""
+        """Let the segment stage hear what came before `chunks`. No audio waits for other stages."""
         if isinstance(processor, HoldingProcessor):
             processor.lead_in(self.journal.cut(), self.journal.sent(), whole=True)
 
