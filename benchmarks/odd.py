@@ -21,12 +21,14 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
+
 from agents.commands.command_line import main as voxwarden
 from benchmarks import report
-from tests.odd import recordings, texts
+from tests.odd import recordings, sheets, texts
 from tests.odd.recordings import FLAGGED, PASS, REFUSED, UNHEARD
-from tests.odd.sheets import FORMS, SHEETS
 from tests.odd.shells import SHELLS, ShellLine
+from tests.odd.stores import write_stores
 
 COMMAND = f"{sys.executable} -m agents"
 MODEL = ("--set", "asr.model=tiny.en")
@@ -111,8 +113,8 @@ def judged(folder: Path) -> Iterator[OddOutcome]:
 
 def checked(folder: Path) -> Iterator[OddOutcome]:
     """Each sheet in each form, in this process. None may be accepted."""
-    for form, arguments in FORMS.items():
-        for name, content in SHEETS.items():
+    for form, arguments in sheets.FORMS.items():
+        for name, content in sheets.SHEETS.items():
             (path := folder / "sheet.yaml").write_bytes(content)
             code, shown = _called(*(argument.format(path) for argument in arguments))
             wrong = _traceback(shown) or ("" if code == 2 else f"exit code {code}, not 2")
@@ -148,11 +150,17 @@ def _written(folder: Path) -> dict[Path, frozenset[str]]:
 def _furnish(folder: Path) -> None:
     (folder / "talk.wav").write_bytes(recordings.wav(recordings.talk()))
     (folder / "insult.wav").write_bytes(recordings.wav(recordings.insult()))
+    (folder / "foreign.wav").write_bytes(recordings.wav(recordings.foreign()))
+    both = np.concatenate([recordings.foreign(), recordings.NOTHING, recordings.insult()])
+    (folder / "foreign-insult.wav").write_bytes(recordings.wav(both))
     (folder / "insult.txt").write_text(f"hello\n{texts.INSULT}\n")
     for name in ("notes.txt", "弄.txt"):
         (folder / name).write_text("see you tomorrow\n你好\n", "utf-8")
     (folder / "empty").mkdir()
     (folder / "loop.wav").symlink_to("loop.wav")
+    (folder / "yes.yaml").write_text("gateway: {port: yes}\n")
+    (folder / "rooms.yaml").write_text(sheets.MANY_ROOM_TYPES)
+    write_stores(folder)
 
 
 def _started(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

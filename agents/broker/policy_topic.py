@@ -3,6 +3,9 @@
 The store is the truth. Deliver has both store and broker: its exchange writes the newest release to the topic, and the
 reports of the judges to the store. The topic is compacted, so it keeps the newest record of each key. The last release
 in it counts: if two exchanges write in the wrong order, the next look of either one repairs it.
+
+While no deliver runs, the store may have a newer release than the topic. So a judge that starts writes a question. The
+exchange writes the store's release if it is newer, and then deletes the question: that is the answer.
 """
 
 import logging
@@ -12,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from threading import Event, Thread
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import msgspec
 from kafka import TopicPartition
@@ -28,6 +32,9 @@ from pipeline.settings import Kafka, Settings
 
 RELEASE = b"release"  # the key of the release
 JUDGE = b"judge/"  # the key of a report is this and the name of the judge
+QUESTION = b"question/"  # the key of a question is this and a unique id
+ANSWER_SECONDS = 10.0
+"""A judge that starts waits this long for the answer: a deliver that starts at the same time needs some seconds."""
 
 POLL_MS = 250
 MAX_BYTES = 8 * 2**20  # maximum size of a record after it is unpacked
@@ -111,11 +118,20 @@ class TopicReleases:
         self._last: bytes | None = None
         self._release: Release | None = None
 
+    def wait_for_newest(self) -> None:
+        """Wait until the topic has the newest release of the store, at most ANSWER_SECONDS. Raises DependencyError."""
+        question = QUESTION + uuid4().hex.encode()
+        self._topic.write(question, b"?")
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while (question, None) not in self._read():
+            if time.monotonic() > deadline:
+                log.warning("policies: no deliver answers, so there may be newer policies than on %s", POLICIES.name)
+                return
+            time.sleep(POLL_MS / 1000)
+
     def newest(self) -> Release | None:
         before = self._last
-        for key, value in self._topic.read():
-            if key == RELEASE:
-                self._last = value
+        self._read()
         if self._last and (self._last != before or self._release is None):
             self._release = None  # a release that cannot be read is an error at each look, not only at the first
             self._release = unpacked(self._last, Release)
@@ -127,11 +143,20 @@ class TopicReleases:
     def close(self) -> None:
         self._topic.close()
 
+    def _read(self) -> list[tuple[bytes, bytes | None]]:
+        """Note the last release. Return all records since the last call."""
+        records = self._topic.read()
+        for key, value in records:
+            if key == RELEASE:
+                self._last = value
+        return records
+
 
 def follow_topic(settings: Settings, metrics: Metrics) -> FollowedRules:
-    """Follow the releases of the topic. Raises ConfigError for wrong files, and DependencyError."""
+    """Follow the releases of the topic, from the newest one on. Raises ConfigError for wrong files, DependencyError."""
     source = TopicReleases(PolicyTopic(settings.kafka))
     try:
+        source.wait_for_newest()
         return FollowedRules(settings, source, metrics)
     except BaseException:
         with closing(source):
@@ -148,6 +173,7 @@ class Exchange:
         self._database, self._topic, self._clock = database, topic, clock
         self._written: bytes | None = None  # the release that the topic has
         self._seen: dict[bytes, float] = {}  # the time of each judge's newest report in the topic
+        self._questions: set[bytes] = set()
 
     def look(self) -> None:
         """Write the newest release to the topic, and the reports of judges to the store. Raises DependencyError."""
@@ -157,6 +183,8 @@ class Exchange:
         if release is not None and (wanted := packed(release)) != self._written:
             self._topic.write(RELEASE, wanted)
             log.info("policies: edition %d is on %s", release.edition, POLICIES.name)
+        while self._questions:  # they were read before the release
+            self._topic.write(self._questions.pop(), None)
         if reports:
             with self._database.write() as connection:
                 for report in reports:
@@ -173,6 +201,9 @@ class Exchange:
         for key, value in self._topic.read():
             if key == RELEASE:
                 self._written = value
+            elif key.startswith(QUESTION):
+                note = self._questions.discard if value is None else self._questions.add
+                note(key)
             elif key.startswith(JUDGE):
                 self._see(key, value, found)
         return [report for report in found.values() if self._clock() - report.at < judge_rules.JUDGE_SILENT_SECONDS]
@@ -215,9 +246,11 @@ def _exchange(settings: Settings, over: Event) -> None:
     while not over.is_set():
         try:
             with closing(Exchange(Database(settings.database_url), PolicyTopic(settings.kafka))) as exchange:
-                while not over.wait(FOLLOW_SECONDS):
+                while True:
                     exchange.look()
                     answers = True
+                    if over.wait(FOLLOW_SECONDS):
+                        return
         except DependencyError as error:
             if answers:  # an outage is in the log once
                 log.warning("policies: nothing is exchanged: %s", error)

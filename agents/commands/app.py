@@ -232,11 +232,12 @@ def _run() -> None:
     except VoxwardenError as error:
         say_error(error)
         sys.exit(Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED)
-    except PermissionError as error:  # a file or a folder of the user, anywhere in a command
-        say_error(f"{error.filename}: {error.strerror}. Give it to this user, or name another place.")
-        sys.exit(Exit.FAILED)
-    except Exception:
-        logging.getLogger(__name__).exception("This is a bug in Voxwarden. Please report it with the following text")
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename:  # a file or a folder of the user, anywhere in a command
+            say_error(f"{error.filename}: {error.strerror}. Name another place, or give it to this user.")
+        else:
+            log = logging.getLogger(__name__)
+            log.exception("This is a bug in Voxwarden. Please report it with the following text")
         sys.exit(Exit.FAILED)  # Python would exit with 1, which means flagged
 
 

@@ -1,6 +1,6 @@
-"""The health of a worker, judged by the lag of its consumer group and by its commits.
+"""The health of a worker, judged by the lag of its consumer group, by its commits and by its work.
 
-A worker that hangs still answers HTTP and sends heartbeats. But it commits nothing.
+A worker that hangs still answers HTTP and sends heartbeats. But it commits nothing, and finishes no part of its batch.
 """
 
 import logging
@@ -23,7 +23,8 @@ from pipeline.contract.stage import Backlog
 from pipeline.contract.topology import Stage
 from pipeline.settings import Settings
 
-# A worker with lag that commits nothing for this long is unhealthy. A batch takes 30 s at most.
+# A worker with lag that commits nothing and finishes no part of its work for this long is unhealthy. A batch takes 30 s
+# at most, but longer while other processes have the cores.
 STALL_SECONDS = 45.0
 
 LOOK_SECONDS = 5.0
@@ -85,6 +86,8 @@ class Health:
         self._stage, self._metrics = stage, metrics
         self._lag = Lag(stage, settings)
         self._progress = Progress(clock)
+        self._clock = clock
+        self._worked = -math.inf
         self._worker_backlog = WorkerBacklog(clock)
         self._mine: frozenset[PartitionName] | None = None
         self._over = threading.Event()
@@ -93,6 +96,10 @@ class Health:
         """Return the records that wait on this worker's partitions."""
         return self._worker_backlog.backlog()
 
+    def worked(self) -> None:
+        """Note that the stage has finished a part of its work. Any thread may call it."""
+        self._worked = self._clock()
+
     @property
     def probes(self) -> dict[str, Probe]:
         return {"/healthz": self.stalled, "/readyz": self.unready}
@@ -100,12 +107,13 @@ class Health:
     def stalled(self) -> list[str]:
         """Liveness probe: return the reasons to restart the worker, or nothing.
 
-        A dependency that is down is no reason, because a restart does not bring it back.
+        A dependency that is down is no reason, because a restart does not bring it back. A batch that takes long is
+        none either, as long as parts of it are finished.
         """
-        seconds = self._progress.seconds
+        seconds = min(self._progress.seconds, self._clock() - self._worked)
         if seconds < STALL_SECONDS or self._dependencies.down:
             return []
-        return [f"{self._stage.name} has waiting records and has committed nothing for {seconds:.0f} s"]
+        return [f"{self._stage.name} has waiting records and has finished nothing for {seconds:.0f} s"]
 
     def unready(self) -> list[str]:
         """Readiness probe: return the reasons why the worker is not ready, or nothing.

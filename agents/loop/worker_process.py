@@ -46,21 +46,26 @@ def stage_of(role: str) -> Stage:
 
 
 def loop_of(
-    stage: Stage, settings: Settings, metrics: Metrics, backlog: Callable[[], Backlog] = unknown_backlog
+    stage: Stage,
+    settings: Settings,
+    metrics: Metrics,
+    backlog: Callable[[], Backlog] = unknown_backlog,
+    worked: Callable[[], None] = lambda: None,
 ) -> StageLoop:
     """Build the stage's loop on a new Faust app, ready to start.
 
-    `backlog` returns the records that wait on the broker.
+    `backlog` returns the records that wait on the broker. A stage calls `worked` after each
+    finished part of a long batch.
     """
     app = create_faust_app(settings, stage, metrics)
-    work = work_of(stage, app, settings, metrics)
+    work = work_of(stage, app, settings, metrics, worked)
     work.backlog = backlog
     loop = StageLoop(app, stage, work, settings, metrics)
     loop.attach()
     return loop
 
 
-def work_of(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) -> Work:
+def work_of(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics, worked: Callable[[], None]) -> Work:
     if stage.holds:
         return holding_work.build_holding_work(stage, app, settings, metrics)
     log = open_log(settings, metrics) if stage.reads_audio else None
@@ -68,7 +73,9 @@ def work_of(stage: Stage, app: faust.App, settings: Settings, metrics: Metrics) 
     if rules:
         warn_unpaired(settings.kafka, rules.now())
     retention = kafka_topics.retention_seconds(stage.takes, settings.kafka)
-    return BatchWork(build_processor(stage, settings, metrics, log, rules), retention)
+    processor = build_processor(stage, settings, metrics, log, rules)
+    processor.worked = worked
+    return BatchWork(processor, retention)
 
 
 def run_worker(role: str, settings: Settings) -> None:
@@ -88,7 +95,7 @@ def run_worker(role: str, settings: Settings) -> None:
     ):
         # Faust reports "ready" and does nothing if a topic is missing.
         patiently(lambda: kafka_topics.require(settings.kafka, stage))
-        loop = patiently(lambda: loop_of(stage, settings, metrics, health.backlog))
+        loop = patiently(lambda: loop_of(stage, settings, metrics, health.backlog, health.worked))
         health.follow(loop.app)
         log.info("%s reads %s; metrics at %s", role, ", ".join(topic.name for topic in stage.takes), url)
         with working_ahead(loop, settings):

@@ -97,6 +97,11 @@ class Metrics:
         "Retries of a batch because a dependency (Kafka, the database, the store of the clips) did not answer.",
         "stage",
     )
+    stage_off: Gauge = _metric(
+        "stage_off",
+        "1 while `voxwarden run` leaves out a stage that nothing waits for (listen, read) after failures; otherwise 0.",
+        "stage",
+    )
     lag_seconds: Gauge = _metric("lag_seconds", "Seconds that the oldest record of the last batch had waited.", "stage")
     lag_messages: Gauge = _metric("lag_messages", "Records on the broker that a stage has not committed yet.", "stage")
     committed_age_seconds: Gauge = _metric(

@@ -4,7 +4,7 @@ import logging
 import math
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -56,11 +56,15 @@ class Rejected:
     """False: it counts as a bad message, but writes no letter: its sender has one for the same fault already."""
 
 
+def place_of(error: Exception) -> str:
+    """The kind of `error` and its place in the code, without its text, which may contain speech."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+
+
 def blamed(error: Exception) -> BadMessage:
     """The BadMessage for a message whose handling raised an unexpected `error`: a bug in Voxwarden."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    # The place in the code, without the text of the error, which may contain speech.
-    where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+    where = place_of(error)
     log.error("A message raised an unexpected %s; it goes to the dead letters", where)
     return BadMessage(f"An unexpected {where}", "Please report it, with the message if you may share it.")
 
@@ -70,6 +74,10 @@ class Processor(ABC, Generic[In, Out]):
 
     A message that can never be handled is returned as `Rejected`. If a dependency does not answer, methods raise
     `DependencyError`. The runner then retries, and stops the process if all retries fail.
+    """
+
+    worked: Callable[[], None] = staticmethod(lambda: None)
+    """A stage calls it after each part of a batch that may take long. So the runner knows that the stage does not hang.
     """
 
     @abstractmethod
@@ -123,7 +131,8 @@ class Processor(ABC, Generic[In, Out]):
 class HoldingProcessor(Processor[In, Out]):
     """A processor that holds messages of a speaker between batches, for example unfinished speech.
 
-    The runner acknowledges a message only when it is no longer `needed`. Kafka redelivers unacknowledged messages.
+    The runner acknowledges a message only when it is no longer `needed`. The log (Kafka, or the journal of one machine)
+    gives unacknowledged messages again. Counts decide what is needed, because a time fails if a clock is set back.
     """
 
     @abstractmethod
@@ -131,12 +140,11 @@ class HoldingProcessor(Processor[In, Out]):
         """How many of this speaker's latest messages are still needed."""
 
     @abstractmethod
-    def held_since(self, room: str, speaker: str) -> float | None:
-        """The `start` (UTC seconds) of the oldest message of this speaker that is still needed; None if none is."""
+    def lead_in(self, earlier: Iterable[In], sent: Iterable[Out] = (), *, whole: bool = False) -> None:
+        """Restore the state before the first batch, from acknowledged messages and their outputs `sent`.
 
-    @abstractmethod
-    def lead_in(self, earlier: Iterable[In], sent: Iterable[Out] = ()) -> None:
-        """Restore the state before the first batch, from acknowledged messages and their outputs `sent`."""
+        `whole` says that these are all their outputs.
+        """
 
     def handle(self, batch: Sequence[In]) -> list[Out | Rejected]:
         """Call `process`, which must reject a bad message itself: a repeated batch would be taken twice."""

@@ -23,6 +23,7 @@ from pipeline.contract.speech_status import statuses
 from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Backlog, Processor, Rejected
 from pipeline.contract.topology import AUDIO, SOUNDS, STAGES, UTTERANCES, Stage, Topic
 from pipeline.runner.recovery import Recovery
+from pipeline.runner.spared_stage import SparedStage
 from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Settings
 from pipeline.speech.load_shedding import Arrivals
@@ -87,6 +88,11 @@ class StageRunner:
     async def start(self, build: Callable[[], Processor[Any, Any]]) -> None:
         """Build the processor in the stage's own thread."""
         self.processor = await asyncio.get_running_loop().run_in_executor(self._thread, build)
+
+    async def lead_in(self) -> None:
+        """Let the processor hear the audio that a killed runner had cut."""
+        if self._recovery:
+            await self._patiently(partial(self._recovery.lead_in, self.processor))
 
     async def put(self, message: Message | None) -> None:
         """Add a message; None ends the stream. Waits while the queue is full.
@@ -254,7 +260,8 @@ class LocalRunner:
     The unfinished work of a killed runner is then processed before new audio. `rules` makes the rules of the judge;
     without it, the files of the settings have them. `clock` (UTC seconds) is for live audio: it ends the speech of a
     speaker who falls silent without leaving. For files it is None. `build` replaces `build_processor`. The block raises
-    the error of a failed stage.
+    the error of a failed stage. But live audio does not stop for a failure of a stage that nothing waits for: that
+    stage is off for a while by `timer` (seconds that never go back).
     """
 
     def __init__(
@@ -267,17 +274,19 @@ class LocalRunner:
         lookback: "Lookback | None" = None,
         rules: "Callable[[], Rules] | None" = None,
         clock: Clock | None = time.time,
+        timer: Callable[[], float] = time.monotonic,
         build: Callable[..., Processor[Any, Any]] = build_processor,
     ) -> None:
         self._settings = settings
         self._build_processor = build
         self._rules = rules
         self._metrics = metrics
+        self._clock, self._timer = clock, timer
         self._outer_tap = tap
         self._recovery = Recovery(settings, lookback) if lookback else None
         self._ready = asyncio.Event()
         stages = [stage for stage in stages if stage.is_on(settings)]
-        self._runners = [self._runner(stage, stages, clock) for stage in stages]
+        self._runners = [self._runner(stage, stages) for stage in stages]
         for counter in (metrics.messages, metrics.dead_letters):
             from_zero(counter, [stage.name for stage in stages])
         for runner in self._runners:
@@ -301,10 +310,10 @@ class LocalRunner:
             self._run(runner.stage.name, runner.run())
         return self
 
-    def _runner(self, stage: Stage, stages: Sequence[Stage], clock: Clock | None) -> StageRunner:
+    def _runner(self, stage: Stage, stages: Sequence[Stage]) -> StageRunner:
         before = sum(len({*each.gives} & {*stage.takes}) > 0 for each in stages)
         sources = before + (AUDIO in stage.takes)
-        return StageRunner(stage, sources, self._tap, self._recovery, self._metrics, clock)
+        return StageRunner(stage, sources, self._tap, self._recovery, self._metrics, self._clock)
 
     def _takers(self, topic: Topic) -> list[StageRunner]:
         return [runner for runner in self._runners if topic in runner.stage.takes]
@@ -343,6 +352,7 @@ class LocalRunner:
         if self._recovery:  # the oldest work first
             await self._enqueue(UTTERANCES, self._recovery.utterances())
             await self._enqueue(SOUNDS, self._recovery.sounds())
+            await asyncio.gather(*(runner.lead_in() for runner in self._entries))
             await self._enqueue(AUDIO, self._recovery.chunks())
         self._ready.set()
 
@@ -368,9 +378,19 @@ class LocalRunner:
             self._ready.set()  # else `put` would wait for a recovery that never ends
 
     def _build(self, stage: Stage) -> Processor[Any, Any]:
+        if stage.spares and self._clock:  # a recording waits for all stages, and their errors are for its user
+            return SparedStage(stage.name, partial(self._processor, stage), self._metrics, self._timer)
+        return self._processor(stage)
+
+    def _processor(self, stage: Stage) -> Processor[Any, Any]:
         lookback = self._recovery.lookback if self._recovery else None
         rules = self._rules() if self._rules and stage.follows else None
-        return self._build_processor(stage, self._settings, self._metrics, lookback, rules)
+        try:
+            return self._build_processor(stage, self._settings, self._metrics, lookback, rules)
+        except BaseException:
+            if rules:  # else their thread would go on, and a spared stage is built again and again
+                rules.close()
+            raise
 
     def _tap(self, stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
         for output in outputs:

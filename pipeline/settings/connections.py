@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, StringConstraints, model_validator
 
 from pipeline.contract.messages import Action
-from pipeline.settings.section import Section, Token
+from pipeline.settings.section import Section, Token, Url
 
 
 class GatewaySettings(Section):
@@ -45,14 +45,14 @@ class ActionRule(Section):
 class LiveKitSettings(Section):
     """The bot that listens in LiveKit rooms and carries out actions there."""
 
-    url: str = Field("ws://127.0.0.1:7880", pattern="^(ws|http)s?://", description="URL of the LiveKit server")
+    url: Url = Field("ws://127.0.0.1:7880", pattern="^(ws|http)s?://", description="URL of the LiveKit server")
     api_key: str = Field("", description="API key of the LiveKit server")
     api_secret: SecretStr | None = Field(
         None, description="secret of the API key, 32 bytes or more; set it in the environment"
     )
     rooms: tuple[Word, ...] = Field(("*",), description="patterns of the names of rooms to listen in, e.g. game-*")
     room_type: Word = Field("default", description="room type of these rooms, for the policy")
-    gateway_url: str = Field(
+    gateway_url: Url = Field(
         "ws://127.0.0.1:8765", pattern="^wss?://", description="URL of the gateway that takes the audio"
     )
     members: tuple[Word, ...] = Field(
@@ -92,7 +92,7 @@ class RtpSettings(Section):
     tokens: tuple[Token, ...] = Field(
         (), description="bearer tokens for this API, 16 characters or more; set them in the environment"
     )
-    gateway_url: str = Field(
+    gateway_url: Url = Field(
         "ws://127.0.0.1:8765", pattern="^wss?://", description="URL of the gateway that takes the audio"
     )
     jitter_seconds: PositiveFloat = Field(

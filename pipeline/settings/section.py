@@ -2,8 +2,18 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any, get_args
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationInfo, create_model, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
 
 
 class Section(BaseModel):
@@ -40,3 +50,20 @@ def _token(token: SecretStr) -> SecretStr:
 
 Token = Annotated[SecretStr, AfterValidator(_token)]
 """A bearer token with which a program authenticates."""
+
+
+def checked_url(url: str) -> str:
+    """Return the URL. Raises ValueError if nothing could listen there."""
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its text could show a password
+        usable = False
+    if not usable:
+        raise ValueError("the URL has no host, or a port that is no number from 1 to 65535")
+    return url
+
+
+Url = Annotated[str, AfterValidator(checked_url)]
+HttpUrl = Annotated[str, Field(pattern="^https?://"), AfterValidator(checked_url)]
+"""The address of a service."""

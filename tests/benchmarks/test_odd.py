@@ -27,7 +27,7 @@ def test_there_are_more_than_150_odd() -> None:
 
 @pytest.mark.parametrize("form", sheets.FORMS)
 def test_no_sheet_is_accepted(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(odd, "FORMS", {form: sheets.FORMS[form]})
+    monkeypatch.setattr(sheets, "FORMS", {form: sheets.FORMS[form]})
     assert [outcome for outcome in odd.checked(tmp_path) if outcome.wrong] == []
 
 

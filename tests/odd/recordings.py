@@ -15,6 +15,7 @@ from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.resample import Samples
 
 VOICE = Path(__file__).parents[2] / "pipeline" / "runner" / "demo" / "lounge-ben.ogg"
+FRENCH = Path(__file__).parents[1] / "data" / "other_languages" / "fr-no-service.flac"
 
 PASS, FLAGGED, REFUSED, UNHEARD = "pass", "flagged", "refused", "unheard"
 NOT_MISSED = frozenset({FLAGGED, REFUSED, UNHEARD})
@@ -57,8 +58,14 @@ def talk() -> Samples:
 
 @cache
 def insult() -> Samples:
-    """Four seconds that the shipped policy blocks, of the same length."""
+    """Four seconds that the shipped policy flags, of the same length."""
     return _voice()[14 * SAMPLE_RATE + 8_000 : 19 * SAMPLE_RATE]
+
+
+@cache
+def foreign() -> Samples:
+    """Five seconds of French."""
+    return samples_of(FRENCH)
 
 
 @cache
@@ -217,7 +224,8 @@ def channels() -> Iterator[Case]:
         yield f"{name}.wav", wav(*rows), NOT_MISSED
     for ending, container, codec in (("opus", "ogg", "libopus"), ("aac", "adts", "aac"), ("wv", "wv", "wavpack")):
         yield f"seven-and-one.{ending}", encoded(speech, container, codec, 48_000, "7.1"), frozenset({FLAGGED})
-    yield "thirty-three.wav", wav(*[speech] * 33), frozenset({REFUSED})
+    for count in (33, 64):
+        yield f"{count}-channels.wav", wav(*[speech] * count), frozenset({REFUSED})
 
 
 def streams() -> Iterator[Case]:

@@ -2,6 +2,11 @@
 
 BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
 
+MANY_ROOM_TYPES = "name: many\nevery: {review: 0.9}\nroom_types:\n" + "".join(
+    f"  room{n}: {{risk: {{review: 0.9}}}}\n" for n in range(5_000)
+)
+"""A policy that is valid. Not long ago, its check took more than a minute."""
+
 SHEETS: dict[str, bytes] = {
     "deep lists": b"[" * 5_000,
     "deep mappings": b"{a: " * 5_000,

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from agents.broker import kafka_topics
+from agents.broker import kafka_topics, policy_topic
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag
 from pipeline.contract.topology import JUDGE, LISTEN, SEGMENT, TRANSCRIBE, Stage
@@ -35,6 +35,12 @@ def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     with Broker(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker.bootstrap
+
+
+@pytest.fixture(autouse=True)
+def _no_wait_for_deliver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let rules that a test follows itself wait for no deliver."""
+    monkeypatch.setattr(policy_topic, "ANSWER_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="session")

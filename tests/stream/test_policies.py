@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents.broker.kafka_clients import producer, topic_name
-from agents.broker.policy_topic import RELEASE, Exchange, PolicyTopic, follow_topic, packed
+from agents.broker.policy_topic import QUESTION, RELEASE, Exchange, PolicyTopic, exchanging, follow_topic, packed
 from agents.broker.stored_transcripts import TopicSpeech
 from pipeline.base.metrics import Metrics
 from pipeline.contract.cloud_events import decode_event
@@ -109,6 +109,43 @@ def test_a_published_policy_changes_a_running_worker_and_is_rolled_back(
                 return [each.edition for each in judge_rules.running_judges(connection, time.time())] == [3]
 
         wait_until(told, alive)
+
+
+def test_a_judge_that_starts_before_deliver_judges_nothing_by_an_older_policy(
+    settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    with database.write() as connection:
+        versions.publish(connection, texts(), load_labels(), "Old", ["lea"], "ada", 0.0)
+    with closing(Exchange(Database(settings.database_url), PolicyTopic(settings.kafka))) as exchange:
+        exchange.look()
+    with database.write() as connection:  # no deliver runs, so the topic does not have it
+        versions.publish(connection, texts(TERM), load_labels(), "New", ["lea"], "ada", 1.0)
+    said = [transcript(f"eat a {TERM}", 100.0 + 10 * n, id=f"said-{n}") for n in range(20)]
+    put(settings, TRANSCRIPTS, said)
+
+    def asked() -> bool:
+        with closing(PolicyTopic(settings.kafka)) as topic:
+            return any(key.startswith(QUESTION) for key, _ in topic.read())
+
+    with worker(settings, tmp_path / "judge.log", "agents", "worker", "judge") as judge:
+        wait_until(asked, judge.running)
+        with exchanging(settings):
+            records = wait_for(settings, FLAGS, lambda found: len(found) >= len(said), judge.running)
+    assert {(flag.policy, flag.suggestion) for flag in map(_flag, records)} == {("mine@2", "review")}
+    with closing(PolicyTopic(settings.kafka)) as topic:
+        last = dict(topic.read())
+    assert [value for key, value in last.items() if key.startswith(QUESTION)] == [None], "the topic stays small"
+
+
+def test_without_any_deliver_a_judge_begins_with_what_the_topic_has(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(follow_topic(settings, Metrics())) as rules:
+        assert rules.now().policy.version == read_config(settings.judge).policy.version
+    assert "no deliver answers" in caplog.text
+    write(settings, RELEASE, release(3, texts()))
+    with closing(follow_topic(settings, Metrics())) as rules:
+        assert rules.now().policy.version == "mine@3"
 
 
 def write(settings: Settings, key: bytes, value: bytes) -> None:

@@ -9,7 +9,10 @@ import pytest
 
 from agents.broker.kafka_clients import admin, topic_name
 from agents.loop.faust_app import group_of
-from pipeline.contract.topology import FLAGS, JUDGE, TRANSCRIPTS
+from agents.loop.work import BatchWork
+from agents.loop.worker_process import loop_of
+from pipeline.base.metrics import Metrics
+from pipeline.contract.topology import DELIVER, FLAGS, JUDGE, TRANSCRIPTS
 from pipeline.settings import Settings
 from tests.builders import transcript
 from tests.ports import free_port
@@ -55,11 +58,21 @@ def test_a_worker_that_hangs_fails_its_liveness_probe(
         assert ask(port, "/healthz") == (200, "ok\n")
         put(settings, TRANSCRIPTS, [transcript("hang", 5), transcript("fine", 6)])
         reason = until(port, "/healthz", 503, process.running)
-        assert reason.startswith("judge has waiting records and has committed nothing for")
+        assert reason.startswith("judge has waiting records and has finished nothing for")
         assert ask(port, "/readyz")[0] == 200
         figures = ask(port, "/metrics")[1]
         assert 'voxwarden_lag_messages{stage="judge"} 2.0' in figures
         process.kill()
+
+
+def test_a_stage_tells_the_health_of_its_worker_that_it_works(settings: Settings) -> None:
+    def worked() -> None:
+        """Stands for the one of `Health`."""
+
+    loop = loop_of(DELIVER, settings, Metrics(), worked=worked)
+    assert isinstance(loop._work, BatchWork)
+    assert loop._work.processor.worked is worked
+    loop.close()
 
 
 def with_port(port: int) -> Callable[[Settings], dict[str, str]]:

@@ -113,6 +113,7 @@ class Deliver(Processor[Delivered, Outcome]):
         fresh = {outcome.flag for outcome in unlinked if outcome.result != "repeated"}
         for case in dict.fromkeys(outcome.case for outcome in unlinked):
             self._metrics.evidence_missing.inc(self._cutter.cut(case, fresh))
+            self.worked()
 
     def _count_speech(self, tally: Tally) -> None:
         for cell, (_, samples) in tally.changes:

@@ -124,6 +124,14 @@ def test_a_folder_that_the_user_may_not_enter_is_named(
     assert capsys.readouterr().err.startswith("error: ")
 
 
+@pytest.mark.parametrize("command", ["cases list", "doctor"])
+def test_a_folder_with_a_name_that_is_too_long_is_named(tmp_path: Path, command: str) -> None:
+    done = voxwarden("--set", f"data_dir={tmp_path / ('a' * 300)}", *command.split())
+    assert done.returncode == 3
+    assert "File name too long" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_wrong_usage_exits_with_2() -> None:
     assert voxwarden("moderate").returncode == 2
     assert voxwarden("moderate", "x.wav", "--format", "xml").returncode == 2

@@ -119,3 +119,18 @@ def test_a_worker_is_not_restarted_because_its_database_is_down() -> None:
     assert health.stalled() == [], "the stall counts from the return of the database"
     clock.now += 10
     assert health.stalled()
+
+
+def test_a_slow_batch_is_no_stall_while_parts_of_it_are_finished() -> None:
+    """A deliver without a core may need minutes for the clips of one batch. A stage that hangs finishes nothing."""
+    clock, metrics = Clock(), Metrics()
+    health = Health(DELIVER, Settings(), metrics, Dependencies({}, metrics), clock)
+    health._progress.see({FIRST: GroupPosition(5, 9)})
+    for _ in range(20):
+        clock.now += 10
+        health.worked()
+        assert health.stalled() == []
+    clock.now += 44
+    assert health.stalled() == []
+    clock.now += 1
+    assert health.stalled() == ["deliver has waiting records and has finished nothing for 45 s"]

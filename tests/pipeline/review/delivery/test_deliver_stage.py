@@ -420,6 +420,13 @@ def test_first_words_that_cannot_be_stored_count_as_no_failed_utterance(desk: De
     assert desk.figure("counted_seconds_total", room_type="other", result="failed") == 0
 
 
+def test_it_tells_the_runner_after_each_clip_that_it_works(desk: Desk) -> None:
+    clips: list[int] = []
+    desk.stage.worked = lambda: clips.append(len(desk.clips()))
+    desk.stage.process([desk.said(str(number), 30 * number, 30 * number + 4) for number in range(3)])
+    assert clips == [1, 2, 3]
+
+
 def test_the_metric_of_the_time_from_speech_to_flag(desk: Desk) -> None:
     flagged = desk.said("a", 0, 4)
     desk.now = NOON + 5.5
