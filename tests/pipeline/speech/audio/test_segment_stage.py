@@ -229,6 +229,21 @@ def test_a_final_chunk_ends_the_speaker() -> None:
     assert stage.speakers() == []
 
 
+def test_a_session_goes_on_after_a_final_chunk() -> None:
+    """A push-to-talk key is released, and pressed again after 2 s."""
+    first, second = clip("conf-invalidpin"), clip("tt-weasels")
+    pressed = connection(first, 0, 3_200)
+    again = connection(second, first.size, 3_200)
+    later = [
+        structs.replace(chunk, sequence=chunk.sequence + len(pressed) + 1, start=chunk.start + 2) for chunk in again
+    ]
+    stage = segment()
+    [one], [two] = utterances(stage.process(pressed)), utterances(stage.process(later))
+    for made, sound in ((one, first), (two, second)):
+        assert made.end - made.start == pytest.approx(sound.size / SAMPLE_RATE, abs=0.5)
+    assert stage.speakers() == []
+
+
 def test_speech_of_a_speaker_who_falls_silent_is_returned() -> None:
     clock = Clock()
     metrics = Metrics()
