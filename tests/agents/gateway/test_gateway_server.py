@@ -197,7 +197,15 @@ async def test_a_bad_url_is_refused_with_the_reason(path: str, said: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "frame", ["hello", '{"muted": 1}', '{"muted": true, "more": 1}', '{"listeners": -1}', '{"listeners": "12"}']
+    "frame",
+    [
+        "hello",
+        '{"muted": 1}',
+        '{"muted": true, "more": 1}',
+        '{"end": false}',
+        '{"listeners": -1}',
+        '{"listeners": "12"}',
+    ],
 )
 async def test_an_unknown_text_frame_ends_the_connection_but_earlier_audio_stays(frame: str) -> None:
     async with running() as place, place.client() as client:
@@ -205,6 +213,18 @@ async def test_an_unknown_text_frame_ends_the_connection_but_earlier_audio_stays
         await client.send(frame)
         assert (await closed_with(client))[0] == 4400
         await until(lambda: [chunk.final for chunk in place.sink.chunks] == [False, True])
+
+
+async def test_an_end_of_speech_is_passed_on_at_its_place() -> None:
+    async with running() as place, place.client() as client:
+        await client.send('{"end": true}')  # of nothing
+        await client.send(FRAME)
+        for _ in range(3):
+            await client.send('{"end": true}')
+        await until(lambda: [chunk.final for chunk in place.sink.chunks] == [False, True])
+        await client.send(FRAME)
+        await until(lambda: len(place.sink.chunks) == 3)
+        assert [chunk.sequence for chunk in place.sink.chunks] == [0, 1, 2]
 
 
 async def test_mute_notes_of_a_track_egress_are_ignored() -> None:

@@ -1,16 +1,16 @@
 """Metrics and probes are served on one port."""
 
 import socket
+import threading
 from contextlib import ExitStack
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 import pytest
 
-from pipeline.base import metrics_server
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
-from pipeline.base.metrics_server import Starting, serving
+from pipeline.base.metrics_server import MOST_CONNECTIONS, Starting, serving
 
 
 def ask(url: str, path: str) -> tuple[int, str]:
@@ -48,6 +48,18 @@ def test_metrics_are_served_beside_the_probes() -> None:
         assert ask(url, "/healthz") == (200, "ok\n")
 
 
+def test_connections_that_ask_nothing_give_way_to_others() -> None:
+    before = threading.active_count()
+    with serving(Metrics(), "127.0.0.1", 0) as url, ExitStack() as stack:
+        address = ("127.0.0.1", urlsplit(url).port or 0)
+        idle = [stack.enter_context(socket.create_connection(address, 10)) for _ in range(3 * MOST_CONNECTIONS)]
+        idle[-1].sendall(b"GET /m")  # half a request
+        assert ask(url, "/healthz") == (200, "ok\n")
+        assert [each.recv(1) for each in idle[:MOST_CONNECTIONS]] == [b""] * MOST_CONNECTIONS
+        while threading.active_count() > before + MOST_CONNECTIONS + 1:
+            threading.Event().wait(0.01)
+
+
 def test_the_error_names_a_port_in_use() -> None:
     with serving(Metrics(), "127.0.0.1", 0) as url:
         port = urlsplit(url).port or 0
@@ -56,14 +68,3 @@ def test_the_error_names_a_port_in_use() -> None:
             serving(Metrics(), "127.0.0.1", port),
         ):
             pass
-
-
-def test_silent_connections_end_and_only_so_many_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics_server, "SILENT_SECONDS", 1.0)
-    monkeypatch.setattr(metrics_server, "MOST_OPEN", 2)
-    with serving(Metrics(), "127.0.0.1", 0) as url, ExitStack() as stack:
-        address = "127.0.0.1", urlsplit(url).port
-        silent = [stack.enter_context(socket.create_connection(address, 10)) for _ in range(3)]
-        assert silent[2].recv(1) == b""
-        assert [each.recv(1) for each in silent[:2]] == [b"", b""]
-        assert ask(url, "/healthz") == (200, "ok\n")

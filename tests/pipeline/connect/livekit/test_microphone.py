@@ -11,12 +11,14 @@ from livekit.rtc._proto.stats_pb2 import RtcStats
 
 from pipeline.base.errors import InputError
 from pipeline.base.metrics import Metrics
-from pipeline.connect.livekit.microphone import SILENT_FRAMES, Speech, TrackReader
+from pipeline.connect.livekit.microphone import SILENT_FRAMES, Speech, TrackReader, added
 from pipeline.contract.messages import SAMPLE_RATE
 from tests.livekit import until
 
 FRAME = SAMPLE_RATE // 10
 SOUND, SILENCE = b"\1\2" * FRAME, bytes(2 * FRAME)
+
+END = b"end"
 
 
 class HandMade:
@@ -26,7 +28,7 @@ class HandMade:
         self.frames: asyncio.Queue[bytes] = asyncio.Queue()
         self.metrics, self.now, self.sent, self.lost = Metrics(), 100.0, list[bytes](), 0.0
         self.stats = RtcStats()
-        self.ended = self.closed = False
+        self.ended = self.closed = self.muted = False
         self.refusal: Exception | None = None
         monkeypatch.setattr(rtc.AudioStream, "from_track", lambda **given: self)
         self.reader = TrackReader(self, self.speech, self.metrics, 98.0, lambda: self.now)  # type: ignore[arg-type]
@@ -58,6 +60,9 @@ class HandMade:
         if self.refusal:
             raise self.refusal
         self.sent.append(frame)
+
+    async def end_speech(self) -> None:
+        self.sent.append(END)
 
     async def listeners(self, number: int) -> None:
         self.told = number
@@ -107,6 +112,17 @@ async def test_long_silence_is_left_out_and_what_follows_is_not(made: HandMade) 
     assert made.sent == [SOUND, *[SILENCE] * SILENT_FRAMES, SOUND, SILENCE]
 
 
+async def test_a_mute_ends_the_speech_after_its_last_words(made: HandMade) -> None:
+    task = asyncio.create_task(made.reader.run())
+    made.muted = True  # the event comes before the last frames
+    await made.hear(SOUND, SILENCE)
+    made.muted = False
+    await made.hear(SILENCE, SOUND)
+    made.reader.stop()
+    await task
+    assert made.sent == [SOUND, END, SILENCE, SOUND]
+
+
 async def test_dropped_frames_are_counted(made: HandMade) -> None:
     task = asyncio.create_task(made.reader.run())
     await made.hear(*[SOUND] * 30)
@@ -133,3 +149,10 @@ async def test_a_refusal_of_the_gateway_is_raised(made: HandMade) -> None:
     made.frames.put_nowait(SOUND)
     with pytest.raises(InputError):
         await made.reader.run()
+
+
+def test_frames_are_added_without_an_overflow() -> None:
+    loud = (30_000).to_bytes(2, "little") * 3
+    assert added([loud, loud[:4]]) == (32_767).to_bytes(2, "little") * 2 + loud[:2]
+    assert added([loud, b"", loud + loud]) == (32_767).to_bytes(2, "little") * 3
+    assert added([loud, b"", bytes(6)]) == loud
