@@ -6,6 +6,7 @@ everything else.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
@@ -60,19 +61,24 @@ class Strangers:
     def __init__(self, files: int) -> None:
         self._most, self._most_of_address = files // 4, files // 8
         self._addresses: dict[Connection, str] = {}
+        self._counts: Counter[str] = Counter()
 
     def add(self, connection: "Connection") -> bool:
         """Add a connection. Returns whether there was room for it."""
         address = str((connection.remote_address or ("",))[0])
-        same = sum(each == address for each in self._addresses.values())
-        if len(self._addresses) >= self._most or same >= self._most_of_address:
+        if len(self._addresses) >= self._most or self._counts[address] >= self._most_of_address:
             return False
         self._addresses[connection] = address
+        self._counts[address] += 1
         return True
 
     def discard(self, connection: "Connection") -> None:
         """Take out a connection that has shown a token or has ended."""
-        self._addresses.pop(connection, None)
+        address = self._addresses.pop(connection, None)
+        if address is not None:
+            self._counts[address] -= 1
+            if not self._counts[address]:
+                del self._counts[address]
 
 
 class Connection(ServerConnection):
