@@ -9,7 +9,17 @@ from sqlalchemy import case as case_when
 
 from pipeline.base.errors import CaseError
 from pipeline.contract.messages import EARLY_SECONDS, Decision, Flag, SpeechStatus, first_id
-from pipeline.review.cases import case_queue, deciding, phrase_muting, reading, speaker_measures, storing, user_reports
+from pipeline.review.cases import (
+    awaited_clips,
+    case_queue,
+    deciding,
+    phrase_muting,
+    reading,
+    speaker_measures,
+    storing,
+    user_reports,
+)
+from pipeline.review.cases.awaited_clips import AwaitedClip
 from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.case_values import SEVERITY, Case, CaseFile, Choice, Evidence, Filters, Outcome, case_id
 from pipeline.review.cases.speaker_measures import Measures
@@ -66,6 +76,18 @@ class ReviewStore(Protocol):
 
     def held(self, case: str) -> bool:
         """Tell whether a legal hold blocks the deletion of a case. False if there is no such case."""
+
+    def put_off_clip(self, case: str, at: float) -> None:
+        """Let the clip of a case be cut later, from `at` (UTC seconds) on. Raises CaseError if the id is unknown."""
+
+    def claim_clip(self, at: float) -> AwaitedClip | None:
+        """Return the awaited clip that is due longest at `at` (UTC seconds), for this process to try; None if none is.
+
+        Another try is due later, unless `settle_clip` ends the wait.
+        """
+
+    def settle_clip(self, tried: AwaitedClip) -> None:
+        """Note that an awaited clip is stored, or that its audio is gone."""
 
     def awaiting_clip(self, before: float) -> list[Report]:
         """Return a batch of reports stored before `before` (UTC seconds) that still wait for their clip."""
@@ -184,6 +206,21 @@ class SqlReviewStore(ReviewStore):
     def held(self, case: str) -> bool:
         with self._database.read() as connection:
             return holds.is_held(connection, case)
+
+    def put_off_clip(self, case: str, at: float) -> None:
+        with self._database.write() as connection:
+            awaited_clips.put_off(connection, case, at)
+
+    def claim_clip(self, at: float) -> AwaitedClip | None:
+        with self._database.read() as connection:
+            if not awaited_clips.is_due(connection, at):  # mostly so, and then no writer waits
+                return None
+        with self._database.write() as connection:
+            return awaited_clips.claim(connection, at)
+
+    def settle_clip(self, tried: AwaitedClip) -> None:
+        with self._database.write() as connection:
+            awaited_clips.settle(connection, tried)
 
     def awaiting_clip(self, before: float) -> list[Report]:
         with self._database.read() as connection:

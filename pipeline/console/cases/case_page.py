@@ -24,7 +24,7 @@ from pipeline.judge.verdict import agreed, from_context, from_risk, manner
 from pipeline.review import audit_log
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.sign_in import LoginSession
-from pipeline.review.cases import assigning, notes, notices, phrase_muting, reading, user_reports
+from pipeline.review.cases import assigning, awaited_clips, notes, notices, phrase_muting, reading, user_reports
 from pipeline.review.cases.case_values import Case
 from pipeline.review.cases.leases import Lease
 from pipeline.review.cases.notes import LONGEST
@@ -147,6 +147,7 @@ def case_values(services: Services, case: str, lease: Lease | None = None, elsew
         enforced = enforcements.of_case(connection, case)
         proposal = services.measures.propose(connection, found.case, services.clock())
         offers = phrase_muting.offered(connection, case, services.clock())
+        clip_state = awaited_clips.state_of(connection, case)
     picture = outline(services.evidence, found.clip) if found.clip else None
     return {
         "view": found,
@@ -160,6 +161,7 @@ def case_values(services: Services, case: str, lease: Lease | None = None, elsew
         **proposed(services, found.case, proposal),
         "axis": case_axis(found, services.labels),
         "sound": clip_sound(found, picture),
+        "clip_state": clip_state,
         "scores": scores,
         "from_context": from_context,
         "agreed": agreed,

@@ -35,7 +35,7 @@ from pipeline.review.cases.case_values import (
 from pipeline.review.privacy import holds
 from pipeline.review.quality import quality_checks
 from pipeline.review.search import case_words
-from pipeline.review.tables.case_tables import CHECKS, COPIES, SAID
+from pipeline.review.tables.case_tables import AWAITED_CLIPS, CHECKS, COPIES, SAID
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS, LEASES
 from pipeline.review.tables.people_tables import NOTES
 
@@ -281,7 +281,7 @@ def _merge_into(connection: Connection, case: Case, into: Case) -> None:
     holds.follow(connection, case.id, into.id)
     assigning.follow(connection, case.id, into.id)
     # The moderator who holds the removed case gets a conflict at their next action.
-    for table in (LEASES, SAID):
+    for table in (LEASES, SAID, AWAITED_CLIPS):
         connection.execute(delete(table).where(table.c.case_id == case.id))
     connection.execute(delete(CASES).where(CASES.c.id == case.id))
 

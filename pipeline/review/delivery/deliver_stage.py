@@ -1,7 +1,8 @@
 """The deliver stage: it counts all speech, stores flags in the review store, and cuts a clip for each case.
 
 It stores the case first, and the clip after it. A crash between the two leaves a case without a clip. Then the flag
-arrives again, and its case gets the clip.
+arrives again, and its case gets the clip. While the store of the clips is away, cases come without their clips, which
+are cut when it is back.
 """
 
 import math
@@ -18,8 +19,9 @@ from pipeline.contract.topology import DELIVER
 from pipeline.judge.reader.second_reading import flag_of
 from pipeline.review.cases.case_values import Outcome, Result, check_storable
 from pipeline.review.delivery.speech_tallies import Tally
-from pipeline.review.evidence.clip_cutting import ClipCutter, ReportCutter
-from pipeline.review.evidence.evidence_store import EvidenceStore, open_evidence
+from pipeline.review.evidence.clip_cutting import READ_SECONDS, ClipCutter, ReportCutter
+from pipeline.review.evidence.evidence_outage import EvidenceOutage
+from pipeline.review.evidence.evidence_store import open_evidence
 from pipeline.review.evidence.lookback import UtteranceLog
 from pipeline.review.quality import quality_checks
 from pipeline.review.review_store import ReviewStore, open_store
@@ -40,24 +42,27 @@ class Deliver(Processor[Delivered, Outcome]):
 
     Of the passed flags it draws the share `audit_share` (0 to 1) for audit. `clock` returns UTC seconds. The ids of
     counted speech are kept for `keep_counted` seconds: as long as a message may be delivered again. The metrics know
-    only these `room_types`; the others count as `other`.
+    only these `room_types`; the others count as `other`. `timer` returns seconds that never go back.
     """
 
     def __init__(
         self,
         store: ReviewStore,
-        evidence: EvidenceStore,
+        outage: EvidenceOutage,
         log: UtteranceLog,
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
         audit_share: float = 0.0,
         keep_counted: float = math.inf,
         room_types: Sequence[str] = (OTHER,),
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._log = log
-        self._cutter = ClipCutter(store, evidence, log)
-        self._reports = ReportCutter(store, evidence, log)
+        self._outage = outage
+        self._cutter = ClipCutter(store, outage, log)
+        self._reports = ReportCutter(store, outage, log)
+        self._timer = timer
         self._metrics = metrics
         self._clock = clock
         self._audit_share = audit_share
@@ -97,6 +102,7 @@ class Deliver(Processor[Delivered, Outcome]):
 
     def tick(self, now: float) -> list[Outcome | Rejected]:
         self._log.expire(now)
+        self._cut_awaited(now)
         self._reports.run(now)
         if now - self._forgot >= FORGET_EVERY_SECONDS:
             self._store.forget_counted(now - self._keep_counted)
@@ -104,6 +110,7 @@ class Deliver(Processor[Delivered, Outcome]):
         return []
 
     def close(self) -> None:
+        self._outage.close()
         self._store.close()
         self._log.close()
 
@@ -112,7 +119,14 @@ class Deliver(Processor[Delivered, Outcome]):
         unlinked = [outcome for outcome in outcomes if outcome.result not in {"linked", "muted"}]
         fresh = {outcome.flag for outcome in unlinked if outcome.result != "repeated"}
         for case in dict.fromkeys(outcome.case for outcome in unlinked):
-            self._metrics.evidence_missing.inc(self._cutter.cut(case, fresh))
+            self._metrics.evidence_missing.inc(self._cutter.cut(case, fresh, self._clock()))
+            self.worked()
+
+    def _cut_awaited(self, now: float) -> None:
+        """Cut awaited clips, for a few seconds: new flags must not wait."""
+        until = self._timer() + READ_SECONDS
+        while self._timer() < until and (missing := self._cutter.cut_awaited(now)) is not None:
+            self._metrics.evidence_missing.inc(missing)
             self.worked()
 
     def _count_speech(self, tally: Tally) -> None:
@@ -134,13 +148,14 @@ class Deliver(Processor[Delivered, Outcome]):
 def build(settings: Settings, metrics: Metrics, log: UtteranceLog) -> Deliver:
     """Build the stage from the settings. It reads audio from `log`, and its `close` closes `log`.
 
-    Raises DependencyError if the database or the storage of the clips does not answer.
+    Raises DependencyError if the database does not answer, ConfigError if the store of the clips is set up wrongly. If
+    that store does not answer, cases come without their clips.
     """
-    evidence = open_evidence(settings)
-    evidence.check()
+    outage = EvidenceOutage(open_evidence(settings))
+    outage.ask()
     return Deliver(
         open_store(settings),
-        evidence,
+        outage,
         log,
         metrics,
         audit_share=settings.quality.audit_share,

@@ -12,11 +12,12 @@ from contextlib import suppress
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.base.errors import AudioError, CaseError
+from pipeline.base.errors import AudioError, CaseError, DependencyError
 from pipeline.contract.messages import SAMPLE_RATE, Flag, Sound, Utterance
 from pipeline.review.cases.case_values import CaseFile, ClipPiece, Evidence
 from pipeline.review.cases.user_reports import Report
-from pipeline.review.evidence.evidence_store import EvidenceStore, checksum
+from pipeline.review.evidence.evidence_outage import EvidenceOutage, StoreAway
+from pipeline.review.evidence.evidence_store import checksum
 from pipeline.review.evidence.lookback import UtteranceLog
 from pipeline.review.review_store import ReviewStore
 from pipeline.speech.audio.encode import decode_flac, encode_opus_clip
@@ -48,27 +49,59 @@ Pieces = list[tuple[float, Samples]]
 class ClipCutter:
     """Cuts the clips of cases."""
 
-    def __init__(self, store: ReviewStore, evidence: EvidenceStore, log: UtteranceLog) -> None:
+    def __init__(self, store: ReviewStore, outage: EvidenceOutage, log: UtteranceLog) -> None:
         self._store = store
-        self._evidence = evidence
+        self._outage = outage
         self._log = log
 
-    def cut(self, case: str, fresh: Collection[str]) -> int:
+    def cut(self, case: str, fresh: Collection[str], now: float) -> int:
         """Cut a clip for `case`, unless a clip already covers all of its time.
 
-        Return how many of the `fresh` flags (ids) have no audio left in the log.
+        If the store of the clips is away, the clip is awaited from `now` (UTC seconds) on. Return how many of the
+        `fresh` flags (ids) have no audio left in the log.
         """
+        try:
+            return sum(flag in fresh for flag in self._cut(case))
+        except StoreAway:
+            with suppress(CaseError):  # an erasure has deleted the case meanwhile
+                self._store.put_off_clip(case, now)
+            return 0
+
+    def cut_awaited(self, now: float) -> int | None:
+        """Cut the clip that is awaited longest, and due at `now` (UTC seconds). Return how many flags have no audio.
+
+        None: no clip is due, or the store of the clips is away.
+        """
+        awaited = None if self._outage.lasts else self._store.claim_clip(now)
+        if awaited is None:
+            return None
+        unheard: list[str] = []
+        try:
+            unheard = self._cut(awaited.case)
+        except StoreAway:
+            return None
+        except (DependencyError, OSError, MemoryError):
+            raise
+        except Exception as error:  # it must not end the process again and again
+            logger.error("The clip of case %s cannot be cut: an unexpected %s", awaited.case, type(error).__name__)
+        self._store.settle_clip(awaited)
+        return len(unheard)
+
+    def _cut(self, case: str) -> list[str]:
+        """Cut a clip, unless one covers the case. Return the ids of the flags that have no audio. Raises StoreAway."""
         try:
             file = self._store.case(case)
         except CaseError:
             # Another worker has just merged this case into another one. It cuts the clip of both.
             logger.info("case %s is already merged into another case", case)
-            return 0
+            return []
         if file.covered:
-            return 0
+            return []
+        if self._outage.lasts:
+            raise StoreAway
         flagged = {flag.id: self._audio(flag) for flag in file.flags}
         self._write(file, *compose(self._pieces(flagged.values()), file.case.start - PREROLL_SECONDS))
-        return sum(audio is None and flag in fresh for flag, audio in flagged.items())
+        return [flag for flag, audio in flagged.items() if audio is None]
 
     def _audio(self, flag: Flag) -> Utterance | Sound | None:
         """Return the flag's utterance or sound; None if it is gone.
@@ -91,22 +124,26 @@ class ClipCutter:
         case, seconds = file.case, len(samples) / SAMPLE_RATE
         # A longer old clip stays: it holds speech that the log no longer has.
         if timeline and all(clip.seconds < seconds for clip in file.evidence):
-            store_clip(self._store, self._evidence, case.id, case.start - PREROLL_SECONDS, case.end, samples, timeline)
+            store_clip(self._store, self._outage, case.id, case.start - PREROLL_SECONDS, case.end, samples, timeline)
 
 
 def store_clip(
     store: ReviewStore,
-    evidence: EvidenceStore,
+    outage: EvidenceOutage,
     case: str,
     start: float,
     end: float,
     samples: Samples,
     timeline: tuple[ClipPiece, ...],
 ) -> None:
-    """Store a clip as the only evidence of `case`. It was cut for the time from `start` to `end` (UTC seconds)."""
+    """Store a clip as the only evidence of `case`. It was cut for the time from `start` to `end` (UTC seconds).
+
+    Raises StoreAway if the store of the clips does not take it.
+    """
     content = encode_opus_clip(samples, BITRATE)
     # The file comes before its row, so that a row never names a missing clip.
-    path = evidence.put(case, start, content)
+    with outage.storing() as evidence:
+        path = evidence.put(case, start, content)
     clip = Evidence(
         path=path,
         case=case,
@@ -122,11 +159,14 @@ def store_clip(
     except CaseError:
         # The case was erased or merged meanwhile. No audio may stay without its case.
         unused = [path]
-    for old in unused:
-        evidence.discard(old)
     # A hold that is placed later locks the clips of the database, and finds this one there.
-    if store.held(case):
-        evidence.hold(path, True)
+    held = store.held(case)
+    # The clip is stored. What fails from here on, the retention job repeats.
+    with suppress(StoreAway), outage.storing() as evidence:
+        for old in unused:
+            evidence.discard(old)
+        if held:
+            evidence.hold(path, True)
 
 
 def compose(pieces: Sequence[tuple[float, Samples]], begin: float) -> tuple[Samples, tuple[ClipPiece, ...]]:
@@ -193,12 +233,12 @@ class ReportCutter:
     def __init__(
         self,
         store: ReviewStore,
-        evidence: EvidenceStore,
+        outage: EvidenceOutage,
         log: UtteranceLog,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._evidence = evidence
+        self._outage = outage
         self._log = log
         self._clock = clock
         self._search: ClipSearch | None = None
@@ -206,8 +246,11 @@ class ReportCutter:
     def run(self, now: float) -> bool:
         """Cut the clip of the oldest report that is due at `now` (UTC seconds), or continue the last search.
 
-        Return whether a clip is done. A search that takes longer than READ_SECONDS continues in the next run.
+        Return whether a clip is done. A search that takes longer than READ_SECONDS continues in the next run. While the
+        store of the clips is away, the reports wait.
         """
+        if self._outage.lasts:
+            return False
         search, self._search = self._search or self._begin(now), None  # None: after an error the search starts again
         if search is None:
             return False
@@ -215,7 +258,10 @@ class ReportCutter:
         if not search.read(lambda: self._clock() >= deadline):
             self._search = search
             return False
-        self._cut(search)
+        try:
+            self._cut(search)
+        except StoreAway:
+            return False
         return True
 
     def _begin(self, now: float) -> ClipSearch | None:
@@ -235,7 +281,7 @@ class ReportCutter:
         samples, timeline = compose(mixed(search.utterances, begin), begin)
         # A longer old clip stays: it holds speech that the log no longer has.
         if timeline and all(clip.seconds < len(samples) / SAMPLE_RATE for clip in file.evidence):
-            store_clip(self._store, self._evidence, report.case, begin, search.end, samples, timeline)
+            store_clip(self._store, self._outage, report.case, begin, search.end, samples, timeline)
         self._store.finish_search(report, {utterance.speaker for utterance in search.utterances} if timeline else set())
 
 

@@ -19,7 +19,7 @@ from pipeline.review.evidence.evidence_store import EvidenceStore
 from pipeline.review.privacy import holds
 from pipeline.review.search import case_words
 from pipeline.review.tables import METADATA
-from pipeline.review.tables.case_tables import CHECKS, COPIES, ERASURES, REPORTS, VOICES
+from pipeline.review.tables.case_tables import AWAITED_CLIPS, CHECKS, COPIES, ERASURES, REPORTS, VOICES
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS, OUTBOX
 
 BATCH = 50
@@ -144,7 +144,7 @@ def delete_audio(connection: Connection, evidence: EvidenceStore, case: str) -> 
     # The files go before the rows. After a crash, the next run finds the rows and deletes again: no clip stays alone.
     for clip in clips:
         evidence.remove(clip.path)
-    for table in (EVIDENCE, VOICES):
+    for table in (EVIDENCE, VOICES, AWAITED_CLIPS):
         connection.execute(delete(table).where(table.c.case_id == case))
     unheard = REPORTS.c.audio.in_(("waiting", "kept"))
     connection.execute(update(REPORTS).where(REPORTS.c.case_id == case, unheard).values(audio="gone"))

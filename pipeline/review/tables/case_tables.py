@@ -68,6 +68,16 @@ VOICES = Table(
     Column("speaker", String, primary_key=True, index=True),
 )
 
+AWAITED_CLIPS = Table(
+    # Cases whose clip the store of the clips did not take yet (`pipeline/review/cases/awaited_clips.py`).
+    "awaited_clips",
+    METADATA,
+    # CASCADE: a process of the version before deletes cases, and does not know this table.
+    Column("case_id", ForeignKey("cases.id", ondelete="CASCADE"), primary_key=True),
+    # When the next try is due. NULL: the audio was gone before the store took the clip.
+    Column("due_at", Double, nullable=True, index=True),
+)
+
 HOLDS = Table(
     "holds",
     METADATA,

@@ -156,6 +156,8 @@ table(
     "Text title reason, String label added_by, Double added_at seconds, LargeBinary landmarks",
 )
 
+table("awaited_clips", "String case_id", "Double due_at?", "due_at", link("case_id", "cases.id", "CASCADE"))
+
 # Policies.
 table(
     "policy_versions",

@@ -176,6 +176,19 @@ def test_actions_in_the_room_are_shown(console: Console, enter: Enter) -> None:
     assert "2026-01-01 12:10:00" in shown
 
 
+def test_a_page_without_audio_says_whether_it_will_come(console: Console, enter: Enter) -> None:
+    """The store of the clips was away when the case came."""
+    [case] = stored(console)
+    page = enter("ana")
+    assert "Audio cannot be played" in page.get(f"/cases/{case}").text
+    console.store.put_off_clip(case, NOON)
+    assert "The audio arrives when the store of the clips is back." in page.get(f"/cases/{case}").text
+    tried = console.store.claim_clip(NOON)
+    assert tried is not None
+    console.store.settle_clip(tried)
+    assert "Its time was over before the store of the clips was back." in page.get(f"/cases/{case}").text
+
+
 @pytest.mark.parametrize("voice", [True, False])
 def test_a_party_neither_gets_nor_sees_nor_hears_the_case(console: Console, enter: Enter, voice: bool) -> None:
     complaint = Complaint(room="karaoke", reporter="bob" if voice else "ana", at=NOON)

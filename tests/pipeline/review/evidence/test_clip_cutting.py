@@ -20,6 +20,7 @@ from pipeline.review.cases.user_reports import Complaint, Report
 from pipeline.review.database import Database
 from pipeline.review.delivery.deliver_stage import Deliver
 from pipeline.review.evidence.clip_cutting import MAX_SILENCE, READ_SECONDS, SETTLE_SECONDS, ReportCutter, compose
+from pipeline.review.evidence.evidence_outage import EvidenceOutage
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.privacy import erasure
@@ -96,7 +97,7 @@ class Desk:
         self.store = SqlReviewStore(self.database)
         self.evidence = EvidenceFolder(folder / "evidence")
         self.log = Lookback(folder / "lookback", 3_600, 10_000_000, lambda: NOON)
-        self.stage = Deliver(self.store, self.evidence, self.log, Metrics(), lambda: NOON)
+        self.stage = Deliver(self.store, EvidenceOutage(self.evidence), self.log, Metrics(), lambda: NOON)
 
     def say(self, name: str, start: float, end: float, hertz: float = 220.0, **changes: Any) -> None:
         self.log.put(utterance(name, start, end, hertz, **changes))
@@ -200,7 +201,7 @@ def test_speech_that_the_log_has_deleted_stays_in_the_clip(desk: Desk, tmp_path:
     empty = Lookback(tmp_path / "empty", 3_600, 10_000_000, lambda: NOON)
     empty.put(utterance("two", 40, 44))
     desk.report(at=NOON + 50)
-    assert ReportCutter(desk.store, desk.evidence, empty).run(DUE)
+    assert ReportCutter(desk.store, EvidenceOutage(desk.evidence), empty).run(DUE)
     assert desk.clip(first)[0] == before
 
 
@@ -238,7 +239,7 @@ def slow(desk: Desk, tmp_path: Path) -> SlowLog:
 
 def test_a_long_search_continues_in_the_next_run(desk: Desk, slow: SlowLog) -> None:
     report = desk.report()
-    cutter = ReportCutter(desk.store, desk.evidence, slow, slow.clock)
+    cutter = ReportCutter(desk.store, EvidenceOutage(desk.evidence), slow, slow.clock)
     assert [cutter.run(DUE) for _ in range(4)] == [False, False, False, True]
     clip, _ = desk.clip(report)
     assert [piece.start - NOON for piece in clip.timeline] == [-50, -30, -10]
@@ -248,7 +249,7 @@ def test_a_long_search_continues_in_the_next_run(desk: Desk, slow: SlowLog) -> N
 def test_a_failed_search_starts_again_and_misses_nothing(desk: Desk, slow: SlowLog) -> None:
     report = desk.report()
     slow.fails = 1
-    cutter = ReportCutter(desk.store, desk.evidence, slow, slow.clock)
+    cutter = ReportCutter(desk.store, EvidenceOutage(desk.evidence), slow, slow.clock)
     assert not cutter.run(DUE)
     with pytest.raises(DependencyError):
         cutter.run(DUE)

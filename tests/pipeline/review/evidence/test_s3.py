@@ -1,13 +1,15 @@
 """Clips in a bucket of a real server, and each way in which the server can fail."""
 
+import asyncio
 import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,13 +19,23 @@ from moto import mock_aws
 from pydantic import SecretStr, ValidationError
 
 from pipeline.base.errors import ConfigError, DependencyError
-from pipeline.review.evidence import aws
+from pipeline.base.metrics import Metrics
+from pipeline.contract.messages import AudioChunk, Flag, Message, Transcript, Utterance
+from pipeline.contract.stage import Processor, Rejected
+from pipeline.contract.topology import DELIVER, JUDGE, SEGMENT, TRANSCRIBE, Stage
+from pipeline.review.cases.case_values import Evidence, Filters, Outcome
+from pipeline.review.evidence import aws, evidence_outage
 from pipeline.review.evidence.aws import Forbidden, S3Evidence
-from pipeline.review.evidence.evidence_store import clip_path
+from pipeline.review.evidence.evidence_store import checksum, clip_path
+from pipeline.review.evidence.lookback import open_lookback
 from pipeline.review.evidence.sealing import ClipDamaged
-from pipeline.settings import EvidenceSettings
+from pipeline.review.review_store import open_store
+from pipeline.runner.local import LocalRunner
+from pipeline.runner.stage_processor import build_processor
+from pipeline.settings import EvidenceSettings, Settings
 from pipeline.settings.review import S3
-from tests.builders import NOON
+from tests.builders import NOON, flag, transcript
+from tests.pipeline.review.voices import utterance
 from tests.ports import free_port
 from tests.s3 import S3Server, running
 
@@ -353,3 +365,74 @@ def test_a_server_that_encrypts_in_another_way_is_refused(s3_server: S3Server, b
 def test_wrong_settings_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         EvidenceSettings.model_validate(fields)
+
+
+class Cut(Processor[AudioChunk, Utterance]):
+    """Replaces the segmenter: the utterances are in the look-back."""
+
+    def process(self, batch: Sequence[AudioChunk]) -> list[Utterance | Rejected]:
+        return []
+
+
+class Hear(Processor[Utterance, Transcript]):
+    """Replaces Whisper: each utterance has the same words."""
+
+    def process(self, batch: Sequence[Utterance]) -> list[Transcript | Rejected]:
+        return [
+            transcript("Hello.", one.start, utterance=one.id, end=one.end, address=one.address, id=f"t-{one.id}")
+            for one in batch
+        ]
+
+
+class Flagging(Processor[Transcript, Flag]):
+    """Replaces the judge: it flags all words."""
+
+    def process(self, batch: Sequence[Transcript]) -> list[Flag | Rejected]:
+        return [
+            flag(one.utterance, one.start - NOON, one.end - NOON, utterance=one.utterance, address=one.address)
+            for one in batch
+        ]
+
+
+async def test_on_one_machine_cases_come_while_the_server_is_down(
+    tmp_path: Path, own_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs start in the outage. The next one cuts their clips."""
+    monkeypatch.setattr(evidence_outage, "FIRST_PAUSE_SECONDS", 0.1)
+    del own_store
+    seen: list[Outcome] = []
+
+    def tap(stage: Stage, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
+        seen.extend(output for output in outputs if isinstance(output, Outcome))
+
+    def build(stage: Stage, *parts: Any) -> Processor[Any, Any]:
+        fakes: dict[str, Processor[Any, Any]] = {"segment": Cut(), "transcribe": Hear(), "judge": Flagging()}
+        return fakes.get(stage.name) or build_processor(stage, *parts)
+
+    async def runs(name: str, until: Callable[[], bool]) -> None:
+        lookback = open_lookback(settings)
+        lookback.put(utterance(name, 100.0 * len(seen), 100.0 * len(seen) + 4))
+        stages = (SEGMENT, TRANSCRIBE, JUDGE, DELIVER)
+        async with LocalRunner(settings, Metrics(), tap, stages=stages, lookback=lookback, build=build):
+            async with asyncio.timeout(SOON):
+                while not until():  # noqa: ASYNC110 - waits for the threads of the stages
+                    await asyncio.sleep(0.05)
+
+    def clips() -> list[tuple[Evidence, ...]]:
+        with closing(open_store(settings)) as store:
+            return [store.case(case.id).evidence for case in store.cases(Filters())]
+
+    with running() as server:
+        chosen = EvidenceSettings(store="s3", s3=server.settings(server.make_bucket("clips")))
+        settings = Settings(data_dir=tmp_path, evidence=chosen)
+        server.kill()
+        await runs("a", lambda: len(seen) == 1)
+        assert clips() == [()]
+
+        await runs("b", lambda: len(seen) == 2)
+        assert clips() == [(), ()]
+        server.start()
+        await runs("c", lambda: len(clips()) == 3 and all(clips()))
+        evidence = S3Evidence(chosen)
+        for [clip] in clips():
+            assert checksum(evidence.get(clip.path) or b"") == clip.sha256

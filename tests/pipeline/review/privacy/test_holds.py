@@ -12,6 +12,7 @@ from pipeline.review.cases.case_values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.aws import Forbidden, S3Evidence
 from pipeline.review.evidence.clip_cutting import store_clip
+from pipeline.review.evidence.evidence_outage import EvidenceOutage
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import holds, retention_job
 from pipeline.review.privacy.retention_job import DAY
@@ -128,7 +129,7 @@ def test_a_new_clip_of_a_held_case_is_locked(database: Database, evidence: S3Evi
     store = SqlReviewStore(database)
     case = store.add([flag("a", 0, 5)], NOON)[0].case
     holds.place_and_lock(database, evidence, "speaker", "ann", "court", "lea", NOON)
-    store_clip(store, evidence, case, NOON, NOON + 1, tone(1.0), ())
+    store_clip(store, EvidenceOutage(evidence), case, NOON, NOON + 1, tone(1.0), ())
     [clip] = store.case(case).evidence
     with pytest.raises(Forbidden):
         evidence.remove(clip.path)
