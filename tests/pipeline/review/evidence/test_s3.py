@@ -24,7 +24,7 @@ from pipeline.contract.messages import AudioChunk, Flag, Message, Transcript, Ut
 from pipeline.contract.stage import Processor, Rejected
 from pipeline.contract.topology import DELIVER, JUDGE, SEGMENT, TRANSCRIBE, Stage
 from pipeline.review.cases.case_values import Evidence, Filters, Outcome
-from pipeline.review.evidence import aws
+from pipeline.review.evidence import aws, evidence_store
 from pipeline.review.evidence.aws import Forbidden, S3Evidence
 from pipeline.review.evidence.evidence_store import checksum, clip_path
 from pipeline.review.evidence.lookback import open_lookback
