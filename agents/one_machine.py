@@ -99,5 +99,5 @@ async def _api(settings: Settings, wanted: bool) -> "AsyncIterator[ServedApi | N
         return
     with importing("console"):
         from pipeline.connect.api.api_server import serve_api
-    async with serve_api(settings) as found:
+    async with serve_api(settings, beside_live=True) as found:
         yield found

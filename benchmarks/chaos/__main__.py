@@ -16,6 +16,7 @@ lost               stretches that are not stored from the first sample to the la
 overlapping cases  cases of a speaker, in any state, that share more than a forced cut repeats (0.5 s and a window)
 told again         flags for speech that another flag covers, under another id; up to 0.5% are allowed
 unexpected         flags for speech that nobody said
+without a clip     cases that still have no clip at the end
 hung               processes that neither work nor exit: the health probe fails, the grace period is too short, or
                    records still wait at the end. Speakers that the gateway refused for good count here, too
 tallies: wrong     hours in which the tallies differ from a count of voice.flags and voice.speech

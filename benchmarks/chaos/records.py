@@ -16,7 +16,7 @@ from pipeline.contract.cloud_events import decode_event
 from pipeline.contract.messages import AudioChunk, Message, Utterance
 from pipeline.contract.topology import AUDIO, DEAD_LETTERS, STAGES, UTTERANCES, Stage, Topic
 from pipeline.review.database import Database
-from pipeline.review.tables.core import CASES, FLAGS
+from pipeline.review.tables.core import CASES, EVIDENCE, FLAGS
 from pipeline.settings import Settings
 from pipeline.speech.audio.encode import decode_flac, to_pcm16
 from tests.speech import SpokenSpan, Voice
@@ -96,6 +96,16 @@ def cases(settings: Settings) -> list[SpokenSpan]:
     with database.read() as connection:
         query = select(CASES.c.room, CASES.c.speaker, CASES.c.start, CASES.c.end)
         found = [SpokenSpan(*row) for row in connection.execute(query)]
+    database.close()
+    return found
+
+
+def silent(settings: Settings) -> list[str]:
+    """The ids of cases without a clip."""
+    database = Database(settings.database_url)
+    with database.read() as connection:
+        with_clip = select(EVIDENCE.c.case_id)
+        found = list(connection.scalars(select(CASES.c.id).where(CASES.c.id.not_in(with_clip))))
     database.close()
     return found
 

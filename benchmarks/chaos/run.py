@@ -92,6 +92,7 @@ def judged(scene: Scene, wanted: Sequence[SpokenSpan], counts: Mapping[Voice, in
         unexpected=[utterance for utterance in flags if not uttered.get(utterance)],
         hung=scene.hung,
         letters_lost=[value.decode() for value in sorted(scene.malformed - values)],
+        silent=records.silent(settings),
         miscounted=tallied.miscounted(settings),
         malformed=len(scene.malformed),
         redelivered=redelivered,
@@ -104,6 +105,6 @@ def explain(found: ChaosVerdict) -> None:
         holes = ", ".join(f"{hole.start:.3f}-{hole.end:.3f}" for hole in lost.holes)
         where = "in the log" if lost.in_log else "never reached the log"
         say(f"  lost: {lost.stretch}: {holes}, {where}")
-    for name in ("overlapping", "again", "unexpected", "hung", "letters_lost", "miscounted"):
+    for name in ("overlapping", "again", "unexpected", "silent", "hung", "letters_lost", "miscounted"):
         for fault in getattr(found, name)[:SHOWN]:
             say(f"  {name}: {fault}")

@@ -28,6 +28,7 @@ RARE_SECONDS = 45.0
 FREEZE_SECONDS = 40.0
 BROKERS_SECONDS = 15.0
 LOCK_SECONDS = 20.0
+EVIDENCE_SECONDS = 30.0
 RESET_SECONDS = 30.0
 RESET_TRIES = 60
 GROWTH = 2
@@ -110,15 +111,29 @@ class Freeze(Rare):
     """A worker gets SIGSTOP for 40 s: a machine that swaps, a hypervisor that moves it. Then it continues unaware."""
 
     def strike(self, scene: Scene, random: Random) -> None:
-        member = scene.pick(scene.workers, random)
-        with member.busy:
-            if not member.process.alive:
-                member.start()
-            note(scene, f"{member.name} frozen for {FREEZE_SECONDS:.0f} s", "frozen")
-            member.process.freeze()
-            time.sleep(FREEZE_SECONDS)
-            member.process.thaw()
-            member.spare()
+        freeze(scene, scene.pick(scene.workers, random))
+
+
+class FreezeGateway(Rare):
+    """The gateway gets SIGSTOP for 40 s: handshakes time out, and clients leave half-open connections behind."""
+
+    def strike(self, scene: Scene, random: Random) -> None:
+        freeze(scene, scene.pick(scene.gateways, random))
+
+
+class Evidence(Rare):
+    """The storage of the clips is away for 30 s: a bucket does not answer, a disk is not mounted."""
+
+    def strike(self, scene: Scene, random: Random) -> None:
+        del random
+        folder = scene.settings.data_dir / "evidence"
+        folder.mkdir(exist_ok=True)
+        away = folder.rename(folder.with_name("evidence-away"))
+        folder.touch()  # a file in its place, else the workers would make a new folder
+        note(scene, f"evidence away for {EVIDENCE_SECONDS:.0f} s", "evidence away")
+        time.sleep(EVIDENCE_SECONDS)
+        folder.unlink()
+        away.rename(folder)
 
 
 class Brokers(Rare):
@@ -179,6 +194,8 @@ TROUBLES: dict[str, Trouble] = {
     "stop-gateway": StopGateway(),
     "malformed": Malformed(),
     "freeze": Freeze(),
+    "freeze-gateway": FreezeGateway(),
+    "evidence": Evidence(),
     "brokers": Brokers(),
     "lock": LockStore(),
     "reset": Reset(),
@@ -264,6 +281,17 @@ def restart(scene: Scene, member: Member, how: Signals) -> None:
         note(scene, f"{how.name} {member.name}", f"{how.name} {'gateway' if member.role == 'gateway' else 'worker'}")
         scene.stop(member, how)
         member.start()
+
+
+def freeze(scene: Scene, member: Member) -> None:
+    with member.busy:
+        if not member.process.alive:
+            member.start()
+        note(scene, f"{member.name} frozen for {FREEZE_SECONDS:.0f} s", f"{member.role} frozen")
+        member.process.freeze()
+        time.sleep(FREEZE_SECONDS)
+        member.process.thaw()
+        member.spare()
 
 
 def set_back(scene: Scene, stage: Stage, seconds: float) -> None:

@@ -49,6 +49,7 @@ class ChaosVerdict:
     hung: Sequence[str] = ()
     letters_lost: Sequence[str] = ()
     miscounted: Sequence[str] = ()
+    silent: Sequence[str] = ()
     malformed: int = 0
     redelivered: int = 0
 
@@ -58,14 +59,14 @@ class ChaosVerdict:
 
     @property
     def good(self) -> bool:
-        faults = (self.lost, self.overlapping, self.unexpected, self.hung, self.letters_lost, self.miscounted)
-        return not any(faults) and self.share_again <= MAX_REPEATED and self.stretches > 0
+        data = (self.lost, self.overlapping, self.unexpected, self.letters_lost, self.miscounted, self.silent)
+        return not any(data) and not self.hung and self.share_again <= MAX_REPEATED and self.stretches > 0
 
     def __str__(self) -> str:
         return (
             f"stretches {self.stretches}: lost {len(self.lost)}, overlapping cases {len(self.overlapping)}, "
             f"told again {len(self.again)} of {self.flags} ({self.share_again:.2%}), "
-            f"unexpected {len(self.unexpected)}, hung {len(self.hung)}; "
+            f"unexpected {len(self.unexpected)}, without a clip {len(self.silent)}, hung {len(self.hung)}; "
             f"malformed {self.malformed}: lost {len(self.letters_lost)}, redelivered {self.redelivered}; "
             f"tallies: wrong {len(self.miscounted)}"
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
 INFO = Path("/proc/cpuinfo")
 BEHIND = 5  # nice levels behind other threads: a third of their time, if there are more threads than cores (sched(7))
+_thread = threading.local()
 
 
 def cores() -> int:
@@ -48,6 +49,12 @@ def multiplies_bytes() -> bool:
 
 def step_back() -> None:
     """Let other threads go before this one and before its child threads. Only Linux has priorities of threads."""
+    _thread.is_back = True
     if sys.platform == "linux":
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + BEHIND)
+
+
+def is_back() -> bool:
+    """Whether this thread has stepped back."""
+    return getattr(_thread, "is_back", False)

@@ -33,13 +33,17 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 class TooManyError(VoxwardenError):
-    """A program has too much work in hand."""
+    """A program has too much work in hand. It may try again after `retry_seconds`."""
+
+    def __init__(self, what: str, remedy: str, retry_seconds: int = 1) -> None:
+        super().__init__(what, remedy)
+        self.retry_seconds = retry_seconds
 
 
-def problem(message: str, status: int) -> JSONResponse:
+def problem(message: str, status: int, retry_seconds: int = 1) -> JSONResponse:
     """Return the answer for an error."""
     kind = KINDS.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    headers = {429: {"retry-after": "1"}, 401: {"www-authenticate": "Bearer"}}.get(status)
+    headers = {429: {"retry-after": str(retry_seconds)}, 401: {"www-authenticate": "Bearer"}}.get(status)
     return JSONResponse(ErrorAnswer(error=ErrorDetail(message=message, type=kind)).model_dump(), status, headers)
 
 
@@ -64,7 +68,9 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _ours(request: Request, error: Exception) -> JSONResponse:
     del request
-    known = ((Missing, 404), (TooManyError, 429), (DependencyError, 503))
+    if isinstance(error, TooManyError):
+        return problem(str(error), 429, error.retry_seconds)
+    known = ((Missing, 404), (DependencyError, 503))
     return problem(str(error), next((status for kind, status in known if isinstance(error, kind)), 422))
 
 

@@ -63,10 +63,23 @@ class TokenBucket:
 
     def take(self, amount: float) -> bool:
         """Take `amount` if it is allowed now. Returns whether it was taken."""
-        now = self._clock()
-        self._level = max(self._level, min(self._burst, self._level + (now - self._at) * self._rate))
-        self._at = now
+        self._fill()
         if amount > self._level:
             return False
         self._level -= amount
         return True
+
+    def owe(self, amount: float) -> None:
+        """Take `amount`, also beyond what is allowed: its size was not known before."""
+        self._fill()
+        self._level -= amount
+
+    def wait(self, debt: float = 0.0) -> float:
+        """Return the seconds until no more than `debt` is owed."""
+        self._fill()
+        return max(0.0, -debt - self._level) / self._rate
+
+    def _fill(self) -> None:
+        now = self._clock()
+        self._level = max(self._level, min(self._burst, self._level + (now - self._at) * self._rate))
+        self._at = now

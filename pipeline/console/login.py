@@ -5,9 +5,10 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
+from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
@@ -24,6 +25,7 @@ from pipeline.review.accounts.sign_in import Visitor
 from pipeline.review.database import Database
 
 router = APIRouter()
+T = TypeVar("T")
 
 OF_ONE_PERSON = 64  # Bits of an IPv6 address that name a network. One person has all addresses in it.
 # Seconds for which a refused try is held. A client that waits for its answers sends fewer; holding costs nothing.
@@ -99,10 +101,10 @@ def accept_invitation(services: TheServices, token: LinkToken, password: SecretF
 
 
 @router.get("/login/oidc")
-def oidc_login(request: Request, services: TheServices, then: NameQuery = "/") -> Response:
+async def oidc_login(request: Request, services: TheServices, then: NameQuery = "/") -> Response:
     """Send the browser to the OpenID provider. 422 if none is configured."""
     trying = oidc_provider.attempt(own_path(then))
-    response = RedirectResponse(_provider(request).address(trying), 303)
+    response = RedirectResponse(await _asked(request, lambda provider: provider.address(trying)), 303)
     response.set_cookie(
         OIDC_COOKIE,
         msgspec.json.encode(trying).hex(),
@@ -117,7 +119,7 @@ def oidc_login(request: Request, services: TheServices, then: NameQuery = "/") -
 
 
 @router.get("/login/oidc/back")
-def oidc_back(
+async def oidc_back(
     request: Request,
     services: TheServices,
     code: Annotated[str, Query(max_length=2_048)] = "",
@@ -130,7 +132,8 @@ def oidc_back(
         raise AccountError(
             "This answer belongs to no sign-in that began in this browser", "Sign in again.", text="oidc_other"
         )
-    token = _begin(services, _provider(request).identity(code, trying))
+    identity = await _asked(request, lambda provider: provider.identity(code, trying))
+    token = await run_in_threadpool(_begin, services, identity)
     response = with_cookie(RedirectResponse(own_path(trying.then), 303), services, token)
     response.delete_cookie(OIDC_COOKIE, path=BACK)
     return response
@@ -239,13 +242,14 @@ def _begin(services: Services, identity: oidc_provider.Identity) -> str:
         return sign_in.begin_session(connection, account.name, now)
 
 
-def _provider(request: Request) -> Provider:
+async def _asked(request: Request, question: Callable[[Provider], T]) -> T:
+    """Ask the provider. Raises AccountError if none is configured."""
     provider: Provider | None = request.app.state.oidc
     if provider is None:
         raise AccountError(
             "No OpenID provider is configured", "Set console.oidc, or sign in with a password.", text="oidc_none"
         )
-    return provider
+    return await to_thread.run_sync(question, provider, limiter=provider.questions)
 
 
 def _attempt_of(cookie: str) -> Attempt | None:

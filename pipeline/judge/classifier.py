@@ -4,13 +4,15 @@ A model of the Hugging Face hub needs a commit in its id, because the files unde
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Condition
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from pipeline.base.cpu_cores import is_back
 from pipeline.base.errors import ConfigError
 from pipeline.base.libraries import require
 from pipeline.base.shared_models import SharedModels
@@ -43,20 +45,61 @@ class Classifier(Protocol):
         """
 
 
+SLICE = 400
+"""Characters that a thread that has stepped back reads at once: a window, or several short texts."""
+
+
 class SharedClassifier:
-    """A classifier that several threads may use. One of them works at a time."""
+    """A classifier that several threads may use. One of them works at a time.
+
+    A thread that has stepped back, as the one for texts beside live rooms, reads slice by slice. All others go first.
+    """
 
     def __init__(self, classifier: Classifier) -> None:
         self.name = classifier.name
         self.labels = classifier.labels
         self.context = classifier.context
         self._classifier = classifier
-        self._turn = Lock()
+        self._changed = Condition()
+        self._is_busy = False
+        self._first = 0  # threads that wait and have not stepped back
 
     def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
+        if not is_back():
+            return self._classify(texts, languages)
+        return [scores for part in slices(texts, SLICE) for scores in self._classify(texts[part], languages[part])]
+
+    def _classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
         # A classifier need not be safe between threads, and one call can use all cores.
-        with self._turn:
+        with self._turn():
             return self._classifier.classify(texts, languages)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        back = is_back()
+        with self._changed:
+            self._first += not back
+            self._changed.wait_for(lambda: not (self._is_busy or (back and self._first)))
+            self._first -= not back
+            self._is_busy = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._is_busy = False
+                self._changed.notify_all()
+
+
+def slices(texts: Sequence[str], most: int) -> Iterator[slice]:
+    """Parts of `texts`, each with `most` characters or a single text."""
+    begin, size = 0, 0
+    for place, text in enumerate(texts):
+        if place > begin and size + len(text) > most:
+            yield slice(begin, place)
+            begin, size = place, 0
+        size += len(text)
+    if begin < len(texts):
+        yield slice(begin, len(texts))
 
 
 _shelf: SharedModels[SharedClassifier] = SharedModels()

@@ -15,7 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from pipeline.base.cpu_cores import cores, multiplies_bytes
+from pipeline.base.cpu_cores import cores, is_back, multiplies_bytes
 from pipeline.base.errors import ConfigError
 from pipeline.judge import model_outputs, pinyin_model
 from pipeline.judge.classifier_text import Tokens, view
@@ -70,7 +70,9 @@ class OnnxClassifier(Calibrated):
         size = max(1, min(BATCH, -(-len(rows) // self._threads)))
         batches = [order[at : at + size] for at in range(0, len(order), size)]
         found = np.zeros((len(texts), len(self.labels)))
-        running = self._pool.map(lambda batch: self._run([rows[place] for place in batch]), batches)
+        # Threads of the pool would not step back with their caller.
+        each = map if is_back() else self._pool.map
+        running = each(lambda batch: self._run([rows[place] for place in batch]), batches)
         for batch, logits in zip(batches, running, strict=True):
             found[batch] = logits
         return found

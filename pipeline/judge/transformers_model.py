@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import RemoteEntryNotFoundError
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging
 
 from pipeline.base.errors import ConfigError, DependencyError
@@ -41,7 +41,10 @@ class Pretrained:
 
         Raises ConfigError if it is no trained classifier, DependencyError if the hub does not answer.
         """
-        model, found = self.part(auto, dtype=torch.float32, output_loading_info=True)
+        config = self.part(AutoConfig)
+        # A configuration may name a kernel of the hub, and the library `kernels` would run it. None: PyTorch's own.
+        config._attn_implementation = None
+        model, found = self.part(auto, config=config, dtype=torch.float32, output_loading_info=True)
         missing = [key for key in found["missing_keys"] if not key.endswith(UNUSED)]
         if missing or found["mismatched_keys"]:
             raise ConfigError(
@@ -54,12 +57,26 @@ class Pretrained:
         """Return the model's part that `auto` loads, e.g. `AutoTokenizer`. Raises ConfigError or DependencyError."""
         try:
             with quietly():
-                # Without `trust_remote_code`, code that lies beside a model never runs.
+                # False: code that lies beside a model never runs. Without a value, a terminal is asked whether it may.
                 return auto.from_pretrained(
-                    self._place, revision=self._commit, local_files_only=not self._hub, **options
+                    self._place,
+                    revision=self._commit,
+                    local_files_only=not self._hub,
+                    trust_remote_code=False,
+                    **options,
                 )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except Exception as error:  # the files of others may raise anything
             raise self._why(error) from error
+
+    def labels(self, config: Any) -> tuple[str, ...]:
+        """Return the model's own label for each of its outputs. Raises ConfigError if one has no printable label."""
+        found = tuple(config.id2label.get(at, "") for at in range(config.num_labels))
+        if not all(label and label.isprintable() for label in found):
+            raise ConfigError(
+                f"{self._setting}: {self.source} has an output without a printable label",
+                "Correct id2label in its config.json.",
+            )
+        return found
 
     def has(self, name: str) -> bool:
         """Whether the model comes with a file of this name. Raises DependencyError if the hub does not answer."""
@@ -90,13 +107,15 @@ class Pretrained:
         folder = Path(self.source)
         # `default=str`: a configuration may hold types that JSON does not have, such as a dtype.
         digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True, default=str).encode())
-        for name in (*WEIGHTS, *files):
+        weights = [name for name in WEIGHTS if (folder / name).is_file()]
+        for name in (*weights[:1], *files):  # the second one is not used
             if (folder / name).is_file():
-                digest.update((folder / name).read_bytes())
+                with (folder / name).open("rb") as file:
+                    hashlib.file_digest(file, lambda: digest)
         return f"{folder.resolve().name}@{digest.hexdigest()[:8]}"
 
     def _why(self, error: Exception) -> ConfigError | DependencyError:
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         if self._hub and isinstance(error, OSError):
             return DependencyError(
                 f"{self._setting}: {self.source} cannot be fetched: {reason}",
@@ -124,8 +143,9 @@ def quietly() -> Iterator[None]:
 class TransformersClassifier(Calibrated):
     """A model in evaluation mode, on the CPU."""
 
-    def __init__(self, model: Any, tokenizer: Any, found: Calibration, name: str, exclusive: bool) -> None:
-        labels = [model.config.id2label[at] for at in range(model.config.num_labels)]
+    def __init__(
+        self, model: Any, tokenizer: Any, labels: Sequence[str], found: Calibration, name: str, exclusive: bool
+    ) -> None:
         super().__init__(name, labels, found, exclusive)
         self._model = model
         self._tokenizer = tokenizer
@@ -154,4 +174,5 @@ def load_transformer(source: str) -> TransformersClassifier:
     found = Pretrained(source, "judge.model", "sequence classifier")
     model, tokenizer = found.model(AutoModelForSequenceClassification), found.part(AutoTokenizer)
     exclusive, name = found.is_exclusive(model.config), found.name(model.config, "calibration.json")
-    return TransformersClassifier(model, tokenizer, model_outputs.load_calibration(Path(source)), name, exclusive)
+    calibration, labels = model_outputs.load_calibration(Path(source)), found.labels(model.config)
+    return TransformersClassifier(model, tokenizer, labels, calibration, name, exclusive)

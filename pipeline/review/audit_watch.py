@@ -243,8 +243,11 @@ def _append(path: Path, line: bytes) -> None:
 
 def _post(url: str, line: bytes) -> None:
     try:
-        answer = httpx.post(url, content=line, headers={"content-type": "application/json"}, timeout=10)
-        answer.raise_for_status()
+        # The status is enough: a body may be endless.
+        with httpx.stream(
+            "POST", url, content=line, headers={"content-type": "application/json"}, timeout=10
+        ) as answer:
+            answer.raise_for_status()
     except httpx.HTTPError as error:
         reason = without_secrets(str(error))  # it has the address
         raise DependencyError(f"audit.anchor_url did not take the anchor: {reason}", "Check the address.") from error

@@ -6,13 +6,13 @@ from typing import Literal, Self
 from pydantic import Field, PositiveFloat, SecretStr, model_validator
 
 from pipeline.contract.messages import MAX_DURATION, TIMED, Action
-from pipeline.settings.section import Section, Token, Url
+from pipeline.settings.section import HttpUrl, Section, Token
 
 
 class Oidc(Section):
     """Sign-in with OpenID Connect."""
 
-    issuer: Url = Field(description="issuer URL of the provider, e.g. https://id.example.org")
+    issuer: HttpUrl = Field(description="issuer URL of the provider, e.g. https://id.example.org")
     client_id: str = Field(description="client id of the console at the provider")
     client_secret: SecretStr | None = Field(None, description="client secret; set it in the environment")
     scopes: tuple[str, ...] = Field(("openid", "profile"), description="scopes that the console requests")
@@ -38,7 +38,7 @@ class ReviewConsole(Section):
 
     host: str = Field("127.0.0.1", description="address on which the console listens")
     port: int = Field(8080, ge=0, le=65_535, description="port on which the console listens; 0: any free port")
-    public_url: Url = Field(
+    public_url: HttpUrl = Field(
         "http://127.0.0.1:8080", description="URL that browsers use; the OpenID provider redirects to it"
     )
     oidc: Oidc | None = Field(None, description="sign-in with OpenID Connect; unset: local accounts only")
@@ -97,6 +97,6 @@ class MeasuresSettings(Section):
         {}, description="ladder of a severity (low, medium, high, critical), where it differs"
     )
     labels: dict[str, Ladder] = Field({}, description="ladder of a label, where it differs; it goes before severities")
-    appeal_url: Url | None = Field(
-        None, pattern="^https?://", max_length=512, description="page for appeals in notices; unset: `in the app`"
+    appeal_url: HttpUrl | None = Field(
+        None, max_length=512, description="page for appeals in notices; unset: `in the app`"
     )

@@ -1,14 +1,23 @@
 """Settings of the judge stage: classifier, lexicons, policies."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    JsonValue,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.base.network_access import is_address, is_private
 from pipeline.contract.messages import OF_YAMNET, EventKind
-from pipeline.settings.section import Section, Url
+from pipeline.settings.section import Section, checked_url
 
 
 class JudgeSettings(Section):
@@ -40,9 +49,8 @@ OWN_FIELDS = frozenset({"model", "messages", "stream", "n"})  # fields of a requ
 class ReaderSettings(Section):
     """A language model with an OpenAI-compatible API, which is asked about unsure utterances."""
 
-    url: Url | None = Field(
+    url: Annotated[str, Field(pattern="^https?://[^/?#@]+(/[^?#]*)?$"), AfterValidator(checked_url)] | None = Field(
         None,
-        pattern="^https?://[^/?#@]+(/[^?#]*)?$",
         description="base URL of the API, e.g. https://api.example.com/v1; unset: there is no second reader",
     )
     plain_http: bool = Field(

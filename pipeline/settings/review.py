@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveFloat, SecretStr, model_validator
 
-from pipeline.settings.section import Section, Url
+from pipeline.settings.section import HttpUrl, Section
 
 STORE_URL = re.compile(r"(sqlite|postgres(ql)?(\+psycopg)?)://")
 
@@ -191,9 +191,7 @@ class AuditSettings(Section):
     anchor_file: Path | None = Field(
         None, description="file to which the console adds anchors; best on another machine"
     )
-    anchor_url: Url | None = Field(
-        None, pattern=r"^https?://", description="URL to which the console sends each anchor as JSON"
-    )
+    anchor_url: HttpUrl | None = Field(None, description="URL to which the console sends each anchor as JSON")
     key: Path | None = Field(None, description="the key that signs anchors; unset: audit.key in data_dir")
 
     @property

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationInfo, create_model, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
 
 
 class Section(BaseModel):
@@ -43,7 +52,8 @@ Token = Annotated[SecretStr, AfterValidator(_token)]
 """A bearer token with which a program authenticates."""
 
 
-def _url(url: str) -> str:
+def checked_url(url: str) -> str:
+    """Return the URL. Raises ValueError if nothing could listen there."""
     try:
         parts = urlsplit(url)
         usable = bool(parts.hostname) and parts.port != 0
@@ -54,5 +64,6 @@ def _url(url: str) -> str:
     return url
 
 
-Url = Annotated[str, AfterValidator(_url)]
+Url = Annotated[str, AfterValidator(checked_url)]
+HttpUrl = Annotated[str, Field(pattern="^https?://"), AfterValidator(checked_url)]
 """The address of a service."""

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, model_validator
 
 from pipeline.contract.messages import Action
-from pipeline.settings.section import Section, Url
+from pipeline.settings.section import HttpUrl, Section
 
 
 class FlagEvents(Section):
@@ -46,13 +46,12 @@ class CoopSettings(Section):
 class WebhookSettings(Section):
     """Events for the app, as Standard Webhooks or in the shape of a vendor."""
 
-    url: Url | None = Field(None, pattern="^https?://", description="URL that receives the events; unset: no webhooks")
+    url: HttpUrl | None = Field(None, description="URL that receives the events; unset: no webhooks")
     format: Literal["voxwarden", "tencent-ams", "alibaba", "yidun", "shumei", "coop"] = Field(
         "voxwarden", description="shape of flag.raised: our own, a vendor's callback, or a report for Coop"
     )
-    decisions_url: Url | None = Field(
+    decisions_url: HttpUrl | None = Field(
         None,
-        pattern="^https?://",
         description="URL that receives decisions, in our own shape; unset: url, and none with another format",
     )
     vendor: VendorSettings = VendorSettings()

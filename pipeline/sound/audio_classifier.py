@@ -23,10 +23,10 @@ BATCH = 16
 class AudioClassifier:
     """A model in evaluation mode. `exclusive`: exactly one label applies, so the scores of a window add up to 1."""
 
-    def __init__(self, model: Any, extractor: Any, name: str, exclusive: bool) -> None:
+    def __init__(self, model: Any, extractor: Any, labels: tuple[str, ...], name: str, exclusive: bool) -> None:
         self.name = name
         """Name and version of the model."""
-        self.labels = tuple(str(model.config.id2label[at]) for at in range(model.config.num_labels))
+        self.labels = labels
         self.exclusive = exclusive
         self._model = model
         self._extractor = extractor
@@ -53,8 +53,8 @@ def load_audio_classifier(settings: ListenSettings) -> AudioClassifier:
     """
     source = Pretrained(settings.ear or "", SETTING, "audio classifier")
     model = source.model(AutoModelForAudioClassification).to("cuda" if torch.cuda.is_available() else "cpu")
-    name = source.name(model.config, EXTRACTOR)
-    loaded = AudioClassifier(model, _extractor(source), name, source.is_exclusive(model.config))
+    name, exclusive = source.name(model.config, EXTRACTOR), source.is_exclusive(model.config)
+    loaded = AudioClassifier(model, _extractor(source), source.labels(model.config), name, exclusive)
     _try(loaded, settings.ear_seconds)
     return loaded
 
@@ -65,8 +65,9 @@ def _extractor(source: Pretrained) -> Any:
         return Wav2Vec2FeatureExtractor(do_normalize=False, return_attention_mask=False)
     extractor = source.part(AutoFeatureExtractor)
     if (rate := getattr(extractor, "sampling_rate", None)) != SAMPLE_RATE:
+        given = repr(rate) if rate else "no known number of"  # a text, too, is no number
         raise ConfigError(
-            f"{SETTING}: {source.source} hears {rate or 'no known number of'} samples a second, not {SAMPLE_RATE}",
+            f"{SETTING}: {source.source} hears {given} samples a second, not {SAMPLE_RATE}",
             "Name a model for 16 kHz.",
         )
     return extractor
@@ -78,8 +79,8 @@ def _try(loaded: AudioClassifier, seconds: int) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, seconds * SAMPLE_RATE).astype(np.float32)
     try:
         found = loaded.probabilities([noise])
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        reason = " ".join(str(error).split())[:200]
+    except Exception as error:  # the configuration of others may raise anything
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ConfigError(
             f"{SETTING}: {loaded.name} cannot hear {seconds} s of audio: {reason}",
             f"Check listen.ear_seconds, and that the model comes with its {EXTRACTOR}.",

@@ -141,6 +141,7 @@ def test_each_fault_makes_the_verdict_bad() -> None:
         {"overlapping": [alice(0, 1)]},
         {"again": [alice(0, 1)] * 3},
         {"unexpected": ["an utterance"]},
+        {"silent": ["a case"]},
         {"hung": ["judge-0"]},
         {"letters_lost": ["noise"]},
         {"stretches": 0},
@@ -151,8 +152,8 @@ def test_each_fault_makes_the_verdict_bad() -> None:
 def test_the_last_line_has_the_counts() -> None:
     line = str(ChaosVerdict(stretches=10, flags=200, again=[alice(0, 1)], hung=["judge-0"], malformed=3, redelivered=1))
     assert line == (
-        "stretches 10: lost 0, overlapping cases 0, told again 1 of 200 (0.50%), unexpected 0, hung 1; "
-        "malformed 3: lost 0, redelivered 1; tallies: wrong 0"
+        "stretches 10: lost 0, overlapping cases 0, told again 1 of 200 (0.50%), unexpected 0, without a clip 0, "
+        "hung 1; malformed 3: lost 0, redelivered 1; tallies: wrong 0"
     )
 
 

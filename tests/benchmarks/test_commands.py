@@ -113,6 +113,7 @@ COMMANDS: dict[str, Callable[[Path], str]] = {
 """The options of a short run."""
 
 WITH_SERVERS: dict[str, str] = {
+    "attacks": "--rounds 1 --seconds 15 --only pings",
     "chaos": "--minutes 0.3 --rooms 1 --troubles kill",
     "gateway": "--speakers 4 --seconds 2 --repeat 1",
     "webhook_delay": "--rooms 2 --seconds 25 --share 1",

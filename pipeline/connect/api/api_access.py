@@ -16,18 +16,19 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 
 from pipeline.base.errors import ConfigError
-from pipeline.base.http_problems import problem
+from pipeline.base.http_problems import TooManyError, problem
 from pipeline.base.network_access import is_loopback
 from pipeline.base.rate_limits import TokenBucket
 from pipeline.review.accounts import api_tokens
 from pipeline.review.database import Database
 from pipeline.settings import Api, Scope
 
+TEXTS = "/v1/moderations"
 OPEN = frozenset({"/healthz", "/openapi.json"})
 """Paths that need no token."""
 
 SCOPES: tuple[tuple[str, Scope], ...] = (
-    ("/v1/moderations", "moderate"),
+    (TEXTS, "moderate"),
     ("/v1/audio/", "moderate"),
     ("/v1/cases", "cases"),
     ("/v1/verdicts", "verdicts"),
@@ -114,9 +115,16 @@ class Gate:
     """Refuses requests before their body is read. The app finds the program in `request.state.program`."""
 
     def __init__(
-        self, app: types.ASGIApp, tokens: ApiTokens, settings: Api, ticks: Callable[[], float] = time.monotonic
+        self,
+        app: types.ASGIApp,
+        tokens: ApiTokens,
+        settings: Api,
+        check_texts: Callable[[int], None],
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`check_texts` raises TooManyError if the program with this number may send no texts now."""
         self._app = app
+        self._check_texts = check_texts
         self._tokens = tokens
         self._settings = settings
         self._ticks = ticks
@@ -137,23 +145,29 @@ class Gate:
                 scope, receive, send
             )
         # Last, so that only accepted requests use up the rate of a program.
-        elif refusal := self._refusal(program):
-            await problem(refusal, 429)(scope, receive, send)
         else:
+            try:
+                self._check_rate(program, scope["path"])
+            except TooManyError as error:
+                await problem(str(error), 429, error.retry_seconds)(scope, receive, send)
+                return
             await self._admit(program, scope, receive, send)
 
-    def _refusal(self, program: Program) -> str | None:
-        """Return why the program has to wait."""
+    def _check_rate(self, program: Program, path: str) -> None:
+        """Raise TooManyError if the program has to wait."""
         rate, most = self._settings.max_requests_per_second, self._settings.max_waiting
         # One bucket a token, made at its first request. Only accepted tokens get here, so they stay few.
         bucket = self._buckets.setdefault(
             program.number, TokenBucket(rate, max(1.0, rate * BURST_SECONDS), self._ticks)
         )
         if not bucket.take(1):
-            return f"More than {rate:g} requests a second. Send fewer, or more texts in each."
+            raise TooManyError(f"More than {rate:g} requests a second", "Send fewer, or more texts in each.")
         if self._waiting[program.number] >= most:
-            return f"{most} requests of this token wait for their answers. Send the next one after an answer."
-        return None
+            raise TooManyError(
+                f"{most} requests of this token wait for their answers", "Send the next one after an answer."
+            )
+        if path == TEXTS:
+            self._check_texts(program.number)
 
     async def _admit(self, program: Program, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         scope.setdefault("state", {})["program"] = program

@@ -20,6 +20,7 @@ from pipeline.connect.api.api_access import ApiTokens, Gate
 from pipeline.connect.api.backend import Backend
 from pipeline.connect.api.moderation_answers import Categories
 from pipeline.connect.api.recording_jobs import Jobs
+from pipeline.connect.api.text_queue import TextQueue
 from pipeline.judge import labels
 from pipeline.judge.policy_release import FollowedRules
 from pipeline.review.database import Database
@@ -60,8 +61,10 @@ class ServedApi:
 
 
 @asynccontextmanager
-async def serve_api(settings: Settings) -> AsyncIterator[ServedApi]:
+async def serve_api(settings: Settings, *, beside_live: bool = False) -> AsyncIterator[ServedApi]:
     """Load the models, and serve the API while the block runs. Models that this process has loaded are shared.
+
+    `beside_live` says whether the process moderates live rooms, too. Their speech goes first.
 
     Port 0 takes a free port. Raises ConfigError without a token on an address other than loopback, DependencyError if
     the port is taken, and WeightsMissing.
@@ -75,7 +78,7 @@ async def serve_api(settings: Settings) -> AsyncIterator[ServedApi]:
         rules = await asyncio.to_thread(follow_store, settings, Metrics())
         moderator = Moderator.of(settings, rules)
         await asyncio.to_thread(moderator.load_models)
-        backend = open_backend(settings, database, moderator)
+        backend = open_backend(settings, database, moderator, beside_live=beside_live)
         app = create_api_app(backend, tokens)
         async with served(app, listener, app.state.feed.hang_up):
             yield ServedApi(f"http://{settings.api.host}:{listener.getsockname()[1]}", tokens.generated)
@@ -87,11 +90,12 @@ async def serve_api(settings: Settings) -> AsyncIterator[ServedApi]:
         database.close()
 
 
-def open_backend(settings: Settings, database: Database, moderator: Moderator) -> Backend:
+def open_backend(settings: Settings, database: Database, moderator: Moderator, *, beside_live: bool = False) -> Backend:
     """Make the backend. Raises ConfigError for a wrong label file."""
     longest = settings.api.max_audio_seconds
     jobs = Jobs(partial(moderator.results, name=NAME, longest=longest, batch=BATCH), settings.api, time.time)
-    return Backend(settings, database, moderator, Categories(labels.load_labels(settings.judge.labels)), jobs)
+    categories = Categories(labels.load_labels(settings.judge.labels))
+    return Backend(settings, database, moderator, categories, jobs, TextQueue(beside_live))
 
 
 def create_api_app(backend: Backend, tokens: ApiTokens) -> FastAPI:
@@ -103,6 +107,7 @@ def create_api_app(backend: Backend, tokens: ApiTokens) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with backend.jobs, feed:
             yield
+        backend.texts.close()
 
     app = FastAPI(
         title="Voxwarden",
@@ -122,7 +127,7 @@ def create_api_app(backend: Backend, tokens: ApiTokens) -> FastAPI:
     uploads = {"/v1/audio/moderations": MAX_AUDIO_BYTES + FORM_BYTES}
     # Starlette runs the middleware that was added last first. So the gate refuses before anything reads the body.
     app.add_middleware(Shield, max_body=MAX_BODY_BYTES, larger=uploads, refuse=http_problems.problem)
-    app.add_middleware(Gate, tokens=tokens, settings=settings)
+    app.add_middleware(Gate, tokens=tokens, settings=settings, check_texts=backend.texts.check)
     return app
 
 

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from pipeline.connect.api.api_access import Program
 from pipeline.connect.api.moderation_answers import Categories
 from pipeline.connect.api.recording_jobs import Jobs
+from pipeline.connect.api.text_queue import TextQueue
 from pipeline.review.database import Database
 from pipeline.runner.moderator import Moderator
 from pipeline.settings import Settings
@@ -20,6 +21,7 @@ class Backend:
     moderator: Moderator
     categories: Categories
     jobs: Jobs
+    texts: TextQueue
 
 
 def backend_of(request: Request) -> Backend:

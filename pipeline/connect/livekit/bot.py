@@ -16,7 +16,7 @@ from livekit import api, rtc
 
 from pipeline.base.errors import VoxwardenError
 from pipeline.base.metrics import Metrics
-from pipeline.connect.livekit.livekit_server import BOT, bot_token
+from pipeline.connect.livekit.livekit_server import bot_identity, bot_token
 from pipeline.connect.livekit.microphone import Speech, TrackReader
 from pipeline.settings import LiveKitSettings
 
@@ -24,6 +24,11 @@ log = logging.getLogger(__name__)
 
 REPLACED = rtc.DisconnectReason.DUPLICATE_IDENTITY
 CLOSED = (rtc.DisconnectReason.ROOM_CLOSED, rtc.DisconnectReason.ROOM_DELETED)
+
+MOST_MICROPHONES = 4
+"""Microphones of one participant that are read at once. Apps have one; each costs as much as another speaker."""
+MICROPHONES = (rtc.TrackSource.SOURCE_MICROPHONE, rtc.TrackSource.SOURCE_UNKNOWN)
+"""The sources of tracks that are read. The speaker's client names them, and may name none."""
 
 SpeechOf = Callable[[str, str], AbstractAsyncContextManager[Speech]]
 """Opens the way to the gateway for a room and a speaker."""
@@ -55,6 +60,7 @@ class RoomBot:
     ) -> None:
         self.name = name
         self._settings = settings
+        self._identity = bot_identity(settings)
         self._speech_of = speech_of
         self._metrics = metrics
         self._arrived = arrived
@@ -63,6 +69,8 @@ class RoomBot:
         self._room = rtc.Room()
         self._readings: dict[str, HeardTrack] = {}
         """By the sid of the track."""
+        self.refused: set[str] = set()
+        """The sids of the microphones beyond MOST_MICROPHONES of one participant. They are not read."""
         self._encrypted: set[str] = set()
         self._gone: set[str] = set()
         """The microphones that the last comparison did not find on the server."""
@@ -114,9 +122,10 @@ class RoomBot:
         published = {track.sid for each in participants for track in each.tracks if _is_microphone(track)}
         gone = self._readings.keys() - published
         for sid in gone & self._gone:
-            self._stop(sid)
+            self._end(sid)
         self._gone = gone
         self._encrypted &= published
+        self.refused &= published
         # Our bot is not among the remote participants, and the speaker is no listener.
         listeners = max(0, len(self._room.remote_participants) - 1)
         for reading in list(self._readings.values()):  # a copy: events change it during the awaits
@@ -131,7 +140,7 @@ class RoomBot:
             "participant_encryption_status_changed": self.look,
             "track_published": self._take,
             "track_subscribed": lambda track, publication, participant: self._take(publication, participant),
-            "track_unsubscribed": lambda track, publication, participant: self._stop(publication.sid),
+            "track_unsubscribed": lambda track, publication, participant: self._end(publication.sid),
             "track_unpublished": lambda publication, participant: self._forget(publication.sid),
             "reconnected": self.look,
             "disconnected": self._disconnected,
@@ -140,29 +149,49 @@ class RoomBot:
     def _take(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> None:
         """Subscribe to a microphone, or read it if it is subscribed. Do nothing if it is read already."""
         sid = publication.sid
-        if publication.source != rtc.TrackSource.SOURCE_MICROPHONE or participant.identity == BOT:
+        if not _is_read(publication) or participant.identity == self._identity:
             return
         # The first time counts: `look` comes here again for the same track.
         self._published.setdefault(sid, self._clock())
         if publication.encryption_type != rtc.EncryptionType.NONE:
             self._note_encrypted(sid)
-        elif sid not in self._readings and publication.track is not None:
-            self._read(sid, publication.track, participant.identity)
-        elif sid not in self._readings:
+        elif sid in self._readings:
+            return
+        elif len(beside := self._beside(sid, participant)) >= MOST_MICROPHONES:
+            self.refused.add(sid)
+            publication.set_subscribed(False)
+        elif publication.track is not None:
+            self._read(sid, publication.track, participant.identity, beside)
+        else:
             publication.set_subscribed(True)
 
-    def _read(self, sid: str, track: rtc.RemoteTrack, identity: str) -> None:
+    def _beside(self, sid: str, participant: rtc.RemoteParticipant) -> dict[str, rtc.RemoteTrack]:
+        """The other microphones of a participant that are read and still published."""
+        # A full reconnect publishes a microphone again, with another sid, so the old one is not there any more.
+        return {
+            other: publication.track
+            for other, publication in participant.track_publications.items()
+            if other != sid and other in self._readings and publication.track is not None
+        }
+
+    def _read(self, sid: str, track: rtc.RemoteTrack, identity: str, beside: dict[str, rtc.RemoteTrack]) -> None:
         for other, reading in list(self._readings.items()):
-            if reading.identity == identity:  # a full reconnect publishes a microphone again, with another sid
+            if reading.identity == identity:
                 self._stop(other)
         before = self._last.get(identity)
         reader = TrackReader(
-            track, lambda: self._speech_of(self.name, identity), self._metrics, self._published[sid], self._clock
+            track,
+            lambda: self._speech_of(self.name, identity),
+            self._metrics,
+            self._published[sid],
+            self._clock,
+            list(beside.values()),
         )
-        self._readings[sid] = HeardTrack(identity, reader)
-        self._last[identity] = self._start(self._reading(sid, identity, reader, before))
+        self.refused.discard(sid)
+        self._readings |= dict.fromkeys([sid, *beside], HeardTrack(identity, reader))
+        self._last[identity] = self._start(self._reading(identity, reader, before))
 
-    async def _reading(self, sid: str, identity: str, reader: TrackReader, before: asyncio.Task[None] | None) -> None:
+    async def _reading(self, identity: str, reader: TrackReader, before: asyncio.Task[None] | None) -> None:
         """Read until `_stop`. If the gateway refuses the audio, the next comparison tries it again.
 
         The gateway takes one connection of a speaker. So this waits until the reader `before` has handed over all.
@@ -175,8 +204,7 @@ class RoomBot:
             log.warning("a microphone is not heard: %s", error)
         finally:
             # Only our own entries: a newer reader may have replaced them.
-            if (held := self._readings.get(sid)) and held.reader is reader:
-                del self._readings[sid]
+            self._drop(reader)
             if self._last.get(identity) is asyncio.current_task():
                 del self._last[identity]
             await reader.close()
@@ -192,13 +220,25 @@ class RoomBot:
             self._stop(sid)
 
     def _forget(self, sid: str) -> None:
-        self._stop(sid)
+        self._end(sid)
+        self.refused.discard(sid)
         self._published.pop(sid, None)
         self._encrypted.discard(sid)
 
+    def _end(self, sid: str) -> None:
+        """End the reader of a microphone. A new one takes those that were beside it."""
+        reading = self._readings.get(sid)
+        self._stop(sid)
+        if reading and reading.reader.has_beside:
+            self.look()
+
     def _stop(self, sid: str) -> None:
-        if reading := self._readings.pop(sid, None):
+        if reading := self._readings.get(sid):
+            self._drop(reading.reader)
             reading.reader.stop()
+
+    def _drop(self, reader: TrackReader) -> None:
+        self._readings = {sid: held for sid, held in self._readings.items() if held.reader is not reader}
 
     def _disconnected(self, reason: "rtc.DisconnectReason.ValueType") -> None:
         for sid in list(self._readings):
@@ -217,5 +257,9 @@ class RoomBot:
             await reader.count_loss()
 
 
+def _is_read(publication: rtc.RemoteTrackPublication) -> bool:
+    return publication.kind == rtc.TrackKind.KIND_AUDIO and publication.source in MICROPHONES
+
+
 def _is_microphone(track: api.TrackInfo) -> bool:
-    return track.source == api.TrackSource.MICROPHONE
+    return track.type == api.TrackType.AUDIO and track.source in (api.TrackSource.MICROPHONE, api.TrackSource.UNKNOWN)

@@ -1,7 +1,9 @@
 """The LiveKit server's API: its keys, the tokens that are made from them, and the four actions in a room."""
 
+import hmac
 from collections.abc import Awaitable
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any, TypeVar
 
 import aiohttp
@@ -14,8 +16,6 @@ from pipeline.settings import LiveKitSettings
 
 T = TypeVar("T")
 
-BOT = "voxwarden"
-"""Identity of the bot in every room. A newer bot replaces an older one of the same identity, so there is only one."""
 TOKEN_HOURS = 24
 """Validity of a token. Each join makes a new one."""
 
@@ -37,14 +37,22 @@ def secret_of(settings: LiveKitSettings) -> str:
     return secret
 
 
+def bot_identity(settings: LiveKitSettings) -> str:
+    """Identity of the bot in every room. A newer bot replaces an older one of the same identity, so there is only one.
+
+    It follows from the secret: somebody who could guess it would replace the bot.
+    """
+    return f"voxwarden-{hmac.new(secret_of(settings).encode(), b'bot', sha256).hexdigest()[:16]}"
+
+
 def bot_token(settings: LiveKitSettings, room: str) -> str:
     """A token with which the bot joins `room`: hidden, and with no right but to listen."""
     grants = api.VideoGrants(
         room_join=True, room=room, hidden=True, can_subscribe=True, can_publish=False, can_publish_data=False
     )
     # LiveKit closes a room in which only agents are left. A participant of another kind would keep it open.
-    token = api.AccessToken(settings.api_key, secret_of(settings)).with_identity(BOT).with_kind("agent")
-    return token.with_grants(grants).with_ttl(timedelta(hours=TOKEN_HOURS)).to_jwt()
+    token = api.AccessToken(settings.api_key, secret_of(settings)).with_identity(bot_identity(settings))
+    return token.with_kind("agent").with_grants(grants).with_ttl(timedelta(hours=TOKEN_HOURS)).to_jwt()
 
 
 def client(settings: LiveKitSettings) -> api.LiveKitAPI:

@@ -1,11 +1,13 @@
-"""Reads one microphone and sends it to the gateway."""
+"""Reads the microphones of one speaker and sends them to the gateway."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Protocol
 
+import numpy as np
 from livekit import rtc
 
 from pipeline.base.metrics import Metrics
@@ -15,6 +17,8 @@ FRAME_MS = 100
 """Milliseconds of a frame. Shorter frames cost more CPU: about half as much again at 20 ms."""
 QUEUE_FRAMES = 100
 """Frames that wait inside this process, 10 s. If it stands still for longer, LiveKit drops the oldest ones."""
+BESIDE_FRAMES = 3
+"""Frames of another microphone that wait for one of the first: two clocks differ a little."""
 SILENT_FRAMES = 20
 """After 2 s of digital silence nothing is sent: a muted track gives zeros for as long as it lasts."""
 CLOSE_SECONDS = 2.0
@@ -46,7 +50,10 @@ OpenSpeech = Callable[[], AbstractAsyncContextManager[Speech]]
 
 
 class TrackReader:
-    """Reads the frames of `track` from when it is made. `published` is when it was published, by `clock` (seconds)."""
+    """Reads the frames of `track` from when it is made. `published` is when it was published, by `clock` (seconds).
+
+    A speaker may have other microphones `beside` it. They are added to it, so that they hide no speech.
+    """
 
     def __init__(
         self,
@@ -55,6 +62,7 @@ class TrackReader:
         metrics: Metrics,
         published: float,
         clock: Callable[[], float] = time.monotonic,
+        beside: Sequence[rtc.RemoteTrack] = (),
     ) -> None:
         self._track = track
         self._speech = speech
@@ -65,9 +73,12 @@ class TrackReader:
         self._over = False
         self._sent: Speech | None = None
         self._sending: asyncio.Future[None] | None = None
-        self._stream = rtc.AudioStream.from_track(
-            track=track, sample_rate=SAMPLE_RATE, num_channels=1, frame_size_ms=FRAME_MS, capacity=QUEUE_FRAMES
-        )
+        self._stream = _frames_of(track, QUEUE_FRAMES)
+        self._beside = [BesideReader(each) for each in beside]
+
+    @property
+    def has_beside(self) -> bool:
+        return bool(self._beside)
 
     async def run(self) -> None:
         """Send audio until `stop`, or until the gateway refuses it. Then raises the gateway's error.
@@ -99,11 +110,11 @@ class TrackReader:
             await self._sent.listeners(listeners)
 
     async def close(self) -> None:
-        """Release the track. LiveKit may take some seconds for it."""
+        """Release the tracks. LiveKit may take some seconds for it."""
         # LiveKit does not end the stream of a track that is unpublished, or whose participant leaves.
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
-                await self._stream.aclose()
+                await asyncio.gather(self._stream.aclose(), *(each.close() for each in self._beside))
 
     async def count_loss(self) -> None:
         """Count the audio that the decoder concealed since the last call, because packets were lost."""
@@ -129,10 +140,49 @@ class TrackReader:
                 self._unheard.labels("start").inc(max(0.0, now - self._published - seconds))
                 first = False
             self._unheard.labels("gap").inc(meter.frame(now, seconds))
-            pcm = bytes(event.frame.data)
+            pcm = added([bytes(event.frame.data), *(each.next() for each in self._beside)])
             silent = 0 if any(pcm) else silent + 1
             if silent <= SILENT_FRAMES:
                 yield pcm
+
+
+class BesideReader:
+    """Keeps the newest frames of a track until they are added to those of another."""
+
+    def __init__(self, track: rtc.RemoteTrack) -> None:
+        self._stream = _frames_of(track, BESIDE_FRAMES)
+        self._frames: deque[bytes] = deque(maxlen=BESIDE_FRAMES)
+        self._reading = asyncio.create_task(self._read())
+
+    def next(self) -> bytes:
+        """The oldest frame as PCM. Empty: none has come."""
+        return self._frames.popleft() if self._frames else b""
+
+    async def close(self) -> None:
+        self._reading.cancel()
+        await self._stream.aclose()
+
+    async def _read(self) -> None:
+        async for event in self._stream:
+            self._frames.append(bytes(event.frame.data))
+
+
+def _frames_of(track: rtc.RemoteTrack, capacity: int) -> rtc.AudioStream:
+    return rtc.AudioStream.from_track(
+        track=track, sample_rate=SAMPLE_RATE, num_channels=1, frame_size_ms=FRAME_MS, capacity=capacity
+    )
+
+
+def added(frames: Sequence[bytes]) -> bytes:
+    """Add frames of 16-bit PCM to the first one, and keep its length."""
+    first, *rest = frames
+    if not any(rest):
+        return first
+    total = np.frombuffer(first, "<i2").astype(np.int32)
+    for each in rest:
+        other = np.frombuffer(each, "<i2")[: total.size]
+        total[: other.size] += other
+    return total.clip(-32_768, 32_767).astype("<i2").tobytes()
 
 
 class GapMeter:

@@ -16,7 +16,7 @@ from livekit import api, rtc
 
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.connect.livekit.bot import CLOSED, REPLACED, RoomBot, SpeechOf
-from pipeline.connect.livekit.livekit_server import BOT, ServerFault
+from pipeline.connect.livekit.livekit_server import ServerFault, bot_identity
 from pipeline.connect.livekit.room_enforcement import LATE_SECONDS
 from pipeline.settings import LiveKitSettings
 
@@ -49,6 +49,7 @@ class RoomBots:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
+        self._identity = bot_identity(settings)
         self._service = service
         self._speech_of = speech_of
         self._metrics = metrics
@@ -151,7 +152,7 @@ class RoomBots:
     def _should_join(self, name: str, participants: Sequence[api.ParticipantInfo], hinted: bool) -> bool:
         if all(each.kind in MACHINES for each in participants):
             return False
-        present = any(each.identity == BOT for each in participants)
+        present = any(each.identity == self._identity for each in participants)
         if name in self._yielded and present:  # to join would throw the other bot out, and it would come back
             return False
         rank = ranked(self._settings.members, name).index(self._settings.name) if self._settings.members else 0
@@ -185,7 +186,7 @@ class RoomBots:
         missed = await bot.compare(participants)
         stuck = missed & self._missed.get(bot.name, set())
         self._missed[bot.name], self._stuck[bot.name] = missed, stuck
-        if stuck:
+        if stuck - bot.refused:
             # The new bot gets two sweeps, too.
             del self._missed[bot.name]
             await self._rejoin(bot)

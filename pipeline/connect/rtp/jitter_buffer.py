@@ -23,6 +23,8 @@ LARGEST_GAP = 3_000
 """A sequence number further ahead belongs to another stream (RFC 3550, appendix A.1): a minute at 20 ms."""
 LARGEST_DELAY = 100
 """A sequence number further behind does, too."""
+LARGEST_STEP = 480_000
+"""Ticks from the newest timestamp within which speech goes on: 10 s of Opus."""
 REMEMBERED = 256
 """Lost numbers that are remembered, to tell late packets from duplicates."""
 
@@ -64,7 +66,8 @@ class JitterBuffer:
     """Follows one sender. `dropped` gets the reason for each packet that is not used: late, duplicate or restart.
 
     A sender that restarts has another SSRC, or distant numbers. It takes two packets in a row to prove this, so one odd
-    packet changes nothing.
+    packet changes nothing. Numbers alone hide no speech: if the time of a packet goes on, it passes with any number,
+    because players go by the time.
     """
 
     def __init__(self, delay: float, dropped: Callable[[str], None]) -> None:
@@ -74,6 +77,8 @@ class JitterBuffer:
         self._next: int | None = None
         """The number that comes next, counted on beyond 16 bits. None: the first packets may be swapped, too."""
         self._newest = 0
+        self._heard = 0
+        """The timestamp of the last packet that has passed."""
         self._waiting: dict[int, ArrivedPacket] = {}
         self._lost: deque[int] = deque(maxlen=REMEMBERED)
         self._restarted = True
@@ -83,7 +88,9 @@ class JitterBuffer:
     def push(self, arrival: ArrivedPacket) -> Iterator[InTurn]:
         """Take a packet. Yield the packets whose turn has come."""
         number = self._number(arrival.packet)
-        if number is not None:
+        if self._goes_on(number, arrival.packet):
+            yield from self._follow(arrival)
+        elif number is not None:
             self._forget_odd()
             yield from self._put(number, arrival)
         # The first packet that does not fit waits for a second one, as a source on probation (RFC 3550, appendix
@@ -118,6 +125,20 @@ class JitterBuffer:
         ahead = (packet.sequence - self._newest + 0x8000) % 0x10000 - 0x8000
         return self._newest + ahead if -LARGEST_DELAY <= ahead <= LARGEST_GAP else None
 
+    def _goes_on(self, number: int | None, packet: RtpPacket) -> bool:
+        """Whether the time of a packet goes on, although its number is behind or distant."""
+        if packet.ssrc != self._ssrc or self._next is None or (number is not None and number >= self._next):
+            return False
+        return 0 < (packet.timestamp - self._heard) % 2**32 <= LARGEST_STEP
+
+    def _follow(self, arrival: ArrivedPacket) -> Iterator[InTurn]:
+        """Let a packet pass, and count on from its number."""
+        yield from self.flush()
+        self._forget_odd()
+        self._lost.clear()
+        self._next = self._newest = arrival.packet.sequence
+        yield from self._put(self._next, arrival)
+
     def _begin(self, packet: RtpPacket) -> None:
         self._ssrc, self._next, self._newest = packet.ssrc, None, packet.sequence
         self._restarted = True
@@ -136,6 +157,7 @@ class JitterBuffer:
     def _in_order(self, lost: int = 0) -> Iterator[InTurn]:
         while self._next is not None and (arrival := self._waiting.pop(self._next, None)):
             self._next += 1
+            self._heard = arrival.packet.timestamp
             yield InTurn(arrival, lost, self._restarted)
             lost, self._restarted = 0, False  # only the first packet after a gap bears it
 

@@ -53,6 +53,10 @@ HOLD_SECONDS = 5.0
 """Seconds after ANSWER_SECONDS for the sender to store a result. After that, the event is sent again."""
 ANSWER_BYTES = 65_536
 """The most bytes of an answer that are read. A connection with more is closed."""
+SHARED_THREADS = 32
+"""Threads of the process for other work than to look up names."""
+LOOKUPS = 6
+"""Times that a request may be tried while its first look-up still waits: a name server may be awaited for a minute."""
 ASIDE_TRIES = 5
 """Tries after which an event loses its place in its room, if the app accepts other events meanwhile."""
 
@@ -239,6 +243,10 @@ async def sending(settings: Settings, database: Database, metrics: Metrics) -> A
     if webhooks is None:
         yield
         return
+    # Python looks up names in the threads that all of the process shares. A name server that is silent holds some for
+    # each request, and then the pages of the console would have none to follow live rooms.
+    threads = SHARED_THREADS + LOOKUPS * settings.webhooks.parallel
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads))
     task = asyncio.create_task(webhooks.run(), name="webhooks")
     try:
         yield

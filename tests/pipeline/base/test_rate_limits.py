@@ -70,6 +70,16 @@ def test_bucket_allows_what_waited_while_nobody_listened_beyond_the_burst() -> N
     assert bucket.take(10)
 
 
+def test_bucket_tells_how_long_it_takes_to_pay_what_was_taken_beyond_the_burst() -> None:
+    clock = Clock()
+    bucket = TokenBucket(rate=10, burst=30, clock=clock)
+    bucket.owe(50)
+    assert (bucket.wait(), bucket.wait(debt=15), bucket.wait(debt=20)) == (2.0, 0.5, 0.0)
+    clock.now += 2
+    assert bucket.wait() == 0.0
+    assert not bucket.take(1)
+
+
 @given(st.lists(st.tuples(st.floats(0, 5), st.integers(0, 50)), max_size=50))
 def test_bucket_never_passes_more_than_burst_and_rate(steps: list[tuple[float, int]]) -> None:
     clock = Clock()

@@ -227,12 +227,22 @@ class Issuer(HTTPServer):
         self.key = ECKey.generate_key("P-256", {"kid": "1"})
         self.claims: dict[str, Any] = {"sub": "7", "preferred_username": "zoe", "groups": ["mods"]}
         self.asked: list[dict[str, str]] = []
+        self.odd: dict[str, bytes] = {}
+        """Other answers, by path."""
+        self.awake = threading.Event()
+        self.awake.set()
+        self.reached = 0
 
 
 class Answers(BaseHTTPRequestHandler):
     server: Issuer
 
     def do_GET(self) -> None:
+        self.server.reached += 1
+        assert self.server.awake.wait(60)
+        if (odd := self.server.odd.get(self.path)) is not None:
+            self._write(odd)
+            return
         name = self.server.name
         keys = {"keys": [self.server.key.as_dict(private=False)]}
         ends = {f"{end}_endpoint": f"{name}/{end}" for end in ("authorization", "token")}
@@ -245,7 +255,9 @@ class Answers(BaseHTTPRequestHandler):
         self._answer({"id_token": jwt.encode({"alg": "ES256", "kid": "1"}, claims, self.server.key)})
 
     def _answer(self, value: dict[str, Any]) -> None:
-        data = json.dumps(value).encode()
+        self._write(json.dumps(value).encode())
+
+    def _write(self, data: bytes) -> None:
         self.send_response(200)
         self.send_header("content-length", str(len(data)))
         self.end_headers()
@@ -275,7 +287,7 @@ def database(tmp_path: Path, staffed: Path) -> Iterator[Database]:
 @pytest.fixture
 def browser(tmp_path: Path, database: Database, issuer: Issuer) -> Iterator[httpx.Client]:
     """A browser at a console that knows the provider."""
-    oidc = Oidc(issuer=issuer.name, client_id="voxwarden", roles={"mods": "moderator", "leads": "lead"})
+    oidc = Oidc(issuer=issuer.name, client_id="voxwarden", roles={"mods": "moderator", "leads": "lead"}, seconds=60)
     console = ReviewConsole(public_url=f"{PUBLIC}/", oidc=oidc)
     app = create_app(open_services(Settings(data_dir=tmp_path, console=console), database, Clock()))
     with served(app) as url, httpx.Client(base_url=url, timeout=60, verify=NO_CERTIFICATES) as client:
@@ -364,6 +376,9 @@ def test_an_answer_without_the_cookie_of_the_sign_in_is_refused(
     ("claims", "why"),
     [
         ({"groups": ["strangers"]}, "None of your groups has a role"),
+        ({"groups": None}, "None of your groups has a role"),
+        ({"groups": 5}, "None of your groups has a role"),
+        ({"aud": ["voxwarden", "another"], "azp": "another"}, "account is not valid"),
         ({"nonce": "another"}, "account is not valid"),
         ({"aud": "another"}, "account is not valid"),
         ({"iss": "https://evil.example"}, "account is not valid"),
@@ -377,6 +392,43 @@ def test_a_token_that_is_not_for_this_sign_in_is_refused(
     state = leave(browser, issuer)
     issuer.claims |= claims
     refused(browser, come_back(browser, state), why)
+
+
+DISCOVERY = "/.well-known/openid-configuration"
+
+
+@pytest.mark.parametrize(
+    ("path", "odd"),
+    [
+        (DISCOVERY, b"{}"),
+        (DISCOVERY, b"[" * 100_000),
+        ("/keys", b"[" * 100_000),
+        ("/keys", b"{}"),
+        ("/keys", b'{"keys": null}'),
+        ("/keys", b'{"keys": [{"kty": "EC", "crv": "P-999", "x": "AQ", "y": "AQ", "kid": "1"}]}'),
+    ],
+)
+def test_a_provider_that_answers_wrongly_is_an_outage(
+    browser: httpx.Client, issuer: Issuer, path: str, odd: bytes
+) -> None:
+    issuer.odd[path] = odd
+    answer = browser.get("/login/oidc") if path == DISCOVERY else come_back(browser, leave(browser, issuer))
+    assert answer.status_code == 503
+    assert SESSION not in browser.cookies
+
+
+def test_strangers_who_wait_for_a_provider_do_not_stop_other_pages(browser: httpx.Client, issuer: Issuer) -> None:
+    issuer.awake.clear()
+    with ThreadPoolExecutor(50) as strangers:
+        for _ in range(50):  # more than the server has threads
+            strangers.submit(httpx.get, f"{browser.base_url}/login/oidc", timeout=60, verify=NO_CERTIFICATES)
+        while issuer.reached < 1:
+            threading.Event().wait(0.01)
+        try:
+            for _ in range(30):  # while they arrive
+                assert browser.get("/login", timeout=20).status_code == 200
+        finally:
+            issuer.awake.set()
 
 
 def test_a_person_who_is_disabled_here_is_refused(browser: httpx.Client, issuer: Issuer, database: Database) -> None:

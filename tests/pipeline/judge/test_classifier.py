@@ -4,16 +4,21 @@ import json
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Semaphore
 from typing import Any
 
 import numpy as np
 import pytest
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoConfig
 
+from pipeline.base.cpu_cores import step_back
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.judge import classifier, transformers_model
-from pipeline.judge.classifier import SHIPPED, Classifier, load_classifier, load_model
+from pipeline.judge.classifier import SHIPPED, SLICE, Classifier, SharedClassifier, load_classifier, load_model
 from pipeline.learning import starting_model
 from pipeline.settings import JudgeSettings
 
@@ -193,7 +198,7 @@ def test_the_commit_is_the_one_requested(monkeypatch: pytest.MonkeyPatch) -> Non
         asked.append((place, options["revision"]))
         raise OSError("out of reach")
 
-    monkeypatch.setattr(AutoModelForSequenceClassification, "from_pretrained", fetch)
+    monkeypatch.setattr(AutoConfig, "from_pretrained", fetch)
     with pytest.raises(DependencyError, match="out of reach"):
         transformers_model.load_transformer(f"owner/name@{COMMIT}")
     assert asked == [("owner/name", COMMIT)]
@@ -205,3 +210,37 @@ def test_a_folder_needs_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not classifier.is_id("owner/name")
     assert classifier.is_id(f"owner/name@{COMMIT}")
     assert not classifier.is_id("/nowhere/at/all")
+
+
+class Watched:
+    """A classifier that notes each call, and waits in it for `go_on`."""
+
+    def __init__(self) -> None:
+        self.name, self.context = "watched", False
+        self.labels: tuple[str, ...] = ("abuse",)
+        self.calls: list[Sequence[str]] = []
+        self.begun, self.go_on = Semaphore(0), Semaphore(0)
+
+    def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
+        assert len(languages) == len(texts)
+        self.calls.append(texts)
+        self.begun.release()
+        assert self.go_on.acquire(timeout=10)
+        return [{"abuse": float(len(text))} for text in texts]
+
+
+def test_a_thread_that_has_stepped_back_reads_in_slices_and_others_go_first() -> None:
+    watched = Watched()
+    shared = SharedClassifier(watched)
+    texts, waits = ["a" * SLICE, "b" * 3 * SLICE, "c", "d"], "live"
+    with ThreadPoolExecutor(1, initializer=step_back) as back, ThreadPoolExecutor(1) as live:
+        first = back.submit(shared.classify, texts, ["en"] * 4)
+        watched.begun.acquire()
+        second = live.submit(shared.classify, [waits] * 3, ["en"] * 3)
+        while not shared._first:
+            time.sleep(0.001)
+        for _ in range(4):
+            watched.go_on.release()
+        assert [scores["abuse"] for scores in first.result(10)] == [SLICE, 3 * SLICE, 1, 1]
+        assert len(second.result(10)) == 3
+    assert watched.calls == [texts[:1], [waits] * 3, texts[1:2], texts[2:]]

@@ -1,12 +1,17 @@
 """The shipped ONNX model gives each text its own logits, and its version names its files."""
 
 import shutil
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from pipeline.base.cpu_cores import step_back
 from pipeline.base.errors import ConfigError
 from pipeline.judge import onnx_classifier
 from pipeline.judge.classifier import SHIPPED
@@ -28,6 +33,19 @@ def test_a_text_has_its_own_logits_in_any_order_and_number(shipped: OnnxClassifi
     for text, row in zip(TEXTS, found, strict=True):
         np.testing.assert_allclose(shipped.logits([text])[0], row, atol=1e-4)
     assert shipped.logits([]).shape == (0, len(shipped.labels))
+
+
+def test_a_thread_that_has_stepped_back_works_itself(shipped: OnnxClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    def run(batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        ran.append(threading.current_thread().name)
+        return np.zeros((len(batch), len(shipped.labels)), np.float32)
+
+    monkeypatch.setattr(shipped, "_run", run)
+    with ThreadPoolExecutor(1, "behind", step_back) as thread:
+        thread.submit(shipped.logits, TEXTS).result()
+    assert set(ran) == {"behind_0"}
 
 
 def test_labels_are_in_the_order_of_the_outputs() -> None:

@@ -178,6 +178,8 @@ def test_anchors_go_to_the_places_of_the_settings(sqlite_url: str, key: Path, tm
         assert [got.event["head"]["seq"] for got in app.got] == [1, 2]
         assert anchoring.newest == made[-1]
         assert file.stat().st_mode & 0o777 == 0o600
+        app.answer = lambda got: Reply(endless=True)
+        anchoring.anchor()
         app.answer = lambda got: Reply(500)
         with pytest.raises(DependencyError, match="anchor_url"):
             anchoring.anchor()

@@ -39,3 +39,10 @@ def test_an_address_has_a_host_and_a_port_that_exists(key: str, place: str) -> N
     with pytest.raises(ConfigError, match=key) as caught:
         load({section: {name: f"http://{place}"}})
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["webhooks.url", "audit.anchor_url", "livekit.url", "gateway_url", "reader.url"])
+def test_an_address_has_a_known_scheme(key: str) -> None:
+    section, name = key.split(".") if "." in key else ("rtp", key)
+    with pytest.raises(ConfigError, match=name):
+        load({section: {name: "ftp://a.example/x"}})

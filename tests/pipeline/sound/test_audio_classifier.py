@@ -1,7 +1,9 @@
 """A `transformers` audio classifier is run as it was saved, and what cannot hear our audio is refused."""
 
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from transformers import (
     ASTConfig,
     ASTFeatureExtractor,
     ASTForAudioClassification,
+    AutoConfig,
     AutoModelForAudioClassification,
     Wav2Vec2Config,
     Wav2Vec2Model,
@@ -128,6 +131,74 @@ def test_a_model_with_its_own_code_is_refused(own_ear: Path) -> None:
         load(own_ear)
 
 
+def test_nobody_is_asked_whether_the_models_own_code_may_run(own_ear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`transformers` asks on the terminal. Somebody who answers yes would run the code."""
+    ran = own_ear / "ran"
+    (own_ear / "code.py").write_text(f"from pathlib import Path\nPath({str(ran)!r}).touch()\nclass Config: ...\n")
+    change(own_ear / "config.json", model_type="voice", auto_map={"AutoConfig": "code.Config"})
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    with pytest.raises(ConfigError, match=r"listen\.ear: .*cannot be loaded"):
+        load(own_ear)
+    assert not ran.exists()
+
+
+def test_code_that_the_configuration_names_on_the_hub_is_not_fetched(own_ear: Path) -> None:
+    kernel = "kernels-community/flash-attn2"
+    change(own_ear / "config.json", attn_implementation=kernel, _attn_implementation=kernel)
+    assert load(own_ear)._model.config._attn_implementation == "sdpa"
+
+
+class Harmful:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("this-code-must-not-run",)
+
+
+def pickled(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    torch.save({"weights": Harmful()}, folder / "pytorch_model.bin")
+
+
+def halved(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        pickled,
+        halved,
+        lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 100),
+        lambda folder: (folder / "config.json").write_text("[1]"),
+        lambda folder: (folder / "config.json").write_text("[" * 100_000),
+        lambda folder: change(folder / "config.json", num_attention_heads=0),
+        lambda folder: change(folder / "config.json", hidden_size="16"),
+        lambda folder: change(folder / "config.json", id2label={"0": "Siren", "7": "Talk"}),
+        lambda folder: change(folder / "config.json", id2label={"0": "Siren\x1b[2J", "1": "Talk"}),
+        lambda folder: change(folder / "config.json", id2label={"0": "Siren", "1": "\ud800"}),
+        lambda folder: change(folder / "config.json", quantization_config={"load_in_8bit": True}),
+        lambda folder: (folder / "preprocessor_config.json").write_text("[1]"),
+        lambda folder: change(folder / "preprocessor_config.json", sampling_rate="16000"),
+    ],
+)
+def test_a_hostile_or_broken_folder_is_one_line(
+    own_ear: Path, harm: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    harm(own_ear)
+    with pytest.raises(ConfigError, match=r"^listen\.ear: ") as raised:
+        load(own_ear)
+    assert str(raised.value).isprintable()
+    assert not (tmp_path / "this-code-must-not-run").exists()
+
+
+def test_weights_that_are_not_used_are_not_read(own_ear: Path) -> None:
+    name = load(own_ear).name
+    with (own_ear / "pytorch_model.bin").open("wb") as file:
+        file.truncate(2**42)  # 4 TiB without a byte on the disk
+    assert load(own_ear).name == name
+
+
 def test_an_encoder_without_a_trained_head_is_refused(tmp_path: Path) -> None:
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
     convolutions = {"conv_dim": [16], "conv_kernel": [16], "conv_stride": [320]}
@@ -174,7 +245,7 @@ def test_a_hub_model_needs_a_commit_and_is_asked_for_with_it(monkeypatch: pytest
         asked.append((place, options["revision"]))
         raise OSError("out of reach")
 
-    monkeypatch.setattr(AutoModelForAudioClassification, "from_pretrained", fetch)
+    monkeypatch.setattr(AutoConfig, "from_pretrained", fetch)
     commit = "0123456789abcdef" * 2 + "01234567"
     assert COMMIT.fullmatch(commit)
     with pytest.raises(DependencyError, match=r"listen\.ear: .*out of reach"):

@@ -1,6 +1,7 @@
 """The gate refuses a request before its body is read, and keeps programs apart."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from pydantic import SecretStr, ValidationError
 from starlette.types import Message, Receive, Scope, Send
 
 from pipeline.base.errors import ConfigError
+from pipeline.base.http_problems import TooManyError
 from pipeline.connect.api.api_access import ApiTokens, Gate, scope_of
 from pipeline.settings import Api, ApiToken
 
@@ -38,13 +40,27 @@ class Now:
         return self.seconds
 
 
-def gate(inner: Inner, now: Now, **changes: Any) -> Gate:
+def may_send(number: int) -> None:
+    """Let each program send texts."""
+
+
+def gate(inner: Inner, now: Now, check_texts: Callable[[int], None] = may_send, **changes: Any) -> Gate:
     tokens = tuple(ApiToken(token=SecretStr(each), scopes=frozenset({"moderate"})) for each in (ONE, TWO))
     settings = Api(tokens=tokens, **changes)
-    return Gate(inner, ApiTokens(settings), settings, now)
+    return Gate(inner, ApiTokens(settings), settings, check_texts, now)
 
 
 async def status(made: Gate, token: str = ONE, path: str = "/v1/moderations") -> int:
+    return int((await answer(made, token, path))["status"])
+
+
+async def headers(made: Gate, token: str) -> tuple[int, bytes]:
+    """The status and Retry-After."""
+    given = await answer(made, token, "/v1/moderations")
+    return given["status"], dict(given["headers"])[b"retry-after"]
+
+
+async def answer(made: Gate, token: str, path: str) -> Message:
     answers: list[Message] = []
 
     async def receive() -> Message:
@@ -55,7 +71,7 @@ async def status(made: Gate, token: str = ONE, path: str = "/v1/moderations") ->
 
     scope = {"type": "http", "path": path, "headers": [(b"authorization", f"Bearer {token}".encode())]}
     await made(scope, receive, send)
-    return int(answers[0]["status"])
+    return answers[0]
 
 
 async def test_requests_pass_with_their_program() -> None:
@@ -89,6 +105,18 @@ async def test_only_so_many_requests_of_a_program_wait() -> None:
     inner.open.set()
     assert await asyncio.gather(*waiting) == [200, 200]
     assert await status(made) == 200
+
+
+async def test_texts_of_a_program_that_used_up_its_share_are_refused_before_they_are_read() -> None:
+    def check(number: int) -> None:
+        if number == 0:
+            raise TooManyError("Its share is used up", "Wait.", retry_seconds=7)
+
+    inner = Inner()
+    made = gate(inner, Now(), check)
+    assert await headers(made, ONE) == (429, b"7")
+    assert [await status(made, TWO), await status(made, ONE, "/v1/audio/moderations/1")] == [200, 200]
+    assert inner.programs == [1, 0]
 
 
 BEARER = "a-token-of-the-tests"

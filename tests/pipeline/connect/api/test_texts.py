@@ -68,6 +68,7 @@ def test_errors_have_the_shape_of_openai(api: RunningApi) -> None:
         ({"input": "a", "more": 1}, 422),
         ({"input": "a", "language": "english"}, 422),
         ({"input": "x" * 100_001}, 422),
+        ({"input": ["x" * 50_001] * 2}, 422),
         ({"input": ["x" * 100_000] * 11}, 413),
     ],
 )

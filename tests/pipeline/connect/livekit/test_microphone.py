@@ -11,7 +11,7 @@ from livekit.rtc._proto.stats_pb2 import RtcStats
 
 from pipeline.base.errors import InputError
 from pipeline.base.metrics import Metrics
-from pipeline.connect.livekit.microphone import SILENT_FRAMES, Speech, TrackReader
+from pipeline.connect.livekit.microphone import SILENT_FRAMES, Speech, TrackReader, added
 from pipeline.contract.messages import SAMPLE_RATE
 from tests.livekit import until
 
@@ -133,3 +133,10 @@ async def test_a_refusal_of_the_gateway_is_raised(made: HandMade) -> None:
     made.frames.put_nowait(SOUND)
     with pytest.raises(InputError):
         await made.reader.run()
+
+
+def test_frames_are_added_without_an_overflow() -> None:
+    loud = (30_000).to_bytes(2, "little") * 3
+    assert added([loud, loud[:4]]) == (32_767).to_bytes(2, "little") * 2 + loud[:2]
+    assert added([loud, b"", loud + loud]) == (32_767).to_bytes(2, "little") * 3
+    assert added([loud, b"", bytes(6)]) == loud

@@ -17,7 +17,7 @@ from livekit import api
 from pipeline.base.metrics import Metrics
 from pipeline.connect.livekit import room_bots
 from pipeline.connect.livekit.bot import RoomBot
-from pipeline.connect.livekit.livekit_server import BOT
+from pipeline.connect.livekit.livekit_server import bot_identity
 from pipeline.connect.livekit.livekit_webhooks import Signature, receiving
 from pipeline.connect.livekit.room_bots import RoomBots, ranked
 from tests.livekit import KEY, SECRET, LiveKit, joined, until
@@ -202,11 +202,24 @@ async def test_it_joins_again_if_a_microphone_stays_unheard(
             await until(lambda: unheard() == 0)
 
 
+async def test_a_person_with_the_name_of_the_bot_does_not_replace_it(
+    server: LiveKit, gateway: KeepingGateway, prefix: str
+) -> None:
+    room = f"{prefix}a"
+    async with running(server, gateway, prefix) as rooms, joined(server.url, room, "ann") as ann:
+        await until(lambda: rooms.bots)
+        async with joined(server.url, room, "voxwarden") as impostor:
+            await asyncio.gather(ann.say(tone(440, 1.5)), impostor.say(tone(700, 1.5)))
+            await until(lambda: gateway.loud_seconds(room, "ann", 440) > 1)
+            await until(lambda: gateway.loud_seconds(room, "voxwarden", 700) > 1)
+        assert joins(rooms, "replaced") == 0
+
+
 async def test_a_bot_that_somebody_removed_comes_back(server: LiveKit, gateway: KeepingGateway, prefix: str) -> None:
     async with joined(server.url, f"{prefix}a", "ann"), running(server, gateway, prefix, sweep=300) as rooms:
         await until(lambda: rooms.bots)
         async with server.client() as client:
-            bot = api.RoomParticipantIdentity(room=f"{prefix}a", identity=BOT)
+            bot = api.RoomParticipantIdentity(room=f"{prefix}a", identity=bot_identity(server.settings()))
             await client.room.remove_participant(bot)
         await until(lambda: joins(rooms, "lost") == 1)
         await until(lambda: rooms.bots)

@@ -94,6 +94,16 @@ def test_a_sender_restarts_with_two_packets_in_a_row() -> None:
     assert network.dropped == []
 
 
+@pytest.mark.parametrize("step", [-1, 4_000, -200, 30_000])
+def test_numbers_alone_hide_no_speech(step: int) -> None:
+    network = begun()
+    network.bring(*(rtp(step * place, 960 * place) for place in range(1, 100)))
+    network.wait()
+    assert [turn.arrival.packet.timestamp for turn in network.turns] == [960 * place for place in range(100)]
+    assert network.dropped == []
+    assert sum(turn.restarted for turn in network.turns) == 1
+
+
 def test_an_odd_packet_changes_nothing() -> None:
     network = begun()
     network.bring(rtp(500, 0, ssrc=9), rtp(900, 0, ssrc=9), *at(1), rtp(30_000, 0), *at(2))

@@ -26,12 +26,15 @@ class Got(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """An answer. With `hang`, none comes until the app stops. `drops` sends one byte of the answer every 50 ms."""
+    """An answer. With `hang`, none comes until the app stops. `drops` sends one byte of the answer every 50 ms. With
+    `endless`, the body has no end.
+    """
 
     status: int = 204
     retry_after: str = ""
     hang: bool = False
     drops: bool = False
+    endless: bool = False
     body: bytes = b""
 
 
@@ -68,6 +71,10 @@ class Receiver(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if reply.drops:
+            self._drop()
+            return
+        if reply.endless:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
             self._drop()
             return
         self.send_response(reply.status)

@@ -45,6 +45,8 @@ def test_a_judge_follows_the_store_and_reports_to_it(settings: Settings) -> None
             time.sleep(0.1)
         assert rules.now().policy.version == "mine@1"
         assert [each.policy for each in found.judges] == ["mine@1"]
+    with closing(follow_store(settings, Metrics())) as rules:
+        assert rules.now().policy.version == "mine@1", "a judge that starts has the newest before its first batch"
 
 
 def test_the_commands_show_and_export_what_is_live(
