@@ -213,7 +213,7 @@ class SqlReviewStore(ReviewStore):
 
     def claim_clip(self, at: float) -> AwaitedClip | None:
         with self._database.read() as connection:
-            if not awaited_clips.is_due(connection, at):  # mostly so, and then no writer waits
+            if connection.scalar(awaited_clips.DUE, {"at": at}) is None:  # mostly so, and then no writer waits
                 return None
         with self._database.write() as connection:
             return awaited_clips.claim(connection, at)

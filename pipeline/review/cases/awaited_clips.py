@@ -6,7 +6,7 @@ Each function runs in a transaction that the caller opened.
 from typing import Literal
 
 from msgspec import Struct
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from pipeline.review.cases import reading
 from pipeline.review.database import upsert
@@ -15,6 +15,14 @@ from pipeline.review.tables.core import EVIDENCE
 
 RETRY_SECONDS = 60.0
 """From one try to the next. Meanwhile the other clips have their turn, and no other process tries the same clip."""
+
+DUE = (
+    select(AWAITED_CLIPS.c.case_id)
+    .where(AWAITED_CLIPS.c.due_at <= bindparam("at"))
+    .order_by(AWAITED_CLIPS.c.due_at)
+    .limit(1)
+)
+"""Query for the case whose clip is due longest at the time `at` (UTC seconds)."""
 
 
 class AwaitedClip(Struct, frozen=True):
@@ -32,15 +40,9 @@ def put_off(connection: Connection, case: str, at: float) -> None:
     connection.execute(row.on_conflict_do_update(index_elements=["case_id"], set_={"due_at": at}))
 
 
-def is_due(connection: Connection, at: float) -> bool:
-    """Tell whether an awaited clip is due at `at` (UTC seconds)."""
-    return connection.scalar(select(AWAITED_CLIPS.c.case_id).where(AWAITED_CLIPS.c.due_at <= at).limit(1)) is not None
-
-
 def claim(connection: Connection, at: float) -> AwaitedClip | None:
     """Return the clip that is due longest at `at` (UTC seconds), and let no other process have it for RETRY_SECONDS."""
-    due = select(AWAITED_CLIPS.c.case_id).where(AWAITED_CLIPS.c.due_at <= at).order_by(AWAITED_CLIPS.c.due_at).limit(1)
-    case = connection.scalar(due.with_for_update(skip_locked=True))
+    case = connection.scalar(DUE.with_for_update(skip_locked=True), {"at": at})
     if case is None:
         return None
     taken = AwaitedClip(case, at + RETRY_SECONDS)

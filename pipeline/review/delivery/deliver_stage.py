@@ -20,8 +20,7 @@ from pipeline.judge.reader.second_reading import flag_of
 from pipeline.review.cases.case_values import Outcome, Result, check_storable
 from pipeline.review.delivery.speech_tallies import Tally
 from pipeline.review.evidence.clip_cutting import READ_SECONDS, ClipCutter, ReportCutter
-from pipeline.review.evidence.evidence_outage import EvidenceOutage
-from pipeline.review.evidence.evidence_store import open_evidence
+from pipeline.review.evidence.evidence_store import EvidenceOutage, open_evidence
 from pipeline.review.evidence.lookback import UtteranceLog
 from pipeline.review.quality import quality_checks
 from pipeline.review.review_store import ReviewStore, open_store

@@ -16,8 +16,7 @@ from pipeline.base.errors import AudioError, CaseError, DependencyError
 from pipeline.contract.messages import SAMPLE_RATE, Flag, Sound, Utterance
 from pipeline.review.cases.case_values import CaseFile, ClipPiece, Evidence
 from pipeline.review.cases.user_reports import Report
-from pipeline.review.evidence.evidence_outage import EvidenceOutage, StoreAway
-from pipeline.review.evidence.evidence_store import checksum
+from pipeline.review.evidence.evidence_store import EvidenceOutage, StoreAway, checksum
 from pipeline.review.evidence.lookback import UtteranceLog
 from pipeline.review.review_store import ReviewStore
 from pipeline.speech.audio.encode import decode_flac, encode_opus_clip

@@ -1,8 +1,13 @@
-"""Evidence clips, Ogg Opus: where they are stored, encrypted or not, and the store that the settings choose."""
+"""Evidence clips, Ogg Opus: where they are stored, encrypted or not, and the store that the settings choose.
 
+Nobody waits for a store that is away: cases come without their clips (`EvidenceOutage`).
+"""
+
+import logging
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +16,7 @@ from typing import Protocol
 
 from pipeline.base import private_files
 from pipeline.base.dependencies import DependencyCheck
-from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.errors import ConfigError, DependencyError, VoxwardenError
 from pipeline.review.evidence.sealing import INSTALL, KeyRing, open_ring, seal, unseal, wrapping_key_of
 from pipeline.settings import Settings
 
@@ -19,6 +24,11 @@ IDENTITY = re.compile(r"[0-9a-f-]{1,64}")
 
 PROBE_BYTES = 65_536
 """About a clip of 15 s."""
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 60.0
+"""Pauses before a store that took no clip is asked again. They double while it answers, but takes no clip."""
+
+log = logging.getLogger(__name__)
 
 
 class EvidenceStore(Protocol):
@@ -206,6 +216,64 @@ class SealedEvidence(EvidenceStore):
     def check(self) -> str:
         encrypted = f"encrypted with {self.ring.current}" if self.ring.current else "not encrypted by Voxwarden"
         return f"{self._inner.check()}, {encrypted}"
+
+
+class StoreAway(Exception):  # noqa: N818
+    """The store of the clips does not take a clip now."""
+
+
+class EvidenceOutage:
+    """Knows whether there is an outage of `evidence`. It begins with the first clip that the store does not take.
+
+    A thread asks the store meanwhile, because an answer may take as long as its timeouts. `sleep` takes seconds.
+    """
+
+    def __init__(self, evidence: EvidenceStore, sleep: Callable[[float], object] | None = None) -> None:
+        self._evidence = evidence
+        self._over = threading.Event()
+        self._sleep = sleep or self._over.wait
+        self._pause = FIRST_PAUSE_SECONDS
+        self.lasts = False
+
+    @contextmanager
+    def storing(self) -> Iterator[EvidenceStore]:
+        """Give the store for the block. An error of the store in the block begins an outage, and raises StoreAway."""
+        try:
+            yield self._evidence
+        except VoxwardenError as error:  # a wrong setting, too: the words must not wait for its repair
+            self._begin(error)
+            raise StoreAway from error
+        self._pause = FIRST_PAUSE_SECONDS
+
+    def ask(self) -> None:
+        """Ask the store whether an outage begins. Raises ConfigError if the store is set up wrongly."""
+        try:
+            self._evidence.check()
+        except DependencyError as error:
+            self._begin(error)
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._over.set()
+
+    def _begin(self, error: VoxwardenError) -> None:
+        log.warning("Cases come without their clips until the store of the clips takes them: %s", error)
+        self.lasts = True
+        threading.Thread(target=self._ask_again, name="asks evidence", daemon=True).start()
+
+    def _ask_again(self) -> None:
+        self._sleep(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+        while not self._over.is_set():
+            try:
+                self._evidence.check()
+            except Exception as error:  # an error that ended the thread would make the outage endless
+                log.info("The store of the clips takes none yet: %s", error)
+                self._sleep(FIRST_PAUSE_SECONDS)
+            else:
+                log.warning("The store of the clips answers again; cases get their clips")
+                self.lasts = False
+                return
 
 
 def open_evidence(settings: Settings) -> SealedEvidence:

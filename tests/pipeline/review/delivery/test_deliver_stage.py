@@ -23,8 +23,7 @@ from pipeline.review.database import Database
 from pipeline.review.delivery import deliver_stage
 from pipeline.review.delivery.deliver_stage import Deliver
 from pipeline.review.delivery.event_outbox import FlagEventChoice
-from pipeline.review.evidence.evidence_outage import EvidenceOutage
-from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder, EvidenceOutage
 from pipeline.review.evidence.lookback import Lookback, UtteranceLog
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.assessment_tables import TALLIES

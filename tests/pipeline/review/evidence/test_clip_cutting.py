@@ -20,8 +20,7 @@ from pipeline.review.cases.user_reports import Complaint, Report
 from pipeline.review.database import Database
 from pipeline.review.delivery.deliver_stage import Deliver
 from pipeline.review.evidence.clip_cutting import MAX_SILENCE, READ_SECONDS, SETTLE_SECONDS, ReportCutter, compose
-from pipeline.review.evidence.evidence_outage import EvidenceOutage
-from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder, EvidenceOutage
 from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.privacy import erasure
 from pipeline.review.review_store import SqlReviewStore

@@ -20,10 +20,9 @@ from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.database import Database
 from pipeline.review.delivery.deliver_stage import Deliver
 from pipeline.review.delivery.event_outbox import FlagEventChoice
-from pipeline.review.evidence import evidence_outage
+from pipeline.review.evidence import evidence_store
 from pipeline.review.evidence.evidence_maintenance import all_clips, read_clip
-from pipeline.review.evidence.evidence_outage import EvidenceOutage
-from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder, EvidenceOutage
 from pipeline.review.evidence.lookback import Lookback
 from pipeline.review.privacy import erasure
 from pipeline.review.review_store import SqlReviewStore
@@ -315,4 +314,4 @@ def test_speech_that_was_awaited_with_its_first_words_gets_the_clip_of_all_words
 
 
 def test_the_pauses_are_shorter_than_the_turn_of_a_clip() -> None:
-    assert evidence_outage.LONGEST_PAUSE_SECONDS <= RETRY_SECONDS
+    assert evidence_store.LONGEST_PAUSE_SECONDS <= RETRY_SECONDS

@@ -24,7 +24,7 @@ from pipeline.contract.messages import AudioChunk, Flag, Message, Transcript, Ut
 from pipeline.contract.stage import Processor, Rejected
 from pipeline.contract.topology import DELIVER, JUDGE, SEGMENT, TRANSCRIBE, Stage
 from pipeline.review.cases.case_values import Evidence, Filters, Outcome
-from pipeline.review.evidence import aws, evidence_outage
+from pipeline.review.evidence import aws, evidence_store
 from pipeline.review.evidence.aws import Forbidden, S3Evidence
 from pipeline.review.evidence.evidence_store import checksum, clip_path
 from pipeline.review.evidence.lookback import open_lookback
@@ -398,7 +398,7 @@ async def test_on_one_machine_cases_come_while_the_server_is_down(
     tmp_path: Path, own_store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two runs start in the outage. The next one cuts their clips."""
-    monkeypatch.setattr(evidence_outage, "FIRST_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(evidence_store, "FIRST_PAUSE_SECONDS", 0.1)
     del own_store
     seen: list[Outcome] = []
 

@@ -12,8 +12,7 @@ from pipeline.review.cases.case_values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.aws import Forbidden, S3Evidence
 from pipeline.review.evidence.clip_cutting import store_clip
-from pipeline.review.evidence.evidence_outage import EvidenceOutage
-from pipeline.review.evidence.evidence_store import EvidenceFolder
+from pipeline.review.evidence.evidence_store import EvidenceFolder, EvidenceOutage
 from pipeline.review.privacy import holds, retention_job
 from pipeline.review.privacy.retention_job import DAY
 from pipeline.review.review_store import SqlReviewStore
