@@ -162,12 +162,13 @@ def _second_reader(settings: Settings) -> str:
 
 
 def check_store(settings: Settings) -> str:
-    """The server answers, or the file is there or can be made. Tables are made by the first start."""
+    """The server answers, or the file is intact or can be made. Tables are made by the first start."""
     from sqlalchemy import make_url
 
-    from pipeline.review.database import check_answers, name_of
+    from pipeline.review.database import check_answers, check_intact, name_of
 
     check_answers(settings.database_url)
+    check_intact(settings.database_url)
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite":
         _check_writable(Path(url.database or ""))

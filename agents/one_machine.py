@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from agents.gateway import Gateway
 from pipeline.base.libraries import importing
 from pipeline.base.metrics import Metrics
-from pipeline.base.metrics_server import serving
+from pipeline.base.metrics_server import Starting, serving
 from pipeline.base.private_files import sole_user
 from pipeline.base.stopping import stop_on_signals
 from pipeline.contract.messages import Flag
@@ -47,10 +47,10 @@ async def run_one_machine(
     Raises ConfigError if another process uses the data folder.
     """
     stop = stop or stop_on_signals()
-    metrics = Metrics()
+    metrics, starting = Metrics(), Starting()
     with (
         sole_user(settings.data_dir),
-        serving(metrics, settings.metrics.host, settings.metrics.port) as url,
+        serving(metrics, settings.metrics.host, settings.metrics.port, starting.probes) as url,
     ):
         follow = partial(follow_store, settings, metrics)
         tap = partial(
@@ -63,6 +63,7 @@ async def run_one_machine(
             _console(settings, metrics) as console,
             _api(settings, with_api) as api,
         ):
+            starting.done = True
             host.started(gateway, url, console, api)
             await stop.wait()
             log.info("stopping: accepts no new audio and finishes all audio in hand")

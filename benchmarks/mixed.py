@@ -1,15 +1,20 @@
 """Measure how much is heard of utterances that change their language, and what it costs talk in one language.
 
     python -m benchmarks.mixed --clips DIR [--pairs N] [--repeat N]
+    python -m benchmarks.mixed --clips DIR --alone
 
 benchmarks/clips.py describes `DIR`. Each pair is an English and a Mandarin clip of 1.2 to 5 s, equally loud, joined in
 both orders with a pause of 0.2 s. A half is heard if at least half of its words or characters are in the text, in
 order. For the cost, each clip of 2.5 to 12 s is transcribed with and without the search for a change, in turn.
+
+With `--alone`, each clip is the first that is heard of its speaker, without the memory of the room. The folder may have
+any languages. It counts the clips that get a text, and those that are found to be in another language.
 """
 
 import argparse
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 
@@ -21,8 +26,9 @@ from benchmarks import report
 from benchmarks.clips import Reference, references
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
-from pipeline.speech.asr.recogniser import Clip, Recogniser, Samples, load_recogniser
+from pipeline.speech.asr.recogniser import MAX_SAMPLES, Clip, Recogniser, Samples, load_recogniser, most_likely
 from pipeline.speech.audio.decode import samples_of
+from pipeline.speech.audio.vad import triage
 from training.speech.words import normalisers
 
 LANGUAGES = frozenset({"en", "zh"})
@@ -39,8 +45,12 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--pairs", type=int, default=48)
     parser.add_argument("--repeat", type=int, default=3, help="turns with and without the search")
+    parser.add_argument("--alone", action="store_true", help="count the clips that get a text, by language")
     options = parser.parse_args()
     recogniser = load_recogniser(Asr())
+    if options.alone:
+        report.show(texts(options.clips, recogniser))
+        return
     report.show(halves(options, recogniser), cost(options, recogniser))
 
 
@@ -60,6 +70,27 @@ def _heard(recogniser: Recogniser, folder: Path, refs: Sequence[Reference]) -> l
     first, second = (even(samples_of(folder / ref.file)) for ref in refs)
     (found,) = recogniser.transcribe([Clip(np.concatenate([first, PAUSE, second]), only=LANGUAGES)])
     return [share(ref, found.text) >= HEARD for ref in refs]
+
+
+def texts(folder: Path, recogniser: Recogniser) -> Table:
+    counted = {name: Counter[str]() for name in ("clips", "text", "dropped")}
+    for ref in track(references(folder), "alone"):
+        samples = samples_of(folder / ref.file)[:MAX_SAMPLES]
+        found = triage(samples)
+        if found.reason:
+            continue
+        (heard,) = recogniser.transcribe([Clip(samples, choose=_asked, only=LANGUAGES, voice=found.voice)])
+        counted["clips"][ref.language] += 1
+        counted["text"][ref.language] += bool(heard.text)
+        counted["dropped"][ref.language] += heard.language not in LANGUAGES
+    table = Table("language", "clips with a voice", "with a text", "in another language", title="Clips alone")
+    for language in sorted(counted["clips"]):
+        table.add_row(language, *(f"{each[language]}" for each in counted.values()))
+    return table
+
+
+def _asked(probabilities: Mapping[str, float]) -> str:
+    return most_likely(probabilities, LANGUAGES)
 
 
 def cost(options: argparse.Namespace, recogniser: Recogniser) -> Table:

@@ -173,20 +173,23 @@ class JsonWriter:
 
 
 class SrtWriter:
-    """Subtitles of one recording, by time. The labels of flagged speech stand before the text."""
+    """Subtitles of one recording, by time. The labels of flagged speech stand before the text.
+
+    A finding of the second reader replaces the judge's verdict on the same speech, which was milder.
+    """
 
     def __init__(self) -> None:
-        self._shown: list[Flag | SpeechStatus] = []
+        self._shown: dict[str, Flag | SpeechStatus] = {}
 
     def write(self, found: "Found") -> None:
         if isinstance(found, SpeechStatus) or (isinstance(found, Flag) and _subtitle(found)):
-            self._shown.append(found)
+            self._shown[found.utterance] = found
         _say_error(found)
 
     def close(self) -> None:
         from pipeline.speech.asr.transcripts import srt_cue, timed
 
-        for number, (found, end) in enumerate(timed(self._shown), 1):
+        for number, (found, end) in enumerate(timed(self._shown.values()), 1):
             sys.stdout.write(srt_cue(number, found.start, end, harmless(_subtitle(found))))
         sys.stdout.flush()
 

@@ -74,16 +74,29 @@ def clock(seconds: float) -> str:
 
 
 def _words(flag: Flag, who: str | None) -> Text:
-    """Return speaker, labels and text, with the hits of the lexicon underlined. It says if the context led to it."""
-    words = Text(flag.content, style="dim" if flag.suggestion == "pass" else "")
-    for hit in flag.hits:
-        words.stylize("bold underline", hit.start, hit.end)
+    """Return speaker, labels and text, with the hits of the lexicon underlined. It says if the context led to it.
+
+    A finding of the second reader is without the text, because the judge's flag of the same speech has its own row.
+    """
+    words = Text(READER, "dim") if flag.source == "reader" else _marked(Text(flag.content), flag)
+    if flag.suggestion == "pass":
+        words.style = "dim"
     speaker = Text(f"{who}: " if who else "", style="bold")
     from pipeline.judge.verdict import from_context
 
     context = " in context" if from_context(flag.reasons) else ""
     labels = Text(f"{', '.join(flag.flagged)}{context}: " if flag.flagged else "", style=STYLES[flag.suggestion])
     return Text.assemble(speaker, labels, words)
+
+
+READER = "found by the second reader"
+
+
+def _marked(said: Text, flag: Flag) -> Text:
+    """Underline the hits of the lexicon in what was said."""
+    for hit in flag.hits:
+        said.stylize("bold underline", hit.start, hit.end)
+    return said
 
 
 # Characters of an id in a list. They are enough for `cases show`.
@@ -124,8 +137,9 @@ def page(file: "CaseFile", clips: Sequence[Path], now: float) -> Group:
     if not clips:
         facts.add_row("clip", "none: the audio was no longer in the log")
     parts: list[RenderableType] = [title, facts]
+    judged = {flag.utterance for flag in file.flags if flag.source == "words"}
     for flag in file.flags:
-        parts += [Text(), _flag(flag)]
+        parts += [Text(), _flag(flag, shown=flag.source == "reader" and flag.utterance in judged)]
     parts += [Text(), *map(decided, file.decisions)] if file.decisions else []
     for flag in file.linked:
         parts += [Text("\nFlagged again after the decision:", style="dim"), _flag(flag)]
@@ -139,12 +153,10 @@ def decided(decision: Decision) -> Text:
     return plain(f"{line}: {decision.note}" if decision.note else line)
 
 
-def _flag(flag: Flag) -> Table:
-    said = plain(flag.content)
-    for hit in flag.hits:
-        said.stylize("bold underline", hit.start, hit.end)
+def _flag(flag: Flag, *, shown: bool = False) -> Table:
+    """Return a flag with all its facts. `shown`: another flag shows what was said."""
     grid = Table.grid(padding=(0, 2))
-    grid.add_row(utc(flag.start), said)
+    grid.add_row(utc(flag.start), Text(READER, "dim") if shown else _marked(plain(flag.content), flag))
     scores = ", ".join(f"{name} {score:.2f}" for name, score in sorted(flag.labels.items(), key=lambda s: -s[1]))
     for name, value in (
         ("why", "; ".join(flag.reasons)),

@@ -3,13 +3,15 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import count
+from typing import Literal
 
 import msgspec
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
-from agents.gateway.audio_session import Arrival, AudioSession, Frame
+from agents.gateway.audio_session import END, Arrival, AudioSession, Frame
 from agents.gateway.connection_request import Voice
 from agents.gateway.unconfirmed_chunks import Sink, UnconfirmedChunks
 from agents.gateway.wire import Close, Connection, Message, RefusalError
@@ -36,6 +38,8 @@ LARGEST_GAP = 1.0
 PING_SECONDS = 20.0
 # Silence of a client that answers pings after which the connection closes. A muted client may stay.
 IDLE_SECONDS = 600.0
+# Silence after which the speech of a muted client ends. An egress is muted seconds before its audio stops.
+MUTED_SECONDS = 0.3
 STALL_SECONDS = 0.5  # the gateway has stalled if it has not read for this much longer than its usual pause
 ACKNOWLEDGE_SECONDS = 0.25  # confirmations within this time go to the client in one frame
 # Close codes of a client that has nothing more to send.
@@ -80,20 +84,18 @@ class Limits:
             raise RefusalError(Close.BAD_AUDIO, f"Too many broken frames. {why}")
 
 
-class MuteNote(msgspec.Struct, forbid_unknown_fields=True):
-    """A text frame of LiveKit's track egress.
+class Note(msgspec.Struct, forbid_unknown_fields=True):
+    """A text frame of the app or of LiveKit's track egress."""
 
-    It comes seconds before the audio of its moment, so it says nothing about times. Muted audio is digital silence, or
-    stops.
-    """
+    muted: bool | None = None
+    """Of the egress. It comes seconds before the audio of its moment. Muted audio is digital silence, or stops."""
+    end: Literal[True] | None = None
+    """The speech ends here, for example because a push-to-talk key was released."""
+    listeners: Listeners | None = None
+    """The number of people who can hear the room from now on."""
 
-    muted: bool
 
-
-class ListenersNote(msgspec.Struct, forbid_unknown_fields=True):
-    """A text frame of the app: the number of people who can hear the room from now on."""
-
-    listeners: Listeners
+END_NOTE = '{"end": true}'
 
 
 class Safe(msgspec.Struct):
@@ -168,7 +170,15 @@ class AudioReceiver:
         return messages, Arrival(self._clock(), self._read_at - asked, stalled)
 
     async def _messages(self) -> Sequence[Message]:
-        """Return the messages that have arrived. Pings the client only while it waits for them."""
+        """Return the messages that have arrived. Pings the client only while it waits for them.
+
+        The silence of a muted client ends its speech, as if it had said so.
+        """
+        if self._muted and self._session.is_open:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(MUTED_SECONDS):
+                    return await self._connection.receive()
+            return [END_NOTE]
         signs = None  # no ping before the wait: its answer would stand behind unread audio
         for waited in count(1):
             try:
@@ -210,19 +220,26 @@ class AudioReceiver:
         try:
             for message in messages:
                 if isinstance(message, str):
-                    self._note(message)
+                    if self._ends(message) and (frames or self._session.is_open):
+                        frames.append(END)
                 elif frame := self._frame(message):
                     frames.append(frame)
         except InputError as error:
             return frames, error
         return frames, None
 
-    def _note(self, text: str) -> None:
-        """Take a text frame. Raises InputError for an unknown one."""
+    def _ends(self, text: str) -> bool:
+        """Take a text frame. Returns whether it ends the speech. Raises InputError for an unknown one."""
         try:
-            self._muted = msgspec.json.decode(text, type=MuteNote).muted
-        except msgspec.DecodeError:
-            self._session.listeners = _listeners(text)
+            note = msgspec.json.decode(text, type=Note)
+        except msgspec.DecodeError as error:
+            known = """Text is {"end": true} or {"listeners": 12}."""
+            raise InputError("A text frame", f"Send audio in binary frames. {known}") from error
+        if note.muted is not None:
+            self._muted = note.muted
+        if note.listeners is not None:
+            self._session.listeners = note.listeners
+        return bool(note.end)
 
     def _frame(self, message: bytes) -> Frame | None:
         """Return a frame with audio, or None for an empty or broken frame.
@@ -278,10 +295,3 @@ class AudioReceiver:
             )
         except ConnectionClosed:
             return
-
-
-def _listeners(text: str) -> int:
-    try:
-        return msgspec.json.decode(text, type=ListenersNote).listeners
-    except msgspec.DecodeError as error:
-        raise InputError("A text frame", """Send audio in binary frames. Text is {"listeners": 12}.""") from error

@@ -18,6 +18,10 @@ class Frame:
     samples: int
 
 
+END = Frame(b"", 0)
+"""Stands where the client said that the speech ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """When the frames of one read arrived."""
@@ -50,23 +54,35 @@ class AudioSession:
         self._samples = 0  # samples since the anchor
         self._number = voice.first_sample  # number of the next sample in the client's session
         self._sequence = 0
+        self.is_open = False  # whether audio came since the last end of speech
         self.listeners = voice.listeners  # number of people who can hear the room now; None: unknown
         self._behind = False
         self._late = 0.0  # seconds by which the client was behind the clock at its start; 0 after it has caught up
 
     def chunks(self, frames: Sequence[Frame], arrival: Arrival) -> Iterator[tuple[AudioChunk, int]]:
-        """Yield the frames of one read in as few chunks as possible, each with its number of samples."""
+        """Yield the frames of one read in as few chunks as possible, each with its number of samples.
+
+        An END after audio becomes a final chunk. The session goes on after it.
+        """
         self._behind = arrival.waited < PROMPT_SECONDS and (self._behind or arrival.stalled)
         self._keep_time(arrival.now, sum(frame.samples for frame in frames) / self._voice.sample_rate)
         for group in self._groups(frames):
+            if group[0] is END:
+                if final := self.final():
+                    yield final, 0
+                continue
             samples = sum(frame.samples for frame in group)
+            self.is_open = True
             yield self._chunk(self._joined(group)), samples
             self._samples += samples
             self._number += samples
 
     def final(self) -> AudioChunk | None:
-        """Return the chunk that ends the session; None if the session never began."""
-        return self._chunk(b"", final=True) if self._anchor is not None else None
+        """Return the chunk that ends the speech; None if no audio came since the last end."""
+        if not self.is_open:
+            return None
+        self.is_open = False
+        return self._chunk(b"", final=True)
 
     @property
     def _position(self) -> float:
@@ -101,7 +117,8 @@ class AudioSession:
         begin, size = 0, 0
         for place, frame in enumerate(frames):
             taken = len(frame.data) + LENGTH_BYTES
-            if place > begin and (size + taken > self._largest or place - begin == MAX_PACKETS):
+            full = size + taken > self._largest or place - begin == MAX_PACKETS
+            if place > begin and (full or END in (frame, frames[place - 1])):
                 yield frames[begin:place]
                 begin, size = place, 0
             size += taken

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -16,8 +17,8 @@ from agents.gateway import connection_request
 from agents.gateway.audio_receiver import MAX_FRAME_BYTES, AudioReceiver
 from agents.gateway.connection_request import Voice
 from agents.gateway.unconfirmed_chunks import Sink
-from agents.gateway.wire import Close, Connection, RefusalError
-from pipeline.base import logs
+from agents.gateway.wire import Close, Connection, RefusalError, Strangers
+from pipeline.base import logs, open_files
 from pipeline.base.errors import ConfigError, DependencyError, InputError
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.base.network_access import ServerTokens, TokenSet
@@ -25,6 +26,7 @@ from pipeline.settings import GatewaySettings
 
 log = logging.getLogger(__name__)
 
+HANDSHAKE_SECONDS = 10.0  # time for the request of a connection
 CLOSE_SECONDS = 2.0  # a peer that does not answer our close for this long is disconnected
 OUTDATED = "A newer connection of this session took over"
 
@@ -60,6 +62,7 @@ class Gateway:
         self._tokens = _tokens(settings)
         self._egress_tokens = TokenSet(token.get_secret_value() for token in settings.egress_tokens)
         self._live: dict[tuple[str, str], LiveConnection] = {}
+        self._strangers = Strangers(open_files.limit())
         self._server: Server
 
     @property
@@ -81,7 +84,8 @@ class Gateway:
                 settings.port,
                 compression=None,  # audio does not shrink, and a small frame could expand
                 max_size=MAX_FRAME_BYTES,
-                create_connection=Connection,
+                create_connection=partial(Connection, strangers=self._strangers),  # type: ignore[arg-type] # only called
+                open_timeout=HANDSHAKE_SECONDS,
                 ping_interval=None,  # the listener pings, and only clients without unread audio
                 close_timeout=CLOSE_SECONDS,
                 server_header=None,  # strangers learn no version
@@ -105,6 +109,7 @@ class Gateway:
             raise TypeError("The server must make connections of the class Connection")
         try:
             voice = self._admitted(connection)
+            self._strangers.discard(connection)
             # Made before the wait for an older connection, so that this wait does not make the client too fast.
             receiver = AudioReceiver(connection, voice, self._settings, self._metrics, self._sink)
             async with self._replacing_older(voice, connection):

@@ -17,13 +17,14 @@ import faust
 from agents.broker.kafka_records import Received
 from agents.broker.kafka_topics import retention_seconds
 from agents.loop.faust_app import PartitionName
-from agents.loop.segmenter_lead_in import Earlier, LeadIn, lead_seconds
+from agents.loop.segmenter_lead_in import Earlier, LeadIn
 from agents.loop.work import Work
 from pipeline.base.metrics import Metrics
 from pipeline.contract.stage import HoldingProcessor
 from pipeline.contract.topology import UTTERANCES, Stage
 from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Settings
+from pipeline.speech.audio.cutter import lead_seconds
 
 P = TypeVar("P", bound=Hashable)
 T = TypeVar("T")

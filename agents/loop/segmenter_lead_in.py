@@ -22,8 +22,7 @@ from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.contract.cloud_events import decode_event, record_key
 from pipeline.contract.messages import AudioChunk, Message, Utterance
 from pipeline.contract.topology import UTTERANCES
-from pipeline.settings import Audio, Kafka
-from pipeline.speech.audio.cutter import SOFT_SECONDS
+from pipeline.settings import Kafka
 
 M = TypeVar("M", bound=Message)
 
@@ -34,14 +33,6 @@ MAX_LATE_SECONDS = 600.0  # a larger lateness means that the time in the audio i
 # An utterance that was written more than this after the record is not read. A group may be set back by hours.
 SENT_SECONDS = 120.0
 PATIENCE_SECONDS = 15.0  # if no record comes for this long, the broker counts as down
-
-
-def lead_seconds(audio: Audio) -> float:
-    """Return how many seconds of earlier audio to read.
-
-    They hold speech in progress that was cut for its length at most once, and the pause before it.
-    """
-    return audio.max_seconds + SOFT_SECONDS + audio.hangover_seconds
 
 
 @dataclass(frozen=True, slots=True)

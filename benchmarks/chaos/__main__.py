@@ -1,6 +1,7 @@
 """Test whether speech is lost or delivered twice under many failures.
 
     python -m benchmarks.chaos [--minutes 3] [--rooms 6] [--seed 1] [--store sqlite|postgresql] [--troubles kill,lock]
+                               [--outage 15]
 
 Two people talk in each room. Their apps send audio to a real `voxwarden gateway` with the client of docs/python.md. Two
 workers of each role process the speech over three brokers. Instant fakes replace Whisper and the classifier
@@ -32,16 +33,16 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.chaos.run import run
-from benchmarks.chaos.troubles import TROUBLES, plan
+from benchmarks.chaos.troubles import RARE_SECONDS, TROUBLES, plan
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     chosen = [TROUBLES[name] for name in options.troubles.split(",")]
     seconds = options.minutes * 60
-    planned = plan(seconds, chosen, options.seed)
+    planned = plan(seconds, chosen, options.seed, max(RARE_SECONDS, options.outage))
     with report.folder(options.folder) as place:
-        found = run(Path(place), seconds, options.rooms, options.seed, options.store, planned)
+        found = run(Path(place), seconds, options.rooms, options.seed, options.store, planned, options.outage)
     report.show(str(found))
     return int(not found.good)
 
@@ -54,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
     made.add_argument("--troubles", default=",".join(TROUBLES), help="names, separated by commas (default: all)")
+    made.add_argument("--outage", type=float, default=15.0, metavar="SECONDS", help="how long the brokers are away")
     made.add_argument("--folder", type=Path, help="an empty folder for logs and data (default: a temporary one)")
     return made
 

@@ -28,7 +28,7 @@ SHOWN = 12
 
 
 def run(
-    folder: Path, seconds: float, rooms: int, seed: int, store_kind: str, planned: Sequence[Planned]
+    folder: Path, seconds: float, rooms: int, seed: int, store_kind: str, planned: Sequence[Planned], outage: float
 ) -> ChaosVerdict:
     """Raises RuntimeError if a process that the run needs does not start."""
     audio = voices(rooms, SPEAKERS, seconds, seed)
@@ -43,7 +43,7 @@ def run(
         ]
         say(f"{len(audio)} speakers, {len(wanted)} stretches of speech in {seconds:.0f} s; seed {seed}")
         decider = stack.enter_context(Decider(settings))
-        scene = stack.enter_context(Scene(settings, cluster, store, folder))
+        scene = stack.enter_context(Scene(settings, cluster, store, folder, outage))
         scene.await_gateway()
         crowd = Crowd(audio, scene.address)
         crowd.start()

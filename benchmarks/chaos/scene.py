@@ -29,6 +29,8 @@ from tests.broker import Cluster
 from tests.ports import free_port
 from tests.stream.processes import Process, environment
 
+COPIES = 2
+"""Workers of each role."""
 LOOK_SECONDS = 2.0
 PROBE_SECONDS = 5.0
 SILENT_SECONDS = 180.0
@@ -75,8 +77,10 @@ class Member:
 class Scene:
     """`with Scene(...) as scene` starts all processes, and ends them."""
 
-    def __init__(self, settings: Settings, cluster: Cluster, store: ChaosStore, folder: Path, copies: int = 2) -> None:
+    def __init__(self, settings: Settings, cluster: Cluster, store: ChaosStore, folder: Path, outage: float) -> None:
         self.settings, self.cluster, self.store = settings, cluster, store
+        self.outage = outage
+        """How long the brokers are away, in seconds."""
         self.happened: Counter[str] = Counter()
         self.hung: list[str] = []
         self.malformed: set[bytes] = set()
@@ -84,14 +88,14 @@ class Scene:
         self.partitions = settings.kafka.partitions
         self.gateway_port = free_port()
         self.members: dict[str, Member] = {}
-        self._folder, self._copies = folder, copies
+        self._folder = folder
         self._over = Event()
         self._supervisor = Thread(target=self._supervise, name="supervisor", daemon=True)
         self._stack = ExitStack()
 
     def __enter__(self) -> "Scene":
         roles = [stage.name for stage in STAGES]
-        for role, number in itertools.product(roles, range(self._copies)):
+        for role, number in itertools.product(roles, range(COPIES)):
             self._add(f"{role}-{number}", ["benchmarks.fast_worker", role])
         self._add("gateway-0", ["agents", "gateway"])
         self._supervisor.start()

@@ -26,7 +26,6 @@ from pipeline.contract.topology import AUDIO, STAGES, TOPICS, Stage
 RARE_SECONDS = 45.0
 """Time between two rare troubles."""
 FREEZE_SECONDS = 40.0
-BROKERS_SECONDS = 15.0
 LOCK_SECONDS = 20.0
 EVIDENCE_SECONDS = 30.0
 RESET_SECONDS = 30.0
@@ -141,9 +140,9 @@ class Brokers(Rare):
 
     def strike(self, scene: Scene, random: Random) -> None:
         nodes = random.sample(scene.cluster.nodes, 2)
-        note(scene, f"two brokers of three away for {BROKERS_SECONDS:.0f} s", "two brokers killed")
+        note(scene, f"two brokers of three away for {scene.outage:.0f} s", "two brokers killed")
         scene.cluster.stop(nodes)
-        time.sleep(BROKERS_SECONDS)
+        time.sleep(scene.outage)
         scene.cluster.start(nodes)
 
 
@@ -212,13 +211,16 @@ class Planned:
     seed: int
 
 
-def plan(seconds: float, troubles: Sequence[Trouble], seed: int) -> list[Planned]:
-    """The schedule of a run. The same seed gives the same schedule. Each trouble strikes at least once."""
+def plan(seconds: float, troubles: Sequence[Trouble], seed: int, apart: float = RARE_SECONDS) -> list[Planned]:
+    """The schedule of a run. The same seed gives the same schedule. Each trouble strikes at least once.
+
+    Rare ones are about `apart` seconds apart.
+    """
     random = Random(seed)
     frequent = [
         (at, trouble) for trouble in troubles if not trouble.rare for at in _now_and_then(trouble, seconds, random)
     ]
-    rare = list(_in_turn([trouble for trouble in troubles if trouble.rare], seconds, random))
+    rare = list(_in_turn([trouble for trouble in troubles if trouble.rare], seconds, apart, random))
     return [
         Planned(at, trouble, random.getrandbits(32))
         for at, trouble in sorted([*frequent, *rare], key=lambda planned: planned[0])
@@ -233,11 +235,13 @@ def _now_and_then(trouble: Trouble, seconds: float, random: Random) -> Iterator[
         at += random.uniform(least, most) * trouble.every
 
 
-def _in_turn(troubles: Sequence[Trouble], seconds: float, random: Random) -> Iterator[tuple[float, Trouble]]:
+def _in_turn(
+    troubles: Sequence[Trouble], seconds: float, apart: float, random: Random
+) -> Iterator[tuple[float, Trouble]]:
     """Evenly over the run, in random order, each as often as any other."""
     if not troubles:
         return
-    count = max(len(troubles), int(seconds / RARE_SECONDS))
+    count = max(len(troubles), int(seconds / apart))
     order = itertools.cycle(random.sample(list(troubles), len(troubles)))
     for number, trouble in enumerate(itertools.islice(order, count)):
         yield seconds * (number + 0.5) / (count + 0.5), trouble

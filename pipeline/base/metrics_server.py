@@ -1,17 +1,24 @@
 """Prometheus metrics and health probes over HTTP. They have their own thread: a busy event loop cannot delay them."""
 
+import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import start_http_server
+from prometheus_client import make_wsgi_app
 
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+MOST_CONNECTIONS = 64
+"""Open connections. Prometheus and the probes of an orchestrator have a few."""
 
 Probe = Callable[[], Sequence[str]]
 """A function that returns the problems of the process, in words. Empty means healthy."""
@@ -41,22 +48,57 @@ def serving(metrics: Metrics, host: str, port: int, probes: Mapping[str, Probe] 
     cannot be opened.
     """
     try:
-        server, thread = start_http_server(port, host, registry=metrics.registry)
+        server = _Server(host, port)
     except OSError as error:
         raise DependencyError(
             f"The metrics cannot listen on {host}:{port}: {error.strerror}", "Set metrics.port to a free port."
         ) from error
-    # prometheus_client answers each path with the metrics. The probes go before its application.
-    figures = server.get_app()
-    if figures is None:
-        raise RuntimeError("prometheus_client serves no application")
-    server.set_app(_with_probes(figures, {"/healthz": no_problem, "/readyz": no_problem} | dict(probes or {})))
+    always = {"/healthz": no_problem, "/readyz": no_problem}
+    server.set_app(_with_probes(make_wsgi_app(metrics.registry), always | dict(probes or {})))
+    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread.start()
     try:
         yield f"http://{host}:{server.server_port}/metrics"
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Handler(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Log no requests."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """Has a thread for each connection. If there are too many, the oldest one gives way: strangers could hold all."""
+
+    daemon_threads = True
+    request_queue_size = 128  # with the default of 5, connections that come at once wait for seconds
+
+    def __init__(self, host: str, port: int) -> None:
+        [(self.address_family, *_, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        self._open: dict[Any, None] = {}
+        self._lock = threading.Lock()
+        super().__init__((str(address[0]), port), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._open[request] = None
+            oldest = next(iter(self._open))
+            if len(self._open) > MOST_CONNECTIONS:
+                del self._open[oldest]
+                with suppress(OSError):  # it has just ended
+                    oldest.shutdown(socket.SHUT_RDWR)  # which ends its thread
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: the client has gone."""
 
 
 def _with_probes(figures: "WSGIApplication", probes: Mapping[str, Probe]) -> "WSGIApplication":

@@ -131,7 +131,8 @@ class Processor(ABC, Generic[In, Out]):
 class HoldingProcessor(Processor[In, Out]):
     """A processor that holds messages of a speaker between batches, for example unfinished speech.
 
-    The runner acknowledges a message only when it is no longer `needed`. Kafka redelivers unacknowledged messages.
+    The runner acknowledges a message only when it is no longer `needed`. The log (Kafka, or the journal of one machine)
+    gives unacknowledged messages again. Counts decide what is needed, because a time fails if a clock is set back.
     """
 
     @abstractmethod
@@ -139,12 +140,11 @@ class HoldingProcessor(Processor[In, Out]):
         """How many of this speaker's latest messages are still needed."""
 
     @abstractmethod
-    def held_since(self, room: str, speaker: str) -> float | None:
-        """The `start` (UTC seconds) of the oldest message of this speaker that is still needed; None if none is."""
+    def lead_in(self, earlier: Iterable[In], sent: Iterable[Out] = (), *, whole: bool = False) -> None:
+        """Restore the state before the first batch, from acknowledged messages and their outputs `sent`.
 
-    @abstractmethod
-    def lead_in(self, earlier: Iterable[In], sent: Iterable[Out] = ()) -> None:
-        """Restore the state before the first batch, from acknowledged messages and their outputs `sent`."""
+        `whole` says that these are all their outputs.
+        """
 
     def handle(self, batch: Sequence[In]) -> list[Out | Rejected]:
         """Call `process`, which must reject a bad message itself: a repeated batch would be taken twice."""

@@ -35,6 +35,10 @@ UNRELEASED = frozenset(f"{number:04}" for number in (*range(1, 5), *range(7, 28)
 
 UNRELEASED_REMEDY = "Restore the back-up of the store of 0.1.0, or set data_dir or store.url to a new store."
 
+DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+"""How the names of SQLite's errors for a damaged file begin."""
+RESTORE = "Restore it from a backup: docs/operate.md."
+
 BUSY_MILLISECONDS = 15_000
 """How long a SQLite writer waits for another writer."""
 
@@ -180,6 +184,16 @@ def check_answers(url: str) -> None:
         connection.execute(text("SELECT 1"))
 
 
+def check_intact(url: str) -> None:
+    """Raise DependencyError if the file of a SQLite store is damaged. Reads the whole file."""
+    if _url(url).get_backend_name() != "sqlite" or not exists(url):
+        return
+    with visit(url) as connection:
+        found = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
+    if found != "ok":
+        raise DependencyError(f"The review store {name_of(url)} is damaged: {found}", RESTORE)
+
+
 @contextmanager
 def visit(url: str) -> Iterator[Connection]:
     """Open one connection to a store, and do not migrate it. The server must answer within CHECK_SECONDS."""
@@ -213,9 +227,10 @@ def answering(name: str) -> Iterator[None]:
         raise  # a bug of ours, or a message with a value that the database cannot store
     except DBAPIError as error:
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+        damaged = getattr(error.orig, "sqlite_errorname", "").startswith(DAMAGED)
         raise DependencyError(
             f"The review store {name} does not answer: {reason}",
-            "Check that the database runs and that store.url is right.",
+            RESTORE if damaged else "Check that the database runs and that store.url is right.",
         ) from error
 
 

@@ -1,69 +1,106 @@
 """Keeps the audio that the one-machine runner has taken but not cut into utterances yet, on disk in case of a crash.
 
-Each chunk is appended to a page file when it is taken. A page is closed after a few seconds. It is deleted when the
-segment stage has processed all of it and no unfinished speech needs it. A clean stop leaves no pages. After a crash,
-the chunks that no utterance in the look-back covers are processed again.
+Each chunk is appended to a page file when it is taken. A page is closed after a few seconds. A file of marks beside it
+tells which of its chunks are cut: the segment stage has processed them, and no unfinished speech needs them. After a
+crash, the chunks without a mark are processed again. Times in the audio decide nothing, because clocks may jump.
+
+A page whose chunks all have marks is kept a little longer, with a list of the utterances that were cut meanwhile. After
+a crash, the segment stage hears its audio first, so that it cuts the audio after it as before. A clean stop leaves no
+pages.
 """
 
 import errno
-import math
 import os
+import struct
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 
+from msgspec.structs import replace
+
 from pipeline.base import private_files
 from pipeline.base.errors import DependencyError
-from pipeline.contract.messages import AudioChunk
+from pipeline.contract.messages import AudioChunk, Utterance
 from pipeline.review.evidence import segments
+from pipeline.review.evidence.segments import Recorded
 
 SUFFIX = ".audio"
-# Suffix of a page with replayed dead letters. Its audio is processed again, even if utterances cover its time.
 AGAIN = ".again"
+"""Suffix of a page with a replayed dead letter, which another process may write."""
+MARKS_SUFFIX, SENT_SUFFIX = ".cut", ".sent"
+MARK = struct.Struct(">Q")
+"""A mark: the offset of a chunk in the page, big-endian."""
 PAGE_SECONDS = 5.0
 PAGE_BYTES = 8_000_000  # a page is closed when it is older than PAGE_SECONDS or larger than PAGE_BYTES
 
 Speaker = tuple[str, str]
 """Room and speaker."""
-HeldSince = Callable[[str, str], float | None]
-"""For a room and speaker: UTC start of the oldest audio that unfinished speech still needs; None if it needs none."""
+Needed = Callable[[str, str], int]
+"""For a room and speaker: how many of the latest chunks that the segment stage has processed it still needs."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Page:
     """One file of the journal."""
 
     path: Path
     opened: float
     size: int = 0
-    closed: bool = False
-    until: int = 0
-    """Number of the last chunk in the page."""
-    ends: dict[Speaker, float] = field(default_factory=dict)
-    """UTC seconds at which each speaker's audio in the page ends; inf until a later page has more of the speaker."""
+    uncut: int = 0
+    """Number of its chunks that have no mark."""
+
+    @property
+    def marks(self) -> Path:
+        """The file of its marks."""
+        return self.path.with_name(self.path.name + MARKS_SUFFIX)
+
+    @property
+    def sent(self) -> Path:
+        """The file of the utterances, without audio, that were cut while it was the latest page."""
+        return self.path.with_name(self.path.name + SENT_SUFFIX)
+
+
+@dataclass(slots=True)
+class Line:
+    """The chunks of one speaker that have no mark."""
+
+    chunks: deque[tuple[Page, int]] = field(default_factory=deque)
+    """The page and the offset of each, in order."""
+    processed: int = 0
+    """How many of them were processed. It is too large while a chunk is processed before it is added."""
 
 
 class Journal:
-    """`add` stores a chunk, `taken` notes processed chunks, and `left` reads the chunks that the last process left.
+    """`add` stores a chunk, and `taken` marks what is cut. `cut`, `sent` and `left` read what the last process left.
 
-    Safe to use from two threads. All methods raise DependencyError if the disk fails.
+    A page stays for `keep_seconds` after its last chunk. `clock` returns seconds of any monotonic clock. The journal is
+    safe to use from two threads. All methods raise DependencyError if the disk fails.
     """
 
-    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, folder: Path, keep_seconds: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         self.folder = folder
+        self._keep_seconds = keep_seconds
         self._clock = clock
         self._lock = Lock()
-        self._added = self._taken = 0
-        self._latest: dict[Speaker, Page] = {}
+        self._lines: dict[Speaker, Line] = {}
+        self._cut: list[tuple[Page, int]] = []
+        self._left: list[tuple[Page, int]] = []
+        self._sent: list[Utterance] = []
         with self._guarded():
             private_files.open_folder(folder)
             found = sorted(path for path in folder.iterdir() if path.suffix in {SUFFIX, AGAIN})
-        self._left = [Page(path, 0.0) for path in found]
-        self._pages = deque(self._left)
+            self._pages = deque(Page(path, clock()) for path in found)
+            for page in self._pages:
+                marked = _read_marks(page.marks)
+                self._sent += (utterance for _, utterance in _scan(page.sent, Utterance))
+                for offset, _ in _scan(page.path, AudioChunk):
+                    (self._cut if offset in marked else self._left).append((page, offset))
+                    page.uncut += offset not in marked
         self._open: Page | None = None
         self._next = 1 + max((int(path.stem) for path in found if path.stem.isdecimal()), default=0)
 
@@ -72,13 +109,14 @@ class Journal:
         record = segments.pack_record(chunk)
         with self._guarded():
             page = self._writable()
-            self._note(page, chunk)
-            page.size += len(record)
             try:
                 _append(page.path, record)
             except OSError:
-                self._close_page()  # the rest of a page after an incomplete record cannot be read
+                self._open = None  # the rest of a page after an incomplete record cannot be read
                 raise
+            self._note(page, page.size, chunk)
+            page.uncut += 1
+            page.size += len(record)
 
     def add_again(self, chunk: AudioChunk) -> None:
         """Store a dead letter's `chunk`, so that the next process processes it again."""
@@ -86,89 +124,88 @@ class Journal:
             _append(self.folder / f"{self._next:012d}{AGAIN}", segments.pack_record(chunk))
             self._next += 1
 
-    def left(self, cut_to: Callable[[str, str], float]) -> Iterator[AudioChunk]:
-        """Yield the chunks that the last process took but did not cut, in order. Each counts as added.
+    def cut(self) -> Iterator[AudioChunk]:
+        """Yield the latest chunks that the last process took and cut, in order."""
+        for page, offset in self._cut:
+            with self._guarded():
+                found = _read(page.path, offset)
+            if found:
+                yield found
 
-        `cut_to(room, speaker)` gives the UTC seconds up to which the speaker's audio was cut into utterances.
-        """
-        needed = self._uncut(cut_to)
-        for page in self._left:
-            for offset in reversed(needed.get(page.path, [])):
-                with self._guarded():  # not around `yield`: the segment stage calls `taken` meanwhile
-                    found = _read(page.path, offset)
-                    if found:
-                        self._note(page, found)
+    def sent(self) -> Sequence[Utterance]:
+        """The utterances, without audio, that the last process cut from the chunks of `cut`, and from `left`."""
+        return self._sent
+
+    def left(self) -> Iterator[AudioChunk]:
+        """Yield the chunks that the last process took but did not cut, in order. Each counts as added."""
+        for page, offset in self._left:
+            with self._guarded():  # not around `yield`: the segment stage calls `taken` meanwhile
+                found = _read(page.path, offset)
                 if found:
-                    yield found
-            page.closed = True
+                    self._note(page, offset, found)
+                else:
+                    page.uncut -= 1
+            if found:
+                yield found
 
-    def taken(self, count: int, held_since: HeldSince) -> None:
-        """Note that the segment stage has processed `count` more chunks, and delete the pages that nobody needs now."""
+    def taken(self, chunks: Iterable[AudioChunk], needed: Needed, cut: Iterable[Utterance] = ()) -> None:
+        """Note that the segment stage has processed `chunks`, or no chunks but time, and that the look-back has `cut`.
+
+        Marks the chunks that it needs no longer, and deletes old pages. If this fails, it can be repeated.
+        """
+        processed = Counter((chunk.room, chunk.speaker) for chunk in chunks)
         with self._guarded():
-            self._taken += count
-            if self._open and self._full(self._open):  # without new audio, `add` does not close it
-                self._close_page()
-            while self._pages and self._finished(self._pages[0], held_since):
-                self._forget(self._pages.popleft())
+            self._delete_old()  # first: no step that may fail follows the marks
+            lines = {speaker: self._lines.setdefault(speaker, Line()) for speaker in processed or [*self._lines]}
+            spent = {
+                speaker: max(0, min(line.processed + processed[speaker] - needed(*speaker), len(line.chunks)))
+                for speaker, line in lines.items()
+            }
+            if self._pages and (records := [segments.pack_record(replace(each, data=b"")) for each in cut]):
+                _append(self._pages[-1].sent, b"".join(records))
+            self._mark(each for speaker, line in lines.items() for each in islice(line.chunks, spent[speaker]))
+            for speaker, line in lines.items():
+                line.processed += processed[speaker] - spent[speaker]
+                for _ in range(spent[speaker]):
+                    line.chunks.popleft()[0].uncut -= 1
+                if not line.chunks and not line.processed:
+                    del self._lines[speaker]
 
     def close(self) -> None:
         """Note that all audio is processed and cut, and delete all pages."""
         with self._guarded():
-            self._close_page()
-        self.taken(0, lambda *_: None)
+            self._open = None
+            self._lines.clear()
+            while self._pages:
+                _delete(self._pages[0])
+                self._pages.popleft()
 
     def _writable(self) -> Page:
-        if self._open and self._full(self._open):
-            self._close_page()
+        if self._open and (self._clock() - self._open.opened >= PAGE_SECONDS or self._open.size >= PAGE_BYTES):
+            self._open = None
         if not self._open:
             self._open = Page(self.folder / f"{self._next:012d}{SUFFIX}", self._clock())
             self._next += 1
             self._pages.append(self._open)
         return self._open
 
-    def _close_page(self) -> None:
-        if self._open:
-            self._open.closed = True
-        self._open = None
+    def _note(self, page: Page, offset: int, chunk: AudioChunk) -> None:
+        self._lines.setdefault((chunk.room, chunk.speaker), Line()).chunks.append((page, offset))
 
-    def _full(self, page: Page) -> bool:
-        return self._clock() - page.opened >= PAGE_SECONDS or page.size >= PAGE_BYTES
+    def _mark(self, chunks: Iterable[tuple[Page, int]]) -> None:
+        marks: dict[Page, bytes] = {}
+        for page, offset in chunks:
+            marks[page] = marks.get(page, b"") + MARK.pack(offset)
+        for page, content in marks.items():
+            _append(page.marks, content)
 
-    def _note(self, page: Page, chunk: AudioChunk) -> None:
-        speaker = (chunk.room, chunk.speaker)
-        last = self._latest.get(speaker)
-        if last and last is not page:
-            last.ends[speaker] = chunk.start
-        self._latest[speaker] = page
-        page.ends[speaker] = math.inf
-        self._added += 1
-        page.until = self._added
-
-    def _finished(self, page: Page, held_since: HeldSince) -> bool:
-        if not page.closed or page.until > self._taken:
-            return False
-        held = ((held_since(*speaker), end) for speaker, end in page.ends.items())
-        return all(since is None or since >= end for since, end in held)
-
-    def _forget(self, page: Page) -> None:
-        page.path.unlink(missing_ok=True)
-        for speaker in page.ends:
-            if self._latest.get(speaker) is page:
-                del self._latest[speaker]
-
-    def _uncut(self, cut_to: Callable[[str, str], float]) -> dict[Path, list[int]]:
-        """Offsets of the chunks that are still needed, latest first. A chunk ends where the speaker's next starts."""
-        following: dict[Speaker, float] = {}
-        found: dict[Path, list[int]] = {}
-        with self._guarded():
-            kept = [(page.path, offset, chunk) for page in self._left for offset, chunk in _scan(page.path)]
-        for path, offset, chunk in reversed(kept):
-            speaker = (chunk.room, chunk.speaker)
-            if path.suffix == AGAIN or following.get(speaker, math.inf) > cut_to(*speaker):
-                found.setdefault(path, []).append(offset)
-            if path.suffix == SUFFIX:  # replayed chunks are not in the order of their time
-                following[speaker] = chunk.start
-        return found
+    def _delete_old(self) -> None:
+        oldest = self._clock() - PAGE_SECONDS - self._keep_seconds
+        while self._pages and not self._pages[0].uncut and self._pages[0].opened <= oldest:
+            if self._pages[0] is self._open:
+                self._open = None
+            _delete(self._pages[0])
+            self._pages.popleft()
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -185,19 +222,35 @@ def _append(path: Path, record: bytes) -> None:
     # No fsync: a killed process loses nothing. Only a power failure may lose what the operating system has not written.
     target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, private_files.FILE)
     try:
+        size = os.fstat(target).st_size
         if os.write(target, record) != len(record):  # a disk that is almost full takes a part, without an error
+            os.ftruncate(target, size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(target)
 
 
-def _scan(path: Path) -> list[tuple[int, AudioChunk]]:
+def _delete(page: Page) -> None:
+    page.path.unlink(missing_ok=True)  # first: marks without a page are nothing, a page without marks is not cut
+    page.marks.unlink(missing_ok=True)
+    page.sent.unlink(missing_ok=True)
+
+
+def _read_marks(path: Path) -> set[int]:
+    with suppress(FileNotFoundError):
+        content = path.read_bytes()
+        return {offset for (offset,) in MARK.iter_unpack(content[: len(content) - len(content) % MARK.size])}
+    return set()
+
+
+def _scan(path: Path, kind: type[Recorded]) -> list[tuple[int, Recorded]]:
     with suppress(FileNotFoundError), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        return [(offset, chunk) for offset, _, chunk in segments.scan_records(file, 0, size, AudioChunk)]
+        return [(offset, found) for offset, _, found in segments.scan_records(file, 0, size, kind)]
     return []
 
 
 def _read(path: Path, offset: int) -> AudioChunk | None:
-    with path.open("rb") as file:
+    with suppress(FileNotFoundError), path.open("rb") as file:
         return segments.read_record(file, offset, AudioChunk)
+    return None

@@ -89,6 +89,11 @@ class StageRunner:
         """Build the processor in the stage's own thread."""
         self.processor = await asyncio.get_running_loop().run_in_executor(self._thread, build)
 
+    async def lead_in(self) -> None:
+        """Let the processor hear the audio that a killed runner had cut."""
+        if self._recovery:
+            await self._patiently(partial(self._recovery.lead_in, self.processor))
+
     async def put(self, message: Message | None) -> None:
         """Add a message; None ends the stream. Waits while the queue is full.
 
@@ -347,6 +352,7 @@ class LocalRunner:
         if self._recovery:  # the oldest work first
             await self._enqueue(UTTERANCES, self._recovery.utterances())
             await self._enqueue(SOUNDS, self._recovery.sounds())
+            await asyncio.gather(*(runner.lead_in() for runner in self._entries))
             await self._enqueue(AUDIO, self._recovery.chunks())
         self._ready.set()
 

@@ -2,7 +2,8 @@
 
 The journal holds audio until it is cut into utterances. The look-back holds an utterance from then on, and a mark says
 that it is finished. After a crash, the next run repeats the audio in the journal and the utterances without a mark.
-Sounds are repeated in the same way. The listen stage hears the repeated audio, but none that was cut before.
+Sounds are repeated in the same way. The segment stage first hears the latest audio that was cut, and sends nothing of
+it. The listen stage hears only the repeated audio.
 Nothing is stored twice, because ids are deterministic and the store recognises a flag that it already has.
 """
 
@@ -17,7 +18,7 @@ from pipeline.contract.topology import AUDIO, UTTERANCES, Stage
 from pipeline.review.evidence.segments import Finish
 from pipeline.runner.journal import Journal
 from pipeline.settings import Settings
-from pipeline.speech.audio.cutter import OVERLAP_SECONDS
+from pipeline.speech.audio.cutter import lead_seconds
 
 if TYPE_CHECKING:
     from pipeline.review.evidence.lookback import Lookback
@@ -28,7 +29,7 @@ class Recovery:
 
     def __init__(self, settings: Settings, lookback: "Lookback") -> None:
         self.lookback = lookback
-        self.journal = Journal(settings.data_dir / "journal")
+        self.journal = Journal(settings.data_dir / "journal", lead_seconds(settings.audio))
 
     def note(self, stage: Stage, processor: Processor[Any, Any], batch: Sequence[Message], outputs: list[Any]) -> None:
         """Keep what a stage has made of a batch, of a tick or of its drain, before the `outputs` go on.
@@ -38,7 +39,9 @@ class Recovery:
         if AUDIO in stage.takes:
             self.store(outputs)
             if UTTERANCES in stage.gives and isinstance(processor, HoldingProcessor):
-                self.journal.taken(len(batch), processor.held_since)  # only now, because the look-back has the speech
+                chunks = [message for message in batch if isinstance(message, AudioChunk)]
+                cut = [output for output in outputs if isinstance(output, Utterance)]
+                self.journal.taken(chunks, processor.needed, cut)  # only now, because the look-back has the speech
         elif not stage.spares:  # deliver finishes what read takes
             self.finish(batch, outputs)
 
@@ -70,9 +73,14 @@ class Recovery:
             if found := self.lookback.get(address):
                 yield found
 
+    def lead_in(self, processor: Processor[Any, Any]) -> None:
+        """Let the segment stage hear what came before `chunks`. No audio waits for other stages."""
+        if isinstance(processor, HoldingProcessor):
+            processor.lead_in(self.journal.cut(), self.journal.sent(), whole=True)
+
     def chunks(self) -> Iterator[AudioChunk]:
         """The audio chunks that were taken but not cut into utterances, in order."""
-        return self.journal.left(self._cut_to)
+        return self.journal.left()
 
     def finish(self, batch: Sequence[Message], outputs: Sequence[Any]) -> None:
         """Mark the utterances and sounds of a stage's `batch` as finished if no output continues to the next stage."""
@@ -86,13 +94,6 @@ class Recovery:
         for outcome, addresses in ended.items():
             if addresses:
                 self.lookback.finish(addresses, outcome)
-
-    def _cut_to(self, room: str, speaker: str) -> float:
-        """UTC seconds up to which this speaker's audio was cut."""
-        last = self.lookback.newest(room, speaker)
-        if last is None:
-            return float("-inf")
-        return last.end - OVERLAP_SECONDS if last.forced else last.end  # the next utterance repeats the overlap
 
 
 def _finish(message: Message) -> Finish:

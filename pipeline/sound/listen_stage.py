@@ -110,8 +110,8 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
     def spared(self) -> None:
         self._metrics.listened.labels("skipped").inc()
 
-    def lead_in(self, earlier: Iterable[AudioChunk], sent: Iterable[Sound] = ()) -> None:
-        del sent  # a sound that is sent again has the same id
+    def lead_in(self, earlier: Iterable[AudioChunk], sent: Iterable[Sound] = (), *, whole: bool = False) -> None:
+        del sent, whole  # a sound that is sent again has the same id
         if self._is_awake():
             self._take_all(earlier)
 
@@ -135,9 +135,6 @@ class Listen(HoldingProcessor[AudioChunk, Sound]):
 
     def needed(self, room: str, speaker: str) -> int:
         return 0
-
-    def held_since(self, room: str, speaker: str) -> float | None:
-        return None
 
     def speakers(self) -> list[Key]:
         """The speakers that the stage follows. The one who is idle longest comes first."""

@@ -64,7 +64,8 @@ def _levels(frames: NDArray[np.float32]) -> Levels:
     window, bands = _tables()
     spectrum = np.fft.rfft((frames - EMPHASIS * before) * window, BINS)
     power = np.square(spectrum.real) + np.square(spectrum.imag)
-    found: Levels = np.log(np.maximum(power @ bands, FLOOR))
+    # In double precision, because sums of a matrix product depend on the place of their row in the last bits.
+    found: Levels = np.log(np.maximum(power.astype(np.float64) @ bands, FLOOR)).astype(np.float32)
     return found
 
 

@@ -129,6 +129,14 @@ def test_a_folder_that_cannot_be_written_is_named(settings: Settings, monkeypatc
     assert f"{settings.data_dir} cannot be written" in finding.detail
 
 
+def test_a_damaged_store_is_found(settings: Settings, own_store: str) -> None:
+    file = Path(own_store.removeprefix("sqlite:///"))
+    os.truncate(file, file.stat().st_size // 2)
+    finding = findings(settings.model_copy(update={"data_dir": file.parent}))["review store"]
+    assert finding.state == "fault"
+    assert "Restore it from a backup" in finding.detail
+
+
 def test_missing_weights_come_with_their_remedies(settings: Settings) -> None:
     lacking = settings.model_copy(update={"asr": Asr(model="large-v3", download=False)})
     finding = findings(lacking)["Whisper weights"]

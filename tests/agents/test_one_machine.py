@@ -21,6 +21,7 @@ from pipeline.settings import Asr, Settings
 from pipeline.speech.asr import ctranslate2_engine
 from pipeline.speech.asr.recogniser import Recogniser
 from pipeline.speech.audio.encode import to_pcm16
+from tests.ports import free_port
 from tests.speech import threat
 
 
@@ -79,14 +80,22 @@ async def test_a_threat_becomes_a_case_with_its_clip_before_the_process_ends(
 async def test_the_api_of_a_run_shares_its_models_and_tells_of_verdicts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("GATEWAY", "METRICS", "CONSOLE", "API"):
+    for name in ("GATEWAY", "CONSOLE", "API"):
         monkeypatch.setenv(f"VOXWARDEN_{name}__PORT", "0")
+    port = free_port()
+    monkeypatch.setenv("VOXWARDEN_METRICS__PORT", str(port))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+    def ready() -> tuple[int, str]:
+        answer = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False)
+        return answer.status_code, answer.text
+
     gc.collect()  # so that no test before keeps the model
     loaded: list[Asr] = []
     load = ctranslate2_engine.load_engine
 
     def counted(asr: Asr) -> Recogniser:
+        assert ready() == (503, "it is still starting\n")
         loaded.append(asr)
         return load(asr)
 
@@ -97,6 +106,7 @@ async def test_the_api_of_a_run_shares_its_models_and_tells_of_verdicts(
     assert host.api is not None
     assert host.api.token is not None
     assert len(loaded) == 1
+    assert ready() == (200, "ok\n")
     async with VerdictStream(host.api.url, host.api.token, last_event_id="0") as stream:
         await speak(host.gateway)
         async for verdict in stream:

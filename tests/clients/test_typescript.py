@@ -73,6 +73,14 @@ async def test_a_stream_sends_all_audio_and_ends_the_speech(built: Path) -> None
     assert last.listeners == 7
 
 
+async def test_the_end_of_speech_comes_after_its_audio(built: Path) -> None:
+    async with running(tokens=(BEARER,)) as place:
+        await speak(built, place.gateway.port, SPEECH, frameBytes=len(SPEECH), endSpeech=True)
+        await until(lambda: ended(place))
+        assert heard(place) == SPEECH
+        assert [chunk.final for chunk in place.sink.chunks].count(True) == 1
+
+
 async def test_unacknowledged_audio_is_sent_again(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(tokens=(BEARER,)) as place:
         attempts: list[int] = []

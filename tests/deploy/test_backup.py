@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.contract.topology import DELIVER
 from pipeline.review.cases.case_values import Choice, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import checksum, open_evidence
@@ -56,6 +57,12 @@ def variables(url: str, tmp_path: Path) -> Mapping[str, str]:
         "VOXWARDEN_DATA_DIR": str(tmp_path / "data"),
         "VOXWARDEN_EVIDENCE__ENCRYPTION__KEYS": f'[{{"id": "{KEY["id"]}", "key": "{KEY["key"]}"}}]',
     }
+
+
+def test_a_restore_reads_all_that_deliver_takes_again() -> None:
+    """Without the speech that has no flag, the tallies would show all speech since the backup as monitored."""
+    section = PAGE[PAGE.index("### Read flags again after a restore\n") :].split("\n## ")[0]
+    assert re.findall(r"--topic (\S+)", section) == [topic.name for topic in DELIVER.takes]
 
 
 def run(script: str, variables: Mapping[str, str], folder: Path) -> str:

@@ -60,6 +60,9 @@ export class SpeakerStream {
   private offset = 0; // seconds by which the gateway's time of our audio is ahead of ours
   private current: number | undefined; // number of listeners
   private told: number | undefined;
+  private sent = 0; // number of the first sample that the present connection has not sent
+  private ended = 0; // number of the sample before which the speech ended last
+  private toldEnd = 0;
   private refusal: Error | undefined;
 
   constructor(private readonly options: SpeakerOptions) {
@@ -98,6 +101,12 @@ export class SpeakerStream {
       this.queue.put(piece);
       await sleep(Math.max(0, (this.position ?? 0) - now() - AHEAD_SECONDS), this.ending.signal);
     }
+  }
+
+  /** State that the speech ends here, for example when a push-to-talk key is released. Its words are judged at once. */
+  endSpeech(): void {
+    this.ended = this.next;
+    this.queue.wake();
   }
 
   /** State how many people can hear the room from now on. */
@@ -173,6 +182,7 @@ export class SpeakerStream {
     const oldest = this.queue.oldest!;
     this.queue.rewind();
     this.told = this.current;
+    this.sent = oldest.first;
     const query = new URLSearchParams({
       first_sample: `${oldest.first}`,
       start: `${Math.max(0, oldest.start + this.offset)}`,
@@ -200,7 +210,7 @@ export class SpeakerStream {
       void gone.then(resolve);
     });
     const stopped = (): boolean => closed !== undefined || this.over;
-    const telling = this.tell(socket, stopped);
+    const telling = Promise.all([this.tell(socket, stopped), this.tellEnd(socket, stopped)]);
     await this.speak(socket, oldest, stopped);
     const lost = closed;
     socket.close(1000);
@@ -227,6 +237,8 @@ export class SpeakerStream {
       }
       await sleep(Math.max(0, due - now()));
       await new Promise<void>((resolve) => socket.send(frame.data, { binary: true }, () => resolve()));
+      this.sent = after(frame);
+      this.queue.wake();
       due = Math.max(due, now() - SLACK_SECONDS) + frame.seconds / SPEED;
       [number, before, inTime] = [after(frame), frame, now() - end(frame) <= SLACK_SECONDS];
     }
@@ -248,6 +260,16 @@ export class SpeakerStream {
       this.told = this.current;
       socket.send(JSON.stringify({ listeners: this.told }));
       await sleep(LISTENERS_SECONDS, this.ending.signal);
+    }
+  }
+
+  private async tellEnd(socket: WebSocket, stopped: () => boolean): Promise<void> {
+    const due = (): boolean => this.toldEnd < this.ended && this.ended <= this.sent;
+    while (!stopped() && socket.readyState <= WebSocket.OPEN) {
+      await this.queue.until(() => stopped() || socket.readyState > WebSocket.OPEN || due());
+      if (socket.readyState !== WebSocket.OPEN || !due()) return;
+      this.toldEnd = this.ended;
+      socket.send('{"end": true}');
     }
   }
 }

@@ -56,7 +56,8 @@ class FrameCutter:
         self._codec = codec
         self._channels = channels
         self._clock = clock
-        self._next = 0
+        self.next = 0
+        """Number of the next sample."""
         self._position: float | None = None
         self.skipped = 0
         """Empty frames, and Opus packets that no decoder can decode. The gateway would skip them, too."""
@@ -106,8 +107,8 @@ class FrameCutter:
 
     def _numbered(self, data: bytes, samples: int) -> SpokenFrame:
         seconds = samples / self.rate
-        frame = SpokenFrame(data, self._next, samples, self._position or 0.0, seconds)
-        self._next += samples
+        frame = SpokenFrame(data, self.next, samples, self._position or 0.0, seconds)
+        self.next += samples
         self._position = frame.end
         return frame
 

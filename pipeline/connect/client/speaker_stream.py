@@ -104,6 +104,10 @@ class SpeakerStream:
         self._attempts = 0
         self._offset = 0.0
         """Seconds by which the gateway's time of our audio is ahead of ours: the clocks may differ."""
+        self._sent = 0
+        """Number of the first sample that the present connection has not sent."""
+        self._end = self._told_end = 0
+        """Number of the sample before which the speech ended last, and of which the gateway was told."""
         self._task: asyncio.Task[None]
 
     @property
@@ -160,6 +164,14 @@ class SpeakerStream:
             # A sleep of 0, too: a caller that sends in a tight loop would otherwise never let the connection work.
             await asyncio.sleep(max(0.0, self._cutter.ahead() - AHEAD_SECONDS))
 
+    async def end_speech(self) -> None:
+        """State that the speech ends here, for example when a push-to-talk key is released. More audio may follow.
+
+        The words are then judged at once, and not after 3 s without audio (`audio.idle_seconds`).
+        """
+        self._end = self._cutter.next
+        self._queue.wake()
+
     async def listeners(self, number: int) -> None:
         """State how many people can hear the room from now on. Only the newest number of a second is sent."""
         self._listeners = number
@@ -186,6 +198,7 @@ class SpeakerStream:
         self._queue.rewind()
         # The address states the listeners, so the first message is only for a change after that.
         self._told, oldest = self._listeners, self._queue.oldest
+        self._sent = oldest.first
         self._attempts += 1
         gateway = await connect(
             self._url(oldest),
@@ -196,7 +209,9 @@ class SpeakerStream:
             logger=_library,
         )
         try:
-            await first_of(self._speak(gateway, oldest), self._hear(gateway), self._tell(gateway))
+            await first_of(
+                self._speak(gateway, oldest), self._hear(gateway), self._tell(gateway), self._tell_end(gateway)
+            )
         finally:
             await gateway.close()  # with code 1000, which ends the speech
 
@@ -223,6 +238,8 @@ class SpeakerStream:
                 return
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             await gateway.send(frame.data)
+            self._sent = frame.after
+            self._queue.wake()
             # Pacing: `due` falls back by at most SLACK_SECONDS. So late audio cannot save up time for a burst.
             due = max(due, time.monotonic() - SLACK_SECONDS) + frame.seconds / SPEED
             number, before, in_time = frame.after, frame, self._clock() - frame.end <= SLACK_SECONDS
@@ -248,6 +265,12 @@ class SpeakerStream:
             self._told = self._listeners
             await gateway.send(json.dumps({"listeners": self._told}))
             await asyncio.sleep(LISTENERS_SECONDS)
+
+    async def _tell_end(self, gateway: ClientConnection) -> None:
+        while True:
+            await self._queue.until(lambda: self._told_end < self._end <= self._sent)
+            self._told_end = self._end
+            await gateway.send('{"end": true}')
 
 
 def _pause_is_hidden(before: SpokenFrame, frame: SpokenFrame, in_time: bool) -> bool:

@@ -41,6 +41,9 @@ class Speech(Protocol):
     async def send(self, frame: bytes) -> None:
         """Send 16-bit PCM, 16 kHz mono."""
 
+    async def end_speech(self) -> None:
+        """State that the speech ends here. More may follow."""
+
     async def listeners(self, number: int) -> None:
         """State how many people can hear the speaker from now on."""
 
@@ -129,7 +132,10 @@ class TrackReader:
 
     async def _send(self, speech: Speech) -> None:
         async for pcm in self._audible():
-            await speech.send(pcm)
+            if self._track.muted and not any(pcm):  # a muted track gives zeros
+                await speech.end_speech()
+            else:
+                await speech.send(pcm)
 
     async def _audible(self) -> AsyncIterator[bytes]:
         """The frames as PCM, without long digital silence. Count what is missing before and between them."""

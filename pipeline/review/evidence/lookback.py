@@ -155,14 +155,6 @@ class Lookback(SegmentLog[Utterance], UtteranceLog):
         # A disk is fast enough for one part. Kafka needs several.
         return iter([[utterance for utterance in found if utterance]])
 
-    def newest(self, room: str, speaker: str) -> Utterance | None:
-        """Return the speaker's utterance that ends last; None if there is none."""
-        with self._guarded():
-            self._catch_up()
-            entries = self._by_speaker.get((room, speaker), ())
-            last = max(entries, key=lambda entry: entry.end, default=None)
-            return self._read(last.segment, last.offset) if last else None
-
     def _catch_up(self) -> None:
         """Add new utterances to the index, and drop deleted ones."""
         names = self._names()

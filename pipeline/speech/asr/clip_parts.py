@@ -94,11 +94,18 @@ def _log_odds(chances: Chances, one: str, other: str) -> float:
 
 
 def joined(parts: Sequence[tuple[float, Recognition]]) -> Recognition:
-    """The recognition of a clip from those of its parts and their seconds. Its language is that of the longest part."""
-    if len(parts) == 1:
-        return parts[0][1]
-    seconds, found = zip(*parts, strict=True)
-    starts = [0.0, *accumulate(seconds)]
+    """The recognition of a clip from those of its parts and their seconds. Its language is that of the longest part.
+
+    Parts that were not decoded only count if there are no others.
+    """
+    starts = accumulate((seconds for seconds, _ in parts), initial=0.0)
+    placed = [
+        (seconds, _later(one, start) if start else one) for start, (seconds, one) in zip(starts, parts, strict=False)
+    ]
+    decoded = [part for part in placed if part[1].avg_logprob > -math.inf] or [max(placed, key=itemgetter(0))]
+    if len(decoded) == 1:
+        return decoded[0][1]
+    seconds, found = zip(*decoded, strict=True)
     best = [Reading(one.text, one.avg_logprob) for one in found]
     others = [
         [other or own for other, own in zip(each, best, strict=True)]
@@ -109,19 +116,21 @@ def joined(parts: Sequence[tuple[float, Recognition]]) -> Recognition:
         for several in (best, *others)
     )
     return replace(
-        max(parts, key=itemgetter(0))[1],
+        max(decoded, key=itemgetter(0))[1],
         text=whole.text,
         avg_logprob=whole.avg_logprob,
         no_speech=min(one.no_speech for one in found),
         compression_ratio=max(one.compression_ratio for one in found),
-        words=tuple(
-            replace(word, start=start + word.start, end=start + word.end)
-            for start, one in zip(starts, found, strict=False)
-            for word in one.words
-        ),
+        words=tuple(word for one in found for word in one.words),
         alternatives=tuple(alternatives),
         adapter=max((one.adapter for one in found), key=get_args(AdapterUse).index),
     )
+
+
+def _later(one: Recognition, start: float) -> Recognition:
+    """The recognition of a part that begins after `start` seconds of its clip."""
+    words = (replace(word, start=start + word.start, end=start + word.end) for word in one.words)
+    return replace(one, words=tuple(words))
 
 
 def _mean(several: Sequence[Reading], seconds: Sequence[float]) -> float:

@@ -7,7 +7,8 @@ The steps are:
 3. Decode the clips in batches.
 4. Decode suspicious clips again, with more context and a wider beam, and keep the likeliest text.
 5. Decode clips with the adapter of their language for other readings, where the recogniser has room.
-6. If a text ends before the voice does, the rest is a clip of its own, in any language.
+6. Drop the texts of clips that are probably in a language that nobody asks for.
+7. If a text ends before the voice does, the rest is a clip of its own, in any language.
 Details are in whisper_input.py, hypothesis.py and clip_parts.py.
 """
 
@@ -43,6 +44,7 @@ from pipeline.speech.asr.recogniser import (
     always_room,
     most_likely,
 )
+from pipeline.speech.asr.room_languages import LIKELY
 from pipeline.speech.asr.whisper_adapter import WIDEST
 from pipeline.speech.asr.whisper_input import (
     HOP,
@@ -56,6 +58,9 @@ from pipeline.speech.asr.whisper_input import (
     with_margin,
 )
 from pipeline.speech.audio.vad import VOICED, triage
+
+PROBABLY_ASKED = 0.4
+"""Probability of the languages to transcribe, together, below which an unsure text is invented."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -159,6 +164,12 @@ class _Sound:
         return not self.clip.only or self.language in self.clip.only
 
     @property
+    def other_language(self) -> str:
+        """The likeliest of the languages that are not to transcribe. Empty: no other one can be heard."""
+        others = self.probabilities.keys() - self.clip.only if self.clip.only else ()
+        return most_likely(self.probabilities, sorted(others)) if others else ""
+
+    @property
     def has_clear_language(self) -> bool:
         """Whether its language is clear among all languages, or among those to transcribe."""
         chances, likeliest = self.probabilities, most_likely(self.probabilities)
@@ -233,10 +244,10 @@ class WhisperRecogniser:
         sounds = [_Sound(clip) for clip in clips]
         self._listen(sounds)
         parts = self._each(self._parts, sounds)
-        self._decode([part for several in parts for part in several if part.is_asked], has_room)
+        self._decode_asked([part for several in parts for part in several], has_room)
         rests = {part: rest for several in parts for part in several if (rest := _rest(part))}
         self._listen([*rests.values()])
-        self._decode([rest for rest in rests.values() if rest.is_asked], has_room)
+        self._decode_asked([*rests.values()], has_room)
         return [self._joined(several, rests, words=words) for several in parts]
 
     def _listen(self, sounds: Sequence[_Sound]) -> None:
@@ -270,19 +281,22 @@ class WhisperRecogniser:
         (sound.probabilities,) = self._network.languages([encoding], LIMITS[-1])
 
     def _parts(self, sound: _Sound) -> Sequence[_Sound]:
-        """The clip, or its two parts if it changes its language."""
-        if sound.clip.language or not sound.is_asked:
+        """The clip, or its two parts if it changes its language. One of them may be in a language not to transcribe."""
+        if sound.clip.language or not sound.clip.only:
             return [sound]
-        change = find_change(partial(self._windows, sound), sound.seconds, sound.clip.only)
+        spoken = sound.clip.only | {most_likely(sound.probabilities)}
+        change = find_change(partial(self._windows, sound), sound.seconds, spoken)
         if change is None:
             return [sound]
         place = quietest(sound.clip.samples, change.seconds)
         found = [
-            _Sound(replace(sound.clip, samples=sound.clip.samples[part], language=language), language=language)
+            _Sound(replace(sound.clip, samples=sound.clip.samples[part]), language=language)
             for language, part in ((change.before, slice(place)), (change.after, slice(place, None)))
         ]
         for part in found:
-            self._begin(part)
+            if part.is_asked:
+                self._begin(part)
+                self._detect_batch([part])  # it may be in a third language
         return found
 
     def _windows(self, sound: _Sound, starts: Sequence[float]) -> Sequence[Mapping[str, float]]:
@@ -290,6 +304,26 @@ class WhisperRecogniser:
         places = [round(start * POSITIONS_PER_SECOND) for start in starts]
         length = round(WINDOW * POSITIONS_PER_SECOND)
         return self._network.languages([sound.encoding[place : place + length] for place in places], WINDOW)
+
+    def _decode_asked(self, sounds: Sequence[_Sound], has_room: HasRoom) -> None:
+        """Decode the clips in languages to transcribe, and then find those that are in another one after all.
+
+        Whisper writes another language as English that nobody said. In its own language, it is surer of the words.
+        """
+        asked = [sound for sound in sounds if sound.is_asked]
+        self._decode(asked, has_room)
+        doubtful = [sound for sound in asked if sound.other_language and sound.clip.voice >= VOICED]
+        rivals = {
+            sound: _Sound(replace(sound.clip, language=sound.other_language))
+            for sound in doubtful
+            if sound.probabilities[sound.other_language] >= LIKELY
+        }
+        self._listen([*rivals.values()])
+        self._decode([*rivals.values()], has_room)
+        for sound in doubtful:
+            is_likelier = sound in rivals and rivals[sound].best.avg_logprob >= sound.best.avg_logprob
+            if is_likelier or _is_invented(sound):
+                sound.language = sound.other_language
 
     def _decode(self, sounds: Sequence[_Sound], has_room: HasRoom) -> None:
         """Decode all clips. Clips for another decode join the waiting ones, so that no worker is idle."""
@@ -390,7 +424,7 @@ class WhisperRecogniser:
 
 def _rest(sound: _Sound) -> _Sound | None:
     """The rest of a clip if its text ends before the voice does. It may be in another language. Cuts the clip."""
-    if not sound.tried or sound.seconds - sound.best.end < LEAST_REST:
+    if not sound.is_asked or not sound.tried or sound.seconds - sound.best.end < LEAST_REST:
         return None
     place = quietest(sound.clip.samples, sound.best.end)
     rest = sound.clip.samples[place:]
@@ -402,6 +436,12 @@ def _rest(sound: _Sound) -> _Sound | None:
     return _Sound(
         replace(sound.clip, samples=rest, language=None if sound.clip.only else sound.clip.language, choose=choose)
     )
+
+
+def _is_invented(sound: _Sound) -> bool:
+    """Whether the text of a clip is unsure, and its language probably not one to transcribe."""
+    asked = sum(sound.probabilities.get(language, 0.0) for language in sound.clip.only)
+    return asked < PROBABLY_ASKED and sound.best.avg_logprob < LOW_LOGPROB
 
 
 def _undecoded(sound: _Sound) -> Recognition:

@@ -37,6 +37,9 @@ SOFT_SECONDS = 8.0
 OVERLAP_SECONDS = 0.5
 """What the next utterance repeats after a cut without a pause: a spoken word fits into it."""
 
+REPEATED = ceil(OVERLAP_SECONDS * SAMPLE_RATE / WINDOW) * WINDOW
+"""The same in whole windows, as a number of samples."""
+
 SMOOTH = 3
 """Windows in a moment (96 ms). A moment is longer than the silence before a plosive."""
 
@@ -85,7 +88,7 @@ class Cutter:
         self._hangover = _windows(settings.hangover_seconds)
         self._early = _windows(settings.early_seconds)
         self._pad = _windows(PAD_SECONDS)
-        self._overlap = min(_windows(OVERLAP_SECONDS), self._soft // 2)
+        self._overlap = REPEATED // WINDOW
 
         self._audio: list[Samples] = []
         self._speech: list[float] = []
@@ -237,6 +240,14 @@ class Cutter:
         spent = keep - self._base
         del self._audio[:spent], self._speech[:spent], self._loudness[:spent]
         self._base = keep
+
+
+def lead_seconds(audio: Audio) -> float:
+    """Seconds of earlier audio that a segmenter hears before its first chunk.
+
+    They hold speech in progress that was cut for its length at most once, and the pause before it.
+    """
+    return audio.max_seconds + SOFT_SECONDS + audio.hangover_seconds
 
 
 def _loud(loudness: NDArray[np.float64]) -> float:

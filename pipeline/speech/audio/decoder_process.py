@@ -25,6 +25,7 @@ from msgspec import Struct
 from pipeline.base.errors import AudioError, DependencyError
 from pipeline.speech.audio.container import DecodeTally, Part, Rows, audible, decoded, in_blocks, opened, seconds_of
 from pipeline.speech.audio.container_structure import NOT_NUMBERS_REMEDY, check_complete
+from pipeline.speech.audio.resample import mean, not_cancelled
 
 MEMORY_BYTES = 1 << 30
 """Most memory of a process."""
@@ -55,6 +56,8 @@ class Opening(Struct, frozen=True):
     size: int
     parts: tuple[Part, ...]
     """Parts of one audio stream; none: nothing is decoded."""
+    live: bool
+    """Whether it is live audio: channels do not cancel each other, and samples that are no numbers are no error."""
 
 
 class Facts(Struct, frozen=True, tag=True):
@@ -72,6 +75,8 @@ class Block(Struct, frozen=True, tag=True):
     """Samples of all parts, one part after the other. Empty after the end of the file."""
 
     data: bytes
+    not_numbers: int = 0
+    """Samples so far that were NaN or infinite and became silence."""
 
 
 class Failure(Struct, frozen=True, tag=True):
@@ -87,9 +92,12 @@ READ: msgspec.msgpack.Decoder[Block | Failure] = msgspec.msgpack.Decoder(Block |
 
 @contextmanager
 def decoding(
-    file: BinaryIO, size: int, name: str, parts: Sequence[Part] = ()
+    file: BinaryIO, size: int, name: str, parts: Sequence[Part] = (), tally: DecodeTally | None = None
 ) -> Iterator[tuple[Facts, Iterator[Rows]]]:
     """Open a file of `size` bytes. Gives its facts, and `parts` of one audio stream as blocks of one second.
+
+    With `tally`, the file is live audio: channels do not cancel each other, and the samples that are no numbers are
+    counted there, and no error.
 
     Blocks have the shape (parts, 16000); only the last one is shorter. Raises AudioError with `name` if the file cannot
     be opened or decoded completely, or if it needs too much memory or time. Raises DependencyError if no process can be
@@ -97,7 +105,10 @@ def decoding(
     """
     process = _taken()
     try:
-        yield process.open(file, Opening(_encoded(name), size, tuple(parts))), process.blocks(name, len(parts))
+        yield (
+            process.open(file, Opening(_encoded(name), size, tuple(parts), tally is not None)),
+            process.blocks(name, len(parts), tally or DecodeTally()),
+        )
     finally:
         process.close_file()
         if process.is_usable and len(_idle) < IDLE:
@@ -138,10 +149,11 @@ class DecoderProcess:
         file.flush()  # a small upload was in memory until now
         return self._ask(msgspec.msgpack.encode(opening), _decoded(opening.name), OPENED, handle)
 
-    def blocks(self, name: str, rows: int) -> Iterator[Rows]:
-        """The audio of the open file. Raises AudioError."""
-        while data := self._ask(NEXT, name, READ).data:
-            yield np.frombuffer(data, np.float32).reshape(rows, -1)
+    def blocks(self, name: str, rows: int, tally: DecodeTally) -> Iterator[Rows]:
+        """The audio of the open file. Counts samples that are no numbers. Raises AudioError."""
+        while (block := self._ask(NEXT, name, READ)).data:
+            tally.not_numbers = block.not_numbers
+            yield np.frombuffer(block.data, np.float32).reshape(rows, -1)
 
     def close_file(self) -> None:
         with suppress(OSError):  # it has ended
@@ -252,10 +264,12 @@ def _answers(file: BinaryIO, opening: Opening) -> Iterator[Facts | Block]:
         tags = [container.metadata, *(stream.metadata for stream in container.streams)]
         channels = tuple(stream.codec_context.channels for stream in container.streams.audio)
         yield Facts(seconds_of(container), channels, tuple(tag for each in tags for tag in each.items()))
-        for block in in_blocks(decoded(container, name, tally, parts), tally):
-            yield Block(np.stack([audible(row, part.gain) for row, part in zip(block, parts, strict=True)]).tobytes())
+        mix = not_cancelled if opening.live else mean
+        for block in in_blocks(decoded(container, name, tally, parts, mix), tally):
+            rows = np.stack([audible(row, part.gain) for row, part in zip(block, parts, strict=True)])
+            yield Block(rows.tobytes(), tally.not_numbers)
         check_complete(name, container, parts[0].stream, file, opening.size, tally)
-    if tally.not_numbers:
+    if tally.not_numbers and not opening.live:
         raise AudioError(f"{name} has {tally.not_numbers} samples that are NaN or infinite", NOT_NUMBERS_REMEDY)
 
 

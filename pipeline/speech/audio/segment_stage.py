@@ -24,7 +24,7 @@ from pipeline.contract.stage import STAGE_FAULTS, HoldingProcessor, Rejected, bl
 from pipeline.settings import Audio, Settings
 from pipeline.speech.audio import vad
 from pipeline.speech.audio.chunk_order import FAULTS, ReceivedSamples
-from pipeline.speech.audio.cutter import MIN_SECONDS, OVERLAP_SECONDS
+from pipeline.speech.audio.cutter import MIN_SECONDS, OVERLAP_SECONDS, REPEATED
 from pipeline.speech.audio.encode import encode_flac
 from pipeline.speech.audio.speaker_tracks import KEEP_SECONDS, Key, SpeakerTracks
 from pipeline.speech.audio.speech_track import SpeechPiece, SpeechTrack
@@ -81,15 +81,20 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
         self._show_speakers()
         return self._counted(results)
 
-    def lead_in(self, earlier: Iterable[AudioChunk], sent: Iterable[Utterance | EarlyUtterance] = ()) -> None:
+    def lead_in(
+        self, earlier: Iterable[AudioChunk], sent: Iterable[Utterance | EarlyUtterance] = (), *, whole: bool = False
+    ) -> None:
         """Process again the audio that came before the first batch.
 
         So speech in progress is cut at the same places as before. `sent` are the utterances that were already returned:
-        for this audio, and for audio that is delivered again after it.
+        for this audio, and for audio that is delivered again after it. If they are the `whole`, speech that is open now
+        was returned so far, even if it seems to begin elsewhere because `earlier` begins within it.
         """
         self._sent.note(each for each in sent if isinstance(each, Utterance))
         for chunk in earlier:
             deque(self._speakers.take(chunk), maxlen=0)  # its utterances were returned before
+        for key in self.speakers() if whole else ():
+            deque(self._unfinished(key), maxlen=0)
 
     def tick(self, now: float) -> list[Output]:
         """Return the unfinished speech of speakers who sent nothing for `idle_seconds`.
@@ -113,11 +118,6 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
         """How many of this speaker's latest chunks are still needed."""
         held = self._speakers.tracks.get((room, speaker))
         return held.needed if held else 0
-
-    def held_since(self, room: str, speaker: str) -> float | None:
-        """The `start` (UTC seconds) of the oldest chunk of this speaker that is still needed; None if none is."""
-        held = self._speakers.tracks.get((room, speaker))
-        return held.held_since if held else None
 
     def speakers(self) -> list[Key]:
         """The speakers that the stage follows. The one who is idle longest comes first."""
@@ -244,6 +244,9 @@ class SentSpeech:
         if sent == 0:
             return piece
         new = samples.size - sent
+        if new < 0 and piece.cut.forced:
+            # It was cut before the end of what was returned. So the next piece begins in this, with a known overlap.
+            self._ends[key, piece.start + samples.size - REPEATED] = piece.start + sent
         # - 1: the rest must begin after the piece, or the search below would find the piece again.
         repeated = min(self._overlap, new, sent - 1)
         if new + repeated < self._shortest:

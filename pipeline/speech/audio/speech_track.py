@@ -113,8 +113,6 @@ class ChunkMark:
     """End of its audio in 16 kHz samples since 1970 UTC."""
     arrival: int
     """Number of the chunk in order of arrival."""
-    start: float
-    """The chunk's own `start` in UTC seconds."""
 
 
 class ChunkMarks:
@@ -159,13 +157,7 @@ class SpeechTrack(AudioTrack[SpeechPiece]):
     @property
     def needed(self) -> int:
         """How many of the latest chunks are still needed, for unfinished speech or because they wait for their turn."""
-        oldest = min((arrival for arrival, _ in self._needed()), default=self._order.arrived + 1)
-        return self._order.arrived + 1 - oldest
-
-    @property
-    def held_since(self) -> float | None:
-        """UTC seconds at which the earliest needed chunk starts, by its own `start`. None if none is needed."""
-        return min((start for _, start in self._needed()), default=None)
+        return self._order.arrived + 1 - min(self._needed(), default=self._order.arrived + 1)
 
     @property
     def held(self) -> int:
@@ -195,6 +187,7 @@ class SpeechTrack(AudioTrack[SpeechPiece]):
 
     def begin(self, start: int) -> None:
         self._stream = self._new_stream(start)
+        self._sent_to = -1  # a stream of a clock that was set back may pass the same sample
 
     def hear(self, samples: Samples) -> Iterator[SpeechPiece]:
         if self._stream:
@@ -209,16 +202,16 @@ class SpeechTrack(AudioTrack[SpeechPiece]):
     def heard(self, ordered: Ordered) -> None:
         if self._stream:
             self._marks.forget(self._stream.end - self._stream.held)
-            self._marks.add(ChunkMark(self._stream.end, ordered.arrival, ordered.chunk.start))
+            self._marks.add(ChunkMark(self._stream.end, ordered.arrival))
 
-    def _needed(self) -> Iterator[tuple[int, float]]:
-        """Arrival number and start of each waiting chunk, and of the first chunk that unfinished speech needs."""
-        yield from ((each.arrival, each.chunk.start) for each in self._order.waiting)
+    def _needed(self) -> Iterator[int]:
+        """Arrival number of each waiting chunk, and of the first chunk that unfinished speech needs."""
+        yield from (each.arrival for each in self._order.waiting)
         # Speech that `unfinished` has returned is not lost in a restart, so it needs no chunk.
         unsent = self._stream and self._stream.end != self._sent_to
         since = self._stream.open_since if self._stream and unsent else None
         if since is not None and (mark := self._marks.oldest(since)):
-            yield mark.arrival, mark.start
+            yield mark.arrival
 
     def _pieces(self, cuts: Iterator[tuple[int, Cut]]) -> Iterator[SpeechPiece]:
         return (SpeechPiece(self.origin, start, cut) for start, cut in cuts)

@@ -9,7 +9,7 @@ from av.error import FFmpegError
 
 from pipeline.base.errors import AudioError, BadMessage, InputError
 from pipeline.contract.messages import AudioChunk
-from pipeline.speech.audio.decode import read_bytes
+from pipeline.speech.audio.decode import read_upload
 from pipeline.speech.audio.resample import EMPTY, Resampler, Samples, from_pcm, not_cancelled, planes
 from pipeline.speech.audio.stream_codecs import OPUS_RATE, PCM, opus_samples, split_packets
 
@@ -116,7 +116,7 @@ class StreamDecoder:
 
     def _recording(self, chunk: AudioChunk) -> Samples:
         try:
-            samples, tally = read_bytes(chunk.data, _name(chunk), CONTAINER_SECONDS)
+            samples, tally = read_upload(chunk.data, _name(chunk), CONTAINER_SECONDS)
         except AudioError as error:
             raise BadMessage(error.what, error.remedy) from error
         return self._counted(samples, tally.not_numbers)

@@ -13,10 +13,11 @@ from agents.commands.cases import moment
 from agents.commands.command_line import app
 from agents.commands.terminal import stdout
 from pipeline.base.errors import CaseError, ConfigError, InputError
+from pipeline.judge.reader.second_reading import flag_of
 from pipeline.review.cases.case_values import Choice, Evidence, Filters
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
-from tests.builders import NOON, flag
+from tests.builders import NOON, flag, second_reading
 
 Cases = Callable[..., Result]
 
@@ -126,6 +127,13 @@ def test_a_decided_case_shows_later_flags(store: SqlReviewStore, cases: Cases) -
     before, after = cases("show", case).stdout.split("Flagged again after the decision:")
     assert "heard once more" not in before
     assert "heard once more" in after
+
+
+def test_a_case_shows_words_once_that_judge_and_second_reader_flag(store: SqlReviewStore, cases: Cases) -> None:
+    store.add([flag_of(second_reading("new", 10, 15))], NOON - 20)
+    shown = cases("show", id_of(store, "violence")).stdout
+    assert shown.count("弄死你 new") == 1
+    assert "found by the second reader" in shown
 
 
 def test_a_case_without_a_clip_shows_the_reason(store: SqlReviewStore, cases: Cases) -> None:

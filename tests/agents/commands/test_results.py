@@ -25,8 +25,9 @@ from agents.commands.terminal import OutputError
 from agents.commands.textlines import InputPlace
 from pipeline.contract.messages import Flag
 from pipeline.contract.speech_status import skipped
+from pipeline.judge.reader.second_reading import flag_of
 from pipeline.runner.recordings_runner import FileReport, Found
-from tests.builders import NOON, flag, transcript
+from tests.builders import NOON, flag, second_reading, transcript
 from tests.pipeline.judge.fakes import judge_of
 from tests.pipeline.strategies import messages
 
@@ -83,6 +84,16 @@ def test_subtitles_leave_out_what_has_no_words_and_name_what_was_not_judged(caps
     bang = flag("z", -NOON, -NOON + 1, room="call.wav", suggestion="pass", flagged=(), text="")
     out, _ = written("srt", [FRENCH, bang], capsys)
     assert out == "1\n00:00:04,000 --> 00:00:06,000\n[unheard: language fr]\n\n"
+
+
+@pytest.mark.parametrize("form", ["table", "srt"])
+def test_what_the_second_reader_finds_does_not_print_the_words_again(
+    form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = flag_of(second_reading("y", -NOON + 3, -NOON + 4, room="call.wav", text=FINE.text))
+    out, _ = written(form, [SAID, FINE, found, DONE], capsys)
+    assert out.count("fine") == 1
+    assert out.count("violence") == 2
 
 
 def test_a_file_ends_with_its_worst_suggestion(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from agents.gateway.audio_session import Arrival, AudioSession, Frame
+from agents.gateway.audio_session import END, Arrival, AudioSession, Frame
 from agents.gateway.connection_request import Voice
 from pipeline.contract.messages import AudioChunk
 from pipeline.speech.audio.stream_codecs import MAX_PACKETS, split_packets
@@ -134,6 +134,18 @@ def test_samples_keep_the_numbers_of_the_client() -> None:
 
 def test_a_session_that_never_began_has_no_end() -> None:
     assert session().final() is None
+
+
+def test_an_end_makes_a_final_chunk_in_its_place_and_the_session_goes_on() -> None:
+    made = session()
+    chunks = take(made, NOW, 0, TWENTY_MS, TWENTY_MS, END, TWENTY_MS) + take(made, NOW + 0.1, 0.1, END)
+    assert [(chunk.sequence, chunk.final, len(chunk.data)) for chunk in chunks] == [
+        (0, False, 7_680), (1, True, 0), (2, False, 3_840), (3, True, 0)
+    ]  # fmt: skip
+    assert chunks[1].start == chunks[2].start == NOW + 0.04
+    assert not made.is_open
+    assert take(made, NOW + 0.2, 0.1, END) == []
+    assert made.final() is None
 
 
 def test_audio_that_is_sent_again_keeps_its_time_until_the_client_has_caught_up() -> None:

@@ -172,15 +172,17 @@ async def test_an_egress_is_a_speaker_and_its_muted_time_is_silence() -> None:
 
 async def test_a_muted_egress_stays_though_it_is_silent_and_has_its_own_pongs() -> None:
     """Its stream ends for ever if the gateway closes. The time of its silence passes."""
-    async with egress(PING_SECONDS=0.02, LARGEST_GAP=0.1, IDLE_SECONDS=0.05) as place, started(place) as livekit:
+    times = {"PING_SECONDS": 0.02, "LARGEST_GAP": 0.1, "IDLE_SECONDS": 0.05, "MUTED_SECONDS": 0.05}
+    async with egress(**times) as place, started(place) as livekit:
         livekit.send(SPEECH, MUTED)
         await until(lambda: livekit.pings > 10)
         assert place.refused("idle") == 0
         livekit.send(SPEECH)
-        await until(lambda: len(place.sink.chunks) == 2)
-        first, second = place.sink.chunks
+        await until(lambda: len(place.sink.chunks) == 3)
+        first, end, second = place.sink.chunks
+        assert end.final, "its speech is judged while it is muted"
         assert second.start - first.start > 0.1
-        assert (second.sequence, place.figure("lost_seconds_total")) == (1, 0)
+        assert (second.sequence, place.figure("lost_seconds_total")) == (2, 0)
         livekit.send(UNMUTED)
         await until(lambda: place.refused("idle") == 1)
 

@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
 from itertools import count
 from typing import Any
@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 
 from agents.gateway import Gateway, audio_receiver, gateway_server
 from agents.gateway.audio_receiver import MAX_FRAME_BYTES, AudioReceiver
-from pipeline.base import logs
+from pipeline.base import logs, open_files
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import AudioChunk
@@ -197,7 +197,15 @@ async def test_a_bad_url_is_refused_with_the_reason(path: str, said: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "frame", ["hello", '{"muted": 1}', '{"muted": true, "more": 1}', '{"listeners": -1}', '{"listeners": "12"}']
+    "frame",
+    [
+        "hello",
+        '{"muted": 1}',
+        '{"muted": true, "more": 1}',
+        '{"end": false}',
+        '{"listeners": -1}',
+        '{"listeners": "12"}',
+    ],
 )
 async def test_an_unknown_text_frame_ends_the_connection_but_earlier_audio_stays(frame: str) -> None:
     async with running() as place, place.client() as client:
@@ -205,6 +213,18 @@ async def test_an_unknown_text_frame_ends_the_connection_but_earlier_audio_stays
         await client.send(frame)
         assert (await closed_with(client))[0] == 4400
         await until(lambda: [chunk.final for chunk in place.sink.chunks] == [False, True])
+
+
+async def test_an_end_of_speech_is_passed_on_at_its_place() -> None:
+    async with running() as place, place.client() as client:
+        await client.send('{"end": true}')  # of nothing
+        await client.send(FRAME)
+        for _ in range(3):
+            await client.send('{"end": true}')
+        await until(lambda: [chunk.final for chunk in place.sink.chunks] == [False, True])
+        await client.send(FRAME)
+        await until(lambda: len(place.sink.chunks) == 3)
+        assert [chunk.sequence for chunk in place.sink.chunks] == [0, 1, 2]
 
 
 async def test_mute_notes_of_a_track_egress_are_ignored() -> None:
@@ -369,6 +389,36 @@ async def test_frames_of_one_read_are_one_chunk() -> None:
             await client.send(bytes([byte]) * 640)
         await until(lambda: len(place.sink.chunks) == 2)
         assert [len(chunk.data) for chunk in place.sink.chunks] == [640, 3 * 640]
+
+
+async def test_only_so_many_connections_without_a_token_stay_open_and_speakers_do_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(open_files, "limit", lambda: 16)
+    async with running() as place, AsyncExitStack() as speakers:
+        for number in range(5):  # more than strangers may be
+            speaker = await speakers.enter_async_context(place.client(PATH.replace("alice", f"s{number}")))
+            await speaker.send(FRAME)
+        await until(lambda: len(place.sink.chunks) == 5)
+        idle = [await asyncio.open_connection("127.0.0.1", place.gateway.port) for _ in range(3)]
+        assert await asyncio.wait_for(idle[2][0].read(), 10) == b""
+        assert not idle[0][0].at_eof()
+        assert not idle[1][0].at_eof()
+        idle[0][1].close()
+        await until(lambda: len(place.gateway._strangers._addresses) == 1)
+        async with place.client() as client:
+            await client.send(FRAME)
+            await until(lambda: place.sink.chunks[-1].speaker == "alice")
+        for _, writer in idle:
+            writer.close()
+
+
+async def test_a_handshake_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_server, "HANDSHAKE_SECONDS", 0.05)
+    async with running() as place:
+        reader, writer = await asyncio.open_connection("127.0.0.1", place.gateway.port)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
 
 
 async def test_beyond_max_connections_a_client_is_told_to_try_later() -> None:

@@ -2,12 +2,15 @@
 import { readFileSync } from "node:fs";
 import { SpeakerStream } from "./dist/index.js";
 
-const { frameBytes, listeners, ...options } = JSON.parse(process.argv[2]);
+const { frameBytes, listeners, endSpeech, ...options } = JSON.parse(process.argv[2]);
 const stream = new SpeakerStream(options);
 const audio = readFileSync(0);
 const shown = {};
 try {
-  for (let at = 0; at < audio.length; at += frameBytes) await stream.send(audio.subarray(at, at + frameBytes));
+  for (let at = 0; at < audio.length; at += frameBytes) {
+    await stream.send(audio.subarray(at, at + frameBytes));
+    if (endSpeech) stream.endSpeech();
+  }
   if (listeners !== undefined) stream.listeners(listeners);
   await stream.close();
 } catch (error) {

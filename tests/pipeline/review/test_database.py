@@ -1,5 +1,6 @@
 """Opening a database, and the errors if that fails."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -10,11 +11,20 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, select, text
+from sqlalchemy import inspect, make_url, select, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from pipeline.base.errors import ConfigError, DependencyError
-from pipeline.review.database import MIGRATIONS, UNRELEASED, Database, check_answers, clock_of, put_new, revisions
+from pipeline.review.database import (
+    MIGRATIONS,
+    UNRELEASED,
+    Database,
+    check_answers,
+    check_intact,
+    clock_of,
+    put_new,
+    revisions,
+)
 from pipeline.review.review_store import open_store
 from pipeline.review.tables import METADATA
 from pipeline.review.tables.assessment_tables import ROOM_TYPES
@@ -107,8 +117,19 @@ def test_sqlite_readers_work_beside_a_writer(sqlite_url: str) -> None:
 
 def test_a_file_that_is_not_a_database(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_bytes(b"not a database, but long enough to be taken for one" * 50)
-    with pytest.raises(DependencyError, match=r"store\.db does not answer: file is not a database"):
+    with pytest.raises(DependencyError, match=r"store\.db does not answer: file is not a database\. Restore it from"):
         Database(f"sqlite:///{tmp_path / 'store.db'}")
+
+
+@pytest.mark.parametrize("kept", [16_384, 40_960])
+def test_a_damaged_file_is_found(sqlite_url: str, kept: int) -> None:
+    check_intact(sqlite_url)
+    Database(sqlite_url).close()
+    check_intact(sqlite_url)
+    os.truncate(make_url(sqlite_url).database or "", kept)
+    with pytest.raises(DependencyError, match=r"malformed|damaged") as raised:
+        check_intact(sqlite_url)
+    assert raised.value.remedy == "Restore it from a backup: docs/operate.md."
 
 
 def test_a_locked_database_raises_a_dependency_error(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -241,7 +241,6 @@ def test_the_stage_of_the_settings_uses_their_bank(tmp_path: Path) -> None:
     heard = sounds(stage.process(sent(played())))
     assert heard
     assert stage.needed("r", "s") == 0
-    assert stage.held_since("r", "s") is None
 
 
 def test_sound_events_that_the_settings_name_are_heard_without_a_bank(tmp_path: Path) -> None:

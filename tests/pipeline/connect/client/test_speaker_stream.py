@@ -76,6 +76,19 @@ async def test_opus_packets_go_one_by_one() -> None:
         assert (there.skipped("invalid"), there.skipped("empty")) == (0, 0)
 
 
+async def test_the_end_of_speech_comes_after_its_audio_and_once() -> None:
+    async with place() as there:
+        async with stream(there.gateway.port) as speaker:
+            for _ in range(2):
+                await speaker.send(SPEECH)
+                await speaker.end_speech()
+                await speaker.end_speech()
+                await until(lambda: there.sink.chunks and there.sink.chunks[-1].final)
+        assert heard(there) == SPEECH * 2
+        finals = [chunk.final for chunk in there.sink.chunks]
+        assert (finals.count(True), finals[-1]) == (2, True), "the end of the stream adds none"
+
+
 async def test_listeners_go_with_the_address_and_in_messages() -> None:
     async with place() as there:
         async with stream(there.gateway.port, listeners=3) as speaker:

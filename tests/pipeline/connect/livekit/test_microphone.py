@@ -18,6 +18,8 @@ from tests.livekit import until
 FRAME = SAMPLE_RATE // 10
 SOUND, SILENCE = b"\1\2" * FRAME, bytes(2 * FRAME)
 
+END = b"end"
+
 
 class HandMade:
     """A track, its stream of frames, and the gateway. The clock is at the end of the last frame."""
@@ -26,7 +28,7 @@ class HandMade:
         self.frames: asyncio.Queue[bytes] = asyncio.Queue()
         self.metrics, self.now, self.sent, self.lost = Metrics(), 100.0, list[bytes](), 0.0
         self.stats = RtcStats()
-        self.ended = self.closed = False
+        self.ended = self.closed = self.muted = False
         self.refusal: Exception | None = None
         monkeypatch.setattr(rtc.AudioStream, "from_track", lambda **given: self)
         self.reader = TrackReader(self, self.speech, self.metrics, 98.0, lambda: self.now)  # type: ignore[arg-type]
@@ -58,6 +60,9 @@ class HandMade:
         if self.refusal:
             raise self.refusal
         self.sent.append(frame)
+
+    async def end_speech(self) -> None:
+        self.sent.append(END)
 
     async def listeners(self, number: int) -> None:
         self.told = number
@@ -105,6 +110,17 @@ async def test_long_silence_is_left_out_and_what_follows_is_not(made: HandMade) 
     made.reader.stop()
     await task
     assert made.sent == [SOUND, *[SILENCE] * SILENT_FRAMES, SOUND, SILENCE]
+
+
+async def test_a_mute_ends_the_speech_after_its_last_words(made: HandMade) -> None:
+    task = asyncio.create_task(made.reader.run())
+    made.muted = True  # the event comes before the last frames
+    await made.hear(SOUND, SILENCE)
+    made.muted = False
+    await made.hear(SILENCE, SOUND)
+    made.reader.stop()
+    await task
+    assert made.sent == [SOUND, END, SILENCE, SOUND]
 
 
 async def test_dropped_frames_are_counted(made: HandMade) -> None:

@@ -1,7 +1,8 @@
 """The parts of a clip: where it changes its language, and how its parts are joined."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -100,3 +101,12 @@ def test_parts_are_joined_with_their_words_and_readings() -> None:
         ("halo 我想杀你", -0.6),
     ]
     assert joined([(1.0, first)]) is first
+
+
+def test_parts_that_were_not_decoded_only_count_if_there_are_no_others() -> None:
+    french = recognition("", language="fr", avg_logprob=-math.inf, no_speech=0.0)
+    threat = recognition("kill you", avg_logprob=-0.2, no_speech=0.1, words=(TimedWord("kill", 0.1, 0.5, 0.9),))
+    found = joined([(2.0, french), (1.0, threat)])
+    assert (found.text, found.language, found.avg_logprob, found.no_speech) == ("kill you", "en", -0.2, 0.1)
+    assert [(word.start, word.end) for word in found.words] == [(2.1, 2.5)]
+    assert joined([(2.0, french), (3.0, replace(french, language="ru"))]).language == "ru"

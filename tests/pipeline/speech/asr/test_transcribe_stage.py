@@ -517,6 +517,13 @@ def test_clear_speech_in_another_language_is_skipped_and_counted(base: Recognise
     assert metrics.registry.get_sample_value("voxwarden_transcripts_total", {"language": "fr"}) is None
 
 
+@pytest.mark.weights
+def test_no_english_is_invented_for_a_short_sentence_in_another_language(base: Recogniser) -> None:
+    (found,) = Transcribe(base, Asr(), Metrics()).process(of_one_speaker(["other_languages/fr-unlocked"]))
+    assert isinstance(found, Transcript)
+    assert (found.language, found.skipped, found.text) == ("fr", True, "")
+
+
 def test_time_in_which_several_threads_work_counts_once() -> None:
     metrics, now = Metrics(), [0.0]
     busy = BusyTime(metrics.recogniser_busy_seconds, lambda: now[0])

@@ -64,6 +64,16 @@ def test_both_languages_of_a_clip_are_heard(base: Recogniser, english_first: boo
     assert (ends["conference"] < len(spoken["en"]) / SAMPLE_RATE) is english_first
 
 
+@pytest.mark.parametrize("english_first", [True, False])
+def test_english_beside_a_language_that_nobody_asks_for_is_heard(base: Recogniser, english_first: bool) -> None:
+    spoken = [speech("conf-invalid"), speech("other_languages/ru-options")]
+    samples = np.concatenate(spoken if english_first else spoken[::-1])
+    (found,) = base.transcribe([Clip(samples, only=frozenset({"en", "zh"}))])
+    assert "valid conference number" in found.text
+    assert len(found.text) < 60
+    assert found.language == "en"
+
+
 def test_other_clips_do_not_change_the_text_of_a_clip(tiny: Recogniser) -> None:
     """A clip gives the same text alone, in a batch with an equally long one, and with a longer one and noise."""
     clip, twin, long = (Clip(speech(name)) for name in ("conf-invalidpin", "tt-weasels", "vm-newuser"))

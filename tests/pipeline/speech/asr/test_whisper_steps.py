@@ -34,6 +34,8 @@ class Told:
     """Language probabilities by limit in seconds. Other limits give English."""
     tokens: int = 4
     logprob: float = -0.1
+    logprobs: Mapping[str, float] = field(default_factory=dict)
+    """Mean log-probability by language, if it is not `logprob`."""
     adapted: str = ""
     """The language that has an adapter."""
     adapted_logprob: float = -0.1
@@ -75,7 +77,7 @@ class Told:
         how: BeamSearch,
     ) -> list[list[Hypothesis]]:
         self.searches.append((limit, how))
-        logprob = self.adapted_logprob if how.adapted else self.logprob
+        logprob = self.adapted_logprob if how.adapted else self.logprobs.get(language, self.logprob)
         return [
             [Hypothesis(language, (1,) * self.tokens, self.say(how), logprob, 0.1, seconds, how.adapted, end)]
             for seconds in lengths
@@ -299,3 +301,39 @@ def test_a_clip_in_a_language_that_nobody_asks_for_is_not_decoded() -> None:
     assert (french.words, french.alternatives) == ((), ())
     assert (english.text, english.language) == ("hello", "en")
     assert [limit for limit, _ in network.searches] == [5.0]
+
+
+def heard_as(chances: Mapping[str, float], voice: float = 1.0, **told: Any) -> tuple[str, str, int]:
+    """Language and text of a clip that the room takes for English, and the number of decodes."""
+    network = Told(lambda how: "hello", heard={5.0: chances, 30.0: chances}, **told)
+    clip = Clip(np.zeros(3 * SAMPLE_RATE, np.float32), choose=lambda _: "en", only=frozenset({"en", "zh"}), voice=voice)
+    (found,) = WhisperRecogniser(network, "told", batch=8).transcribe([clip])
+    return found.language, found.text, len(network.searches)
+
+
+FRENCH = {"en": 0.3, "zh": 0.1, "fr": 0.6}
+
+
+@pytest.mark.parametrize(
+    ("french", "voice", "found"),
+    [(-0.4, 1.0, ("fr", "", 2)), (-0.6, 1.0, ("en", "hello", 2)), (-0.4, 0.5, ("en", "hello", 1))],
+)
+def test_a_clip_is_in_another_language_whose_words_are_likelier(
+    french: float, voice: float, found: tuple[str, str, int]
+) -> None:
+    """But not if it may be music."""
+    assert heard_as(FRENCH, voice, logprobs={"en": -0.5, "fr": french}) == found
+
+
+@pytest.mark.parametrize(
+    ("chances", "logprob", "language"),
+    [
+        ({"en": 0.3, "fr": 0.2, "it": 0.1}, -1.1, "fr"),
+        ({"en": 0.3, "fr": 0.2, "it": 0.1}, -0.9, "en"),
+        ({"en": 0.25, "zh": 0.2, "fr": 0.2}, -1.1, "en"),
+    ],
+)
+def test_an_unsure_text_that_is_probably_in_another_language_is_invented(
+    chances: Mapping[str, float], logprob: float, language: str
+) -> None:
+    assert heard_as(chances, logprob=logprob)[:2] == (language, "" if language == "fr" else "hello")

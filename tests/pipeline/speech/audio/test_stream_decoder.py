@@ -13,6 +13,7 @@ from pipeline.speech.audio.encode import to_pcm16
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.stream_codecs import join_packets
 from pipeline.speech.audio.stream_decoder import StreamDecoder
+from tests.odd import recordings
 from tests.pipeline.speech.audio.sound import clip, recording
 
 
@@ -69,6 +70,26 @@ def test_a_chunk_may_be_a_whole_recording() -> None:
     data = recording(clip("tt-weasels"), "ogg", "libopus", 48_000)
     heard = StreamDecoder().decode(chunk(data, "container"))
     assert heard.size == pytest.approx(clip("tt-weasels").size, abs=0.05 * SAMPLE_RATE)
+
+
+def test_a_recording_is_decoded_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = recording(clip("tt-weasels"), "flac", "flac")
+    monkeypatch.delattr(av, "open")  # a fault of the decoder here would end the stage
+    assert StreamDecoder().decode(chunk(data, "container")).size == clip("tt-weasels").size
+
+
+def test_channels_of_a_recording_do_not_cancel_each_other() -> None:
+    speech = clip("tt-weasels")
+    heard = StreamDecoder().decode(chunk(recordings.wav(speech, -speech), "container"))
+    assert np.abs(heard).max() > 0.5 * np.abs(speech).max()
+
+
+def test_samples_of_a_recording_that_are_no_numbers_are_counted_and_the_others_heard() -> None:
+    decoder, speech = StreamDecoder(), clip("tt-weasels").copy()
+    speech[:7] = np.nan
+    heard = decoder.decode(chunk(recordings._floats(speech), "container"))
+    assert (decoder.not_numbers, heard.size) == (7, speech.size)
+    assert np.array_equal(heard[7:], speech[7:])
 
 
 def test_a_speaker_may_change_the_sample_rate() -> None:
