@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.base.errors import AudioError
+    from pipeline.connect.client.reconnecting import StreamError
     from pipeline.connect.client.speaker_stream import SpeakerStream
     from pipeline.connect.client.verdict_stream import VerdictStream
     from pipeline.connect.vendors.room_audio import AgoraAudio, RoomAudio
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
 __all__ = [
     "AgoraAudio",
     "AgoraNotices",
+    "AudioError",
     "Moderator",
     "RoomAudio",
     "SpeakerStream",
+    "StreamError",
     "TrtcCallbacks",
     "VerdictStream",
 ]
@@ -30,9 +34,11 @@ __all__ = [
 MODULES = {
     "AgoraAudio": "pipeline.connect.vendors.room_audio",
     "AgoraNotices": "pipeline.connect.vendors.vendor_events",
+    "AudioError": "pipeline.base.errors",
     "Moderator": "pipeline.runner.moderator",
     "RoomAudio": "pipeline.connect.vendors.room_audio",
     "SpeakerStream": "pipeline.connect.client.speaker_stream",
+    "StreamError": "pipeline.connect.client.reconnecting",
     "TrtcCallbacks": "pipeline.connect.vendors.vendor_events",
     "VerdictStream": "pipeline.connect.client.verdict_stream",
 }
@@ -83,3 +89,7 @@ def is_ours(name: str) -> bool:
 def others(name: str) -> list[str]:
     """The other installed distributions with a package `name`. It reads all their file lists, which takes a moment."""
     return sorted(set(packages_distributions().get(name, ())) - {"voxwarden"})
+
+
+if __name__ == "__main__":
+    main()

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,14 @@ from agents.machine_checks import examine
 from pipeline.settings import Settings
 from tests.deploy.files import ROOT
 
-START = "import voxwarden; voxwarden.main()"
+START = ["-c", "import voxwarden; voxwarden.main()"]
+MODULE = ["-m", "voxwarden"]
 
 
-def start(*path: Path) -> subprocess.CompletedProcess[str]:
+def start(*path: Path, how: Sequence[str] = START) -> subprocess.CompletedProcess[str]:
     """`voxwarden --version` where imports are looked for in `path`."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, path))}
-    command = [sys.executable, "-c", START, "--version"]
+    command = [sys.executable, *how, "--version"]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment, cwd="/")
 
 
@@ -34,8 +36,9 @@ def foreign(folder: Path, name: str) -> Path:
     return folder
 
 
-def test_it_starts_where_the_names_are_its_own() -> None:
-    shown = start(ROOT)
+@pytest.mark.parametrize("how", [START, MODULE])
+def test_it_starts_where_the_names_are_its_own(how: Sequence[str]) -> None:
+    shown = start(ROOT, how=how)
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.startswith("voxwarden ")
 
@@ -47,6 +50,11 @@ def test_a_foreign_package_that_comes_first_is_named(name: str, tmp_path: Path) 
     assert shown.stderr.splitlines() == [
         f"error: the import name `{name}` belongs to other-thing, not to Voxwarden. {voxwarden.REMEDY}"
     ]
+
+
+def test_each_class_for_programs_can_be_imported() -> None:
+    assert all(isinstance(getattr(voxwarden, name), type) for name in voxwarden.__all__)
+    assert set(voxwarden.__all__) == set(voxwarden.MODULES)
 
 
 def test_a_package_overwritten_by_another_is_named(tmp_path: Path) -> None:
