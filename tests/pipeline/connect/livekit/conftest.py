@@ -33,6 +33,9 @@ class KeptSpeech:
     async def send(self, frame: bytes) -> None:
         self._pcm += frame
 
+    async def end_speech(self) -> None:
+        """Keeps nothing: the audio is the same."""
+
     async def listeners(self, number: int) -> None:
         self.heard_by = number
 
