@@ -93,7 +93,7 @@ READER = "found by the second reader"
 
 
 def _marked(said: Text, flag: Flag) -> Text:
-    """Underline the hits of the lexicon in what was said."""
+    """Underline the hits of the lexicon in the text `said`."""
     for hit in flag.hits:
         said.stylize("bold underline", hit.start, hit.end)
     return said
@@ -154,7 +154,7 @@ def decided(decision: Decision) -> Text:
 
 
 def _flag(flag: Flag, *, shown: bool = False) -> Table:
-    """Return a flag with all its facts. `shown`: another flag shows what was said."""
+    """Return a flag with all its facts. `shown`: another flag shows the words."""
     grid = Table.grid(padding=(0, 2))
     grid.add_row(utc(flag.start), Text(READER, "dim") if shown else _marked(plain(flag.content), flag))
     scores = ", ".join(f"{name} {score:.2f}" for name, score in sorted(flag.labels.items(), key=lambda s: -s[1]))

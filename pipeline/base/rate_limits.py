@@ -70,7 +70,7 @@ class TokenBucket:
         return True
 
     def owe(self, amount: float) -> None:
-        """Take `amount`, also beyond what is allowed: its size was not known before."""
+        """Take `amount` although it may exceed the limit: its size was not known before."""
         self._fill()
         self._level -= amount
 

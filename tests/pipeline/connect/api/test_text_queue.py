@@ -81,7 +81,7 @@ async def test_alone_a_program_may_use_all_of_the_time() -> None:
     clock = Clock()
     queue, judge = TextQueue(beside_live=False, ticks=clock), Judge(clock, BURST_SECONDS)
     for _ in range(9):
-        await queue.judged(0, ["a" * LONG] * 2, judge)
+        assert len(await queue.judged(0, ["a" * LONG] * 2, judge)) == 2
     queue.close()
 
 
