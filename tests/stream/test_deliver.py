@@ -83,7 +83,6 @@ def intact(settings: Settings) -> int:
     return sum(checksum(evidence.get(clip.path) or b"") == clip.sha256 for clip in clips)
 
 
-@pytest.mark.scenario
 def test_cases_come_while_s3_is_down_and_their_clips_when_it_is_back(settings: Settings, tmp_path: Path) -> None:
     with running() as s3:
         evidence = EvidenceSettings(store="s3", s3=s3.settings(s3.make_bucket("clips")))
