@@ -492,7 +492,7 @@ async def test_audio_that_waited_while_the_process_stood_still_is_not_new() -> N
             await client.send(FRAME)
             await until(lambda: len(place.sink.chunks) == 1)
             await asyncio.sleep(0.1)  # the gateway waits for the client when it freezes
-            time.sleep(0.5)
+            time.sleep(0.5)  # noqa: ASYNC251 # the loop itself must stand still
             await client.send(FRAME)
             await until(lambda: len(place.sink.chunks) == 2)
             first, second = place.sink.chunks
