@@ -153,7 +153,7 @@ def decided(decision: Decision) -> Text:
     if decision.action:
         line += f", {decision.action}"
     if decision.duration_seconds:
-        line += f" for {decision.duration_seconds:g} s"
+        line += f" for {decision.duration_seconds:.0f} s"
     return plain(f"{line}: {decision.note}" if decision.note else line)
 
 
