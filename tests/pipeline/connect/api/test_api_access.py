@@ -145,7 +145,7 @@ def test_a_token_is_generated_on_loopback_only() -> None:
     assert made.generated
     program = made.program([f"Bearer {made.generated}"])
     assert program is not None
-    assert program.scopes == {"moderate", "cases", "verdicts"}
+    assert program.scopes == {"moderate", "cases", "decide", "verdicts"}
     assert tokens().generated is None
     with pytest.raises(ConfigError, match="VOXWARDEN_API__TOKENS"):
         ApiTokens(Api(host="192.0.2.1"))
