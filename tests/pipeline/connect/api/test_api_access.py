@@ -69,7 +69,12 @@ async def answer(made: Gate, token: str, path: str) -> Message:
     async def send(message: Message) -> None:
         answers.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"authorization", f"Bearer {token}".encode())]}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "headers": [(b"authorization", f"Bearer {token}".encode())],
+    }
     await made(scope, receive, send)
     return answers[0]
 
