@@ -29,7 +29,7 @@ READY = {
     r"make run\b": "Press Ctrl-C",
     r"voxwarden .*\b(run|api|rtp|livekit)\b": "Press Ctrl-C",
     r"\S+/server ": "starting LiveKit server",
-    r"curl -N ": ":",
+    r"curl -sN ": "\n\n",
 }
 """Commands that serve until Ctrl-C, and what they print when they are ready."""
 
@@ -55,6 +55,8 @@ PAGES = ("README.md", "docs/install.md", "docs/integrate.md", "docs/api.md", "do
 PASSED = re.compile(r"PIP_|SSL_|.*_proxy$|.*_PROXY$|REQUESTS_")
 """Variables that say how pip reaches its index. No others of this machine are passed on."""
 T = TypeVar("T")
+TO_FILL_IN = re.compile(r"""(?<=TOKEN=)…|(?<=TOKENS='\[")…""")
+"""Where a page says to put a token in."""
 TOKEN = re.compile(r"^(?:Token +)?([\w-]{32})(?:$| )", re.MULTILINE)
 
 
@@ -136,7 +138,7 @@ class Reader:
             if any(re.search(r"\brun\b", command) for command in typed):
                 self._stop_run()
             for command in typed:
-                self._free_terminal().type(command.replace("TOKEN=…", f"TOKEN={self._token()}"))
+                self._free_terminal().type(TO_FILL_IN.sub(self._token(), command))
 
     def _stop_run(self) -> None:
         """Two processes cannot use a data folder. The next command goes into the terminal of the stopped one."""
