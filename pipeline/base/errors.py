@@ -6,6 +6,7 @@ and HaltError.
 VoxwardenError
 ├── ConfigError                 a setting, policy, lexicon or label file is wrong
 ├── InputError                  an input file, a stream or an argument is wrong
+│   ├── ParameterError          a parameter of a request has a value that it cannot have
 │   ├── AudioError              the input cannot be decoded as audio
 │   └── TextError               the input cannot be read as text
 ├── CaseError                   the action is not possible, for example because the case is already decided
@@ -47,6 +48,14 @@ class ConfigError(VoxwardenError):
 
 class InputError(VoxwardenError):
     pass
+
+
+class ParameterError(InputError):
+    """The parameter `name` of a request has a value that it cannot have."""
+
+    def __init__(self, name: str, what: str, remedy: str) -> None:
+        super().__init__(f"{name}: {what}", remedy)
+        self.name = name
 
 
 class AudioError(InputError):

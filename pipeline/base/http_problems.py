@@ -1,5 +1,6 @@
 """Answers for errors, in the shape that OpenAI's clients know: {"error": {"message", "type", "param", "code"}}."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -8,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from pipeline.base.errors import CaseError, DependencyError, Missing, VoxwardenError
+from pipeline.base.errors import CaseError, DependencyError, Missing, ParameterError, VoxwardenError
 
 KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
@@ -28,7 +29,7 @@ class ErrorAnswer(BaseModel):
 
 # The errors of every endpoint, for the OpenAPI document.
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorAnswer} for status in (400, 401, 403, 404, 409, 413, 414, 422, 429, 503)
+    status: {"model": ErrorAnswer} for status in (400, 401, 403, 404, 409, 413, 414, "4XX", 429, 503)
 }
 
 
@@ -40,11 +41,12 @@ class TooManyError(VoxwardenError):
         self.retry_seconds = retry_seconds
 
 
-def problem(message: str, status: int, retry_seconds: int = 1) -> JSONResponse:
-    """Return the answer for an error."""
+def problem(message: str, status: int, retry_seconds: int = 1, param: str | None = None) -> JSONResponse:
+    """Return the answer for an error. `param` is the parameter that is wrong."""
     kind = KINDS.get(status, "server_error" if status >= 500 else "invalid_request_error")
     headers = {429: {"retry-after": str(retry_seconds)}, 401: {"www-authenticate": "Bearer"}}.get(status)
-    return JSONResponse(ErrorAnswer(error=ErrorDetail(message=message, type=kind)).model_dump(), status, headers)
+    detail = ErrorDetail(message=message, type=kind, param=param)
+    return JSONResponse(ErrorAnswer(error=detail).model_dump(), status, headers)
 
 
 def install(app: FastAPI) -> None:
@@ -63,7 +65,19 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     del request
     faults = error.errors() if isinstance(error, RequestValidationError) else []
-    return problem("; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults), 422)
+    wrong: dict[str, Any] = {}
+    for fault in faults:
+        # For one parameter, pydantic names a fault of each type that it tried. The deepest is about the type that was
+        # sent.
+        name = _parameter(fault["loc"])
+        wrong[name] = max(wrong.get(name, fault), fault, key=lambda one: len(one["loc"]))
+    message = "; ".join(f"{name}: {fault['msg']}" for name, fault in wrong.items())
+    return problem(message, 400, param=next(iter(wrong), None))
+
+
+def _parameter(place: Sequence[str | int]) -> str:
+    """Return the name of the parameter at a place such as ("body", "input", "list[str]", 2)."""
+    return next((part for part in place[1:2] if isinstance(part, str)), str(place[0]))
 
 
 async def _ours(request: Request, error: Exception) -> JSONResponse:
@@ -71,7 +85,8 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, TooManyError):
         return problem(str(error), 429, error.retry_seconds)
     known = ((Missing, 404), (CaseError, 409), (DependencyError, 503))
-    return problem(str(error), next((status for kind, status in known if isinstance(error, kind)), 422))
+    status = next((status for kind, status in known if isinstance(error, kind)), 400)
+    return problem(str(error), status, param=error.name if isinstance(error, ParameterError) else None)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

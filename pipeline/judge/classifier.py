@@ -122,9 +122,15 @@ def _mapped(settings: JudgeSettings, threads: int | None) -> Classifier:
     return model_outputs.MappedClassifier(model, outputs)
 
 
-def languages_of(folder: Path) -> frozenset[str]:
-    """The languages that the model in `folder` was trained for: the ones in its `thresholds.json`."""
-    thresholds = msgspec.json.decode((folder / "thresholds.json").read_bytes(), type=dict[str, dict[str, object]])
+def languages_of(folder: Path) -> frozenset[str] | None:
+    """The languages that the model in `folder` was trained for: the ones in its `thresholds.json`. None: no such file.
+
+    Models of others have none.
+    """
+    try:
+        thresholds = msgspec.json.decode((folder / "thresholds.json").read_bytes(), type=dict[str, dict[str, object]])
+    except FileNotFoundError:
+        return None
     # The file has a threshold for each language of each label.
     return frozenset().union(*thresholds.values())
 

@@ -10,7 +10,7 @@ export interface Result {
   flagged: boolean;
   categories: Record<string, boolean>;
   category_scores: Record<string, number>;
-  suggestion: "pass" | "review" | "block";
+  suggestion: "pass" | "review" | "block" | null;
   risk: number;
   labels: Record<string, number>;
   flagged_labels: string[];
@@ -121,7 +121,7 @@ export class Api {
       options.signal?.throwIfAborted();
       found = await this.call<Recording>("GET", `/v1/audio/moderations/${found.id}`);
     }
-    if (found.status === "failed") throw new ApiError(422, found.error ?? "The recording cannot be read");
+    if (found.status === "failed") throw new ApiError(400, found.error ?? "The recording cannot be read");
     return found;
   }
 

@@ -15,7 +15,7 @@ from fastapi import APIRouter, File, Form, Path, Response, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from pipeline.base.errors import AudioError, InputError
+from pipeline.base.errors import AudioError, ParameterError
 from pipeline.base.http_problems import ERRORS
 from pipeline.connect.api.backend import Backend, TheBackend, TheProgram
 from pipeline.connect.api.moderation_answers import (
@@ -67,8 +67,10 @@ class ModerationRequest(BaseModel):
         None, description="ignored: the settings name the model"
     )
     room_type: RoomType = Field("default", description="type of the room, which selects rules of the policy")
-    language: Annotated[str, Field(pattern="^[a-z]{2,3}$")] | None = Field(
-        None, description="ISO 639-1 code; without it, the script of each text decides"
+    language: Annotated[str, Field(max_length=256)] | None = Field(
+        None,
+        description="ISO 639-1 code of a language that is judged, else the answer is 400; "
+        "without it, the script of each text decides",
     )
 
 
@@ -77,9 +79,11 @@ async def moderate_texts(backend: TheBackend, program: TheProgram, body: Moderat
     """Judge one or many texts. The answer has one result for each text, in order."""
     texts = _texts(body)
     if len(texts) > MAX_TEXTS:
-        raise InputError(f"input: {len(texts)} texts are too many", f"Send at most {MAX_TEXTS} in one request.")
+        raise ParameterError("input", f"{len(texts)} texts are too many", f"Send at most {MAX_TEXTS} in one request.")
     if (size := sum(map(len, texts))) > MAX_CHARACTERS:
-        raise InputError(f"input: {size} characters are too many", f"Send at most {MAX_CHARACTERS} in one request.")
+        raise ParameterError(
+            "input", f"{size} characters are too many", f"Send at most {MAX_CHARACTERS} in one request."
+        )
 
     def judge(part: Sequence[str]) -> list[tuple[str, ModerationResult]]:
         flags = backend.moderator.texts(part, language=body.language, room_type=body.room_type)

@@ -66,7 +66,7 @@ async def stream_verdicts(
 
 
 def _time_of(last_event_id: str) -> float:
-    """Return the time in an id of the stream, in UTC seconds. Raises HTTPException (422) for another text."""
+    """Return the time in an id of the stream, in UTC seconds. Raises HTTPException (400) for another text."""
     if not PLACE.fullmatch(last_event_id):
-        raise HTTPException(422, "Last-Event-ID is no id of this stream. Send the last id that you got, or none.")
+        raise HTTPException(400, "Last-Event-ID is no id of this stream. Send the last id that you got, or none.")
     return int(last_event_id) / 1e6

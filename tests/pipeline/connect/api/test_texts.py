@@ -1,7 +1,9 @@
 """Texts over HTTP, by plain requests and by OpenAI's own client."""
 
+import re
+
 import pytest
-from openai import AuthenticationError, DefaultHttpxClient, OpenAI, PermissionDeniedError, UnprocessableEntityError
+from openai import AuthenticationError, BadRequestError, DefaultHttpxClient, OpenAI, PermissionDeniedError
 
 from pipeline.connect.api.moderation_answers import CATEGORIES
 from tests.pipeline.connect.api.conftest import CASES, MODERATE, RunningApi
@@ -47,7 +49,7 @@ def test_parts_and_options_are_accepted(api: RunningApi) -> None:
         body = {"input": [{"type": "text", "text": ABUSE}], "room_type": "kids", "language": "en"}
         assert client.post("/v1/moderations", json=body).json()["results"][0]["flagged"]
         image = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
-        assert client.post("/v1/moderations", json={"input": [image]}).status_code == 422
+        assert client.post("/v1/moderations", json={"input": [image]}).status_code == 400
 
 
 def test_errors_have_the_shape_of_openai(api: RunningApi) -> None:
@@ -55,20 +57,40 @@ def test_errors_have_the_shape_of_openai(api: RunningApi) -> None:
         client.moderations.create(input="hello")
     with openai(api, CASES) as client, pytest.raises(PermissionDeniedError, match="scope moderate"):
         client.moderations.create(input="hello")
-    with openai(api) as client, pytest.raises(UnprocessableEntityError, match="at most 256"):
+    with openai(api) as client, pytest.raises(BadRequestError, match="at most 256") as refused:
         client.moderations.create(input=["hello"] * 257)
+    assert (refused.value.param, refused.value.type) == ("input", "invalid_request_error")
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "input"),
+        ({"input": ["a", 1]}, "input"),
+        ({"input": "a", "more": 1}, "more"),
+        ({"input": "a", "room_type": ""}, "room_type"),
+        ({"input": "a", "language": "fr"}, "language"),
+        ([], "body"),
+    ],
+)
+def test_an_error_names_the_parameter_and_nothing_internal(api: RunningApi, body: object, param: str) -> None:
+    with api.client() as client:
+        error = client.post("/v1/moderations", json=body).json()["error"]
+    assert (error["param"], error["type"]) == (param, "invalid_request_error")
+    assert error["message"].startswith(f"{param}: ")
+    assert not re.search(r"constr|list\[|Model|function-", error["message"]), error["message"]
 
 
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        ({}, 422),
-        ({"input": []}, 422),
+        ({}, 400),
+        ({"input": []}, 400),
         ({"input": ""}, 200),
-        ({"input": "a", "more": 1}, 422),
-        ({"input": "a", "language": "english"}, 422),
-        ({"input": "x" * 100_001}, 422),
-        ({"input": ["x" * 50_001] * 2}, 422),
+        ({"input": "a", "more": 1}, 400),
+        ({"input": "a", "language": "x" * 257}, 400),
+        ({"input": "x" * 100_001}, 400),
+        ({"input": ["x" * 50_001] * 2}, 400),
         ({"input": ["x" * 100_000] * 11}, 413),
     ],
 )
@@ -77,3 +99,30 @@ def test_the_limits_of_a_request(api: RunningApi, body: object, status: int) -> 
         answer = client.post("/v1/moderations", json=body)
     assert answer.status_code == status
     assert status == 200 or answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("language", ["fr", "english", "EN", ""])
+def test_a_language_that_is_not_judged_is_refused_with_the_list(api: RunningApi, language: str) -> None:
+    with api.client() as client:
+        answer = client.post("/v1/moderations", json={"input": "va te faire voir", "language": language})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"].endswith("Use one of: en, zh.")
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "suggestion"),
+    [
+        ("иди отсюда, тварь", "unsupported", None),
+        ("أنت غبي", "unsupported", None),
+        ("nice game, Иван", "en", "pass"),
+        ("𝓷𝓲𝓬𝓮 game", "en", "pass"),
+        ("12:30 👍", "en", "pass"),
+        ("你好，Иван Иванович", "zh", "pass"),
+    ],
+)
+def test_a_text_in_a_script_that_is_not_judged_has_no_verdict(
+    api: RunningApi, text: str, language: str, suggestion: str | None
+) -> None:
+    with api.client() as client:
+        [result] = client.post("/v1/moderations", json={"input": text}).json()["results"]
+    assert (result["language"], result["suggestion"], result["flagged"]) == (language, suggestion, False)

@@ -301,8 +301,8 @@ async def test_a_stop_ends_the_speech() -> None:
 @pytest.mark.parametrize(
     ("changes", "status"),
     [
-        ({"speaker": ""}, 422), ({"room": "a\nb"}, 422), ({"codec": "g722"}, 422), ({"ssrc": -1}, 422),
-        ({"odd": 1}, 422), ({"speaker": "ben", "port": 1}, 422), ({"port": 0}, 422), ({"source": "nowhere"}, 422),
+        ({"speaker": ""}, 400), ({"room": "a\nb"}, 400), ({"codec": "g722"}, 400), ({"ssrc": -1}, 400),
+        ({"odd": 1}, 400), ({"speaker": "ben", "port": 1}, 400), ({"port": 0}, 400), ({"source": "nowhere"}, 400),
         ({}, 409),
     ],
 )  # fmt: skip
