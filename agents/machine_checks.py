@@ -60,15 +60,19 @@ def _names(settings: Settings) -> str:
 
 
 def _libraries(settings: Settings) -> str:
-    require(settings.asr.engine, f"asr.engine: {settings.asr.engine}")
+    from pipeline.speech.asr.recogniser import placed
+
+    engine = placed(settings.asr).engine
+    require(engine, f"asr.engine: {engine}")
     return ", ".join(installed(library) for library in LIBRARIES)
 
 
 def _weights(settings: Settings) -> str:
     """The weights on this machine, without a download."""
+    from pipeline.speech.asr.recogniser import placed
     from pipeline.speech.asr.whisper_weights import find_weights
 
-    weights = find_weights(settings.asr.model_copy(update={"download": False}))
+    weights = find_weights(placed(settings.asr).model_copy(update={"download": False}))
     return f"{weights.name} ({weights.kind}), SHA-256 {weights.sha256[:8]}"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.base.compute_device import find_device
 from pipeline.base.cpu_cores import cores
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Transcript
@@ -18,7 +19,6 @@ from pipeline.contract.topology import SEGMENT, TRANSCRIBE
 from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Asr, Settings
 from pipeline.speech.asr import whisper_weights
-from pipeline.speech.asr.ctranslate2_engine import device_of
 from pipeline.speech.asr.file_transcription import UtteranceFiles, transcribed, utterance_of
 from pipeline.speech.asr.recogniser import Samples, load_recogniser
 from pipeline.speech.asr.transcribe_stage import Transcribe, build_for_texts
@@ -78,11 +78,10 @@ def command(asr: Asr) -> Recognise:
 
 
 def openai_as_called(asr: Asr) -> Recognise:
-    from pipeline.speech.asr.openai_whisper_engine import device_of as torch_device
     from pipeline.speech.asr.openai_whisper_weights import model_of
 
     found = whisper_weights.find_weights(asr.model_copy(update={"engine": "openai-whisper"}))
-    model = model_of(found, torch_device(asr.device))
+    model = model_of(found, find_device(asr.device))
     return one_by_one(partial(_openai, model, asr.language))
 
 
@@ -95,7 +94,7 @@ def faster(asr: Asr, *, threads: int, callers: int = 1, batched: bool = False) -
     """faster-whisper with its defaults: beam 5, int8 on CPU."""
     from faster_whisper import BatchedInferencePipeline, WhisperModel
 
-    device = device_of(asr.device).partition(":")[0]
+    device = find_device(asr.device).partition(":")[0]
     found = whisper_weights.find_weights(asr)
     with tempfile.TemporaryDirectory() as folder:
         for file in found.files:

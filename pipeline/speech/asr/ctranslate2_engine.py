@@ -1,4 +1,4 @@
-"""The `ctranslate2` engine: int8 on CPU, float16 on CUDA, with the words of Whisper's vocabulary.
+"""The `ctranslate2` engine: int8 on the CPU, with the words of Whisper's vocabulary.
 
 A word lasts from the position of its first token to the position of the next word.
 """
@@ -20,7 +20,7 @@ from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 from pipeline.speech.asr import whisper_adapter, whisper_weights
 from pipeline.speech.asr.hypothesis import SECONDS_PER_TIMESTAMP, Hypothesis, SpecialTokens, legible, spoken
-from pipeline.speech.asr.recogniser import Clip, Recogniser, TimedWord, check_languages, no_device
+from pipeline.speech.asr.recogniser import Clip, Recogniser, TimedWord, check_languages
 from pipeline.speech.asr.whisper_adapter import Adapter, fitting
 from pipeline.speech.asr.whisper_input import (
     LIMITS,
@@ -270,13 +270,11 @@ def network_of(asr: Asr, found: whisper_weights.WhisperWeights, adapters: Sequen
             "Set asr.engine=openai-whisper, or convert it (ct2-transformers-converter) and name the folder.",
         )
     files = {file: found.read(file) for file in found.files}
-    device = device_of(asr.device)
-    if device == "cpu":
-        prepare_cpu()
+    prepare_cpu()
     try:
-        model = _model(asr, device, found.name, files)
+        model = _model(asr, found.name, files)
         adapted = {
-            each.language: _model(asr, device, found.name, files | {"model.bin": each.added_to(files["model.bin"])})
+            each.language: _model(asr, found.name, files | {"model.bin": each.added_to(files["model.bin"])})
             for each in adapters
         }
         vocabulary = Vocabulary(files["tokenizer.json"], multilingual=model.is_multilingual)
@@ -288,26 +286,15 @@ def network_of(asr: Asr, found: whisper_weights.WhisperWeights, adapters: Sequen
     return CTranslate2(model, vocabulary, adapted)
 
 
-def _model(asr: Asr, device: str, name: str, files: Mapping[str, bytes]) -> Model:
-    kind, _, index = device.partition(":")
+def _model(asr: Asr, name: str, files: Mapping[str, bytes]) -> Model:
     return Model(
         name,
-        kind,
-        device_index=int(index or 0),
-        compute_type="float16" if kind == "cuda" else "int8",
+        "cpu",
+        compute_type="int8",
         inter_threads=asr.workers or cores(),
         intra_threads=1,
         files=files,  # as bytes: packages split model.bin, and adapters change it
     )
-
-
-def device_of(name: str) -> str:
-    """The device for `asr.device`. `auto` is CUDA if available. Raises ConfigError if the device does not exist."""
-    devices = {"cpu", *(f"cuda:{index}" for index in range(ctranslate2.get_cuda_device_count()))}
-    chosen = {"auto": "cuda:0" if len(devices) > 1 else "cpu", "cuda": "cuda:0"}.get(name, name)
-    if chosen not in devices:
-        raise no_device(name)
-    return chosen
 
 
 def prepare_cpu() -> None:

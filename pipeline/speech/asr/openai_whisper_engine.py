@@ -25,7 +25,7 @@ from pipeline.speech.asr import whisper_adapter, whisper_weights
 from pipeline.speech.asr.hypothesis import Hypothesis, SpecialTokens, legible, spoken
 from pipeline.speech.asr.openai_whisper_decoding import decode_clips, tokenizer_of
 from pipeline.speech.asr.openai_whisper_weights import adapted, model_of, sharing
-from pipeline.speech.asr.recogniser import Clip, Recogniser, TimedWord, check_languages, no_device
+from pipeline.speech.asr.recogniser import Clip, Recogniser, TimedWord, check_languages
 from pipeline.speech.asr.whisper_adapter import fitting
 from pipeline.speech.asr.whisper_input import (
     LIMITS,
@@ -50,7 +50,7 @@ So with beams, small batches are faster than large ones."""
 def load_engine(asr: Asr) -> Recogniser:
     """Find and load the weights, and warm up the model. Raises WeightsMissing, WeightsCorrupt or ConfigError."""
     found = whisper_weights.find_weights(asr)
-    model = model_of(found, device_of(asr.device))
+    model = model_of(found, asr.device)
     codes = tokenizer_of(model).all_language_codes  # the models differ: only large-v3 and later know Cantonese
     check_languages(asr, codes.__contains__, multilingual=model.is_multilingual)
     adapters = whisper_adapter.shipped_adapters(asr, found)
@@ -62,18 +62,6 @@ def load_engine(asr: Asr) -> Recogniser:
     )
     engine.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
     return engine
-
-
-def device_of(name: str) -> str:
-    """The device for `asr.device`. `auto` is CUDA if available. Raises ConfigError if the device does not exist."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        # PyTorch does not list all devices. Without CUDA support it raises AssertionError.
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise no_device(name) from error
-    return name
 
 
 def types_for(device: torch.device) -> tuple[torch.dtype, torch.dtype]:
