@@ -13,6 +13,7 @@ from websockets.frames import CloseCode
 
 from agents.gateway.audio_session import END, Arrival, AudioSession, Frame
 from agents.gateway.connection_request import Voice
+from agents.gateway.stalls import STALL_SECONDS, Stalls
 from agents.gateway.unconfirmed_chunks import Sink, UnconfirmedChunks
 from agents.gateway.wire import Close, Connection, Message, RefusalError
 from pipeline.base.errors import InputError
@@ -40,7 +41,6 @@ PING_SECONDS = 20.0
 IDLE_SECONDS = 600.0
 # Silence after which the speech of a muted client ends. An egress is muted seconds before its audio stops.
 MUTED_SECONDS = 0.3
-STALL_SECONDS = 0.5  # the gateway has stalled if it has not read for this much longer than its usual pause
 ACKNOWLEDGE_SECONDS = 0.25  # confirmations within this time go to the client in one frame
 # Close codes of a client that has nothing more to send.
 LEFT = {CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD}
@@ -124,6 +124,7 @@ class AudioReceiver:
         settings: GatewaySettings,
         metrics: Metrics,
         sink: Sink,
+        stalls: Stalls,
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -131,6 +132,7 @@ class AudioReceiver:
         self._voice = voice
         self._settings = settings
         self._metrics = metrics
+        self._stalls = stalls
         self._clock = clock
         self._ticks = ticks
         self._session = AudioSession(voice, LARGEST_GAP, settings.burst_seconds, MAX_FRAME_BYTES)
@@ -161,13 +163,13 @@ class AudioReceiver:
                 self._give_up()
 
     async def _receive(self) -> tuple[Sequence[Message], Arrival]:
-        asked = self._ticks()
-        paused = asked - self._read_at
-        if stalled := paused > GATHER_SECONDS + STALL_SECONDS:
-            self._limits.excuse(paused)  # a client that speaks in real time is not too fast because we were too slow
+        paused = self._ticks() - self._read_at
+        stalled, before = (paused if paused > GATHER_SECONDS + STALL_SECONDS else 0.0), self._stalls.seconds
+        self._limits.excuse(stalled)  # a client that speaks in real time is not too fast because we were too slow
         messages = await self._messages()
         self._read_at = self._ticks()
-        return messages, Arrival(self._clock(), self._read_at - asked, stalled)
+        self._limits.excuse(waited := self._stalls.seconds - before)
+        return messages, Arrival(self._clock(), stalled + waited)
 
     async def _messages(self) -> Sequence[Message]:
         """Return the messages that have arrived. Pings the client only while it waits for them.

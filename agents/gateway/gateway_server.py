@@ -16,6 +16,7 @@ from websockets.http11 import Request
 from agents.gateway import connection_request
 from agents.gateway.audio_receiver import MAX_FRAME_BYTES, AudioReceiver
 from agents.gateway.connection_request import Voice
+from agents.gateway.stalls import Stalls
 from agents.gateway.unconfirmed_chunks import Sink
 from agents.gateway.wire import Close, Connection, RefusalError, Strangers
 from pipeline.base import logs, open_files
@@ -63,6 +64,7 @@ class Gateway:
         self._egress_tokens = TokenSet(token.get_secret_value() for token in settings.egress_tokens)
         self._live: dict[tuple[str, str], LiveConnection] = {}
         self._strangers = Strangers(open_files.limit())
+        self._stalls = Stalls()
         self._server: Server
 
     @property
@@ -96,6 +98,7 @@ class Gateway:
             raise ConfigError(
                 f"The gateway cannot listen on {where}: {error.strerror}", "Set gateway.host and gateway.port."
             ) from error
+        self._stalls.watch()
         return self
 
     async def __aexit__(
@@ -103,6 +106,7 @@ class Gateway:
     ) -> None:
         self._server.close(code=Close.RESTART, reason="The gateway stops; connect again.")
         await self._server.wait_closed()
+        self._stalls.stop()
 
     async def _handle(self, connection: ServerConnection) -> None:
         if not isinstance(connection, Connection):
@@ -111,7 +115,7 @@ class Gateway:
             voice = self._admitted(connection)
             self._strangers.discard(connection)
             # Made before the wait for an older connection, so that this wait does not make the client too fast.
-            receiver = AudioReceiver(connection, voice, self._settings, self._metrics, self._sink)
+            receiver = AudioReceiver(connection, voice, self._settings, self._metrics, self._sink, self._stalls)
             async with self._replacing_older(voice, connection):
                 await receiver.run()
         except RefusalError as refusal:

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from agents.gateway import Gateway, audio_receiver, gateway_server
+from agents.gateway import Gateway, audio_receiver, gateway_server, stalls
 from agents.gateway.audio_receiver import MAX_FRAME_BYTES, AudioReceiver
 from pipeline.base import logs, open_files
 from pipeline.base.errors import ConfigError, DependencyError
@@ -484,6 +484,19 @@ async def test_a_slow_sink_slows_the_client_and_loses_nothing() -> None:
         said = heard(place)
         assert len(said) == frames * size
         assert [int.from_bytes(said[at : at + 2], "big") for at in range(0, len(said), size)] == list(range(frames))
+
+
+async def test_audio_that_waited_while_the_process_stood_still_is_not_new() -> None:
+    with patch.object(stalls, "STALL_SECONDS", 0.05), patch.object(stalls, "LOOK_SECONDS", 0.01):
+        async with running(LARGEST_GAP=0.1) as place, place.client() as client:
+            await client.send(FRAME)
+            await until(lambda: len(place.sink.chunks) == 1)
+            await asyncio.sleep(0.1)  # the gateway waits for the client when it freezes
+            time.sleep(0.5)  # noqa: ASYNC251 # the loop itself must stand still
+            await client.send(FRAME)
+            await until(lambda: len(place.sink.chunks) == 2)
+            first, second = place.sink.chunks
+            assert second.start - first.start == pytest.approx(0.02, abs=1e-3)
 
 
 async def test_a_stop_closes_with_1012_after_the_last_chunk() -> None:
