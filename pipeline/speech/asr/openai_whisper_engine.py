@@ -83,6 +83,12 @@ def types_for(device: torch.device) -> tuple[torch.dtype, torch.dtype]:
     return torch.bfloat16 if multiplies_bfloat16() else torch.float32, torch.float32
 
 
+def batches_for(device: torch.device) -> tuple[int, int]:
+    """The most clips that are encoded together, and decoded together."""
+    # On a CPU, a clip alone is encoded faster, because nothing is padded.
+    return (1, FEW) if device.type == "cpu" else (MANY, MANY)
+
+
 def _cast(side: nn.Module, dtype: torch.dtype) -> None:
     """Convert the weights of the encoder or decoder once. Whisper would convert them at each use."""
     for module in side.modules():
@@ -106,8 +112,7 @@ class OpenAIWhisper:
         self._of_thread = threading.local()
         self.workers = workers
         self.bands: int = model.dims.n_mels
-        # On a CPU, a clip alone is faster, because nothing is padded.
-        self.encodes, self.batch = (1, FEW) if model.device.type == "cpu" else (MANY, MANY)
+        self.encodes, self.batch = batches_for(model.device)
         self._sizes = Sizes(model.dims)
         (self._silence,) = self.encode([np.full((self.bands, LONGEST), SILENCE, np.float32)])
 
@@ -121,7 +126,7 @@ class OpenAIWhisper:
 
     def encode(self, mels: Sequence[Mel], language: str = "") -> list[Tensor]:
         longest = max(mel_seconds(mel) for mel in mels)
-        return self._in_batches(partial(self._encode, language), mels, self._sizes.encoding(longest), 1)
+        return self._in_batches(partial(self._encode, language), mels, self._sizes.encoding(longest), self.encodes)
 
     def _encode(self, language: str, mels: Sequence[Mel]) -> list[Tensor]:
         # Clips of a batch have the same adapter, because `language` is empty for clips of different lengths.

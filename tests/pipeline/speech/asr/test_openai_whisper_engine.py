@@ -12,7 +12,7 @@ import torch
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 from pipeline.speech.asr import openai_whisper_engine, whisper_weights
-from pipeline.speech.asr.openai_whisper_engine import OpenAIWhisper, Sizes, encode_clips, types_for
+from pipeline.speech.asr.openai_whisper_engine import OpenAIWhisper, Sizes, batches_for, encode_clips, types_for
 from pipeline.speech.asr.openai_whisper_weights import model_of
 from pipeline.speech.asr.recogniser import Clip, Recogniser
 from pipeline.speech.asr.whisper_recogniser import WhisperRecogniser
@@ -48,14 +48,13 @@ def test_a_clip_is_encoded_in_a_batch_as_alone() -> None:
 
 
 def tiny_on(
-    monkeypatch: pytest.MonkeyPatch, *types: torch.dtype, encodes: int = openai_whisper_engine.MANY
+    monkeypatch: pytest.MonkeyPatch, *types: torch.dtype, batch: int = openai_whisper_engine.MANY
 ) -> Recogniser:
-    """A small model as on a GPU: one worker, all clips in a batch, and these types of encoder and decoder."""
+    """A small model as on a GPU: one worker, batches of all clips, and these types of encoder and decoder."""
     monkeypatch.setattr(openai_whisper_engine, "types_for", lambda device: types)
+    monkeypatch.setattr(openai_whisper_engine, "batches_for", lambda device: (batch, batch))
     found = whisper_weights.find_weights(Asr(model="tiny.en", download=False))
-    network = OpenAIWhisper(model_of(found, "cpu"), 1, {})
-    network.encodes = network.batch = encodes
-    return WhisperRecogniser(network, "tiny")
+    return WhisperRecogniser(OpenAIWhisper(model_of(found, "cpu"), 1, {}), "tiny")
 
 
 def heard(recogniser: Recogniser) -> list[str]:
@@ -68,7 +67,7 @@ def heard(recogniser: Recogniser) -> list[str]:
 def test_clips_of_all_lengths_have_the_same_texts_together_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     single = torch.float32
     monkeypatch.setattr(openai_whisper_engine, "ROWS", 64)
-    together, alone = tiny_on(monkeypatch, single, single), tiny_on(monkeypatch, single, single, encodes=1)
+    together, alone = tiny_on(monkeypatch, single, single), tiny_on(monkeypatch, single, single, batch=1)
     texts = heard(together)
     assert texts == heard(alone)
     assert "weasels have eaten our phone system" in texts
@@ -77,7 +76,8 @@ def test_clips_of_all_lengths_have_the_same_texts_together_as_alone(monkeypatch:
 @pytest.mark.weights
 def test_float16_gives_the_same_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     half = torch.float16
-    assert types_for(torch.device("cuda")) == (half, half)
+    gpu = torch.device("cuda")
+    assert (types_for(gpu), min(batches_for(gpu))) == ((half, half), openai_whisper_engine.MANY)
     single = heard(tiny_on(monkeypatch, torch.float32, torch.float32))
     assert heard(tiny_on(monkeypatch, half, half)) == single
 
