@@ -76,6 +76,20 @@ def _weights(settings: Settings) -> str:
     return f"{weights.name} ({weights.kind}), SHA-256 {weights.sha256[:8]}"
 
 
+def _recogniser(settings: Settings) -> str:
+    """A second of silence, transcribed by the engine on its device. Nothing is downloaded."""
+    import numpy as np
+
+    from pipeline.contract.messages import SAMPLE_RATE
+    from pipeline.speech.asr.recogniser import Clip, load_recogniser, placed
+
+    asr = placed(settings.asr).model_copy(update={"download": False})
+    recogniser = load_recogniser(asr)
+    began = time.perf_counter()
+    recogniser.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
+    return f"{recogniser.name} on {asr.device}: 1 s of audio in {time.perf_counter() - began:.2f} s"
+
+
 def _audio(settings: Settings) -> str:
     """A second of silence, encoded and decoded in both ways that are kept."""
     del settings
@@ -235,6 +249,7 @@ CHECKS = (
     DoctorCheck("import names", _names),
     DoctorCheck("engines", _libraries),
     DoctorCheck("Whisper weights", _weights),
+    DoctorCheck("recogniser", _recogniser),
     DoctorCheck("audio libraries", _audio),
     DoctorCheck("voice activity", _vad),
     DoctorCheck("policy and lexicons", _judge),

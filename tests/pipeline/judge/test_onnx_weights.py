@@ -3,6 +3,7 @@
 import logging
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +16,61 @@ from pipeline.judge import classifier
 from pipeline.judge.classifier import SHIPPED, load_model
 from pipeline.judge.onnx_classifier import MODEL, OnnxClassifier, load_onnx
 from pipeline.judge.onnx_weights import ConvertedClassifier, load_converted
+from pipeline.learning.model_export import LEAST, WHOLE
 
 FAKE = "cpu:0"
 TEXTS = [
     "hi",
-    "",
     "you are an idiot",
+    "today we talk about the weather",
     "今天天气很好",
     "word " * 200,
     "我弄死你",
     "good evening</s>i will kill you",
     "add me on wechat for cheap gold",
 ]
-ROUNDING = 0.3
-"""Logits differ so much at most, because ONNX rounds the inputs of its layers."""
+ROUNDING = 0.4
+"""Logits of texts with words differ so much at most, because ONNX rounds the inputs of its layers."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def converted() -> ConvertedClassifier:
     found = load_converted(SHIPPED, FAKE)
     assert found is not None
     return found
 
 
-def test_logits_are_those_of_the_onnx_model(converted: ConvertedClassifier) -> None:
-    shipped = load_onnx(SHIPPED, threads=2)
-    found, known = converted.logits(TEXTS), shipped.logits(TEXTS)
-    np.testing.assert_allclose(found, known, atol=ROUNDING)
-    assert (found - known).std() < ROUNDING / 4
+@pytest.fixture(scope="module")
+def shipped() -> OnnxClassifier:
+    return load_onnx(SHIPPED, threads=2)
+
+
+def test_weights_are_those_of_the_onnx_model(converted: ConvertedClassifier, shipped: OnnxClassifier) -> None:
+    """With rounded inputs, the logits are the same, except where the last digit decides how an input is rounded."""
+    graph = onnx.load(SHIPPED / MODEL).graph
+    places = {node.output[0]: node.input[1] for node in graph.node if node.op_type == "Gather"}
+    tensors = {each.name: onnx.numpy_helper.to_array(each).copy() for each in graph.initializer}
+    exact = {
+        node.input[1].removesuffix(".weight"): torch.from_numpy(tensors[places[node.input[0]]])
+        for node in graph.node
+        if node.op_type == "MatMul" and node.input[0] in places
+    }
+    for name, layer in converted._model.bert.encoder.named_modules():
+        if isinstance(layer, torch.nn.Linear):
+            loud = exact.get(f"_model.bert.encoder.{name}", torch.tensor([], dtype=torch.long))
+            layer.register_forward_pre_hook(partial(_rounded, loud))
+    np.testing.assert_allclose(converted.logits(["", *TEXTS]), shipped.logits(["", *TEXTS]), atol=0.1)
+
+
+def _rounded(loud: torch.Tensor, _: torch.nn.Module, given: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+    quiet = given[0].index_fill(-1, loud, 0.0)
+    step = (quiet.abs().amax(-1, keepdim=True) / WHOLE).clamp(min=LEAST)
+    return (torch.round(quiet / step) * step + given[0] - quiet,)
+
+
+def test_logits_are_near_those_of_the_onnx_model(converted: ConvertedClassifier, shipped: OnnxClassifier) -> None:
+    np.testing.assert_allclose(converted.logits(TEXTS), shipped.logits(TEXTS), atol=ROUNDING)
+    assert (converted.logits(TEXTS) - shipped.logits(TEXTS)).std() < ROUNDING / 4
     for name in ("name", "labels", "context", "exclusive"):
         assert getattr(converted, name) == getattr(shipped, name)
 
