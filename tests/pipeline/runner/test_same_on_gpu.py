@@ -1,9 +1,7 @@
 """A machine with a GPU gives the same flags as one without. A fake stands for the GPU: the CPU under PyTorch."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import jiwer
 import pytest
 
 from pipeline.base.shared_models import SharedModels
@@ -17,8 +15,6 @@ DATA = Path(__file__).parents[2] / "data"
 CLIPS = [*DEMO, *sorted(DATA.glob("*.flac")), *sorted((DATA / "mandarin").glob("*.flac"))]
 SAME_TEXTS = 0.8
 """The share of utterances with the same text. CTranslate2 rounds weights to 8 bits, so unclear words may differ."""
-MOST_WRONG = 0.05
-"""The character error rate of one machine's texts against those of the other."""
 
 
 def flags() -> list[Flag]:
@@ -38,15 +34,9 @@ def test_a_gpu_gives_the_same_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     on_gpu = flags()
     assert [_verdict(flag) for flag in on_gpu] == [_verdict(flag) for flag in on_cpu]
     assert {flag.suggestion for flag in on_cpu} >= {"pass", "review"}, "or the comparison says little"
-    _agree([flag.text for flag in on_cpu], [flag.text for flag in on_gpu])
+    same = sum(one.text == other.text for one, other in zip(on_cpu, on_gpu, strict=True))
+    assert same >= SAME_TEXTS * len(on_cpu), f"{same} of {len(on_cpu)} texts"
 
 
 def _verdict(flag: Flag) -> tuple[object, ...]:
     return flag.utterance, flag.start, flag.language, flag.suggestion, flag.flagged
-
-
-def _agree(known: Sequence[str], found: Sequence[str]) -> None:
-    same = sum(one == other for one, other in zip(known, found, strict=True))
-    wrong = jiwer.cer(*map(list, zip(*((a, b) for a, b in zip(known, found, strict=True) if a), strict=True)))
-    assert same >= SAME_TEXTS * len(known), f"{same} of {len(known)}"
-    assert wrong <= MOST_WRONG
