@@ -76,6 +76,8 @@ def one_sound_a_beam(model: Whisper, beam: int) -> Iterator[None]:
 class BatchTask(DecodingTask):  # type: ignore[misc] # whisper has no types
     """A decoding task for encoded clips."""
 
+    logit_filters: list[LogitFilter]
+
     def __init__(self, model: Whisper, language: str, dtype: torch.dtype, limit: float, how: BeamSearch) -> None:
         options = DecodingOptions(language=language, fp16=dtype == torch.float16, sample_len=budget(limit))
         super().__init__(model, options)

@@ -18,6 +18,7 @@ from whisper.audio import FRAMES_PER_SECOND
 from whisper.model import AudioEncoder, ModelDimensions, MultiHeadAttention, Whisper
 from whisper.timing import find_alignment, merge_punctuations
 
+from pipeline.base.compute_device import CPU
 from pipeline.base.cpu_cores import cores, multiplies_bfloat16
 from pipeline.base.gpu_memory import in_batches, most_at_once
 from pipeline.contract.messages import SAMPLE_RATE
@@ -62,7 +63,7 @@ def load_engine(asr: Asr) -> Recogniser:
     codes = tokenizer_of(model).all_language_codes  # the models differ: only large-v3 and later know Cantonese
     check_languages(asr, codes.__contains__, multilingual=model.is_multilingual)
     adapters = whisper_adapter.shipped_adapters(asr, found)
-    workers = asr.workers or cores() if model.device.type == "cpu" else 1  # one batch uses the whole GPU
+    workers = asr.workers or cores() if asr.device == CPU else 1  # one batch uses the whole GPU
     _share_cores(workers)
     network = OpenAIWhisper(model, workers, {each.language: adapted(model, each) for each in adapters})
     engine = WhisperRecogniser(
@@ -204,19 +205,18 @@ class Sizes:
 
     def encoding(self, seconds: float) -> int:
         """Of a clip of `seconds` in the encoder."""
-        positions = round(seconds * POSITIONS_PER_SECOND)
-        return (
-            positions
-            * self.FLOAT16
-            * (self.WIDTHS * self._dims.n_audio_state + 2 * self._dims.n_audio_head * positions)
-        )
+        positions, dims = round(seconds * POSITIONS_PER_SECOND), self._dims
+        # With a mask, the weights of the attention may be in memory, too.
+        width: int = self.WIDTHS * dims.n_audio_state + 2 * dims.n_audio_head * positions
+        return positions * width * self.FLOAT16
 
     def decoding(self, seconds: float, beam: int) -> int:
         """Of a clip that is padded to `seconds`, with `beam` hypotheses, in the decoder."""
         positions, dims = round(seconds * POSITIONS_PER_SECOND), self._dims
         # Keys and values of all layers. Those of the text are copied at each step.
-        cached = 2 * dims.n_text_layer * dims.n_text_state * self.FLOAT16
-        return cached * (positions + 2 * beam * budget(seconds)) + beam * self.TABLES * 4 * dims.n_vocab
+        cached: int = 2 * dims.n_text_layer * dims.n_text_state * self.FLOAT16
+        tables: int = self.TABLES * dims.n_vocab * 4
+        return cached * (positions + 2 * beam * budget(seconds)) + beam * tables
 
 
 def encode_clips(encoder: AudioEncoder, mels: Sequence[Tensor]) -> list[Tensor]:
