@@ -9,9 +9,18 @@ from pipeline.base.errors import DependencyError
 
 T = TypeVar("T")
 R = TypeVar("R")
+M = TypeVar("M", bound=torch.nn.Module)
 
 SHARE = 0.5
 """The share of the free memory that a batch may take. Sizes are estimates, and other processes use the GPU, too."""
+
+
+def to_device(model: M, device: str) -> M:
+    """`model` on `device`. Raises DependencyError if its memory is too small."""
+    try:
+        return model.to(device)
+    except torch.OutOfMemoryError as error:
+        raise _too_small() from error
 
 
 def most_at_once(device: torch.device, size: int, on_cpu: int) -> int:
@@ -35,12 +44,14 @@ def in_batches(work: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T], m
             found += work(batch)
         except torch.OutOfMemoryError as error:
             if len(batch) == 1:
-                raise DependencyError(
-                    "The device is out of memory", "Use a smaller model, or leave it more memory."
-                ) from error
+                raise _too_small() from error
         else:
             continue
         # Here the error is gone, and with it what it held in memory.
         torch.cuda.empty_cache()
         most = len(batch) // 2
     return found
+
+
+def _too_small() -> DependencyError:
+    return DependencyError("The device is out of memory", "Use a smaller model, or leave it more memory.")

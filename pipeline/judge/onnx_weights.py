@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
+from pipeline.base.gpu_memory import to_device
 from pipeline.judge.classifier_text import Tokens
 from pipeline.judge.model_outputs import load_calibration
 from pipeline.judge.onnx_classifier import MODEL, Config, name_of
@@ -52,7 +53,7 @@ def load_converted(folder: Path, device: str) -> ConvertedClassifier | None:
         log.warning("The CPU runs judge.model: its weights in %s cannot be converted: %s", folder, type(error).__name__)
         return None
     tokens = Tokens(Tokenizer.from_file(str(folder / "tokenizer.json")))
-    return ConvertedClassifier(model.to(device).eval(), tokenizer, tokens, config, folder)
+    return ConvertedClassifier(to_device(model, device).eval(), tokenizer, tokens, config, folder)
 
 
 def weights_of(graph: onnx.GraphProto) -> Iterator[tuple[str, torch.Tensor]]:

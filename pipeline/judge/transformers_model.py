@@ -17,7 +17,7 @@ from transformers.utils import logging
 
 from pipeline.base.compute_device import find_device
 from pipeline.base.errors import ConfigError, DependencyError
-from pipeline.base.gpu_memory import in_batches, most_at_once
+from pipeline.base.gpu_memory import in_batches, most_at_once, to_device
 from pipeline.judge import model_outputs
 from pipeline.judge.classifier import LATEST, commit_of, is_id
 from pipeline.judge.classifier_text import MAX_TOKENS, view
@@ -189,4 +189,6 @@ def load_transformer(source: str) -> TransformersClassifier:
     model, tokenizer = found.model(AutoModelForSequenceClassification), found.part(AutoTokenizer)
     exclusive, name = found.is_exclusive(model.config), found.name(model.config, "calibration.json")
     calibration, labels = model_outputs.load_calibration(Path(source)), found.labels(model.config)
-    return TransformersClassifier(model.to(find_device("auto")), tokenizer, labels, calibration, name, exclusive)
+    return TransformersClassifier(
+        to_device(model, find_device("auto")), tokenizer, labels, calibration, name, exclusive
+    )

@@ -1,12 +1,13 @@
 """A batch follows the free memory of a GPU, and is halved if that is too small after all."""
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import pytest
 import torch
 
 from pipeline.base.errors import DependencyError
-from pipeline.base.gpu_memory import in_batches, most_at_once
+from pipeline.base.gpu_memory import in_batches, most_at_once, to_device
 
 MIB = 1 << 20
 GPU = torch.device("cuda", 1)
@@ -52,6 +53,17 @@ def test_batches_are_halved_until_they_fit() -> None:
 def test_an_item_that_does_not_fit_alone_is_an_error() -> None:
     with pytest.raises(DependencyError, match=r"The device is out of memory\. Use a smaller model"):
         in_batches(Scarce(room=0), [1, 2], most=2)
+
+
+def test_a_model_that_does_not_fit_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> NoReturn:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.00 GiB.")
+
+    model = torch.nn.Linear(1, 1)
+    assert to_device(model, "cpu:0") is model
+    monkeypatch.setattr(model, "to", full)
+    with pytest.raises(DependencyError, match="The device is out of memory"):
+        to_device(model, "cuda")
 
 
 def test_nothing_is_no_work() -> None:
