@@ -67,17 +67,8 @@ def _libraries(settings: Settings) -> str:
     return ", ".join(installed(library) for library in LIBRARIES)
 
 
-def _weights(settings: Settings) -> str:
-    """The weights on this machine, without a download."""
-    from pipeline.speech.asr.recogniser import placed
-    from pipeline.speech.asr.whisper_weights import find_weights
-
-    weights = find_weights(placed(settings.asr).model_copy(update={"download": False}))
-    return f"{weights.name} ({weights.kind}), SHA-256 {weights.sha256[:8]}"
-
-
 def _recogniser(settings: Settings) -> str:
-    """A second of silence, transcribed by the engine on its device. Nothing is downloaded."""
+    """The weights on this machine, and a second of silence that the engine transcribes. Nothing is downloaded."""
     import numpy as np
 
     from pipeline.contract.messages import SAMPLE_RATE
@@ -248,7 +239,6 @@ def reach(bootstrap: str) -> None:
 CHECKS = (
     DoctorCheck("import names", _names),
     DoctorCheck("engines", _libraries),
-    DoctorCheck("Whisper weights", _weights),
     DoctorCheck("recogniser", _recogniser),
     DoctorCheck("audio libraries", _audio),
     DoctorCheck("voice activity", _vad),

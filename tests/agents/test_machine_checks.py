@@ -47,7 +47,6 @@ def test_a_whole_machine_lacks_at_most_the_broker(settings: Settings) -> None:
     assert states.pop(broker) == "optional"
     assert set(states.values()) == {"ok"}
     assert settings.kafka.bootstrap in found[broker].detail
-    assert "tiny.en" in found["Whisper weights"].detail
     assert re.fullmatch(r"ctranslate2/tiny\.en@\w+ on cpu: 1 s of audio in \S+ s", found["recogniser"].detail)
 
 
@@ -161,7 +160,7 @@ def test_a_damaged_store_is_found(settings: Settings, own_store: str) -> None:
 
 def test_missing_weights_come_with_their_remedies(settings: Settings) -> None:
     lacking = settings.model_copy(update={"asr": Asr(model="large-v3", download=False)})
-    finding = findings(lacking)["Whisper weights"]
+    finding = findings(lacking)["recogniser"]
     assert finding.state == "fault"
     for remedy in ("asr.folder", "pip install", "asr.download"):
         assert remedy in finding.detail
