@@ -63,13 +63,10 @@ class Limits:
         for bucket in (self._bytes, self._frames, self._audio, self._invalid):
             bucket.excuse(seconds)
 
-    def count_bytes(self, size: int) -> None:
-        """Count the bytes of messages."""
+    def count_frames(self, frames: int, size: int) -> None:
+        """Count frames of any kind, and their bytes: audio, text, pings and pongs, parts of messages."""
         if not self._bytes.take(size):
             raise RefusalError(Close.TOO_FAST, "Too many bytes a second", "Send audio as it is spoken.")
-
-    def count_frames(self, frames: int) -> None:
-        """Count frames of any kind: audio, text, pings and pongs, parts of messages."""
         if not self._frames.take(frames):
             raise RefusalError(Close.TOO_FAST, "Too many frames a second", "Send audio as it is spoken.")
 
@@ -197,11 +194,6 @@ class AudioReceiver:
         )
 
     async def _take(self, messages: Sequence[Message], arrival: Arrival) -> None:
-        try:
-            self._limits.count_bytes(sum(map(len, messages)))
-        except RefusalError:
-            self._unsent_seconds += sum(map(self._seconds_in, messages))  # refused audio is lost audio in the metrics
-            raise
         self._metrics.received_bytes.inc(sum(len(message) for message in messages if isinstance(message, bytes)))
         frames, problem = self._frames(messages)
         await self._forward(frames, arrival)  # the frames before the fault are speech that must be moderated
