@@ -42,6 +42,7 @@ LEFT_OUT = {
     "requirements-slim.txt voxwarden-": "is for another machine",
     "npm ": "needs the registry of npm; tests/clients/ builds the same",
     "go install": "needs Go's proxy; `make livekit` builds the same server",
+    "/decisions": "needs the id of a case; tests/pipeline/connect/api/test_cases_endpoint.py decides one",
     "BOOTSTRAP": "needs Kafka; tests/stream/test_ingest.py runs it",
     "producer.py": "needs Kafka; tests/stream/test_ingest.py runs it",
     "VOXWARDEN_WEBHOOKS__FORMAT": "needs another vendor's receiver",
