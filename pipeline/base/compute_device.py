@@ -9,8 +9,8 @@ from pipeline.base.errors import ConfigError
 from pipeline.base.libraries import require
 
 CPU = "cpu"
-ON_GPU = ("openai-whisper", "transformers")
-"""The libraries that run models on a GPU. Both use PyTorch."""
+ON_GPU = ("openai-whisper", "transformers", "onnx")
+"""The libraries that a GPU needs. The first two run models under PyTorch."""
 DRIVER = "libcuda.so.1"
 NO_GPU = 100  # CUDA_ERROR_NO_DEVICE of cuda.h
 

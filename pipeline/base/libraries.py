@@ -34,6 +34,8 @@ LIBRARIES: Mapping[str, ModelLibrary] = {
     # A slim install has the package without its dependencies. pip then adds the dependencies.
     "openai-whisper": ModelLibrary(("whisper", "torch", "numba", "tiktoken"), "pip install openai-whisper"),
     "transformers": ModelLibrary(("transformers", "torch"), "pip install transformers torch"),
+    # It reads the classifier's weights for a GPU.
+    "onnx": ModelLibrary(("onnx",), "pip install onnx"),
 }
 
 

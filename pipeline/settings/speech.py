@@ -70,7 +70,12 @@ class Asr(Section):
     words: bool = Field(
         False, description="word times for every utterance (slower); off: estimated times, for flagged utterances"
     )
-    batch: int = Field(8, ge=1, le=512, description="utterances decoded together; `voxwarden tune` finds the best")
+    batch: int | None = Field(
+        None,
+        ge=1,
+        le=512,
+        description="utterances decoded together; unset: 8 on a CPU, on a GPU what its free memory takes",
+    )
     workers: PositiveInt | None = Field(None, description="batches decoded at the same time; unset: one per CPU core")
 
 

@@ -1,6 +1,7 @@
 """The blocks of a page as a reader uses them: what is typed into a terminal, what is saved as a file, what is shown."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +42,17 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def commands(block: Block) -> list[str]:
-    """The commands of a block. A line that ends with a backslash goes on."""
-    return block.text.replace("\\\n", "").splitlines()
+    """The commands of a block. A line that ends with a backslash, or inside quotation marks, goes on."""
+    found = [""]
+    for line in block.text.replace("\\\n", "").splitlines():
+        found[-1] += line
+        try:
+            shlex.split(found[-1], comments=True)
+        except ValueError:
+            found[-1] += "\n"
+        else:
+            found.append("")
+    return found[:-1]
 
 
 def _parts(lines: list[str]) -> Iterator[str]:

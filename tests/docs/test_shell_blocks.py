@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -42,6 +42,7 @@ LEFT_OUT = {
     "requirements-slim.txt voxwarden-": "is for another machine",
     "npm ": "needs the registry of npm; tests/clients/ builds the same",
     "go install": "needs Go's proxy; `make livekit` builds the same server",
+    "/decisions": "needs the id of a case; tests/pipeline/connect/api/test_cases_endpoint.py decides one",
     "BOOTSTRAP": "needs Kafka; tests/stream/test_ingest.py runs it",
     "producer.py": "needs Kafka; tests/stream/test_ingest.py runs it",
     "VOXWARDEN_WEBHOOKS__FORMAT": "needs another vendor's receiver",
@@ -67,17 +68,17 @@ class Terminal:
         self._shown, self._number, self.server = shown, 0, ""
         with shown.open("wb") as file:
             self._shell = subprocess.Popen(
-                ["bash", "-m"], cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=file, stderr=file,
+                ["bash"], cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=file, stderr=file,
                 start_new_session=True,
             )  # fmt: skip
+
+        self._write("set -m; trap : INT")  # a job has a group of its own, and its end does not end the shell
 
     def type(self, command: str) -> None:
         """Run a command; a server, until it is ready. Raises AssertionError if the command fails."""
         self._number += 1
-        assert self._shell.stdin is not None
         begin = len(self.shown())
-        self._shell.stdin.write(f"{{ {command}\n}} < /dev/null\necho; echo done {self._number} $?\n".encode())
-        self._shell.stdin.flush()
+        self._write(f"{{ {command}\n}} < /dev/null\nprintf '\\ndone {self._number} %s\\n' $?")
         ready = next((text for pattern, text in READY.items() if re.match(pattern, command)), "")
         end = until(lambda: self._ended() or (ready and ready in self.shown()[begin:]))
         assert not (ready and self._ended()), f"{command}\n{self.shown()}"
@@ -94,8 +95,13 @@ class Terminal:
         return self._shown.read_text("utf-8", "replace")
 
     def _jobs(self) -> list[int]:
-        """The groups of processes that the shell has started and that run, by age: with -m, a job has its own."""
+        """The groups of processes that the shell has started and that run, by age: a job has its own."""
         return [*map(int, Path(f"/proc/{self._shell.pid}/task/{self._shell.pid}/children").read_text("utf-8").split())]
+
+    def _write(self, line: str) -> None:
+        assert self._shell.stdin is not None
+        self._shell.stdin.write(f"{line}\n".encode())
+        self._shell.stdin.flush()
 
     def _ended(self) -> str:
         found = re.search(rf"^done {self._number} (\d+)$", self.shown(), re.MULTILINE)
@@ -108,7 +114,8 @@ class Terminal:
         jobs = self._jobs()
         self._shell.kill()
         for job in jobs:
-            os.killpg(job, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.killpg(job, signal.SIGTERM)
         self._shell.communicate()
 
 
@@ -197,3 +204,18 @@ def test_what_is_left_out_stands_on_a_page() -> None:
     shown = [block for page in PAGES for block in blocks(ROOT / page) if block.kind == "commands"]
     typed = [command for block in shown for command in commands(block)]
     assert [part for part in LEFT_OUT if not any(part in command for command in typed)] == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "fails"),
+    [("true", False), ("export A=1", False), ("false", True), ("voxwarden: command not found", True)],
+)
+def test_a_command_that_fails_is_found(typed: str, fails: bool, tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"]}
+    with Terminal(tmp_path, environment, tmp_path / "shown") as terminal:
+        terminal.type("cd .")
+        if fails:
+            with pytest.raises(AssertionError, match=re.escape(typed)):
+                terminal.type(typed)
+        else:
+            terminal.type(typed)

@@ -33,7 +33,7 @@ from pipeline.speech.asr.whisper_input import (
     last_timestamp,
     mel_seconds,
 )
-from pipeline.speech.asr.whisper_recogniser import WIDE, BeamSearch, Encoding, WhisperRecogniser, first_beam
+from pipeline.speech.asr.whisper_recogniser import FEW, BeamSearch, Encoding, WhisperRecogniser
 from pipeline.speech.languages.writing_systems import OPENING, TOKEN, UNSPACED, tokens_of
 
 NO_TIMESTAMPS = "<|notimestamps|>"
@@ -161,6 +161,9 @@ class CTranslate2:
     Each worker has one thread. By default there is one worker per core.
     """
 
+    encodes = 1
+    batch = FEW
+
     def __init__(self, model: Model, vocabulary: Vocabulary, adapted: Mapping[str, Model]) -> None:
         self.model = model
         self._adapted = adapted
@@ -168,10 +171,13 @@ class CTranslate2:
         self.bands: int = model.n_mels
         self.workers: int = model.num_workers
         silence = np.full((self.bands, LONGEST), SILENCE, np.float32)
-        self._silence = self.encode(silence)
+        self._silence = self._encode(silence, "")
 
-    def encode(self, mel: Mel, language: str = "") -> Encoding:
+    def encode(self, mels: Sequence[Mel], language: str = "") -> list[Encoding]:
         """See `WhisperNetwork`. A batch would not be faster, and its clips would need the same length."""
+        return [self._encode(mel, language) for mel in mels]
+
+    def _encode(self, mel: Mel, language: str) -> Encoding:
         model = fitting(self.model, self._adapted, language, mel_seconds(mel))
         # `to_cpu`, because encodings are padded and batched in NumPy.
         encoded = self._guarded(model.encode, ctranslate2.StorageView.from_array(mel[None]), to_cpu=True)
@@ -189,9 +195,6 @@ class CTranslate2:
             return [{"en": 1.0} for _ in encodings]
         found = self._guarded(self.model.detect_language, self._padded(encodings, limit))
         return [{token[2:-2]: probability for token, probability in row} for row in found]
-
-    def first(self, language: str) -> BeamSearch:
-        return BeamSearch(first_beam(language, WIDE))
 
     def adapts(self, language: str, limit: float) -> bool:
         return fitting(self.model, self._adapted, language, limit) is not self.model
@@ -247,7 +250,7 @@ class CTranslate2:
         """See `WhisperNetwork`. Encodes the clip again, padded to 30 s, with which the alignment heads were trained."""
         if not hypothesis.tokens:
             return ()
-        encoding = self.encode(as_trained(mel, LIMITS[-1]))
+        encoding = self._encode(as_trained(mel, LIMITS[-1]), "")
         (aligned,) = self.model.align(
             ctranslate2.StorageView.from_array(encoding[None]),
             self.vocabulary.prompt(hypothesis.language),

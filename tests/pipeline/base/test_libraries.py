@@ -54,9 +54,10 @@ def test_only_the_other_engines_the_second_ear_and_the_training_need_pytorch() -
     shown = subprocess.run([sys.executable, "-c", IMPORT_ALL], capture_output=True, text=True, check=True, cwd=ROOT)
     training = {name for name in shown.stdout.split() if name.startswith("pipeline.learning.")}
     whisper = {"openai_whisper_decoding", "openai_whisper_engine", "openai_whisper_weights"}
+    gpu = {"pipeline.base.gpu_memory", "pipeline.judge.onnx_weights"}
     engines = {"pipeline.judge.transformers_model", *(f"pipeline.speech.asr.{name}" for name in whisper)}
     listen = {"pipeline.sound.audio_classifier", "pipeline.judge.transformers_model"}
-    assert set(shown.stdout.split()) - training == engines | listen
+    assert set(shown.stdout.split()) - training == engines | listen | gpu
     assert "pipeline.learning.fine_tuning" in training
 
 
